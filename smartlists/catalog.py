@@ -1,4 +1,4 @@
-"""What rules can speak of: activity types and their fields, person fields, lists; read when first needed."""
+"""The names that rules can use: activity types and their fields, person fields, lists; read when first needed."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -16,7 +16,7 @@ from smartlists.rules.vocabulary import MOMENT_FIELDS, Field, Type
 
 
 class Catalogue:
-    """One reading of all names; a later change does not show in it."""
+    """The names at one moment; later changes do not appear in it."""
 
     @cached_property
     def types(self) -> Mapping[str, Type]:
@@ -56,32 +56,32 @@ class Catalogue:
         return list(SmartList.objects.values_list("pk", "name", "is_archived"))
 
     def type(self, api_name: str) -> Type:
-        """The type that rules name. Raises `RejectedError` (`unknown_type`) when it is no longer there."""
+        """The activity type of this name. Raises `RejectedError` (`unknown_type`) when it no longer exists."""
         if api_name not in self.types:
-            raise _gone(Code.UNKNOWN_TYPE, api_name)
+            raise _unknown_name(Code.UNKNOWN_TYPE, api_name)
         return self.types[api_name]
 
-    def field(self, of: Type, api_name: str) -> Field:
-        """The field of an activity that rules name. Raises `RejectedError` (`unknown_field`)."""
-        if api_name not in of.fields:
-            raise _gone(Code.UNKNOWN_FIELD, f"{of.api_name}.{api_name}")
-        return of.fields[api_name]
+    def field(self, activity_type: Type, api_name: str) -> Field:
+        """The field of this name of an activity type. Raises `RejectedError` (`unknown_field`)."""
+        if api_name not in activity_type.fields:
+            raise _unknown_name(Code.UNKNOWN_FIELD, f"{activity_type.api_name}.{api_name}")
+        return activity_type.fields[api_name]
 
     def person_field(self, api_name: str) -> catalog.FieldInfo:
-        """The person field that rules name. Raises `RejectedError` (`unknown_field`)."""
+        """The person field of this name. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in self.person_fields:
-            raise _gone(Code.UNKNOWN_FIELD, api_name)
+            raise _unknown_name(Code.UNKNOWN_FIELD, api_name)
         return self.person_fields[api_name]
 
 
-def _gone(code: str, name: str) -> RejectedError:
+def _unknown_name(code: str, name: str) -> RejectedError:
     message = _("The rules name “%(name)s”, which is no longer there.") % {"name": name}
     return RejectedError(Problem(code, message, ("filters",), "", name))
 
 
 def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
     live = {field.api_name: field.name for field in row.live.fields.all()} if row.live else {}
-    known = {
+    fields = {
         field.api_name: Field(
             field.pk,
             field.api_name,
@@ -102,6 +102,6 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
         *names,
         row.retired_at is not None,
         retention.months if retention else None,
-        {**known, **MOMENT_FIELDS},
+        {**fields, **MOMENT_FIELDS},
         row.is_standard,
     )

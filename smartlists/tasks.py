@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 def run_evaluation(evaluation_id: int) -> None:
     try:
         stored_evaluations.run(evaluation_id)
-    except RejectedError as refused:  # kept with the evaluation, where whoever asked finds it
-        logger.warning("evaluation %s: %s", evaluation_id, refused)
+    except RejectedError as refusal:  # stored with the evaluation and shown to the requesting user
+        logger.warning("evaluation %s: %s", evaluation_id, refusal)
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
 def go_on(timestamp: int) -> None:
-    """Evaluate the lists whose time has come."""
+    """Queue evaluations of the lists whose schedule is due."""
     for smart_list in stored_evaluations.due():
         stored_evaluations.request(smart_list, None)
 
@@ -40,8 +40,8 @@ def go_on(timestamp: int) -> None:
 def copy_members(copy_id: int) -> None:
     try:
         list_copies.run(copy_id)
-    except RejectedError as refused:  # kept with the copy, and shown on the list's page
-        logger.warning("copy %s: %s", copy_id, refused)
+    except RejectedError as refusal:  # stored with the copy and shown on the list's page
+        logger.warning("copy %s: %s", copy_id, refusal)
 
 
 @app.periodic(cron="* * * * *")
@@ -65,11 +65,11 @@ def forget_reports(timestamp: int) -> None:
 
 @app.task(name="smartlists.deliver", queue="campaigns", pass_context=False)
 def deliver(webhook_id: int, lane: int) -> None:
-    """Make the calls of one lane of a webhook that are due; have somebody look again when the next ones are."""
+    """Make the due calls of one lane of a webhook; queue the next job for when further calls are due."""
     seconds = webhook_delivery.drain(webhook_id, lane)
     if seconds is not None:
-        again = f"webhook {webhook_id} {lane} again"
-        jobs.defer_once("smartlists.deliver", again, min(seconds, 3_600.0), webhook_id=webhook_id, lane=lane)
+        lock = f"webhook {webhook_id} {lane} again"
+        jobs.defer_once("smartlists.deliver", lock, min(seconds, 3_600.0), webhook_id=webhook_id, lane=lane)
 
 
 @app.task(name="smartlists.send_alerts", queue="campaigns", pass_context=False)
@@ -82,7 +82,7 @@ def send_alerts() -> None:
     name="smartlists.go_on_sending", queue="campaigns", queueing_lock="smartlists.go_on_sending", pass_context=False
 )
 def go_on_sending(timestamp: int) -> None:
-    """Take up what a killed process left, or what nobody was told of."""
+    """Resume calls and e-mails that a killed process left, or for which no job was queued."""
     for webhook_id, lane in webhook_delivery.due_lanes():
         jobs.defer_once("smartlists.deliver", f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
     campaign_emails.send()
@@ -90,11 +90,11 @@ def go_on_sending(timestamp: int) -> None:
 
 @app.task(name="smartlists.run_campaign", queue="campaigns", pass_context=False)
 def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
-    """Run a campaign for its audience at the moment that somebody scheduled; who asked is told if it cannot be."""
+    """Run a campaign for its audience at the scheduled moment; notify the scheduling user if that is refused."""
     try:
         campaign_runs.run_scheduled(campaign_id, user_id, datetime.fromisoformat(at))
-    except RejectedError as refused:
-        logger.warning("campaign %s: %s", campaign_id, refused)
+    except RejectedError as refusal:
+        logger.warning("campaign %s: %s", campaign_id, refusal)
         campaign_notifications.tell_not_run(campaign_id, user_id)
 
 
@@ -103,7 +103,7 @@ def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
     name="smartlists.seal_headers", queue="campaigns", queueing_lock="smartlists.seal_headers", pass_context=False
 )
 def seal_headers(timestamp: int) -> None:
-    """Seal headers that a version from before wrote."""
+    """Seal headers that the previous release stored."""
     webhook_headers.seal_all()
 
 

@@ -1,4 +1,4 @@
-"""What the pages of smart lists share: the list that a page is about, its head and tabs."""
+"""Shared parts of the pages of smart lists: finding the list, the head and the tabs."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def find(request: HttpRequest, pk: int) -> SmartList:
 
 
 def find_typed(request: HttpRequest, pk: int) -> SmartList | None:
-    """The list that somebody typed into; None when it was deleted meanwhile: what was typed must not be lost."""
+    """The list being edited; None when it was deleted meanwhile, so that the typed input can be shown again."""
     require(request, "smartlists.view_smartlist")
     return SmartList.objects.select_related("current").filter(pk=pk).first()
 
@@ -57,14 +57,14 @@ def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: st
         "tabs": tabs_of(smart_list, TABS),
         "actions": _actions(request, smart_list) if smart_list else (),
         "original": smart_list,
-        "evaluation": _told(smart_list) if smart_list else None,
+        "evaluation": _current_evaluation(smart_list) if smart_list else None,
         "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
         "zone": timezone.get_current_timezone_name(),
     }
     return show_page(request, SmartList, tab, str(smart_list or title), **{**head, **context})
 
 
-def _told(smart_list: SmartList) -> StoredEvaluation | None:
-    """The evaluation that the head shows: none once the rules are others."""
+def _current_evaluation(smart_list: SmartList) -> StoredEvaluation | None:
+    """The current evaluation; None when the rules have changed since."""
     current = smart_list.current
     return current if current is not None and current.rules == smart_list.rules else None

@@ -19,12 +19,12 @@ PERIODS = (
     ("1440", gettext_lazy("now and every day")),
     ("10080", gettext_lazy("now and every week")),
 )
-WAITED_FOR = 10_000  # members; more are copied by a job while the page goes on
+WAITED_FOR = 10_000  # members; a job copies more, without blocking the page
 
 
 @require_POST
 def put(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the members on a static list: the one of the name that was typed, or a new one."""
+    """Add the members to a static list: the one with the typed name, or a new one."""
 
     def keep(smart_list: SmartList) -> str:
         name, mode = request.POST.get("name", "").strip(), request.POST.get("mode", list_copies.Mode.ADD)
@@ -32,39 +32,41 @@ def put(request: HttpRequest, pk: int) -> HttpResponse:
             (int(period) for period, _words in PERIODS if period and period == request.POST.get("every")), None
         )
         members = stored_evaluations.shown(smart_list, request.user).count or 0
-        kept = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
-        kept = kept or static_lists.create(name, request.user)
+        static_list = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
+        static_list = static_list or static_lists.create(name, request.user)
         if every is not None or members > WAITED_FOR:
-            list_copies.plan(smart_list, kept, request.user, mode=mode, every_minutes=every)
-            return _("“%(name)s” is being filled; how far it is stands below.") % {"name": kept.name}
-        done = list_copies.put_into(smart_list, kept, Source(Channel.ADMIN, request.user.pk), request.user, mode)
-        return _said(done, kept.name)
+            list_copies.plan(smart_list, static_list, request.user, mode=mode, every_minutes=every)
+            return _("“%(name)s” is being filled; how far it is stands below.") % {"name": static_list.name}
+        copied = list_copies.put_into(
+            smart_list, static_list, Source(Channel.ADMIN, request.user.pk), request.user, mode
+        )
+        return _result_message(copied, static_list.name)
 
     return doing(request, pk, "members", keep)
 
 
 @require_POST
 def end(request: HttpRequest, pk: int) -> HttpResponse:
-    """Fill the static list no more."""
+    """End the scheduled copy to a static list."""
 
     def stop(smart_list: SmartList) -> str:
-        given = request.POST.get("copy", "")
-        number = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
-        found = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
-        if found is not None:
-            list_copies.end(found, request.user)
+        copy_text = request.POST.get("copy", "")
+        number = int(copy_text) if copy_text.isascii() and copy_text.isdigit() and len(copy_text) < 19 else 0
+        copy = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
+        if copy is not None:
+            list_copies.end(copy, request.user)
         return _("It is not filled any more; the people on it stay.")
 
     return doing(request, pk, "members", stop)
 
 
-def _said(done: list_copies.Copied, name: str) -> str:
+def _result_message(copied: list_copies.Copied, name: str) -> str:
     joined = ngettext(
         "%(count)s person joined the static list “%(name)s”.",
         "%(count)s people joined the static list “%(name)s”.",
-        done.joined,
-    ) % {"count": done.joined, "name": name}
-    if not done.left:
+        copied.joined,
+    ) % {"count": copied.joined, "name": name}
+    if not copied.left:
         return joined
-    left = ngettext("%(count)s person left it.", "%(count)s people left it.", done.left) % {"count": done.left}
+    left = ngettext("%(count)s person left it.", "%(count)s people left it.", copied.left) % {"count": copied.left}
     return f"{joined} {left}"

@@ -1,4 +1,4 @@
-"""The other pages of a smart list: history, text form, uses; and what its buttons do."""
+"""The other pages of a smart list: history, text form, uses; and the actions of its buttons."""
 
 from functools import partial
 from typing import Any
@@ -36,15 +36,15 @@ INTERVALS = (
 
 
 def history(request: HttpRequest, pk: int) -> HttpResponse:
-    """The evaluations there were: how many people, who joined and left, how long it took."""
+    """The past evaluations: how many people were found, joined and left, and the time each took."""
     smart_list = find(request, pk)
     rows = smart_list.evaluations.defer("members").order_by("-pk")[:HISTORY]
-    told = [
+    evaluations = [
         {"row": row, "joined": len(joined), "left": len(left), "milliseconds": round((row.seconds or 0) * 1000)}
         for row in rows
         for joined, left in [stored_evaluations.changes_of(row)]
     ]
-    return page(request, "history", smart_list, told=told, intervals=INTERVALS)
+    return page(request, "history", smart_list, told=evaluations, intervals=INTERVALS)
 
 
 def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
@@ -59,16 +59,18 @@ def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 def text(request: HttpRequest, pk: int) -> HttpResponse:
-    """The rules as text, to be read, copied and changed."""
+    """The text form of the rules, to read, copy and change."""
     smart_list = find(request, pk)
-    written, revision, errors = language.render(smart_list.parsed, Catalogue()), smart_list.revision, []
+    rules_text, revision, errors = language.render(smart_list.parsed, Catalogue()), smart_list.revision, []
     if request.method == "POST":
         require(request, list_editing.CHANGE)
-        written, given = request.POST.get("text", ""), request.POST.get("revision", "")
-        revision = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+        rules_text, revision_text = request.POST.get("text", ""), request.POST.get("revision", "")
+        revision = (
+            int(revision_text) if revision_text.isascii() and revision_text.isdigit() and len(revision_text) < 10 else 0
+        )
         try:
             list_editing.change(
-                smart_list, request.user, value=language.parse(written, Catalogue()), expected_revision=revision
+                smart_list, request.user, value=language.parse(rules_text, Catalogue()), expected_revision=revision
             )
         except RejectedError as refusal:
             errors = [str(problem.message) for problem in refusal.problems]
@@ -79,7 +81,7 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "text",
         smart_list,
-        text=written,
+        text=rules_text,
         revision=revision,
         errors=errors,
         may_change=request.user.has_perm(list_editing.CHANGE),
@@ -87,19 +89,21 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """What uses the list, in which folder it is and whose it is."""
+    """The uses, the folder and the owner of the list."""
     smart_list = find(request, pk)
     return page(request, "used_by", smart_list, uses=references.users_of(smart_list))
 
 
 @require_POST
 def refresh(request: HttpRequest, pk: int) -> HttpResponse:
-    return doing(request, pk, "members", lambda one: _counted(stored_evaluations.evaluate(one, request.user)))
+    return doing(
+        request, pk, "members", lambda smart_list: _count_message(stored_evaluations.evaluate(smart_list, request.user))
+    )
 
 
-def _counted(stored: StoredEvaluation) -> str:
-    said = ngettext("Counted: %(count)s person.", "Counted: %(count)s people.", stored.count or 0)
-    return said % {"count": stored.count}
+def _count_message(stored: StoredEvaluation) -> str:
+    message = ngettext("Counted: %(count)s person.", "Counted: %(count)s people.", stored.count or 0)
+    return message % {"count": stored.count}
 
 
 def copy(request: HttpRequest, pk: int) -> HttpResponse:
@@ -110,24 +114,24 @@ def copy(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def archive(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the list into the archive or take it out; the message has a button that does the reverse."""
+    """Archive or unarchive the list; the message has a button that undoes it."""
     smart_list = find(request, pk)
     try:
         if smart_list.is_archived:
             list_editing.unarchive(smart_list, request.user)
-            done = _("Taken out of the archive.")
+            message = _("Taken out of the archive.")
         else:
             list_editing.archive(smart_list, request.user)
-            done = _("Archived.")
+            message = _("Archived.")
     except RejectedError as refusal:
         messages.error(request, str(refusal))
     else:
-        say_undoable(request, done, reverse(f"{NAME}_archive", args=[pk]))
+        say_undoable(request, message, reverse(f"{NAME}_archive", args=[pk]))
     return redirect(f"{NAME}_change", pk)
 
 
 def place(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put the list into a folder, and say whose it is."""
+    """Set the folder and the owner of the list."""
     smart_list = find(request, pk)
     require(request, list_editing.CHANGE)
     form = PlaceForm(request.POST or None, smart_list)
@@ -140,11 +144,13 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule(request: HttpRequest, pk: int) -> HttpResponse:
-    """Set or end the schedule by which the list is evaluated."""
+    """Set or end the schedule of the list's evaluations."""
 
     def plan(smart_list: SmartList) -> str:
-        given = request.POST.get("minutes", "")
-        minutes = int(given) if given.isascii() and given.isdigit() and len(given) < 9 else None
+        minutes_text = request.POST.get("minutes", "")
+        minutes = (
+            int(minutes_text) if minutes_text.isascii() and minutes_text.isdigit() and len(minutes_text) < 9 else None
+        )
         list_editing.schedule(smart_list, minutes or None, request.user)
         return str(_("Saved."))
 
@@ -165,7 +171,7 @@ def remove(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
-    """Do something to the list and say how it went, on the page of `tab`."""
+    """Run `work` on the list, show its result or problem as a message and redirect to the page of `tab`."""
     smart_list = find(request, pk)
     try:
         messages.success(request, work(smart_list))

@@ -1,9 +1,9 @@
-"""The members of a smart list: the columns and order that somebody chose, search, views to keep, and the file."""
+"""The members of a smart list: chosen columns and order, search, saved views, and the CSV file."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
@@ -31,22 +31,22 @@ from smartlists.lists import member_order
 from smartlists.models import member_views
 
 PAGE = 100
-SUGGESTED = 200  # static lists whose names are proposed
-STANDARD = ("email", "company", "country")  # the columns until somebody chooses others
+SUGGESTED = 200  # static lists whose names are suggested
+STANDARD = ("email", "company", "country")  # the default columns
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column: where its heading leads (empty: this list is not sorted by it), and how it is sorted now."""
+    """A column heading: its sort link (empty: this list cannot be sorted by it), and the present sort order."""
 
     label: str
     url: str = ""
-    sorted: str = ""  # as aria-sort says it
+    sorted: str = ""  # value of aria-sort
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request wants to see, made fit: known columns, an order that there is."""
+    """The parameters of a request, restricted to existing columns and orders."""
 
     columns: Sequence[FieldInfo]
     order: str
@@ -55,20 +55,20 @@ class Asked:
     view: int | None
 
     @classmethod
-    def of(cls, given: QueryDict, known: Mapping[str, FieldInfo], views: Sequence[member_views.MemberView]) -> "Asked":
-        view = next((one for one in views if str(one.pk) == given.get("view")), None)
-        names = given.getlist("columns") or (view.columns if view else STANDARD)
-        order = given.get("sort", view.order if view else "")
+    def of(cls, query: QueryDict, fields: Mapping[str, FieldInfo], views: Sequence[member_views.MemberView]) -> Self:
+        view = next((saved for saved in views if str(saved.pk) == query.get("view")), None)
+        names = query.getlist("columns") or (view.columns if view else STANDARD)
+        order = query.get("sort", view.order if view else "")
         return cls(
-            [known[name] for name in dict.fromkeys(names) if name in known][: member_views.MOST_COLUMNS],
-            order if order == "-" or order.removeprefix("-") in known else "",
-            given.get("q", "").strip(),
-            member_order.Place.of(given.get("after", ""), given.get("before", "")),
+            [fields[name] for name in dict.fromkeys(names) if name in fields][: member_views.MOST_COLUMNS],
+            order if order == "-" or order.removeprefix("-") in fields else "",
+            query.get("q", "").strip(),
+            member_order.Place.of(query.get("after", ""), query.get("before", "")),
             view.pk if view else None,
         )
 
     def address(self, **changes: str) -> str:
-        """The address of this page with some things changed; a change of the order begins at the first page."""
+        """The address of this page with changed parameters; a change of the order begins at the first page."""
         query = QueryDict(mutable=True)
         query.setlist("columns", [column.api_name for column in self.columns])
         query.update({name: value for name, value in {"sort": self.order, "q": self.query, **changes}.items() if value})
@@ -76,54 +76,54 @@ class Asked:
 
 
 def members(request: HttpRequest, pk: int) -> HttpResponse:
-    """Who is on the list as of its current evaluation."""
+    """The members of the list as of its current evaluation."""
     smart_list = find(request, pk)
     require(request, "people.view_person")
-    known, views = catalog.catalogue(), member_views.of_user(request.user)
-    asked = Asked.of(request.GET, known, views)
+    fields, views = catalog.catalogue(), member_views.of_user(request.user)
+    parameters = Asked.of(request.GET, fields, views)
     try:
         current = stored_evaluations.shown(smart_list, request.user)
     except RejectedError as refusal:
-        return page(request, "members", smart_list, asked=asked, problem=str(refusal))
+        return page(request, "members", smart_list, asked=parameters, problem=str(refusal))
     smart_list.current = current
-    everybody = current.person_ids
-    found = _found(everybody, asked, known)
-    people = Person.objects.live().in_bulk(found.ids)
+    person_ids = current.person_ids
+    member_page = _members_page(person_ids, parameters, fields)
+    people = Person.objects.live().in_bulk(member_page.ids)
     rows = [
-        (people[one], [shown(catalog.value_of(people[one], column)) for column in asked.columns])
-        for one in found.ids
-        if one in people
+        (people[person_id], [shown(catalog.value_of(people[person_id], column)) for column in parameters.columns])
+        for person_id in member_page.ids
+        if person_id in people
     ]
-    is_beyond = asked.place.person_id is not None and not found.ids
+    is_past_end = parameters.place.person_id is not None and not member_page.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
     return page(
         request,
         "members",
         smart_list,
-        asked=asked,
-        found=found,
+        asked=parameters,
+        found=member_page,
         rows=rows,
         views=views,
-        headings=[_heading(column, asked, len(everybody)) for column in asked.columns],
-        orders=_orders(asked, known, len(everybody)),
-        is_large=len(everybody) > member_order.SORTED_WHOLE,
-        offered=[(info, info in asked.columns) for info in known.values()],
-        following=asked.address(after=found.following) if found.following else "",
-        preceding=asked.address(before=found.preceding) if found.preceding else "",
-        first=asked.address() if found.preceding or is_beyond else "",
-        is_beyond=is_beyond,
-        every=asked.address(q=""),
+        headings=[_heading(column, parameters, len(person_ids)) for column in parameters.columns],
+        orders=_orders(parameters, fields, len(person_ids)),
+        is_large=len(person_ids) > member_order.SORTED_WHOLE,
+        offered=[(info, info in parameters.columns) for info in fields.values()],
+        following=parameters.address(after=member_page.following) if member_page.following else "",
+        preceding=parameters.address(before=member_page.preceding) if member_page.preceding else "",
+        first=parameters.address() if member_page.preceding or is_past_end else "",
+        is_beyond=is_past_end,
+        every=parameters.address(q=""),
         static_lists=names[:SUGGESTED],
         copies=_copies(smart_list),
         modes=list_copies.Mode.choices,
         periods=copies.PERIODS,
-        export_query=asked.address(q="", sort=""),
+        export_query=parameters.address(q="", sort=""),
         sorted_limit=member_order.SORTED_WHOLE,
     )
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:
-    """What is filled from the list, and how often."""
+    """The copies of the list, each with its interval in words."""
     words = dict(copies.PERIODS)
     rows = smart_list.copies.select_related("static_list").order_by("static_list__name")
     return [(row, words.get(str(row.every_minutes or "")) or _every(row.every_minutes)) for row in rows]
@@ -133,68 +133,70 @@ def _every(minutes: int) -> str:
     return ngettext("every %(count)s minute", "every %(count)s minutes", minutes) % {"count": minutes}
 
 
-def _found(everybody: Any, asked: Asked, known: Mapping[str, FieldInfo]) -> member_order.Found:
-    if asked.query:
-        return member_order.search(everybody, asked.query, PAGE)
-    found = _page_at(everybody, asked, known, asked.place)
-    if asked.place.is_before and not found.preceding and len(found.ids) < PAGE:  # back at the start: the page there
-        return _page_at(everybody, asked, known, member_order.Place())
-    return found
+def _members_page(person_ids: Any, parameters: Asked, fields: Mapping[str, FieldInfo]) -> member_order.Found:
+    if parameters.query:
+        return member_order.search(person_ids, parameters.query, PAGE)
+    member_page = _page_at(person_ids, parameters, fields, parameters.place)
+    if (
+        parameters.place.is_before and not member_page.preceding and len(member_page.ids) < PAGE
+    ):  # before the start: show the first page
+        return _page_at(person_ids, parameters, fields, member_order.Place())
+    return member_page
 
 
 def _page_at(
-    everybody: Any, asked: Asked, known: Mapping[str, FieldInfo], place: member_order.Place
+    person_ids: Any, parameters: Asked, fields: Mapping[str, FieldInfo], place: member_order.Place
 ) -> member_order.Found:
-    descending, field = asked.order.startswith("-"), known.get(asked.order.removeprefix("-"))
-    if field is None or not member_order.is_sortable(field, len(everybody)):
-        return member_order.by_arrival(everybody, PAGE, place, descending=descending and field is None)
-    return member_order.by_field(everybody, field, PAGE, place, descending=descending)
+    descending, field = parameters.order.startswith("-"), fields.get(parameters.order.removeprefix("-"))
+    if field is None or not member_order.is_sortable(field, len(person_ids)):
+        return member_order.by_arrival(person_ids, PAGE, place, descending=descending and field is None)
+    return member_order.by_field(person_ids, field, PAGE, place, descending=descending)
 
 
-def _heading(column: FieldInfo, asked: Asked, size: int) -> Heading:
-    if asked.query or not member_order.is_sortable(column, size):
+def _heading(column: FieldInfo, parameters: Asked, size: int) -> Heading:
+    if parameters.query or not member_order.is_sortable(column, size):
         return Heading(column.shown_label)
-    is_mine, descending = asked.order.removeprefix("-") == column.api_name, asked.order.startswith("-")
-    turned = f"-{column.api_name}" if is_mine and not descending else column.api_name
-    said = ("descending" if descending else "ascending") if is_mine else ""
-    return Heading(column.shown_label, asked.address(sort=turned), said)
+    is_sorted_by, descending = parameters.order.removeprefix("-") == column.api_name, parameters.order.startswith("-")
+    reversed_order = f"-{column.api_name}" if is_sorted_by and not descending else column.api_name
+    direction = ("descending" if descending else "ascending") if is_sorted_by else ""
+    return Heading(column.shown_label, parameters.address(sort=reversed_order), direction)
 
 
-def _orders(asked: Asked, known: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
-    """The orders that there are for this list: value, words, and whether it is the one that shows."""
-    offered: list[tuple[str, Any]] = [("", _("As they came, first one first")), ("-", _("As they came, latest first"))]
-    for info in known.values():
+def _orders(parameters: Asked, fields: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
+    """The orders available for this list: value, label, and whether it is the present one."""
+    orders: list[tuple[str, Any]] = [("", _("As they came, first one first")), ("-", _("As they came, latest first"))]
+    for info in fields.values():
         if member_order.is_sortable(info, size):
-            offered.append((info.api_name, _("%(field)s, ascending") % {"field": info.shown_label}))
-            offered.append((f"-{info.api_name}", _("%(field)s, descending") % {"field": info.shown_label}))
-    return [(value, words, value == asked.order) for value, words in offered]
+            orders.append((info.api_name, _("%(field)s, ascending") % {"field": info.shown_label}))
+            orders.append((f"-{info.api_name}", _("%(field)s, descending") % {"field": info.shown_label}))
+    return [(value, words, value == parameters.order) for value, words in orders]
 
 
 @require_POST
 def view(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep the columns and the order under a name, or drop a view."""
+    """Save the columns and the order under a name, or delete a view."""
     find(request, pk)
     back = reverse(f"{NAME}_members", args=[pk])
-    if gone := whole_number(request.POST.get("forget", ""), most_digits=9):
-        member_views.forget(gone, request.user)
+    if view_id := whole_number(request.POST.get("forget", ""), most_digits=9):
+        member_views.forget(view_id, request.user)
         return redirect(back)
     order = request.POST.get("sort", "")
     try:
-        kept = member_views.keep(request.POST.get("name"), request.POST.getlist("columns"), order, request.user)
+        saved_view = member_views.keep(request.POST.get("name"), request.POST.getlist("columns"), order, request.user)
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(back)
     messages.success(request, _("The view is kept."))
-    return redirect(f"{back}?view={kept.pk}")
+    return redirect(f"{back}?view={saved_view.pk}")
 
 
 def export(request: HttpRequest, pk: int) -> Any:
-    """The members whom everybody sees, as a CSV file that a spreadsheet opens safely: all fields, or `columns`."""
+    """The members in the current evaluation, as a CSV file that is safe in spreadsheets: all fields, or `columns`."""
     smart_list = find(request, pk)
     require(request, "people.export_person")
     stored = stored_evaluations.shown(smart_list, request.user)
-    known = catalog.catalogue()
-    columns = [name for name in request.GET.getlist("columns") if name in known] or None
+    fields = catalog.catalogue()
+    columns = [name for name in request.GET.getlist("columns") if name in fields] or None
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     export_jobs.write(person_export_kind.of_people(stored.person_ids, columns), "csv", file, excel_safe=True)
     file.seek(0)

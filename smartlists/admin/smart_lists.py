@@ -1,4 +1,4 @@
-"""Smart lists in the admin: the list of lists, and the addresses of each list's pages."""
+"""Smart lists in the admin: the change list, and the addresses of each list's pages."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class SmartListAdmin(PagesAdmin):
 
     @admin.display(description=_("Name"), ordering="name")
     def shown_name(self, smart_list: SmartList) -> Any:
-        """With a mark that says why a list is found by searching only."""
+        """The name, with a mark for archived lists, which only a search shows."""
         return format_html("{} {}", smart_list.name, state_badge(_("Archived")) if smart_list.is_archived else "")
 
     @admin.display(description=_("People"), ordering="current__count")

@@ -1,4 +1,4 @@
-"""The pages of webhooks: where campaigns may call, and what became of the calls."""
+"""The pages of webhooks: the addresses that campaigns call, and the calls made."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any)
 
 
 def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
-    """A webhook's address, headers and body; a new one's secret is shown once."""
+    """A webhook's address, headers and body; the secret of a new webhook is shown once."""
     hook = find(request, pk) if pk is not None else None
     require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
     typed, problems = _typed_of(hook), []
@@ -50,11 +50,11 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
         try:
-            return _saved(request, hook, typed)
+            return _save(request, hook, typed)
         except RejectedError as refusal:
             problems = list(refusal.problems)
-    known = ("name", *webhook_editing.FIELDS)
-    errors = {field: [str(one.message) for one in problems if one.path[:1] == (field,)] for field in known}
+    fields = ("name", *webhook_editing.FIELDS)
+    errors = {field: [str(problem.message) for problem in problems if problem.path[:1] == (field,)] for field in fields}
     return _page(
         request,
         "webhook",
@@ -65,7 +65,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         formats=Webhook.Format.choices,
         payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
         uses=references.users_of(hook) if hook else (),
-        others=[str(one.message) for one in problems if one.path[:1] not in {(field,) for field in errors}],
+        others=[str(problem.message) for problem in problems if problem.path[:1] not in {(field,) for field in errors}],
         may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
     )
 
@@ -103,7 +103,7 @@ def _typed(request: HttpRequest) -> dict[str, Any]:
     return {name: request.POST.get(name, "") for name in names}
 
 
-def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> HttpResponse:
+def _save(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> HttpResponse:
     values = {
         "method": typed["method"],
         "url": typed["url"].strip(),
@@ -119,13 +119,13 @@ def _saved(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) ->
         webhook_editing.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_change", hook.pk)
-    made, secret = webhook_editing.create(typed["name"], request.user, **values)
-    return _page(request, "webhook_secret", made, secret=secret)
+    webhook, secret = webhook_editing.create(typed["name"], request.user, **values)
+    return _page(request, "webhook_secret", webhook, secret=secret)
 
 
 def _headers(text: str) -> dict[str, str]:
-    """Headers typed one a line as "Name: value". Raises `RejectedError` for a line that is none."""
-    found = {}
+    """Parse headers, one per line as "Name: value". Raises `RejectedError` for an invalid line."""
+    headers = {}
     for line in text.splitlines()[:SHOWN_LINES]:
         name, colon, value = line.partition(":")
         if not line.strip():
@@ -133,12 +133,12 @@ def _headers(text: str) -> dict[str, str]:
         if not colon:
             message = _("one header a line, like X-Token: abc")
             raise RejectedError(Problem(Code.BAD_HEADER, message, ("headers",), "", line[:80]))
-        found[name.strip()] = value.strip()
-    return found
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
-    """The latest calls, with those that were given up to be sent again."""
+    """The latest calls; those given up can be sent again."""
     hook = find(request, pk)
     require(request, "smartlists.view_webhookdelivery")
     state = request.GET.get("state", "")
@@ -147,27 +147,27 @@ def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
         rows = rows.filter(state=state)
     if before := number(request.GET.get("before", "")):
         rows = rows.filter(pk__lt=before)
-    found = list(rows[: PAGE + 1])
+    page_rows = list(rows[: PAGE + 1])
     return _page(
         request,
         "webhook_deliveries",
         hook,
-        deliveries=found[:PAGE],
+        deliveries=page_rows[:PAGE],
         states=WebhookDelivery.State.choices,
         state=state,
-        before=found[PAGE - 1].pk if len(found) > PAGE else None,
+        before=page_rows[PAGE - 1].pk if len(page_rows) > PAGE else None,
         is_open=hook.open_until is not None and hook.open_until > timezone.now(),
     )
 
 
 @require_POST
 def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Send again, make a new secret, delete."""
+    """Resend calls, create a new secret, or delete the webhook."""
     hook = find(request, pk)
     try:
         if verb == "resend":
-            wanted = ids_of(request.POST.getlist("delivery"))
-            count = webhook_editing.resend(hook, request.user, wanted or None)
+            delivery_ids = ids_of(request.POST.getlist("delivery"))
+            count = webhook_editing.resend(hook, request.user, delivery_ids or None)
             messages.success(request, _("%(count)s calls are made again.") % {"count": count})
             return redirect(f"{NAME}_deliveries", pk)
         if verb == "new-secret":

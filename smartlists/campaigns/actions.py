@@ -1,4 +1,4 @@
-"""What each kind of step does: one function a kind, each for many people at once, inside one transaction."""
+"""The actions of campaign steps: one function per kind, each for many people at once, inside one transaction."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ Outcome = StepOutcome.Outcome
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One person in a campaign, as a step needs to know them."""
+    """One person in a campaign: the values that a step needs."""
 
     id: int
     campaign_id: int
@@ -62,7 +62,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """In which campaign, at which step, as whom and when."""
+    """The campaign, the step, the source and the moment of an action."""
 
     campaign: SmartCampaign
     definition: Definition
@@ -73,7 +73,7 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a step did for one entry; `until` holds it back, `branch` is the way that a choice takes."""
+    """The result of a step for one entry; `until` delays it, `branch` is the way that a choice takes."""
 
     outcome: str
     detail: str = ""
@@ -85,15 +85,15 @@ Dones = Mapping[int, Done]
 
 
 def run(step: Step, entries: Sequence[Entry], situation: Situation) -> Dones:
-    """Do the step for all entries; what it did, by the entry's id.
+    """Do the step for all entries and return the result of each, by the entry's id.
 
-    Raises `RejectedError` when it can be done for none.
+    Raises `RejectedError` when it cannot be done for any entry.
     """
     return STEP_ACTIONS.of(step)(step, entries, situation)
 
 
 def failing(problem: str) -> Callable[[Step, Sequence[Entry], Situation], Dones]:
-    """An effect that does nothing but say why: what stands for a step that could not be done."""
+    """Return an action that fails for every entry with `problem`; it replaces a step that could not be done."""
 
     def fail(_step: Step, entries: Sequence[Entry], _situation: Situation) -> Dones:
         return {entry.id: Done(Outcome.FAILED, problem) for entry in entries}
@@ -126,12 +126,12 @@ def _change_field(step: campaign_definition.ChangeField, entries: Sequence[Entry
         outcomes = upsert.add(amounts, step.field, situation.source) if amounts else {}
     else:
         rows = [{"id": entry.person_id, step.field: values[entry.id]} for entry in entries]
-        found = upsert.upsert(rows, situation.source, "id", upsert.Action.UPDATE)
-        outcomes = {entry.person_id: one for entry, one in zip(entries, found, strict=True)}
-    return {entry.id: _changed(outcomes.get(entry.person_id), values[entry.id]) for entry in entries}
+        upserted = upsert.upsert(rows, situation.source, "id", upsert.Action.UPDATE)
+        outcomes = {entry.person_id: outcome for entry, outcome in zip(entries, upserted, strict=True)}
+    return {entry.id: _change_result(outcomes.get(entry.person_id), values[entry.id]) for entry in entries}
 
 
-def _changed(outcome: upsert.Outcome | None, value: str) -> Done:
+def _change_result(outcome: upsert.Outcome | None, value: str) -> Done:
     if outcome is None:
         return Done(Outcome.NOTHING)
     if outcome.status is upsert.Status.REFUSED:
@@ -154,10 +154,10 @@ def _record(step: campaign_definition.Record, entries: Sequence[Entry], situatio
         for entry in entries
     ]
     outcomes = recorder.record(rows, situation.source, standard=is_standard, keep_refused=False)
-    return {entry.id: _recorded(one) for entry, one in zip(entries, outcomes, strict=True)}
+    return {entry.id: _record_result(outcome) for entry, outcome in zip(entries, outcomes, strict=True)}
 
 
-def _recorded(outcome: recording_rows.Outcome) -> Done:
+def _record_result(outcome: recording_rows.Outcome) -> Done:
     if outcome.status is recording_rows.Status.REFUSED:
         return Done(Outcome.FAILED, "; ".join(str(problem.message) for problem in outcome.problems))
     return Done(Outcome.DONE, str(outcome.activity_id))
@@ -168,16 +168,16 @@ def _wait(step: campaign_definition.Wait, entries: Sequence[Entry], situation: S
         until = _after(situation.now.replace(microsecond=0), step.period)
         return {entry.id: Done(Outcome.DONE, moment_text(until), until) for entry in entries}
     texts = token_values.texts(step.until, entries, situation)
-    return {entry.id: _waiting(texts[entry.id], situation.now) for entry in entries}
+    return {entry.id: _wait_result(texts[entry.id], situation.now) for entry in entries}
 
 
 def _after(now: datetime, period: str) -> datetime:
-    """The moment after a period: minutes and hours exact, the others by the calendar of the installation's zone."""
+    """The moment after a period: minutes and hours exact, longer units by the calendar of the installation's zone."""
     number, unit = period_of(period)
     return now + timedelta(minutes=number) if unit == "minute" else Clock.current(now).shifted(number, unit)
 
 
-def _waiting(text: str, now: datetime) -> Done:
+def _wait_result(text: str, now: datetime) -> Done:
     try:
         until = parse_moment(text, installation.zone()) if text else now
     except BadValueError:
@@ -188,18 +188,18 @@ def _waiting(text: str, now: datetime) -> Done:
 
 
 def _choose(step: campaign_definition.Choose, entries: Sequence[Entry], _situation: Situation) -> Dones:
-    found: dict[int, Done] = {}
-    left = {entry.id: entry.person_id for entry in entries}
+    results: dict[int, Done] = {}
+    undecided = {entry.id: entry.person_id for entry in entries}
     names = Catalogue()
     for branch, choice in enumerate(step.choices):
-        if not left:
+        if not undecided:
             break
-        inside = evaluator.evaluate(choice.when.wanted, set(left.values()), names=names).members
-        chosen = [pk for pk, person_id in left.items() if person_id in inside]
-        found |= {pk: Done(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
-        left = {pk: person_id for pk, person_id in left.items() if pk not in found}
+        inside = evaluator.evaluate(choice.when.wanted, set(undecided.values()), names=names).members
+        chosen = [pk for pk, person_id in undecided.items() if person_id in inside]
+        results |= {pk: Done(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
+        undecided = {pk: person_id for pk, person_id in undecided.items() if pk not in results}
     otherwise = len(step.choices)
-    return found | {pk: Done(Outcome.DONE, str(otherwise + 1), branch=otherwise) for pk in left}
+    return results | {pk: Done(Outcome.DONE, str(otherwise + 1), branch=otherwise) for pk in undecided}
 
 
 def _alert(step: campaign_definition.Alert, entries: Sequence[Entry], situation: Situation) -> Dones:
@@ -216,7 +216,7 @@ def _call_webhook(step: campaign_definition.CallWebhook, entries: Sequence[Entry
 
 
 STEP_ACTIONS: Facet[Callable[[Any, Sequence[Entry], Situation], Dones]] = campaign_definition.STEPS.facet(
-    "what it does",
+    "action",
     {
         "add_to_list": _add_to_list,
         "remove_from_list": _remove_from_list,

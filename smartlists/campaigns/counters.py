@@ -1,4 +1,4 @@
-"""How many people a campaign saw: counted as it happens, so that pages need not count rows."""
+"""Counters of a campaign's people, kept up to date as people enter and finish, so that pages need not count rows."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,9 +8,9 @@ from django.db import connection
 from smartlists.models import CampaignTally
 
 
-def add(seen: Iterable[tuple[int, str]]) -> None:
-    """Count (campaign, what became of somebody), today."""
-    counts = sorted(Counter(seen).items())
+def add(results: Iterable[tuple[int, str]]) -> None:
+    """Add pairs of (campaign, result of a person) to today's counters."""
+    counts = sorted(Counter(results).items())
     if not counts:
         return
     with connection.cursor() as cursor:
@@ -24,8 +24,8 @@ def add(seen: Iterable[tuple[int, str]]) -> None:
 
 
 def of(campaign_id: int) -> Mapping[str, int]:
-    """What became of how many, ever."""
-    found: Counter[str] = Counter()
+    """The total number of people by result."""
+    totals: Counter[str] = Counter()
     for what, count in CampaignTally.objects.filter(campaign_id=campaign_id).values_list("what", "count"):
-        found[what] += count
-    return found
+        totals[what] += count
+    return totals

@@ -1,7 +1,8 @@
-"""What a smart campaign does: frozen dataclasses and their JSON form, version 1.
+"""The definition of a smart campaign: frozen dataclasses and their JSON form, version 1.
 
-`campaigns.parsing.parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote.
-Triggers speak with the constraints of smart lists, audiences and choices with their rules.
+`campaigns.parsing.parse_definition` checks everything and reports every problem with its path; `load_definition`
+trusts the output of `dump_definition`. Triggers use the constraints of smart lists, audiences and choices use their
+rules.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +28,7 @@ LATE_AFTER_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """Somebody does something: an activity of the type that satisfies all constraints."""
+    """A person does something: an activity of the type that satisfies all constraints."""
 
     type: str
     constraints: tuple[Constraint, ...] = ()
@@ -35,7 +36,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class ListTrigger:
-    """Somebody joins or leaves a smart list, as its evaluations find it."""
+    """A person joins or leaves a smart list, as found by its evaluations."""
 
     smart_list: int
     change: str = JOINED
@@ -43,7 +44,7 @@ class ListTrigger:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who may enter: the members of a smart list or who satisfies rules, at that moment; without either everybody."""
+    """The people who may enter: at that moment members of a smart list or satisfying rules; without either, all."""
 
     smart_list: int | None = None
     rules: Rules | None = None
@@ -62,14 +63,14 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Qualification:
-    """How often a person may enter: once, every time, or once in a period that rolls from the last entry."""
+    """The frequency of entry for a person: once, every time, or once in a period that rolls from the last entry."""
 
     how: str = ONCE
     number: int = 0
     unit: str = ""
 
     def allows(self, last: datetime | None, now: datetime) -> bool:
-        """Whether somebody who entered last at `last` (None: never) may enter at `now`."""
+        """True if a person whose last entry was at `last` (None: never) may enter at `now`."""
         if last is None or self.how == EVERY:
             return True
         return self.how == WITHIN and now - last >= self.number * UNITS[self.unit]
@@ -127,7 +128,7 @@ class CallWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to go on, and for whom."""
+    """One way of a choice, and the people who take it."""
 
     when: Audience
     steps: tuple["Step", ...] = ()
@@ -135,7 +136,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Choose:
-    """The first choice that a person satisfies; `otherwise` for the others. Then the path goes on."""
+    """Take the first choice that a person satisfies, else `otherwise`; then continue with the next step."""
 
     choices: tuple[Choice, ...]
     otherwise: tuple["Step", ...] = ()
@@ -159,7 +160,7 @@ STEPS = Kinds(
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """All of a campaign. Triggers are or-ed; `late_after_hours` None: nothing is too late."""
+    """A complete campaign. Triggers are or-ed; `late_after_hours` None: no activity is too late."""
 
     triggers: tuple[Trigger | ListTrigger, ...] = ()
     audience: Audience = Audience()
@@ -169,23 +170,23 @@ class Definition:
 
     @property
     def activity_triggers(self) -> list[tuple[int, Trigger]]:
-        return [(at, one) for at, one in enumerate(self.triggers) if isinstance(one, Trigger)]
+        return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, Trigger)]
 
     @property
     def list_triggers(self) -> list[tuple[int, ListTrigger]]:
-        return [(at, one) for at, one in enumerate(self.triggers) if isinstance(one, ListTrigger)]
+        return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, ListTrigger)]
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------
 
 
 def dump(definition: Definition) -> dict[str, Any]:
-    """The JSON form; `load` gives the definition back."""
+    """The JSON form; `load_definition` returns an equal definition."""
     return {
         "version": VERSION,
-        "triggers": [_dump_trigger(one) for one in definition.triggers],
+        "triggers": [_dump_trigger(trigger) for trigger in definition.triggers],
         "audience": _dump_audience(definition.audience),
-        "qualification": _plain(definition.qualification),
+        "qualification": _fields_of(definition.qualification),
         "late_after_hours": definition.late_after_hours,
         "steps": [dump_step(step) for step in definition.steps],
     }
@@ -196,11 +197,11 @@ def dump_step(step: Step) -> dict[str, Any]:
     form: dict[str, Any] = {"do": STEPS.name_of(step)}
     if isinstance(step, Choose):
         choices = [
-            {"when": _dump_audience(one.when), "steps": [dump_step(inner) for inner in one.steps]}
-            for one in step.choices
+            {"when": _dump_audience(choice.when), "steps": [dump_step(inner) for inner in choice.steps]}
+            for choice in step.choices
         ]
         return form | {"choices": choices, "otherwise": [dump_step(inner) for inner in step.otherwise]}
-    plain = _plain(step)
+    plain = _fields_of(step)
     if isinstance(step, Record):
         plain["attributes"] = dict(step.attributes)
     return form | plain
@@ -208,7 +209,7 @@ def dump_step(step: Step) -> dict[str, Any]:
 
 def _dump_trigger(trigger: Trigger | ListTrigger) -> dict[str, Any]:
     if isinstance(trigger, ListTrigger):
-        return _plain(trigger)
+        return _fields_of(trigger)
     form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints))
     return {"type": trigger.type, "constraints": form.get("constraints", [])}
 
@@ -219,22 +220,22 @@ def _dump_audience(audience: Audience) -> dict[str, Any] | None:
     return None if audience.rules is None else {"rules": rules.dump(audience.rules)}
 
 
-def _plain(item: Any) -> dict[str, Any]:
-    found = {part.name: getattr(item, part.name) for part in fields(item)}
+def _fields_of(item: Any) -> dict[str, Any]:
+    values = {part.name: getattr(item, part.name) for part in fields(item)}
     return {
         name: list(value) if isinstance(value, tuple) else value
-        for name, value in found.items()
+        for name, value in values.items()
         if value not in ("", ()) or name in ("to", "subject")
     }
 
 
 def load(stored: Mapping[str, Any]) -> Definition:
-    """The definition that `dump` wrote; nothing is checked."""
+    """Create a definition from the output of `dump_definition`, without checks."""
     return Definition(
-        tuple(_load_trigger(one) for one in stored["triggers"]),
+        tuple(_load_trigger(form) for form in stored["triggers"]),
         _load_audience(stored["audience"]),
         Qualification(**stored["qualification"]),
-        tuple(_load_step(one) for one in stored["steps"]),
+        tuple(_load_step(form) for form in stored["steps"]),
         stored["late_after_hours"],
     )
 
@@ -256,8 +257,8 @@ def _load_step(form: Mapping[str, Any]) -> Step:
     values = {name: value for name, value in form.items() if name != "do"}
     if form["do"] == "choose":
         choices = tuple(
-            Choice(_load_audience(one["when"]), tuple(_load_step(inner) for inner in one["steps"]))
-            for one in values["choices"]
+            Choice(_load_audience(choice["when"]), tuple(_load_step(inner) for inner in choice["steps"]))
+            for choice in values["choices"]
         )
         return Choose(choices, tuple(_load_step(inner) for inner in values["otherwise"]))
     if form["do"] == "record":
@@ -268,8 +269,8 @@ def _load_step(form: Mapping[str, Any]) -> Step:
 
 
 # --- Paths ----------------------------------------------------------------------------------------------------
-# A step is found by its path: "2" is the third step; "2.0.1" is, within the choice that the third step is, the
-# second step of the first choice. `otherwise` counts as the last choice.
+# A path identifies a step: "2" is the third step. If that is a choice, "2.0.1" is the second step of its first way.
+# `otherwise` counts as the last way.
 
 
 def branches(step: Choose) -> list[tuple[Step, ...]]:
@@ -278,7 +279,7 @@ def branches(step: Choose) -> list[tuple[Step, ...]]:
 
 
 def step_at(steps: Sequence[Step], path: str) -> Step:
-    """The step that `path` leads to. Raises IndexError when there is none."""
+    """The step at `path`. Raises IndexError when there is none."""
     first, _dot, rest = path.partition(".")
     step = steps[int(first)]
     if not rest:
@@ -301,13 +302,13 @@ def following(steps: Sequence[Step], path: str) -> str:
 
 
 def branch_of(steps: Sequence[Step], path: str, branch: int) -> str:
-    """Where somebody goes on who takes the `branch`-th way of the choice at `path`."""
+    """The path of the next step after taking the `branch`-th way of the choice at `path`."""
     step = step_at(steps, path)
     return f"{path}.{branch}.0" if branches(step)[branch] else following(steps, path)  # type: ignore[arg-type]
 
 
 def walk(steps: Sequence[Step], before: str = "") -> Iterator[tuple[str, Step]]:
-    """Every step with its path, in the order in which pages show them."""
+    """Yield every step with its path, in the order of display."""
     for number, step in enumerate(steps):
         path = f"{before}{number}"
         yield path, step

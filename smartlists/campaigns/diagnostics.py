@@ -1,4 +1,4 @@
-"""What is wrong with a campaign's triggers, audience and steps."""
+"""Problems of a campaign's audience and choices."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,9 +9,9 @@ from smartlists.lists.diagnostics import of_rules
 
 
 def of_campaign(definition: campaign_definition.Definition, names: Catalogue) -> list[Problem]:
-    """What is wrong with the rules that say who enters a campaign and which way somebody goes."""
-    asked = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
-    return [problem for who, path in asked for problem in of_rules(who.wanted, names, (*path, "rules"))]
+    """The problems of the rules of a campaign's audience and of its choices."""
+    audiences = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
+    return [problem for audience, path in audiences for problem in of_rules(audience.wanted, names, (*path, "rules"))]
 
 
 def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tuple[campaign_definition.Audience, Path]]:
@@ -19,7 +19,7 @@ def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tup
         if not isinstance(step, campaign_definition.Choose):
             continue
         for number, choice in enumerate(step.choices):
-            here = (*path, at, "choices", number)
-            yield choice.when, (*here, "when")
-            yield from _ways(choice.steps, (*here, "steps"))
+            way_path = (*path, at, "choices", number)
+            yield choice.when, (*way_path, "when")
+            yield from _ways(choice.steps, (*way_path, "steps"))
         yield from _ways(step.otherwise, (*path, at, "otherwise"))

@@ -1,7 +1,7 @@
-"""The dispatcher's process: one that works, and others that wait to take its place.
+"""The dispatcher process: one process works, the others are on standby.
 
-It is woken by NOTIFY when something was recorded, and looks by itself four times a second. Whatever it does is whole
-or not done when it is killed; a database that is gone it waits for.
+NOTIFY wakes it when an activity was recorded; it also polls four times a second. When it is killed, each piece of
+work is complete or not done at all. It waits while the database is unavailable.
 """
 
 import logging
@@ -18,12 +18,12 @@ from smartlists.campaigns import triggers
 
 POLL_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
-SELDOM_SECONDS = 1.0  # between two looks at runs and smart lists
+SELDOM_SECONDS = 1.0  # between two checks of runs and smart lists
 logger = logging.getLogger(__name__)
 
 
 def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
-    """Work until `is_over`; while another process does, stand by."""
+    """Work until `is_over`; stand by while another process works."""
     while not is_over():
         try:
             with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
@@ -34,7 +34,7 @@ def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
             logger.warning("the database is not there: %s", error)
             connection.close()
             sleep(0 if is_over() else STANDBY_SECONDS)
-        except Exception:  # one bad batch must not end the process that all campaigns live by
+        except Exception:  # one failing batch must not end the process, on which all campaigns depend
             logger.exception("a batch failed; trying again")
             sleep(0 if is_over() else STANDBY_SECONDS)
 
@@ -42,31 +42,31 @@ def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
 def _work(is_over: Callable[[], bool]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"listen {CHANNEL}")
-    looked_at = 0.0
+    checked_at = 0.0
     while not is_over():
-        seldom = monotonic() - looked_at > SELDOM_SECONDS
+        seldom = monotonic() - checked_at > SELDOM_SECONDS
         if seldom:
-            looked_at = monotonic()
+            checked_at = monotonic()
         if not once(seldom=seldom):
             _sleep()
 
 
 def once(*, seldom: bool = True) -> int:
-    """One look at everything that may be due; return how much was found, 0 when there is nothing left to do."""
+    """Process what may be due once; return how much was processed, 0 when nothing is left to do."""
     batch = triggers.advance()
-    found = batch.entered + batch.has_more
+    processed = batch.entered + batch.has_more
     if seldom:
-        found += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
-    return found + campaign_engine.run_due()
+        processed += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
+    return processed + campaign_engine.run_due()
 
 
 def drain() -> None:
-    """Do all that is due now: for tests, and for an operator's `dispatch --once`."""
+    """Process all that is due now: for tests, and for an operator's `dispatch --once`."""
     while once():
         pass
 
 
 def _sleep() -> None:
-    """Until something is recorded, or for a moment."""
+    """Wait until an activity is recorded, at most `POLL_SECONDS`."""
     for _notification in connection.connection.notifies(timeout=POLL_SECONDS, stop_after=1):
         pass

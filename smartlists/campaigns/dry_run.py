@@ -31,14 +31,14 @@ MAX_STEPS = 200
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What would become of somebody: whether they would enter and why not, and every step they would go through."""
+    """The result of a dry run: whether the person would enter, the reason why not, and the steps on their way."""
 
     person: Person
     activity_id: int | None
     trigger: str
     would_enter: bool
     why_not: str
-    steps: list[tuple[str, str]]  # (number, what it would do with this person's values)
+    steps: list[tuple[str, str]]  # (number, sentence with this person's values)
 
 
 def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int | None = None) -> Trial:
@@ -56,28 +56,33 @@ def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int |
     row, trigger = _activity(definition, person, activity_id, names)
     why_not = _why_not(campaign, definition, person, row, trigger)
     entry = Entry(0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False)
-    said = campaign_sentences.trigger(definition.triggers[trigger], names) if trigger >= 0 else ""
+    trigger_text = campaign_sentences.trigger(definition.triggers[trigger], names) if trigger >= 0 else ""
     return Trial(
-        person, row.pk if row else None, said, not why_not, why_not, list(_steps(campaign, definition, entry, names))
+        person,
+        row.pk if row else None,
+        trigger_text,
+        not why_not,
+        why_not,
+        list(_steps(campaign, definition, entry, names)),
     )
 
 
 def _activity(
     definition: Definition, person: Person, activity_id: int | None, names: Catalogue
 ) -> tuple[Activity | None, int]:
-    """The activity to try with, and the number of the trigger that it satisfies (-1: none)."""
+    """The activity for the dry run, and the number of the trigger that it satisfies (-1: none)."""
     types = {names.type(trigger.type).id for _at, trigger in definition.activity_triggers}
     rows = Activity.objects.filter(person_id=person.pk)
     rows = rows.filter(pk=activity_id) if activity_id else rows.filter(activity_type_id__in=types)
     listener = triggers.Listener(SmartCampaign(pk=0), definition)
-    found = list(rows.order_by("-occurred_at", "-pk")[:100])
-    if activity_id and not found:
+    candidates = list(rows.order_by("-occurred_at", "-pk")[:100])
+    if activity_id and not candidates:
         raise RejectedError(Problem(Code.UNKNOWN_ACTIVITY, _("This person has no such activity."), ("activity",)))
-    matches = triggers.matches(found, [listener], names)  # type: ignore[arg-type]
-    for row in found:
+    matches = triggers.matches(candidates, [listener], names)  # type: ignore[arg-type]
+    for row in candidates:
         if (0, row.pk) in matches:
             return row, matches[0, row.pk]
-    return (found[0] if activity_id else None), -1
+    return (candidates[0] if activity_id else None), -1
 
 
 def _why_not(
@@ -95,35 +100,37 @@ def _why_not(
 def _steps(
     campaign: SmartCampaign, definition: Definition, entry: Entry, names: Catalogue
 ) -> Iterator[tuple[str, str]]:
-    """Every step on this person's way, with the texts filled."""
+    """Yield the number and the sentence of every step on this person's way."""
     webhooks = dict(Webhook.objects.values_list("pk", "name"))
-    now, path, done = timezone.now(), "0" if definition.steps else "", 0
-    while path and done < MAX_STEPS:
+    now, path, step_count = timezone.now(), "0" if definition.steps else "", 0
+    while path and step_count < MAX_STEPS:
         item = campaign_definition.step_at(definition.steps, path)
         situation = Situation(campaign, definition, path, SYSTEM, now)
-        yield campaign_sentences.shown_path(path), _said(item, entry, situation, names, webhooks)
+        yield campaign_sentences.shown_path(path), _step_text(item, entry, situation, names, webhooks)
         following = campaign_definition.following(definition.steps, path)
         if isinstance(item, campaign_definition.Choose):
             branch = campaign_actions.run(item, [entry], situation)[entry.id].branch
             following = campaign_definition.branch_of(definition.steps, path, branch or 0)
         elif isinstance(item, campaign_definition.Wait):
-            now = _later(item, entry, situation) or now
-        path, done = following, done + 1
+            now = _end_of_wait(item, entry, situation) or now
+        path, step_count = following, step_count + 1
 
 
-def _later(item: campaign_definition.Wait, entry: Entry, situation: Situation) -> datetime | None:
+def _end_of_wait(item: campaign_definition.Wait, entry: Entry, situation: Situation) -> datetime | None:
     return campaign_actions.run(item, [entry], situation)[entry.id].until
 
 
-def _said(item: campaign_definition.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any) -> str:
+def _step_text(
+    item: campaign_definition.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any
+) -> str:
     """The step's sentence with this person's values in the places of tokens."""
     values = token_values.values_of([entry], situation)[entry.id]
-    told = webhook_tokens.render(campaign_sentences.step(item, names, webhooks), values)
+    text = webhook_tokens.render(campaign_sentences.step(item, names, webhooks), values)
     if isinstance(item, campaign_definition.Alert) and item.body:
-        told = f"{told}: {webhook_tokens.render(item.body, values)}"
+        text = f"{text}: {webhook_tokens.render(item.body, values)}"
     if isinstance(item, campaign_definition.CallWebhook):
         hook = Webhook.objects.filter(pk=item.webhook).first()
-        told = (
-            f"{told}: {hook.method} {webhook_tokens.render(hook.url, values, webhook_tokens.in_url)}" if hook else told
+        text = (
+            f"{text}: {hook.method} {webhook_tokens.render(hook.url, values, webhook_tokens.in_url)}" if hook else text
         )
-    return told
+    return text

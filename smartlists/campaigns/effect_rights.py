@@ -1,4 +1,4 @@
-"""The rights that a campaign's steps need: those of whoever did by hand what the steps do."""
+"""The permissions that a campaign's steps need: the same as for doing these steps by hand."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from people.lists import static_lists
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Definition
 
-# one entry a kind of step; a message takes values of people out of the product
+# one entry per kind of step; messages and calls send values of people out of the product
 RIGHTS = campaign_definition.STEPS.facet(
     "rights of what it does",
     {
@@ -24,7 +24,7 @@ RIGHTS = campaign_definition.STEPS.facet(
 
 
 def require_effects(parsed: Definition, by: Any) -> None:
-    """Raise `NotAllowedError`, naming the right, unless `by` may do by hand what every step does."""
+    """Raise `NotAllowedError`, naming the permission, unless `by` may do every step by hand."""
     needed = {right for _path, step in campaign_definition.walk(parsed.steps) for right in RIGHTS.of(step)}
     for right in sorted(needed):
         require(by, right)

@@ -1,4 +1,4 @@
-"""Alert e-mails: written down with the step that wants them, sent by a job, never to who has unsubscribed."""
+"""Alert e-mails: stored in the transaction of their step, sent by a job, never to unsubscribed people."""
 
 import logging
 import smtplib
@@ -30,7 +30,7 @@ State = AlertEmail.State
 
 
 def queue(step: campaign_definition.Alert, entries: Sequence[Any], situation: Any) -> None:
-    """Write down one e-mail an entry, and have a job send them once this transaction is committed."""
+    """Store one e-mail per entry, and queue a job that sends them once this transaction is committed."""
     subjects = token_values.texts(step.subject, entries, situation, webhook_tokens.one_line)
     bodies = token_values.texts(step.body, entries, situation)
     AlertEmail.objects.bulk_create(
@@ -48,8 +48,10 @@ def queue(step: campaign_definition.Alert, entries: Sequence[Any], situation: An
 
 
 def send() -> int:
-    """Send what waits, the oldest first; return how many. An e-mail may go out twice if the process is killed
-    between sending and noting it: its Message-ID is the same then."""
+    """Send the waiting e-mails, the oldest first; return how many were sent.
+
+    An e-mail may be sent twice if the process is killed between sending and noting it; its Message-ID is then the same.
+    """
     sent = 0
     with locks.alone(locks.Space.DELIVERY, LANE) as is_mine:
         while is_mine and (waiting := list(AlertEmail.objects.filter(_due()).order_by("id")[:BATCH])):
@@ -60,7 +62,7 @@ def send() -> int:
 
 
 def _due() -> Q:
-    """E-mails that wait and were not tried just now: each further attempt waits longer."""
+    """The condition for waiting e-mails whose next attempt is due; each further attempt waits longer."""
     now = timezone.now()
     tried = Q()
     for attempts in range(1, MAX_ATTEMPTS):
@@ -69,59 +71,60 @@ def _due() -> Q:
 
 
 def _send_all(emails: Sequence[AlertEmail]) -> int:
-    refused = unsubscribed({address for one in emails for address in one.recipients})
+    refused = unsubscribed({address for email in emails for address in email.recipients})
     sent = 0
     try:
         with get_connection() as server:
-            for one in emails:
-                sent += _send(one, [address for address in one.recipients if address.lower() not in refused], server)
-    except (OSError, smtplib.SMTPException) as error:  # the server cannot be reached: all wait
+            for email in emails:
+                recipients = [address for address in email.recipients if address.lower() not in refused]
+                sent += _send(email, recipients, server)
+    except (OSError, smtplib.SMTPException) as error:  # the server is unavailable: all e-mails wait
         logger.warning("alert e-mails wait: %s", error)
-        for one in emails:
-            if one.state == State.WAITING and not one.problem:
-                _put_off(one, error)
+        for email in emails:
+            if email.state == State.WAITING and not email.problem:
+                _postpone(email, error)
     return sent
 
 
 def unsubscribed(addresses: set[str]) -> set[str]:
-    """Those of the addresses, in lower case, that belong to somebody who has unsubscribed."""
-    wanted = [address.lower() for address in addresses]
+    """The addresses, in lower case, that belong to unsubscribed people."""
+    keys = [address.lower() for address in addresses]
     people = Person.objects.live().filter(unsubscribed=True).annotate(key=Lower("email"))
-    return set(people.filter(key__in=wanted).values_list("key", flat=True))
+    return set(people.filter(key__in=keys).values_list("key", flat=True))
 
 
-def _send(one: AlertEmail, recipients: list[str], server: Any) -> int:
+def _send(email: AlertEmail, recipients: list[str], server: Any) -> int:
     if not recipients:
-        _finish(one, State.FAILED, _("everybody whom it would go to has unsubscribed"))
+        _finish(email, State.FAILED, _("everybody whom it would go to has unsubscribed"))
         return 0
     if not settings.EMAIL_IS_SET_UP:
-        _finish(one, State.FAILED, _("no e-mail server is set up (EMAIL_URL)"))
+        _finish(email, State.FAILED, _("no e-mail server is set up (EMAIL_URL)"))
         return 0
-    headers = {"Message-ID": f"<campaign-{one.pk}-{one.created_at.timestamp():.6f}@custom-activities>"}
+    headers = {"Message-ID": f"<campaign-{email.pk}-{email.created_at.timestamp():.6f}@custom-activities>"}
     try:
-        EmailMessage(one.subject, one.body, None, recipients, headers=headers, connection=server).send()
+        EmailMessage(email.subject, email.body, None, recipients, headers=headers, connection=server).send()
     except (OSError, smtplib.SMTPException) as error:
-        _put_off(one, error)
+        _postpone(email, error)
         return 0
-    _finish(one, State.SENT)
+    _finish(email, State.SENT)
     return 1
 
 
-def _put_off(one: AlertEmail, error: Exception) -> None:
-    one.attempts += 1
-    one.problem = f"{type(error).__name__}: {error}"[:500]
-    if one.attempts >= MAX_ATTEMPTS:
-        _finish(one, State.FAILED, one.problem)
+def _postpone(email: AlertEmail, error: Exception) -> None:
+    email.attempts += 1
+    email.problem = f"{type(error).__name__}: {error}"[:500]
+    if email.attempts >= MAX_ATTEMPTS:
+        _finish(email, State.FAILED, email.problem)
     else:
-        AlertEmail.objects.filter(pk=one.pk).update(
-            attempts=one.attempts, problem=one.problem, finished_at=timezone.now()
+        AlertEmail.objects.filter(pk=email.pk).update(
+            attempts=email.attempts, problem=email.problem, finished_at=timezone.now()
         )
 
 
-def _finish(one: AlertEmail, state: str, problem: str = "") -> None:
-    one.state = state
-    AlertEmail.objects.filter(pk=one.pk).update(
-        state=state, problem=problem, finished_at=timezone.now(), attempts=one.attempts + 1
+def _finish(email: AlertEmail, state: str, problem: str = "") -> None:
+    email.state = state
+    AlertEmail.objects.filter(pk=email.pk).update(
+        state=state, problem=problem, finished_at=timezone.now(), attempts=email.attempts + 1
     )
     outcome = StepOutcome.Outcome.DONE if state == State.SENT else StepOutcome.Outcome.FAILED
-    StepOutcome.objects.filter(entry_id=one.entry_id, path=one.path).update(outcome=outcome, detail=problem)
+    StepOutcome.objects.filter(entry_id=email.entry_id, path=email.path).update(outcome=outcome, detail=problem)

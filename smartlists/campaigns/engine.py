@@ -1,8 +1,8 @@
-"""Moves people along the steps of the campaigns they are in.
+"""Moves people along the steps of their campaigns.
 
-A round takes the first due entry of every person, so that one person's steps happen in order, and does the same step
-for all whom it is due for in one transaction: the effect, the outcome of each, and where each goes on. A process
-that is killed leaves a step done and noted, or neither.
+A round takes the first due entry of every person, so that one person's steps happen in order. It does the same step
+for all its due entries in one transaction: the effect, the outcomes and the next paths. After a killed process a
+step is both done and noted, or neither.
 """
 
 import logging
@@ -26,7 +26,7 @@ from smartlists.campaigns.actions import Done, Entry, Situation
 from smartlists.campaigns.triggers import definition_of
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
-LIMIT = 1_000  # entries looked at at once
+LIMIT = 1_000  # entries read at once
 MAX_DETAIL = 1_000
 logger = logging.getLogger(__name__)
 State, Outcome = CampaignEntry.State, StepOutcome.Outcome
@@ -34,7 +34,7 @@ State, Outcome = CampaignEntry.State, StepOutcome.Outcome
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """Where an entry goes on: the next path (empty: nowhere), from when, and what this step did."""
+    """The next path of an entry (empty: it ends), from when it is due, and the result of this step."""
 
     entry: Entry
     done: Done
@@ -47,14 +47,14 @@ def run_due(limit: int = LIMIT) -> int:
     waiting: dict[int, list[Entry]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
-    done = 0
+    step_count = 0
     while waiting:
         groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
         for (version_id, path), group in sorted(groups.items()):
-            moved = {one.entry.id: one for one in step(version_id, path, group)}
-            done += len(moved)
+            moved = {move.entry.id: move for move in step(version_id, path, group)}
+            step_count += len(moved)
             now = timezone.now()
             for entry in group:
                 queue = waiting[entry.person_id]
@@ -65,7 +65,7 @@ def run_due(limit: int = LIMIT) -> int:
                     queue.pop(0)
                 if not queue:
                     del waiting[entry.person_id]
-    return done
+    return step_count
 
 
 def _due(limit: int) -> list[Entry]:
@@ -74,17 +74,17 @@ def _due(limit: int) -> list[Entry]:
 
 
 def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
-    """Do the step at `path` for those of `entries` who are still there; one transaction.
+    """Do the step at `path` for those of `entries` that are still at it; one transaction.
 
-    Whatever goes wrong with the step itself is its outcome; only a database that is gone raises.
+    An error of the step itself becomes its outcome; only an unavailable database raises.
     """
     definition = definition_of(version_id)
     try:
         return _step(definition, path, entries, campaign_actions.run)
     except (OperationalError, InterfaceError):
         raise
-    except RejectedError as refused:
-        return _step(definition, path, entries, campaign_actions.failing(str(refused)))
+    except RejectedError as refusal:
+        return _step(definition, path, entries, campaign_actions.failing(str(refusal)))
     except Exception as error:
         logger.exception("step %s of version %s", path, version_id)
         return _step(definition, path, entries, campaign_actions.failing(type(error).__name__))
@@ -92,27 +92,27 @@ def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
 
 @transaction.atomic
 def _step(definition: campaign_definition.Definition, path: str, entries: Sequence[Entry], effect: Any) -> list[Moved]:
-    # before any row, in the order of locks: nobody is deleted, merged or erased meanwhile
+    # before any row, in the order of locks: no person is deleted, merged or erased meanwhile
     locks.share([locks.key(locks.Space.PEOPLE)])
-    held = _hold(path, entries)
-    if not held:
+    locked = _lock_entries(path, entries)
+    if not locked:
         return []
-    campaign = SmartCampaign.objects.get(pk=held[0].campaign_id)
-    found = campaign_definition.step_at(definition.steps, path)
+    campaign = SmartCampaign.objects.get(pk=locked[0].campaign_id)
+    step_item = campaign_definition.step_at(definition.steps, path)
     source = Source(Channel.CAMPAIGN, None, campaign.pk, reason=campaign.name)
     situation = Situation(campaign, definition, path, source, timezone.now())
     last_id = _last_activity_id()
-    dones = effect(found, held, situation)
-    moved = [_moved(definition, path, entry, dones[entry.id], situation.now) for entry in held]
-    _note_depths(held, campaign.pk, last_id)
-    _write_outcomes(campaign_definition.STEPS.name_of(found), path, moved)
+    dones = effect(step_item, locked, situation)
+    moved = [_next_move(definition, path, entry, dones[entry.id], situation.now) for entry in locked]
+    _note_depths(locked, campaign.pk, last_id)
+    _write_outcomes(campaign_definition.STEPS.name_of(step_item), path, moved)
     _write_entries(moved)
     _tally(campaign.pk, moved)
     return moved
 
 
-def _hold(path: str, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that are still at this step, as they are now, locked."""
+def _lock_entries(path: str, entries: Sequence[Entry]) -> list[Entry]:
+    """Lock the entries that are still at this step and return their present values."""
     rows = (
         CampaignEntry.objects.select_for_update()
         .filter(pk__in=[entry.id for entry in entries], state=State.OPEN, path=path)
@@ -121,11 +121,13 @@ def _hold(path: str, entries: Sequence[Entry]) -> list[Entry]:
     return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)]
 
 
-def _moved(definition: campaign_definition.Definition, path: str, entry: Entry, done: Done, now: datetime) -> Moved:
+def _next_move(
+    definition: campaign_definition.Definition, path: str, entry: Entry, result: Done, now: datetime
+) -> Moved:
     following = campaign_definition.following(definition.steps, path)
-    if done.branch is not None:
-        following = campaign_definition.branch_of(definition.steps, path, done.branch)
-    return Moved(entry, done, following, max(done.until or now, now) if following else now)
+    if result.branch is not None:
+        following = campaign_definition.branch_of(definition.steps, path, result.branch)
+    return Moved(entry, result, following, max(result.until or now, now) if following else now)
 
 
 def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:
@@ -137,10 +139,10 @@ def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:
             [
                 path,
                 do,
-                [one.entry.id for one in moved],
-                [one.entry.person_id for one in moved],
-                [str(one.done.outcome) for one in moved],
-                [one.done.detail[:MAX_DETAIL] for one in moved],
+                [move.entry.id for move in moved],
+                [move.entry.person_id for move in moved],
+                [str(move.done.outcome) for move in moved],
+                [move.done.detail[:MAX_DETAIL] for move in moved],
             ],
         )
 
@@ -158,19 +160,19 @@ def _write_entries(moved: Sequence[Moved]) -> None:
             from unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::boolean[]) as w (id, path, due_at, failed)
             where e.id = w.id""",
             [
-                [one.entry.id for one in moved],
-                [one.path for one in moved],
-                [one.due_at for one in moved],
-                [one.done.outcome == Outcome.FAILED for one in moved],
+                [move.entry.id for move in moved],
+                [move.path for move in moved],
+                [move.due_at for move in moved],
+                [move.done.outcome == Outcome.FAILED for move in moved],
             ],
         )
 
 
 def _tally(campaign_id: int, moved: Sequence[Moved]) -> None:
     campaign_counters.add(
-        (campaign_id, "failed" if one.entry.has_failed or one.done.outcome == Outcome.FAILED else "done")
-        for one in moved
-        if not one.path
+        (campaign_id, "failed" if move.entry.has_failed or move.done.outcome == Outcome.FAILED else "done")
+        for move in moved
+        if not move.path
     )
 
 
@@ -181,7 +183,7 @@ def _last_activity_id() -> int:
 
 
 def _note_depths(entries: Sequence[Entry], campaign_id: int, last_id: int) -> None:
-    """Keep with the activities that the step just recorded how deep in a chain of campaigns they are."""
+    """Store the depth in a chain of campaigns for the activities that the step has just recorded."""
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into campaign_effect (activity_id, depth)

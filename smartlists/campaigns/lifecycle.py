@@ -1,7 +1,7 @@
 """Creates, changes, activates and ends smart campaigns: the single write path of their definitions.
 
-Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
-one transaction and leaves one audit entry. What a campaign names is protected by real rows for as long as it does.
+Every function takes the acting user (None: an operator's command), checks the permission itself, does everything in
+one transaction and leaves one audit entry. Reference rows protect everything that a campaign uses.
 """
 
 from collections import deque
@@ -43,7 +43,7 @@ audit.describe(
 VIEW = "smartlists.view_smartcampaign"
 CHANGE = "smartlists.change_smartcampaign"
 ACTIVATE = "smartlists.activate_smartcampaign"
-POSITION = "campaigns"  # of the dispatcher in the log
+POSITION = "campaigns"  # name of the dispatcher's position in the log
 State = SmartCampaign.State
 EntryState = CampaignEntry.State
 EMPTY = campaign_definition.dump(Definition())
@@ -53,12 +53,12 @@ EMPTY = campaign_definition.dump(Definition())
 def create(name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None) -> Any:
     """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
 
-    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `campaigns.parsing` finds).
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `campaigns.parsing`).
     """
     require(by, "smartlists.add_smartcampaign")
-    known = Catalogue()
-    parsed = held(EMPTY if value is None else value, known)
-    made = SmartCampaign(
+    names = Catalogue()
+    parsed = held(EMPTY if value is None else value, names)
+    campaign = SmartCampaign(
         name=naming.name(name),
         description=naming.description(description),
         folder=folder,
@@ -66,10 +66,10 @@ def create(name: Any, by: Any, *, value: Any = None, description: Any = "", fold
         created_by=by,
         updated_by=by,
     )
-    _save(made)
-    write_uses(made, parsed, known)
-    audit.note(by, made, "created")
-    return made
+    _save(campaign)
+    write_uses(campaign, parsed, names)
+    audit.note(by, campaign, "created")
+    return campaign
 
 
 @transaction.atomic
@@ -82,16 +82,16 @@ def change(
     value: Any = None,
     description: Any = None,
 ) -> SmartCampaign:
-    """Change a campaign; None leaves a part as it is. People under way finish on the version they entered.
+    """Change a campaign; None leaves a part unchanged. People under way finish on the version they entered.
 
-    What an active campaign does is changed by whoever may activate it and may do what its steps do.
-    Raises as `create`, and `ConflictError` when the campaign is not at `expected_revision` any more.
+    Changing the definition of an active campaign needs the permission to activate it and those of its steps.
+    Raises as `create_campaign`, and `ConflictError` when the campaign is not at `expected_revision` any more.
     """
     require(by, CHANGE)
     changed = lock(campaign, expected_revision)
     before = (changed.name, changed.description, changed.definition)
-    known = Catalogue()
-    parsed = held(value, known) if value is not None else None
+    names = Catalogue()
+    parsed = held(value, names) if value is not None else None
     if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
         refuse_if(unready(parsed))
         if changed.is_active and campaign_definition.dump(parsed) != changed.definition:
@@ -104,7 +104,7 @@ def change(
     if parsed is not None:
         changed.definition = campaign_definition.dump(parsed)
         changed.uses.all().delete()
-        write_uses(changed, parsed, known)
+        write_uses(changed, parsed, names)
         if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
             changed.version = version_of(changed)
             _watch(changed, parsed, by)
@@ -117,14 +117,14 @@ def change(
 
 @transaction.atomic
 def copy(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
-    """A new draft that does the same."""
+    """Create a draft with the same definition, description and folder."""
     source = lock(campaign)
     return create(name, by, value=source.definition, description=source.description, folder=source.folder)
 
 
 @transaction.atomic
 def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampaign:
-    """Put the campaign into a folder, or at the top (None)."""
+    """Move the campaign into a folder, or to the top level (None)."""
     require(by, CHANGE)
     changed = lock(campaign)
     changed.folder = folder
@@ -137,8 +137,7 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Activate a draft or a paused campaign from this moment on; held people continue.
 
     Raises `RejectedError` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and
-    `NotAllowedError`
-    where `by` may not do by hand what a step does.
+    `NotAllowedError` where `by` may not do a step by hand.
     """
     require(by, ACTIVATE)
     position = hold_position()
@@ -154,14 +153,14 @@ def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.revision += 1
     changed.save()
     _watch(changed, parsed, by)
-    _turn(changed, (EntryState.HELD,), state=EntryState.OPEN)
+    _update_entries(changed, (EntryState.HELD,), state=EntryState.OPEN)
     audit.note(by, changed, "activated")
     return changed
 
 
 @transaction.atomic
 def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
-    """Stop listening and hold everybody where they are. What was recorded up to this moment still counts."""
+    """Stop listening and hold all people at their step. Activities recorded up to this moment still count."""
     require(by, ACTIVATE)
     position = hold_position()
     changed = lock(campaign)
@@ -171,19 +170,19 @@ def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state = State.PAUSED
     changed.revision += 1
     changed.save()
-    _turn(changed, (EntryState.OPEN,), state=EntryState.HELD)
+    _update_entries(changed, (EntryState.OPEN,), state=EntryState.HELD)
     audit.note(by, changed, "paused")
     return changed
 
 
 @transaction.atomic
 def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
-    """Put a draft or a paused campaign away; who was held in it leaves it."""
+    """Archive a draft or a paused campaign; the people held in it leave it."""
     require(by, CHANGE)
     hold_position()
     changed = lock(campaign)
     require_state(changed, State.DRAFT, State.PAUSED)
-    _turn(
+    _update_entries(
         changed,
         (EntryState.HELD, EntryState.OPEN),
         state=EntryState.LEFT,
@@ -200,7 +199,7 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 
 @transaction.atomic
 def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
-    """Bring an archived campaign back, paused if it ever ran, else as a draft."""
+    """Unarchive a campaign: as paused if it was ever active, else as a draft."""
     require(by, CHANGE)
     changed = lock(campaign)
     require_state(changed, State.ARCHIVED)
@@ -213,47 +212,47 @@ def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 
 @transaction.atomic
 def delete(campaign: SmartCampaign, by: Any) -> None:
-    """Remove a draft or an archived campaign with its results."""
+    """Delete a draft or an archived campaign with its results."""
     require(by, "smartlists.delete_smartcampaign")
-    gone = lock(campaign)
-    require_state(gone, State.DRAFT, State.ARCHIVED)
-    audit.note(by, gone, "deleted")
-    gone.delete()
+    locked = lock(campaign)
+    require_state(locked, State.DRAFT, State.ARCHIVED)
+    audit.note(by, locked, "deleted")
+    locked.delete()
 
 
 def hold_position() -> LogPosition:
-    """The dispatcher's place in the log; it takes no batch before the transaction ends."""
+    """Lock the dispatcher's position in the log; it takes no batch before the transaction ends."""
     LogPosition.objects.get_or_create(name=POSITION)
     return LogPosition.objects.select_for_update().get(name=POSITION)
 
 
 def triggers_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
-    """Whether the campaign was active when an activity was recorded; None: it had never been activated yet."""
+    """True if the campaign was active when the activity was recorded; None: it had not been activated yet."""
     if not campaign.periods or activity_id <= campaign.periods[0][0]:
         return None
     return any(after < activity_id and (upto is None or activity_id <= upto) for after, upto in campaign.periods)
 
 
 def unready(parsed: Definition) -> list[Problem]:
-    """What a campaign lacks to be activated."""
+    """The problems that prevent activation of a campaign."""
     problems = []
     if not parsed.triggers:
         problems.append(Problem(Code.NO_TRIGGER, _("A campaign needs a trigger."), ("triggers",)))
     if not parsed.steps:
         problems.append(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
-    wanted = [one.type for _at, one in parsed.activity_triggers]
+    types = [trigger.type for _at, trigger in parsed.activity_triggers]
     retired = set(
-        ActivityType.objects.filter(api_name__in=wanted, retired_at__isnull=False).values_list("api_name", flat=True)
+        ActivityType.objects.filter(api_name__in=types, retired_at__isnull=False).values_list("api_name", flat=True)
     )
-    for at, one in parsed.activity_triggers:
-        if one.type in retired:
-            message = _("Activity type %(name)s is retired: nothing will trigger.") % {"name": one.type}
+    for at, trigger in parsed.activity_triggers:
+        if trigger.type in retired:
+            message = _("Activity type %(name)s is retired: nothing will trigger.") % {"name": trigger.type}
             problems.append(Problem(Code.RETIRED_TYPE, message, ("triggers", at, "type")))
     return problems
 
 
 def version_of(campaign: SmartCampaign) -> CampaignVersion:
-    """The version that has the campaign's definition; a new one where it was changed."""
+    """The version with the campaign's definition; a new version if the definition was changed."""
     last = campaign.versions.order_by("-number").first()
     if last is not None and last.definition == campaign.definition:
         return last
@@ -262,10 +261,10 @@ def version_of(campaign: SmartCampaign) -> CampaignVersion:
 
 
 def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
-    """Keep who is on the smart lists that trigger, so that only those who join or leave from now on do."""
-    wanted = {one.smart_list for _at, one in parsed.list_triggers}
-    campaign.watches.exclude(smart_list__in=wanted).delete()
-    for smart_list in SmartList.objects.filter(pk__in=wanted).select_related("current"):
+    """Store the members of the triggering smart lists, so that only later joins and leaves trigger."""
+    list_ids = {trigger.smart_list for _at, trigger in parsed.list_triggers}
+    campaign.watches.exclude(smart_list__in=list_ids).delete()
+    for smart_list in SmartList.objects.filter(pk__in=list_ids).select_related("current"):
         current = smart_list.current
         members = current.person_ids if current else evaluator.members(smart_list.parsed)
         members.run_optimize()
@@ -276,29 +275,30 @@ def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
         )
 
 
-def _turn(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:
-    """Change everybody who is in one of `states`, after steps that are being done; in the order in which they lock."""
+def _update_entries(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:
+    """Change all entries in one of `states`, after steps in progress; rows are locked in the order that steps use."""
     deque(campaign.entries.filter(state__in=states).order_by("pk").select_for_update().values_list("pk"), maxlen=0)
     campaign.entries.filter(state__in=states).update(**values)
 
 
-def require_state(campaign: SmartCampaign, *wanted: str) -> None:
-    if campaign.state not in wanted:
-        allowed = ", ".join(str(State(one).label) for one in wanted)
+def require_state(campaign: SmartCampaign, *states: str) -> None:
+    if campaign.state not in states:
+        allowed = ", ".join(str(State(state).label) for state in states)
         message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
-        shown = {"state": campaign.get_state_display(), "allowed": allowed}
-        raise RejectedError(Problem(Code.WRONG_STATE, message % shown, ("state",), allowed, campaign.state))
+        parameters = {"state": campaign.get_state_display(), "allowed": allowed}
+        raise RejectedError(Problem(Code.WRONG_STATE, message % parameters, ("state",), allowed, campaign.state))
 
 
 def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
-    """The campaign as it is now, its row locked."""
-    # steps refer to the campaign while they hold their entries: that must not wait for whoever waits for those
-    found = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
-    if found is None:
+    """Lock the campaign's row and return its present values."""
+    # no key lock: steps insert references to the campaign while they lock entries, which would deadlock with a
+    # transaction that locks the campaign first and waits for these entries
+    locked = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
+    if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, _("The smart campaign is no longer there.")))
     message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
-    refuse_if_changed(expected_revision, found.revision, message)
-    return found
+    refuse_if_changed(expected_revision, locked.revision, message)
+    return locked
 
 
 def _save(campaign: SmartCampaign) -> None:
@@ -307,15 +307,15 @@ def _save(campaign: SmartCampaign) -> None:
         campaign.save()
 
 
-def held(value: Any, known: Catalogue) -> Definition:
-    """The definition, checked; until the transaction ends no type that it names is retired or deleted."""
+def held(value: Any, names: Catalogue) -> Definition:
+    """Parse the definition and lock its activity types against retiring and deletion until the transaction ends."""
     form = campaign_definition.dump(value) if isinstance(value, Definition) else value
     parsed = campaign_parsing.parse(form)
     api_names = {name for name, _field in own_types_in(parsed)}
     api_names |= {name for item in filters_in(parsed) for name in rules.types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
     locks.share(locks.key(locks.Space.TYPE, pk) for pk in known_types)
-    return campaign_parsing.parse(form, known)
+    return campaign_parsing.parse(form, names)
 
 
 def _note_changes(changed: SmartCampaign, before: tuple[str, str, Any], by: Any) -> None:

@@ -1,4 +1,4 @@
-"""Who should know of what happens in campaigns."""
+"""Notifications about campaigns, and their recipients."""
 
 from django.utils.translation import gettext_lazy
 
@@ -21,7 +21,7 @@ notifications.describe(
 
 
 def tell_not_run(campaign_id: int, user_id: int | None) -> None:
-    """Tell who made and who changed the campaign, and who scheduled it."""
+    """Notify the users who created, last changed and scheduled the campaign."""
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     if campaign is not None:
         users = [campaign.created_by_id, campaign.updated_by_id, user_id]

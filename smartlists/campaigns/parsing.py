@@ -1,4 +1,4 @@
-"""Reads what a campaign is to do as it came in at a channel: every problem is found, each with its path."""
+"""Parses campaign definitions received from a channel; reports every problem with its path."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -29,25 +29,25 @@ MAX_DEPTH = 3  # choices inside choices
 MAX_RECIPIENTS = 50
 MAX_SUBJECT = 255
 MAX_HOURS = 24 * 366
-# what a campaign may record besides custom types
+# standard types that a campaign may record, besides custom types
 RECORDABLE_STANDARD = frozenset({"interestingMoment"})
 _PERIOD_UNITS = ("minute", "hour", "day", "week", "month")
 _PERIOD = re.compile(rf"([1-9][0-9]{{0,4}}) ({'|'.join(_PERIOD_UNITS)})s?")
 
 
 def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> Definition:
-    """The definition that a channel received as decoded JSON. Raises `RejectedError` with every problem found.
+    """Parse a definition received as decoded JSON. Raises `RejectedError` with every problem found.
 
-    `webhooks` are the ids and names of those that there are; read anew when absent, as `names` is.
+    `webhooks` are the ids and names of the existing webhooks; `webhooks` and `names` are read when absent.
     """
     return DefinitionReader(names, webhooks).read_definition(value)
 
 
 def period_of(text: str) -> tuple[int, str]:
     """The number and the unit of a wait's period, such as (3, "day")."""
-    found = _PERIOD.fullmatch(text)
-    assert found is not None, text  # checked when saved
-    return int(found[1]), found[2]
+    match = _PERIOD.fullmatch(text)
+    assert match is not None, text  # checked when saved
+    return int(match[1]), match[2]
 
 
 class DefinitionReader(Reader):
@@ -62,7 +62,7 @@ class DefinitionReader(Reader):
         self.steps_read = 0
 
     def read_definition(self, value: Any) -> Definition:
-        """Raises `RejectedError` with everything found."""
+        """Parse a complete definition. Raises `RejectedError` with every problem found."""
         keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "steps")
         form = self._object(value, (), keys)
         if form is None:
@@ -73,7 +73,7 @@ class DefinitionReader(Reader):
             self._add(Code.UNKNOWN_VERSION, _("expected version 1 of campaigns"), ("version",), got=form["version"])
         items = self._list(form.get("triggers", []), ("triggers",), MAX_TRIGGERS, "too_many_triggers")
         triggers = tuple(
-            one for at, item in enumerate(items) if (one := self._trigger(item, ("triggers", at))) is not None
+            trigger for at, item in enumerate(items) if (trigger := self._trigger(item, ("triggers", at))) is not None
         )
         types = [trigger.type for trigger in triggers if isinstance(trigger, campaign_definition.Trigger)]
         self.tokens = webhook_tokens.known_tokens(types, self.names)
@@ -87,7 +87,7 @@ class DefinitionReader(Reader):
             raise RejectedError(*self.problems)
         return Definition(triggers, audience, qualification, steps, hours)
 
-    # --- who enters ---
+    # --- entry: triggers, audience, qualification ---
 
     def _trigger(self, value: Any, path: Path) -> campaign_definition.Trigger | campaign_definition.ListTrigger | None:
         form = self._object(value, path, ("type", "constraints", "smart_list", "change"))
@@ -98,10 +98,12 @@ class DefinitionReader(Reader):
             changes = (campaign_definition.JOINED, campaign_definition.LEFT)
             change = self._one_of(form.get("change", changes[0]), changes, (*path, "change"), _("change"))
             return None if number is None or not change else campaign_definition.ListTrigger(number, change)
-        found = self._type(form.get("type"), (*path, "type"))
-        if found is None:
+        activity_type = self._type(form.get("type"), (*path, "type"))
+        if activity_type is None:
             return None
-        return campaign_definition.Trigger(found.api_name, self._constraints(form.get("constraints", []), found, path))
+        return campaign_definition.Trigger(
+            activity_type.api_name, self._constraints(form.get("constraints", []), activity_type, path)
+        )
 
     def _audience(self, value: Any, path: Path) -> Audience:
         if value is None:
@@ -120,8 +122,8 @@ class DefinitionReader(Reader):
     def _rules(self, value: Any, path: Path) -> rules.Rules | None:
         try:
             return Reader(self.names).read(value)
-        except RejectedError as refused:
-            for problem in refused.problems:
+        except RejectedError as refusal:
+            for problem in refusal.problems:
                 self._append(problem.under(*path))
             return None
 
@@ -129,8 +131,8 @@ class DefinitionReader(Reader):
         form = self._object({} if value is None else value, path, ("how", "number", "unit"))
         if form is None:
             return Qualification()
-        known = (campaign_definition.ONCE, campaign_definition.EVERY, campaign_definition.WITHIN)
-        how = self._one_of(form.get("how", campaign_definition.ONCE), known, (*path, "how"), _("qualification"))
+        options = (campaign_definition.ONCE, campaign_definition.EVERY, campaign_definition.WITHIN)
+        how = self._one_of(form.get("how", campaign_definition.ONCE), options, (*path, "how"), _("qualification"))
         if how != campaign_definition.WITHIN:
             return Qualification(how or campaign_definition.ONCE)
         number = self._whole(form.get("number"), (*path, "number"), 1, 10_000)
@@ -145,12 +147,12 @@ class DefinitionReader(Reader):
         if self.steps_read > MAX_STEPS:
             self._add(Code.TOO_MANY_STEPS, _("a campaign has at most 100 steps"), path)
             return ()
-        found = (self._any_step(item, (*path, at), depth) for at, item in enumerate(items))
-        return tuple(step for step in found if step is not None)
+        steps = (self._any_step(item, (*path, at), depth) for at, item in enumerate(items))
+        return tuple(step for step in steps if step is not None)
 
     def _any_step(self, value: Any, path: Path, depth: int) -> Step | None:
-        found = self._of_a_kind(value, path, "do", STEP_READERS, "unknown_step", _("kind of step"))
-        return None if found is None else found[1](self, found[0], path, depth)
+        parsed = self._of_a_kind(value, path, "do", STEP_READERS, "unknown_step", _("kind of step"))
+        return None if parsed is None else parsed[1](self, parsed[0], path, depth)
 
     def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
@@ -161,13 +163,13 @@ class DefinitionReader(Reader):
         return None if number is None else campaign_definition.RemoveFromList(number)
 
     def _change_field(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
-        known = self.names.person_fields
+        fields = self.names.person_fields
         name = form.get("field")
-        if not isinstance(name, str) or name not in known:
-            labels = {info.label: info.api_name for info in known.values()}
-            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, known, (*path, "field"), labels)
+        if not isinstance(name, str) or name not in fields:
+            labels = {info.label: info.api_name for info in fields.values()}
+            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, fields, (*path, "field"), labels)
             return None
-        info = known[name]
+        info = fields[name]
         if info.is_read_only:
             self._add(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (*path, "field"))
             return None
@@ -180,8 +182,10 @@ class DefinitionReader(Reader):
 
     def _increment(self, name: str, data_type: DataType, form: Mapping[str, Any], path: Path) -> Step | None:
         if not data_type.is_number:
-            shown = {"field": name, "type": data_type.label}
-            self._add(Code.WRONG_TYPE, _("%(field)s is %(type)s: nothing can be added to it") % shown, (*path, "by"))
+            parameters = {"field": name, "type": data_type.label}
+            self._add(
+                Code.WRONG_TYPE, _("%(field)s is %(type)s: nothing can be added to it") % parameters, (*path, "by")
+            )
             return None
         if not is_blank(form.get("to")):
             self._add(Code.UNEXPECTED_VALUE, _("give a new value or a number to add, not both"), (*path, "to"))
@@ -191,33 +195,35 @@ class DefinitionReader(Reader):
         return campaign_definition.ChangeField(name, by=text)
 
     def _record(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
-        found = self._type(form.get("type"), (*path, "type"))
-        if found is None:
+        activity_type = self._type(form.get("type"), (*path, "type"))
+        if activity_type is None:
             return None
-        if found.is_standard and found.api_name not in RECORDABLE_STANDARD:
+        if activity_type.is_standard and activity_type.api_name not in RECORDABLE_STANDARD:
             message = _("standard activities are recorded by the product itself")
-            self._add(Code.STANDARD_TYPE, message, (*path, "type"), got=found.api_name)
-        fields = {name: field for name, field in found.fields.items() if field.is_live and field.id}
+            self._add(Code.STANDARD_TYPE, message, (*path, "type"), got=activity_type.api_name)
+        fields = {name: field for name, field in activity_type.fields.items() if field.is_live and field.id}
         primary = next((field for field in fields.values() if field.is_primary), None)
         text = self._text(form.get("primary", ""), (*path, "primary"), 1_000, is_needed=primary is not None)
         if text and primary is not None and not self._has_tokens(text):
             self._fits(text, primary.data_type, (*path, "primary"))
-        given = form.get("attributes", {})
-        if not isinstance(given, dict):
-            self._append(bad_value(Code.WRONG_TYPE, _("an object"), given, *path, "attributes"))
-            given = {}
+        values = form.get("attributes", {})
+        if not isinstance(values, dict):
+            self._append(bad_value(Code.WRONG_TYPE, _("an object"), values, *path, "attributes"))
+            values = {}
         attributes = []
-        for name, raw in given.items():
+        for name, raw in values.items():
             at = (*path, "attributes", str(name)[:100])
             if name not in fields or fields[name] is primary:
-                self._unknown(Code.UNKNOWN_FIELD, _("field of %(type)s") % {"type": found.api_name}, name, fields, at)
+                self._unknown(
+                    Code.UNKNOWN_FIELD, _("field of %(type)s") % {"type": activity_type.api_name}, name, fields, at
+                )
                 continue
             value = self._text(raw, at, MAX_TEXT_BYTES, is_needed=False)
             if value and not self._has_tokens(value):
                 self._fits(value, fields[name].data_type, at)
             if value:
                 attributes.append((name, value))
-        return campaign_definition.Record(found.api_name, text, tuple(attributes))
+        return campaign_definition.Record(activity_type.api_name, text, tuple(attributes))
 
     def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         period, until = form.get("period"), form.get("until")
@@ -239,14 +245,14 @@ class DefinitionReader(Reader):
         return campaign_definition.Wait(until=text)
 
     def _check_date_token(self, text: str, path: Path) -> None:
-        """One token and nothing else, of a date that somebody has."""
+        """Check that the text is a single token of a date field or of the trigger."""
         parts = webhook_tokens.parse(text)
         token = parts[0]
         if len(parts) != 1 or not isinstance(token, webhook_tokens.Token):
             self._add(Code.BAD_TOKEN, _("one token of a date, and nothing else"), path, got=text)
             return
         if token.key not in self.tokens:
-            return  # said already
+            return  # `_text` has added this problem
         info = self.names.person_fields.get(token.name) if token.source == "person" else None
         if token.source == "person" and (info is None or not info.data_type.is_moment):
             self._add(Code.WRONG_TYPE, _("%(token)s is no date") % {"token": text}, path, got=text)
@@ -294,15 +300,15 @@ class DefinitionReader(Reader):
             self._add(Code.MISSING_VALUE, _("a choice needs at least one way"), (*path, "choices"))
         choices = []
         for at, item in enumerate(items):
-            place = (*path, "choices", at)
-            way = self._object(item, place, ("when", "steps"))
+            way_path = (*path, "choices", at)
+            way = self._object(item, way_path, ("when", "steps"))
             if way is None:
                 continue
-            when = self._audience(way.get("when"), (*place, "when"))
+            when = self._audience(way.get("when"), (*way_path, "when"))
             if way.get("when") is None:
-                self._add(Code.MISSING_VALUE, _("say for whom: a smart list or rules"), (*place, "when"))
+                self._add(Code.MISSING_VALUE, _("say for whom: a smart list or rules"), (*way_path, "when"))
             choices.append(
-                campaign_definition.Choice(when, self._steps(way.get("steps", []), (*place, "steps"), depth + 1))
+                campaign_definition.Choice(when, self._steps(way.get("steps", []), (*way_path, "steps"), depth + 1))
             )
         otherwise = self._steps(form.get("otherwise", []), (*path, "otherwise"), depth + 1)
         return campaign_definition.Choose(tuple(choices), otherwise)
@@ -310,7 +316,7 @@ class DefinitionReader(Reader):
     # --- texts ---
 
     def _text(self, value: Any, path: Path, most: int, is_needed: bool = True) -> str:
-        """A text whose tokens are known ones; empty when it is blank or wrong."""
+        """Parse a text and check its tokens; empty when it is blank or invalid."""
         if is_blank(value):
             if is_needed:
                 self._add(Code.MISSING_VALUE, _("a text is missing"), path)
@@ -341,7 +347,7 @@ class DefinitionReader(Reader):
 
 _Read = Callable[[DefinitionReader, Mapping[str, Any], Path, int], Step | None]
 STEP_READERS = campaign_definition.STEPS.facet(
-    "keys of its JSON form, and what reads it",
+    "keys and reader of its JSON form",
     {
         "add_to_list": (("list",), DefinitionReader._add_to_list),
         "remove_from_list": (("list",), DefinitionReader._remove_from_list),

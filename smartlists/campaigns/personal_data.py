@@ -1,4 +1,4 @@
-"""What deleting, merging, erasing and exporting a person means for campaigns they are or were in."""
+"""Handling of campaign rows when a person is deleted, merged, erased or exported."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from people.core.source import Source
 from smartlists.models import CampaignEntry, CampaignRun, ListWatch, bitmap
 
 State = CampaignEntry.State
-# what hangs on entries goes when they go, and moves with them
+# rows that refer to entries are deleted and moved with them
 MOVING: Mapping[str, tuple[Any, str]] = {
     "campaign_entry": (_("places in smart campaigns"), "campaign_id, state, reason, entered_at, finished_at"),
     "campaign_step_outcome": (_("steps of smart campaigns"), "path, do, outcome, detail, at"),
@@ -25,36 +25,38 @@ MOVING: Mapping[str, tuple[Any, str]] = {
 
 
 def register() -> None:
-    """Make the tables known and listen to what happens to people; called when the app starts."""
+    """Register the tables and subscribe to events of people; called when the app starts."""
     for table, (label, columns) in MOVING.items():
         personal_data.register(
             RowsOf(
                 table,
                 ("person_id", "original_person_id"),
                 label,
-                merge=_merging(table),
-                undo=_undoing(table),
-                export=_exporting(table, columns),
+                merge=_merge_rows(table),
+                undo=_undo_merge(table),
+                export=_export_rows(table, columns),
             )
         )
-    for model in (CampaignRun, ListWatch):  # who is gone when it is their turn is passed over
+    for model in (CampaignRun, ListWatch):  # people deleted before their turn are skipped
         label = _("smart lists that campaigns watch") if model is ListWatch else _("people still to enter")
         personal_data.register(
-            PersonalData(model._meta.db_table, ("members",), label, erase=_taking_out(model), count=_counting(model))
+            PersonalData(
+                model._meta.db_table, ("members",), label, erase=_erase_members(model), count=_count_rows(model)
+            )
         )
     events.subscribe(leave)
 
 
 def leave(announcement: events.Announcement, _source: Source) -> None:
-    """Whoever is deleted leaves every campaign; restoring brings nobody back in."""
+    """End the campaigns of deleted people; restoring a person does not undo this."""
     if isinstance(announcement, events.Deleted):
         CampaignEntry.objects.filter(
             person_id__in=[pk for pk, _name in announcement.names], state__in=(State.OPEN, State.HELD)
         ).update(state=State.LEFT, reason=CampaignEntry.Reason.GONE, finished_at=timezone.now())
 
 
-def _merging(table: str) -> Callable[[Merging], None]:
-    """The losers' rows go on under the winner: steps that wait, calls that are on their way."""
+def _merge_rows(table: str) -> Callable[[Merging], None]:
+    """Return the merge handler of a table: the losers' rows, waiting steps and calls too, continue under the winner."""
 
     def merge(merging: Merging) -> None:
         with connection.cursor() as cursor:
@@ -67,9 +69,9 @@ def _merging(table: str) -> Callable[[Merging], None]:
     return merge
 
 
-def _undoing(table: str) -> Callable[[Merging, Any], None]:
-    def undo(merging: Merging, _kept: Any) -> None:
-        targets = {one: loser_id for loser_id, family in merging.families.items() for one in family}
+def _undo_merge(table: str) -> Callable[[Merging, Any], None]:
+    def undo(merging: Merging, _state: Any) -> None:
+        targets = {member: loser_id for loser_id, family in merging.families.items() for member in family}
         with connection.cursor() as cursor:
             cursor.execute(
                 f"""update {table} t set person_id = m.target, original_person_id = nullif(m.origin, m.target)
@@ -81,7 +83,7 @@ def _undoing(table: str) -> Callable[[Merging, Any], None]:
     return undo
 
 
-def _exporting(table: str, columns: str) -> Callable[[Sequence[int]], Iterator[Mapping[str, Any]]]:
+def _export_rows(table: str, columns: str) -> Callable[[Sequence[int]], Iterator[Mapping[str, Any]]]:
     names = columns.split(", ")
     quoted = ", ".join(f'"{name}"' for name in names)
 
@@ -96,20 +98,20 @@ def _exporting(table: str, columns: str) -> Callable[[Sequence[int]], Iterator[M
     return export
 
 
-def _taking_out(model: Any) -> Callable[[Erasing], None]:
+def _erase_members(model: Any) -> Callable[[Erasing], None]:
     def erase(erasing: Erasing) -> None:
-        gone = BitMap(erasing.person_ids)
+        erased = BitMap(erasing.person_ids)
         for row in model.objects.select_for_update().order_by("pk"):
             members = bitmap(row.members)
-            if gone.intersect(members):
-                model.objects.filter(pk=row.pk).update(members=BitMap(members - gone).serialize())
+            if erased.intersect(members):
+                model.objects.filter(pk=row.pk).update(members=BitMap(members - erased).serialize())
 
     return erase
 
 
-def _counting(model: Any) -> Callable[[Sequence[int]], int]:
+def _count_rows(model: Any) -> Callable[[Sequence[int]], int]:
     def count(person_ids: Sequence[int]) -> int:
-        gone = BitMap(person_ids)
-        return sum(gone.intersect(bitmap(members)) for members in model.objects.values_list("members", flat=True))
+        people = BitMap(person_ids)
+        return sum(people.intersect(bitmap(members)) for members in model.objects.values_list("members", flat=True))
 
     return count

@@ -1,4 +1,4 @@
-"""What a campaign's definition names: types, fields, lists and webhooks, kept as reference rows that protect them."""
+"""References of a campaign's definition: types, fields, lists and webhooks, stored as rows that protect them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from smartlists.webhooks import tokens as webhook_tokens
 
 
 def filters_in(parsed: Definition) -> Iterator[rules.Filter]:
-    """The filters of its audience and of every choice."""
+    """The filters of a campaign's audience and of all its choices."""
     audiences = [parsed.audience]
     for _path, step in campaign_definition.walk(parsed.steps):
         if isinstance(step, campaign_definition.Choose):
@@ -23,7 +23,7 @@ def filters_in(parsed: Definition) -> Iterator[rules.Filter]:
 
 
 def own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
-    """(activity type, field) for what its triggers and steps name of activities; the field may be empty."""
+    """Yield (activity type, field) for every use in triggers and steps; the field may be empty."""
     for _at, trigger in parsed.activity_triggers:
         yield trigger.type, ""
         yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
@@ -33,35 +33,35 @@ def own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
             yield from ((step.type, name) for name, _value in step.attributes)
 
 
-def uses_of(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
-    """What a definition names, as columns of the reference rows."""
+def uses_of(parsed: Definition, names: Catalogue) -> Iterator[tuple[str, int]]:
+    """Yield the references of a definition as (column of the reference rows, id)."""
     for item in filters_in(parsed):
-        yield from references.uses_of(item, known)
+        yield from references.uses_of(item, names)
     for api_name, field in own_types_in(parsed):
-        yield "activity_type_id", known.types[api_name].id
-        if field and (field_id := known.types[api_name].fields[field].id):
+        yield "activity_type_id", names.types[api_name].id
+        if field and (field_id := names.types[api_name].fields[field].id):
             yield "approved_field_id", field_id
-    for _at, one in parsed.list_triggers:
-        yield "used_list_id", one.smart_list
+    for _at, trigger in parsed.list_triggers:
+        yield "used_list_id", trigger.smart_list
     for _path, step in campaign_definition.walk(parsed.steps):
-        yield from STEP_REFERENCES.of(step)(step, known)
-    yield from _token_uses(parsed, known)
+        yield from STEP_REFERENCES.of(step)(step, names)
+    yield from _token_uses(parsed, names)
 
 
-def _token_uses(parsed: Definition, known: Catalogue) -> Iterator[tuple[str, int]]:
-    """The fields whose values the campaign's texts show."""
+def _token_uses(parsed: Definition, names: Catalogue) -> Iterator[tuple[str, int]]:
+    """Yield references to the fields whose tokens the campaign's texts contain."""
     for token in tokens_in(parsed):
-        if token.source == "person" and token.name in known.person_fields:
-            yield "person_field_id", known.person_fields[token.name].id
+        if token.source == "person" and token.name in names.person_fields:
+            yield "person_field_id", names.person_fields[token.name].id
         if token.source == "trigger":
             for _at, trigger in parsed.activity_triggers:
-                field = known.types[trigger.type].fields.get(token.name)
+                field = names.types[trigger.type].fields.get(token.name)
                 if field is not None and field.id:
                     yield "approved_field_id", field.id
 
 
 def tokens_in(parsed: Definition) -> list[Any]:
-    """Every token in the texts of its steps."""
+    """The tokens in the texts of all steps."""
     texts: list[str] = []
     for _path, step in campaign_definition.walk(parsed.steps):
         texts += STEP_TEXTS.of(step)(step)
@@ -71,14 +71,14 @@ def tokens_in(parsed: Definition) -> list[Any]:
 STEP_REFERENCES = campaign_definition.STEPS.facet(
     "columns of the reference rows, besides types and their fields",
     {
-        "add_to_list": lambda step, _known: (("static_list_id", step.list),),
-        "remove_from_list": lambda step, _known: (("static_list_id", step.list),),
-        "change_field": lambda step, known: (("person_field_id", known.person_fields[step.field].id),),
-        "record": lambda _step, _known: (),
-        "wait": lambda _step, _known: (),
-        "alert": lambda _step, _known: (),
-        "webhook": lambda step, _known: (("webhook_id", step.webhook),),
-        "choose": lambda _step, _known: (),
+        "add_to_list": lambda step, _names: (("static_list_id", step.list),),
+        "remove_from_list": lambda step, _names: (("static_list_id", step.list),),
+        "change_field": lambda step, names: (("person_field_id", names.person_fields[step.field].id),),
+        "record": lambda _step, _names: (),
+        "wait": lambda _step, _names: (),
+        "alert": lambda _step, _names: (),
+        "webhook": lambda step, _names: (("webhook_id", step.webhook),),
+        "choose": lambda _step, _names: (),
     },
 )
 STEP_TEXTS = campaign_definition.STEPS.facet(
@@ -96,6 +96,6 @@ STEP_TEXTS = campaign_definition.STEPS.facet(
 )
 
 
-def write_uses(campaign: SmartCampaign, parsed: Definition, known: Catalogue) -> None:
-    uses = sorted(set(uses_of(parsed, known)))
+def write_uses(campaign: SmartCampaign, parsed: Definition, names: Catalogue) -> None:
+    uses = sorted(set(uses_of(parsed, names)))
     CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in uses)

@@ -1,4 +1,4 @@
-"""What became of people in campaigns: page by page, as a file, in numbers."""
+"""The results of campaigns: pages of entries, a file of step outcomes, and summary numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ from smartlists.campaigns import counters as campaign_counters
 from smartlists.models import CampaignEntry, SmartCampaign, WebhookDelivery
 
 PAGE = 50
-SAMPLE = 1_000  # entries that latency is told from
+SAMPLE = 1_000  # entries used for the latency
 State = CampaignEntry.State
 
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds from recording an activity to the end of the first step it led to, of the latest people."""
+    """Seconds from recording an activity to the end of the first step it caused, for the latest entries."""
 
     p50: float
     p95: float
@@ -34,7 +34,7 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A campaign in numbers: how many entered, were skipped and why, finished, failed, left; who is under way."""
+    """The numbers of a campaign: people who entered, finished and failed, people skipped by reason, latency."""
 
     entered: int
     finished: int
@@ -44,14 +44,14 @@ class Summary:
 
 
 def summary(campaign: SmartCampaign) -> Summary:
-    """The numbers of a campaign; no row of a person is counted."""
-    found = campaign_counters.of(campaign.pk)
-    skipped = {what.partition(":")[2]: count for what, count in sorted(found.items()) if what.startswith("skipped:")}
-    return Summary(found.get("entered", 0), found.get("done", 0), found.get("failed", 0), skipped, latency(campaign))
+    """The numbers of a campaign, from its counters; no rows are counted."""
+    totals = campaign_counters.of(campaign.pk)
+    skipped = {what.partition(":")[2]: count for what, count in sorted(totals.items()) if what.startswith("skipped:")}
+    return Summary(totals.get("entered", 0), totals.get("done", 0), totals.get("failed", 0), skipped, latency(campaign))
 
 
 def latency(campaign: SmartCampaign) -> Latency | None:
-    """How long people waited for their first step, lately; None while nobody was there."""
+    """The recent latency of the first step; None while there are no entries."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select percentile_cont(0.5) within group (order by seconds),
@@ -75,21 +75,21 @@ def entries(
     limit: int = PAGE,
 ) -> QuerySet[CampaignEntry]:
     """The latest entries, newest first, with the outcomes of their steps; `before` is the last id seen."""
-    found = campaign.entries.order_by("-pk").prefetch_related("outcomes")
-    wanted: dict[str, Any] = {"state": state, "reason": reason, "person_id": person_id, "pk__lt": before}
-    return found.filter(**{name: value for name, value in wanted.items() if value})[:limit]
+    queryset = campaign.entries.order_by("-pk").prefetch_related("outcomes")
+    filters: dict[str, Any] = {"state": state, "reason": reason, "person_id": person_id, "pk__lt": before}
+    return queryset.filter(**{name: value for name, value in filters.items() if value})[:limit]
 
 
 def forget_old() -> int:
-    """Drop skipped entries and calls that were made, once they are older than the setting says; return how many."""
+    """Delete skipped entries and delivered calls older than the setting allows; return how many."""
     limit = timezone.now() - timedelta(days=settings.CAMPAIGN_RESULTS_DAYS)
     skipped = CampaignEntry.objects.filter(state=State.SKIPPED, dispatched_at__lt=limit)
-    made = WebhookDelivery.objects.filter(state=WebhookDelivery.State.DELIVERED, finished_at__lt=limit)
-    return skipped.delete()[0] + made.delete()[0]
+    delivered = WebhookDelivery.objects.filter(state=WebhookDelivery.State.DELIVERED, finished_at__lt=limit)
+    return skipped.delete()[0] + delivered.delete()[0]
 
 
 def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
-    """A row for every step of everybody; `campaign`: the id, `state`: only entries in it."""
+    """The export statement: one row for each step of each entry. `campaign`: the id; `state`: a filter on entries."""
     campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign", 0)).first()
     if campaign is None:
         message = _("There is no smart campaign %(id)s.") % {"id": parameters.get("campaign")}

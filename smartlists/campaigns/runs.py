@@ -1,4 +1,4 @@
-"""Entries that do not come from the log: runs of a campaign on a smart list, and changes of watched lists."""
+"""Entries without a log activity: runs of a campaign on a smart list, and changes of watched lists."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,40 +31,40 @@ BATCH = 1_000  # people who enter in one transaction
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """How many people a run would take in, and how many of them qualify at this moment."""
+    """The number of people a run would enter, and the moment of the evaluation."""
 
     count: int
     as_of: datetime
 
 
 def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
-    """Who is on the list now and satisfies the campaign's audience.
+    """Count the members of the list who satisfy the campaign's audience now.
 
     Raises `RejectedError` (`timeout`, …), `NotAllowedError`.
     """
     require(by, campaign_lifecycle.ACTIVATE)
-    members, as_of = _who(campaign, smart_list, by)
+    members, as_of = _qualifying_members(campaign, smart_list, by)
     return Preview(len(members), as_of)
 
 
 def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
-    """Enter everybody on the list who qualifies, whatever the triggers.
+    """Enter all qualifying members of the list, regardless of triggers.
 
-    Raises `RejectedError` (`over_cap`) when they are more than `cap`, which whoever asks states for safety.
+    Raises `RejectedError` (`over_cap`) when they are more than `cap`, a limit that the caller states for safety.
     """
     require(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people that is meant"), cap, "cap"))
-    members, _as_of = _who(campaign, smart_list, by)
+    members, _as_of = _qualifying_members(campaign, smart_list, by)
     if len(members) > cap:
         message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
-        shown = {"count": len(members), "cap": cap}
-        raise RejectedError(Problem(Code.OVER_CAP, message % shown, ("cap",), str(cap), str(len(members))))
+        parameters = {"count": len(members), "cap": cap}
+        raise RejectedError(Problem(Code.OVER_CAP, message % parameters, ("cap",), str(cap), str(len(members))))
     return _start(campaign, smart_list, members, by)
 
 
 def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> CampaignRun:
-    """Enter those of these people who are in the audience of an active campaign and qualify, whatever its triggers.
+    """Enter those of these people who are in the audience of an active campaign and qualify, regardless of triggers.
 
     Raises `RejectedError` (`wrong_state`, `timeout`, …), `NotAllowedError`.
     """
@@ -78,19 +78,19 @@ def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> Camp
 
 
 def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
-    """Enter everybody who is in the audience at the moment `at`, by a job. Checks now what `run_scheduled` will check.
+    """Queue a job that enters the audience at the moment `at`. Makes the checks of `execute_scheduled_run` now.
 
     Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
     """
     parsed = campaign_definition.load(campaign.definition)
     _check_scheduled(campaign, parsed, by)
     seconds = max((at - timezone.now()).total_seconds(), 0)
-    given = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
-    jobs.defer_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **given)
+    arguments = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
+    jobs.defer_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **arguments)
 
 
 def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
-    """Do what `schedule` asked for, once; the rights are asked again. None: there is nothing (more) to do."""
+    """Execute a run planned by `schedule_run` once; permissions are checked again. None: nothing is left to do."""
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
     if campaign is None or (by is None and user_id is not None):
@@ -99,9 +99,11 @@ def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> Campai
     _check_scheduled(campaign, parsed, by)
     members = evaluator.members(parsed.audience.wanted)
     with transaction.atomic():
-        campaign_lifecycle.lock(campaign)  # a job that is done again finds the run that it made before
-        done = CampaignRun.objects.filter(campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at)
-        return None if done.exists() else _start(campaign, None, members, by)
+        campaign_lifecycle.lock(campaign)  # a repeated job finds the run it created before
+        earlier_runs = CampaignRun.objects.filter(
+            campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at
+        )
+        return None if earlier_runs.exists() else _start(campaign, None, members, by)
 
 
 def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
@@ -130,7 +132,7 @@ def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMa
         raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
     _refuse_archived(locked)
     version = campaign_lifecycle.version_of(locked)
-    made = CampaignRun.objects.create(
+    run = CampaignRun.objects.create(
         campaign=locked,
         version=version,
         smart_list=smart_list,
@@ -139,10 +141,10 @@ def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMa
         requested_by=by,
     )
     audit.note(by, locked, "ran_once", count=len(members))
-    return made
+    return run
 
 
-def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMap, datetime]:
+def _qualifying_members(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMap, datetime]:
     stored = stored_evaluations.evaluate(smart_list, by)
     audience = campaign_definition.load(campaign.definition).audience
     members = stored.person_ids
@@ -151,15 +153,15 @@ def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMa
     return members, stored.as_of or timezone.now()
 
 
-# --- What the dispatcher does besides the log -----------------------------------------------------------------
+# --- Called by the dispatcher, besides reading the log ---------------------------------------------------------
 
 
 def enter_runs() -> int:
-    """Let the next people of every run under way enter; return how many were looked at."""
-    seen = 0
+    """Enter the next people of every run under way; return how many were processed."""
+    processed = 0
     for pk in CampaignRun.objects.filter(CampaignRun.life.unended).order_by("pk").values_list("pk", flat=True):
-        seen += _enter_some(pk)
-    return seen
+        processed += _enter_some(pk)
+    return processed
 
 
 @transaction.atomic
@@ -169,23 +171,23 @@ def _enter_some(run_id: int) -> int:
         if run is None:
             return 0
         waiting = bitmap(run.members)
-        some = list(waiting[:BATCH])
+        person_ids = list(waiting[:BATCH])
         campaign = run.campaign
         campaign.version_id = run.version_id
         listener = Listener(campaign, definition_of(run.version_id))
-        triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
-        rest = BitMap(waiting - BitMap(some))
-        (run.beat if rest else run.finish)(members=rest.serialize(), entered=F("entered") + len(some))
-        return len(some)
+        triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in person_ids])
+        remaining = BitMap(waiting - BitMap(person_ids))
+        (run.beat if remaining else run.finish)(members=remaining.serialize(), entered=F("entered") + len(person_ids))
+        return len(person_ids)
 
 
 def enter_list_changes() -> int:
-    """Let people enter who joined or left the smart lists that campaigns watch, as newer evaluations found."""
-    seen = 0
+    """Enter people who joined or left watched smart lists according to newer evaluations; return how many."""
+    processed = 0
     evaluated = ListWatch.objects.filter(smart_list__current__isnull=False)
     for pk in evaluated.exclude(evaluation_id=F("smart_list__current_id")).order_by("pk").values_list("pk", flat=True):
-        seen += _enter_changes(pk)
-    return seen
+        processed += _enter_changes(pk)
+    return processed
 
 
 @transaction.atomic

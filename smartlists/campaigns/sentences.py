@@ -1,4 +1,4 @@
-"""What a campaign does, in the words of marketers and in the active language."""
+"""Sentences that describe a campaign, in marketers' words and in the active language."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -32,25 +32,25 @@ STEP_TITLES = campaign_definition.STEPS.facet(
 
 
 def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Vocabulary) -> str:
-    """One trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
+    """The sentence of one trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
     if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
-        told = (
+        template = (
             _("Joins the smart list “%(name)s”")
             if item.change == campaign_definition.JOINED
             else (_("Leaves the smart list “%(name)s”"))
         )
-        return told % {"name": name}
-    known = names.types.get(item.type)
-    told = known.shown_trigger_name if known else item.type
+        return template % {"name": name}
+    activity_type = names.types.get(item.type)
+    trigger_name = activity_type.shown_trigger_name if activity_type else item.type
     if not item.constraints:
-        return told
-    parts = [sentences.constraint_sentence(one, item.type, names) for one in item.constraints]
-    return _("%(card)s where %(constraints)s") % {"card": told, "constraints": joined(parts, "and")}
+        return trigger_name
+    parts = [sentences.constraint_sentence(constraint, item.type, names) for constraint in item.constraints]
+    return _("%(card)s where %(constraints)s") % {"card": trigger_name, "constraints": joined(parts, "and")}
 
 
 def audience(item: Audience, names: Vocabulary) -> str:
-    """For whom."""
+    """The description of the audience."""
     if item.smart_list is not None:
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
         return _("members of the smart list “%(name)s”") % {"name": name}
@@ -60,7 +60,7 @@ def audience(item: Audience, names: Vocabulary) -> str:
 
 
 def qualification(item: campaign_definition.Qualification) -> str:
-    """How often."""
+    """The description of the frequency of entry."""
     if item.how == campaign_definition.WITHIN:
         return _PERIODS[item.unit](item.number) % {"number": item.number}
     return _("every time") if item.how == campaign_definition.EVERY else _("only the first time")
@@ -82,18 +82,18 @@ _WAITS: Mapping[str, Callable[[int], str]] = {
 
 
 def step(item: campaign_definition.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
-    """One step, without a full stop; a choice only with the number of its ways."""
+    """The sentence of one step, without a full stop; of a choice with the conditions and numbers of its ways."""
     return STEP_SENTENCES.of(item)(item, Naming(names), webhooks)
 
 
 def steps(definition: Definition, names: Catalogue, webhooks: Mapping[int, str]) -> Iterator[tuple[str, str]]:
-    """(number as pages show it, what it does) for every step."""
+    """Yield (shown number, sentence) for every step."""
     for path, item in campaign_definition.walk(definition.steps):
         yield shown_path(path), step(item, names, webhooks)
 
 
 def shown_path(path: str) -> str:
-    """A path as people count: "2.0.1" is 3.1.2."""
+    """A path with numbers from 1: "2.0.1" is 3.1.2."""
     return ".".join(str(int(part) + 1) for part in path.split("."))
 
 
@@ -105,16 +105,16 @@ def _list(template: Any) -> Callable[[Any, Naming, Mapping[int, str]], str]:
 
 
 def _change(item: campaign_definition.ChangeField, naming: Naming, _webhooks: Mapping[int, str]) -> str:
-    shown = {"field": naming.shown_person_label(item.field), "value": item.by or item.to}
+    parameters = {"field": naming.shown_person_label(item.field), "value": item.by or item.to}
     if item.by:
-        return _("Add %(value)s to %(field)s") % shown
-    return _("Change %(field)s to “%(value)s”") % shown if item.to else _("Clear %(field)s") % shown
+        return _("Add %(value)s to %(field)s") % parameters
+    return _("Change %(field)s to “%(value)s”") % parameters if item.to else _("Clear %(field)s") % parameters
 
 
 def _record(item: campaign_definition.Record, naming: Naming, _webhooks: Mapping[int, str]) -> str:
-    known = naming.catalogue.types.get(item.type)
+    activity_type = naming.catalogue.types.get(item.type)
     return _("Record “%(activity)s” %(value)s") % {
-        "activity": known.name if known else item.type,
+        "activity": activity_type.name if activity_type else item.type,
         "value": item.primary,
     }
 

@@ -1,4 +1,4 @@
-"""Fills the tokens of a campaign's texts: for many people at once, reading only what the text names."""
+"""Values of the tokens in a campaign's texts: for many people at once, reading only the sources that are used."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
@@ -16,54 +16,54 @@ Values = Mapping[str, str | None]
 
 
 def texts(text: str, entries: Sequence[Any], situation: Any, escape: Callable[[str], str] = str) -> dict[int, str]:
-    """`text` for each entry, by the entry's id."""
-    wanted = {token.source for token in webhook_tokens.tokens_of(text)}
-    if not wanted:
+    """`text` rendered for each entry, by the entry's id."""
+    sources = {token.source for token in webhook_tokens.tokens_of(text)}
+    if not sources:
         return {entry.id: webhook_tokens.render(text, {}) for entry in entries}
-    values = values_of(entries, situation, wanted)
+    values = values_of(entries, situation, sources)
     return {entry.id: webhook_tokens.render(text, values[entry.id], escape) for entry in entries}
 
 
-def values_of(entries: Sequence[Any], situation: Any, wanted: set[str] | None = None) -> dict[int, Values]:
-    """What tokens of the `wanted` sources (default: all) stand for, by entry and by the token's key.
+def values_of(entries: Sequence[Any], situation: Any, sources: set[str] | None = None) -> dict[int, Values]:
+    """The values of tokens of the given sources (default: all), by entry and by the token's key.
 
-    People and activities are read as they are now: an activity that left the log has no values any more.
+    People and activities are read as they are now: an activity deleted from the log has no values any more.
     """
-    wanted = wanted or {"person", "trigger", "campaign"}
+    sources = sources or {"person", "trigger", "campaign"}
     about_campaign = {"campaign.name": situation.campaign.name, "campaign.id": str(situation.campaign.pk)}
-    people = _people([entry.person_id for entry in entries]) if "person" in wanted else {}
-    happened = _triggers(entries) if "trigger" in wanted else {}
+    people = _people([entry.person_id for entry in entries]) if "person" in sources else {}
+    trigger_values = _triggers(entries) if "trigger" in sources else {}
     return {
-        entry.id: {**about_campaign, **people.get(entry.person_id, {}), **happened.get(entry.id, {})}
+        entry.id: {**about_campaign, **people.get(entry.person_id, {}), **trigger_values.get(entry.id, {})}
         for entry in entries
     }
 
 
 def _people(person_ids: Sequence[int]) -> dict[int, Values]:
     catalogue = catalog.catalogue()
-    found: dict[int, Values] = {}
+    values_by_person: dict[int, Values] = {}
     for person in Person.objects.filter(pk__in=person_ids):
         values = {
             f"person.{name}": webhook_tokens.as_text(catalog.value_of(person, info)) for name, info in catalogue.items()
         }
-        found[person.pk] = {**values, "person.id": str(person.pk)}
-    return found
+        values_by_person[person.pk] = {**values, "person.id": str(person.pk)}
+    return values_by_person
 
 
 def activities_of(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
-    """What triggered each entry, by the entry's id: fields with JSON types, apart from its own members."""
-    return {entry_id: _as_json(row, of) for entry_id, (row, of) in _rows(entries).items()}
+    """The activity that triggered each entry, by the entry's id; its fields, with JSON types, lie in `attributes`."""
+    return {entry_id: _as_json(row, activity_type) for entry_id, (row, activity_type) in _rows(entries).items()}
 
 
-def _as_json(row: Any, of: Type) -> dict[str, Any]:
-    attributes = {name: row.attributes[name] for name in of.fields if row.attributes.get(name) is not None}
-    for name, field in of.fields.items():
+def _as_json(row: Any, activity_type: Type) -> dict[str, Any]:
+    attributes = {name: row.attributes[name] for name in activity_type.fields if row.attributes.get(name) is not None}
+    for name, field in activity_type.fields.items():
         if field.is_primary and row.primary_value is not None:
             attributes[name] = field.data_type.as_json(field.data_type.parse(row.primary_value, UTC))
     return {
         "id": row.pk,
-        "type": of.api_name,
-        "name": of.name,
+        "type": activity_type.api_name,
+        "name": activity_type.name,
         "occurred_at": moment_text(row.occurred_at),
         "recorded_at": moment_text(row.recorded_at),
         "attributes": attributes,
@@ -71,31 +71,31 @@ def _as_json(row: Any, of: Type) -> dict[str, Any]:
 
 
 def _triggers(entries: Sequence[Any]) -> dict[int, Values]:
-    return {entry_id: activity_values(row, of) for entry_id, (row, of) in _rows(entries).items()}
+    return {entry_id: activity_values(row, activity_type) for entry_id, (row, activity_type) in _rows(entries).items()}
 
 
 def _rows(entries: Sequence[Any]) -> dict[int, tuple[Any, Type]]:
-    """The activity that triggered each entry, with its type; an activity that left the log is left out."""
+    """The activity that triggered each entry, with its type; activities deleted from the log are omitted."""
     ids = [entry.activity_id for entry in entries if entry.activity_id]
     rows = {row.pk: row for row in Activity.objects.filter(pk__in=ids)}
-    by_id = {one.id: one for one in Catalogue().types.values()}
-    found = {}
+    types_by_id = {activity_type.id: activity_type for activity_type in Catalogue().types.values()}
+    triggered = {}
     for entry in entries:
         row = rows.get(entry.activity_id)
-        if row is not None and row.activity_type_id in by_id:
-            found[entry.id] = (row, by_id[row.activity_type_id])
-    return found
+        if row is not None and row.activity_type_id in types_by_id:
+            triggered[entry.id] = (row, types_by_id[row.activity_type_id])
+    return triggered
 
 
-def activity_values(row: Any, of: Type) -> Values:
+def activity_values(row: Any, activity_type: Type) -> Values:
     """The values of one activity, by the token's key."""
     values: dict[str, str | None] = {
-        "trigger.name": of.name,
+        "trigger.name": activity_type.name,
         "trigger.id": str(row.pk),
         "trigger.occurred_at": moment_text(row.occurred_at),
         "trigger.recorded_at": moment_text(row.recorded_at),
     }
-    for name, field in of.fields.items():
+    for name, field in activity_type.fields.items():
         if field.is_primary:
             values.setdefault(f"trigger.{name}", row.primary_value)
         elif field.id and row.attributes.get(name) is not None:

@@ -1,8 +1,8 @@
-"""The dispatcher: reads the log, finds whom it makes enter which campaign, and notes that in one transaction a batch.
+"""Reads the log, finds the people who enter campaigns, and stores their entries; one transaction per batch.
 
-What a batch does costs a few statements a campaign, not one an activity. The dispatcher's place in the log moves in
-the same transaction, so a batch that a killed process left is done again, whole; unique rows refuse a second entry
-of the same activity in any case. One process works at a time: whoever holds the row of the place in the log.
+A batch costs a few statements per campaign, not one per activity. The dispatcher's position in the log moves in the
+same transaction, so the batch of a killed process is repeated as a whole; unique constraints refuse a second entry
+for the same activity in any case. One process works at a time: the one that locks the row of the position.
 """
 
 from collections import defaultdict
@@ -38,14 +38,14 @@ from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.models import CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
 from smartlists.rules.periods import Clock
 
-BATCH = 1_000  # activities a transaction
+BATCH = 1_000  # activities per transaction
 HEARTBEAT = timedelta(seconds=5)
 State, Reason = CampaignEntry.State, CampaignEntry.Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One campaign that listens, with what it does."""
+    """A campaign that listens to the log, with its definition."""
 
     campaign: SmartCampaign
     definition: Definition
@@ -53,7 +53,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Candidate:
-    """One activity that satisfies a trigger of one campaign, and what is to become of it."""
+    """A person about to enter a campaign, and the reason to skip them, if any."""
 
     listener: Listener
     person_id: int
@@ -74,12 +74,12 @@ class Candidate:
 
 @lru_cache(maxsize=512)
 def definition_of(version_id: int) -> Definition:
-    """What a version does; kept, because versions never change."""
+    """The definition of a version; cached, because versions never change."""
     return campaign_definition.load(CampaignVersion.objects.values_list("definition", flat=True).get(pk=version_id))
 
 
 class Names:
-    """The catalogue, read again when a campaign was changed, at the latest after a minute."""
+    """A cached catalogue, read again when a campaign was changed, at the latest after a minute."""
 
     def __init__(self) -> None:
         self.catalogue = Catalogue()
@@ -87,18 +87,18 @@ class Names:
         self.read_at = 0.0
 
     def of(self, listeners: Sequence[Listener]) -> Catalogue:
-        key = tuple((one.campaign.pk, one.campaign.revision) for one in listeners)
+        key = tuple((listener.campaign.pk, listener.campaign.revision) for listener in listeners)
         if key != self.key or monotonic() > self.read_at + 60:
             self.catalogue, self.key, self.read_at = Catalogue(), key, monotonic()
         return self.catalogue
 
 
-_names = Names()
+_catalogue_cache = Names()
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one look at the log did."""
+    """The result of reading one part of the log."""
 
     read: int = 0
     entered: int = 0
@@ -108,36 +108,40 @@ class Batch:
 
 
 def listeners() -> list[Listener]:
-    """Every campaign that is active, or paused: what those miss is noted."""
-    found = SmartCampaign.objects.filter(
+    """All active campaigns, and the paused ones, for which skipped entries are stored."""
+    campaigns = SmartCampaign.objects.filter(
         state__in=(SmartCampaign.State.ACTIVE, SmartCampaign.State.PAUSED), version__isnull=False
     ).order_by("pk")
-    return [Listener(one, definition_of(one.version_id)) for one in found]
+    return [Listener(campaign, definition_of(campaign.version_id)) for campaign in campaigns]
 
 
 @transaction.atomic
 def advance(limit: int = BATCH) -> Batch:
-    """Read on in the log and let people enter campaigns; one transaction."""
+    """Read the next part of the log and enter people into campaigns; one transaction."""
     position = campaign_lifecycle.hold_position()
     listening = listeners()
-    names = _names.of(listening)
-    wanted = sorted(
-        {names.type(trigger.type).id for one in listening for _at, trigger in one.definition.activity_triggers}
+    names = _catalogue_cache.of(listening)
+    type_ids = sorted(
+        {
+            names.type(trigger.type).id
+            for listener in listening
+            for _at, trigger in listener.definition.activity_triggers
+        }
     )
-    if not wanted:
+    if not type_ids:
         mark = log_reader.high_water_mark()
         _move(position, max(mark, position.last_id))
         return Batch()
-    page = log_reader.read(log_reader.Position(None, 0, position.last_id), wanted, limit=limit)
+    page = log_reader.read(log_reader.Position(None, 0, position.last_id), type_ids, limit=limit)
     loud = _without_quiet(page.activities)
-    made = _enter(_candidates(loud, listening, names), names) if loud else Batch()
+    batch = _enter(_candidates(loud, listening, names), names) if loud else Batch()
     _move(position, page.position.last_id)
-    made.read, made.has_more = len(page.activities), page.has_more
-    return made
+    batch.read, batch.has_more = len(page.activities), page.has_more
+    return batch
 
 
 def _move(position: LogPosition, last_id: int) -> None:
-    """Note how far the log was read, and now and then that somebody is there to read it."""
+    """Store the position in the log, and at intervals a heartbeat of the reading process."""
     now = timezone.now()
     if last_id > position.last_id or now - position.read_at > HEARTBEAT:
         LogPosition.objects.filter(pk=position.pk).update(last_id=last_id, read_at=now)
@@ -146,7 +150,7 @@ def _move(position: LogPosition, last_id: int) -> None:
 
 
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
-    """The activities but those that start no campaign: changes by a merge, and of imports that were to start none."""
+    """Drop activities that start no campaign: changes by a merge, and imports that were set to start none."""
     imports = {
         row.origin_id
         for row in rows
@@ -164,28 +168,28 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
 
 
 def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> list[Candidate]:
-    """Whom the activities make enter which campaign, in the order of the log."""
+    """The people whom the activities enter into campaigns, in the order of the log."""
     matched = matches(rows, listening, names)
     depths = _depths(rows)
-    found = []
+    candidates = []
     for row in rows:
         for listener in listening:
             trigger = matched.get((listener.campaign.pk, row.id))
-            is_wanted = None if trigger is None else campaign_lifecycle.triggers_at(listener.campaign, row.id)
-            if trigger is None or is_wanted is None:
+            was_active = None if trigger is None else campaign_lifecycle.triggers_at(listener.campaign, row.id)
+            if trigger is None or was_active is None:
                 continue
             candidate = Candidate(
                 listener, row.person_id, row.recorded_at, trigger, row.id, depth=depths.get(row.id, 0)
             )
-            candidate.reason = _reason(row, candidate, is_wanted)
-            found.append(candidate)
-    return found
+            candidate.reason = _reason(row, candidate, was_active)
+            candidates.append(candidate)
+    return candidates
 
 
-def _reason(row: ActivityRow, candidate: Candidate, is_wanted: bool) -> str:
-    """Why the activity itself does not count; empty when it does."""
+def _reason(row: ActivityRow, candidate: Candidate, was_active: bool) -> str:
+    """The reason why the activity does not count; empty when it does."""
     late_after = candidate.listener.definition.late_after_hours
-    if not is_wanted:
+    if not was_active:
         return Reason.PAUSED
     if late_after is not None and row.recorded_at - row.occurred_at > timedelta(hours=late_after):
         return Reason.LATE
@@ -195,52 +199,52 @@ def _reason(row: ActivityRow, candidate: Candidate, is_wanted: bool) -> str:
 def matches(
     rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue
 ) -> Mapping[tuple[int, int], int]:
-    """(campaign, activity) → the first trigger that the activity satisfies; one statement for all constraints."""
+    """Map (campaign, activity) to the first trigger that the activity satisfies; one statement for all constraints."""
     by_type: dict[int, list[int]] = defaultdict(list)
     for row in rows:
         by_type[row.activity_type_id].append(row.id)
-    found: dict[tuple[int, int], int] = {}
-    asked: list[tuple[Listener, int, Trigger, list[int]]] = []
+    first_triggers: dict[tuple[int, int], int] = {}
+    checks: list[tuple[Listener, int, Trigger, list[int]]] = []
     for listener in listening:
         for at, trigger in listener.definition.activity_triggers:
             ids = by_type.get(names.type(trigger.type).id, [])
             if trigger.constraints and ids:
-                asked.append((listener, at, trigger, ids))
+                checks.append((listener, at, trigger, ids))
             for pk in () if trigger.constraints else ids:
-                _keep_first(found, (listener.campaign.pk, pk), at)
-    for number, activity_id in _satisfying(asked, names):
-        listener, at, _trigger, _ids = asked[number]
-        _keep_first(found, (listener.campaign.pk, activity_id), at)
-    return found
+                _keep_first(first_triggers, (listener.campaign.pk, pk), at)
+    for number, activity_id in _satisfying(checks, names):
+        listener, at, _trigger, _ids = checks[number]
+        _keep_first(first_triggers, (listener.campaign.pk, activity_id), at)
+    return first_triggers
 
 
-def _keep_first(found: dict[tuple[int, int], int], key: tuple[int, int], at: int) -> None:
-    found[key] = min(at, found.get(key, at))
+def _keep_first(first_triggers: dict[tuple[int, int], int], key: tuple[int, int], at: int) -> None:
+    first_triggers[key] = min(at, first_triggers.get(key, at))
 
 
 def _satisfying(
-    asked: Sequence[tuple[Listener, int, Trigger, list[int]]], names: Catalogue
+    checks: Sequence[tuple[Listener, int, Trigger, list[int]]], names: Catalogue
 ) -> Iterable[tuple[int, int]]:
-    if not asked:
+    if not checks:
         return []
     context = statements.Context(names, Clock.current())
     parts = []
-    for number, (_listener, _at, trigger, _ids) in enumerate(asked):
+    for number, (_listener, _at, trigger, _ids) in enumerate(checks):
         where = statements.rows_of(names.type(trigger.type), trigger.constraints, context)
         parts.append(Sql(f"case when {where.text} then {number} end", where.params))
     numbers = statements.joined(parts, ", ")
-    wanted = sorted({pk for _listener, _at, _trigger, ids in asked for pk in ids})
-    with connection.cursor() as cursor:  # each activity is looked at once, whatever the number of campaigns
+    activity_ids = sorted({pk for _listener, _at, _trigger, ids in checks for pk in ids})
+    with connection.cursor() as cursor:  # each activity is read once, whatever the number of campaigns
         cursor.execute(
             f"""select n, id from (select id, array[{numbers.text}] as found from activity where id = any(%s)) a,
             unnest(found) as n where n is not null""",
-            [*numbers.params, wanted],
+            [*numbers.params, activity_ids],
         )
         return cursor.fetchall()
 
 
 def _depths(rows: Sequence[ActivityRow]) -> Mapping[int, int]:
-    """How deep in a chain of campaigns those of the activities are that campaigns recorded."""
+    """The depth in a chain of campaigns, by activity, of those that campaigns recorded."""
     ids = [row.id for row in rows if row.channel == Channel.CAMPAIGN]
     return dict(CampaignEffect.objects.filter(pk__in=ids).values_list("pk", "depth")) if ids else {}
 
@@ -249,14 +253,14 @@ def _depths(rows: Sequence[ActivityRow]) -> Mapping[int, int]:
 
 
 def enter(candidates: Sequence[Candidate]) -> Batch:
-    """Let people enter who did not come by the log; inside the transaction that holds the dispatcher's place."""
+    """Enter people without a log activity; inside the transaction that locks the dispatcher's position."""
     return _enter(candidates, Catalogue())
 
 
 def _enter(candidates: Sequence[Candidate], names: Catalogue) -> Batch:
-    _skip_the_gone(candidates)
+    _skip_deleted_people(candidates)
     _skip_outsiders(candidates, names)
-    _skip_the_unqualified(candidates)
+    _skip_unqualified_people(candidates)
     entries = _insert(candidates)
     campaign_counters.add(
         (candidate.listener.campaign.pk, "entered" if not candidate.reason else f"skipped:{candidate.reason}")
@@ -266,52 +270,57 @@ def _enter(candidates: Sequence[Candidate], names: Catalogue) -> Batch:
     return Batch(entered=entries, skipped=len(candidates) - entries)
 
 
-def _skip_the_gone(candidates: Sequence[Candidate]) -> None:
-    waiting = [one for one in candidates if not one.reason]
-    known = people_lookup.by_id({one.person_id for one in waiting})
-    for one in waiting:
-        if one.person_id not in known:
-            one.reason = Reason.GONE
+def _skip_deleted_people(candidates: Sequence[Candidate]) -> None:
+    waiting = [candidate for candidate in candidates if not candidate.reason]
+    live_ids = people_lookup.by_id({candidate.person_id for candidate in waiting})
+    for candidate in waiting:
+        if candidate.person_id not in live_ids:
+            candidate.reason = Reason.GONE
         else:
-            one.person_id = known[one.person_id]
+            candidate.person_id = live_ids[candidate.person_id]
 
 
 def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
-    """Ask each campaign's audience once, about everybody in the batch."""
+    """Evaluate each campaign's audience once, for all people in the batch."""
     waiting: dict[int, list[Candidate]] = defaultdict(list)
-    for one in candidates:
-        if not one.reason and not one.run_id and not one.listener.definition.audience.is_everybody:
-            waiting[one.listener.campaign.pk].append(one)
+    for candidate in candidates:
+        has_audience = not candidate.listener.definition.audience.is_everybody
+        if has_audience and not candidate.reason and not candidate.run_id:
+            waiting[candidate.listener.campaign.pk].append(candidate)
     for group in waiting.values():
-        wanted = group[0].listener.definition.audience.wanted
-        people = {one.person_id for one in group}
+        audience_rules = group[0].listener.definition.audience.wanted
+        people = {candidate.person_id for candidate in group}
         try:
             with transaction.atomic():
-                inside = evaluator.evaluate(wanted, people, names=names).members
-        except RejectedError:  # too slow, or a list that is gone: the results say so
-            for one in group:
-                one.reason = Reason.FAILED
+                members = evaluator.evaluate(audience_rules, people, names=names).members
+        except RejectedError:  # too slow, or a deleted list: shown in the results
+            for candidate in group:
+                candidate.reason = Reason.FAILED
             continue
-        for one in group:
-            if one.person_id not in inside:
-                one.reason = Reason.AUDIENCE
+        for candidate in group:
+            if candidate.person_id not in members:
+                candidate.reason = Reason.AUDIENCE
 
 
-def _skip_the_unqualified(candidates: Sequence[Candidate]) -> None:
-    """Hold each against the person's last entry, in the order of the log, those of this batch included."""
-    waiting = [one for one in candidates if not one.reason]
-    limited = [one for one in waiting if one.listener.definition.qualification.how != campaign_definition.EVERY]
-    last = _last_entries(limited) if limited else {}
-    for one in waiting:
-        key = (one.listener.campaign.pk, one.person_id)
-        if one.listener.definition.qualification.allows(last.get(key), one.entered_at):
-            last[key] = one.entered_at
+def _skip_unqualified_people(candidates: Sequence[Candidate]) -> None:
+    """Compare each with the person's last entry, in the order of the log, including entries of this batch."""
+    waiting = [candidate for candidate in candidates if not candidate.reason]
+    limited = [
+        candidate
+        for candidate in waiting
+        if candidate.listener.definition.qualification.how != campaign_definition.EVERY
+    ]
+    last_entries = _last_entries(limited) if limited else {}
+    for candidate in waiting:
+        key = (candidate.listener.campaign.pk, candidate.person_id)
+        if candidate.listener.definition.qualification.allows(last_entries.get(key), candidate.entered_at):
+            last_entries[key] = candidate.entered_at
         else:
-            one.reason = Reason.ONCE
+            candidate.reason = Reason.ONCE
 
 
 def _last_entries(candidates: Sequence[Candidate]) -> dict[tuple[int, int], datetime]:
-    pairs = sorted({(one.listener.campaign.pk, one.person_id) for one in candidates})
+    pairs = sorted({(candidate.listener.campaign.pk, candidate.person_id) for candidate in candidates})
     with connection.cursor() as cursor:
         cursor.execute(
             """select w.campaign, w.person, e.entered_at from unnest(%s::bigint[], %s::int[]) as w (campaign, person),
@@ -338,23 +347,23 @@ _COLUMNS = {
 
 
 def _insert(candidates: Sequence[Candidate]) -> int:
-    """Write the entries; return how many of them go on."""
+    """Store the entries; return how many of them are not skipped."""
     now = timezone.now()
     rows = [
         (
-            one.listener.campaign.pk,
-            one.listener.campaign.version_id,
-            one.person_id,
-            one.activity_id,
-            one.run_id,
-            one.evaluation_id,
-            one.trigger,
-            str(one.state),
-            str(one.reason),
-            min(one.depth, 32_000),
-            one.entered_at,
+            candidate.listener.campaign.pk,
+            candidate.listener.campaign.version_id,
+            candidate.person_id,
+            candidate.activity_id,
+            candidate.run_id,
+            candidate.evaluation_id,
+            candidate.trigger,
+            str(candidate.state),
+            str(candidate.reason),
+            min(candidate.depth, 32_000),
+            candidate.entered_at,
         )
-        for one in candidates
+        for candidate in candidates
     ]
     if not rows:
         return 0
@@ -368,11 +377,11 @@ def _insert(candidates: Sequence[Candidate]) -> int:
             on conflict do nothing""",
             [now, *([row[at] for row in rows] for at in range(len(_COLUMNS)))],
         )
-    return sum(not one.reason for one in candidates)
+    return sum(not candidate.reason for candidate in candidates)
 
 
 def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
-    for campaign in {one.listener.campaign for one in candidates if one.reason == Reason.LOOP}:
+    for campaign in {candidate.listener.campaign for candidate in candidates if candidate.reason == Reason.LOOP}:
         notifications.tell(
             [campaign.created_by_id, campaign.updated_by_id],
             "campaign_loops",
@@ -383,7 +392,7 @@ def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
 
 
 def lag() -> int:
-    """How many ids of the log the dispatcher has still to read; 0 where no campaign listens."""
+    """The number of ids of the log that the dispatcher has still to read; 0 where no campaign is active."""
     active = Q(state=SmartCampaign.State.ACTIVE)
     position = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).first()
     if position is None or not SmartCampaign.objects.filter(active).exists():

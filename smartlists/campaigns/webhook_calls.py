@@ -19,22 +19,22 @@ from smartlists.webhooks.editing import CONTENT_TYPES, ESCAPES, KEEP_TRYING
 
 
 def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, str]:
-    """Write down one call an entry; jobs make them once this is committed. What is wrong, by entry, else."""
+    """Store one call per entry; jobs make the calls once this is committed. Returns problems by entry id."""
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
         raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
     values = token_values.values_of(entries, situation)
-    happened = _activities(webhook, entries)
+    activities = _activities(webhook, entries)
     templates, seals = webhook_headers.of(webhook), webhook_headers.is_sealing()
     deliveries, problems = [], {}
     for entry in entries:
-        made = _delivery(webhook, entry, situation, values[entry.id], happened.get(entry.id))
-        if isinstance(made, str):
-            problems[entry.id] = made
+        delivery = _delivery(webhook, entry, situation, values[entry.id], activities.get(entry.id))
+        if isinstance(delivery, str):
+            problems[entry.id] = delivery
             continue
-        about = {"Content-Type": CONTENT_TYPES[webhook.format]} if made.body else {}
-        webhook_headers.put(made, {**_rendered(templates, values[entry.id]), **about}, seals)
-        deliveries.append(made)
+        content_type = {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
+        webhook_headers.put(delivery, {**_rendered(templates, values[entry.id]), **content_type}, seals)
+        deliveries.append(delivery)
     WebhookDelivery.objects.bulk_create(deliveries)
     if deliveries:
         webhook_delivery.request_delivery(webhook.pk)
@@ -42,9 +42,9 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
 
 
 def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[str, Any]]:
-    """The activities with JSON types, by entry, where the data of the call are made of them."""
-    is_made = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
-    if not is_made or webhook.payload_version == Webhook.Payload.TEXTS:
+    """The activities with JSON types, by entry, if the data of the call contain them."""
+    has_event_data = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
+    if not has_event_data or webhook.payload_version == Webhook.Payload.TEXTS:
         return {}
     return token_values.activities_of(entries)
 
@@ -52,7 +52,7 @@ def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[s
 def _delivery(
     webhook: Webhook, entry: Any, situation: Any, values: token_values.Values, activity: dict[str, Any] | None
 ) -> WebhookDelivery | str:
-    """The call for one entry, or what is wrong with it."""
+    """The call for one entry, or the text of its problem."""
     delivery = WebhookDelivery(
         webhook=webhook,
         entry_id=entry.id,
@@ -102,12 +102,12 @@ def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, val
 def _data(
     webhook: Webhook, entry: Any, situation: Any, values: token_values.Values, activity: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """Person, activity and campaign, in the version of the webhook.
+    """The event data: person, activity and campaign, in the payload version of the webhook.
 
-    In version 1 the activity's own members hide fields that are called as they are, and every value is text.
+    In version 1 the activity's own members hide fields of the same name, and every value is text.
     """
     person = {name: values.get(f"person.{name}") for name in ("email", "first_name", "last_name")}
-    about = {
+    activity_texts = {
         key.removeprefix("trigger."): value
         for key, value in values.items()
         if key.startswith("trigger.") and value is not None
@@ -115,5 +115,5 @@ def _data(
     return {
         "campaign": {"id": situation.campaign.pk, "name": situation.campaign.name},
         "person": {"id": entry.person_id, **{name: value for name, value in person.items() if value}},
-        "activity": (about or None) if webhook.payload_version == Webhook.Payload.TEXTS else activity,
+        "activity": (activity_texts or None) if webhook.payload_version == Webhook.Payload.TEXTS else activity,
     }

@@ -1,7 +1,7 @@
-"""The seam between the meaning of rules and what computes it.
+"""The interface between the meaning of rules and the engine that computes it.
 
-An engine is made for one evaluation: it sees one snapshot of the data, one moment, and perhaps only some people.
-It answers one filter at a time with a bitmap; `evaluator.Run` combines the bitmaps by the rule logic.
+An engine serves one evaluation: one snapshot of the data, one moment, and optionally a limited set of people.
+It returns a bitmap for one filter at a time; `evaluator.EvaluationRun` combines the bitmaps by the rule logic.
 """
 
 from typing import Protocol
@@ -12,14 +12,14 @@ from smartlists.rules.model import Filter
 
 
 class Engine(Protocol):
-    """Answers filters within one evaluation; equal answers from every engine are the law that the oracle tests."""
+    """Evaluates filters within one evaluation; every engine must return the same results, which the oracle tests."""
 
     @property
     def live(self) -> BitMap:
-        """Everybody whom the evaluation may find: live people, and of those it is among."""
+        """All people that the evaluation may find: live people, limited to the given ones."""
 
     def people(self, item: Filter) -> BitMap:
-        """The people of `live` for whom the filter holds. Smart lists are evaluations of their own, never asked here.
+        """The people of `live` for whom the filter holds. Never called for smart lists, which are evaluated separately.
 
         Raises `RejectedError` (`timeout`, `cancelled`, `unknown_type`, `unknown_field`).
         """

@@ -1,7 +1,6 @@
-"""Who satisfies rules: each filter becomes a bitmap of person ids, and the rule logic combines the bitmaps.
+"""Evaluation of rules: each filter becomes a bitmap of person ids, and the rule logic combines the bitmaps.
 
-Everything in one evaluation, nested lists included, is seen in one snapshot of the database and at one moment.
-Only live people are ever found.
+One evaluation, nested lists included, uses one snapshot of the database and one moment. Only live people are found.
 """
 
 import time
@@ -27,15 +26,15 @@ SECONDS = metrics.histogram("evaluation_seconds", "Evaluations of smart lists, b
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one filter found, by itself."""
+    """The result of one filter by itself."""
 
     count: int
-    seconds: float  # 0 where the answer was there already
+    seconds: float  # 0 where the answer was already known
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What rules hold at a moment: members, and how many people each filter finds by itself."""
+    """The result of rules at a moment: the members, and the number of people that each filter finds by itself."""
 
     members: BitMap
     per_filter: tuple[Found, ...]
@@ -49,7 +48,7 @@ class Evaluation:
 
 
 def members(rules: Rules, among: Iterable[int] | None = None, now: datetime | None = None) -> BitMap:
-    """The live people who satisfy `rules`; of `among` only, when given. Raises `RejectedError` (`timeout`, `cycle`)."""
+    """The live people, of `among` if given, who satisfy `rules`. Raises `RejectedError` (`timeout`, `cycle`)."""
     return evaluate(rules, among, now).members
 
 
@@ -64,32 +63,32 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate `rules` as of `now` (default: this moment).
 
-    At most `seconds` (default: the setting) of statements; `snapshot.cancel(tag)` ends it before. Raises
-    `RejectedError` (`timeout`, `cancelled`, `cycle`).
+    Statements run for at most `seconds` (default: the setting); `snapshot.cancel_evaluations(tag)` ends the evaluation
+    earlier. Raises `RejectedError` (`timeout`, `cancelled`, `cycle`).
     """
     started = time.monotonic()
     clock = Clock.current(now)
     outcome = "stopped"
     try:
         with snapshot(seconds, tag) as view:
-            run = Run(view, clock, None if among is None else _known(among), names or Catalogue())
-            found = run.evaluate(rules)
-            per_filter = tuple(run.found(item) for item in rules.filters)
+            run = Run(view, clock, None if among is None else _possible_ids(among), names or Catalogue())
+            people = run.evaluate(rules)
+            per_filter = tuple(run.result(item) for item in rules.filters)
         outcome = "done"
     finally:
         SECONDS.observe(time.monotonic() - started, outcome)
-    return Evaluation(found, per_filter, clock.now, time.monotonic() - started, view.statements)
+    return Evaluation(people, per_filter, clock.now, time.monotonic() - started, view.statements)
 
 
-def _known(person_ids: Iterable[int]) -> BitMap:
-    """The numbers that can be ids of people."""
+def _possible_ids(person_ids: Iterable[int]) -> BitMap:
+    """The numbers that are possible ids of people."""
     if isinstance(person_ids, BitMap):
         return person_ids
-    return BitMap([one for one in person_ids if 0 < one <= datatype_keys.MAX_ID])
+    return BitMap([person_id for person_id in person_ids if 0 < person_id <= datatype_keys.MAX_ID])
 
 
 class Run:
-    """One evaluation under way: what it has found so far is found once."""
+    """One evaluation under way; the result of each filter is computed once."""
 
     def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
         self.engine: Engine = PostgresEngine(view, clock, among, names)
@@ -98,16 +97,16 @@ class Run:
         self.nested: dict[int, BitMap] = {}
 
     def evaluate(self, rules: Rules) -> BitMap:
-        """The live people who satisfy `rules`; the lists that they name come first, each once."""
+        """The live people who satisfy `rules`; nested lists are evaluated first, each once."""
         for list_id, nested in nesting.inside_out(rules):
             self.nested[list_id] = self._combined(nested)
         return self._combined(rules)
 
-    def found(self, item: Filter) -> Found:
+    def result(self, item: Filter) -> Found:
         return Found(len(self.answer(item)), self.seconds.pop(item, 0.0))
 
     def answer(self, item: Filter) -> BitMap:
-        """The live people whom one filter finds."""
+        """The live people that one filter finds."""
         if item not in self.answers:
             started = time.monotonic()
             self.answers[item] = self._nested(item) if isinstance(item, SmartList) else self.engine.people(item)
@@ -122,10 +121,10 @@ class Run:
         return logic.fold(
             expression,
             lambda number: sets[number - 1],
-            lambda found: self.engine.live - found,
-            lambda word, found: (BitMap.intersection if word == "and" else BitMap.union)(*found),
+            lambda part: self.engine.live - part,
+            lambda word, parts: (BitMap.intersection if word == "and" else BitMap.union)(*parts),
         )
 
     def _nested(self, item: SmartList) -> BitMap:
-        found = self.nested[item.list]
-        return found if item.member else self.engine.live - found
+        people = self.nested[item.list]
+        return people if item.member else self.engine.live - people

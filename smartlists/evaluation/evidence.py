@@ -1,6 +1,6 @@
-"""One person's activities as a filter sees them: what satisfies it, and what comes nearest where nothing does.
+"""One person's activities for a filter: those that satisfy it, or else the nearest ones.
 
-Conditions are those of the evaluation itself (`statements`), asked in its snapshot.
+Conditions are those of the evaluation itself (`statements`), run in its snapshot.
 """
 
 from bisect import bisect_left
@@ -27,7 +27,7 @@ from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Type
 
 SHOWN = 10
-LOOKED_AT = 200  # rows among which the nearest is sought: those that fail the fewest constraints
+LOOKED_AT = 200  # rows searched for the nearest: those that fail the fewest constraints
 MAX_STEP_ROWS = 5_000
 AGGREGATE_PLACES = Decimal(1).scaleb(-10)
 EXACT = Context(prec=500)  # a sum of doubles has up to some 320 digits before the point
@@ -35,7 +35,7 @@ EXACT = Context(prec=500)  # a sum of doubles has up to some 320 digits before t
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An activity that shows something; `step` counts the steps of a sequence from 1."""
+    """An activity that supports a verdict; `step` counts the steps of a sequence from 1."""
 
     activity_id: int
     occurred_at: datetime
@@ -44,7 +44,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What satisfies an activity filter's constraints: how often, the newest of them, and the aggregate over all."""
+    """The activities that satisfy a filter's constraints: their number, the newest ones, and the aggregate over all."""
 
     times: int
     activities: tuple[Evidence, ...]
@@ -63,22 +63,23 @@ class Reading:
     # --- activity filters ---
 
     def summary(self, item: rules.Activity) -> Summary:
-        """What satisfies the constraints."""
-        of = self.names.types[item.type]
-        rows = statements.rows_of(of, item.constraints, self.context)
+        """Summarize the activities that satisfy the constraints."""
+        activity_type = self.names.types[item.type]
+        rows = statements.rows_of(activity_type, item.constraints, self.context)
         computed = "null"
         if item.aggregate:
-            computed = f"({statements.aggregate_of(item.aggregate.function, of.fields[item.aggregate.field])})::text"
+            field = activity_type.fields[item.aggregate.field]
+            computed = f"({statements.aggregate_of(item.aggregate.function, field)})::text"
         ((times, text),) = self.view.rows(f"select count(*), {computed} from activity where {rows.text}", rows.params)
-        found = self.view.rows(
+        newest = self.view.rows(
             f"select id, occurred_at from activity where {rows.text} order by occurred_at desc, id desc limit {SHOWN}",
             rows.params,
         )
-        result = None if text is None or item.aggregate is None else _result(item.aggregate, of, text)
-        return Summary(times, tuple(Evidence(pk, at) for pk, at in found), result)
+        result = None if text is None or item.aggregate is None else _result(item.aggregate, activity_type, text)
+        return Summary(times, tuple(Evidence(pk, at) for pk, at in newest), result)
 
     def miss(self, item: rules.Activity, summary: Summary, naming: Naming) -> Miss:
-        """Why the filter does not hold."""
+        """The reason why the filter does not hold."""
         bounds = item.count.bounds if item.count else (1, None)
         if not item.did:
             return near_misses.did(summary.times)
@@ -87,8 +88,8 @@ class Reading:
         if not bounds[0] <= summary.times <= (summary.times if bounds[1] is None else bounds[1]):
             return near_misses.of_count(summary.times, bounds)
         assert item.aggregate is not None
-        of = self.names.types[item.type]
-        data_type = aggregate_type(item.aggregate.function, of.fields[item.aggregate.field].data_type)
+        activity_type = self.names.types[item.type]
+        data_type = aggregate_type(item.aggregate.function, activity_type.fields[item.aggregate.field].data_type)
         field = label_of(naming, item.type, item.aggregate.field)
         label = AGGREGATE_LABELS[item.aggregate.function]() % {"field": field}
         return near_misses.of_value(
@@ -96,14 +97,16 @@ class Reading:
         )
 
     def _nearest_row(self, item: rules.Activity, naming: Naming) -> Miss | None:
-        """The row that fails the fewest constraints, and of several the one that fails by the least."""
-        of = self.names.types[item.type]
+        """The miss of the row that fails the fewest constraints; of several rows, the one that fails by the least."""
+        activity_type = self.names.types[item.type]
         if not item.constraints:
             return None
-        passes = [statements.constraint(one, of, self.context) for one in item.constraints]
-        values = ", ".join(field_sql.of_activity(of.fields[one.field]) for one in item.constraints)
+        passes = [statements.constraint(constraint, activity_type, self.context) for constraint in item.constraints]
+        values = ", ".join(
+            field_sql.of_activity(activity_type.fields[constraint.field]) for constraint in item.constraints
+        )
         passed = statements.joined(passes, ", ")
-        base = statements.rows_of(of, (), self.context)
+        base = statements.rows_of(activity_type, (), self.context)
         rows = self.view.rows(
             f"select array[{passed.text}] as passed, {values} from activity where {base.text}"
             f" order by cardinality(array_positions(array[{passed.text}], true)) desc, occurred_at desc"
@@ -112,34 +115,39 @@ class Reading:
         )
         if not rows:
             return None
-        near = [self._row_miss(item, of, passed, raw, naming) for passed, *raw in rows]
-        return min(near, key=lambda found: found[:2])[2]
+        near = [self._row_miss(item, activity_type, passed, raw, naming) for passed, *raw in rows]
+        return min(near, key=lambda row_miss: row_miss[:2])[2]
 
     def _row_miss(
-        self, item: rules.Activity, of: Type, passed: Sequence[bool | None], raw: Sequence[Any], naming: Naming
+        self,
+        item: rules.Activity,
+        activity_type: Type,
+        passed: Sequence[bool | None],
+        raw: Sequence[Any],
+        naming: Naming,
     ) -> tuple[int, float, Miss]:
-        found = [
+        misses = [
             near_misses.of_value(
-                label_of(naming, item.type, one.field),
-                of.fields[one.field].data_type,
-                one.operator,
-                one.values,
-                _typed(of.fields[one.field].data_type, value),
+                label_of(naming, item.type, constraint.field),
+                activity_type.fields[constraint.field].data_type,
+                constraint.operator,
+                constraint.values,
+                _typed(activity_type.fields[constraint.field].data_type, value),
                 self.clock,
             )
-            for one, passes, value in zip(item.constraints, passed, raw, strict=True)
+            for constraint, passes, value in zip(item.constraints, passed, raw, strict=True)
             if not passes
         ]
-        text = "; ".join(miss.text for miss in found)
-        return len(found), sum(miss.distance for miss in found), Miss(found[0].code, text, found[0].distance)
+        text = "; ".join(miss.text for miss in misses)
+        return len(misses), sum(miss.distance for miss in misses), Miss(misses[0].code, text, misses[0].distance)
 
     # --- sequences ---
 
     def chain(self, item: rules.Sequence, naming: Naming) -> tuple[tuple[Evidence, ...], Miss | None]:
-        """The newest activities that do the steps, as far as they go, and why they go no further (None: done)."""
+        """The newest activities that complete the steps, as far as possible, and the next miss (None: complete)."""
         rows = [self._step_rows(step) for step in item.steps]
         steps = item.steps[:-1] if item.steps[-1].is_not else item.steps
-        reached: list[_Reached] = [_Reached(at, pk, None) for at, pk in rows[0]]
+        reached: list[_ReachedStep] = [_ReachedStep(at, pk, None) for at, pk in rows[0]]
         if not reached:
             return (), _not_done(item.steps[0], naming)
         for number, step in enumerate(steps[1:], start=1):
@@ -153,81 +161,81 @@ class Reading:
 
     def _step_rows(self, step: rules.Step) -> list[tuple[datetime, int]]:
         where = statements.rows_of(self.names.types[step.type], step.constraints, self.context)
-        found = self.view.rows(
+        rows = self.view.rows(
             f"select occurred_at, id from activity where {where.text}"
             f" order by occurred_at desc, id desc limit {MAX_STEP_ROWS}",
             where.params,
         )
-        return list(reversed(found))
+        return list(reversed(rows))
 
     def _not_followed(
-        self, reached: "list[_Reached]", rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
+        self, reached: "list[_ReachedStep]", rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
     ) -> tuple[tuple[Evidence, ...], Miss | None]:
         window = timedelta(hours=statements.DAY * (step.within_days or 0))
         still_open = None
         followed = None
-        for one in reversed(reached):
-            after = bisect_left(rows, (one.at + periods.SMALLEST, 0))
-            if after < len(rows) and rows[after][0] <= one.at + window:
-                followed = followed or (one, rows[after])
-            elif one.at + window >= self.clock.now:
-                still_open = still_open or one
+        for activity in reversed(reached):
+            after = bisect_left(rows, (activity.at + periods.SMALLEST, 0))
+            if after < len(rows) and rows[after][0] <= activity.at + window:
+                followed = followed or (activity, rows[after])
+            elif activity.at + window >= self.clock.now:
+                still_open = still_open or activity
             else:
-                return one.chain(), None
+                return activity.chain(), None
         if still_open:
-            left = near_misses.duration(still_open.at + window - self.clock.now)
-            said = _("the time in which nothing may follow ends in %(duration)s") % {"duration": left}
-            return still_open.chain(), Miss("still_open", said)
+            remaining = near_misses.duration(still_open.at + window - self.clock.now)
+            text = _("the time in which nothing may follow ends in %(duration)s") % {"duration": remaining}
+            return still_open.chain(), Miss("still_open", text)
         assert followed is not None
-        one, (at, pk) = followed
-        shown = {"activity": naming.shown_type_label(step.type), "duration": near_misses.duration(at - one.at)}
-        said = _("“%(activity)s” followed after %(duration)s") % shown
-        return (*one.chain(), Evidence(pk, at, len(one.chain()) + 1)), Miss("followed", said)
+        last, (at, pk) = followed
+        parameters = {"activity": naming.shown_type_label(step.type), "duration": near_misses.duration(at - last.at)}
+        text = _("“%(activity)s” followed after %(duration)s") % parameters
+        return (*last.chain(), Evidence(pk, at, len(last.chain()) + 1)), Miss("followed", text)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reached:
-    """An activity that completes a step, with the one that completed the step before."""
+class _ReachedStep:
+    """An activity that completes a step, linked to the one that completed the step before."""
 
     at: datetime
     activity_id: int
-    before: "_Reached | None"
+    before: "_ReachedStep | None"
 
     def chain(self) -> tuple[Evidence, ...]:
-        found: list[tuple[datetime, int]] = []
-        one: _Reached | None = self
-        while one is not None:
-            found.append((one.at, one.activity_id))
-            one = one.before
-        return tuple(Evidence(pk, at, step) for step, (at, pk) in enumerate(reversed(found), start=1))
+        activities: list[tuple[datetime, int]] = []
+        activity: _ReachedStep | None = self
+        while activity is not None:
+            activities.append((activity.at, activity.activity_id))
+            activity = activity.before
+        return tuple(Evidence(pk, at, step) for step, (at, pk) in enumerate(reversed(activities), start=1))
 
 
-def _followed(reached: list[_Reached], rows: list[tuple[datetime, int]], within: int | None) -> list[_Reached]:
-    """The rows that complete the next step; the latest of the earlier ones before a row is the one that counts."""
-    moments = [one.at for one in reached]
-    found = []
+def _followed(reached: list[_ReachedStep], rows: list[tuple[datetime, int]], within: int | None) -> list[_ReachedStep]:
+    """The rows that complete the next step, each linked to the latest earlier activity before it."""
+    moments = [activity.at for activity in reached]
+    followed = []
     for at, pk in rows:
         position = bisect_left(moments, at) - 1
         if position >= 0 and (within is None or at - moments[position] <= timedelta(hours=statements.DAY * within)):
-            found.append(_Reached(at, pk, reached[position]))
-    return found
+            followed.append(_ReachedStep(at, pk, reached[position]))
+    return followed
 
 
-def _evidence(reached: list[_Reached]) -> tuple[Evidence, ...]:
+def _evidence(reached: list[_ReachedStep]) -> tuple[Evidence, ...]:
     return reached[-1].chain() if reached else ()
 
 
-def _step_miss(reached: list[_Reached], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming) -> Miss:
-    """Why no row completes the step: there is none, all came before, or the nearest came too late."""
+def _step_miss(reached: list[_ReachedStep], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming) -> Miss:
+    """The reason why no row completes the step: there is none, all came before, or the nearest came too late."""
     if not rows:
         return _not_done(step, naming)
-    moments = [one.at for one in reached]
+    moments = [activity.at for activity in reached]
     gaps = [at - moments[position] for at, _pk in rows if (position := bisect_left(moments, at) - 1) >= 0]
-    shown = {"activity": naming.shown_type_label(step.type)}
+    parameters = {"activity": naming.shown_type_label(step.type)}
     if not gaps:
-        return Miss("wrong_order", _("“%(activity)s” came before, not after") % shown)
+        return Miss("wrong_order", _("“%(activity)s” came before, not after") % parameters)
     late = near_misses.too_late(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
-    return Miss(late.code, _("“%(activity)s”: %(miss)s") % {**shown, "miss": late.text}, late.distance)
+    return Miss(late.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": late.text}, late.distance)
 
 
 def _not_done(step: rules.Step, naming: Naming) -> Miss:
@@ -235,12 +243,12 @@ def _not_done(step: rules.Step, naming: Naming) -> Miss:
 
 
 def label_of(naming: Naming, activity_type: str, field: str) -> str:
-    """What people call a field of an activity."""
+    """The shown label of a field of an activity."""
     return str(MOMENT_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
 
 
-def _result(aggregate: rules.Aggregate, of: Type, text: str) -> Any:
-    data_type = aggregate_type(aggregate.function, of.fields[aggregate.field].data_type)
+def _result(aggregate: rules.Aggregate, activity_type: Type, text: str) -> Any:
+    data_type = aggregate_type(aggregate.function, activity_type.fields[aggregate.field].data_type)
     if data_type is operators.NUMBER:
         return Decimal(text).quantize(AGGREGATE_PLACES, context=EXACT) if "." in text else Decimal(text)
     return _typed(data_type, text)

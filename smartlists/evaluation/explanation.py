@@ -1,6 +1,6 @@
-"""Why one person is on a list, or is not: each filter's verdict, what proves it, and the nearest miss.
+"""Explanation of one person's membership of a list: each filter's verdict, its evidence, and the nearest miss.
 
-The verdicts come from the evaluation itself, run among one person; what proves them is read in its snapshot.
+The verdicts come from the evaluation itself, limited to one person; the evidence is read in its snapshot.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,16 +28,16 @@ from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.periods import Clock
 
-MAX_DEPTH = 5  # levels of nested lists that are explained; deeper ones say their verdict only
+MAX_DEPTH = 5  # levels of nested lists that are explained; deeper ones have a verdict only
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one filter says of the person.
+    """The result of one filter for the person.
 
     `value`: the person's value of a field (canonical text), or an aggregate's. `times`: how many activities
-    satisfy the constraints. `activities`: those that prove it, at most ten, the newest first; of a sequence one
-    for each step, in order. `miss`: only where the filter does not hold.
+    satisfy the constraints. `activities`: the evidence, at most ten, the newest first; for a sequence one for each
+    step, in order. `miss`: only where the filter does not hold.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Verdict:
     holds: bool
     value: str | None = None
     times: int | None = None
-    since: datetime | None = None  # on the static list
+    since: datetime | None = None  # date of joining the static list
     activities: tuple[Evidence, ...] = ()
     miss: Miss | None = None
     nested: "Explanation | None" = None
@@ -53,20 +53,20 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why the person is a member or not. `is_live` is false for nobody's id, or for somebody who is gone."""
+    """The reasons why the person is a member or not. `is_live` is false for an unknown id or a deleted person."""
 
     person_id: int
     is_live: bool
     is_member: bool
     verdicts: tuple[Verdict, ...]
     as_of: datetime
-    deciding: tuple[int, ...] = ()  # numbers of the filters each of which would change the answer by itself
+    deciding: tuple[int, ...] = ()  # numbers of the filters whose verdict alone would change the answer
 
 
 def explain(
-    found: rules.Rules, person_id: int, now: datetime | None = None, names: Catalogue | None = None
+    parsed: rules.Rules, person_id: int, now: datetime | None = None, names: Catalogue | None = None
 ) -> Explanation:
-    """Explain what `found` says of one person as of `now` (default: this moment).
+    """Explain the result of `parsed` for one person as of `now` (default: this moment).
 
     Raises `RejectedError` (`timeout`, `cycle`) as an evaluation does.
     """
@@ -74,9 +74,9 @@ def explain(
     names = names or Catalogue()
     with snapshot() as view:
         run = Run(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), names)
-        run.evaluate(found)
+        run.evaluate(parsed)
         person = Person.objects.filter(pk=person_id).first()
-        return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(found, 0)
+        return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(parsed, 0)
 
 
 class _Explainer:
@@ -87,17 +87,17 @@ class _Explainer:
         self.person_id = person_id
         self.naming = Naming(reading.names)
 
-    def of_list(self, found: rules.Rules, depth: int) -> Explanation:
+    def of_list(self, parsed: rules.Rules, depth: int) -> Explanation:
         is_live = self.person is not None and self.person.is_live
-        verdicts = tuple(self._verdict(number, item, depth) for number, item in enumerate(found.filters, 1))
+        verdicts = tuple(self._verdict(number, item, depth) for number, item in enumerate(parsed.filters, 1))
         answers = [verdict.holds for verdict in verdicts]
         return Explanation(
             self.person_id,
             is_live,
-            is_live and _combined(found, answers),
+            is_live and _combined(parsed, answers),
             verdicts,
             self.reading.clock.now,
-            _deciding_of(found, answers) if is_live else (),
+            _deciding_of(parsed, answers) if is_live else (),
         )
 
     def _verdict(self, number: int, item: rules.Filter, depth: int) -> Verdict:
@@ -110,23 +110,23 @@ class _Explainer:
         assert self.person is not None
         field = self.reading.names.person_fields[item.field]
         value = catalog.value_of(self.person, field)
-        found: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
+        details: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
         if not holds:
-            found["miss"] = near_misses.of_value(
+            details["miss"] = near_misses.of_value(
                 field.shown_label, field.data_type, item.operator, item.values, value, self.reading.clock
             )
-        return found
+        return details
 
     def activity(self, item: rules.Activity, holds: bool, _depth: int) -> Mapping[str, Any]:
         summary = self.reading.summary(item)
-        found: dict[str, Any] = {
+        details: dict[str, Any] = {
             "times": summary.times,
             "activities": summary.activities,
             "value": None if summary.result is None else canonical_text(summary.result),
         }
         if not holds:
-            found["miss"] = self.reading.miss(item, summary, self.naming)
-        return found
+            details["miss"] = self.reading.miss(item, summary, self.naming)
+        return details
 
     def sequence(self, item: rules.Sequence, holds: bool, _depth: int) -> Mapping[str, Any]:
         chain, miss = self.reading.chain(item, self.naming)
@@ -143,10 +143,10 @@ class _Explainer:
         return {"nested": self.of_list(nested.parsed, depth + 1)}
 
 
-def _combined(found: rules.Rules, answers: list[bool]) -> bool:
-    expression = found.expression
+def _combined(parsed: rules.Rules, answers: list[bool]) -> bool:
+    expression = parsed.expression
     if expression is None:
-        return found.match != rules.ANY
+        return parsed.match != rules.ANY
     return logic.fold(
         expression,
         lambda number: answers[number - 1],
@@ -155,12 +155,12 @@ def _combined(found: rules.Rules, answers: list[bool]) -> bool:
     )
 
 
-def _deciding_of(found: rules.Rules, answers: list[bool]) -> tuple[int, ...]:
-    verdict = _combined(found, answers)
+def _deciding_of(parsed: rules.Rules, answers: list[bool]) -> tuple[int, ...]:
+    verdict = _combined(parsed, answers)
     return tuple(
         position + 1
         for position, answer in enumerate(answers)
-        if _combined(found, [*answers[:position], not answer, *answers[position + 1 :]]) != verdict
+        if _combined(parsed, [*answers[:position], not answer, *answers[position + 1 :]]) != verdict
     )
 
 

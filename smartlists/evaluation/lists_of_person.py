@@ -1,4 +1,4 @@
-"""The saved smart lists that one person is on, worked out when somebody asks."""
+"""The saved smart lists that one person is on, computed on request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,36 +17,36 @@ from smartlists.models import SmartList
 from smartlists.rules.periods import Clock
 
 VIEW = "smartlists.view_smartlist"
-MOST, SECONDS = 200, 5.0  # lists looked at, the ones changed last first; time for all of them
+MOST, SECONDS = 200, 5.0  # lists evaluated, the last changed ones first; time limit for all of them
 
 
 @dataclass(frozen=True, slots=True)
 class Belonging:
-    """The lists that a person is on as of a moment, by name, and how many lists nobody looked at."""
+    """The lists that a person is on as of a moment, by name, and how many lists were not evaluated."""
 
     lists: Sequence[SmartList]
     looked_at: int
-    left_out: int  # too many of them, or no time
+    left_out: int  # too many lists, or no time left
     as_of: datetime
 
 
 def lists_of(person_id: int, by: Any, *, most: int = MOST, seconds: float = SECONDS) -> Belonging:
-    """The smart lists, archived ones left out, that find the person now; all in one snapshot.
+    """The smart lists, except archived ones, that contain the person now; all in one snapshot.
 
     Raises `NotAllowedError`.
     """
     require(by, VIEW)
     lists = SmartList.objects.filter(is_archived=False)
     rows = list(lists.only("name", "rules").order_by("-updated_at")[:most])
-    clock, found, looked_at = Clock.current(), [], 0
+    clock, matching, looked_at = Clock.current(), [], 0
     try:
         with snapshot(seconds) as view:
             run = Run(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), Catalogue())
             for row in rows:
                 if run.evaluate(row.parsed):
-                    found.append(row)
+                    matching.append(row)
                 looked_at += 1
     except RejectedError:
-        pass  # its time was up; what was found before holds
-    every = len(rows) if len(rows) < most else lists.count()
-    return Belonging(sorted(found, key=lambda row: row.name.casefold()), looked_at, every - looked_at, clock.now)
+        pass  # time limit reached; the results so far are valid
+    total = len(rows) if len(rows) < most else lists.count()
+    return Belonging(sorted(matching, key=lambda row: row.name.casefold()), looked_at, total - looked_at, clock.now)

@@ -1,4 +1,4 @@
-"""How far something is from what a rule wants, in the words of whoever asks why somebody is not on a list."""
+"""Distances of values, counts and moments from the bounds of a rule, with texts that explain a missing membership."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ FAR = float("inf")
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """Why something does not hold: a stable code for programs, a phrase for people, and how near it was.
+    """The reason why a rule does not hold: a stable code for programs, a phrase for people, and the distance.
 
-    `distance` is in seconds for moments, in units for numbers; infinite where nearness means nothing.
+    `distance` is in seconds for moments, in units for numbers; infinite where distance has no meaning.
     """
 
     code: str
@@ -31,49 +31,49 @@ class Miss:
 
 
 def of_value(label: str, data_type: DataType, operator: str, values: Sequence[str], value: Any, clock: Clock) -> Miss:
-    """Why `value` (canonical; None is no value) does not satisfy an operator. `label` names the field."""
+    """The reason why `value` (canonical; None is no value) fails an operator. `label` is the field's label."""
     if value is None:
         return Miss("no_value", _("%(field)s has no value") % {"field": label})
-    shown = spoken(data_type, canonical_text(value))
+    value_text = spoken(data_type, canonical_text(value))
     if not operators.OPERATORS[operator].negates and operator in _BOUNDED:
         if data_type.is_moment:
             return _moment_miss(label, value, operators.ranges(data_type, operator, values, clock))
         if data_type.is_number:
             return _number_miss(
-                label, data_type, Decimal(canonical_text(value)), [Decimal(one) for one in values], operator
+                label, data_type, Decimal(canonical_text(value)), [Decimal(bound) for bound in values], operator
             )
-    return Miss("other_value", _("%(field)s is %(value)s") % {"field": label, "value": shown})
+    return Miss("other_value", _("%(field)s is %(value)s") % {"field": label, "value": value_text})
 
 
 def of_count(times: int, bounds: tuple[int, int | None]) -> Miss:
-    """Why `times` is not within `bounds`."""
+    """The reason why `times` is not within `bounds`."""
     fewest, most = bounds
     if times < fewest:
-        said = ngettext("%(times)s of %(wanted)s time", "%(times)s of %(wanted)s times", fewest)
-        return Miss("too_few", said % {"times": times, "wanted": fewest}, fewest - times)
-    said = ngettext("%(times)s time, at most %(wanted)s", "%(times)s times, at most %(wanted)s", times)
-    return Miss("too_many", said % {"times": times, "wanted": most}, times - (most or 0))
+        template = ngettext("%(times)s of %(wanted)s time", "%(times)s of %(wanted)s times", fewest)
+        return Miss("too_few", template % {"times": times, "wanted": fewest}, fewest - times)
+    template = ngettext("%(times)s time, at most %(wanted)s", "%(times)s times, at most %(wanted)s", times)
+    return Miss("too_many", template % {"times": times, "wanted": most}, times - (most or 0))
 
 
 def did(times: int) -> Miss:
-    """Why somebody is not among those who did not."""
-    said = ngettext("did this %(times)s time", "did this %(times)s times", times)
-    return Miss("did", said % {"times": times}, times)
+    """The reason why a person fails a "did not" filter."""
+    template = ngettext("did this %(times)s time", "did this %(times)s times", times)
+    return Miss("did", template % {"times": times}, times)
 
 
 def never(fewest: int) -> Miss:
-    """Why somebody without any such activity is not among those who did."""
+    """The reason why a person without any such activity fails a "did" filter."""
     return of_count(0, (fewest, None)) if fewest > 1 else Miss("too_few", _("never did this"), 1)
 
 
 def too_late(by: timedelta) -> Miss:
-    said = _("%(duration)s too late") % {"duration": duration(by)}
-    return Miss("too_late", said, by.total_seconds())
+    text = _("%(duration)s too late") % {"duration": duration(by)}
+    return Miss("too_late", text, by.total_seconds())
 
 
 def too_early(by: timedelta) -> Miss:
-    said = _("%(duration)s too early") % {"duration": duration(by)}
-    return Miss("too_early", said, by.total_seconds())
+    text = _("%(duration)s too early") % {"duration": duration(by)}
+    return Miss("too_early", text, by.total_seconds())
 
 
 def duration(length: timedelta) -> str:
@@ -111,17 +111,17 @@ def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequen
     if operator == "is":
         low = high = nearest
     if low is not None and value <= low:
-        code, said, by = "too_low", _("%(field)s: %(value)s, %(difference)s too low"), low - value
+        code, template, by = "too_low", _("%(field)s: %(value)s, %(difference)s too low"), low - value
     else:
-        code, said, by = "too_high", _("%(field)s: %(value)s, %(difference)s too high"), value - (high or 0)
+        code, template, by = "too_high", _("%(field)s: %(value)s, %(difference)s too high"), value - (high or 0)
     if not by:
-        code, said = "on_the_bound", _("%(field)s: %(value)s, exactly the bound")
-    shown = {
+        code, template = "on_the_bound", _("%(field)s: %(value)s, exactly the bound")
+    parameters = {
         "field": label,
         "value": spoken(data_type, canonical_text(value)),
         "difference": spoken(data_type, canonical_text(by)),
     }
-    return Miss(code, said % shown, float(by))
+    return Miss(code, template % parameters, float(by))
 
 
 _NUMBER_BOUNDS = {

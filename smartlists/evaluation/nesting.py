@@ -1,4 +1,4 @@
-"""Smart lists inside smart lists: their order, and the refusal of circles."""
+"""Nested smart lists: the order of evaluation, and the refusal of cycles."""
 
 from collections.abc import Iterable, Iterator
 
@@ -11,19 +11,19 @@ from smartlists.rules.model import Rules, SmartList, load
 
 
 def named_in(rules: Rules) -> list[int]:
-    """The ids of the smart lists that rules name themselves, each once."""
+    """The ids of the smart lists that rules use directly, each once."""
     return list(dict.fromkeys(item.list for item in rules.filters if isinstance(item, SmartList)))
 
 
-def inside_out(rules: Rules, of: int | None = None) -> Iterator[tuple[int, Rules]]:
-    """Every smart list in which `rules` look, also indirectly, each after those that it looks in itself.
+def inside_out(rules: Rules, list_id: int | None = None) -> Iterator[tuple[int, Rules]]:
+    """Yield every smart list that `rules` use, directly or indirectly, each after the lists that it uses itself.
 
-    `of` is the list that will have these rules. Raises `RejectedError` (`cycle`, `unknown_list`).
+    `list_id` is the list that will have these rules. Raises `RejectedError` (`cycle`, `unknown_list`).
     """
-    known = _all_below(rules)
+    rules_by_id = _all_below(rules)
     done: set[int] = set()
-    path: list[int] = [] if of is None else [of]
-    waiting = [iter(named_in(rules))]  # one iterator a level: lists may be nested deeper than Python may recurse
+    path: list[int] = [] if list_id is None else [list_id]
+    waiting = [iter(named_in(rules))]  # one iterator per level, as lists may be nested deeper than Python can recurse
     while waiting:
         following = next(waiting[-1], None)
         if following is None:
@@ -31,31 +31,31 @@ def inside_out(rules: Rules, of: int | None = None) -> Iterator[tuple[int, Rules
             if waiting:
                 finished = path.pop()
                 done.add(finished)
-                yield finished, known[finished]
+                yield finished, rules_by_id[finished]
         elif following in path:
             raise _cycle([*path[path.index(following) :], following])
         elif following not in done:
             path.append(following)
-            waiting.append(iter(named_in(known[following])))
+            waiting.append(iter(named_in(rules_by_id[following])))
 
 
 def _all_below(rules: Rules) -> dict[int, Rules]:
-    """The rules of every list that can be reached; one statement a level."""
-    known: dict[int, Rules] = {}
+    """The rules of all lists used directly or indirectly; one statement per level."""
+    rules_by_id: dict[int, Rules] = {}
     missing = set(named_in(rules))
     while missing:
         rows = models.SmartList.objects.filter(pk__in=missing).values_list("pk", "rules")
-        found = {pk: load(stored) for pk, stored in rows}
-        if missing - found.keys():
+        level = {pk: load(stored) for pk, stored in rows}
+        if missing - level.keys():
             raise RejectedError(Problem(Code.UNKNOWN_LIST, _("A smart list that the rules name is no longer there.")))
-        known.update(found)
-        missing = {inner for nested in found.values() for inner in named_in(nested)} - known.keys()
-    return known
+        rules_by_id.update(level)
+        missing = {inner for nested in level.values() for inner in named_in(nested)} - rules_by_id.keys()
+    return rules_by_id
 
 
 def _cycle(ids: Iterable[int]) -> RejectedError:
     ids = list(ids)
     names = dict(models.SmartList.objects.filter(pk__in=ids).values_list("pk", "name"))
-    shown = " → ".join(f"“{names.get(list_id, list_id)}”" for list_id in ids)
-    message = _("The lists would go round in a circle: %(lists)s.") % {"lists": shown}
-    return RejectedError(Problem(Code.CYCLE, message, ("filters",), "", shown))
+    path_text = " → ".join(f"“{names.get(list_id, list_id)}”" for list_id in ids)
+    message = _("The lists would go round in a circle: %(lists)s.") % {"lists": path_text}
+    return RejectedError(Problem(Code.CYCLE, message, ("filters",), "", path_text))

@@ -1,7 +1,7 @@
 """Copies the members of a smart list to a static list: at once, by a job, or on a schedule.
 
-A copy is made in parts of 10,000 people, each a transaction; one that was killed is taken up again and does nothing
-twice. Verbs about copies take the user they act for and check the right to change static lists.
+A copy runs in batches of 10,000 people, one transaction each; a killed copy is resumed and repeats nothing.
+The functions take the acting user and check the permission to change static lists.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +30,7 @@ from smartlists.models import SmartList, StoredEvaluation
 from smartlists.models.copies import ListCopy
 
 Mode, State = ListCopy.Mode, ListCopy.State
-MAX_AT_ONCE = 100_000  # people whom a copy without a job may put on a list
+MAX_AT_ONCE = 100_000  # people that a copy without a job may add to a list
 LEAST_MINUTES = 15
 
 audit.describe(
@@ -43,7 +43,7 @@ audit.describe(
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy did: how many people joined and left the static list, and when they were the members."""
+    """The result of a copy: how many people joined and left the static list, and the moment of the evaluation."""
 
     joined: int
     left: int
@@ -51,10 +51,11 @@ class Copied:
 
 
 def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any, mode: str = Mode.ADD) -> Copied:
-    """Put the members whom everybody sees now on a static list, here and now.
+    """Copy the members of the current evaluation to a static list synchronously.
 
-    Doing it again adds only who is missing; with `Mode.REPLACE` others on it are taken off. Raises `RejectedError`
-    (`too_many` over 100,000 members, `bad_mode`) and as `stored_evaluations.shown` and `static_lists.add` do.
+    A repeated copy adds only missing people; `Mode.REPLACE` also removes people who are no members.
+    Raises `RejectedError` (`too_many` over 100,000 members, `bad_mode`), and as `current_or_new_evaluation` and
+    `static_lists.add` do.
     """
     require(by, static_lists.CHANGE)
     mode = _checked_mode(mode)
@@ -71,27 +72,26 @@ def plan(
 ) -> ListCopy:
     """Queue a copy of the members, evaluated anew each time: now, and every so many minutes if given.
 
-    A second plan for the same two lists takes the place of the first. Raises `RejectedError` (`out_of_range`,
-    `bad_mode`,
-    `unknown_list`, `in_use` where another plan fills a list that one of the two makes the same), `NotAllowedError`.
+    A second plan for the same two lists replaces the first. Raises `RejectedError` (`out_of_range`, `bad_mode`,
+    `unknown_list`, `in_use` where another schedule conflicts with this one), `NotAllowedError`.
     """
     require(by, static_lists.CHANGE)
     require(by, stored_evaluations.VIEW)
     mode = _checked_mode(mode)
     if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
-    held = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
-    if held is None:
+    locked = StaticList.objects.select_for_update().filter(pk=static_list.pk).first()
+    if locked is None:
         raise RejectedError(
             Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",))
         )
     if not SmartList.objects.select_for_update(of=("self",)).filter(pk=smart_list.pk).exists():
         raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
-    _refuse_quarrel(smart_list, held, mode, every_minutes)
+    _refuse_conflict(smart_list, locked, mode, every_minutes)
     now = timezone.now()
-    made, _is_new = ListCopy.objects.update_or_create(
+    copy, _is_new = ListCopy.objects.update_or_create(
         smart_list=smart_list,
-        static_list=held,
+        static_list=locked,
         defaults={
             "mode": mode,
             "every_minutes": every_minutes,
@@ -103,14 +103,14 @@ def plan(
         },
     )
     if every_minutes is not None:
-        audit.note(by, held, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
-    _defer(made)
-    return made
+        audit.note(by, locked, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
+    _defer(copy)
+    return copy
 
 
 @transaction.atomic
 def end(copy: ListCopy, by: Any) -> None:
-    """Copy no more; who was put on the static list stays there."""
+    """End a copy; the people copied stay on the static list."""
     require(by, static_lists.CHANGE)
     if copy.every_minutes is not None:
         audit.note(by, copy.static_list, "copy_ended", smart_list=copy.smart_list.name)
@@ -118,10 +118,10 @@ def end(copy: ListCopy, by: Any) -> None:
 
 
 def run(copy_id: int) -> Copied | None:
-    """Do what was asked for; None when nobody waits for it. What is refused stands with the copy, and is raised.
+    """Run a requested copy; None when none is waiting. A refusal is stored with the copy and raised.
 
-    A copy that is made once is forgotten when it is done. One that is ended or asked for anew meanwhile stops after
-    the people it is at.
+    A copy that runs once is deleted when it is done. A copy that is ended or requested anew meanwhile stops after
+    the present batch.
     """
     with ListCopy.claimed(copy_id) as copy:
         if copy is None:
@@ -129,7 +129,7 @@ def run(copy_id: int) -> Copied | None:
         try:
             stored = stored_evaluations.evaluate(copy.smart_list, None)
             source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
-            done = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
+            copied = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
         except JobLostError:
             return None
         except Exception as error:
@@ -138,21 +138,21 @@ def run(copy_id: int) -> Copied | None:
         if copy.every_minutes is None:
             copy.mine().delete()
         else:
-            copy.finish(as_of=done.as_of, joined=done.joined, left=done.left, problem="")
-        return done
+            copy.finish(as_of=copied.as_of, joined=copied.joined, left=copied.left, problem="")
+        return copied
 
 
 def ask_due(now: datetime | None = None) -> Sequence[int]:
     """Queue the copies that are due; returns their ids."""
     now = now or timezone.now()
     ended = ListCopy.objects.filter(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False)
-    asked = []
+    queued_ids = []
     for copy in ended.filter(asked_at__lte=now - F("every_minutes") * timedelta(minutes=1)).order_by("pk"):
         with transaction.atomic():
             if copy.mine().update(state=State.WAITING, asked_at=now, progressed_at=now):
                 _defer(copy)
-                asked.append(copy.pk)
-    return asked
+                queued_ids.append(copy.pk)
+    return queued_ids
 
 
 def _defer(copy: ListCopy) -> None:
@@ -160,31 +160,26 @@ def _defer(copy: ListCopy) -> None:
 
 
 def _copy(
-    stored: StoredEvaluation,
-    static_list: StaticList,
-    source: Source,
-    by: Any,
-    mode: str,
-    beating: ListCopy | None = None,
+    stored: StoredEvaluation, static_list: StaticList, source: Source, by: Any, mode: str, job: ListCopy | None = None
 ) -> Copied:
     members = stored.person_ids
-    there = BitMap(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True).iterator())
-    left = 0
+    present = BitMap(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True).iterator())
+    removed = 0
     if mode == Mode.REPLACE:
-        left = static_lists.remove_all(static_list, _beats(there - members, beating), source)
-    joined = static_lists.add_all(static_list, _beats(members - there, beating), source)
-    for action, count in (("members_added", joined), ("members_removed", left)):
+        removed = static_lists.remove_all(static_list, _with_heartbeat(present - members, job), source)
+    added = static_lists.add_all(static_list, _with_heartbeat(members - present, job), source)
+    for action, count in (("members_added", added), ("members_removed", removed)):
         if count:
             audit.note(by, static_list, action, count=count)
-    return Copied(joined, left, stored.as_of or timezone.now())
+    return Copied(added, removed, stored.as_of or timezone.now())
 
 
-def _beats(person_ids: Iterable[int], beating: ListCopy | None) -> Iterator[int]:
-    """The ids, with a sign of life after each part."""
+def _with_heartbeat(person_ids: Iterable[int], job: ListCopy | None) -> Iterator[int]:
+    """Yield the ids, with a heartbeat after each batch."""
     for number, person_id in enumerate(person_ids, 1):
         yield person_id
-        if beating is not None and number % static_lists.MAX_BATCH == 0:
-            beating.beat()
+        if job is not None and number % static_lists.MAX_BATCH == 0:
+            job.beat()
 
 
 def _checked_mode(mode: str) -> str:
@@ -193,17 +188,17 @@ def _checked_mode(mode: str) -> str:
     return mode
 
 
-def _refuse_quarrel(smart_list: SmartList, static_list: StaticList, mode: str, every_minutes: int | None) -> None:
-    """Two plans of which one takes off whom the other one adds would never come to rest."""
-    others = ListCopy.objects.filter(static_list=static_list, every_minutes__isnull=False).exclude(
+def _refuse_conflict(smart_list: SmartList, static_list: StaticList, mode: str, every_minutes: int | None) -> None:
+    """Refuse a schedule that conflicts with another one: one would remove the people that the other adds, forever."""
+    schedules = ListCopy.objects.filter(static_list=static_list, every_minutes__isnull=False).exclude(
         smart_list=smart_list
     )
     if mode != Mode.REPLACE:
-        others = others.filter(mode=Mode.REPLACE)
-    other = others.select_related("smart_list").first()
-    if every_minutes is not None and other is not None:
+        schedules = schedules.filter(mode=Mode.REPLACE)
+    conflicting = schedules.select_related("smart_list").first()
+    if every_minutes is not None and conflicting is not None:
         message = _(
             "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
         )
-        names = {"list": static_list.name, "other": other.smart_list.name}
+        names = {"list": static_list.name, "other": conflicting.smart_list.name}
         raise RejectedError(Problem(Code.IN_USE, message % names, ("static_list",)))

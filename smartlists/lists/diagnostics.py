@@ -1,7 +1,7 @@
-"""What is wrong with rules that were right when they were saved, or that nobody can ever satisfy, in words.
+"""Diagnostics of rules: references that became invalid after saving, and conditions that no person can satisfy.
 
-Nothing here stops an evaluation: a retired type, an archived list and a removed field go on being found. It is
-shown wherever a list is.
+They do not prevent an evaluation: a retired type, an archived list and a removed field still work in filters. The
+diagnostics are shown wherever a list is shown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,37 +33,37 @@ from smartlists.rules.vocabulary import Type
 
 
 def of_list(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
-    """What is wrong with a saved list, and with the lists that it looks in."""
+    """The problems of a saved list and of the lists that it uses."""
     return of_rules(smart_list.parsed, names or Catalogue())
 
 
-def of_rules(found: rules.Rules, names: Catalogue, path: Path = ()) -> list[Problem]:
-    """What is wrong with rules, and with the lists that they look in; `path` is where they stand."""
-    told = [replace(problem, path=(*path, *problem.path)) for problem in problems(found, names)]
-    for list_id, nested in nesting.inside_out(found):
+def of_rules(parsed: rules.Rules, names: Catalogue, path: Path = ()) -> list[Problem]:
+    """The problems of rules and of the lists that they use; `path` is the path of the rules."""
+    found_problems = [replace(problem, path=(*path, *problem.path)) for problem in problems(parsed, names)]
+    for list_id, nested in nesting.inside_out(parsed):
         inner = names.smart_lists.get(list_id, str(list_id))
         for problem in problems(nested, names):
             message = _("In the list “%(list)s”: %(problem)s") % {"list": inner, "problem": problem.message}
-            told.append(Problem(problem.code, message, path))
-    return told
+            found_problems.append(Problem(problem.code, message, path))
+    return found_problems
 
 
-def sentences(found: Iterable[Problem]) -> list[str]:
-    """Each thing that is wrong, said once."""
-    return list(dict.fromkeys(str(problem.message) for problem in found))
+def sentences(found_problems: Iterable[Problem]) -> list[str]:
+    """The messages of the problems, without duplicates."""
+    return list(dict.fromkeys(str(problem.message) for problem in found_problems))
 
 
-def problems(found: rules.Rules, names: Catalogue | None = None, clock: Clock | None = None) -> list[Problem]:
-    """What is wrong with each filter, with its path."""
-    doctor = _Doctor(names or Catalogue(), clock or Clock.current())
+def problems(parsed: rules.Rules, names: Catalogue | None = None, clock: Clock | None = None) -> list[Problem]:
+    """The problems of each filter, with their paths."""
+    checker = _FilterChecker(names or Catalogue(), clock or Clock.current())
     return [
         problem
-        for position, item in enumerate(found.filters)
-        for problem in doctor.look_at(item, ("filters", position))
+        for position, item in enumerate(parsed.filters)
+        for problem in checker.look_at(item, ("filters", position))
     ]
 
 
-class _Doctor:
+class _FilterChecker:
     def __init__(self, names: Catalogue, clock: Clock) -> None:
         self.names = names
         self.naming = Naming(names)
@@ -75,152 +75,163 @@ class _Doctor:
     def person_field(self, item: rules.PersonField, path: Path) -> Iterator[Problem]:
         field = self.names.person_fields.get(item.field)
         if field is None:
-            yield _gone(Code.REMOVED_FIELD, _("the person field “%(name)s”"), item.field, path)
+            yield _missing(Code.REMOVED_FIELD, _("the person field “%(name)s”"), item.field, path)
         elif PersonField.objects.filter(pk=field.id, is_hidden=True).exists():
             message = _("The person field “%(name)s” is hidden; the filter goes on using it.")
             yield Problem(Code.HIDDEN_FIELD, message % {"name": field.shown_label}, (*path, "field"))
         elif self._contradictions([item], lambda _item: field.data_type):
-            yield _never(path, True)
+            yield _contradiction(path, True)
 
     def activity(self, item: rules.Activity, path: Path) -> Iterator[Problem]:
-        of = self.names.types.get(item.type)
-        if of is None:
-            yield _gone("deleted_type", _("the activity type “%(name)s”"), item.type, path)
+        activity_type = self.names.types.get(item.type)
+        if activity_type is None:
+            yield _missing("deleted_type", _("the activity type “%(name)s”"), item.type, path)
             return
-        yield from self._fields(of, rules.fields_of(item), path)
-        yield from lookback.problems(of, lookback.start_of(item.constraints, self.clock), self.clock, path)
-        if self._row_is_impossible(of, item.constraints, path):
-            yield _never(path, item.did != _holds_without_rows(item))
+        yield from self._fields(activity_type, rules.fields_of(item), path)
+        yield from lookback.problems(activity_type, lookback.start_of(item.constraints, self.clock), self.clock, path)
+        if self._row_is_impossible(activity_type, item.constraints, path):
+            yield _contradiction(path, item.did != _holds_without_rows(item))
         elif _group_is_impossible(item):
-            yield _never(path, item.did)
+            yield _contradiction(path, item.did)
 
     def sequence(self, item: rules.Sequence, path: Path) -> Iterator[Problem]:
-        named = list(rules.fields_of(item))
+        type_fields = list(rules.fields_of(item))
         starts = lookback.starts_of(item.steps, self.clock)
         for position, (step, start) in enumerate(zip(item.steps, starts, strict=True)):
-            of = self.names.types.get(step.type)
+            activity_type = self.names.types.get(step.type)
             place = (*path, "steps", position)
-            if of is None:
-                yield _gone("deleted_type", _("the activity type “%(name)s”"), step.type, place)
+            if activity_type is None:
+                yield _missing("deleted_type", _("the activity type “%(name)s”"), step.type, place)
                 continue
-            yield from self._fields(of, [one for one in named if one[0] == step.type], place)
-            yield from lookback.problems(of, start, self.clock, place)
-            if self._row_is_impossible(of, step.constraints, place):
-                yield _never(place, not step.is_not)
+            yield from self._fields(
+                activity_type, [(type_name, field) for type_name, field in type_fields if type_name == step.type], place
+            )
+            yield from lookback.problems(activity_type, start, self.clock, place)
+            if self._row_is_impossible(activity_type, step.constraints, place):
+                yield _contradiction(place, not step.is_not)
 
     def static_list(self, item: rules.StaticList, path: Path) -> Iterator[Problem]:
-        found = StaticList.objects.filter(pk=item.list).first()
-        yield from _list_problems(found, item.list, path)
+        static_list = StaticList.objects.filter(pk=item.list).first()
+        yield from _list_problems(static_list, item.list, path)
 
     def smart_list(self, item: rules.SmartList, path: Path) -> Iterator[Problem]:
-        found = models.SmartList.objects.filter(pk=item.list).first()
-        yield from _list_problems(found, item.list, path)
+        smart_list = models.SmartList.objects.filter(pk=item.list).first()
+        yield from _list_problems(smart_list, item.list, path)
 
-    def _fields(self, of: Type, named: Iterable[tuple[str, str]], path: Path) -> Iterator[Problem]:
-        if of.is_retired:
+    def _fields(self, activity_type: Type, type_fields: Iterable[tuple[str, str]], path: Path) -> Iterator[Problem]:
+        if activity_type.is_retired:
             message = _("“%(name)s” is retired: no new activities are recorded, those that are there count.")
-            yield Problem(Code.RETIRED_TYPE, message % {"name": of.shown_name}, (*path, "type"))
-        for name in dict.fromkeys(field for _type, field in named):
-            field = of.fields.get(name)
-            shown = {"name": label_of(self.naming, of.api_name, name), "type": of.shown_name}
+            yield Problem(Code.RETIRED_TYPE, message % {"name": activity_type.shown_name}, (*path, "type"))
+        for name in dict.fromkeys(field for _type, field in type_fields):
+            field = activity_type.fields.get(name)
+            parameters = {"name": label_of(self.naming, activity_type.api_name, name), "type": activity_type.shown_name}
             if field is None:
-                yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % shown, path)
+                yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % parameters, path)
             elif not field.is_live:
                 message = _("The field “%(name)s” was removed from “%(type)s”: only earlier activities can have it.")
-                yield Problem(Code.REMOVED_FIELD, message % shown, path)
+                yield Problem(Code.REMOVED_FIELD, message % parameters, path)
 
-    def _row_is_impossible(self, of: Type, constraints: Sequence[rules.Constraint], path: Path) -> bool:
-        known = [one for one in constraints if one.field in of.fields]
+    def _row_is_impossible(self, activity_type: Type, constraints: Sequence[rules.Constraint], path: Path) -> bool:
         by_field: dict[str, list[rules.Constraint]] = {}
-        for one in known:
-            by_field.setdefault(one.field, []).append(one)
+        for constraint in constraints:
+            if constraint.field in activity_type.fields:
+                by_field.setdefault(constraint.field, []).append(constraint)
         return any(
-            self._contradictions(same, lambda one: of.fields[one.field].data_type, _LATEST.get(name))
-            for name, same in by_field.items()
+            self._contradictions(
+                same_field, lambda constraint: activity_type.fields[constraint.field].data_type, _LATEST.get(name)
+            )
+            for name, same_field in by_field.items()
         )
 
     def _contradictions(
-        self, same: Sequence[Any], type_of: Callable[[Any], DataType], latest: Callable[[], timedelta] | None = None
+        self,
+        conditions: Sequence[Any],
+        type_of: Callable[[Any], DataType],
+        latest: Callable[[], timedelta] | None = None,
     ) -> bool:
-        """Whether no value, and not having one neither, satisfies all these conditions on one field."""
-        if all(operators.passes_without_value(one.operator, one.empty) for one in same) and latest is None:
+        """True if neither any value nor a missing value satisfies all these conditions on one field."""
+        if all(operators.passes_without_value(item.operator, item.empty) for item in conditions) and latest is None:
             return False
-        if any(one.operator == "is empty" for one in same):
+        if any(item.operator == "is empty" for item in conditions):
             return True
-        data_type = type_of(same[0])
-        wanted = [
-            one for one in same if one.operator != "is not empty" and not operators.OPERATORS[one.operator].negates
+        data_type = type_of(conditions[0])
+        refused = [item for item in conditions if operators.OPERATORS[item.operator].negates]
+        required = [
+            item
+            for item in conditions
+            if item.operator != "is not empty" and not operators.OPERATORS[item.operator].negates
         ]
-        refused = [one for one in same if operators.OPERATORS[one.operator].negates]
-        return _FAMILIES[data_type.operators](self, data_type, wanted, refused, latest)
+        return _FAMILIES[data_type.operators](self, data_type, required, refused, latest)
 
     def moments(
         self,
         data_type: DataType,
-        wanted: Sequence[Any],
+        required: Sequence[Any],
         _refused: Sequence[Any],
         latest: Callable[[], timedelta] | None,
     ) -> bool:
         possible: list[operators.Range] = [(None, None)]
-        if latest and any(one.operator in _AHEAD for one in wanted):
+        if latest and any(condition.operator in _AHEAD for condition in required):
             possible = [(None, self.clock.now + latest())]
-        for one in wanted:
-            stretches = operators.ranges(data_type, one.operator, one.values, self.clock)
+        for condition in required:
+            stretches = operators.ranges(data_type, condition.operator, condition.values, self.clock)
             possible = [both for first in possible for second in stretches if _is_open(both := _both(first, second))]
         return not possible
 
-    def numbers(self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
+    def numbers(self, _data_type: DataType, required: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
         low, high = (Decimal("-Infinity"), False), (Decimal("Infinity"), True)
-        chosen: set[Decimal] | None = None
-        for one in wanted:
-            values = [Decimal(value) for value in one.values]
-            if one.operator == "is":
-                chosen = set(values) if chosen is None else chosen & set(values)
+        allowed: set[Decimal] | None = None
+        for condition in required:
+            values = [Decimal(value) for value in condition.values]
+            if condition.operator == "is":
+                allowed = set(values) if allowed is None else allowed & set(values)
                 continue
-            # a bound that is not allowed itself sorts after (below) or before (above) the same number that is
-            if one.operator in ("at least", "greater than", "between"):
-                low = max(low, (values[0], one.operator == "greater than"))
-            if one.operator in ("at most", "less than", "between"):
-                high = min(high, (values[-1], one.operator != "less than"))
-        never = {Decimal(value) for one in refused for value in one.values}
-        if chosen is None:
-            return low[0] > high[0] or (low[0] == high[0] and (low[1] or not high[1] or low[0] in never))
-        fits = {one for one in chosen if (low[0], low[1]) <= (one, False) and (one, True) <= high}
-        return not fits - never
+            # an exclusive lower bound sorts after the same inclusive number, an exclusive upper bound before it
+            if condition.operator in ("at least", "greater than", "between"):
+                low = max(low, (values[0], condition.operator == "greater than"))
+            if condition.operator in ("at most", "less than", "between"):
+                high = min(high, (values[-1], condition.operator != "less than"))
+        excluded = {Decimal(value) for condition in refused for value in condition.values}
+        if allowed is None:
+            return low[0] > high[0] or (low[0] == high[0] and (low[1] or not high[1] or low[0] in excluded))
+        fits = {number for number in allowed if (low[0], low[1]) <= (number, False) and (number, True) <= high}
+        return not fits - excluded
 
-    def texts(self, _data_type: DataType, wanted: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
-        fixed = [{text_key(value) for value in one.values} for one in wanted if one.operator == "is"]
+    def texts(self, _data_type: DataType, required: Sequence[Any], refused: Sequence[Any], _latest: Any) -> bool:
+        fixed = [
+            {text_key(value) for value in condition.values} for condition in required if condition.operator == "is"
+        ]
         if not fixed:
             return False
         possible = set.intersection(*fixed)
-        for one in (*wanted, *refused):
-            test = _TESTS[operators.OPERATORS[one.operator].negates or one.operator]
-            keys = [text_key(value) for value in one.values]
-            is_wanted = not operators.OPERATORS[one.operator].negates
-            possible = {text for text in possible if any(test(text, key) for key in keys) == is_wanted}
+        for condition in (*required, *refused):
+            test = _TESTS[operators.OPERATORS[condition.operator].negates or condition.operator]
+            keys = [text_key(value) for value in condition.values]
+            is_positive = not operators.OPERATORS[condition.operator].negates
+            possible = {text for text in possible if any(test(text, key) for key in keys) == is_positive}
         return not possible
 
-    def booleans(self, _data_type: DataType, wanted: Sequence[Any], _refused: Sequence[Any], _latest: Any) -> bool:
-        return len({value for one in wanted for value in one.values}) > 1
+    def booleans(self, _data_type: DataType, required: Sequence[Any], _refused: Sequence[Any], _latest: Any) -> bool:
+        return len({value for condition in required for value in condition.values}) > 1
 
 
 def _group_is_impossible(item: rules.Activity) -> bool:
-    """No rows at all, and yet something computed from them."""
+    """True if the filter requires an aggregate over no rows at all."""
     if item.count is None or item.count.bounds[1] != 0 or item.aggregate is None:
         return False
     return not operators.passes_without_value(item.aggregate.operator, None)
 
 
 def _holds_without_rows(item: rules.Activity) -> bool:
-    """As "between 0 and 3 times" does."""
+    """True if a person without any row passes, as with "between 0 and 3 times"."""
     if item.count is None or item.count.bounds[0] != 0:
         return False
     return item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
 
 
 def _both(first: operators.Range, second: operators.Range) -> operators.Range:
-    starts = [one for one in (first[0], second[0]) if one is not None]
-    ends = [one for one in (first[1], second[1]) if one is not None]
+    starts = [start for start in (first[0], second[0]) if start is not None]
+    ends = [end for end in (first[1], second[1]) if end is not None]
     return max(starts, default=None), min(ends, default=None)
 
 
@@ -228,28 +239,28 @@ def _is_open(stretch: operators.Range) -> bool:
     return stretch[0] is None or stretch[1] is None or stretch[0] < stretch[1]
 
 
-def _never(path: Path, is_wanted: bool) -> Problem:
-    if is_wanted:
+def _contradiction(path: Path, is_positive: bool) -> Problem:
+    if is_positive:
         return Problem(Code.NEVER_MATCHES, _("This can never hold: its conditions contradict each other."), path)
     message = _("This holds for everybody: its conditions contradict each other, so nobody can have done it.")
     return Problem(Code.ALWAYS_MATCHES, message, path)
 
 
-def _gone(code: str, what: str, name: str, path: Path) -> Problem:
+def _missing(code: str, what: str, name: str, path: Path) -> Problem:
     message = _("%(what)s is no longer there.") % {"what": what % {"name": name}}
     return Problem(code, message[:1].upper() + message[1:], path)
 
 
-def _list_problems(found: Any, list_id: int, path: Path) -> Iterator[Problem]:
-    if found is None:
-        yield _gone("deleted_list", _("the list “%(name)s”"), str(list_id), path)
-    elif found.is_archived:
-        message = _("The list “%(name)s” is archived; the filter goes on using it.") % {"name": found.name}
+def _list_problems(used_list: Any, list_id: int, path: Path) -> Iterator[Problem]:
+    if used_list is None:
+        yield _missing("deleted_list", _("the list “%(name)s”"), str(list_id), path)
+    elif used_list.is_archived:
+        message = _("The list “%(name)s” is archived; the filter goes on using it.") % {"name": used_list.name}
         yield Problem(Code.ARCHIVED_LIST, message, (*path, "list"))
 
 
 _AHEAD = frozenset({"in future", "in future after"})
-# how far ahead of now the moments of an activity can lie
+# the latest possible moments of an activity, as a distance from now
 _LATEST: Mapping[str, Callable[[], timedelta]] = {
     "@occurred_at": lambda: timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD),
     "@recorded_at": lambda: timedelta(0),
@@ -261,18 +272,18 @@ _TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "contains": str.__contains__,
 }
 _FAMILIES: Mapping[tuple[str, ...], Callable[..., bool]] = {
-    TEXT_OPERATORS: _Doctor.texts,
-    NUMBER_OPERATORS: _Doctor.numbers,
-    BOOLEAN_OPERATORS: _Doctor.booleans,
-    MOMENT_OPERATORS: _Doctor.moments,
+    TEXT_OPERATORS: _FilterChecker.texts,
+    NUMBER_OPERATORS: _FilterChecker.numbers,
+    BOOLEAN_OPERATORS: _FilterChecker.booleans,
+    MOMENT_OPERATORS: _FilterChecker.moments,
 }
-FILTER_DIAGNOSTICS: Facet[Callable[[_Doctor, Any, Path], Iterable[Problem]]] = FILTERS.facet(
-    "what can be wrong with it",
+FILTER_DIAGNOSTICS: Facet[Callable[[_FilterChecker, Any, Path], Iterable[Problem]]] = FILTERS.facet(
+    "diagnostics",
     {
-        "person_field": _Doctor.person_field,
-        "activity": _Doctor.activity,
-        "sequence": _Doctor.sequence,
-        "static_list": _Doctor.static_list,
-        "smart_list": _Doctor.smart_list,
+        "person_field": _FilterChecker.person_field,
+        "activity": _FilterChecker.activity,
+        "sequence": _FilterChecker.sequence,
+        "static_list": _FilterChecker.static_list,
+        "smart_list": _FilterChecker.smart_list,
     },
 )

@@ -1,7 +1,7 @@
 """Creates and changes smart lists: the single write path of their rules.
 
-Every verb takes the user it acts for (None: an operator's command), checks the right itself, does everything in
-one transaction and leaves one audit entry. What rules name is protected by real rows for as long as they do.
+Every function takes the acting user (None: an operator's command), checks the permission itself, does everything in
+one transaction and leaves one audit entry. Reference rows protect everything that rules use.
 """
 
 from collections import deque
@@ -50,8 +50,8 @@ def create(
 ) -> SmartList:
     """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
 
-    Without an `owner` it is the maker's, with None nobody's.
-    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, whatever `rules.parse` finds),
+    Without `owner` the maker owns it; None means no owner.
+    Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `rules.parsing`),
     `NotAllowedError`.
     """
     require(by, "smartlists.add_smartlist")
@@ -59,9 +59,9 @@ def create(
     name = _checked_name(name, None, problems)
     description = _checked_text(description, problems)
     names = Catalogue()
-    parsed = _held_rules(value, names, problems)
+    parsed = _parse_and_lock(value, names, problems)
     refuse_if(problems)
-    made = SmartList(
+    smart_list = SmartList(
         name=name,
         description=description,
         folder=folder,
@@ -70,10 +70,10 @@ def create(
         updated_by=by,
         owner=owner_of(by, owner),
     )
-    _save(made)
-    _write_uses(made, parsed, names)
-    audit.note(by, made, "created")
-    return made
+    _save(smart_list)
+    _write_uses(smart_list, parsed, names)
+    audit.note(by, smart_list, "created")
+    return smart_list
 
 
 @transaction.atomic
@@ -86,15 +86,15 @@ def change(
     value: Any = None,
     description: str | None = None,
 ) -> SmartList:
-    """Give the list another name, description or rules (`value`); what is None stays.
+    """Change the name, description or rules (`value`) of the list; None leaves a part unchanged.
 
-    Raises `RejectedError` like `create`, with `cycle` naming the circle, and `ConflictError` when the list is not at
-    `expected_revision`, the one that the editor saw.
+    Raises `RejectedError` like `create_smart_list`, and `cycle` with the lists of the cycle; `ConflictError` when the
+    list is not at `expected_revision`, the one that the editor saw.
     """
     require(by, CHANGE)
     problems: list[Problem] = []
     names = Catalogue()
-    parsed = _held_rules(value, names, problems) if value is not None else None
+    parsed = _parse_and_lock(value, names, problems) if value is not None else None
     changed = _lock(smart_list, expected_revision)
     before = (changed.name, changed.description, changed.rules)
     if name is not None:
@@ -115,13 +115,13 @@ def change(
 
 
 def rename(smart_list: SmartList, name: Any, by: Any, expected_revision: int | None = None) -> SmartList:
-    """Give the list another name. Raises as `change` does."""
+    """Rename the list. Raises as `change_smart_list` does."""
     return change(smart_list, by, name=name, expected_revision=expected_revision)
 
 
 @transaction.atomic
 def arrange(smart_list: SmartList, by: Any, folder: Folder | None, owner: Any) -> SmartList:
-    """Put the list into `folder` (None: none) and make it `owner`'s (None: nobody's)."""
+    """Set the folder and the owner of the list; None for none."""
     require(by, CHANGE)
     changed = _lock(smart_list)
     changed.folder, changed.owner = folder, owner
@@ -132,30 +132,30 @@ def arrange(smart_list: SmartList, by: Any, folder: Folder | None, owner: Any) -
 
 @transaction.atomic
 def copy(smart_list: SmartList, name: Any, by: Any) -> SmartList:
-    """A new list with the same rules, description and folder."""
+    """Create a list with the same rules, description and folder."""
     return create(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
 
 
 @transaction.atomic
 def archive(smart_list: SmartList, by: Any) -> SmartList:
-    """Take the list out of sight; what uses it goes on using it, schedules pause."""
+    """Archive the list: its uses keep working, its schedules pause."""
     return _set_archived(smart_list, by, True)
 
 
 @transaction.atomic
 def unarchive(smart_list: SmartList, by: Any) -> SmartList:
-    """Bring an archived list back."""
+    """Unarchive the list."""
     return _set_archived(smart_list, by, False)
 
 
 @transaction.atomic
 def delete(smart_list: SmartList, by: Any) -> None:
-    """Remove a list with its history. Raises `RejectedError` (`in_use`, naming the users) while anything uses it."""
+    """Delete a list with its history. Raises `RejectedError` (`in_use`, naming the uses) while anything uses it."""
     require(by, "smartlists.delete_smartlist")
-    gone = _lock(smart_list)
-    references.refuse_if_used(gone)
-    audit.note(by, gone, "deleted")
-    gone.delete()
+    locked = _lock(smart_list)
+    references.refuse_if_used(locked)
+    audit.note(by, locked, "deleted")
+    locked.delete()
 
 
 @transaction.atomic
@@ -182,16 +182,16 @@ def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartLis
 
 
 def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartList:
-    """The list as it is now, its row locked.
+    """Lock the list's row and return its present values.
 
-    Raises `RejectedError` when it is gone, `ConflictError` when it has moved on.
+    Raises `RejectedError` when it was deleted, `ConflictError` when it is at another revision.
     """
-    found = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
-    if found is None:
+    locked = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
+    if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
     message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
-    refuse_if_changed(expected_revision, found.revision, message)
-    return found
+    refuse_if_changed(expected_revision, locked.revision, message)
+    return locked
 
 
 def _save(smart_list: SmartList) -> None:
@@ -200,7 +200,7 @@ def _save(smart_list: SmartList) -> None:
         smart_list.save()
 
 
-def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> str:
+def _checked_name(name: Any, smart_list: SmartList | None, problems: list[Problem]) -> str:
     if is_blank(name):
         problems.append(Problem(Code.MISSING_VALUE, _("The list needs a name."), ("name",)))
         return ""
@@ -209,8 +209,8 @@ def _checked_name(name: Any, of: SmartList | None, problems: list[Problem]) -> s
     except BadValueError as error:
         problems.append(bad_value(error.code, error.expected, name, "name"))
         return ""
-    others = SmartList.objects.exclude(pk=of.pk) if of else SmartList.objects.all()
-    if others.filter(name__iexact=text).exists():
+    other_lists = SmartList.objects.exclude(pk=smart_list.pk) if smart_list else SmartList.objects.all()
+    if other_lists.filter(name__iexact=text).exists():
         problems.append(_name_taken(text))
     return text
 
@@ -231,30 +231,31 @@ def _name_taken(name: str) -> Problem:
     )
 
 
-def _held_rules(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
-    """The rules, checked; until the transaction ends nothing that they name goes away."""
-    parsed = _parsed(value, Catalogue(), problems)
+def _parse_and_lock(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
+    """Parse the rules and lock the types and lists that they use against deletion until the transaction ends."""
+    parsed = _parse(value, Catalogue(), problems)
     if problems:
         return parsed
-    # approving and deleting take a type's lock alone, and look at the uses then; no two close a circle together
-    known = _types_in(parsed)
-    locks.share(locks.key(locks.Space.TYPE, pk) for pk in known.values_list("pk", flat=True))
+    # approval and deletion take the exclusive lock of a type before they read its uses; the lock of smart lists keeps
+    # two transactions from closing a cycle together
+    types = _types_in(parsed)
+    locks.share(locks.key(locks.Space.TYPE, pk) for pk in types.values_list("pk", flat=True))
     if nesting.named_in(parsed):
         locks.take([locks.key(locks.Space.SMART_LISTS)])
-    return _parsed(value, names, problems)
+    return _parse(value, names, problems)
 
 
 def _types_in(parsed: rules.Rules) -> Any:
-    """The activity types that rules name."""
-    wanted = {api_name for item in parsed.filters for api_name in rules.types_of(item)}
-    return ActivityType.objects.filter(api_name__in=wanted)
+    """The activity types that rules use."""
+    api_names = {api_name for item in parsed.filters for api_name in rules.types_of(item)}
+    return ActivityType.objects.filter(api_name__in=api_names)
 
 
-def _parsed(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
+def _parse(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
     try:
         return parse_rules(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
-    except RejectedError as refused:
-        problems.extend(problem.under("rules") for problem in refused.problems)
+    except RejectedError as refusal:
+        problems.extend(problem.under("rules") for problem in refusal.problems)
         return rules.Rules()
 
 

@@ -1,4 +1,4 @@
-"""The members of a smart list as a file: those whom everybody sees now, in pieces, so that memory stays flat."""
+"""Export of a smart list's members: those of the current evaluation, in batches with constant memory."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from people.persons import export_kind as person_export_kind
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredEvaluation
 
-PIECE = 50_000  # people named to the database at once
+PIECE = 50_000  # people per statement
 
 
 def write_members(
@@ -26,9 +26,9 @@ def write_members(
     *,
     excel_safe: bool = False,
 ) -> int:
-    """Write the members of an evaluation who are still there to `out`; return how many.
+    """Write the members of an evaluation who still exist to `out`; return how many.
 
-    `names`: the API names of person fields, None for all that are shown. Raises `RejectedError` (`unknown_field`).
+    `names`: the API names of person fields, None for all visible fields. Raises `RejectedError` (`unknown_field`).
     """
     members = stored.person_ids
     rows = 0
@@ -42,7 +42,7 @@ def write_members(
 
 
 class _WithoutHeading:
-    """A file that leaves the first line out."""
+    """A file wrapper that drops the first line."""
 
     def __init__(self, out: Writable) -> None:
         self.out = out
@@ -51,13 +51,13 @@ class _WithoutHeading:
     def write(self, data: bytes) -> int:
         if self.is_past:
             return self.out.write(data)
-        _heading, found, rest = bytes(data).partition(b"\n")
-        self.is_past = bool(found)
-        return self.out.write(rest) if rest else 0
+        _heading, line_end, remaining = bytes(data).partition(b"\n")
+        self.is_past = bool(line_end)
+        return self.out.write(remaining) if remaining else 0
 
 
 def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
-    """`smart_list`: the id of the list; `fields`: API names of person fields."""
+    """The export statement. `smart_list`: the id of the list; `fields`: API names of person fields."""
     smart_list = SmartList.objects.filter(pk=parameters.get("smart_list", 0)).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}

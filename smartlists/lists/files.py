@@ -1,4 +1,4 @@
-"""Smart lists as files: the text form (one list a file, fit for version control) or JSON; in and out."""
+"""Import and export of smart lists as files: the text form (one list per file, for version control) or JSON."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from smartlists.rules.vocabulary import Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What became of one file: "created", "changed" or "unchanged"."""
+    """The result of one file: "created", "changed" or "unchanged"."""
 
     name: str
     what: str
 
 
 def read(content: bytes, names: Vocabulary) -> Document:
-    """The list that a file holds: JSON where it begins with a brace, else the text form.
+    """Parse a file: JSON if it begins with a brace, else the text form.
 
     JSON is {"name", "description", "rules"}, or the rules alone. Raises `RejectedError`.
     """
@@ -50,44 +50,46 @@ def read(content: bytes, names: Vocabulary) -> Document:
 
 
 def write(smart_list: SmartList) -> str:
-    """The list in its text form; `read` gives back what went in."""
+    """The text form of the list; `parse_list_file` returns an equal list."""
     return language.render(smart_list.parsed, Catalogue(), smart_list.name, smart_list.description)
 
 
 @transaction.atomic
 def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) -> Sequence[Imported]:
-    """Create the lists that files describe, or change those that have their names; all of them or none.
+    """Create the lists in the files, or change existing lists of the same name; all of them or none.
 
-    `files`: content by a name to tell them apart by, which begins the path of every problem. A list may name
-    another one of the files, whatever their order. Raises `RejectedError`, `NotAllowedError`.
+    `files`: content by file name, which begins the path of every problem. A list may use another list of the files,
+    in any order. Raises `RejectedError`, `NotAllowedError`.
     """
-    waiting, done = dict(files), []
+    waiting, results = dict(files), []
     while waiting:
         refusals: dict[str, RejectedError] = {}
         for name, content in waiting.items():
             try:
-                done.append(_import_one(content, by))
-            except RejectedError as refused:
-                refusals[name] = refused
-        # what names a list of a later file succeeds in the next round
+                results.append(_import_list(content, by))
+            except RejectedError as refusal:
+                refusals[name] = refusal
+        # a file that uses a list of a later file succeeds in the next round
         if len(refusals) == len(waiting):
-            raise RejectedError(*(problem.under(name) for name, one in refusals.items() for problem in one.problems))
+            raise RejectedError(
+                *(problem.under(name) for name, refusal in refusals.items() for problem in refusal.problems)
+            )
         waiting = {name: waiting[name] for name in refusals}
     if dry_run:
         transaction.set_rollback(True)
-    return done
+    return results
 
 
 @transaction.atomic
-def _import_one(content: bytes, by: Any) -> Imported:
+def _import_list(content: bytes, by: Any) -> Imported:
     document = read(content, Catalogue())
     if is_blank(document.name):
         raise RejectedError(Problem(Code.MISSING_VALUE, _("The file does not name its list."), ("name",)))
-    known = SmartList.objects.filter(name__iexact=document.name.strip()).first()
-    if known is None:
-        made = list_editing.create(document.name, document.rules, by, description=document.description)
-        return Imported(made.name, "created")
-    if known.rules == rules.dump(document.rules) and known.description == document.description:
-        return Imported(known.name, "unchanged")
-    list_editing.change(known, by, value=document.rules, description=document.description)
-    return Imported(known.name, "changed")
+    existing = SmartList.objects.filter(name__iexact=document.name.strip()).first()
+    if existing is None:
+        created = list_editing.create(document.name, document.rules, by, description=document.description)
+        return Imported(created.name, "created")
+    if existing.rules == rules.dump(document.rules) and existing.description == document.description:
+        return Imported(existing.name, "unchanged")
+    list_editing.change(existing, by, value=document.rules, description=document.description)
+    return Imported(existing.name, "changed")

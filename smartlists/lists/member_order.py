@@ -1,13 +1,13 @@
-"""The members of a list in the order of a field, page by page and back again, without sorting a large list.
+"""Pages of a list's members in the order of a field, forwards and backwards, without sorting a large list.
 
-A list of up to `SORTED_WHOLE` people is sorted by whatever field; a larger one by what an index serves, whose walk
-keeps those who are members and reads `MOST_READ` people a page at most: a page of a list that few people are on may
-be short, and the next one goes on behind it.
+A list of up to `SORTED_WHOLE` people is sorted by any field. A larger list is read along an index: the members are
+kept, and at most `MOST_READ` people are read per page. A page of a list with few members may therefore be short, and
+the next page continues after it.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 from pyroaring import BitMap
@@ -19,33 +19,33 @@ from people.models import Person
 from people.querysets import SEARCHED
 
 SORTED_WHOLE = 10_000
-MOST_READ, PIECE = 20_000, 2_000  # people read for one page; people a statement
+MOST_READ, PIECE = 20_000, 2_000  # people read for one page; people per statement
 
 
-WITHOUT = "n"  # begins the place of somebody who has no value
+WITHOUT = "n"  # prefix of the position of a person without a value
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Behind or before whom a page lies; without a `person_id` it is the first page."""
+    """The position of a page: after or before a person; without a `person_id` the first page."""
 
     person_id: int | None = None
     is_without: bool = False  # the person has no value of the field
     is_before: bool = False
 
     @classmethod
-    def of(cls, after: str, before: str) -> "Place":
-        """The place that a page named as `Found.following` (`after`) or `Found.preceding`; what is odd: the start."""
-        given = before or after
-        number = given.removeprefix(WITHOUT)
+    def of(cls, after: str, before: str) -> Self:
+        """Parse a position: `MemberPage.following` as `after`, `.preceding` as `before`; the start for invalid text."""
+        position = before or after
+        number = position.removeprefix(WITHOUT)
         if not (number.isascii() and number.isdigit() and len(number) < 11):
             return cls()
-        return cls(min(int(number), MAX_ID), given.startswith(WITHOUT), bool(before))
+        return cls(min(int(number), MAX_ID), position.startswith(WITHOUT), bool(before))
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Ids in order, where the pages next to this one lie (empty: none), and whether everybody was looked at."""
+    """Ids in order, the positions of the adjacent pages (empty: none), and whether all people were searched."""
 
     ids: Sequence[int]
     following: str = ""
@@ -53,58 +53,58 @@ class Found:
     is_whole: bool = True
 
     @classmethod
-    def along(cls, ids: list[int], near: str, far: str, place: Place) -> "Found":
-        """What was read from `place` on, in the direction of reading: the first place read, and where reading ended."""
+    def along(cls, ids: list[int], near: str, far: str, place: Place) -> Self:
+        """The page of ids read from `place`, in reading direction, with the first and the last position read."""
         near = "" if place.person_id is None else near
         return cls(ids[::-1], near, far) if place.is_before else cls(ids, far, near)
 
 
 def is_sortable(field: FieldInfo, size: int) -> bool:
-    """Whether a list of `size` people can be shown in the order of `field`."""
+    """True if a list of `size` people can be shown in the order of `field`."""
     return size <= SORTED_WHOLE or field.api_name in SEARCHED
 
 
 def by_arrival(members: BitMap, size: int, place: Place, *, descending: bool = False) -> Found:
-    """In the order in which people came to be known, the page that lies at `place`."""
+    """The page at `place` in the order of arrival, that is of ids."""
     total, at = len(members), place.person_id
     border = 0
-    if at is not None:  # how many come before the page, or up to its end
-        with_them = descending == place.is_before  # whether the person's own place counts
-        counted = members.rank(at) if with_them else members.rank(at - 1) if at else 0
-        border = total - counted if descending else counted
+    if at is not None:  # number of members before the page, or up to its end
+        with_them = descending == place.is_before  # the person at the position counts
+        rank = members.rank(at) if with_them else members.rank(at - 1) if at else 0
+        border = total - rank if descending else rank
     start, end = (max(0, border - size), border) if place.is_before else (border, min(border + size, total))
     ids = list(members[total - end : total - start])[::-1] if descending else list(members[start:end])
     return Found(ids, str(ids[-1]) if ids and end < total else "", str(ids[0]) if ids and start else "")
 
 
 def by_field(members: BitMap, field: FieldInfo, size: int, place: Place, *, descending: bool = False) -> Found:
-    """In the order of `field`, the page that lies at `place`; who has no value comes last, then by id."""
+    """The page at `place` in the order of `field`, then of ids; people without a value come last."""
     if len(members) <= SORTED_WHOLE:
         return _sorted_whole(members, field, size, place, descending)
     read = _read_back if place.is_before else _read
-    found: list[int] = []
+    ids: list[int] = []
     first = last = ""
-    for number, (where, person_id, belongs) in enumerate(read(members, field, place, descending), 1):
+    for number, (where, person_id, is_member) in enumerate(read(members, field, place, descending), 1):
         here = f"{where}{person_id}"
         first = first or here
-        if belongs and len(found) == size:
-            return Found.along(found, first, last, place)
-        if belongs:
-            found.append(person_id)
+        if is_member and len(ids) == size:
+            return Found.along(ids, first, last, place)
+        if is_member:
+            ids.append(person_id)
             last = here
         if number == MOST_READ:
-            return Found.along(found, first, here, place)
-    return Found.along(found, first, "", place)
+            return Found.along(ids, first, here, place)
+    return Found.along(ids, first, "", place)
 
 
 def _read(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
-    """Everybody with a value along the index, then the members without one; whether each belongs to the page."""
+    """Yield all people with a value along the index, then the members without one; the flag marks members."""
     after = place.person_id
     if not place.is_without:
         key, rows = (None if after is None else _key_of(field, after)), [(None, 0)] * PIECE
         while len(rows) == PIECE:
             rows = _walk(field, key, after, descending)
-            for key, after in rows:  # noqa: B007 (where the next piece goes on)
+            for key, after in rows:  # noqa: B007 (start of the next piece)
                 yield "", after, after in members
         after = 0
     start = members.rank(after or 0)
@@ -116,7 +116,7 @@ def _read(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> 
 
 
 def _read_back(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
-    """What `_read` yields, from before `place` back to the start; nothing where the person has lost the value."""
+    """Yield the same as `_read`, from `place` back to the start; nothing if the person has lost the value."""
     before, key = place.person_id, None
     if place.is_without:
         end = members.rank(before - 1) if before else 0
@@ -131,19 +131,19 @@ def _read_back(members: BitMap, field: FieldInfo, place: Place, descending: bool
     rows: list[tuple[Any, int]] = [(None, 0)] * PIECE
     while len(rows) == PIECE:
         rows = _walk(field, key, before, descending, is_back=True)
-        for key, before in rows:  # noqa: B007 (where the next piece goes on)
+        for key, before in rows:  # noqa: B007 (start of the next piece)
             yield "", before, before in members
 
 
 def search(members: BitMap, query: str, size: int) -> Found:
-    """Members of whom every word of `query` begins the e-mail, a name or the company, by id."""
+    """The members for whom every word of `query` is a prefix of the e-mail, a name or the company, by id."""
     people = Person.objects.live().beginning_with(query)
     if len(members) <= SORTED_WHOLE:
         among = people.extra(where=["person.id = any(%s)"], params=[list(members)])
         return Found(list(among.order_by("pk").values_list("pk", flat=True)[:size]))
     ids = list(people.order_by().values_list("pk", flat=True)[:MOST_READ])
-    found = sorted(BitMap(ids) & members)[:size]
-    return Found(found, is_whole=len(ids) < MOST_READ or len(found) == size)
+    matching = sorted(BitMap(ids) & members)[:size]
+    return Found(matching, is_whole=len(ids) < MOST_READ or len(matching) == size)
 
 
 def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, descending: bool) -> Found:
@@ -167,7 +167,7 @@ def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, de
 
 
 def _expression(field: FieldInfo) -> str:
-    """What the field is compared by, over a row `p` of `person`."""
+    """The SQL of the field's sort key, over a row `p` of `person`."""
     if not field.is_standard:
         return value_sql.cast(field.data_type.name, f"({value_sql.member('p.fields', field.api_name)})")
     column = f"p.{field.api_name}"
@@ -184,7 +184,7 @@ def _key_of(field: FieldInfo, person_id: int) -> Any:
 def _walk(
     field: FieldInfo, key: Any, at: int | None, descending: bool, *, is_back: bool = False
 ) -> list[tuple[Any, int]]:
-    """The next people in the order of the index, ties by id, from behind (key, at) on, or from before it back."""
+    """The next people in the order of the index, ties by id, after (key, at), or before it backwards."""
     column, way, least, past = _expression(field), "~<~", "~>=~", "~>~"
     if descending != is_back:
         way, least, past = "~>~", "~<=~", "~<~"

@@ -1,4 +1,4 @@
-"""What deleting, merging, erasing and exporting a person means for stored evaluations and reports, which hold ids."""
+"""Handling of stored evaluations and reports, which hold ids, when a person is deleted, merged, erased or exported."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,9 +14,9 @@ from smartlists.models import StoredReport
 
 
 def register() -> None:
-    """Make the table known and listen to what happens to people; called when the app starts."""
+    """Register the tables and subscribe to events of people; called when the app starts."""
     personal_data.register(
-        # losers leave by the announcement, the winner joins with the next evaluation
+        # the event removes merged people; the winner joins with the next evaluation
         PersonalData(
             "smart_list_evaluation",
             ("members", "joined", "left"),
@@ -25,7 +25,7 @@ def register() -> None:
             export=_export,
             count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
         ),
-        # figures of many people, worked out anew from their activities; who is gone is passed over
+        # aggregated figures, recomputed from activities; deleted people are skipped
         PersonalData(
             "stored_report", ("rows",), _("reports that were worked out"), erase=_forget_reports, count=_count_reports
         ),
@@ -34,7 +34,7 @@ def register() -> None:
 
 
 def take_out(announcement: events.Announcement, _source: Source) -> None:
-    """Whoever was deleted or merged away is on no list from that moment on."""
+    """Remove deleted people and the losers of a merge from all current evaluations at once."""
     if isinstance(announcement, events.Deleted):
         stored_evaluations.take_out(person_id for person_id, _name in announcement.names)
     elif isinstance(announcement, events.Merged):
@@ -42,14 +42,14 @@ def take_out(announcement: events.Announcement, _source: Source) -> None:
 
 
 def _forget_reports(_erasing: Erasing) -> None:
-    """All of them: a value can name somebody without their id, and every answer can be worked out anew."""
+    """Delete all reports: a value can identify a person without their id, and every report can be recomputed."""
     StoredReport.objects.all().delete()
 
 
 def _count_reports(person_ids: Sequence[int]) -> int:
     rows = StoredReport.objects.filter(question__report="people").values_list("rows", flat=True)
-    gone = set(person_ids)
-    return sum(any(row[0] in gone for row in found or ()) for found in rows)
+    people = set(person_ids)
+    return sum(any(row[0] in people for row in report_rows or ()) for report_rows in rows)
 
 
 def _erase(erasing: Erasing) -> None:

@@ -1,7 +1,7 @@
-"""Reports on activities, of everybody or of a list: at once where few activities are read, else by a job.
+"""Reports on activities of all people or of a list: computed at once where few activities are read, else by a job.
 
-An answer that a job worked out is kept for a day and shown with its time. Figures are exact as of then, never
-estimated; whoever asks after `FRESH` gets the last ones and has newer ones worked out.
+The answer of a job is kept for a day and shown with its time. Figures are exact as of then, never estimated; a
+request after `FRESH` returns the last figures and queues newer ones.
 """
 
 import json
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.db import transaction
 from django.utils import timezone
@@ -30,8 +30,8 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredReport
 from smartlists.models.reports import JOB_SECONDS
 
-AT_ONCE = 10_000  # activities, and people of a list, that a page may read
-PATIENCE = 5  # seconds of a statement at once: few rows can lie in slow places, too
+AT_ONCE = 10_000  # limit of activities, and of people of a list, that a page may read
+PATIENCE = 5  # time limit in seconds of a synchronous statement, as even few rows can be slow to read
 FRESH = timedelta(hours=1)
 KEPT = timedelta(days=1)
 RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody wants to know. `people` is "", "smart:7" or "static:7"; fields are ids of approved fields."""
+    """The parameters of a report. `people` is "", "smart:7" or "static:7"; fields are ids of approved fields."""
 
     report: str  # a key of ANSWERS
     types: tuple[int, ...]
@@ -53,7 +53,7 @@ class Question:
     people: str = ""
 
     def dump(self) -> dict[str, Any]:
-        """As JSON; days are those of the installation's zone, so the zone belongs to it."""
+        """The JSON form; days are in the installation's zone, so the zone is included."""
         return {
             "report": self.report,
             "types": list(self.types),
@@ -65,16 +65,16 @@ class Question:
             "zone": installation.current().time_zone,
         }
 
-    @staticmethod
-    def load(stored: Mapping[str, Any]) -> "Question":
+    @classmethod
+    def load(cls, stored: Mapping[str, Any]) -> Self:
         since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
-        rest = {name: stored[name] for name in ("report", "field", "total", "people")}
-        return Question(types=tuple(stored["types"]), since=since, until=until, **rest)
+        values = {name: stored[name] for name in ("report", "field", "total", "people")}
+        return cls(types=tuple(stored["types"]), since=since, until=until, **values)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Rows as ANSWERS describes them, as of when, and as of when the list was evaluated whose people they are of."""
+    """Rows as described at ANSWERS, the moment of the figures, and that of the evaluation of the list, if any."""
 
     rows: list[list[Any]]
     as_of: datetime
@@ -84,7 +84,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The answer as far as there is one; since when a newer one is worked out; what went wrong with it."""
+    """The last answer, if any; since when a newer one is being computed; the problem of the last computation."""
 
     answer: Answer | None
     is_stored: bool = False
@@ -93,26 +93,26 @@ class Reply:
 
 
 def ask(question: Question, by: Any) -> Reply:
-    """Answer at once when few activities have to be read, else with what a job found; have it begin when needed.
+    """Answer at once when few activities have to be read, else with a stored answer; queue the job when needed.
 
     Raises `RejectedError` (`out_of_range`, `unknown_list`), `NotAllowedError`.
     """
-    _allow(question, by)
+    _require_rights(question, by)
     stored = StoredReport.objects.filter(question=question.dump()).first()
     if stored is None and (answer := _at_once(question)):
         return Reply(answer)
     if stored is None or (not stored.is_running and _is_old(stored)):
         stored = request(question, by)
-    found = None
+    answer = None
     if stored.rows is not None and stored.as_of:
-        found = Answer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
-    return Reply(found, True, stored.asked_at if stored.is_running else None, stored.problem)
+        answer = Answer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
+    return Reply(answer, True, stored.asked_at if stored.is_running else None, stored.problem)
 
 
 @transaction.atomic
 def request(question: Question, by: Any) -> StoredReport:
     """Queue the computation of the answer, unless one runs. Raises `NotAllowedError`."""
-    _allow(question, by)
+    _require_rights(question, by)
     now = timezone.now()
     stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults={"asked_at": now})
     stored = StoredReport.objects.select_for_update().get(pk=stored.pk)
@@ -124,7 +124,7 @@ def request(question: Question, by: Any) -> StoredReport:
 
 
 def run(report_id: int) -> None:
-    """Work out what was asked for; safe to run twice. What goes wrong is kept for whoever asked."""
+    """Compute a requested report; safe to run twice. An error is stored with the report."""
     with StoredReport.claimed(report_id) as stored:
         if stored is None:
             return
@@ -137,7 +137,7 @@ def run(report_id: int) -> None:
             logger.warning("report %s: %s", report_id, problem)
             return
         with transaction.atomic():
-            # an erase takes all answers away: one that was read before it is not put back after it
+            # an erasure deletes all reports: figures read before it must not be stored after it
             locks.share([locks.key(locks.Space.PEOPLE)])
             stored.finish(
                 problem="",
@@ -149,25 +149,25 @@ def run(report_id: int) -> None:
 
 
 def forget_old() -> int:
-    """Drop answers to what nobody asked anew for a day; return how many."""
+    """Delete answers that were not requested again for a day; return how many."""
     return StoredReport.objects.filter(asked_at__lt=timezone.now() - KEPT).delete()[0]
 
 
-def _allow(question: Question, by: Any) -> None:
+def _require_rights(question: Question, by: Any) -> None:
     kind = question.people.partition(":")[0]
     for right in (*RIGHTS, *([LIST_RIGHTS[kind]] if kind else [])):
         require(by, right)
 
 
 def _is_old(stored: StoredReport) -> bool:
-    """Whether it is time for newer figures; what failed is not begun again by itself."""
+    """True if newer figures are due; a failed computation is not repeated before `FRESH`, either."""
     if stored.state == State.FAILED:
         return stored.asked_at < timezone.now() - FRESH
     return stored.as_of is None or stored.as_of < timezone.now() - FRESH
 
 
 def _at_once(question: Question) -> Answer | None:
-    """The answer, or None where reading for it would keep a page waiting."""
+    """The answer, or None if computing it would block the page for too long."""
     scope = Scope(question.since, question.until)
     is_from_rollup = question.report == "trend" and not question.people
     if not is_from_rollup and log_reports.to_read(question.types, scope) > AT_ONCE:
@@ -181,21 +181,21 @@ def _at_once(question: Question) -> Answer | None:
 
 
 def _answer(question: Question, seconds: float, most: int | None = None) -> Answer:
-    """Read the log.
+    """Compute the answer from the log.
 
     Raises `RejectedError` (`timeout`, `unknown_list`; `too_many` for a list of more than `most` people).
     """
     started, as_of = time.monotonic(), timezone.now()
     people, people_as_of = _people(question.people, most)
     rows = ANSWERS[question.report](question, Scope(question.since, question.until, people, seconds))
-    # as storing and reading would leave them, so that a page shows the same of either
+    # the same types as after storing and reading, so that a page shows both alike
     plain = json.loads(dump_json(rows), cls=ExactDecoder)
     return Answer(plain, as_of, people_as_of, time.monotonic() - started)
 
 
-def _people(chosen: str, most: int | None) -> tuple[Sequence[int] | None, datetime | None]:
-    """The ids of the chosen list's members and as of when, or None for everybody."""
-    kind, _colon, number = chosen.partition(":")
+def _people(people: str, most: int | None) -> tuple[Sequence[int] | None, datetime | None]:
+    """The member ids of the chosen list and the moment of its evaluation, or None for all people."""
+    kind, _colon, number = people.partition(":")
     if kind == "smart":
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
@@ -218,9 +218,9 @@ def _too_many() -> RejectedError:
 
 
 def _types(question: Question) -> list[ActivityType]:
-    """The types in the order in which they are named."""
-    found = ActivityType.objects.in_bulk(question.types)
-    return [found[pk] for pk in question.types]
+    """The types in the order of the question."""
+    types = ActivityType.objects.in_bulk(question.types)
+    return [types[pk] for pk in question.types]
 
 
 def _trend(question: Question, scope: Scope) -> list[list[Any]]:
@@ -231,13 +231,13 @@ def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
     fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
     if question.field is None:
         return []
-    found = log_reports.breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
-    return [[group.value, group.count, group.people, group.total] for group in found]
+    groups = log_reports.breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
+    return [[group.value, group.count, group.people, group.total] for group in groups]
 
 
 def _top_people(question: Question, scope: Scope) -> list[list[Any]]:
-    found = log_reports.top_people(_types(question)[0], scope)
-    return [[person_id, count, moment_text(latest)] for person_id, count, latest in found]
+    people = log_reports.top_people(_types(question)[0], scope)
+    return [[person_id, count, moment_text(latest)] for person_id, count, latest in people]
 
 
 def _funnel(question: Question, scope: Scope) -> list[list[Any]]:
@@ -245,7 +245,7 @@ def _funnel(question: Question, scope: Scope) -> list[list[Any]]:
     return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
 
 
-# what the rows of each report are
+# columns of the rows of each report
 ANSWERS: Mapping[str, Callable[[Question, Scope], list[list[Any]]]] = {
     "trend": _trend,  # day, activities
     "breakdown": _breakdown,  # value, activities, people, sum

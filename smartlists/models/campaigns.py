@@ -1,7 +1,7 @@
-"""Smart campaigns, their versions, and what became of every person in them.
+"""Smart campaigns, their versions, and the entries of people in them.
 
-Written through `campaigns`, `triggering` and `stepping` only. Rows that name a person hold no foreign key to it:
-like the log they belong where the person's other rows are.
+Written by `campaigns.lifecycle`, `campaigns.triggers` and `campaigns.engine` only. Rows that refer to a person have
+no foreign key to it: like the log they are stored on the same node as the person's other rows.
 """
 
 from django.conf import settings
@@ -17,7 +17,7 @@ from people.models import PersonField, StaticList
 
 
 class SmartCampaign(models.Model):
-    """What happens when somebody does something: triggers, an audience, steps."""
+    """Triggers, an audience and steps: the reaction to activities of people."""
 
     class State(models.TextChoices):
         DRAFT = "draft", _("Draft")
@@ -28,11 +28,11 @@ class SmartCampaign(models.Model):
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
     folder = models.ForeignKey(Folder, models.PROTECT, null=True, blank=True, verbose_name=_("folder"))
-    definition = models.JSONField(_("definition"))  # as smartlists.definitions.dump writes it
-    # grows with every change, so that the second of two editors is told
+    definition = models.JSONField(_("definition"))  # the JSON form of `dump_definition`
+    # incremented by every change, so that the second of two concurrent edits is refused
     revision = models.PositiveIntegerField(default=1, editable=False)
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.DRAFT, editable=False)
-    # [after, up to] ids of the log between which activities trigger; the last one is open (null) while active
+    # [after, up to] ranges of log ids in which activities trigger; the last range is open (null) while active
     periods = models.JSONField(default=list, editable=False)
     version = models.ForeignKey(
         "CampaignVersion", models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
@@ -63,7 +63,7 @@ class SmartCampaign(models.Model):
 
 
 class CampaignVersion(models.Model):
-    """What a campaign was when people entered it; they finish on the version they entered with."""
+    """A version of a campaign's definition; people finish on the version they entered with."""
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
@@ -80,7 +80,7 @@ class CampaignVersion(models.Model):
 
 
 class CampaignUse(models.Model):
-    """One thing that a campaign names: protects it for as long as the campaign does."""
+    """A reference of a campaign to another object, which protects the object from deletion."""
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="uses")
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="campaign_uses")
@@ -128,10 +128,10 @@ class CampaignRun(Job):
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
     count = models.PositiveIntegerField()
     entered = models.PositiveIntegerField(default=0)
-    members = models.BinaryField()  # who is still to enter: a serialized pyroaring bitmap of person ids
+    members = models.BinaryField()  # people still to enter: a serialized pyroaring bitmap of person ids
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(db_default=Now())
-    # the dispatcher is alone, looks for runs by itself, and tries until everybody has entered
+    # no claim columns: a single dispatcher polls for runs and repeats until all people have entered
     problem = None  # type: ignore[assignment]
     progressed_at = None
 
@@ -147,7 +147,7 @@ class CampaignRun(Job):
 
 
 class ListWatch(models.Model):
-    """Who was on a smart list when a campaign last looked: what joining and leaving is told by."""
+    """The members of a smart list at the last check by a campaign: the base for detecting joins and leaves."""
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="watches")
     smart_list = models.ForeignKey("SmartList", models.CASCADE, related_name="+")
@@ -164,7 +164,7 @@ class ListWatch(models.Model):
 
 
 class CampaignEntry(models.Model):
-    """One person in one campaign because of one activity (or one run): where they are on its path."""
+    """One person in one campaign because of one activity (or one run), with the position on its path."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Under way")
@@ -187,7 +187,7 @@ class CampaignEntry(models.Model):
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="entries")
     version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
     person_id = models.IntegerField()
-    # what made the person enter: an activity, a run, or an evaluation of a smart list
+    # the cause of the entry: an activity, a run, or an evaluation of a smart list
     activity_id = models.BigIntegerField(null=True)
     run_id = models.BigIntegerField(null=True)
     evaluation_id = models.BigIntegerField(null=True)
@@ -195,10 +195,10 @@ class CampaignEntry(models.Model):
     state = models.CharField(max_length=8, choices=State.choices)
     reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
     depth = models.PositiveSmallIntegerField(default=0)
-    path = models.CharField(max_length=64, default="0")  # the step that comes next
+    path = models.CharField(max_length=64, default="0")  # the next step
     due_at = models.DateTimeField()
-    has_failed = models.BooleanField(default=False)  # some step
-    entered_at = models.DateTimeField()  # when the activity was recorded: what "once in 3 days" counts from
+    has_failed = models.BooleanField(default=False)  # true after any failed step
+    entered_at = models.DateTimeField()  # when the activity was recorded; "once in 3 days" counts from here
     dispatched_at = models.DateTimeField(db_default=Now())
     first_step_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -220,7 +220,7 @@ class CampaignEntry(models.Model):
             models.Index("person_id", name="campaign_entry_person"),
         ]
         constraints = [
-            # exactly once: the same activity never enters a person twice, whatever is killed or doubled
+            # exactly once: the same activity never enters a person twice, even after a killed or doubled process
             models.UniqueConstraint(
                 "campaign",
                 "person_id",
@@ -246,7 +246,7 @@ class CampaignEntry(models.Model):
 
 
 class StepOutcome(models.Model):
-    """What one step did for one entry: written in the transaction of its effect, so there is one of each."""
+    """The outcome of one step for one entry, written in the transaction of its effect: exactly one of each."""
 
     class Outcome(models.TextChoices):
         DONE = "done", _("Done")
@@ -274,7 +274,7 @@ class StepOutcome(models.Model):
 
 
 class CampaignEffect(models.Model):
-    """How deep in a chain of campaigns an activity was recorded; kept until the dispatcher has read that far."""
+    """The depth in a chain of campaigns at which an activity was recorded; kept until the dispatcher has read it."""
 
     activity_id = models.BigIntegerField(primary_key=True)
     depth = models.PositiveSmallIntegerField()
@@ -288,7 +288,7 @@ class CampaignEffect(models.Model):
 
 
 class CampaignTally(models.Model):
-    """How many people a campaign saw, by day (UTC) and by what became of them."""
+    """Counters of a campaign's people, by day (UTC) and by result."""
 
     pk = models.CompositePrimaryKey("campaign_id", "day", "what")
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="tallies")

@@ -1,4 +1,4 @@
-"""Copies of smart lists' members into static lists: those on a schedule, and those under way; see `lists.copies`."""
+"""Copies of smart lists' members into static lists: scheduled ones and those under way; see `lists.copies`."""
 
 from datetime import timedelta
 
@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from people.core.job_model import BeatClaim, End, Job, LifeCycle
 from people.models import StaticList
 
-QUIET = timedelta(minutes=5)  # beyond the time limit of an evaluation, until a run counts as dead
+QUIET = timedelta(minutes=5)  # time after the limit of an evaluation until a run counts as dead
 
 
 class ListCopy(Job):
-    """The members of a smart list, put on a static list: every so many minutes, or once while this is here."""
+    """A copy of a smart list's members to a static list: on a schedule, or once, deleted when done."""
 
     class Mode(models.TextChoices):
         ADD = "add", _("Add who is missing")
@@ -26,14 +26,14 @@ class ListCopy(Job):
         FAILED = "failed", _("Failed")
 
     smart_list = models.ForeignKey("SmartList", models.CASCADE, related_name="copies")
-    # protects the static list for as long as it is filled from here
+    # protects the static list as long as it is filled by this copy
     static_list = models.ForeignKey(StaticList, models.PROTECT, related_name="copies", verbose_name=_("static list"))
     mode = models.CharField(max_length=8, choices=Mode.choices, default=Mode.ADD)
     every_minutes = models.PositiveIntegerField(null=True)  # null: once
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
-    asked_at = models.DateTimeField()  # when the run that is under way, or the last one, was asked for
+    asked_at = models.DateTimeField()  # when the present or last run was requested
     progressed_at = models.DateTimeField()
-    as_of = models.DateTimeField(null=True)  # of the members that were copied last
+    as_of = models.DateTimeField(null=True)  # moment of the evaluation that was copied last
     joined = models.PositiveIntegerField(null=True)
     left = models.PositiveIntegerField(null=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")

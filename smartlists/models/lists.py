@@ -1,6 +1,6 @@
-"""Smart lists, what they use, and what they were found to hold.
+"""Smart lists, their references, and their stored evaluations.
 
-Written through `lists.editing` and `evaluation.stored` only.
+Written by `lists.editing` and `evaluation.stored` only.
 """
 
 from datetime import timedelta
@@ -18,16 +18,16 @@ from people.core.models import Folder
 from people.models import PersonField, StaticList
 from smartlists.rules.model import Rules, load
 
-GRACE = timedelta(minutes=2)  # beyond its time limit, until an evaluation that is still running counts as dead
+GRACE = timedelta(minutes=2)  # time after its limit until a running evaluation counts as dead
 
 
 def bitmap(stored: bytes | memoryview | None) -> BitMap:
-    """The bitmap that a column holds; an empty one for no value."""
+    """The bitmap stored in a column; an empty bitmap for no value."""
     return BitMap.deserialize(bytes(stored)) if stored else BitMap()
 
 
 class SmartList(models.Model):
-    """Rules that say who is on the list: always current."""
+    """A list whose members are defined by rules, always current."""
 
     name = models.CharField(_("name"), max_length=255)
     description = models.TextField(_("description"), blank=True)
@@ -35,12 +35,12 @@ class SmartList(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("owner")
     )
-    rules = models.JSONField(_("rules"))  # as smartlists.rules.dump writes them
-    # grows with every change, so that the second of two editors is told
+    rules = models.JSONField(_("rules"))  # the JSON form of `dump_rules`
+    # incremented by every change, so that the second of two concurrent edits is refused
     revision = models.PositiveIntegerField(default=1, editable=False)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)
     evaluate_every_minutes = models.PositiveIntegerField(_("evaluated every (minutes)"), null=True, blank=True)
-    # what page, export and API show: moved in one guarded update, see evaluating
+    # the evaluation that page, export and API show; set by one guarded update in `evaluation.stored`
     current = models.OneToOneField(
         "StoredEvaluation", models.SET_NULL, null=True, blank=True, editable=False, related_name="current_of"
     )
@@ -69,7 +69,7 @@ class SmartList(models.Model):
 
 
 class SmartListUse(models.Model):
-    """One thing that a smart list's rules name: protects it for as long as they do."""
+    """A reference of a smart list's rules to another object, which protects the object from deletion."""
 
     smart_list = models.ForeignKey(SmartList, models.CASCADE, related_name="uses")
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="smart_list_uses")
@@ -99,7 +99,7 @@ class SmartListUse(models.Model):
 
 
 class StoredEvaluation(Job):
-    """What one evaluation of a smart list found. Its rows are the list's history."""
+    """The result of one evaluation of a smart list. The rows are the list's history."""
 
     class State(models.TextChoices):
         PENDING = "pending", _("Waiting")
@@ -110,7 +110,7 @@ class StoredEvaluation(Job):
     smart_list = models.ForeignKey(SmartList, models.CASCADE, related_name="evaluations")
     state = models.CharField(max_length=8, choices=State.choices, default=State.PENDING)
     rules = models.JSONField()
-    revision = models.PositiveIntegerField()  # of the list, when its rules were taken
+    revision = models.PositiveIntegerField()  # of the list at the time of the request
     requested_at = models.DateTimeField(auto_now_add=True)
     progressed_at = models.DateTimeField(null=True, db_column="started_at")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -119,7 +119,7 @@ class StoredEvaluation(Job):
     per_filter = models.JSONField(default=list)
     seconds = models.FloatField(null=True)
     # serialized pyroaring bitmaps of person ids; joined and left since the evaluation before
-    members = models.BinaryField(null=True)  # dropped from old ones, see evaluating.KEPT
+    members = models.BinaryField(null=True)  # deleted from old rows, see `evaluation.stored.KEPT`
     joined = models.BinaryField(null=True)
     left = models.BinaryField(null=True)
 
@@ -151,10 +151,10 @@ class StoredEvaluation(Job):
 
     @property
     def has_other_rules(self) -> bool:
-        """Whether the list's rules were changed since."""
+        """True if the list's rules were changed since."""
         return self.rules != self.smart_list.rules
 
     @property
     def person_ids(self) -> BitMap:
-        """The members' ids. Empty for one so old that only its count was kept."""
+        """The members' ids; empty for an old evaluation of which only the count is kept."""
         return bitmap(self.members)

@@ -1,4 +1,4 @@
-"""Views of members: the columns and the order that somebody keeps under a name, for the members of every list."""
+"""Saved views of members: a user's named columns and order, for the members of every list."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ MOST_COLUMNS, MOST_VIEWS = 20, 50
 
 
 class MemberView(models.Model):
-    """One person's choice of columns and order, by its name."""
+    """A user's saved columns and order, with a name."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     name = models.CharField(gettext_lazy("name"), max_length=255)
@@ -36,13 +36,13 @@ class MemberView(models.Model):
 
 @transaction.atomic
 def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
-    """Keep a view for the user `by`; one of the same name is replaced.
+    """Save a view for the user `by`; replaces a view of the same name.
 
     Raises `RejectedError` (`missing_value`, `unknown_field`, `too_many_values`).
     """
     checked = naming.name(name)
-    known = catalog.catalogue()
-    if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in known]:
+    fields = catalog.catalogue()
+    if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in fields]:
         raise RejectedError(
             Problem(Code.UNKNOWN_FIELD, _("There is no such person field."), ("columns",), "", unknown[0][:80])
         )
@@ -50,22 +50,22 @@ def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
         message = _("At most %(limit)s columns can be shown.") % {"limit": MOST_COLUMNS}
         raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("columns",)))
     mine = MemberView.objects.select_for_update().filter(user=by)
-    found = mine.filter(name__iexact=checked).first()
-    if found is None and mine.count() >= MOST_VIEWS:
+    view = mine.filter(name__iexact=checked).first()
+    if view is None and mine.count() >= MOST_VIEWS:
         message = _("At most %(limit)s views can be kept.") % {"limit": MOST_VIEWS}
         raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("name",)))
-    found = found or MemberView(user=by)
-    found.name, found.columns, found.order = checked, list(columns), order
+    view = view or MemberView(user=by)
+    view.name, view.columns, view.order = checked, list(columns), order
     with naming.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):
-        found.save()
-    return found
+        view.save()
+    return view
 
 
 def of_user(by: Any) -> Sequence[MemberView]:
-    """The views that the user keeps, by name."""
+    """The saved views of the user, by name."""
     return list(MemberView.objects.filter(user=by).order_by(Lower("name")))
 
 
 def forget(view_id: int, by: Any) -> None:
-    """Drop a view of the user; another's, or one that is gone, is left alone."""
+    """Delete a view of the user; ignores views of other users and unknown ids."""
     MemberView.objects.filter(pk=view_id, user=by).delete()

@@ -1,4 +1,4 @@
-"""Answers to questions about activities that are read too long for a page to wait; see `lists.reports`."""
+"""Stored answers of reports on activities that take too long for a page; see `lists.reports`."""
 
 from datetime import timedelta
 
@@ -8,25 +8,25 @@ from django.utils.translation import gettext_lazy as _
 from people.core.job_model import BeatClaim, End, Job, LifeCycle
 from people.datatypes.canonical import ExactDecoder, ExactEncoder
 
-JOB_SECONDS = 300  # that working out one answer may take
-GRACE = timedelta(seconds=120)  # beyond that, until the work counts as lost
+JOB_SECONDS = 300  # time limit for computing one answer
+GRACE = timedelta(seconds=120)  # time after the limit until the work counts as lost
 
 
 class StoredReport(Job):
-    """One question, its last answer, and whether a newer one is being worked out."""
+    """One question, its last answer, and the state of the computation of a newer one."""
 
     class State(models.TextChoices):
         RUNNING = "running", _("Being worked out")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 
-    question = models.JSONField(unique=True)  # as reporting.Question.dump writes it
+    question = models.JSONField(unique=True)  # the JSON form of `lists.reports.ReportQuestion.dump`
     state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
-    asked_at = models.DateTimeField()  # when the work that runs, or the last one, was asked for
-    # the last answer there was
+    asked_at = models.DateTimeField()  # when the present or last computation was requested
+    # the last answer
     rows = models.JSONField(null=True, encoder=ExactEncoder, decoder=ExactDecoder)
     as_of = models.DateTimeField(null=True)
-    people_as_of = models.DateTimeField(null=True)  # of the smart list whose people it looks at
+    people_as_of = models.DateTimeField(null=True)  # moment of the evaluation of the smart list, if any
     seconds = models.FloatField(null=True)
 
     life = LifeCycle(

@@ -1,4 +1,4 @@
-"""Where campaigns send things: webhooks with their deliveries, and alert e-mails that wait to be sent."""
+"""Outgoing messages of campaigns: webhooks with their deliveries, and alert e-mails."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Webhook(models.Model):
-    """An address outside that campaigns call."""
+    """An external address that campaigns call."""
 
     class Method(models.TextChoices):
         POST = "POST"
@@ -27,7 +27,7 @@ class Webhook(models.Model):
         TEXT = "text", _("Text template")
 
     class Payload(models.IntegerChoices):
-        """What the data of a CloudEvent without a template look like; a version is never changed."""
+        """The format of a CloudEvent's data without a template; a version is never changed."""
 
         TEXTS = 1, _("1: values as text")
         ATTRIBUTES = 2, _("2: attributes with JSON types")
@@ -43,14 +43,14 @@ class Webhook(models.Model):
     body = models.TextField(_("body template"), blank=True)
     secret = models.BinaryField(null=True, editable=False)  # sealed, see `webhooks.secrets`; never shown
     secret_key_name = models.CharField(max_length=64, blank=True, editable=False)
-    # the version before makes webhooks without it, and sends what it knows: texts
+    # the previous release creates webhooks without this column and sends texts, hence the database default
     payload_version = models.PositiveSmallIntegerField(
         _("version of the data"), choices=Payload.choices, default=Payload.ATTRIBUTES, db_default=Payload.TEXTS
     )
     per_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=600)
     timeout_seconds = models.PositiveSmallIntegerField(_("seconds to wait for a reply"), default=10)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)
-    # the circuit breaker: failures in a row, and until when nothing is sent
+    # the circuit breaker: consecutive failures, and until when no call is made
     failures = models.PositiveIntegerField(default=0, editable=False)
     open_until = models.DateTimeField(null=True, editable=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
@@ -71,22 +71,22 @@ class Webhook(models.Model):
 
 
 class WebhookDelivery(models.Model):
-    """One call that a campaign wants made: sent until it is accepted, or for 24 hours."""
+    """One queued call of a campaign: retried until it is accepted, for at most 24 hours."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
         DELIVERED = "delivered", _("Delivered")
         DEAD = "dead", _("Given up")
 
-    key = models.UUIDField(default=uuid.uuid4)  # what the receiver tells repeats by
+    key = models.UUIDField(default=uuid.uuid4)  # lets the receiver recognize repeats
     webhook = models.ForeignKey(Webhook, models.CASCADE, related_name="deliveries")
     entry = models.ForeignKey("CampaignEntry", models.CASCADE, related_name="deliveries")
     path = models.CharField(max_length=64)
     person_id = models.IntegerField()
-    lane = models.PositiveSmallIntegerField()  # deliveries of one lane go out in order, one after another
+    lane = models.PositiveSmallIntegerField()  # deliveries of one lane are sent in order, one after another
     method = models.CharField(max_length=8)
     url = models.TextField()
-    headers = models.JSONField(default=dict)  # as a webhook's
+    headers = models.JSONField(default=dict)  # as in Webhook
     sealed_headers = models.BinaryField(null=True)
     headers_key_name = models.CharField(max_length=64, blank=True, default="", db_default="")
     body = models.TextField(blank=True)
@@ -118,7 +118,7 @@ class WebhookDelivery(models.Model):
 
 
 class AlertEmail(models.Model):
-    """One alert that waits to be sent, or was."""
+    """One alert e-mail, waiting or finished."""
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")

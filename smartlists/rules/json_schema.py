@@ -1,6 +1,6 @@
-"""The JSON Schema (2020-12) of the JSON form of rules: what can be said without knowing any name.
+"""The JSON Schema (2020-12) of the JSON form of rules, as far as it does not depend on names in the database.
 
-It is for editors and programs; `rules.parse` alone decides, since only it knows fields, types and lists.
+It is for editors and programs. Only `rules.parsing` validates completely, as it has the fields, types and lists.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Json = dict[str, Any]
 
 
 def document() -> Json:
-    """The schema as a JSON object, made from the tables by which rules are read."""
+    """The schema as a JSON object, generated from the tables that the parser uses."""
     return {
         "$schema": META_SCHEMA,
         "title": TITLE,
@@ -40,14 +40,14 @@ def document() -> Json:
         "else": {"properties": {"logic": {"maxLength": 0}}},
         "$defs": {
             "filter": {"oneOf": [{"$ref": f"#/$defs/{kind}"} for kind in rules.FILTERS.classes]},
-            **{kind: made() for kind, made in FILTER_SCHEMAS.items()},
+            **{kind: schema() for kind, schema in FILTER_SCHEMAS.items()},
             **_parts(),
         },
     }
 
 
 def _parts() -> Json:
-    """The schemas of what filters are made of."""
+    """The schemas of the parts of filters."""
     compared = {"$ref": "#/$defs/comparison"}
     return {
         "value": {"type": ["string", "number", "boolean"]},
@@ -95,11 +95,11 @@ def _parts() -> Json:
 
 
 def _object(kind: str | None, properties: Json, required: list[str], **more: Any) -> Json:
-    """A closed object; with a kind where filters are told apart by it."""
+    """The schema of an object without further properties; with a constant `kind` for filters."""
     if kind is not None:
         properties = {"kind": {"type": "string", "const": kind}, **properties}
         required = ["kind", *required]
-    # unevaluated, not additional: a comparison brings properties of its own
+    # unevaluated instead of additional, as a comparison adds properties of its own
     return {"type": "object", "properties": properties, "required": required, "unevaluatedProperties": False, **more}
 
 
@@ -115,7 +115,7 @@ def _name(special: bool = False) -> Json:
 
 
 def _empty() -> Json:
-    """What aggregates, which ignore rows without the value, do not take."""
+    """The schema of `empty`; aggregates do not have it, as they ignore rows without a value."""
     return {
         "description": "What becomes of no value, whatever the operator says.",
         "type": "string",
@@ -129,7 +129,7 @@ def _counts() -> Json:
 
 
 def _values_of(shape: Shape) -> Json:
-    """How many values the operators of one shape take."""
+    """The schema of the number of values for operators of one shape."""
     names = [operator.name for operator in OPERATORS.values() if operator.shape is shape]
     fewest, most = operators.HOW_MANY[shape]
     then: Json = {"properties": {"values": {"minItems": fewest, "maxItems": most}}}

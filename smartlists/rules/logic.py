@@ -1,7 +1,7 @@
 """Rule logic: expressions over the numbers of filters, like `1 and (2 or not 3)`.
 
-`not` binds tightest; mixing `and` with `or` at one level needs parentheses, so nobody has to know which of
-them would win.
+`not` binds tightest; mixing `and` with `or` at one level needs parentheses, so that no precedence between them has
+to be known.
 """
 
 import re
@@ -46,24 +46,24 @@ Expression = Number | Not | Group
 
 
 def parse(text: Any, filters: int) -> Expression:
-    """The expression that `text` writes about filters 1 to `filters`, all of which it must use.
+    """Parse `text`, an expression over the filters 1 to `filters`, each of which must occur.
 
-    Raises `RejectedError` (`bad_logic`) saying the column and what was expected there.
+    Raises `RejectedError` (`bad_logic`) with the column and the expected tokens.
     """
     if not isinstance(text, str):
-        raise _refused(_("expected an expression over the numbers of the filters, like “1 and (2 or 3)”"))
+        raise _bad_logic(_("expected an expression over the numbers of the filters, like “1 and (2 or 3)”"))
     if len(text) > MAX_LENGTH:
-        raise _refused(_("the logic may take at most 2,000 characters"))
+        raise _bad_logic(_("the logic may take at most 2,000 characters"))
     parser = _Parser(text, filters)
     expression = parser.whole()
     left_out = sorted(set(range(1, filters + 1)) - set(numbers(expression)))
     if left_out:
-        raise _refused(_("filter %(number)s is left out") % {"number": ", ".join(map(str, left_out))})
+        raise _bad_logic(_("filter %(number)s is left out") % {"number": ", ".join(map(str, left_out))})
     return expression
 
 
 def write(expression: Expression) -> str:
-    """The one text of an expression; `parse` gives the expression back."""
+    """The canonical text of an expression; `parse_logic` returns the expression."""
     if isinstance(expression, Number):
         return str(expression.number)
     if isinstance(expression, Not):
@@ -72,7 +72,7 @@ def write(expression: Expression) -> str:
 
 
 def numbers(expression: Expression) -> Iterator[int]:
-    """The filter numbers that the expression uses, in order, as often as it does."""
+    """Yield the filter numbers in the expression, in order, with repeats."""
     if isinstance(expression, Number):
         yield expression.number
     elif isinstance(expression, Not):
@@ -97,7 +97,7 @@ def fold(
 
 
 def moved(expression: Expression, number: int, to: int) -> Expression:
-    """The same meaning after the filter `number` became number `to` and those between shifted."""
+    """The expression with the same meaning after filter `number` was moved to `to` and those between shifted."""
 
     def renumbered(old: int) -> int:
         if old == number:
@@ -110,13 +110,13 @@ def moved(expression: Expression, number: int, to: int) -> Expression:
 
 
 def removed(expression: Expression, number: int) -> Expression | None:
-    """The meaning of the other filters after the filter `number` is gone; None when nothing is left."""
-    kept = _without(expression, number)
-    return None if kept is None else _map(kept, lambda old: old - 1 if old > number else old)
+    """The expression without the filter `number`, later filters renumbered; None when nothing is left."""
+    remaining = _without(expression, number)
+    return None if remaining is None else _map(remaining, lambda old: old - 1 if old > number else old)
 
 
 def added(expression: Expression | None, number: int) -> Expression:
-    """The expression with one more filter that must hold too."""
+    """The expression joined by "and" with one more filter."""
     if expression is None:
         return Number(number)
     if isinstance(expression, Group) and expression.word == "and":
@@ -125,7 +125,7 @@ def added(expression: Expression | None, number: int) -> Expression:
 
 
 def joined(word: str, filters: int) -> Expression | None:
-    """What "all" (word "and") or "any" ("or") of the filters says."""
+    """The expression for "all" (word "and") or "any" ("or") of the filters; None without filters."""
     parts = tuple(Number(number) for number in range(1, filters + 1))
     return Group(word, parts) if len(parts) > 1 else (parts[0] if parts else None)
 
@@ -146,8 +146,8 @@ def _map(expression: Expression, renumbered: Callable[[int], int]) -> Expression
 
 def _without(expression: Expression, number: int) -> Expression | None:
     def join(word: str, parts: list[Expression | None]) -> Expression | None:
-        kept = tuple(part for part in parts if part is not None)
-        return Group(word, kept) if len(kept) > 1 else (kept[0] if kept else None)
+        remaining = tuple(part for part in parts if part is not None)
+        return Group(word, remaining) if len(remaining) > 1 else (remaining[0] if remaining else None)
 
     return fold(
         expression,
@@ -157,12 +157,12 @@ def _without(expression: Expression, number: int) -> Expression | None:
     )
 
 
-def _refused(message: str, expected: str = "", got: str = "") -> RejectedError:
+def _bad_logic(message: str, expected: str = "", got: str = "") -> RejectedError:
     return RejectedError(Problem(Code.BAD_LOGIC, message, ("logic",), expected, got))
 
 
 class _Parser:
-    """One pass over the tokens, one token ahead; knows the column of each."""
+    """A parser with one token of lookahead; keeps the column of each token."""
 
     def __init__(self, text: str, filters: int) -> None:
         self.filters = filters
@@ -200,7 +200,7 @@ class _Parser:
 
     def _enclosed(self, depth: int) -> Expression:
         if depth == MAX_DEPTH:
-            raise _refused(
+            raise _bad_logic(
                 _("column %(column)s: parentheses may be nested at most 30 deep") % {"column": self._column()}
             )
         self.position += 1
@@ -216,7 +216,7 @@ class _Parser:
         number = int(self.tokens[self.position][1])
         if not 1 <= number <= self.filters:
             message = _("column %(column)s: there is no filter %(number)s")
-            raise _refused(message % {"column": self._column(), "number": number}, "", str(number))
+            raise _bad_logic(message % {"column": self._column(), "number": number}, "", str(number))
         self.position += 1
         return Number(number)
 
@@ -228,10 +228,12 @@ class _Parser:
 
     def _mixed(self) -> RejectedError:
         message = _("column %(column)s: “and” and “or” are mixed here; use parentheses to say which belongs together")
-        return _refused(message % {"column": self._column()})
+        return _bad_logic(message % {"column": self._column()})
 
     def _unexpected(self, expected: str) -> RejectedError:
         got = self._ahead()
-        shown = show(got) if got is not None else _("the end")
+        got_text = show(got) if got is not None else _("the end")
         message = _("column %(column)s: expected %(expected)s, got “%(got)s”")
-        return _refused(message % {"column": self._column(), "expected": expected, "got": shown}, expected, shown)
+        return _bad_logic(
+            message % {"column": self._column(), "expected": expected, "got": got_text}, expected, got_text
+        )

@@ -1,7 +1,7 @@
 """The rules of a smart list: frozen dataclasses, and their JSON form, version 1.
 
-`parse` checks everything and reports every problem with its path; `load` trusts what `dump` wrote. Values are
-canonical text, whatever their type, so that equal rules are equal objects.
+`parsing.parse_rules` checks everything and reports every problem with its path; `load_rules` trusts the output of
+`dump_rules`. Values are canonical text, whatever their type, so that equal rules are equal objects.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,17 +17,17 @@ ALL, ANY, ADVANCED = "all", "any", "advanced"
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A condition on one value of the row that an activity filter looks for."""
+    """A condition on one value of the activity that a filter matches."""
 
     field: str
     operator: str
     values: tuple[str, ...] = ()
-    empty: str | None = None  # "include" or "exclude": overrides what becomes of no value
+    empty: str | None = None  # "include" or "exclude": overrides the treatment of a missing value
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many rows; without one an activity filter wants at least one."""
+    """A condition on the number of activities; without a count an activity filter requires at least one."""
 
     operator: str
     values: tuple[str, ...]
@@ -41,7 +41,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A condition on something computed from one field of all the rows that a filter found."""
+    """A condition on an aggregate over one field of all matching activities."""
 
     function: str
     field: str
@@ -59,7 +59,7 @@ class PersonField:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """Did, or did not do: the latter is the complement of the whole card."""
+    """A filter on activities; "did not" (`did` false) is the complement of the whole filter."""
 
     type: str
     did: bool = True
@@ -100,7 +100,7 @@ Filter = PersonField | Activity | Sequence | StaticList | SmartList
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All of a list's filters and how they combine; `logic` only where match is "advanced"."""
+    """The filters of a list and their combination; `logic` only where match is "advanced"."""
 
     match: str = ALL
     filters: tuple[Filter, ...] = ()
@@ -108,19 +108,19 @@ class Rules:
 
     @property
     def expression(self) -> rule_logic.Expression | None:
-        """How the filters combine; None when there are none."""
+        """The combination of the filters as an expression; None without filters."""
         if self.match == ADVANCED:
             return rule_logic.parse(self.logic, len(self.filters))
         return rule_logic.joined("or" if self.match == ANY else "and", len(self.filters))
 
 
 def load(stored: Mapping[str, Any]) -> Rules:
-    """The rules that `dump` wrote; nothing is checked."""
-    return Rules(stored["match"], tuple(_loaded(item) for item in stored["filters"]), stored.get("logic", ""))
+    """Create rules from the output of `dump_rules`, without checks."""
+    return Rules(stored["match"], tuple(_load_filter(item) for item in stored["filters"]), stored.get("logic", ""))
 
 
 def dump(rules: Rules) -> dict[str, Any]:
-    """The JSON form; `parse` and `load` give the rules back."""
+    """The JSON form; `parsing.parse_rules` and `load_rules` return equal rules."""
     form: dict[str, Any] = {"version": VERSION, "match": rules.match}
     if rules.match == ADVANCED:
         form["logic"] = rules.logic
@@ -130,7 +130,7 @@ def dump(rules: Rules) -> dict[str, Any]:
 
 def dump_filter(item: Filter) -> dict[str, Any]:
     """The JSON form of one filter."""
-    return {"kind": FILTERS.name_of(item), **_dumped(item)}
+    return {"kind": FILTERS.name_of(item), **_dump_part(item)}
 
 
 FILTERS = Kinds(
@@ -143,49 +143,51 @@ FILTERS = Kinds(
     }
 )
 _NAMES = {"is_not": "not"}
-_ALWAYS = frozenset({"did", "member"})  # written also when they are what they are by default
+_ALWAYS = frozenset({"did", "member"})  # written even if they have their default value
 
 
-def _dumped(item: Any) -> dict[str, Any]:
+def _dump_part(item: Any) -> dict[str, Any]:
     form: dict[str, Any] = {}
     for part in fields(item):
         value = getattr(item, part.name)
         if value != part.default or part.name in _ALWAYS:
-            form[_NAMES.get(part.name, part.name)] = _dumped_value(value)
+            form[_NAMES.get(part.name, part.name)] = _dump_value(value)
     return form
 
 
-def _dumped_value(value: Any) -> Any:
+def _dump_value(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_dumped_value(part) for part in value]
-    return value if isinstance(value, str | int) else _dumped(value)
+        return [_dump_value(part) for part in value]
+    return value if isinstance(value, str | int) else _dump_part(value)
 
 
-def _loaded(form: Mapping[str, Any]) -> Filter:
-    item: Filter = _made(FILTERS.classes[form["kind"]], {name: value for name, value in form.items() if name != "kind"})
+def _load_filter(form: Mapping[str, Any]) -> Filter:
+    item: Filter = _create(
+        FILTERS.classes[form["kind"]], {name: value for name, value in form.items() if name != "kind"}
+    )
     return item
 
 
 _PARTS: Mapping[str, type] = {"constraints": Constraint, "steps": Step, "count": Count, "aggregate": Aggregate}
 
 
-def _made(made: type, form: Mapping[str, Any]) -> Any:
-    return made(**{("is_not" if name == "not" else name): _part(name, value) for name, value in form.items()})
+def _create(cls: type, form: Mapping[str, Any]) -> Any:
+    return cls(**{("is_not" if name == "not" else name): _part(name, value) for name, value in form.items()})
 
 
 def _part(name: str, value: Any) -> Any:
     if isinstance(value, list):
-        return tuple(_made(_PARTS[name], part) if isinstance(part, dict) else part for part in value)
-    return _made(_PARTS[name], value) if isinstance(value, dict) else value
+        return tuple(_create(_PARTS[name], part) if isinstance(part, dict) else part for part in value)
+    return _create(_PARTS[name], value) if isinstance(value, dict) else value
 
 
 def fields_of(item: Filter) -> Iterator[tuple[str, str]]:
-    """(activity type, field) for every field of an activity that a filter names."""
+    """Yield (activity type, field) for every activity field in a filter."""
     yield from ACTIVITY_FIELDS.of(item)(item)
 
 
 def types_of(item: Filter) -> Iterator[str]:
-    """The API names of the activity types that a filter names."""
+    """Yield the API names of the activity types in a filter."""
     yield from ACTIVITY_TYPES.of(item)(item)
 
 
@@ -200,27 +202,27 @@ def _fields_of_sequence(item: Sequence) -> Iterator[tuple[str, str]]:
         yield from ((step.type, constraint.field) for constraint in step.constraints)
 
 
-def _nothing(_item: Any) -> tuple[()]:
+def _no_names(_item: Any) -> tuple[()]:
     return ()
 
 
 ACTIVITY_FIELDS: Facet[Callable[[Any], Iterable[tuple[str, str]]]] = FILTERS.facet(
     "activity fields that it names",
     {
-        "person_field": _nothing,
+        "person_field": _no_names,
         "activity": _fields_of_activity,
         "sequence": _fields_of_sequence,
-        "static_list": _nothing,
-        "smart_list": _nothing,
+        "static_list": _no_names,
+        "smart_list": _no_names,
     },
 )
 ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
     "activity types that it names",
     {
-        "person_field": _nothing,
+        "person_field": _no_names,
         "activity": lambda item: (item.type,),
         "sequence": lambda item: (step.type for step in item.steps),
-        "static_list": _nothing,
-        "smart_list": _nothing,
+        "static_list": _no_names,
+        "smart_list": _no_names,
     },
 )

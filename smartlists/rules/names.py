@@ -1,4 +1,4 @@
-"""What people call the things that rules speak of, and back to the thing itself."""
+"""Names of types, fields and lists in rules: from object to shown name, and from name to object."""
 
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
@@ -11,14 +11,14 @@ from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
 def plain_key(name: str) -> str:
-    """How names of fields and lists are compared: without case, blanks around them do not count."""
+    """The comparison key of names of fields and lists: case and surrounding blanks are ignored."""
     return text_key(name.strip())
 
 
 class Index:
-    """Things of one kind by what people may write for them.
+    """Objects of one kind by all names that users can write for them.
 
-    `tiers` are tried in turn: an earlier name hides a later one. The last resort are the exact API names.
+    `tiers` are tried in turn: a name in an earlier tier hides the same name in a later one. Exact API names come last.
     """
 
     def __init__(
@@ -28,37 +28,37 @@ class Index:
         self._tiers: list[dict[str, list[Any]]] = []
         self._labels: dict[str, str] = {}
         for tier in tiers:
-            found: dict[str, list[Any]] = {}
-            for label, thing in tier:
-                found.setdefault(key(label), []).append(thing)
+            objects: dict[str, list[Any]] = {}
+            for label, item in tier:
+                objects.setdefault(key(label), []).append(item)
                 self._labels.setdefault(key(label), label)
-            self._tiers.append(found)
+            self._tiers.append(objects)
         self._api_names = frozenset(api_names)
 
     def find(self, name: str) -> list[Any]:
-        """The things that `name` may mean: none when it is unknown, several when it is ambiguous."""
-        wanted = self._key(name)
+        """The objects that `name` can mean: none when it is unknown, several when it is ambiguous."""
+        wanted_key = self._key(name)
         for tier in self._tiers:
-            if wanted in tier:
-                return tier[wanted]
+            if wanted_key in tier:
+                return tier[wanted_key]
         return [name] if name in self._api_names else []
 
     def has_api_name(self, name: str) -> bool:
         return name in self._api_names
 
     def closest(self, name: str) -> str:
-        """The known name most like `name`, or nothing."""
-        known = {**{self._key(api_name): api_name for api_name in self._api_names}, **self._labels}
-        close = get_close_matches(self._key(name)[:100], known, n=1, cutoff=0.5)
-        return known[close[0]] if close else ""
+        """The existing name most similar to `name`, or an empty text."""
+        names = {**{self._key(api_name): api_name for api_name in self._api_names}, **self._labels}
+        close = get_close_matches(self._key(name)[:100], names, n=1, cutoff=0.5)
+        return names[close[0]] if close else ""
 
-    def means_only(self, label: str, thing: Any) -> bool:
-        """Whether `label` leads back to `thing` and to nothing else."""
-        return self.find(label) == [thing]
+    def means_only(self, label: str, item: Any) -> bool:
+        """True if `label` identifies `item` and no other object."""
+        return self.find(label) == [item]
 
 
 class Naming:
-    """The indexes over one reading of the catalogue, each made when first needed."""
+    """The name indexes of one catalogue, each built when first needed."""
 
     def __init__(self, catalogue: Vocabulary) -> None:
         self.catalogue = catalogue
@@ -96,8 +96,12 @@ class Naming:
     def activity_fields(self, activity_type: str) -> Index:
         """The fields of all approved versions of a type; empty for an unknown type."""
         if activity_type not in self._fields:
-            known = self.catalogue.types.get(activity_type)
-            fields = [field for field in known.fields.values() if field.api_name not in MOMENTS] if known else []
+            vocabulary_type = self.catalogue.types.get(activity_type)
+            fields = (
+                [field for field in vocabulary_type.fields.values() if field.api_name not in MOMENTS]
+                if vocabulary_type
+                else []
+            )
             self._fields[activity_type] = Index(
                 ((field.name, field.api_name) for field in fields if field.is_live),
                 ((field.shown_name, field.api_name) for field in fields if field.is_live),
@@ -106,32 +110,32 @@ class Naming:
         return self._fields[activity_type]
 
     def type_label(self, api_name: str) -> str:
-        known = self.catalogue.types.get(api_name)
-        return known.filter_name if known else api_name
+        vocabulary_type = self.catalogue.types.get(api_name)
+        return vocabulary_type.filter_name if vocabulary_type else api_name
 
     def shown_type_label(self, api_name: str) -> str:
-        """As pages say it, in the reader's language."""
-        known = self.catalogue.types.get(api_name)
-        return known.shown_filter_name if known else api_name
+        """The label on pages, in the reader's language."""
+        vocabulary_type = self.catalogue.types.get(api_name)
+        return vocabulary_type.shown_filter_name if vocabulary_type else api_name
 
     def person_label(self, api_name: str) -> str:
-        known = self.catalogue.person_fields.get(api_name)
-        return known.label if known else api_name
+        field = self.catalogue.person_fields.get(api_name)
+        return field.label if field else api_name
 
     def shown_person_label(self, api_name: str) -> str:
-        """As pages say it, in the reader's language; text forms keep to `person_label`, which every reader has."""
-        known = self.catalogue.person_fields.get(api_name)
-        return known.shown_label if known else api_name
+        """The label on pages, in the reader's language; text forms use `person_label`, the same for all readers."""
+        field = self.catalogue.person_fields.get(api_name)
+        return field.shown_label if field else api_name
 
     def activity_label(self, activity_type: str, api_name: str) -> str:
-        known = self.catalogue.types.get(activity_type)
-        field = known.fields.get(api_name) if known else None
+        vocabulary_type = self.catalogue.types.get(activity_type)
+        field = vocabulary_type.fields.get(api_name) if vocabulary_type else None
         return field.name if field else api_name
 
     def shown_activity_label(self, activity_type: str, api_name: str) -> str:
-        """As pages say it, in the reader's language."""
-        known = self.catalogue.types.get(activity_type)
-        field = known.fields.get(api_name) if known else None
+        """The label on pages, in the reader's language."""
+        vocabulary_type = self.catalogue.types.get(activity_type)
+        field = vocabulary_type.fields.get(api_name) if vocabulary_type else None
         return field.shown_name if field else api_name
 
 

@@ -1,7 +1,7 @@
-"""What operators mean: the values they take, and the stretches of time that they name.
+"""The meaning of operators: the values they take, and the time ranges they define.
 
-Tables of two kinds: how an operator is used (`OPERATORS`), and what it does, one table a family of data types.
-A negative operator is the complement of its positive one, so it also holds where there is no value.
+There are two kinds of tables: the use of an operator (`OPERATORS`), and its effect, one table per family of data
+types. A negative operator is the complement of its positive one, so it also holds where there is no value.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,13 +22,13 @@ from smartlists.rules.periods import SMALLEST, Clock
 
 MAX_VALUES = 1_000
 INCLUDE, EXCLUDE = "include", "exclude"
-MANY_RANGES = 8  # more than so many are compared as one multirange
+MANY_RANGES = 8  # more ranges are compared as one multirange
 
 Range = tuple[Any, Any]  # [start, end) of dates or of moments; None is no bound
 
 
 class Shape(StrEnum):
-    """What an operator wants to be given."""
+    """The values that an operator takes."""
 
     NOTHING = "nothing"
     ONE = "one value"
@@ -50,7 +50,7 @@ HOW_MANY: Mapping[Shape, tuple[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """How an operator is used; a negative one names the operator whose complement it is."""
+    """The use of an operator; `negates` is the operator of which it is the complement."""
 
     name: str
     shape: Shape
@@ -98,7 +98,7 @@ COUNT_OPERATORS: Mapping[str, Shape] = {
 
 
 def _any_number(value: Any, _zone: tzinfo) -> Decimal:
-    """Any decimal number, as sums and averages give them."""
+    """Parse any decimal number, as sums and averages can produce."""
     text = value if isinstance(value, str) else BY_NAME["string"].parse(value, UTC)
     if len(text) > 60:
         raise BadValueError(Code.OUT_OF_RANGE, _("a number of at most 60 characters"))
@@ -109,12 +109,12 @@ def _any_number(value: Any, _zone: tzinfo) -> Decimal:
         exact = Decimal(text.strip())
     except InvalidOperation:  # the exponent alone is too long
         exact = Decimal("Infinity")
-    if not is_bounded(exact):  # a zero with a billion places, or what a double takes for zero
+    if not is_bounded(exact):  # a zero with a billion places, or a number that a double rounds to zero
         raise BadValueError(Code.OUT_OF_RANGE, _("a number"))
     return exact
 
 
-# what sums and averages are, whatever the field's own type
+# the type of sums and averages, whatever the field's own type
 NUMBER = replace(
     BY_NAME["currency"], name="number", label=_("Number"), expects=_("a number"), example="3.5", parse=_any_number
 )
@@ -122,20 +122,20 @@ MOMENT = BY_NAME["datetime"]
 
 
 def shape_of(data_type: DataType, operator: str) -> Shape:
-    """What `operator` takes when it compares values of `data_type`."""
+    """The values that `operator` takes when it compares values of `data_type`."""
     shape = OPERATORS[operator].shape
     return Shape.ONE if shape is Shape.MANY and data_type.name == "boolean" else shape
 
 
 def canonical(data_type: DataType, operator: str, raw: Any) -> str:
-    """One value of an operator as rules keep it. Raises `BadValueError`."""
+    """The canonical text of one value of an operator. Raises `BadValueError`."""
     if is_blank(raw):
         raise BadValueError(Code.MISSING_VALUE, _("a value"))
     return _READERS.get(shape_of(data_type, operator), _field_value)(data_type, raw)
 
 
 def _field_value(data_type: DataType, raw: Any) -> str:
-    if data_type.operators is TEXT_OPERATORS:  # a part of an address is no address
+    if data_type.operators is TEXT_OPERATORS:  # also for parts of values: a part of an address is no valid address
         text: str = BY_NAME["text"].parse(raw, UTC)
         return text
     if data_type.name == "datetime" and isinstance(raw, str) and len(raw.strip()) == len("2026-11-20"):
@@ -145,12 +145,12 @@ def _field_value(data_type: DataType, raw: Any) -> str:
 
 
 def _period(_data_type: DataType, raw: Any) -> str:
-    found = periods.read(raw) if isinstance(raw, str) else None
-    if found is None:
+    period = periods.read(raw) if isinstance(raw, str) else None
+    if period is None:
         raise BadValueError(
             Code.WRONG_TYPE, _("a period like “3 weeks”: 1 to 10,000 hours, days, weeks, months or years")
         )
-    return periods.text(*found)
+    return periods.text(*period)
 
 
 def _frame(_data_type: DataType, raw: Any) -> str:
@@ -164,7 +164,7 @@ _READERS: Mapping[Shape, Callable[[DataType, Any], str]] = {Shape.PERIOD: _perio
 
 
 def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> bool:
-    """Whether the two bounds of a `between` leave nothing between them."""
+    """True if the two bounds of a `between` leave nothing between them."""
     if data_type.is_moment:
         start, end = ranges(data_type, "between", values, clock)[0]
         return bool(start >= end)
@@ -175,19 +175,19 @@ def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> boo
 
 
 def ranges(data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> list[Range]:
-    """The stretches of time that a positive operator accepts: of dates or of moments, as `data_type` is."""
+    """The time ranges that a positive operator accepts: of dates or of moments, depending on `data_type`."""
     return _RANGES[operator](_Calendar(data_type.name == "date", clock), values)
 
 
 @dataclass(frozen=True, slots=True)
 class _Calendar:
-    """Turns what rules say about time into ranges: of whole days, or of moments."""
+    """Converts values and periods of rules into ranges of whole days, or of moments."""
 
     is_of_days: bool
     clock: Clock
 
     def value(self, text: str) -> Range:
-        """The day or the moment that a value names."""
+        """The range of the day or the moment in a value."""
         if len(text) == len("2026-11-20"):
             return self.days(date.fromisoformat(text), date.fromisoformat(text) + timedelta(days=1))
         moment = datetime.fromisoformat(text)
@@ -229,7 +229,7 @@ RANGED = frozenset(_RANGES)
 
 
 def passes_without_value(operator: str, empty: str | None) -> bool:
-    """Whether "no value" satisfies the operator."""
+    """True if a missing value satisfies the operator."""
     if operator in EMPTINESS:
         return operator == "is empty"
     return empty == INCLUDE or (empty is None and bool(OPERATORS[operator].negates))

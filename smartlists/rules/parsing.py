@@ -1,4 +1,4 @@
-"""Reads rules that came in at a channel: every problem is found, each with its path and, for names, the closest one."""
+"""Parses rules received from a channel; reports every problem with its path and, for names, the closest match."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -24,19 +24,19 @@ MAX_CONSTRAINTS = 50
 MAX_BYTES = 262_144
 MAX_COUNT = 1_000_000_000
 MAX_WITHIN_DAYS = 10_000
-MAX_PROBLEMS = 100  # nobody reads more, and what is wrong everywhere should be refused quickly
+MAX_PROBLEMS = 100  # more are of no use, and input with errors everywhere should be refused quickly
 
 MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
 EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 
 
 def parse_rules(value: Any, names: Vocabulary) -> rules.Rules:
-    """The rules in decoded JSON, checked against what there is to name. Raises `RejectedError` with every problem."""
+    """Parse rules in decoded JSON and check all names in them. Raises `RejectedError` with every problem."""
     return Reader(names).read(value)
 
 
 class Reader:
-    """One reading of one value; `read` raises `RejectedError` with everything found."""
+    """Parses one value; `read` raises `RejectedError` with every problem found."""
 
     def __init__(self, names: Vocabulary) -> None:
         self.names = names
@@ -44,15 +44,15 @@ class Reader:
         self.problems: list[Problem] = []
 
     def read(self, value: Any) -> rules.Rules:
-        found = self._whole_list(value)
-        if self.problems or found is None:
+        parsed = self._whole_list(value)
+        if self.problems or parsed is None:
             raise RejectedError(*self.problems)
-        size = len(json.dumps(rules.dump(found), ensure_ascii=False).encode())
+        size = len(json.dumps(rules.dump(parsed), ensure_ascii=False).encode())
         if size > MAX_BYTES:
             raise RejectedError(
                 Problem(Code.TOO_LARGE, _("the rules of one list may take at most 256 KB"), (), "", str(size))
             )
-        return found
+        return parsed
 
     def _whole_list(self, value: Any) -> rules.Rules | None:
         form = self._object(value, (), ("version", "match", "logic", "filters"))
@@ -73,20 +73,20 @@ class Reader:
             return ""
         try:
             return logic.write(logic.parse(text, filters))
-        except RejectedError as refused:
-            self.problems.extend(refused.problems)
+        except RejectedError as refusal:
+            self.problems.extend(refusal.problems)
             return ""
 
     # --- filters ---
 
     def _filter(self, value: Any, path: Path) -> rules.Filter | None:
-        found = self._of_a_kind(value, path, "kind", FILTER_READERS, Code.UNKNOWN_KIND, _("kind of filter"))
-        return None if found is None else found[1](self, found[0], path)
+        parsed = self._of_a_kind(value, path, "kind", FILTER_READERS, Code.UNKNOWN_KIND, _("kind of filter"))
+        return None if parsed is None else parsed[1](self, parsed[0], path)
 
     def _of_a_kind(
         self, value: Any, path: Path, key: str, kinds: Mapping[str, tuple[tuple[str, ...], Any]], code: str, what: str
     ) -> tuple[Mapping[str, Any], Any] | None:
-        """The item as an object, and what reads it: its `key` says which of `kinds` it is. None where it does not."""
+        """The item as an object, with the reader of its kind, selected from `kinds` by `key`; None if invalid."""
         if not isinstance(value, dict):
             self._object(value, path, ())
             return None
@@ -94,31 +94,31 @@ class Reader:
         if not isinstance(kind, str) or kind not in kinds:
             self._unknown(code, what, kind, kinds, (*path, key))
             return None
-        keys, read = kinds[kind]
+        keys, reader = kinds[kind]
         form = self._object(value, path, (key, *keys))
-        return None if form is None else (form, read)
+        return None if form is None else (form, reader)
 
     def _person_field(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
-        known = self.names.person_fields
+        fields = self.names.person_fields
         name = form.get("field")
-        if not isinstance(name, str) or name not in known:
-            labels = {info.label: info.api_name for info in known.values()}
-            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, known, (*path, "field"), labels)
+        if not isinstance(name, str) or name not in fields:
+            labels = {info.label: info.api_name for info in fields.values()}
+            self._unknown(Code.UNKNOWN_FIELD, _("person field"), name, fields, (*path, "field"), labels)
             return None
-        compared = self._comparison(form, known[name].data_type, path)
+        compared = self._comparison(form, fields[name].data_type, path)
         return None if compared is None else rules.PersonField(name, *compared, self._empty(form, compared[0], path))
 
     def _activity(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         did = self._flag(form, "did", path)
-        found = self._type(form.get("type"), (*path, "type"))
-        if found is None:
+        activity_type = self._type(form.get("type"), (*path, "type"))
+        if activity_type is None:
             return None
-        constraints = self._constraints(form.get("constraints", []), found, path)
+        constraints = self._constraints(form.get("constraints", []), activity_type, path)
         count = self._count(form["count"], (*path, "count")) if form.get("count") is not None else None
         aggregate = None
         if form.get("aggregate") is not None:
-            aggregate = self._aggregate(form["aggregate"], found, (*path, "aggregate"))
-        return rules.Activity(found.api_name, did, constraints, count, aggregate)
+            aggregate = self._aggregate(form["aggregate"], activity_type, (*path, "aggregate"))
+        return rules.Activity(activity_type.api_name, did, constraints, count, aggregate)
 
     def _sequence(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         items = self._list(form.get("steps", []), (*path, "steps"), MAX_STEPS, Code.TOO_MANY_STEPS)
@@ -133,8 +133,8 @@ class Reader:
 
     def _step(self, value: Any, path: Path, position: int, is_last: bool) -> rules.Step | None:
         form = self._object(value, path, ("type", "constraints", "within_days", "not"))
-        found = self._type(form.get("type"), (*path, "type")) if form is not None else None
-        if form is None or found is None:
+        activity_type = self._type(form.get("type"), (*path, "type")) if form is not None else None
+        if form is None or activity_type is None:
             return None
         is_not = self._flag(form, "not", path, default=False)
         within = form.get("within_days")
@@ -147,7 +147,9 @@ class Reader:
         elif is_not and within is None and "within_days" not in form:
             message = _("“not followed by” needs the number of days in which nothing may follow")
             self._add(Code.MISSING_VALUE, message, (*path, "within_days"))
-        return rules.Step(found.api_name, self._constraints(form.get("constraints", []), found, path), within, is_not)
+        return rules.Step(
+            activity_type.api_name, self._constraints(form.get("constraints", []), activity_type, path), within, is_not
+        )
 
     def _static_list(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
@@ -157,42 +159,45 @@ class Reader:
         number = self._list_id(form.get("list"), self.names.smart_lists, _("smart list"), path)
         return None if number is None else rules.SmartList(number, self._flag(form, "member", path))
 
-    def _list_id(self, value: Any, known: Mapping[int, str], what: str, path: Path) -> int | None:
+    def _list_id(self, value: Any, lists: Mapping[int, str], what: str, path: Path) -> int | None:
         number = (
             int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19 else value
         )
-        if isinstance(number, int) and not isinstance(number, bool) and number in known:
+        if isinstance(number, int) and not isinstance(number, bool) and number in lists:
             return number
-        names = {name: name for name in known.values()}
+        names = {name: name for name in lists.values()}
         self._unknown(Code.UNKNOWN_LIST, what, value, (), (*path, "list"), names)
         return None
 
     # --- parts of filters ---
 
     def _type(self, name: Any, path: Path) -> Type | None:
-        known = self.names.types
-        if isinstance(name, str) and name in known:
-            return known[name]
-        labels = {label: found.api_name for found in known.values() for label in (found.name, found.filter_name)}
-        self._unknown(Code.UNKNOWN_TYPE, _("approved activity type"), name, known, path, labels)
+        types = self.names.types
+        if isinstance(name, str) and name in types:
+            return types[name]
+        labels = {label: row.api_name for row in types.values() for label in (row.name, row.filter_name)}
+        self._unknown(Code.UNKNOWN_TYPE, _("approved activity type"), name, types, path, labels)
         return None
 
-    def _field(self, name: Any, of: Type, path: Path) -> Field | None:
-        if isinstance(name, str) and name in of.fields:
-            return of.fields[name]
-        labels = {field.name: field.api_name for field in of.fields.values()}
-        what = _("field of %(type)s") % {"type": of.api_name}
-        self._unknown(Code.UNKNOWN_FIELD, what, name, of.fields, path, labels)
+    def _field(self, name: Any, activity_type: Type, path: Path) -> Field | None:
+        if isinstance(name, str) and name in activity_type.fields:
+            return activity_type.fields[name]
+        labels = {field.name: field.api_name for field in activity_type.fields.values()}
+        what = _("field of %(type)s") % {"type": activity_type.api_name}
+        self._unknown(Code.UNKNOWN_FIELD, what, name, activity_type.fields, path, labels)
         return None
 
-    def _constraints(self, value: Any, of: Type, path: Path) -> tuple[rules.Constraint, ...]:
+    def _constraints(self, value: Any, activity_type: Type, path: Path) -> tuple[rules.Constraint, ...]:
         items = self._list(value, (*path, "constraints"), MAX_CONSTRAINTS, "too_many_constraints")
-        found = (self._constraint(item, of, (*path, "constraints", position)) for position, item in enumerate(items))
-        return tuple(constraint for constraint in found if constraint is not None)
+        constraints = (
+            self._constraint(item, activity_type, (*path, "constraints", position))
+            for position, item in enumerate(items)
+        )
+        return tuple(constraint for constraint in constraints if constraint is not None)
 
-    def _constraint(self, value: Any, of: Type, path: Path) -> rules.Constraint | None:
+    def _constraint(self, value: Any, activity_type: Type, path: Path) -> rules.Constraint | None:
         form = self._object(value, path, ("field", "operator", "values", "empty"))
-        field = self._field(form.get("field"), of, (*path, "field")) if form is not None else None
+        field = self._field(form.get("field"), activity_type, (*path, "field")) if form is not None else None
         if form is None or field is None:
             return None
         compared = self._comparison(form, field.data_type, path)
@@ -217,20 +222,20 @@ class Reader:
             self._reversed(path)
         return rules.Count(operator, tuple(str(number) for number in numbers))
 
-    def _aggregate(self, value: Any, of: Type, path: Path) -> rules.Aggregate | None:
+    def _aggregate(self, value: Any, activity_type: Type, path: Path) -> rules.Aggregate | None:
         form = self._object(value, path, ("function", "field", "operator", "values"))
         if form is None:
             return None
         function = self._one_of(
             form.get("function"), AGGREGATES, (*path, "function"), _("aggregate function"), "unknown_function"
         )
-        field = self._field(form.get("field"), of, (*path, "field"))
+        field = self._field(form.get("field"), activity_type, (*path, "field"))
         if field is None or function not in AGGREGATES:
             return None
         if not AGGREGATES[function](field.data_type):
             message = _("%(function)s does not go with %(field)s, which is %(type)s")
-            shown = {"function": function, "field": field.api_name, "type": field.data_type.label}
-            self._add(Code.WRONG_TYPE, message % shown, (*path, "function"))
+            parameters = {"function": function, "field": field.api_name, "type": field.data_type.label}
+            self._add(Code.WRONG_TYPE, message % parameters, (*path, "function"))
             return None
         compared = self._comparison(form, aggregate_type(function, field.data_type), path)
         return None if compared is None else rules.Aggregate(function, field.api_name, *compared)
@@ -238,7 +243,7 @@ class Reader:
     def _comparison(
         self, form: Mapping[str, Any], data_type: DataType, path: Path
     ) -> tuple[str, tuple[str, ...]] | None:
-        """The operator and its values, as they go with `data_type`; None when there was a problem."""
+        """The operator and its values, checked for `data_type`; None when there was a problem."""
         operator = form.get("operator")
         if not isinstance(operator, str) or operator not in data_type.operators:
             what = _("operator for %(type)s") % {"type": str(data_type.label).lower()}
@@ -255,9 +260,9 @@ class Reader:
 
     def _values_list(self, form: Mapping[str, Any], shape: Shape, path: Path) -> list[Any]:
         fewest, most = HOW_MANY[shape]
-        given = form.get("values") or []
-        items = self._list(given, (*path, "values"), most, Code.TOO_MANY_VALUES)
-        if isinstance(given, list | tuple) and len(given) < fewest:
+        values = form.get("values") or []
+        items = self._list(values, (*path, "values"), most, Code.TOO_MANY_VALUES)
+        if isinstance(values, list | tuple) and len(values) < fewest:
             expected = _("two values") if fewest == 2 else _("a value")
             self._add(Code.MISSING_VALUE, _("expected %(expected)s") % {"expected": expected}, (*path, "values"))
         return items
@@ -300,10 +305,10 @@ class Reader:
             return []
         return list(value)
 
-    def _one_of(self, value: Any, known: Iterable[str], path: Path, what: str, code: str = "unknown_word") -> str:
-        if isinstance(value, str) and value in known:
+    def _one_of(self, value: Any, options: Iterable[str], path: Path, what: str, code: str = "unknown_word") -> str:
+        if isinstance(value, str) and value in options:
             return value
-        self._unknown(code, what, value, known, path)
+        self._unknown(code, what, value, options, path)
         return ""
 
     def _flag(self, form: Mapping[str, Any], key: str, path: Path, default: bool = True) -> bool:
@@ -329,19 +334,25 @@ class Reader:
         )
 
     def _unknown(
-        self, code: str, what: str, got: Any, known: Iterable[str], path: Path, labels: Mapping[str, str] | None = None
+        self,
+        code: str,
+        what: str,
+        got: Any,
+        options: Iterable[str],
+        path: Path,
+        labels: Mapping[str, str] | None = None,
     ) -> None:
-        """A name that means nothing here, with the one it is probably meant to be."""
+        """Add the problem of an unknown name, with the closest existing name."""
         if got is None or got == "":
             self._add(Code.MISSING_VALUE, _("the %(what)s is missing") % {"what": what}, path)
             return
-        shown = show(got)
-        close = _closest(shown, {**{name: name for name in known}, **(labels or {})})
+        got_text = show(got)
+        close = _closest(got_text, {**{name: name for name in options}, **(labels or {})})
         if close:
             message = _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
         else:
             message = _("there is no %(what)s “%(got)s”")
-        self._append(Problem(code, message % {"what": what, "got": shown, "close": close}, path, close, shown))
+        self._append(Problem(code, message % {"what": what, "got": got_text, "close": close}, path, close, got_text))
 
     def _add(self, code: str, message: str, path: Path, got: Any = "") -> None:
         self._append(Problem(code, message, path, "", show(got)))
@@ -353,20 +364,20 @@ class Reader:
 
 
 def _closest(got: str, names: Mapping[str, str]) -> str:
-    """The name that `got` is probably meant to be, by itself or by its label; empty when none is near."""
-    lower = {name.lower(): known for name, known in names.items()}
+    """The name closest to `got`, compared by name and by label; empty when none is close."""
+    lower = {key.lower(): name for key, name in names.items()}
     close = get_close_matches(got.lower(), lower, n=1, cutoff=0.6)
     return lower[close[0]] if close else ""
 
 
 def aggregate_type(function: str, data_type: DataType) -> DataType:
-    """The type of what an aggregate function gives."""
+    """The data type of the result of an aggregate function."""
     return operators.NUMBER if function in ("sum", "average") else data_type
 
 
 _Read = Callable[[Reader, Mapping[str, Any], Path], rules.Filter | None]
 FILTER_READERS = FILTERS.facet(
-    "keys of its JSON form, and what reads it",
+    "keys and reader of its JSON form",
     {
         "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
         "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),
@@ -375,7 +386,7 @@ FILTER_READERS = FILTERS.facet(
         "smart_list": (("list", "member"), Reader._smart_list),
     },
 )
-# which fields an aggregate function can be computed of
+# the data types that an aggregate function can be computed from
 AGGREGATES: Mapping[str, Callable[[DataType], bool]] = {
     "sum": lambda data_type: data_type.is_number,
     "average": lambda data_type: data_type.is_number,

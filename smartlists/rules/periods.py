@@ -1,6 +1,6 @@
-"""From words about time to moments: "3 weeks", "last quarter", a local day.
+"""Conversion of periods, time frames and local days to moments: "3 weeks", "last quarter".
 
-Days are days of the installation's zone. Every stretch of time is half open, [start, end); None is no bound.
+Days are days of the installation's zone. Every range is half open, [start, end); None is no bound.
 """
 
 import re
@@ -23,15 +23,15 @@ _STEPS = {
 }
 UNITS = tuple(_STEPS)
 MAX_NUMBER = 10_000
-SMALLEST = timedelta(microseconds=1)  # PostgreSQL's moments are no finer
+SMALLEST = timedelta(microseconds=1)  # the resolution of PostgreSQL's moments
 _PERIOD = re.compile(rf"\s*([0-9]{{1,6}})\s+({'|'.join(UNITS)})s?\s*", re.IGNORECASE | re.ASCII)
-# no value lies outside (people.datatypes has the years), so going further changes nothing
+# no value lies outside (`people.datatypes` limits the years), so limiting to this range changes no result
 _EARLIEST, _LATEST = datetime(1, 1, 3), datetime(9999, 12, 29)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The one moment, zone and week that an evaluation goes by."""
+    """The moment, the zone and the first day of the week that an evaluation uses."""
 
     now: datetime
     zone: ZoneInfo
@@ -39,9 +39,9 @@ class Clock:
 
     @classmethod
     def current(cls, now: datetime | None = None) -> "Clock":
-        """This installation's clock, at `now` (aware) or this very moment."""
-        here = installation.current()
-        return cls((now or timezone.now()).astimezone(UTC), ZoneInfo(here.time_zone), here.week_starts_on)
+        """This installation's clock, at `now` (aware) or at this moment."""
+        current = installation.current()
+        return cls((now or timezone.now()).astimezone(UTC), ZoneInfo(current.time_zone), current.week_starts_on)
 
     @property
     def today(self) -> date:
@@ -72,12 +72,12 @@ class Clock:
 
     def _moment(self, local: datetime) -> datetime:
         local = min(max(local, _EARLIEST), _LATEST)
-        # a local time that clocks skip is read with the offset before the jump, a repeated one is the first
+        # a skipped local time uses the offset before the change; of a repeated local time the first is taken
         return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
 
 
 def read(text: str) -> tuple[int, str] | None:
-    """(number, unit in the singular) of "3 weeks"; None when it is no period from 1 to 10,000 units."""
+    """Parse a period like "3 weeks" to (number, unit in the singular); None unless it has 1 to 10,000 units."""
     match = _PERIOD.fullmatch(text)
     if match is None or not 1 <= int(match[1]) <= MAX_NUMBER:
         return None
@@ -95,7 +95,7 @@ def frame(name: str, clock: Clock) -> tuple[date, date]:
 
 
 def _shift(moment: datetime, number: int, unit: str) -> datetime:
-    """`number` units on; the 31st becomes a shorter month's last day."""
+    """The moment `number` units later; the 31st becomes the last day of a shorter month."""
     try:
         shifted: datetime = moment + _STEPS[unit] * number
         return min(max(shifted, _EARLIEST), _LATEST)
@@ -116,7 +116,7 @@ def _weeks(offset: int) -> Callable[[date, int], tuple[date, date]]:
 
 
 def _calendar(months: int, offset: int) -> Callable[[date, int], tuple[date, date]]:
-    """Calendar stretches of `months` months each, `offset` of them from the present one."""
+    """Return a function for calendar periods of `months` months each, `offset` periods from the present one."""
 
     def bounds(today: date, _week: int) -> tuple[date, date]:
         present = date(today.year, (today.month - 1) // months * months + 1, 1)

@@ -1,4 +1,4 @@
-"""What rules refer to: types, fields and lists."""
+"""References of rules: types, fields and lists."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ from smartlists.rules.vocabulary import Vocabulary
 
 
 def uses_of(item: rules.Filter, names: Vocabulary) -> Iterator[tuple[str, int]]:
-    """What one filter names, as columns of the reference rows."""
+    """Yield the references of one filter as (column of the reference rows, id)."""
     for api_name in rules.types_of(item):
         yield "activity_type_id", names.types[api_name].id
     for api_name, field_name in rules.fields_of(item):

@@ -1,4 +1,4 @@
-"""Values of rules as sentences say them, in the active language and its formats."""
+"""Texts of rule values in sentences, in the active language and its formats."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
@@ -14,11 +14,11 @@ from people.datatypes.registry import DataType
 from smartlists.rules import periods
 from smartlists.rules.operators import Shape
 
-MOST_VALUES = 10  # more are only counted
+MOST_VALUES = 10  # further values are only counted
 
 
 def spoken(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
-    """One value of an operator: canonical text as rules keep it."""
+    """The text of one value of an operator, given as canonical text."""
     if shape is Shape.PERIOD:
         number, unit = value.split(" ")
         return spoken_period(int(number), unit.removesuffix("s"))
@@ -34,19 +34,19 @@ def spoken(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
 
 
 def spoken_period(number: int, unit: str) -> str:
-    """ "3 weeks"; the unit is in the singular."""
+    """The text of a period such as "3 weeks"; `unit` is in the singular."""
     return PERIODS[unit](number) % {"number": number}
 
 
-def joined(said: Sequence[str], word: str) -> str:
-    """A list in words; `word` is "and", "or" or "nor". Of a long one only the beginning, and how many more."""
-    if len(said) > MOST_VALUES:
-        more = len(said) - MOST_VALUES
+def joined(texts: Sequence[str], word: str) -> str:
+    """Join texts by `word`: "and", "or" or "nor". Of a long list only the first texts, and the number of the others."""
+    if len(texts) > MOST_VALUES:
+        more = len(texts) - MOST_VALUES
         left_out = ngettext("%(number)s more", "%(number)s more", more) % {"number": more}
-        said = [*said[:MOST_VALUES], left_out]
-    if len(said) < 2:
-        return "".join(said)
-    return JOINTS[word]() % {"first": ", ".join(said[:-1]), "last": said[-1]}
+        texts = [*texts[:MOST_VALUES], left_out]
+    if len(texts) < 2:
+        return "".join(texts)
+    return JOINTS[word]() % {"first": ", ".join(texts[:-1]), "last": texts[-1]}
 
 
 def _spoken_moment(value: str) -> str:
@@ -79,7 +79,7 @@ PERIODS: Mapping[str, Callable[[int], str]] = {
     "year": lambda number: ngettext("%(number)s year", "%(number)s years", number),
 }
 
-# after "is": "is today", "is in last quarter"
+# used after "is": "is today", "is in last quarter"
 FRAMES: Mapping[str, Callable[[], str]] = {
     "today": lambda: pgettext("time frame", "today"),
     "yesterday": lambda: pgettext("time frame", "yesterday"),

@@ -1,4 +1,4 @@
-"""What rules say, as sentences in the active language: for cards, mails and everybody who did not write them."""
+"""Sentences that describe rules in the active language, for cards, e-mails and readers."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,29 +21,29 @@ from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
 def sentence(item: rules.Filter, names: Vocabulary) -> str:
-    """One filter, with what becomes of people without a value or an activity, and with the zone of its days."""
-    return _Speaker(Naming(names)).card(item)
+    """The sentences of one filter, including the treatment of missing values or activities and the zone of its days."""
+    return _SentenceWriter(Naming(names)).card(item)
 
 
 def constraint_sentence(item: rules.Constraint, activity_type: str, names: Vocabulary) -> str:
-    """One constraint of an activity filter or of a step, without a full stop."""
-    return _Speaker(Naming(names)).constraint(item, activity_type)
+    """The sentence of one constraint of an activity filter or of a step, without a full stop."""
+    return _SentenceWriter(Naming(names)).constraint(item, activity_type)
 
 
-def list_sentence(found: rules.Rules, names: Vocabulary) -> str:
-    """A whole list: how its filters combine, then each on a line of its own, with its number."""
-    if not found.filters:
-        return _("Nobody.") if found.match == rules.ANY else _("All people.")
-    speaker = _Speaker(Naming(names))
-    lines = [f"{number}. {speaker.card(item)}" for number, item in enumerate(found.filters, start=1)]
-    return "\n".join([_how(found), *lines]) if len(lines) > 1 or found.match == rules.ADVANCED else lines[0][3:]
+def list_sentence(parsed: rules.Rules, names: Vocabulary) -> str:
+    """The sentences of a list: the combination of its filters, then each filter on a numbered line."""
+    if not parsed.filters:
+        return _("Nobody.") if parsed.match == rules.ANY else _("All people.")
+    writer = _SentenceWriter(Naming(names))
+    lines = [f"{number}. {writer.card(item)}" for number, item in enumerate(parsed.filters, start=1)]
+    return "\n".join([_heading(parsed), *lines]) if len(lines) > 1 or parsed.match == rules.ADVANCED else lines[0][3:]
 
 
-def _how(found: rules.Rules) -> str:
-    if found.match == rules.ADVANCED:
-        spoken_logic = re.sub("and|or|not", lambda word: str(LOGIC[word[0]]()), found.logic)
+def _heading(parsed: rules.Rules) -> str:
+    if parsed.match == rules.ADVANCED:
+        spoken_logic = re.sub("and|or|not", lambda word: str(LOGIC[word[0]]()), parsed.logic)
         return _("People for whom this holds: %(logic)s.") % {"logic": spoken_logic}
-    if found.match == rules.ANY:
+    if parsed.match == rules.ANY:
         return _("People for whom at least one of these holds:")
     return _("People for whom all of these hold:")
 
@@ -56,24 +56,24 @@ LOGIC: Mapping[str, Callable[[], str]] = {
 
 
 @dataclass
-class _Speaker:
-    """Says cards one after another; `zone_matters` tells whether the one under way spoke of days or clocks."""
+class _SentenceWriter:
+    """Writes sentences of filters; `zone_matters` is true if the present filter depends on the zone."""
 
     naming: Naming
     zone_matters: bool = field(default=False, init=False)
 
     def card(self, item: rules.Filter) -> str:
         self.zone_matters = False
-        said = [part for part in FILTER_SENTENCES.of(item)(self, item) if part]
+        sentences = [part for part in FILTER_SENTENCES.of(item)(self, item) if part]
         if self.zone_matters:
-            said.append(_("Days and times are those of %(zone)s.") % {"zone": installation.current().time_zone})
-        return " ".join(said)
+            sentences.append(_("Days and times are those of %(zone)s.") % {"zone": installation.current().time_zone})
+        return " ".join(sentences)
 
     def person_field(self, item: rules.PersonField) -> list[str]:
-        known = self.naming.catalogue.person_fields.get(item.field)
+        field_info = self.naming.catalogue.person_fields.get(item.field)
         label = self.naming.shown_person_label(item.field)
-        told = self._predicate(label, known.data_type if known else BY_NAME["string"], item)
-        return [_stopped(told), self._without_value(label, item)]
+        condition = self._predicate(label, field_info.data_type if field_info else BY_NAME["string"], item)
+        return [_with_full_stop(condition), self._without_value(label, item)]
 
     def _without_value(self, label: str, item: rules.PersonField) -> str:
         if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING:
@@ -84,25 +84,29 @@ class _Speaker:
 
     def activity(self, item: rules.Activity) -> list[str]:
         is_plain = item.count is None and item.aggregate is None
-        shown = {"activity": self.naming.shown_type_label(item.type)}
-        told = _("Has no activity “%(activity)s”") % shown if is_plain and not item.did else self._counted(item, shown)
-        told = self._where(told, item.constraints, item.type)
+        parameters = {"activity": self.naming.shown_type_label(item.type)}
+        text = (
+            _("Has no activity “%(activity)s”") % parameters
+            if is_plain and not item.did
+            else self._count_text(item, parameters)
+        )
+        text = self._where(text, item.constraints, item.type)
         if item.aggregate:
-            told = _("%(card)s; over these activities %(aggregate)s") % {
-                "card": told,
-                "aggregate": self._aggregated(item.aggregate, item.type),
+            text = _("%(card)s; over these activities %(aggregate)s") % {
+                "card": text,
+                "aggregate": self._aggregate_text(item.aggregate, item.type),
             }
         if not item.did and not is_plain:
-            told = _("Everybody except people for whom this holds: %(card)s") % {"card": told}
-        return [_stopped(told), "" if is_plain else self._without_activity(item)]
+            text = _("Everybody except people for whom this holds: %(card)s") % {"card": text}
+        return [_with_full_stop(text), "" if is_plain else self._without_activity(item)]
 
-    def _counted(self, item: rules.Activity, shown: Mapping[str, str]) -> str:
+    def _count_text(self, item: rules.Activity, parameters: Mapping[str, str]) -> str:
         operator, values = (item.count.operator, item.count.values) if item.count else ("at least", ("1",))
         template = COUNTS[operator](int(values[-1]))
-        return template % {**shown, "number": values[-1], "first": values[0]}
+        return template % {**parameters, "number": values[-1], "first": values[0]}
 
     def _without_activity(self, item: rules.Activity) -> str:
-        """Whether people who never did this are on the list, where it is worth saying."""
+        """A sentence on people who never did this, where it is not obvious; else an empty text."""
         fewest, _most = item.count.bounds if item.count else (1, None)
         none_passes = fewest == 0 and (
             item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
@@ -111,52 +115,52 @@ class _Speaker:
             return _("People without any such activity are included.")
         return "" if fewest and item.did else _("People without any such activity are not included.")
 
-    def _aggregated(self, item: rules.Aggregate, activity_type: str) -> str:
+    def _aggregate_text(self, item: rules.Aggregate, activity_type: str) -> str:
         label = AGGREGATES[item.function] % {"field": self._activity_label(item.field, activity_type)}
-        # not of the type of what is computed: a sum of money is money
+        # not the type of the aggregate, which is a plain number: a sum of money is shown as money
         return self._predicate(label, self._data_type(item.field, activity_type), item)
 
-    def _where(self, told: str, constraints: Sequence[rules.Constraint], activity_type: str) -> str:
+    def _where(self, text: str, constraints: Sequence[rules.Constraint], activity_type: str) -> str:
         if not constraints:
-            return told
+            return text
         parts = [self.constraint(item, activity_type) for item in constraints]
-        return _("%(card)s where %(constraints)s") % {"card": told, "constraints": joined(parts, "and")}
+        return _("%(card)s where %(constraints)s") % {"card": text, "constraints": joined(parts, "and")}
 
     def constraint(self, item: rules.Constraint, activity_type: str) -> str:
         label = self._activity_label(item.field, activity_type)
-        told = self._predicate(label, self._data_type(item.field, activity_type), item)
+        condition = self._predicate(label, self._data_type(item.field, activity_type), item)
         if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING or item.field in MOMENTS:
-            return told
+            return condition
         if operators.passes_without_value(item.operator, item.empty):
-            return _("%(condition)s (or has no value)") % {"condition": told}
+            return _("%(condition)s (or has no value)") % {"condition": condition}
         if operators.OPERATORS[item.operator].negates:
-            return _("%(condition)s (and has a value)") % {"condition": told}
-        return told
+            return _("%(condition)s (and has a value)") % {"condition": condition}
+        return condition
 
     def sequence(self, item: rules.Sequence) -> list[str]:
         parts = []
         for position, step in enumerate(item.steps):
             template = _("Has an activity “%(activity)s”") if position == 0 else _following(step)
-            told = template % {
+            text = template % {
                 "activity": self.naming.shown_type_label(step.type),
                 "period": spoken_period(step.within_days or 1, "day"),
             }
-            parts.append(self._where(told, step.constraints, step.type))
+            parts.append(self._where(text, step.constraints, step.type))
         has_days = any(step.within_days for step in item.steps)
-        return [_stopped("; ".join(parts)), _("A day is 24 hours here.") if has_days else ""]
+        return [_with_full_stop("; ".join(parts)), _("A day is 24 hours here.") if has_days else ""]
 
     def static_list(self, item: rules.StaticList) -> list[str]:
         name = self.naming.catalogue.static_lists.get(item.list, str(item.list))
         template = _("Is on the static list “%(name)s”") if item.member else _("Is not on the static list “%(name)s”")
-        return [_stopped(template % {"name": name})]
+        return [_with_full_stop(template % {"name": name})]
 
     def smart_list(self, item: rules.SmartList) -> list[str]:
         name = self.naming.catalogue.smart_lists.get(item.list, str(item.list))
         template = _("Is on the smart list “%(name)s”") if item.member else _("Is not on the smart list “%(name)s”")
-        return [_stopped(template % {"name": name})]
+        return [_with_full_stop(template % {"name": name})]
 
     def _predicate(self, label: str, data_type: DataType, item: Any) -> str:
-        """What an operator says of `label`, with its values."""
+        """The sentence of an operator on `label`, with its values."""
         shape = operators.shape_of(data_type, item.operator)
         is_day = data_type.name == "date"
         if shape in (operators.Shape.PERIOD, operators.Shape.FRAME):
@@ -164,20 +168,20 @@ class _Speaker:
         elif data_type.name == "datetime" and item.values:
             self.zone_matters = True
         template = (DAY_PREDICATES if is_day else {}).get(item.operator, PREDICATES[item.operator])
-        said = [spoken(data_type, value, shape) for value in item.values]
+        texts = [spoken(data_type, value, shape) for value in item.values]
         word = "nor" if operators.OPERATORS[item.operator].negates else "or"
-        shown = {"field": label, "values": joined(said, word)}
+        parameters = {"field": label, "values": joined(texts, word)}
         if shape is operators.Shape.TWO:
-            shown |= {"first": said[0], "last": said[1]}
-        return str(template) % shown
+            parameters |= {"first": texts[0], "last": texts[1]}
+        return str(template) % parameters
 
     def _activity_label(self, name: str, activity_type: str) -> str:
         return str(MOMENT_LABELS[name]) if name in MOMENTS else self.naming.shown_activity_label(activity_type, name)
 
     def _data_type(self, name: str, activity_type: str) -> DataType:
-        known = self.naming.catalogue.types.get(activity_type)
-        found = known.fields.get(name) if known else None
-        return found.data_type if found else BY_NAME["string"]
+        vocabulary_type = self.naming.catalogue.types.get(activity_type)
+        field = vocabulary_type.fields.get(name) if vocabulary_type else None
+        return field.data_type if field else BY_NAME["string"]
 
 
 def _following(step: rules.Step) -> str:
@@ -188,18 +192,18 @@ def _following(step: rules.Step) -> str:
     return _("after that an activity “%(activity)s”")
 
 
-def _stopped(told: str) -> str:
-    return _("%(sentence)s.") % {"sentence": told}
+def _with_full_stop(text: str) -> str:
+    return _("%(sentence)s.") % {"sentence": text}
 
 
-FILTER_SENTENCES: Facet[Callable[[_Speaker, Any], list[str]]] = FILTERS.facet(
+FILTER_SENTENCES: Facet[Callable[[_SentenceWriter, Any], list[str]]] = FILTERS.facet(
     "sentence",
     {
-        "person_field": _Speaker.person_field,
-        "activity": _Speaker.activity,
-        "sequence": _Speaker.sequence,
-        "static_list": _Speaker.static_list,
-        "smart_list": _Speaker.smart_list,
+        "person_field": _SentenceWriter.person_field,
+        "activity": _SentenceWriter.activity,
+        "sequence": _SentenceWriter.sequence,
+        "static_list": _SentenceWriter.static_list,
+        "smart_list": _SentenceWriter.smart_list,
     },
 )
 
@@ -261,7 +265,7 @@ PREDICATES: Mapping[str, Promise] = {
     "in future after": gettext_lazy("%(field)s is more than %(values)s ahead"),
     "in time frame": gettext_lazy("%(field)s is %(values)s"),
 }
-# of dates, which end with today
+# for dates, whose periods end with today
 DAY_PREDICATES: Mapping[str, Promise] = {
     "in past": gettext_lazy("%(field)s is in the past %(values)s, up to today"),
     "in future": gettext_lazy("%(field)s is in the next %(values)s, from today on"),

@@ -1,4 +1,4 @@
-"""What rules can name: activity types with their fields and moments, person fields and lists."""
+"""The vocabulary of rules: activity types with their fields and moments, person fields and lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,31 +7,31 @@ from typing import Any, Protocol
 from activities.labels import shown
 from people.datatypes.registry import BY_NAME, DataType
 
-# moments that every activity has, whatever its type, and what a row calls them; API names cannot begin so
+# moments of every activity, whatever its type, with their columns; API names cannot begin with @
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an activity type that rules can name: of the live version or of an earlier one."""
+    """One field of an activity type that rules can use: of the live version or of an earlier one."""
 
-    id: int  # of its ApprovedField; 0 for the moments that every activity has
+    id: int  # id of the ApprovedField; 0 for the moments that every activity has
     api_name: str
     name: str
     data_type: DataType
     is_primary: bool
     is_live: bool
-    is_standard: bool = False  # of a type that the product ships
+    is_standard: bool = False  # field of a type shipped with the product
 
     @property
     def shown_name(self) -> str:
-        """As pages say it, in the reader's language."""
+        """The name on pages, in the reader's language."""
         return shown(self.name, self.is_standard)
 
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One activity type that filters can name."""
+    """One activity type that filters can use."""
 
     id: int
     api_name: str
@@ -39,13 +39,13 @@ class Type:
     filter_name: str
     trigger_name: str
     is_retired: bool
-    kept_months: int | None  # how long its activities are kept; None is for ever
+    kept_months: int | None  # retention of its activities in months; None: unlimited
     fields: Mapping[str, Field]
     is_standard: bool  # shipped with the product
 
     @property
     def shown_name(self) -> str:
-        """As pages say it, in the reader's language; text forms keep to the stored names, which every reader has."""
+        """The name on pages, in the reader's language; text forms use the stored names, the same for all readers."""
         return shown(self.name, self.is_standard)
 
     @property
@@ -61,7 +61,7 @@ MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], is_primary=Fals
 
 
 class Vocabulary(Protocol):
-    """Everything that rules can name, as of one reading; `smartlists.catalog.Catalogue` reads it from the database."""
+    """All names that rules can use, at one moment; `smartlists.catalog.Catalogue` reads them from the database."""
 
     @property
     def types(self) -> Mapping[str, Type]:

@@ -1,4 +1,4 @@
-"""Markup that the cards of the two builders repeat."""
+"""Shared markup of the cards of the two builders."""
 
 from django import template
 from django.utils.html import format_html

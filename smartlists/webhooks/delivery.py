@@ -1,7 +1,7 @@
 """Delivers queued webhook calls: in order for each person, retried for 24 hours with backoff and a circuit breaker.
 
-A job drains one lane of one webhook; a lock keeps a second one out. A call that was answered with 2xx is done; a
-process that is killed between answer and note makes it again, under the same id.
+A job drains one lane of one webhook; a lock excludes a second job. A call answered with 2xx is done. If the process
+is killed between the answer and the note, the call is repeated under the same id.
 """
 
 import random
@@ -24,24 +24,24 @@ from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import CallFailedError, UnsafeAddressError
 
 BATCH = 50
-BUDGET_SECONDS = 20.0  # of one job: others want the worker, too
+BUDGET_SECONDS = 20.0  # per job, so that other jobs get the worker
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=4)
 BREAKER_AFTER, BREAKER_FIRST, BREAKER_LONGEST = 10, timedelta(seconds=30), timedelta(minutes=15)
-# what a client did wrong and will do wrong again; all else may be better later
+# client errors worth a retry; any other 4xx status is final
 TRY_AGAIN = frozenset({408, 425, 429})
 State = WebhookDelivery.State
-LANES = 2  # of a webhook: calls about one person are made one after the other, those of different lanes at once
+LANES = 2  # per webhook: calls for one person are made one after the other, calls of different lanes in parallel
 
 
 def request_delivery(webhook_id: int) -> None:
-    """Queue a job a lane of the webhook, once the current transaction is committed."""
+    """Queue one job per lane of the webhook once the current transaction is committed."""
     for lane in range(LANES):
         lock = f"webhook {webhook_id} {lane}"
         jobs.defer_once_committed("smartlists.deliver", lock, webhook_id=webhook_id, lane=lane)
 
 
 def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float | None:
-    """Make the calls of one lane that are due; return in how many seconds somebody should look again, if ever."""
+    """Make the due calls of one lane; return the seconds until the next run is needed, None if not at all."""
     started = monotonic()
     number = webhook_id * LANES + lane
     while _next(webhook_id, lane):
@@ -49,12 +49,12 @@ def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float
             if not is_mine:
                 return None
             while batch := _next(webhook_id, lane):
-                held_up: set[int] = set()  # people whose earlier call has to be made first
+                blocked: set[int] = set()  # people with an earlier call that has to be made first
                 for delivery in batch:
-                    if delivery.person_id in held_up:
+                    if delivery.person_id in blocked:
                         continue
                     if not _attempt(delivery, send):
-                        held_up.add(delivery.person_id)
+                        blocked.add(delivery.person_id)
                     interval = 60 * LANES / delivery.webhook.per_minute
                     if monotonic() - started + interval > BUDGET_SECONDS:
                         return max(interval, 0.1)
@@ -63,13 +63,13 @@ def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float
 
 
 def due_lanes() -> list[tuple[int, int]]:
-    """(webhook, lane) of everything that has a call to make now."""
+    """The (webhook, lane) pairs with calls due now."""
     rows = WebhookDelivery.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
     return sorted(set(rows.values_list("webhook_id", "lane")))
 
 
 def _next(webhook_id: int, lane: int) -> list[WebhookDelivery]:
-    """The next calls, each after all that the person has to get before; none while the circuit is open."""
+    """The next calls, each after all earlier calls for the person; none while the circuit is open."""
     now = timezone.now()
     if Webhook.objects.filter(pk=webhook_id, open_until__gt=now).exists():
         return []
@@ -89,7 +89,7 @@ def _seconds_until_due(webhook_id: int, lane: int) -> float | None:
 
 
 def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
-    """Make one call and note what came of it; whether the person's next one may follow."""
+    """Make one call and store its result; return whether the person's next call may follow."""
     webhook = delivery.webhook
     if Webhook.objects.filter(pk=webhook.pk, open_until__gt=timezone.now()).exists():
         return False
@@ -100,31 +100,31 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
     except (UnsafeAddressError, RejectedError) as problem:
         return _finish(delivery, State.DEAD, problem=str(problem))
     except CallFailedError as problem:
-        return _put_off(delivery, None, str(problem), "")
+        return _retry_later(delivery, None, str(problem), "")
     if reply.is_good:
         Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
         return _finish(delivery, State.DELIVERED, reply.status, text=reply.text)
     if 400 <= reply.status < 500 and reply.status not in TRY_AGAIN:
         return _finish(delivery, State.DEAD, reply.status, f"HTTP {reply.status}", reply.text)
-    return _put_off(delivery, reply.status, f"HTTP {reply.status}", reply.text)
+    return _retry_later(delivery, reply.status, f"HTTP {reply.status}", reply.text)
 
 
 def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
-    """The headers by which a receiver knows that a call is ours, is fresh, and is no repeat.
+    """The headers that let a receiver verify the origin, the time and the uniqueness of a call.
 
-    As Standard Webhooks 1.0 has it (https://github.com/standard-webhooks/standard-webhooks), symmetric signatures:
+    They follow Standard Webhooks 1.0 (https://github.com/standard-webhooks/standard-webhooks), symmetric signatures:
     `webhook-signature` is "v1," and the base64 of HMAC-SHA256 over "<webhook-id>.<webhook-timestamp>.<body>".
     """
     moment = str(int(now.timestamp()))
-    found = {"webhook-id": key, "webhook-timestamp": moment}
+    headers = {"webhook-id": key, "webhook-timestamp": moment}
     if webhook.secret is not None:
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
-        found["webhook-signature"] = StandardWebhook(secret).sign(key, now, body.decode())
-    return found
+        headers["webhook-signature"] = StandardWebhook(secret).sign(key, now, body.decode())
+    return headers
 
 
-def _put_off(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
-    """Try again later, each time much later, until the 24 hours are over."""
+def _retry_later(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
+    """Schedule a retry with growing delay, until the 24 hours are over."""
     attempts = delivery.attempts + 1
     wait = min(FIRST_WAIT * 4 ** min(attempts - 1, 8), LONGEST_WAIT) * random.uniform(0.8, 1.2)
     due_at = timezone.now() + wait
@@ -138,7 +138,7 @@ def _put_off(delivery: WebhookDelivery, status: int | None, problem: str, text: 
 
 
 def _count_failure(webhook_id: int) -> None:
-    """After ten failures in a row nothing is sent for a while; then one call shows whether it is over."""
+    """Count a failure; after ten in a row open the circuit for a while, then a single call tests it."""
     Webhook.objects.filter(pk=webhook_id).update(failures=F("failures") + 1)
     failures = Webhook.objects.values_list("failures", flat=True).get(pk=webhook_id)
     if failures >= BREAKER_AFTER:
@@ -149,7 +149,7 @@ def _count_failure(webhook_id: int) -> None:
 def _finish(
     delivery: WebhookDelivery, state: str, status: int | None = None, problem: str = "", text: str = ""
 ) -> bool:
-    """Note that there will be no further attempt; the person's next call may follow."""
+    """Store the final state of a call; the person's next call may follow."""
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
         state=state,
         status=status,

@@ -1,7 +1,7 @@
-"""Webhooks: to make and change them, and to write down the calls that campaigns want made.
+"""Creates, changes and deletes webhooks, and queues failed calls again.
 
-A secret is shown once, when it is made, and kept sealed. Tokens fill a path, a query, header values and the body,
-each escaped for its place; scheme, host and header names are what was typed.
+A secret is shown once, at creation, and stored sealed. Tokens can occur in the path, the query, header values and
+the body, each escaped for its context; scheme, host and header names have no tokens.
 """
 
 import base64
@@ -44,7 +44,7 @@ MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
 CHANGE = "smartlists.change_webhook"
 SECRET_PREFIX = "whsec_"
-# what the call itself needs, or what would make one request into two
+# headers that the call itself sets, or that could split one request into two
 OWN_HEADERS = frozenset(
     {
         "host",
@@ -82,22 +82,22 @@ ESCAPES: Mapping[str, Callable[[str], str]] = {
 
 @transaction.atomic
 def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
-    """Make a webhook; the second is its secret, which is never shown again.
+    """Create a webhook; return it with its secret, which is never shown again.
 
     Raises `RejectedError` with every problem.
     """
     require(by, "smartlists.add_webhook")
-    made = Webhook(name=naming.name(name), created_by=by)
-    _set(made, values)
-    secret = _renew(made)
-    _save(made)
-    audit.note(by, made, "created")
-    return made, secret
+    webhook = Webhook(name=naming.name(name), created_by=by)
+    _set(webhook, values)
+    secret = _renew(webhook)
+    _save(webhook)
+    audit.note(by, webhook, "created")
+    return webhook, secret
 
 
 @transaction.atomic
 def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any) -> Any:
-    """Change a webhook; calls that wait go out as they were written down. Raises as `create`, and `ConflictError`."""
+    """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
     require(by, CHANGE)
     changed = _lock(webhook)
     message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
@@ -114,7 +114,7 @@ def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, n
 
 @transaction.atomic
 def new_secret(webhook: Webhook, by: Any) -> str:
-    """Make another secret; the one before is of no use any more."""
+    """Create a new secret; the old one becomes invalid."""
     require(by, CHANGE)
     changed = _lock(webhook)
     secret = _renew(changed)
@@ -125,12 +125,12 @@ def new_secret(webhook: Webhook, by: Any) -> str:
 
 @transaction.atomic
 def delete(webhook: Webhook, by: Any) -> None:
-    """Remove a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
+    """Delete a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
     require(by, "smartlists.delete_webhook")
-    gone = _lock(webhook)
-    references.refuse_if_used(gone)
-    audit.note(by, gone, "deleted")
-    gone.delete()
+    locked = _lock(webhook)
+    references.refuse_if_used(locked)
+    audit.note(by, locked, "deleted")
+    locked.delete()
 
 
 @transaction.atomic
@@ -152,14 +152,16 @@ def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None)
 
 
 def reseal() -> int:
-    """Seal every secret that lies under another key under the present one, headers too; return how many."""
-    done = webhook_headers.reseal()
+    """Seal all secrets and headers under other keys again under the current key; return how many."""
+    count = webhook_headers.reseal()
     for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
         assert webhook.secret is not None
         secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
         name, sealed = webhook_secrets.seal(secret)
-        done += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(secret=sealed, secret_key_name=name)
-    return done
+        count += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(
+            secret=sealed, secret_key_name=name
+        )
+    return count
 
 
 def _renew(webhook: Webhook) -> str:
@@ -169,10 +171,10 @@ def _renew(webhook: Webhook) -> str:
 
 
 def _lock(webhook: Webhook) -> Webhook:
-    found = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
-    if found is None:
+    locked = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
+    if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
-    return found
+    return locked
 
 
 def _save(webhook: Webhook) -> None:
@@ -185,22 +187,22 @@ def _save(webhook: Webhook) -> None:
 
 
 def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
-    """Take over what was given, checked. Raises `RejectedError` with every problem."""
+    """Set checked values. Raises `RejectedError` with every problem."""
     if unknown := values.keys() - set(FIELDS):
         raise TypeError(f"a webhook has no {', '.join(sorted(unknown))} to change")
     for name, value in values.items():
         if name != "headers":
             setattr(webhook, name, value)
-    headers = _with_kept(webhook, values["headers"]) if "headers" in values else {}
-    known = _known_tokens()
+    headers = _unmask(webhook, values["headers"]) if "headers" in values else {}
+    tokens = _all_tokens()
     refuse_if(
         [
             *_word(webhook.method, Webhook.Method.values, "method"),
             *_word(webhook.format, Webhook.Format.values, "format"),
             *_payload(webhook.payload_version),
-            *_url(webhook, known),
-            *_headers(headers, known),
-            *_body(webhook, known),
+            *_url(webhook, tokens),
+            *_headers(headers, tokens),
+            *_body(webhook, tokens),
             *_number(webhook.per_minute, MAX_PER_MINUTE, "per_minute"),
             *_number(webhook.timeout_seconds, MAX_SECONDS, "timeout_seconds"),
         ]
@@ -209,25 +211,25 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
         webhook_headers.put(webhook, headers, webhook_headers.is_sealing())
 
 
-def _with_kept(webhook: Webhook, given: Any) -> Any:
-    """The headers that were given; a mask stands for the value that the webhook has under that name."""
-    if not isinstance(given, dict) or webhook_headers.HIDDEN not in given.values():
-        return given
-    kept = {name.lower(): value for name, value in webhook_headers.of(webhook).items()}
+def _unmask(webhook: Webhook, headers: Any) -> Any:
+    """The given headers, with masks replaced by the webhook's present values of the same names."""
+    if not isinstance(headers, dict) or webhook_headers.HIDDEN not in headers.values():
+        return headers
+    present = {name.lower(): value for name, value in webhook_headers.of(webhook).items()}
     return {
-        name: kept.get(name.lower(), value) if isinstance(name, str) and value == webhook_headers.HIDDEN else value
-        for name, value in given.items()
+        name: present.get(name.lower(), value) if isinstance(name, str) and value == webhook_headers.HIDDEN else value
+        for name, value in headers.items()
     }
 
 
-def _known_tokens() -> set[str]:
-    """Tokens that some campaign can fill; one whose trigger has no such field leaves the place empty."""
+def _all_tokens() -> set[str]:
+    """All tokens that any campaign can fill; a trigger without such a field gives an empty value."""
     catalogue = Catalogue()
     return webhook_tokens.known_tokens(catalogue.types, catalogue)
 
 
-def _word(value: Any, known: Sequence[str], name: str) -> list[Problem]:
-    return [] if value in known else [bad_value(Code.UNKNOWN_WORD, ", ".join(known), value, name)]
+def _word(value: Any, options: Sequence[str], name: str) -> list[Problem]:
+    return [] if value in options else [bad_value(Code.UNKNOWN_WORD, ", ".join(options), value, name)]
 
 
 def _payload(value: Any) -> list[Problem]:
@@ -253,7 +255,7 @@ def _text(value: Any, most: int, name: str) -> list[Problem]:
     return []
 
 
-def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
+def _url(webhook: Webhook, tokens: set[str]) -> list[Problem]:
     if problems := _text(webhook.url, MAX_URL, "url"):
         return problems
     origin = _ORIGIN.match(webhook.url)
@@ -262,16 +264,16 @@ def _url(webhook: Webhook, known: set[str]) -> list[Problem]:
         return [Problem(Code.BAD_URL, message, ("url",), "https://example.com/path")]
     if origin.end() < len(webhook.url) and webhook.url[origin.end()] not in "/?":
         return [Problem(Code.BAD_URL, _("no tokens before the path of the address"), ("url",))]
-    if problems := webhook_tokens.check(webhook.url, known, ("url",)):
+    if problems := webhook_tokens.check(webhook.url, tokens, ("url",)):
         return problems
     try:
-        webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(known, "x")))
+        webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(tokens, "x")))
     except webhook_http.UnsafeAddressError as unsafe:
         return [Problem(Code.BAD_URL, str(unsafe), ("url",))]
     return []
 
 
-def _headers(headers: Any, known: set[str]) -> list[Problem]:
+def _headers(headers: Any, tokens: set[str]) -> list[Problem]:
     if not isinstance(headers, dict) or len(headers) > MAX_HEADERS:
         return [bad_value(Code.WRONG_TYPE, _("at most 20 headers, each a name and a value"), headers, "headers")]
     problems = []
@@ -286,16 +288,16 @@ def _headers(headers: Any, known: set[str]) -> list[Problem]:
         elif not isinstance(value, str) or not value.isprintable() or len(value) > 2_000:
             problems.append(bad_value(Code.BAD_HEADER, _("text on one line"), value, *path))
         else:
-            problems += webhook_tokens.check(value, known, path)
+            problems += webhook_tokens.check(value, tokens, path)
     return problems
 
 
-def _body(webhook: Webhook, known: set[str]) -> list[Problem]:
-    if problems := _text(webhook.body, MAX_BODY, "body") or webhook_tokens.check(webhook.body, known, ("body",)):
+def _body(webhook: Webhook, tokens: set[str]) -> list[Problem]:
+    if problems := _text(webhook.body, MAX_BODY, "body") or webhook_tokens.check(webhook.body, tokens, ("body",)):
         return problems
     if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and webhook.body:
-        try:  # a number stands for itself, and inside quotes for a text
-            json.loads(webhook_tokens.render(webhook.body, dict.fromkeys(known, "0")))
+        try:  # a digit is valid JSON both as a number and inside quotes
+            json.loads(webhook_tokens.render(webhook.body, dict.fromkeys(tokens, "0")))
         except ValueError as error:
             return [Problem(Code.BAD_JSON, _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []

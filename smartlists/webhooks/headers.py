@@ -1,8 +1,8 @@
-"""Headers of webhooks and of their calls: their values can be credentials, so that they are kept sealed.
+"""Headers of webhooks and of their calls: values can be credentials, so they are stored sealed.
 
-The column `headers` then has the names, each with a mask; the values lie in `sealed_headers`. A version from before
-that would send the masks, and both versions run during an upgrade: so an installation that was upgraded keeps values
-as that version reads them until a day after the migration, and seals from then on. `seal_all` seals what is there.
+The column `headers` then has the names, each with a mask; the values are in `sealed_headers`. The previous release
+would send the masks, and both releases run during an upgrade. An upgraded installation therefore keeps clear values
+until a day after the migration, and seals from then on. `seal_all_headers` seals the existing rows.
 """
 
 from datetime import timedelta
@@ -17,8 +17,8 @@ from django.utils import timezone
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import secrets as webhook_secrets
 
-HIDDEN = "•••"  # in the place of a value
-CONTENT_TYPE = "Content-Type"  # said by the product itself, and no secret
+HIDDEN = "•••"  # mask of a value
+CONTENT_TYPE = "Content-Type"  # set by the product itself, and no secret
 UPGRADE_LASTS = timedelta(days=1)
 BATCH = 500
 _FIRST, _SEALED = "0001_initial", "0010_sealed_headers"
@@ -34,12 +34,12 @@ def of(row: Row) -> dict[str, str]:
 
 
 def masked(row: Row) -> dict[str, str]:
-    """The headers as pages and programs see them."""
+    """The headers for pages and API, with masked values."""
     return {name: value if name == CONTENT_TYPE else HIDDEN for name, value in row.headers.items()}
 
 
 def put(row: Row, headers: dict[str, str], seals: bool) -> None:
-    """Give `row` these headers, sealed if `seals` (what `is_sealing` says); the caller saves."""
+    """Set the headers of `row`, sealed if `seals` (the result of `is_sealing_headers`); the caller saves."""
     if seals:
         _seal(row, headers)
     else:
@@ -54,7 +54,7 @@ def _seal(row: Row, headers: dict[str, str]) -> None:
 
 
 def is_sealing() -> bool:
-    """Whether headers are sealed now: at once in a new installation, a day after the migration in an upgraded one."""
+    """True if headers are to be sealed: always in a new installation, a day after the migration in an upgraded one."""
     with connection.cursor() as cursor:
         cursor.execute(
             "select name, applied from django_migrations where app = 'smartlists' and name = any(%s)",
@@ -68,36 +68,36 @@ def is_sealing() -> bool:
 
 
 def seal_all() -> int:
-    """Seal the headers that are kept clear, once that may be; safe to run again. How many rows were sealed."""
-    done = 0
+    """Seal all clear headers as soon as `is_sealing_headers`; safe to run again. Returns how many rows were sealed."""
+    count = 0
     if is_sealing():
         for model in (Webhook, WebhookDelivery):
-            while some := _seal_some(model):
-                done += some
-    return done
+            while sealed := _seal_batch(model):
+                count += sealed
+    return count
 
 
 @transaction.atomic
-def _seal_some(model: type[Row]) -> int:
+def _seal_batch(model: type[Row]) -> int:
     clear = RawSQL("headers - %s <> '{}'", [CONTENT_TYPE], BooleanField())
     rows: QuerySet[Any] = (
         model._default_manager.alias(is_clear=clear).filter(is_clear=True, sealed_headers=None).order_by("pk")
     )
-    some = list(rows.select_for_update()[:BATCH])
-    for row in some:
+    batch = list(rows.select_for_update()[:BATCH])
+    for row in batch:
         _seal(row, row.headers)
-    model._default_manager.bulk_update(some, ["headers", "sealed_headers", "headers_key_name"])
-    return len(some)
+    model._default_manager.bulk_update(batch, ["headers", "sealed_headers", "headers_key_name"])
+    return len(batch)
 
 
 def reseal() -> int:
-    """Seal again under the present key what lies under another one. How many rows were sealed."""
-    done, present = 0, webhook_secrets.present()
+    """Seal headers under other keys again under the current key; return how many rows were sealed."""
+    count, present = 0, webhook_secrets.present()
     for model in (Webhook, WebhookDelivery):
-        others: QuerySet[Any] = model._default_manager.exclude(sealed_headers=None).exclude(headers_key_name=present)
-        while some := list(others.order_by("pk")[:BATCH]):
-            for row in some:
+        outdated: QuerySet[Any] = model._default_manager.exclude(sealed_headers=None).exclude(headers_key_name=present)
+        while batch := list(outdated.order_by("pk")[:BATCH]):
+            for row in batch:
                 name, sealed = webhook_secrets.seal(webhook_secrets.unseal(row.headers_key_name, row.sealed_headers))
                 same = model._default_manager.filter(pk=row.pk, sealed_headers=row.sealed_headers)
-                done += same.update(sealed_headers=sealed, headers_key_name=name)
-    return done
+                count += same.update(sealed_headers=sealed, headers_key_name=name)
+    return count

@@ -1,8 +1,8 @@
-"""HTTP calls to addresses that users typed, guarded against requests into our own network (SSRF).
+"""HTTP calls to addresses typed by users, guarded against requests into the own network (SSRF).
 
-The name is resolved once; every address that it has must be a public one, unless the operator trusts the host; and
-the call goes to the very address that was looked at. HTTPS unless the operator trusts the host; no redirects, no
-proxies; a reply is read for so long and so far, and no further.
+The host is resolved once, and the call uses exactly the checked addresses. All of them must be public, unless the
+operator trusts the host. HTTPS is required unless the operator trusts the host. There are no redirects and no
+proxies. Time and size of a reply are limited.
 """
 
 import http.client
@@ -26,11 +26,11 @@ Resolve = Callable[..., Sequence[Any]]
 
 
 class UnsafeAddressError(Exception):
-    """The address must not be called; trying again would not change that."""
+    """The address must not be called; a retry would not change that."""
 
 
 class CallFailedError(Exception):
-    """Nobody answered as they should; later they may."""
+    """The call had no valid reply; a retry may succeed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A checked address: where to connect, and as what."""
+    """A checked address: the addresses to connect to, and the host name to use."""
 
     scheme: str
     host: str
@@ -55,7 +55,7 @@ class Target:
 
 
 def check(url: str) -> tuple[str, str, int, str]:
-    """Scheme, host, port and path of `url`, whatever it resolves to. Raises `UnsafeAddressError`."""
+    """Check `url` without resolving it; return scheme, host, port and path. Raises `UnsafeAddressError`."""
     if any(character <= " " or character == "\x7f" for character in url):
         raise UnsafeAddressError(_("the address has a blank or a line break in it"))
     try:
@@ -73,55 +73,55 @@ def check(url: str) -> tuple[str, str, int, str]:
     port = port or {"https": 443, "http": 80}[parts.scheme]
     if parts.scheme == "http" and not is_trusted(host, port):
         raise UnsafeAddressError(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
-    if _climbs(parts.path):
+    if _has_dot_segments(parts.path):
         raise UnsafeAddressError(_("the path of the address has a segment “.” or “..”"))
     path = quote(parts.path or "/", _KEPT) + (f"?{quote(parts.query, _KEPT)}" if parts.query else "")
     return parts.scheme, host, port, path
 
 
-# what an address may hold as it is: reserved characters, and what is percent-encoded already
+# characters that stay unquoted: reserved ones, and the percent sign of existing encodings
 _KEPT = "%/?:@!$&'()*+,;=-._~[]|^{}`\"<>\\"
 
 
-def _climbs(path: str) -> bool:
-    """Whether a server that decodes the path before it resolves it would answer from somewhere else."""
+def _has_dot_segments(path: str) -> bool:
+    """True if the decoded path has dot segments, which a server could resolve to another path."""
     return any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path)))
 
 
 def is_trusted(host: str, port: int) -> bool:
-    """Whether the operator allows this host, even in our own network and without TLS."""
-    known = {one.lower() for one in settings.WEBHOOK_TRUSTED_HOSTS}
-    return bool({host.lower(), f"{host.lower()}:{port}"} & known)
+    """True if the operator allows this host, even in the own network and without TLS."""
+    trusted = {trusted_host.lower() for trusted_host in settings.WEBHOOK_TRUSTED_HOSTS}
+    return bool({host.lower(), f"{host.lower()}:{port}"} & trusted)
 
 
 def aim(url: str, resolve: Resolve = socket.getaddrinfo) -> Target:
-    """Look the host of `url` up, once.
+    """Resolve the host of `url`, once, and check its addresses.
 
     Raises `UnsafeAddressError` where any of its addresses is not public, `CallFailedError`.
     """
     scheme, host, port, path = check(url)
     try:
-        found = resolve(host, port, type=socket.SOCK_STREAM)
+        resolved = resolve(host, port, type=socket.SOCK_STREAM)
     except OSError:
         raise CallFailedError(_("the host %(host)s is not known") % {"host": host}) from None
-    addresses = [(family, address) for family, _kind, _protocol, _name, address in found]
+    addresses = [(family, address) for family, _kind, _protocol, _name, address in resolved]
     if not addresses:
         raise CallFailedError(_("the host %(host)s is not known") % {"host": host})
     if not is_trusted(host, port):
         for _family, address in addresses:
             if not is_public(address[0]):
-                shown = {"host": host, "address": address[0]}
-                raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % shown)
+                parameters = {"host": host, "address": address[0]}
+                raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % parameters)
     return Target(scheme, host, port, path, addresses)
 
 
 def is_public(text: str) -> bool:
-    """Whether an IP address lies in the public internet, also where it hides in one of IPv6."""
+    """True if an IP address is public, including an IPv4 address embedded in an IPv6 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return False
-    inside = _inside(address)
+    inside = _embedded_ipv4(address)
     if inside is not None:
         return is_public(str(inside))
     if any(address in network for network in _SPECIAL if network.version == address.version):
@@ -129,7 +129,7 @@ def is_public(text: str) -> bool:
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-# special by IANA's registries, and public by the ipaddress module of some releases of Python
+# special in IANA's registries, but public in the ipaddress module of some Python releases
 _SPECIAL = [
     ipaddress.ip_network(text)
     for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16", "fec0::/10", "64:ff9b:1::/48")
@@ -137,8 +137,8 @@ _SPECIAL = [
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def _inside(address: Any) -> Any:
-    """The IPv4 address that an IPv6 address stands for."""
+def _embedded_ipv4(address: Any) -> Any:
+    """The IPv4 address embedded in an IPv6 address, or None."""
     if address.version == 4:
         return None
     if address in _NAT64:
@@ -167,14 +167,14 @@ def send(
     """Make one call. Raises `UnsafeAddressError` or `CallFailedError`; any status is a reply."""
     target = aim(url, resolve)
     caller = _Connection(target, seconds, context)
-    # a reply that drips in keeps every single wait short: this ends the whole of it
+    # a slowly dripping reply never exceeds the timeout of a single read: the timer limits the whole call
     alarm = threading.Timer(seconds, caller.cut)
     alarm.daemon = True
     alarm.start()
     try:
-        # as bytes: http.client takes text of Latin-1 only
-        named = {name: value.encode() for name, value in {"User-Agent": USER_AGENT, **headers}.items()}
-        caller.request(method, target.path, body or None, named)
+        # as bytes, since http.client accepts only Latin-1 text
+        encoded_headers = {name: value.encode() for name, value in {"User-Agent": USER_AGENT, **headers}.items()}
+        caller.request(method, target.path, body or None, encoded_headers)
         reply = caller.getresponse()
         text = reply.read(MAX_REPLY)
     except ssl.SSLCertVerificationError as error:
@@ -194,7 +194,7 @@ def send(
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to an address that was looked up before, under the name of its host."""
+    """A connection to previously resolved addresses, under the name of the host."""
 
     def __init__(self, target: Target, seconds: float, context: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port, timeout=seconds)
@@ -202,7 +202,7 @@ class _Connection(http.client.HTTPConnection):
         self.context = context or ssl.create_default_context()
         self.was_cut = False
         if target.scheme == "https":
-            self.default_port = 443  # what the Host header leaves out
+            self.default_port = 443  # the port that the Host header omits
 
     def connect(self) -> None:
         error: OSError | None = None
@@ -211,9 +211,9 @@ class _Connection(http.client.HTTPConnection):
             plain.settimeout(self.timeout)
             try:
                 plain.connect(address)
-            except OSError as failed:
+            except OSError as connect_error:
                 plain.close()
-                error = failed
+                error = connect_error
                 continue
             self.sock = plain
             if self.target.scheme == "https":
@@ -222,7 +222,7 @@ class _Connection(http.client.HTTPConnection):
         raise error or OSError("no address")
 
     def cut(self) -> None:
-        """End the call from another thread, wherever it is."""
+        """Abort the call from another thread, at any stage."""
         self.was_cut = True
         if self.sock is not None:
             try:

@@ -1,6 +1,6 @@
-"""Secrets at rest: sealed under a named key, so that keys can be changed without asking anybody for secrets again.
+"""Secrets at rest: sealed under a named key, so that keys can be changed without entering secrets again.
 
-WEBHOOK_KEYS names the keys, the present one first; without it there is one that is derived from SECRET_KEY.
+WEBHOOK_KEYS lists the keys, the current one first; without it the only key is derived from SECRET_KEY.
 """
 
 import base64
@@ -18,13 +18,13 @@ DERIVED = "secret-key"
 
 
 def seal(secret: bytes) -> tuple[str, bytes]:
-    """The name of the present key, and `secret` sealed under it."""
+    """Seal `secret` under the current key; return the name of the key and the sealed secret."""
     name, key = next(iter(_keys().items()))
     return name, Fernet(key).encrypt(secret)
 
 
 def unseal(name: str, sealed: bytes | memoryview) -> bytes:
-    """The secret. Raises `RejectedError` (`key_missing`) when none of the keys opens it."""
+    """Unseal a secret. Raises `RejectedError` (`key_missing`) when none of the keys opens it."""
     keys = _keys()
     first = [keys[name]] if name in keys else []
     try:
@@ -35,7 +35,7 @@ def unseal(name: str, sealed: bytes | memoryview) -> bytes:
 
 
 def present() -> str:
-    """The name of the key under which secrets are sealed now."""
+    """The name of the current key."""
     return next(iter(_keys()))
 
 

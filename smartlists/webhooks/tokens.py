@@ -1,7 +1,7 @@
-"""Tokens: places in a campaign's texts that values of the person and of what triggered it fill.
+"""Tokens: placeholders in a campaign's texts for values of the person and of the trigger.
 
 `{{person.first_name}}`, `{{trigger.amount}}`, `{{person.first_name:default=friend}}`. A small language of its own:
-a value that is filled in is never read as a template again, and is escaped for where it goes.
+an inserted value is never parsed as a template again, and is escaped for its context.
 """
 
 import json
@@ -28,7 +28,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One place: whose value it is ("person", "trigger" or "campaign"), its name, and what stands for no value."""
+    """One placeholder: the source of its value ("person", "trigger" or "campaign"), its name, and its default."""
 
     source: str
     name: str
@@ -43,18 +43,18 @@ Part = str | Token
 
 
 class BadTemplateError(ValueError):
-    """A text has something between {{ and }} that is no token, or braces that never close."""
+    """A text has an invalid token between {{ and }}, or unclosed braces."""
 
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> tuple[Part, ...]:
-    """The pieces of `text`: plain text and tokens, in order. Raises `BadTemplateError` with what is wrong."""
+    """Split `text` into plain text and tokens, in order. Raises `BadTemplateError` with the invalid part."""
     parts: list[Part] = []
     end = 0
-    for found in _TOKEN.finditer(text):
-        _add_plain(parts, text[end : found.start()])
-        parts.append(_token(found[1]))
-        end = found.end()
+    for match in _TOKEN.finditer(text):
+        _add_plain(parts, text[end : match.start()])
+        parts.append(_token(match[1]))
+        end = match.end()
     _add_plain(parts, text[end:])
     return tuple(parts)
 
@@ -67,61 +67,61 @@ def _add_plain(parts: list[Part], text: str) -> None:
 
 
 def _token(inside: str) -> Token:
-    found = _NAME.fullmatch(inside)
-    if found is None or len(found[3] or "") > MAX_DEFAULT:
+    match = _NAME.fullmatch(inside)
+    if match is None or len(match[3] or "") > MAX_DEFAULT:
         raise BadTemplateError(show("{{" + inside + "}}", 40))
-    return Token(found[1], found[2], found[3] or "")
+    return Token(match[1], match[2], match[3] or "")
 
 
 def tokens_of(text: str) -> list[Token]:
-    """The tokens in a text that `check` let pass."""
+    """The tokens in a text that passed `check_tokens`."""
     return [part for part in parse(text) if isinstance(part, Token)]
 
 
-def check(text: str, known: Iterable[str], path: Path) -> list[Problem]:
-    """What is wrong with the tokens of `text`; `known` are keys like "person.email"."""
+def check(text: str, allowed: Iterable[str], path: Path) -> list[Problem]:
+    """The problems of the tokens of `text`; `allowed` are keys like "person.email"."""
     try:
         parts = parse(text)
     except BadTemplateError as error:
         message = _("“%(got)s” is not a token; tokens look like {{person.first_name}}") % {"got": str(error)}
         return [Problem(Code.BAD_TOKEN, message, path, "{{person.first_name}}", str(error))]
-    names = set(known)
+    names = set(allowed)
     return [_unknown(part, names, path) for part in parts if isinstance(part, Token) and part.key not in names]
 
 
-def _unknown(token: Token, known: set[str], path: Path) -> Problem:
-    close = get_close_matches(token.key, known, n=1, cutoff=0.6)
-    got, meant = _written(token.key), _written(close[0]) if close else ""
+def _unknown(token: Token, allowed: set[str], path: Path) -> Problem:
+    close = get_close_matches(token.key, allowed, n=1, cutoff=0.6)
+    got, closest = _braced(token.key), _braced(close[0]) if close else ""
     message = _("there is no token %(got)s; did you mean %(close)s?") if close else _("there is no token %(got)s")
-    return Problem(Code.UNKNOWN_TOKEN, message % {"got": got, "close": meant}, path, meant, got)
+    return Problem(Code.UNKNOWN_TOKEN, message % {"got": got, "close": closest}, path, closest, got)
 
 
-def _written(key: str) -> str:
+def _braced(key: str) -> str:
     return "{{" + key + "}}"
 
 
 def render(text: str, values: Mapping[str, str | None], escape: Callable[[str], str] = str) -> str:
-    """`text` with its tokens filled from `values` (by key), each value escaped; no value is the token's default."""
+    """Fill the tokens of `text` from `values` (by key), each escaped; a missing value becomes the token's default."""
     return "".join(
         part if isinstance(part, str) else escape(values.get(part.key) or part.default) for part in parse(text)
     )
 
 
-# --- Where values go ------------------------------------------------------------------------------------------
+# --- Escaping of values ---------------------------------------------------------------------------------------
 
 
 def one_line(value: str) -> str:
-    """For a subject or a header: no line break and no control character, so that no header begins in a value."""
+    """Escape for a subject or a header: no line breaks or control characters, so that no value can add a header."""
     return _CONTROLS.sub(" ", value).strip()
 
 
 def in_url(value: str) -> str:
-    """For a path or a query of an address: everything but letters, digits and -._~ is percent-encoded."""
+    """Escape for a path or a query of an address: everything but letters, digits and -._~ is percent-encoded."""
     return quote(value, safe="")
 
 
 def in_json(value: str) -> str:
-    """For the inside of a JSON string."""
+    """Escape for the inside of a JSON string."""
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
@@ -130,15 +130,15 @@ def in_form(value: str) -> str:
 
 
 def as_text(value: Any) -> str | None:
-    """A canonical value as tokens show it."""
+    """The text of a canonical value in tokens."""
     return None if value is None else canonical_text(value)
 
 
 def known_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
-    """The keys of every token that a campaign triggered by activities of these types may use."""
-    known = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
-    known |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
+    """The keys of all tokens that a campaign triggered by activities of these types can use."""
+    keys = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
+    keys |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
     for type_name in type_names:
         if type_name in names.types:
-            known |= {f"trigger.{name}" for name in names.types[type_name].fields if not name.startswith("@")}
-    return known
+            keys |= {f"trigger.{name}" for name in names.types[type_name].fields if not name.startswith("@")}
+    return keys

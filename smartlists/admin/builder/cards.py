@@ -1,4 +1,4 @@
-"""The builder's cards: what the page shows for rules that are right, wrong or half-typed."""
+"""The builder's cards: the view models of valid, invalid and unfinished rules."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +36,8 @@ class Condition:
     values: Sequence[str]
     empty: str = ""
     errors: Sequence[str] = ()
-    of: str = ""  # API name of the activity type whose field it is; empty: a person's
-    removal: str = ""  # what the "remove" button says; empty: it has none
+    of: str = ""  # API name of the field's activity type; empty: a person field
+    removal: str = ""  # value of the "remove" button; empty: no such button
     allows_empty: bool = False
 
     @property
@@ -46,12 +46,12 @@ class Condition:
 
     @property
     def inputs(self) -> str:
-        """Which inputs the values get: none, one, two, lines, period, frame or boolean."""
+        """The kind of inputs for the values: none, one, two, lines, period, frame or boolean."""
         return inputs_of(self.operator, self.chosen.data_type) if self.chosen else "none"
 
     @property
     def suggestions(self) -> str:
-        """The query of the address that proposes values; empty where there is nothing to propose."""
+        """The query string of the address that suggests values; empty where there are no suggestions."""
         if (
             self.chosen is None
             or self.chosen.data_type.name not in (rollup if self.of else person_suggestions).SUGGESTED
@@ -90,13 +90,13 @@ class Condition:
 
     @property
     def amount(self) -> str:
-        found = periods.read(self.first)
-        return str(found[0]) if found else self.first.partition(" ")[0]
+        period = periods.read(self.first)
+        return str(period[0]) if period else self.first.partition(" ")[0]
 
     @property
     def unit(self) -> str:
-        found = periods.read(self.first)
-        return f"{found[1]}s" if found else "days"
+        period = periods.read(self.first)
+        return f"{period[1]}s" if period else "days"
 
 
 @dataclass(slots=True)
@@ -141,13 +141,17 @@ class Card:
 
     @property
     def is_folded(self) -> bool:
-        """Whether only the sentence shows: never while something is wrong or unsaid."""
-        wrong = self.errors or any(one.errors for one in self.conditions) or (self.aggregate and self.aggregate.errors)
+        """True if only the sentence is shown; never while the card has errors or no sentence."""
+        wrong = (
+            self.errors
+            or any(condition.errors for condition in self.conditions)
+            or (self.aggregate and self.aggregate.errors)
+        )
         return bool(self.rules.get(builder_form.FOLDED)) and bool(self.sentence) and not wrong
 
     @property
     def inversion(self) -> str:
-        """What the card would say inverted; empty where it has no opposite."""
+        """The label of the inverted card; empty where it has no opposite."""
         return str(INVERSIONS.get(builder_form.inverse_of(self.rules), ""))
 
     @property
@@ -174,34 +178,36 @@ def inputs_of(operator: str, data_type: DataType) -> str:
         return "none"
     if data_type.name == "boolean" and operator == "is":
         return "boolean"
-    found = _INPUTS[operators.shape_of(data_type, operator)]
-    return "one" if found == "lines" and data_type.is_moment else found
+    inputs = _INPUTS[operators.shape_of(data_type, operator)]
+    return "one" if inputs == "lines" and data_type.is_moment else inputs
 
 
 def made_fitting(rules: Json, choices: Choices) -> Json:
-    """`rules` with operators that their fields have and values that fit the inputs: for a form whose field changed."""
+    """Replace operators that a changed field lacks and drop values that do not fit its inputs."""
     for rule in rules["filters"]:
         if "field" in rule:
             _fit(rule, choices.person_fields)
         for owner in rule.get("steps", [rule]):
             if "constraints" in owner:
                 fields = choices.fields_of(owner["type"])
-                owner["constraints"] = [one for one in owner["constraints"] if one["field"] in fields]
-                for one in owner["constraints"]:
-                    _fit(one, fields)
+                owner["constraints"] = [
+                    constraint for constraint in owner["constraints"] if constraint["field"] in fields
+                ]
+                for constraint in owner["constraints"]:
+                    _fit(constraint, fields)
         if aggregate := rule.get("aggregate"):
             _fit_aggregate(aggregate, choices, rule["type"])
     return rules
 
 
 def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:
-    chosen = fields.get(condition["field"])
-    if chosen is None:
+    choice = fields.get(condition["field"])
+    if choice is None:
         return
-    if condition["operator"] not in chosen.data_type.operators:
-        condition["operator"], condition["values"] = chosen.data_type.operators[0], []
-    inputs = inputs_of(condition["operator"], chosen.data_type)
-    condition["values"] = [value for value in condition["values"] if _goes_into(value, inputs, chosen.data_type)]
+    if condition["operator"] not in choice.data_type.operators:
+        condition["operator"], condition["values"] = choice.data_type.operators[0], []
+    inputs = inputs_of(condition["operator"], choice.data_type)
+    condition["values"] = [value for value in condition["values"] if _fits_inputs(value, inputs, choice.data_type)]
 
 
 def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
@@ -212,7 +218,7 @@ def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
 
 
 def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
-    """The fields of a type that an aggregate can be over, with the type of what comes out."""
+    """The fields of a type that an aggregate can use, with the data type of its result."""
     fits = AGGREGATES.get(function, lambda data_type: False)
     return {
         name: FieldChoice(name, field.label, aggregate_type(function, field.data_type), field.gone)
@@ -221,8 +227,8 @@ def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[s
     }
 
 
-def _goes_into(value: str, inputs: str, data_type: DataType) -> bool:
-    """Whether a value that was typed for another operator still makes sense in these inputs."""
+def _fits_inputs(value: str, inputs: str, data_type: DataType) -> bool:
+    """True if a value typed for another operator still fits these inputs."""
     is_period, is_frame = periods.read(value) is not None, value in periods.FRAMES
     fits = {"none": False, "period": is_period, "frame": is_frame}
     return fits.get(inputs, not (data_type.is_moment and (is_period or is_frame)))
@@ -249,7 +255,7 @@ def of(rules: Json, choices: Choices, problems: Sequence[Problem] = (), sentence
 
 
 def errors_at(problems: Sequence[Problem], *path: str | int, apart: Collection[str] = ()) -> list[str]:
-    """The messages of the problems at `path` or below it, but for what lies in parts called `apart`."""
+    """The messages of the problems at `path` or below it, except those in parts named in `apart`."""
     return [
         str(problem.message)
         for problem in problems
@@ -258,11 +264,11 @@ def errors_at(problems: Sequence[Problem], *path: str | int, apart: Collection[s
 
 
 def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
-    chosen = choices.person_fields.get(rule["field"])
+    choice = choices.person_fields.get(rule["field"])
     condition = Condition(
         f"filters.{index}",
-        offered(choices.person_fields.values(), chosen),
-        chosen,
+        offered(choices.person_fields.values(), choice),
+        choice,
         rule["operator"],
         rule["values"],
         rule.get("empty", ""),
@@ -279,16 +285,16 @@ def _constraints(
     conditions = [
         Condition(
             f"{name}.constraints.{number}",
-            offered(fields.values(), fields.get(one["field"])),
-            fields.get(one["field"]),
-            one["operator"],
-            one["values"],
-            one.get("empty", ""),
+            offered(fields.values(), fields.get(constraint["field"])),
+            fields.get(constraint["field"]),
+            constraint["operator"],
+            constraint["values"],
+            constraint.get("empty", ""),
             errors_at(problems, *path, "constraints", number),
             of=owner["type"],
             removal=f"remove_constraint:{place}.{number}",
         )
-        for number, one in enumerate(owner["constraints"])
+        for number, constraint in enumerate(owner["constraints"])
     ]
     return conditions, offered(fields.values())
 
@@ -297,14 +303,14 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
     path = ("filters", index)
     conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
     aggregate = None
-    if given := rule.get("aggregate"):
-        fields = aggregated_fields(choices, rule["type"], given["function"])
+    if rule_aggregate := rule.get("aggregate"):
+        fields = aggregated_fields(choices, rule["type"], rule_aggregate["function"])
         aggregate = Condition(
             f"filters.{index}.aggregate",
-            offered(fields.values(), fields.get(given["field"])),
-            fields.get(given["field"]),
-            given["operator"],
-            given["values"],
+            offered(fields.values(), fields.get(rule_aggregate["field"])),
+            fields.get(rule_aggregate["field"]),
+            rule_aggregate["operator"],
+            rule_aggregate["values"],
             errors=errors_at(problems, *path, "aggregate"),
             of=rule["type"],
         )

@@ -1,4 +1,4 @@
-"""What the builder lets people choose: types, fields and lists by the names that they know."""
+"""The builder's choices: types, fields and lists by their shown names."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ class FieldChoice:
     api_name: str
     label: str
     data_type: DataType
-    gone: str = ""  # why no new condition can name it; one that does goes on working
-    is_read_only: bool = False  # kept by the product: conditions can name it, changes cannot
+    gone: str = ""  # reason why no new condition can use it; existing conditions keep working
+    is_read_only: bool = False  # maintained by the product: usable in conditions, not in changes
 
 
 class Choices:
-    """The choices of one page; `besides` is the smart list that is edited, which is no choice for itself."""
+    """The choices of one page; `besides` is the id of the edited smart list, which cannot use itself."""
 
     def __init__(self, catalogue: Catalogue, besides: int | None = None) -> None:
         self.catalogue = catalogue
@@ -56,21 +56,24 @@ class Choices:
     @cached_property
     def types(self) -> Sequence[Type]:
         """Types that have a filter: the team's own first, newest first, then the standard ones."""
-        return sorted(self.catalogue.types.values(), key=lambda one: (one.id < FIRST_CUSTOM_ID, -one.id))
+        return sorted(
+            self.catalogue.types.values(),
+            key=lambda activity_type: (activity_type.id < FIRST_CUSTOM_ID, -activity_type.id),
+        )
 
     @property
     def own_types(self) -> Sequence[Type]:
-        return [one for one in self.types if one.id >= FIRST_CUSTOM_ID]
+        return [activity_type for activity_type in self.types if activity_type.id >= FIRST_CUSTOM_ID]
 
     @property
     def standard_types(self) -> Sequence[Type]:
-        return [one for one in self.types if one.id < FIRST_CUSTOM_ID]
+        return [activity_type for activity_type in self.types if activity_type.id < FIRST_CUSTOM_ID]
 
     def fields_of(self, type_name: str) -> Mapping[str, FieldChoice]:
         """The fields of a type, the primary one first, and the moments that every activity has."""
-        found = self.catalogue.types.get(type_name)
+        activity_type = self.catalogue.types.get(type_name)
         labels = {"@occurred_at": _("Date of activity"), "@recorded_at": _("Date recorded")}
-        fields = found.fields.values() if found else ()
+        fields = activity_type.fields.values() if activity_type else ()
         return {
             field.api_name: FieldChoice(
                 field.api_name,
@@ -89,8 +92,8 @@ class Choices:
     @cached_property
     def smart_lists(self) -> Mapping[int, str]:
         """Smart lists by name, archived ones last and marked."""
-        others = {pk: name for pk, name in self.catalogue.smart_lists.items() if pk != self.besides}
-        return _by_name(others, self.catalogue.archived_smart_lists)
+        without_edited = {pk: name for pk, name in self.catalogue.smart_lists.items() if pk != self.besides}
+        return _by_name(without_edited, self.catalogue.archived_smart_lists)
 
     @property
     def offered_static_lists(self) -> Mapping[int, str]:
@@ -100,41 +103,41 @@ class Choices:
     def offered_smart_lists(self) -> Mapping[int, str]:
         return _without(self.smart_lists, self.catalogue.archived_smart_lists)
 
-    def lists_of(self, kind: str, chosen: Any) -> Mapping[int, str]:
-        """What the select of a card offers: lists in use, and the one that it names, whatever became of it."""
-        every, offered = (
+    def lists_of(self, kind: str, list_id: Any) -> Mapping[int, str]:
+        """The options of a card's select: lists in use, and the chosen one even if it is archived."""
+        all_lists, offered = (
             (self.static_lists, self.offered_static_lists)
             if kind == "static_list"
             else (self.smart_lists, self.offered_smart_lists)
         )
-        return {pk: name for pk, name in every.items() if pk in offered or pk == chosen}
+        return {pk: name for pk, name in all_lists.items() if pk in offered or pk == list_id}
 
     @cached_property
     def recent(self) -> Sequence[tuple[str, str]]:
-        """What the lists that were changed last filter by, as choices to add; the latest first."""
+        """Filters of the most recently changed lists, as choices to add; the latest first."""
         latest = SmartList.objects.filter(is_archived=False).order_by("-updated_at").values_list("rules", flat=True)
-        named = {
-            one: label
+        labels = {
+            choice: label
             for rules in latest[:RECENT_LISTS]
             for rule in rules["filters"]
-            if (one := _choice_of(rule)) and (label := self._label_of(one))
+            if (choice := _choice_of(rule)) and (label := self._label_of(choice))
         }
-        return list(named.items())[:RECENT]
+        return list(labels.items())[:RECENT]
 
     def _label_of(self, choice: str) -> str:
-        """How a choice to add is called; empty when there is none of the kind any more."""
+        """The label of a choice to add; empty when its field, type or list no longer exists."""
         kind, _colon, what = choice.partition(":")
         return CHOICE_LABELS[kind](self, what)
 
     def label_of_type(self, api_name: str) -> str:
-        """The filter name of an activity type; empty when there is no such type any more."""
-        found = self.catalogue.types.get(api_name)
-        return found.shown_filter_name if found else ""
+        """The filter name of an activity type; empty when the type no longer exists."""
+        activity_type = self.catalogue.types.get(api_name)
+        return activity_type.shown_filter_name if activity_type else ""
 
     def label_of_person_field(self, api_name: str) -> str:
-        """The label of a person field that a new condition can name; else empty."""
-        found = self.person_fields.get(api_name)
-        return found.label if found and not found.gone else ""
+        """The label of a person field that a new condition can use; else empty."""
+        field = self.person_fields.get(api_name)
+        return field.label if field and not field.gone else ""
 
     def first_type(self) -> str:
         return self.types[0].api_name if self.types else ""
@@ -146,7 +149,7 @@ def _choice_of(rule: Mapping[str, Any]) -> str:
 
 
 NAMING_KEYS = FILTERS.facet(
-    "key of its JSON form that names what it is about; empty: it names several things",
+    "key of its subject in the JSON form; empty: several subjects",
     {"person_field": "field", "activity": "type", "sequence": "", "static_list": "list", "smart_list": "list"},
 )
 CHOICE_LABELS = FILTERS.facet(
@@ -161,14 +164,14 @@ CHOICE_LABELS = FILTERS.facet(
 )
 
 
-def offered(fields: Iterable[FieldChoice], chosen: FieldChoice | None = None) -> list[FieldChoice]:
-    """The fields that a condition can name from now on, and the one that it names already."""
-    return [field for field in fields if not field.gone or field is chosen]
+def offered(fields: Iterable[FieldChoice], current: FieldChoice | None = None) -> list[FieldChoice]:
+    """The fields that a new condition can use, and the currently chosen one."""
+    return [field for field in fields if not field.gone or field is current]
 
 
 def _by_name(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:
-    said = {pk: _("%(name)s (archived)") % {"name": name} if pk in archived else name for pk, name in lists.items()}
-    return dict(sorted(said.items(), key=lambda item: (item[0] in archived, item[1].casefold())))
+    labels = {pk: _("%(name)s (archived)") % {"name": name} if pk in archived else name for pk, name in lists.items()}
+    return dict(sorted(labels.items(), key=lambda item: (item[0] in archived, item[1].casefold())))
 
 
 def _without(lists: Mapping[int, str], archived: frozenset[int]) -> Mapping[int, str]:

@@ -1,8 +1,8 @@
-"""The builder's form: rules as somebody types them, before they are checked, and back.
+"""The builder's form: conversion between posted, unchecked input and the JSON form of rules.
 
-Inputs are called by their path in the rules' JSON form ("filters.0.constraints.1.operator"), so that every
-problem finds its input by its path. The server owns the form: every change of structure is a submit button
-and a fresh rendering, with or without JavaScript.
+Inputs are named by their path in the rules' JSON form ("filters.0.constraints.1.operator"), so that the path of
+a problem identifies its input. The server owns the form: every change of structure is a submit button and a
+fresh rendering, with or without JavaScript.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,13 +17,13 @@ from smartlists.rules import logic
 from smartlists.rules.model import FILTERS
 
 MAX_STEPS_OF_A_PATH = 8
-NEW_WINDOW = 7  # days within which the next step of a sequence follows, until somebody says otherwise
+NEW_WINDOW = 7  # days within which the next step of a sequence follows, by default
 FOLDED = "folded"  # a key of the form only: the card shows nothing but its sentence
 Json = dict[str, Any]
 
 
 def rules_of(post: QueryDict) -> Json:
-    """The rules that a posted form says, in their JSON form, unchecked."""
+    """The rules of a posted form in their JSON form, unchecked."""
     filters = [_filter(node) for node in nodes_of(post, "filters", MAX_STEPS_OF_A_PATH, list)]
     rules: Json = {"version": 1, "match": post.get("match", "all"), "filters": filters}
     if rules["match"] == "advanced":
@@ -32,9 +32,9 @@ def rules_of(post: QueryDict) -> Json:
 
 
 def filled(rules: Json) -> Json:
-    """Saved rules with the parts that their JSON form leaves out, as the form has them."""
-    whole = deepcopy(rules)
-    for rule in whole["filters"]:
+    """Saved rules with the defaults that their JSON form omits, as the form needs them."""
+    complete = deepcopy(rules)
+    for rule in complete["filters"]:
         if "operator" in rule:
             rule.setdefault("values", [])
         for owner in rule.get("steps", [rule]):
@@ -42,25 +42,25 @@ def filled(rules: Json) -> Json:
                 owner.setdefault("constraints", [])
             for condition in (*owner.get("constraints", ()), *filter(None, [owner.get("aggregate")])):
                 condition.setdefault("values", [])
-    return whole
+    return complete
 
 
 def bare(rules: Json) -> Json:
-    """The rules without what only the form knows."""
+    """The rules without the keys that exist in the form only."""
     filters = [{name: value for name, value in rule.items() if name != FOLDED} for rule in rules["filters"]]
     return {**rules, "filters": filters}
 
 
 def finished(rules: Json, unfinished: Collection[int], choices: Choices) -> Json:
     """The bare rules without the cards at `unfinished`; an advanced logic keeps its meaning for the others."""
-    rest = bare(deepcopy(rules))
+    remaining = bare(deepcopy(rules))
     for index in sorted(unfinished, reverse=True):
-        _remove(rest, [index], "", choices)
-    return rest
+        _remove(remaining, [index], "", choices)
+    return remaining
 
 
 def nodes_of(post: QueryDict, top: str, longest: int, value_of: Callable[[list[str]], Any]) -> list[Json]:
-    """The cards under `top` that a form posts, as trees of what `value_of` makes of each input's values."""
+    """The posted cards under `top` as trees; `value_of` converts the values of each input."""
     tree: Json = {}
     for name, values in post.lists():
         if name.startswith(f"{top}."):
@@ -69,7 +69,7 @@ def nodes_of(post: QueryDict, top: str, longest: int, value_of: Callable[[list[s
 
 
 def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
-    """Put `value` where `steps` lead to; a path of more than `longest` steps, or through a value, is passed over."""
+    """Store `value` at the path `steps`; ignore a path of more than `longest` steps or one through a value."""
     if len(steps) > longest:
         return
     for step in steps[:-1]:
@@ -80,7 +80,7 @@ def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
 
 
 def ordered(nodes: Any) -> list[Json]:
-    """Children by their numbers; what is no number is no child."""
+    """The children in the order of their numbers; keys that are no numbers are ignored."""
     if not isinstance(nodes, dict):
         return []
     return [
@@ -98,7 +98,7 @@ def _text(node: Json, name: str) -> str:
 
 
 def _values(node: Json) -> list[str]:
-    """What was typed as values, whatever inputs the operator had: lines, single inputs, an amount and a unit."""
+    """The typed values, whatever inputs the operator had: lines, single inputs, an amount and a unit."""
     if "amount" in node:
         amount = _text(node, "amount")
         return [f"{amount} {_text(node, 'unit')}"] if amount else []
@@ -107,10 +107,10 @@ def _values(node: Json) -> list[str]:
 
 
 def _condition(node: Json) -> Json:
-    found: Json = {"field": _text(node, "field"), "operator": _text(node, "operator"), "values": _values(node)}
+    condition: Json = {"field": _text(node, "field"), "operator": _text(node, "operator"), "values": _values(node)}
     if empty := _text(node, "empty"):
-        found["empty"] = empty
-    return found
+        condition["empty"] = empty
+    return condition
 
 
 def _constraints(node: Json) -> list[Json]:
@@ -118,14 +118,18 @@ def _constraints(node: Json) -> list[Json]:
 
 
 def _activity(node: Json) -> Json:
-    found: Json = {"did": _text(node, "did") != "false", "type": _text(node, "type"), "constraints": _constraints(node)}
+    activity: Json = {
+        "did": _text(node, "did") != "false",
+        "type": _text(node, "type"),
+        "constraints": _constraints(node),
+    }
     count = node.get("count")
     if isinstance(count, dict) and _text(count, "operator"):
-        found["count"] = {"operator": _text(count, "operator"), "values": _values(count)}
+        activity["count"] = {"operator": _text(count, "operator"), "values": _values(count)}
     aggregate = node.get("aggregate")
     if isinstance(aggregate, dict) and _text(aggregate, "function"):
-        found["aggregate"] = {"function": _text(aggregate, "function"), **_condition(aggregate)}
-    return found
+        activity["aggregate"] = {"function": _text(aggregate, "function"), **_condition(aggregate)}
+    return activity
 
 
 def _sequence(node: Json) -> Json:
@@ -147,7 +151,7 @@ def _list(node: Json) -> Json:
 
 
 POSTED_READERS = FILTERS.facet(
-    "what reads its posted card",
+    "reader of its posted card",
     {
         "person_field": _condition,
         "activity": _activity,
@@ -160,25 +164,25 @@ POSTED_READERS = FILTERS.facet(
 
 def _filter(node: Json) -> Json:
     kind = _text(node, "kind")
-    found = {"kind": kind, **POSTED_READERS[kind](node)} if kind in POSTED_READERS else {"kind": kind}
-    return found | {FOLDED: True} if _text(node, FOLDED) else found
+    rule = {"kind": kind, **POSTED_READERS[kind](node)} if kind in POSTED_READERS else {"kind": kind}
+    return rule | {FOLDED: True} if _text(node, FOLDED) else rule
 
 
-# ---- what the buttons do -------------------------------------------------------------------------------
+# ---- effects of the buttons -------------------------------------------------------------------------------
 
 
 def act(rules: Json, action: str, choice: str, choices: Choices) -> Json:
     """The rules after a button: "add", "remove:1", "up:1", "duplicate:1", "invert:1", "fold:1", "add_constraint:1", …
 
-    `choice` is what the select beside an "add" button says. Unknown actions change nothing.
+    `choice` is the value of the select beside an "add" button. Unknown actions change nothing.
     """
     return pressed(rules, _ACTIONS, action, choice, choices)
 
 
 def pressed(form: Json, actions: Mapping[str, Callable[..., None]], action: str, *more: Any) -> Json:
-    """A copy of `form` after the button "verb:3.1": what `actions` have for the verb, called with the place (3, 1).
+    """Return a copy of `form` after the button "verb:3.1": the action of the verb is called with the place (3, 1).
 
-    The form as it is for a button that there is not, and for one of a card that there is not.
+    Returns the form unchanged for an unknown button, and for a card that does not exist.
     """
     verb, _colon, place = action.partition(":")
     steps = [int(part) for part in place.split(".") if part.isascii() and part.isdigit() and len(part) < 6]
@@ -198,7 +202,7 @@ def _all_of(filters: int) -> str:
 
 
 def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression | None], filters: int) -> None:
-    """Keep the meaning of an advanced logic about `filters` filters; one that cannot be read stays as typed."""
+    """Rewrite an advanced logic over `filters` filters by `change`; keep an invalid logic as typed."""
     if rules["match"] != "advanced":
         return
     try:
@@ -231,16 +235,16 @@ def _remove(rules: Json, place: list[int], _choice: str, _choices: Choices) -> N
 
 
 def _move(target_of: Callable[[int, int], int]) -> Callable[[Json, list[int], str, Choices], None]:
-    """Move a card to the position that `target_of` gives for its own and the last one."""
+    """Return an action that moves a card to `target_of(position, last position)`."""
 
     def move(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
         (position,) = place
-        _put(rules, position, target_of(position, len(rules["filters"]) - 1))
+        _place_card(rules, position, target_of(position, len(rules["filters"]) - 1))
 
     return move
 
 
-def _put(rules: Json, position: int, target: int) -> None:
+def _place_card(rules: Json, position: int, target: int) -> None:
     filters = rules["filters"]
     if not 0 <= target < len(filters) or target == position:
         return
@@ -249,12 +253,12 @@ def _put(rules: Json, position: int, target: int) -> None:
 
 
 def _duplicate(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
-    """The copy stands right after the card."""
+    """Insert a copy right after the card."""
     (position,) = place
     rules["filters"].append(deepcopy(rules["filters"][position]))
     last = len(rules["filters"])
     _relogic(rules, lambda expression: logic.added(expression, last), last - 1)
-    _put(rules, last - 1, position + 1)
+    _place_card(rules, last - 1, position + 1)
 
 
 def _fold(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
@@ -284,7 +288,7 @@ _OPPOSITES: Mapping[str, str] = {
 
 
 def inverse_of(rule: Json) -> str | None:
-    """What inverting the card would make it say; None where it has no opposite."""
+    """The key of the inverted card's label; None where the card has no opposite."""
     return INVERSIONS[rule["kind"]][0](rule)
 
 
@@ -312,7 +316,7 @@ def _inverse_of_membership(rule: Json) -> str:
 def _invert_last_step(step: Json) -> None:
     if not step.pop("not", False):
         step["not"] = True
-        step.setdefault("within_days", NEW_WINDOW)  # without a window nothing would ever not follow
+        step.setdefault("within_days", NEW_WINDOW)  # without a window the absence of a step is never certain
 
 
 def _invert_operator(rule: Json, choices: Choices) -> None:
@@ -324,7 +328,7 @@ def _invert_operator(rule: Json, choices: Choices) -> None:
 
 
 def _place_of_constraints(rules: Json, place: list[int]) -> Json:
-    """The card, or the step of a sequence card, that `place` leads to."""
+    """The card, or the step of a sequence card, at `place`."""
     card: Json = rules["filters"][place[0]]
     return card["steps"][place[1]] if "steps" in card else card
 
@@ -376,7 +380,7 @@ def _new_membership(what: str, _choices: Choices) -> Json:
 
 
 NEW_CARDS = FILTERS.facet(
-    "what a new card begins with",
+    "initial state of a new card",
     {
         "person_field": lambda what, choices: _new_condition(choices.person_fields[what]),
         "activity": lambda what, choices: {"did": True, "type": what or choices.first_type(), "constraints": []},
@@ -385,7 +389,7 @@ NEW_CARDS = FILTERS.facet(
         "smart_list": _new_membership,
     },
 )
-# (what the inverted card would say, what inverts it)
+# (label key of the inverted card, function that inverts it)
 INVERSIONS = FILTERS.facet(
     "inversion of a card",
     {

@@ -1,4 +1,4 @@
-"""What the builder's cards call the parts of rules, in the language of the page."""
+"""Labels of the parts of rules on the builder's cards, in the language of the page."""
 
 from collections.abc import Mapping, Sequence
 

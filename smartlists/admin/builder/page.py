@@ -1,7 +1,7 @@
-"""What the builders of smart lists and of campaigns share: the state in the form, and the pages that show it.
+"""Shared base of the builders of smart lists and of campaigns: the state of the form, and its pages.
 
-The server owns the form: each button posts all that was typed, and gets the cards drawn anew. Nothing else keeps the
-state, so undoing and redoing is posting an earlier or a later one (config/static/js/builder.js).
+The server owns the form: each button posts the whole form and receives the cards rendered anew. The state is kept
+nowhere else, so undo and redo post an earlier or a later state (config/static/js/builder.js).
 """
 
 import json
@@ -26,7 +26,7 @@ from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
 
 Json = dict[str, Any]
-# what the scripts of the page say
+# texts of the scripts of the page
 SPOKEN = {
     "remove": gettext_lazy("Remove “VALUE”"),
     "lines": gettext_lazy("Edit as lines"),
@@ -42,27 +42,27 @@ def revision_of(text: str) -> int:
 
 
 def button_of(post: QueryDict) -> tuple[str, str]:
-    """The button that was pressed, and what the select beside it says."""
+    """The pressed button, and the value of the select beside it."""
     action = post.get("do", "")
     return action, post.get(f"choice:{action}", "")
 
 
 @dataclass(kw_only=True)
 class BuilderState(ABC):
-    """What was typed into a builder, and what is wrong with it."""
+    """The input typed into a builder, and its problems."""
 
     name: str = ""
     description: str = ""
     revision: int = 0
     choices: Choices
     problems: Sequence[Problem] = ()
-    is_gone: bool = False  # what is edited was deleted while this was typed
+    is_gone: bool = False  # the edited object was deleted meanwhile
 
-    placed: ClassVar[frozenset[str]]  # the parts whose problems are shown where they are, not above everything
+    placed: ClassVar[frozenset[str]]  # the parts whose problems are shown at their inputs, not at the top of the page
 
     @staticmethod
     def head_of(post: QueryDict) -> Json:
-        """The parts of a posted form that every builder has."""
+        """The parts of a posted form that all builders share."""
         return {
             "name": post.get("name", ""),
             "description": post.get("description", ""),
@@ -71,14 +71,14 @@ class BuilderState(ABC):
 
     @abstractmethod
     def check(self) -> Self:
-        """Read what was typed; what is wrong with it becomes `problems`."""
+        """Parse the input and set `problems`."""
 
     @abstractmethod
     def cards(self, problems: Sequence[Problem]) -> Json:
-        """What the page shows of this kind of thing, with the problems where they are."""
+        """Template context of the cards, with the problems at their inputs."""
 
     def refuse(self, refusal: RejectedError) -> None:
-        """Show why saving was refused."""
+        """Store the problems of a refused save."""
         self.problems = refusal.problems
 
     def context(self, *, may_change: bool = True, show_problems: bool = True) -> Json:
@@ -88,7 +88,7 @@ class BuilderState(ABC):
             "description": self.description,
             "revision": self.revision,
             "choices": self.choices,
-            "errors": [str(one.message) for one in problems if not self.placed & set(one.path[:1])],
+            "errors": [str(problem.message) for problem in problems if not self.placed & set(problem.path[:1])],
             "may_change": may_change,
             "is_gone": self.is_gone,
             "empties": builder_labels.EMPTY,
@@ -104,57 +104,57 @@ State = TypeVar("State", bound=BuilderState)
 
 
 class BuilderPage(ABC, Generic[Edited, State]):
-    """The pages of one builder: of a new thing (None), or of one that is there."""
+    """The pages of one builder, for a new object (None) or an existing one."""
 
-    address: str  # what the names of its addresses begin with
+    address: str  # prefix of its URL names
     tab: str
-    title: str | Promise  # of a new one
+    title: str | Promise  # of a new object
     add_right: str
     change_right: str
     view_right: str
     fragment: str  # the template of the cards
     panel_template: str
-    draw: Callable[..., HttpResponse]  # a page of a thing: head, tabs
-    saving: Mapping[str, str | Promise]  # a button that saves: what is said afterwards
+    draw: Callable[..., HttpResponse]  # renders the page of an object with its head and tabs
+    saving: Mapping[str, str | Promise]  # saving button: message after success
     # buttons after which problems are shown; others may be pressed with half-typed cards
     showing: frozenset[str] = frozenset()
     shows_problems_at_first = True
 
     @abstractmethod
     def find(self, request: HttpRequest, pk: int) -> Edited:
-        """What is there; raises Http404."""
+        """The existing object. Raises Http404."""
 
     @abstractmethod
     def find_typed(self, request: HttpRequest, pk: int) -> Edited | None:
-        """What somebody typed into; None when it was deleted meanwhile: what was typed must not be lost."""
+        """The object being edited; None when it was deleted meanwhile, so that the typed input can be shown again."""
 
     @abstractmethod
     def stored(self, edited: Edited | None) -> State:
-        """The state as it is saved."""
+        """The saved state."""
 
     @abstractmethod
     def posted(self, request: HttpRequest, edited: Edited | None) -> State:
-        """The state that the form posts, after the button that was pressed."""
+        """The posted state, after the effect of the pressed button."""
 
     @abstractmethod
     def save(self, request: HttpRequest, edited: Edited | None, state: State) -> Edited:
-        """Keep what was typed. Raises `RejectedError`."""
+        """Save the state. Raises `RejectedError`."""
 
     @abstractmethod
     def panel_of(self, request: HttpRequest, state: State, edited: Edited | None) -> Json:
-        """What the panel beside the cards says of a state that was checked."""
+        """Template context of the panel beside the cards, for a checked state."""
 
     def has_panel(self, request: HttpRequest, action: str) -> bool:
-        """Whether the whole page has its panel filled; a script asks for it otherwise."""
+        """True if the page is rendered with its panel; otherwise a script fetches it."""
         return True
 
     def add(self, request: HttpRequest) -> HttpResponse:
-        """A new one: nothing is saved before the first "Save"."""
+        """Page of a new object; nothing is saved before the first "Save"."""
         require(request, self.add_right)
         return self._build(request, None)
 
     def change(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One that is there: to be changed by who may, in words for the others."""
+        """Page of an existing object: editable with the change permission, else read-only."""
         if request.method != "POST":
             return self._build(request, self.find(request, pk))
         require(request, self.change_right)
@@ -162,7 +162,7 @@ class BuilderPage(ABC, Generic[Edited, State]):
         return self._build(request, edited, is_gone=edited is None)
 
     def panel(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """What is typed, looked at: nothing is saved."""
+        """Evaluate the typed state; nothing is saved."""
         require(request, self.view_right)
         if request.method != "POST":
             raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The builder's page: cards, the count of what is typed, and the test of one person."""
+"""The builder's page: cards, the count of the typed rules, and the test of one person."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ from people.core.admin.base import require
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
-from smartlists.admin.base import NAME, find, find_typed, page
+from smartlists.admin import base as admin_base
+from smartlists.admin.base import NAME, page
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
@@ -32,16 +33,16 @@ from smartlists.rules.model import Rules
 from smartlists.rules.parsing import parse_rules
 
 SAMPLE = 5
-LONGEST = 255  # characters of what is typed that suggestions look at
+LONGEST = 255  # characters of the input that suggestions use
 
 
 @dataclass(kw_only=True)
 class ListBuilderState(BuilderState):
-    """What was typed into the builder of a smart list."""
+    """The input typed into the builder of a smart list."""
 
     rules: builder_form.Json
     parsed: Rules | None = None
-    other: SmartList | None = None  # the list as somebody else saved it while this was typed
+    other: SmartList | None = None  # the list as another user saved it meanwhile
 
     placed = frozenset({"filters", "logic", "name", "description"})
 
@@ -53,7 +54,7 @@ class ListBuilderState(BuilderState):
         return self
 
     def refuse(self, refusal: RejectedError) -> None:
-        """Show why saving was refused; problems of rules lie under "rules"."""
+        """Store the problems of a refused save; the path of problems in rules begins with "rules"."""
         if isinstance(refusal, ConflictError):
             self.other = SmartList.objects.select_related("updated_by").filter(pk=self.choices.besides or 0).first()
         self.problems = [
@@ -73,26 +74,30 @@ class ListBuilderState(BuilderState):
         }
 
     def countable(self) -> tuple[Rules, list[int]] | None:
-        """What can be counted: the finished cards, with the number of each; None where there is none to count."""
-        everything = len(self.rules["filters"])
+        """The rules of the finished cards and the number of each card; None where nothing can be counted."""
+        filter_count = len(self.rules["filters"])
         if self.parsed is not None:
-            return self.parsed, list(range(1, everything + 1))
-        unfinished = {int(one.path[1]) for one in self.problems if one.path[:1] == ("filters",) and len(one.path) > 1}
-        numbers = [number for number in range(1, everything + 1) if number - 1 not in unfinished]
+            return self.parsed, list(range(1, filter_count + 1))
+        unfinished = {
+            int(problem.path[1])
+            for problem in self.problems
+            if problem.path[:1] == ("filters",) and len(problem.path) > 1
+        }
+        numbers = [number for number in range(1, filter_count + 1) if number - 1 not in unfinished]
         try:
-            rest = builder_form.finished(self.rules, unfinished, self.choices)
-            return (parse_rules(rest, self.choices.catalogue), numbers) if numbers else None
+            finished_rules = builder_form.finished(self.rules, unfinished, self.choices)
+            return (parse_rules(finished_rules, self.choices.catalogue), numbers) if numbers else None
         except RejectedError:
-            return None  # what is wrong lies in the logic, too
+            return None  # the logic is invalid, too
 
     def said(self) -> list[str]:
-        """Each card's sentence in order; an empty one for a card that is unfinished."""
+        """The sentence of each card in order; empty for an unfinished card."""
         names = self.choices.catalogue
         if self.parsed is not None:
             return [sentences.sentence(item, names) for item in self.parsed.filters]
-        return [self._said_alone(item) for item in builder_form.bare(self.rules)["filters"]]
+        return [self._sentence_of(item) for item in builder_form.bare(self.rules)["filters"]]
 
-    def _said_alone(self, item: builder_form.Json) -> str:
+    def _sentence_of(self, item: builder_form.Json) -> str:
         try:
             return sentences.sentence(
                 parse_rules({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
@@ -108,11 +113,11 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
     add_right, change_right, view_right = "smartlists.add_smartlist", list_editing.CHANGE, stored_evaluations.VIEW
     fragment, panel_template = "smartlists/_builder.html", "smartlists/_panel.html"
     draw = staticmethod(page)
-    # "overwrite": over what somebody else saved and this editor was shown
+    # "overwrite": replaces the version of another user, after it was shown to this one
     saving = dict.fromkeys(("save", "overwrite"), gettext_lazy("Saved."))
     showing = frozenset({"count", "test"})
 
-    find, find_typed = staticmethod(find), staticmethod(find_typed)
+    find, find_typed = staticmethod(admin_base.find), staticmethod(admin_base.find_typed)
 
     def stored(self, edited: SmartList | None) -> ListBuilderState:
         if edited is None:
@@ -129,31 +134,31 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
 
     def posted(self, request: HttpRequest, edited: SmartList | None) -> ListBuilderState:
         choices = Choices(Catalogue(), edited.pk if edited else None)
-        found = builder_form.act(builder_form.rules_of(request.POST), *button_of(request.POST), choices)
+        rules = builder_form.act(builder_form.rules_of(request.POST), *button_of(request.POST), choices)
         return ListBuilderState(
-            **BuilderState.head_of(request.POST), rules=builder_cards.made_fitting(found, choices), choices=choices
+            **BuilderState.head_of(request.POST), rules=builder_cards.made_fitting(rules, choices), choices=choices
         )
 
     def save(self, request: HttpRequest, edited: SmartList | None, state: ListBuilderState) -> SmartList:
         value = builder_form.bare(state.rules)
         if edited is None:
             return list_editing.create(state.name, value, request.user, description=state.description)
-        seen = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
+        overwritten_revision = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
         return list_editing.change(
             edited,
             request.user,
-            expected_revision=revision_of(seen) or state.revision,
+            expected_revision=revision_of(overwritten_revision) or state.revision,
             name=state.name,
             value=value,
             description=state.description,
         )
 
     def panel_of(self, request: HttpRequest, state: ListBuilderState, edited: SmartList | None) -> builder_form.Json:
-        """The count of what is typed, some of the people, and the test of one."""
+        """The count of the typed rules, a sample of the people, and the test of one person."""
         return _panel(request, state, edited)
 
     def has_panel(self, request: HttpRequest, action: str) -> bool:
-        """Who asks for a count; a script asks as soon as the page shows, however long counting takes."""
+        """True if the request asks for a count; else a script fetches it after loading, as counting may be slow."""
         return action in self.showing or (request.method == "GET" and "tested" in request.GET)
 
 
@@ -161,13 +166,13 @@ LIST_BUILDER = ListBuilder()
 
 
 def suggest(request: HttpRequest) -> HttpResponse:
-    """Values that a field had or people have, for what is typed (`q`): of a person, or of an activity type (`type`)."""
+    """Suggest values for the typed text (`q`): of a person field, or of a field of an activity type (`type`)."""
     type_name, name, typed = (request.GET.get(key, "")[:LONGEST] for key in ("type", "field", "q"))
     names = Catalogue()
     if type_name:
         require(request, "activities.view_activity")
-        found = names.types.get(type_name)
-        values = rollup.suggest(found.id, name, typed) if found and name in found.fields else []
+        activity_type = names.types.get(type_name)
+        values = rollup.suggest(activity_type.id, name, typed) if activity_type and name in activity_type.fields else []
     else:
         require(request, "people.view_person")
         values = person_suggestions.suggest(names.person_fields[name], typed) if name in names.person_fields else []
@@ -181,35 +186,36 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
         "tested": tested,
         "zone": timezone.get_current_timezone_name(),
         "is_gone": state.is_gone,
-        "card_sentences": state.said(),  # of the very state that is counted: the cards show them, too
+        "card_sentences": state.said(),  # of the same state that is counted; the cards show them, too
     }
     countable = state.countable()
     if countable is None:
         return context | {"panel_errors": _numbered(state.problems)}
     parsed, numbers = countable
-    if state.parsed is not None:  # what is wrong with whole rules is told by the numbers of their filters
+    if state.parsed is not None:  # problems of complete rules refer to filters by number
         context["notes"] = _notes(state.parsed, state.choices.catalogue, smart_list)
     try:
-        found = stored_evaluations.count(parsed, request.user, tag)
+        evaluation = stored_evaluations.count(parsed, request.user, tag)
     except RejectedError as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
-    counts = [one.count for one in found.per_filter]
+    counts = [result.count for result in evaluation.per_filter]
     context |= {
-        "draft": found,
-        "milliseconds": round(found.seconds * 1000),
+        "draft": evaluation,
+        "milliseconds": round(evaluation.seconds * 1000),
         "per_filter": list(zip(numbers, counts, strict=True)),
         "unfinished": _numbered(state.problems),
     }
-    if not request.user.has_perm("people.view_person"):  # counts are no secret, people are
+    if not request.user.has_perm("people.view_person"):  # counts are not confidential, people are
         return context
-    context["sample"] = Person.objects.filter(pk__in=list(found.members[:SAMPLE])).order_by("pk")
-    return context | (_tested(state, tested) if tested else {})
+    context["sample"] = Person.objects.filter(pk__in=list(evaluation.members[:SAMPLE])).order_by("pk")
+    return context | (_test_person(state, tested) if tested else {})
 
 
 def _notes(parsed: Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
-    """What is wrong with the rules that are typed, besides what the head of the page says of those that are saved."""
-    said = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
-    return [one for one in list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names)) if one not in said]
+    """Problems of the typed rules, except those that the head of the page shows for the saved rules."""
+    shown_above = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
+    sentences_of_rules = list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names))
+    return [sentence for sentence in sentences_of_rules if sentence not in shown_above]
 
 
 def _numbered(problems: Sequence[Problem]) -> list[str]:
@@ -221,32 +227,34 @@ def _numbered(problems: Sequence[Problem]) -> list[str]:
     ]
 
 
-def _tested(state: ListBuilderState, tested: str) -> dict[str, Any]:
+def _test_person(state: ListBuilderState, tested: str) -> dict[str, Any]:
     if state.parsed is None:
         return {"explanation_error": _("A person can be tested as soon as every filter is finished.")}
     people = Person.objects.live()
     if tested.isascii() and tested.isdigit() and len(tested) < 10:
-        found = people.filter(pk=int(tested))
+        matching = people.filter(pk=int(tested))
     else:
-        found = people.with_email([tested.replace("\0", "")])
-    person = found.order_by("pk").first()
+        matching = people.with_email([tested.replace("\0", "")])
+    person = matching.order_by("pk").first()
     if person is None:
         return {"explanation_error": _("Nobody has this e-mail or id.")}
-    return {"explanation": _explained(state, person)}
+    return {"explanation": _explain_person(state, person)}
 
 
-def _explained(state: ListBuilderState, person: Person) -> dict[str, Any]:
-    """What the page says of one person: the answer, then filter by filter what decides it."""
-    found = explanation.explain(state.parsed, person.pk, names=state.choices.catalogue)  # type: ignore[arg-type]
-    ids = [one.activity_id for verdict in found.verdicts for one in verdict.activities]
-    shown = {entry.activity.pk: entry for entry in timeline.entries(list(Activity.objects.filter(pk__in=ids)))}
+def _explain_person(state: ListBuilderState, person: Person) -> dict[str, Any]:
+    """The explanation for one person: the answer, then the verdict of each filter."""
+    result = explanation.explain(state.parsed, person.pk, names=state.choices.catalogue)  # type: ignore[arg-type]
+    ids = [evidence.activity_id for verdict in result.verdicts for evidence in verdict.activities]
+    entries = {entry.activity.pk: entry for entry in timeline.entries(list(Activity.objects.filter(pk__in=ids)))}
     verdicts = [
         {
             "verdict": verdict,
             "sentence": sentences.sentence(verdict.filter, state.choices.catalogue),
-            "entries": [shown[one.activity_id] for one in verdict.activities if one.activity_id in shown],
-            "decides": verdict.number in found.deciding,
+            "entries": [
+                entries[evidence.activity_id] for evidence in verdict.activities if evidence.activity_id in entries
+            ],
+            "decides": verdict.number in result.deciding,
         }
-        for verdict in found.verdicts
+        for verdict in result.verdicts
     ]
-    return {"person": person, "found": found, "verdicts": verdicts}
+    return {"person": person, "found": result, "verdicts": verdicts}

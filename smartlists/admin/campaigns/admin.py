@@ -32,15 +32,15 @@ class SmartCampaignAdmin(PagesAdmin):
     row_page = CAMPAIGN_BUILDER.change
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request)
-        return found if "state__exact" in request.GET else found.exclude(state=SmartCampaign.State.ARCHIVED)
+        campaigns = super().get_queryset(request)
+        return campaigns if "state__exact" in request.GET else campaigns.exclude(state=SmartCampaign.State.ARCHIVED)
 
     @admin.display(description=_("State"), ordering="state")
     def shown_state(self, campaign: SmartCampaign) -> Any:
         return state_badge(campaign.get_state_display(), BADGES[campaign.state])
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        names = Catalogue()  # of this page alone: threads share the admin; read when the first trigger is shown
+        names = Catalogue()  # per request, as threads share the admin; read when the first trigger is shown
 
         @admin.display(description=_("When somebody…"))
         def shown_triggers(campaign: SmartCampaign) -> str:

@@ -1,4 +1,4 @@
-"""The page on which a campaign is built: triggers in their own wording, audience, steps; the server owns the form."""
+"""The builder page of campaigns: triggers in their own wording, audience, steps; the server owns the form."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ from smartlists.admin.builder.choices import Choices
 from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
-from smartlists.admin.campaigns.views import NAME, find, health_of, page
+from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.views import NAME, health_of, page
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
@@ -32,7 +33,7 @@ Json = dict[str, Any]
 
 @dataclass(kw_only=True)
 class CampaignBuilderState(BuilderState):
-    """What was typed into the builder of a campaign."""
+    """The input typed into the builder of a campaign."""
 
     form: Json
     webhooks: dict[int, str] = field(default_factory=lambda: _webhooks())
@@ -46,15 +47,16 @@ class CampaignBuilderState(BuilderState):
         try:
             self.parsed = campaign_parsing.parse(self.value, self.choices.catalogue, self.webhooks)
         except RejectedError as refusal:
-            problems += [one for one in refusal.problems if one.path not in {known.path for known in problems}]
+            paths = {problem.path for problem in problems}
+            problems += [problem for problem in refusal.problems if problem.path not in paths]
         self.problems = problems
         return self
 
     def cards(self, problems: Sequence[Problem]) -> Json:
         in_triggers = [
-            Problem(one.code, str(one.message), ("filters", *one.path[1:]))
-            for one in problems
-            if one.path[:1] == ("triggers",)
+            Problem(problem.code, str(problem.message), ("filters", *problem.path[1:]))
+            for problem in problems
+            if problem.path[:1] == ("triggers",)
         ]
         return {
             "form": self.form,
@@ -92,9 +94,9 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
     fragment, panel_template = "smartlists/_campaign_builder.html", "smartlists/_campaign_panel.html"
     draw = staticmethod(page)
     saving = MappingProxyType({"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")})
-    shows_problems_at_first = False  # of a draft that is unfinished
+    shows_problems_at_first = False  # a draft may be unfinished
 
-    find = staticmethod(find)
+    find = staticmethod(campaign_views.find)
 
     def find_typed(self, request: HttpRequest, pk: int) -> SmartCampaign | None:
         require(request, campaign_lifecycle.VIEW)
@@ -144,7 +146,7 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
         return campaign_lifecycle.activate(saved, request.user) if request.POST.get("do") == "activate" else saved
 
     def panel_of(self, request: HttpRequest, state: CampaignBuilderState, edited: SmartCampaign | None) -> Json:
-        """The campaign in words, or what is unfinished."""
+        """The campaign in sentences, or its unfinished parts."""
         return _panel(state, edited)
 
 
@@ -155,15 +157,15 @@ def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
     names = state.choices.catalogue
     if state.parsed is None:
         return {"unfinished": [str(problem.message) for problem in state.problems[:10]]}
-    said_above = health_of(campaign, names) if campaign else []
+    shown_above = health_of(campaign, names) if campaign else []
     return {
         "notes": [
-            one
-            for one in list_diagnostics.sentences(campaign_diagnostics.of_campaign(state.parsed, names))
-            if one not in said_above
+            sentence
+            for sentence in list_diagnostics.sentences(campaign_diagnostics.of_campaign(state.parsed, names))
+            if sentence not in shown_above
         ],
         "said": {
-            "triggers": [campaign_sentences.trigger(one, names) for one in state.parsed.triggers],
+            "triggers": [campaign_sentences.trigger(trigger, names) for trigger in state.parsed.triggers],
             "audience": campaign_sentences.audience(state.parsed.audience, names),
             "qualification": campaign_sentences.qualification(state.parsed.qualification),
             "steps": list(campaign_sentences.steps(state.parsed, names, state.webhooks)),

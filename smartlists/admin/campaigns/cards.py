@@ -1,4 +1,4 @@
-"""The campaign builder's step cards: what the page shows for steps that are right, wrong or half-typed."""
+"""The campaign builder's step cards: the view models of valid, invalid and unfinished steps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ QUALIFICATIONS: Sequence[Choice] = (
 
 @dataclass(slots=True)
 class Way:
-    """One way of a choice; the last one, for everybody else, has no condition."""
+    """One way of a choice; the last one, for all other people, has no condition."""
 
     name: str
     place: str
@@ -45,7 +45,7 @@ class Way:
 
 @dataclass(slots=True)
 class StepCard:
-    """One step: inputs called `name`.…, buttons that speak of its `place`."""
+    """One step: its inputs are named `name`.…, its buttons refer to `place`."""
 
     name: str
     place: str
@@ -70,12 +70,12 @@ class StepCard:
 def of(
     steps: Sequence[Json], choices: Choices, problems: Sequence[Problem], path: Path = ("steps",), inside: str = ""
 ) -> list[StepCard]:
-    """The cards of steps that lie at `path` in the form, at the place `inside` ("": the campaign's own) for buttons."""
+    """The cards of the steps at `path` in the form; `inside` is their place for buttons ("": the campaign's own)."""
     cards = []
-    for at, step in enumerate(steps):
-        place = f"{inside}.{at}" if inside else str(at)
-        card = _card((*path, at), place, step, choices, problems)
-        card.is_first, card.is_last = at == 0, at == len(steps) - 1
+    for position, step in enumerate(steps):
+        place = f"{inside}.{position}" if inside else str(position)
+        card = _card((*path, position), place, step, choices, problems)
+        card.is_first, card.is_last = position == 0, position == len(steps) - 1
         cards.append(card)
     return cards
 
@@ -87,14 +87,17 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
         card.ways = _ways(card, path, choices, problems)
     if step.get("do") == "record":
         fields = choices.fields_of(step.get("type", "") or _first_own(choices))
-        given = step.get("attributes", {})
-        of_type = choices.catalogue.types.get(step.get("type", ""))
-        known = of_type.fields if of_type else {}
-        card.primary = next((one.name for one in known.values() if one.is_primary), "")
+        values = step.get("attributes", {})
+        activity_type = choices.catalogue.types.get(step.get("type", ""))
+        type_fields = activity_type.fields if activity_type else {}
+        card.primary = next((type_field.name for type_field in type_fields.values() if type_field.is_primary), "")
         card.attributes = [
-            (one, given.get(name, ""))
-            for name, one in fields.items()
-            if name in known and known[name].id and known[name].is_live and not known[name].is_primary
+            (choice, values.get(name, ""))
+            for name, choice in fields.items()
+            if name in type_fields
+            and type_fields[name].id
+            and type_fields[name].is_live
+            and not type_fields[name].is_primary
         ]
     return card
 
@@ -105,13 +108,17 @@ def _first_own(choices: Choices) -> str:
 
 def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Problem]) -> list[Way]:
     ways = card.form.get("choices", [])
-    found = []
-    for at, way in enumerate(ways):
-        here, place = (*path, "choices", at), f"{card.place}.{at}"
-        cards = of(way["steps"], choices, problems, (*here, "steps"), place)
-        errors = builder_cards.errors_at(problems, *here, "when")
-        found.append(Way(".".join(map(str, here)), place, at + 1, way, cards, errors, can_go=len(ways) > 1))
+    way_cards = []
+    for position, way in enumerate(ways):
+        way_path, place = (*path, "choices", position), f"{card.place}.{position}"
+        cards = of(way["steps"], choices, problems, (*way_path, "steps"), place)
+        errors = builder_cards.errors_at(problems, *way_path, "when")
+        way_cards.append(
+            Way(".".join(map(str, way_path)), place, position + 1, way, cards, errors, can_go=len(ways) > 1)
+        )
     place = f"{card.place}.{len(ways)}"
-    rest = of(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
-    found.append(Way(".".join(map(str, (*path, "otherwise"))), place, len(ways) + 1, {}, rest, (), is_otherwise=True))
-    return found
+    otherwise_cards = of(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
+    way_cards.append(
+        Way(".".join(map(str, (*path, "otherwise"))), place, len(ways) + 1, {}, otherwise_cards, (), is_otherwise=True)
+    )
+    return way_cards

@@ -1,7 +1,7 @@
-"""The campaign builder's form: a campaign as somebody types it, before it is checked, and back.
+"""The campaign builder's form: conversion between posted, unchecked input and the JSON form of a campaign.
 
-Triggers are cards of the smart-list builder, called `filters.…` there and here. Steps are called by their
-path ("steps.2.choices.0.steps.1.to"), so that every problem finds its input. The server owns the form.
+Triggers are cards of the smart-list builder, named `filters.…` there and here. Steps are named by their path
+("steps.2.choices.0.steps.1.to"), so that the path of a problem identifies its input. The server owns the form.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +19,7 @@ from smartlists.rules import model as rules
 from smartlists.rules.text import language
 
 Json = dict[str, Any]
-EVERYBODY, LIST, RULES = "everybody", "list", "rules"
+ALL_PEOPLE, LIST, RULES = "everybody", "list", "rules"
 PERIODS = ("minutes", "hours", "days", "weeks", "months")
 MAX_LEVELS = 24
 
@@ -28,7 +28,7 @@ MAX_LEVELS = 24
 
 
 def posted(post: QueryDict) -> Json:
-    """What the form says, unchecked: triggers as rules, everything else as text."""
+    """The posted form, unchecked: triggers as rules, everything else as text."""
     return {
         "triggers": builder_form.rules_of(post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
@@ -38,9 +38,9 @@ def posted(post: QueryDict) -> Json:
     }
 
 
-def _audience(chosen: Any, text: Any) -> Json:
-    kind, _colon, number = str(chosen).partition(":")
-    return {"kind": kind if kind in (LIST, RULES) else EVERYBODY, "list": number, "text": str(text)}
+def _audience(value: Any, text: Any) -> Json:
+    kind, _colon, number = str(value).partition(":")
+    return {"kind": kind if kind in (LIST, RULES) else ALL_PEOPLE, "list": number, "text": str(text)}
 
 
 def _steps(nodes: Any) -> list[Json]:
@@ -48,23 +48,23 @@ def _steps(nodes: Any) -> list[Json]:
 
 
 def _step(node: Json) -> Json:
-    found: Json = {name: value for name, value in node.items() if isinstance(value, str)}
+    step: Json = {name: value for name, value in node.items() if isinstance(value, str)}
     if isinstance(node.get("attributes"), dict):
-        found["attributes"] = {name: str(value) for name, value in node["attributes"].items()}
-    if found.get("do") == "choose":
+        step["attributes"] = {name: str(value) for name, value in node["attributes"].items()}
+    if step.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
             for way in builder_form.ordered(node.get("choices"))
         ]
-        found["choices"], found["otherwise"] = ways, _steps(node.get("otherwise"))
-    return found
+        step["choices"], step["otherwise"] = ways, _steps(node.get("otherwise"))
+    return step
 
 
 # --- To a definition ---------------------------------------------------------------------------------------------
 
 
 def definition_of(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
-    """The definition that the form says, as JSON, and what is wrong with texts that had to be read for it."""
+    """The definition in the form, as JSON, and the problems of the rule texts parsed for it."""
     problems: list[Problem] = []
     qualification = {"how": form["qualification"]["how"] or campaign_definition.ONCE}
     if qualification["how"] == campaign_definition.WITHIN:
@@ -94,13 +94,13 @@ def _audience_of(form: Json, names: Catalogue, path: tuple[Any, ...], problems: 
         return None
     try:
         return {"rules": rules.dump(language.parse(form["text"], names))}
-    except RejectedError as refused:
-        problems += [Problem(one.code, str(one.message), (*path, "rules")) for one in refused.problems]
+    except RejectedError as refusal:
+        problems += [Problem(problem.code, str(problem.message), (*path, "rules")) for problem in refusal.problems]
         return {"rules": {"filters": []}}
 
 
 def _steps_of(steps: Sequence[Json], names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> list[Json]:
-    return [_step_of(step, names, (*path, at), problems) for at, step in enumerate(steps)]
+    return [_step_of(step, names, (*path, position), problems) for position, step in enumerate(steps)]
 
 
 def _step_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json:
@@ -113,16 +113,16 @@ def _step_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list
 def _choose_of(step: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json:
     choices = [
         {
-            "when": _audience_of(way, names, (*path, "choices", at, "when"), problems),
-            "steps": _steps_of(way["steps"], names, (*path, "choices", at, "steps"), problems),
+            "when": _audience_of(way, names, (*path, "choices", position, "when"), problems),
+            "steps": _steps_of(way["steps"], names, (*path, "choices", position, "steps"), problems),
         }
-        for at, way in enumerate(step["choices"])
+        for position, way in enumerate(step["choices"])
     ]
     return {"choices": choices, "otherwise": _steps_of(step["otherwise"], names, (*path, "otherwise"), problems)}
 
 
-def _only(*wanted: str) -> Callable[[Json], Json]:
-    return lambda step: {name: step.get(name, "") for name in wanted}
+def _only(*names: str) -> Callable[[Json], Json]:
+    return lambda step: {key: step.get(key, "") for key in names}
 
 
 def _wait_of(step: Json) -> Json:
@@ -132,7 +132,7 @@ def _wait_of(step: Json) -> Json:
 
 
 POSTED_STEPS = campaign_definition.STEPS.facet(
-    "what reads its posted card",
+    "reader of its posted card",
     {
         "add_to_list": _only("list"),
         "remove_from_list": _only("list"),
@@ -152,7 +152,7 @@ POSTED_STEPS = campaign_definition.STEPS.facet(
             "body": step.get("body", ""),
         },
         "webhook": _only("webhook"),
-        "choose": _only(),  # its ways are read with their places: `_choose_of`
+        "choose": _only(),  # its ways need their paths: see `_choose_of`
     },
 )
 
@@ -161,12 +161,12 @@ POSTED_STEPS = campaign_definition.STEPS.facet(
 
 
 def form_of(definition: Json, names: Catalogue) -> Json:
-    """A saved campaign as the form has it."""
+    """A saved campaign in the structure of the form."""
     filters = [
-        {"kind": "smart_list", "list": one["smart_list"], "member": one["change"] == campaign_definition.JOINED}
-        if "smart_list" in one
-        else {"kind": "activity", "did": True, **one}
-        for one in definition["triggers"]
+        {"kind": "smart_list", "list": trigger["smart_list"], "member": trigger["change"] == campaign_definition.JOINED}
+        if "smart_list" in trigger
+        else {"kind": "activity", "did": True, **trigger}
+        for trigger in definition["triggers"]
     ]
     late = definition["late_after_hours"]
     return {
@@ -180,15 +180,15 @@ def form_of(definition: Json, names: Catalogue) -> Json:
 
 def _audience_form(audience: Json | None, names: Catalogue) -> Json:
     if audience is None:
-        return {"kind": EVERYBODY, "list": "", "text": ""}
+        return {"kind": ALL_PEOPLE, "list": "", "text": ""}
     if "smart_list" in audience:
         return {"kind": LIST, "list": str(audience["smart_list"]), "text": ""}
     return {"kind": RULES, "list": "", "text": language.render(rules.load(audience["rules"]), names)}
 
 
 def _step_form(step: Json, names: Catalogue) -> Json:
-    found: Json = {name: value if isinstance(value, dict) else str(value) for name, value in step.items()}
-    return found | STEP_FORMS[step["do"]](step, names)
+    texts: Json = {name: value if isinstance(value, dict) else str(value) for name, value in step.items()}
+    return texts | STEP_FORMS[step["do"]](step, names)
 
 
 def _change_field_form(step: Json, _names: Catalogue) -> Json:
@@ -210,30 +210,30 @@ def _choose_form(step: Json, names: Catalogue) -> Json:
     return {"choices": choices, "otherwise": [_step_form(inner, names) for inner in step["otherwise"]]}
 
 
-def _as_it_is(_step: Json, _names: Catalogue) -> Json:
+def _unchanged_form(_step: Json, _names: Catalogue) -> Json:
     return {}
 
 
 STEP_FORMS = campaign_definition.STEPS.facet(
     "card of a saved step, besides its values as text",
     {
-        "add_to_list": _as_it_is,
-        "remove_from_list": _as_it_is,
+        "add_to_list": _unchanged_form,
+        "remove_from_list": _unchanged_form,
         "change_field": _change_field_form,
-        "record": _as_it_is,
+        "record": _unchanged_form,
         "wait": _wait_form,
         "alert": lambda step, _names: {"to": "\n".join(step["to"])},
-        "webhook": _as_it_is,
+        "webhook": _unchanged_form,
         "choose": _choose_form,
     },
 )
 
 
-# --- What the buttons do ------------------------------------------------------------------------------------------
+# --- Effects of the buttons ------------------------------------------------------------------------------------------
 
 
 NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
-    "what a new card begins with",
+    "initial state of a new card",
     {
         "add_to_list": {},
         "remove_from_list": {},
@@ -253,7 +253,7 @@ def act(form: Json, action: str, choice: str) -> Json:
 
 
 def _list_at(form: Json, place: Sequence[int]) -> list[Json]:
-    """The steps that a place leads to: () is the campaign's own, (2, 0) those of the first way of the third step."""
+    """The steps at a place: () is the campaign's own, (2, 0) those of the first way of the third step."""
     steps: list[Json] = form["steps"]
     for number, way in zip(place[::2], place[1::2], strict=True):
         ways = steps[number]["choices"]

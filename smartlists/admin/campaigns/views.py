@@ -1,4 +1,4 @@
-"""The pages of a campaign besides its builder: results, trial and run, life; and what their buttons do."""
+"""The pages of a campaign besides its builder: results, trial and run, and the actions of their buttons."""
 
 import tempfile
 from typing import Any
@@ -81,59 +81,59 @@ def page(
 
 
 def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
-    """What the head of each page says is wrong."""
+    """The problems shown in the head of each page."""
     return list_diagnostics.sentences(
         campaign_diagnostics.of_campaign(campaign_definition.load(campaign.definition), names)
     )
 
 
 def show_results(request: HttpRequest, pk: int) -> HttpResponse:
-    """What became of everybody, newest first, with the outcome and time of each step."""
+    """The entries of the campaign, newest first, with the outcome and time of each step."""
     campaign = find(request, pk)
     state, reason = request.GET.get("state", ""), request.GET.get("reason", "")
-    wanted = request.GET.get("person", "").strip()
+    person_text = request.GET.get("person", "").strip()
     state = state if state in CampaignEntry.State.values else ""
     reason = reason if reason in CampaignEntry.Reason.values else ""
-    person_id = _person_id(wanted)
-    found = (
+    person_id = _person_id(person_text)
+    entries = (
         list(
             campaign_results.entries(
                 campaign,
                 state=state,
                 reason=reason,
-                person_id=person_id if wanted else None,
+                person_id=person_id if person_text else None,
                 before=number(request.GET.get("before", "")) or None,
                 limit=campaign_results.PAGE + 1,
             )
         )
-        if not wanted or person_id
+        if not person_text or person_id
         else []
     )
-    shown = found[: campaign_results.PAGE]
-    kept = request.GET.copy()
-    kept.pop("before", None)
+    page_entries = entries[: campaign_results.PAGE]
+    query = request.GET.copy()
+    query.pop("before", None)
     return page(
         request,
         "results",
         campaign,
-        rows=_rows(request, shown),
+        rows=_rows(request, page_entries),
         summary=campaign_results.summary(campaign),
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
         state=state,
         reason=reason,
-        person=wanted,
-        before=shown[-1].pk if len(found) > len(shown) else None,
-        kept=kept.urlencode(),
+        person=person_text,
+        before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
+        kept=query.urlencode(),
         skipped=_skipped(campaign),
     )
 
 
-def _person_id(wanted: str) -> int:
-    if number(wanted):
-        return number(wanted)
-    found = Person.objects.live().with_email([wanted.replace("\0", "")]).order_by("pk").first() if wanted else None
-    return found.pk if found else 0
+def _person_id(text: str) -> int:
+    if number(text):
+        return number(text)
+    person = Person.objects.live().with_email([text.replace("\0", "")]).order_by("pk").first() if text else None
+    return person.pk if person else 0
 
 
 def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
@@ -145,15 +145,15 @@ def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
 
 def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:
     may_see = request.user.has_perm("people.view_person")
-    people = Person.objects.in_bulk({one.person_id for one in entries}) if may_see else {}
+    people = Person.objects.in_bulk({entry.person_id for entry in entries}) if may_see else {}
     names, webhooks = Catalogue(), dict(Webhook.objects.values_list("pk", "name"))
     return [
         {
-            "entry": one,
-            "person": people.get(one.person_id),
-            "steps": [_step(one, outcome, names, webhooks) for outcome in sorted(one.outcomes.all(), key=_order)],
+            "entry": entry,
+            "person": people.get(entry.person_id),
+            "steps": [_step(entry, outcome, names, webhooks) for outcome in sorted(entry.outcomes.all(), key=_order)],
         }
-        for one in entries
+        for entry in entries
     ]
 
 
@@ -163,21 +163,23 @@ def _order(outcome: Any) -> list[int]:
 
 def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
     item = campaign_definition.step_at(definition_of(entry.version_id).steps, outcome.path)
-    is_choice = isinstance(item, campaign_definition.Choose)  # which way is what matters here, not all there are
-    said = (
+    is_choice = isinstance(
+        item, campaign_definition.Choose
+    )  # the outcome has the chosen way; the others do not matter here
+    sentence = (
         str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (campaign_sentences.step(item, names, webhooks))
     )
-    return {"number": campaign_sentences.shown_path(outcome.path), "said": said, "outcome": outcome}
+    return {"number": campaign_sentences.shown_path(outcome.path), "said": sentence, "outcome": outcome}
 
 
 def export(request: HttpRequest, pk: int) -> Any:
-    """The results as a CSV file: a row for every step of everybody."""
+    """The results as a CSV file: a row for each step of each person."""
     campaign = find(request, pk)
     require(request, "people.export_person")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     state = request.GET.get("state", "")
-    wanted = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
-    export_jobs.write(campaign_results.statement(wanted), "csv", file, excel_safe=True)
+    parameters = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
+    export_jobs.write(campaign_results.statement(parameters), "csv", file, excel_safe=True)
     file.seek(0)
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
@@ -195,7 +197,7 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if request.method == "POST":
         try:
-            done = _DO[request.POST.get("do", "")](request, campaign, context)
+            response = _TRY_ACTIONS[request.POST.get("do", "")](request, campaign, context)
         except KeyError:
             raise PermissionDenied from None
         except NotAllowedError:
@@ -203,8 +205,8 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
         except RejectedError as refusal:
             context["problem"] = str(refusal)
         else:
-            if done is not None:
-                return done
+            if response is not None:
+                return response
     return page(request, "try", campaign, **context)
 
 
@@ -214,19 +216,21 @@ def _try(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any])
 
 
 def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
-    chosen = get_object_or_404(SmartList, pk=context["chosen"])
-    context["preview"] = campaign_runs.preview(campaign, chosen, request.user)
+    smart_list = get_object_or_404(SmartList, pk=context["chosen"])
+    context["preview"] = campaign_runs.preview(campaign, smart_list, request.user)
 
 
 def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
-    chosen = get_object_or_404(SmartList, pk=context["chosen"])
-    run = campaign_runs.run_once(campaign, chosen, request.user, cap=number(request.POST.get("cap", "")))
-    said = ngettext("%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count)
-    messages.success(request, said % {"count": run.count})
+    smart_list = get_object_or_404(SmartList, pk=context["chosen"])
+    run = campaign_runs.run_once(campaign, smart_list, request.user, cap=number(request.POST.get("cap", "")))
+    message = ngettext(
+        "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count
+    )
+    messages.success(request, message % {"count": run.count})
     return redirect(f"{NAME}_results", campaign.pk)
 
 
-_DO = {"try": _try, "preview": _preview, "run": _run}
+_TRY_ACTIONS = {"try": _try, "preview": _preview, "run": _run}
 
 
 def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
@@ -254,14 +258,14 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     if verb not in _VERBS:
         raise PermissionDenied
     try:
-        said, undo = _VERBS[verb](request, campaign)
+        message, undo = _VERBS[verb](request, campaign)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
         for problem in refusal.problems:
             messages.error(request, str(problem.message))
         return redirect(f"{NAME}_change", pk)
-    say_undoable(request, said, reverse(f"{NAME}_do", args=[pk, undo]) if undo else "")
+    say_undoable(request, message, reverse(f"{NAME}_do", args=[pk, undo]) if undo else "")
     return redirect(f"{NAME}_change", pk)
 
 
@@ -276,7 +280,7 @@ def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
 
 
 def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
-    was_draft = campaign.state == State.DRAFT  # of a paused one people leave, which nothing takes back
+    was_draft = campaign.state == State.DRAFT  # people leave a paused campaign, which cannot be undone
     campaign_lifecycle.archive(campaign, request.user)
     return _("Archived."), "unarchive" if was_draft else ""
 
@@ -286,5 +290,5 @@ def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]
     return _("Taken out of the archive."), "archive"
 
 
-# what each verb does; returned are what is told and the verb that takes it back, if any
+# verb: function that returns the message and the verb that undoes it, if any
 _VERBS: dict[str, Any] = {"activate": _activate, "pause": _pause, "archive": _archive, "unarchive": _unarchive}

@@ -23,9 +23,9 @@ class Sql:
 def condition(
     expression: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
 ) -> Sql:
-    """The SQL that is true where the value of `expression` (text, or of the type itself) passes.
+    """The SQL that is true where the value of `expression` (text, or of the type itself) satisfies the operator.
 
-    `empty` overrides what becomes of no value: "include" or "exclude".
+    `empty` overrides the treatment of a missing value: "include" or "exclude".
     """
     if operator in EMPTINESS:
         return Sql(f"{expression} {_EMPTINESS[operator]}")
@@ -45,7 +45,7 @@ _EMPTINESS = {"is empty": "is null", "is not empty": "is not null"}
 
 
 def like_pattern(text: str) -> str:
-    """`text` for LIKE, in which nothing is a wildcard."""
+    """Escape `text` for LIKE, so that it contains no wildcards."""
     return text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
 
 

@@ -1,4 +1,4 @@
-"""Answers filters by SQL statements in one snapshot: it can answer everything, anywhere."""
+"""Evaluates filters by SQL statements in one snapshot: works for all filters, on any database."""
 
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules.model import Filter
 from smartlists.rules.periods import Clock
 
-FEW = 5_000  # people that are named to the database rather than picked out of its answer
+FEW = 5_000  # up to so many people are passed to the database, instead of filtering its answer
 
 ALL_PEOPLE = Sql("(select id as person from person) found")
 NOT_LIVE = Sql("(select id as person from person where state <> 'live') found")
@@ -29,22 +29,22 @@ class PostgresEngine:
     @cached_property
     def live(self) -> BitMap:
         if self.context.among is not None:
-            named = "(select id as person from person where id = any(%s::int[]) and state = 'live') found"
-            return self.view.people(Sql(named, (self.context.among,)))
-        everybody = self.view.people(ALL_PEOPLE) - self._not_live
-        return everybody if self.among is None else everybody & self.among
+            statement = "(select id as person from person where id = any(%s::int[]) and state = 'live') found"
+            return self.view.people(Sql(statement, (self.context.among,)))
+        people = self.view.people(ALL_PEOPLE) - self._not_live
+        return people if self.among is None else people & self.among
 
     def people(self, item: Filter) -> BitMap:
         statement = statements.of_filter(item, self.context)
-        found = BitMap() if statement.source is None else self.view.people(statement.source)
+        people = BitMap() if statement.source is None else self.view.people(statement.source)
         if statement.is_complement:
-            return self.live - found
+            return self.live - people
         if self.context.among is not None:
-            return found & self.live
-        found -= self._not_live
-        return found if self.among is None else found & self.among
+            return people & self.live
+        people -= self._not_live
+        return people if self.among is None else people & self.among
 
     @cached_property
     def _not_live(self) -> BitMap:
-        """People who were deleted, merged or erased: their activities are there, they are not."""
+        """People who were deleted, merged or erased, but whose activities still exist."""
         return self.view.people(NOT_LIVE)

@@ -1,4 +1,4 @@
-"""One view of the database for a whole evaluation, limited in time, and cancelled by its tag."""
+"""One snapshot of the database for a whole evaluation, limited in time and cancellable by a tag."""
 
 import time
 from array import array
@@ -18,16 +18,16 @@ from people.core.db import citus
 from people.core.errors import Problem, RejectedError
 from smartlists.evaluation.postgres.conditions import Sql
 
-PREFIX = "smart list "  # of the application names of evaluations under way
+PREFIX = "smart list "  # prefix of the application names of running evaluations
 MAX_TAG = 40
-# beyond so many rows one value of ids could come near PostgreSQL's limit of 1 GB
+# with more rows, one value with all ids could approach PostgreSQL's limit of 1 GB
 MANY_ROWS = 50_000_000
 WORK_MEMORY = "64MB"
-STALE_SECONDS = 1.0  # the limit of one statement may be late by so much
+STALE_SECONDS = 1.0  # tolerance of the time limit of one statement
 
 
 class CancelledError(RejectedError):
-    """The answer is no longer wanted: somebody cancelled the evaluation by its tag."""
+    """The evaluation was cancelled by its tag."""
 
 
 class Snapshot:
@@ -36,30 +36,30 @@ class Snapshot:
     def __init__(self, seconds: float, activities: float) -> None:
         self.seconds = seconds
         self.deadline = time.monotonic() + seconds
-        self.limited_at = time.monotonic()  # when the database was last told how long a statement may take
+        self.limited_at = time.monotonic()  # when the statement timeout was last set
         self.statements = 0
         self.in_ranges = activities > MANY_ROWS
 
     def people(self, source: Sql) -> BitMap:
-        """The people that `source` (what follows `from`, with a column `person`) finds; one statement."""
+        """The people in `source` (the text after `from`, with a column `person`); one statement."""
         ranges = " group by person >> 20" if self.in_ranges else ""
         ids_of, read = _ON_CLUSTER if citus.is_distributed() else _ON_ONE_SERVER
-        found = BitMap()
+        people = BitMap()
         for (ids,) in self.rows(f"select {ids_of} from {source.text}{ranges}", source.params):
             if ids:
-                found |= read(ids)
-        return found
+                people |= read(ids)
+        return people
 
     def rows(self, sql: str, params: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of one statement.
 
-        Raises `RejectedError` (`timeout`) when its time is up, `CancelledError` when told.
+        Raises `RejectedError` (`timeout`) when the time limit is reached, `CancelledError` when cancelled.
         """
         self.statements += 1
         now = time.monotonic()
         if now >= self.deadline:
             raise _too_slow(self.seconds)
-        # Django's own cursors give bytes as hexadecimal text, which takes twice the time of the whole query
+        # Django's own cursors return bytes as hexadecimal text, which doubles the time of the whole query
         with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
             if now > self.limited_at + STALE_SECONDS:
                 cursor.execute("select set_config('statement_timeout', %s, true)", [_limit(self.deadline - now)])
@@ -75,14 +75,14 @@ class Snapshot:
 
 @contextmanager
 def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
-    """A view of the database as it is now, for at most `seconds` (default: the setting) of statements.
+    """A snapshot of the database, for at most `seconds` (default: the setting) of statements.
 
-    Outside of a transaction it is one snapshot (REPEATABLE READ, read only). Inside one it shows what that
-    transaction sees, its own changes included, and stays consistent only as far as its isolation goes.
-    `cancel(tag)` from another connection ends the statement under way.
+    Outside of a transaction it is a true snapshot (REPEATABLE READ, read only). Inside a transaction it includes that
+    transaction's own changes, and is only as consistent as its isolation level allows.
+    `cancel_evaluations(tag)` from another connection ends the statement under way.
     """
     seconds = settings.SMART_LIST_TIMEOUT_SECONDS if seconds is None else seconds
-    wanted = {
+    settings_ = {
         "statement_timeout": _limit(seconds),
         "work_mem": WORK_MEMORY,
         "jit": "off",  # compiling costs more than it saves at this size
@@ -91,18 +91,20 @@ def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
     is_nested = connection.in_atomic_block
     with transaction.atomic(), connection.cursor() as cursor:
         if is_nested:
-            before = _current(cursor, wanted)
-            yield Snapshot(seconds, _set(cursor, wanted))
-            # the transaction around this one goes on with its own settings; an error has undone them already
+            before = _current(cursor, settings_)
+            yield Snapshot(seconds, _set(cursor, settings_))
+            # restore the settings of the outer transaction; an error has undone them already
             _set(cursor, before)
         else:
-            yield Snapshot(seconds, _set(cursor, wanted, "set transaction isolation level repeatable read, read only;"))
+            yield Snapshot(
+                seconds, _set(cursor, settings_, "set transaction isolation level repeatable read, read only;")
+            )
 
 
 def cancel(tag: str) -> bool:
-    """End the evaluations that run under `tag`; whether there was one."""
-    found = False
-    for _attempt in range(20):  # one that is between two statements is met in its next
+    """Cancel the evaluations that run under `tag`; return whether there was one."""
+    was_running = False
+    for _attempt in range(20):  # an evaluation between two statements is hit in its next one
         with connection.cursor() as cursor:
             cursor.execute(
                 """select pg_cancel_backend(pid) from pg_stat_activity
@@ -110,21 +112,21 @@ def cancel(tag: str) -> bool:
                 [PREFIX + tag[:MAX_TAG]],
             )
             if not cursor.fetchall():
-                return found
-        found = True
+                return was_running
+        was_running = True
         time.sleep(0.02)
-    return found
+    return was_running
 
 
 def bitmap_of(ids: bytes) -> BitMap:
-    """The bitmap of person ids that PostgreSQL sent one after another, in its byte order."""
+    """The bitmap of person ids that PostgreSQL sent as concatenated integers, in its byte order."""
     numbers = array("I", ids)
     numbers.byteswap()
     return BitMap(numbers)
 
 
 def bitmap_of_array(ids: bytes) -> BitMap:
-    """The bitmap of the person ids of an array, as PostgreSQL sends it: a head, then each id after its length."""
+    """The bitmap of person ids in PostgreSQL's binary array format: a header, then the length and value of each id."""
     numbers = array("I", ids[_ARRAY_HEAD:])[1::2]
     numbers.byteswap()
     return BitMap(numbers)
@@ -132,7 +134,7 @@ def bitmap_of_array(ids: bytes) -> BitMap:
 
 _ARRAY_HEAD = 20
 _ON_ONE_SERVER = ("string_agg(int4send(person), '')", bitmap_of)
-# workers aggregate arrays by themselves; for strings they would send each row to the coordinator
+# workers can aggregate arrays themselves; for strings they would send each row to the coordinator
 _ON_CLUSTER = ("array_send(array_agg(person))", bitmap_of_array)
 
 
@@ -143,9 +145,9 @@ def _current(cursor: Any, names: Iterable[str]) -> dict[str, str]:
 
 
 def _set(cursor: Any, values: Mapping[str, str], before: str = "") -> float:
-    """Set what `values` say for the rest of the transaction, in one round trip; return how many activities there are.
+    """Apply settings for the rest of the transaction in one round trip; return the approximate number of activities.
 
-    That number is about right: it is what PostgreSQL's statistics have.
+    The number comes from PostgreSQL's statistics.
     """
     places = ", ".join("set_config(%s, %s, true)" for _name in values)
     cursor.execute(

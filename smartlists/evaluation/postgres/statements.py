@@ -1,13 +1,13 @@
 """One filter, one statement: the SQL that finds the people of a filter.
 
-Pure translation: nothing here talks to the database. A statement gives person ids, with repeats: the bitmap
-that takes them in drops those faster than `distinct` would. Fewer rows never mean more people here, so what
-speaks of absence (did not, at most, not on a list) is found by its opposite and marked as a complement.
+Pure translation: nothing here accesses the database. A statement returns person ids with duplicates; the bitmap
+drops them faster than `distinct` would. Fewer rows never mean more people here: a filter on absence (did not,
+at most, not on a list) is translated to its opposite and marked as a complement.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from people.core.db import value_sql
 from people.core.kinds import Facet
@@ -21,24 +21,24 @@ from smartlists.rules.parsing import aggregate_type
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Field, Type
 
-DAY = 24  # hours: a sequence counts them, whatever the clocks do
+DAY = 24  # hours: a sequence counts hours, regardless of clock changes
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`source` is what follows `from`, with a column called `person`; None finds nobody."""
+    """`source` is the text after `from`, with a column named `person`; None finds no people."""
 
     source: Sql | None
     is_complement: bool = False
 
     @property
-    def opposite(self) -> "Statement":
-        return Statement(self.source, not self.is_complement)
+    def opposite(self) -> Self:
+        return replace(self, is_complement=not self.is_complement)
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a translation goes by; with `among` only these people are looked at."""
+    """The inputs of a translation; with `among`, statements are limited to these people."""
 
     names: Catalogue
     clock: Clock
@@ -49,12 +49,12 @@ class Context:
 
 
 def joined(parts: Sequence[Sql], word: str = " and ") -> Sql:
-    """Several pieces of SQL as one."""
+    """Join several pieces of SQL."""
     return Sql(word.join(part.text for part in parts), tuple(value for part in parts for value in part.params))
 
 
 def of_filter(item: rules.Filter, context: Context) -> Statement:
-    """The statement of any filter but a smart list, which is an evaluation of its own."""
+    """The statement of a filter; smart lists are evaluated separately and raise TypeError."""
     return STATEMENTS.of(item)(item, context)
 
 
@@ -74,42 +74,46 @@ def static_list(item: rules.StaticList, context: Context) -> Statement:
 
 
 def activity(item: rules.Activity, context: Context) -> Statement:
-    of = context.names.type(item.type)
-    rows = rows_of(of, item.constraints, context)
-    found = _grouped(item, of, rows, context)
-    return found if item.did else found.opposite
+    activity_type = context.names.type(item.type)
+    rows = rows_of(activity_type, item.constraints, context)
+    statement = _grouped(item, activity_type, rows, context)
+    return statement if item.did else statement.opposite
 
 
-def rows_of(of: Type, constraints: Sequence[rules.Constraint], context: Context) -> Sql:
+def rows_of(activity_type: Type, constraints: Sequence[rules.Constraint], context: Context) -> Sql:
     """The condition on `activity` for the rows that satisfy all constraints."""
     return joined(
         [
-            Sql("activity_type_id = %s", (of.id,)),
-            *(constraint(item, of, context) for item in constraints),
+            Sql("activity_type_id = %s", (activity_type.id,)),
+            *(constraint(item, activity_type, context) for item in constraints),
             *context.only_among("person_id"),
         ]
     )
 
 
-def constraint(item: rules.Constraint, of: Type, context: Context) -> Sql:
+def constraint(item: rules.Constraint, activity_type: Type, context: Context) -> Sql:
     """The condition of one constraint on a row of `activity` of that type."""
-    field = context.names.field(of, item.field)
+    field = context.names.field(activity_type, item.field)
     return conditions.condition(
         field_sql.of_activity(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
 
 
-def _grouped(item: rules.Activity, of: Type, rows: Sql, context: Context) -> Statement:
-    """The people whose rows are so many and whose aggregate is such; grouped only when that is asked."""
+def _grouped(item: rules.Activity, activity_type: Type, rows: Sql, context: Context) -> Statement:
+    """The people whose rows satisfy count and aggregate; rows are grouped only if there is such a condition."""
     fewest, most = item.count.bounds if item.count else (1, None)
-    aggregate = aggregate_condition(item.aggregate, of, context) if item.aggregate else None
+    aggregate = aggregate_condition(item.aggregate, activity_type, context) if item.aggregate else None
     without_rows = fewest == 0 and (
         item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
     )
     if fewest <= 1 and most is None and aggregate is None:
-        return Statement(None if without_rows else _plain(rows), is_complement=without_rows)
-    wanted = _count_condition(max(fewest, 0 if without_rows else 1), most)
-    having = joined([*wanted, *([aggregate] if aggregate else [])]) if wanted or aggregate else Sql("true")
+        return Statement(None if without_rows else _ungrouped(rows), is_complement=without_rows)
+    count_conditions = _count_condition(max(fewest, 0 if without_rows else 1), most)
+    having = (
+        joined([*count_conditions, *([aggregate] if aggregate else [])])
+        if count_conditions or aggregate
+        else Sql("true")
+    )
     if without_rows:
         having = Sql(f"({having.text}) is not true", having.params)
     source = Sql(
@@ -119,18 +123,18 @@ def _grouped(item: rules.Activity, of: Type, rows: Sql, context: Context) -> Sta
     return Statement(source, is_complement=without_rows)
 
 
-def _plain(rows: Sql) -> Sql:
+def _ungrouped(rows: Sql) -> Sql:
     return Sql(f"(select person_id as person from activity where {rows.text}) found", rows.params)
 
 
 def _count_condition(fewest: int, most: int | None) -> list[Sql]:
-    found = [Sql("count(*) >= %s", (fewest,))] if fewest > 1 else []
-    return found if most is None else [*found, Sql("count(*) <= %s", (most,))]
+    parts = [Sql("count(*) >= %s", (fewest,))] if fewest > 1 else []
+    return parts if most is None else [*parts, Sql("count(*) <= %s", (most,))]
 
 
-def aggregate_condition(item: rules.Aggregate, of: Type, context: Context) -> Sql:
+def aggregate_condition(item: rules.Aggregate, activity_type: Type, context: Context) -> Sql:
     """The condition on a group of rows that an aggregate states."""
-    field = context.names.field(of, item.field)
+    field = context.names.field(activity_type, item.field)
     compared = aggregate_type(item.function, field.data_type)
     return conditions.condition(
         aggregate_of(item.function, field), compared, item.operator, item.values, None, context.clock
@@ -145,7 +149,7 @@ def aggregate_of(function: str, field: Field) -> str:
 
 _AGGREGATES: Mapping[str, str] = {
     "sum": "sum({value})",
-    # more places than a value to compare with can have, so that no third is taken for 0.3333333333333333
+    # more decimal places than a compared value can have, so that one third never equals 0.3333333333333333
     "average": "(round(sum({value}), 80) / count({value}))",
     "minimum": "min({value})",
     "maximum": "max({value})",
@@ -155,17 +159,17 @@ _AGGREGATES: Mapping[str, str] = {
 
 
 def _refuse_nested(item: rules.SmartList, _context: Context) -> Statement:
-    raise TypeError("a smart list is an evaluation of its own: `evaluator.Run` combines it")
+    raise TypeError("a smart list is an evaluation of its own: `evaluator.EvaluationRun` combines it")
 
 
 # --- Sequences ------------------------------------------------------------------------------------------------
 
 
 def sequence(item: rules.Sequence, context: Context) -> Statement:
-    """One pass over the rows of all steps, in order of time, that carries along the last row of each step.
+    """One pass over the rows of all steps in order of time, with the last completing row of each step.
 
-    Of several rows that complete a step the latest before a row is the one that counts: if any is near enough,
-    it is. Rows of the same moment are peers, of which none comes before another.
+    Of several rows that complete a step, the latest before a row counts: if any of them is near enough, it is.
+    Rows of the same moment are peers; none comes before another.
     """
     rows = joined([_step_rows(number, step, context) for number, step in enumerate(item.steps, 1)], " union all ")
     steps = item.steps
@@ -207,7 +211,7 @@ def _step_rows(number: int, step: rules.Step, context: Context) -> Sql:
 
 
 def _completes(number: int, steps: Sequence[rules.Step]) -> str:
-    """The SQL that is true for a row with which the first `number` steps are done."""
+    """The SQL that is true for a row that completes the first `number` steps."""
     if number == 1:
         return "step = 1"
     within = steps[number - 1].within_days

@@ -1,4 +1,4 @@
-"""Runs the dispatcher of smart campaigns: one process; a second one stands by."""
+"""Runs the dispatcher of smart campaigns: one process works, a second one stands by."""
 
 import signal
 from typing import Any

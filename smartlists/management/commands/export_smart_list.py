@@ -17,7 +17,7 @@ class Command(ExportCommand):
         parser.add_argument("--fields", nargs="+", metavar="API_NAME", help="by default every field that is shown")
 
     def statement(self, options: dict[str, Any]) -> Statement:
-        found = SmartList.objects.filter(name__iexact=options["name"]).first()
-        if found is None:
+        smart_list = SmartList.objects.filter(name__iexact=options["name"]).first()
+        if smart_list is None:
             raise CommandError(f"There is no smart list '{options['name']}'.")
-        return list_exporting.statement({"smart_list": found.pk, "fields": options["fields"]})
+        return list_exporting.statement({"smart_list": smart_list.pk, "fields": options["fields"]})

@@ -1,4 +1,4 @@
-"""Seals the secrets of webhooks under the present key, the first in WEBHOOK_KEYS."""
+"""Reseals the secrets of webhooks under the current key, the first in WEBHOOK_KEYS."""
 
 from typing import Any
 
@@ -22,5 +22,5 @@ class Command(BaseCommand):
             return f"{count} secrets lie under another key than “{webhook_secrets.present()}”."
         try:
             return f"{webhook_editing.reseal()} secrets were sealed under “{webhook_secrets.present()}”."
-        except RejectedError as refused:
-            raise CommandError(str(refused)) from None
+        except RejectedError as refusal:
+            raise CommandError(str(refusal)) from None

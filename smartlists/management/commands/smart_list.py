@@ -54,34 +54,38 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['verb']}")(options)
-        except RejectedError as refused:
-            raise CommandError("\n".join(_said(problem) for problem in refused.problems)) from None
+        except RejectedError as refusal:
+            raise CommandError("\n".join(_problem_line(problem) for problem in refusal.problems)) from None
 
     def _export(self, options: dict[str, Any]) -> None:
-        lists = [_named(name) for name in options["names"]] or list(SmartList.objects.order_by("name"))
+        lists = [_find_list(name) for name in options["names"]] or list(SmartList.objects.order_by("name"))
         if options["folder"] is None:
-            self.stdout.write("\n".join(list_files.write(one) for one in lists), ending="")
+            self.stdout.write("\n".join(list_files.write(smart_list) for smart_list in lists), ending="")
             return
         folder = Path(options["folder"])
         folder.mkdir(parents=True, exist_ok=True)
-        for one in lists:
-            (folder / _file_name(one)).write_text(list_files.write(one), encoding="utf-8")
+        for smart_list in lists:
+            (folder / _file_name(smart_list)).write_text(list_files.write(smart_list), encoding="utf-8")
         self.stdout.write(f"{len(lists)} lists written to {folder}.")
 
     def _import(self, options: dict[str, Any]) -> None:
         files = {name: _read(name) for name in options["files"]}
-        done = list_files.import_lists(files, None, dry_run=options["dry_run"])
+        results = list_files.import_lists(files, None, dry_run=options["dry_run"])
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
-        self.stdout.write(prefix + ", ".join(f"{one.name} {one.what}" for one in done) + ".")
+        self.stdout.write(prefix + ", ".join(f"{result.name} {result.what}" for result in results) + ".")
 
     def _evaluate(self, options: dict[str, Any]) -> None:
         if options["file"]:
             if options["members"]:
                 raise CommandError("--members needs the name of a saved list.")
-            found = evaluator.evaluate(list_files.read(_read(options["file"]), Catalogue()).rules)
-            count, per_filter, seconds = found.count, [one.count for one in found.per_filter], found.seconds
+            evaluation = evaluator.evaluate(list_files.read(_read(options["file"]), Catalogue()).rules)
+            count, per_filter, seconds = (
+                evaluation.count,
+                [result.count for result in evaluation.per_filter],
+                evaluation.seconds,
+            )
         else:
-            stored = stored_evaluations.evaluate(_wanted(options), None)
+            stored = stored_evaluations.evaluate(_list_of_options(options), None)
             count, per_filter, seconds = stored.count or 0, stored.per_filter, stored.seconds or 0
             if options["members"]:
                 self._write_members(stored, options)
@@ -103,7 +107,7 @@ class Command(BaseCommand):
         self.stderr.write(f"{rows} members written to {options['members']}")
 
     def _copy(self, options: dict[str, Any]) -> None:
-        smart_list = _named(options["name"])
+        smart_list = _find_list(options["name"])
         static_list = StaticList.objects.filter(name__iexact=options["to"]).first()
         mode = list_copies.Mode.REPLACE if options["replace"] else list_copies.Mode.ADD
         if options["stop"]:
@@ -121,25 +125,29 @@ class Command(BaseCommand):
             list_copies.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
             self.stdout.write(f"“{static_list.name}” is filled now and once a {options['every']}.")
             return
-        done = list_copies.put_into(smart_list, static_list, Source(Channel.COMMAND), None, mode)
-        self.stdout.write(f"{done.joined} joined, {done.left} left.")
+        copied = list_copies.put_into(smart_list, static_list, Source(Channel.COMMAND), None, mode)
+        self.stdout.write(f"{copied.joined} joined, {copied.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:
         names = Catalogue()
-        found = list_files.read(_read(options["file"]), names).rules if options["file"] else _wanted(options).parsed
-        explained = explanation.explain(found, _person(options["person"]))
+        parsed = (
+            list_files.read(_read(options["file"]), names).rules
+            if options["file"]
+            else _list_of_options(options).parsed
+        )
+        explained = explanation.explain(parsed, _find_person(options["person"]))
         self._write_verdicts(explained, names, "")
         self.stdout.write("On the list." if explained.is_member else "Not on the list.")
 
     def _write_verdicts(self, explained: explanation.Explanation, names: Catalogue, indent: str) -> None:
         for verdict in explained.verdicts:
-            self.stdout.write(
-                f"{indent}{verdict.number}. {'yes' if verdict.holds else 'no'}: {sentence(verdict.filter, names)}"
-            )
+            answer = "yes" if verdict.holds else "no"
+            self.stdout.write(f"{indent}{verdict.number}. {answer}: {sentence(verdict.filter, names)}")
             if verdict.miss:
                 self.stdout.write(f"{indent}   {verdict.miss.text}")
-            for one in verdict.activities:
-                self.stdout.write(f"{indent}   activity {one.activity_id} at {one.occurred_at.isoformat()}")
+            for evidence in verdict.activities:
+                occurred_at = evidence.occurred_at.isoformat()
+                self.stdout.write(f"{indent}   activity {evidence.activity_id} at {occurred_at}")
             if verdict.nested:
                 self._write_verdicts(verdict.nested, names, indent + "   ")
 
@@ -149,20 +157,20 @@ def _add_list(parser: CommandParser) -> None:
     parser.add_argument("--file", help="rules in the text form or in JSON, instead of a saved list")
 
 
-def _wanted(options: dict[str, Any]) -> SmartList:
+def _list_of_options(options: dict[str, Any]) -> SmartList:
     if not options["name"]:
         raise CommandError("Give the name of a list, or --file.")
-    return _named(options["name"])
+    return _find_list(options["name"])
 
 
-def _named(name: str) -> SmartList:
-    found = SmartList.objects.filter(name__iexact=name).first()
-    if found is None:
+def _find_list(name: str) -> SmartList:
+    smart_list = SmartList.objects.filter(name__iexact=name).first()
+    if smart_list is None:
         raise CommandError(f"There is no smart list “{name}”.")
-    return found
+    return smart_list
 
 
-def _person(reference: str) -> int:
+def _find_person(reference: str) -> int:
     ids = (
         [int(reference)]
         if datatype_keys.is_id(reference)
@@ -178,7 +186,7 @@ def _file_name(smart_list: SmartList) -> str:
     return f"{plain[:80]}.{smart_list.pk}.smartlist"
 
 
-def _said(problem: Any) -> str:
+def _problem_line(problem: Any) -> str:
     place = " ".join(str(part + 1 if isinstance(part, int) else part) for part in problem.path)
     return f"{place}: {problem.message}" if place else problem.message
 

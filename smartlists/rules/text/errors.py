@@ -1,4 +1,4 @@
-"""What is wrong with a text, and where: line and column, what was expected there, and what was probably meant."""
+"""Syntax errors of rule texts: line and column, the expected tokens, and the probable intention."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -17,76 +17,76 @@ from smartlists.rules.operators import OPERATORS
 
 
 class Place(NamedTuple):
-    """Both count from 1."""
+    """A position in a text; both numbers count from 1."""
 
     line: int
     column: int
 
 
 def placed(problem: Problem, place: Place) -> Problem:
-    """`problem` of a text, with its place in path and message."""
+    """Add the position in the text to the path and the message of `problem`."""
     message = _("line %(line)s, column %(column)s: %(message)s")
-    shown = {"line": place.line, "column": place.column, "message": problem.message}
-    return replace(problem, message=message % shown, path=("line", place.line, "column", place.column))
+    parameters = {"line": place.line, "column": place.column, "message": problem.message}
+    return replace(problem, message=message % parameters, path=("line", place.line, "column", place.column))
 
 
-def misread(text: str, error: UnexpectedInput, wanted: set[str]) -> Problem:
-    """The problem of a text that does not follow the grammar, which wanted one of the terminals `wanted`."""
+def misread(text: str, error: UnexpectedInput, terminals: set[str]) -> Problem:
+    """The problem of a text that violates the grammar, which expected one of the terminals `terminals`."""
     is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     start = len(text) if is_end else error.pos_in_stream or 0
-    rest = text[start : start + 200]
-    got = _next_word(rest)
-    expected = ", ".join(dict.fromkeys(str(WORDS[name]) for name in WORDS if name in wanted))
-    problem = Problem(Code.BAD_TEXT, _message(wanted, rest, got, expected), (), expected, show(got))
+    remaining = text[start : start + 200]
+    got = _next_word(remaining)
+    expected = ", ".join(dict.fromkeys(str(WORDS[name]) for name in WORDS if name in terminals))
+    problem = Problem(Code.BAD_TEXT, _message(terminals, remaining, got, expected), (), expected, show(got))
     return placed(problem, _place_of(text, start))
 
 
-def _message(wanted: set[str], rest: str, got: str, expected: str) -> str:
-    if rest.startswith(('"', "“")) and "\n" in f"{rest}\n"[:200] and not _QUOTED.match(rest):
+def _message(terminals: set[str], remaining: str, got: str, expected: str) -> str:
+    if remaining.startswith(('"', "“")) and "\n" in f"{remaining}\n"[:200] and not _QUOTED.match(remaining):
         return _("this quote does not end on its line")
     if got.lower() in ("and", "or"):
-        if wanted <= {"AND", "OR", "RPAR", "CARD", "$END"} and wanted & {"AND", "OR"}:
+        if terminals <= {"AND", "OR", "RPAR", "CARD", "$END"} and terminals & {"AND", "OR"}:
             return _("“and” and “or” are mixed here; use parentheses to say which belongs together")
-        if "CARD" in wanted and "AND" not in wanted:
+        if "CARD" in terminals and "AND" not in terminals:
             return _("filters are combined in the line that begins with “match”, not here")
-    shown = {"expected": expected, "got": show(got), "close": _meant(wanted, rest)}
-    if shown["close"]:
-        return _("expected %(expected)s, got “%(got)s”; did you mean “%(close)s”?") % shown
-    if "QUOTED" in wanted and "BOOLEAN" in wanted and re.match(r"[^\W\d]", rest):
-        return _("expected %(expected)s, got “%(got)s”; text goes in quotes") % shown
+    parameters = {"expected": expected, "got": show(got), "close": _suggestion(terminals, remaining)}
+    if parameters["close"]:
+        return _("expected %(expected)s, got “%(got)s”; did you mean “%(close)s”?") % parameters
+    if "QUOTED" in terminals and "BOOLEAN" in terminals and re.match(r"[^\W\d]", remaining):
+        return _("expected %(expected)s, got “%(got)s”; text goes in quotes") % parameters
     if not got:
-        return _("expected %(expected)s, got the end of the text") % shown
-    return _("expected %(expected)s, got “%(got)s”") % shown
+        return _("expected %(expected)s, got the end of the text") % parameters
+    return _("expected %(expected)s, got “%(got)s”") % parameters
 
 
 _QUOTED = re.compile(r'"([^"\\\n]|\\[^\n])*"|“([^”\\\n]|\\[^\n])*”')
 
 
-def _meant(wanted: set[str], rest: str) -> str:
-    """The operator or keyword that what stands at the error is probably meant to be."""
-    words = [word.lower() for word in re.findall(r"[^\W\d]+|[<>=!]+", rest.split("\n", 1)[0])[:4]]
+def _suggestion(terminals: set[str], remaining: str) -> str:
+    """The operator or keyword probably intended at the position of the error; empty if unclear."""
+    words = [word.lower() for word in re.findall(r"[^\W\d]+|[<>=!]+", remaining.split("\n", 1)[0])[:4]]
     phrases = [" ".join(words[:length]) for length in range(len(words), 0, -1)]
-    for name, meant in MEANT.items():
-        if name in wanted:
+    for name, replacements in MEANT.items():
+        if name in terminals:
             for phrase in phrases:
-                if phrase in meant:
-                    return meant[phrase]
-    known = list(_keywords(wanted))
+                if phrase in replacements:
+                    return replacements[phrase]
+    keywords = list(_keywords(terminals))
     for phrase in phrases:
-        close = get_close_matches(phrase, known, n=1, cutoff=0.7)
+        close = get_close_matches(phrase, keywords, n=1, cutoff=0.7)
         if close:
             return close[0]
     return ""
 
 
-def _keywords(wanted: set[str]) -> Iterable[str]:
+def _keywords(terminals: set[str]) -> Iterable[str]:
     for name, keywords in KEYWORDS.items():
-        if name in wanted:
+        if name in terminals:
             yield from keywords
 
 
-def _next_word(rest: str) -> str:
-    match = re.match(r"\s*(\w+|\S)", rest)
+def _next_word(remaining: str) -> str:
+    match = re.match(r"\s*(\w+|\S)", remaining)
     return match[1] if match else ""
 
 
@@ -95,7 +95,7 @@ def _place_of(text: str, position: int) -> Place:
     return Place(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
 
 
-# what people may write to mean something else, by the terminal that it stands for
+# likely mistakes and their replacements, by terminal
 MEANT: Mapping[str, Mapping[str, str]] = {
     "OPERATOR": {
         "begins with": "starts with",
@@ -186,7 +186,7 @@ KEYWORDS: Mapping[str, tuple[str, ...]] = {
     "DAY_OPERATOR": ("before", "after", "on or before", "on or after"),
 }
 
-# what a terminal is called in "expected …", in the order in which they are named
+# names of the terminals in "expected …", in the order of the message
 WORDS: Mapping[str, str | Promise] = {
     "_SMART_LIST": "smart list",
     "MATCH": "match",

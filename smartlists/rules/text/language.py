@@ -1,11 +1,12 @@
-"""The text form of a smart list: one list a file, fit for version control. `grammar.lark` is the whole syntax.
+"""The text form of a smart list: one list per file, for version control. `grammar.lark` is the complete syntax.
 
     smart list "Big depositors"
     match all
     1: did "Deposited Check" where Amount > 500 at least 2 times in past 90 days
     2: Country is "Spain"
 
-Names are those people see; an API name in backquotes is always understood. `parse(render(rules)) == rules`.
+Names are the shown ones; an API name in backquotes is always accepted. Parsing a rendered text
+gives equal rules.
 """
 
 import re
@@ -28,7 +29,7 @@ from smartlists.rules.text.parser import ParseTree, Reader
 from smartlists.rules.text.writer import Writer, quoted
 from smartlists.rules.vocabulary import Vocabulary
 
-# no rules that fit their 256 KB of JSON take more text, or more words
+# rules within the limit of 256 KB of JSON never need more text or more words
 MAX_LENGTH = 800_000
 MAX_WORDS = 120_000
 _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\w.:+-]+|[^\s\w]')
@@ -36,7 +37,7 @@ _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\w.:+-]+|[^\s\w]')
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What one file says. Name and description are empty where it gives none."""
+    """The content of one file. Name and description are empty if the file has none."""
 
     rules: rules.Rules
     name: str = ""
@@ -44,14 +45,14 @@ class Document:
 
 
 def parse(text: str, names: Vocabulary) -> rules.Rules:
-    """The rules that `text` writes. Raises as `read` does."""
+    """Parse the rules in `text`. Raises as `parse_document` does."""
     return read(text, names).rules
 
 
 def read(text: str, names: Vocabulary) -> Document:
-    """What a whole file says; names are looked up in `names`.
+    """Parse a complete file; names are looked up in `names`.
 
-    Raises `RejectedError`: every problem has the path ("line", n, "column", n) and says the place in its message.
+    Raises `RejectedError`: every problem has the path ("line", n, "column", n) and its position in the message.
     """
     _refuse_if_large(text)
     tree = _tree(text.removeprefix("\ufeff"))
@@ -60,23 +61,23 @@ def read(text: str, names: Vocabulary) -> Document:
     form = reader.document(tree)
     reader.refuse_if_wrong()
     try:
-        found = parse_rules(form, naming.catalogue)
-    except RejectedError as refused:
-        raise RejectedError(*(placed(problem, reader.place_of(problem.path)) for problem in refused.problems)) from None
-    return Document(found, reader.name, reader.description)
+        parsed = parse_rules(form, naming.catalogue)
+    except RejectedError as refusal:
+        raise RejectedError(*(placed(problem, reader.place_of(problem.path)) for problem in refusal.problems)) from None
+    return Document(parsed, reader.name, reader.description)
 
 
-def render(found: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
-    """The one text of `found`, ending with a line end; `read` gives back what went in."""
+def render(parsed: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
+    """The canonical text of `parsed`, ending with a line end; `parse_document` returns an equal document."""
     lines = []
     if name or description:
         lines.append(f"smart list {quoted(name)}")
         if description:
             lines.append(f"description {quoted(description)}")
         lines.append("")
-    lines.append(f"match {found.logic or found.match}")
+    lines.append(f"match {parsed.logic or parsed.match}")
     writer = Writer(Naming(names), is_bare_name)
-    for number, item in enumerate(rules.dump(found)["filters"], start=1):
+    for number, item in enumerate(rules.dump(parsed)["filters"], start=1):
         lines.append(f"{number}: {writer.card(item)}")
     return "\n".join(lines) + "\n"
 
@@ -84,27 +85,27 @@ def render(found: rules.Rules, names: Vocabulary, name: str = "", description: s
 def _refuse_if_large(text: str) -> None:
     if len(text) > MAX_LENGTH:
         message = _("the text of one list may have at most %(most)s characters, got %(got)s")
-        shown = {"most": f"{MAX_LENGTH:,}", "got": f"{len(text):,}"}
+        parameters = {"most": f"{MAX_LENGTH:,}", "got": f"{len(text):,}"}
     elif (words := sum(1 for _word in _WORD.finditer(text))) > MAX_WORDS:
         message = _("the text of one list may have at most %(most)s words, got %(got)s")
-        shown = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
+        parameters = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
     else:
         return
-    raise RejectedError(placed(Problem(Code.TOO_LARGE, message % shown), Place(1, 1)))
+    raise RejectedError(placed(Problem(Code.TOO_LARGE, message % parameters), Place(1, 1)))
 
 
 def _tree(text: str) -> ParseTree:
     try:
         return grammar().parse(text)
     except UnexpectedInput as error:
-        again: Any = grammar().parse_interactive(text)  # lark gives `accepts` no types
+        interactive: Any = grammar().parse_interactive(text)  # lark does not annotate `accepts`
         with suppress(UnexpectedInput):
-            again.exhaust_lexer()
-        raise RejectedError(misread(text, error, again.accepts())) from None
+            interactive.exhaust_lexer()
+        raise RejectedError(misread(text, error, interactive.accepts())) from None
 
 
 def is_bare_name(name: str) -> bool:
-    """Whether a name can be written without quotes."""
+    """True if a name can be written without quotes."""
     return _name_pattern().fullmatch(name) is not None
 
 

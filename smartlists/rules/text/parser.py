@@ -1,4 +1,4 @@
-"""From the tree of a text to the JSON form of its rules, with the place of every part."""
+"""Conversion of the parse tree of a text to the JSON form of its rules, with the position of every part."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -19,7 +19,7 @@ from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
 from smartlists.rules.text.errors import Place, placed
 
 Json = dict[str, Any]
-ParseTree = Any  # a Tree whose children are what grammar.lark says, which types cannot say
+ParseTree = Any  # a Tree whose children follow grammar.lark, which types cannot express
 
 SYMBOLS = {
     ">": "greater than",
@@ -31,7 +31,7 @@ SYMBOLS = {
     "<>": "is not",
     "is none of": "is not",
 }
-# moments are before and after, not less and greater
+# moments use before and after, not less and greater
 SYMBOLS_OF_MOMENTS = {">": "after", "<": "before", ">=": "on or after", "<=": "on or before"}
 MOMENTS_OF_ACTIVITIES = {"occurred at": "@occurred_at", "recorded at": "@recorded_at"}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
@@ -39,12 +39,12 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "”": "”",
 
 
 def words(token: str) -> str:
-    """A keyword of one or several words as the rules have it."""
+    """The canonical form of a keyword of one or several words."""
     return " ".join(token.lower().split())
 
 
 class Reader:
-    """One reading of one tree. Problems gather; `refuse_if_wrong` raises them together."""
+    """Reads one tree. Problems are collected; `refuse_if_wrong` raises them together."""
 
     def __init__(self, naming: Naming) -> None:
         self.naming = naming
@@ -58,7 +58,7 @@ class Reader:
             raise RejectedError(*self.problems)
 
     def place_of(self, path: Path) -> Place:
-        """Where the part of the JSON form at `path` is written, or the nearest part around it."""
+        """The position in the text of the JSON form's part at `path`, or of the nearest enclosing part."""
         while path and path not in self._places:
             path = path[:-1]
         return self._places.get(path, Place(1, 1))
@@ -70,8 +70,8 @@ class Reader:
         self.filters = len(cards)
         if self.filters > MAX_FILTERS:
             message = _("at most %(most)s are possible here, got %(got)s")
-            shown = {"most": MAX_FILTERS, "got": self.filters}
-            self._problem(cards[MAX_FILTERS].children[0], Code.TOO_MANY_FILTERS, message % shown)
+            parameters = {"most": MAX_FILTERS, "got": self.filters}
+            self._problem(cards[MAX_FILTERS].children[0], Code.TOO_MANY_FILTERS, message % parameters)
             self.refuse_if_wrong()
         for part in tree.children:
             if part.data == "header":
@@ -96,16 +96,16 @@ class Reader:
             return ""
 
     def _match(self, tree: ParseTree) -> Json:
-        how = tree.children[1]
-        if isinstance(how, Token):
-            return {"match": how.lower()}
-        tokens = sorted(_tokens_of(how), key=lambda token: token.start_pos or 0)
+        expression = tree.children[1]
+        if isinstance(expression, Token):
+            return {"match": expression.lower()}
+        tokens = sorted(_tokens_of(expression), key=lambda token: token.start_pos or 0)
         self._mark(("logic",), tokens[0])
         self._check_logic(tokens)
         return {"match": "advanced", "logic": " ".join(token.lower() for token in tokens)}
 
     def _check_logic(self, tokens: Iterable[Token]) -> None:
-        """What the grammar lets pass: here it is known where it stands."""
+        """Check the nesting and the filter numbers, which the grammar does not limit, with their positions."""
         depth = 0
         for token in tokens:
             depth += (token.type == "LPAR") - (token.type == "RPAR")
@@ -171,17 +171,17 @@ class Reader:
     # --- parts of filters ---
 
     def _clauses(self, clauses: Iterable[ParseTree], activity_type: Any, path: Path) -> Json:
-        """What follows an activity's name, in any order, each at most once; the period is the last constraint."""
+        """The clauses after an activity's name, in any order, each at most once; the period is the last constraint."""
         form: Json = {}
         when: ParseTree | None = None
         for clause in clauses:
-            key, read = _CLAUSES[clause.data]
+            key, read_clause = _CLAUSES[clause.data]
             if key in form or (key == "when" and when is not None):
                 self._problem(_first_token(clause), Code.GIVEN_TWICE, _("given twice"))
             elif key == "when":
                 when = clause
             else:
-                form[key] = read(self, clause, activity_type, path)
+                form[key] = read_clause(self, clause, activity_type, path)
         constraints = form.pop("constraints", [])
         if when is not None:
             place = (*path, "constraints", len(constraints))
@@ -201,9 +201,9 @@ class Reader:
         return {"field": name, **self._comparison(tree.children[1:], is_moment, path)}
 
     def _count(self, tree: ParseTree, _type: Any, path: Path) -> Json:
-        operator, *rest = (child for child in tree.children if child.type not in ("AND", "TIMES"))
+        operator, *numbers = (child for child in tree.children if child.type not in ("AND", "TIMES"))
         self._mark((*path, "count"), operator)
-        return {"operator": words(operator), "values": [str(number) for number in rest]}
+        return {"operator": words(operator), "values": [str(number) for number in numbers]}
 
     def _aggregate(self, tree: ParseTree, activity_type: Any, path: Path) -> Json:
         _with, function, subject, comparison = tree.children
@@ -219,8 +219,8 @@ class Reader:
         return int(number) if len(number) < 19 else number
 
     def _comparison(self, parts: list[Any], is_moment: bool, path: Path) -> Json:
-        """Operator, values and rule for no value, from the tree of a condition and what follows it."""
-        condition, *rest = parts
+        """Operator, values and treatment of a missing value, from a condition and the optional part after it."""
+        condition, *empty_rule = parts
         operator, values = _CONDITIONS[condition.data](_flat(condition))
         self._mark((*path, "operator"), operator)
         if values:
@@ -231,9 +231,9 @@ class Reader:
             form["values"] = [" ".join(words(value) for value in values)]
         elif values:
             form["values"] = [self._value(value) for value in values]
-        if rest:
-            self._mark((*path, "empty"), rest[0])
-            form["empty"] = words(rest[0]).split()[0]
+        if empty_rule:
+            self._mark((*path, "empty"), empty_rule[0])
+            form["empty"] = words(empty_rule[0]).split()[0]
         return form
 
     def _value(self, token: Token) -> str:
@@ -256,12 +256,12 @@ class Reader:
         if token.type == "MOMENT_OF_ACTIVITY":
             self._mark((*path, "field"), token)
             return MOMENTS_OF_ACTIVITIES[words(token)], True
-        known = self.naming.catalogue.types.get(activity_type)
-        if known is None:  # the type's name is a problem already
+        vocabulary_type = self.naming.catalogue.types.get(activity_type)
+        if vocabulary_type is None:  # already reported for the type's name
             return "", False
-        what = _("field of %(type)s") % {"type": known.filter_name}
+        what = _("field of %(type)s") % {"type": vocabulary_type.filter_name}
         name = self._subject(tree, self.naming.activity_fields(activity_type), what, (*path, "field"))
-        return name, name in known.fields and known.fields[name].data_type.is_moment
+        return name, name in vocabulary_type.fields and vocabulary_type.fields[name].data_type.is_moment
 
     def _subject(self, tree: ParseTree, index: Index, what: str, path: Path) -> Any:
         token = tree.children[0]
@@ -269,29 +269,30 @@ class Reader:
         return self._find(token, index, what)
 
     def _find(self, token: Token, index: Index, what: str) -> Any:
-        """The one thing that a name means, or a problem."""
+        """The single object that a name means; adds a problem and returns "" if there is not exactly one."""
         if token.type == "BACKQUOTED":
             name = token[1:-1]
             if index.has_api_name(name):
                 return name
-            found = []
+            matches = []
         else:
             name = self._unquoted(token) if token.type == "QUOTED" else str(token)
-            found = index.find(name)
-        if len(found) == 1:
-            return found[0]
-        shown = {"what": what, "got": show(name), "close": index.closest(name)}
-        if found:
-            shown["names"] = ", ".join(f"`{thing}`" if isinstance(thing, str) else str(thing) for thing in found)
+            matches = index.find(name)
+        if len(matches) == 1:
+            return matches[0]
+        parameters = {"what": what, "got": show(name), "close": index.closest(name)}
+        if matches:
+            names = (f"`{match}`" if isinstance(match, str) else str(match) for match in matches)
+            parameters["names"] = ", ".join(names)
             message = _("“%(got)s” may be any of several; write which one: %(names)s")
-            self._problem(token, Code.AMBIGUOUS_NAME, message % shown, got=name)
+            self._problem(token, Code.AMBIGUOUS_NAME, message % parameters, got=name)
         else:
             message = (
                 _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
-                if shown["close"]
+                if parameters["close"]
                 else _("there is no %(what)s “%(got)s”")
             )
-            self._problem(token, Code.UNKNOWN_NAME, message % shown, expected=shown["close"], got=name)
+            self._problem(token, Code.UNKNOWN_NAME, message % parameters, expected=parameters["close"], got=name)
         return ""
 
     def _unquoted(self, token: Token) -> str:
@@ -313,7 +314,7 @@ class Reader:
 
 
 def _place_of(token: Token) -> Place:
-    assert token.line is not None and token.column is not None  # the lexer made it
+    assert token.line is not None and token.column is not None  # always set by the lexer
     return Place(token.line, token.column)
 
 
@@ -323,13 +324,13 @@ def _unescaped(match: re.Match[str]) -> str:
         if letter not in _ESCAPED:
             raise ValueError(letter)
         return _ESCAPED[letter]
-    made = chr(int(short or long, 16))
-    made.encode()  # a lone surrogate is no character
-    return made
+    character = chr(int(short or long, 16))
+    character.encode()  # raises for a lone surrogate
+    return character
 
 
 def _tokens_of(tree: ParseTree) -> Iterable[Token]:
-    """All tokens under `tree`, however deep, in no order."""
+    """Yield all tokens under `tree`, at any depth, in no particular order."""
     waiting: list[Any] = [tree]
     while waiting:
         part = waiting.pop()
@@ -357,7 +358,7 @@ _CONDITIONS: Mapping[str, Callable[[list[Token]], tuple[Token, list[Token]]]] = 
 }
 
 TEXT_READERS = FILTERS.facet(
-    "what reads its text form",
+    "reader of its text form",
     {
         "person_field": Reader._person_field,
         "activity": Reader._activity,

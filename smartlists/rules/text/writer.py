@@ -1,4 +1,4 @@
-"""From the JSON form of rules to their text."""
+"""Conversion of the JSON form of rules to their text."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ _BACKSLASHED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", '"': r"\""}
 
 
 def quoted(text: str) -> str:
-    """`text` in quotes, on one line, with everything that cannot be seen escaped."""
+    """`text` in quotes, on one line, with invisible characters escaped."""
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
 
@@ -48,14 +48,14 @@ def _escaped(character: str) -> str:
 
 
 class Writer:
-    """Writes filters with the names of one reading of the catalogue."""
+    """Writes filters with the names of one catalogue."""
 
     def __init__(self, naming: Naming, is_bare_name: Callable[[str], bool]) -> None:
         self.naming = naming
         self._is_bare_name = is_bare_name
 
     def card(self, card: Json) -> str:
-        """One filter, without its number; a long one goes over several lines."""
+        """The text of one filter, without its number; a long filter takes several lines."""
         parts = TEXT_WRITERS[card["kind"]](self, card)
         line = " ".join(parts)
         return line if len(line) <= LONG_LINE and "\n" not in line else "\n     ".join(parts)
@@ -106,8 +106,8 @@ class Writer:
 
     def _where(self, activity_type: str, constraints: Sequence[Json]) -> Iterable[str]:
         if constraints:
-            written = (self._constraint(activity_type, constraint) for constraint in constraints)
-            yield "where " + " and ".join(written)
+            texts = (self._constraint(activity_type, constraint) for constraint in constraints)
+            yield "where " + " and ".join(texts)
 
     def _constraint(self, activity_type: str, constraint: Json) -> str:
         field = self._field(activity_type, constraint["field"])
@@ -121,8 +121,8 @@ class Writer:
             yield f"with {aggregate['function']} of {field} {_condition(aggregate, is_text)}"
 
     def _is_text(self, activity_type: str, name: str) -> bool:
-        known = self.naming.catalogue.types.get(activity_type)
-        return _is_text(known.fields.get(name) if known else None)
+        vocabulary_type = self.naming.catalogue.types.get(activity_type)
+        return _is_text(vocabulary_type.fields.get(name) if vocabulary_type else None)
 
     def _type(self, api_name: str) -> str:
         return self._name(self.naming.types, self.naming.type_label(api_name), api_name)
@@ -140,12 +140,12 @@ class Writer:
 
 
 def _is_text(field: Any) -> bool:
-    """Whether the values of a field (None: an unknown one) are written in quotes."""
+    """True if the values of a field (None: an unknown field) are written in quotes."""
     return field is None or field.data_type.operators is TEXT_OPERATORS
 
 
 def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:
-    """The constraints that go after "where", and the period that stands by itself, if the last one is one."""
+    """The constraints after "where", and the text of the separate period, if the last constraint is one."""
     if constraints:
         last = constraints[-1]
         if last["field"] == "@occurred_at" and last["operator"] in WHEN and "empty" not in last:
@@ -162,24 +162,24 @@ def _count(count: Json | None) -> Iterable[str]:
 def _condition(condition: Json, is_text: bool) -> str:
     operator: str = condition["operator"]
     values = condition.get("values", ())
-    written = " ".join([SHORT.get(operator, operator), *_values(operator, values, is_text)])
-    return f"{written} {condition['empty']} empty" if condition.get("empty") else written
+    text = " ".join([SHORT.get(operator, operator), *_values(operator, values, is_text)])
+    return f"{text} {condition['empty']} empty" if condition.get("empty") else text
 
 
 def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str]:
     if operator.startswith(("in past", "in future", "in time frame")):
         return values
-    written = [value if not is_text and _BARE_VALUE.fullmatch(value) else quoted(value) for value in values]
+    texts = [value if not is_text and _BARE_VALUE.fullmatch(value) else quoted(value) for value in values]
     if operator == "between":
-        return [" and ".join(written)]
-    if len(written) <= 1:
-        return written
-    joint = ",\n         " if len(written) > MANY_VALUES else ", "
-    return ["any of", joint.join(written)]
+        return [" and ".join(texts)]
+    if len(texts) <= 1:
+        return texts
+    joint = ",\n         " if len(texts) > MANY_VALUES else ", "
+    return ["any of", joint.join(texts)]
 
 
 TEXT_WRITERS = FILTERS.facet(
-    "what writes its text form",
+    "writer of its text form",
     {
         "person_field": Writer._person_field,
         "activity": Writer._activity,
