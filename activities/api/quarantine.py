@@ -15,7 +15,16 @@ from people.core.errors import told
 from people.core.permissions import require
 from people.core.source import Channel
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
-from people.rest.viewsets import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    MAX_BATCH,
+    Listed,
+    ProblemSerializer,
+    Retrieved,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 State = RefusedActivity.State
 
@@ -50,7 +59,7 @@ class RefusedActivityFilters(Filters):
     }
 
 
-class RefusedActivityShown(Strict):
+class RefusedActivityShown(StrictSerializer):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -60,10 +69,10 @@ class RefusedActivityShown(Strict):
     row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     times = serializers.IntegerField(help_text="How often it was sent and refused.")
-    first_at = Moment()
-    last_at = Moment()
+    first_at = UTCDateTimeField()
+    last_at = UTCDateTimeField()
     activity = serializers.IntegerField(source="activity_id", allow_null=True, help_text="Once it is recorded.")
-    settled_at = Moment(allow_null=True)
+    settled_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field({"type": "string", "enum": [channel.word for channel in Channel]})
     def get_source(self, refused: RefusedActivity) -> str:
@@ -73,13 +82,13 @@ class RefusedActivityShown(Strict):
     def get_row(self, refused: RefusedActivity) -> Any:
         return quarantine.read(refused.raw)
 
-    @extend_schema_field(FaultShown(many=True))
+    @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
         return [told(one) for one in refused.problems]
 
 
-class IdsGiven(Strict):
-    ids = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH)
+class IdsGiven(StrictSerializer):
+    ids = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH)
 
 
 @extend_schema_field({"type": ["string", "number", "boolean"]})
@@ -91,16 +100,18 @@ class ValueGiven(serializers.JSONField):
 
 
 class CorrectionGiven(IdsGiven):
-    part = Text(max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field.")
+    part = StrictCharField(
+        max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field."
+    )
     value = ValueGiven(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
 
 
-class ReplayedShown(Strict):
+class ReplayedShown(StrictSerializer):
     recorded = serializers.IntegerField()
     refused = serializers.IntegerField()
 
 
-class ChangedShown(Strict):
+class ChangedShown(StrictSerializer):
     changed = serializers.IntegerField()
 
 

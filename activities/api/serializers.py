@@ -18,13 +18,20 @@ from people.core.source import Channel
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_ID
 from people.datatypes.registry import BY_NAME
-from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
+from people.rest.viewsets import (
+    MAX_BATCH,
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
 MAX_TEXT = 30_000
 
 
-class FieldShown(Strict):
+class FieldShown(StrictSerializer):
     api_name = serializers.CharField()
     name = serializers.CharField()
     data_type = serializers.CharField()
@@ -32,7 +39,7 @@ class FieldShown(Strict):
     is_primary = serializers.BooleanField()
 
 
-class VersionShown(Strict):
+class VersionShown(StrictSerializer):
     """One shape of a type; the draft has no number."""
 
     number = serializers.IntegerField(allow_null=True)
@@ -41,12 +48,12 @@ class VersionShown(Strict):
     filter_name = serializers.CharField()
     trigger_name = serializers.CharField()
     fields = FieldShown(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    created_at = Moment()
-    approved_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    approved_at = UTCDateTimeField(allow_null=True)
     return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
 
 
-class TypeShown(Strict):
+class TypeShown(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     name = serializers.CharField(source="shown.name", help_text="Of the live version, or of a first draft.")
@@ -56,45 +63,45 @@ class TypeShown(Strict):
     draft = VersionShown(allow_null=True)
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
-    created_at = Moment()
-    updated_at = Moment()
-    retired_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+    retired_at = UTCDateTimeField(allow_null=True)
 
 
-class FieldChange(Strict):
-    name = Text(max_length=255)
+class FieldChange(StrictSerializer):
+    name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES)
-    description = Text(max_length=MAX_TEXT, allow_blank=True)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
 
 
-class FieldGiven(Strict):
-    api_name = Text(max_length=255, required=False, help_text="Proposed from the name by default.")
-    name = Text(max_length=255)
+class FieldGiven(StrictSerializer):
+    api_name = StrictCharField(max_length=255, required=False, help_text="Proposed from the name by default.")
+    name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES, default="string")
-    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
-    is_primary = YesNo(default=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
+    is_primary = StrictBooleanField(default=False)
 
 
 def spec(given: dict[str, Any]) -> FieldSpec:
     return FieldSpec(**{"api_name": name_proposals.api_name(given["name"]), **given})
 
 
-class NamesGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(max_length=MAX_TEXT, allow_blank=True)
-    filter_name = Text(max_length=255)
-    trigger_name = Text(max_length=255)
-    api_name = Text(max_length=255, help_text="Fixed at the first approval.")
+class NamesGiven(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
+    filter_name = StrictCharField(max_length=255)
+    trigger_name = StrictCharField(max_length=255)
+    api_name = StrictCharField(max_length=255, help_text="Fixed at the first approval.")
 
 
-class TypeGiven(Strict):
+class TypeGiven(StrictSerializer):
     """What is left out of the names is proposed from `name`: "Deposit Check" is filtered as "Deposited Check"."""
 
-    name = Text(max_length=255)
-    api_name = Text(max_length=255, required=False)
-    filter_name = Text(max_length=255, required=False)
-    trigger_name = Text(max_length=255, required=False)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
+    name = StrictCharField(max_length=255)
+    api_name = StrictCharField(max_length=255, required=False)
+    filter_name = StrictCharField(max_length=255, required=False)
+    trigger_name = StrictCharField(max_length=255, required=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
     fields = FieldGiven(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
@@ -109,22 +116,22 @@ def names(given: dict[str, Any]) -> Names:
     )
 
 
-class FieldsGiven(Strict):
+class FieldsGiven(StrictSerializer):
     fields = FieldGiven(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class ReasonGiven(Strict):
-    reason = Text(max_length=MAX_TEXT)
+class ReasonGiven(StrictSerializer):
+    reason = StrictCharField(max_length=MAX_TEXT)
 
 
-class ActivityShown(Strict):
+class ActivityShown(StrictSerializer):
     id = serializers.IntegerField()
     person = serializers.IntegerField(source="person_id")
     activity_type = serializers.SerializerMethodField(help_text="API name.")
     version = serializers.IntegerField(help_text="The version of the type that checked it.")
     external_id = serializers.SerializerMethodField(help_text="What the sender called it; null for none.")
-    occurred_at = Moment()
-    recorded_at = Moment()
+    occurred_at = UTCDateTimeField()
+    recorded_at = UTCDateTimeField()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.SerializerMethodField()
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -190,7 +197,7 @@ class PersonGiven(serializers.JSONField):
     """Documents how a row names its person; `receiving` reads it."""
 
 
-class ActivityGiven(Strict):
+class ActivityGiven(StrictSerializer):
     """Documents one activity to record; `receiving` reads it, and the type's live version checks it."""
 
     activity_type = serializers.CharField(help_text="API name of an approved type.")
@@ -204,27 +211,27 @@ class ActivityGiven(Strict):
     create_person = serializers.BooleanField(required=False, help_text="Create the person when there is none.")
 
 
-class BatchGiven(Strict):
+class BatchGiven(StrictSerializer):
     activities: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
         child=ActivityGiven(), min_length=1, max_length=MAX_BATCH
     )
 
 
-class OutcomeShown(Strict):
+class OutcomeShown(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class BatchShown(Strict):
+class BatchShown(StrictSerializer):
     added = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
     results = OutcomeShown(many=True, help_text="One a row, in order.")
 
 
-class ValidatedShown(Strict):
+class ValidatedShown(StrictSerializer):
     valid = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()

@@ -16,7 +16,7 @@ from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.api import description
 from config.api.errors import CONTENT_TYPE
-from people.rest.viewsets import Strict
+from people.rest.viewsets import StrictSerializer
 from smartlists.rules import json_schema as rules_schema
 
 FAULTS = {
@@ -211,7 +211,7 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
 
 
 # what classes say of themselves, not of what they describe
-_INHERITED = frozenset(inspect.getdoc(kind) for kind in (Strict, Serializer))
+_INHERITED = frozenset(inspect.getdoc(kind) for kind in (StrictSerializer, Serializer))
 
 
 def _name_types(document: dict[str, Any]) -> None:

@@ -14,7 +14,14 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import plan as import_plan
 from people.files.models import Import, ImportFailure
 from people.persons import import_undo
-from people.rest.viewsets import FaultShown, Moment, Strict, Text, Whole, YesNo
+from people.rest.viewsets import (
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 TAKEN_BACK = {
     "type": ["object", "null"],
@@ -30,7 +37,7 @@ TAKEN_BACK = {
 }
 
 
-class ImportShown(Strict):
+class ImportShown(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     name = serializers.CharField(help_text="Of the file.")
@@ -47,9 +54,9 @@ class ImportShown(Strict):
     error = serializers.CharField(source="fault")
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    created_at = Moment()
-    started_at = Moment(allow_null=True)
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    started_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
     def get_columns(self, job: Import) -> list[str]:
@@ -71,20 +78,20 @@ class ImportShown(Strict):
         return {**counted, "is_done": job.wish != Import.Wish.UNDO}
 
 
-class TakeBackGiven(Strict):
+class TakeBackGiven(StrictSerializer):
     """Why an import is taken back."""
 
-    reason = Text(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
 
 
-class ChangeShown(Strict):
+class ChangeShown(StrictSerializer):
     person_id = serializers.IntegerField()
     field = serializers.CharField()
     old = serializers.CharField(allow_blank=True)
     new = serializers.CharField(allow_blank=True)
 
 
-class TakeBackShown(Strict):
+class TakeBackShown(StrictSerializer):
     """What taking an import back would do now."""
 
     activities = serializers.IntegerField(help_text="That would be removed.")
@@ -96,36 +103,40 @@ class TakeBackShown(Strict):
     changes = ChangeShown(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 
-class PlanGiven(Strict):
+class PlanGiven(StrictSerializer):
     """How the columns of a file are understood."""
 
-    columns = serializers.DictField(child=Text(max_length=255), help_text="Field by field, the column's name.")
-    subject = Text(max_length=255, required=False, help_text="The activity type's API name.")
-    person = Text(max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".')
-    lookup_field = Text(max_length=100, required=False)
-    create_people = YesNo(required=False)
+    columns = serializers.DictField(
+        child=StrictCharField(max_length=255), help_text="Field by field, the column's name."
+    )
+    subject = StrictCharField(max_length=255, required=False, help_text="The activity type's API name.")
+    person = StrictCharField(
+        max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".'
+    )
+    lookup_field = StrictCharField(max_length=100, required=False)
+    create_people = StrictBooleanField(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
     external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
-    zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
+    zone = StrictCharField(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
     date_order = serializers.ChoiceField(
         [str(one) for one in import_jobs.DateOrder],
         required=False,
         help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
     )
     decimal = serializers.ChoiceField([".", ","], required=False)
-    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
-    null_text = Text(max_length=64, required=False, allow_blank=True)
-    starts_campaigns = YesNo(
+    static_list = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    null_text = StrictCharField(max_length=64, required=False, allow_blank=True)
+    starts_campaigns = StrictBooleanField(
         required=False, help_text="Of people: whether changes start smart campaigns. By default true."
     )
     pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
-    keep_apostrophes = YesNo(required=False)
+    keep_apostrophes = StrictBooleanField(required=False)
     constants = serializers.DictField(
-        child=Text(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
+        child=StrictCharField(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
     )
 
 
-class FailureShown(Strict):
+class FailureShown(StrictSerializer):
     row = serializers.IntegerField()
     raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]
@@ -135,6 +146,6 @@ class FailureShown(Strict):
         came = exact_json.kept(failure.raw)
         return failure.raw if came is None else came
 
-    @extend_schema_field(FaultShown(many=True))
+    @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
         return [told(one) for one in failure.problems]

@@ -12,7 +12,16 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.persons.upsert import Action
-from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
+from people.rest.viewsets import (
+    MAX_BATCH,
+    OwnerField,
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 MAX_TEXT = 2_000
 DATA_TYPES = list(BY_NAME)
@@ -34,7 +43,7 @@ class Value(serializers.Field):
         return data
 
 
-class PersonShown(Strict):
+class PersonShown(StrictSerializer):
     """A person. `fields` has those that the team added, by API name; what is not there has no value."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -60,7 +69,7 @@ class FreeFields(serializers.JSONField):
     """Person fields that the team added, by API name."""
 
 
-class PersonGiven(Strict):
+class PersonGiven(StrictSerializer):
     """A person's fields; null takes a value away."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -75,22 +84,22 @@ class PersonRow(PersonGiven):
         return {"id": serializers.IntegerField(required=False), **super().get_fields()}
 
 
-class PeopleGiven(Strict):
+class PeopleGiven(StrictSerializer):
     people: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
         child=PersonRow(), min_length=1, max_length=MAX_BATCH
     )
-    lookup_field = Text(default="email", help_text="id, email or a unique person field.")
+    lookup_field = StrictCharField(default="email", help_text="id, email or a unique person field.")
     action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
 
 
-class PersonOutcome(Strict):
+class PersonOutcome(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["created", "updated", "refused"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class PeopleShown(Strict):
+class PeopleShown(StrictSerializer):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     refused = serializers.IntegerField()
@@ -102,17 +111,19 @@ class Choices(serializers.DictField):
     """Field by field, whose value is kept."""
 
 
-class MergeGiven(Strict):
-    losers = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=25)
-    choices = Choices(child=Whole(), required=False, help_text="Field by field, the person whose value is kept.")
+class MergeGiven(StrictSerializer):
+    losers = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=25)
+    choices = Choices(
+        child=StrictIntegerField(), required=False, help_text="Field by field, the person whose value is kept."
+    )
 
 
-class MergeShown(Strict):
+class MergeShown(StrictSerializer):
     merge = serializers.IntegerField(help_text="To undo it: POST /people/merges/{merge}/undo.")
     person = PersonShown()
 
 
-class PersonFieldShown(Strict):
+class PersonFieldShown(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -123,24 +134,24 @@ class PersonFieldShown(Strict):
     is_read_only = serializers.BooleanField()
     is_hidden = serializers.BooleanField()
     is_unique = serializers.BooleanField()
-    created_at = Moment()
-    updated_at = Moment()
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
 
-class PersonFieldChange(Strict):
-    label = Text(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    choices = serializers.ListField(child=Text(max_length=255), max_length=500, required=False)
-    is_hidden = YesNo(required=False)
-    is_unique = YesNo(required=False, help_text="No two people may share a value.")
+class PersonFieldChange(StrictSerializer):
+    label = StrictCharField(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    choices = serializers.ListField(child=StrictCharField(max_length=255), max_length=500, required=False)
+    is_hidden = StrictBooleanField(required=False)
+    is_unique = StrictBooleanField(required=False, help_text="No two people may share a value.")
 
 
 class PersonFieldGiven(PersonFieldChange):
-    api_name = Text(max_length=100, required=False, help_text="Made of the label by default; for ever.")
+    api_name = StrictCharField(max_length=100, required=False, help_text="Made of the label by default; for ever.")
     data_type = serializers.ChoiceField(DATA_TYPES, help_text="For ever.")
 
 
-class ListShown(Strict):
+class ListShown(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -148,20 +159,20 @@ class ListShown(Strict):
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     is_archived = serializers.BooleanField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
-    updated_at = Moment()
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
 
-class ListGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    folder = Whole(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
-    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+class ListGiven(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    folder = StrictIntegerField(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
+    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
 
 
-class MemberShown(Strict):
+class MemberShown(StrictSerializer):
     person = serializers.IntegerField(source="person_id")
-    added_at = Moment()
+    added_at = UTCDateTimeField()
     source = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
 
@@ -170,11 +181,13 @@ class MemberShown(Strict):
         return Channel(member.channel).word
 
 
-class MembersGiven(Strict):
-    people = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids.")
+class MembersGiven(StrictSerializer):
+    people = serializers.ListField(
+        child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids."
+    )
 
 
-class MembersShown(Strict):
+class MembersShown(StrictSerializer):
     results = serializers.ListField(
         child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One an id."
     )

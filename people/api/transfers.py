@@ -28,7 +28,14 @@ from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
 from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
 from people.persons import import_undo
-from people.rest.viewsets import Listed, Moment, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    Listed,
+    Retrieved,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
@@ -208,24 +215,24 @@ class ImportFailures(Listed):
         return super().get_queryset().filter(of=job)
 
 
-class ParametersGiven(Strict):
+class ParametersGiven(StrictSerializer):
     """What the file holds: of activities `types`, `since`, `until`; of people `fields`, `static_list`, `smart_list`."""
 
-    types = serializers.ListField(child=Text(max_length=255), required=False, min_length=1, max_length=100)
-    since = Text(max_length=40, required=False)
-    until = Text(max_length=40, required=False)
+    types = serializers.ListField(child=StrictCharField(max_length=255), required=False, min_length=1, max_length=100)
+    since = StrictCharField(max_length=40, required=False)
+    until = StrictCharField(max_length=40, required=False)
     fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-        child=Text(max_length=100), required=False, min_length=1, max_length=500
+        child=StrictCharField(max_length=100), required=False, min_length=1, max_length=500
     )
-    static_list = Whole(required=False, min_value=1, max_value=MAX_ID)
-    smart_list = Whole(required=False, min_value=1, max_value=MAX_ID)
+    static_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
+    smart_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
-class ExportGiven(Strict):
-    kind = Text(max_length=16, help_text="activities, people or smart_list.")
+class ExportGiven(StrictSerializer):
+    kind = StrictCharField(max_length=16, help_text="activities, people or smart_list.")
     format = serializers.ChoiceField(["csv", "tsv", "ssv", "ndjson"], default="csv")
     parameters = ParametersGiven(required=False)
-    title = Text(max_length=255, required=False, allow_blank=True)
+    title = StrictCharField(max_length=255, required=False, allow_blank=True)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -233,7 +240,7 @@ class ExportParameters(serializers.DictField):
     """What was asked for; its members are the kind's."""
 
 
-class ExportShown(Strict):
+class ExportShown(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     parameters = ExportParameters()
@@ -244,9 +251,9 @@ class ExportShown(Strict):
     size = serializers.IntegerField(allow_null=True)
     checksum = serializers.CharField(help_text="SHA-256 of the file, once it is ready.")
     error = serializers.CharField(source="fault")
-    created_at = Moment()
-    started_at = Moment(allow_null=True)
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    started_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)
 
 
 class Exports(Listed, Retrieved):

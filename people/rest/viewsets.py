@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -41,7 +41,7 @@ PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people 
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
-class Text(serializers.CharField):
+class StrictCharField(serializers.CharField):
     """Text and nothing that merely looks like it."""
 
     def __init__(self, **options: Any) -> None:
@@ -55,14 +55,14 @@ class Text(serializers.CharField):
         return data
 
 
-class YesNo(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             self.fail("invalid", input=show(data))
         return data
 
 
-class Whole(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
             self.fail("invalid")
@@ -70,7 +70,7 @@ class Whole(serializers.IntegerField):
 
 
 @extend_schema_field({"type": ["integer", "string"], "minimum": 1, "minLength": 1, "maxLength": 150})
-class Owner(Text):
+class OwnerField(StrictCharField):
     """The id or the user name of somebody whose a thing shall be; null: nobody's."""
 
     def __init__(self, **options: Any) -> None:
@@ -84,14 +84,14 @@ class Owner(Text):
             super().run_validators(value)
 
 
-class Moment(serializers.DateTimeField):
+class UTCDateTimeField(serializers.DateTimeField):
     """A moment, always shown in UTC."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"default_timezone": UTC, **options})
 
 
-class Strict(serializers.Serializer):
+class StrictSerializer(serializers.Serializer):
     """A body's or a reply's members; a member that is not declared is a fault, not something to skip."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -105,7 +105,8 @@ class Strict(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class FaultShown(Strict):
+@extend_schema_serializer(component_name="Fault")  # as `config.api.openapi` describes it
+class ProblemSerializer(StrictSerializer):
     code = serializers.CharField()
     message = serializers.CharField()
     path = serializers.CharField(required=False)

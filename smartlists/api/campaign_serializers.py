@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest.viewsets import Moment, Strict, Text, Whole
+from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.campaigns import results as campaign_results
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
@@ -17,16 +17,16 @@ class Definition(serializers.JSONField):
     pass
 
 
-class CampaignGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(allow_blank=True, required=False)
+class CampaignGiven(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(allow_blank=True, required=False)
     definition = Definition(required=False)
 
 
 class CampaignShown(serializers.ModelSerializer):
-    activated_at = Moment(allow_null=True)
-    created_at = Moment()
-    updated_at = Moment()
+    activated_at = UTCDateTimeField(allow_null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
     definition = Definition()
 
     class Meta:
@@ -44,32 +44,32 @@ class CampaignShown(serializers.ModelSerializer):
         )
 
 
-class LatencyShown(Strict):
+class LatencyShown(StrictSerializer):
     p50 = serializers.FloatField(help_text="Seconds from recording to the first step, of half of the latest people.")
     p95 = serializers.FloatField()
-    of = Whole(help_text="How many people this is told from.")
+    of = StrictIntegerField(help_text="How many people this is told from.")
 
 
-class SummaryShown(Strict):
-    entered = Whole()
-    finished = Whole()
-    failed = Whole(help_text="Finished, but a step failed.")
-    skipped = serializers.DictField(child=Whole(), help_text="How many were skipped, by reason.")
+class SummaryShown(StrictSerializer):
+    entered = StrictIntegerField()
+    finished = StrictIntegerField()
+    failed = StrictIntegerField(help_text="Finished, but a step failed.")
+    skipped = serializers.DictField(child=StrictIntegerField(), help_text="How many were skipped, by reason.")
     latency = LatencyShown(allow_null=True)
 
 
-class RunGiven(Strict):
-    smart_list = Whole(min_value=1)
-    cap = Whole(min_value=1, help_text="The largest number of people that is meant; more are refused.")
+class RunGiven(StrictSerializer):
+    smart_list = StrictIntegerField(min_value=1)
+    cap = StrictIntegerField(min_value=1, help_text="The largest number of people that is meant; more are refused.")
 
 
-class RunShown(Strict):
-    id = Whole()
-    count = Whole()
+class RunShown(StrictSerializer):
+    id = StrictIntegerField()
+    count = StrictIntegerField()
 
 
 class StepShown(serializers.ModelSerializer):
-    at = Moment()
+    at = UTCDateTimeField()
 
     class Meta:
         model = StepOutcome
@@ -79,9 +79,9 @@ class StepShown(serializers.ModelSerializer):
 class EntryShown(serializers.ModelSerializer):
     person = serializers.IntegerField(source="person_id")
     activity = serializers.IntegerField(source="activity_id", allow_null=True)
-    entered_at = Moment()
-    due_at = Moment()
-    finished_at = Moment(allow_null=True)
+    entered_at = UTCDateTimeField()
+    due_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
     steps = StepShown(source="outcomes", many=True)
 
     class Meta:

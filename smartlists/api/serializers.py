@@ -7,7 +7,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.core.errors import Problem, fault
-from people.rest.viewsets import FaultShown, Moment, Owner, Strict, Text, Whole
+from people.rest.viewsets import (
+    OwnerField,
+    ProblemSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 from smartlists.lists.copies import LEAST_MINUTES
 from smartlists.lists.editing import MAX_SCHEDULE_MINUTES
 from smartlists.models.copies import ListCopy
@@ -35,11 +42,11 @@ class NestedExplanation(serializers.JSONField):
     """Why the person is on a list inside, or not."""
 
 
-class CountShown(Strict):
+class CountShown(StrictSerializer):
     """What an evaluation found; every page, export and reply shows the same one."""
 
     count = serializers.IntegerField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     per_filter = serializers.ListField(
         child=serializers.IntegerField(), help_text="How many people each filter finds by itself."
     )
@@ -47,7 +54,7 @@ class CountShown(Strict):
     evaluation = serializers.IntegerField(source="pk")
 
 
-class SmartListShown(Strict):
+class SmartListShown(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -58,74 +65,76 @@ class SmartListShown(Strict):
     rules = RulesField()
     current = CountShown(allow_null=True, help_text="Null before the first evaluation.")
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
+    created_at = UTCDateTimeField()
     updated_by = serializers.CharField(source="updated_by.username", allow_null=True, default=None)
-    updated_at = Moment()
+    updated_at = UTCDateTimeField()
 
 
-class RulesGiven(Strict):
+class RulesGiven(StrictSerializer):
     """Rules: as JSON, or as text in their own language. One of the two."""
 
     rules = RulesField(required=False)
-    text = Text(max_length=MAX_RULES_TEXT, required=False)
+    text = StrictCharField(max_length=MAX_RULES_TEXT, required=False)
 
 
 class SmartListGiven(RulesGiven):
-    name = Text(max_length=255, help_text="Else the one in the text.", required=False)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    folder = Whole(allow_null=True, required=False, min_value=1)
-    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
-    evaluate_every_minutes = Whole(allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES)
+    name = StrictCharField(max_length=255, help_text="Else the one in the text.", required=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    folder = StrictIntegerField(allow_null=True, required=False, min_value=1)
+    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+    evaluate_every_minutes = StrictIntegerField(
+        allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES
+    )
 
 
-class TranslatedShown(Strict):
+class TranslatedShown(StrictSerializer):
     rules = RulesField()
     text = serializers.CharField()
     sentence = serializers.CharField(help_text="In the language that Accept-Language asks for.")
 
 
-class EvaluatedShown(Strict):
+class EvaluatedShown(StrictSerializer):
     count = serializers.IntegerField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     per_filter = serializers.ListField(child=serializers.IntegerField())
     seconds = serializers.FloatField()
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
 
 
-class HealthShown(Strict):
+class HealthShown(StrictSerializer):
     """What is wrong with rules that were right when they were saved; they go on being evaluated."""
 
-    problems = FaultShown(many=True)
+    problems = ProblemSerializer(many=True)
 
 
 def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
     return {"problems": [fault(problem) for problem in found]}
 
 
-class SmartListMemberShown(Strict):
+class SmartListMemberShown(StrictSerializer):
     person = serializers.IntegerField()
 
 
-class PutGiven(Strict):
+class PutGiven(StrictSerializer):
     """Where the members go, and whether others are taken off it."""
 
-    static_list = Whole(min_value=1, help_text="Id of a static list.")
+    static_list = StrictIntegerField(min_value=1, help_text="Id of a static list.")
     mode = serializers.ChoiceField(
         ListCopy.Mode.values, default="add", help_text="add: who is missing; replace: others on it are taken off, too."
     )
 
 
-class PutShown(Strict):
+class PutShown(StrictSerializer):
     joined = serializers.IntegerField()
     left = serializers.IntegerField()
-    as_of = Moment(help_text="Of the evaluation whose members these are.")
+    as_of = UTCDateTimeField(help_text="Of the evaluation whose members these are.")
 
 
 class CopyGiven(PutGiven):
-    every_minutes = Whole(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
+    every_minutes = StrictIntegerField(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
 
 
-class CopyShown(Strict):
+class CopyShown(StrictSerializer):
     """A static list that is filled from a smart list on a schedule, and what its last run did."""
 
     id = serializers.IntegerField()
@@ -136,24 +145,24 @@ class CopyShown(Strict):
     problem = serializers.CharField()
     joined = serializers.IntegerField(allow_null=True)
     left = serializers.IntegerField(allow_null=True)
-    as_of = Moment(allow_null=True)
-    asked_at = Moment()
+    as_of = UTCDateTimeField(allow_null=True)
+    asked_at = UTCDateTimeField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
+    created_at = UTCDateTimeField()
 
 
-class EvidenceShown(Strict):
+class EvidenceShown(StrictSerializer):
     id = serializers.IntegerField(help_text="Of the activity.")
-    occurred_at = Moment()
+    occurred_at = UTCDateTimeField()
     step = serializers.IntegerField(help_text="Of a sequence, from 1; else 0.")
 
 
-class MissShown(Strict):
+class MissShown(StrictSerializer):
     code = serializers.CharField()
     text = serializers.CharField()
 
 
-class VerdictShown(Strict):
+class VerdictShown(StrictSerializer):
     """What one filter says of the person."""
 
     number = serializers.IntegerField()
@@ -161,17 +170,17 @@ class VerdictShown(Strict):
     holds = serializers.BooleanField()
     value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
     times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
-    since = Moment(allow_null=True, help_text="On the static list.")
+    since = UTCDateTimeField(allow_null=True, help_text="On the static list.")
     activities = EvidenceShown(many=True, help_text="What proves it, at most ten.")
     miss = MissShown(allow_null=True, help_text="The nearest miss, where it does not hold.")
     nested = NestedExplanation(allow_null=True, help_text="Of a smart list inside.")
 
 
-class ExplanationShown(Strict):
+class ExplanationShown(StrictSerializer):
     person = serializers.IntegerField()
     is_live = serializers.BooleanField()
     is_member = serializers.BooleanField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     deciding = serializers.ListField(
         child=serializers.IntegerField(), help_text="Filters each of which would change the answer by itself."
     )

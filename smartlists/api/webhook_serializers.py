@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import Moment, Strict, Text, Whole
+from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
@@ -17,29 +17,33 @@ class Headers(serializers.JSONField):
     pass
 
 
-class WebhookGiven(Strict):
-    name = Text(max_length=255)
-    url = Text(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
+class WebhookGiven(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    url = StrictCharField(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
     method = serializers.ChoiceField(Webhook.Method.choices, required=False)
     headers = Headers(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
-    body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
+    body = StrictCharField(
+        allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty."
+    )
     payload_version = serializers.ChoiceField(
         Webhook.Payload.choices,
         required=False,
         help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
     )
-    per_minute = Whole(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
-    timeout_seconds = Whole(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
+    per_minute = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
+    timeout_seconds = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
 
 class WebhookShown(serializers.ModelSerializer):
     headers = serializers.SerializerMethodField(
         help_text="Names with a mask for each value; sent back, a mask keeps the value."
     )
-    open_until = Moment(allow_null=True, help_text="Until then nothing is sent: the receiver failed too often.")
-    created_at = Moment()
-    updated_at = Moment()
+    open_until = UTCDateTimeField(
+        allow_null=True, help_text="Until then nothing is sent: the receiver failed too often."
+    )
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
     class Meta:
         model = Webhook
@@ -73,30 +77,30 @@ class WebhookMade(WebhookShown):
         fields = (*WebhookShown.Meta.fields, "secret")
 
 
-class SecretShown(Strict):
+class SecretShown(StrictSerializer):
     secret = serializers.CharField(help_text="Signs the calls from now on; never shown again.")
 
 
-class ResendGiven(Strict):
+class ResendGiven(StrictSerializer):
     deliveries = serializers.ListField(
-        child=Whole(min_value=1, max_value=MAX_BIG_ID),
+        child=StrictIntegerField(min_value=1, max_value=MAX_BIG_ID),
         required=False,
         max_length=1_000,
         help_text="Ids of calls that were given up; all of them without this.",
     )
 
 
-class ResentShown(Strict):
-    count = Whole()
+class ResentShown(StrictSerializer):
+    count = StrictIntegerField()
 
 
 class DeliveryShown(serializers.ModelSerializer):
     key = serializers.UUIDField(help_text="The header webhook-id of the call.")
     campaign = serializers.IntegerField(source="entry.campaign_id")
     person = serializers.IntegerField(source="person_id")
-    created_at = Moment()
-    due_at = Moment()
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    due_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
 
     class Meta:
         model = WebhookDelivery

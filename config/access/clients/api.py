@@ -21,7 +21,15 @@ from config.access.sign_in import throttling
 from config.observability import logging as log_formats
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
-from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    Listed,
+    Resource,
+    Retrieved,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 
 @csrf_exempt
@@ -77,14 +85,14 @@ def _oauth_fault(status: int, error: str, description: str, headers: dict[str, s
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
-class ApiClientShown(Strict):
+class ApiClientShown(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     client_id = serializers.CharField()
     owner = serializers.CharField(source="user.username", help_text="Whose rights it can never exceed.")
     rights = serializers.SerializerMethodField()
-    created_at = Moment(source="created")
-    last_used_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField(source="created")
+    last_used_at = UTCDateTimeField(allow_null=True)
     is_revoked = serializers.BooleanField()
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
@@ -97,13 +105,15 @@ class ApiClientWithSecret(ApiClientShown):
     client_secret = serializers.CharField(help_text="Shown this once.")
 
 
-class NewApiClient(Strict):
-    name = Text(max_length=150)
-    rights = serializers.ListField(child=Text(max_length=150), required=False, help_text="The usual ones by default.")
+class NewApiClient(StrictSerializer):
+    name = StrictCharField(max_length=150)
+    rights = serializers.ListField(
+        child=StrictCharField(max_length=150), required=False, help_text="The usual ones by default."
+    )
 
 
-class Rotation(Strict):
-    overlap_hours = Whole(
+class Rotation(StrictSerializer):
+    overlap_hours = StrictIntegerField(
         min_value=0, max_value=168, default=24, help_text="How long the old secret goes on; 0 ends it at once."
     )
 
@@ -168,26 +178,28 @@ class ApiClients(Listed, Retrieved):
         return Response({**shown, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
 
 
-class TokenShown(Strict):
+class TokenShown(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    created_at = Moment()
-    expires_at = Moment()
-    last_used_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    last_used_at = UTCDateTimeField(allow_null=True)
 
 
 class TokenWithText(TokenShown):
     token = serializers.CharField(help_text="Shown this once.")
 
 
-class NewToken(Strict):
-    name = Text(max_length=150)
-    days = Whole(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
-    scopes = serializers.ListField(child=Text(max_length=150), required=False, help_text="All your rights by default.")
+class NewToken(StrictSerializer):
+    name = StrictCharField(max_length=150)
+    days = StrictIntegerField(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
+    scopes = serializers.ListField(
+        child=StrictCharField(max_length=150), required=False, help_text="All your rights by default."
+    )
 
 
-class MeShown(Strict):
+class MeShown(StrictSerializer):
     id = serializers.IntegerField()
     username = serializers.CharField()
     is_api_only = serializers.BooleanField()
