@@ -31,7 +31,7 @@ from activities.recording.rows import NewActivity, Status
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
@@ -67,8 +67,8 @@ def _require_index(parameters: Any) -> None:
     raise BadQueryError(Problem(Code.UNKNOWN_ORDERING, message, ("ordering",), "id", parameters.get("ordering", "")))
 
 
-class Lines(BaseParser):
-    """NDJSON, which `Activities.stream` reads by itself."""
+class NDJSONParser(BaseParser):
+    """NDJSON, which `ActivityViewSet.stream` reads by itself."""
 
     media_type = STREAM
 
@@ -76,7 +76,7 @@ class Lines(BaseParser):
         return stream
 
 
-class Activities(Listed, Retrieved):
+class ActivityViewSet(ListMixin, RetrieveMixin):
     """What people did. Written once, never changed."""
 
     queryset = Activity.objects.all()
@@ -152,7 +152,7 @@ class Activities(Listed, Retrieved):
         request={STREAM: ActivityGiven},
         responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome a line, then their sum.")},
     )
-    @action(["POST"], detail=False, parser_classes=[Lines])
+    @action(["POST"], detail=False, parser_classes=[NDJSONParser])
     def stream(self, request: Any) -> Any:
         """Record any number of activities, one JSON object a line.
 

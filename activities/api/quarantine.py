@@ -17,9 +17,9 @@ from people.core.source import Channel
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
 from people.rest.viewsets import (
     MAX_BATCH,
-    Listed,
+    ListMixin,
     ProblemSerializer,
-    Retrieved,
+    RetrieveMixin,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -115,7 +115,7 @@ class ChangedShown(StrictSerializer):
     changed = serializers.IntegerField()
 
 
-class Quarantine(Listed, Retrieved):
+class QuarantineViewSet(ListMixin, RetrieveMixin):
     """Activities that were refused, kept for a while to be mended and replayed: the caller's own, or everybody's."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")

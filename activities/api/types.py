@@ -27,10 +27,10 @@ from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.definitions import checks, drafts, lifecycle
-from people.rest.viewsets import Listed, Retrieved
+from people.rest.viewsets import ListMixin, RetrieveMixin
 
 
-class ActivityTypes(Listed, Retrieved):
+class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     """What can happen. Changes go to a draft; people and programs see the live version until it is approved."""
 
     queryset = (

@@ -13,10 +13,10 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
-from people.rest.viewsets import Listed, Retrieved, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
 
 
-class PersonFields(Listed, Retrieved):
+class PersonFieldViewSet(ListMixin, RetrieveMixin):
     """What can be known of a person: the standard fields and those that the team added."""
 
     queryset = PersonField.objects.all()

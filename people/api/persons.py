@@ -29,13 +29,13 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
-class People(Listed, Retrieved):
+class PersonViewSet(ListMixin, RetrieveMixin):
     """Everybody we know."""
 
     queryset = Person.objects.live()

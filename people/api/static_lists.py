@@ -18,10 +18,10 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
-from people.rest.viewsets import Listed, Retrieved, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
 
 
-class StaticLists(Listed, Retrieved):
+class StaticListViewSet(ListMixin, RetrieveMixin):
     """People put together by hand or by program."""
 
     queryset = StaticList.objects.select_related("owner", "created_by")
@@ -97,7 +97,7 @@ def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str,
     return {**given, "folder": folder}
 
 
-class StaticListMembers(Listed):
+class StaticListMemberViewSet(ListMixin):
     """Who is on a static list."""
 
     queryset = StaticListMember.objects.all()

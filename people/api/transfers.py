@@ -29,8 +29,8 @@ from people.files.models import Export, Import, ImportFailure
 from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
 from people.persons import import_undo
 from people.rest.viewsets import (
-    Listed,
-    Retrieved,
+    ListMixin,
+    RetrieveMixin,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -42,7 +42,7 @@ CHUNK = 64 * 1024
 
 
 class FileParser(BaseParser):
-    """A file, which `Imports.create` reads by itself."""
+    """A file, which `ImportViewSet.create` reads by itself."""
 
     media_type = "*/*"
 
@@ -50,7 +50,7 @@ class FileParser(BaseParser):
         return stream
 
 
-class Imports(Listed, Retrieved):
+class ImportViewSet(ListMixin, RetrieveMixin):
     """Files that are brought in: upload one, say what its columns mean, start it, follow it."""
 
     queryset = Import.objects.select_related("user")
@@ -197,7 +197,7 @@ def _chunks(body: Any) -> Iterator[bytes]:
     return iter(lambda: body.read(CHUNK), b"")
 
 
-class ImportFailures(Listed):
+class ImportFailureViewSet(ListMixin):
     """The rows of an import that were refused."""
 
     queryset = ImportFailure.objects.all()
@@ -256,7 +256,7 @@ class ExportShown(StrictSerializer):
     finished_at = UTCDateTimeField(allow_null=True)
 
 
-class Exports(Listed, Retrieved):
+class ExportViewSet(ListMixin, RetrieveMixin):
     """Files that were asked for. Everybody sees their own."""
 
     queryset = Export.objects.all()

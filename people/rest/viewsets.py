@@ -131,7 +131,7 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text
 
 
-class Resource(viewsets.GenericViewSet):
+class ResourceViewSet(viewsets.GenericViewSet):
     """One kind of thing at one address.
 
     `rights` names the right each action needs (None: being logged in is enough); an action that is not in it
@@ -255,7 +255,7 @@ class Resource(viewsets.GenericViewSet):
         return {} if etag is None else {"ETag": etag}
 
 
-class Listed(Resource):
+class ListMixin(ResourceViewSet):
     """With the list of all of them, in pages."""
 
     def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
@@ -292,7 +292,7 @@ def _in_time(is_filtered: bool) -> Iterator[None]:
         raise BadQueryError(Problem(Code.TOO_SLOW, message)) from None
 
 
-class Retrieved(Resource):
+class RetrieveMixin(ResourceViewSet):
     """With each of them at an address of its own."""
 
     def retrieve(self, request: Any, *_arguments: Any, **_more: Any) -> Response:

@@ -11,7 +11,7 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
-from people.rest.viewsets import Listed, Retrieved
+from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api import campaign_serializers as shown
 from smartlists.api.serializers import HealthShown, health_shown
 from smartlists.campaigns import definition as campaign_definition
@@ -79,7 +79,7 @@ class CampaignEntryFilters(Filters):
     }
 
 
-class SmartCampaigns(Listed, Retrieved):
+class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     """What happens when somebody does something: triggers, an audience, steps."""
 
     queryset = SmartCampaign.objects.all()
@@ -192,7 +192,7 @@ class SmartCampaigns(Listed, Retrieved):
         return self.shown(self.get_queryset().get(pk=pk), status, **headers)
 
 
-class SmartCampaignEntries(Listed):
+class SmartCampaignEntryViewSet(ListMixin):
     """What became of people in a campaign, with the outcome of each step."""
 
     queryset = CampaignEntry.objects.prefetch_related("outcomes")

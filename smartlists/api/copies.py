@@ -11,7 +11,7 @@ from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_v
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.models import StaticList
-from people.rest.viewsets import Listed
+from people.rest.viewsets import ListMixin
 from smartlists.api.filters import ListCopyFilters
 from smartlists.api.serializers import CopyGiven, CopyShown
 from smartlists.evaluation import stored as stored_evaluations
@@ -28,7 +28,7 @@ def static_list_of(given: dict[str, Any]) -> StaticList:
     return found
 
 
-class SmartListCopies(Listed):
+class SmartListCopyViewSet(ListMixin):
     """Static lists that a job fills from a smart list, again and again."""
 
     queryset = ListCopy.objects.select_related("created_by")

@@ -17,7 +17,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import Listed, Retrieved, name_people
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
@@ -93,7 +93,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
         return found
 
 
-class SmartLists(Listed, Retrieved):
+class SmartListViewSet(ListMixin, RetrieveMixin):
     """Rules that say who is on a list: always current."""
 
     queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
@@ -252,7 +252,7 @@ class SmartLists(Listed, Retrieved):
         return self.shown(self.get_queryset().get(pk=pk), status, **headers)
 
 
-class SmartListMembers(Listed):
+class SmartListMemberViewSet(ListMixin):
     """Who is on a smart list, in its stored evaluation."""
 
     queryset = StoredEvaluation.objects.all()

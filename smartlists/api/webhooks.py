@@ -11,7 +11,7 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
-from people.rest.viewsets import Listed, Retrieved
+from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api import webhook_serializers as shown
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
@@ -85,7 +85,7 @@ class WebhookDeliveryFilters(Filters):
     }
 
 
-class Webhooks(Listed, Retrieved):
+class WebhookViewSet(ListMixin, RetrieveMixin):
     """Addresses outside that campaigns call."""
 
     queryset = Webhook.objects.all()
@@ -145,7 +145,7 @@ class Webhooks(Listed, Retrieved):
         return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
 
 
-class WebhookDeliveries(Listed):
+class WebhookDeliveryViewSet(ListMixin):
     """What became of the calls of a webhook."""
 
     queryset = WebhookDelivery.objects.select_related("entry")

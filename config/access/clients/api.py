@@ -22,9 +22,9 @@ from config.observability import logging as log_formats
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.rest.viewsets import (
-    Listed,
-    Resource,
-    Retrieved,
+    ListMixin,
+    ResourceViewSet,
+    RetrieveMixin,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -118,7 +118,7 @@ class Rotation(StrictSerializer):
     )
 
 
-class ApiClients(Listed, Retrieved):
+class ApiClientViewSet(ListMixin, RetrieveMixin):
     """Programs that may get tokens."""
 
     queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(
@@ -216,7 +216,7 @@ class MeShown(StrictSerializer):
         return [right for right in client_editing.known_rights() if user.has_perm(right)]
 
 
-class Me(Resource):
+class MeViewSet(ResourceViewSet):
     """Whoever is asking."""
 
     queryset = ApiToken.objects.none()
