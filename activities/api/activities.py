@@ -14,11 +14,11 @@ from rest_framework.settings import api_settings
 
 from activities.api.filters import OF_THE_LOG, ActivityFilters, narrows_by_more_than_the_log_orders
 from activities.api.serializers import (
-    ActivityGiven,
-    ActivityShown,
-    BatchGiven,
-    BatchShown,
-    ValidatedShown,
+    ActivityInputSerializer,
+    ActivitySerializer,
+    BatchInputSerializer,
+    BatchSerializer,
+    ValidatedSerializer,
     shown_quickly,
 )
 from activities.log import reader as log_reader
@@ -80,7 +80,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     """What people did. Written once, never changed."""
 
     queryset = Activity.objects.all()
-    serializer_class = ActivityShown
+    serializer_class = ActivitySerializer
     filterset_class = ActivityFilters
     pagination_class = LogPagination
     orderings = ("id", "occurred_at", "-occurred_at")
@@ -121,7 +121,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         people = [pk for pk in [given.get("person"), *(given.get("person__in") or ())] if pk is not None]
         return log_reader.read(position, types, people or None, limit)
 
-    @extend_schema(request=ActivityGiven, responses={201: ActivityShown, 200: ActivityShown})
+    @extend_schema(request=ActivityInputSerializer, responses={201: ActivitySerializer, 200: ActivitySerializer})
     def create(self, request: Any) -> Response:
         """Record one activity. 200 when its external id was recorded before with the same content."""
         row = self._receiver().translate(request.data)
@@ -136,20 +136,20 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         location = f"{request.build_absolute_uri()}/{activity.pk}"
         return self.shown(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
 
-    @extend_schema(request=BatchGiven, responses=BatchShown)
+    @extend_schema(request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Record up to 1,000 activities in one transaction; each row is added or refused on its own."""
         return self._record(dry_run=False)
 
-    @extend_schema(request=BatchGiven, responses=ValidatedShown)
+    @extend_schema(request=BatchInputSerializer, responses=ValidatedSerializer)
     @action(["POST"], detail=False)
     def validate(self, request: Any) -> Response:
         """Check up to 1,000 activities as recording would, and keep nothing."""
         return self._record(dry_run=True)
 
     @extend_schema(
-        request={STREAM: ActivityGiven},
+        request={STREAM: ActivityInputSerializer},
         responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome a line, then their sum.")},
     )
     @action(["POST"], detail=False, parser_classes=[NDJSONParser])

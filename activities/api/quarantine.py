@@ -59,7 +59,7 @@ class RefusedActivityFilters(Filters):
     }
 
 
-class RefusedActivityShown(StrictSerializer):
+class RefusedActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -87,31 +87,31 @@ class RefusedActivityShown(StrictSerializer):
         return [told(one) for one in refused.problems]
 
 
-class IdsGiven(StrictSerializer):
+class IdsInputSerializer(StrictSerializer):
     ids = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH)
 
 
 @extend_schema_field({"type": ["string", "number", "boolean"]})
-class ValueGiven(serializers.JSONField):
+class CorrectedValueField(serializers.JSONField):
     """Any JSON value as it was read; DRF's own field takes no number with a fraction. The replay checks it."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
 
 
-class CorrectionGiven(IdsGiven):
+class CorrectionInputSerializer(IdsInputSerializer):
     part = StrictCharField(
         max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field."
     )
-    value = ValueGiven(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+    value = CorrectedValueField(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
 
 
-class ReplayedShown(StrictSerializer):
+class ReplayedSerializer(StrictSerializer):
     recorded = serializers.IntegerField()
     refused = serializers.IntegerField()
 
 
-class ChangedShown(StrictSerializer):
+class ChangedSerializer(StrictSerializer):
     changed = serializers.IntegerField()
 
 
@@ -119,7 +119,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     """Activities that were refused, kept for a while to be mended and replayed: the caller's own, or everybody's."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")
-    serializer_class = RefusedActivityShown
+    serializer_class = RefusedActivitySerializer
     filterset_class = RefusedActivityFilters
     orderings = ("id", "-id", "last_at", "-last_at")
     rights = {
@@ -135,24 +135,24 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
             require(self.request.user, recording_replay.RIGHT)
         return recording_replay.visible_to(self.request.user).select_related("activity_type")
 
-    @extend_schema(request=IdsGiven, responses=ReplayedShown)
+    @extend_schema(request=IdsInputSerializer, responses=ReplayedSerializer)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        done = recording_replay.replay(self.given(IdsGiven)["ids"], request.user)
+        done = recording_replay.replay(self.given(IdsInputSerializer)["ids"], request.user)
         return Response({"recorded": done.recorded, "refused": done.refused})
 
-    @extend_schema(request=IdsGiven, responses=ChangedShown)
+    @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def dismiss(self, request: Any) -> Response:
         """Put waiting rows aside."""
-        return Response({"changed": recording_replay.dismiss(self.given(IdsGiven)["ids"], request.user)})
+        return Response({"changed": recording_replay.dismiss(self.given(IdsInputSerializer)["ids"], request.user)})
 
-    @extend_schema(request=CorrectionGiven, responses=ChangedShown)
+    @extend_schema(request=CorrectionInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
-        given = self.given(CorrectionGiven)
+        given = self.given(CorrectionInputSerializer)
         return Response(
             {"changed": recording_replay.correct(given["ids"], given["part"], given["value"], request.user)}
         )

@@ -31,7 +31,7 @@ DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activ
 MAX_TEXT = 30_000
 
 
-class FieldShown(StrictSerializer):
+class ActivityFieldSerializer(StrictSerializer):
     api_name = serializers.CharField()
     name = serializers.CharField()
     data_type = serializers.CharField()
@@ -39,7 +39,7 @@ class FieldShown(StrictSerializer):
     is_primary = serializers.BooleanField()
 
 
-class VersionShown(StrictSerializer):
+class VersionSerializer(StrictSerializer):
     """One shape of a type; the draft has no number."""
 
     number = serializers.IntegerField(allow_null=True)
@@ -47,20 +47,20 @@ class VersionShown(StrictSerializer):
     description = serializers.CharField()
     filter_name = serializers.CharField()
     trigger_name = serializers.CharField()
-    fields = FieldShown(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    fields = ActivityFieldSerializer(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     created_at = UTCDateTimeField()
     approved_at = UTCDateTimeField(allow_null=True)
     return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
 
 
-class TypeShown(StrictSerializer):
+class ActivityTypeSerializer(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     name = serializers.CharField(source="shown.name", help_text="Of the live version, or of a first draft.")
     state = serializers.ChoiceField([state.value for state in ActivityType.State])
     is_standard = serializers.BooleanField()
-    live = VersionShown(allow_null=True)
-    draft = VersionShown(allow_null=True)
+    live = VersionSerializer(allow_null=True)
+    draft = VersionSerializer(allow_null=True)
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     created_at = UTCDateTimeField()
@@ -68,13 +68,13 @@ class TypeShown(StrictSerializer):
     retired_at = UTCDateTimeField(allow_null=True)
 
 
-class FieldChange(StrictSerializer):
+class FieldChangeSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
 
 
-class FieldGiven(StrictSerializer):
+class ActivityFieldInputSerializer(StrictSerializer):
     api_name = StrictCharField(max_length=255, required=False, help_text="Proposed from the name by default.")
     name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES, default="string")
@@ -86,7 +86,7 @@ def spec(given: dict[str, Any]) -> FieldSpec:
     return FieldSpec(**{"api_name": name_proposals.api_name(given["name"]), **given})
 
 
-class NamesGiven(StrictSerializer):
+class NamesInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
     filter_name = StrictCharField(max_length=255)
@@ -94,7 +94,7 @@ class NamesGiven(StrictSerializer):
     api_name = StrictCharField(max_length=255, help_text="Fixed at the first approval.")
 
 
-class TypeGiven(StrictSerializer):
+class ActivityTypeInputSerializer(StrictSerializer):
     """What is left out of the names is proposed from `name`: "Deposit Check" is filtered as "Deposited Check"."""
 
     name = StrictCharField(max_length=255)
@@ -102,7 +102,7 @@ class TypeGiven(StrictSerializer):
     filter_name = StrictCharField(max_length=255, required=False)
     trigger_name = StrictCharField(max_length=255, required=False)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
-    fields = FieldGiven(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    fields = ActivityFieldInputSerializer(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
 def names(given: dict[str, Any]) -> Names:
@@ -116,15 +116,15 @@ def names(given: dict[str, Any]) -> Names:
     )
 
 
-class FieldsGiven(StrictSerializer):
-    fields = FieldGiven(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+class FieldsInputSerializer(StrictSerializer):
+    fields = ActivityFieldInputSerializer(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class ReasonGiven(StrictSerializer):
+class ReasonInputSerializer(StrictSerializer):
     reason = StrictCharField(max_length=MAX_TEXT)
 
 
-class ActivityShown(StrictSerializer):
+class ActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     person = serializers.IntegerField(source="person_id")
     activity_type = serializers.SerializerMethodField(help_text="API name.")
@@ -158,7 +158,7 @@ _SOURCES = {int(channel): channel.word for channel in Channel}
 
 
 def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]) -> dict[str, Any]:
-    """What `ActivityShown` makes of an activity, without a field object a value."""
+    """What `ActivitySerializer` makes of an activity, without a field object a value."""
     return {
         "id": activity.id,
         "person": activity.person_id,
@@ -193,15 +193,15 @@ PERSON = {
 
 
 @extend_schema_field(PERSON)
-class PersonGiven(serializers.JSONField):
+class PersonReferenceField(serializers.JSONField):
     """Documents how a row names its person; `receiving` reads it."""
 
 
-class ActivityGiven(StrictSerializer):
+class ActivityInputSerializer(StrictSerializer):
     """Documents one activity to record; `receiving` reads it, and the type's live version checks it."""
 
     activity_type = serializers.CharField(help_text="API name of an approved type.")
-    person = PersonGiven()
+    person = PersonReferenceField()
     occurred_at = serializers.DateTimeField(help_text="ISO 8601; UTC without a zone.")
     primary_value = serializers.JSONField(required=False, help_text="What it is about.")
     attributes = serializers.DictField(required=False, help_text="Secondary fields by API name.")
@@ -211,28 +211,28 @@ class ActivityGiven(StrictSerializer):
     create_person = serializers.BooleanField(required=False, help_text="Create the person when there is none.")
 
 
-class BatchGiven(StrictSerializer):
+class BatchInputSerializer(StrictSerializer):
     activities: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
-        child=ActivityGiven(), min_length=1, max_length=MAX_BATCH
+        child=ActivityInputSerializer(), min_length=1, max_length=MAX_BATCH
     )
 
 
-class OutcomeShown(StrictSerializer):
+class OutcomeSerializer(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
     id = serializers.IntegerField(required=False)
     errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class BatchShown(StrictSerializer):
+class BatchSerializer(StrictSerializer):
     added = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = OutcomeShown(many=True, help_text="One a row, in order.")
+    results = OutcomeSerializer(many=True, help_text="One a row, in order.")
 
 
-class ValidatedShown(StrictSerializer):
+class ValidatedSerializer(StrictSerializer):
     valid = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = OutcomeShown(many=True)
+    results = OutcomeSerializer(many=True)

@@ -11,14 +11,14 @@ from rest_framework.response import Response
 from activities.api.activities import VIEW
 from activities.api.filters import ActivityTypeFilters
 from activities.api.serializers import (
-    FieldChange,
-    FieldsGiven,
-    FieldShown,
-    NamesGiven,
-    ReasonGiven,
-    TypeGiven,
-    TypeShown,
-    VersionShown,
+    ActivityFieldSerializer,
+    ActivityTypeInputSerializer,
+    ActivityTypeSerializer,
+    FieldChangeSerializer,
+    FieldsInputSerializer,
+    NamesInputSerializer,
+    ReasonInputSerializer,
+    VersionSerializer,
     names,
     spec,
 )
@@ -38,7 +38,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         .select_related("live", "draft", "owner")
         .prefetch_related("live__fields", "draft__fields")
     )
-    serializer_class = TypeShown
+    serializer_class = ActivityTypeSerializer
     filterset_class = ActivityTypeFilters
     lookup_value_converter = "str"
     orderings = ("id", "-id", "api_name", "-api_name")
@@ -77,18 +77,18 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         draft = f"{found.draft.pk}.{found.draft.revision}" if found.draft else "0"
         return f"{found.pk}-{live}-{draft}-{found.state}"
 
-    @extend_schema(request=TypeGiven, responses={201: TypeShown})
+    @extend_schema(request=ActivityTypeInputSerializer, responses={201: ActivityTypeSerializer})
     def create(self, request: Any) -> Response:
         """Create a type with a draft. Names that are left out are proposed."""
-        given = self.given(TypeGiven)
+        given = self.given(ActivityTypeInputSerializer)
         made = lifecycle.create(ACTIVITY_TYPES, names(given), [spec(field) for field in given["fields"]], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
-    @extend_schema(request=NamesGiven, responses=TypeShown)
+    @extend_schema(request=NamesInputSerializer, responses=ActivityTypeSerializer)
     def partial_update(self, request: Any, pk: str) -> Response:
         """Change names and description of the draft; opens one when there is none."""
         return self._edit(
-            lambda found, expected: drafts.edit(found, request.user, expected, **self.given(NamesGiven, True))
+            lambda found, expected: drafts.edit(found, request.user, expected, **self.given(NamesInputSerializer, True))
         )
 
     @extend_schema(request=None, responses={204: None})
@@ -99,7 +99,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         lifecycle.delete(found, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def undelete(self, request: Any, pk: str) -> Response:
         """Bring a deleted type back as it was. 409 when it is not deleted, or when another has taken its name."""
@@ -107,11 +107,21 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         lifecycle.undelete(self._of_reference(deleted) or self.get_object(), request.user)
         return self._now(self.get_object().pk)
 
-    @extend_schema(methods=["GET"], responses=FieldShown(many=True), operation_id="activity_types_fields_list")
     @extend_schema(
-        methods=["POST"], request=FieldsGiven, responses={201: TypeShown}, operation_id="activity_types_fields_add"
+        methods=["GET"], responses=ActivityFieldSerializer(many=True), operation_id="activity_types_fields_list"
     )
-    @extend_schema(methods=["PUT"], request=FieldsGiven, responses=TypeShown, operation_id="activity_types_fields_set")
+    @extend_schema(
+        methods=["POST"],
+        request=FieldsInputSerializer,
+        responses={201: ActivityTypeSerializer},
+        operation_id="activity_types_fields_add",
+    )
+    @extend_schema(
+        methods=["PUT"],
+        request=FieldsInputSerializer,
+        responses=ActivityTypeSerializer,
+        operation_id="activity_types_fields_set",
+    )
     @action(["GET", "POST", "PUT"], detail=True, pagination_class=None, filter_backends=())
     def fields(self, request: Any, pk: str) -> Response:
         """The fields of the draft, or of the live version without one. POST adds, PUT sets all, in order."""
@@ -119,68 +129,74 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         found = self.get_object()
         if request.method in {"GET", "HEAD"}:
             version = found.draft or found.live
-            return Response(FieldShown(version.fields.all() if version else (), many=True).data)
-        given = [spec(field) for field in self.given(FieldsGiven)["fields"]]
+            return Response(ActivityFieldSerializer(version.fields.all() if version else (), many=True).data)
+        given = [spec(field) for field in self.given(FieldsInputSerializer)["fields"]]
         verb = drafts.add_fields if request.method == "POST" else drafts.set_fields
         return self._edit(
             lambda one, expected: verb(one, given, request.user, expected), 201 if request.method == "POST" else 200
         )
 
     @extend_schema(
-        methods=["PATCH"], request=FieldChange, responses=TypeShown, operation_id="activity_types_fields_change"
+        methods=["PATCH"],
+        request=FieldChangeSerializer,
+        responses=ActivityTypeSerializer,
+        operation_id="activity_types_fields_change",
     )
     @extend_schema(
-        methods=["DELETE"], request=None, responses={200: TypeShown}, operation_id="activity_types_fields_remove"
+        methods=["DELETE"],
+        request=None,
+        responses={200: ActivityTypeSerializer},
+        operation_id="activity_types_fields_remove",
     )
     @action(["PATCH", "DELETE"], detail=True, url_path="fields/<str:api_name>")
     def field(self, request: Any, pk: str, api_name: str) -> Response:
         """Change one field of the draft, or take it out; activities recorded before keep their values."""
         if request.method == "DELETE":
             return self._edit(lambda found, expected: drafts.remove_fields(found, [api_name], request.user, expected))
-        change = {api_name: self.given(FieldChange, True)}
+        change = {api_name: self.given(FieldChangeSerializer, True)}
         return self._edit(lambda found, expected: drafts.change_fields(found, change, request.user, expected))
 
-    @extend_schema(responses=VersionShown(many=True), operation_id="activity_types_versions_list")
+    @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
         """Every approved version, oldest first; none ever changes."""
-        return Response(VersionShown(self._versions(), many=True).data)
+        return Response(VersionSerializer(self._versions(), many=True).data)
 
-    @extend_schema(responses=VersionShown, operation_id="activity_types_versions_retrieve")
+    @extend_schema(responses=VersionSerializer, operation_id="activity_types_versions_retrieve")
     @action(["GET"], detail=True, url_path="versions/<int:number>")
     def version(self, request: Any, pk: str, number: int) -> Response:
         """One approved version."""
         found = self._versions().filter(number=number).first()
         if found is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such version.")))
-        return Response(VersionShown(found).data)
+        return Response(VersionSerializer(found).data)
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def approve(self, request: Any, pk: str) -> Response:
         """Make the draft the live version; recording with it starts at once. With If-Match: the one you saw."""
         return self._edit(lambda found, expected: lifecycle.approve(found, request.user, expected))
 
-    @extend_schema(request=ReasonGiven, responses=TypeShown)
+    @extend_schema(request=ReasonInputSerializer, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="return")
     def return_draft(self, request: Any, pk: str) -> Response:
         """Send the draft back to its editors, saying why."""
-        reason = self.given(ReasonGiven)["reason"]
+        reason = self.given(ReasonInputSerializer)["reason"]
         return self._edit(lambda found, _expected: lifecycle.return_draft(found, request.user, reason))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="discard-draft")
     def discard_draft(self, request: Any, pk: str) -> Response:
         """Throw the draft away; the live version stays as it is."""
         return self._edit(lambda found, _expected: lifecycle.discard_draft(found, request.user))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def retire(self, request: Any, pk: str) -> Response:
         """Take no more activities of the type; those there are stay usable."""
         return self._edit(lambda found, _expected: lifecycle.retire(found, request.user))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: str) -> Response:
         """Let a retired type take activities again."""

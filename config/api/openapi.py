@@ -38,16 +38,8 @@ FAULTS = {
 OF_READING = ("400", "401", "403", "404", "406", "414", "429", "503")
 OF_WRITING = tuple(FAULTS)
 SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
-# names that generated clients have for themselves, or that say too little on their own
-COMPONENTS = {
-    "ApiClient": "ApiClientDetails",
-    "Field": "ActivityField",
-    "FieldGiven": "ActivityFieldGiven",
-    "List": "StaticList",
-    "ListGiven": "StaticListGiven",
-    "Type": "ActivityType",
-    "TypeGiven": "ActivityTypeGiven",
-}
+# names that generated clients have for themselves, and one that was published before its serializer had this name
+COMPONENTS = {"ApiClient": "ApiClientDetails", "PatchedStaticListGiven": "PatchedListGiven"}
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
 PROBLEM = {
@@ -133,7 +125,10 @@ class Operation(AutoSchema):
         return parameters
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
-        name = super()._get_serializer_name(serializer, direction, bypass_extensions).replace("Shown", "")
+        """The component's name; `PersonInputSerializer` is published as `PersonGiven`."""
+        name = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        if name.endswith("Input"):
+            name = f"{name.removesuffix('Input')}Given"
         return COMPONENTS.get(name, name)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:

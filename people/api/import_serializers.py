@@ -37,7 +37,7 @@ TAKEN_BACK = {
 }
 
 
-class ImportShown(StrictSerializer):
+class ImportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     name = serializers.CharField(help_text="Of the file.")
@@ -78,20 +78,20 @@ class ImportShown(StrictSerializer):
         return {**counted, "is_done": job.wish != Import.Wish.UNDO}
 
 
-class TakeBackGiven(StrictSerializer):
+class TakeBackInputSerializer(StrictSerializer):
     """Why an import is taken back."""
 
     reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
 
 
-class ChangeShown(StrictSerializer):
+class ChangeSerializer(StrictSerializer):
     person_id = serializers.IntegerField()
     field = serializers.CharField()
     old = serializers.CharField(allow_blank=True)
     new = serializers.CharField(allow_blank=True)
 
 
-class TakeBackShown(StrictSerializer):
+class TakeBackSerializer(StrictSerializer):
     """What taking an import back would do now."""
 
     activities = serializers.IntegerField(help_text="That would be removed.")
@@ -100,10 +100,10 @@ class TakeBackShown(StrictSerializer):
         child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
     )
     changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
-    changes = ChangeShown(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
+    changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 
-class PlanGiven(StrictSerializer):
+class PlanInputSerializer(StrictSerializer):
     """How the columns of a file are understood."""
 
     columns = serializers.DictField(
@@ -136,7 +136,7 @@ class PlanGiven(StrictSerializer):
     )
 
 
-class FailureShown(StrictSerializer):
+class FailureSerializer(StrictSerializer):
     row = serializers.IntegerField()
     raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]

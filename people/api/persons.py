@@ -12,12 +12,12 @@ from people import lookup as people_lookup
 from people.api.filters import PersonFilters
 from people.api.parsing import flat, placed, row_of
 from people.api.serializers import (
-    MergeGiven,
-    MergeShown,
-    PeopleGiven,
-    PeopleShown,
-    PersonGiven,
-    PersonShown,
+    MergeInputSerializer,
+    MergeSerializer,
+    PeopleInputSerializer,
+    PeopleSerializer,
+    PersonInputSerializer,
+    PersonSerializer,
     shown_quickly,
 )
 from people.core.codes import Code
@@ -39,7 +39,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     """Everybody we know."""
 
     queryset = Person.objects.live()
-    serializer_class = PersonShown
+    serializer_class = PersonSerializer
     filterset_class = PersonFilters
     orderings = ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at")
     served = frozenset({"id", "id__in", "email", "email__in"})
@@ -80,7 +80,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
             headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{thing.pk}")
         return super().shown(thing, status, **headers)
 
-    @extend_schema(request=PersonGiven, responses={201: PersonShown})
+    @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
         """Create a person. 409 when somebody has the e-mail address, or the value of a unique field, already."""
         values = flat(request.data)
@@ -89,7 +89,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         person = self._person(_done(outcome))
         return self.shown(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
 
-    @extend_schema(request=PersonGiven, responses=PersonShown)
+    @extend_schema(request=PersonInputSerializer, responses=PersonSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change some of a person's fields; null takes a value away."""
         person = self.get_object()
@@ -107,7 +107,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         _refuse(outcome.problems)
         return Response(status=204)
 
-    @extend_schema(request=PeopleGiven, responses=PeopleShown)
+    @extend_schema(request=PeopleInputSerializer, responses=PeopleSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Create or update up to 1,000 people; each row counts on its own.
@@ -141,7 +141,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         name_people(request, {result["id"] for result in results if "id" in result})
         return Response({**sums, "results": results})
 
-    @extend_schema(request=None, responses=PersonShown)
+    @extend_schema(request=None, responses=PersonSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: int) -> Response:
         """Bring a deleted person back, with the lists it was on."""
@@ -158,13 +158,13 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         erasure.erase([pk], request.user, self.source)
         return Response(status=204)
 
-    @extend_schema(request=MergeGiven, responses=MergeShown)
+    @extend_schema(request=MergeInputSerializer, responses=MergeSerializer)
     @action(["POST"], detail=True)
     def merge(self, request: Any, pk: int) -> Response:
         """Merge other people into this one; their ids answer as this one from now on."""
         winner = self.get_object()
         self.require_match(winner)
-        given = self.given(MergeGiven)
+        given = self.given(MergeInputSerializer)
         done = person_merge.merge(winner.pk, given["losers"], request.user, self.source, choices=given.get("choices"))
         name_people(request, {winner.pk, *given["losers"]})
         return Response({"merge": done.pk, "person": self.show(self._person(winner.pk))})

@@ -29,7 +29,7 @@ FREE_FIELDS = {"type": "object", "additionalProperties": True}
 CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
 
-class Value(serializers.Field):
+class PersonValueField(serializers.Field):
     """The value of a person field; the verbs check it when it comes in."""
 
     def __init__(self, data_type: str, **options: Any) -> None:
@@ -43,18 +43,19 @@ class Value(serializers.Field):
         return data
 
 
-class PersonShown(StrictSerializer):
+class PersonSerializer(StrictSerializer):
     """A person. `fields` has those that the team added, by API name; what is not there has no value."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         standard = {
-            name: Value(data_type, allow_null=name not in READ_ONLY) for name, (_label, data_type) in STANDARD.items()
+            name: PersonValueField(data_type, allow_null=name not in READ_ONLY)
+            for name, (_label, data_type) in STANDARD.items()
         }
-        return {"id": serializers.IntegerField(), **standard, "fields": FreeFields()}
+        return {"id": serializers.IntegerField(), **standard, "fields": CustomFieldsField()}
 
 
 def shown_quickly(person: Any) -> dict[str, Any]:
-    """What `PersonShown` makes of a person, without a field object a value."""
+    """What `PersonSerializer` makes of a person, without a field object a value."""
     values = [(name, getattr(person, name)) for name in STANDARD]
     shown = {name: None if value is None else _plain(value) for name, value in values}
     return {"id": person.pk, **shown, "fields": person.fields}
@@ -65,65 +66,67 @@ def _plain(value: Any) -> Any:
 
 
 @extend_schema_field(FREE_FIELDS)
-class FreeFields(serializers.JSONField):
+class CustomFieldsField(serializers.JSONField):
     """Person fields that the team added, by API name."""
 
 
-class PersonGiven(StrictSerializer):
+class PersonInputSerializer(StrictSerializer):
     """A person's fields; null takes a value away."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        standard = {name: Value(data_type) for name, (_label, data_type) in STANDARD.items() if name not in READ_ONLY}
-        return {**standard, "fields": FreeFields(required=False)}
+        standard = {
+            name: PersonValueField(data_type) for name, (_label, data_type) in STANDARD.items() if name not in READ_ONLY
+        }
+        return {**standard, "fields": CustomFieldsField(required=False)}
 
 
-class PersonRow(PersonGiven):
+class PersonRowSerializer(PersonInputSerializer):
     """A person's fields; `id` only where people are looked up by it."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {"id": serializers.IntegerField(required=False), **super().get_fields()}
 
 
-class PeopleGiven(StrictSerializer):
+class PeopleInputSerializer(StrictSerializer):
     people: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
-        child=PersonRow(), min_length=1, max_length=MAX_BATCH
+        child=PersonRowSerializer(), min_length=1, max_length=MAX_BATCH
     )
     lookup_field = StrictCharField(default="email", help_text="id, email or a unique person field.")
     action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
 
 
-class PersonOutcome(StrictSerializer):
+class PersonOutcomeSerializer(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["created", "updated", "refused"])
     id = serializers.IntegerField(required=False)
     errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class PeopleShown(StrictSerializer):
+class PeopleSerializer(StrictSerializer):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = PersonOutcome(many=True, help_text="One a row, in order.")
+    results = PersonOutcomeSerializer(many=True, help_text="One a row, in order.")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
-class Choices(serializers.DictField):
+class MergeChoicesField(serializers.DictField):
     """Field by field, whose value is kept."""
 
 
-class MergeGiven(StrictSerializer):
+class MergeInputSerializer(StrictSerializer):
     losers = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=25)
-    choices = Choices(
+    choices = MergeChoicesField(
         child=StrictIntegerField(), required=False, help_text="Field by field, the person whose value is kept."
     )
 
 
-class MergeShown(StrictSerializer):
+class MergeSerializer(StrictSerializer):
     merge = serializers.IntegerField(help_text="To undo it: POST /people/merges/{merge}/undo.")
-    person = PersonShown()
+    person = PersonSerializer()
 
 
-class PersonFieldShown(StrictSerializer):
+class PersonFieldSerializer(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -138,7 +141,7 @@ class PersonFieldShown(StrictSerializer):
     updated_at = UTCDateTimeField()
 
 
-class PersonFieldChange(StrictSerializer):
+class PersonFieldChangeSerializer(StrictSerializer):
     label = StrictCharField(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
     choices = serializers.ListField(child=StrictCharField(max_length=255), max_length=500, required=False)
@@ -146,12 +149,12 @@ class PersonFieldChange(StrictSerializer):
     is_unique = StrictBooleanField(required=False, help_text="No two people may share a value.")
 
 
-class PersonFieldGiven(PersonFieldChange):
+class PersonFieldInputSerializer(PersonFieldChangeSerializer):
     api_name = StrictCharField(max_length=100, required=False, help_text="Made of the label by default; for ever.")
     data_type = serializers.ChoiceField(DATA_TYPES, help_text="For ever.")
 
 
-class ListShown(StrictSerializer):
+class StaticListSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -163,14 +166,14 @@ class ListShown(StrictSerializer):
     updated_at = UTCDateTimeField()
 
 
-class ListGiven(StrictSerializer):
+class StaticListInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = StrictIntegerField(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
     owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
 
 
-class MemberShown(StrictSerializer):
+class MemberSerializer(StrictSerializer):
     person = serializers.IntegerField(source="person_id")
     added_at = UTCDateTimeField()
     source = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -181,13 +184,13 @@ class MemberShown(StrictSerializer):
         return Channel(member.channel).word
 
 
-class MembersGiven(StrictSerializer):
+class MembersInputSerializer(StrictSerializer):
     people = serializers.ListField(
         child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids."
     )
 
 
-class MembersShown(StrictSerializer):
+class MembersSerializer(StrictSerializer):
     results = serializers.ListField(
         child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One an id."
     )

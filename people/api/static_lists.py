@@ -9,7 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.api.filters import MemberFilters, StaticListFilters
-from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
+from people.api.serializers import (
+    MemberSerializer,
+    MembersInputSerializer,
+    MembersSerializer,
+    StaticListInputSerializer,
+    StaticListSerializer,
+)
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
@@ -25,7 +31,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     """People put together by hand or by program."""
 
     queryset = StaticList.objects.select_related("owner", "created_by")
-    serializer_class = ListShown
+    serializer_class = StaticListSerializer
     filterset_class = StaticListFilters
     orderings = ("id", "-id")
     rights = {
@@ -41,16 +47,16 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     def revision(self, static_list: StaticList) -> str:
         return f"{static_list.pk}-{static_list.updated_at.timestamp():.6f}"
 
-    @extend_schema(request=ListGiven, responses={201: ListShown})
+    @extend_schema(request=StaticListInputSerializer, responses={201: StaticListSerializer})
     def create(self, request: Any) -> Response:
         """Make an empty list."""
-        made = static_lists.create(by=request.user, **_with_place(self.given(ListGiven)))
+        made = static_lists.create(by=request.user, **_with_place(self.given(StaticListInputSerializer)))
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
-    @extend_schema(request=ListGiven, responses=ListShown)
+    @extend_schema(request=StaticListInputSerializer, responses=StaticListSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change name, description, folder or owner."""
-        given = self.given(ListGiven, partial=True)
+        given = self.given(StaticListInputSerializer, partial=True)
         return self._edit(lambda found: static_lists.change(found, request.user, **_with_place(given, found.owner_id)))
 
     @extend_schema(request=None, responses={204: None})
@@ -62,13 +68,13 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
             static_lists.delete(found, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=ListShown)
+    @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put the list away; its members and its uses stay."""
         return self._edit(lambda found: static_lists.archive(found, request.user))
 
-    @extend_schema(request=None, responses=ListShown)
+    @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Unarchive the list."""
@@ -101,7 +107,7 @@ class StaticListMemberViewSet(ListMixin):
     """Who is on a static list."""
 
     queryset = StaticListMember.objects.all()
-    serializer_class = MemberShown
+    serializer_class = MemberSerializer
     filterset_class = MemberFilters
     orderings = ("person_id",)
     key = "person_id"
@@ -116,12 +122,12 @@ class StaticListMemberViewSet(ListMixin):
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(static_list=self._list())
 
-    @extend_schema(request=MembersGiven, responses=MembersShown)
+    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     def create(self, request: Any, static_list: int) -> Response:
         """Put up to 1,000 people on the list; adding a member again changes nothing."""
         return self._move(static_lists.add)
 
-    @extend_schema(request=MembersGiven, responses=MembersShown)
+    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     @action(["POST"], detail=False)
     def remove(self, request: Any, static_list: int) -> Response:
         """Take up to 1,000 people off the list."""
@@ -140,7 +146,7 @@ class StaticListMemberViewSet(ListMixin):
         return Response(status=204)
 
     def _move(self, verb: Any) -> Response:
-        given = self.given(MembersGiven)["people"]
+        given = self.given(MembersInputSerializer)["people"]
         return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
 
     def _list(self) -> StaticList:

@@ -12,7 +12,13 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from people.api.import_serializers import FailureShown, ImportShown, PlanGiven, TakeBackGiven, TakeBackShown
+from people.api.import_serializers import (
+    FailureSerializer,
+    ImportSerializer,
+    PlanInputSerializer,
+    TakeBackInputSerializer,
+    TakeBackSerializer,
+)
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, bad_value, show
@@ -54,7 +60,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     """Files that are brought in: upload one, say what its columns mean, start it, follow it."""
 
     queryset = Import.objects.select_related("user")
-    serializer_class = ImportShown
+    serializer_class = ImportSerializer
     filterset_class = ImportFilters
     orderings = ("-id", "id")
     # each kind of file has rights of its own
@@ -82,7 +88,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
             ),
         ],
         request={media_type: {"type": "string", "format": "binary"} for media_type in FILE_TYPES},
-        responses={201: ImportShown},
+        responses={201: ImportSerializer},
     )
     def create(self, request: Any) -> Response:
         """Upload a file: its bytes are the body, of any length."""
@@ -100,60 +106,60 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **given_shape)
         return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
-    @extend_schema(request=PlanGiven, responses=ImportShown)
+    @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
     @action(["PUT"], detail=True)
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        given = self.given(PlanGiven)
+        given = self.given(PlanInputSerializer)
         import_jobs.require_for(job, request.user)
         lines = import_jobs.sample(job) if job.stored_as else ()
         plan = guessing.settled(Plan(**given), given, job.kind, Shape.from_json(job.shape), lines)
         import_jobs.set_plan(job, plan, request.user)
         return self.shown(job)
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def check(self, request: Any, pk: int) -> Response:
         """Check the whole file, in the background, without keeping anything."""
         return self._step("check")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def start(self, request: Any, pk: int) -> Response:
         """Import the file, in the background."""
         return self._step("start")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def resume(self, request: Any, pk: int) -> Response:
         """Go on at the row where it stopped."""
         return self._step("resume")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
         """Stop after the rows under way; it can be resumed."""
         return self._stop(Import.Wish.PAUSE)
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop for good; what was imported stays."""
         return self._stop(Import.Wish.CANCEL)
 
-    @extend_schema(request=None, responses=TakeBackShown)
+    @extend_schema(request=None, responses=TakeBackSerializer)
     @action(["GET"], detail=True, url_path="take-back")
     def take_back(self, request: Any, pk: int) -> Response:
         """What taking the import back would do now. Nothing is changed."""
-        return Response(TakeBackShown(import_undo.preview(self.get_object(), request.user)).data)
+        return Response(TakeBackSerializer(import_undo.preview(self.get_object(), request.user)).data)
 
-    @extend_schema(request=TakeBackGiven, responses={202: ImportShown})
+    @extend_schema(request=TakeBackInputSerializer, responses={202: ImportSerializer})
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
         """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
         job = self.get_object()
-        import_undo.take_back(job, self.given(TakeBackGiven)["reason"], request.user)
+        import_undo.take_back(job, self.given(TakeBackInputSerializer)["reason"], request.user)
         return self.shown(job, 202)
 
     def _step(self, verb: str) -> Response:
@@ -201,7 +207,7 @@ class ImportFailureViewSet(ListMixin):
     """The rows of an import that were refused."""
 
     queryset = ImportFailure.objects.all()
-    serializer_class = FailureShown
+    serializer_class = FailureSerializer
     filterset_class = FailureFilters
     orderings = ("row",)
     key = "row"
@@ -215,7 +221,7 @@ class ImportFailureViewSet(ListMixin):
         return super().get_queryset().filter(of=job)
 
 
-class ParametersGiven(StrictSerializer):
+class ParametersInputSerializer(StrictSerializer):
     """What the file holds: of activities `types`, `since`, `until`; of people `fields`, `static_list`, `smart_list`."""
 
     types = serializers.ListField(child=StrictCharField(max_length=255), required=False, min_length=1, max_length=100)
@@ -228,22 +234,22 @@ class ParametersGiven(StrictSerializer):
     smart_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
-class ExportGiven(StrictSerializer):
+class ExportInputSerializer(StrictSerializer):
     kind = StrictCharField(max_length=16, help_text="activities, people or smart_list.")
     format = serializers.ChoiceField(["csv", "tsv", "ssv", "ndjson"], default="csv")
-    parameters = ParametersGiven(required=False)
+    parameters = ParametersInputSerializer(required=False)
     title = StrictCharField(max_length=255, required=False, allow_blank=True)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class ExportParameters(serializers.DictField):
+class ExportParametersField(serializers.DictField):
     """What was asked for; its members are the kind's."""
 
 
-class ExportShown(StrictSerializer):
+class ExportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
-    parameters = ExportParameters()
+    parameters = ExportParametersField()
     title = serializers.CharField()
     format = serializers.CharField()
     state = serializers.ChoiceField([str(state) for state in Export.State])
@@ -260,7 +266,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     """Files that were asked for. Everybody sees their own."""
 
     queryset = Export.objects.all()
-    serializer_class = ExportShown
+    serializer_class = ExportSerializer
     filterset_class = ExportFilters
     orderings = ("-id", "id")
     rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
@@ -270,10 +276,10 @@ class ExportViewSet(ListMixin, RetrieveMixin):
         user = self.request.user
         return everything if user.is_superuser else everything.filter(user=user)
 
-    @extend_schema(request=ExportGiven, responses={202: ExportShown})
+    @extend_schema(request=ExportInputSerializer, responses={202: ExportSerializer})
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
-        given = self.given(ExportGiven)
+        given = self.given(ExportInputSerializer)
         made = export_jobs.create(
             given["kind"],
             given.get("parameters", {}),
@@ -285,7 +291,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
         export_jobs.enqueue(made)
         return self.shown(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
 
-    @extend_schema(request=None, responses=ExportShown)
+    @extend_schema(request=None, responses=ExportSerializer)
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop an export before it is ready."""

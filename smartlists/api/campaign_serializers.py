@@ -13,21 +13,21 @@ DEFINITION = {"type": "object", "description": "Triggers, audience, qualificatio
 
 
 @extend_schema_field(DEFINITION)
-class Definition(serializers.JSONField):
+class DefinitionField(serializers.JSONField):
     pass
 
 
-class CampaignGiven(StrictSerializer):
+class CampaignInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(allow_blank=True, required=False)
-    definition = Definition(required=False)
+    definition = DefinitionField(required=False)
 
 
-class CampaignShown(serializers.ModelSerializer):
+class CampaignSerializer(serializers.ModelSerializer):
     activated_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
-    definition = Definition()
+    definition = DefinitionField()
 
     class Meta:
         model = SmartCampaign
@@ -44,31 +44,31 @@ class CampaignShown(serializers.ModelSerializer):
         )
 
 
-class LatencyShown(StrictSerializer):
+class LatencySerializer(StrictSerializer):
     p50 = serializers.FloatField(help_text="Seconds from recording to the first step, of half of the latest people.")
     p95 = serializers.FloatField()
     of = StrictIntegerField(help_text="How many people this is told from.")
 
 
-class SummaryShown(StrictSerializer):
+class SummarySerializer(StrictSerializer):
     entered = StrictIntegerField()
     finished = StrictIntegerField()
     failed = StrictIntegerField(help_text="Finished, but a step failed.")
     skipped = serializers.DictField(child=StrictIntegerField(), help_text="How many were skipped, by reason.")
-    latency = LatencyShown(allow_null=True)
+    latency = LatencySerializer(allow_null=True)
 
 
-class RunGiven(StrictSerializer):
+class RunInputSerializer(StrictSerializer):
     smart_list = StrictIntegerField(min_value=1)
     cap = StrictIntegerField(min_value=1, help_text="The largest number of people that is meant; more are refused.")
 
 
-class RunShown(StrictSerializer):
+class RunSerializer(StrictSerializer):
     id = StrictIntegerField()
     count = StrictIntegerField()
 
 
-class StepShown(serializers.ModelSerializer):
+class StepSerializer(serializers.ModelSerializer):
     at = UTCDateTimeField()
 
     class Meta:
@@ -76,13 +76,13 @@ class StepShown(serializers.ModelSerializer):
         fields = ("path", "do", "outcome", "detail", "at")
 
 
-class EntryShown(serializers.ModelSerializer):
+class EntrySerializer(serializers.ModelSerializer):
     person = serializers.IntegerField(source="person_id")
     activity = serializers.IntegerField(source="activity_id", allow_null=True)
     entered_at = UTCDateTimeField()
     due_at = UTCDateTimeField()
     finished_at = UTCDateTimeField(allow_null=True)
-    steps = StepShown(source="outcomes", many=True)
+    steps = StepSerializer(source="outcomes", many=True)
 
     class Meta:
         model = CampaignEntry
@@ -101,7 +101,7 @@ class EntryShown(serializers.ModelSerializer):
         )
 
 
-def summary(found: campaign_results.Summary) -> dict[str, Any]:
+def summary_data(found: campaign_results.Summary) -> dict[str, Any]:
     latency = found.latency
     return {
         "entered": found.entered,

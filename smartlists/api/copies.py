@@ -13,7 +13,7 @@ from people.lists import static_lists
 from people.models import StaticList
 from people.rest.viewsets import ListMixin
 from smartlists.api.filters import ListCopyFilters
-from smartlists.api.serializers import CopyGiven, CopyShown
+from smartlists.api.serializers import CopyInputSerializer, CopySerializer
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.models import ListCopy, SmartList
@@ -32,7 +32,7 @@ class SmartListCopyViewSet(ListMixin):
     """Static lists that a job fills from a smart list, again and again."""
 
     queryset = ListCopy.objects.select_related("created_by")
-    serializer_class = CopyShown
+    serializer_class = CopySerializer
     filterset_class = ListCopyFilters
     orderings = ("id", "-id")
     rights = {"list": stored_evaluations.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
@@ -46,10 +46,10 @@ class SmartListCopyViewSet(ListMixin):
         self._smart_list()
         return super().list(request)
 
-    @extend_schema(request=CopyGiven, responses={201: CopyShown})
+    @extend_schema(request=CopyInputSerializer, responses={201: CopySerializer})
     def create(self, request: Any, smart_list: int) -> Response:
         """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
-        found, given = self._smart_list(), self.given(CopyGiven)
+        found, given = self._smart_list(), self.given(CopyInputSerializer)
         made = list_copies.plan(
             found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]
         )

@@ -33,16 +33,16 @@ class RulesField(serializers.JSONField):
 
 
 @extend_schema_field({"$ref": "#/components/schemas/Rules.filter"})
-class RulesFilter(serializers.JSONField):
+class RulesFilterField(serializers.JSONField):
     """One filter in its JSON form."""
 
 
 @extend_schema_field({"$ref": "#/components/schemas/Explanation"})
-class NestedExplanation(serializers.JSONField):
+class NestedExplanationField(serializers.JSONField):
     """Why the person is on a list inside, or not."""
 
 
-class CountShown(StrictSerializer):
+class CountSerializer(StrictSerializer):
     """What an evaluation found; every page, export and reply shows the same one."""
 
     count = serializers.IntegerField()
@@ -54,7 +54,7 @@ class CountShown(StrictSerializer):
     evaluation = serializers.IntegerField(source="pk")
 
 
-class SmartListShown(StrictSerializer):
+class SmartListSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -63,21 +63,21 @@ class SmartListShown(StrictSerializer):
     is_archived = serializers.BooleanField()
     evaluate_every_minutes = serializers.IntegerField(allow_null=True)
     rules = RulesField()
-    current = CountShown(allow_null=True, help_text="Null before the first evaluation.")
+    current = CountSerializer(allow_null=True, help_text="Null before the first evaluation.")
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
     created_at = UTCDateTimeField()
     updated_by = serializers.CharField(source="updated_by.username", allow_null=True, default=None)
     updated_at = UTCDateTimeField()
 
 
-class RulesGiven(StrictSerializer):
+class RulesInputSerializer(StrictSerializer):
     """Rules: as JSON, or as text in their own language. One of the two."""
 
     rules = RulesField(required=False)
     text = StrictCharField(max_length=MAX_RULES_TEXT, required=False)
 
 
-class SmartListGiven(RulesGiven):
+class SmartListInputSerializer(RulesInputSerializer):
     name = StrictCharField(max_length=255, help_text="Else the one in the text.", required=False)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = StrictIntegerField(allow_null=True, required=False, min_value=1)
@@ -87,13 +87,13 @@ class SmartListGiven(RulesGiven):
     )
 
 
-class TranslatedShown(StrictSerializer):
+class TranslatedSerializer(StrictSerializer):
     rules = RulesField()
     text = serializers.CharField()
     sentence = serializers.CharField(help_text="In the language that Accept-Language asks for.")
 
 
-class EvaluatedShown(StrictSerializer):
+class EvaluatedSerializer(StrictSerializer):
     count = serializers.IntegerField()
     as_of = UTCDateTimeField()
     per_filter = serializers.ListField(child=serializers.IntegerField())
@@ -101,7 +101,7 @@ class EvaluatedShown(StrictSerializer):
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
 
 
-class HealthShown(StrictSerializer):
+class HealthSerializer(StrictSerializer):
     """What is wrong with rules that were right when they were saved; they go on being evaluated."""
 
     problems = ProblemSerializer(many=True)
@@ -111,11 +111,11 @@ def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
     return {"problems": [fault(problem) for problem in found]}
 
 
-class SmartListMemberShown(StrictSerializer):
+class SmartListMemberSerializer(StrictSerializer):
     person = serializers.IntegerField()
 
 
-class PutGiven(StrictSerializer):
+class PutInputSerializer(StrictSerializer):
     """Where the members go, and whether others are taken off it."""
 
     static_list = StrictIntegerField(min_value=1, help_text="Id of a static list.")
@@ -124,17 +124,17 @@ class PutGiven(StrictSerializer):
     )
 
 
-class PutShown(StrictSerializer):
+class PutSerializer(StrictSerializer):
     joined = serializers.IntegerField()
     left = serializers.IntegerField()
     as_of = UTCDateTimeField(help_text="Of the evaluation whose members these are.")
 
 
-class CopyGiven(PutGiven):
+class CopyInputSerializer(PutInputSerializer):
     every_minutes = StrictIntegerField(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
 
 
-class CopyShown(StrictSerializer):
+class CopySerializer(StrictSerializer):
     """A static list that is filled from a smart list on a schedule, and what its last run did."""
 
     id = serializers.IntegerField()
@@ -151,32 +151,32 @@ class CopyShown(StrictSerializer):
     created_at = UTCDateTimeField()
 
 
-class EvidenceShown(StrictSerializer):
+class EvidenceSerializer(StrictSerializer):
     id = serializers.IntegerField(help_text="Of the activity.")
     occurred_at = UTCDateTimeField()
     step = serializers.IntegerField(help_text="Of a sequence, from 1; else 0.")
 
 
-class MissShown(StrictSerializer):
+class MissSerializer(StrictSerializer):
     code = serializers.CharField()
     text = serializers.CharField()
 
 
-class VerdictShown(StrictSerializer):
+class VerdictSerializer(StrictSerializer):
     """What one filter says of the person."""
 
     number = serializers.IntegerField()
-    filter = RulesFilter()
+    filter = RulesFilterField()
     holds = serializers.BooleanField()
     value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
     times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
     since = UTCDateTimeField(allow_null=True, help_text="On the static list.")
-    activities = EvidenceShown(many=True, help_text="What proves it, at most ten.")
-    miss = MissShown(allow_null=True, help_text="The nearest miss, where it does not hold.")
-    nested = NestedExplanation(allow_null=True, help_text="Of a smart list inside.")
+    activities = EvidenceSerializer(many=True, help_text="What proves it, at most ten.")
+    miss = MissSerializer(allow_null=True, help_text="The nearest miss, where it does not hold.")
+    nested = NestedExplanationField(allow_null=True, help_text="Of a smart list inside.")
 
 
-class ExplanationShown(StrictSerializer):
+class ExplanationSerializer(StrictSerializer):
     person = serializers.IntegerField()
     is_live = serializers.BooleanField()
     is_member = serializers.BooleanField()
@@ -184,4 +184,4 @@ class ExplanationShown(StrictSerializer):
     deciding = serializers.ListField(
         child=serializers.IntegerField(), help_text="Filters each of which would change the answer by itself."
     )
-    verdicts = VerdictShown(many=True)
+    verdicts = VerdictSerializer(many=True)

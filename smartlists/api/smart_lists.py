@@ -21,17 +21,17 @@ from people.rest.viewsets import ListMixin, RetrieveMixin, name_people
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
-    CountShown,
-    EvaluatedShown,
-    ExplanationShown,
-    HealthShown,
-    PutGiven,
-    PutShown,
-    RulesGiven,
-    SmartListGiven,
-    SmartListMemberShown,
-    SmartListShown,
-    TranslatedShown,
+    CountSerializer,
+    EvaluatedSerializer,
+    ExplanationSerializer,
+    HealthSerializer,
+    PutInputSerializer,
+    PutSerializer,
+    RulesInputSerializer,
+    SmartListInputSerializer,
+    SmartListMemberSerializer,
+    SmartListSerializer,
+    TranslatedSerializer,
     health_shown,
 )
 from smartlists.catalog import Catalogue
@@ -80,7 +80,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
 
     def get_paginated_response(self, data: Any) -> Response:
         reply = super().get_paginated_response(data)
-        reply.data |= {"count": self.evaluation.count, "as_of": CountShown(self.evaluation).data["as_of"]}
+        reply.data |= {"count": self.evaluation.count, "as_of": CountSerializer(self.evaluation).data["as_of"]}
         return reply
 
     def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     """Rules that say who is on a list: always current."""
 
     queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
-    serializer_class = SmartListShown
+    serializer_class = SmartListSerializer
     filterset_class = SmartListFilters
     orderings = ("id", "-id")
     rights = {
@@ -121,10 +121,10 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     def revision(self, found: SmartList) -> str:
         return f"{found.pk}-{found.revision}-{found.updated_at.timestamp():.6f}"
 
-    @extend_schema(request=SmartListGiven, responses={201: SmartListShown})
+    @extend_schema(request=SmartListInputSerializer, responses={201: SmartListSerializer})
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
-        given = self.given(SmartListGiven)
+        given = self.given(SmartListInputSerializer)
         document, owner = _document(given), find_owner(given["owner"]) if "owner" in given else MAKER
         made = list_editing.create(
             given.get("name", document.name),
@@ -138,13 +138,13 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             list_editing.schedule(made, given["evaluate_every_minutes"], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
-    @extend_schema(request=SmartListGiven, responses=SmartListShown)
+    @extend_schema(request=SmartListInputSerializer, responses=SmartListSerializer)
     @transaction.atomic
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a list's name, description, rules, folder, owner or schedule."""
         found = self.get_object()
         self.require_match(found)
-        given = self.given(SmartListGiven, partial=True)
+        given = self.given(SmartListInputSerializer, partial=True)
         value = _document(given).rules if {"rules", "text"} & set(given) else None
         with self.expecting(found.revision) as expected:
             if value is not None or {"name", "description"} & set(given):
@@ -172,52 +172,52 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         list_editing.delete(found, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=SmartListShown)
+    @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Take the list out of sight; what uses it goes on using it."""
         return self._now(list_editing.archive(self.get_object(), request.user).pk)
 
-    @extend_schema(request=None, responses=SmartListShown)
+    @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived list back."""
         return self._now(list_editing.unarchive(self.get_object(), request.user).pk)
 
-    @extend_schema(responses=CountShown)
+    @extend_schema(responses=CountSerializer)
     @action(["GET"], detail=True)
     def count(self, request: Any, pk: int) -> Response:
         """How many people are on the list, as pages and exports show it, with the time it is as of."""
-        return Response(CountShown(stored_evaluations.shown(self.get_object(), request.user)).data)
+        return Response(CountSerializer(stored_evaluations.shown(self.get_object(), request.user)).data)
 
-    @extend_schema(request=None, responses=CountShown)
+    @extend_schema(request=None, responses=CountSerializer)
     @action(["POST"], detail=True)
     def evaluate(self, request: Any, pk: int) -> Response:
         """Evaluate the list now; everybody sees the result from now on."""
-        return Response(CountShown(stored_evaluations.evaluate(self.get_object(), request.user)).data)
+        return Response(CountSerializer(stored_evaluations.evaluate(self.get_object(), request.user)).data)
 
-    @extend_schema(request=PutGiven, responses=PutShown)
+    @extend_schema(request=PutInputSerializer, responses=PutSerializer)
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
         """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
-        found, given = self.get_object(), self.given(PutGiven)
+        found, given = self.get_object(), self.given(PutInputSerializer)
         done = list_copies.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
-        return Response(PutShown(done).data)
+        return Response(PutSerializer(done).data)
 
-    @extend_schema(responses=TranslatedShown)
+    @extend_schema(responses=TranslatedSerializer)
     @action(["GET"], detail=True)
     def text(self, request: Any, pk: int) -> Response:
         """The list's rules as JSON, as text for version control, and as a sentence."""
         found = self.get_object()
         return Response(_translated(found.parsed, found.name, found.description))
 
-    @extend_schema(responses=HealthShown)
+    @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
         return Response(health_shown(list_diagnostics.of_list(self.get_object())))
 
-    @extend_schema(responses=ExplanationShown)
+    @extend_schema(responses=ExplanationSerializer)
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
@@ -226,12 +226,14 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         name_people(request, {person})
         return Response(_explained(found))
 
-    @extend_schema(request=RulesGiven, responses=EvaluatedShown, operation_id="smart_lists_evaluate_rules")
+    @extend_schema(
+        request=RulesInputSerializer, responses=EvaluatedSerializer, operation_id="smart_lists_evaluate_rules"
+    )
     @action(["POST"], detail=False, url_path="evaluate", url_name="evaluate-rules")
     def evaluate_rules(self, request: Any) -> Response:
         """Evaluate rules without saving them: how many people, and the first hundred."""
         tag = f"api {request.user.pk}"
-        found = stored_evaluations.count(_document(self.given(RulesGiven)).rules, request.user, tag)
+        found = stored_evaluations.count(_document(self.given(RulesInputSerializer)).rules, request.user, tag)
         body = {
             "count": found.count,
             "as_of": found.as_of,
@@ -239,13 +241,13 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             "seconds": found.seconds,
             "people": list(found.members[:SHOWN_PEOPLE]),
         }
-        return Response(EvaluatedShown(body).data)
+        return Response(EvaluatedSerializer(body).data)
 
-    @extend_schema(request=RulesGiven, responses=TranslatedShown)
+    @extend_schema(request=RulesInputSerializer, responses=TranslatedSerializer)
     @action(["POST"], detail=False)
     def translate(self, request: Any) -> Response:
         """Rules in all their forms: from text to JSON, and from JSON to text."""
-        document = _document(self.given(RulesGiven))
+        document = _document(self.given(RulesInputSerializer))
         return Response(_translated(document.rules, document.name, document.description))
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
@@ -256,7 +258,7 @@ class SmartListMemberViewSet(ListMixin):
     """Who is on a smart list, in its stored evaluation."""
 
     queryset = StoredEvaluation.objects.all()
-    serializer_class = SmartListMemberShown
+    serializer_class = SmartListMemberSerializer
     pagination_class = MemberPagination
     orderings = ("id",)
     rights = {"list": VIEW}

@@ -13,15 +13,15 @@ from smartlists.webhooks import headers as webhook_headers
 @extend_schema_field(
     {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhook_editing.MAX_HEADERS}
 )
-class Headers(serializers.JSONField):
+class HeadersField(serializers.JSONField):
     pass
 
 
-class WebhookGiven(StrictSerializer):
+class WebhookInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     url = StrictCharField(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
     method = serializers.ChoiceField(Webhook.Method.choices, required=False)
-    headers = Headers(required=False)
+    headers = HeadersField(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = StrictCharField(
         allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty."
@@ -35,7 +35,7 @@ class WebhookGiven(StrictSerializer):
     timeout_seconds = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
 
-class WebhookShown(serializers.ModelSerializer):
+class WebhookSerializer(serializers.ModelSerializer):
     headers = serializers.SerializerMethodField(
         help_text="Names with a mask for each value; sent back, a mask keeps the value."
     )
@@ -65,23 +65,23 @@ class WebhookShown(serializers.ModelSerializer):
             "updated_at",
         )
 
-    @extend_schema_field(Headers())
+    @extend_schema_field(HeadersField())
     def get_headers(self, webhook: Webhook) -> dict[str, str]:
         return webhook_headers.masked(webhook)
 
 
-class WebhookMade(WebhookShown):
+class WebhookMadeSerializer(WebhookSerializer):
     secret = serializers.CharField(help_text="Signs the calls; never shown again.")
 
-    class Meta(WebhookShown.Meta):
-        fields = (*WebhookShown.Meta.fields, "secret")
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")
 
 
-class SecretShown(StrictSerializer):
+class SecretSerializer(StrictSerializer):
     secret = serializers.CharField(help_text="Signs the calls from now on; never shown again.")
 
 
-class ResendGiven(StrictSerializer):
+class ResendInputSerializer(StrictSerializer):
     deliveries = serializers.ListField(
         child=StrictIntegerField(min_value=1, max_value=MAX_BIG_ID),
         required=False,
@@ -90,11 +90,11 @@ class ResendGiven(StrictSerializer):
     )
 
 
-class ResentShown(StrictSerializer):
+class ResentSerializer(StrictSerializer):
     count = StrictIntegerField()
 
 
-class DeliveryShown(serializers.ModelSerializer):
+class DeliverySerializer(serializers.ModelSerializer):
     key = serializers.UUIDField(help_text="The header webhook-id of the call.")
     campaign = serializers.IntegerField(source="entry.campaign_id")
     person = serializers.IntegerField(source="person_id")

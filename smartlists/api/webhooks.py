@@ -12,7 +12,15 @@ from people.core.errors import NotFoundError, Problem
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
 from people.rest.viewsets import ListMixin, RetrieveMixin
-from smartlists.api import webhook_serializers as shown
+from smartlists.api.webhook_serializers import (
+    DeliverySerializer,
+    ResendInputSerializer,
+    ResentSerializer,
+    SecretSerializer,
+    WebhookInputSerializer,
+    WebhookMadeSerializer,
+    WebhookSerializer,
+)
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 
@@ -89,7 +97,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     """Addresses outside that campaigns call."""
 
     queryset = Webhook.objects.all()
-    serializer_class = shown.WebhookShown
+    serializer_class = WebhookSerializer
     filterset_class = WebhookFilters
     orderings = ("id", "-id")
     rights = {
@@ -105,21 +113,21 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     def revision(self, found: Webhook) -> str:
         return f"{found.pk}-{found.revision}"
 
-    @extend_schema(request=shown.WebhookGiven, responses={201: shown.WebhookMade})
+    @extend_schema(request=WebhookInputSerializer, responses={201: WebhookMadeSerializer})
     def create(self, request: Any) -> Response:
         """Make a webhook. The reply has the secret that signs its calls, this once."""
-        given = self.given(shown.WebhookGiven)
+        given = self.given(WebhookInputSerializer)
         made, secret = webhook_editing.create(given.pop("name"), request.user, **given)
         reply = self.shown(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
         reply.data = {**reply.data, "secret": secret}
         return reply
 
-    @extend_schema(request=shown.WebhookGiven, responses=shown.WebhookShown)
+    @extend_schema(request=WebhookInputSerializer, responses=WebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a webhook; calls that wait go out as they were written down."""
         found = self.get_object()
         self.require_match(found)
-        given = self.given(shown.WebhookGiven, partial=True)
+        given = self.given(WebhookInputSerializer, partial=True)
         with self.expecting(found.revision) as expected:
             return self.shown(webhook_editing.change(found, request.user, expected_revision=expected, **given))
 
@@ -131,17 +139,17 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
         webhook_editing.delete(found, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=shown.SecretShown)
+    @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
         """Make another secret, shown this once; the one before is of no use any more."""
         return Response({"secret": webhook_editing.new_secret(self.get_object(), request.user)})
 
-    @extend_schema(request=shown.ResendGiven, responses=shown.ResentShown)
+    @extend_schema(request=ResendInputSerializer, responses=ResentSerializer)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
         """Queue failed deliveries again, under the same ids: the named ones, or all."""
-        given = self.given(shown.ResendGiven)
+        given = self.given(ResendInputSerializer)
         return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
 
 
@@ -149,7 +157,7 @@ class WebhookDeliveryViewSet(ListMixin):
     """What became of the calls of a webhook."""
 
     queryset = WebhookDelivery.objects.select_related("entry")
-    serializer_class = shown.DeliveryShown
+    serializer_class = DeliverySerializer
     filterset_class = WebhookDeliveryFilters
     orderings = ("-id", "id")
     rights = {"list": VIEW_CALLS}

@@ -85,7 +85,7 @@ def _oauth_fault(status: int, error: str, description: str, headers: dict[str, s
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
-class ApiClientShown(StrictSerializer):
+class ApiClientSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     client_id = serializers.CharField()
@@ -101,18 +101,18 @@ class ApiClientShown(StrictSerializer):
         return sorted(f"{row.content_type.app_label}.{row.codename}" for row in rows)
 
 
-class ApiClientWithSecret(ApiClientShown):
+class ApiClientWithSecretSerializer(ApiClientSerializer):
     client_secret = serializers.CharField(help_text="Shown this once.")
 
 
-class NewApiClient(StrictSerializer):
+class NewApiClientSerializer(StrictSerializer):
     name = StrictCharField(max_length=150)
     rights = serializers.ListField(
         child=StrictCharField(max_length=150), required=False, help_text="The usual ones by default."
     )
 
 
-class Rotation(StrictSerializer):
+class RotationSerializer(StrictSerializer):
     overlap_hours = StrictIntegerField(
         min_value=0, max_value=168, default=24, help_text="How long the old secret goes on; 0 ends it at once."
     )
@@ -124,7 +124,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(
         "api_user__user_permissions__content_type"
     )
-    serializer_class = ApiClientShown
+    serializer_class = ApiClientSerializer
     filterset_class = ApiClientFilters
     orderings = ("id", "-id")
     rights = {
@@ -140,32 +140,32 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         rights = sorted(row.pk for row in client.api_user.user_permissions.all())
         return tokens.short_digest(f"{client.pk}:{client.updated}:{client.is_revoked}:{rights}")
 
-    @extend_schema(request=NewApiClient, responses={201: ApiClientWithSecret})
+    @extend_schema(request=NewApiClientSerializer, responses={201: ApiClientWithSecretSerializer})
     def create(self, request: Any) -> Response:
         """Create a client; its secret is in this reply and never again."""
-        given = self.given(NewApiClient)
+        given = self.given(NewApiClientSerializer)
         owner = request.user.owner or request.user
         credentials = client_editing.create(given["name"], owner, request.user, given.get("rights"))
         return self._with_secret(credentials, 201)
 
-    @extend_schema(request=NewApiClient, responses=ApiClientShown)
+    @extend_schema(request=NewApiClientSerializer, responses=ApiClientSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Rename a client or give it other rights, effective at once."""
         client = self.get_object()
-        given = self.given(NewApiClient, partial=True)
+        given = self.given(NewApiClientSerializer, partial=True)
         self.require_match(client)
         client_editing.change(client, request.user, **given)
         return self.shown(self.get_object())
 
-    @extend_schema(request=Rotation, responses=ApiClientWithSecret)
+    @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
     @action(["POST"], detail=True, url_path="rotate-secret")
     def rotate_secret(self, request: Any, pk: int) -> Response:
         """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
         client = self.get_object()
-        overlap = timedelta(hours=self.given(Rotation)["overlap_hours"])
+        overlap = timedelta(hours=self.given(RotationSerializer)["overlap_hours"])
         return self._with_secret(client_editing.rotate_secret(client, request.user, overlap), 200)
 
-    @extend_schema(request=None, responses=ApiClientShown)
+    @extend_schema(request=None, responses=ApiClientSerializer)
     @action(["POST"], detail=True)
     def revoke(self, request: Any, pk: int) -> Response:
         """Let a client in no more; its tokens end at once."""
@@ -178,7 +178,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         return Response({**shown, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
 
 
-class TokenShown(StrictSerializer):
+class TokenSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField(), allow_null=True)
@@ -187,11 +187,11 @@ class TokenShown(StrictSerializer):
     last_used_at = UTCDateTimeField(allow_null=True)
 
 
-class TokenWithText(TokenShown):
+class TokenWithTextSerializer(TokenSerializer):
     token = serializers.CharField(help_text="Shown this once.")
 
 
-class NewToken(StrictSerializer):
+class NewTokenSerializer(StrictSerializer):
     name = StrictCharField(max_length=150)
     days = StrictIntegerField(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
     scopes = serializers.ListField(
@@ -199,7 +199,7 @@ class NewToken(StrictSerializer):
     )
 
 
-class MeShown(StrictSerializer):
+class MeSerializer(StrictSerializer):
     id = serializers.IntegerField()
     username = serializers.CharField()
     is_api_only = serializers.BooleanField()
@@ -220,28 +220,33 @@ class MeViewSet(ResourceViewSet):
     """Whoever is asking."""
 
     queryset = ApiToken.objects.none()
-    serializer_class = MeShown
+    serializer_class = MeSerializer
     rights = {"whoami": None, "tokens": None, "token": None}
     pagination_class = None
     filter_backends = ()
 
-    @extend_schema(responses=MeShown, operation_id="me")
+    @extend_schema(responses=MeSerializer, operation_id="me")
     def whoami(self, request: Any) -> Response:
         """Who am I, and what may I do?"""
         return Response(self.show(request.user))
 
-    @extend_schema(methods=["GET"], responses=TokenShown(many=True), operation_id="me_tokens")
-    @extend_schema(methods=["POST"], request=NewToken, responses={201: TokenWithText}, operation_id="me_tokens_create")
+    @extend_schema(methods=["GET"], responses=TokenSerializer(many=True), operation_id="me_tokens")
+    @extend_schema(
+        methods=["POST"],
+        request=NewTokenSerializer,
+        responses={201: TokenWithTextSerializer},
+        operation_id="me_tokens_create",
+    )
     @action(["GET", "POST"], detail=False)
     def tokens(self, request: Any) -> Response:
         """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
         if request.method == "GET":
-            return Response(TokenShown(self._tokens(), many=True).data)
-        given = self.given(NewToken)
+            return Response(TokenSerializer(self._tokens(), many=True).data)
+        given = self.given(NewTokenSerializer)
         tokens.require_confirmed(request._request)
         issued = tokens.create_personal(request.user, given["name"], given["days"], given.get("scopes"))
         issued.token.refresh_from_db()
-        return Response({**TokenShown(issued.token).data, "token": issued.text}, 201)
+        return Response({**TokenSerializer(issued.token).data, "token": issued.text}, 201)
 
     @extend_schema(request=None, responses={204: None}, operation_id="me_tokens_revoke")
     @action(["DELETE"], detail=False, url_path="tokens/<int:token_id>")
