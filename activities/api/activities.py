@@ -100,7 +100,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     def _api_names(self) -> dict[int, str]:
         return dict(ActivityType.objects.values_list("pk", "api_name"))
 
-    def shown_quickly(self, things: Iterable[Any]) -> list[dict[str, Any]]:
+    def fast_rows(self, things: Iterable[Any]) -> list[dict[str, Any]]:
         things, api_names = list(things), self._api_names()
         external_ids = external_ids_of(things)
         return [shown_quickly(thing, api_names, external_ids) for thing in things]
@@ -134,7 +134,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         activity = self.get_queryset().get(pk=outcome.activity_id)
         name_people(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
-        return self.shown(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
+        return self.response_for(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
 
     @extend_schema(request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)

@@ -139,20 +139,22 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        done = recording_replay.replay(self.given(IdsInputSerializer)["ids"], request.user)
+        done = recording_replay.replay(self.validated_body(IdsInputSerializer)["ids"], request.user)
         return Response({"recorded": done.recorded, "refused": done.refused})
 
     @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def dismiss(self, request: Any) -> Response:
         """Put waiting rows aside."""
-        return Response({"changed": recording_replay.dismiss(self.given(IdsInputSerializer)["ids"], request.user)})
+        return Response(
+            {"changed": recording_replay.dismiss(self.validated_body(IdsInputSerializer)["ids"], request.user)}
+        )
 
     @extend_schema(request=CorrectionInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
-        given = self.given(CorrectionInputSerializer)
+        given = self.validated_body(CorrectionInputSerializer)
         return Response(
             {"changed": recording_replay.correct(given["ids"], given["part"], given["value"], request.user)}
         )

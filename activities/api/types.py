@@ -80,7 +80,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=ActivityTypeInputSerializer, responses={201: ActivityTypeSerializer})
     def create(self, request: Any) -> Response:
         """Create a type with a draft. Names that are left out are proposed."""
-        given = self.given(ActivityTypeInputSerializer)
+        given = self.validated_body(ActivityTypeInputSerializer)
         made = lifecycle.create(ACTIVITY_TYPES, names(given), [spec(field) for field in given["fields"]], request.user)
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
@@ -88,7 +88,9 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     def partial_update(self, request: Any, pk: str) -> Response:
         """Change names and description of the draft; opens one when there is none."""
         return self._edit(
-            lambda found, expected: drafts.edit(found, request.user, expected, **self.given(NamesInputSerializer, True))
+            lambda found, expected: drafts.edit(
+                found, request.user, expected, **self.validated_body(NamesInputSerializer, True)
+            )
         )
 
     @extend_schema(request=None, responses={204: None})
@@ -130,7 +132,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         if request.method in {"GET", "HEAD"}:
             version = found.draft or found.live
             return Response(ActivityFieldSerializer(version.fields.all() if version else (), many=True).data)
-        given = [spec(field) for field in self.given(FieldsInputSerializer)["fields"]]
+        given = [spec(field) for field in self.validated_body(FieldsInputSerializer)["fields"]]
         verb = drafts.add_fields if request.method == "POST" else drafts.set_fields
         return self._edit(
             lambda one, expected: verb(one, given, request.user, expected), 201 if request.method == "POST" else 200
@@ -153,7 +155,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         """Change one field of the draft, or take it out; activities recorded before keep their values."""
         if request.method == "DELETE":
             return self._edit(lambda found, expected: drafts.remove_fields(found, [api_name], request.user, expected))
-        change = {api_name: self.given(FieldChangeSerializer, True)}
+        change = {api_name: self.validated_body(FieldChangeSerializer, True)}
         return self._edit(lambda found, expected: drafts.change_fields(found, change, request.user, expected))
 
     @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
@@ -181,7 +183,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="return")
     def return_draft(self, request: Any, pk: str) -> Response:
         """Send the draft back to its editors, saying why."""
-        reason = self.given(ReasonInputSerializer)["reason"]
+        reason = self.validated_body(ReasonInputSerializer)["reason"]
         return self._edit(lambda found, _expected: lifecycle.return_draft(found, request.user, reason))
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
@@ -211,7 +213,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         return self._now(found.pk, status)
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
     def _versions(self) -> Any:
         fields = Prefetch("fields", ActivityField.objects.all())

@@ -72,13 +72,13 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         name_people(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
         return person
 
-    def shown_quickly(self, things: Iterable[Person]) -> list[dict[str, Any]]:
+    def fast_rows(self, things: Iterable[Person]) -> list[dict[str, Any]]:
         return [shown_quickly(person) for person in things]
 
-    def shown(self, thing: Person, status: int = 200, **headers: str) -> Response:
+    def response_for(self, thing: Person, status: int = 200, **headers: str) -> Response:
         if self.kwargs.get("pk", thing.pk) != thing.pk:
             headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{thing.pk}")
-        return super().shown(thing, status, **headers)
+        return super().response_for(thing, status, **headers)
 
     @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
@@ -87,7 +87,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         kind = Action.CREATE if values.get("email") not in (None, "") else Action.DUPLICATE
         (outcome,) = upsert.upsert([values], self.source, "email", kind)
         person = self._person(_done(outcome))
-        return self.shown(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
+        return self.response_for(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
 
     @extend_schema(request=PersonInputSerializer, responses=PersonSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
@@ -96,7 +96,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         self.require_match(person)
         with self.expecting(person.revision) as expected:
             outcome = upsert.update(person, flat(request.data), self.source, expected)
-        return self.shown(self._person(_done(outcome)))
+        return self.response_for(self._person(_done(outcome)))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
@@ -147,7 +147,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         """Bring a deleted person back, with the lists it was on."""
         (outcome,) = deletion.restore([pk], request.user, self.source)
         _refuse(outcome.problems)
-        return self.shown(self._person(pk))
+        return self.response_for(self._person(pk))
 
     @extend_schema(request=None, responses={204: None})
     @action(["POST"], detail=True)
@@ -164,7 +164,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         """Merge other people into this one; their ids answer as this one from now on."""
         winner = self.get_object()
         self.require_match(winner)
-        given = self.given(MergeInputSerializer)
+        given = self.validated_body(MergeInputSerializer)
         done = person_merge.merge(winner.pk, given["losers"], request.user, self.source, choices=given.get("choices"))
         name_people(request, {winner.pk, *given["losers"]})
         return Response({"merge": done.pk, "person": self.show(self._person(winner.pk))})

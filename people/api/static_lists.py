@@ -50,13 +50,13 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=StaticListInputSerializer, responses={201: StaticListSerializer})
     def create(self, request: Any) -> Response:
         """Make an empty list."""
-        made = static_lists.create(by=request.user, **_with_place(self.given(StaticListInputSerializer)))
+        made = static_lists.create(by=request.user, **_with_place(self.validated_body(StaticListInputSerializer)))
         return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
 
     @extend_schema(request=StaticListInputSerializer, responses=StaticListSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change name, description, folder or owner."""
-        given = self.given(StaticListInputSerializer, partial=True)
+        given = self.validated_body(StaticListInputSerializer, partial=True)
         return self._edit(lambda found: static_lists.change(found, request.user, **_with_place(given, found.owner_id)))
 
     @extend_schema(request=None, responses={204: None})
@@ -88,7 +88,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
         return self._now(found.pk)
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
 def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class StaticListMemberViewSet(ListMixin):
         return Response(status=204)
 
     def _move(self, verb: Any) -> Response:
-        given = self.given(MembersInputSerializer)["people"]
+        given = self.validated_body(MembersInputSerializer)["people"]
         return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
 
     def _list(self) -> StaticList:

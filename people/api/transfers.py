@@ -104,19 +104,19 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
         job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **given_shape)
-        return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
+        return self.response_for(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
     @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
     @action(["PUT"], detail=True)
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        given = self.given(PlanInputSerializer)
+        given = self.validated_body(PlanInputSerializer)
         import_jobs.require_for(job, request.user)
         lines = import_jobs.sample(job) if job.stored_as else ()
         plan = guessing.settled(Plan(**given), given, job.kind, Shape.from_json(job.shape), lines)
         import_jobs.set_plan(job, plan, request.user)
-        return self.shown(job)
+        return self.response_for(job)
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
@@ -159,17 +159,17 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     def do_take_back(self, request: Any, pk: int) -> Response:
         """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
         job = self.get_object()
-        import_undo.take_back(job, self.given(TakeBackInputSerializer)["reason"], request.user)
-        return self.shown(job, 202)
+        import_undo.take_back(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
+        return self.response_for(job, 202)
 
     def _step(self, verb: str) -> Response:
         job = self.get_object()
         import_jobs.step(job, verb, self.request.user)
-        return self.shown(self.get_object(), 202)
+        return self.response_for(self.get_object(), 202)
 
     def _stop(self, wish: str) -> Response:
         import_jobs.stop(self.get_object(), wish, self.request.user)
-        return self.shown(self.get_object(), 202)
+        return self.response_for(self.get_object(), 202)
 
 
 def _kinds_of(user: Any) -> list[str]:
@@ -279,7 +279,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=ExportInputSerializer, responses={202: ExportSerializer})
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
-        given = self.given(ExportInputSerializer)
+        given = self.validated_body(ExportInputSerializer)
         made = export_jobs.create(
             given["kind"],
             given.get("parameters", {}),
@@ -289,7 +289,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
             title=given.get("title", ""),
         )
         export_jobs.enqueue(made)
-        return self.shown(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
+        return self.response_for(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
 
     @extend_schema(request=None, responses=ExportSerializer)
     @action(["POST"], detail=True)
@@ -297,7 +297,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
         """Stop an export before it is ready."""
         found = self.get_object()
         export_jobs.cancel(found)
-        return self.shown(found)
+        return self.response_for(found)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
     @action(["GET"], detail=True)

@@ -115,7 +115,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=CampaignInputSerializer, responses={201: CampaignSerializer})
     def create(self, request: Any) -> Response:
         """Make a draft."""
-        given = self.given(CampaignInputSerializer)
+        given = self.validated_body(CampaignInputSerializer)
         made = campaign_lifecycle.create(
             given["name"], request.user, value=given.get("definition"), description=given.get("description", "")
         )
@@ -126,7 +126,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         """Change a campaign; people under way finish on the version they entered."""
         found = self.get_object()
         self.require_match(found)
-        given = self.given(CampaignInputSerializer, partial=True)
+        given = self.validated_body(CampaignInputSerializer, partial=True)
         with self.expecting(found.revision) as expected:
             campaign_lifecycle.change(
                 found,
@@ -187,7 +187,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def run(self, request: Any, pk: int) -> Response:
         """Enter everybody on a smart list who is in the audience and qualifies."""
-        given = self.given(RunInputSerializer)
+        given = self.validated_body(RunInputSerializer)
         smart_list = SmartList.objects.filter(pk=min(given["smart_list"], MAX_BIG_ID)).first()
         if smart_list is None:
             raise UnprocessableError(
@@ -197,7 +197,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         return Response(RunSerializer({"id": made.pk, "count": made.count}).data, 201)
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
 class SmartCampaignEntryViewSet(ListMixin):

@@ -49,11 +49,11 @@ class SmartListCopyViewSet(ListMixin):
     @extend_schema(request=CopyInputSerializer, responses={201: CopySerializer})
     def create(self, request: Any, smart_list: int) -> Response:
         """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
-        found, given = self._smart_list(), self.given(CopyInputSerializer)
+        found, given = self._smart_list(), self.validated_body(CopyInputSerializer)
         made = list_copies.plan(
             found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]
         )
-        return self.shown(self.get_queryset().get(pk=made.pk), 201)
+        return self.response_for(self.get_queryset().get(pk=made.pk), 201)
 
     @extend_schema(
         request=None,

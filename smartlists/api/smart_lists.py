@@ -124,7 +124,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=SmartListInputSerializer, responses={201: SmartListSerializer})
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
-        given = self.given(SmartListInputSerializer)
+        given = self.validated_body(SmartListInputSerializer)
         document, owner = _document(given), find_owner(given["owner"]) if "owner" in given else MAKER
         made = list_editing.create(
             given.get("name", document.name),
@@ -144,7 +144,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         """Change a list's name, description, rules, folder, owner or schedule."""
         found = self.get_object()
         self.require_match(found)
-        given = self.given(SmartListInputSerializer, partial=True)
+        given = self.validated_body(SmartListInputSerializer, partial=True)
         value = _document(given).rules if {"rules", "text"} & set(given) else None
         with self.expecting(found.revision) as expected:
             if value is not None or {"name", "description"} & set(given):
@@ -200,7 +200,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
         """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
-        found, given = self.get_object(), self.given(PutInputSerializer)
+        found, given = self.get_object(), self.validated_body(PutInputSerializer)
         done = list_copies.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
         return Response(PutSerializer(done).data)
 
@@ -233,7 +233,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     def evaluate_rules(self, request: Any) -> Response:
         """Evaluate rules without saving them: how many people, and the first hundred."""
         tag = f"api {request.user.pk}"
-        found = stored_evaluations.count(_document(self.given(RulesInputSerializer)).rules, request.user, tag)
+        found = stored_evaluations.count(_document(self.validated_body(RulesInputSerializer)).rules, request.user, tag)
         body = {
             "count": found.count,
             "as_of": found.as_of,
@@ -247,11 +247,11 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=False)
     def translate(self, request: Any) -> Response:
         """Rules in all their forms: from text to JSON, and from JSON to text."""
-        document = _document(self.given(RulesInputSerializer))
+        document = _document(self.validated_body(RulesInputSerializer))
         return Response(_translated(document.rules, document.name, document.description))
 
     def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
 class SmartListMemberViewSet(ListMixin):

@@ -116,9 +116,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=WebhookInputSerializer, responses={201: WebhookMadeSerializer})
     def create(self, request: Any) -> Response:
         """Make a webhook. The reply has the secret that signs its calls, this once."""
-        given = self.given(WebhookInputSerializer)
+        given = self.validated_body(WebhookInputSerializer)
         made, secret = webhook_editing.create(given.pop("name"), request.user, **given)
-        reply = self.shown(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        reply = self.response_for(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
         reply.data = {**reply.data, "secret": secret}
         return reply
 
@@ -127,9 +127,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
         """Change a webhook; calls that wait go out as they were written down."""
         found = self.get_object()
         self.require_match(found)
-        given = self.given(WebhookInputSerializer, partial=True)
+        given = self.validated_body(WebhookInputSerializer, partial=True)
         with self.expecting(found.revision) as expected:
-            return self.shown(webhook_editing.change(found, request.user, expected_revision=expected, **given))
+            return self.response_for(webhook_editing.change(found, request.user, expected_revision=expected, **given))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
@@ -149,7 +149,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
         """Queue failed deliveries again, under the same ids: the named ones, or all."""
-        given = self.given(ResendInputSerializer)
+        given = self.validated_body(ResendInputSerializer)
         return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
 
 

@@ -91,7 +91,7 @@ def test_a_fault_of_ours_leaves_neither_work_nor_reply(api, ready, monkeypatch):
     def fail(*_arguments, **_more):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr(resources.ActivityViewSet, "shown", fail)
+    monkeypatch.setattr(resources.ActivityViewSet, "response_for", fail)
     reply = api.post("activities", row(ready.pk), Idempotency_Key="k")
     assert reply.status_code == 500 and reply.json()["code"] == "error" and b"fire" not in reply.content
     assert not custom().exists() and not IdempotentReply.objects.exists()

@@ -143,7 +143,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=NewApiClientSerializer, responses={201: ApiClientWithSecretSerializer})
     def create(self, request: Any) -> Response:
         """Create a client; its secret is in this reply and never again."""
-        given = self.given(NewApiClientSerializer)
+        given = self.validated_body(NewApiClientSerializer)
         owner = request.user.owner or request.user
         credentials = client_editing.create(given["name"], owner, request.user, given.get("rights"))
         return self._with_secret(credentials, 201)
@@ -152,17 +152,17 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     def partial_update(self, request: Any, pk: int) -> Response:
         """Rename a client or give it other rights, effective at once."""
         client = self.get_object()
-        given = self.given(NewApiClientSerializer, partial=True)
+        given = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
         client_editing.change(client, request.user, **given)
-        return self.shown(self.get_object())
+        return self.response_for(self.get_object())
 
     @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
     @action(["POST"], detail=True, url_path="rotate-secret")
     def rotate_secret(self, request: Any, pk: int) -> Response:
         """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
         client = self.get_object()
-        overlap = timedelta(hours=self.given(RotationSerializer)["overlap_hours"])
+        overlap = timedelta(hours=self.validated_body(RotationSerializer)["overlap_hours"])
         return self._with_secret(client_editing.rotate_secret(client, request.user, overlap), 200)
 
     @extend_schema(request=None, responses=ApiClientSerializer)
@@ -170,7 +170,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     def revoke(self, request: Any, pk: int) -> Response:
         """Let a client in no more; its tokens end at once."""
         client_editing.revoke(self.get_object(), request.user)
-        return self.shown(self.get_object())
+        return self.response_for(self.get_object())
 
     def _with_secret(self, credentials: client_editing.Credentials, status: int) -> Response:
         client = self.get_queryset().get(pk=credentials.client.pk)
@@ -242,7 +242,7 @@ class MeViewSet(ResourceViewSet):
         """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
         if request.method == "GET":
             return Response(TokenSerializer(self._tokens(), many=True).data)
-        given = self.given(NewTokenSerializer)
+        given = self.validated_body(NewTokenSerializer)
         tokens.require_confirmed(request._request)
         issued = tokens.create_personal(request.user, given["name"], given["days"], given.get("scopes"))
         issued.token.refresh_from_db()
