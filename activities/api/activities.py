@@ -38,10 +38,10 @@ STREAM = "application/x-ndjson"
 
 
 class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
-    """By id: the log, each activity exactly once, also while others record. By time: what an index serves.
+    """Pages ordered by id, from the log, or by time, from an index.
 
-    A page of the log always has a cursor to come back with, also when nothing is after it yet. Ordered by
-    time, what is recorded meanwhile may or may not be seen.
+    Ordered by id, each activity is read exactly once, also during concurrent recording. Each page has a cursor for
+    the next request, also the last one. Ordered by time, concurrently recorded activities may be missed.
     """
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Activity]:
@@ -68,7 +68,7 @@ def _require_index(parameters: Any) -> None:
 
 
 class NDJSONParser(BaseParser):
-    """NDJSON, which `ActivityViewSet.stream` reads by itself."""
+    """Leaves an NDJSON body unread; `ActivityViewSet.stream` reads it."""
 
     media_type = STREAM
 
@@ -108,17 +108,17 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     def page_of_log(
         self, queryset: Any, position: log_reader.Position, limit: int
     ) -> log_reader.Page[log_reader.ActivityRow] | log_reader.Page[Activity]:
-        """What the indexes of the log serve comes in three statements; everything else is looked for."""
+        """A page of the log: in three statements where its indexes serve the filters, else by a search."""
         parameters = self.request.query_params
         if narrows_by_more_than_the_log_orders(parameters):
             return log_reader.search(position, queryset, limit)
         filters = self.filterset_class(parameters, queryset)
         filters.form.is_valid()
-        given = filters.form.cleaned_data
-        types = given.get("activity_type")
+        cleaned = filters.form.cleaned_data
+        types = cleaned.get("activity_type")
         if types is None:
             types = list(ActivityType.objects.values_list("pk", flat=True))
-        people = [pk for pk in [given.get("person"), *(given.get("person__in") or ())] if pk is not None]
+        people = [pk for pk in [cleaned.get("person"), *(cleaned.get("person__in") or ())] if pk is not None]
         return log_reader.read(position, types, people or None, limit)
 
     @extend_schema(request=ActivityInputSerializer, responses={201: ActivitySerializer, 200: ActivitySerializer})
@@ -127,10 +127,10 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
             recorder.count_refused([recording_stream.named_type(request.data)], self.source)
-            raise self._refusal(row)
+            raise self._error_of(row)
         (outcome,) = recorder.record([row], self.source)
         if outcome.status is Status.REFUSED:
-            raise self._refusal(outcome.problems)
+            raise self._error_of(outcome.problems)
         activity = self.get_queryset().get(pk=outcome.activity_id)
         name_people(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
@@ -163,7 +163,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         raw = request._request
         if raw.content_type != STREAM:
             raise UnsupportedMediaType(raw.content_type)
-        # what has no length is read to the end that the server marks
+        # a body without a length is read to the end that the server marks
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         body = raw.META["wsgi.input"] if is_marked else raw
         key = getattr(raw, "idempotency_key", None) or ""
@@ -180,28 +180,28 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     def _record(self, dry_run: bool) -> Response:
         refuse_unknown_members(self.request.data, ("activities",))
         receiver = self._receiver()
-        given = rows_of(self.request.data, "activities")
-        translated = [receiver.translate(row) for row in given]
-        good = [row for row in translated if isinstance(row, NewActivity)]
-        outcomes = iter(recorder.record(good, self.source, dry_run=dry_run))
-        if not dry_run and len(good) < len(given):
-            misshapen = [row for row, read in zip(given, translated, strict=True) if isinstance(read, list)]
+        rows = rows_of(self.request.data, "activities")
+        translated = [receiver.translate(row) for row in rows]
+        valid_rows = [row for row in translated if isinstance(row, NewActivity)]
+        outcomes = iter(recorder.record(valid_rows, self.source, dry_run=dry_run))
+        if not dry_run and len(valid_rows) < len(rows):
+            misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
             recorder.count_refused([recording_stream.named_type(row) for row in misshapen], self.source)
         results = []
         for index, row in enumerate(translated):
-            shown = (
+            result = (
                 recording_stream.shown(next(outcomes))
                 if isinstance(row, NewActivity)
                 else recording_stream.refused(row)
             )
-            if dry_run and shown["status"] == Status.ADDED:
-                shown = {"status": "valid"}
-            results.append({"index": index, **shown})
+            if dry_run and result["status"] == Status.ADDED:
+                result = {"status": "valid"}
+            results.append({"index": index, **result})
         words = ("valid" if dry_run else "added", "repeated", "refused")
         sums = {word: sum(result["status"] == word for result in results) for word in words}
         return Response({**sums, "results": results})
 
-    def _refusal(self, problems: Any) -> Exception:
+    def _error_of(self, problems: Any) -> Exception:
         if any(problem.code == Code.NOT_ALLOWED for problem in problems):
             return NotAllowedError(*problems)
         if all(problem.code == Code.EXTERNAL_ID_REUSED for problem in problems):

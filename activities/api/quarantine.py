@@ -1,4 +1,4 @@
-"""Refused activities over the native API: what is wrong with them, mending, replaying, putting aside."""
+"""Refused activities in the native API: list, correct, replay, dismiss."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class RefusedActivityFilters(Filters):
         "channel": "filtered by its word: source",
         "key": "keeps a retry from being a second row",
         "raw": "the row as it came",
-        "zone": "of the row's moments, which nobody looks up",
+        "zone": "of the row's moments, not a key to look rows up by",
         "problems": "filtered by the first one: code and field",
     }
 
@@ -84,7 +84,7 @@ class RefusedActivitySerializer(StrictSerializer):
 
     @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
-        return [told(one) for one in refused.problems]
+        return [told(problem) for problem in refused.problems]
 
 
 class IdsInputSerializer(StrictSerializer):
@@ -93,7 +93,7 @@ class IdsInputSerializer(StrictSerializer):
 
 @extend_schema_field({"type": ["string", "number", "boolean"]})
 class CorrectedValueField(serializers.JSONField):
-    """Any JSON value as it was read; DRF's own field takes no number with a fraction. The replay checks it."""
+    """Any JSON value, unchanged: `serializers.JSONField` rejects exact decimals. The replay checks the value."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -139,8 +139,8 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        done = recording_replay.replay(self.validated_body(IdsInputSerializer)["ids"], request.user)
-        return Response({"recorded": done.recorded, "refused": done.refused})
+        result = recording_replay.replay(self.validated_body(IdsInputSerializer)["ids"], request.user)
+        return Response({"recorded": result.recorded, "refused": result.refused})
 
     @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
@@ -154,7 +154,5 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
-        given = self.validated_body(CorrectionInputSerializer)
-        return Response(
-            {"changed": recording_replay.correct(given["ids"], given["part"], given["value"], request.user)}
-        )
+        body = self.validated_body(CorrectionInputSerializer)
+        return Response({"changed": recording_replay.correct(body["ids"], body["part"], body["value"], request.user)})

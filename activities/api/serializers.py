@@ -1,7 +1,7 @@
-"""Activity types and activities as the native API's JSON has them.
+"""Serializers of activity types and activities.
 
-A serializer's `fields` member below is the JSON member of that name: REST framework takes declared fields out of
-the class, so it does not hide `Serializer.fields`.
+The attribute `fields` of a serializer below is the JSON member of that name. REST framework removes declared fields
+from the class, so the attribute does not hide `Serializer.fields`.
 """
 
 from collections.abc import Mapping
@@ -82,8 +82,9 @@ class ActivityFieldInputSerializer(StrictSerializer):
     is_primary = StrictBooleanField(default=False)
 
 
-def spec(given: dict[str, Any]) -> FieldSpec:
-    return FieldSpec(**{"api_name": name_proposals.api_name(given["name"]), **given})
+def spec(body: dict[str, Any]) -> FieldSpec:
+    """The field of a validated body; without an API name, one is proposed from the name."""
+    return FieldSpec(**{"api_name": name_proposals.api_name(body["name"]), **body})
 
 
 class NamesInputSerializer(StrictSerializer):
@@ -105,14 +106,15 @@ class ActivityTypeInputSerializer(StrictSerializer):
     fields = ActivityFieldInputSerializer(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-def names(given: dict[str, Any]) -> Names:
-    proposed = name_proposals.propose(given["name"])
+def names(body: dict[str, Any]) -> Names:
+    """The names in a validated body; missing ones are proposed from `name`."""
+    proposed = name_proposals.propose(body["name"])
     return Names(
-        given.get("api_name", proposed.api_name),
-        given["name"],
-        given.get("filter_name", proposed.filter_name),
-        given.get("trigger_name", proposed.trigger_name),
-        given["description"],
+        body.get("api_name", proposed.api_name),
+        body["name"],
+        body.get("filter_name", proposed.filter_name),
+        body.get("trigger_name", proposed.trigger_name),
+        body["description"],
     )
 
 
@@ -158,7 +160,7 @@ _SOURCES = {int(channel): channel.word for channel in Channel}
 
 
 def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]) -> dict[str, Any]:
-    """What `ActivitySerializer` makes of an activity, without a field object a value."""
+    """The representation that `ActivitySerializer` makes of an activity, without a field object per value."""
     return {
         "id": activity.id,
         "person": activity.person_id,
@@ -176,7 +178,7 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Map
     }
 
 
-# a component of its own: generators make no class of an object inside a choice
+# a separate component: generators make no class for an object inside a choice
 PERSON_KEY = {
     "type": "object",
     "minProperties": 1,

@@ -28,7 +28,7 @@ class StrictFilterBackend(DjangoFilterBackend):
         if filterset is None:
             refuse_unknown(request, OF_LISTS, sorted(OF_LISTS))
             return queryset
-        refuse_unknown(request, {*filterset.filters, *OF_LISTS}, [*filterset.known(), *sorted(OF_LISTS)])
+        refuse_unknown(request, {*filterset.filters, *OF_LISTS}, [*filterset.parameter_names(), *sorted(OF_LISTS)])
         if problems := filterset.problems():
             raise BadQueryError(*problems)
         return filterset.qs

@@ -44,20 +44,20 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=PersonFieldInputSerializer, responses={201: PersonFieldSerializer})
     def create(self, request: Any) -> Response:
         """Add a person field."""
-        given = self.validated_body(PersonFieldInputSerializer)
+        body = self.validated_body(PersonFieldInputSerializer)
         field = field_editing.create(
-            given.pop("label"), given.pop("data_type"), request.user, is_api_created=True, **given
+            body.pop("label"), body.pop("data_type"), request.user, is_api_created=True, **body
         )
         return self.response_for(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
 
     @extend_schema(request=PersonFieldChangeSerializer, responses=PersonFieldSerializer)
     def partial_update(self, request: Any, api_name: str) -> Response:
         """Change a field's label, description, choices, or whether it is hidden or unique."""
-        given = self.validated_body(PersonFieldChangeSerializer, partial=True)
+        body = self.validated_body(PersonFieldChangeSerializer, partial=True)
         with transaction.atomic():
             field = locked_for_update(self.get_object())
             self.require_match(field)
-            field = field_editing.change(field, request.user, **given)
+            field = field_editing.change(field, request.user, **body)
         return self.response_for(field)
 
     @extend_schema(request=None, responses={204: None})

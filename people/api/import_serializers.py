@@ -1,4 +1,4 @@
-"""Imports in the native API's words: what is shown of them, and what is given."""
+"""Serializers of imports: representations and request bodies."""
 
 from typing import Any
 
@@ -74,8 +74,8 @@ class ImportSerializer(StrictSerializer):
     def get_taken_back(self, job: Import) -> Any:
         if not job.undo:
             return None
-        counted = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
-        return {**counted, "is_done": job.wish != Import.Wish.UNDO}
+        undo = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
+        return {**undo, "is_done": job.wish != Import.Wish.UNDO}
 
 
 class TakeBackInputSerializer(StrictSerializer):
@@ -116,10 +116,10 @@ class PlanInputSerializer(StrictSerializer):
     lookup_field = StrictCharField(max_length=100, required=False)
     create_people = StrictBooleanField(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
-    external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
+    external_id = serializers.ChoiceField([str(choice) for choice in import_plan.ExternalId], required=False)
     zone = StrictCharField(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
     date_order = serializers.ChoiceField(
-        [str(one) for one in import_jobs.DateOrder],
+        [str(choice) for choice in import_jobs.DateOrder],
         required=False,
         help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
     )
@@ -143,9 +143,9 @@ class FailureSerializer(StrictSerializer):
 
     @extend_schema_field({})
     def get_raw(self, failure: ImportFailure) -> Any:
-        came = exact_json.kept(failure.raw)
-        return failure.raw if came is None else came
+        row = exact_json.kept(failure.raw)
+        return failure.raw if row is None else row
 
     @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
-        return [told(one) for one in failure.problems]
+        return [told(problem) for problem in failure.problems]

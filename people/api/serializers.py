@@ -1,4 +1,4 @@
-"""People, their fields and static lists as the native API's JSON has them."""
+"""Serializers of people, person fields and static lists."""
 
 from typing import Any
 
@@ -30,14 +30,14 @@ CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
 
 class PersonValueField(serializers.Field):
-    """The value of a person field; the verbs check it when it comes in."""
+    """The value of a person field. The verbs check a received value."""
 
     def __init__(self, data_type: str, **options: Any) -> None:
         super().__init__(**{"allow_null": True, "required": False, **options})
         set_override(self, "field", json_schema.of(data_type))
 
     def to_representation(self, value: Any) -> Any:
-        return _plain(value)
+        return _json_value(value)
 
     def to_internal_value(self, data: Any) -> Any:
         return data
@@ -55,13 +55,13 @@ class PersonSerializer(StrictSerializer):
 
 
 def shown_quickly(person: Any) -> dict[str, Any]:
-    """What `PersonSerializer` makes of a person, without a field object a value."""
+    """The representation that `PersonSerializer` makes of a person, without a field object per value."""
     values = [(name, getattr(person, name)) for name in STANDARD]
-    shown = {name: None if value is None else _plain(value) for name, value in values}
-    return {"id": person.pk, **shown, "fields": person.fields}
+    standard = {name: None if value is None else _json_value(value) for name, value in values}
+    return {"id": person.pk, **standard, "fields": person.fields}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value if isinstance(value, int | str) or hasattr(value, "adjusted") else canonical_text(value)
 
 

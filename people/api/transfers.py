@@ -48,7 +48,7 @@ CHUNK = 64 * 1024
 
 
 class FileParser(BaseParser):
-    """A file, which `ImportViewSet.create` reads by itself."""
+    """Leaves the body unread; `ImportViewSet.create` reads it."""
 
     media_type = "*/*"
 
@@ -63,7 +63,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     serializer_class = ImportSerializer
     filterset_class = ImportFilters
     orderings = ("-id", "id")
-    # each kind of file has rights of its own
+    # the rights depend on the kind of file
     rights: ClassVar = dict.fromkeys(
         ("list", "retrieve", "create", "plan", "check", "start", "resume", "pause", "cancel"), None
     ) | dict.fromkeys(("take_back", "do_take_back"), import_undo.RIGHT)
@@ -97,13 +97,13 @@ class ImportViewSet(ListMixin, RetrieveMixin):
             raise UnsupportedMediaType(raw.content_type)
         kind, name = request.query_params.get("kind", ""), request.query_params.get("name", "file.csv")
         if kind not in import_targets.TARGETS or "\0" in name:
-            known = ", ".join(import_targets.TARGETS)
-            message = _("expected %(expected)s") % {"expected": known}
-            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), known, kind[:80]))
-        given_shape = _known(request.query_params)
+            expected = ", ".join(import_targets.TARGETS)
+            message = _("expected %(expected)s") % {"expected": expected}
+            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), expected, kind[:80]))
+        shape = _shape_options(request.query_params)
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
-        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **given_shape)
+        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **shape)
         return self.response_for(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
     @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
@@ -111,10 +111,10 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        given = self.validated_body(PlanInputSerializer)
+        body = self.validated_body(PlanInputSerializer)
         import_jobs.require_for(job, request.user)
         lines = import_jobs.sample(job) if job.stored_as else ()
-        plan = guessing.settled(Plan(**given), given, job.kind, Shape.from_json(job.shape), lines)
+        plan = guessing.settled(Plan(**body), body, job.kind, Shape.from_json(job.shape), lines)
         import_jobs.set_plan(job, plan, request.user)
         return self.response_for(job)
 
@@ -173,30 +173,30 @@ class ImportViewSet(ListMixin, RetrieveMixin):
 
 
 def _kinds_of(user: Any) -> list[str]:
-    """The kinds of files that the user may bring in. Raises `NotAllowedError` when there is none."""
+    """The kinds of files that the user may import. Raises `NotAllowedError` when there is none."""
     kinds = [kind for kind, target in import_targets.TARGETS.items() if all(map(user.has_perm, target.rights))]
     if not kinds:
         import_jobs.require(next(iter(import_targets.TARGETS)), user)
     return kinds
 
 
-def _known(parameters: Any) -> dict[str, Any]:
-    """What the caller says of the file's shape. Raises `BadQueryError`."""
-    known: dict[str, Any] = {}
+def _shape_options(parameters: Any) -> dict[str, Any]:
+    """The file's encoding and header row, where the query names them. Raises `BadQueryError`."""
+    options: dict[str, Any] = {}
     encoding, row = parameters.get("encoding"), parameters.get("header_row")
     if encoding is not None:
         if encoding not in ENCODINGS:
             expected = ", ".join(ENCODINGS)
             message = _("expected %(expected)s") % {"expected": expected}
             raise BadQueryError(Problem(Code.UNKNOWN_ENCODING, message, ("encoding",), expected, show(encoding)))
-        known["encoding"] = encoding
+        options["encoding"] = encoding
     if row is not None:
         number = whole_number(row, most_digits=5)
         if not 1 <= number <= MAX_HEADER_ROW:
             expected = _("a whole number from 1 to %(limit)s") % {"limit": MAX_HEADER_ROW}
             raise BadQueryError(bad_value(Code.OUT_OF_RANGE, expected, row, "header_row"))
-        known["header_row"] = number
-    return known
+        options["header_row"] = number
+    return options
 
 
 def _chunks(body: Any) -> Iterator[bytes]:
@@ -272,41 +272,41 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
 
     def get_queryset(self) -> Any:
-        everything = super().get_queryset()
+        exports = super().get_queryset()
         user = self.request.user
-        return everything if user.is_superuser else everything.filter(user=user)
+        return exports if user.is_superuser else exports.filter(user=user)
 
     @extend_schema(request=ExportInputSerializer, responses={202: ExportSerializer})
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
-        given = self.validated_body(ExportInputSerializer)
-        made = export_jobs.create(
-            given["kind"],
-            given.get("parameters", {}),
+        body = self.validated_body(ExportInputSerializer)
+        export = export_jobs.create(
+            body["kind"],
+            body.get("parameters", {}),
             request.user,
             Channel.API,
-            format=given["format"],
-            title=given.get("title", ""),
+            format=body["format"],
+            title=body.get("title", ""),
         )
-        export_jobs.enqueue(made)
-        return self.response_for(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
+        export_jobs.enqueue(export)
+        return self.response_for(export, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{export.pk}"))
 
     @extend_schema(request=None, responses=ExportSerializer)
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop an export before it is ready."""
-        found = self.get_object()
-        export_jobs.cancel(found)
-        return self.response_for(found)
+        export = self.get_object()
+        export_jobs.cancel(export)
+        return self.response_for(export)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
     @action(["GET"], detail=True)
     def file(self, request: Any, pk: int) -> Any:
         """The file itself. 409 while it is not ready, or no more."""
-        found = self.get_object()
-        path = export_jobs.path_of(found)
-        if found.state != Export.State.COMPLETED or not path.exists():
+        export = self.get_object()
+        path = export_jobs.path_of(export)
+        if export.state != Export.State.COMPLETED or not path.exists():
             raise ConflictError(
-                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": found.get_state_display()})
+                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": export.get_state_display()})
             )
-        return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)
+        return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[export.format], filename=path.name)

@@ -333,15 +333,15 @@ def rows_of(body: Any, name: str) -> list[Any]:
     return rows
 
 
-def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
-    """Raise `UnprocessableError` when the object `body` has members other than `known`."""
-    known = list(known)
+def refuse_unknown_members(body: Any, allowed: Iterable[str]) -> None:
+    """Raise `UnprocessableError` when the object `body` has members other than `allowed`."""
+    allowed = list(allowed)
     if not isinstance(body, dict):
         raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("an object"), body))
     problems = [
-        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
+        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(allowed)}, (show(name),))
         for name in body
-        if name not in known
+        if name not in allowed
     ]
     if isinstance(body, Repeated):
         problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
