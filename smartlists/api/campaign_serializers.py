@@ -1,4 +1,4 @@
-"""What campaigns and their results look like over the native API."""
+"""Serializers of campaigns and their results."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ DEFINITION = {"type": "object", "description": "Triggers, audience, qualificatio
 
 @extend_schema_field(DEFINITION)
 class DefinitionField(serializers.JSONField):
-    pass
+    """The definition of a campaign; `smartlists.campaigns.definition` checks it."""
 
 
 class CampaignInputSerializer(StrictSerializer):
@@ -101,12 +101,13 @@ class EntrySerializer(serializers.ModelSerializer):
         )
 
 
-def summary_data(found: campaign_results.Summary) -> dict[str, Any]:
-    latency = found.latency
+def summary_data(summary: campaign_results.Summary) -> dict[str, Any]:
+    """The members of `SummarySerializer`."""
+    latency = summary.latency
     return {
-        "entered": found.entered,
-        "finished": found.finished,
-        "failed": found.failed,
-        "skipped": dict(found.skipped),
+        "entered": summary.entered,
+        "finished": summary.finished,
+        "failed": summary.failed,
+        "skipped": dict(summary.skipped),
         "latency": latency and {"p50": latency.p50, "p95": latency.p95, "of": latency.of},
     }

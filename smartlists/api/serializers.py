@@ -1,4 +1,4 @@
-"""Smart lists as the native API's JSON has them."""
+"""Serializers of smart lists."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -107,8 +107,9 @@ class HealthSerializer(StrictSerializer):
     problems = ProblemSerializer(many=True)
 
 
-def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
-    return {"problems": [fault(problem) for problem in found]}
+def health_shown(problems: Iterable[Problem]) -> dict[str, Any]:
+    """The members of `HealthSerializer`."""
+    return {"problems": [fault(problem) for problem in problems]}
 
 
 class SmartListMemberSerializer(StrictSerializer):

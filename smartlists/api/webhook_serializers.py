@@ -1,4 +1,4 @@
-"""What webhooks and their calls look like over the native API."""
+"""Serializers of webhooks and their deliveries."""
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -14,7 +14,7 @@ from smartlists.webhooks import headers as webhook_headers
     {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhook_editing.MAX_HEADERS}
 )
 class HeadersField(serializers.JSONField):
-    pass
+    """Headers by name; `smartlists.webhooks.headers` checks them."""
 
 
 class WebhookInputSerializer(StrictSerializer):
