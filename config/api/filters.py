@@ -1,4 +1,4 @@
-"""Filters, applied strictly: a parameter that nobody reads is a fault, not something to skip."""
+"""Strict filter backend: rejects unknown query parameters."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -12,13 +12,13 @@ from people.rest.filters import NOT_FILTERS
 
 OF_LISTS = NOT_FILTERS
 OF_THINGS = frozenset({"fields", "format"})
-MAX_TOLD = 5  # unknown parameters of one request
-CLOSEST = 5  # known ones told for each
+MAX_SHOWN = 5  # unknown parameters of one request
+CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Raises `BadQueryError` naming the closest filters for an unknown one, and what was expected for a bad value."""
+    """Raises `BadQueryError` with the closest names for an unknown filter, and the expected form for a bad value."""
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if view.detail:
@@ -35,10 +35,10 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
-    """Raise `BadQueryError` for parameters that are not `allowed`, each with those of `known` that come closest."""
+    """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known`."""
     unknown = [show(name) for name in request.query_params if name not in allowed]
     if unknown:
-        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_TOLD]))
+        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_SHOWN]))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:

@@ -1,4 +1,4 @@
-"""How Django REST framework and drf-spectacular are set up: what the apps' resources share of `config`."""
+"""Settings of Django REST framework and drf-spectacular."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["config.api.parsers.ExactJSONRenderer", "config.api.parsers.PageRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.Operation",
+    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.OperationSchema",
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "config.api.errors.handle",
     "URL_FORMAT_OVERRIDE": None,

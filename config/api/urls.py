@@ -1,4 +1,4 @@
-"""The native API: every app's resources under one roof, its document, its pages."""
+"""Addresses of the native API: the view sets of all apps, the OpenAPI document, the pages."""
 
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView

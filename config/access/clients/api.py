@@ -1,4 +1,4 @@
-"""API clients, tokens and oneself over the native API."""
+"""API clients, tokens and the caller's own account in the native API."""
 
 import base64
 import binascii
@@ -34,29 +34,29 @@ from people.rest.viewsets import (
 
 @csrf_exempt
 def token(request: HttpRequest) -> HttpResponse:
-    """OAuth2 (RFC 6749 §4.4): client credentials for a bearer token; its faults are OAuth2's, not problems."""
+    """OAuth2 (RFC 6749 §4.4): client credentials for a bearer token; errors have the form of OAuth2."""
     if request.method != "POST":
-        return _oauth_fault(405, "invalid_request", "POST a form", {"Allow": "POST"})
-    given = request.POST
-    if given.get("grant_type") != "client_credentials":
-        code = "unsupported_grant_type" if given.get("grant_type") else "invalid_request"
-        return _oauth_fault(400, code, "grant_type must be client_credentials")
-    client_id, secret = _basic(request) or (given.get("client_id", ""), given.get("client_secret", ""))
+        return _oauth_error(405, "invalid_request", "POST a form", {"Allow": "POST"})
+    form = request.POST
+    if form.get("grant_type") != "client_credentials":
+        code = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
+        return _oauth_error(400, code, "grant_type must be client_credentials")
+    client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
     if seconds := throttling.seconds_to_wait(request):
-        return _oauth_fault(429, "slow_down", "too many wrong credentials", {"Retry-After": str(seconds)})
+        return _oauth_error(429, "slow_down", "too many wrong credentials", {"Retry-After": str(seconds)})
     try:
         client = client_editing.authenticate(client_id, secret)
     except throttling.HashingBusyError:
         retry = {"Retry-After": str(throttling.RETRY_SECONDS)}
-        return _oauth_fault(503, "temporarily_unavailable", "try again in some seconds", retry)
+        return _oauth_error(503, "temporarily_unavailable", "try again in some seconds", retry)
     if client is None:
         throttling.count_failure(request)
-        return _oauth_fault(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
+        return _oauth_error(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
     try:
-        scopes = given["scope"].split() if given.get("scope", "").strip() else None
+        scopes = form["scope"].split() if form.get("scope", "").strip() else None
         issued = tokens.issue(client, scopes)
     except tokens.RejectedError as refusal:
-        return _oauth_fault(400, "invalid_scope", str(refusal))
+        return _oauth_error(400, "invalid_scope", str(refusal))
     client_editing.note_use(client)
     log_formats.name(user=client.api_user_id, client=client.pk)
     scope = issued.token.scopes or () if scopes is not None else client_editing.rights_of(client)
@@ -80,7 +80,7 @@ def _basic(request: HttpRequest) -> tuple[str, str] | None:
     return (client_id, secret) if colon else ("", "")
 
 
-def _oauth_fault(status: int, error: str, description: str, headers: dict[str, str] | None = None) -> HttpResponse:
+def _oauth_error(status: int, error: str, description: str, headers: dict[str, str] | None = None) -> HttpResponse:
     body = {"error": error, "error_description": description}
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
@@ -143,18 +143,18 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=NewApiClientSerializer, responses={201: ApiClientWithSecretSerializer})
     def create(self, request: Any) -> Response:
         """Create a client; its secret is in this reply and never again."""
-        given = self.validated_body(NewApiClientSerializer)
+        body = self.validated_body(NewApiClientSerializer)
         owner = request.user.owner or request.user
-        credentials = client_editing.create(given["name"], owner, request.user, given.get("rights"))
+        credentials = client_editing.create(body["name"], owner, request.user, body.get("rights"))
         return self._with_secret(credentials, 201)
 
     @extend_schema(request=NewApiClientSerializer, responses=ApiClientSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Rename a client or give it other rights, effective at once."""
         client = self.get_object()
-        given = self.validated_body(NewApiClientSerializer, partial=True)
+        body = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
-        client_editing.change(client, request.user, **given)
+        client_editing.change(client, request.user, **body)
         return self.response_for(self.get_object())
 
     @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
@@ -174,8 +174,10 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
 
     def _with_secret(self, credentials: client_editing.Credentials, status: int) -> Response:
         client = self.get_queryset().get(pk=credentials.client.pk)
-        shown = self.get_serializer(client).data
-        return Response({**shown, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
+        representation = self.get_serializer(client).data
+        return Response(
+            {**representation, "client_secret": credentials.client_secret}, status, headers=self._headers(client)
+        )
 
 
 class TokenSerializer(StrictSerializer):
@@ -242,9 +244,9 @@ class MeViewSet(ResourceViewSet):
         """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
         if request.method == "GET":
             return Response(TokenSerializer(self._tokens(), many=True).data)
-        given = self.validated_body(NewTokenSerializer)
+        body = self.validated_body(NewTokenSerializer)
         tokens.require_confirmed(request._request)
-        issued = tokens.create_personal(request.user, given["name"], given["days"], given.get("scopes"))
+        issued = tokens.create_personal(request.user, body["name"], body["days"], body.get("scopes"))
         issued.token.refresh_from_db()
         return Response({**TokenSerializer(issued.token).data, "token": issued.text}, 201)
 
@@ -252,10 +254,10 @@ class MeViewSet(ResourceViewSet):
     @action(["DELETE"], detail=False, url_path="tokens/<int:token_id>")
     def token(self, request: Any, token_id: int) -> Response:
         """End one of my tokens at once."""
-        found = self._tokens().filter(pk=token_id).first()
-        if found is None:
+        api_token = self._tokens().filter(pk=token_id).first()
+        if api_token is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-        tokens.revoke_personal(found, request.user)
+        tokens.revoke_personal(api_token, request.user)
         return Response(status=204)
 
     def _tokens(self) -> Any:

@@ -45,8 +45,8 @@ def _item(path: str, method: str, operation: dict[str, Any], schemas: dict[str, 
         "raw": "{{host}}/" + "/".join(parts),
         "host": ["{{host}}"],
         "path": parts,
-        "query": [{"key": one["name"], "value": "", "disabled": True} for one in parameters if one["in"] == "query"],
-        "variable": [{"key": one["name"], "value": ""} for one in parameters if one["in"] == "path"],
+        "query": [{"key": item["name"], "value": "", "disabled": True} for item in parameters if item["in"] == "query"],
+        "variable": [{"key": item["name"], "value": ""} for item in parameters if item["in"] == "path"],
     }
     request: dict[str, Any] = {"method": method.upper(), "url": url, "description": operation.get("description", "")}
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
@@ -57,11 +57,11 @@ def _item(path: str, method: str, operation: dict[str, Any], schemas: dict[str, 
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> Any:
-    """A value of the shape that `schema` describes, its own example where it has one."""
+    """A value of the shape that `schema` describes; its own example where it has one."""
     if reference := schema.get("$ref"):
         return _example(schemas[reference.rpartition("/")[2]], schemas, depth + 1) if depth < 8 else {}
-    for given in (schema.get("examples") or [])[:1]:
-        return given
+    if examples := schema.get("examples"):
+        return examples[0]
     for name in ("const", "default", "example"):
         if name in schema:
             return schema[name]
@@ -75,6 +75,6 @@ def _example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) ->
     if kind == "array":
         return [_example(schema.get("items", {}), schemas, depth + 1)]
     if kind == "object" or "properties" in schema:
-        wanted = schema.get("required") or list(schema.get("properties", {}))[:3]
-        return {name: _example(schema["properties"][name], schemas, depth + 1) for name in wanted}
+        names = schema.get("required") or list(schema.get("properties", {}))[:3]
+        return {name: _example(schema["properties"][name], schemas, depth + 1) for name in names}
     return {"integer": 1, "number": 1.5, "boolean": True, "string": "text"}.get(str(kind))
