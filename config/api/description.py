@@ -85,7 +85,7 @@ VALUES: Mapping[str, Any] = {
 SHOWN_MEMBERS = 6  # in the example of a body without required members
 
 
-def describe_surroundings(document: Json, request: Any) -> None:
+def add_surroundings(document: Json, request: Any) -> None:
     """Add the server, the tags of the operations, examples of bodies, and missing descriptions of parameters."""
     base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
     document["servers"] = [{"url": base or "/", "description": "This installation."}]

@@ -138,7 +138,7 @@ def unforeseen() -> Problem:
     return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response:
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     """Exception handler of the views: a problem for every exception. An unexpected one is logged and gives 500."""
     status, problems, headers = _status_and_problems(error, context.get("request"))
     request = context.get("request")

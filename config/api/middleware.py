@@ -31,7 +31,7 @@ STREAMS = frozenset({"application/x-ndjson", "text/csv", "application/gzip", "ap
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class ApiDoor:
+class NativeApiMiddleware:
     """Middleware for the addresses under /api/v1/; other requests pass unchanged.
 
     Sets `request.holder`: the holder of the bearer token, None without a token. Users of sessions come from

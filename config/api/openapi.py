@@ -188,7 +188,7 @@ class BearerExtension(OpenApiAuthenticationExtension):
         ]
 
 
-def describe_whole(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+def complete_document(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
     """Postprocessing hook: add the common components, and correct the requirements of bodies and replies."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
@@ -201,7 +201,7 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     _name_types(result)
     _allow_sparse(result)
     _require_ids(result)
-    description.describe_surroundings(result, request)
+    description.add_surroundings(result, request)
     return result
 
 

@@ -190,7 +190,7 @@ def problem_type(code: str) -> str:
 
 
 @require_safe
-def page(request: HttpRequest, code: str) -> HttpResponse:
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
     """The page of a code: its meaning and the remedy. Raises Http404 for an unknown code."""
     if code not in MEANINGS:
         raise Http404

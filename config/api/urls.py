@@ -42,7 +42,7 @@ router.register("api-clients", access.ApiClientViewSet)
 router.register("me", access.MeViewSet, basename="me")
 
 urlpatterns = [
-    path("v1/oauth/token", access.token, name="api-token"),
+    path("v1/oauth/token", access.issue_token, name="api-token"),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
     path("v1/me", access.MeViewSet.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
@@ -54,6 +54,6 @@ urlpatterns = [
         ),
         name="api-docs",
     ),
-    path("docs/guide", api_views.guide, name="api-guide"),
-    path("docs/problems/<slug:code>", problem_codes.page, name="api-problem"),
+    path("docs/guide", api_views.guide_page, name="api-guide"),
+    path("docs/problems/<slug:code>", problem_codes.problem_page, name="api-problem"),
 ]

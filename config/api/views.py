@@ -25,7 +25,7 @@ def for_readers_of_docs(view: Callable[..., HttpResponse]) -> Callable[..., Http
 
 
 @for_readers_of_docs
-def guide(request: HttpRequest) -> HttpResponse:
+def guide_page(request: HttpRequest) -> HttpResponse:
     """The guide to the first activity. A test runs the commands of the page."""
     context = {
         **admin.site.each_context(request),

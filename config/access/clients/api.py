@@ -33,7 +33,7 @@ from people.rest.viewsets import (
 
 
 @csrf_exempt
-def token(request: HttpRequest) -> HttpResponse:
+def issue_token(request: HttpRequest) -> HttpResponse:
     """OAuth2 (RFC 6749 §4.4): client credentials for a bearer token; errors have the form of OAuth2."""
     if request.method != "POST":
         return _oauth_error(405, "invalid_request", "POST a form", {"Allow": "POST"})
