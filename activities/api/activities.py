@@ -1,4 +1,4 @@
-"""Activity types and activities over the native API."""
+"""Activities in the native API."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from activities.api.filters import OF_THE_LOG, ActivityFilters, narrows_by_more_than_the_log_orders
+from activities.api.filters import LOG_FILTERS, ActivityFilters, narrows_by_more_than_the_log_orders
 from activities.api.serializers import (
     ActivityInputSerializer,
     ActivitySerializer,
@@ -84,7 +84,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     filterset_class = ActivityFilters
     pagination_class = LogPagination
     orderings = ("id", "occurred_at", "-occurred_at")
-    served = OF_THE_LOG
+    indexed_filters = LOG_FILTERS
     rights = {
         "list": "activities.view_activity",
         "retrieve": "activities.view_activity",

@@ -33,7 +33,7 @@ from people.rest.filters import (
 MAX_VALUES = 300
 MAX_SAME_KEY = 1_000  # activities of one external id that a list takes
 ATTRIBUTE = "attributes."
-OF_THE_LOG = frozenset({"activity_type", "person", "person__in"})  # filters that the log's indexes serve
+LOG_FILTERS = frozenset({"activity_type", "person", "person__in"})  # filters that the log's indexes serve
 
 STATES = {
     "draft": Q(live=None, retired_at=None),
@@ -224,4 +224,4 @@ def _attribute(name: str, data_type: str, fields: list[ApprovedField]) -> Case:
 
 def narrows_by_more_than_the_log_orders(data: Any) -> bool:
     """True when the parameters filter by more than types and people, which the log's indexes serve."""
-    return not set(data) <= OF_THE_LOG | {"cursor", "page_size", "ordering", "fields"}
+    return not set(data) <= LOG_FILTERS | {"cursor", "page_size", "ordering", "fields"}

@@ -10,8 +10,8 @@ from people.core.codes import Code
 from people.core.errors import BadQueryError, Problem, show
 from people.rest.filters import NOT_FILTERS
 
-OF_LISTS = NOT_FILTERS
-OF_THINGS = frozenset({"fields", "format"})
+LIST_PARAMETERS = NOT_FILTERS
+OBJECT_PARAMETERS = frozenset({"fields", "format"})
 MAX_SHOWN = 5  # unknown parameters of one request
 CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
@@ -22,13 +22,15 @@ class StrictFilterBackend(DjangoFilterBackend):
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if view.detail:
-            refuse_unknown(request, OF_THINGS, sorted(OF_THINGS))
+            refuse_unknown(request, OBJECT_PARAMETERS, sorted(OBJECT_PARAMETERS))
             return queryset
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
-            refuse_unknown(request, OF_LISTS, sorted(OF_LISTS))
+            refuse_unknown(request, LIST_PARAMETERS, sorted(LIST_PARAMETERS))
             return queryset
-        refuse_unknown(request, {*filterset.filters, *OF_LISTS}, [*filterset.parameter_names(), *sorted(OF_LISTS)])
+        refuse_unknown(
+            request, {*filterset.filters, *LIST_PARAMETERS}, [*filterset.parameter_names(), *sorted(LIST_PARAMETERS)]
+        )
         if problems := filterset.problems():
             raise BadQueryError(*problems)
         return filterset.qs

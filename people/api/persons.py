@@ -1,4 +1,4 @@
-"""People, person fields and static lists over the native API."""
+"""People in the native API."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -42,7 +42,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     serializer_class = PersonSerializer
     filterset_class = PersonFilters
     orderings = ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at")
-    served = frozenset({"id", "id__in", "email", "email__in"})
+    indexed_filters = frozenset({"id", "id__in", "email", "email__in"})
     rights = {
         "list": VIEW,
         "retrieve": VIEW,

@@ -67,7 +67,7 @@ def _json_value(value: Any) -> Any:
 
 @extend_schema_field(FREE_FIELDS)
 class CustomFieldsField(serializers.JSONField):
-    """Person fields that the team added, by API name."""
+    """Custom person fields, by API name."""
 
 
 class PersonInputSerializer(StrictSerializer):
@@ -111,7 +111,7 @@ class PeopleSerializer(StrictSerializer):
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
 class MergeChoicesField(serializers.DictField):
-    """Field by field, whose value is kept."""
+    """The person whose value is kept, by field."""
 
 
 class MergeInputSerializer(StrictSerializer):

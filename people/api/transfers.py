@@ -1,4 +1,4 @@
-"""Imports and exports over the native API."""
+"""Imports and exports in the native API."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -243,7 +243,7 @@ class ExportInputSerializer(StrictSerializer):
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class ExportParametersField(serializers.DictField):
-    """What was asked for; its members are the kind's."""
+    """The parameters of an export; the members depend on its kind."""
 
 
 class ExportSerializer(StrictSerializer):

@@ -140,12 +140,12 @@ class ResourceViewSet(viewsets.GenericViewSet):
 
     `rights`: the right of each action (None: authentication is enough); an action without an entry is rejected.
     `orderings`: the orderings that an index serves, the default first; `key` breaks their ties.
-    `served`: the filters that an index serves; queries with other filters have a time limit.
+    `indexed_filters`: the filters that an index serves; queries with other filters have a time limit.
     """
 
     rights: ClassVar[Mapping[str, str | None]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
-    served: ClassVar[frozenset[str]] = frozenset()
+    indexed_filters: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
     http_method_names = ("get", "head", "options", "post", "put", "patch", "delete")
     lookup_value_converter = "int"
@@ -267,7 +267,7 @@ class ListMixin(ResourceViewSet):
     """The list of all objects, in pages."""
 
     def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        with _time_limit(bool(set(request.query_params) - NOT_FILTERS - self.served)):
+        with _time_limit(bool(set(request.query_params) - NOT_FILTERS - self.indexed_filters)):
             page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
             if page is None:
                 raise TypeError(f"{type(self).__name__} has no paginator.")

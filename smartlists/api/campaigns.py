@@ -201,7 +201,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
 
 
 class SmartCampaignEntryViewSet(ListMixin):
-    """What became of people in a campaign, with the outcome of each step."""
+    """The people in a campaign, with the outcome of each step."""
 
     queryset = CampaignEntry.objects.prefetch_related("outcomes")
     serializer_class = EntrySerializer

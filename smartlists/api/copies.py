@@ -29,7 +29,7 @@ def static_list_of(body: dict[str, Any]) -> StaticList:
 
 
 class SmartListCopyViewSet(ListMixin):
-    """Static lists that a job fills from a smart list, again and again."""
+    """Static lists that a job fills from a smart list on a schedule."""
 
     queryset = ListCopy.objects.select_related("created_by")
     serializer_class = CopySerializer

@@ -39,7 +39,7 @@ class RulesFilterField(serializers.JSONField):
 
 @extend_schema_field({"$ref": "#/components/schemas/Explanation"})
 class NestedExplanationField(serializers.JSONField):
-    """Why the person is on a list inside, or not."""
+    """The explanation for a nested smart list."""
 
 
 class CountSerializer(StrictSerializer):

@@ -257,7 +257,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
 
 
 class SmartListMemberViewSet(ListMixin):
-    """Who is on a smart list, in its stored evaluation."""
+    """The members of a smart list, in its stored evaluation."""
 
     queryset = StoredEvaluation.objects.all()
     serializer_class = SmartListMemberSerializer

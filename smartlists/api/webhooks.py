@@ -154,7 +154,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
 
 
 class WebhookDeliveryViewSet(ListMixin):
-    """What became of the calls of a webhook."""
+    """The deliveries of a webhook."""
 
     queryset = WebhookDelivery.objects.select_related("entry")
     serializer_class = DeliverySerializer

@@ -219,7 +219,7 @@ class MeSerializer(StrictSerializer):
 
 
 class MeViewSet(ResourceViewSet):
-    """Whoever is asking."""
+    """The caller's own account and personal tokens."""
 
     queryset = ApiToken.objects.none()
     serializer_class = MeSerializer
