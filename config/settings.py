@@ -135,7 +135,7 @@ MIDDLEWARE = [
     "config.sign_in_gate.SignInMiddleware",
     "config.middleware.SetupMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "config.api.middleware.ApiDoor",
+    "config.api.middleware.NativeApiMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
     "config.access.sign_in.throttling.HashingMiddleware",

@@ -1,4 +1,4 @@
-"""Activity types and activities over the native API."""
+"""Activities in the native API."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,13 +12,13 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from activities.api.filters import OF_THE_LOG, ActivityFilters, narrows_by_more_than_the_log_orders
+from activities.api.filters import LOG_FILTERS, ActivityFilters, narrows_by_more_than_the_log_orders
 from activities.api.serializers import (
-    ActivityGiven,
-    ActivityShown,
-    BatchGiven,
-    BatchShown,
-    ValidatedShown,
+    ActivityInputSerializer,
+    ActivitySerializer,
+    BatchInputSerializer,
+    BatchSerializer,
+    ValidatedSerializer,
     shown_quickly,
 )
 from activities.log import reader as log_reader
@@ -31,17 +31,17 @@ from activities.recording.rows import NewActivity, Status
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
 
 
 class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
-    """By id: the log, each activity exactly once, also while others record. By time: what an index serves.
+    """Pages ordered by id, from the log, or by time, from an index.
 
-    A page of the log always has a cursor to come back with, also when nothing is after it yet. Ordered by
-    time, what is recorded meanwhile may or may not be seen.
+    Ordered by id, each activity is read exactly once, also during concurrent recording. Each page has a cursor for
+    the next request, also the last one. Ordered by time, concurrently recorded activities may be missed.
     """
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Activity]:
@@ -67,8 +67,8 @@ def _require_index(parameters: Any) -> None:
     raise BadQueryError(Problem(Code.UNKNOWN_ORDERING, message, ("ordering",), "id", parameters.get("ordering", "")))
 
 
-class Lines(BaseParser):
-    """NDJSON, which `Activities.stream` reads by itself."""
+class NDJSONParser(BaseParser):
+    """Leaves an NDJSON body unread; `ActivityViewSet.stream` reads it."""
 
     media_type = STREAM
 
@@ -76,15 +76,15 @@ class Lines(BaseParser):
         return stream
 
 
-class Activities(Listed, Retrieved):
+class ActivityViewSet(ListMixin, RetrieveMixin):
     """What people did. Written once, never changed."""
 
     queryset = Activity.objects.all()
-    serializer_class = ActivityShown
+    serializer_class = ActivitySerializer
     filterset_class = ActivityFilters
     pagination_class = LogPagination
     orderings = ("id", "occurred_at", "-occurred_at")
-    served = OF_THE_LOG
+    indexed_filters = LOG_FILTERS
     rights = {
         "list": "activities.view_activity",
         "retrieve": "activities.view_activity",
@@ -100,7 +100,7 @@ class Activities(Listed, Retrieved):
     def _api_names(self) -> dict[int, str]:
         return dict(ActivityType.objects.values_list("pk", "api_name"))
 
-    def shown_quickly(self, things: Iterable[Any]) -> list[dict[str, Any]]:
+    def fast_rows(self, things: Iterable[Any]) -> list[dict[str, Any]]:
         things, api_names = list(things), self._api_names()
         external_ids = external_ids_of(things)
         return [shown_quickly(thing, api_names, external_ids) for thing in things]
@@ -108,51 +108,51 @@ class Activities(Listed, Retrieved):
     def page_of_log(
         self, queryset: Any, position: log_reader.Position, limit: int
     ) -> log_reader.Page[log_reader.ActivityRow] | log_reader.Page[Activity]:
-        """What the indexes of the log serve comes in three statements; everything else is looked for."""
+        """A page of the log: in three statements where its indexes serve the filters, else by a search."""
         parameters = self.request.query_params
         if narrows_by_more_than_the_log_orders(parameters):
             return log_reader.search(position, queryset, limit)
         filters = self.filterset_class(parameters, queryset)
         filters.form.is_valid()
-        given = filters.form.cleaned_data
-        types = given.get("activity_type")
+        cleaned = filters.form.cleaned_data
+        types = cleaned.get("activity_type")
         if types is None:
             types = list(ActivityType.objects.values_list("pk", flat=True))
-        people = [pk for pk in [given.get("person"), *(given.get("person__in") or ())] if pk is not None]
+        people = [pk for pk in [cleaned.get("person"), *(cleaned.get("person__in") or ())] if pk is not None]
         return log_reader.read(position, types, people or None, limit)
 
-    @extend_schema(request=ActivityGiven, responses={201: ActivityShown, 200: ActivityShown})
+    @extend_schema(request=ActivityInputSerializer, responses={201: ActivitySerializer, 200: ActivitySerializer})
     def create(self, request: Any) -> Response:
         """Record one activity. 200 when its external id was recorded before with the same content."""
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
             recorder.count_refused([recording_stream.named_type(request.data)], self.source)
-            raise self._refusal(row)
+            raise self._error_of(row)
         (outcome,) = recorder.record([row], self.source)
         if outcome.status is Status.REFUSED:
-            raise self._refusal(outcome.problems)
+            raise self._error_of(outcome.problems)
         activity = self.get_queryset().get(pk=outcome.activity_id)
         name_people(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
-        return self.shown(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
+        return self.response_for(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
 
-    @extend_schema(request=BatchGiven, responses=BatchShown)
+    @extend_schema(request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Record up to 1,000 activities in one transaction; each row is added or refused on its own."""
         return self._record(dry_run=False)
 
-    @extend_schema(request=BatchGiven, responses=ValidatedShown)
+    @extend_schema(request=BatchInputSerializer, responses=ValidatedSerializer)
     @action(["POST"], detail=False)
     def validate(self, request: Any) -> Response:
         """Check up to 1,000 activities as recording would, and keep nothing."""
         return self._record(dry_run=True)
 
     @extend_schema(
-        request={STREAM: ActivityGiven},
+        request={STREAM: ActivityInputSerializer},
         responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome a line, then their sum.")},
     )
-    @action(["POST"], detail=False, parser_classes=[Lines])
+    @action(["POST"], detail=False, parser_classes=[NDJSONParser])
     def stream(self, request: Any) -> Any:
         """Record any number of activities, one JSON object a line.
 
@@ -163,7 +163,7 @@ class Activities(Listed, Retrieved):
         raw = request._request
         if raw.content_type != STREAM:
             raise UnsupportedMediaType(raw.content_type)
-        # what has no length is read to the end that the server marks
+        # a body without a length is read to the end that the server marks
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         body = raw.META["wsgi.input"] if is_marked else raw
         key = getattr(raw, "idempotency_key", None) or ""
@@ -180,28 +180,28 @@ class Activities(Listed, Retrieved):
     def _record(self, dry_run: bool) -> Response:
         refuse_unknown_members(self.request.data, ("activities",))
         receiver = self._receiver()
-        given = rows_of(self.request.data, "activities")
-        translated = [receiver.translate(row) for row in given]
-        good = [row for row in translated if isinstance(row, NewActivity)]
-        outcomes = iter(recorder.record(good, self.source, dry_run=dry_run))
-        if not dry_run and len(good) < len(given):
-            misshapen = [row for row, read in zip(given, translated, strict=True) if isinstance(read, list)]
+        rows = rows_of(self.request.data, "activities")
+        translated = [receiver.translate(row) for row in rows]
+        valid_rows = [row for row in translated if isinstance(row, NewActivity)]
+        outcomes = iter(recorder.record(valid_rows, self.source, dry_run=dry_run))
+        if not dry_run and len(valid_rows) < len(rows):
+            misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
             recorder.count_refused([recording_stream.named_type(row) for row in misshapen], self.source)
         results = []
         for index, row in enumerate(translated):
-            shown = (
+            result = (
                 recording_stream.shown(next(outcomes))
                 if isinstance(row, NewActivity)
                 else recording_stream.refused(row)
             )
-            if dry_run and shown["status"] == Status.ADDED:
-                shown = {"status": "valid"}
-            results.append({"index": index, **shown})
+            if dry_run and result["status"] == Status.ADDED:
+                result = {"status": "valid"}
+            results.append({"index": index, **result})
         words = ("valid" if dry_run else "added", "repeated", "refused")
         sums = {word: sum(result["status"] == word for result in results) for word in words}
         return Response({**sums, "results": results})
 
-    def _refusal(self, problems: Any) -> Exception:
+    def _error_of(self, problems: Any) -> Exception:
         if any(problem.code == Code.NOT_ALLOWED for problem in problems):
             return NotAllowedError(*problems)
         if all(problem.code == Code.EXTERNAL_ID_REUSED for problem in problems):

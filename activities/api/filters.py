@@ -31,9 +31,9 @@ from people.rest.filters import (
 )
 
 MAX_VALUES = 300
-MAX_SAME_KEY = 1_000  # activities of one external id that a list is made of
+MAX_SAME_KEY = 1_000  # activities of one external id that a list takes
 ATTRIBUTE = "attributes."
-OF_THE_LOG = frozenset({"activity_type", "person", "person__in"})  # what the log's indexes serve
+LOG_FILTERS = frozenset({"activity_type", "person", "person__in"})  # filters that the log's indexes serve
 
 STATES = {
     "draft": Q(live=None, retired_at=None),
@@ -43,8 +43,8 @@ STATES = {
 }
 
 
-def _shown(attribute: str) -> Coalesce:
-    """Of the version people see: the live one, or the draft before the first approval."""
+def _displayed(attribute: str) -> Coalesce:
+    """An attribute of the live version, or of the draft before the first approval."""
     return Coalesce(F(f"live__{attribute}"), F(f"draft__{attribute}"))
 
 
@@ -53,15 +53,15 @@ class ActivityTypeFilters(Filters):
         model = ActivityType
         fields = ()
 
-    search = SearchFilter("api_name", _shown("name"), _shown("filter_name"), _shown("trigger_name"))
+    search = SearchFilter("api_name", _displayed("name"), _displayed("filter_name"), _displayed("trigger_name"))
     state = WordsFilter(STATES)
     typed = {
         "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
         "api_name": Column("string", is_nullable=False),
-        "name": Column("string", _shown("name"), is_nullable=False),
-        "filter_name": Column("string", _shown("filter_name"), is_nullable=False),
-        "trigger_name": Column("string", _shown("trigger_name"), is_nullable=False),
-        "description": Column("text", _shown("description"), is_nullable=False, operators=("contains",)),
+        "name": Column("string", _displayed("name"), is_nullable=False),
+        "filter_name": Column("string", _displayed("filter_name"), is_nullable=False),
+        "trigger_name": Column("string", _displayed("trigger_name"), is_nullable=False),
+        "description": Column("text", _displayed("description"), is_nullable=False, operators=("contains",)),
         "is_standard": Column("boolean", is_nullable=False),
         "live": Column("integer", "live__number", operators=("", "isempty")),
         "draft": Column("integer", "draft", operators=("isempty",)),
@@ -79,27 +79,27 @@ class ActivityTypeFilters(Filters):
 
 
 class TypesField(forms.Field):
-    """Reads a list with commas of activity types, by API name or id, into their ids."""
+    """A list with commas of activity types, by API name or id; cleaned to their ids."""
 
     def clean(self, value: Any) -> Any:
         if value is None:
             return None
-        given = value.split(",")
-        if len(given) > MAX_VALUES:
+        references = value.split(",")
+        if len(references) > MAX_VALUES:
             raise forms.ValidationError(_("at most 300 values"), Code.TOO_MANY_VALUES)
-        names = [word for word in given if checks.API_NAME.fullmatch(word)]
-        numbers = [int(word) for word in given if word.isascii() and word.isdigit() and len(word) <= 9]
-        found = dict(
+        names = [word for word in references if checks.API_NAME.fullmatch(word)]
+        numbers = [int(word) for word in references if word.isascii() and word.isdigit() and len(word) <= 9]
+        ids_by_name = dict(
             ActivityType.objects.existing()
             .filter(Q(api_name__in=names) | Q(pk__in=numbers))
             .values_list("api_name", "pk")
         )
-        known = {*found, *(str(pk) for pk in found.values())}
-        for word in given:
+        known = {*ids_by_name, *(str(pk) for pk in ids_by_name.values())}
+        for word in references:
             if word not in known:
                 parameters = {"expected": _("an activity type's API name or id"), "got": show(word)}
                 raise forms.ValidationError(_("there is no activity type '%(got)s'"), Code.UNKNOWN_TYPE, parameters)
-        return sorted(found.values())
+        return sorted(ids_by_name.values())
 
 
 class TypesFilter(django_filters.Filter):
@@ -112,10 +112,10 @@ class TypesFilter(django_filters.Filter):
 
 
 class EmailFilter(TypedFilter):
-    """Activities of the people who have an e-mail address."""
+    """Activities of the people with an e-mail address."""
 
     def __init__(self) -> None:
-        super().__init__(None, "email", Column("email").taken()[0], "Of everybody with this address.")
+        super().__init__(None, "email", Column("email").allowed_operators()[0], "Of everybody with this address.")
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
@@ -125,10 +125,10 @@ class EmailFilter(TypedFilter):
 
 
 class ExternalIdField(ValueField):
-    """Reads one external id, which is compared exactly."""
+    """One external id, compared exactly."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(data_type="string", operator=Column("string").taken()[0], **options)
+        super().__init__(data_type="string", operator=Column("string").allowed_operators()[0], **options)
 
     def clean(self, value: Any) -> Any:
         if value is not None:
@@ -137,26 +137,26 @@ class ExternalIdField(ValueField):
 
 
 class ExternalIdFilter(django_filters.Filter):
-    """Activities recorded with an external id, of the people and types that are asked for besides."""
+    """Activities recorded with an external id, of the people and types of the other parameters."""
 
     field_class = ExternalIdField
     description = "As it was sent, exactly. With more than 1,000 of them, name a person or a type, too."
-    schema = TypedFilter(None, "string", Column("string").taken()[0]).schema
+    schema = TypedFilter(None, "string", Column("string").allowed_operators()[0]).schema
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
             return queryset
-        given = self.parent.form.cleaned_data
-        people = [pk for pk in [given.get("person"), *(given.get("person__in") or ())] if pk is not None]
-        found = external_ids.activities_with(value, people or None, given.get("activity_type"), MAX_SAME_KEY + 1)
-        if len(found) > MAX_SAME_KEY:
+        filters = self.parent.form.cleaned_data
+        people = [pk for pk in [filters.get("person"), *(filters.get("person__in") or ())] if pk is not None]
+        ids = external_ids.activities_with(value, people or None, filters.get("activity_type"), MAX_SAME_KEY + 1)
+        if len(ids) > MAX_SAME_KEY:
             message = _("More than 1,000 activities have this external id. Name a person or an activity type, too.")
             raise BadQueryError(Problem(Code.TOO_MANY_VALUES, message, ("external_id",)))
-        return queryset.filter(pk__in=found)
+        return queryset.filter(pk__in=ids)
 
 
 class ActivityFilters(Filters):
-    """`attributes.amount__gt=500` compares a field that some approved version has, as its data type does."""
+    """Filters of activities. `attributes.amount__gt=500` compares a field of an approved version by its data type."""
 
     class Meta:
         model = Activity
@@ -188,32 +188,32 @@ class ActivityFilters(Filters):
         return self.form.cleaned_data.get("activity_type")
 
     def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
-        wanted = {name.removeprefix(ATTRIBUTE).partition("__")[0] for name in data if name.startswith(ATTRIBUTE)}
-        wanted = {name for name in wanted if checks.API_NAME.fullmatch(name)}
-        if not wanted:
+        api_names = {name.removeprefix(ATTRIBUTE).partition("__")[0] for name in data if name.startswith(ATTRIBUTE)}
+        api_names = {name for name in api_names if checks.API_NAME.fullmatch(name)}
+        if not api_names:
             return {}
-        known: dict[str, dict[str, list[ApprovedField]]] = {}
-        for field in ApprovedField.objects.filter(api_name__in=wanted).select_related("activity_type"):
-            if _is_asked_for(field.activity_type, data.get("activity_type")):
-                known.setdefault(field.api_name, {}).setdefault(field.data_type, []).append(field)
+        fields_by_name: dict[str, dict[str, list[ApprovedField]]] = {}
+        for field in ApprovedField.objects.filter(api_name__in=api_names).select_related("activity_type"):
+            if _is_in_filter(field.activity_type, data.get("activity_type")):
+                fields_by_name.setdefault(field.api_name, {}).setdefault(field.data_type, []).append(field)
         filters: dict[str, django_filters.Filter] = {}
-        for name, by_type in known.items():
-            # of two types whose fields share a name and not a data type, the first of the data types is meant
+        for name, by_type in fields_by_name.items():
+            # where types have fields of one name with different data types, the first data type applies
             data_type, fields = next(iter(sorted(by_type.items())))
             filters.update(typed_filters(ATTRIBUTE + name, _attribute(name, data_type, fields), Column(data_type)))
-        return {name: one for name, one in filters.items() if name in data}
+        return {name: item for name, item in filters.items() if name in data}
 
     @classmethod
-    def known(cls) -> list[str]:
-        return [*super().known(), f"{ATTRIBUTE}<api_name>"]
+    def parameter_names(cls) -> list[str]:
+        return [*super().parameter_names(), f"{ATTRIBUTE}<api_name>"]
 
 
-def _is_asked_for(activity_type: ActivityType, given: str | None) -> bool:
-    return given is None or not {activity_type.api_name, str(activity_type.pk)}.isdisjoint(given.split(","))
+def _is_in_filter(activity_type: ActivityType, references: str | None) -> bool:
+    return references is None or not {activity_type.api_name, str(activity_type.pk)}.isdisjoint(references.split(","))
 
 
 def _attribute(name: str, data_type: str, fields: list[ApprovedField]) -> Case:
-    """The value of a field, only cast in rows of the types that have it with this data type."""
+    """The value of a field, cast only in rows of types that have the field with this data type."""
     branches = []
     for is_primary, text in ((False, KeyTextTransform(name, "attributes")), (True, F("primary_value"))):
         ids = [field.activity_type_id for field in fields if field.is_primary is is_primary]
@@ -223,5 +223,5 @@ def _attribute(name: str, data_type: str, fields: list[ApprovedField]) -> Case:
 
 
 def narrows_by_more_than_the_log_orders(data: Any) -> bool:
-    """Whether the parameters ask for more than types and people, which the log's indexes serve."""
-    return not set(data) <= OF_THE_LOG | {"cursor", "page_size", "ordering", "fields"}
+    """True when the parameters filter by more than types and people, which the log's indexes serve."""
+    return not set(data) <= LOG_FILTERS | {"cursor", "page_size", "ordering", "fields"}

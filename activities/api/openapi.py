@@ -1,4 +1,4 @@
-"""Each approved type as a JSON Schema, so that clients can be generated and editors complete."""
+"""A JSON Schema of each approved type, for generated clients and the completion of editors."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ EXAMPLES: dict[str, Any] = {
 
 
 def typed_schemas() -> dict[str, dict[str, Any]]:
-    """Components by name: one a recordable type, and `ActivityGiven`, which is one of them by `activity_type`."""
+    """Components by name: one per recordable type, and `ActivityGiven`, the choice of them by `activity_type`."""
     types = list(ActivityType.objects.custom().recordable().with_versions())
-    typed = {f"{NAME}.{found.api_name}": _schema(found) for found in types}
+    typed = {f"{NAME}.{activity_type.api_name}": _schema(activity_type) for activity_type in types}
     if not typed:
         return {"PersonKey": PERSON_KEY}
     references = {name.removeprefix(f"{NAME}."): f"#/components/schemas/{name}" for name in typed}
@@ -35,7 +35,7 @@ def typed_schemas() -> dict[str, dict[str, Any]]:
         "discriminator": {"propertyName": "activity_type", "mapping": references},
     }
     attributes = {f"{ATTRIBUTES}.{row.api_name}": _attributes(row) for row in types}
-    # what is named stands before what names it, for generators that read once
+    # a component stands before its references, for generators that read once
     return {"PersonKey": PERSON_KEY, **attributes, **typed, NAME: whole}
 
 

@@ -1,4 +1,4 @@
-"""Refused activities over the native API: what is wrong with them, mending, replaying, putting aside."""
+"""Refused activities in the native API: list, correct, replay, dismiss."""
 
 from typing import Any
 
@@ -15,7 +15,16 @@ from people.core.errors import told
 from people.core.permissions import require
 from people.core.source import Channel
 from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
-from people.rest.viewsets import MAX_BATCH, FaultShown, Listed, Moment, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    MAX_BATCH,
+    ListMixin,
+    ProblemSerializer,
+    RetrieveMixin,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 State = RefusedActivity.State
 
@@ -45,12 +54,12 @@ class RefusedActivityFilters(Filters):
         "channel": "filtered by its word: source",
         "key": "keeps a retry from being a second row",
         "raw": "the row as it came",
-        "zone": "of the row's moments, which nobody looks up",
+        "zone": "of the row's moments, not a key to look rows up by",
         "problems": "filtered by the first one: code and field",
     }
 
 
-class RefusedActivityShown(Strict):
+class RefusedActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -60,10 +69,10 @@ class RefusedActivityShown(Strict):
     row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     times = serializers.IntegerField(help_text="How often it was sent and refused.")
-    first_at = Moment()
-    last_at = Moment()
+    first_at = UTCDateTimeField()
+    last_at = UTCDateTimeField()
     activity = serializers.IntegerField(source="activity_id", allow_null=True, help_text="Once it is recorded.")
-    settled_at = Moment(allow_null=True)
+    settled_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field({"type": "string", "enum": [channel.word for channel in Channel]})
     def get_source(self, refused: RefusedActivity) -> str:
@@ -73,42 +82,44 @@ class RefusedActivityShown(Strict):
     def get_row(self, refused: RefusedActivity) -> Any:
         return quarantine.read(refused.raw)
 
-    @extend_schema_field(FaultShown(many=True))
+    @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
-        return [told(one) for one in refused.problems]
+        return [told(problem) for problem in refused.problems]
 
 
-class IdsGiven(Strict):
-    ids = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH)
+class IdsInputSerializer(StrictSerializer):
+    ids = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH)
 
 
 @extend_schema_field({"type": ["string", "number", "boolean"]})
-class ValueGiven(serializers.JSONField):
-    """Any JSON value as it was read; DRF's own field takes no number with a fraction. The replay checks it."""
+class CorrectedValueField(serializers.JSONField):
+    """Any JSON value, unchanged: `serializers.JSONField` rejects exact decimals. The replay checks the value."""
 
     def to_internal_value(self, data: Any) -> Any:
         return data
 
 
-class CorrectionGiven(IdsGiven):
-    part = Text(max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field.")
-    value = ValueGiven(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+class CorrectionInputSerializer(IdsInputSerializer):
+    part = StrictCharField(
+        max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field."
+    )
+    value = CorrectedValueField(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
 
 
-class ReplayedShown(Strict):
+class ReplayedSerializer(StrictSerializer):
     recorded = serializers.IntegerField()
     refused = serializers.IntegerField()
 
 
-class ChangedShown(Strict):
+class ChangedSerializer(StrictSerializer):
     changed = serializers.IntegerField()
 
 
-class Quarantine(Listed, Retrieved):
+class QuarantineViewSet(ListMixin, RetrieveMixin):
     """Activities that were refused, kept for a while to be mended and replayed: the caller's own, or everybody's."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")
-    serializer_class = RefusedActivityShown
+    serializer_class = RefusedActivitySerializer
     filterset_class = RefusedActivityFilters
     orderings = ("id", "-id", "last_at", "-last_at")
     rights = {
@@ -124,24 +135,24 @@ class Quarantine(Listed, Retrieved):
             require(self.request.user, recording_replay.RIGHT)
         return recording_replay.visible_to(self.request.user).select_related("activity_type")
 
-    @extend_schema(request=IdsGiven, responses=ReplayedShown)
+    @extend_schema(request=IdsInputSerializer, responses=ReplayedSerializer)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        done = recording_replay.replay(self.given(IdsGiven)["ids"], request.user)
-        return Response({"recorded": done.recorded, "refused": done.refused})
+        result = recording_replay.replay(self.validated_body(IdsInputSerializer)["ids"], request.user)
+        return Response({"recorded": result.recorded, "refused": result.refused})
 
-    @extend_schema(request=IdsGiven, responses=ChangedShown)
+    @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def dismiss(self, request: Any) -> Response:
         """Put waiting rows aside."""
-        return Response({"changed": recording_replay.dismiss(self.given(IdsGiven)["ids"], request.user)})
+        return Response(
+            {"changed": recording_replay.dismiss(self.validated_body(IdsInputSerializer)["ids"], request.user)}
+        )
 
-    @extend_schema(request=CorrectionGiven, responses=ChangedShown)
+    @extend_schema(request=CorrectionInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
-        given = self.given(CorrectionGiven)
-        return Response(
-            {"changed": recording_replay.correct(given["ids"], given["part"], given["value"], request.user)}
-        )
+        body = self.validated_body(CorrectionInputSerializer)
+        return Response({"changed": recording_replay.correct(body["ids"], body["part"], body["value"], request.user)})

@@ -1,7 +1,7 @@
-"""Activity types and activities as the native API's JSON has them.
+"""Serializers of activity types and activities.
 
-A serializer's `fields` member below is the JSON member of that name: REST framework takes declared fields out of
-the class, so it does not hide `Serializer.fields`.
+The attribute `fields` of a serializer below is the JSON member of that name. REST framework removes declared fields
+from the class, so the attribute does not hide `Serializer.fields`.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,20 @@ from people.core.source import Channel
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_ID
 from people.datatypes.registry import BY_NAME
-from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Strict, Text, YesNo
+from people.rest.viewsets import (
+    MAX_BATCH,
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
 MAX_TEXT = 30_000
 
 
-class FieldShown(Strict):
+class ActivityFieldSerializer(StrictSerializer):
     api_name = serializers.CharField()
     name = serializers.CharField()
     data_type = serializers.CharField()
@@ -32,7 +39,7 @@ class FieldShown(Strict):
     is_primary = serializers.BooleanField()
 
 
-class VersionShown(Strict):
+class VersionSerializer(StrictSerializer):
     """One shape of a type; the draft has no number."""
 
     number = serializers.IntegerField(allow_null=True)
@@ -40,91 +47,93 @@ class VersionShown(Strict):
     description = serializers.CharField()
     filter_name = serializers.CharField()
     trigger_name = serializers.CharField()
-    fields = FieldShown(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    created_at = Moment()
-    approved_at = Moment(allow_null=True)
+    fields = ActivityFieldSerializer(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    created_at = UTCDateTimeField()
+    approved_at = UTCDateTimeField(allow_null=True)
     return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
 
 
-class TypeShown(Strict):
+class ActivityTypeSerializer(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     name = serializers.CharField(source="shown.name", help_text="Of the live version, or of a first draft.")
     state = serializers.ChoiceField([state.value for state in ActivityType.State])
     is_standard = serializers.BooleanField()
-    live = VersionShown(allow_null=True)
-    draft = VersionShown(allow_null=True)
+    live = VersionSerializer(allow_null=True)
+    draft = VersionSerializer(allow_null=True)
     folder = serializers.IntegerField(source="folder_id", allow_null=True)
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
-    created_at = Moment()
-    updated_at = Moment()
-    retired_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+    retired_at = UTCDateTimeField(allow_null=True)
 
 
-class FieldChange(Strict):
-    name = Text(max_length=255)
+class FieldChangeSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES)
-    description = Text(max_length=MAX_TEXT, allow_blank=True)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
 
 
-class FieldGiven(Strict):
-    api_name = Text(max_length=255, required=False, help_text="Proposed from the name by default.")
-    name = Text(max_length=255)
+class ActivityFieldInputSerializer(StrictSerializer):
+    api_name = StrictCharField(max_length=255, required=False, help_text="Proposed from the name by default.")
+    name = StrictCharField(max_length=255)
     data_type = serializers.ChoiceField(DATA_TYPES, default="string")
-    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
-    is_primary = YesNo(default=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
+    is_primary = StrictBooleanField(default=False)
 
 
-def spec(given: dict[str, Any]) -> FieldSpec:
-    return FieldSpec(**{"api_name": name_proposals.api_name(given["name"]), **given})
+def spec(body: dict[str, Any]) -> FieldSpec:
+    """The field of a validated body; without an API name, one is proposed from the name."""
+    return FieldSpec(**{"api_name": name_proposals.api_name(body["name"]), **body})
 
 
-class NamesGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(max_length=MAX_TEXT, allow_blank=True)
-    filter_name = Text(max_length=255)
-    trigger_name = Text(max_length=255)
-    api_name = Text(max_length=255, help_text="Fixed at the first approval.")
+class NamesInputSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
+    filter_name = StrictCharField(max_length=255)
+    trigger_name = StrictCharField(max_length=255)
+    api_name = StrictCharField(max_length=255, help_text="Fixed at the first approval.")
 
 
-class TypeGiven(Strict):
+class ActivityTypeInputSerializer(StrictSerializer):
     """What is left out of the names is proposed from `name`: "Deposit Check" is filtered as "Deposited Check"."""
 
-    name = Text(max_length=255)
-    api_name = Text(max_length=255, required=False)
-    filter_name = Text(max_length=255, required=False)
-    trigger_name = Text(max_length=255, required=False)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, default="")
-    fields = FieldGiven(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    name = StrictCharField(max_length=255)
+    api_name = StrictCharField(max_length=255, required=False)
+    filter_name = StrictCharField(max_length=255, required=False)
+    trigger_name = StrictCharField(max_length=255, required=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
+    fields = ActivityFieldInputSerializer(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-def names(given: dict[str, Any]) -> Names:
-    proposed = name_proposals.propose(given["name"])
+def names(body: dict[str, Any]) -> Names:
+    """The names in a validated body; missing ones are proposed from `name`."""
+    proposed = name_proposals.propose(body["name"])
     return Names(
-        given.get("api_name", proposed.api_name),
-        given["name"],
-        given.get("filter_name", proposed.filter_name),
-        given.get("trigger_name", proposed.trigger_name),
-        given["description"],
+        body.get("api_name", proposed.api_name),
+        body["name"],
+        body.get("filter_name", proposed.filter_name),
+        body.get("trigger_name", proposed.trigger_name),
+        body["description"],
     )
 
 
-class FieldsGiven(Strict):
-    fields = FieldGiven(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+class FieldsInputSerializer(StrictSerializer):
+    fields = ActivityFieldInputSerializer(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class ReasonGiven(Strict):
-    reason = Text(max_length=MAX_TEXT)
+class ReasonInputSerializer(StrictSerializer):
+    reason = StrictCharField(max_length=MAX_TEXT)
 
 
-class ActivityShown(Strict):
+class ActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     person = serializers.IntegerField(source="person_id")
     activity_type = serializers.SerializerMethodField(help_text="API name.")
     version = serializers.IntegerField(help_text="The version of the type that checked it.")
     external_id = serializers.SerializerMethodField(help_text="What the sender called it; null for none.")
-    occurred_at = Moment()
-    recorded_at = Moment()
+    occurred_at = UTCDateTimeField()
+    recorded_at = UTCDateTimeField()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.SerializerMethodField()
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -151,7 +160,7 @@ _SOURCES = {int(channel): channel.word for channel in Channel}
 
 
 def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]) -> dict[str, Any]:
-    """What `ActivityShown` makes of an activity, without a field object a value."""
+    """The representation that `ActivitySerializer` makes of an activity, without a field object per value."""
     return {
         "id": activity.id,
         "person": activity.person_id,
@@ -169,7 +178,7 @@ def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Map
     }
 
 
-# a component of its own: generators make no class of an object inside a choice
+# a separate component: generators make no class for an object inside a choice
 PERSON_KEY = {
     "type": "object",
     "minProperties": 1,
@@ -186,15 +195,15 @@ PERSON = {
 
 
 @extend_schema_field(PERSON)
-class PersonGiven(serializers.JSONField):
+class PersonReferenceField(serializers.JSONField):
     """Documents how a row names its person; `receiving` reads it."""
 
 
-class ActivityGiven(Strict):
+class ActivityInputSerializer(StrictSerializer):
     """Documents one activity to record; `receiving` reads it, and the type's live version checks it."""
 
     activity_type = serializers.CharField(help_text="API name of an approved type.")
-    person = PersonGiven()
+    person = PersonReferenceField()
     occurred_at = serializers.DateTimeField(help_text="ISO 8601; UTC without a zone.")
     primary_value = serializers.JSONField(required=False, help_text="What it is about.")
     attributes = serializers.DictField(required=False, help_text="Secondary fields by API name.")
@@ -204,28 +213,28 @@ class ActivityGiven(Strict):
     create_person = serializers.BooleanField(required=False, help_text="Create the person when there is none.")
 
 
-class BatchGiven(Strict):
+class BatchInputSerializer(StrictSerializer):
     activities: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
-        child=ActivityGiven(), min_length=1, max_length=MAX_BATCH
+        child=ActivityInputSerializer(), min_length=1, max_length=MAX_BATCH
     )
 
 
-class OutcomeShown(Strict):
+class OutcomeSerializer(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["added", "repeated", "refused", "valid"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class BatchShown(Strict):
+class BatchSerializer(StrictSerializer):
     added = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = OutcomeShown(many=True, help_text="One a row, in order.")
+    results = OutcomeSerializer(many=True, help_text="One a row, in order.")
 
 
-class ValidatedShown(Strict):
+class ValidatedSerializer(StrictSerializer):
     valid = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = OutcomeShown(many=True)
+    results = OutcomeSerializer(many=True)

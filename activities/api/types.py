@@ -11,14 +11,14 @@ from rest_framework.response import Response
 from activities.api.activities import VIEW
 from activities.api.filters import ActivityTypeFilters
 from activities.api.serializers import (
-    FieldChange,
-    FieldsGiven,
-    FieldShown,
-    NamesGiven,
-    ReasonGiven,
-    TypeGiven,
-    TypeShown,
-    VersionShown,
+    ActivityFieldSerializer,
+    ActivityTypeInputSerializer,
+    ActivityTypeSerializer,
+    FieldChangeSerializer,
+    FieldsInputSerializer,
+    NamesInputSerializer,
+    ReasonInputSerializer,
+    VersionSerializer,
     names,
     spec,
 )
@@ -27,10 +27,10 @@ from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.definitions import checks, drafts, lifecycle
-from people.rest.viewsets import Listed, Retrieved
+from people.rest.viewsets import ListMixin, RetrieveMixin
 
 
-class ActivityTypes(Listed, Retrieved):
+class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     """What can happen. Changes go to a draft; people and programs see the live version until it is approved."""
 
     queryset = (
@@ -38,7 +38,7 @@ class ActivityTypes(Listed, Retrieved):
         .select_related("live", "draft", "owner")
         .prefetch_related("live__fields", "draft__fields")
     )
-    serializer_class = TypeShown
+    serializer_class = ActivityTypeSerializer
     filterset_class = ActivityTypeFilters
     lookup_value_converter = "str"
     orderings = ("id", "-id", "api_name", "-api_name")
@@ -51,7 +51,7 @@ class ActivityTypes(Listed, Retrieved):
         "partial_update": EDIT,
         "destroy": DELETE,
         "undelete": DELETE,
-        "fields": None,  # each method asks for its own
+        "fields": None,  # each method requires its own right
         "field": EDIT,
         "approve": APPROVE,
         "return_draft": APPROVE,
@@ -62,140 +62,166 @@ class ActivityTypes(Listed, Retrieved):
 
     def get_object(self) -> ActivityType:
         """By id or API name; an API name always has a letter."""
-        found = self._of_reference(self.filter_queryset(self.get_queryset()))
-        if found is None:
+        activity_type = self._by_reference(self.filter_queryset(self.get_queryset()))
+        if activity_type is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such activity type.")))
-        return found
+        return activity_type
 
-    def _of_reference(self, types: Any) -> ActivityType | None:
+    def _by_reference(self, types: Any) -> ActivityType | None:
         reference = self.kwargs["pk"]
-        by = {"pk": int(reference[:10])} if reference.isascii() and reference.isdigit() else {"api_name": reference}
-        return types.filter(**by).first() if "pk" in by or checks.API_NAME.fullmatch(reference) else None
+        if reference.isascii() and reference.isdigit():
+            return types.filter(pk=int(reference[:10])).first()
+        return types.filter(api_name=reference).first() if checks.API_NAME.fullmatch(reference) else None
 
-    def revision(self, found: ActivityType) -> str:
-        live = found.live.number if found.live else 0
-        draft = f"{found.draft.pk}.{found.draft.revision}" if found.draft else "0"
-        return f"{found.pk}-{live}-{draft}-{found.state}"
+    def revision(self, activity_type: ActivityType) -> str:
+        live = activity_type.live.number if activity_type.live else 0
+        draft = f"{activity_type.draft.pk}.{activity_type.draft.revision}" if activity_type.draft else "0"
+        return f"{activity_type.pk}-{live}-{draft}-{activity_type.state}"
 
-    @extend_schema(request=TypeGiven, responses={201: TypeShown})
+    @extend_schema(request=ActivityTypeInputSerializer, responses={201: ActivityTypeSerializer})
     def create(self, request: Any) -> Response:
         """Create a type with a draft. Names that are left out are proposed."""
-        given = self.given(TypeGiven)
-        made = lifecycle.create(ACTIVITY_TYPES, names(given), [spec(field) for field in given["fields"]], request.user)
-        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        body = self.validated_body(ActivityTypeInputSerializer)
+        fields = [spec(field) for field in body["fields"]]
+        activity_type = lifecycle.create(ACTIVITY_TYPES, names(body), fields, request.user)
+        location = f"{request.build_absolute_uri()}/{activity_type.pk}"
+        return self._response_for_pk(activity_type.pk, 201, Location=location)
 
-    @extend_schema(request=NamesGiven, responses=TypeShown)
+    @extend_schema(request=NamesInputSerializer, responses=ActivityTypeSerializer)
     def partial_update(self, request: Any, pk: str) -> Response:
         """Change names and description of the draft; opens one when there is none."""
         return self._edit(
-            lambda found, expected: drafts.edit(found, request.user, expected, **self.given(NamesGiven, True))
+            lambda activity_type, expected: drafts.edit(
+                activity_type, request.user, expected, **self.validated_body(NamesInputSerializer, True)
+            )
         )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: str) -> Response:
         """Delete a type. One that was approved is hidden: its activities stay, its id and API name are not reused."""
-        found = self.get_object()
-        self.require_match(found)
-        lifecycle.delete(found, request.user)
+        activity_type = self.get_object()
+        self.require_match(activity_type)
+        lifecycle.delete(activity_type, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def undelete(self, request: Any, pk: str) -> Response:
         """Bring a deleted type back as it was. 409 when it is not deleted, or when another has taken its name."""
         deleted = self.queryset.model.objects.exclude(deleted_at=None)
-        lifecycle.undelete(self._of_reference(deleted) or self.get_object(), request.user)
-        return self._now(self.get_object().pk)
+        lifecycle.undelete(self._by_reference(deleted) or self.get_object(), request.user)
+        return self._response_for_pk(self.get_object().pk)
 
-    @extend_schema(methods=["GET"], responses=FieldShown(many=True), operation_id="activity_types_fields_list")
     @extend_schema(
-        methods=["POST"], request=FieldsGiven, responses={201: TypeShown}, operation_id="activity_types_fields_add"
+        methods=["GET"], responses=ActivityFieldSerializer(many=True), operation_id="activity_types_fields_list"
     )
-    @extend_schema(methods=["PUT"], request=FieldsGiven, responses=TypeShown, operation_id="activity_types_fields_set")
+    @extend_schema(
+        methods=["POST"],
+        request=FieldsInputSerializer,
+        responses={201: ActivityTypeSerializer},
+        operation_id="activity_types_fields_add",
+    )
+    @extend_schema(
+        methods=["PUT"],
+        request=FieldsInputSerializer,
+        responses=ActivityTypeSerializer,
+        operation_id="activity_types_fields_set",
+    )
     @action(["GET", "POST", "PUT"], detail=True, pagination_class=None, filter_backends=())
     def fields(self, request: Any, pk: str) -> Response:
         """The fields of the draft, or of the live version without one. POST adds, PUT sets all, in order."""
         self.require(VIEW if request.method in {"GET", "HEAD"} else EDIT)
-        found = self.get_object()
+        activity_type = self.get_object()
         if request.method in {"GET", "HEAD"}:
-            version = found.draft or found.live
-            return Response(FieldShown(version.fields.all() if version else (), many=True).data)
-        given = [spec(field) for field in self.given(FieldsGiven)["fields"]]
+            version = activity_type.draft or activity_type.live
+            return Response(ActivityFieldSerializer(version.fields.all() if version else (), many=True).data)
+        specs = [spec(field) for field in self.validated_body(FieldsInputSerializer)["fields"]]
         verb = drafts.add_fields if request.method == "POST" else drafts.set_fields
         return self._edit(
-            lambda one, expected: verb(one, given, request.user, expected), 201 if request.method == "POST" else 200
+            lambda activity_type, expected: verb(activity_type, specs, request.user, expected),
+            201 if request.method == "POST" else 200,
         )
 
     @extend_schema(
-        methods=["PATCH"], request=FieldChange, responses=TypeShown, operation_id="activity_types_fields_change"
+        methods=["PATCH"],
+        request=FieldChangeSerializer,
+        responses=ActivityTypeSerializer,
+        operation_id="activity_types_fields_change",
     )
     @extend_schema(
-        methods=["DELETE"], request=None, responses={200: TypeShown}, operation_id="activity_types_fields_remove"
+        methods=["DELETE"],
+        request=None,
+        responses={200: ActivityTypeSerializer},
+        operation_id="activity_types_fields_remove",
     )
     @action(["PATCH", "DELETE"], detail=True, url_path="fields/<str:api_name>")
     def field(self, request: Any, pk: str, api_name: str) -> Response:
         """Change one field of the draft, or take it out; activities recorded before keep their values."""
         if request.method == "DELETE":
-            return self._edit(lambda found, expected: drafts.remove_fields(found, [api_name], request.user, expected))
-        change = {api_name: self.given(FieldChange, True)}
-        return self._edit(lambda found, expected: drafts.change_fields(found, change, request.user, expected))
+            return self._edit(
+                lambda activity_type, expected: drafts.remove_fields(activity_type, [api_name], request.user, expected)
+            )
+        change = {api_name: self.validated_body(FieldChangeSerializer, True)}
+        return self._edit(
+            lambda activity_type, expected: drafts.change_fields(activity_type, change, request.user, expected)
+        )
 
-    @extend_schema(responses=VersionShown(many=True), operation_id="activity_types_versions_list")
+    @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
         """Every approved version, oldest first; none ever changes."""
-        return Response(VersionShown(self._versions(), many=True).data)
+        return Response(VersionSerializer(self._versions(), many=True).data)
 
-    @extend_schema(responses=VersionShown, operation_id="activity_types_versions_retrieve")
+    @extend_schema(responses=VersionSerializer, operation_id="activity_types_versions_retrieve")
     @action(["GET"], detail=True, url_path="versions/<int:number>")
     def version(self, request: Any, pk: str, number: int) -> Response:
         """One approved version."""
-        found = self._versions().filter(number=number).first()
-        if found is None:
+        version = self._versions().filter(number=number).first()
+        if version is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such version.")))
-        return Response(VersionShown(found).data)
+        return Response(VersionSerializer(version).data)
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def approve(self, request: Any, pk: str) -> Response:
         """Make the draft the live version; recording with it starts at once. With If-Match: the one you saw."""
-        return self._edit(lambda found, expected: lifecycle.approve(found, request.user, expected))
+        return self._edit(lambda activity_type, expected: lifecycle.approve(activity_type, request.user, expected))
 
-    @extend_schema(request=ReasonGiven, responses=TypeShown)
+    @extend_schema(request=ReasonInputSerializer, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="return")
     def return_draft(self, request: Any, pk: str) -> Response:
         """Send the draft back to its editors, saying why."""
-        reason = self.given(ReasonGiven)["reason"]
-        return self._edit(lambda found, _expected: lifecycle.return_draft(found, request.user, reason))
+        reason = self.validated_body(ReasonInputSerializer)["reason"]
+        return self._edit(lambda activity_type, _expected: lifecycle.return_draft(activity_type, request.user, reason))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="discard-draft")
     def discard_draft(self, request: Any, pk: str) -> Response:
         """Throw the draft away; the live version stays as it is."""
-        return self._edit(lambda found, _expected: lifecycle.discard_draft(found, request.user))
+        return self._edit(lambda activity_type, _expected: lifecycle.discard_draft(activity_type, request.user))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def retire(self, request: Any, pk: str) -> Response:
         """Take no more activities of the type; those there are stay usable."""
-        return self._edit(lambda found, _expected: lifecycle.retire(found, request.user))
+        return self._edit(lambda activity_type, _expected: lifecycle.retire(activity_type, request.user))
 
-    @extend_schema(request=None, responses=TypeShown)
+    @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: str) -> Response:
         """Let a retired type take activities again."""
-        return self._edit(lambda found, _expected: lifecycle.restore(found, request.user))
+        return self._edit(lambda activity_type, _expected: lifecycle.restore(activity_type, request.user))
 
     def _edit(self, verb: Any, status: int = 200) -> Response:
-        """Do `verb` to the type with the revision that If-Match stands for, and show what became of it."""
-        found = self.get_object()
-        self.require_match(found)
-        with self.expecting(found.draft.revision if found.draft else 0) as expected:
-            verb(found, expected)
-        return self._now(found.pk, status)
+        """Call `verb` with the type and the revision that If-Match requires; respond with the changed type."""
+        activity_type = self.get_object()
+        self.require_match(activity_type)
+        with self.expecting(activity_type.draft.revision if activity_type.draft else 0) as expected:
+            verb(activity_type, expected)
+        return self._response_for_pk(activity_type.pk, status)
 
-    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+    def _response_for_pk(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
     def _versions(self) -> Any:
         fields = Prefetch("fields", ActivityField.objects.all())

@@ -1,4 +1,4 @@
-"""Who asks, and may they?"""
+"""Authentication and permissions of the native API."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from people.core.permissions import require
 
 
 class BearerAuthentication(BaseAuthentication):
-    """The holder of the token that the channel found (see `config.api.middleware`)."""
+    """Authenticates the holder of the bearer token, which `config.api.middleware` has looked up."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
         holder = getattr(request._request, "holder", None)
@@ -23,20 +23,20 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class MayReadDocs(BasePermission):
-    """Whoever is signed in or has a token; with API_DOCS_PUBLIC, everybody."""
+    """Allows authenticated users; with API_DOCS_PUBLIC, all requests."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return settings.API_DOCS_PUBLIC or bool(request.user and request.user.is_authenticated)
 
 
 class HasNamedRight(BasePermission):
-    """The right that the view's table `rights` names for the action; what is not in the table is refused."""
+    """Requires the right of the action in the view's table `rights`; an action without an entry is rejected."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user or not request.user.is_authenticated:
             return False
         action = getattr(view, "action", None)
-        if action in (None, "metadata"):  # a method that the view does not take: 405 follows; OPTIONS
+        if action in (None, "metadata"):  # an unsupported method, which 405 follows, or OPTIONS
             return True
         right = view.rights[action]
         if right is not None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says besides its operations: server, tags, examples, descriptions of parameters."""
+"""Parts of the OpenAPI document besides its operations: server, tags, examples, descriptions of parameters."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ TAGS = {
     "oauth": "Tokens for programs.",
     "me": "Who is asking, and with which rights.",
 }
-# the suffix of a filter: what it finds
+# descriptions of filters, by suffix
 LOOKUPS = {
     "": "is this",
     "not": "is not this; rows without a value are found, too",
@@ -44,7 +44,7 @@ PARAMETERS = {
     "format": "json, or the page that shows it.",
 }
 RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-# values that mean something, by the name of the member
+# telling examples, by the name of the member
 VALUES: Mapping[str, Any] = {
     "email": "ann@example.com",
     "name": "Webinar guests",
@@ -82,11 +82,11 @@ VALUES: Mapping[str, Any] = {
     "fields": {"plan": "gold"},
     "label": "Plan",
 }
-SHOWN_MEMBERS = 6  # of a body that needs none
+SHOWN_MEMBERS = 6  # in the example of a body without required members
 
 
-def describe_surroundings(document: Json, request: Any) -> None:
-    """Add the server, the tags that operations have, examples of bodies, and what parameters lack."""
+def add_surroundings(document: Json, request: Any) -> None:
+    """Add the server, the tags of the operations, examples of bodies, and missing descriptions of parameters."""
     base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
     document["servers"] = [{"url": base or "/", "description": "This installation."}]
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
@@ -95,20 +95,21 @@ def describe_surroundings(document: Json, request: Any) -> None:
     schemas = document["components"]["schemas"]
     for path, operation in operations(document):
         for parameter in operation.get("parameters", ()):
-            parameter["description"] = parameter.get("description") or _about(parameter, path)
+            parameter["description"] = parameter.get("description") or _parameter_description(parameter, path)
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if body and "$ref" in body.get("schema", {}) and "examples" not in body:
             body["example"] = example(body["schema"], schemas)
 
 
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
+    """Path and operation of every method in the document."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             if method != "parameters":
                 yield path, operation
 
 
-def _about(parameter: Json, path: str) -> str:
+def _parameter_description(parameter: Json, path: str) -> str:
     name = parameter["name"]
     if parameter["in"] == "path":
         before = re.search(rf"([a-z-]+)/\{{{name}\}}", path)
@@ -122,32 +123,33 @@ def _about(parameter: Json, path: str) -> str:
 
 
 def example(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
-    """A value that the schema takes: its own example, a telling one by the member's name, else the plainest."""
+    """A valid value of the schema: its own example, a telling one by the member's name, else the simplest."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
     if schema.get("examples") or "example" in schema:
         return schema["example"] if "example" in schema else schema["examples"][0]
-    for given in ("const", "default"):
-        if given in schema:
-            return schema[given]
+    for keyword in ("const", "default"):
+        if keyword in schema:
+            return schema[keyword]
     if "enum" in schema:
         return schema["enum"][0]
-    if name in VALUES and _is_of(VALUES[name], schema):
+    if name in VALUES and _has_type(VALUES[name], schema):
         return VALUES[name]
     for choice in ("oneOf", "anyOf", "allOf"):
         if choice in schema:
             return example(schema[choice][0], schemas, name)
-    return _plainest(schema, schemas, name)
+    return _simplest_value(schema, schemas, name)
 
 
-def _plainest(schema: Json, schemas: Mapping[str, Json], name: str) -> Any:
+def _simplest_value(schema: Json, schemas: Mapping[str, Json], name: str) -> Any:
     kind = schema.get("type", "string")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object":
         members = schema.get("properties", {})
-        writable = [one for one in members if not members[one].get("readOnly") and one != "text"]  # rules or text
-        wanted = schema.get("required") or writable[:SHOWN_MEMBERS]
-        return {member: example(members[member], schemas, member) for member in wanted}
+        # without "text", an alternative of "rules"
+        writable = [member for member in members if not members[member].get("readOnly") and member != "text"]
+        names = schema.get("required") or writable[:SHOWN_MEMBERS]
+        return {member: example(members[member], schemas, member) for member in names}
     if kind == "array":
         return [example(schema["items"], schemas, name.removesuffix("s"))]
     if kind in {"integer", "number"}:
@@ -161,8 +163,8 @@ def _plainest(schema: Json, schemas: Mapping[str, Json], name: str) -> Any:
 _KINDS = {"object": dict, "array": list, "string": str, "integer": int, "number": int | float, "boolean": bool}
 
 
-def _is_of(value: Any, schema: Json) -> bool:
-    """Whether the value may stand where the schema says so: types only."""
+def _has_type(value: Any, schema: Json) -> bool:
+    """True when the type of the value is one of the schema's types."""
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     return not kinds or any(isinstance(value, _KINDS[kind]) for kind in kinds if kind in _KINDS)

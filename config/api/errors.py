@@ -1,4 +1,4 @@
-"""Faults as RFC 9457 has them: one shape for everything that goes wrong in the native API."""
+"""Errors of the native API as problem documents (RFC 9457)."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -53,7 +53,7 @@ TITLES = {
     500: gettext_lazy("A fault of ours"),
     503: gettext_lazy("Not now"),
 }
-# refusals of verbs that are about how things stand; all others, about what was sent, are 422
+# codes of errors about the present state; all other codes, about the request, are 422
 STATUS_BY_CODE: Mapping[str, int] = {
     Code.IN_USE: 409,
     Code.NAME_TAKEN: 409,
@@ -89,9 +89,9 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.SECOND_APPROVER: 403,
     Code.ADDRESS_TOO_LONG: 414,
 }
-# what an address names and is not there any more; in a body the same codes have a path
+# 404 when the address names the missing object; in a body, the same codes have a path
 GONE = frozenset({Code.UNKNOWN_TYPE, Code.UNKNOWN_LIST, Code.UNKNOWN_MERGE, Code.UNKNOWN_FIELD})
-# what serializers call their faults
+# error codes of REST framework, as codes of problems
 OUR_CODES = {
     "required": Code.MISSING_VALUE,
     "null": Code.MISSING_VALUE,
@@ -122,25 +122,25 @@ logger = logging.getLogger(__name__)
 
 
 class ProblemReply(Response):
-    """The reply of a view that failed."""
+    """The error response of a view."""
 
     problem_code = "error"  # for the counts of failed calls
 
 
 class ProblemResponse(HttpResponse):
-    """The reply where no view was reached."""
+    """The error response where no view was called."""
 
     problem_code = "error"
 
 
 def unforeseen() -> Problem:
-    """What users are told of a fault of ours."""
+    """The problem of an unexpected error, without its details."""
     return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every exception of a view as a problem; what nobody foresaw is logged and answered 500."""
-    status, problems, headers = _faults(error, context.get("request"))
+def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Exception handler of the views: a problem for every exception. An unexpected one is logged and gives 500."""
+    status, problems, headers = _status_and_problems(error, context.get("request"))
     request = context.get("request")
     renderer = getattr(request, "accepted_renderer", None)
     content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
@@ -151,7 +151,7 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
-    """A problem from outside any view: middleware, unknown addresses."""
+    """An error response outside of views: middleware, unknown addresses."""
     reply = ProblemResponse(
         exact_json.dumps(body(status, problems), str),
         status=status,
@@ -164,15 +164,18 @@ def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None =
 
 
 def refusal(error: RejectedError) -> HttpResponse:
+    """The error response of a rejected request."""
     return respond(status_of(error), *error.problems, headers=_headers(error))
 
 
 @csrf_exempt
 def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResponse:
+    """404 for all other addresses of the API."""
     return respond(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
 def status_of(error: RejectedError) -> int:
+    """The HTTP status of an error: by its class, else by its code, else 422."""
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
     if by_class is None and error.code in GONE and not error.problems[0].path:
         return 404
@@ -180,7 +183,7 @@ def status_of(error: RejectedError) -> int:
 
 
 def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
-    """The members of a problem; `errors` has one entry a fault."""
+    """The problem document; `errors` has one entry per problem."""
     problems = list(problems)
     in_query = status == 400
     code = problems[0].code if problems else "error"
@@ -194,7 +197,7 @@ def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
     }
 
 
-def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
+def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
     if isinstance(error, RejectedError):
         return status_of(error), list(error.problems), _headers(error)
     if isinstance(error, RequestDataTooBig):
@@ -204,33 +207,33 @@ def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[st
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
     if isinstance(error, exceptions.ValidationError):
-        return 422, list(_of_serializer(error.get_full_details(), ())), {}
+        return 422, list(_serializer_problems(error.get_full_details(), ())), {}
     if isinstance(error, exceptions.APIException):
-        return error.status_code, [_of_framework(error)], _headers_of_framework(error, request)
+        return error.status_code, [_framework_problem(error)], _headers_of_framework(error, request)
     logger.exception("native API request failed", exc_info=error)
-    if found := outages.outage(error):
-        return 503, [Problem(found.code, str(found.message))], {"Retry-After": str(found.retry_after)}
+    if outage := outages.outage(error):
+        return 503, [Problem(outage.code, str(outage.message))], {"Retry-After": str(outage.retry_after)}
     return 500, [unforeseen()], {}
 
 
-def _of_framework(error: exceptions.APIException) -> Problem:
+def _framework_problem(error: exceptions.APIException) -> Problem:
     code = error.get_codes()
     return Problem(code if isinstance(code, str) else Code.ERROR, str(error.detail))
 
 
-def _of_serializer(details: Any, path: Path) -> Iterable[Problem]:
-    """The faults that serializers found, with their places."""
+def _serializer_problems(details: Any, path: Path) -> Iterable[Problem]:
+    """The problems in the details of a ValidationError, with their paths."""
     if isinstance(details, dict) and set(details) == {"message", "code"}:
         code = str(details["code"])
         yield Problem(OUR_CODES.get(code, code), str(details["message"]), path)
     elif isinstance(details, dict):
         for name, inner in details.items():
-            yield from _of_serializer(inner, path if name == "non_field_errors" else (*path, name))
+            yield from _serializer_problems(inner, path if name == "non_field_errors" else (*path, name))
     elif isinstance(details, list):
         is_many = any(isinstance(inner, dict) and set(inner) != {"message", "code"} for inner in details)
         for index, inner in enumerate(details):
             if inner:
-                yield from _of_serializer(inner, (*path, index) if is_many else path)
+                yield from _serializer_problems(inner, (*path, index) if is_many else path)
 
 
 def _headers(error: RejectedError) -> dict[str, str]:

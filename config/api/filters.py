@@ -1,4 +1,4 @@
-"""Filters, applied strictly: a parameter that nobody reads is a fault, not something to skip."""
+"""Strict filter backend: rejects unknown query parameters."""
 
 from difflib import get_close_matches
 from typing import Any
@@ -10,35 +10,37 @@ from people.core.codes import Code
 from people.core.errors import BadQueryError, Problem, show
 from people.rest.filters import NOT_FILTERS
 
-OF_LISTS = NOT_FILTERS
-OF_THINGS = frozenset({"fields", "format"})
-MAX_TOLD = 5  # unknown parameters of one request
-CLOSEST = 5  # known ones told for each
+LIST_PARAMETERS = NOT_FILTERS
+OBJECT_PARAMETERS = frozenset({"fields", "format"})
+MAX_SHOWN = 5  # unknown parameters of one request
+CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Raises `BadQueryError` naming the closest filters for an unknown one, and what was expected for a bad value."""
+    """Raises `BadQueryError` with the closest names for an unknown filter, and the expected form for a bad value."""
 
     def filter_queryset(self, request: Any, queryset: Any, view: Any) -> Any:
         if view.detail:
-            refuse_unknown(request, OF_THINGS, sorted(OF_THINGS))
+            refuse_unknown(request, OBJECT_PARAMETERS, sorted(OBJECT_PARAMETERS))
             return queryset
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
-            refuse_unknown(request, OF_LISTS, sorted(OF_LISTS))
+            refuse_unknown(request, LIST_PARAMETERS, sorted(LIST_PARAMETERS))
             return queryset
-        refuse_unknown(request, {*filterset.filters, *OF_LISTS}, [*filterset.known(), *sorted(OF_LISTS)])
+        refuse_unknown(
+            request, {*filterset.filters, *LIST_PARAMETERS}, [*filterset.parameter_names(), *sorted(LIST_PARAMETERS)]
+        )
         if problems := filterset.problems():
             raise BadQueryError(*problems)
         return filterset.qs
 
 
 def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
-    """Raise `BadQueryError` for parameters that are not `allowed`, each with those of `known` that come closest."""
+    """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known`."""
     unknown = [show(name) for name in request.query_params if name not in allowed]
     if unknown:
-        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_TOLD]))
+        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_SHOWN]))
 
 
 def _unknown(name: str, known: list[str]) -> Problem:

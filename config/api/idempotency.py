@@ -1,8 +1,8 @@
-"""Idempotency-Key: the same request sent again does nothing twice and gets the first reply.
+"""Idempotency-Key: a repeated request has no second effect and gets the reply to the first one.
 
-What a request did and what it was answered are committed together, so a crash leaves neither. A refused request
-did nothing; its reply is not kept. A reply with a secret is kept sealed. A replay needs the right that the request
-needed: what was taken away in between is refused.
+The effect of a request and its reply are committed in one transaction, so a crash leaves neither. The reply to a
+rejected request, which has no effect, is not kept. A reply with a secret is kept sealed. A replay needs the right of
+the request: it is rejected after the right was revoked.
 """
 
 import re
@@ -33,11 +33,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
 def key_of(request: HttpRequest) -> str | None:
-    """The request's key, without the quotes it may stand in. Raises `BadQueryError` for what cannot be one."""
-    given = request.headers.get("Idempotency-Key")
-    if given is None:
+    """The request's key without optional quotes, None without the header. Raises `BadQueryError` for an invalid key."""
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
         return None
-    key = given.strip()
+    key = header.strip()
     if len(key) > 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):
@@ -47,10 +47,10 @@ def key_of(request: HttpRequest) -> str | None:
 
 
 def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
-    """The reply to `request`: a new one, kept with what it did, or the one that was kept.
+    """The reply to `request`: a new one, kept in the transaction of its effect, or the kept one.
 
-    Raises `ConflictError` while the first request is under way, `UnprocessableError` when the key came with another
-    request, `GoneError` when the reply spoke of somebody who was erased.
+    Raises `ConflictError` while the first request is running, `UnprocessableError` when the key was used for another
+    request, `GoneError` when the reply was erased with a person.
     """
     digest = sha256(
         b"\0".join([(request.method or "").encode(), request.get_full_path().encode(), request.body])
@@ -72,7 +72,7 @@ def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequ
 
 
 def forget_old() -> int:
-    """Delete the replies whose time is over; how many."""
+    """Delete the expired replies; returns their number."""
     oldest = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
     return IdempotentReply.objects.filter(created_at__lte=oldest).delete()[0]
 
@@ -97,7 +97,7 @@ def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
 
 
 def _require_right(request: HttpRequest) -> None:
-    """Raise `NotAllowedError` unless the caller has today the right that the resource names for the request."""
+    """Raise `NotAllowedError` unless the caller has, at this time, the right of the request's action."""
     try:
         view = resolve(request.path_info).func
     except Resolver404:

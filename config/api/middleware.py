@@ -1,4 +1,4 @@
-"""What surrounds every call of the native API: sizes, the token, the call count, the Idempotency-Key."""
+"""Middleware of the native API: limits of size, bearer token, rate limit, Idempotency-Key."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -25,17 +25,17 @@ from people.core.source import Channel
 PREFIX = "/api/v1/"
 MAX_ADDRESS = 8_192
 MAX_LENGTH_DIGITS = 1_000  # of a Content-Length
-# bodies of any length, read as they come; other resources refuse these types unread
+# media types of streamed bodies of any length; other resources reject these types unread
 STREAMS = frozenset({"application/x-ndjson", "text/csv", "application/gzip", "application/octet-stream"})
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
-class ApiDoor:
-    """Middleware for the addresses under /api/v1/; everything else passes by.
+class NativeApiMiddleware:
+    """Middleware for the addresses under /api/v1/; other requests pass unchanged.
 
-    Sets `request.holder`: who came in with a bearer token, None without one. Session users are those of
-    Django's own middleware, which stands before this one.
+    Sets `request.holder`: the holder of the bearer token, None without a token. Users of sessions come from
+    Django's own middleware, which runs before this one.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -82,7 +82,7 @@ class ApiDoor:
 
 
 def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
-    """What failed for an API client, for its developer; people see their failures themselves."""
+    """Count a failed call of an API client, for its developer. Failures of users are not counted: they see them."""
     holder = getattr(request, "holder", None)
     if reply.status_code >= 400 and holder is not None and holder.client is not None:
         client_failures.count(
@@ -116,10 +116,10 @@ def _caller(request: HttpRequest, holder: Holder | None) -> str:
 
 
 def _bound_body(request: HttpRequest) -> None:
-    """Refuse large bodies before they are read, and read chunked ones.
+    """Reject large bodies before they are read, and read chunked ones.
 
-    Django takes a body without Content-Length for empty; behind a server that marks the end of its input
-    (`wsgi.input_terminated`) it can be read to that end.
+    Django treats a body without Content-Length as empty. Behind a server that marks the end of its input
+    (`wsgi.input_terminated`), the body is read to that end.
     """
     length = request.headers.get("Content-Length", "")
     if request.content_type in STREAMS:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every operation with its right, its faults and its headers."""
+"""The OpenAPI document: every operation with its right, error responses and headers."""
 
 import inspect
 import json
@@ -16,7 +16,7 @@ from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.api import description
 from config.api.errors import CONTENT_TYPE
-from people.rest.viewsets import Strict
+from people.rest.viewsets import StrictSerializer
 from smartlists.rules import json_schema as rules_schema
 
 FAULTS = {
@@ -35,19 +35,11 @@ FAULTS = {
     "503": "It would take too long; ask for less.",
     "429": "The calls of this minute are used up; Retry-After says for how long.",
 }
-OF_READING = ("400", "401", "403", "404", "406", "414", "429", "503")
-OF_WRITING = tuple(FAULTS)
+READING_STATUSES = ("400", "401", "403", "404", "406", "414", "429", "503")
+WRITING_STATUSES = tuple(FAULTS)
 SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
-# names that generated clients have for themselves, or that say too little on their own
-COMPONENTS = {
-    "ApiClient": "ApiClientDetails",
-    "Field": "ActivityField",
-    "FieldGiven": "ActivityFieldGiven",
-    "List": "StaticList",
-    "ListGiven": "StaticListGiven",
-    "Type": "ActivityType",
-    "TypeGiven": "ActivityTypeGiven",
-}
+# a name that generated clients reserve, and one published before the rename of its serializer
+COMPONENTS = {"ApiClient": "ApiClientDetails", "PatchedStaticListGiven": "PatchedListGiven"}
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
 PROBLEM = {
@@ -105,8 +97,8 @@ IF_MATCH = OpenApiParameter(
 )
 
 
-class Operation(AutoSchema):
-    """One operation, described from the view's own tables."""
+class OperationSchema(AutoSchema):
+    """Schema of one operation, from the tables of its view."""
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular takes less than DRF
         text = super().get_description()
@@ -133,13 +125,16 @@ class Operation(AutoSchema):
         return parameters
 
     def _get_serializer_name(self, serializer: Any, direction: Any, bypass_extensions: bool = False) -> str:
-        name = super()._get_serializer_name(serializer, direction, bypass_extensions).replace("Shown", "")
+        """The component's name; `PersonInputSerializer` is published as `PersonGiven`."""
+        name = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        if name.endswith("Input"):
+            name = f"{name.removesuffix('Input')}Given"
         return COMPONENTS.get(name, name)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
         content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for status in OF_READING if self.method == "GET" else OF_WRITING:
+        for status in READING_STATUSES if self.method == "GET" else WRITING_STATUSES:
             bodies.setdefault(status, {"description": FAULTS[status], "content": content})
         if self._action() == "retrieve":
             bodies.setdefault("304", {"description": "It is as If-None-Match says."})
@@ -160,23 +155,23 @@ class Operation(AutoSchema):
             )
 
 
-class StrictFilters(OpenApiFilterExtension):
+class StrictFilterExtension(OpenApiFilterExtension):
     target_class = "config.api.filters.StrictFilterBackend"
     priority = 1
 
     def get_schema_operation_parameters(self, auto_schema: Any, *args: Any, **kwargs: Any) -> list[dict[str, Any]]:
         filterset = getattr(auto_schema.view, "filterset_class", None)
-        return [_parameter(name, one) for name, one in filterset.base_filters.items()] if filterset else []
+        return [_parameter(name, item) for name, item in filterset.base_filters.items()] if filterset else []
 
 
-def _parameter(name: str, one: Any) -> dict[str, Any]:
-    is_list = one.schema.get("type") == "array"
-    more = {"explode": False, "style": "form"} if is_list else {}
-    description = {"description": one.description} if one.description else {}
-    return {"name": name, "in": "query", "schema": one.schema, **more, **description}
+def _parameter(name: str, item: Any) -> dict[str, Any]:
+    is_list = item.schema.get("type") == "array"
+    style = {"explode": False, "style": "form"} if is_list else {}
+    description = {"description": item.description} if item.description else {}
+    return {"name": name, "in": "query", "schema": item.schema, **style, **description}
 
 
-class Bearer(OpenApiAuthenticationExtension):
+class BearerExtension(OpenApiAuthenticationExtension):
     target_class = "config.api.authentication.BearerAuthentication"
     name = ["oauth2", "bearer"]
 
@@ -193,11 +188,11 @@ class Bearer(OpenApiAuthenticationExtension):
         ]
 
 
-def describe_whole(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Add what belongs to the document as a whole."""
+def complete_document(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Postprocessing hook: add the common components, and correct the requirements of bodies and replies."""
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
-    schemas.update(_rules())
+    schemas.update(_rules_schemas())
     schemas.update(openapi.typed_schemas())
     for schema in schemas.values():
         if schema.get("description") in _INHERITED:
@@ -206,16 +201,16 @@ def describe_whole(result: dict[str, Any], generator: Any, request: Any, public:
     _name_types(result)
     _allow_sparse(result)
     _require_ids(result)
-    description.describe_surroundings(result, request)
+    description.add_surroundings(result, request)
     return result
 
 
-# what classes say of themselves, not of what they describe
-_INHERITED = frozenset(inspect.getdoc(kind) for kind in (Strict, Serializer))
+# docstrings of base classes, which do not describe a component
+_INHERITED = frozenset(inspect.getdoc(kind) for kind in (StrictSerializer, Serializer))
 
 
 def _name_types(document: dict[str, Any]) -> None:
-    """The activity types there are, where a parameter takes them."""
+    """List the existing activity types in the parameter `activity_type`."""
     names = list(ActivityType.objects.existing().values_list("api_name", flat=True))
     for parameter in document["paths"]["/api/v1/activities"]["get"]["parameters"]:
         if parameter["name"] == "activity_type" and names:
@@ -223,29 +218,29 @@ def _name_types(document: dict[str, Any]) -> None:
 
 
 def _allow_sparse(document: dict[str, Any]) -> None:
-    """What `?fields=` can leave out is not required in replies; the id, which it cannot, is."""
+    """Require only the id in replies that `?fields=` can restrict."""
     schemas = document["components"]["schemas"]
     for path in document["paths"].values():
         if any(parameter["name"] == "fields" for parameter in path.get("get", {}).get("parameters", ())):
-            shown = path["get"]["responses"]["200"]["content"]["application/json"]["schema"]
-            page = schemas[_component(shown)]
+            reply = path["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            page = schemas[_component(reply)]
             items = page.get("properties", {}).get("results", {}).get("items")
-            thing = schemas[_component(items or shown)]
+            thing = schemas[_component(items or reply)]
             thing["required"] = [name for name in ("id",) if name in thing["properties"]]
             if not thing["required"]:
                 del thing["required"]
 
 
 def _require_ids(document: dict[str, Any]) -> None:
-    """The id of a thing that is shown is in every reply, also where a model's serializer calls it read-only."""
+    """Require the id in replies, also where a ModelSerializer makes it read-only and so optional."""
     for schema in document["components"]["schemas"].values():
-        known = schema.get("properties", {}).get("id", {})
-        if known.get("readOnly") and "id" not in schema.get("required", ()):
+        id_schema = schema.get("properties", {}).get("id", {})
+        if id_schema.get("readOnly") and "id" not in schema.get("required", ()):
             schema["required"] = ["id", *schema.get("required", ())]
 
 
 def _require_files(document: dict[str, Any]) -> None:
-    """A file to import cannot be left out, as a JSON body whose members all have defaults can."""
+    """Require the body of uploads; a JSON body whose members all have defaults stays optional."""
     for operations in document["paths"].values():
         for operation in operations.values():
             body = operation.get("requestBody")
@@ -257,8 +252,8 @@ def _component(reference: dict[str, str]) -> str:
     return reference["$ref"].rpartition("/")[2]
 
 
-def _rules() -> dict[str, Any]:
-    """The JSON Schema of rules, its parts as components of the document."""
+def _rules_schemas() -> dict[str, Any]:
+    """The JSON Schema of rules, with its definitions as components."""
     whole = json.loads(json.dumps(rules_schema.document()).replace('"#/$defs/', '"#/components/schemas/Rules.'))
     parts = whole.pop("$defs")
     whole.pop("$schema")

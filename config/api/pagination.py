@@ -1,4 +1,4 @@
-"""Pages by key: each starts after the last row of the one before, whatever was written meanwhile."""
+"""Keyset pagination: a page starts after the last row of the previous page, unaffected by concurrent writes."""
 
 import base64
 import binascii
@@ -19,9 +19,9 @@ DEFAULT_SIZE, MAX_SIZE = 100, 1_000
 
 
 class KeysetPagination(BasePagination):
-    """`?page_size=`, `?ordering=` one of the view's `orderings`, `?cursor=` of the page before.
+    """Parameters: `page_size`, `ordering` (one of the view's `orderings`), `cursor` of the previous page.
 
-    Rows that stay are seen exactly once; new ones are seen when they sort after the cursor.
+    An unchanged row is on exactly one page. A new row is on a later page when it sorts after the cursor.
     """
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> list[Any]:
@@ -38,25 +38,25 @@ class KeysetPagination(BasePagination):
         self.has_more = len(rows) > size
         rows = rows[:size]
         last = rows[-1] if rows else None
-        self.cursor = self.encoded([ordering, *(_plain(getattr(last, name)) for name in order)]) if last else None
+        self.cursor = self.encoded([ordering, *(_json_value(getattr(last, name)) for name in order)]) if last else None
         return rows
 
     def size(self) -> int:
-        given = self.request.query_params.get("page_size", str(DEFAULT_SIZE))
-        if not (given.isascii() and given.isdigit() and len(given) < 6 and 1 <= int(given) <= MAX_SIZE):
-            raise BadQueryError(bad_value(Code.OUT_OF_RANGE, _("a number from 1 to 1,000"), given, "page_size"))
-        return int(given)
+        text = self.request.query_params.get("page_size", str(DEFAULT_SIZE))
+        if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_SIZE):
+            raise BadQueryError(bad_value(Code.OUT_OF_RANGE, _("a number from 1 to 1,000"), text, "page_size"))
+        return int(text)
 
     def encoded(self, state: Any) -> str:
         return base64.urlsafe_b64encode(json.dumps(state, separators=(",", ":")).encode()).decode().rstrip("=")
 
     def decoded(self) -> list[Any] | None:
-        """What `encoded` was given, as far as can be seen here; None without a cursor."""
-        given = self.request.query_params.get("cursor")
-        if given is None:
+        """The state in the cursor, checked for its form only; None without a cursor."""
+        text = self.request.query_params.get("cursor")
+        if text is None:
             return None
         try:
-            padded = given.encode("ascii") + b"=" * (-len(given) % 4)
+            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
             state = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (ValueError, binascii.Error, RecursionError):
             raise self.bad_cursor() from None
@@ -69,10 +69,10 @@ class KeysetPagination(BasePagination):
         return NotFoundError(Problem(Code.BAD_CURSOR, message, (), "", show(self.request.query_params["cursor"])))
 
     def ordering(self) -> str:
-        wanted = self.request.query_params.get("ordering", self.view.orderings[0])
-        if wanted not in self.view.orderings:
-            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(self.view.orderings), wanted, "ordering"))
-        return wanted
+        ordering = self.request.query_params.get("ordering", self.view.orderings[0])
+        if ordering not in self.view.orderings:
+            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(self.view.orderings), ordering, "ordering"))
+        return ordering
 
     def _after(self, model: Any, ordering: str, field: str, key: str, is_descending: bool, cursor: Any) -> Q:
         names = list(dict.fromkeys((field, key)))
@@ -89,7 +89,7 @@ class KeysetPagination(BasePagination):
         beyond = "lt" if is_descending else "gt"
         if len(names) == 1:
             return Q(**{f"{field}__{beyond}": values[0]})
-        # the first condition is what the index serves
+        # the index serves the first condition
         return Q(**{f"{field}__{beyond}e": values[0]}) & (
             Q(**{f"{field}__{beyond}": values[0]}) | Q(**{f"{key}__{beyond}": values[1]})
         )
@@ -129,7 +129,7 @@ class KeysetPagination(BasePagination):
         ]
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value if isinstance(value, int | str) or value is None else value.isoformat()
 
 

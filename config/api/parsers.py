@@ -1,4 +1,4 @@
-"""How bodies are read and written: exact numbers, and faults that name their place."""
+"""Parser and renderers of the native API: JSON with exact numbers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from people.datatypes.canonical import canonical_text, plain_decimal
 
 
 class ExactJSONParser(BaseParser):
-    """JSON whose amounts keep all their digits."""
+    """Parses JSON without loss of digits."""
 
     media_type = "application/json"
 
@@ -36,12 +36,12 @@ class ExactJSONRenderer(BaseRenderer):
 
 
 def dump(data: Any) -> bytes:
-    """JSON text; amounts as numbers with all their digits, dates as their text."""
-    return exact_json.dumps(data, _exactly)
+    """JSON text: amounts as numbers with all digits, dates as text."""
+    return exact_json.dumps(data, _exact_value)
 
 
-def _exactly(value: Any) -> Any:
-    if isinstance(value, dict | list | tuple):  # subclasses, which orjson does not take
+def _exact_value(value: Any) -> Any:
+    if isinstance(value, dict | list | tuple):  # subclasses, which orjson does not serialize
         return dict(value) if isinstance(value, dict) else list(value)
     if hasattr(value, "adjusted"):
         return orjson.Fragment(plain_decimal(value))
@@ -49,13 +49,13 @@ def _exactly(value: Any) -> Any:
 
 
 class PageRenderer(BrowsableAPIRenderer):
-    """The replies as pages, for people who are logged in; requests are tried on the documentation page."""
+    """Replies as pages, for users with a session; without forms, which the documentation page has."""
 
     def get_default_renderer(self, view: Any) -> Any:
         return ExactJSONRenderer()
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: str | None, renderer_context: Any) -> str:
-        return "" if data is None else exact_json.dumps(data, _exactly, orjson.OPT_INDENT_2).decode()
+        return "" if data is None else exact_json.dumps(data, _exact_value, orjson.OPT_INDENT_2).decode()
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""What each code of a problem means: its page under /api/docs/problems/, which the problem's `type` names."""
+"""Meanings of the problem codes, and their pages under /api/docs/problems/, the `type` of a problem."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from people.core.codes import Code
 
 PATH = "/api/docs/problems/"
-WITHOUT_A_PAGE = "about:blank"  # what RFC 9457 has for a problem of which the status says all
+WITHOUT_A_PAGE = "about:blank"  # RFC 9457: the type of a problem that its status describes
 
 MEANINGS: Mapping[Code, object] = {
     Code.ADDRESS_TOO_LONG: _("The address has more than 8,192 bytes. Send long lists in several calls."),
@@ -185,13 +185,13 @@ MEANINGS: Mapping[Code, object] = {
 
 
 def problem_type(code: str) -> str:
-    """The address of the page about `code`: absolute where SITE_URL is set, else relative to the installation."""
+    """The address of the page of `code`: absolute where SITE_URL is set, else a path."""
     return f"{settings.SITE_URL}{PATH}{code}" if code in MEANINGS else WITHOUT_A_PAGE
 
 
 @require_safe
-def page(request: HttpRequest, code: str) -> HttpResponse:
-    """What the code means and what to do. Raises Http404 for a code that there is not."""
+def problem_page(request: HttpRequest, code: str) -> HttpResponse:
+    """The page of a code: its meaning and the remedy. Raises Http404 for an unknown code."""
     if code not in MEANINGS:
         raise Http404
     return render(request, "api/problem.html", {"code": code, "meaning": MEANINGS[Code(code)]})

@@ -1,4 +1,4 @@
-"""How Django REST framework and drf-spectacular are set up: what the apps' resources share of `config`."""
+"""Settings of Django REST framework and drf-spectacular."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_RENDERER_CLASSES": ["config.api.parsers.ExactJSONRenderer", "config.api.parsers.PageRenderer"],
     "DEFAULT_FILTER_BACKENDS": ["config.api.filters.StrictFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "config.api.pagination.KeysetPagination",
-    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.Operation",
+    "DEFAULT_SCHEMA_CLASS": "config.api.openapi.OperationSchema",
     "DEFAULT_METADATA_CLASS": None,
-    "EXCEPTION_HANDLER": "config.api.errors.handle",
+    "EXCEPTION_HANDLER": "config.api.errors.handle_exception",
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -44,5 +44,5 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "displayRequestDuration": True},
     "SORT_OPERATIONS": False,
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.openapi.describe_whole"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "config.api.openapi.complete_document"],
 }

@@ -1,4 +1,4 @@
-"""How much one caller may ask: calls a minute, counted in the database for all web processes together."""
+"""Rate limit: calls per caller and minute, counted in the database for all web processes."""
 
 import time
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ WINDOW_SECONDS = 60
 
 
 class TooManyRequestsError(RejectedError):
-    """The caller's minute is used up."""
+    """The caller has no calls left in this minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What is left of the caller's minute, as the RateLimit headers say it."""
+    """The calls of a caller in the current minute, and the RateLimit headers for them."""
 
     limit: int
     used: int
@@ -37,7 +37,7 @@ class Allowance:
         return headers | ({"Retry-After": str(self.seconds_left)} if self.used > self.limit else {})
 
     def require(self) -> None:
-        """Raise `TooManyRequestsError` when nothing is left."""
+        """Raise `TooManyRequestsError` over the limit."""
         if self.used > self.limit:
             message = _("More than %(limit)s calls in a minute. Go on in %(seconds)s seconds.") % {
                 "limit": self.limit,
@@ -47,7 +47,7 @@ class Allowance:
 
 
 def seconds_left(caller: str, limit: int) -> int:
-    """Seconds until the caller, of whom `limit` calls were counted in this minute, may go on; 0: now."""
+    """Seconds until the next minute for a caller with `limit` or more calls in this one, else 0."""
     now = int(time.time())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -58,7 +58,7 @@ def seconds_left(caller: str, limit: int) -> int:
 
 
 def count(caller: str, limit: int | None = None) -> Allowance:
-    """Count one call of `caller`; one statement."""
+    """Count one call of `caller`, in one statement."""
     now = int(time.time())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -73,5 +73,5 @@ def count(caller: str, limit: int | None = None) -> Allowance:
 
 
 def address_of(request: HttpRequest) -> str:
-    """What calls of nobody in particular are counted under: where they come from."""
+    """The caller of unauthenticated requests: their IP address."""
     return f"address:{client_address.address_of(request)}"

@@ -1,50 +1,50 @@
-"""The native API: every app's resources under one roof, its document, its pages."""
+"""Addresses of the native API: the view sets of all apps, the OpenAPI document, the pages."""
 
 from django.urls import include, path, re_path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
-from activities.api.activities import Activities
-from activities.api.quarantine import Quarantine
-from activities.api.types import ActivityTypes
+from activities.api.activities import ActivityViewSet
+from activities.api.quarantine import QuarantineViewSet
+from activities.api.types import ActivityTypeViewSet
 from config.access.clients import api as access
 from config.api import errors as api_errors
 from config.api import problem_codes
 from config.api import views as api_views
-from people.api.fields import PersonFields
-from people.api.persons import People
-from people.api.static_lists import StaticListMembers, StaticLists
-from people.api.transfers import Exports, ImportFailures, Imports
-from smartlists.api.campaigns import SmartCampaignEntries, SmartCampaigns
-from smartlists.api.copies import SmartListCopies
-from smartlists.api.smart_lists import SmartListMembers, SmartLists
-from smartlists.api.webhooks import WebhookDeliveries, Webhooks
+from people.api.fields import PersonFieldViewSet
+from people.api.persons import PersonViewSet
+from people.api.static_lists import StaticListMemberViewSet, StaticListViewSet
+from people.api.transfers import ExportViewSet, ImportFailureViewSet, ImportViewSet
+from smartlists.api.campaigns import SmartCampaignEntryViewSet, SmartCampaignViewSet
+from smartlists.api.copies import SmartListCopyViewSet
+from smartlists.api.smart_lists import SmartListMemberViewSet, SmartListViewSet
+from smartlists.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
-router.register("activity-types", ActivityTypes)
-router.register("activities", Activities)
-router.register("quarantine", Quarantine)
-router.register("imports", Imports)
-router.register("imports/<int:job>/failures", ImportFailures)
-router.register("exports", Exports)
-router.register("people", People)
-router.register("person-fields", PersonFields)
-router.register("static-lists", StaticLists)
-router.register("static-lists/<int:static_list>/members", StaticListMembers)
-router.register("smart-lists", SmartLists)
-router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basename="smartlistmember")
-router.register("smart-lists/<int:smart_list>/copies", SmartListCopies)
-router.register("smart-campaigns", SmartCampaigns)
-router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntries)
-router.register("webhooks", Webhooks)
-router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveries)
-router.register("api-clients", access.ApiClients)
-router.register("me", access.Me, basename="me")
+router.register("activity-types", ActivityTypeViewSet)
+router.register("activities", ActivityViewSet)
+router.register("quarantine", QuarantineViewSet)
+router.register("imports", ImportViewSet)
+router.register("imports/<int:job>/failures", ImportFailureViewSet)
+router.register("exports", ExportViewSet)
+router.register("people", PersonViewSet)
+router.register("person-fields", PersonFieldViewSet)
+router.register("static-lists", StaticListViewSet)
+router.register("static-lists/<int:static_list>/members", StaticListMemberViewSet)
+router.register("smart-lists", SmartListViewSet)
+router.register("smart-lists/<int:smart_list>/members", SmartListMemberViewSet, basename="smartlistmember")
+router.register("smart-lists/<int:smart_list>/copies", SmartListCopyViewSet)
+router.register("smart-campaigns", SmartCampaignViewSet)
+router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntryViewSet)
+router.register("webhooks", WebhookViewSet)
+router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveryViewSet)
+router.register("api-clients", access.ApiClientViewSet)
+router.register("me", access.MeViewSet, basename="me")
 
 urlpatterns = [
-    path("v1/oauth/token", access.token, name="api-token"),
+    path("v1/oauth/token", access.issue_token, name="api-token"),
     path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
-    path("v1/me", access.Me.as_view({"get": "whoami"}), name="me"),
+    path("v1/me", access.MeViewSet.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
     re_path(r"^v1/[\s\S]*$", api_errors.not_found),
     path(
@@ -54,6 +54,6 @@ urlpatterns = [
         ),
         name="api-docs",
     ),
-    path("docs/guide", api_views.guide, name="api-guide"),
-    path("docs/problems/<slug:code>", problem_codes.page, name="api-problem"),
+    path("docs/guide", api_views.guide_page, name="api-guide"),
+    path("docs/problems/<slug:code>", problem_codes.problem_page, name="api-problem"),
 ]

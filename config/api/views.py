@@ -1,4 +1,4 @@
-"""Pages for developers: the guide, and who may read them."""
+"""Pages for developers: the guide, and the sign-in for them."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,19 +14,19 @@ from django.utils.translation import gettext as _
 
 
 def for_readers_of_docs(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Ask for a sign-in before `view`, unless API_DOCS_PUBLIC is set."""
+    """Decorate `view` to require a sign-in, unless API_DOCS_PUBLIC is set."""
     signed_in = login_required(view)
 
     @wraps(view)
-    def shown(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-        return (view if settings.API_DOCS_PUBLIC else signed_in)(request, *arguments, **named)
+    def guarded(request: HttpRequest, *arguments: Any, **keywords: Any) -> HttpResponse:
+        return (view if settings.API_DOCS_PUBLIC else signed_in)(request, *arguments, **keywords)
 
-    return shown
+    return guarded
 
 
 @for_readers_of_docs
-def guide(request: HttpRequest) -> HttpResponse:
-    """Five minutes to the first activity; a test runs what the page says."""
+def guide_page(request: HttpRequest) -> HttpResponse:
+    """The guide to the first activity. A test runs the commands of the page."""
     context = {
         **admin.site.each_context(request),
         "is_popup": not request.user.is_authenticated,  # without the menus that need a user

@@ -8,19 +8,19 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from people.api.filters import PersonFieldFilters
-from people.api.serializers import PersonFieldChange, PersonFieldGiven, PersonFieldShown
+from people.api.serializers import PersonFieldChangeSerializer, PersonFieldInputSerializer, PersonFieldSerializer
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
-from people.rest.viewsets import Listed, Retrieved, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
 
 
-class PersonFields(Listed, Retrieved):
+class PersonFieldViewSet(ListMixin, RetrieveMixin):
     """What can be known of a person: the standard fields and those that the team added."""
 
     queryset = PersonField.objects.all()
-    serializer_class = PersonFieldShown
+    serializer_class = PersonFieldSerializer
     filterset_class = PersonFieldFilters
     lookup_field = "api_name"
     lookup_value_converter = "str"
@@ -41,24 +41,24 @@ class PersonFields(Listed, Retrieved):
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
         return super().get_object()
 
-    @extend_schema(request=PersonFieldGiven, responses={201: PersonFieldShown})
+    @extend_schema(request=PersonFieldInputSerializer, responses={201: PersonFieldSerializer})
     def create(self, request: Any) -> Response:
         """Add a person field."""
-        given = self.given(PersonFieldGiven)
+        body = self.validated_body(PersonFieldInputSerializer)
         field = field_editing.create(
-            given.pop("label"), given.pop("data_type"), request.user, is_api_created=True, **given
+            body.pop("label"), body.pop("data_type"), request.user, is_api_created=True, **body
         )
-        return self.shown(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
+        return self.response_for(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
 
-    @extend_schema(request=PersonFieldChange, responses=PersonFieldShown)
+    @extend_schema(request=PersonFieldChangeSerializer, responses=PersonFieldSerializer)
     def partial_update(self, request: Any, api_name: str) -> Response:
         """Change a field's label, description, choices, or whether it is hidden or unique."""
-        given = self.given(PersonFieldChange, partial=True)
+        body = self.validated_body(PersonFieldChangeSerializer, partial=True)
         with transaction.atomic():
             field = locked_for_update(self.get_object())
             self.require_match(field)
-            field = field_editing.change(field, request.user, **given)
-        return self.shown(field)
+            field = field_editing.change(field, request.user, **body)
+        return self.response_for(field)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, api_name: str) -> Response:

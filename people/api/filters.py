@@ -20,7 +20,7 @@ class OnListFilter(TypedFilter):
     """People who are on one of some static lists."""
 
     def __init__(self) -> None:
-        operator = Column("integer").taken()[2]
+        operator = Column("integer").allowed_operators()[2]
         super().__init__(None, "integer", operator, "Ids of static lists: on any of them.")
 
     def filter(self, queryset: Any, value: Any) -> Any:
@@ -31,7 +31,7 @@ class OnListFilter(TypedFilter):
 
 
 class PersonFilters(Filters):
-    """`fields.plan=gold` compares a field that the team added, as its data type does."""
+    """Filters of people. `fields.plan=gold` compares a custom field by its data type."""
 
     class Meta:
         model = Person
@@ -55,17 +55,17 @@ class PersonFilters(Filters):
     }
 
     def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
-        wanted = {name.removeprefix(CUSTOM).partition("__")[0] for name in data if name.startswith(CUSTOM)}
-        wanted = {name for name in wanted if name.isascii() and name.isprintable()}
+        api_names = {name.removeprefix(CUSTOM).partition("__")[0] for name in data if name.startswith(CUSTOM)}
+        api_names = {name for name in api_names if name.isascii() and name.isprintable()}
         filters: dict[str, django_filters.Filter] = {}
-        for field in PersonField.objects.custom().filter(api_name__in=wanted) if wanted else ():
+        for field in PersonField.objects.custom().filter(api_name__in=api_names) if api_names else ():
             left = cast(field.data_type, KeyTextTransform(field.api_name, "fields"))
             filters.update(typed_filters(CUSTOM + field.api_name, left, Column(field.data_type)))
-        return {name: one for name, one in filters.items() if name in data}
+        return {name: item for name, item in filters.items() if name in data}
 
     @classmethod
-    def known(cls) -> list[str]:
-        return [*super().known(), f"{CUSTOM}<api_name>"]
+    def parameter_names(cls) -> list[str]:
+        return [*super().parameter_names(), f"{CUSTOM}<api_name>"]
 
 
 class PersonFieldFilters(Filters):

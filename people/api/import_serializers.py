@@ -1,4 +1,4 @@
-"""Imports in the native API's words: what is shown of them, and what is given."""
+"""Serializers of imports: representations and request bodies."""
 
 from typing import Any
 
@@ -14,7 +14,14 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import plan as import_plan
 from people.files.models import Import, ImportFailure
 from people.persons import import_undo
-from people.rest.viewsets import FaultShown, Moment, Strict, Text, Whole, YesNo
+from people.rest.viewsets import (
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 TAKEN_BACK = {
     "type": ["object", "null"],
@@ -30,7 +37,7 @@ TAKEN_BACK = {
 }
 
 
-class ImportShown(Strict):
+class ImportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
     name = serializers.CharField(help_text="Of the file.")
@@ -47,9 +54,9 @@ class ImportShown(Strict):
     error = serializers.CharField(source="fault")
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
-    created_at = Moment()
-    started_at = Moment(allow_null=True)
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    started_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
     def get_columns(self, job: Import) -> list[str]:
@@ -67,24 +74,24 @@ class ImportShown(Strict):
     def get_taken_back(self, job: Import) -> Any:
         if not job.undo:
             return None
-        counted = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
-        return {**counted, "is_done": job.wish != Import.Wish.UNDO}
+        undo = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
+        return {**undo, "is_done": job.wish != Import.Wish.UNDO}
 
 
-class TakeBackGiven(Strict):
+class TakeBackInputSerializer(StrictSerializer):
     """Why an import is taken back."""
 
-    reason = Text(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
 
 
-class ChangeShown(Strict):
+class ChangeSerializer(StrictSerializer):
     person_id = serializers.IntegerField()
     field = serializers.CharField()
     old = serializers.CharField(allow_blank=True)
     new = serializers.CharField(allow_blank=True)
 
 
-class TakeBackShown(Strict):
+class TakeBackSerializer(StrictSerializer):
     """What taking an import back would do now."""
 
     activities = serializers.IntegerField(help_text="That would be removed.")
@@ -93,48 +100,52 @@ class TakeBackShown(Strict):
         child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
     )
     changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
-    changes = ChangeShown(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
+    changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 
-class PlanGiven(Strict):
+class PlanInputSerializer(StrictSerializer):
     """How the columns of a file are understood."""
 
-    columns = serializers.DictField(child=Text(max_length=255), help_text="Field by field, the column's name.")
-    subject = Text(max_length=255, required=False, help_text="The activity type's API name.")
-    person = Text(max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".')
-    lookup_field = Text(max_length=100, required=False)
-    create_people = YesNo(required=False)
+    columns = serializers.DictField(
+        child=StrictCharField(max_length=255), help_text="Field by field, the column's name."
+    )
+    subject = StrictCharField(max_length=255, required=False, help_text="The activity type's API name.")
+    person = StrictCharField(
+        max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".'
+    )
+    lookup_field = StrictCharField(max_length=100, required=False)
+    create_people = StrictBooleanField(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
-    external_id = serializers.ChoiceField([str(one) for one in import_plan.ExternalId], required=False)
-    zone = Text(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
+    external_id = serializers.ChoiceField([str(choice) for choice in import_plan.ExternalId], required=False)
+    zone = StrictCharField(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
     date_order = serializers.ChoiceField(
-        [str(one) for one in import_jobs.DateOrder],
+        [str(choice) for choice in import_jobs.DateOrder],
         required=False,
         help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
     )
     decimal = serializers.ChoiceField([".", ","], required=False)
-    static_list = Whole(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
-    null_text = Text(max_length=64, required=False, allow_blank=True)
-    starts_campaigns = YesNo(
+    static_list = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
+    null_text = StrictCharField(max_length=64, required=False, allow_blank=True)
+    starts_campaigns = StrictBooleanField(
         required=False, help_text="Of people: whether changes start smart campaigns. By default true."
     )
     pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
-    keep_apostrophes = YesNo(required=False)
+    keep_apostrophes = StrictBooleanField(required=False)
     constants = serializers.DictField(
-        child=Text(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
+        child=StrictCharField(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
     )
 
 
-class FailureShown(Strict):
+class FailureSerializer(StrictSerializer):
     row = serializers.IntegerField()
     raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     @extend_schema_field({})
     def get_raw(self, failure: ImportFailure) -> Any:
-        came = exact_json.kept(failure.raw)
-        return failure.raw if came is None else came
+        row = exact_json.kept(failure.raw)
+        return failure.raw if row is None else row
 
-    @extend_schema_field(FaultShown(many=True))
+    @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
-        return [told(one) for one in failure.problems]
+        return [told(problem) for problem in failure.problems]

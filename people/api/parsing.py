@@ -1,4 +1,4 @@
-"""People as the native API takes them in: from JSON to rows for the verbs, checked for structure only."""
+"""Bodies of people in the native API: JSON to rows for the verbs, checked for structure only."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,7 +15,7 @@ WRITABLE = [name for name in STANDARD if name not in READ_ONLY]
 
 
 def flat(body: Any) -> dict[str, Any]:
-    """The body as the verbs take it: standard and added fields side by side. Raises `UnprocessableError`."""
+    """The body as a row for the verbs: standard and custom fields in one mapping. Raises `UnprocessableError`."""
     row = row_of(body)
     if isinstance(row, dict) and "id" not in row:
         return row
@@ -23,22 +23,23 @@ def flat(body: Any) -> dict[str, Any]:
     raise UnprocessableError(*problems)
 
 
-def row_of(given: Any) -> dict[str, Any] | list[Problem]:
+def row_of(body: Any) -> dict[str, Any] | list[Problem]:
+    """Standard and custom fields in one mapping, or the problems of the body's structure."""
     try:
-        refuse_unknown_members(given, ("id", *WRITABLE, "fields"))
+        refuse_unknown_members(body, ("id", *WRITABLE, "fields"))
     except UnprocessableError as refusal:
         return list(refusal.problems)
-    added = given.get("fields")
-    if added is None:
-        added = {}
-    if not isinstance(added, dict):
-        return [bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), added, "fields")]
+    custom = body.get("fields")
+    if custom is None:
+        custom = {}
+    if not isinstance(custom, dict):
+        return [bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), custom, "fields")]
     problems = [
         Problem(Code.UNKNOWN_FIELD, _("is no field that the team added"), ("fields", show(name)))
-        for name in added
+        for name in custom
         if name == "id" or name in STANDARD
     ]
-    return problems or {name: value for name, value in given.items() if name != "fields"} | added
+    return problems or {name: value for name, value in body.items() if name != "fields"} | custom
 
 
 def _unknown_member(name: str) -> Problem:
@@ -46,9 +47,11 @@ def _unknown_member(name: str) -> Problem:
 
 
 def placed(problems: Iterable[Problem]) -> list[Problem]:
-    """With the paths of added fields under `fields`, where they came."""
-    known = {*STANDARD, "id", "lookup_field"}
+    """The problems with the paths of custom fields under `fields`, as in the body."""
+    top_level = {*STANDARD, "id", "lookup_field"}
     return [
-        replace(one, path=("fields", *one.path)) if one.path and str(one.path[0]) not in known else one
-        for one in problems
+        replace(problem, path=("fields", *problem.path))
+        if problem.path and str(problem.path[0]) not in top_level
+        else problem
+        for problem in problems
     ]

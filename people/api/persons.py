@@ -1,4 +1,4 @@
-"""People, person fields and static lists over the native API."""
+"""People in the native API."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,12 +12,12 @@ from people import lookup as people_lookup
 from people.api.filters import PersonFilters
 from people.api.parsing import flat, placed, row_of
 from people.api.serializers import (
-    MergeGiven,
-    MergeShown,
-    PeopleGiven,
-    PeopleShown,
-    PersonGiven,
-    PersonShown,
+    MergeInputSerializer,
+    MergeSerializer,
+    PeopleInputSerializer,
+    PeopleSerializer,
+    PersonInputSerializer,
+    PersonSerializer,
     shown_quickly,
 )
 from people.core.codes import Code
@@ -29,20 +29,20 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import Action, Status
 from people.privacy import erasure
-from people.rest.viewsets import Listed, Retrieved, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
-class People(Listed, Retrieved):
+class PersonViewSet(ListMixin, RetrieveMixin):
     """Everybody we know."""
 
     queryset = Person.objects.live()
-    serializer_class = PersonShown
+    serializer_class = PersonSerializer
     filterset_class = PersonFilters
     orderings = ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at")
-    served = frozenset({"id", "id__in", "email", "email__in"})
+    indexed_filters = frozenset({"id", "id__in", "email", "email__in"})
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
@@ -60,10 +60,10 @@ class People(Listed, Retrieved):
         return f"{person.pk}-{person.revision}"
 
     def get_object(self) -> Person:
-        """The live person; a merged person's id answers as the winner."""
+        """The live person; for the id of a merged person, the winner."""
         pk = self.kwargs["pk"]
-        found = people_lookup.by_id([pk]).get(pk) if 0 < pk <= datatype_keys.MAX_ID else None
-        return self._person(found)
+        winner_id = people_lookup.by_id([pk]).get(pk) if 0 < pk <= datatype_keys.MAX_ID else None
+        return self._person(winner_id)
 
     def _person(self, pk: int | None) -> Person:
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
@@ -72,31 +72,31 @@ class People(Listed, Retrieved):
         name_people(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
         return person
 
-    def shown_quickly(self, things: Iterable[Person]) -> list[dict[str, Any]]:
+    def fast_rows(self, things: Iterable[Person]) -> list[dict[str, Any]]:
         return [shown_quickly(person) for person in things]
 
-    def shown(self, thing: Person, status: int = 200, **headers: str) -> Response:
+    def response_for(self, thing: Person, status: int = 200, **headers: str) -> Response:
         if self.kwargs.get("pk", thing.pk) != thing.pk:
             headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{thing.pk}")
-        return super().shown(thing, status, **headers)
+        return super().response_for(thing, status, **headers)
 
-    @extend_schema(request=PersonGiven, responses={201: PersonShown})
+    @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
         """Create a person. 409 when somebody has the e-mail address, or the value of a unique field, already."""
         values = flat(request.data)
         kind = Action.CREATE if values.get("email") not in (None, "") else Action.DUPLICATE
         (outcome,) = upsert.upsert([values], self.source, "email", kind)
-        person = self._person(_done(outcome))
-        return self.shown(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
+        person = self._person(_accepted_id(outcome))
+        return self.response_for(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
 
-    @extend_schema(request=PersonGiven, responses=PersonShown)
+    @extend_schema(request=PersonInputSerializer, responses=PersonSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change some of a person's fields; null takes a value away."""
         person = self.get_object()
         self.require_match(person)
         with self.expecting(person.revision) as expected:
             outcome = upsert.update(person, flat(request.data), self.source, expected)
-        return self.shown(self._person(_done(outcome)))
+        return self.response_for(self._person(_accepted_id(outcome)))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
@@ -104,10 +104,10 @@ class People(Listed, Retrieved):
         person = self.get_object()
         self.require_match(person)
         (outcome,) = deletion.delete([person.pk], request.user, self.source)
-        _refuse(outcome.problems)
+        _raise_problems(outcome.problems)
         return Response(status=204)
 
-    @extend_schema(request=PeopleGiven, responses=PeopleShown)
+    @extend_schema(request=PeopleInputSerializer, responses=PeopleSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Create or update up to 1,000 people; each row counts on its own.
@@ -124,8 +124,8 @@ class People(Listed, Retrieved):
         if kind != Action.UPDATE:
             self.require("people.add_person")
         rows = [row_of(row) for row in rows_of(request.data, "people")]
-        good = [row for row in rows if isinstance(row, dict)]
-        parts = list(upsert.parts(good))
+        valid_rows = [row for row in rows if isinstance(row, dict)]
+        parts = list(upsert.parts(valid_rows))
         if len(parts) > 1 and request.headers.get("Idempotency-Key") is not None:
             limit = f"{upsert.MAX_BATCH:,}"
             message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
@@ -135,19 +135,19 @@ class People(Listed, Retrieved):
         )
         results = []
         for index, row in enumerate(rows):
-            shown = _outcome(next(outcomes)) if isinstance(row, dict) else _refused(row)
-            results.append({"index": index, **shown})
+            result = _outcome_json(next(outcomes)) if isinstance(row, dict) else _refusal_json(row)
+            results.append({"index": index, **result})
         sums = {str(status): sum(result["status"] == status for result in results) for status in Status}
         name_people(request, {result["id"] for result in results if "id" in result})
         return Response({**sums, "results": results})
 
-    @extend_schema(request=None, responses=PersonShown)
+    @extend_schema(request=None, responses=PersonSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: int) -> Response:
         """Bring a deleted person back, with the lists it was on."""
         (outcome,) = deletion.restore([pk], request.user, self.source)
-        _refuse(outcome.problems)
-        return self.shown(self._person(pk))
+        _raise_problems(outcome.problems)
+        return self.response_for(self._person(pk))
 
     @extend_schema(request=None, responses={204: None})
     @action(["POST"], detail=True)
@@ -158,16 +158,16 @@ class People(Listed, Retrieved):
         erasure.erase([pk], request.user, self.source)
         return Response(status=204)
 
-    @extend_schema(request=MergeGiven, responses=MergeShown)
+    @extend_schema(request=MergeInputSerializer, responses=MergeSerializer)
     @action(["POST"], detail=True)
     def merge(self, request: Any, pk: int) -> Response:
         """Merge other people into this one; their ids answer as this one from now on."""
         winner = self.get_object()
         self.require_match(winner)
-        given = self.given(MergeGiven)
-        done = person_merge.merge(winner.pk, given["losers"], request.user, self.source, choices=given.get("choices"))
-        name_people(request, {winner.pk, *given["losers"]})
-        return Response({"merge": done.pk, "person": self.show(self._person(winner.pk))})
+        body = self.validated_body(MergeInputSerializer)
+        merge = person_merge.merge(winner.pk, body["losers"], request.user, self.source, choices=body.get("choices"))
+        name_people(request, {winner.pk, *body["losers"]})
+        return Response({"merge": merge.pk, "person": self.show(self._person(winner.pk))})
 
     @extend_schema(request=None, responses={204: None}, operation_id="people_merges_undo")
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
@@ -177,12 +177,14 @@ class People(Listed, Retrieved):
         return Response(status=204)
 
 
-def _done(outcome: upsert.Outcome) -> int | None:
-    _refuse(outcome.problems)
+def _accepted_id(outcome: upsert.Outcome) -> int | None:
+    """The id of the written person. Raises `RejectedError` for a refused row."""
+    _raise_problems(outcome.problems)
     return outcome.person_id
 
 
-def _refuse(problems: Iterable[Problem]) -> None:
+def _raise_problems(problems: Iterable[Problem]) -> None:
+    """Raise the error whose status fits the problems; without problems, do nothing."""
     problems = placed(problems)
     if not problems:
         return
@@ -191,11 +193,11 @@ def _refuse(problems: Iterable[Problem]) -> None:
     raise (ConflictError if all(problem.code in CONFLICTS for problem in problems) else UnprocessableError)(*problems)
 
 
-def _outcome(outcome: upsert.Outcome) -> dict[str, Any]:
+def _outcome_json(outcome: upsert.Outcome) -> dict[str, Any]:
     if outcome.status is Status.REFUSED:
-        return _refused(placed(outcome.problems))
+        return _refusal_json(placed(outcome.problems))
     return {"status": str(outcome.status), "id": outcome.person_id}
 
 
-def _refused(problems: Iterable[Problem]) -> dict[str, Any]:
+def _refusal_json(problems: Iterable[Problem]) -> dict[str, Any]:
     return {"status": str(Status.REFUSED), "errors": [fault(problem) for problem in problems]}

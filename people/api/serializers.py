@@ -1,4 +1,4 @@
-"""People, their fields and static lists as the native API's JSON has them."""
+"""Serializers of people, person fields and static lists."""
 
 from typing import Any
 
@@ -12,7 +12,16 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.persons.upsert import Action
-from people.rest.viewsets import MAX_BATCH, FaultShown, Moment, Owner, Strict, Text, Whole, YesNo
+from people.rest.viewsets import (
+    MAX_BATCH,
+    OwnerField,
+    ProblemSerializer,
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 MAX_TEXT = 2_000
 DATA_TYPES = list(BY_NAME)
@@ -20,99 +29,104 @@ FREE_FIELDS = {"type": "object", "additionalProperties": True}
 CHANNELS = {"type": "string", "enum": [channel.word for channel in Channel]}
 
 
-class Value(serializers.Field):
-    """The value of a person field; the verbs check it when it comes in."""
+class PersonValueField(serializers.Field):
+    """The value of a person field. The verbs check a received value."""
 
     def __init__(self, data_type: str, **options: Any) -> None:
         super().__init__(**{"allow_null": True, "required": False, **options})
         set_override(self, "field", json_schema.of(data_type))
 
     def to_representation(self, value: Any) -> Any:
-        return _plain(value)
+        return _json_value(value)
 
     def to_internal_value(self, data: Any) -> Any:
         return data
 
 
-class PersonShown(Strict):
+class PersonSerializer(StrictSerializer):
     """A person. `fields` has those that the team added, by API name; what is not there has no value."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         standard = {
-            name: Value(data_type, allow_null=name not in READ_ONLY) for name, (_label, data_type) in STANDARD.items()
+            name: PersonValueField(data_type, allow_null=name not in READ_ONLY)
+            for name, (_label, data_type) in STANDARD.items()
         }
-        return {"id": serializers.IntegerField(), **standard, "fields": FreeFields()}
+        return {"id": serializers.IntegerField(), **standard, "fields": CustomFieldsField()}
 
 
 def shown_quickly(person: Any) -> dict[str, Any]:
-    """What `PersonShown` makes of a person, without a field object a value."""
+    """The representation that `PersonSerializer` makes of a person, without a field object per value."""
     values = [(name, getattr(person, name)) for name in STANDARD]
-    shown = {name: None if value is None else _plain(value) for name, value in values}
-    return {"id": person.pk, **shown, "fields": person.fields}
+    standard = {name: None if value is None else _json_value(value) for name, value in values}
+    return {"id": person.pk, **standard, "fields": person.fields}
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value if isinstance(value, int | str) or hasattr(value, "adjusted") else canonical_text(value)
 
 
 @extend_schema_field(FREE_FIELDS)
-class FreeFields(serializers.JSONField):
-    """Person fields that the team added, by API name."""
+class CustomFieldsField(serializers.JSONField):
+    """Custom person fields, by API name."""
 
 
-class PersonGiven(Strict):
+class PersonInputSerializer(StrictSerializer):
     """A person's fields; null takes a value away."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        standard = {name: Value(data_type) for name, (_label, data_type) in STANDARD.items() if name not in READ_ONLY}
-        return {**standard, "fields": FreeFields(required=False)}
+        standard = {
+            name: PersonValueField(data_type) for name, (_label, data_type) in STANDARD.items() if name not in READ_ONLY
+        }
+        return {**standard, "fields": CustomFieldsField(required=False)}
 
 
-class PersonRow(PersonGiven):
+class PersonRowSerializer(PersonInputSerializer):
     """A person's fields; `id` only where people are looked up by it."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {"id": serializers.IntegerField(required=False), **super().get_fields()}
 
 
-class PeopleGiven(Strict):
+class PeopleInputSerializer(StrictSerializer):
     people: "serializers.ListSerializer[Any]" = serializers.ListSerializer(
-        child=PersonRow(), min_length=1, max_length=MAX_BATCH
+        child=PersonRowSerializer(), min_length=1, max_length=MAX_BATCH
     )
-    lookup_field = Text(default="email", help_text="id, email or a unique person field.")
+    lookup_field = StrictCharField(default="email", help_text="id, email or a unique person field.")
     action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
 
 
-class PersonOutcome(Strict):
+class PersonOutcomeSerializer(StrictSerializer):
     index = serializers.IntegerField()
     status = serializers.ChoiceField(["created", "updated", "refused"])
     id = serializers.IntegerField(required=False)
-    errors = FaultShown(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    errors = ProblemSerializer(many=True, required=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class PeopleShown(Strict):
+class PeopleSerializer(StrictSerializer):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = PersonOutcome(many=True, help_text="One a row, in order.")
+    results = PersonOutcomeSerializer(many=True, help_text="One a row, in order.")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
-class Choices(serializers.DictField):
-    """Field by field, whose value is kept."""
+class MergeChoicesField(serializers.DictField):
+    """The person whose value is kept, by field."""
 
 
-class MergeGiven(Strict):
-    losers = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=25)
-    choices = Choices(child=Whole(), required=False, help_text="Field by field, the person whose value is kept.")
+class MergeInputSerializer(StrictSerializer):
+    losers = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=25)
+    choices = MergeChoicesField(
+        child=StrictIntegerField(), required=False, help_text="Field by field, the person whose value is kept."
+    )
 
 
-class MergeShown(Strict):
+class MergeSerializer(StrictSerializer):
     merge = serializers.IntegerField(help_text="To undo it: POST /people/merges/{merge}/undo.")
-    person = PersonShown()
+    person = PersonSerializer()
 
 
-class PersonFieldShown(Strict):
+class PersonFieldSerializer(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
@@ -123,24 +137,24 @@ class PersonFieldShown(Strict):
     is_read_only = serializers.BooleanField()
     is_hidden = serializers.BooleanField()
     is_unique = serializers.BooleanField()
-    created_at = Moment()
-    updated_at = Moment()
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
 
-class PersonFieldChange(Strict):
-    label = Text(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    choices = serializers.ListField(child=Text(max_length=255), max_length=500, required=False)
-    is_hidden = YesNo(required=False)
-    is_unique = YesNo(required=False, help_text="No two people may share a value.")
+class PersonFieldChangeSerializer(StrictSerializer):
+    label = StrictCharField(max_length=255)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    choices = serializers.ListField(child=StrictCharField(max_length=255), max_length=500, required=False)
+    is_hidden = StrictBooleanField(required=False)
+    is_unique = StrictBooleanField(required=False, help_text="No two people may share a value.")
 
 
-class PersonFieldGiven(PersonFieldChange):
-    api_name = Text(max_length=100, required=False, help_text="Made of the label by default; for ever.")
+class PersonFieldInputSerializer(PersonFieldChangeSerializer):
+    api_name = StrictCharField(max_length=100, required=False, help_text="Made of the label by default; for ever.")
     data_type = serializers.ChoiceField(DATA_TYPES, help_text="For ever.")
 
 
-class ListShown(Strict):
+class StaticListSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -148,20 +162,20 @@ class ListShown(Strict):
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     is_archived = serializers.BooleanField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
-    updated_at = Moment()
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
 
-class ListGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    folder = Whole(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
-    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+class StaticListInputSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    folder = StrictIntegerField(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
+    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
 
 
-class MemberShown(Strict):
+class MemberSerializer(StrictSerializer):
     person = serializers.IntegerField(source="person_id")
-    added_at = Moment()
+    added_at = UTCDateTimeField()
     source = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
 
@@ -170,11 +184,13 @@ class MemberShown(Strict):
         return Channel(member.channel).word
 
 
-class MembersGiven(Strict):
-    people = serializers.ListField(child=Whole(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids.")
+class MembersInputSerializer(StrictSerializer):
+    people = serializers.ListField(
+        child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids."
+    )
 
 
-class MembersShown(Strict):
+class MembersSerializer(StrictSerializer):
     results = serializers.ListField(
         child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One an id."
     )

@@ -9,7 +9,13 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.api.filters import MemberFilters, StaticListFilters
-from people.api.serializers import ListGiven, ListShown, MembersGiven, MemberShown, MembersShown
+from people.api.serializers import (
+    MemberSerializer,
+    MembersInputSerializer,
+    MembersSerializer,
+    StaticListInputSerializer,
+    StaticListSerializer,
+)
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.core.models import Folder
@@ -18,14 +24,14 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
-from people.rest.viewsets import Listed, Retrieved, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
 
 
-class StaticLists(Listed, Retrieved):
+class StaticListViewSet(ListMixin, RetrieveMixin):
     """People put together by hand or by program."""
 
     queryset = StaticList.objects.select_related("owner", "created_by")
-    serializer_class = ListShown
+    serializer_class = StaticListSerializer
     filterset_class = StaticListFilters
     orderings = ("id", "-id")
     rights = {
@@ -41,67 +47,74 @@ class StaticLists(Listed, Retrieved):
     def revision(self, static_list: StaticList) -> str:
         return f"{static_list.pk}-{static_list.updated_at.timestamp():.6f}"
 
-    @extend_schema(request=ListGiven, responses={201: ListShown})
+    @extend_schema(request=StaticListInputSerializer, responses={201: StaticListSerializer})
     def create(self, request: Any) -> Response:
         """Make an empty list."""
-        made = static_lists.create(by=request.user, **_with_place(self.given(ListGiven)))
-        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        static_list = static_lists.create(
+            by=request.user, **_with_place(self.validated_body(StaticListInputSerializer))
+        )
+        location = f"{request.build_absolute_uri()}/{static_list.pk}"
+        return self._response_for_pk(static_list.pk, 201, Location=location)
 
-    @extend_schema(request=ListGiven, responses=ListShown)
+    @extend_schema(request=StaticListInputSerializer, responses=StaticListSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change name, description, folder or owner."""
-        given = self.given(ListGiven, partial=True)
-        return self._edit(lambda found: static_lists.change(found, request.user, **_with_place(given, found.owner_id)))
+        body = self.validated_body(StaticListInputSerializer, partial=True)
+        return self._edit(
+            lambda static_list: static_lists.change(
+                static_list, request.user, **_with_place(body, static_list.owner_id)
+            )
+        )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete the list; its people stay. 409 while something uses it."""
         with transaction.atomic():
-            found = self.get_object()
-            self.require_match(found)
-            static_lists.delete(found, request.user)
+            static_list = self.get_object()
+            self.require_match(static_list)
+            static_lists.delete(static_list, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=ListShown)
+    @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put the list away; its members and its uses stay."""
-        return self._edit(lambda found: static_lists.archive(found, request.user))
+        return self._edit(lambda static_list: static_lists.archive(static_list, request.user))
 
-    @extend_schema(request=None, responses=ListShown)
+    @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Unarchive the list."""
-        return self._edit(lambda found: static_lists.unarchive(found, request.user))
+        return self._edit(lambda static_list: static_lists.unarchive(static_list, request.user))
 
     def _edit(self, verb: Any) -> Response:
         with transaction.atomic():
-            found = locked_for_update(self.get_object())
-            self.require_match(found)
-            verb(found)
-        return self._now(found.pk)
+            static_list = locked_for_update(self.get_object())
+            self.require_match(static_list)
+            verb(static_list)
+        return self._response_for_pk(static_list.pk)
 
-    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+    def _response_for_pk(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
-def _with_place(given: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
-    """The checked body with the folder and the owner themselves for their ids; `owner_id`: whose the list is now."""
-    if "owner" in given:
-        given = {**given, "owner": find_owner(given["owner"], owner_id)}
-    if given.get("folder") is None:
-        return given
-    folder = Folder.objects.filter(pk=given["folder"]).first()
+def _with_place(body: dict[str, Any], owner_id: int | None = None) -> dict[str, Any]:
+    """The validated body, with folder and owner as objects; `owner_id` is the present owner of the list."""
+    if "owner" in body:
+        body = {**body, "owner": find_owner(body["owner"], owner_id)}
+    if body.get("folder") is None:
+        return body
+    folder = Folder.objects.filter(pk=body["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
-    return {**given, "folder": folder}
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), body["folder"], "folder"))
+    return {**body, "folder": folder}
 
 
-class StaticListMembers(Listed):
+class StaticListMemberViewSet(ListMixin):
     """Who is on a static list."""
 
     queryset = StaticListMember.objects.all()
-    serializer_class = MemberShown
+    serializer_class = MemberSerializer
     filterset_class = MemberFilters
     orderings = ("person_id",)
     key = "person_id"
@@ -114,18 +127,18 @@ class StaticListMembers(Listed):
     }
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(static_list=self._list())
+        return super().get_queryset().filter(static_list=self._static_list())
 
-    @extend_schema(request=MembersGiven, responses=MembersShown)
+    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     def create(self, request: Any, static_list: int) -> Response:
         """Put up to 1,000 people on the list; adding a member again changes nothing."""
-        return self._move(static_lists.add)
+        return self._change_members(static_lists.add)
 
-    @extend_schema(request=MembersGiven, responses=MembersShown)
+    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     @action(["POST"], detail=False)
     def remove(self, request: Any, static_list: int) -> Response:
         """Take up to 1,000 people off the list."""
-        return self._move(static_lists.remove)
+        return self._change_members(static_lists.remove)
 
     @extend_schema(
         request=None,
@@ -134,17 +147,17 @@ class StaticListMembers(Listed):
     )
     def destroy(self, request: Any, static_list: int, person: int) -> Response:
         """Take one person off the list."""
-        (outcome,) = static_lists.remove(self._list(), [person], self.source)
+        (outcome,) = static_lists.remove(self._static_list(), [person], self.source)
         if outcome is not Membership.REMOVED:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("This person is not on the list.")))
         return Response(status=204)
 
-    def _move(self, verb: Any) -> Response:
-        given = self.given(MembersGiven)["people"]
-        return Response({"results": [str(outcome) for outcome in verb(self._list(), given, self.source)]})
+    def _change_members(self, verb: Any) -> Response:
+        person_ids = self.validated_body(MembersInputSerializer)["people"]
+        return Response({"results": [str(outcome) for outcome in verb(self._static_list(), person_ids, self.source)]})
 
-    def _list(self) -> StaticList:
-        found = StaticList.objects.filter(pk=min(self.kwargs["static_list"], MAX_BIG_ID)).first()
-        if found is None:
+    def _static_list(self) -> StaticList:
+        static_list = StaticList.objects.filter(pk=min(self.kwargs["static_list"], MAX_BIG_ID)).first()
+        if static_list is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such static list.")))
-        return found
+        return static_list

@@ -50,7 +50,7 @@ class FailureFilters(Filters):
         "of": "stands in the address",
         "raw": "the row as it came",
         "key": "by which a corrected report finds the row again; the report has it",
-        "problems": "told with the row; sums of them are in the import's report",
+        "problems": "shown with the row; sums of them are in the import's report",
     }
 
 
@@ -76,7 +76,7 @@ class ExportFilters(Filters):
     unfiltered = {
         "channel": "filtered by its word: source",
         "key": "stands in the address of the Marketo API only",
-        "parameters": "what was asked for, as a whole",
+        "parameters": "a whole, not something to look an export up by",
         "checksum": "to check a file with, not to find it by",
         "problem": "a sentence for people",
         **dict.fromkeys(("queued_at", "progressed_at"), "a moment before or after started_at"),

@@ -1,4 +1,4 @@
-"""Imports and exports over the native API."""
+"""Imports and exports in the native API."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -12,7 +12,13 @@ from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
-from people.api.import_serializers import FailureShown, ImportShown, PlanGiven, TakeBackGiven, TakeBackShown
+from people.api.import_serializers import (
+    FailureSerializer,
+    ImportSerializer,
+    PlanInputSerializer,
+    TakeBackInputSerializer,
+    TakeBackSerializer,
+)
 from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, bad_value, show
@@ -28,14 +34,21 @@ from people.files.imports.plan import Plan
 from people.files.models import Export, Import, ImportFailure
 from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
 from people.persons import import_undo
-from people.rest.viewsets import Listed, Moment, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    ListMixin,
+    RetrieveMixin,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
 
 
 class FileParser(BaseParser):
-    """A file, which `Imports.create` reads by itself."""
+    """Leaves the body unread; `ImportViewSet.create` reads it."""
 
     media_type = "*/*"
 
@@ -43,14 +56,14 @@ class FileParser(BaseParser):
         return stream
 
 
-class Imports(Listed, Retrieved):
+class ImportViewSet(ListMixin, RetrieveMixin):
     """Files that are brought in: upload one, say what its columns mean, start it, follow it."""
 
     queryset = Import.objects.select_related("user")
-    serializer_class = ImportShown
+    serializer_class = ImportSerializer
     filterset_class = ImportFilters
     orderings = ("-id", "id")
-    # each kind of file has rights of its own
+    # the rights depend on the kind of file
     rights: ClassVar = dict.fromkeys(
         ("list", "retrieve", "create", "plan", "check", "start", "resume", "pause", "cancel"), None
     ) | dict.fromkeys(("take_back", "do_take_back"), import_undo.RIGHT)
@@ -75,7 +88,7 @@ class Imports(Listed, Retrieved):
             ),
         ],
         request={media_type: {"type": "string", "format": "binary"} for media_type in FILE_TYPES},
-        responses={201: ImportShown},
+        responses={201: ImportSerializer},
     )
     def create(self, request: Any) -> Response:
         """Upload a file: its bytes are the body, of any length."""
@@ -84,117 +97,117 @@ class Imports(Listed, Retrieved):
             raise UnsupportedMediaType(raw.content_type)
         kind, name = request.query_params.get("kind", ""), request.query_params.get("name", "file.csv")
         if kind not in import_targets.TARGETS or "\0" in name:
-            known = ", ".join(import_targets.TARGETS)
-            message = _("expected %(expected)s") % {"expected": known}
-            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), known, kind[:80]))
-        given_shape = _known(request.query_params)
+            expected = ", ".join(import_targets.TARGETS)
+            message = _("expected %(expected)s") % {"expected": expected}
+            raise BadQueryError(Problem(Code.UNKNOWN_KIND, message, ("kind",), expected, kind[:80]))
+        shape = _shape_options(request.query_params)
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
-        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **given_shape)
-        return self.shown(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
+        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **shape)
+        return self.response_for(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
-    @extend_schema(request=PlanGiven, responses=ImportShown)
+    @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
     @action(["PUT"], detail=True)
     def plan(self, request: Any, pk: int) -> Response:
         """Say what the columns mean."""
         job = self.get_object()
-        given = self.given(PlanGiven)
+        body = self.validated_body(PlanInputSerializer)
         import_jobs.require_for(job, request.user)
         lines = import_jobs.sample(job) if job.stored_as else ()
-        plan = guessing.settled(Plan(**given), given, job.kind, Shape.from_json(job.shape), lines)
+        plan = guessing.settled(Plan(**body), body, job.kind, Shape.from_json(job.shape), lines)
         import_jobs.set_plan(job, plan, request.user)
-        return self.shown(job)
+        return self.response_for(job)
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def check(self, request: Any, pk: int) -> Response:
         """Check the whole file, in the background, without keeping anything."""
         return self._step("check")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def start(self, request: Any, pk: int) -> Response:
         """Import the file, in the background."""
         return self._step("start")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def resume(self, request: Any, pk: int) -> Response:
         """Go on at the row where it stopped."""
         return self._step("resume")
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
         """Stop after the rows under way; it can be resumed."""
         return self._stop(Import.Wish.PAUSE)
 
-    @extend_schema(request=None, responses={202: ImportShown})
+    @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop for good; what was imported stays."""
         return self._stop(Import.Wish.CANCEL)
 
-    @extend_schema(request=None, responses=TakeBackShown)
+    @extend_schema(request=None, responses=TakeBackSerializer)
     @action(["GET"], detail=True, url_path="take-back")
     def take_back(self, request: Any, pk: int) -> Response:
         """What taking the import back would do now. Nothing is changed."""
-        return Response(TakeBackShown(import_undo.preview(self.get_object(), request.user)).data)
+        return Response(TakeBackSerializer(import_undo.preview(self.get_object(), request.user)).data)
 
-    @extend_schema(request=TakeBackGiven, responses={202: ImportShown})
+    @extend_schema(request=TakeBackInputSerializer, responses={202: ImportSerializer})
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
         """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
         job = self.get_object()
-        import_undo.take_back(job, self.given(TakeBackGiven)["reason"], request.user)
-        return self.shown(job, 202)
+        import_undo.take_back(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
+        return self.response_for(job, 202)
 
     def _step(self, verb: str) -> Response:
         job = self.get_object()
         import_jobs.step(job, verb, self.request.user)
-        return self.shown(self.get_object(), 202)
+        return self.response_for(self.get_object(), 202)
 
     def _stop(self, wish: str) -> Response:
         import_jobs.stop(self.get_object(), wish, self.request.user)
-        return self.shown(self.get_object(), 202)
+        return self.response_for(self.get_object(), 202)
 
 
 def _kinds_of(user: Any) -> list[str]:
-    """The kinds of files that the user may bring in. Raises `NotAllowedError` when there is none."""
+    """The kinds of files that the user may import. Raises `NotAllowedError` when there is none."""
     kinds = [kind for kind, target in import_targets.TARGETS.items() if all(map(user.has_perm, target.rights))]
     if not kinds:
         import_jobs.require(next(iter(import_targets.TARGETS)), user)
     return kinds
 
 
-def _known(parameters: Any) -> dict[str, Any]:
-    """What the caller says of the file's shape. Raises `BadQueryError`."""
-    known: dict[str, Any] = {}
+def _shape_options(parameters: Any) -> dict[str, Any]:
+    """The file's encoding and header row, where the query names them. Raises `BadQueryError`."""
+    options: dict[str, Any] = {}
     encoding, row = parameters.get("encoding"), parameters.get("header_row")
     if encoding is not None:
         if encoding not in ENCODINGS:
             expected = ", ".join(ENCODINGS)
             message = _("expected %(expected)s") % {"expected": expected}
             raise BadQueryError(Problem(Code.UNKNOWN_ENCODING, message, ("encoding",), expected, show(encoding)))
-        known["encoding"] = encoding
+        options["encoding"] = encoding
     if row is not None:
         number = whole_number(row, most_digits=5)
         if not 1 <= number <= MAX_HEADER_ROW:
             expected = _("a whole number from 1 to %(limit)s") % {"limit": MAX_HEADER_ROW}
             raise BadQueryError(bad_value(Code.OUT_OF_RANGE, expected, row, "header_row"))
-        known["header_row"] = number
-    return known
+        options["header_row"] = number
+    return options
 
 
 def _chunks(body: Any) -> Iterator[bytes]:
     return iter(lambda: body.read(CHUNK), b"")
 
 
-class ImportFailures(Listed):
+class ImportFailureViewSet(ListMixin):
     """The rows of an import that were refused."""
 
     queryset = ImportFailure.objects.all()
-    serializer_class = FailureShown
+    serializer_class = FailureSerializer
     filterset_class = FailureFilters
     orderings = ("row",)
     key = "row"
@@ -208,35 +221,35 @@ class ImportFailures(Listed):
         return super().get_queryset().filter(of=job)
 
 
-class ParametersGiven(Strict):
+class ParametersInputSerializer(StrictSerializer):
     """What the file holds: of activities `types`, `since`, `until`; of people `fields`, `static_list`, `smart_list`."""
 
-    types = serializers.ListField(child=Text(max_length=255), required=False, min_length=1, max_length=100)
-    since = Text(max_length=40, required=False)
-    until = Text(max_length=40, required=False)
+    types = serializers.ListField(child=StrictCharField(max_length=255), required=False, min_length=1, max_length=100)
+    since = StrictCharField(max_length=40, required=False)
+    until = StrictCharField(max_length=40, required=False)
     fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-        child=Text(max_length=100), required=False, min_length=1, max_length=500
+        child=StrictCharField(max_length=100), required=False, min_length=1, max_length=500
     )
-    static_list = Whole(required=False, min_value=1, max_value=MAX_ID)
-    smart_list = Whole(required=False, min_value=1, max_value=MAX_ID)
+    static_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
+    smart_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
-class ExportGiven(Strict):
-    kind = Text(max_length=16, help_text="activities, people or smart_list.")
+class ExportInputSerializer(StrictSerializer):
+    kind = StrictCharField(max_length=16, help_text="activities, people or smart_list.")
     format = serializers.ChoiceField(["csv", "tsv", "ssv", "ndjson"], default="csv")
-    parameters = ParametersGiven(required=False)
-    title = Text(max_length=255, required=False, allow_blank=True)
+    parameters = ParametersInputSerializer(required=False)
+    title = StrictCharField(max_length=255, required=False, allow_blank=True)
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
-class ExportParameters(serializers.DictField):
-    """What was asked for; its members are the kind's."""
+class ExportParametersField(serializers.DictField):
+    """The parameters of an export; the members depend on its kind."""
 
 
-class ExportShown(Strict):
+class ExportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
-    parameters = ExportParameters()
+    parameters = ExportParametersField()
     title = serializers.CharField()
     format = serializers.CharField()
     state = serializers.ChoiceField([str(state) for state in Export.State])
@@ -244,56 +257,56 @@ class ExportShown(Strict):
     size = serializers.IntegerField(allow_null=True)
     checksum = serializers.CharField(help_text="SHA-256 of the file, once it is ready.")
     error = serializers.CharField(source="fault")
-    created_at = Moment()
-    started_at = Moment(allow_null=True)
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    started_at = UTCDateTimeField(allow_null=True)
+    finished_at = UTCDateTimeField(allow_null=True)
 
 
-class Exports(Listed, Retrieved):
+class ExportViewSet(ListMixin, RetrieveMixin):
     """Files that were asked for. Everybody sees their own."""
 
     queryset = Export.objects.all()
-    serializer_class = ExportShown
+    serializer_class = ExportSerializer
     filterset_class = ExportFilters
     orderings = ("-id", "id")
     rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
 
     def get_queryset(self) -> Any:
-        everything = super().get_queryset()
+        exports = super().get_queryset()
         user = self.request.user
-        return everything if user.is_superuser else everything.filter(user=user)
+        return exports if user.is_superuser else exports.filter(user=user)
 
-    @extend_schema(request=ExportGiven, responses={202: ExportShown})
+    @extend_schema(request=ExportInputSerializer, responses={202: ExportSerializer})
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
-        given = self.given(ExportGiven)
-        made = export_jobs.create(
-            given["kind"],
-            given.get("parameters", {}),
+        body = self.validated_body(ExportInputSerializer)
+        export = export_jobs.create(
+            body["kind"],
+            body.get("parameters", {}),
             request.user,
             Channel.API,
-            format=given["format"],
-            title=given.get("title", ""),
+            format=body["format"],
+            title=body.get("title", ""),
         )
-        export_jobs.enqueue(made)
-        return self.shown(made, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{made.pk}"))
+        export_jobs.enqueue(export)
+        return self.response_for(export, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{export.pk}"))
 
-    @extend_schema(request=None, responses=ExportShown)
+    @extend_schema(request=None, responses=ExportSerializer)
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop an export before it is ready."""
-        found = self.get_object()
-        export_jobs.cancel(found)
-        return self.shown(found)
+        export = self.get_object()
+        export_jobs.cancel(export)
+        return self.response_for(export)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
     @action(["GET"], detail=True)
     def file(self, request: Any, pk: int) -> Any:
         """The file itself. 409 while it is not ready, or no more."""
-        found = self.get_object()
-        path = export_jobs.path_of(found)
-        if found.state != Export.State.COMPLETED or not path.exists():
+        export = self.get_object()
+        path = export_jobs.path_of(export)
+        if export.state != Export.State.COMPLETED or not path.exists():
             raise ConflictError(
-                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": found.get_state_display()})
+                Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": export.get_state_display()})
             )
-        return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[found.format], filename=path.name)
+        return FileResponse(path.open("rb"), content_type=export_kinds.CONTENT_TYPES[export.format], filename=path.name)

@@ -1,7 +1,7 @@
 """Filters of the native API's lists: every field with the operators of its type.
 
 `?last_name__startswith=Mc&created_at__gte=2026-01-01`. Text is compared without case; `__in` takes a list with
-commas; `__isempty=true` finds what has no value. A negative operator finds what has no value, too.
+commas; `__isempty=true` matches rows without a value. Negative operators match these rows, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +44,7 @@ NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """`suffix` as it stands in the parameter's name; `condition` of the left side and the canonical value(s)."""
+    """A comparison: the suffix of the parameter's name, and the condition on the left side and canonical values."""
 
     suffix: str
     condition: Callable[[Any, Any], Any]
@@ -92,16 +92,16 @@ _OUTPUT: Mapping[str, type[models.Field]] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a filter compares: a column by its name, or an expression whose text `data_type` casts."""
+    """The left side of a filter: a column by its name, or an expression whose text is cast to `data_type`."""
 
     data_type: str
     source: Any = ""
     is_nullable: bool = True
-    operators: Sequence[str] | None = None  # fewer than those of the type
+    operators: Sequence[str] | None = None  # suffixes, a selection of those of the data type
 
-    def taken(self) -> tuple[Operator, ...]:
+    def allowed_operators(self) -> tuple[Operator, ...]:
         operators = (*_operators(BY_NAME[self.data_type]), *((_IS_EMPTY,) if self.is_nullable else ()))
-        return tuple(one for one in operators if self.operators is None or one.suffix in self.operators)
+        return tuple(operator for operator in operators if self.operators is None or operator.suffix in self.operators)
 
     def left(self, name: str) -> Any:
         column = F(self.source or name) if isinstance(self.source, str) else self.source
@@ -116,14 +116,14 @@ def is_text(data_type: str) -> bool:
 
 
 def cast(data_type: str, text: Any) -> Func:
-    """The SQL that compares values of `data_type` whose text is the expression `text`."""
+    """The expression that casts the expression `text` to `data_type`, for comparisons."""
     is_number = BY_NAME[data_type].is_number
     output = models.DecimalField() if is_number else _OUTPUT.get(data_type, models.TextField)()
     return Func(text, template=value_sql.cast(data_type, "%(expressions)s"), output_field=output)
 
 
 def _read_as(data_type: str, operator: Operator) -> str:
-    """Questions are taken wider than values: part of an address is text, any number compares with an amount."""
+    """The data type of a filter's value, wider than the column's: a part of an address, any number for an amount."""
     if operator.is_flag:
         return "boolean"
     if is_text(data_type):
@@ -132,7 +132,7 @@ def _read_as(data_type: str, operator: Operator) -> str:
 
 
 class ValueField(forms.Field):
-    """Reads one value of a data type, or a list with commas."""
+    """A value of a data type, or a list of values with commas."""
 
     def __init__(self, *, data_type: str, operator: Operator, **options: Any) -> None:
         super().__init__(**options)
@@ -179,19 +179,19 @@ class TypedFilter(django_filters.Filter):
         self.left = left
         self.operator = operator
         self.description = description
-        one = json_schema.of(data_type)
+        schema = json_schema.of(data_type)
         if data_type == "string":
-            one = {**one, "minLength": 1, "pattern": _PART if operator.is_list else _NOT_BLANK}
-        self.schema = (
-            {"type": "array", "items": one, "minItems": 1, "maxItems": MAX_VALUES} if operator.is_list else one
-        )
+            schema = {**schema, "minLength": 1, "pattern": _PART if operator.is_list else _NOT_BLANK}
+        if operator.is_list:
+            schema = {"type": "array", "items": schema, "minItems": 1, "maxItems": MAX_VALUES}
+        self.schema = schema
 
     def filter(self, queryset: Any, value: Any) -> Any:
         return queryset if value is None else queryset.filter(self.operator.condition(self.left, value))
 
 
 class WordsField(forms.Field):
-    """Reads a list with commas of words that are known."""
+    """A list with commas, of words out of a fixed set."""
 
     def __init__(self, *, words: Sequence[str], **options: Any) -> None:
         super().__init__(**options)
@@ -200,16 +200,16 @@ class WordsField(forms.Field):
     def clean(self, value: Any) -> Any:
         if value is None:
             return None
-        given = value.split(",")
-        for word in given:
+        chosen = value.split(",")
+        for word in chosen:
             if word not in self.words:
                 parameters = {"expected": ", ".join(self.words), "got": show(word)}
                 raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), Code.WRONG_TYPE, parameters)
-        return given
+        return chosen
 
 
 class WordsFilter(django_filters.Filter):
-    """`?state=draft,retired`: what any of the words' conditions holds for."""
+    """`?state=draft,retired`: rows that satisfy the condition of any of the words."""
 
     field_class = WordsField
 
@@ -222,14 +222,14 @@ class WordsFilter(django_filters.Filter):
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
             return queryset
-        wanted = Q()
+        condition = Q()
         for word in value:
-            wanted |= self.conditions[word]
-        return queryset.filter(wanted)
+            condition |= self.conditions[word]
+        return queryset.filter(condition)
 
 
 class SearchFilter(TypedFilter):
-    """`?search=gar luc`: each word begins a word of one of `columns`, or whatever `find` of the rows and text does."""
+    """`?search=gar luc`: each word begins a word of one of `columns`; or the rows that `find(rows, text)` returns."""
 
     def __init__(self, *columns: Any, find: Callable[[Any, str], Any] | None = None) -> None:
         super().__init__(None, "string", _IS, "Every word begins a word of this, case and accents aside.")
@@ -240,16 +240,18 @@ class SearchFilter(TypedFilter):
 
 
 def typed_filters(name: str, left: Any, column: Column) -> dict[str, TypedFilter]:
-    return {one.name(name): TypedFilter(left, column.data_type, one) for one in column.taken()}
+    return {
+        operator.name(name): TypedFilter(left, column.data_type, operator) for operator in column.allowed_operators()
+    }
 
 
 class Filters(django_filters.FilterSet):
-    """A list's filters: those of the table `typed`, those declared one by one, and `dynamic` ones.
+    """The filters of a list: those of the table `typed`, declared ones, and `dynamic` ones.
 
-    `unfiltered` names the model's fields that have no filter, each with the reason.
+    `unfiltered` maps the model's fields without a filter to the reason.
     """
 
-    base_filters: dict[str, django_filters.Filter]  # of the class: all; of an instance: those that are asked for
+    base_filters: dict[str, django_filters.Filter]  # of the class: all; of an instance: those of the request
     typed: ClassVar[Mapping[str, Column]] = {}
     unfiltered: ClassVar[Mapping[str, str]] = {}
 
@@ -261,22 +263,23 @@ class Filters(django_filters.FilterSet):
         return filters
 
     def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:
-        # only what is asked for is set up: a list may have hundreds
-        self.base_filters = {name: one for name, one in type(self).base_filters.items() if name in (data or {})}
-        self.base_filters.update(self.dynamic(data or {}))
+        # only the filters of the request are set up: a list may have hundreds
+        requested = data or {}
+        self.base_filters = {name: item for name, item in type(self).base_filters.items() if name in requested}
+        self.base_filters.update(self.dynamic(requested))
         super().__init__(data, queryset, **options)
 
     def dynamic(self, data: Any) -> Mapping[str, django_filters.Filter]:
-        """Filters on fields that the team defined, for the parameters in `data`; unknown ones are left out."""
+        """Filters on custom fields, for the parameters in `data` that name a custom field."""
         return {}
 
     @classmethod
-    def known(cls) -> list[str]:
-        """The parameters' names, to be told to who gave an unknown one."""
+    def parameter_names(cls) -> list[str]:
+        """The names of all parameters, for the problem of an unknown one."""
         return list(cls.base_filters)
 
     def problems(self) -> list[Problem]:
-        """What is wrong with the values given."""
+        """The problems of the values."""
         return [_problem(name, error) for name, errors in self.form.errors.as_data().items() for error in errors]
 
 

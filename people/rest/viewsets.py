@@ -1,6 +1,6 @@
-"""What the resources of the native API have in common: faults, strict bodies, rights, sparse fields, ETags.
+"""Base classes of the native API: strict fields and serializers, rights, sparse fields, ETags.
 
-A resource translates a request into a verb and a thing into JSON; it holds no rule of its own.
+A view set translates a request into the call of a verb, and an object into JSON. It holds no rule of its own.
 """
 
 import re
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -37,12 +37,12 @@ from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
-PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people whom its reply is about
+PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people in its reply
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
-class Text(serializers.CharField):
-    """Text and nothing that merely looks like it."""
+class StrictCharField(serializers.CharField):
+    """A string; numbers and booleans are not converted."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
@@ -55,14 +55,18 @@ class Text(serializers.CharField):
         return data
 
 
-class YesNo(serializers.BooleanField):
+class StrictBooleanField(serializers.BooleanField):
+    """A boolean; words and numbers are not converted."""
+
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
             self.fail("invalid", input=show(data))
         return data
 
 
-class Whole(serializers.IntegerField):
+class StrictIntegerField(serializers.IntegerField):
+    """An integer; strings, booleans and numbers with a fraction are not converted."""
+
     def to_internal_value(self, data: Any) -> int:
         if type(data) is not int:
             self.fail("invalid")
@@ -70,8 +74,8 @@ class Whole(serializers.IntegerField):
 
 
 @extend_schema_field({"type": ["integer", "string"], "minimum": 1, "minLength": 1, "maxLength": 150})
-class Owner(Text):
-    """The id or the user name of somebody whose a thing shall be; null: nobody's."""
+class OwnerField(StrictCharField):
+    """The id or the user name of an owner; null for no owner."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_length": 150, "allow_null": True, "required": False, **options})
@@ -80,32 +84,33 @@ class Owner(Text):
         return data if type(data) is int else super().to_internal_value(data)
 
     def run_validators(self, value: Any) -> None:
-        if isinstance(value, str):  # `people.core.permissions.find_owner` judges an id
+        if isinstance(value, str):  # `people.core.permissions.find_owner` checks an id
             super().run_validators(value)
 
 
-class Moment(serializers.DateTimeField):
-    """A moment, always shown in UTC."""
+class UTCDateTimeField(serializers.DateTimeField):
+    """A moment, always represented in UTC."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"default_timezone": UTC, **options})
 
 
-class Strict(serializers.Serializer):
-    """A body's or a reply's members; a member that is not declared is a fault, not something to skip."""
+class StrictSerializer(serializers.Serializer):
+    """Members of a body or a reply. Rejects a member that is not declared."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Repeated):
             raise ValidationError({"non_field_errors": [_repeated()]})
         if isinstance(data, Mapping):
-            known = [name for name, field in self.fields.items() if not field.read_only]
-            unknown = [name for name in data if name not in known]
+            writable = [name for name, field in self.fields.items() if not field.read_only]
+            unknown = [name for name in data if name not in writable]
             if unknown:
-                raise ValidationError({show(name): [_unknown_member(known)] for name in unknown[:20]})
+                raise ValidationError({show(name): [_unknown_member(writable)] for name in unknown[:20]})
         return super().to_internal_value(data)
 
 
-class FaultShown(Strict):
+@extend_schema_serializer(component_name="Fault")  # as `config.api.openapi` describes it
+class ProblemSerializer(StrictSerializer):
     code = serializers.CharField()
     message = serializers.CharField()
     path = serializers.CharField(required=False)
@@ -117,8 +122,8 @@ def _repeated() -> ErrorDetail:
     return ErrorDetail(_("A name is given twice."), Code.GIVEN_TWICE)
 
 
-def _unknown_member(known: Iterable[str]) -> ErrorDetail:
-    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}
+def _unknown_member(names: Iterable[str]) -> ErrorDetail:
+    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(names)}
     return ErrorDetail(message, Code.UNKNOWN_MEMBER)
 
 
@@ -130,42 +135,42 @@ def _is_storable(text: str) -> bool:
     return "\0" not in text
 
 
-class Resource(viewsets.GenericViewSet):
-    """One kind of thing at one address.
+class ResourceViewSet(viewsets.GenericViewSet):
+    """One kind of object at one address.
 
-    `rights` names the right each action needs (None: being logged in is enough); an action that is not in it
-    is refused. `orderings` are what an index serves, the first by default; `key` breaks their ties.
-    `served` are the filters that an index serves: the others are given a time.
+    `rights`: the right of each action (None: authentication is enough); an action without an entry is rejected.
+    `orderings`: the orderings that an index serves, the default first; `key` breaks their ties.
+    `indexed_filters`: the filters that an index serves; queries with other filters have a time limit.
     """
 
     rights: ClassVar[Mapping[str, str | None]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
-    served: ClassVar[frozenset[str]] = frozenset()
+    indexed_filters: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
     http_method_names = ("get", "head", "options", "post", "put", "patch", "delete")
     lookup_value_converter = "int"
 
     def initial(self, request: Any, *arguments: Any, **more: Any) -> None:
         super().initial(request, *arguments, **more)
-        wanted = request.query_params.get("ordering")
+        ordering = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
-        if wanted is not None and request.method == "GET" and wanted not in orderings:
-            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(orderings), wanted, "ordering"))
+        if ordering is not None and request.method == "GET" and ordering not in orderings:
+            raise BadQueryError(bad_value(Code.UNKNOWN_ORDERING, ", ".join(orderings), ordering, "ordering"))
 
     @property
     def source(self) -> Source:
         return Source(Channel.API, self.request.user.pk)
 
     def options(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        """The methods, in the header Allow; the OpenAPI document has the rest."""
+        """The methods, in the header Allow. The OpenAPI document describes the rest."""
         return Response(status=204)
 
     def require(self, right: str) -> None:
-        """Raise `NotAllowedError` without the right; for actions whose methods need different ones."""
+        """Raise `NotAllowedError` without the right; for actions whose methods need different rights."""
         require(self.request.user, right)
 
     def revision(self, thing: Any) -> str | None:
-        """What changes whenever `thing` does; None for things that nobody edits."""
+        """A text that changes with every change of `thing`; None for objects that are not edited."""
         return None
 
     def get_object(self) -> Any:
@@ -175,54 +180,58 @@ class Resource(viewsets.GenericViewSet):
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address."))) from None
 
     def show(self, thing: Any) -> Any:
-        """`thing` as JSON, only with the fields that were asked for."""
+        """`thing` as JSON, restricted to the fields of `?fields=`."""
         return self.show_all([thing])[0]
 
     def show_all(self, things: Iterable[Any]) -> Any:
-        rows = self.shown_quickly(things)
+        rows = self.fast_rows(things)
         if rows is None:
             many = self.get_serializer(things, many=True)
             assert isinstance(many, serializers.ListSerializer)
-            self._keep_wanted(many.child)
+            self._restrict_fields(many.child)
             return many.data
         if "fields" not in self.request.query_params:
             return rows
         serializer = self.get_serializer()
         assert isinstance(serializer, serializers.Serializer)
-        self._keep_wanted(serializer)
-        wanted = list(serializer.fields)
-        return [{name: row[name] for name in wanted} for row in rows]
+        self._restrict_fields(serializer)
+        names = list(serializer.fields)
+        return [{name: row[name] for name in names} for row in rows]
 
-    def shown_quickly(self, things: Iterable[Any]) -> list[dict[str, Any]] | None:
-        """What the serializer makes of `things`, without a field object a value; None where only it can."""
+    def fast_rows(self, things: Iterable[Any]) -> list[dict[str, Any]] | None:
+        """The serializer's representations of `things`, made without a field object per value.
+
+        None for view sets that have no such shortcut.
+        """
         return None
 
-    def shown(self, thing: Any, status: int = 200, **headers: str) -> Response:
-        """The reply that shows `thing`, with its ETag."""
+    def response_for(self, thing: Any, status: int = 200, **headers: str) -> Response:
+        """A response with the representation of `thing` and its ETag."""
         return Response(self.show(thing), status, headers=headers | self._headers(thing))
 
-    def given(self, serializer_class: type[serializers.Serializer], partial: bool = False) -> Any:
-        """The checked body. Raises ValidationError with all its faults."""
+    def validated_body(self, serializer_class: type[serializers.Serializer], partial: bool = False) -> Any:
+        """The validated body. Raises ValidationError with all its problems."""
         serializer = serializer_class(data=self.request.data, partial=partial, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
     def require_match(self, thing: Any) -> None:
-        """Raise `PreconditionFailedError` when If-Match names another state of `thing` than the present one."""
-        wanted = self.request.headers.get("If-Match", "*")
-        if wanted.strip() == "*":
+        """Raise `PreconditionFailedError` when no tag of If-Match is the present ETag of `thing`."""
+        condition = self.request.headers.get("If-Match", "*")
+        if condition.strip() == "*":
             return
-        if self._etag(thing) not in _tags(wanted):
+        if self._etag(thing) not in _tags(condition):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")
             raise PreconditionFailedError(
-                Problem(Code.PRECONDITION_FAILED, message, (), self._etag(thing) or "", show(wanted))
+                Problem(Code.PRECONDITION_FAILED, message, (), self._etag(thing) or "", show(condition))
             )
 
     @contextmanager
     def expecting(self, revision: int) -> Iterator[int | None]:
-        """Inside, a verb edits what has `revision`: yields what to hand it, None when the client sets no condition.
+        """Context for a verb that edits an object at `revision`. Yields the revision that the verb has to expect.
 
-        Somebody else's edit in between is a failed condition for whoever set one, else the conflict it is.
+        Yields None when the request has no If-Match. A concurrent edit raises `PreconditionFailedError` for a
+        request with If-Match, else `ConflictError`.
         """
         has_condition = self.request.headers.get("If-Match", "*").strip() != "*"
         try:
@@ -230,19 +239,19 @@ class Resource(viewsets.GenericViewSet):
         except ConflictError as conflict:
             raise (PreconditionFailedError(*conflict.problems) if has_condition else conflict) from None
 
-    def _keep_wanted(self, serializer: Any) -> None:
+    def _restrict_fields(self, serializer: Any) -> None:
         if "fields" not in self.request.query_params:
             return
-        wanted = {name.strip() for name in self.request.query_params["fields"].split(",")}
-        known = list(serializer.fields)
-        wanted |= {"id"} & set(known)  # what a reply is about is always said
-        for name in sorted(wanted - set(known)):
+        requested = {name.strip() for name in self.request.query_params["fields"].split(",")}
+        available = list(serializer.fields)
+        requested |= {"id"} & set(available)  # a reply always has the id
+        for name in sorted(requested - set(available)):
             message = _("there is no field '%(name)s'; there are %(known)s") % {
                 "name": show(name),
-                "known": ", ".join(known),
+                "known": ", ".join(available),
             }
-            raise BadQueryError(Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(known), show(name)))
-        for name in set(known) - wanted:
+            raise BadQueryError(Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(available), show(name)))
+        for name in set(available) - requested:
             del serializer.fields[name]
 
     def _etag(self, thing: Any) -> str | None:
@@ -254,11 +263,11 @@ class Resource(viewsets.GenericViewSet):
         return {} if etag is None else {"ETag": etag}
 
 
-class Listed(Resource):
-    """With the list of all of them, in pages."""
+class ListMixin(ResourceViewSet):
+    """The list of all objects, in pages."""
 
     def list(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
-        with _in_time(bool(set(request.query_params) - NOT_FILTERS - self.served)):
+        with _time_limit(bool(set(request.query_params) - NOT_FILTERS - self.indexed_filters)):
             page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
             if page is None:
                 raise TypeError(f"{type(self).__name__} has no paginator.")
@@ -266,8 +275,8 @@ class Listed(Resource):
 
 
 @contextmanager
-def _in_time(is_filtered: bool) -> Iterator[None]:
-    """What a filter asks for is looked for so long and no longer: most columns have no index that serves them.
+def _time_limit(is_filtered: bool) -> Iterator[None]:
+    """Statement timeout of a filtered list: most columns have no index that serves their filters.
 
     Raises `BadQueryError` (`too_slow`) when the time is up.
     """
@@ -291,14 +300,14 @@ def _in_time(is_filtered: bool) -> Iterator[None]:
         raise BadQueryError(Problem(Code.TOO_SLOW, message)) from None
 
 
-class Retrieved(Resource):
-    """With each of them at an address of its own."""
+class RetrieveMixin(ResourceViewSet):
+    """Each object at its own address."""
 
     def retrieve(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
         thing = self.get_object()
         if self._etag(thing) is not None and self._etag(thing) in _tags(request.headers.get("If-None-Match", "")):
             return Response(status=304, headers=self._headers(thing))
-        return self.shown(thing)
+        return self.response_for(thing)
 
 
 def _tags(header: str) -> set[str]:
@@ -306,7 +315,7 @@ def _tags(header: str) -> set[str]:
 
 
 def name_people(request: Any, person_ids: Iterable[int]) -> None:
-    """Name the people whom the reply is about: a reply that is kept for a repeated request is erased with them."""
+    """Note the people in the reply, so that a reply kept for a repeated request is erased with them."""
     request._request.META[PERSON_IDS] = set(person_ids)
 
 
@@ -324,15 +333,15 @@ def rows_of(body: Any, name: str) -> list[Any]:
     return rows
 
 
-def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
-    """Raise `UnprocessableError` when the object `body` has members that nobody reads."""
-    known = list(known)
+def refuse_unknown_members(body: Any, allowed: Iterable[str]) -> None:
+    """Raise `UnprocessableError` when the object `body` has members other than `allowed`."""
+    allowed = list(allowed)
     if not isinstance(body, dict):
         raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("an object"), body))
     problems = [
-        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(known)}, (show(name),))
+        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(allowed)}, (show(name),))
         for name in body
-        if name not in known
+        if name not in allowed
     ]
     if isinstance(body, Repeated):
         problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
@@ -341,8 +350,8 @@ def refuse_unknown_members(body: Any, known: Iterable[str]) -> None:
 
 
 def locked_for_update(thing: Any) -> Any:
-    """`thing` as it is now, nobody changing it until the transaction ends."""
-    found = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
-    if found is None:
+    """The current row of `thing`, locked until the transaction ends. Raises `NotFoundError` for a deleted one."""
+    row = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
+    if row is None:
         raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-    return found
+    return row

@@ -1,11 +1,11 @@
-"""What campaigns and their results look like over the native API."""
+"""Serializers of campaigns and their results."""
 
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.rest.viewsets import Moment, Strict, Text, Whole
+from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.campaigns import results as campaign_results
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
@@ -13,21 +13,21 @@ DEFINITION = {"type": "object", "description": "Triggers, audience, qualificatio
 
 
 @extend_schema_field(DEFINITION)
-class Definition(serializers.JSONField):
-    pass
+class DefinitionField(serializers.JSONField):
+    """The definition of a campaign; `smartlists.campaigns.definition` checks it."""
 
 
-class CampaignGiven(Strict):
-    name = Text(max_length=255)
-    description = Text(allow_blank=True, required=False)
-    definition = Definition(required=False)
+class CampaignInputSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    description = StrictCharField(allow_blank=True, required=False)
+    definition = DefinitionField(required=False)
 
 
-class CampaignShown(serializers.ModelSerializer):
-    activated_at = Moment(allow_null=True)
-    created_at = Moment()
-    updated_at = Moment()
-    definition = Definition()
+class CampaignSerializer(serializers.ModelSerializer):
+    activated_at = UTCDateTimeField(allow_null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+    definition = DefinitionField()
 
     class Meta:
         model = SmartCampaign
@@ -44,45 +44,45 @@ class CampaignShown(serializers.ModelSerializer):
         )
 
 
-class LatencyShown(Strict):
+class LatencySerializer(StrictSerializer):
     p50 = serializers.FloatField(help_text="Seconds from recording to the first step, of half of the latest people.")
     p95 = serializers.FloatField()
-    of = Whole(help_text="How many people this is told from.")
+    of = StrictIntegerField(help_text="How many people this is told from.")
 
 
-class SummaryShown(Strict):
-    entered = Whole()
-    finished = Whole()
-    failed = Whole(help_text="Finished, but a step failed.")
-    skipped = serializers.DictField(child=Whole(), help_text="How many were skipped, by reason.")
-    latency = LatencyShown(allow_null=True)
+class SummarySerializer(StrictSerializer):
+    entered = StrictIntegerField()
+    finished = StrictIntegerField()
+    failed = StrictIntegerField(help_text="Finished, but a step failed.")
+    skipped = serializers.DictField(child=StrictIntegerField(), help_text="How many were skipped, by reason.")
+    latency = LatencySerializer(allow_null=True)
 
 
-class RunGiven(Strict):
-    smart_list = Whole(min_value=1)
-    cap = Whole(min_value=1, help_text="The largest number of people that is meant; more are refused.")
+class RunInputSerializer(StrictSerializer):
+    smart_list = StrictIntegerField(min_value=1)
+    cap = StrictIntegerField(min_value=1, help_text="The largest number of people that is meant; more are refused.")
 
 
-class RunShown(Strict):
-    id = Whole()
-    count = Whole()
+class RunSerializer(StrictSerializer):
+    id = StrictIntegerField()
+    count = StrictIntegerField()
 
 
-class StepShown(serializers.ModelSerializer):
-    at = Moment()
+class StepSerializer(serializers.ModelSerializer):
+    at = UTCDateTimeField()
 
     class Meta:
         model = StepOutcome
         fields = ("path", "do", "outcome", "detail", "at")
 
 
-class EntryShown(serializers.ModelSerializer):
+class EntrySerializer(serializers.ModelSerializer):
     person = serializers.IntegerField(source="person_id")
     activity = serializers.IntegerField(source="activity_id", allow_null=True)
-    entered_at = Moment()
-    due_at = Moment()
-    finished_at = Moment(allow_null=True)
-    steps = StepShown(source="outcomes", many=True)
+    entered_at = UTCDateTimeField()
+    due_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
+    steps = StepSerializer(source="outcomes", many=True)
 
     class Meta:
         model = CampaignEntry
@@ -101,12 +101,13 @@ class EntryShown(serializers.ModelSerializer):
         )
 
 
-def summary(found: campaign_results.Summary) -> dict[str, Any]:
-    latency = found.latency
+def summary_data(summary: campaign_results.Summary) -> dict[str, Any]:
+    """The members of `SummarySerializer`."""
+    latency = summary.latency
     return {
-        "entered": found.entered,
-        "finished": found.finished,
-        "failed": found.failed,
-        "skipped": dict(found.skipped),
+        "entered": summary.entered,
+        "finished": summary.finished,
+        "failed": summary.failed,
+        "skipped": dict(summary.skipped),
         "latency": latency and {"p50": latency.p50, "p95": latency.p95, "of": latency.of},
     }

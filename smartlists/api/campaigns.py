@@ -1,4 +1,4 @@
-"""Smart campaigns over the native API: read, make, activate, pause, run, results."""
+"""Smart campaigns in the native API: reading, editing, activation, runs and results."""
 
 from typing import Any
 
@@ -11,9 +11,17 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
-from people.rest.viewsets import Listed, Retrieved
-from smartlists.api import campaign_serializers as shown
-from smartlists.api.serializers import HealthShown, health_shown
+from people.rest.viewsets import ListMixin, RetrieveMixin
+from smartlists.api.campaign_serializers import (
+    CampaignInputSerializer,
+    CampaignSerializer,
+    EntrySerializer,
+    RunInputSerializer,
+    RunSerializer,
+    SummarySerializer,
+    summary_data,
+)
+from smartlists.api.serializers import HealthSerializer, health_shown
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -79,11 +87,11 @@ class CampaignEntryFilters(Filters):
     }
 
 
-class SmartCampaigns(Listed, Retrieved):
+class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     """What happens when somebody does something: triggers, an audience, steps."""
 
     queryset = SmartCampaign.objects.all()
-    serializer_class = shown.CampaignShown
+    serializer_class = CampaignSerializer
     filterset_class = SmartCampaignFilters
     orderings = ("id", "-id")
     rights = {
@@ -101,102 +109,102 @@ class SmartCampaigns(Listed, Retrieved):
         "run": campaign_lifecycle.ACTIVATE,
     }
 
-    def revision(self, found: SmartCampaign) -> str:
-        return f"{found.pk}-{found.revision}"
+    def revision(self, campaign: SmartCampaign) -> str:
+        return f"{campaign.pk}-{campaign.revision}"
 
-    @extend_schema(request=shown.CampaignGiven, responses={201: shown.CampaignShown})
+    @extend_schema(request=CampaignInputSerializer, responses={201: CampaignSerializer})
     def create(self, request: Any) -> Response:
         """Make a draft."""
-        given = self.given(shown.CampaignGiven)
-        made = campaign_lifecycle.create(
-            given["name"], request.user, value=given.get("definition"), description=given.get("description", "")
+        body = self.validated_body(CampaignInputSerializer)
+        campaign = campaign_lifecycle.create(
+            body["name"], request.user, value=body.get("definition"), description=body.get("description", "")
         )
-        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        return self._response_for_pk(campaign.pk, 201, Location=f"{request.build_absolute_uri()}/{campaign.pk}")
 
-    @extend_schema(request=shown.CampaignGiven, responses=shown.CampaignShown)
+    @extend_schema(request=CampaignInputSerializer, responses=CampaignSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a campaign; people under way finish on the version they entered."""
-        found = self.get_object()
-        self.require_match(found)
-        given = self.given(shown.CampaignGiven, partial=True)
-        with self.expecting(found.revision) as expected:
+        campaign = self.get_object()
+        self.require_match(campaign)
+        body = self.validated_body(CampaignInputSerializer, partial=True)
+        with self.expecting(campaign.revision) as expected:
             campaign_lifecycle.change(
-                found,
+                campaign,
                 request.user,
                 expected_revision=expected,
-                name=given.get("name"),
-                value=given.get("definition"),
-                description=given.get("description"),
+                name=body.get("name"),
+                value=body.get("definition"),
+                description=body.get("description"),
             )
-        return self._now(found.pk)
+        return self._response_for_pk(campaign.pk)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete a draft or an archived campaign with its results."""
-        found = self.get_object()
-        self.require_match(found)
-        campaign_lifecycle.delete(found, request.user)
+        campaign = self.get_object()
+        self.require_match(campaign)
+        campaign_lifecycle.delete(campaign, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=shown.CampaignShown)
+    @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def activate(self, request: Any, pk: int) -> Response:
         """Listen from this moment on."""
-        return self._now(campaign_lifecycle.activate(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.activate(self.get_object(), request.user).pk)
 
-    @extend_schema(request=None, responses=shown.CampaignShown)
+    @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
         """Stop listening, and hold everybody under way."""
-        return self._now(campaign_lifecycle.pause(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.pause(self.get_object(), request.user).pk)
 
-    @extend_schema(request=None, responses=shown.CampaignShown)
+    @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put a draft or a paused campaign away."""
-        return self._now(campaign_lifecycle.archive(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.archive(self.get_object(), request.user).pk)
 
-    @extend_schema(request=None, responses=shown.CampaignShown)
+    @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived campaign back."""
-        return self._now(campaign_lifecycle.unarchive(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.unarchive(self.get_object(), request.user).pk)
 
-    @extend_schema(responses=shown.SummaryShown)
+    @extend_schema(responses=SummarySerializer)
     @action(["GET"], detail=True)
     def summary(self, request: Any, pk: int) -> Response:
         """The campaign in numbers."""
-        return Response(shown.SummaryShown(shown.summary(campaign_results.summary(self.get_object()))).data)
+        return Response(SummarySerializer(summary_data(campaign_results.summary(self.get_object()))).data)
 
-    @extend_schema(responses=HealthShown)
+    @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the rules of its audience and of its choices."""
-        found = campaign_definition.load(self.get_object().definition)
-        return Response(health_shown(campaign_diagnostics.of_campaign(found, Catalogue())))
+        definition = campaign_definition.load(self.get_object().definition)
+        return Response(health_shown(campaign_diagnostics.of_campaign(definition, Catalogue())))
 
-    @extend_schema(request=shown.RunGiven, responses={201: shown.RunShown})
+    @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)
     def run(self, request: Any, pk: int) -> Response:
         """Enter everybody on a smart list who is in the audience and qualifies."""
-        given = self.given(shown.RunGiven)
-        smart_list = SmartList.objects.filter(pk=min(given["smart_list"], MAX_BIG_ID)).first()
+        body = self.validated_body(RunInputSerializer)
+        smart_list = SmartList.objects.filter(pk=min(body["smart_list"], MAX_BIG_ID)).first()
         if smart_list is None:
             raise UnprocessableError(
-                bad_value(Code.UNKNOWN_LIST, _("the id of a smart list"), given["smart_list"], "smart_list")
+                bad_value(Code.UNKNOWN_LIST, _("the id of a smart list"), body["smart_list"], "smart_list")
             )
-        made = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=given["cap"])
-        return Response(shown.RunShown({"id": made.pk, "count": made.count}).data, 201)
+        run = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=body["cap"])
+        return Response(RunSerializer({"id": run.pk, "count": run.count}).data, 201)
 
-    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+    def _response_for_pk(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
-class SmartCampaignEntries(Listed):
-    """What became of people in a campaign, with the outcome of each step."""
+class SmartCampaignEntryViewSet(ListMixin):
+    """The people in a campaign, with the outcome of each step."""
 
     queryset = CampaignEntry.objects.prefetch_related("outcomes")
-    serializer_class = shown.EntryShown
+    serializer_class = EntrySerializer
     filterset_class = CampaignEntryFilters
     orderings = ("-id", "id")
     rights = {"list": campaign_lifecycle.VIEW}

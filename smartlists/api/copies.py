@@ -1,4 +1,4 @@
-"""Static lists that are filled from a smart list, over the native API."""
+"""Scheduled copies of a smart list to static lists, in the native API."""
 
 from typing import Any
 
@@ -11,28 +11,28 @@ from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_v
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.models import StaticList
-from people.rest.viewsets import Listed
+from people.rest.viewsets import ListMixin
 from smartlists.api.filters import ListCopyFilters
-from smartlists.api.serializers import CopyGiven, CopyShown
+from smartlists.api.serializers import CopyInputSerializer, CopySerializer
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.models import ListCopy, SmartList
 
 
-def static_list_of(given: dict[str, Any]) -> StaticList:
-    """The static list that a body names."""
-    found = StaticList.objects.filter(pk=min(given["static_list"], MAX_BIG_ID)).first()
-    if found is None:
-        problem = bad_value(Code.UNKNOWN_LIST, _("the id of a static list"), given["static_list"], "static_list")
+def static_list_of(body: dict[str, Any]) -> StaticList:
+    """The static list of a validated body. Raises `UnprocessableError` for an unknown id."""
+    static_list = StaticList.objects.filter(pk=min(body["static_list"], MAX_BIG_ID)).first()
+    if static_list is None:
+        problem = bad_value(Code.UNKNOWN_LIST, _("the id of a static list"), body["static_list"], "static_list")
         raise UnprocessableError(problem)
-    return found
+    return static_list
 
 
-class SmartListCopies(Listed):
-    """Static lists that a job fills from a smart list, again and again."""
+class SmartListCopyViewSet(ListMixin):
+    """Static lists that a job fills from a smart list on a schedule."""
 
     queryset = ListCopy.objects.select_related("created_by")
-    serializer_class = CopyShown
+    serializer_class = CopySerializer
     filterset_class = ListCopyFilters
     orderings = ("id", "-id")
     rights = {"list": stored_evaluations.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
@@ -46,14 +46,14 @@ class SmartListCopies(Listed):
         self._smart_list()
         return super().list(request)
 
-    @extend_schema(request=CopyGiven, responses={201: CopyShown})
+    @extend_schema(request=CopyInputSerializer, responses={201: CopySerializer})
     def create(self, request: Any, smart_list: int) -> Response:
         """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
-        found, given = self._smart_list(), self.given(CopyGiven)
-        made = list_copies.plan(
-            found, static_list_of(given), request.user, mode=given["mode"], every_minutes=given["every_minutes"]
+        source, body = self._smart_list(), self.validated_body(CopyInputSerializer)
+        copy = list_copies.plan(
+            source, static_list_of(body), request.user, mode=body["mode"], every_minutes=body["every_minutes"]
         )
-        return self.shown(self.get_queryset().get(pk=made.pk), 201)
+        return self.response_for(self.get_queryset().get(pk=copy.pk), 201)
 
     @extend_schema(
         request=None,
@@ -62,14 +62,15 @@ class SmartListCopies(Listed):
     )
     def destroy(self, request: Any, smart_list: int, copy: int) -> Response:
         """Fill the static list no more; who is on it stays."""
-        found = self.get_queryset().select_related("static_list", "smart_list").filter(pk=min(copy, MAX_BIG_ID)).first()
-        if found is None:
+        plans = self.get_queryset().select_related("static_list", "smart_list")
+        plan = plans.filter(pk=min(copy, MAX_BIG_ID)).first()
+        if plan is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-        list_copies.end(found, request.user)
+        list_copies.end(plan, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:
-        found = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], MAX_BIG_ID)).first()
-        if found is None:
+        smart_list = SmartList.objects.filter(pk=min(self.kwargs["smart_list"], MAX_BIG_ID)).first()
+        if smart_list is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
-        return found
+        return smart_list

@@ -1,4 +1,4 @@
-"""Smart lists as the native API's JSON has them."""
+"""Serializers of smart lists."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,7 +7,14 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.core.errors import Problem, fault
-from people.rest.viewsets import FaultShown, Moment, Owner, Strict, Text, Whole
+from people.rest.viewsets import (
+    OwnerField,
+    ProblemSerializer,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 from smartlists.lists.copies import LEAST_MINUTES
 from smartlists.lists.editing import MAX_SCHEDULE_MINUTES
 from smartlists.models.copies import ListCopy
@@ -26,20 +33,20 @@ class RulesField(serializers.JSONField):
 
 
 @extend_schema_field({"$ref": "#/components/schemas/Rules.filter"})
-class RulesFilter(serializers.JSONField):
+class RulesFilterField(serializers.JSONField):
     """One filter in its JSON form."""
 
 
 @extend_schema_field({"$ref": "#/components/schemas/Explanation"})
-class NestedExplanation(serializers.JSONField):
-    """Why the person is on a list inside, or not."""
+class NestedExplanationField(serializers.JSONField):
+    """The explanation for a nested smart list."""
 
 
-class CountShown(Strict):
+class CountSerializer(StrictSerializer):
     """What an evaluation found; every page, export and reply shows the same one."""
 
     count = serializers.IntegerField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     per_filter = serializers.ListField(
         child=serializers.IntegerField(), help_text="How many people each filter finds by itself."
     )
@@ -47,7 +54,7 @@ class CountShown(Strict):
     evaluation = serializers.IntegerField(source="pk")
 
 
-class SmartListShown(Strict):
+class SmartListSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     description = serializers.CharField()
@@ -56,76 +63,79 @@ class SmartListShown(Strict):
     is_archived = serializers.BooleanField()
     evaluate_every_minutes = serializers.IntegerField(allow_null=True)
     rules = RulesField()
-    current = CountShown(allow_null=True, help_text="Null before the first evaluation.")
+    current = CountSerializer(allow_null=True, help_text="Null before the first evaluation.")
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
+    created_at = UTCDateTimeField()
     updated_by = serializers.CharField(source="updated_by.username", allow_null=True, default=None)
-    updated_at = Moment()
+    updated_at = UTCDateTimeField()
 
 
-class RulesGiven(Strict):
+class RulesInputSerializer(StrictSerializer):
     """Rules: as JSON, or as text in their own language. One of the two."""
 
     rules = RulesField(required=False)
-    text = Text(max_length=MAX_RULES_TEXT, required=False)
+    text = StrictCharField(max_length=MAX_RULES_TEXT, required=False)
 
 
-class SmartListGiven(RulesGiven):
-    name = Text(max_length=255, help_text="Else the one in the text.", required=False)
-    description = Text(max_length=MAX_TEXT, allow_blank=True, required=False)
-    folder = Whole(allow_null=True, required=False, min_value=1)
-    owner = Owner(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
-    evaluate_every_minutes = Whole(allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES)
+class SmartListInputSerializer(RulesInputSerializer):
+    name = StrictCharField(max_length=255, help_text="Else the one in the text.", required=False)
+    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
+    folder = StrictIntegerField(allow_null=True, required=False, min_value=1)
+    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+    evaluate_every_minutes = StrictIntegerField(
+        allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES
+    )
 
 
-class TranslatedShown(Strict):
+class TranslatedSerializer(StrictSerializer):
     rules = RulesField()
     text = serializers.CharField()
     sentence = serializers.CharField(help_text="In the language that Accept-Language asks for.")
 
 
-class EvaluatedShown(Strict):
+class EvaluatedSerializer(StrictSerializer):
     count = serializers.IntegerField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     per_filter = serializers.ListField(child=serializers.IntegerField())
     seconds = serializers.FloatField()
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
 
 
-class HealthShown(Strict):
+class HealthSerializer(StrictSerializer):
     """What is wrong with rules that were right when they were saved; they go on being evaluated."""
 
-    problems = FaultShown(many=True)
+    problems = ProblemSerializer(many=True)
 
 
-def health_shown(found: Iterable[Problem]) -> dict[str, Any]:
-    return {"problems": [fault(problem) for problem in found]}
+def health_shown(problems: Iterable[Problem]) -> dict[str, Any]:
+    """The members of `HealthSerializer`."""
+    return {"problems": [fault(problem) for problem in problems]}
 
 
-class SmartListMemberShown(Strict):
+class SmartListMemberSerializer(StrictSerializer):
     person = serializers.IntegerField()
 
 
-class PutGiven(Strict):
+class PutInputSerializer(StrictSerializer):
     """Where the members go, and whether others are taken off it."""
 
-    static_list = Whole(min_value=1, help_text="Id of a static list.")
+    static_list = StrictIntegerField(min_value=1, help_text="Id of a static list.")
     mode = serializers.ChoiceField(
         ListCopy.Mode.values, default="add", help_text="add: who is missing; replace: others on it are taken off, too."
     )
 
 
-class PutShown(Strict):
+class PutSerializer(StrictSerializer):
     joined = serializers.IntegerField()
     left = serializers.IntegerField()
-    as_of = Moment(help_text="Of the evaluation whose members these are.")
+    as_of = UTCDateTimeField(help_text="Of the evaluation whose members these are.")
 
 
-class CopyGiven(PutGiven):
-    every_minutes = Whole(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
+class CopyInputSerializer(PutInputSerializer):
+    every_minutes = StrictIntegerField(min_value=LEAST_MINUTES, max_value=MAX_SCHEDULE_MINUTES)
 
 
-class CopyShown(Strict):
+class CopySerializer(StrictSerializer):
     """A static list that is filled from a smart list on a schedule, and what its last run did."""
 
     id = serializers.IntegerField()
@@ -136,43 +146,43 @@ class CopyShown(Strict):
     problem = serializers.CharField()
     joined = serializers.IntegerField(allow_null=True)
     left = serializers.IntegerField(allow_null=True)
-    as_of = Moment(allow_null=True)
-    asked_at = Moment()
+    as_of = UTCDateTimeField(allow_null=True)
+    asked_at = UTCDateTimeField()
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
-    created_at = Moment()
+    created_at = UTCDateTimeField()
 
 
-class EvidenceShown(Strict):
+class EvidenceSerializer(StrictSerializer):
     id = serializers.IntegerField(help_text="Of the activity.")
-    occurred_at = Moment()
+    occurred_at = UTCDateTimeField()
     step = serializers.IntegerField(help_text="Of a sequence, from 1; else 0.")
 
 
-class MissShown(Strict):
+class MissSerializer(StrictSerializer):
     code = serializers.CharField()
     text = serializers.CharField()
 
 
-class VerdictShown(Strict):
+class VerdictSerializer(StrictSerializer):
     """What one filter says of the person."""
 
     number = serializers.IntegerField()
-    filter = RulesFilter()
+    filter = RulesFilterField()
     holds = serializers.BooleanField()
     value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
     times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
-    since = Moment(allow_null=True, help_text="On the static list.")
-    activities = EvidenceShown(many=True, help_text="What proves it, at most ten.")
-    miss = MissShown(allow_null=True, help_text="The nearest miss, where it does not hold.")
-    nested = NestedExplanation(allow_null=True, help_text="Of a smart list inside.")
+    since = UTCDateTimeField(allow_null=True, help_text="On the static list.")
+    activities = EvidenceSerializer(many=True, help_text="What proves it, at most ten.")
+    miss = MissSerializer(allow_null=True, help_text="The nearest miss, where it does not hold.")
+    nested = NestedExplanationField(allow_null=True, help_text="Of a smart list inside.")
 
 
-class ExplanationShown(Strict):
+class ExplanationSerializer(StrictSerializer):
     person = serializers.IntegerField()
     is_live = serializers.BooleanField()
     is_member = serializers.BooleanField()
-    as_of = Moment()
+    as_of = UTCDateTimeField()
     deciding = serializers.ListField(
         child=serializers.IntegerField(), help_text="Filters each of which would change the answer by itself."
     )
-    verdicts = VerdictShown(many=True)
+    verdicts = VerdictSerializer(many=True)

@@ -1,4 +1,4 @@
-"""Smart lists over the native API."""
+"""Smart lists in the native API."""
 
 from typing import Any
 
@@ -17,21 +17,21 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import Listed, Retrieved, name_people
+from people.rest.viewsets import ListMixin, RetrieveMixin, name_people
 from smartlists.api.copies import static_list_of
 from smartlists.api.filters import SmartListFilters
 from smartlists.api.serializers import (
-    CountShown,
-    EvaluatedShown,
-    ExplanationShown,
-    HealthShown,
-    PutGiven,
-    PutShown,
-    RulesGiven,
-    SmartListGiven,
-    SmartListMemberShown,
-    SmartListShown,
-    TranslatedShown,
+    CountSerializer,
+    EvaluatedSerializer,
+    ExplanationSerializer,
+    HealthSerializer,
+    PutInputSerializer,
+    PutSerializer,
+    RulesInputSerializer,
+    SmartListInputSerializer,
+    SmartListMemberSerializer,
+    SmartListSerializer,
+    TranslatedSerializer,
     health_shown,
 )
 from smartlists.catalog import Catalogue
@@ -51,7 +51,7 @@ SHOWN_PEOPLE = 100
 
 
 class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
-    """The members of one stored evaluation, by id: later pages are of the same evaluation as the first."""
+    """The members of one stored evaluation, by id. All pages read the evaluation of the first page."""
 
     def paginate_evaluation(self, smart_list: SmartList, request: Any, view: Any) -> list[dict[str, int]]:
         self.request, self.view = request, view
@@ -70,7 +70,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
         if (
             len(state) != 3
             or state[0] != "members"
-            or not all(type(one) is int and 0 <= one < 2**62 for one in state[1:])
+            or not all(type(part) is int and 0 <= part < 2**62 for part in state[1:])
         ):
             raise self.bad_cursor()
         stored = smart_list.evaluations.filter(pk=state[1], members__isnull=False).first()
@@ -80,24 +80,24 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
 
     def get_paginated_response(self, data: Any) -> Response:
         reply = super().get_paginated_response(data)
-        reply.data |= {"count": self.evaluation.count, "as_of": CountShown(self.evaluation).data["as_of"]}
+        reply.data |= {"count": self.evaluation.count, "as_of": CountSerializer(self.evaluation).data["as_of"]}
         return reply
 
     def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
-        found = super().get_paginated_response_schema(schema)
-        found["required"] += ["count", "as_of"]
-        found["properties"] |= {
+        page_schema = super().get_paginated_response_schema(schema)
+        page_schema["required"] += ["count", "as_of"]
+        page_schema["properties"] |= {
             "count": {"type": "integer", "description": "How many people are on the list."},
             "as_of": {"type": "string", "format": "date-time"},
         }
-        return found
+        return page_schema
 
 
-class SmartLists(Listed, Retrieved):
+class SmartListViewSet(ListMixin, RetrieveMixin):
     """Rules that say who is on a list: always current."""
 
     queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
-    serializer_class = SmartListShown
+    serializer_class = SmartListSerializer
     filterset_class = SmartListFilters
     orderings = ("id", "-id")
     rights = {
@@ -118,214 +118,218 @@ class SmartLists(Listed, Retrieved):
         "translate": VIEW,
     }
 
-    def revision(self, found: SmartList) -> str:
-        return f"{found.pk}-{found.revision}-{found.updated_at.timestamp():.6f}"
+    def revision(self, smart_list: SmartList) -> str:
+        return f"{smart_list.pk}-{smart_list.revision}-{smart_list.updated_at.timestamp():.6f}"
 
-    @extend_schema(request=SmartListGiven, responses={201: SmartListShown})
+    @extend_schema(request=SmartListInputSerializer, responses={201: SmartListSerializer})
     def create(self, request: Any) -> Response:
         """Create a smart list from rules, as JSON or as text."""
-        given = self.given(SmartListGiven)
-        document, owner = _document(given), find_owner(given["owner"]) if "owner" in given else MAKER
-        made = list_editing.create(
-            given.get("name", document.name),
+        body = self.validated_body(SmartListInputSerializer)
+        document, owner = _document(body), find_owner(body["owner"]) if "owner" in body else MAKER
+        smart_list = list_editing.create(
+            body.get("name", document.name),
             document.rules,
             request.user,
-            description=given.get("description", document.description),
-            folder=_folder(given),
+            description=body.get("description", document.description),
+            folder=_folder(body),
             owner=owner,
         )
-        if given.get("evaluate_every_minutes"):
-            list_editing.schedule(made, given["evaluate_every_minutes"], request.user)
-        return self._now(made.pk, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        if body.get("evaluate_every_minutes"):
+            list_editing.schedule(smart_list, body["evaluate_every_minutes"], request.user)
+        return self._response_for_pk(smart_list.pk, 201, Location=f"{request.build_absolute_uri()}/{smart_list.pk}")
 
-    @extend_schema(request=SmartListGiven, responses=SmartListShown)
+    @extend_schema(request=SmartListInputSerializer, responses=SmartListSerializer)
     @transaction.atomic
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a list's name, description, rules, folder, owner or schedule."""
-        found = self.get_object()
-        self.require_match(found)
-        given = self.given(SmartListGiven, partial=True)
-        value = _document(given).rules if {"rules", "text"} & set(given) else None
-        with self.expecting(found.revision) as expected:
-            if value is not None or {"name", "description"} & set(given):
+        smart_list = self.get_object()
+        self.require_match(smart_list)
+        body = self.validated_body(SmartListInputSerializer, partial=True)
+        value = _document(body).rules if {"rules", "text"} & set(body) else None
+        with self.expecting(smart_list.revision) as expected:
+            if value is not None or {"name", "description"} & set(body):
                 list_editing.change(
-                    found,
+                    smart_list,
                     request.user,
                     expected_revision=expected,
                     value=value,
-                    name=given.get("name"),
-                    description=given.get("description"),
+                    name=body.get("name"),
+                    description=body.get("description"),
                 )
-        if {"folder", "owner"} & set(given):
-            folder = _folder(given) if "folder" in given else found.folder
-            owner = find_owner(given["owner"], found.owner_id) if "owner" in given else found.owner
-            list_editing.arrange(found, request.user, folder, owner)
-        if "evaluate_every_minutes" in given:
-            list_editing.schedule(found, given["evaluate_every_minutes"], request.user)
-        return self._now(found.pk)
+        if {"folder", "owner"} & set(body):
+            folder = _folder(body) if "folder" in body else smart_list.folder
+            owner = find_owner(body["owner"], smart_list.owner_id) if "owner" in body else smart_list.owner
+            list_editing.arrange(smart_list, request.user, folder, owner)
+        if "evaluate_every_minutes" in body:
+            list_editing.schedule(smart_list, body["evaluate_every_minutes"], request.user)
+        return self._response_for_pk(smart_list.pk)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete a list with its history. 409 while something uses it."""
-        found = self.get_object()
-        self.require_match(found)
-        list_editing.delete(found, request.user)
+        smart_list = self.get_object()
+        self.require_match(smart_list)
+        list_editing.delete(smart_list, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=SmartListShown)
+    @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Take the list out of sight; what uses it goes on using it."""
-        return self._now(list_editing.archive(self.get_object(), request.user).pk)
+        return self._response_for_pk(list_editing.archive(self.get_object(), request.user).pk)
 
-    @extend_schema(request=None, responses=SmartListShown)
+    @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived list back."""
-        return self._now(list_editing.unarchive(self.get_object(), request.user).pk)
+        return self._response_for_pk(list_editing.unarchive(self.get_object(), request.user).pk)
 
-    @extend_schema(responses=CountShown)
+    @extend_schema(responses=CountSerializer)
     @action(["GET"], detail=True)
     def count(self, request: Any, pk: int) -> Response:
         """How many people are on the list, as pages and exports show it, with the time it is as of."""
-        return Response(CountShown(stored_evaluations.shown(self.get_object(), request.user)).data)
+        return Response(CountSerializer(stored_evaluations.shown(self.get_object(), request.user)).data)
 
-    @extend_schema(request=None, responses=CountShown)
+    @extend_schema(request=None, responses=CountSerializer)
     @action(["POST"], detail=True)
     def evaluate(self, request: Any, pk: int) -> Response:
         """Evaluate the list now; everybody sees the result from now on."""
-        return Response(CountShown(stored_evaluations.evaluate(self.get_object(), request.user)).data)
+        return Response(CountSerializer(stored_evaluations.evaluate(self.get_object(), request.user)).data)
 
-    @extend_schema(request=PutGiven, responses=PutShown)
+    @extend_schema(request=PutInputSerializer, responses=PutSerializer)
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
         """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
-        found, given = self.get_object(), self.given(PutGiven)
-        done = list_copies.put_into(found, static_list_of(given), self.source, request.user, given["mode"])
-        return Response(PutShown(done).data)
+        smart_list, body = self.get_object(), self.validated_body(PutInputSerializer)
+        result = list_copies.put_into(smart_list, static_list_of(body), self.source, request.user, body["mode"])
+        return Response(PutSerializer(result).data)
 
-    @extend_schema(responses=TranslatedShown)
+    @extend_schema(responses=TranslatedSerializer)
     @action(["GET"], detail=True)
     def text(self, request: Any, pk: int) -> Response:
         """The list's rules as JSON, as text for version control, and as a sentence."""
-        found = self.get_object()
-        return Response(_translated(found.parsed, found.name, found.description))
+        smart_list = self.get_object()
+        return Response(_translation_json(smart_list.parsed, smart_list.name, smart_list.description))
 
-    @extend_schema(responses=HealthShown)
+    @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
         return Response(health_shown(list_diagnostics.of_list(self.get_object())))
 
-    @extend_schema(responses=ExplanationShown)
+    @extend_schema(responses=ExplanationSerializer)
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
         self.require("people.view_person")
-        found = explanation.explain(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
+        explained = explanation.explain(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         name_people(request, {person})
-        return Response(_explained(found))
+        return Response(_explanation_json(explained))
 
-    @extend_schema(request=RulesGiven, responses=EvaluatedShown, operation_id="smart_lists_evaluate_rules")
+    @extend_schema(
+        request=RulesInputSerializer, responses=EvaluatedSerializer, operation_id="smart_lists_evaluate_rules"
+    )
     @action(["POST"], detail=False, url_path="evaluate", url_name="evaluate-rules")
     def evaluate_rules(self, request: Any) -> Response:
         """Evaluate rules without saving them: how many people, and the first hundred."""
         tag = f"api {request.user.pk}"
-        found = stored_evaluations.count(_document(self.given(RulesGiven)).rules, request.user, tag)
+        evaluation = stored_evaluations.count(
+            _document(self.validated_body(RulesInputSerializer)).rules, request.user, tag
+        )
         body = {
-            "count": found.count,
-            "as_of": found.as_of,
-            "per_filter": [part.count for part in found.per_filter],
-            "seconds": found.seconds,
-            "people": list(found.members[:SHOWN_PEOPLE]),
+            "count": evaluation.count,
+            "as_of": evaluation.as_of,
+            "per_filter": [part.count for part in evaluation.per_filter],
+            "seconds": evaluation.seconds,
+            "people": list(evaluation.members[:SHOWN_PEOPLE]),
         }
-        return Response(EvaluatedShown(body).data)
+        return Response(EvaluatedSerializer(body).data)
 
-    @extend_schema(request=RulesGiven, responses=TranslatedShown)
+    @extend_schema(request=RulesInputSerializer, responses=TranslatedSerializer)
     @action(["POST"], detail=False)
     def translate(self, request: Any) -> Response:
         """Rules in all their forms: from text to JSON, and from JSON to text."""
-        document = _document(self.given(RulesGiven))
-        return Response(_translated(document.rules, document.name, document.description))
+        document = _document(self.validated_body(RulesInputSerializer))
+        return Response(_translation_json(document.rules, document.name, document.description))
 
-    def _now(self, pk: int, status: int = 200, **headers: str) -> Response:
-        return self.shown(self.get_queryset().get(pk=pk), status, **headers)
+    def _response_for_pk(self, pk: int, status: int = 200, **headers: str) -> Response:
+        return self.response_for(self.get_queryset().get(pk=pk), status, **headers)
 
 
-class SmartListMembers(Listed):
-    """Who is on a smart list, in its stored evaluation."""
+class SmartListMemberViewSet(ListMixin):
+    """The members of a smart list, in its stored evaluation."""
 
     queryset = StoredEvaluation.objects.all()
-    serializer_class = SmartListMemberShown
+    serializer_class = SmartListMemberSerializer
     pagination_class = MemberPagination
     orderings = ("id",)
     rights = {"list": VIEW}
 
     def list(self, request: Any, smart_list: int) -> Response:
         """The people on the list, by id, with the count and the time that every page of it shows."""
-        found = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
-        if found is None:
+        existing = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
+        if existing is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))
         self.filter_queryset(self.get_queryset().none())
         assert isinstance(self.paginator, MemberPagination)
-        page = self.paginator.paginate_evaluation(found, request, self)
+        page = self.paginator.paginate_evaluation(existing, request, self)
         return self.get_paginated_response(self.show_all(page))
 
 
-def _document(given: dict[str, Any]) -> language.Document:
-    """The rules of a body that gives them as JSON or as text.
+def _document(body: dict[str, Any]) -> language.Document:
+    """The rules of a validated body, which has them as JSON or as text.
 
     Raises `RejectedError` with the place of every problem.
     """
-    if ("rules" in given) == ("text" in given):
+    if ("rules" in body) == ("text" in body):
         message = _("Give the rules as “rules” or as “text”, one of the two.")
         raise UnprocessableError(Problem(Code.MISSING_VALUE, message, ("rules",)))
-    if "text" in given:
-        return language.read(given["text"], Catalogue())
-    return language.Document(parse_rules(given["rules"], Catalogue()))
+    if "text" in body:
+        return language.read(body["text"], Catalogue())
+    return language.Document(parse_rules(body["rules"], Catalogue()))
 
 
-def _translated(found: rules.Rules, name: str, description: str) -> dict[str, Any]:
-    names = Catalogue()
+def _translation_json(parsed: rules.Rules, name: str, description: str) -> dict[str, Any]:
+    catalogue = Catalogue()
     return {
-        "rules": rules.dump(found),
-        "text": language.render(found, names, name, description),
-        "sentence": sentences.list_sentence(found, names),
+        "rules": rules.dump(parsed),
+        "text": language.render(parsed, catalogue, name, description),
+        "sentence": sentences.list_sentence(parsed, catalogue),
     }
 
 
-def _explained(found: explanation.Explanation) -> dict[str, Any]:
+def _explanation_json(explained: explanation.Explanation) -> dict[str, Any]:
     return {
-        "person": found.person_id,
-        "is_live": found.is_live,
-        "is_member": found.is_member,
-        "as_of": moment_text(found.as_of),
-        "deciding": list(found.deciding),
-        "verdicts": [_verdict(one) for one in found.verdicts],
+        "person": explained.person_id,
+        "is_live": explained.is_live,
+        "is_member": explained.is_member,
+        "as_of": moment_text(explained.as_of),
+        "deciding": list(explained.deciding),
+        "verdicts": [_verdict_json(verdict) for verdict in explained.verdicts],
     }
 
 
-def _verdict(one: explanation.Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: explanation.Verdict) -> dict[str, Any]:
     return {
-        "number": one.number,
-        "filter": rules.dump_filter(one.filter),
-        "holds": one.holds,
-        "value": one.value,
-        "times": one.times,
-        "since": None if one.since is None else moment_text(one.since),
+        "number": verdict.number,
+        "filter": rules.dump_filter(verdict.filter),
+        "holds": verdict.holds,
+        "value": verdict.value,
+        "times": verdict.times,
+        "since": None if verdict.since is None else moment_text(verdict.since),
         "activities": [
-            {"id": shown.activity_id, "occurred_at": moment_text(shown.occurred_at), "step": shown.step}
-            for shown in one.activities
+            {"id": evidence.activity_id, "occurred_at": moment_text(evidence.occurred_at), "step": evidence.step}
+            for evidence in verdict.activities
         ],
-        "miss": None if one.miss is None else {"code": one.miss.code, "text": one.miss.text},
-        "nested": None if one.nested is None else _explained(one.nested),
+        "miss": None if verdict.miss is None else {"code": verdict.miss.code, "text": verdict.miss.text},
+        "nested": None if verdict.nested is None else _explanation_json(verdict.nested),
     }
 
 
-def _folder(given: dict[str, Any]) -> Folder | None:
-    if given.get("folder") is None:
+def _folder(body: dict[str, Any]) -> Folder | None:
+    if body.get("folder") is None:
         return None
-    folder = Folder.objects.filter(pk=given["folder"]).first()
+    folder = Folder.objects.filter(pk=body["folder"]).first()
     if folder is None:
-        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), given["folder"], "folder"))
+        raise UnprocessableError(bad_value(Code.UNKNOWN_FOLDER, _("the id of a folder"), body["folder"], "folder"))
     return folder

@@ -1,10 +1,10 @@
-"""What webhooks and their calls look like over the native API."""
+"""Serializers of webhooks and their deliveries."""
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import Moment, Strict, Text, Whole
+from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
@@ -13,33 +13,37 @@ from smartlists.webhooks import headers as webhook_headers
 @extend_schema_field(
     {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": webhook_editing.MAX_HEADERS}
 )
-class Headers(serializers.JSONField):
-    pass
+class HeadersField(serializers.JSONField):
+    """Headers by name; `smartlists.webhooks.headers` checks them."""
 
 
-class WebhookGiven(Strict):
-    name = Text(max_length=255)
-    url = Text(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
+class WebhookInputSerializer(StrictSerializer):
+    name = StrictCharField(max_length=255)
+    url = StrictCharField(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
     method = serializers.ChoiceField(Webhook.Method.choices, required=False)
-    headers = Headers(required=False)
+    headers = HeadersField(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
-    body = Text(allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty.")
+    body = StrictCharField(
+        allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty."
+    )
     payload_version = serializers.ChoiceField(
         Webhook.Payload.choices,
         required=False,
         help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
     )
-    per_minute = Whole(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
-    timeout_seconds = Whole(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
+    per_minute = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
+    timeout_seconds = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
 
 
-class WebhookShown(serializers.ModelSerializer):
+class WebhookSerializer(serializers.ModelSerializer):
     headers = serializers.SerializerMethodField(
         help_text="Names with a mask for each value; sent back, a mask keeps the value."
     )
-    open_until = Moment(allow_null=True, help_text="Until then nothing is sent: the receiver failed too often.")
-    created_at = Moment()
-    updated_at = Moment()
+    open_until = UTCDateTimeField(
+        allow_null=True, help_text="Until then nothing is sent: the receiver failed too often."
+    )
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
 
     class Meta:
         model = Webhook
@@ -61,42 +65,42 @@ class WebhookShown(serializers.ModelSerializer):
             "updated_at",
         )
 
-    @extend_schema_field(Headers())
+    @extend_schema_field(HeadersField())
     def get_headers(self, webhook: Webhook) -> dict[str, str]:
         return webhook_headers.masked(webhook)
 
 
-class WebhookMade(WebhookShown):
+class WebhookMadeSerializer(WebhookSerializer):
     secret = serializers.CharField(help_text="Signs the calls; never shown again.")
 
-    class Meta(WebhookShown.Meta):
-        fields = (*WebhookShown.Meta.fields, "secret")
+    class Meta(WebhookSerializer.Meta):
+        fields = (*WebhookSerializer.Meta.fields, "secret")
 
 
-class SecretShown(Strict):
+class SecretSerializer(StrictSerializer):
     secret = serializers.CharField(help_text="Signs the calls from now on; never shown again.")
 
 
-class ResendGiven(Strict):
+class ResendInputSerializer(StrictSerializer):
     deliveries = serializers.ListField(
-        child=Whole(min_value=1, max_value=MAX_BIG_ID),
+        child=StrictIntegerField(min_value=1, max_value=MAX_BIG_ID),
         required=False,
         max_length=1_000,
         help_text="Ids of calls that were given up; all of them without this.",
     )
 
 
-class ResentShown(Strict):
-    count = Whole()
+class ResentSerializer(StrictSerializer):
+    count = StrictIntegerField()
 
 
-class DeliveryShown(serializers.ModelSerializer):
+class DeliverySerializer(serializers.ModelSerializer):
     key = serializers.UUIDField(help_text="The header webhook-id of the call.")
     campaign = serializers.IntegerField(source="entry.campaign_id")
     person = serializers.IntegerField(source="person_id")
-    created_at = Moment()
-    due_at = Moment()
-    finished_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    due_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
 
     class Meta:
         model = WebhookDelivery

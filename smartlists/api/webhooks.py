@@ -1,4 +1,4 @@
-"""Webhooks over the native API: read, make, change, their secrets, and what became of the calls."""
+"""Webhooks in the native API: reading, editing, secrets and deliveries."""
 
 from typing import Any
 
@@ -11,8 +11,16 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, Column, Filters
-from people.rest.viewsets import Listed, Retrieved
-from smartlists.api import webhook_serializers as shown
+from people.rest.viewsets import ListMixin, RetrieveMixin
+from smartlists.api.webhook_serializers import (
+    DeliverySerializer,
+    ResendInputSerializer,
+    ResentSerializer,
+    SecretSerializer,
+    WebhookInputSerializer,
+    WebhookMadeSerializer,
+    WebhookSerializer,
+)
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 
@@ -68,7 +76,7 @@ class WebhookDeliveryFilters(Filters):
     unfiltered = {
         "sealed_headers": "a secret",
         "headers_key_name": "of the seal",
-        "key": "for the receiver to tell repeats by",
+        "key": "an id by which the receiver detects repeats",
         "entry": "the campaign's results name it",
         "path": "the place in one version of a campaign",
         "lane": "the dispatcher's own",
@@ -85,11 +93,11 @@ class WebhookDeliveryFilters(Filters):
     }
 
 
-class Webhooks(Listed, Retrieved):
+class WebhookViewSet(ListMixin, RetrieveMixin):
     """Addresses outside that campaigns call."""
 
     queryset = Webhook.objects.all()
-    serializer_class = shown.WebhookShown
+    serializer_class = WebhookSerializer
     filterset_class = WebhookFilters
     orderings = ("id", "-id")
     rights = {
@@ -102,54 +110,54 @@ class Webhooks(Listed, Retrieved):
         "resend": webhook_editing.CHANGE,
     }
 
-    def revision(self, found: Webhook) -> str:
-        return f"{found.pk}-{found.revision}"
+    def revision(self, webhook: Webhook) -> str:
+        return f"{webhook.pk}-{webhook.revision}"
 
-    @extend_schema(request=shown.WebhookGiven, responses={201: shown.WebhookMade})
+    @extend_schema(request=WebhookInputSerializer, responses={201: WebhookMadeSerializer})
     def create(self, request: Any) -> Response:
         """Make a webhook. The reply has the secret that signs its calls, this once."""
-        given = self.given(shown.WebhookGiven)
-        made, secret = webhook_editing.create(given.pop("name"), request.user, **given)
-        reply = self.shown(made, 201, Location=f"{request.build_absolute_uri()}/{made.pk}")
+        body = self.validated_body(WebhookInputSerializer)
+        webhook, secret = webhook_editing.create(body.pop("name"), request.user, **body)
+        reply = self.response_for(webhook, 201, Location=f"{request.build_absolute_uri()}/{webhook.pk}")
         reply.data = {**reply.data, "secret": secret}
         return reply
 
-    @extend_schema(request=shown.WebhookGiven, responses=shown.WebhookShown)
+    @extend_schema(request=WebhookInputSerializer, responses=WebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a webhook; calls that wait go out as they were written down."""
-        found = self.get_object()
-        self.require_match(found)
-        given = self.given(shown.WebhookGiven, partial=True)
-        with self.expecting(found.revision) as expected:
-            return self.shown(webhook_editing.change(found, request.user, expected_revision=expected, **given))
+        webhook = self.get_object()
+        self.require_match(webhook)
+        body = self.validated_body(WebhookInputSerializer, partial=True)
+        with self.expecting(webhook.revision) as expected:
+            return self.response_for(webhook_editing.change(webhook, request.user, expected_revision=expected, **body))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete a webhook that no campaign calls, with its deliveries."""
-        found = self.get_object()
-        self.require_match(found)
-        webhook_editing.delete(found, request.user)
+        webhook = self.get_object()
+        self.require_match(webhook)
+        webhook_editing.delete(webhook, request.user)
         return Response(status=204)
 
-    @extend_schema(request=None, responses=shown.SecretShown)
+    @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
         """Make another secret, shown this once; the one before is of no use any more."""
         return Response({"secret": webhook_editing.new_secret(self.get_object(), request.user)})
 
-    @extend_schema(request=shown.ResendGiven, responses=shown.ResentShown)
+    @extend_schema(request=ResendInputSerializer, responses=ResentSerializer)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
         """Queue failed deliveries again, under the same ids: the named ones, or all."""
-        given = self.given(shown.ResendGiven)
-        return Response({"count": webhook_editing.resend(self.get_object(), request.user, given.get("deliveries"))})
+        body = self.validated_body(ResendInputSerializer)
+        return Response({"count": webhook_editing.resend(self.get_object(), request.user, body.get("deliveries"))})
 
 
-class WebhookDeliveries(Listed):
-    """What became of the calls of a webhook."""
+class WebhookDeliveryViewSet(ListMixin):
+    """The deliveries of a webhook."""
 
     queryset = WebhookDelivery.objects.select_related("entry")
-    serializer_class = shown.DeliveryShown
+    serializer_class = DeliverySerializer
     filterset_class = WebhookDeliveryFilters
     orderings = ("-id", "id")
     rights = {"list": VIEW_CALLS}

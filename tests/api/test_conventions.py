@@ -6,7 +6,7 @@ from django.db.models import ForeignKey
 from django.urls import get_resolver
 
 from config.api.urls import router, urlpatterns
-from people.rest.viewsets import Resource
+from people.rest.viewsets import ResourceViewSet
 
 RESOURCES = [viewset for _prefix, viewset, _name in router.registry]
 LISTS = [resource for resource in RESOURCES if getattr(resource, "filterset_class", None)]
@@ -71,8 +71,15 @@ def test_nothing_under_the_api_is_a_plain_view_without_rights():
 
     api = next(one for one in get_resolver().url_patterns if str(one.pattern) == "api/")
     classes = [getattr(view, "cls", view) for view in views(api.url_patterns)]
-    plain = {one.__name__ for one in classes if not (isinstance(one, type) and issubclass(one, Resource))}
-    assert plain == {"token", "SpectacularJSONAPIView", "not_found", "SpectacularSwaggerSplitView", "guide", "page"}
+    plain = {one.__name__ for one in classes if not (isinstance(one, type) and issubclass(one, ResourceViewSet))}
+    assert plain == {
+        "issue_token",
+        "SpectacularJSONAPIView",
+        "not_found",
+        "SpectacularSwaggerSplitView",
+        "guide_page",
+        "problem_page",
+    }
 
 
 def test_the_faults_of_the_document_are_those_that_have_a_title():

@@ -91,7 +91,7 @@ def test_a_fault_of_ours_leaves_neither_work_nor_reply(api, ready, monkeypatch):
     def fail(*_arguments, **_more):
         raise RuntimeError("disk on fire")
 
-    monkeypatch.setattr(resources.Activities, "shown", fail)
+    monkeypatch.setattr(resources.ActivityViewSet, "response_for", fail)
     reply = api.post("activities", row(ready.pk), Idempotency_Key="k")
     assert reply.status_code == 500 and reply.json()["code"] == "error" and b"fire" not in reply.content
     assert not custom().exists() and not IdempotentReply.objects.exists()
@@ -199,7 +199,7 @@ def test_a_secret_is_kept_sealed_and_replayed(api, ready, path, body, member):
 
 def test_every_member_that_is_shown_once_is_known():
     from config.api.urls import urlpatterns
-    from people.rest.viewsets import Resource  # noqa: F401
+    from people.rest.viewsets import ResourceViewSet  # noqa: F401
 
     def serializers(kind):
         for found in kind.__subclasses__():

@@ -1,4 +1,4 @@
-"""API clients, tokens and the current user in the native API."""
+"""API clients, tokens and the caller's own account in the native API."""
 
 import base64
 import binascii
@@ -21,19 +21,27 @@ from config.access.sign_in import throttling
 from config.observability import logging as log_formats
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
-from people.rest.viewsets import Listed, Moment, Resource, Retrieved, Strict, Text, Whole
+from people.rest.viewsets import (
+    ListMixin,
+    ResourceViewSet,
+    RetrieveMixin,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
 
 
 @csrf_exempt
-def token(request: HttpRequest) -> HttpResponse:
-    """OAuth2 token endpoint (RFC 6749 §4.4): client credentials for a bearer token; errors have OAuth2's form."""
+def issue_token(request: HttpRequest) -> HttpResponse:
+    """OAuth2 (RFC 6749 §4.4): client credentials for a bearer token; errors have the form of OAuth2."""
     if request.method != "POST":
         return _oauth_error(405, "invalid_request", "POST a form", {"Allow": "POST"})
     form = request.POST
     if form.get("grant_type") != "client_credentials":
         code = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
         return _oauth_error(400, code, "grant_type must be client_credentials")
-    client_id, secret = _basic_credentials(request) or (form.get("client_id", ""), form.get("client_secret", ""))
+    client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
     if seconds := throttling.seconds_to_wait(request):
         return _oauth_error(429, "slow_down", "too many wrong credentials", {"Retry-After": str(seconds)})
     try:
@@ -61,7 +69,7 @@ def token(request: HttpRequest) -> HttpResponse:
     return JsonResponse(body, headers={"Cache-Control": "no-store"})
 
 
-def _basic_credentials(request: HttpRequest) -> tuple[str, str] | None:
+def _basic(request: HttpRequest) -> tuple[str, str] | None:
     scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -77,14 +85,14 @@ def _oauth_error(status: int, error: str, description: str, headers: dict[str, s
     return JsonResponse(body, status=status, headers={"Cache-Control": "no-store", **(headers or {})})
 
 
-class ApiClientShown(Strict):
+class ApiClientSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     client_id = serializers.CharField()
     owner = serializers.CharField(source="user.username", help_text="Whose rights it can never exceed.")
     rights = serializers.SerializerMethodField()
-    created_at = Moment(source="created")
-    last_used_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField(source="created")
+    last_used_at = UTCDateTimeField(allow_null=True)
     is_revoked = serializers.BooleanField()
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
@@ -93,28 +101,30 @@ class ApiClientShown(Strict):
         return sorted(f"{row.content_type.app_label}.{row.codename}" for row in rows)
 
 
-class ApiClientWithSecret(ApiClientShown):
+class ApiClientWithSecretSerializer(ApiClientSerializer):
     client_secret = serializers.CharField(help_text="Shown this once.")
 
 
-class NewApiClient(Strict):
-    name = Text(max_length=150)
-    rights = serializers.ListField(child=Text(max_length=150), required=False, help_text="The usual ones by default.")
+class NewApiClientSerializer(StrictSerializer):
+    name = StrictCharField(max_length=150)
+    rights = serializers.ListField(
+        child=StrictCharField(max_length=150), required=False, help_text="The usual ones by default."
+    )
 
 
-class Rotation(Strict):
-    overlap_hours = Whole(
+class RotationSerializer(StrictSerializer):
+    overlap_hours = StrictIntegerField(
         min_value=0, max_value=168, default=24, help_text="How long the old secret goes on; 0 ends it at once."
     )
 
 
-class ApiClients(Listed, Retrieved):
+class ApiClientViewSet(ListMixin, RetrieveMixin):
     """Programs that may get tokens."""
 
     queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(
         "api_user__user_permissions__content_type"
     )
-    serializer_class = ApiClientShown
+    serializer_class = ApiClientSerializer
     filterset_class = ApiClientFilters
     orderings = ("id", "-id")
     rights = {
@@ -130,64 +140,68 @@ class ApiClients(Listed, Retrieved):
         rights = sorted(row.pk for row in client.api_user.user_permissions.all())
         return tokens.short_digest(f"{client.pk}:{client.updated}:{client.is_revoked}:{rights}")
 
-    @extend_schema(request=NewApiClient, responses={201: ApiClientWithSecret})
+    @extend_schema(request=NewApiClientSerializer, responses={201: ApiClientWithSecretSerializer})
     def create(self, request: Any) -> Response:
         """Create a client; its secret is in this reply and never again."""
-        data = self.given(NewApiClient)
+        body = self.validated_body(NewApiClientSerializer)
         owner = request.user.owner or request.user
-        credentials = client_editing.create(data["name"], owner, request.user, data.get("rights"))
+        credentials = client_editing.create(body["name"], owner, request.user, body.get("rights"))
         return self._with_secret(credentials, 201)
 
-    @extend_schema(request=NewApiClient, responses=ApiClientShown)
+    @extend_schema(request=NewApiClientSerializer, responses=ApiClientSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Rename a client or give it other rights, effective at once."""
         client = self.get_object()
-        data = self.given(NewApiClient, partial=True)
+        body = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
-        client_editing.change(client, request.user, **data)
-        return self.shown(self.get_object())
+        client_editing.change(client, request.user, **body)
+        return self.response_for(self.get_object())
 
-    @extend_schema(request=Rotation, responses=ApiClientWithSecret)
+    @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
     @action(["POST"], detail=True, url_path="rotate-secret")
     def rotate_secret(self, request: Any, pk: int) -> Response:
         """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
         client = self.get_object()
-        overlap = timedelta(hours=self.given(Rotation)["overlap_hours"])
+        overlap = timedelta(hours=self.validated_body(RotationSerializer)["overlap_hours"])
         return self._with_secret(client_editing.rotate_secret(client, request.user, overlap), 200)
 
-    @extend_schema(request=None, responses=ApiClientShown)
+    @extend_schema(request=None, responses=ApiClientSerializer)
     @action(["POST"], detail=True)
     def revoke(self, request: Any, pk: int) -> Response:
         """Let a client in no more; its tokens end at once."""
         client_editing.revoke(self.get_object(), request.user)
-        return self.shown(self.get_object())
+        return self.response_for(self.get_object())
 
     def _with_secret(self, credentials: client_editing.Credentials, status: int) -> Response:
         client = self.get_queryset().get(pk=credentials.client.pk)
-        body = self.get_serializer(client).data
-        return Response({**body, "client_secret": credentials.client_secret}, status, headers=self._headers(client))
+        representation = self.get_serializer(client).data
+        return Response(
+            {**representation, "client_secret": credentials.client_secret}, status, headers=self._headers(client)
+        )
 
 
-class TokenShown(Strict):
+class TokenSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    created_at = Moment()
-    expires_at = Moment()
-    last_used_at = Moment(allow_null=True)
+    created_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    last_used_at = UTCDateTimeField(allow_null=True)
 
 
-class TokenWithText(TokenShown):
+class TokenWithTextSerializer(TokenSerializer):
     token = serializers.CharField(help_text="Shown this once.")
 
 
-class NewToken(Strict):
-    name = Text(max_length=150)
-    days = Whole(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
-    scopes = serializers.ListField(child=Text(max_length=150), required=False, help_text="All your rights by default.")
+class NewTokenSerializer(StrictSerializer):
+    name = StrictCharField(max_length=150)
+    days = StrictIntegerField(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
+    scopes = serializers.ListField(
+        child=StrictCharField(max_length=150), required=False, help_text="All your rights by default."
+    )
 
 
-class MeShown(Strict):
+class MeSerializer(StrictSerializer):
     id = serializers.IntegerField()
     username = serializers.CharField()
     is_api_only = serializers.BooleanField()
@@ -204,41 +218,46 @@ class MeShown(Strict):
         return [right for right in client_editing.known_rights() if user.has_perm(right)]
 
 
-class Me(Resource):
-    """Whoever is asking."""
+class MeViewSet(ResourceViewSet):
+    """The caller's own account and personal tokens."""
 
     queryset = ApiToken.objects.none()
-    serializer_class = MeShown
+    serializer_class = MeSerializer
     rights = {"whoami": None, "tokens": None, "token": None}
     pagination_class = None
     filter_backends = ()
 
-    @extend_schema(responses=MeShown, operation_id="me")
+    @extend_schema(responses=MeSerializer, operation_id="me")
     def whoami(self, request: Any) -> Response:
         """Who am I, and what may I do?"""
         return Response(self.show(request.user))
 
-    @extend_schema(methods=["GET"], responses=TokenShown(many=True), operation_id="me_tokens")
-    @extend_schema(methods=["POST"], request=NewToken, responses={201: TokenWithText}, operation_id="me_tokens_create")
+    @extend_schema(methods=["GET"], responses=TokenSerializer(many=True), operation_id="me_tokens")
+    @extend_schema(
+        methods=["POST"],
+        request=NewTokenSerializer,
+        responses={201: TokenWithTextSerializer},
+        operation_id="me_tokens_create",
+    )
     @action(["GET", "POST"], detail=False)
     def tokens(self, request: Any) -> Response:
         """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
         if request.method == "GET":
-            return Response(TokenShown(self._tokens(), many=True).data)
-        data = self.given(NewToken)
+            return Response(TokenSerializer(self._tokens(), many=True).data)
+        body = self.validated_body(NewTokenSerializer)
         tokens.require_confirmed(request._request)
-        issued = tokens.create_personal(request.user, data["name"], data["days"], data.get("scopes"))
+        issued = tokens.create_personal(request.user, body["name"], body["days"], body.get("scopes"))
         issued.token.refresh_from_db()
-        return Response({**TokenShown(issued.token).data, "token": issued.text}, 201)
+        return Response({**TokenSerializer(issued.token).data, "token": issued.text}, 201)
 
     @extend_schema(request=None, responses={204: None}, operation_id="me_tokens_revoke")
     @action(["DELETE"], detail=False, url_path="tokens/<int:token_id>")
     def token(self, request: Any, token_id: int) -> Response:
         """End one of my tokens at once."""
-        personal_token = self._tokens().filter(pk=token_id).first()
-        if personal_token is None:
+        api_token = self._tokens().filter(pk=token_id).first()
+        if api_token is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-        tokens.revoke_personal(personal_token, request.user)
+        tokens.revoke_personal(api_token, request.user)
         return Response(status=204)
 
     def _tokens(self) -> Any:

@@ -20,7 +20,7 @@ class ApiClientFilters(Filters):
     }
     unfiltered = {
         "user": "filtered by its name: owner",
-        "updated": "says when its secret changed, which nobody looks up",
+        "updated": "the time of the last change of its secret, not a key to look clients up by",
         "api_user": "its own user, one a client",
         **dict.fromkeys(("client_secret", "previous_secret", "previous_secret_ends_at"), "secret"),
         **dict.fromkeys(("token_number", "token_digest", "token_expires_at"), "the Marketo API's own token"),

@@ -57,11 +57,11 @@ def _item(path: str, method: str, operation: dict[str, Any], schemas: dict[str, 
 
 
 def _example(schema: dict[str, Any], schemas: dict[str, Any], depth: int = 0) -> Any:
-    """Return a value that matches `schema`: its own example if it has one."""
+    """A value of the shape that `schema` describes; its own example where it has one."""
     if reference := schema.get("$ref"):
         return _example(schemas[reference.rpartition("/")[2]], schemas, depth + 1) if depth < 8 else {}
-    for example in (schema.get("examples") or [])[:1]:
-        return example
+    if examples := schema.get("examples"):
+        return examples[0]
     for name in ("const", "default", "example"):
         if name in schema:
             return schema[name]
