@@ -17,8 +17,8 @@ class ActivitiesConfig(AppConfig):
         from activities.types import standard as standard_types
         from people import events
 
-        log_personal_data.register()
-        quarantine.register()
-        import_traces.register()
-        events.subscribe(person_changes.record_announcement)
+        log_personal_data.register_log_data()
+        quarantine.register_refused_rows()
+        import_traces.register_log_traces()
+        events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_types.install_after_migration, sender=self)

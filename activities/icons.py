@@ -67,7 +67,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def propose(*names: str) -> str:
+def propose_icon(*names: str) -> str:
     """The icon that matches the names, in either language; the default icon without a match."""
     for name in names:
         text = f" {_folded(name)}"
@@ -81,7 +81,7 @@ def is_icon(name: str) -> bool:
     return name in WORDS
 
 
-def colour_of(number: int) -> int:
+def default_colour(number: int) -> int:
     """The default colour of a type; neighbouring types get different ones."""
     return number % COLOURS
 

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext
 
 
-def shown(name: str, is_standard: bool) -> str:
+def localized_name(name: str, is_standard: bool) -> str:
     """`name` in the active language where the product ships the type; the names of custom types are never translated.
 
     Stored values, text forms and interfaces for programs keep `name`.

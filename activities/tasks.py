@@ -9,7 +9,7 @@ from activities.recording import quarantine
 @app.periodic(cron="* * * * *")
 @app.task(queueing_lock="rollup", lock="rollup", pass_context=False)
 def keep_rollup(timestamp: int) -> None:
-    rollup.catch_up()
+    rollup.catch_up_rollup()
 
 
 @app.periodic(cron="23 2 * * *")
@@ -27,4 +27,4 @@ def close_days(timestamp: int) -> None:
 @app.periodic(cron="41 3 * * *")
 @app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
 def forget_refused(timestamp: int) -> None:
-    quarantine.remove_old()
+    quarantine.remove_old_rows()

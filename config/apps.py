@@ -9,4 +9,4 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         from config.observability import metrics, slow_queries  # noqa: F401 (registers the metrics)
 
-        slow_queries.watch()
+        slow_queries.watch_statements()

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 
-def address_of(request: HttpRequest) -> str:
+def request_address(request: HttpRequest) -> str:
     """Return the caller's network address; behind a trusted proxy the one that this proxy, the last one, reports.
 
     Other entries of X-Forwarded-For come from untrusted callers. Empty if no address is known (tests, sockets).

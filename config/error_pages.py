@@ -19,26 +19,26 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     context: dict[str, Any] = {}
     user = getattr(request, "user", None)  # missing where a request is refused before its user is read
     if user is not None and user.is_authenticated and request.path.startswith("/admin/"):
-        right = asking.right_of(request.path, exception.args[0] if exception.args else "")
-        holders = asking.holders(right, user)
+        right = asking.right_for_page(request.path, exception.args[0] if exception.args else "")
+        holders = asking.users_with_right(right, user)
         context = {
             "right": right,
-            "what": rights.names([right]).get(right, ""),
+            "what": rights.right_labels([right]).get(right, ""),
             "path": request.path,
-            "holders": asking.in_words(holders),
+            "holders": asking.names_in_words(holders),
         }
     return render(request, "403.html", context, status=403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Django's handler500: the response to an unhandled error, in the format of the called API."""
-    outage = outages.outage(sys.exc_info()[1])
+    outage = outages.find_outage(sys.exc_info()[1])
     if request.path_info.startswith(marketo_middleware.ROOTS):
-        return responses.failure(*responses.OUTAGES.get(outage.code if outage else "", ("611", "System error")))
+        return responses.failure_reply(*responses.OUTAGES.get(outage.code if outage else "", ("611", "System error")))
     if request.path_info.startswith("/api/"):
-        problem = Problem(outage.code, str(outage.message)) if outage else api_errors.unforeseen()
+        problem = Problem(outage.code, str(outage.message)) if outage else api_errors.unexpected_error_problem()
         headers = {"Retry-After": str(outage.retry_after)} if outage else {}
-        return api_errors.respond(503 if outage else 500, problem, headers=headers)
+        return api_errors.problem_response(503 if outage else 500, problem, headers=headers)
     page: dict[str, Any] = {"message": outage.message} if outage else {}
     reply = render(None, "503.html" if outage else "500.html", page, status=503 if outage else 500)
     if outage:

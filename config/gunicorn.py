@@ -32,7 +32,7 @@ control_socket_disable = True  # no file outside DATA_DIR
 REFUSED = re.compile(r"(Invalid request from ip=[^'\"]*).*", re.DOTALL)
 
 
-def keep_targets_out(record):
+def redact_targets(record):
     """Remove queries and the text of invalid request lines (a blank in the address): they can contain tokens."""
     record.msg = REFUSED.sub(r"\1…", str(record.msg))
     if isinstance(record.args, tuple):
@@ -40,10 +40,10 @@ def keep_targets_out(record):
     return True
 
 
-logging.getLogger("gunicorn.error").addFilter(keep_targets_out)
+logging.getLogger("gunicorn.error").addFilter(redact_targets)
 
 
-def give_memory_back():
+def return_freed_memory():
     """Make glibc return freed memory, which each thread would keep; other C libraries have no such call."""
     with contextlib.suppress(OSError, AttributeError):
         allocator = ctypes.CDLL(None)
@@ -51,7 +51,7 @@ def give_memory_back():
         allocator.mallopt(M_ARENA_MAX, 2)
 
 
-def open_files():
+def raise_file_limit():
     """Raise the limit of open files: a connection has a socket, and its buffered request or response may use files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = 3 * worker_connections + 256
@@ -61,8 +61,8 @@ def open_files():
         )
 
 
-open_files()
-give_memory_back()  # before forking: the processes inherit it
+raise_file_limit()
+return_freed_memory()  # before forking: the processes inherit it
 
 
 def post_worker_init(worker):
@@ -76,4 +76,4 @@ def worker_exit(_server, _worker):
     """Write the counts of this process."""
     from people.core import counters
 
-    counters.end()
+    counters.stop_flusher()

@@ -51,7 +51,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
         super().process_request(request)
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
         if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API is in English only
-            translation.activate(installation.current().language)
+            translation.activate(installation.current_installation().language)
             request.LANGUAGE_CODE = translation.get_language()
 
 
@@ -65,7 +65,7 @@ class UserTimeZoneMiddleware:
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
             return self.get_response(request)
-        with timezone.override(ZoneInfo(user.time_zone or installation.current().time_zone)):
+        with timezone.override(ZoneInfo(user.time_zone or installation.current_installation().time_zone)):
             return self.get_response(request)
 
 
@@ -77,7 +77,12 @@ class SetupMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = getattr(request, "user", None)
-        if user and user.is_superuser and request.path == reverse("admin:index") and not installation.is_set_up():
+        if (
+            user
+            and user.is_superuser
+            and request.path == reverse("admin:index")
+            and not installation.is_installation_set_up()
+        ):
             return redirect("setup")
         return self.get_response(request)
 

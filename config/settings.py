@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.access.settings import *  # noqa: F403 (settings of sign-in)
 from config.api.settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 (settings)
-from config.observability.logging import name_job
+from config.observability.logging import add_job_log_ids
 from config.pages.navigation import UNFOLD  # noqa: F401 (a setting)
 
 env = environ.Env()
@@ -291,7 +291,7 @@ METRICS_ALLOW = env.list("METRICS_ALLOW", default=[])  # addresses and networks 
 MEASURED_EVERY_SECONDS = 2.0
 SLOW_QUERY_MS = env.float("SLOW_QUERY_MS", 0.0) or None  # statements that take longer are logged, without values
 
-PROCRASTINATE_WORKER_DEFAULTS = {"task_middleware": [name_job]}
+PROCRASTINATE_WORKER_DEFAULTS = {"task_middleware": [add_job_log_ids]}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

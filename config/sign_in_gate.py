@@ -36,16 +36,16 @@ class SignInMiddleware:
         session: Any = request.session
         if SESSION_KEY not in session:
             return self.get_response(request)
-        if sessions.is_over(session):
+        if sessions.is_session_over(session):
             logout(request)
             return self.get_response(request)
         if request.user.is_authenticated:
-            log_formats.name(user=request.user.pk)
+            log_formats.add_log_ids(user=request.user.pk)
             duty = _missing_step(request)
             if duty is not None:
                 return duty
         response = self.get_response(request)
-        sessions.note_seen(request)
+        sessions.note_session_use(request)
         return response
 
 
@@ -56,17 +56,17 @@ def _missing_step(request: HttpRequest) -> HttpResponse | None:
     if request.path.startswith((*OPEN, password)):
         return None
     if user.must_change_password:
-        if user.is_superuser and not installation.is_set_up():  # the setup page requires a password, too
+        if user.is_superuser and not installation.is_installation_set_up():  # the setup page requires a password, too
             return None if request.path == reverse("setup") else _lead_to(request, "setup", "")
         return _lead_to(request, "admin:password_change", _("Please choose a password of your own first."))
-    if settings.REQUIRE_SECOND_FACTOR and mfa.is_missing(request):
+    if settings.REQUIRE_SECOND_FACTOR and mfa.is_second_step_missing(request):
         return _lead_to(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
     return None
 
 
 def _lead_to(request: HttpRequest, name: str, why: str) -> HttpResponse:
     if request.path.startswith(API):
-        return api_errors.respond(
+        return api_errors.problem_response(
             403, Problem(Code.SIGN_IN_INCOMPLETE, why or _("Please set up this installation first."))
         )
     if why:

@@ -34,7 +34,7 @@ def po_file() -> Path:
     return settings.BASE_DIR / "config" / "locale" / LANGUAGE / "LC_MESSAGES" / "django.po"
 
 
-def extracted() -> Catalog:
+def extract_messages() -> Catalog:
     """Return all messages of pages, APIs and commands that Django does not translate itself."""
     catalog = _empty()
     for file, is_ours in _sources():
@@ -44,7 +44,7 @@ def extracted() -> Catalog:
     return catalog
 
 
-def catalogue() -> Catalog:
+def read_catalogue() -> Catalog:
     """Return the stored catalogue."""
     if not po_file().exists():
         return _empty()
@@ -52,9 +52,9 @@ def catalogue() -> Catalog:
         return read_po(file, locale=LANGUAGE)
 
 
-def update() -> None:
+def update_catalogue() -> None:
     """Update the catalogue: add new messages without translation, remove unused ones."""
-    stored, fresh = catalogue(), extracted()
+    stored, fresh = read_catalogue(), extract_messages()
     for message in fresh:
         existing = stored.get(message.id, message.context) if message.id else None
         if existing is not None:
@@ -64,12 +64,12 @@ def update() -> None:
         write_po(file, fresh, width=110, no_location=True, omit_header=True, sort_output=True)
 
 
-def missing() -> list[str]:
+def missing_translations() -> list[str]:
     """Return the messages without a Spanish translation."""
-    stored = catalogue()
+    stored = read_catalogue()
     return sorted(
         str(message.id)
-        for message in extracted()
+        for message in extract_messages()
         if message.id and not _is_translated(stored.get(message.id, message.context))
     )
 
@@ -79,7 +79,7 @@ def compile_catalogue() -> None:
     source, target = po_file(), po_file().with_suffix(".mo")
     if source.exists() and (not target.exists() or target.stat().st_mtime <= source.stat().st_mtime):
         with target.open("wb") as file:
-            write_mo(file, catalogue())
+            write_mo(file, read_catalogue())
 
 
 def _empty() -> Catalog:

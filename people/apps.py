@@ -14,6 +14,6 @@ class PeopleConfig(AppConfig):
         from people.persons import import_target as person_import_target  # noqa: F401 (registers the target)
         from people.privacy import registration
 
-        registration.register()
-        file_cleanup.register()
-        post_migrate.connect(catalog.install_after_migration, sender=self)
+        registration.register_personal_data()
+        file_cleanup.register_personal_files()
+        post_migrate.connect(catalog.install_standard_fields, sender=self)

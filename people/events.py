@@ -23,12 +23,12 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Created:
+class PeopleCreated:
     person_ids: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class PeopleChanged:
     """Changed values. Each is recorded as an entry of its own, in every channel."""
 
     changes: Sequence[FieldChange]
@@ -49,30 +49,30 @@ class LeftList:
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class PeopleMerged:
     winner_id: int
     loser_ids: Sequence[int]
     fields: Sequence[str] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class PeopleDeleted:
     names: Sequence[tuple[int, str]]  # (person id, name as it was)
 
 
-Announcement = Created | Changed | JoinedList | LeftList | Merged | Deleted
+Announcement = PeopleCreated | PeopleChanged | JoinedList | LeftList | PeopleMerged | PeopleDeleted
 Subscriber = Callable[[Announcement, Source], None]
 
 _subscribers: list[Subscriber] = []
 
 
-def subscribe(subscriber: Subscriber) -> None:
+def subscribe_to_events(subscriber: Subscriber) -> None:
     """Call `subscriber`, in the publishing transaction, for every announcement from now on."""
     if subscriber not in _subscribers:
         _subscribers.append(subscriber)
 
 
-def announce(announcement: Announcement, source: Source) -> None:
+def publish_event(announcement: Announcement, source: Source) -> None:
     """Call every subscriber. Must run inside the transaction that made the change."""
     for subscriber in _subscribers:
         subscriber(announcement, source)

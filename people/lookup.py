@@ -13,14 +13,14 @@ from people.models import Person, PersonField, PersonKey
 LOOKUP_FIELDS = ("email",)  # besides the id and the unique fields
 
 
-def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
+def person_ids_by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
     """Map each of `ids` that belongs to a live person to that id; a merged loser's id to the winner's.
 
     Deleted and erased people are left out, and without `follow_merges` losers as well.
     """
     person_ids: dict[int, int] = {}
     merged: dict[int, int] = {}
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         # one array, as text: a batch has thousands
         array = f"{{{','.join(map(str, ids))}}}"
         cursor.execute("select id, state, merged_into_id from person where id = any(%s::int[])", [array])
@@ -31,12 +31,12 @@ def by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:
         elif state == Person.State.MERGED and follow_merges and winner:
             merged[pk] = winner
     if merged:  # winners may have been merged themselves
-        winners = by_id(set(merged.values()))
+        winners = person_ids_by_id(set(merged.values()))
         person_ids.update({loser: winners[winner] for loser, winner in merged.items() if winner in winners})
     return person_ids
 
 
-def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
+def person_ids_by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
     """Map each key of `values` (see `key_of`) to the ids of the live people with that key, ascending.
 
     `field` is "email" or the api_name of a unique person field.
@@ -59,9 +59,9 @@ def by_field(field: str, values: Iterable[str]) -> Mapping[str, list[int]]:
     return ids_by_key
 
 
-def are_live(ids: Collection[int]) -> bool:
+def are_live_people(ids: Collection[int]) -> bool:
     """Return True if all of these distinct ids belong to live people; faster than `by_id` in that case."""
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         array = f"{{{','.join(map(str, ids))}}}"
         cursor.execute(
             "select count(*) from person where id = any(%s::int[]) and state = %s", [array, Person.State.LIVE]
@@ -69,7 +69,7 @@ def are_live(ids: Collection[int]) -> bool:
         return cursor.fetchone()[0] == len(ids)
 
 
-def only_by_email(keys: Iterable[str]) -> dict[str, int]:
+def person_ids_by_email(keys: Iterable[str]) -> dict[str, int]:
     """Map each of `keys` (see `key_of`) that is the e-mail of exactly one live person to that person's id.
 
     Meant for thousands of keys. Keys that are unlikely to be an address may be left out.

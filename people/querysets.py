@@ -39,10 +39,10 @@ def _filter_for_page(rows: Any, text: str, person: str, nearest: Q, column: str)
     all people, so all matches are read from the index first. The number of matches among the `nearest` people decides:
     PostgreSQL's own estimate for two words, or for a prefix, is too inaccurate.
     """
-    walked = words.with_words(rows, text, person_words(person, is_indexed=False))
+    walked = words.filter_by_word_vector(rows, text, person_words(person, is_indexed=False))
     if len(walked.filter(nearest).order_by()[:ENOUGH].values_list(column)) == ENOUGH:
         return walked
-    matches = words.with_words(rows, text, person_words(person)).order_by().values(column)
+    matches = words.filter_by_word_vector(rows, text, person_words(person)).order_by().values(column)
     try:
         sql, parameters = matches.query.sql_with_params()
     except EmptyResultSet:
@@ -61,7 +61,7 @@ class PersonQuerySet(models.QuerySet[M]):
 
     def beginning_with(self, text: str) -> Self:
         """People for whom every word of `text` is a prefix of a word of the e-mail, a name or the company."""
-        return words.with_words(self, text, person_words())
+        return words.filter_by_word_vector(self, text, person_words())
 
     def newest_beginning_with(self, text: str) -> Self:
         """The same people as `beginning_with`, for a page sorted by the newest first."""

@@ -15,17 +15,17 @@ from people.persons import size as person_size
 
 @app.task(name="people.run_import", queue="files", pass_context=False)
 def run_import(import_id: int) -> None:
-    import_runner.run(import_id)
+    import_runner.run_import(import_id)
 
 
 @app.task(name="people.take_back_import", queue="files", pass_context=False)
 def take_back_import(import_id: int) -> None:
-    import_undo.run(import_id)
+    import_undo.run_import_undo(import_id)
 
 
 @app.task(name="people.run_export", queue="files", pass_context=False)
 def run_export(export_id: int) -> None:
-    export_jobs.run(export_id)
+    export_jobs.run_export(export_id)
 
 
 @app.periodic(cron="* * * * *")
@@ -36,46 +36,46 @@ def run_export(export_id: int) -> None:
     queueing_lock="people.go_on",
     pass_context=False,
 )
-def go_on(timestamp: int) -> None:
+def resume_abandoned_jobs(timestamp: int) -> None:
     """Resume the jobs of every kind that a killed worker left unfinished."""
-    for pk in import_undo.interrupted():  # the reclaim reads states, and an undo is a wish instead
-        jobs.defer_once("people.take_back_import", f"people.take_back_import {pk}", import_id=pk)
-    job_model.reclaim()
+    for pk in import_undo.interrupted_undo_ids():  # the reclaim reads states, and an undo is a wish instead
+        jobs.defer_job_once("people.take_back_import", f"people.take_back_import {pk}", import_id=pk)
+    job_model.reclaim_jobs()
 
 
 @app.periodic(cron="17 3 * * *")
 @app.task(name="people.remove_old_files", queue="files", pass_context=False)
 def remove_old_files(timestamp: int) -> None:
-    file_cleanup.remove_old()
+    file_cleanup.remove_old_files()
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(name="people.add_up_lists", queue="people", queueing_lock="people.add_up_lists", pass_context=False)
 def add_up_lists(timestamp: int) -> None:
-    static_lists.add_up()
-    person_size.add_up()
+    static_lists.sum_up_list_counts()
+    person_size.sum_up_people_counts()
 
 
 @app.task(name="people.clear_field", queue="people", pass_context=False)
 def clear_field(api_name: str) -> None:
     """Clear the values of a deleted person field."""
-    field_editing.clear(api_name)
+    field_editing.clear_field_values(api_name)
 
 
 @app.task(name="people.run_bulk_action", queue="people", pass_context=False)
 def run_bulk_action(action_id: int) -> None:
-    bulk.run(action_id)
+    bulk.run_bulk_action(action_id)
 
 
 @app.periodic(cron="43 2 * * *")
 @app.task(name="people.search_duplicates_nightly", queue="people", pass_context=False)
 def search_duplicates_nightly(timestamp: int) -> None:
-    duplicates.search()
+    duplicates.search_duplicates()
 
 
 @app.task(name="people.search_duplicates", queue="people", pass_context=False)
 def search_duplicates() -> None:
-    duplicates.search()
+    duplicates.search_duplicates()
 
 
 @app.periodic(cron="* * * * *")
@@ -83,12 +83,12 @@ def search_duplicates() -> None:
     name="people.mail_notices", queueing_lock="people.mail_notices", lock="people.mail_notices", pass_context=False
 )
 def mail_notices(timestamp: int) -> None:
-    notifications.mail()
+    notifications.send_notice_mails()
 
 
 @app.periodic(cron="29 3 * * *")
 @app.task(name="people.forget_expired", queue="people", pass_context=False)
 def forget_expired(timestamp: int) -> None:
     """Drop the data of deletions and merges that can no longer be undone."""
-    person_merge.forget_expired()
-    deletion.forget_expired()
+    person_merge.drop_expired_merges()
+    deletion.drop_expired_deletions()

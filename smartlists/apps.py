@@ -13,5 +13,5 @@ class SmartlistsConfig(AppConfig):
         from smartlists.lists import export_kind as list_export_kind  # noqa: F401 (register)
         from smartlists.lists import personal_data as list_personal_data
 
-        list_personal_data.register()
-        campaign_personal_data.register()
+        list_personal_data.register_list_data()
+        campaign_personal_data.register_campaign_data()

@@ -12,14 +12,14 @@ from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.models import StaticList
 from smartlists.models import SmartList
-from smartlists.rules.vocabulary import MOMENT_FIELDS, Field, Type
+from smartlists.rules.vocabulary import MOMENT_FIELDS, VocabularyField, VocabularyType
 
 
 class Catalogue:
     """The names at one moment; later changes do not appear in it."""
 
     @cached_property
-    def types(self) -> Mapping[str, Type]:
+    def types(self) -> Mapping[str, VocabularyType]:
         """Approved types by API name, retired ones included, with the fields of all their approved versions."""
         fields_of: dict[int, list[ApprovedField]] = {}
         for field in ApprovedField.objects.order_by("-is_primary", "id"):
@@ -29,7 +29,7 @@ class Catalogue:
 
     @cached_property
     def person_fields(self) -> Mapping[str, catalog.FieldInfo]:
-        return catalog.catalogue()
+        return catalog.field_catalogue()
 
     @cached_property
     def static_lists(self) -> Mapping[int, str]:
@@ -55,13 +55,13 @@ class Catalogue:
     def _smart_lists(self) -> list[tuple[int, str, bool]]:
         return list(SmartList.objects.values_list("pk", "name", "is_archived"))
 
-    def type(self, api_name: str) -> Type:
+    def type(self, api_name: str) -> VocabularyType:
         """The activity type of this name. Raises `RejectedError` (`unknown_type`) when it no longer exists."""
         if api_name not in self.types:
             raise _unknown_name(Code.UNKNOWN_TYPE, api_name)
         return self.types[api_name]
 
-    def field(self, activity_type: Type, api_name: str) -> Field:
+    def field(self, activity_type: VocabularyType, api_name: str) -> VocabularyField:
         """The field of this name of an activity type. Raises `RejectedError` (`unknown_field`)."""
         if api_name not in activity_type.fields:
             raise _unknown_name(Code.UNKNOWN_FIELD, f"{activity_type.api_name}.{api_name}")
@@ -79,10 +79,10 @@ def _unknown_name(code: str, name: str) -> RejectedError:
     return RejectedError(Problem(code, message, ("filters",), "", name))
 
 
-def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
+def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> VocabularyType:
     live = {field.api_name: field.name for field in row.live.fields.all()} if row.live else {}
     fields = {
-        field.api_name: Field(
+        field.api_name: VocabularyField(
             field.pk,
             field.api_name,
             live.get(field.api_name, field.api_name),
@@ -96,7 +96,7 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> Type:
     version = row.live
     names = (version.name, version.filter_name, version.trigger_name) if version else (row.api_name,) * 3
     retention = getattr(row, "retention", None)
-    return Type(
+    return VocabularyType(
         row.pk,
         row.api_name,
         *names,

@@ -23,36 +23,36 @@ logger = logging.getLogger(__name__)
 @app.task(name="smartlists.run_evaluation", queue="lists", pass_context=False)
 def run_evaluation(evaluation_id: int) -> None:
     try:
-        stored_evaluations.run(evaluation_id)
+        stored_evaluations.run_evaluation(evaluation_id)
     except RejectedError as refusal:  # stored with the evaluation and shown to the requesting user
         logger.warning("evaluation %s: %s", evaluation_id, refusal)
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.go_on", queue="lists", queueing_lock="smartlists.go_on", pass_context=False)
-def go_on(timestamp: int) -> None:
+def evaluate_due_lists(timestamp: int) -> None:
     """Queue evaluations of the lists whose schedule is due."""
-    for smart_list in stored_evaluations.due():
-        stored_evaluations.request(smart_list, None)
+    for smart_list in stored_evaluations.due_lists():
+        stored_evaluations.request_evaluation(smart_list, None)
 
 
 @app.task(name="smartlists.copy_members", queue="lists", pass_context=False)
 def copy_members(copy_id: int) -> None:
     try:
-        list_copies.run(copy_id)
+        list_copies.run_copy(copy_id)
     except RejectedError as refusal:  # stored with the copy and shown on the list's page
         logger.warning("copy %s: %s", copy_id, refusal)
 
 
 @app.periodic(cron="* * * * *")
 @app.task(name="smartlists.copy_due", queue="lists", queueing_lock="smartlists.copy_due", pass_context=False)
-def copy_due(timestamp: int) -> None:
-    list_copies.ask_due()
+def queue_due_copies(timestamp: int) -> None:
+    list_copies.queue_due_copies()
 
 
 @app.task(name="smartlists.work_out_report", queue="lists", pass_context=False)
-def work_out_report(report_id: int) -> None:
-    list_reports.run(report_id)
+def compute_report(report_id: int) -> None:
+    list_reports.run_report(report_id)
 
 
 @app.periodic(cron="23 * * * *")
@@ -60,42 +60,42 @@ def work_out_report(report_id: int) -> None:
     name="smartlists.forget_reports", queue="lists", queueing_lock="smartlists.forget_reports", pass_context=False
 )
 def forget_reports(timestamp: int) -> None:
-    list_reports.forget_old()
+    list_reports.delete_old_reports()
 
 
 @app.task(name="smartlists.deliver", queue="campaigns", pass_context=False)
-def deliver(webhook_id: int, lane: int) -> None:
+def deliver_webhook_calls(webhook_id: int, lane: int) -> None:
     """Make the due calls of one lane of a webhook; queue the next job for when further calls are due."""
-    seconds = webhook_delivery.drain(webhook_id, lane)
+    seconds = webhook_delivery.deliver_lane(webhook_id, lane)
     if seconds is not None:
         lock = f"webhook {webhook_id} {lane} again"
-        jobs.defer_once("smartlists.deliver", lock, min(seconds, 3_600.0), webhook_id=webhook_id, lane=lane)
+        jobs.defer_job_once("smartlists.deliver", lock, min(seconds, 3_600.0), webhook_id=webhook_id, lane=lane)
 
 
 @app.task(name="smartlists.send_alerts", queue="campaigns", pass_context=False)
 def send_alerts() -> None:
-    campaign_emails.send()
+    campaign_emails.send_alerts()
 
 
 @app.periodic(cron="* * * * *")
 @app.task(
     name="smartlists.go_on_sending", queue="campaigns", queueing_lock="smartlists.go_on_sending", pass_context=False
 )
-def go_on_sending(timestamp: int) -> None:
+def resume_sending(timestamp: int) -> None:
     """Resume calls and e-mails that a killed process left, or for which no job was queued."""
-    for webhook_id, lane in webhook_delivery.due_lanes():
-        jobs.defer_once("smartlists.deliver", f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
-    campaign_emails.send()
+    for webhook_id, lane in webhook_delivery.lanes_with_due_calls():
+        jobs.defer_job_once("smartlists.deliver", f"webhook {webhook_id} {lane}", webhook_id=webhook_id, lane=lane)
+    campaign_emails.send_alerts()
 
 
 @app.task(name="smartlists.run_campaign", queue="campaigns", pass_context=False)
 def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
     """Run a campaign for its audience at the scheduled moment; notify the scheduling user if that is refused."""
     try:
-        campaign_runs.run_scheduled(campaign_id, user_id, datetime.fromisoformat(at))
+        campaign_runs.execute_scheduled_run(campaign_id, user_id, datetime.fromisoformat(at))
     except RejectedError as refusal:
         logger.warning("campaign %s: %s", campaign_id, refusal)
-        campaign_notifications.tell_not_run(campaign_id, user_id)
+        campaign_notifications.notify_campaign_not_run(campaign_id, user_id)
 
 
 @app.periodic(cron="7 4 * * *")
@@ -104,10 +104,10 @@ def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
 )
 def seal_headers(timestamp: int) -> None:
     """Seal headers that the previous release stored."""
-    webhook_headers.seal_all()
+    webhook_headers.seal_all_headers()
 
 
 @app.periodic(cron="52 3 * * *")
 @app.task(name="smartlists.forget_results", queue="campaigns", pass_context=False)
 def forget_results(timestamp: int) -> None:
-    campaign_results.forget_old()
+    campaign_results.delete_old_results()

@@ -38,8 +38,8 @@ def distribute(name: str, parts: int = PARTS) -> None:
         cursor.execute("select citus_set_coordinator_host(%s, %s)", coordinator)
         for worker in workers:
             cursor.execute("select citus_add_node(%s, %s)", worker)
-    assert cluster_distribute.refusals() == []
-    cluster_distribute.run(cluster_distribute.there(parts), lambda said: None)
+    assert cluster_distribute.distribution_obstacles() == []
+    cluster_distribute.run_steps(cluster_distribute.distribution_steps(parts), lambda said: None)
     connection.close()  # the next one has the database's settings
 
 

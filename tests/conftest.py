@@ -92,9 +92,9 @@ def undrawn(monkeypatch):
 def _forget_installation():
     from people.core import installation
 
-    installation.forget()
+    installation.clear_installation_cache()
     yield
-    installation.forget()
+    installation.clear_installation_cache()
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +109,7 @@ def _no_counts_of_other_tests():
     """What calls are counted in lies in memory until it is written."""
     from people.core import counters
 
-    counters.clear()
+    counters.clear_counters()
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from activities.models import ActivityType
 from activities.recording import sql as recording_sql
-from activities.recording.recorder import record
-from activities.recording.rows import NewActivity, Outcome
-from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from activities.recording.recorder import record_activities
+from activities.recording.rows import NewActivity, RecordOutcome
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core.source import Channel, Source
 from people.definitions import drafts, lifecycle
 from people.models import Person
@@ -19,37 +19,37 @@ MARKETO = Source(Channel.MARKETO)
 _numbers = itertools.count(1)
 
 CHECK_FIELDS = (
-    FieldSpec("check", "Check", is_primary=True),
-    FieldSpec("amount", "Amount", "currency"),
-    FieldSpec("branch", "Branch"),
-    FieldSpec("deposited_on", "Deposited On", "date"),
-    FieldSpec("is_foreign", "Is Foreign", "boolean"),
-    FieldSpec("pages", "Pages", "integer"),
+    ActivityFieldSpec("check", "Check", is_primary=True),
+    ActivityFieldSpec("amount", "Amount", "currency"),
+    ActivityFieldSpec("branch", "Branch"),
+    ActivityFieldSpec("deposited_on", "Deposited On", "date"),
+    ActivityFieldSpec("is_foreign", "Is Foreign", "boolean"),
+    ActivityFieldSpec("pages", "Pages", "integer"),
 )
 
 
-def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> Names:
+def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> TypeNames:
     verb, rest = name.split(" ", 1)
-    return Names(api_name, name, f"{verb}ed {rest}", f"{verb}s {rest}", "A cheque reached an account")
+    return TypeNames(api_name, name, f"{verb}ed {rest}", f"{verb}s {rest}", "A cheque reached an account")
 
 
 def draft_type(
-    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS
+    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[ActivityFieldSpec] = CHECK_FIELDS
 ) -> ActivityType:
-    return lifecycle.create(ACTIVITY_TYPES, names(name, api_name), fields, None)
+    return lifecycle.create_definition(ACTIVITY_TYPES, names(name, api_name), fields, None)
 
 
 def approved_type(
-    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[FieldSpec] = CHECK_FIELDS
+    name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[ActivityFieldSpec] = CHECK_FIELDS
 ) -> ActivityType:
     activity_type = draft_type(name, api_name, fields)
-    lifecycle.approve(activity_type, None)
+    lifecycle.approve_draft(activity_type, None)
     return ActivityType.objects.get(pk=activity_type.pk)
 
 
 def person(**values: object) -> Person:
     values.setdefault("email", f"person{next(_numbers)}@example.com")
-    (outcome,) = upsert.upsert([values], MARKETO)
+    (outcome,) = upsert.upsert_people([values], MARKETO)
     assert outcome.person_id, outcome.problems
     return Person.objects.get(pk=outcome.person_id)
 
@@ -65,12 +65,12 @@ def activity(
     return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)
 
 
-def recorded(*rows: NewActivity, source: Source = MARKETO) -> list[Outcome]:
-    return record(rows, source)
+def recorded(*rows: NewActivity, source: Source = MARKETO) -> list[RecordOutcome]:
+    return record_activities(rows, source)
 
 
 def edit_description(activity_type: ActivityType, text: str) -> None:
-    drafts.edit(activity_type, None, description=text)
+    drafts.edit_draft_names(activity_type, None, description=text)
 
 
 def record_by_our_clock(monkeypatch) -> None:

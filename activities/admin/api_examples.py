@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from activities.models import ActivityVersion
 from activities.recording import parsing, recorder, schema
 from people.core.codes import Code
-from people.core.errors import Problem, located
+from people.core.errors import Problem, located_message
 from people.core.source import Channel, Source
 from people.datatypes.canonical import ExactDecoder
 from people.datatypes.registry import BY_NAME
@@ -21,7 +21,7 @@ SHOWN = 20  # attributes of an example
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
+class RequestExamples:
     token: str
     curl: str
     native: str
@@ -30,14 +30,14 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PayloadVerdict:
     """The result of checking a payload: recordable or not, and the problems."""
 
     is_good: bool
     problems: list[str]
 
 
-def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
+def request_examples(version: ActivityVersion, person_id: int, host: str) -> RequestExamples:
     """Examples with this type's id and fields, for the person, against `host` (no slash at the end)."""
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
@@ -58,7 +58,7 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
         "attributes": {field.api_name: _value(field.data_type) for field in secondary},
     }
     body = f'{{"input": [{_lines(marketo_row)}]}}'
-    return Examples(
+    return RequestExamples(
         f"export TOKEN=$(curl -s '{host}/identity/oauth/token?grant_type=client_credentials"
         "&client_id='$CLIENT_ID'&client_secret='$CLIENT_SECRET \\\n"
         "  | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')",
@@ -80,14 +80,14 @@ def of(version: ActivityVersion, person_id: int, host: str) -> Examples:
     )
 
 
-def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
+def payload_verdict(version: ActivityVersion, text: str, by: Any) -> PayloadVerdict:
     """Check the payload as recording would, without storing it. A draft's values are checked against the draft."""
     try:
         payload = json.loads(text[:LONGEST], cls=ExactDecoder)
     except (ValueError, RecursionError) as error:
-        return Verdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
+        return PayloadVerdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
     if not isinstance(payload, dict) or not isinstance(payload.get("attributes") or {}, dict):
-        return Verdict(
+        return PayloadVerdict(
             False, [_("Expected a JSON object with “person”, “occurred_at”, “primary_value”, “attributes”.")]
         )
     attributes = list((payload.get("attributes") or {}).items())
@@ -100,15 +100,15 @@ def verdict(version: ActivityVersion, text: str, by: Any) -> Verdict:
         )
     except DataError:  # a value that no column can store
         problems.append(Problem(Code.WRONG_TYPE, _("A value cannot be stored.")))
-    return Verdict(not problems, [located(problem) for problem in problems])
+    return PayloadVerdict(not problems, [located_message(problem) for problem in problems])
 
 
 def _recording_problems(version: ActivityVersion, payload: dict[str, Any], by: Any) -> list[Problem]:
     """The problems that the native API would report; an activity without a type gets this type."""
-    row = parsing.Receiver(by).translate({"activity_type": version.activity_type.api_name, **payload})
+    row = parsing.ActivityParser(by).translate({"activity_type": version.activity_type.api_name, **payload})
     if isinstance(row, list):
         return row
-    (outcome,) = recorder.record([row], Source(Channel.ADMIN, by.pk), dry_run=True)
+    (outcome,) = recorder.record_activities([row], Source(Channel.ADMIN, by.pk), dry_run=True)
     return list(outcome.problems)
 
 

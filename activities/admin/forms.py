@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget, U
 
 from activities.models import ActivityVersion
 from activities.types import name_proposals
-from activities.types.definition import FieldSpec, Names
+from activities.types.definition import ActivityFieldSpec, TypeNames
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME, CHOICES_FOR_ACTIVITIES
 
@@ -56,14 +56,14 @@ class NamesForm(ProposingForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        proposal = name_proposals.propose(cleaned.get("name", ""), get_language() or "en")
+        proposal = name_proposals.propose_names(cleaned.get("name", ""), get_language() or "en")
         for field_name in self.proposed:
             cleaned[field_name] = cleaned.get(field_name) or getattr(proposal, field_name)
         return cleaned
 
     @property
-    def names(self) -> Names:
-        return Names(**{name: value for name, value in self.cleaned_data.items() if name != "revision"})
+    def names(self) -> TypeNames:
+        return TypeNames(**{name: value for name, value in self.cleaned_data.items() if name != "revision"})
 
 
 TYPES_WITH_EXAMPLES = [
@@ -83,13 +83,13 @@ class FieldForm(ProposingForm):
     description = _text(_("Description"), required=False)
 
     @property
-    def spec(self) -> FieldSpec | None:
+    def spec(self) -> ActivityFieldSpec | None:
         """The field; None for an empty row."""
         values = self.cleaned_data
         if not values.get("name") and not values.get("api_name"):
             return None
-        api_name = values["api_name"] or name_proposals.api_name(values["name"])
-        return FieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
+        api_name = values["api_name"] or name_proposals.propose_api_name(values["name"])
+        return ActivityFieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
 
 
 FieldFormSet = forms.formset_factory(FieldForm, extra=3, can_delete=True, can_order=False)
@@ -130,12 +130,12 @@ class TypeForms:
         return all([self.names.is_valid(), self.primary.is_valid(), self.fields.is_valid()])
 
     @property
-    def specs(self) -> list[FieldSpec]:
+    def specs(self) -> list[ActivityFieldSpec]:
         primary = self.primary.spec
         head = (
             []
             if primary is None
-            else [FieldSpec(primary.api_name, primary.name, primary.data_type, primary.description, True)]
+            else [ActivityFieldSpec(primary.api_name, primary.name, primary.data_type, primary.description, True)]
         )
         specs = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
         return head + [spec for spec in specs if spec is not None]

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from activities import icons
-from activities.admin.base import find_type, show
+from activities.admin.base import find_type, show_type_page
 from activities.admin.type_wizard import chosen_picture
 from activities.models import ActivityType
 from activities.types import files as type_files
@@ -19,38 +19,40 @@ from activities.types import pictures
 from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
 from people.core import words
-from people.core.admin.base import number, require
-from people.core.errors import RejectedError, located
+from people.core.admin.base import parse_number, require_rights
+from people.core.errors import RejectedError, located_message
 from people.definitions import lifecycle
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
 
 
-def place(request: HttpRequest, pk: int) -> HttpResponse:
+def place_type(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the folder and the owner of the type."""
     activity_type = find_type(request, pk, EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
     back = reverse("admin:activities_activitytype_change", args=[pk])
     form = PlaceForm(request.POST or None, activity_type)
-    if request.method == "POST" and form.place(request.user, partial(lifecycle.arrange, activity_type, request.user)):
+    if request.method == "POST" and form.place(
+        request.user, partial(lifecycle.set_folder_and_owner, activity_type, request.user)
+    ):
         messages.success(request, _("Saved."))
         return redirect(back)
     title = _("Folder and owner: %(name)s") % {"name": activity_type}
-    return show(request, "people/place.html", title, activity_type=activity_type, form=form, back=back)
+    return show_type_page(request, "people/place.html", title, activity_type=activity_type, form=form, back=back)
 
 
-def depict(request: HttpRequest, pk: int) -> HttpResponse:
+def choose_picture(request: HttpRequest, pk: int) -> HttpResponse:
     """Choose the icon and the colour of a type; they apply at once, to all versions."""
     activity_type = find_type(request, pk, pictures.EDIT)
     if activity_type.is_standard:
         raise PermissionDenied
     if request.method == "POST":
-        pictures.depict(activity_type, request.user, *chosen_picture(request.POST))
+        pictures.set_picture(activity_type, request.user, *chosen_picture(request.POST))
         messages.success(request, _("Saved."))
         return redirect("admin:activities_activitytype_change", pk)
-    return show(
+    return show_type_page(
         request,
         "picture",
         _("Icon and colour: %(name)s") % {"name": activity_type},
@@ -59,21 +61,21 @@ def depict(request: HttpRequest, pk: int) -> HttpResponse:
         colours=range(icons.COLOURS),
         icon=activity_type.icon,
         colour=activity_type.colour,
-        proposed_icon=icons.propose(str(activity_type), activity_type.api_name),
+        proposed_icon=icons.propose_icon(str(activity_type), activity_type.api_name),
     )
 
 
-def deleted(request: HttpRequest) -> HttpResponse:
+def list_deleted_types(request: HttpRequest) -> HttpResponse:
     """Types deleted after an approval, the latest first; a button undeletes a type."""
-    require(request, "activities.view_activitytype", DELETE)
+    require_rights(request, "activities.view_activitytype", DELETE)
     deleted_types = (
         ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
     )
     problem = ""
     if request.method == "POST":
-        activity_type = get_object_or_404(deleted_types, pk=number(request.POST.get("type")))
+        activity_type = get_object_or_404(deleted_types, pk=parse_number(request.POST.get("type")))
         try:
-            lifecycle.undelete(activity_type, request.user)
+            lifecycle.undelete_definition(activity_type, request.user)
         except RejectedError as refusal:
             problem = str(refusal)
         else:
@@ -81,9 +83,9 @@ def deleted(request: HttpRequest) -> HttpResponse:
             return redirect("admin:activities_activitytype_change", activity_type.pk)
     query = request.GET.get("q", "").replace("\0", " ").strip()
     if query:
-        deleted_types = words.search(deleted_types, query, "live__name", "api_name")
+        deleted_types = words.filter_by_words(deleted_types, query, "live__name", "api_name")
     types = list(deleted_types[: DELETED_SHOWN + 1])
-    return show(
+    return show_type_page(
         request,
         "deleted",
         _("Deleted activity types"),
@@ -94,25 +96,25 @@ def deleted(request: HttpRequest) -> HttpResponse:
     )
 
 
-def export(request: HttpRequest) -> HttpResponse:
+def export_schemas(request: HttpRequest) -> HttpResponse:
     """The schemas of the types in the parameter `type`, or of all custom types, as one JSON file."""
-    require(request, "activities.view_activitytype")
-    type_ids = [type_id for text in request.GET.getlist("type") if (type_id := number(text))]
+    require_rights(request, "activities.view_activitytype")
+    type_ids = [type_id for text in request.GET.getlist("type") if (type_id := parse_number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=type_ids) if type_ids else types.custom()
     name = types[0].api_name if len(type_ids) == 1 and types else "activity-types"
-    text = json.dumps(type_files.document(types), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(type_files.types_as_document(types), indent=2, ensure_ascii=False) + "\n"
     return HttpResponse(
         text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}.json"'}
     )
 
 
-def bring_in(request: HttpRequest) -> HttpResponse:
+def import_schemas(request: HttpRequest) -> HttpResponse:
     """Import schemas from a file: a preview first, then, once confirmed, the import."""
-    require(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
+    require_rights(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
     text = ""
     problems: list[str] = []
-    results: list[type_files.Imported] = []
+    results: list[type_files.ImportedType] = []
     if request.method == "POST":
         text, problems = _sent(request)
         if not problems:
@@ -120,7 +122,7 @@ def bring_in(request: HttpRequest) -> HttpResponse:
         if results and not problems and "confirm" in request.POST:
             messages.success(request, _("Brought in as drafts. Approve them when they are right."))
             return redirect("admin:activities_activitytype_changelist")
-    return show(
+    return show_type_page(
         request,
         "bring_in",
         _("Import schemas"),
@@ -145,10 +147,10 @@ def _sent(request: HttpRequest) -> tuple[str, list[str]]:
         return "", [_("The file is not UTF-8 text.")]
 
 
-def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[type_files.Imported], list[str]]:
+def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[type_files.ImportedType], list[str]]:
     try:
         return type_files.import_types(json.loads(text), request.user, dry_run=not keep), []
     except (ValueError, RecursionError) as error:
         return [], [_("This is not JSON: %(error)s") % {"error": error}]
     except RejectedError as refusal:
-        return [], [located(problem) for problem in refusal.problems]
+        return [], [located_message(problem) for problem in refusal.problems]

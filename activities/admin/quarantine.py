@@ -18,7 +18,7 @@ from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
-from people.core.errors import located, restored, show
+from people.core.errors import located_message, quoted_value, restore_problem
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -39,7 +39,7 @@ def _labels(row: RefusedActivity) -> dict[str, Any]:
 
 def _sentences(row: RefusedActivity) -> list[str]:
     labels = _labels(row)
-    return [located(restored(problem), labels=labels) for problem in row.problems]
+    return [located_message(restore_problem(problem), labels=labels) for problem in row.problems]
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -71,7 +71,9 @@ class RefusedActivityAdmin(PagesAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
-        return is_allowed and (obj is None or recording_replay.visible_to(request.user).filter(pk=obj.pk).exists())
+        return is_allowed and (
+            obj is None or recording_replay.visible_refused_rows(request.user).filter(pk=obj.pk).exists()
+        )
 
     has_module_permission = has_view_permission
 
@@ -83,7 +85,7 @@ class RefusedActivityAdmin(PagesAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         # their labels are in the sentences of every row
-        return recording_replay.visible_to(request.user).prefetch_related("activity_type__live__fields")
+        return recording_replay.visible_refused_rows(request.user).prefetch_related("activity_type__live__fields")
 
     @admin.display(description=gettext_lazy("Activity"))
     def what(self, row: RefusedActivity) -> str:
@@ -107,7 +109,7 @@ class RefusedActivityAdmin(PagesAdmin):
 
     @admin.action(description=gettext_lazy("Dismiss"))
     def dismiss_selected(self, request: HttpRequest, queryset: Any) -> None:
-        count = recording_replay.dismiss(list(queryset.values_list("pk", flat=True)), request.user)
+        count = recording_replay.dismiss_rows(list(queryset.values_list("pk", flat=True)), request.user)
         text = ngettext("%(count)s row dismissed.", "%(count)s rows dismissed.", count)
         messages.success(request, text % {"count": count})
 
@@ -134,7 +136,7 @@ class RefusedActivityAdmin(PagesAdmin):
         )
 
     def _replay(self, request: HttpRequest, ids: list[int]) -> None:
-        result = recording_replay.replay(ids, request.user)
+        result = recording_replay.replay_rows(ids, request.user)
         if result.recorded:
             text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", result.recorded)
             messages.success(request, text % {"count": result.recorded})
@@ -153,7 +155,7 @@ class RefusedActivityAdmin(PagesAdmin):
         row = get_object_or_404(RefusedActivity.objects.select_related("activity_type__live", "user"), pk=pk)
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        received = quarantine.read(row.raw)
+        received = quarantine.load_row(row.raw)
         is_open = row.state == State.WAITING and received is not None
         form = RowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
@@ -173,7 +175,7 @@ class RefusedActivityAdmin(PagesAdmin):
 
 
 def _attribute_names(rows: list[RefusedActivity]) -> list[str]:
-    received_rows = [quarantine.read(row.raw) for row in rows]
+    received_rows = [quarantine.load_row(row.raw) for row in rows]
     return sorted({str(name) for values in received_rows if values for name, _value in values["attributes"]})
 
 
@@ -186,8 +188,8 @@ class CorrectionForm(forms.Form):
         attrs = {"class": "ca-input"}
         field_names = {field for row in rows if row.activity_type for field in _field_names(row.activity_type)}
         names = sorted({*_attribute_names(rows), *field_names})
-        parts = [*PART_LABELS.items(), *((name, show(name)) for name in names)]
-        sent_names = [(name, show(name)) for name in _attribute_names(rows)]
+        parts = [*PART_LABELS.items(), *((name, quoted_value(name)) for name in names)]
+        sent_names = [(name, quoted_value(name)) for name in _attribute_names(rows)]
         target_names = [("primary_value", _("Primary field")), *((name, name) for name in sorted(field_names))]
         choice = forms.Select(attrs=attrs)
         self.fields["part"] = forms.ChoiceField(
@@ -211,9 +213,9 @@ class CorrectionForm(forms.Form):
     def apply(self, by: Any) -> int:
         values, changed = self.cleaned_data, 0
         if values["old"] and values["new"]:
-            changed = recording_replay.remap(self.ids, values["old"], values["new"], by)
+            changed = recording_replay.remap_field(self.ids, values["old"], values["new"], by)
         if values["part"]:
-            changed = max(changed, recording_replay.correct(self.ids, values["part"], values["value"], by))
+            changed = max(changed, recording_replay.correct_rows(self.ids, values["part"], values["value"], by))
         return changed
 
 
@@ -228,11 +230,11 @@ class RowForm(forms.Form):
     def __init__(self, *args: Any, row: RefusedActivity, **options: Any) -> None:
         super().__init__(*args, **options)
         self.row = row
-        self.before = self._values(quarantine.read(row.raw) or {})
+        self.before = self._values(quarantine.load_row(row.raw) or {})
         labels = _labels(row)
         for name, value in self.before.items():
             self.fields[name] = forms.CharField(
-                label=labels.get(name, show(name)),
+                label=labels.get(name, quoted_value(name)),
                 initial=value,
                 required=False,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
@@ -245,12 +247,12 @@ class RowForm(forms.Form):
         }
         field_names = _field_names(self.row.activity_type) if self.row.activity_type else []
         fields = dict.fromkeys(field_names, "") | {str(name): value for name, value in row["attributes"]}
-        return {name: "" if value is None else show(value, 1000) for name, value in (parts | fields).items()}
+        return {name: "" if value is None else quoted_value(value, 1000) for name, value in (parts | fields).items()}
 
     def apply(self, by: Any) -> None:
         for name, value in self.cleaned_data.items():
             if value != self.before[name]:
-                recording_replay.correct([self.row.pk], name, _typed(name, value), by)
+                recording_replay.correct_rows([self.row.pk], name, _typed(name, value), by)
 
 
 def _typed(name: str, value: str) -> Any:

@@ -10,13 +10,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.admin.base import show
+from activities.admin.base import show_type_page
 from activities.admin.timeline import find_person
 from activities.log import rollup
 from activities.models import ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
-from people.core.admin.base import number
+from people.core.admin.base import parse_number
 from people.core.source import Channel, Source
 from people.datatypes.registry import BY_NAME
 from people.models import Person
@@ -70,12 +70,12 @@ class RecordForm(forms.Form):
             self.add_error(field_name, str(problem.message))
 
 
-def record(request: HttpRequest, person_id: int) -> HttpResponse:
+def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
     """A form for the type in the parameter `type`; without it, the types to choose from."""
     person = find_person(request, person_id, *RIGHTS)
     types = ActivityType.objects.recordable().custom().with_versions()
     if "type" not in request.GET:
-        return show(
+        return show_type_page(
             request,
             "record_what",
             _("Record an activity"),
@@ -84,12 +84,12 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
             original=person,
             types=sorted(types, key=lambda activity_type: str(activity_type).lower()),
         )
-    activity_type = get_object_or_404(types, pk=number(request.GET["type"]))
+    activity_type = get_object_or_404(types, pk=parse_number(request.GET["type"]))
     live = activity_type.live
     assert live is not None  # recordable types have one
     fields = list(live.fields.all())
     suggestions = {
-        field.api_name: rollup.suggest(activity_type.pk, field.api_name, limit=SUGGESTIONS)
+        field.api_name: rollup.suggest_values(activity_type.pk, field.api_name, limit=SUGGESTIONS)
         for field in fields
         if field.data_type == "string"
     }
@@ -102,16 +102,18 @@ def record(request: HttpRequest, person_id: int) -> HttpResponse:
             messages.success(request, _("Recorded."))
             return redirect("admin:activities_timeline", person.pk)
     title = _("Record: %(type)s, %(person)s") % {"type": activity_type, "person": person}
-    return show(
+    return show_type_page(
         request, "record", title, person=person, form=form, homeless=homeless, opts=Person._meta, original=person
     )
 
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest) -> bool:
     source = Source(Channel.ADMIN, request.user.pk)
-    (outcome,) = recorder.record([form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone())
+    (outcome,) = recorder.record_activities(
+        [form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone()
+    )
     form.show(outcome.problems)
-    return outcome.status is not recording_rows.Status.REFUSED
+    return outcome.status is not recording_rows.RecordStatus.REFUSED
 
 
 def _switch_version(form: RecordForm, number: int | None) -> list[tuple[str, str]]:

@@ -26,7 +26,7 @@ class RetentionAdmin(ModelAdmin):
 
     @admin.display(description=gettext_lazy("Would be removed now"))
     def due(self, rule: Retention) -> str:
-        due = retention.due_of(rule)
+        due = retention.due_removal_of(rule)
         return _("%(count)s activities from before %(day)s") % {
             "count": intcomma(due.count),
             "day": date_format(localtime(due.before), "DATE_FORMAT"),

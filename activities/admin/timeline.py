@@ -13,15 +13,15 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import show
-from activities.api.serializers import shown_quickly
+from activities.admin.base import show_type_page
+from activities.api.serializers import activity_representation
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
-from activities.log.timeline import Entry, entries
+from activities.log.timeline import TimelineEntry, timeline_entries
 from activities.models import ActivityType
 from people.admin.days import DayField
 from people.core import audit
-from people.core.admin.base import require
+from people.core.admin.base import require_rights
 from people.datatypes.canonical import dump_json, moment_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
@@ -30,7 +30,7 @@ PAGE = 50
 AMONG = 10_000  # latest activities that are counted
 CHUNK = 1_000  # activities of an export in memory at once
 VIEW = ("activities.view_activity", "people.view_person")
-audit.describe({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
+audit.register_actions({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
 
 COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
 
@@ -47,7 +47,7 @@ class FilterForm(forms.Form):
         self.fields["type"].choices = [(pk, pk) for pk in types]  # type: ignore[attr-defined]
 
 
-def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
+def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     """Activities, newest first, grouped by day of the active zone; older ones by keyset."""
     person = find_person(request, person_id, *VIEW)
     types = {
@@ -58,14 +58,16 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     form.is_valid()
     chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
-    activities, present = log_reader.timeline_with_types(person.pk, **narrowed(chosen), before=before, limit=PAGE + 1)
-    page_entries = entries(activities[:PAGE])
+    activities, present = log_reader.timeline_with_types(
+        person.pk, **timeline_conditions(chosen), before=before, limit=PAGE + 1
+    )
+    page_entries = timeline_entries(activities[:PAGE])
     external_ids = external_ids_of(entry.activity for entry in page_entries)
     older = request.GET.copy()
     if len(activities) > PAGE:
         last = activities[PAGE - 1]
         older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
-    return show(
+    return show_type_page(
         request,
         "timeline",
         str(person),
@@ -91,7 +93,7 @@ def timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     )
 
 
-def numbers(request: HttpRequest, person_id: int) -> HttpResponse:
+def show_type_counts(request: HttpRequest, person_id: int) -> HttpResponse:
     """Counts by type over the person's latest AMONG activities: the second request of the page."""
     person = find_person(request, person_id, *VIEW)
     counts = log_reader.count_by_type(person.pk, AMONG)
@@ -105,19 +107,19 @@ def numbers(request: HttpRequest, person_id: int) -> HttpResponse:
     return render(request, "activities/_numbers.html", context)
 
 
-def export(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
+def export_timeline(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
     """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
     form.is_valid()
     chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
-    audit.note(request.user, person, "log_exported")
+    audit.write_audit_entry(request.user, person, "log_exported")
     name = f'attachment; filename="person-{person.pk}-activities.csv"'
-    lines = _lines(person.pk, narrowed(chosen))
+    lines = _lines(person.pk, timeline_conditions(chosen))
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
 
 
-def narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
+def timeline_conditions(chosen: dict[str, Any]) -> dict[str, Any]:
     """The values of the form as arguments of `reader.timeline`; days are those of the active zone."""
     return {
         "type_ids": chosen.get("type") or None,
@@ -128,7 +130,7 @@ def narrowed(chosen: dict[str, Any]) -> dict[str, Any]:
 
 
 def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
-    require(request, *rights)
+    require_rights(request, *rights)
     person = Person.objects.live().filter(pk=person_id).first() if person_id <= MAX_ID else None
     if person is None:
         raise Http404
@@ -147,8 +149,8 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
     yield "\ufeff" + writer.writerow(COLUMNS)
     before = None
     while True:
-        activities = log_reader.timeline(person_id, **conditions, before=before, limit=CHUNK)
-        for entry in entries(activities, plain=True):
+        activities = log_reader.person_timeline(person_id, **conditions, before=before, limit=CHUNK)
+        for entry in timeline_entries(activities, plain=True):
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
             moments = (moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
@@ -158,25 +160,25 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
         before = activities[-1].occurred_at, activities[-1].pk
 
 
-def _by_day(page_entries: list[Entry]) -> list[tuple[date, list[Entry]]]:
+def _by_day(page_entries: list[TimelineEntry]) -> list[tuple[date, list[TimelineEntry]]]:
     return [(day, list(group)) for day, group in groupby(page_entries, key=lambda entry: entry.occurred_at.date())]
 
 
-def _users(page_entries: list[Entry]) -> dict[int, str]:
+def _users(page_entries: list[TimelineEntry]) -> dict[int, str]:
     """Names of the users and API clients that recorded the entries, by user id."""
     ids = {entry.activity.user_id for entry in page_entries if entry.activity.user_id is not None}
     users = get_user_model().objects.filter(pk__in=ids)
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 
-def _as_json(page_entries: list[Entry], external_ids: dict[int, str]) -> dict[int, str]:
+def _as_json(page_entries: list[TimelineEntry], external_ids: dict[int, str]) -> dict[int, str]:
     """Each activity as in the native API, to be copied from the page."""
     api_names = {entry.activity.activity_type_id: entry.type_api_name for entry in page_entries}
-    rows = [shown_quickly(entry.activity, api_names, external_ids) for entry in page_entries]
+    rows = [activity_representation(entry.activity, api_names, external_ids) for entry in page_entries]
     return {row["id"]: dump_json(row) for row in rows}
 
 
-def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page: list[Entry]) -> bool:
+def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page: list[TimelineEntry]) -> bool:
     """True where the first day of the entries is on the page already to which they are added."""
     is_added = "HX-Request" in request.headers and "before" in request.GET
     if not is_added or not page or before is None:

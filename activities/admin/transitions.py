@@ -11,11 +11,11 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, show
+from activities.admin.base import find_type, show_type_page
 from activities.models import ActivityType
 from activities.types.definition import APPROVE, DELETE, EDIT
 from people.core import references
-from people.core.admin.base import number
+from people.core.admin.base import parse_number
 from people.core.errors import RejectedError
 from people.definitions import differences, lifecycle
 
@@ -23,7 +23,7 @@ State = ActivityType.State
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Transition:
     """One transition: its button, the required right, the function, and the message of success."""
 
     label: Any
@@ -35,7 +35,7 @@ class Step:
 
 
 def _approve(activity_type: ActivityType, request: HttpRequest) -> None:
-    lifecycle.approve(activity_type, request.user, number(request.POST.get("revision"), None))
+    lifecycle.approve_draft(activity_type, request.user, parse_number(request.POST.get("revision"), None))
 
 
 def _return(activity_type: ActivityType, request: HttpRequest) -> None:
@@ -46,42 +46,42 @@ def _plain(verb: Callable[..., Any]) -> Callable[[ActivityType, HttpRequest], No
     return lambda activity_type, request: verb(activity_type, request.user)
 
 
-STEPS: dict[str, Step] = {
-    "approve": Step(
+STEPS: dict[str, Transition] = {
+    "approve": Transition(
         gettext_lazy("Approve"),
         APPROVE,
         _approve,
         gettext_lazy("Approved: the filter and the trigger exist now."),
         gettext_lazy("In Marketo: publish"),
     ),
-    "return": Step(
+    "return": Transition(
         gettext_lazy("Return with a reason"), APPROVE, _return, gettext_lazy("Returned: its editors see your reason.")
     ),
-    "edit": Step(gettext_lazy("Change"), EDIT),
-    "discard": Step(
+    "edit": Transition(gettext_lazy("Change"), EDIT),
+    "discard": Transition(
         gettext_lazy("Discard draft"),
         EDIT,
         _plain(lifecycle.discard_draft),
         gettext_lazy("The draft is gone; the live version is unchanged."),
         is_dangerous=True,
     ),
-    "retire": Step(
+    "retire": Transition(
         gettext_lazy("Retire"),
         APPROVE,
-        _plain(lifecycle.retire),
+        _plain(lifecycle.retire_definition),
         gettext_lazy("Retired: no new activities; what was recorded stays."),
         is_dangerous=True,
     ),
-    "restore": Step(
+    "restore": Transition(
         gettext_lazy("Restore"),
         APPROVE,
-        _plain(lifecycle.restore),
+        _plain(lifecycle.restore_definition),
         gettext_lazy("Restored: activities can be recorded again."),
     ),
-    "delete": Step(
+    "delete": Transition(
         gettext_lazy("Delete"),
         DELETE,
-        _plain(lifecycle.delete),
+        _plain(lifecycle.delete_definition),
         gettext_lazy("Deleted. What was approved once can be brought back: “Deleted types”."),
         is_dangerous=True,
     ),
@@ -96,14 +96,14 @@ NEXT: dict[str, tuple[str, ...]] = {
 }
 
 
-def next_steps(request: HttpRequest, activity_type: ActivityType) -> list[tuple[str, Step]]:
+def next_transitions(request: HttpRequest, activity_type: ActivityType) -> list[tuple[str, Transition]]:
     """The transitions that the user may make with the type now, the primary one first."""
     if activity_type.is_standard:
         return []
     return [(name, STEPS[name]) for name in NEXT[activity_type.state] if request.user.has_perm(STEPS[name].right)]
 
 
-def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
+def make_transition(request: HttpRequest, pk: int, step: str) -> HttpResponse:
     """Show the consequences of a transition; make it on POST."""
     activity_type = find_type(request, pk)
     transition = STEPS.get(step)
@@ -128,7 +128,7 @@ def step(request: HttpRequest, pk: int, step: str) -> HttpResponse:
                     return redirect("admin:activities_activitytype_changelist")
                 return redirect("admin:activities_activitytype_change", pk)
     title = _("%(step)s: %(type)s") % {"step": transition.label, "type": activity_type}
-    return show(
+    return show_type_page(
         request,
         "step",
         title,
@@ -150,12 +150,14 @@ def _name_problem(activity_type: ActivityType, request: HttpRequest) -> str:
 def _consequences(activity_type: ActivityType, request: HttpRequest, step: str) -> dict[str, Any]:
     version = activity_type.draft or activity_type.live
     removed = differences.removed_fields(activity_type)
-    uses = references.users_of(*lifecycle.used_with(activity_type))
-    blockers = references.users_of(*removed) if step == "approve" else uses if step == "delete" else []
-    needs_other = step == "approve" and not lifecycle.may_approve(activity_type, request.user)
+    uses = references.uses_of(*lifecycle.deletion_blockers(activity_type))
+    blockers = references.uses_of(*removed) if step == "approve" else uses if step == "delete" else []
+    needs_other = step == "approve" and not lifecycle.may_approve_draft(activity_type, request.user)
     return {
         "version": version,
-        "changes": differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        "changes": differences.version_differences(activity_type.live, activity_type.draft)
+        if activity_type.draft
+        else [],
         "removed": removed,
         "fixed": differences.newly_fixed_fields(activity_type),
         "uses": uses,

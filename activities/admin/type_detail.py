@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from activities import labels
 from activities.admin import api_examples
-from activities.admin.base import find_type, show
-from activities.admin.transitions import Step, next_steps
+from activities.admin.base import find_type, show_type_page
+from activities.admin.transitions import Transition, next_transitions
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
 from activities.models import ActivityType, ActivityVersion
@@ -22,7 +22,7 @@ from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
 from people.core.admin.base import tabs_of
-from people.core.admin.object_actions import Action, menu
+from people.core.admin.object_actions import MenuAction, action_menu
 from people.definitions import differences
 from people.models import Person
 
@@ -39,10 +39,10 @@ TABS: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **context: Any) -> HttpResponse:
+def show_type_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **context: Any) -> HttpResponse:
     """A tab of the type's page, under the head shared by all tabs."""
-    steps = next_steps(request, activity_type)
-    return show(
+    steps = next_transitions(request, activity_type)
+    return show_type_page(
         request,
         f"type_{tab}",
         str(activity_type),
@@ -56,48 +56,54 @@ def show_tab(request: HttpRequest, activity_type: ActivityType, tab: str, **cont
     )
 
 
-def _actions(request: HttpRequest, activity_type: ActivityType, steps: list[tuple[str, Step]]) -> list[Action]:
+def _actions(
+    request: HttpRequest, activity_type: ActivityType, steps: list[tuple[str, Transition]]
+) -> list[MenuAction]:
     """The menu of the type: all transitions except the primary one, and the actions of every object."""
 
     def address(name: str, right: str, *args: int | str) -> str:
         may = request.user.has_perm(right) and not activity_type.is_standard
         return reverse(f"admin:activities_activitytype_{name}", args=args) if may else ""
 
-    def action(name: str, step: Step) -> Action:
+    def action(name: str, step: Transition) -> MenuAction:
         url = address("edit", step.right, activity_type.pk)
         if name != "edit":
             url = address("step", step.right, activity_type.pk, name)
-        return Action(step.label, url, hint=step.hint, is_dangerous=step.is_dangerous)
+        return MenuAction(step.label, url, hint=step.hint, is_dangerous=step.is_dangerous)
 
     copy = address("add", "activities.add_activitytype")
     export = reverse("admin:activities_activitytype_export")
     others = [(action(name, step), step) for name, step in steps if name != "delete"]
     may_delete = any(name == "delete" for name, _step in steps)
-    return menu(
+    return action_menu(
         *(entry for entry, step in others if not step.is_dangerous),
-        *((Action(_("Icon and colour"), picture),) if (picture := address("picture", EDIT, activity_type.pk)) else ()),
+        *(
+            (MenuAction(_("Icon and colour"), picture),)
+            if (picture := address("picture", EDIT, activity_type.pk))
+            else ()
+        ),
         duplicate=f"{copy}?like={activity_type.pk}" if copy else "",
         place=address("place", EDIT, activity_type.pk),
-        export=(Action(_("Export the schema"), f"{export}?type={activity_type.pk}"),),
+        export=(MenuAction(_("Export the schema"), f"{export}?type={activity_type.pk}"),),
         dangerous=tuple(entry for entry, step in others if step.is_dangerous),
         delete=address("step", DELETE, activity_type.pk, "delete") if may_delete else "",
     )
 
 
-def overview(request: HttpRequest, pk: int) -> HttpResponse:
+def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    span = rollup.span([activity_type.pk])
-    today = timezone.now().astimezone(installation.zone()).date()
+    span = rollup.activity_span([activity_type.pk])
+    today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
-    counts = rollup.daily([activity_type.pk], first, last)
+    counts = rollup.daily_counts([activity_type.pk], first, last)
     total = sum(counts.values())
     if not total and span.total and "days" not in request.GET:  # an empty short period must not look like an empty log
         days, first, last = _period(ALL, today, span)
-        counts, total = rollup.daily([activity_type.pk], first, last), span.total
-    interval = intervals.fitting(first, last) if days == ALL else "week" if days > 90 else "day"
-    points = intervals.grouped(counts.items(), interval)
-    latest = log_reader.latest(activity_type.pk, LATEST)
-    return show_tab(
+        counts, total = rollup.daily_counts([activity_type.pk], first, last), span.total
+    interval = intervals.fitting_interval(first, last) if days == ALL else "week" if days > 90 else "day"
+    points = intervals.group_by_interval(counts.items(), interval)
+    latest = log_reader.latest_of_type(activity_type.pk, LATEST)
+    return show_type_tab(
         request,
         activity_type,
         "overview",
@@ -107,20 +113,20 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         all_time=ALL,
         span=span,
         interval=intervals.INTERVALS[interval],
-        rows=[(intervals.label(start, interval), count) for start, count in points],
+        rows=[(intervals.interval_label(start, interval), count) for start, count in points],
         chart=_chart(points, interval, str(activity_type)),
         total=total,
-        counted_at=rollup.read_at(),
+        counted_at=rollup.rollup_read_at(),
         last_seen=latest[0].occurred_at if latest else None,
         top=_repeated(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
-        changes=differences.between(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        changes=differences.version_differences(activity_type.live, activity_type.draft) if activity_type.draft else [],
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )
 
 
-def versions(request: HttpRequest, pk: int) -> HttpResponse:
+def show_versions(request: HttpRequest, pk: int) -> HttpResponse:
     """Every version, the newest first, with its changes in words; and the draft on top."""
     activity_type = find_type(request, pk)
     approved = list(
@@ -130,51 +136,53 @@ def versions(request: HttpRequest, pk: int) -> HttpResponse:
         .prefetch_related("fields")
     )
     changed: list[tuple[ActivityVersion, list[str]]] = [(approved[0], [])] if approved else []
-    changed += [(new, differences.between(old, new)) for old, new in pairwise(approved)]
+    changed += [(new, differences.version_differences(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
-    return show_tab(
+    return show_type_tab(
         request,
         activity_type,
         "versions",
         history=changed[::-1],
-        changes=differences.between(activity_type.live, draft) if draft else [],
+        changes=differences.version_differences(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )
 
 
-def uses(request: HttpRequest, pk: int) -> HttpResponse:
+def show_uses(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
     live = activity_type.live
     fields = live.fields.all() if live else ()
-    names = {field.api_name: labels.shown(field.name, activity_type.is_standard) for field in fields}
+    names = {field.api_name: labels.localized_name(field.name, activity_type.is_standard) for field in fields}
     of_fields = [
         (names.get(field.api_name, field.api_name), users)
         for field in activity_type.approved_fields.all()
-        if (users := references.users_of(field))
+        if (users := references.uses_of(field))
     ]
-    return show_tab(request, activity_type, "used_by", of_type=references.users_of(activity_type), of_fields=of_fields)
+    return show_type_tab(
+        request, activity_type, "used_by", of_type=references.uses_of(activity_type), of_fields=of_fields
+    )
 
 
-def developers(request: HttpRequest, pk: int) -> HttpResponse:
+def show_api_examples(request: HttpRequest, pk: int) -> HttpResponse:
     """Requests that are ready to run, and a box that checks a payload as recording would."""
     activity_type = find_type(request, pk)
     version = activity_type.live or activity_type.draft
     assert version is not None  # every existing type has one
     person_id = Person.objects.live().order_by("pk").values_list("pk", flat=True).first() or 1
-    examples = api_examples.of(version, person_id, request.build_absolute_uri("/").rstrip("/"))
+    examples = api_examples.request_examples(version, person_id, request.build_absolute_uri("/").rstrip("/"))
     payload = request.POST.get("payload", examples.payload)
-    return show_tab(
+    return show_type_tab(
         request,
         activity_type,
         "developers",
         shown=examples,
         payload=payload,
         described=version,
-        verdict=api_examples.verdict(version, payload, request.user) if request.method == "POST" else None,
+        verdict=api_examples.payload_verdict(version, payload, request.user) if request.method == "POST" else None,
     )
 
 
-def _period(requested: str, today: date, span: rollup.Span) -> tuple[Any, date, date]:
+def _period(requested: str, today: date, span: rollup.ActivitySpan) -> tuple[Any, date, date]:
     """Name, first and last day of the requested period; the whole span for `ALL`."""
     if requested == ALL and span.first and span.last:
         return ALL, span.first, span.last
@@ -186,11 +194,11 @@ def _chart(points: list[tuple[date, int]], interval: str, label: str) -> str:
     """The data for the script of charts; labels of days and weeks within a short period have no year."""
     is_short = interval in ("day", "week") and len({start.year for start, _count in points}) < 3
     labels = [
-        date_format(start, "MONTH_DAY_FORMAT") if is_short else intervals.label(start, interval)
+        date_format(start, "MONTH_DAY_FORMAT") if is_short else intervals.interval_label(start, interval)
         for start, _count in points
     ]
-    series = charts.Series(label, [count for _start, count in points])
-    return charts.chart(labels, intervals.INTERVALS[interval], [series])
+    series = charts.ChartSeries(label, [count for _start, count in points])
+    return charts.chart_json(labels, intervals.INTERVALS[interval], [series])
 
 
 def _repeated(values: list[tuple[str, int]]) -> list[tuple[str, int, int]]:

@@ -11,14 +11,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin.base import find_type, show
+from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import FieldForm
-from activities.admin.type_detail import show_tab
+from activities.admin.type_detail import show_type_tab
 from activities.models import ActivityType, ActivityVersion
 from activities.types import name_proposals
-from activities.types.definition import EDIT, FieldSpec
+from activities.types.definition import EDIT, ActivityFieldSpec
 from people.core import references
-from people.core.admin.base import number, put_problems
+from people.core.admin.base import add_form_errors, parse_number
 from people.core.errors import RejectedError
 from people.definitions import drafts
 
@@ -47,13 +47,15 @@ class OneFieldForm(FieldForm):
             )
 
     @property
-    def spec(self) -> FieldSpec:
+    def spec(self) -> ActivityFieldSpec:
         values = self.cleaned_data
-        api_name = values["api_name"] or name_proposals.api_name(values["name"])
-        return FieldSpec(api_name, values["name"], values["data_type"], values["description"], values["is_primary"])
+        api_name = values["api_name"] or name_proposals.propose_api_name(values["name"])
+        return ActivityFieldSpec(
+            api_name, values["name"], values["data_type"], values["description"], values["is_primary"]
+        )
 
 
-def fields(request: HttpRequest, pk: int) -> HttpResponse:
+def show_fields(request: HttpRequest, pk: int) -> HttpResponse:
     """The fields in their order; buttons move and remove them."""
     activity_type = find_type(request, pk)
     may_edit = request.user.has_perm(EDIT) and not activity_type.is_standard and not activity_type.retired_at
@@ -73,7 +75,7 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
         for field in version.fields.all()
     ]
     removed_names = set(live) - {field.api_name for field, _is_fixed, _mark in rows}
-    return show_tab(
+    return show_type_tab(
         request,
         activity_type,
         "fields",
@@ -87,12 +89,12 @@ def fields(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
+def edit_field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
     """A form for one field: a new field, or the field `api_name`."""
     activity_type = find_type(request, pk, EDIT)
     version = activity_type.draft or activity_type.live
     assert version is not None
-    current = next((spec for spec in drafts.fields_of(version) if spec.api_name == api_name), None)
+    current = next((spec for spec in drafts.field_specs(version) if spec.api_name == api_name), None)
     if (api_name and current is None) or activity_type.is_standard:
         raise Http404
     fixed = _fixed(activity_type)
@@ -106,16 +108,16 @@ def field(request: HttpRequest, pk: int, api_name: str = "") -> HttpResponse:
         try:
             _save(activity_type, version, current, form, request)
         except RejectedError as refusal:
-            put_problems(form, refusal, {form.spec.api_name: "name"})
+            add_form_errors(form, refusal, {form.spec.api_name: "name"})
         else:
             messages.success(request, _("Saved in the draft."))
             return redirect("admin:activities_activitytype_fields", pk)
     title = _("Field %(name)s") % {"name": current.name} if current else _("New field")
-    users = references.users_of(*activity_type.approved_fields.filter(api_name=api_name)) if api_name else []
-    return show(request, "field", title, activity_type=activity_type, form=form, current=current, users=users)
+    users = references.uses_of(*activity_type.approved_fields.filter(api_name=api_name)) if api_name else []
+    return show_type_page(request, "field", title, activity_type=activity_type, form=form, current=current, users=users)
 
 
-def _initial(current: FieldSpec | None, activity_type: ActivityType) -> dict[str, Any]:
+def _initial(current: ActivityFieldSpec | None, activity_type: ActivityType) -> dict[str, Any]:
     revision = {"revision": activity_type.draft.revision if activity_type.draft else 0}
     if current is None:
         return revision
@@ -124,42 +126,46 @@ def _initial(current: FieldSpec | None, activity_type: ActivityType) -> dict[str
 
 
 def _save(
-    activity_type: ActivityType, version: ActivityVersion, current: FieldSpec | None, form: OneFieldForm, request: Any
+    activity_type: ActivityType,
+    version: ActivityVersion,
+    current: ActivityFieldSpec | None,
+    form: OneFieldForm,
+    request: Any,
 ) -> None:
     """Replace `current` by the form's field, or append it; a new primary field replaces the old one as such."""
-    new_spec, specs = form.spec, drafts.fields_of(version)
+    new_spec, specs = form.spec, drafts.field_specs(version)
     if new_spec.is_primary:
         specs = [replace(spec, is_primary=False) for spec in specs]
     if current is None:
         specs.append(new_spec)
     else:
         specs = [new_spec if spec.api_name == current.api_name else spec for spec in specs]
-    drafts.set_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
+    drafts.set_draft_fields(activity_type, specs, request.user, form.cleaned_data["revision"])
 
 
 def _apply_button(activity_type: ActivityType, request: HttpRequest) -> HttpResponse:
     """Apply the pressed button: move a field up or down, or remove it; or store the order set by dragging."""
-    revision = number(request.POST.get("revision"), None)
+    revision = parse_number(request.POST.get("revision"), None)
     page = reverse("admin:activities_activitytype_fields", args=[activity_type.pk])
     if name := request.POST.get("remove"):
-        drafts.remove_fields(activity_type, [name], request.user, revision)
+        drafts.remove_draft_fields(activity_type, [name], request.user, revision)
         messages.success(request, _("Removed in the draft; activities recorded before keep their values."))
         return redirect(page)
     if dragged := request.POST.get("order"):
-        drafts.order_fields(activity_type, dragged.split(","), request.user, revision)
+        drafts.order_draft_fields(activity_type, dragged.split(","), request.user, revision)
         return redirect(page)
     up = request.POST.get("up", "")
     name, step = (up, -1) if up else (request.POST.get("down", ""), 1)
     version = activity_type.draft or activity_type.live
     assert version is not None
-    specs = drafts.fields_of(version)
+    specs = drafts.field_specs(version)
     place = next((index for index, spec in enumerate(specs) if spec.api_name == name), None)
     if place is None:
         raise Http404
     other = place + step
     if 0 <= other < len(specs) and not specs[other].is_primary and not specs[place].is_primary:
         specs[place], specs[other] = specs[other], specs[place]
-        drafts.set_fields(activity_type, specs, request.user, revision)
+        drafts.set_draft_fields(activity_type, specs, request.user, revision)
     return redirect(f"{page}?moved={'up' if step < 0 else 'down'}-{name}")
 
 

@@ -14,13 +14,13 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from activities import icons
-from activities.admin.base import find_type, show
+from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import FieldFormSet, TypeForms
 from activities.models import ActivityType
 from activities.types import name_proposals, pictures
-from activities.types.definition import ACTIVITY_TYPES, Names
-from activities.types.templates import TEMPLATES, Template
-from people.core.admin.base import number, require
+from activities.types.definition import ACTIVITY_TYPES, TypeNames
+from activities.types.templates import TEMPLATES, TypeTemplate
+from people.core.admin.base import parse_number, require_rights
 from people.core.errors import Problem, RejectedError
 from people.datatypes.naming import MAX_NAME
 from people.definitions import drafts, lifecycle
@@ -37,18 +37,18 @@ PROPOSED = ("api_name", "filter_name", "trigger_name")
 MORE_ROWS = 3
 
 
-def add(request: HttpRequest) -> HttpResponse:
+def add_type(request: HttpRequest) -> HttpResponse:
     """Show a step; the pressed button leads to another step, adds rows, or creates the type."""
-    require(request, ADD)
+    require_rights(request, ADD)
     if request.method != "POST":
         return _page(request, 1, _begin(request))
     data = _with_proposals(request.POST)
-    step, action = number(data.get("step")) or LAST, data.get("go", "save")
+    step, action = parse_number(data.get("step")) or LAST, data.get("go", "save")
     if action == "save":
         return _create(request, TypeForms(data))
     if action == "more":
         return _page(request, step, TypeForms.again(data, MORE_ROWS))
-    target_step = min(number(action) or step, LAST)
+    target_step = min(parse_number(action) or step, LAST)
     if target_step > step:
         forms = TypeForms(data)
         if not _is_step_valid(forms, step):
@@ -56,15 +56,15 @@ def add(request: HttpRequest) -> HttpResponse:
     return _page(request, target_step, TypeForms.again(data))
 
 
-def names(request: HttpRequest) -> HttpResponse:
+def propose_type_names(request: HttpRequest) -> HttpResponse:
     """The names proposed from `name`, while it is typed."""
-    require(request, "activities.view_activitytype")
+    require_rights(request, "activities.view_activitytype")
     return JsonResponse(asdict(_proposal(request.GET.get("name", ""))))
 
 
-def check(request: HttpRequest) -> HttpResponse:
+def check_type_names(request: HttpRequest) -> HttpResponse:
     """Problems of the names typed so far, and existing types with similar names."""
-    require(request, ADD)
+    require_rights(request, ADD)
     data = _with_proposals(request.POST)
     problems = [problem for problem in _name_problems(data) if data.get(str(problem.path[0]), "").strip()]
     return render(request, "activities/_checks.html", {"problems": problems, "similar": _similar(data.get("name", ""))})
@@ -75,7 +75,7 @@ def _begin(request: HttpRequest) -> TypeForms:
     template = TEMPLATES.get(request.GET.get("template", ""))
     if template is not None:
         return _of_template(template)
-    like = number(request.GET.get("like"))
+    like = parse_number(request.GET.get("like"))
     if not like:
         return TypeForms()
     activity_type = find_type(request, like)
@@ -83,7 +83,7 @@ def _begin(request: HttpRequest) -> TypeForms:
     return TypeForms(version=activity_type.shown, names={"name": name, **asdict(_proposal(name))})
 
 
-def _of_template(template: Template) -> TypeForms:
+def _of_template(template: TypeTemplate) -> TypeForms:
     name = str(template.name)
     forms = TypeForms(names=asdict(_proposal(name)) | {"name": name, "description": str(template.description)})
     first, *others = ({"name": str(field.name), "data_type": field.data_type} for field in template.fields)
@@ -97,10 +97,10 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
         return _page(request, 1 if forms.names.errors else LAST, forms)
     try:
         with transaction.atomic():
-            created = lifecycle.create(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
+            created = lifecycle.create_definition(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
             picture = chosen_picture(request.POST)
             if picture != ("", None):
-                pictures.depict(created, request.user, *picture)
+                pictures.set_picture(created, request.user, *picture)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
@@ -117,7 +117,7 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
     icon, colour = (
         chosen_picture(request.POST) if request.method == "POST" else (template.icon if template else "", None)
     )
-    return show(
+    return show_type_page(
         request,
         "wizard",
         _("New activity type"),
@@ -134,7 +134,7 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         colours=range(icons.COLOURS),
         icon=icon,
         colour=colour,
-        proposed_icon=icons.propose(name),
+        proposed_icon=icons.propose_icon(name),
     )
 
 
@@ -156,7 +156,7 @@ def _is_step_valid(forms: TypeForms, step: int) -> bool:
 
 def _name_problems(data: Any) -> list[Problem]:
     names = {name: data.get(name, "") for name in ("name", *PROPOSED, "description")}
-    return [problem for problem in drafts.faults_of_names(ACTIVITY_TYPES, Names(**names)) if problem.path]
+    return [problem for problem in drafts.new_name_problems(ACTIVITY_TYPES, TypeNames(**names)) if problem.path]
 
 
 def _with_proposals(posted: QueryDict) -> QueryDict:
@@ -171,8 +171,8 @@ def _with_proposals(posted: QueryDict) -> QueryDict:
     return data
 
 
-def _proposal(name: str) -> name_proposals.Proposal:
-    return name_proposals.propose(name[:MAX_NAME], get_language() or "en")
+def _proposal(name: str) -> name_proposals.NamesProposal:
+    return name_proposals.propose_names(name[:MAX_NAME], get_language() or "en")
 
 
 def _similar(name: str) -> list[ActivityType]:
@@ -180,5 +180,5 @@ def _similar(name: str) -> list[ActivityType]:
     if len(name.strip()) < 3:
         return []
     types = list(ActivityType.objects.existing().select_related("live", "draft"))
-    similar_names = name_proposals.alike(name, [str(activity_type) for activity_type in types])
+    similar_names = name_proposals.similar_names(name, [str(activity_type) for activity_type in types])
     return [activity_type for activity_type in types if str(activity_type) in similar_names]

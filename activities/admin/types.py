@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard
-from activities.admin.base import find_type, show
+from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
@@ -61,7 +61,7 @@ _LAST_SEEN = Subquery(
 
 def _last_seen_on_cluster() -> Case:
     """The moments as values: a statement on the coordinator cannot query the workers for each type."""
-    moments = rollup.last_seen(list(ActivityType.objects.existing().values_list("pk", flat=True)))
+    moments = rollup.last_occurrences(list(ActivityType.objects.existing().values_list("pk", flat=True)))
     whens = [When(pk=pk, then=Value(moment)) for pk, moment in moments.items()]
     return Case(*whens, default=None, output_field=DateTimeField())
 
@@ -80,7 +80,7 @@ class ActivityTypeAdmin(PagesAdmin):
     empty_icon = "category"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        since = timezone.now().astimezone(installation.zone()).date() - timedelta(days=SHOWN_DAYS - 1)
+        since = timezone.now().astimezone(installation.installation_zone()).date() - timedelta(days=SHOWN_DAYS - 1)
         counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
         summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
         return (
@@ -104,7 +104,7 @@ class ActivityTypeAdmin(PagesAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """Search results; standard types match by the names shown on pages, too."""
         results, has_duplicates = super().get_search_results(request, queryset, search_term)
-        standard_ids = standard_types.called(search_term)
+        standard_ids = standard_types.find_standard_types(search_term)
         return results | queryset.filter(pk__in=standard_ids) if standard_ids else results, has_duplicates
 
     @admin.display(description=gettext_lazy("Name"))
@@ -127,37 +127,39 @@ class ActivityTypeAdmin(PagesAdmin):
 
     def own_pages(self) -> OwnPages:
         return (
-            ("add/", type_wizard.add, "add"),
-            ("check/", type_wizard.check, "check"),
-            ("names/", type_wizard.names, "names"),
-            ("deleted/", organize.deleted, "deleted"),
-            ("export/", organize.export, "export"),
-            ("import/", organize.bring_in, "import"),
-            ("<int:pk>/change/", type_detail.overview, "change"),
-            ("<int:pk>/fields/", type_fields.fields, "fields"),
-            ("<int:pk>/fields/add/", type_fields.field, "new_field"),
-            ("<int:pk>/fields/<str:api_name>/", type_fields.field, "field"),
-            ("<int:pk>/versions/", type_detail.versions, "versions"),
-            ("<int:pk>/used-by/", type_detail.uses, "used_by"),
-            ("<int:pk>/developers/", type_detail.developers, "developers"),
-            ("<int:pk>/place/", organize.place, "place"),
-            ("<int:pk>/picture/", organize.depict, "picture"),
-            ("<int:pk>/edit/", edit, "edit"),
-            ("<int:pk>/step/<str:step>/", transitions.step, "step"),
+            ("add/", type_wizard.add_type, "add"),
+            ("check/", type_wizard.check_type_names, "check"),
+            ("names/", type_wizard.propose_type_names, "names"),
+            ("deleted/", organize.list_deleted_types, "deleted"),
+            ("export/", organize.export_schemas, "export"),
+            ("import/", organize.import_schemas, "import"),
+            ("<int:pk>/change/", type_detail.show_overview, "change"),
+            ("<int:pk>/fields/", type_fields.show_fields, "fields"),
+            ("<int:pk>/fields/add/", type_fields.edit_field, "new_field"),
+            ("<int:pk>/fields/<str:api_name>/", type_fields.edit_field, "field"),
+            ("<int:pk>/versions/", type_detail.show_versions, "versions"),
+            ("<int:pk>/used-by/", type_detail.show_uses, "used_by"),
+            ("<int:pk>/developers/", type_detail.show_api_examples, "developers"),
+            ("<int:pk>/place/", organize.place_type, "place"),
+            ("<int:pk>/picture/", organize.choose_picture, "picture"),
+            ("<int:pk>/edit/", edit_type, "edit"),
+            ("<int:pk>/step/<str:step>/", transitions.make_transition, "step"),
         )
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
-            path("timeline/<int:person_id>/", wrap(timeline.timeline), name="activities_timeline"),
-            path("timeline/<int:person_id>/export/", wrap(timeline.export), name="activities_timeline_export"),
-            path("timeline/<int:person_id>/numbers/", wrap(timeline.numbers), name="activities_timeline_numbers"),
-            path("record/<int:person_id>/", wrap(record.record), name="activities_record"),
+            path("timeline/<int:person_id>/", wrap(timeline.show_timeline), name="activities_timeline"),
+            path("timeline/<int:person_id>/export/", wrap(timeline.export_timeline), name="activities_timeline_export"),
+            path(
+                "timeline/<int:person_id>/numbers/", wrap(timeline.show_type_counts), name="activities_timeline_numbers"
+            ),
+            path("record/<int:person_id>/", wrap(record.record_by_hand), name="activities_record"),
             *super().get_urls(),
         ]
 
 
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_type(request: HttpRequest, pk: int) -> HttpResponse:
     """Names and fields of the draft in one form."""
     activity_type = find_type(request, pk, "activities.change_activitytype")
     if activity_type.is_standard:
@@ -167,11 +169,11 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and forms.is_valid():
         try:
             names = forms.names
-            drafts.rewrite(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
+            drafts.rewrite_draft(activity_type, names.names, forms.specs, request.user, names.cleaned_data["revision"])
         except RejectedError as refusal:
             forms.show(refusal)
         else:
             messages.success(request, _("Saved in the draft."))
             return redirect("admin:activities_activitytype_change", pk)
     title = _("Change %(name)s") % {"name": activity_type}
-    return show(request, "form", title, forms=forms, activity_type=activity_type)
+    return show_type_page(request, "form", title, forms=forms, activity_type=activity_type)

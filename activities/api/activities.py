@@ -12,26 +12,26 @@ from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from activities.api.filters import LOG_FILTERS, ActivityFilters, narrows_by_more_than_the_log_orders
+from activities.api.filters import LOG_FILTERS, ActivityFilterSet, has_filters_beyond_log_indexes
 from activities.api.serializers import (
     ActivityInputSerializer,
     ActivitySerializer,
     BatchInputSerializer,
     BatchSerializer,
     ValidatedSerializer,
-    shown_quickly,
+    activity_representation,
 )
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.recording import recorder
 from activities.recording import stream as recording_stream
-from activities.recording.parsing import Receiver
-from activities.recording.rows import NewActivity, Status
+from activities.recording.parsing import ActivityParser
+from activities.recording.rows import NewActivity, RecordStatus
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
@@ -53,7 +53,7 @@ class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name
         last_id = state[1] if state is not None else 0
         if state is not None and not (state[0] == "log" and type(last_id) is int and 0 <= last_id <= MAX_BIG_ID):
             raise self.bad_cursor()
-        page = view.page_of_log(queryset, log_reader.Position(None, 0, last_id), self.size())
+        page = view.page_of_log(queryset, log_reader.ReadPosition(None, 0, last_id), self.size())
         self.has_more = page.has_more
         self.cursor = self.encoded(["log", page.position.last_id])
         return list(page.activities)
@@ -81,7 +81,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
 
     queryset = Activity.objects.all()
     serializer_class = ActivitySerializer
-    filterset_class = ActivityFilters
+    filterset_class = ActivityFilterSet
     pagination_class = LogPagination
     orderings = ("id", "occurred_at", "-occurred_at")
     indexed_filters = LOG_FILTERS
@@ -103,15 +103,15 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     def fast_rows(self, things: Iterable[Any]) -> list[dict[str, Any]]:
         things, api_names = list(things), self._api_names()
         external_ids = external_ids_of(things)
-        return [shown_quickly(thing, api_names, external_ids) for thing in things]
+        return [activity_representation(thing, api_names, external_ids) for thing in things]
 
     def page_of_log(
-        self, queryset: Any, position: log_reader.Position, limit: int
-    ) -> log_reader.Page[log_reader.ActivityRow] | log_reader.Page[Activity]:
+        self, queryset: Any, position: log_reader.ReadPosition, limit: int
+    ) -> log_reader.ActivityPage[log_reader.ActivityRow] | log_reader.ActivityPage[Activity]:
         """A page of the log: in three statements where its indexes serve the filters, else by a search."""
         parameters = self.request.query_params
-        if narrows_by_more_than_the_log_orders(parameters):
-            return log_reader.search(position, queryset, limit)
+        if has_filters_beyond_log_indexes(parameters):
+            return log_reader.search_activities(position, queryset, limit)
         filters = self.filterset_class(parameters, queryset)
         filters.form.is_valid()
         cleaned = filters.form.cleaned_data
@@ -119,22 +119,22 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         if types is None:
             types = list(ActivityType.objects.values_list("pk", flat=True))
         people = [pk for pk in [cleaned.get("person"), *(cleaned.get("person__in") or ())] if pk is not None]
-        return log_reader.read(position, types, people or None, limit)
+        return log_reader.read_activities(position, types, people or None, limit)
 
     @extend_schema(request=ActivityInputSerializer, responses={201: ActivitySerializer, 200: ActivitySerializer})
     def create(self, request: Any) -> Response:
         """Record one activity. 200 when its external id was recorded before with the same content."""
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
-            recorder.count_refused([recording_stream.named_type(request.data)], self.source)
+            recorder.count_refused([recording_stream.type_reference(request.data)], self.source)
             raise self._error_of(row)
-        (outcome,) = recorder.record([row], self.source)
-        if outcome.status is Status.REFUSED:
+        (outcome,) = recorder.record_activities([row], self.source)
+        if outcome.status is RecordStatus.REFUSED:
             raise self._error_of(outcome.problems)
         activity = self.get_queryset().get(pk=outcome.activity_id)
-        name_people(request, {activity.person_id})
+        note_people_in_reply(request, {activity.person_id})
         location = f"{request.build_absolute_uri()}/{activity.pk}"
-        return self.response_for(activity, 201 if outcome.status is Status.ADDED else 200, Location=location)
+        return self.response_for(activity, 201 if outcome.status is RecordStatus.ADDED else 200, Location=location)
 
     @extend_schema(request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)
@@ -168,33 +168,33 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         body = raw.META["wsgi.input"] if is_marked else raw
         key = getattr(raw, "idempotency_key", None) or ""
         try:
-            spool = recording_stream.record(body.read, self.source, self._receiver().translate, key)
+            spool = recording_stream.record_stream(body.read, self.source, self._receiver().translate, key)
         except OSError:
             message = _("The body ended before its time. What came in whole thousands of lines is recorded.")
             raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 
-    def _receiver(self) -> Receiver:
-        return Receiver(self.request.user)
+    def _receiver(self) -> ActivityParser:
+        return ActivityParser(self.request.user)
 
     def _record(self, dry_run: bool) -> Response:
         refuse_unknown_members(self.request.data, ("activities",))
         receiver = self._receiver()
-        rows = rows_of(self.request.data, "activities")
+        rows = batch_rows(self.request.data, "activities")
         translated = [receiver.translate(row) for row in rows]
         valid_rows = [row for row in translated if isinstance(row, NewActivity)]
-        outcomes = iter(recorder.record(valid_rows, self.source, dry_run=dry_run))
+        outcomes = iter(recorder.record_activities(valid_rows, self.source, dry_run=dry_run))
         if not dry_run and len(valid_rows) < len(rows):
             misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
-            recorder.count_refused([recording_stream.named_type(row) for row in misshapen], self.source)
+            recorder.count_refused([recording_stream.type_reference(row) for row in misshapen], self.source)
         results = []
         for index, row in enumerate(translated):
             result = (
-                recording_stream.shown(next(outcomes))
+                recording_stream.outcome_as_dict(next(outcomes))
                 if isinstance(row, NewActivity)
-                else recording_stream.refused(row)
+                else recording_stream.refusal_as_dict(row)
             )
-            if dry_run and result["status"] == Status.ADDED:
+            if dry_run and result["status"] == RecordStatus.ADDED:
                 result = {"status": "valid"}
             results.append({"index": index, **result})
         words = ("valid" if dry_run else "added", "repeated", "refused")

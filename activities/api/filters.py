@@ -14,20 +14,20 @@ from django.utils.translation import gettext as _
 from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
 from people.core.codes import Code
-from people.core.errors import BadQueryError, Problem, show
+from people.core.errors import BadQueryError, Problem, quoted_value
 from people.core.source import Channel
 from people.definitions import checks
 from people.models import Person
 from people.rest.filters import (
     NUMBER_KEY,
-    Column,
-    Filters,
+    FilterColumn,
     SearchFilter,
+    StrictFilterSet,
     TypedFilter,
     ValueField,
     WordsFilter,
-    cast,
-    typed_filters,
+    cast_expression,
+    column_filters,
 )
 
 MAX_VALUES = 300
@@ -48,7 +48,7 @@ def _displayed(attribute: str) -> Coalesce:
     return Coalesce(F(f"live__{attribute}"), F(f"draft__{attribute}"))
 
 
-class ActivityTypeFilters(Filters):
+class ActivityTypeFilterSet(StrictFilterSet):
     class Meta:
         model = ActivityType
         fields = ()
@@ -56,20 +56,20 @@ class ActivityTypeFilters(Filters):
     search = SearchFilter("api_name", _displayed("name"), _displayed("filter_name"), _displayed("trigger_name"))
     state = WordsFilter(STATES)
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "api_name": Column("string", is_nullable=False),
-        "name": Column("string", _displayed("name"), is_nullable=False),
-        "filter_name": Column("string", _displayed("filter_name"), is_nullable=False),
-        "trigger_name": Column("string", _displayed("trigger_name"), is_nullable=False),
-        "description": Column("text", _displayed("description"), is_nullable=False, operators=("contains",)),
-        "is_standard": Column("boolean", is_nullable=False),
-        "live": Column("integer", "live__number", operators=("", "isempty")),
-        "draft": Column("integer", "draft", operators=("isempty",)),
-        "folder": Column("integer", "folder", operators=("", "in", "isempty")),
-        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
-        "retired_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "api_name": FilterColumn("string", is_nullable=False),
+        "name": FilterColumn("string", _displayed("name"), is_nullable=False),
+        "filter_name": FilterColumn("string", _displayed("filter_name"), is_nullable=False),
+        "trigger_name": FilterColumn("string", _displayed("trigger_name"), is_nullable=False),
+        "description": FilterColumn("text", _displayed("description"), is_nullable=False, operators=("contains",)),
+        "is_standard": FilterColumn("boolean", is_nullable=False),
+        "live": FilterColumn("integer", "live__number", operators=("", "isempty")),
+        "draft": FilterColumn("integer", "draft", operators=("isempty",)),
+        "folder": FilterColumn("integer", "folder", operators=("", "in", "isempty")),
+        "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
+        "retired_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "deleted_at": "deleted types are on no list",
@@ -97,7 +97,7 @@ class TypesField(forms.Field):
         known = {*ids_by_name, *(str(pk) for pk in ids_by_name.values())}
         for word in references:
             if word not in known:
-                parameters = {"expected": _("an activity type's API name or id"), "got": show(word)}
+                parameters = {"expected": _("an activity type's API name or id"), "got": quoted_value(word)}
                 raise forms.ValidationError(_("there is no activity type '%(got)s'"), Code.UNKNOWN_TYPE, parameters)
         return sorted(ids_by_name.values())
 
@@ -115,7 +115,7 @@ class EmailFilter(TypedFilter):
     """Activities of the people with an e-mail address."""
 
     def __init__(self) -> None:
-        super().__init__(None, "email", Column("email").allowed_operators()[0], "Of everybody with this address.")
+        super().__init__(None, "email", FilterColumn("email").allowed_operators()[0], "Of everybody with this address.")
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
@@ -128,7 +128,7 @@ class ExternalIdField(ValueField):
     """One external id, compared exactly."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(data_type="string", operator=Column("string").allowed_operators()[0], **options)
+        super().__init__(data_type="string", operator=FilterColumn("string").allowed_operators()[0], **options)
 
     def clean(self, value: Any) -> Any:
         if value is not None:
@@ -141,7 +141,7 @@ class ExternalIdFilter(django_filters.Filter):
 
     field_class = ExternalIdField
     description = "As it was sent, exactly. With more than 1,000 of them, name a person or a type, too."
-    schema = TypedFilter(None, "string", Column("string").allowed_operators()[0]).schema
+    schema = TypedFilter(None, "string", FilterColumn("string").allowed_operators()[0]).schema
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
@@ -155,7 +155,7 @@ class ExternalIdFilter(django_filters.Filter):
         return queryset.filter(pk__in=ids)
 
 
-class ActivityFilters(Filters):
+class ActivityFilterSet(StrictFilterSet):
     """Filters of activities. `attributes.amount__gt=500` compares a field of an approved version by its data type."""
 
     class Meta:
@@ -167,15 +167,15 @@ class ActivityFilters(Filters):
     external_id = ExternalIdFilter(label="is")
     source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
-        "version": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "occurred_at": Column("datetime", is_nullable=False),
-        "recorded_at": Column("datetime", is_nullable=False),
-        "primary_value": Column("string"),
-        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
-        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
-        "original_person": Column("integer", "original_person_id", operators=("", "in", "isempty")),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": FilterColumn("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "version": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "occurred_at": FilterColumn("datetime", is_nullable=False),
+        "recorded_at": FilterColumn("datetime", is_nullable=False),
+        "primary_value": FilterColumn("string"),
+        "user": FilterColumn("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": FilterColumn("integer", "origin_id", operators=("", "in", "isempty")),
+        "original_person": FilterColumn("integer", "original_person_id", operators=("", "in", "isempty")),
     }
     unfiltered = {
         "attributes": "filtered by field: attributes.<api_name>",
@@ -200,7 +200,9 @@ class ActivityFilters(Filters):
         for name, by_type in fields_by_name.items():
             # where types have fields of one name with different data types, the first data type applies
             data_type, fields = next(iter(sorted(by_type.items())))
-            filters.update(typed_filters(ATTRIBUTE + name, _attribute(name, data_type, fields), Column(data_type)))
+            filters.update(
+                column_filters(ATTRIBUTE + name, _attribute(name, data_type, fields), FilterColumn(data_type))
+            )
         return {name: item for name, item in filters.items() if name in data}
 
     @classmethod
@@ -218,10 +220,10 @@ def _attribute(name: str, data_type: str, fields: list[ApprovedField]) -> Case:
     for is_primary, text in ((False, KeyTextTransform(name, "attributes")), (True, F("primary_value"))):
         ids = [field.activity_type_id for field in fields if field.is_primary is is_primary]
         if ids:
-            branches.append(When(activity_type_id__in=ids, then=cast(data_type, text)))
+            branches.append(When(activity_type_id__in=ids, then=cast_expression(data_type, text)))
     return Case(*branches, default=None)
 
 
-def narrows_by_more_than_the_log_orders(data: Any) -> bool:
+def has_filters_beyond_log_indexes(data: Any) -> bool:
     """True when the parameters filter by more than types and people, which the log's indexes serve."""
     return not set(data) <= LOG_FILTERS | {"cursor", "page_size", "ordering", "fields"}

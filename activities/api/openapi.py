@@ -23,7 +23,7 @@ EXAMPLES: dict[str, Any] = {
 }
 
 
-def typed_schemas() -> dict[str, dict[str, Any]]:
+def activity_type_schemas() -> dict[str, dict[str, Any]]:
     """Components by name: one per recordable type, and `ActivityGiven`, the choice of them by `activity_type`."""
     types = list(ActivityType.objects.custom().recordable().with_versions())
     typed = {f"{NAME}.{activity_type.api_name}": _schema(activity_type) for activity_type in types}
@@ -61,7 +61,7 @@ def _schema(activity_type: ActivityType) -> dict[str, Any]:
         "properties": {
             "activity_type": {"type": "string", "const": activity_type.api_name},
             "person": PERSON,
-            "occurred_at": {**json_schema.of("datetime"), "description": "UTC without a zone."},
+            "occurred_at": {**json_schema.data_type_schema("datetime"), "description": "UTC without a zone."},
             "primary_value": _value(primary),
             "attributes": {"$ref": f"#/components/schemas/{ATTRIBUTES}.{activity_type.api_name}"},
             "external_id": {"type": ["string", "null"], "maxLength": 255, "description": "Stored once for ever."},
@@ -84,4 +84,4 @@ def _attributes(activity_type: ActivityType) -> dict[str, Any]:
 
 def _value(field: ActivityField) -> dict[str, Any]:
     described = {"description": field.description} if field.description else {}
-    return json_schema.of(field.data_type, title=field.name, **described)
+    return json_schema.data_type_schema(field.data_type, title=field.name, **described)

@@ -11,10 +11,10 @@ from rest_framework.response import Response
 from activities.models.quarantine import RefusedActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
-from people.core.errors import told
-from people.core.permissions import require
+from people.core.errors import stored_problem_json
+from people.core.permissions import require_permission
 from people.core.source import Channel
-from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
+from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet, WordsFilter
 from people.rest.viewsets import (
     MAX_BATCH,
     ListMixin,
@@ -29,7 +29,7 @@ from people.rest.viewsets import (
 State = RefusedActivity.State
 
 
-class RefusedActivityFilters(Filters):
+class RefusedActivityFilterSet(StrictFilterSet):
     class Meta:
         model = RefusedActivity
         fields = ()
@@ -37,18 +37,18 @@ class RefusedActivityFilters(Filters):
     source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
     state = WordsFilter({str(state): Q(state=state) for state in State})
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "activity_type": Column("string", "activity_type__api_name", operators=("", "in", "isempty")),
-        "person": Column("integer", "person_id", operators=("", "in", "isempty")),
-        "code": Column("string", is_nullable=False, operators=("", "in", "not")),
-        "field": Column("string", is_nullable=False, operators=("", "in")),
-        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
-        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
-        "activity": Column("integer", "activity_id", operators=("", "in", "isempty")),
-        "times": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "first_at": Column("datetime", is_nullable=False),
-        "last_at": Column("datetime", is_nullable=False),
-        "settled_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "activity_type": FilterColumn("string", "activity_type__api_name", operators=("", "in", "isempty")),
+        "person": FilterColumn("integer", "person_id", operators=("", "in", "isempty")),
+        "code": FilterColumn("string", is_nullable=False, operators=("", "in", "not")),
+        "field": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "user": FilterColumn("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": FilterColumn("integer", "origin_id", operators=("", "in", "isempty")),
+        "activity": FilterColumn("integer", "activity_id", operators=("", "in", "isempty")),
+        "times": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "first_at": FilterColumn("datetime", is_nullable=False),
+        "last_at": FilterColumn("datetime", is_nullable=False),
+        "settled_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "channel": "filtered by its word: source",
@@ -80,11 +80,11 @@ class RefusedActivitySerializer(StrictSerializer):
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_row(self, refused: RefusedActivity) -> Any:
-        return quarantine.read(refused.raw)
+        return quarantine.load_row(refused.raw)
 
     @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, refused: RefusedActivity) -> list[dict[str, str]]:
-        return [told(problem) for problem in refused.problems]
+        return [stored_problem_json(problem) for problem in refused.problems]
 
 
 class IdsInputSerializer(StrictSerializer):
@@ -120,7 +120,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
 
     queryset = RefusedActivity.objects.select_related("activity_type")
     serializer_class = RefusedActivitySerializer
-    filterset_class = RefusedActivityFilters
+    filterset_class = RefusedActivityFilterSet
     orderings = ("id", "-id", "last_at", "-last_at")
     rights = {
         "list": None,  # see `get_queryset`
@@ -132,14 +132,14 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
 
     def get_queryset(self) -> Any:
         if not self.request.user.has_perm(recording_replay.SEE_OTHERS):
-            require(self.request.user, recording_replay.RIGHT)
-        return recording_replay.visible_to(self.request.user).select_related("activity_type")
+            require_permission(self.request.user, recording_replay.RIGHT)
+        return recording_replay.visible_refused_rows(self.request.user).select_related("activity_type")
 
     @extend_schema(request=IdsInputSerializer, responses=ReplayedSerializer)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        result = recording_replay.replay(self.validated_body(IdsInputSerializer)["ids"], request.user)
+        result = recording_replay.replay_rows(self.validated_body(IdsInputSerializer)["ids"], request.user)
         return Response({"recorded": result.recorded, "refused": result.refused})
 
     @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
@@ -147,7 +147,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     def dismiss(self, request: Any) -> Response:
         """Put waiting rows aside."""
         return Response(
-            {"changed": recording_replay.dismiss(self.validated_body(IdsInputSerializer)["ids"], request.user)}
+            {"changed": recording_replay.dismiss_rows(self.validated_body(IdsInputSerializer)["ids"], request.user)}
         )
 
     @extend_schema(request=CorrectionInputSerializer, responses=ChangedSerializer)
@@ -155,4 +155,6 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     def correct(self, request: Any) -> Response:
         """Give one part of waiting rows another value; replay them afterwards."""
         body = self.validated_body(CorrectionInputSerializer)
-        return Response({"changed": recording_replay.correct(body["ids"], body["part"], body["value"], request.user)})
+        return Response(
+            {"changed": recording_replay.correct_rows(body["ids"], body["part"], body["value"], request.user)}
+        )

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
-from activities.types.definition import FieldSpec, Names
+from activities.types.definition import ActivityFieldSpec, TypeNames
 from people.core.source import Channel
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_ID
@@ -82,9 +82,9 @@ class ActivityFieldInputSerializer(StrictSerializer):
     is_primary = StrictBooleanField(default=False)
 
 
-def spec(body: dict[str, Any]) -> FieldSpec:
+def field_spec_from_body(body: dict[str, Any]) -> ActivityFieldSpec:
     """The field of a validated body; without an API name, one is proposed from the name."""
-    return FieldSpec(**{"api_name": name_proposals.api_name(body["name"]), **body})
+    return ActivityFieldSpec(**{"api_name": name_proposals.propose_api_name(body["name"]), **body})
 
 
 class NamesInputSerializer(StrictSerializer):
@@ -106,10 +106,10 @@ class ActivityTypeInputSerializer(StrictSerializer):
     fields = ActivityFieldInputSerializer(many=True, help_text="Exactly one is primary.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-def names(body: dict[str, Any]) -> Names:
+def type_names_from_body(body: dict[str, Any]) -> TypeNames:
     """The names in a validated body; missing ones are proposed from `name`."""
-    proposed = name_proposals.propose(body["name"])
-    return Names(
+    proposed = name_proposals.propose_names(body["name"])
+    return TypeNames(
         body.get("api_name", proposed.api_name),
         body["name"],
         body.get("filter_name", proposed.filter_name),
@@ -159,7 +159,9 @@ class ActivitySerializer(StrictSerializer):
 _SOURCES = {int(channel): channel.word for channel in Channel}
 
 
-def shown_quickly(activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]) -> dict[str, Any]:
+def activity_representation(
+    activity: Any, api_names: Mapping[int, str], external_ids: Mapping[int, str]
+) -> dict[str, Any]:
     """The representation that `ActivitySerializer` makes of an activity, without a field object per value."""
     return {
         "id": activity.id,

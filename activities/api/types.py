@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from activities.api.activities import VIEW
-from activities.api.filters import ActivityTypeFilters
+from activities.api.filters import ActivityTypeFilterSet
 from activities.api.serializers import (
     ActivityFieldSerializer,
     ActivityTypeInputSerializer,
@@ -19,8 +19,8 @@ from activities.api.serializers import (
     NamesInputSerializer,
     ReasonInputSerializer,
     VersionSerializer,
-    names,
-    spec,
+    field_spec_from_body,
+    type_names_from_body,
 )
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
@@ -39,7 +39,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         .prefetch_related("live__fields", "draft__fields")
     )
     serializer_class = ActivityTypeSerializer
-    filterset_class = ActivityTypeFilters
+    filterset_class = ActivityTypeFilterSet
     lookup_value_converter = "str"
     orderings = ("id", "-id", "api_name", "-api_name")
     rights = {
@@ -82,8 +82,8 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create a type with a draft. Names that are left out are proposed."""
         body = self.validated_body(ActivityTypeInputSerializer)
-        fields = [spec(field) for field in body["fields"]]
-        activity_type = lifecycle.create(ACTIVITY_TYPES, names(body), fields, request.user)
+        fields = [field_spec_from_body(field) for field in body["fields"]]
+        activity_type = lifecycle.create_definition(ACTIVITY_TYPES, type_names_from_body(body), fields, request.user)
         location = f"{request.build_absolute_uri()}/{activity_type.pk}"
         return self._response_for_pk(activity_type.pk, 201, Location=location)
 
@@ -91,7 +91,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     def partial_update(self, request: Any, pk: str) -> Response:
         """Change names and description of the draft; opens one when there is none."""
         return self._edit(
-            lambda activity_type, expected: drafts.edit(
+            lambda activity_type, expected: drafts.edit_draft_names(
                 activity_type, request.user, expected, **self.validated_body(NamesInputSerializer, True)
             )
         )
@@ -101,7 +101,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         """Delete a type. One that was approved is hidden: its activities stay, its id and API name are not reused."""
         activity_type = self.get_object()
         self.require_match(activity_type)
-        lifecycle.delete(activity_type, request.user)
+        lifecycle.delete_definition(activity_type, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
@@ -109,7 +109,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     def undelete(self, request: Any, pk: str) -> Response:
         """Bring a deleted type back as it was. 409 when it is not deleted, or when another has taken its name."""
         deleted = self.queryset.model.objects.exclude(deleted_at=None)
-        lifecycle.undelete(self._by_reference(deleted) or self.get_object(), request.user)
+        lifecycle.undelete_definition(self._by_reference(deleted) or self.get_object(), request.user)
         return self._response_for_pk(self.get_object().pk)
 
     @extend_schema(
@@ -135,8 +135,8 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         if request.method in {"GET", "HEAD"}:
             version = activity_type.draft or activity_type.live
             return Response(ActivityFieldSerializer(version.fields.all() if version else (), many=True).data)
-        specs = [spec(field) for field in self.validated_body(FieldsInputSerializer)["fields"]]
-        verb = drafts.add_fields if request.method == "POST" else drafts.set_fields
+        specs = [field_spec_from_body(field) for field in self.validated_body(FieldsInputSerializer)["fields"]]
+        verb = drafts.add_draft_fields if request.method == "POST" else drafts.set_draft_fields
         return self._edit(
             lambda activity_type, expected: verb(activity_type, specs, request.user, expected),
             201 if request.method == "POST" else 200,
@@ -159,11 +159,13 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         """Change one field of the draft, or take it out; activities recorded before keep their values."""
         if request.method == "DELETE":
             return self._edit(
-                lambda activity_type, expected: drafts.remove_fields(activity_type, [api_name], request.user, expected)
+                lambda activity_type, expected: drafts.remove_draft_fields(
+                    activity_type, [api_name], request.user, expected
+                )
             )
         change = {api_name: self.validated_body(FieldChangeSerializer, True)}
         return self._edit(
-            lambda activity_type, expected: drafts.change_fields(activity_type, change, request.user, expected)
+            lambda activity_type, expected: drafts.change_draft_fields(activity_type, change, request.user, expected)
         )
 
     @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
@@ -185,7 +187,9 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def approve(self, request: Any, pk: str) -> Response:
         """Make the draft the live version; recording with it starts at once. With If-Match: the one you saw."""
-        return self._edit(lambda activity_type, expected: lifecycle.approve(activity_type, request.user, expected))
+        return self._edit(
+            lambda activity_type, expected: lifecycle.approve_draft(activity_type, request.user, expected)
+        )
 
     @extend_schema(request=ReasonInputSerializer, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="return")
@@ -204,13 +208,13 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def retire(self, request: Any, pk: str) -> Response:
         """Take no more activities of the type; those there are stay usable."""
-        return self._edit(lambda activity_type, _expected: lifecycle.retire(activity_type, request.user))
+        return self._edit(lambda activity_type, _expected: lifecycle.retire_definition(activity_type, request.user))
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: str) -> Response:
         """Let a retired type take activities again."""
-        return self._edit(lambda activity_type, _expected: lifecycle.restore(activity_type, request.user))
+        return self._edit(lambda activity_type, _expected: lifecycle.restore_definition(activity_type, request.user))
 
     def _edit(self, verb: Any, status: int = 200) -> Response:
         """Call `verb` with the type and the revision that If-Match requires; respond with the changed type."""

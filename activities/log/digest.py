@@ -16,11 +16,11 @@ COLUMNS = (
 )
 
 
-def digest(row: str = "a", **changed: str) -> str:
+def digest_sql(row: str = "a", **changed: str) -> str:
     """The SQL of the digest of `row`, an alias of `activity`, with some columns' SQL `changed`."""
-    return f"activity_digest({', '.join(values(row, **changed))})"
+    return f"activity_digest({', '.join(column_values_sql(row, **changed))})"
 
 
-def values(row: str = "a", **changed: str) -> list[str]:
+def column_values_sql(row: str = "a", **changed: str) -> list[str]:
     """The SQL of every column of `row`, in order, with some `changed`."""
     return [changed.get(column, f"{row}.{column}") for column in COLUMNS]

@@ -11,20 +11,20 @@ from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.datatypes.parsing import BadValueError, parse_moment
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Column, Kind, Statement, moment
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
 from people.persons.export_kind import TEXTS
 
 _HEAD = (
-    Column("id", "a.id"),
-    Column("person_id", "a.person_id"),
-    Column("email", "p.email", True),
-    Column("activity_type", "t.api_name"),
-    Column("occurred_at", moment("a.occurred_at")),
-    Column("recorded_at", moment("a.recorded_at")),
+    ExportColumn("id", "a.id"),
+    ExportColumn("person_id", "a.person_id"),
+    ExportColumn("email", "p.email", True),
+    ExportColumn("activity_type", "t.api_name"),
+    ExportColumn("occurred_at", moment_sql("a.occurred_at")),
+    ExportColumn("recorded_at", moment_sql("a.recorded_at")),
 )
 
 
-def statement(parameters: Mapping[str, Any]) -> Statement:
+def activities_statement(parameters: Mapping[str, Any]) -> ExportStatement:
     """The statement of an export. `types`: API names; `since` (included) and `until` (not): bounds of occurrence.
 
     An export of one type has a column for each field of any version, named by its API name; an export of several
@@ -44,7 +44,7 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
         + " and ".join(conditions)
         + " order by a.id"
     )
-    return Statement([*_HEAD, *_fields(types)], source, values)
+    return ExportStatement([*_HEAD, *_fields(types)], source, values)
 
 
 def _types(names: Any) -> list[ActivityType]:
@@ -66,13 +66,13 @@ def _moment(value: Any, name: str) -> Any:
         raise RejectedError(bad_value(error.code, error.expected, value, name)) from None
 
 
-def _fields(types: list[ActivityType]) -> list[Column]:
+def _fields(types: list[ActivityType]) -> list[ExportColumn]:
     if len(types) != 1:
-        return [Column("primary_value", "a.primary_value", True), Column("attributes", "a.attributes")]
+        return [ExportColumn("primary_value", "a.primary_value", True), ExportColumn("attributes", "a.attributes")]
     fields = list(ApprovedField.objects.filter(activity_type=types[0]).order_by("-is_primary", "pk"))
     head_names = {column.name for column in _HEAD}
     return [
-        Column(
+        ExportColumn(
             f"field_{field.api_name}" if field.api_name in head_names else field.api_name,
             "a.primary_value" if field.is_primary else f"(a.attributes ->> '{field.api_name}')",
             field.data_type in TEXTS,
@@ -81,7 +81,7 @@ def _fields(types: list[ActivityType]) -> list[Column]:
     ]
 
 
-def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
+def activity_export_choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     """The choices of an export: each single type, with a column for each field, or all custom types."""
     types = ActivityType.objects.approved().custom().select_related("live").order_by("live__name")
     choices_of_types = [
@@ -95,13 +95,13 @@ def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     return [*choices_of_types, ("", _("Activities of all custom types"), {})] if choices_of_types else []
 
 
-export_kinds.register(
-    Kind(
+export_kinds.register_export_kind(
+    ExportKind(
         "activities",
         gettext_lazy("Activities"),
         ("people.export_person", "activities.view_activity"),
-        statement,
-        choices=choices,
+        activities_statement,
+        choices=activity_export_choices,
         has_dates=True,
     )
 )

@@ -14,7 +14,7 @@ from activities.models import FIRST_CUSTOM_ID, ActivityRemoval, RefusedActivity
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
 from people.core.source import Channel
 from people.files.imports import traces
-from people.files.imports.traces import Change
+from people.files.imports.traces import TracedChange
 from people.files.models import Import
 
 # a merge moves activities to the winner, and keeps the original person
@@ -43,13 +43,13 @@ class _Log:
     def remove(self, job: Import, by: Any, track: Callable[[int], None]) -> int:
         # standard activities of created and changed people stay: they remain true of the people who stay
         reason = ActivityRemoval.Reason.UNDO
-        removed = retention.remove(_RECORDED, _values(job), reason, by, track, frees_keys=True)
+        removed = retention.remove_activities(_RECORDED, _values(job), reason, by, track, frees_keys=True)
         RefusedActivity.objects.filter(
             channel=Channel.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING
         ).delete()
         return removed
 
-    def changes(self, job: Import, limit: int) -> tuple[int, Sequence[Change]]:
+    def changes(self, job: Import, limit: int) -> tuple[int, Sequence[TracedChange]]:
         values = [*_values(job), *_values(job)]
         ((number,),) = _rows(f"select count(*) {_CHANGED}", *values)
         rows = _rows(
@@ -58,7 +58,7 @@ class _Log:
             *values,
             limit,
         )
-        return int(number), [Change(*row) for row in rows]
+        return int(number), [TracedChange(*row) for row in rows]
 
 
 def _values(job: Import) -> list[Any]:
@@ -72,6 +72,6 @@ def _rows(statement: str, *values: Any) -> Any:
         return cursor.fetchall()
 
 
-def register() -> None:
+def register_log_traces() -> None:
     """Register the log as a source of traces of imports; called when the app starts."""
-    traces.register(_Log())
+    traces.register_traces(_Log())

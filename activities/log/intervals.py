@@ -22,36 +22,36 @@ _DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 91, "year": 365}
 SHOWN = 120  # points of a chart that are still distinguishable
 
 
-def start_of(day: date, interval: str) -> date:
+def interval_start(day: date, interval: str) -> date:
     """The first day of the interval that contains `day`; the installation sets the first day of a week."""
     if interval == "day":
         return day
     if interval == "week":
-        return day - timedelta(days=(day.weekday() - installation.current().week_starts_on) % 7)
+        return day - timedelta(days=(day.weekday() - installation.current_installation().week_starts_on) % 7)
     months = _MONTHS[interval]
     return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
-def grouped(counts: Iterable[tuple[date, int]], interval: str) -> list[tuple[date, int]]:
+def group_by_interval(counts: Iterable[tuple[date, int]], interval: str) -> list[tuple[date, int]]:
     """(first day, sum) of each interval, in the order of `counts`; the period may cut the outer intervals."""
     sums: dict[date, int] = {}
     for day, count in counts:
-        start = start_of(day, interval)
+        start = interval_start(day, interval)
         sums[start] = sums.get(start, 0) + count
     return list(sums.items())
 
 
-def points(first: date, last: date, interval: str) -> int:
+def count_intervals(first: date, last: date, interval: str) -> int:
     """The approximate number of intervals between two days."""
     return (last - first).days // _DAYS[interval] + 1
 
 
-def fitting(first: date, last: date) -> str:
+def fitting_interval(first: date, last: date) -> str:
     """The shortest interval that a chart of the period can show."""
-    return next((name for name in INTERVALS if points(first, last, name) <= SHOWN), "year")
+    return next((name for name in INTERVALS if count_intervals(first, last, name) <= SHOWN), "year")
 
 
-def label(start: date, interval: str) -> str:
+def interval_label(start: date, interval: str) -> str:
     """The label, for an axis or a row, of the interval that begins at `start`."""
     if interval == "year":
         return str(start.year)

@@ -30,7 +30,7 @@ _REMOVED = """select count(distinct r.activity_id) from activity_removal r
         or (w.state = 'erased' and w.state_changed_at > %(closed_at)s - interval '1 hour'))"""
 
 
-def write_down(day: date) -> None:
+def store_key_sums(day: date) -> None:
     """Store with `day`, just closed, the sum of the keys of all activities after the previous range."""
     upto = log_reader.high_water_mark()
     last = ActivityDay.objects.filter(keys_upto__isnull=False).order_by("-keys_upto").first()
@@ -40,7 +40,7 @@ def write_down(day: date) -> None:
         ActivityDay.objects.filter(day=day).update(keys_upto=upto, key_count=count, key_digest=digest)
 
 
-def faults() -> list[tuple[date, str]]:
+def find_key_faults() -> list[tuple[date, str]]:
     """(day, message) of every range of keys that does not add up."""
     closed = list(ActivityDay.objects.filter(keys_upto__isnull=False).order_by("keys_upto"))
     bounds = [0, *(row.keys_upto or 0 for row in closed)]

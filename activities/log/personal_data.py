@@ -11,11 +11,11 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from activities.log.digest import COLUMNS, digest, values
+from activities.log.digest import COLUMNS, column_values_sql, digest_sql
 from activities.models import Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
+from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
 from people.core.source import Channel
 from people.persons.merge import REASON
 
@@ -30,19 +30,19 @@ _MOVES = {
 _STEPS = (
     f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
         replacement_digest, user_id)
-    select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest()}, {digest(**_MOVES)}, %(user)s
+    select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest_sql()}, {digest_sql(**_MOVES)}, %(user)s
     {_MOVED}""",
     f"""insert into activity ({", ".join(COLUMNS)}) overriding system value
-    select {", ".join(values(**_MOVES))} {_MOVED}""",
+    select {", ".join(column_values_sql(**_MOVES))} {_MOVED}""",
     """delete from activity a using unnest(%(origins)s::int[]) as t (origin)
     where a.person_id = any(%(from)s) and coalesce(a.original_person_id, a.person_id) = t.origin""",
 )
 
 
-def register() -> None:
+def register_log_data() -> None:
     """Register the tables as personal data; called when the app starts."""
-    personal_data.register(
-        RowsOf(
+    personal_data.register_personal_tables(
+        PersonRows(
             "activity",
             ("person_id", "original_person_id"),
             _("activities"),
@@ -55,7 +55,7 @@ def register() -> None:
                 "activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
             ),
         ),
-        RowsOf(
+        PersonRows(
             "activity_key",
             ("person_id", "original_person_id"),
             _("external ids"),
@@ -71,14 +71,14 @@ def register() -> None:
             "day_to_recount",
             ("person_id",),
             _("days to count again"),
-            erase=personal_data.nothing,  # an id, for the minutes until the days are counted
+            erase=personal_data.leave_rows_unchanged,  # an id, for the minutes until the days are counted
             keeps_ids=("person_id",),
         ),
         PersonalData(
             "activity_removal",
             ("person_id",),
             _("entries of removed activities"),
-            erase=personal_data.nothing,  # a digest and ids: without them an erase would look like a loss
+            erase=personal_data.leave_rows_unchanged,  # a digest and ids: without them an erase would look like a loss
             keeps_ids=("person_id",),
         ),
     )
@@ -128,8 +128,8 @@ def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
     Otherwise the losers' values would stay in the log. A row is replaced under its id; the removal entry has both
     digests.
     """
-    columns = ", ".join(values(attributes=_CORRECTED))
-    cursor.execute(f"select {columns}, {digest()}, {digest(attributes=_CORRECTED)} {_FOLLOWING}", parameters)
+    columns = ", ".join(column_values_sql(attributes=_CORRECTED))
+    cursor.execute(f"select {columns}, {digest_sql()}, {digest_sql(attributes=_CORRECTED)} {_FOLLOWING}", parameters)
     rows = [dict(zip((*COLUMNS, "digest", "replacement_digest"), row, strict=True)) for row in cursor.fetchall()]
     if not rows:
         return
@@ -153,7 +153,7 @@ def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
     cursor.execute(
         f"""insert into activity_removal
             (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'undo', {digest()}, %(user)s
+        select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'undo', {digest_sql()}, %(user)s
         from activity a where {_OF_MERGE}""",
         parameters,
     )
@@ -242,7 +242,7 @@ def _erase_activities(erasing: Erasing) -> None:
         cursor.execute(
             f"""insert into activity_removal
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-            select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'erase', {digest()}, %(user)s
+            select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'erase', {digest_sql()}, %(user)s
             from activity a where a.person_id = any(%(ids)s)""",
             parameters,
         )

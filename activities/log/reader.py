@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from activities.models import Activity
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
-from people.core.db.locks import KEY_BITS, Space
+from people.core.db.locks import KEY_BITS, LockSpace
 from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
@@ -30,7 +30,7 @@ SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class ReadPosition:
     """The position of a reader: everything up to `last_id` was delivered.
 
     Of the activities recorded up to `issued_at_mark`, only those that occurred at `since` or later are delivered.
@@ -43,7 +43,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ActivityCondition:
     """A condition of a reader besides types and people: SQL about `a`, an activity, and its parameters."""
 
     sql: str
@@ -75,15 +75,15 @@ Row = TypeVar("Row", ActivityRow, Activity)
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class ActivityPage(Generic[Row]):
     activities: Sequence[Row]
-    position: Position  # where the next page begins
+    position: ReadPosition  # where the next page begins
     has_more: bool
 
 
 NEWEST = "select case when is_called then last_value else 0 end from activity_id_seq"
 HELD = f"""select min(((classid::bigint & ((1 << 24) - 1)) << 32) | objid::bigint) from pg_locks
-    where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {Space.HIGH_WATER:d}
+    where locktype = 'advisory' and objsubid = 1 and classid::bigint >> {KEY_BITS - 32} = {LockSpace.HIGH_WATER:d}
       and granted and database = (select oid from pg_database where datname = current_database())"""
 
 
@@ -106,7 +106,7 @@ def high_water_mark() -> int:
 
 
 def _mark_here() -> int:
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(NEWEST)
         (mark,) = cursor.fetchone()
         cursor.execute(HELD)
@@ -114,11 +114,11 @@ def _mark_here() -> int:
     return mark if lowest_lock is None else min(mark, lowest_lock)
 
 
-def start(since: datetime | None = None) -> Position:
+def start_position(since: datetime | None = None) -> ReadPosition:
     """The start position for activities that occurred at `since` or later, and all recorded from now on."""
     # a worker's lock may be held for moving rows, far below the newest ids: irrelevant to `since`
     mark = _mark_here()
-    return Position(since, mark, 0 if since is None else _first_id(since, mark) - 1)
+    return ReadPosition(since, mark, 0 if since is None else _first_id(since, mark) - 1)
 
 
 def _first_id(since: datetime, mark: int) -> int:
@@ -146,13 +146,13 @@ def _first_id(since: datetime, mark: int) -> int:
     return first_id if row is None else row[0]
 
 
-def read(
-    position: Position,
+def read_activities(
+    position: ReadPosition,
     type_ids: Sequence[int],
     person_ids: Sequence[int] | None = None,
     limit: int = 300,
-    conditions: Sequence[Condition] = (),
-) -> Page[ActivityRow]:
+    conditions: Sequence[ActivityCondition] = (),
+) -> ActivityPage[ActivityRow]:
     """Up to `limit` activities of the types after `position`, ascending by id; three statements.
 
     `person_ids` narrows to these people (a few hundred at most), `conditions` to activities that meet all of them.
@@ -164,7 +164,7 @@ def read(
     has_more = len(rows) > limit
     rows = rows[:limit]
     last_id = rows[-1].pk if has_more else max(mark, position.last_id)
-    return Page(rows, Position(position.since, position.issued_at_mark, last_id), has_more)
+    return ActivityPage(rows, ReadPosition(position.since, position.issued_at_mark, last_id), has_more)
 
 
 @contextmanager
@@ -174,19 +174,19 @@ def _without_merges() -> Iterator[None]:
         yield
         return
     with transaction.atomic():
-        locks.share([locks.key(Space.PEOPLE)])
+        locks.acquire_shared([locks.lock_key(LockSpace.PEOPLE)])
         yield
 
 
-def on_list(static_list_id: int) -> Condition:
+def static_list_condition(static_list_id: int) -> ActivityCondition:
     """The condition for activities of people who are on the static list now."""
-    return Condition(
+    return ActivityCondition(
         "a.person_id in (select person_id from static_list_member where static_list_id = %(list)s)",
         {"list": static_list_id},
     )
 
 
-def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page[Activity]:
+def search_activities(position: ReadPosition, rows: ActivityQuerySet, limit: int = 300) -> ActivityPage[Activity]:
     """Like `read`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
 
     Searches for a second at most. So a page may be short, even empty, while more pages follow.
@@ -200,17 +200,17 @@ def search(position: Position, rows: ActivityQuerySet, limit: int = 300) -> Page
             activities += rows.filter(pk__gt=last, pk__lte=upper).order_by("pk")[: limit + 1 - len(activities)]
             last, span = upper, span * 4 if monotonic() - now < SEARCH_SECONDS / 10 else span
     if len(activities) > limit:
-        return Page(activities[:limit], replace(position, last_id=activities[limit - 1].pk), True)
-    return Page(activities, replace(position, last_id=max(last, position.last_id)), last < mark)
+        return ActivityPage(activities[:limit], replace(position, last_id=activities[limit - 1].pk), True)
+    return ActivityPage(activities, replace(position, last_id=max(last, position.last_id)), last < mark)
 
 
 def _after(
-    position: Position,
+    position: ReadPosition,
     mark: int,
     type_ids: Sequence[int],
     person_ids: Sequence[int] | None,
     limit: int,
-    conditions: Sequence[Condition],
+    conditions: Sequence[ActivityCondition],
 ) -> list[ActivityRow]:
     types = sorted({int(type_id) for type_id in type_ids})
     parameters: dict[str, Any] = {
@@ -262,7 +262,7 @@ def _of_people(conditions: Sequence[str]) -> str:
         select * from mine order by id limit %(limit)s"""
 
 
-def _ranges(position: Position, mark: int) -> list[str]:
+def _ranges(position: ReadPosition, mark: int) -> list[str]:
     """SQL of the ids still to be read; ids from before the token only if they occurred late enough."""
     if position.since is None:
         return ["a.id > %(last)s and a.id <= %(mark)s"]
@@ -274,7 +274,7 @@ def _ranges(position: Position, mark: int) -> list[str]:
     return ranges or ["false"]
 
 
-def timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
+def person_timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
     """One person's activities, newest first; one statement. Narrowed by `type_ids`, `containing`, `since`, `until`.
 
     `containing` keeps activities with a value that contains the text, ignoring case. `since` is included, `until`
@@ -347,12 +347,12 @@ def count_by_type(person_id: int, among: int) -> list[TypeCount]:
         return [TypeCount(*row) for row in cursor.fetchall()]
 
 
-def latest(type_id: int, limit: int) -> list[Activity]:
+def latest_of_type(type_id: int, limit: int) -> list[Activity]:
     """The latest activities of a type by occurrence, the newest first; one index scan."""
     return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
 
 
-def latest_of(type_ids: Sequence[int], limit: int) -> list[Activity]:
+def latest_of_types(type_ids: Sequence[int], limit: int) -> list[Activity]:
     """The latest activities of any of the types by occurrence, newest first; one index scan for each type."""
     branch = "(select * from activity where activity_type_id = %s order by occurred_at desc limit %s)"
     union = " union all ".join([branch] * len(type_ids)) or "select * from activity where false"

@@ -28,7 +28,7 @@ MOST_ROWS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ReportScope:
     """The scope of a report: the days from `first` to `last`, only `people` where given, and its time limit."""
 
     first: date
@@ -40,13 +40,13 @@ class Scope:
         return {
             "first": self.first,
             "end": self.last + timedelta(days=1),
-            "zone": installation.current().time_zone,
+            "zone": installation.current_installation().time_zone,
             "people": None if self.people is None else list(self.people),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class BreakdownGroup:
     """The activities that share a value: their number, the number of people, and the sum of an amount if requested."""
 
     value: str | None
@@ -71,7 +71,7 @@ _WHERE = """a.activity_type_id = %(type)s
     and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))"""
 
 
-def check(scope: Scope) -> None:
+def check_scope(scope: ReportScope) -> None:
     """Raise `RejectedError` (`out_of_range`) for a period that runs backwards or over more than a hundred years."""
     if scope.first > scope.last:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("The period ends before it begins."), ("since",)))
@@ -79,28 +79,28 @@ def check(scope: Scope) -> None:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report reaches over a hundred years at most."), ("since",)))
 
 
-def to_read(type_ids: Sequence[int], scope: Scope) -> int:
+def count_activities_to_read(type_ids: Sequence[int], scope: ReportScope) -> int:
     """The number of activities in the period, by the rollup: the most that a report of the types reads."""
-    check(scope)
-    return sum(rollup.daily(type_ids, scope.first, scope.last).values())
+    check_scope(scope)
+    return sum(rollup.daily_counts(type_ids, scope.first, scope.last).values())
 
 
-def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
+def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tuple[date, int]]:
     """The number of activities of each day; for all people from the rollup, else from the log."""
-    check(scope)
+    check_scope(scope)
     if scope.people is None:
-        return list(rollup.daily([activity_type.pk], scope.first, scope.last).items())
+        return list(rollup.daily_counts([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
     counts = dict(_rows(sql, scope, {"type": activity_type.pk}))
     days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
     return [(day, counts.get(day, 0)) for day in days]
 
 
-def breakdown(
-    activity_type: ActivityType, field: ApprovedField, scope: Scope, total_of: ApprovedField | None = None
-) -> list[Group]:
+def value_breakdown(
+    activity_type: ActivityType, field: ApprovedField, scope: ReportScope, total_of: ApprovedField | None = None
+) -> list[BreakdownGroup]:
     """The most frequent values of a field, activities without a value included; `total_of`: a number to be summed."""
-    check(scope)
+    check_scope(scope)
     summed = _value(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
     # each person's rows are summed first: people are counted without sorting the rows
     sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
@@ -113,12 +113,12 @@ def breakdown(
         "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
     }
-    return [Group(*row) for row in _rows(sql, scope, parameters)]
+    return [BreakdownGroup(*row) for row in _rows(sql, scope, parameters)]
 
 
-def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int, Any]]:
+def top_people(activity_type: ActivityType, scope: ReportScope) -> list[tuple[int, int, Any]]:
     """(person id, count, latest moment) of the live people with most activities."""
-    check(scope)
+    check_scope(scope)
     sql = f"""select c.person_id, c.count, c.latest from (
             select a.person_id, count(*) as count, max(a.occurred_at) as latest
             from activity a where {_WHERE} group by 1
@@ -130,13 +130,13 @@ def top_people(activity_type: ActivityType, scope: Scope) -> list[tuple[int, int
     return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
 
 
-def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
+def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[FunnelStep]:
     """The numbers of live people who did the first, after that the second, and so on, all within the period.
 
     Each step takes the earliest activity strictly after that of the step before. Raises `RejectedError`
     (`out_of_range`) for fewer than two or more than five types.
     """
-    check(scope)
+    check_scope(scope)
     if not 2 <= len(types) <= MOST_STEPS:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
     parameters = {f"type_{number}": activity_type.pk for number, activity_type in enumerate(types)}
@@ -161,21 +161,21 @@ def funnel(types: Sequence[ActivityType], scope: Scope) -> list[FunnelStep]:
     ]
 
 
-def fields_of(activity_type: ActivityType) -> list[ApprovedField]:
+def breakdown_fields(activity_type: ActivityType) -> list[ApprovedField]:
     """The fields that a breakdown may group by, the primary one first; long text never repeats."""
     return list(activity_type.approved_fields.exclude(data_type="text").order_by("-is_primary", "pk"))
 
 
 def _value(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
     value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
-    return value_sql.cast(data_type.name, value) if data_type else value
+    return value_sql.cast_sql(data_type.name, value) if data_type else value
 
 
 def _share(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
-def _rows(sql: str, scope: Scope, parameters: dict[str, Any]) -> list[Any]:
+def _rows(sql: str, scope: ReportScope, parameters: dict[str, Any]) -> list[Any]:
     with _limited(scope.seconds), connection.cursor() as cursor:
         cursor.execute(sql, scope.parameters() | parameters)
         return cursor.fetchall()

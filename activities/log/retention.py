@@ -14,20 +14,20 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from activities.models import ActivityRemoval, ActivityType, Retention
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 
 BATCH = 2_000
 Reason = ActivityRemoval.Reason
 RIGHT = "activities.change_retention"
 CORRECT = "activities.correct_activity"  # a right of superusers only: no role has it
 
-audit.describe(
+audit.register_actions(
     {
         "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
         "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
@@ -40,7 +40,7 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueRemoval:
     """The activities of one type that retention would remove now."""
 
     retention: Retention
@@ -53,28 +53,28 @@ def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> R
 
     Nothing is removed before the next nightly run. Raises `RejectedError` for a number out of range.
     """
-    require(by, RIGHT)
+    require_permission(by, RIGHT)
     if months is None:
         removed, _counts = Retention.objects.filter(activity_type=activity_type).delete()
         if removed:
-            audit.note(by, activity_type, "retention_ended")
+            audit.write_audit_entry(by, activity_type, "retention_ended")
         return None
     if not 1 <= months <= 1_200:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A number of months from 1 to 1,200."), ("months",)))
     rule, _created = Retention.objects.update_or_create(
         activity_type=activity_type, defaults={"months": months, "created_by": by}
     )
-    audit.note(by, activity_type, "retention_set", months=months)
+    audit.write_audit_entry(by, activity_type, "retention_set", months=months)
     return rule
 
 
-def due(now: datetime | None = None) -> Iterator[Due]:
+def due_removals(now: datetime | None = None) -> Iterator[DueRemoval]:
     """The activities that a run would remove now, type by type; exact counts."""
     for rule in Retention.objects.select_related("activity_type__live").order_by("activity_type_id"):
-        yield due_of(rule, now)
+        yield due_removal_of(rule, now)
 
 
-def due_of(rule: Retention, now: datetime | None = None) -> Due:
+def due_removal_of(rule: Retention, now: datetime | None = None) -> DueRemoval:
     with connection.cursor() as cursor:
         cursor.execute("select %s::timestamptz - make_interval(months => %s)", [now or timezone.now(), rule.months])
         (before,) = cursor.fetchone()
@@ -83,36 +83,36 @@ def due_of(rule: Retention, now: datetime | None = None) -> Due:
             [rule.activity_type_id, before],
         )
         (count,) = cursor.fetchone()
-    return Due(rule, before, count)
+    return DueRemoval(rule, before, count)
 
 
 def run_retention(track: Callable[[int], None] = lambda rows: None) -> int:
     """Remove expired activities of every type that has a retention; return the number of rows."""
     total = 0
-    for due_rows in due():
+    for due_rows in due_removals():
         if due_rows.count:
             condition = "activity_type_id = %s and occurred_at < %s"
-            removed = remove(
+            removed = remove_activities(
                 condition, [due_rows.retention.activity_type_id, due_rows.before], Reason.RETENTION, None, track
             )
-            audit.note(None, due_rows.retention.activity_type, "retention_ran", count=removed)
+            audit.write_audit_entry(None, due_rows.retention.activity_type, "retention_ran", count=removed)
             total += removed
     return total
 
 
-def correct(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
+def correct_activities(activity_ids: Sequence[int], by: Any, track: Callable[[int], None] = lambda rows: None) -> int:
     """Remove wrongly recorded activities, and free their external ids; return the number of removed rows.
 
     Unknown ids are ignored. Raises `NotAllowedError` for all but operators (None) and superusers.
     """
-    require(by, CORRECT)
-    removed = remove("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
+    require_permission(by, CORRECT)
+    removed = remove_activities("id = any(%s)", [list(activity_ids)], Reason.CORRECTION, by, track, frees_keys=True)
     if removed:
-        audit.note(by, installation.current(), "activities_corrected", count=removed)
+        audit.write_audit_entry(by, installation.current_installation(), "activities_corrected", count=removed)
     return removed
 
 
-def remove(
+def remove_activities(
     condition: str, values: list[Any], reason: str, by: Any, track: Callable[[int], None], frees_keys: bool = False
 ) -> int:
     """Remove the activities (called `a` in `condition`) in small transactions; return their number.
@@ -129,14 +129,14 @@ def remove(
 @transaction.atomic
 def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees_keys: bool) -> int:
     # as recorders do: a merge moves rows, and must not move the rows removed here
-    locks.share([locks.key(locks.Space.PEOPLE)])
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     # no other transaction may enter the same rows as removed; row locks reach no further than one server
-    locks.take([locks.key(locks.Space.REMOVING)])
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.REMOVING)])
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into activity_removal
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
-            select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, {digest()}, %s
+            select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, {digest_sql()}, %s
             from activity a where {condition} limit {BATCH}
             returning activity_id, person_id, activity_type_id""",
             [str(reason), by.pk if by is not None else None, *values],

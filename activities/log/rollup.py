@@ -24,7 +24,7 @@ VALUES_PER_FIELD = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class CountDifference:
     """A day whose stored count differs from the log."""
 
     activity_type_id: int
@@ -33,14 +33,14 @@ class Difference:
     in_log: int
 
 
-def catch_up() -> int:
+def catch_up_rollup() -> int:
     """Read the log to its high-water mark; return the number of ids read.
 
     Concurrent runs are harmless: the second one waits, and then finds nothing to do.
     """
     position = LogPosition.objects.get_or_create(name=NAME)[0]
-    if position.last_id and position.time_zone != installation.current().time_zone:
-        return rebuild()
+    if position.last_id and position.time_zone != installation.current_installation().time_zone:
+        return rebuild_rollup()
     start = position.last_id
     mark = high_water_mark()
     while position.last_id < mark:
@@ -50,18 +50,18 @@ def catch_up() -> int:
     return position.last_id - start
 
 
-def rebuild() -> int:
+def rebuild_rollup() -> int:
     """Delete both tables' rows and read the whole log again; return the number of ids read."""
     with transaction.atomic():
         LogPosition.objects.get_or_create(name=NAME)
         LogPosition.objects.select_for_update().get(name=NAME)
         DailyCount.objects.all().delete()
         SeenValue.objects.all().delete()
-        LogPosition.objects.filter(name=NAME).update(last_id=0, time_zone=installation.current().time_zone)
-    return catch_up()
+        LogPosition.objects.filter(name=NAME).update(last_id=0, time_zone=installation.current_installation().time_zone)
+    return catch_up_rollup()
 
 
-def differences() -> list[Difference]:
+def rollup_differences() -> list[CountDifference]:
     """Days whose count differs from the log up to the rollup's position; empty when all counts are right."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -74,15 +74,15 @@ def differences() -> list[Difference]:
             where d.count is distinct from told.count order by 1, 2""",
             [NAME],
         )
-        return [Difference(*row) for row in cursor.fetchall()]
+        return [CountDifference(*row) for row in cursor.fetchall()]
 
 
-def read_at() -> datetime | None:
+def rollup_read_at() -> datetime | None:
     """The moment of the last reading of the log; None before the first."""
     return LogPosition.objects.filter(name=NAME).values_list("read_at", flat=True).first()
 
 
-def daily(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
+def daily_counts(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
     """The number of activities of the types for each day from `first` to `last`, days without any included."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -96,7 +96,7 @@ def daily(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ActivitySpan:
     """All activities of some types: their number, and the days of the first and the last."""
 
     total: int
@@ -104,7 +104,7 @@ class Span:
     last: date | None
 
 
-def span(type_ids: Sequence[int]) -> Span:
+def activity_span(type_ids: Sequence[int]) -> ActivitySpan:
     """The span of the types over the whole rollup."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -112,10 +112,10 @@ def span(type_ids: Sequence[int]) -> Span:
             where activity_type_id = any(%s) and count > 0""",
             [list(type_ids)],
         )
-        return Span(*cursor.fetchone())
+        return ActivitySpan(*cursor.fetchone())
 
 
-def totals(first: date, last: date) -> dict[int, int]:
+def type_totals(first: date, last: date) -> dict[int, int]:
     """The number of activities by type id from day `first` to `last`; types without any are left out."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -126,7 +126,7 @@ def totals(first: date, last: date) -> dict[int, int]:
         return dict(cursor.fetchall())
 
 
-def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
+def last_occurrences(type_ids: Sequence[int]) -> dict[int, datetime]:
     """The moment of each type's latest activity, from the log itself: one index scan for each type."""
     if not type_ids:
         return {}
@@ -137,18 +137,18 @@ def last_seen(type_ids: Sequence[int]) -> dict[int, datetime]:
         return dict(cursor.fetchall())
 
 
-def suggest(activity_type_id: int, field: str, beginning: str = "", limit: int = 10) -> list[str]:
+def suggest_values(activity_type_id: int, field: str, beginning: str = "", limit: int = 10) -> list[str]:
     """Values of the field (API name) whose text contains `beginning`, the most frequent first.
 
     Case and accents are ignored; values that begin with it are first. For text fields only; never complete.
     """
-    query = words.folded(beginning.strip())
+    query = words.fold_text(beginning.strip())
     values = (
         SeenValue.objects.filter(activity_type_id=activity_type_id, field=field)
         .order_by("-times", "-last_seen_at", "value")
         .values_list("value", flat=True)
     )
-    keyed = [(words.folded(value), value) for value in values]
+    keyed = [(words.fold_text(value), value) for value in values]
     first = [value for key, value in keyed if key.startswith(query)]
     other = [value for key, value in keyed if query in key and not key.startswith(query)]
     return [*first, *other][:limit]
@@ -160,7 +160,7 @@ def _advance(mark: int) -> LogPosition:
     upto = min(mark, position.last_id + CHUNK)
     if upto <= position.last_id:
         return position
-    position.time_zone = position.time_zone or installation.current().time_zone
+    position.time_zone = position.time_zone or installation.current_installation().time_zone
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into daily_count (activity_type_id, day, count)

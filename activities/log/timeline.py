@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.labels import shown
+from activities.labels import localized_name
 from activities.models import Activity, ActivityField, ActivityVersion
 
 ON_ROW = 3  # values beside the primary one
@@ -17,7 +17,7 @@ LATE = timedelta(hours=1)  # from here on the page shows that an activity was re
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class EntryValue:
     """One value as text, with the name of its field."""
 
     name: str
@@ -28,12 +28,12 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TimelineEntry:
     """One activity as the timeline shows it; moments are in the active zone."""
 
     activity: Activity
     name: str
-    values: Sequence[Value]  # without empty values
+    values: Sequence[EntryValue]  # without empty values
     is_standard: bool = False
     without_value: Sequence[str] = ()  # names of the version's other fields
     type_api_name: str = ""
@@ -45,7 +45,7 @@ class Entry:
         return timezone.localtime(self.activity.occurred_at)
 
     @property
-    def on_row(self) -> Sequence[Value]:
+    def on_row(self) -> Sequence[EntryValue]:
         """The values shown on the row itself: the first ones besides the primary value."""
         return [value for value in self.values if not value.is_primary][:ON_ROW]
 
@@ -54,7 +54,7 @@ class Entry:
         return self.activity.recorded_at - self.activity.occurred_at > LATE
 
 
-def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entry]:
+def timeline_entries(activities: Sequence[Activity], *, plain: bool = False) -> list[TimelineEntry]:
     """The activities with the names of type and fields from their own versions; two statements.
 
     With `plain`, names and values are in the form for programs, else in the active language and zone.
@@ -70,22 +70,22 @@ def entries(activities: Sequence[Activity], *, plain: bool = False) -> list[Entr
     return [_entry(activity, versions[activity.activity_type_id, activity.version], plain) for activity in activities]
 
 
-def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Entry:
+def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> TimelineEntry:
     values, without = [], []
     activity_type = version.activity_type
     is_translated = activity_type.is_standard and not plain
     for field in version.fields.all():
-        name = shown(field.name, is_translated)
+        name = localized_name(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
             text = _plain_text(value) if plain else _local_text(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
-            values.append(Value(name, text, field.api_name, is_link, field.is_primary))
+            values.append(EntryValue(name, text, field.api_name, is_link, field.is_primary))
         else:
             without.append(name)
-    return Entry(
+    return TimelineEntry(
         activity,
-        shown(version.name, is_translated),
+        localized_name(version.name, is_translated),
         values,
         activity_type.is_standard,
         without,

@@ -15,7 +15,7 @@ from hashlib import sha256
 from django.db import connection, transaction
 
 from activities.log import key_sums
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from activities.models import ActivityDay
 from people.core.db import citus, locks
 
@@ -25,7 +25,7 @@ SHOWN_IDS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DayFault:
     """A day that does not add up: the stored count, and the present one."""
 
     day: date
@@ -55,7 +55,7 @@ def close_days(now: datetime | None = None) -> int:
         count, total = _settled_sum(day)
         ActivityDay.objects.bulk_create([ActivityDay(day=day, count=count, digest=total)], ignore_conflicts=True)
     if days:
-        key_sums.write_down(days[-1])
+        key_sums.store_key_sums(days[-1])
     _chain_days()
     return len(days)
 
@@ -70,7 +70,7 @@ def _now() -> datetime:
 @transaction.atomic
 def _chain_days() -> None:
     """Compute the links of the newest days, which have none yet."""
-    locks.take([locks.key(locks.Space.DAYS)])
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.DAYS)])
     linked = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
     previous = linked.chain if linked else ""
     unlinked = ActivityDay.objects.order_by("day")
@@ -84,31 +84,31 @@ def _link(previous: str, closed: ActivityDay) -> str:
     return sha256(f"{previous} {closed.day} {closed.count} {closed.digest:f}".encode()).hexdigest()
 
 
-def head() -> tuple[date, str] | None:
+def chain_head() -> tuple[date, str] | None:
     """The newest closed day and the digest of all days until then, to be kept elsewhere and compared."""
     newest = ActivityDay.objects.filter(chain__isnull=False).order_by("-day").first()
     return None if newest is None or newest.chain is None else (newest.day, newest.chain)
 
 
-def chain_faults() -> list[Finding]:
+def chain_faults() -> list[DayFault]:
     """Missing and rewritten days, rows from before the first day, and faults of keys."""
-    findings: list[Finding] = []
+    findings: list[DayFault] = []
     previous, last = "", None
     for closed in ActivityDay.objects.order_by("day").iterator():
         if last is not None and closed.day != last + timedelta(days=1):
             fault = f"the days from here until {closed.day - timedelta(days=1)} were closed, and are not there any more"
-            findings.append(Finding(last + timedelta(days=1), 0, 0, True, fault=fault))
+            findings.append(DayFault(last + timedelta(days=1), 0, 0, True, fault=fault))
         link = _link(previous, closed)
         if closed.chain is not None and closed.chain != link:
             fault = "what was written down of this day or of one before it was altered or removed"
-            findings.append(Finding(closed.day, 0, 0, True, fault=fault))
+            findings.append(DayFault(closed.day, 0, 0, True, fault=fault))
         # continue from the stored link: one fault is reported once
         previous, last = closed.chain or link, closed.day
-    findings += [Finding(day, 0, 0, True, fault=fault) for day, fault in key_sums.faults()]
+    findings += [DayFault(day, 0, 0, True, fault=fault) for day, fault in key_sums.find_key_faults()]
     return _rows_before() + findings
 
 
-def _rows_before() -> list[Finding]:
+def _rows_before() -> list[DayFault]:
     first = ActivityDay.objects.order_by("day").values_list("day", flat=True).first()
     if first is None:
         return []
@@ -123,10 +123,10 @@ def _rows_before() -> list[Finding]:
     if not moments:
         return []
     day = min(moments).astimezone(UTC).date()
-    return [Finding(day, 0, 0, True, fault=f"there are rows of before {first}, the first closed day")]
+    return [DayFault(day, 0, 0, True, fault=f"there are rows of before {first}, the first closed day")]
 
 
-def differs(noted_head: str) -> Finding | None:
+def compare_head(noted_head: str) -> DayFault | None:
     """The difference to `noted_head`, a head noted as "2026-11-20 5f…"; None when the chain still leads there.
 
     Raises ValueError for text that is no head.
@@ -138,7 +138,9 @@ def differs(noted_head: str) -> Finding | None:
     stored_chain = ActivityDay.objects.filter(day=day).values_list("chain", flat=True).first()
     if stored_chain == chain:
         return None
-    return Finding(day, 0, 0, True, fault="is not what was noted elsewhere: this day or one before it was written anew")
+    return DayFault(
+        day, 0, 0, True, fault="is not what was noted elsewhere: this day or one before it was written anew"
+    )
 
 
 def _days(before: date) -> Iterator[date]:
@@ -159,7 +161,7 @@ def _days(before: date) -> Iterator[date]:
         start += timedelta(days=1)
 
 
-def verify(since: date | None = None) -> list[Finding]:
+def verify_log(since: date | None = None) -> list[DayFault]:
     """Compare every closed day (from `since` on) with the present rows; return the days that do not add up.
 
     Without `since`, verify the chain of days, too.
@@ -169,7 +171,7 @@ def verify(since: date | None = None) -> list[Finding]:
     for closed in days if since is None else days.filter(day__gte=since):
         count, total = _settled_sum(closed.day)
         if (count, total) != (closed.count, closed.digest):
-            findings.append(Finding(closed.day, closed.count, count, total != closed.digest))
+            findings.append(DayFault(closed.day, closed.count, count, total != closed.digest))
     return findings
 
 
@@ -190,7 +192,7 @@ def _sum(day: date) -> tuple[int, Decimal]:
         # cluster do this part by part, where it has a snapshot of each.
         cursor.execute(
             f"""select coalesce(sum(count), 0), coalesce(sum(digest), 0) from (
-                select a.person_id, 1 as count, {digest()} as digest from activity a
+                select a.person_id, 1 as count, {digest_sql()} as digest from activity a
                 where a.recorded_at >= %(start)s and a.recorded_at < %(end)s
                 union all
                 select r.person_id, case when r.replacement_digest is null then 1 else 0 end,

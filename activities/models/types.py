@@ -57,27 +57,27 @@ class ActivityType(Definition):
         ]
 
     def __str__(self) -> str:
-        return labels.shown(self.shown.name, self.is_standard) if self.shown else self.api_name
+        return labels.localized_name(self.shown.name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown_icon(self) -> str:
         """The chosen icon, else the icon proposed from its names."""
-        return self.icon or icons.propose(self.api_name)
+        return self.icon or icons.propose_icon(self.api_name)
 
     @property
     def shown_colour(self) -> int:
         """The chosen colour of the palette, else a colour by its id."""
-        return self.colour if self.colour is not None else icons.colour_of(self.pk)
+        return self.colour if self.colour is not None else icons.default_colour(self.pk)
 
     @property
     def shown_filter_name(self) -> str:
         """The filter's name in the active language."""
-        return labels.shown(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
+        return labels.localized_name(self.shown.filter_name, self.is_standard) if self.shown else self.api_name
 
     @property
     def shown_trigger_name(self) -> str:
         """The trigger's name in the active language."""
-        return labels.shown(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
+        return labels.localized_name(self.shown.trigger_name, self.is_standard) if self.shown else self.api_name
 
 
 class ActivityVersion(Version):

@@ -14,11 +14,11 @@ from django.db import transaction
 
 from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
-from activities.recording.columns import Columns
-from activities.recording.recorder import MAX_BATCH, ROWS, Batch
-from activities.recording.rows import NewActivity, Outcome, Status
+from activities.recording.columns import ActivityColumns
+from activities.recording.recorder import MAX_BATCH, ROWS, ActivityBatch
+from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.recording.schema import Schema
-from activities.recording.sql import Ready
+from activities.recording.sql import ReadyRow
 from people import lookup as people_lookup
 from people.core.source import Source
 from people.datatypes import fast_columns
@@ -30,26 +30,26 @@ MANY = 1_000  # rows from which on the quicker way, which works only where all r
 
 
 @dataclass(slots=True)
-class Recorded:
+class RecordedColumns:
     """The id of every row that was added; the outcomes of the other rows by their places.
 
     `created`: (field, value) of the people that were created, or would be created in a dry run.
     """
 
     ids: Sequence[int | None]
-    others: dict[int, Outcome]
+    others: dict[int, RecordOutcome]
     created: Sequence[tuple[str, str]] = ()
 
 
-def record(
-    columns: Columns,
+def record_columns(
+    columns: ActivityColumns,
     source: Source,
     *,
     zone: tzinfo = UTC,
     follow_merges: bool = True,
     dry_run: bool = False,
     keep_refused: bool = False,
-) -> Recorded:
+) -> RecordedColumns:
     """Record up to 10,000 activities in one transaction.
 
     Zone-less moments are of `zone`. A merged person's id means the winner unless `follow_merges` is false. With
@@ -66,7 +66,7 @@ def record(
             transaction.set_rollback(True)
         elif keep_refused and batch.others:
             refused = [columns[place] for place in batch.others]
-            quarantine.keep(refused, list(batch.others.values()), source, zone, batch.type_ids)
+            quarantine.keep_refused_rows(refused, list(batch.others.values()), source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
     return batch.recorded
@@ -102,7 +102,7 @@ class _ReadyColumns:
             compressed(self.ids),
         )
 
-    def put(self, place: int, row: Ready) -> None:
+    def put(self, place: int, row: ReadyRow) -> None:
         """Replace the row at `place` by one that was checked alone; the columns must be lists."""
         self.people[place], self.occurred_at[place] = row.person_id, row.occurred_at  # type: ignore[index]
         self.primary_values[place], self.attributes[place] = row.primary_value, row.attributes  # type: ignore[index]
@@ -114,35 +114,35 @@ class _ReadyColumns:
         moments, primaries, attributes = self.occurred_at, self.primary_values, self.attributes
         if max(map(len, moments)) > 25:  # a fraction of a second
             return lambda places: [
-                Ready(0, 0, 0, moments[at], primaries[at], attributes[at], None).digest.hex() for at in places
+                ReadyRow(0, 0, 0, moments[at], primaries[at], attributes[at], None).digest.hex() for at in places
             ]
         return lambda places: [
             blake2b(f"{moments[at][:19]}Z\0{primaries[at]}\0{attributes[at]}".encode(), digest_size=16).hexdigest()
             for at in places
         ]
 
-    def rows(self) -> list[Ready]:
+    def rows(self) -> list[ReadyRow]:
         type_id, version = self.schema.type_id, self.schema.number
         columns = zip(self.people, self.occurred_at, self.primary_values, self.attributes, strict=True)
         external_ids = self.external_ids or [None] * len(self.people)
         return [
-            Ready(person, type_id, version, at, primary, attributes, external_id, pk)
+            ReadyRow(person, type_id, version, at, primary, attributes, external_id, pk)
             for (person, at, primary, attributes), external_id, pk in zip(
                 columns, external_ids, self.ids or [0] * len(self.people), strict=True
             )
         ]
 
 
-class _ColumnBatch(Batch):
+class _ColumnBatch(ActivityBatch):
     """One call of `record`."""
 
-    recorded: Recorded
+    recorded: RecordedColumns
 
-    def __init__(self, columns: Columns, source: Source, zone: tzinfo, follow_merges: bool) -> None:
+    def __init__(self, columns: ActivityColumns, source: Source, zone: tzinfo, follow_merges: bool) -> None:
         super().__init__([], source, zone, standard=False, follow_merges=follow_merges)
         self.columns = columns
         self.by_id: dict[Any, Any] | None = None  # people by id, where rows refer to people by id
-        self.others: dict[int, Outcome] = {}
+        self.others: dict[int, RecordOutcome] = {}
 
     def record(self, dry_run: bool) -> None:
         schemas = self._lock_types([self.columns.activity_type])
@@ -161,7 +161,7 @@ class _ColumnBatch(Batch):
         if not dry_run and type(schema) is Schema:
             for place, pk in zip(ready.places, ready.ids, strict=True):
                 ids[place] = pk
-        self.recorded = Recorded(ids, self.others, self.created)
+        self.recorded = RecordedColumns(ids, self.others, self.created)
 
     def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _ReadyColumns:
         columns = self.columns
@@ -220,7 +220,7 @@ class _ColumnBatch(Batch):
         ids_by_text: dict[Any, Any] = {}
         if field_name == "email":
             keys = datatype_keys.keys_of(texts)
-            ids = people_lookup.only_by_email(set(keys.values()))
+            ids = people_lookup.person_ids_by_email(set(keys.values()))
             ids_by_text = {text: ids[key] for text, key in keys.items() if key in ids}
         if field_name != "email" or (self.columns.create_people and len(ids_by_text) < len(texts)):
             lookups = [self.columns.reference(text) for text in texts if text not in ids_by_text]
@@ -231,22 +231,24 @@ class _ColumnBatch(Batch):
     def _by_id(self, references: Sequence[Any]) -> Sequence[int | None]:
         ids = {person for person in references if type(person) is int and 0 < person <= datatype_keys.MAX_ID}
         is_tried = len(ids) >= MANY and set(map(type, references)) == {int} and len(ids) == len(set(references))
-        if is_tried and people_lookup.are_live(ids):
+        if is_tried and people_lookup.are_live_people(ids):
             self.by_id = {person: person for person in ids}
             return references
-        ids_by_reference = self.by_id = dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        ids_by_reference = self.by_id = (
+            dict(people_lookup.person_ids_by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+        )
         return [ids_by_reference.get(person) if type(person) is int else None for person in references]
 
     def _find_people(self) -> dict[Any, Any]:
         return super()._find_people() if self.by_id is None else self.by_id
 
-    def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, Ready]]:
+    def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, ReadyRow]]:
         """Check these rows as `recorder.record` does; note the refused ones, return the others."""
         self.rows = [self.columns[place] for place in places]
         people = self._find_people()
         checked = [(place, self._check(row, schemas, people)) for place, row in zip(places, self.rows, strict=True)]
-        self.others |= {place: outcome for place, outcome in checked if type(outcome) is Outcome}
-        return [(place, row) for place, row in checked if type(row) is Ready]
+        self.others |= {place: outcome for place, outcome in checked if type(outcome) is RecordOutcome}
+        return [(place, row) for place, row in checked if type(row) is ReadyRow]
 
     def _write(self, ready: _ReadyColumns, dry_run: bool) -> _ReadyColumns:
         if not dry_run:
@@ -261,7 +263,7 @@ class _ColumnBatch(Batch):
             self.others |= outcomes
             ready = ready.without(outcomes)
         if not dry_run and ready.places:
-            column_sql.copy(
+            column_sql.copy_columns(
                 ready.schema.type_id,
                 ready.schema.number,
                 ready.ids,
@@ -285,7 +287,7 @@ class _ColumnBatch(Batch):
         self.others |= outcomes
         return ready.without(outcomes) if outcomes else ready
 
-    def _source_row(self, row: Ready) -> NewActivity:
+    def _source_row(self, row: ReadyRow) -> NewActivity:
         return self.columns[row.place]
 
     def _claim_all(self, ready: _ReadyColumns) -> bool:
@@ -299,13 +301,13 @@ class _ColumnBatch(Batch):
         if len(set(zip(ready.people, external_ids, strict=True))) < len(external_ids):
             return False
         ids = ready.ids or [0] * len(external_ids)
-        return column_sql.claim_all(ready.schema.type_id, ready.people, external_ids, ids, ready.digests())
+        return column_sql.claim_all_keys(ready.schema.type_id, ready.people, external_ids, ids, ready.digests())
 
     def measure(self) -> None:
         """Count the rows; rows of an unknown type are counted under no type."""
         type_id = self.type_ids.get(self.columns.activity_type, "")
         client = "" if self.source.user_id is None else self.source.user_id
-        counts = {Status.ADDED: len(self.columns) - len(self.others)}
+        counts = {RecordStatus.ADDED: len(self.columns) - len(self.others)}
         for outcome in self.others.values():
             counts[outcome.status] = counts.get(outcome.status, 0) + 1
         for status, number in counts.items():

@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import connection, transaction
 from psycopg.errors import UniqueViolation
 
-from activities.recording.sql import COPY, escaped
+from activities.recording.sql import COPY, escape_for_copy
 from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
@@ -17,7 +17,7 @@ Digests = Callable[[Sequence[int]], Sequence[str]]
 _COPY_KEYS = "copy activity_key (person_id, activity_type_id, external_id, activity_id, digest) from stdin"
 
 
-def claim_all(
+def claim_all_keys(
     type_id: int, people: Sequence[int], external_ids: Sequence[str], ids: Sequence[int], digests: Digests
 ) -> bool:
     """Store the keys of a batch, or none of them where one is stored already or occurs twice.
@@ -38,7 +38,7 @@ def claim_all(
             for start in range(0, len(rows), CHUNK):
                 keyed, keys, pks, places = zip(*rows[start : start + CHUNK], strict=True)
                 if is_special:
-                    keys = tuple(map(escaped, keys))
+                    keys = tuple(map(escape_for_copy, keys))
                 lines = zip(keyed, keys, pks, digests(places), strict=True)
                 copying.write("".join(map(template.__mod__, lines)))
     except UniqueViolation:
@@ -57,7 +57,7 @@ def _is_any_known(type_id: int, rows: Sequence[tuple[int, str, int, int]]) -> bo
         return cursor.fetchone()[0]
 
 
-def copy(
+def copy_columns(
     type_id: int,
     version: int,
     ids: Sequence[int],
@@ -86,5 +86,5 @@ def copy(
 def _all_escaped(texts: Sequence[str]) -> Sequence[str]:
     whole = "".join(texts)
     if any(mark in whole for mark in SPECIAL):
-        return [escaped(text) for text in texts]
+        return [escape_for_copy(text) for text in texts]
     return texts

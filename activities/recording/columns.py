@@ -10,7 +10,7 @@ from datetime import datetime, tzinfo
 from itertools import compress
 from typing import Any, overload
 
-from activities.recording.rows import Lookup, NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from activities.recording.schema import MAX_ATTRIBUTES_BYTES, MAX_PRIMARY, Schema
 from people.datatypes import fast_columns
 from people.datatypes.parsing import is_blank
@@ -18,7 +18,7 @@ from people.datatypes.registry import BY_NAME
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckedColumns:
     """The columns as a version stores them; rows at the places `others` are not checked, whatever their values."""
 
     schema: Schema
@@ -31,7 +31,7 @@ class Checked:
 
 
 @dataclass(slots=True)
-class Columns(Sequence[NewActivity]):
+class ActivityColumns(Sequence[NewActivity]):
     """Activities of the type with this id or API name; rows are made only when they are read.
 
     `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
@@ -48,7 +48,7 @@ class Columns(Sequence[NewActivity]):
     primary_values: Sequence[Any]
     fields: Sequence[tuple[str, Sequence[Any]]]
     external_ids: Sequence[Any] | None = None
-    checked: Checked | None = None
+    checked: CheckedColumns | None = None
     given: Sequence[Any] = ()
     row_of: Callable[[Any], NewActivity] | None = None
     former_ids: Sequence[str | None] | None = None
@@ -59,12 +59,12 @@ class Columns(Sequence[NewActivity]):
     @overload
     def __getitem__(self, place: int) -> NewActivity: ...
     @overload
-    def __getitem__(self, place: slice) -> "Columns": ...
+    def __getitem__(self, place: slice) -> "ActivityColumns": ...
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
             fields = [(name, cells[place]) for name, cells in self.fields]
             external_ids = None if self.external_ids is None else self.external_ids[place]
-            return Columns(
+            return ActivityColumns(
                 self.activity_type,
                 self.people[place],
                 self.lookup_field,
@@ -96,18 +96,18 @@ class Columns(Sequence[NewActivity]):
         """The reference of a row to this person."""
         if self.lookup_field == "id":
             return person
-        return None if is_blank(person) else Lookup(person, self.lookup_field, self.create_people)
+        return None if is_blank(person) else PersonLookup(person, self.lookup_field, self.create_people)
 
-    def check(self, schema: Schema, zone: tzinfo) -> Checked:
+    def check(self, schema: Schema, zone: tzinfo) -> CheckedColumns:
         """Check every column except people and external ids; a check by the same schema is reused."""
         if self.checked is None or self.checked.schema is not schema:
             self.checked = _check(self, schema, zone)
         return self.checked
 
 
-def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
+def _check(columns: ActivityColumns, schema: Schema, zone: tzinfo) -> CheckedColumns:
     others: set[int] = set()
-    occurred_at, moments = fast_columns.moments_of(columns.occurred_at, zone)
+    occurred_at, moments = fast_columns.parse_moments(columns.occurred_at, zone)
     _note(others, occurred_at, None)
     primaries = _primaries(columns, schema, zone, others)
     pieces = []
@@ -122,10 +122,10 @@ def _check(columns: Columns, schema: Schema, zone: tzinfo) -> Checked:
     if attributes and len(max(attributes, key=len)) * 4 > MAX_ATTRIBUTES_BYTES:
         others.update(place for place, text in enumerate(attributes) if len(text) * 4 > MAX_ATTRIBUTES_BYTES)
     field_texts = [texts for _name, texts in pieces]
-    return Checked(schema, occurred_at, moments, primaries, attributes, others, field_texts)
+    return CheckedColumns(schema, occurred_at, moments, primaries, attributes, others, field_texts)
 
 
-def _primaries(columns: Columns, schema: Schema, zone: tzinfo, others: set[int]) -> Sequence[str | None]:
+def _primaries(columns: ActivityColumns, schema: Schema, zone: tzinfo, others: set[int]) -> Sequence[str | None]:
     if schema.primary is None:
         others.update(range(len(columns)))
         return columns.primary_values

@@ -7,9 +7,9 @@ from typing import Any
 
 from activities.models import ActivityField, ActivityType
 from activities.recording import schema
-from activities.recording.columns import Columns
+from activities.recording.columns import ActivityColumns
 from activities.recording.row_digests import moments_in_utc, person_keys, row_digests, stored_values, without_blanks
-from activities.recording.rows import Lookup, NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -17,8 +17,8 @@ from people.datatypes import exact_json, fast_columns
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME, DataType
-from people.files.imports.plan import ExternalId, Plan
-from people.files.tabular import Shape
+from people.files.imports.plan import ExternalId, ImportPlan
+from people.files.tabular import FileShape
 
 FIELD = "field."  # before the API name of an activity field, among the names that columns are mapped to
 
@@ -39,7 +39,7 @@ def template_parts(template: str) -> list[tuple[str, str | None]]:
 class ActivityReader:
     """Makes activities of rows, a column at a time; settings of the whole file are prepared once."""
 
-    def __init__(self, plan: Plan, shape: Shape) -> None:
+    def __init__(self, plan: ImportPlan, shape: FileShape) -> None:
         place = {name: shape.header.index(column) for name, column in plan.columns.items()}
         read = plan.convention.column_reader
         kinds = {field.api_name: BY_NAME[field.data_type] for field in fields_of_type(plan.subject)}
@@ -56,7 +56,9 @@ class ActivityReader:
             if name.startswith(FIELD)
         )
         activity_type = recordable_type(plan.subject) if plan.subject and self.attributes_at is None else None
-        self.schema = schema.of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
+        self.schema = (
+            schema.schema_of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
+        )
         self.kinds = [kinds[name] for name, _at, _read in self.fields]
         self.texts = [_is_text(kind) for kind in self.kinds]
         self.is_primary_text = _is_text(BY_NAME[primary])
@@ -118,11 +120,11 @@ class ActivityReader:
 
     def _columns(
         self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any, shape: schema.Schema
-    ) -> tuple[Columns, list[str] | None]:
+    ) -> tuple[ActivityColumns, list[str] | None]:
         """Rows of one type, with all checks done that need no database."""
         moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
         external_ids = None if self.external_at is None else columns[self.external_at]
-        activities = Columns(
+        activities = ActivityColumns(
             self.plan.subject,
             _numbers_or_names(people) if self.plan.lookup_field == "id" else people,
             self.plan.lookup_field,
@@ -173,7 +175,7 @@ class ActivityReader:
         if self.plan.lookup_field == "id":
             return [_number_or_name(text) for text in people]
         field, create = self.plan.lookup_field, self.plan.create_people
-        lookups = {text: Lookup(text, field, create) if text.strip() else None for text in set(people)}
+        lookups = {text: PersonLookup(text, field, create) if text.strip() else None for text in set(people)}
         return [lookups[text] for text in people]
 
 
@@ -204,7 +206,7 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
     if isinstance(cell, dict):
         return list(cell.items())
     try:
-        value = exact_json.loads(str(cell).encode("utf-8", "surrogatepass"))
+        value = exact_json.load_exact_json(str(cell).encode("utf-8", "surrogatepass"))
     except exact_json.InvalidJSONError:
         return None
     return list(value.items()) if isinstance(value, dict) else None

@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy
 from activities.models import ActivityType
 from activities.recording import column_recorder, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
-from activities.recording.columns import Columns
+from activities.recording.columns import ActivityColumns
 from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type, recordable_type, template_parts
 from activities.recording.row_digests import moments_in_utc, numbered_key
-from activities.recording.rows import Lookup, NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
@@ -20,12 +20,12 @@ from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import ExactDecoder, canonical_text, moment_text
-from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trimmed
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trim_text
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import ExternalId, Hit, Mappable, Plan, Result, Results, Status
-from people.files.imports.targets import Reader, Target
+from people.files.imports.plan import BatchResults, ExternalId, ImportPlan, ImportStatus, Mappable, PersonHit, RowResult
+from people.files.imports.targets import ImportTarget, Reader
 from people.files.models import Import
-from people.files.tabular import Shape
+from people.files.tabular import FileShape
 from people.models import Person
 
 # the eight columns of Marketo's bulk extract
@@ -38,32 +38,32 @@ MARKETO = {
     "external_id": "marketoGUID",
 }
 _STATUS = {
-    recording_rows.Status.ADDED: Status.ADDED,
-    recording_rows.Status.REPEATED: Status.REPEATED,
-    recording_rows.Status.REFUSED: Status.REFUSED,
+    recording_rows.RecordStatus.ADDED: ImportStatus.ADDED,
+    recording_rows.RecordStatus.REPEATED: ImportStatus.REPEATED,
+    recording_rows.RecordStatus.REFUSED: ImportStatus.REFUSED,
 }
 
 
-def is_marketo(shape: Shape) -> bool:
+def is_marketo(shape: FileShape) -> bool:
     """True for a bulk extract of Marketo's activities."""
     return set(MARKETO.values()) <= set(shape.header)
 
 
-def marketo_plan(**more: Any) -> Plan:
+def marketo_plan(**more: Any) -> ImportPlan:
     """The plan of a bulk extract; the person field `lookup_field` holds Marketo's id."""
     columns = {name: column for name, column in MARKETO.items() if name != "person"}
     person = {"person": "{" + MARKETO["person"] + "}", "lookup_field": "id", "null_text": "null"}
-    return Plan(**{"columns": columns, "external_id": ExternalId.COLUMN, **person, **more})
+    return ImportPlan(**{"columns": columns, "external_id": ExternalId.COLUMN, **person, **more})
 
 
-class ActivitiesTarget(Target):
+class ActivitiesTarget(ImportTarget):
     kind = "activities"
     label = gettext_lazy("Activities")
     rights = ("activities.record_activity",)
     batch = recorder.MAX_BATCH
     has_external_ids = True
 
-    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+    def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return (parsing.CREATE,) if plan.create_people else ()
 
     def subjects(self) -> list[tuple[str, Any]]:
@@ -99,7 +99,7 @@ class ActivitiesTarget(Target):
         labels = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
         return labels | {"person": _("Person")}
 
-    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+    def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         if plan.subject and recordable_type(plan.subject) is None:
             message = _("there is no approved activity type '%(name)s'") % {"name": plan.subject}
             yield Problem(Code.UNKNOWN_TYPE, message, ("subject",), "", plan.subject)
@@ -116,29 +116,29 @@ class ActivitiesTarget(Target):
             message = _("a column for the external id is needed exactly when it is taken from a column")
             yield Problem(Code.MISSING_VALUE, message, ("columns", "external_id"))
 
-    def reader(self, plan: Plan, shape: Shape) -> Reader:
+    def reader(self, plan: ImportPlan, shape: FileShape) -> Reader:
         return ActivityReader(plan, shape).read
 
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
-        if isinstance(rows, Columns):
-            recorded = column_recorder.record(rows, source, zone=plan.time_zone, dry_run=dry_run)
+    def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
+        if isinstance(rows, ActivityColumns):
+            recorded = column_recorder.record_columns(rows, source, zone=plan.time_zone, dry_run=dry_run)
             others = {place: _result(outcome) for place, outcome in recorded.others.items()}
-            return Results(recorded.ids, others, recorded.created)
-        batch = recorder.Batch(rows, source, plan.time_zone)
+            return BatchResults(recorded.ids, others, recorded.created)
+        batch = recorder.ActivityBatch(rows, source, plan.time_zone)
         recorder.record_batch(batch, dry_run=dry_run, keep_refused=False)
-        return Results.of([_result(outcome) for outcome in batch.outcomes], batch.created)
+        return BatchResults.of([_result(outcome) for outcome in batch.outcomes], batch.created)
 
-    def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
-        has_keys = not isinstance(rows, Columns) or rows.external_ids is not None
+    def identities(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, tuple[str, str]]:
+        has_keys = not isinstance(rows, ActivityColumns) or rows.external_ids is not None
         return super().identities(rows, plan) if has_keys else {}
 
-    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
+    def identity(self, row: Any, plan: ImportPlan) -> tuple[str, str] | None:
         if is_blank(row.external_id):
             return None
         person = row.person
-        if isinstance(person, Lookup):
+        if isinstance(person, PersonLookup):
             person = (person.field, datatype_keys.key_of(person.value))
-        key = repr((person, row.activity_type, trimmed(str(row.external_id))))
+        key = repr((person, row.activity_type, trim_text(str(row.external_id))))
         moment = moments_in_utc([row.occurred_at], plan.time_zone)[0]
         compiled = _schema(row.activity_type)
         if compiled is None:
@@ -146,28 +146,30 @@ class ActivitiesTarget(Target):
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
         return key, repr((moment, checked.primary_value, checked.attributes))
 
-    def again(self, is_same: bool, plan: Plan) -> Result:
+    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if is_same:
-            return Result(Status.REPEATED)
+            return RowResult(ImportStatus.REPEATED)
         message = _("the external id came before in the file, with other content")
-        return Result(Status.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
+        return RowResult(ImportStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
-    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
         references = {place: rows[place].person for place in range(len(rows))}
         ids = {
             place: person for place, person in references.items() if type(person) is int and datatype_keys.is_id(person)
         }
-        people_by_id = people_lookup.by_id(ids.values()) if ids else {}
+        people_by_id = people_lookup.person_ids_by_id(ids.values()) if ids else {}
         ids = {place: people_by_id[pk] for place, pk in ids.items() if pk in people_by_id}
-        lookups = {place: person for place, person in references.items() if isinstance(person, Lookup)}
+        lookups = {place: person for place, person in references.items() if isinstance(person, PersonLookup)}
         people_by_key = (
-            people_lookup.by_field(plan.lookup_field, [lookup.value for lookup in lookups.values()]) if lookups else {}
+            people_lookup.person_ids_by_field(plan.lookup_field, [lookup.value for lookup in lookups.values()])
+            if lookups
+            else {}
         )
         for place, lookup in lookups.items():
             if people := people_by_key.get(datatype_keys.key_of(lookup.value)):
                 ids[place] = people[0]
         persons = Person.objects.in_bulk(ids.values())
-        return {place: Hit(pk, str(persons[pk])) for place, pk in ids.items()}
+        return {place: PersonHit(pk, str(persons[pk])) for place, pk in ids.items()}
 
     def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
         links = []
@@ -182,7 +184,7 @@ class ActivitiesTarget(Target):
         return links
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:
-        if isinstance(rows, Columns):
+        if isinstance(rows, ActivityColumns):
             rows.external_ids = external_ids
             if rows.former_ids is not None:
                 rows.former_ids = [
@@ -196,19 +198,19 @@ class ActivitiesTarget(Target):
                 row.former_id = row.former_id and numbered_key(row.former_id, external_id)
         return rows
 
-    def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
+    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> None:
         types = dict(ActivityType.objects.values_list("api_name", "pk"))
         ids = set(types.values())
         types |= {row.activity_type: row.activity_type for row in rows if row.activity_type in ids}
-        quarantine.keep(rows, results, source, plan.time_zone, types)
+        quarantine.keep_refused_rows(rows, results, source, plan.time_zone, types)
 
     def settled(self, keys: Collection[str]) -> set[str]:
-        return quarantine.replayed(keys)
+        return quarantine.replayed_keys(keys)
 
     def settle(self, recorded: Mapping[str, int | None]) -> None:
-        quarantine.settle(recorded)
+        quarantine.settle_rows(recorded)
 
-    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
+    def stored(self, row: Any, plan: ImportPlan) -> Sequence[tuple[str, str]]:
         pairs: list[tuple[str, str]] = [(_("Person"), str(getattr(row.person, "value", row.person)))]
         try:
             moment = moment_text(parse_moment(row.occurred_at, plan.time_zone))
@@ -224,7 +226,7 @@ class ActivitiesTarget(Target):
         )
         if activity_type is None or activity_type.live is None or activity_type.live_id is None:
             return [*pairs, (_("Activity type"), str(row.activity_type))]
-        compiled = schema.of_version(activity_type.live_id)
+        compiled = schema.schema_of_version(activity_type.live_id)
         checked = compiled.check(row.primary_value, row.attributes, plan.time_zone)
         names = {field.api_name: field.name for field in activity_type.live.fields.all()}
         values = ExactDecoder().decode(checked.attributes)
@@ -233,12 +235,12 @@ class ActivitiesTarget(Target):
         return pairs + [(names[name], canonical_text(value)) for name, value in values.items()]
 
 
-def _result(outcome: recording_rows.Outcome) -> Result:
-    is_added = outcome.status is recording_rows.Status.ADDED
-    return Result(_STATUS[outcome.status], outcome.problems, outcome.activity_id if is_added else None)
+def _result(outcome: recording_rows.RecordOutcome) -> RowResult:
+    is_added = outcome.status is recording_rows.RecordStatus.ADDED
+    return RowResult(_STATUS[outcome.status], outcome.problems, outcome.activity_id if is_added else None)
 
 
-def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
+def _person_problems(plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
     try:
         columns = [name for _text, name in template_parts(plan.person) if name]
     except RejectedError as refusal:
@@ -255,7 +257,7 @@ def _person_problems(plan: Plan, shape: Shape) -> Iterable[Problem]:
 
 def _schema(reference: Any) -> schema.Schema | None:
     activity_type = ActivityType.objects.filter(**{"pk" if type(reference) is int else "api_name": reference}).first()
-    return schema.of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
+    return schema.schema_of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
 
 
-import_targets.register(ActivitiesTarget())
+import_targets.register_target(ActivitiesTarget())

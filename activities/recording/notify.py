@@ -12,7 +12,7 @@ AT_MOST_EVERY = 0.05  # seconds
 _notified_at = 0.0
 
 
-def is_due() -> bool:
+def is_notify_due() -> bool:
     """True where the current transaction is to notify; a caller that gets True must run `NOTIFY_SQL`."""
     global _notified_at
     now = monotonic()

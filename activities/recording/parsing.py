@@ -5,11 +5,11 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from activities.recording.rows import Lookup, NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from people import lookup as people_lookup
 from people.core.codes import Code
-from people.core.errors import Problem, bad_value, show
-from people.datatypes.exact_json import Repeated
+from people.core.errors import Problem, bad_value, quoted_value
+from people.datatypes.exact_json import RepeatedKeys
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 
@@ -18,7 +18,7 @@ CREATE = "people.add_person"
 _KNOWN = frozenset(MEMBERS)
 
 
-class Receiver:
+class ActivityParser:
     """Translates the rows of one request, with the fields by which people can be looked up."""
 
     def __init__(self, user: Any) -> None:
@@ -30,7 +30,7 @@ class Receiver:
         if not isinstance(row, dict):
             return [bad_value(Code.WRONG_TYPE, _("an object"), row)]
         problems = [] if row.keys() <= _KNOWN else _unknown_members(row)
-        if isinstance(row, Repeated):
+        if isinstance(row, RepeatedKeys):
             problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
         attributes = self._attributes(row.get("attributes"), problems)
         person = self._person(row.get("person"), self._create(row.get("create_person"), problems), problems)
@@ -51,7 +51,7 @@ class Receiver:
         if not isinstance(value, dict):
             problems.append(bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), value, "attributes"))
             return []
-        if isinstance(value, Repeated):
+        if isinstance(value, RepeatedKeys):
             problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice."), ("attributes",)))
         return list(value.items())
 
@@ -71,7 +71,7 @@ class Receiver:
                 expected = _('an id or one field, like {"email": …}')
                 problems.append(bad_value(Code.WRONG_TYPE, expected, reference, "person"))
             return reference
-        if len(reference) != 1 or isinstance(reference, Repeated):
+        if len(reference) != 1 or isinstance(reference, RepeatedKeys):
             message = _("exactly one field is needed to look a person up")
             problems.append(Problem(Code.WRONG_TYPE, message, ("person",)))
             return None
@@ -83,7 +83,7 @@ class Receiver:
             return value
         return self._lookup(field, value, create, problems)
 
-    def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> Lookup | None:
+    def _lookup(self, field: str, value: Any, create: bool, problems: list[Problem]) -> PersonLookup | None:
         try:
             text = None if field == "id" else BY_NAME["string"].parse(value, UTC)
         except BadValueError:
@@ -91,14 +91,20 @@ class Receiver:
         if text is None or is_blank(text):
             problems.append(bad_value(Code.WRONG_TYPE, _("a value of this field"), value, "person", field))
             return None
-        return Lookup(text, field, create)
+        return PersonLookup(text, field, create)
 
 
 def _unknown_members(row: Any) -> list[Problem]:
     message = _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}
-    return [Problem(Code.UNKNOWN_MEMBER, message, (show(name),)) for name in row if name not in _KNOWN][:20]
+    return [Problem(Code.UNKNOWN_MEMBER, message, (quoted_value(name),)) for name in row if name not in _KNOWN][:20]
 
 
 def _unknown_lookup(field: str, lookup_fields: Any) -> Problem:
-    message = _("People cannot be looked up by '%(field)s'.") % {"field": show(field)}
-    return Problem(Code.UNKNOWN_LOOKUP_FIELD, message, ("person", show(field)), ", ".join(lookup_fields), show(field))
+    message = _("People cannot be looked up by '%(field)s'.") % {"field": quoted_value(field)}
+    return Problem(
+        Code.UNKNOWN_LOOKUP_FIELD,
+        message,
+        ("person", quoted_value(field)),
+        ", ".join(lookup_fields),
+        quoted_value(field),
+    )

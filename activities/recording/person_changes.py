@@ -28,8 +28,8 @@ def record_announcement(announcement: events.Announcement, source: Source) -> No
     """Record the standard activities of a change to people: same transaction, whole batches."""
     rows = list(_ROWS[type(announcement)](announcement, source))
     for start in range(0, len(rows), recorder.MAX_BATCH):
-        outcomes = recorder.record(rows[start : start + recorder.MAX_BATCH], source, standard=True)
-        refused = [outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED]
+        outcomes = recorder.record_activities(rows[start : start + recorder.MAX_BATCH], source, standard=True)
+        refused = [outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED]
         assert not refused, refused[0].problems  # rows made here are always valid
 
 
@@ -37,13 +37,13 @@ def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recor
     return recording_rows.NewActivity(person_id, type_id, timezone.now(), primary, list(attributes.items()))
 
 
-def _created(announcement: events.Created, source: Source) -> Iterable[recording_rows.NewActivity]:
-    today = timezone.now().astimezone(installation.zone()).date()
+def _created(announcement: events.PeopleCreated, source: Source) -> Iterable[recording_rows.NewActivity]:
+    today = timezone.now().astimezone(installation.installation_zone()).date()
     for person_id in announcement.person_ids:
         yield _row(person_id, NEW_PERSON, None, source_type=channel_name(source), created_date=today)
 
 
-def _changed(announcement: events.Changed, source: Source) -> Iterable[recording_rows.NewActivity]:
+def _changed(announcement: events.PeopleChanged, source: Source) -> Iterable[recording_rows.NewActivity]:
     for change in announcement.changes:
         if change.is_score:
             yield _row(
@@ -83,23 +83,23 @@ def _list_rows(
         yield _row(person_id, type_id, name, list_id=list_id, source=channel_name(source))
 
 
-def _merged(announcement: events.Merged, _source: Source) -> Iterable[recording_rows.NewActivity]:
+def _merged(announcement: events.PeopleMerged, _source: Source) -> Iterable[recording_rows.NewActivity]:
     ids = ", ".join(str(loser) for loser in announcement.loser_ids)
     yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
 
 
-def _deleted(announcement: events.Deleted, _source: Source) -> Iterable[recording_rows.NewActivity]:
+def _deleted(announcement: events.PeopleDeleted, _source: Source) -> Iterable[recording_rows.NewActivity]:
     for person_id, name in announcement.names:
         yield _row(person_id, DELETE_PERSON, name[:255] or str(person_id))
 
 
 _ROWS: dict[type, Any] = {
-    events.Created: _created,
-    events.Changed: _changed,
+    events.PeopleCreated: _created,
+    events.PeopleChanged: _changed,
     events.JoinedList: _joined,
     events.LeftList: _left,
-    events.Merged: _merged,
-    events.Deleted: _deleted,
+    events.PeopleMerged: _merged,
+    events.PeopleDeleted: _deleted,
 }
 
 

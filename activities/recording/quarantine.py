@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from activities.models import RefusedActivity
 from activities.recording.rows import NewActivity
 from people.core import personal_data
-from people.core.errors import Problem, show, stored
+from people.core.errors import Problem, quoted_value, serialize_problem
 from people.core.source import Channel, Source
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
@@ -44,7 +44,7 @@ _COLUMNS = (
 )
 
 
-class Checked(Protocol):
+class CheckedRow(Protocol):
     """The outcome of a row; refused where there are problems."""
 
     @property
@@ -52,8 +52,8 @@ class Checked(Protocol):
         """The reasons of the refusal."""
 
 
-def keep(
-    rows: Sequence[NewActivity], outcomes: Sequence[Checked], source: Source, zone: tzinfo, types: Mapping[Any, int]
+def keep_refused_rows(
+    rows: Sequence[NewActivity], outcomes: Sequence[CheckedRow], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> None:
     """Keep the rows whose outcome is refused; within the transaction that refused them. One statement.
 
@@ -83,7 +83,7 @@ def keep(
 def _column_values(
     row: NewActivity, problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
-    raw = encode(row)
+    raw = encode_row(row)
     person_id = row.person if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID else None
     first = problems[0]
     type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
@@ -97,13 +97,13 @@ def _column_values(
         type_id,
         person_id,
         first.code,
-        show(first.path[-1] if first.path else ""),
-        json.dumps([as_json(problem) for problem in problems]),
+        quoted_value(first.path[-1] if first.path else ""),
+        json.dumps([problem_as_json(problem) for problem in problems]),
     )
 
 
 def _key(row: NewActivity, raw: str) -> str:
-    if is_key_of_row(row.external_id):
+    if is_row_key(row.external_id):
         return _digest(row.external_id)
     if not is_blank(row.external_id):
         raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
@@ -114,29 +114,29 @@ def _digest(text: str) -> str:
     return blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
-def is_key_of_row(external_id: Any) -> bool:
+def is_row_key(external_id: Any) -> bool:
     """True for a key made by an import: it identifies one row of a file, whatever is corrected in the row."""
     return type(external_id) is str and _KEY_OF_ROW.fullmatch(external_id) is not None
 
 
-def replayed(keys: Collection[str]) -> set[str]:
+def replayed_keys(keys: Collection[str]) -> set[str]:
     """The keys of rows that were recorded after they had been refused; the waiting rows are locked."""
-    by_digest = {_digest(key): key for key in keys if is_key_of_row(key)}
+    by_digest = {_digest(key): key for key in keys if is_row_key(key)}
     rows = RefusedActivity.objects.filter(key__in=by_digest).exclude(state=RefusedActivity.State.DISMISSED)
     locked_rows = rows.order_by("pk").select_for_update(of=("self",)).values_list("key", "state")
     return {by_digest[digest] for digest, state in locked_rows if state == RefusedActivity.State.REPLAYED}
 
 
-def settle(recorded: Mapping[str, int | None]) -> None:
+def settle_rows(recorded: Mapping[str, int | None]) -> None:
     """Mark the waiting rows with these keys as recorded by an import, under these ids where they are known."""
-    ids = {_digest(key): activity_id for key, activity_id in recorded.items() if is_key_of_row(key)}
+    ids = {_digest(key): activity_id for key, activity_id in recorded.items() if is_row_key(key)}
     waiting = list(RefusedActivity.objects.filter(key__in=ids, state=RefusedActivity.State.WAITING))
     for row in waiting:
         row.state, row.activity_id, row.settled_at = RefusedActivity.State.REPLAYED, ids[row.key], timezone.now()
     RefusedActivity.objects.bulk_update(waiting, ["state", "activity_id", "settled_at"], batch_size=1000)
 
 
-def encode(row: NewActivity) -> str:
+def encode_row(row: NewActivity) -> str:
     """The complete row as JSON text in ASCII; empty for a row nested too deeply to be read again."""
     values = {
         "person": _person(row.person),
@@ -146,10 +146,10 @@ def encode(row: NewActivity) -> str:
         "attributes": [[name, value] for name, value in row.attributes],
         "external_id": row.external_id,
     }
-    return written(values)
+    return dump_row(values)
 
 
-def written(values: Mapping[str, Any]) -> str:
+def dump_row(values: Mapping[str, Any]) -> str:
     """The values as JSON text for `read`; empty for values that cannot be stored."""
     if exact_json.is_deep(values):
         return ""
@@ -159,9 +159,9 @@ def written(values: Mapping[str, Any]) -> str:
         return ""
 
 
-def read(raw: str) -> dict[str, Any] | None:
+def load_row(raw: str) -> dict[str, Any] | None:
     """The row of a stored text; None where the text is empty or cannot be read any more."""
-    return exact_json.kept(raw) if raw else None
+    return exact_json.load_stored_json(raw) if raw else None
 
 
 def _person(person: Any) -> Any:
@@ -176,24 +176,24 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)
 
 
-def as_json(problem: Problem) -> dict[str, Any]:
+def problem_as_json(problem: Problem) -> dict[str, Any]:
     """A problem as it is stored, fit for every database."""
-    values = stored(problem, lambda text: show(text, 1000))
-    return {**values, "path": [part if isinstance(part, int) else show(part) for part in problem.path]}
+    values = serialize_problem(problem, lambda text: quoted_value(text, 1000))
+    return {**values, "path": [part if isinstance(part, int) else quoted_value(part) for part in problem.path]}
 
 
-def remove_old() -> int:
+def remove_old_rows() -> int:
     """Delete rows last refused more than QUARANTINE_DAYS ago; return their number."""
     before = timezone.now() - timedelta(days=settings.QUARANTINE_DAYS)
     removed, _counts = RefusedActivity.objects.filter(last_at__lt=before).delete()
     return removed
 
 
-def register() -> None:
+def register_refused_rows() -> None:
     """Register the refused rows as personal data; called when the app starts."""
     # a replay follows merges
-    personal_data.register(
-        personal_data.RowsOf(
+    personal_data.register_personal_tables(
+        personal_data.PersonRows(
             "refused_activity",
             ("person_id",),
             _("refused activities"),
@@ -212,7 +212,7 @@ def _erase(erasing: personal_data.Erasing) -> None:
             """delete from refused_activity r where r.person_id = any(%s)
             or exists (select from unnest(%s::text[]) t where strpos(lower(r.raw), t) > 0
                 or strpos(lower(r.problems::text), t) > 0)""",
-            [list(erasing.person_ids), personal_data.as_stored(erasing.texts)],
+            [list(erasing.person_ids), personal_data.stored_text_forms(erasing.texts)],
         )
 
 

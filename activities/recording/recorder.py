@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from activities.recording import quarantine, schema
 from activities.recording import sql as recording_sql
-from activities.recording.rows import Lookup, NewActivity, Outcome, Status
-from activities.recording.sql import Ready
+from activities.recording.rows import NewActivity, PersonLookup, RecordOutcome, RecordStatus
+from activities.recording.sql import ReadyRow
 from people import lookup as people_lookup
 from people.core import metrics
 from people.core.codes import Code
@@ -30,16 +30,16 @@ from people.datatypes.canonical import moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.datatypes.registry import BY_NAME
 from people.definitions import checks
-from people.fields.catalog import catalogue
+from people.fields.catalog import field_catalogue
 from people.persons import upsert
 
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
-ROWS = metrics.counter(
+ROWS = metrics.register_counter(
     "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
 )
 
 
-def record(
+def record_activities(
     rows: Sequence[NewActivity],
     source: Source,
     *,
@@ -48,7 +48,7 @@ def record(
     follow_merges: bool = True,
     dry_run: bool = False,
     keep_refused: bool = True,
-) -> list[Outcome]:
+) -> list[RecordOutcome]:
     """Record up to 10,000 activities in one transaction; return one outcome a row, in order.
 
     Zone-less moments are of `zone`. Standard types are refused unless `standard`. A merged person's id
@@ -59,12 +59,12 @@ def record(
     """
     if not rows:
         return []
-    batch = Batch(rows, source, zone, standard, follow_merges)
+    batch = ActivityBatch(rows, source, zone, standard, follow_merges)
     record_batch(batch, dry_run=dry_run, keep_refused=keep_refused)
     return batch.outcomes
 
 
-def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = True) -> None:
+def record_batch(batch: "ActivityBatch", *, dry_run: bool = False, keep_refused: bool = True) -> None:
     """Record a batch, for callers that need more of it than its outcomes."""
     rows, source, zone = batch.rows, batch.source, batch.zone
     if len(rows) > MAX_BATCH:
@@ -74,7 +74,7 @@ def record_batch(batch: "Batch", *, dry_run: bool = False, keep_refused: bool = 
         if dry_run:
             transaction.set_rollback(True)
         elif keep_refused:
-            quarantine.keep(rows, batch.outcomes, source, zone, batch.type_ids)
+            quarantine.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
 
@@ -88,13 +88,13 @@ def count_refused(references: Sequence[Any], source: Source) -> None:
     client = "" if source.user_id is None else source.user_id
     counts = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in references)
     for type_id, number in counts.items():
-        ROWS.add(type_id, client, Status.REFUSED, number=number)
+        ROWS.add(type_id, client, RecordStatus.REFUSED, number=number)
 
 
-class Batch:
+class ActivityBatch:
     """One call of `record`: its rows and their outcomes."""
 
-    outcomes: list[Outcome]
+    outcomes: list[RecordOutcome]
     type_ids: dict[Any, int]  # by the reference that rows use
     schemas: dict[Any, Any]
     recorded_at: datetime  # by the database's clock, once ids are taken
@@ -114,7 +114,7 @@ class Batch:
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
         self.created: list[tuple[str, str]] = []  # (field, value) of the people created for the rows
-        self.uncreated: dict[int, Outcome] = {}
+        self.uncreated: dict[int, RecordOutcome] = {}
         self.pending: dict[tuple[str, str], int] = {}  # people to create, under negative ids until they are needed
         self.latest = timezone.now() + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
 
@@ -123,9 +123,9 @@ class Batch:
         schemas = self._lock_types({name for name in references if type(name) is int or isinstance(name, str)})
         people = self._find_people()
         checked = [self._check(row, schemas, people) for row in self.rows]
-        ready = [row for row in checked if type(row) is Ready]
+        ready = [row for row in checked if type(row) is ReadyRow]
         for place, row in enumerate(checked):
-            if type(row) is Ready:
+            if type(row) is ReadyRow:
                 row.place = place
         if self.pending and dry_run:
             self.created = self._keys_to_create({row.person_id for row in ready if row.person_id < 0})
@@ -134,8 +134,8 @@ class Batch:
             for row in ready:
                 row.person_id = person_ids.get(row.person_id, row.person_id)
             if self.uncreated:
-                checked = [self._row_or_outcome(row) if type(row) is Ready else row for row in checked]
-                ready = [row for row in checked if type(row) is Ready]
+                checked = [self._row_or_outcome(row) if type(row) is ReadyRow else row for row in checked]
+                ready = [row for row in checked if type(row) is ReadyRow]
         if ready and not dry_run:
             ids, self.recorded_at = recording_sql.new_ids(len(ready))
             for row, pk in zip(ready, ids, strict=True):
@@ -144,9 +144,10 @@ class Batch:
         repeats |= self._claim_keys([row for row in ready if row.external_id is not None and row not in repeats])
         fresh = [row for row in ready if row not in repeats] if repeats else ready
         if fresh and not dry_run:
-            recording_sql.copy(fresh, self.source, self.recorded_at)
+            recording_sql.copy_activities(fresh, self.source, self.recorded_at)
         self.outcomes = [
-            repeats.get(row) or Outcome(Status.ADDED, row.activity_id) if type(row) is Ready else row for row in checked
+            repeats.get(row) or RecordOutcome(RecordStatus.ADDED, row.activity_id) if type(row) is ReadyRow else row
+            for row in checked
         ]
 
     def measure(self) -> None:
@@ -169,7 +170,9 @@ class Batch:
         ids.update(
             {type_id: type_id for type_id in references if type(type_id) is int and 0 < type_id <= datatype_keys.MAX_ID}
         )
-        locks.share([locks.key(locks.Space.PEOPLE), *(locks.key(locks.Space.TYPE, pk) for pk in ids.values())])
+        locks.acquire_shared(
+            [locks.lock_key(locks.LockSpace.PEOPLE), *(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in ids.values())]
+        )
         types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
         self.schemas = {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
@@ -187,27 +190,27 @@ class Batch:
             )
         if state.is_retired:
             return Problem(Code.RETIRED_TYPE, _("activity type %(name)s is retired") % {"name": state.api_name}, path)
-        return schema.of_version(state.live_id)
+        return schema.schema_of_version(state.live_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
         """People, or problems, by the reference that rows use; people still to be created have negative ids."""
         ids = {row.person for row in self.rows if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID}
         people: dict[Any, int | Problem] = (
-            dict(people_lookup.by_id(ids, follow_merges=self.follow_merges)) if ids else {}
+            dict(people_lookup.person_ids_by_id(ids, follow_merges=self.follow_merges)) if ids else {}
         )
-        lookups = {row.person for row in self.rows if isinstance(row.person, Lookup)}
+        lookups = {row.person for row in self.rows if isinstance(row.person, PersonLookup)}
         for field_name in {lookup.field for lookup in lookups}:
             people.update(self._look_up(field_name, [lookup for lookup in lookups if lookup.field == field_name]))
         return people
 
-    def _look_up(self, field_name: str, lookups: list[Lookup]) -> dict[Any, int | Problem]:
-        matches = people_lookup.by_field(field_name, [lookup.value for lookup in lookups])
+    def _look_up(self, field_name: str, lookups: list[PersonLookup]) -> dict[Any, int | Problem]:
+        matches = people_lookup.person_ids_by_field(field_name, [lookup.value for lookup in lookups])
         missing = [
             lookup for lookup in lookups if lookup.create and not matches.get(datatype_keys.key_of(lookup.value))
         ]
         results: dict[Any, int | Problem] = {}
         if missing:
-            info = catalogue()[field_name]
+            info = field_catalogue()[field_name]
             for lookup in missing:
                 try:
                     info.data_type.parse(lookup.value, self.zone)
@@ -234,14 +237,14 @@ class Batch:
         for field_name in {key[0] for key in self.pending}:
             keys = [key for key, number in self.pending.items() if key[0] == field_name and number in needed]
             values = [{field_name: self.texts[key]} for key in keys]
-            outcomes = upsert.upsert(values, self.source, field_name) if values else []
+            outcomes = upsert.upsert_people(values, self.source, field_name) if values else []
             for key, outcome in zip(keys, outcomes, strict=True):
                 if outcome.person_id is None:
                     problems = tuple(problem.under("person") for problem in outcome.problems)
-                    self.uncreated[self.pending[key]] = Outcome(Status.REFUSED, None, problems)
+                    self.uncreated[self.pending[key]] = RecordOutcome(RecordStatus.REFUSED, None, problems)
                     continue
                 person_ids[self.pending[key]] = outcome.person_id
-                if outcome.status is upsert.Status.CREATED:
+                if outcome.status is upsert.UpsertStatus.CREATED:
                     self.created.append(key)
         return person_ids
 
@@ -249,11 +252,13 @@ class Batch:
         """(field, value) of the people that `_create` would create for the good rows."""
         return [key for key, number in self.pending.items() if number in numbers]
 
-    def _row_or_outcome(self, row: Ready) -> "Ready | Outcome":
+    def _row_or_outcome(self, row: ReadyRow) -> "ReadyRow | RecordOutcome":
         """The row, or its outcome where its person could not be created."""
         return self.uncreated.get(row.person_id, row)
 
-    def _check(self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]) -> "Ready | Outcome":
+    def _check(
+        self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]
+    ) -> "ReadyRow | RecordOutcome":
         problems = Problems()
         person = _get(people, row.person) or _unknown_person(row.person)
         if type(person) is not int:
@@ -263,16 +268,16 @@ class Batch:
         shape = _get(schemas, row.activity_type) or _unknown_type(row.activity_type)
         if type(shape) is not schema.Schema:
             problems.append(shape)
-            return Outcome(Status.REFUSED, None, problems.told())
+            return RecordOutcome(RecordStatus.REFUSED, None, problems.told())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
         if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
-            return Outcome(Status.REFUSED, None, problems.told())
-        return Ready(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
+            return RecordOutcome(RecordStatus.REFUSED, None, problems.told())
+        return ReadyRow(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
 
     def _moment(self, value: Any, problems: list[Problem]) -> str | None:
         """The moment as PostgreSQL reads it."""
-        moment = fast.moment(value)
+        moment = fast.parse_utc_moment(value)
         if moment is not None and moment <= self.latest:
             return value
         if is_blank(value):
@@ -290,14 +295,14 @@ class Batch:
             problems.append(bad_value(Code.OUT_OF_RANGE, latest, value, "occurred_at"))
         return moment.isoformat()
 
-    def _claim_keys(self, keyed: list[Ready]) -> dict[Ready, Outcome]:
+    def _claim_keys(self, keyed: list[ReadyRow]) -> dict[ReadyRow, RecordOutcome]:
         """Store the external ids; return the outcomes of rows whose external id is known.
 
         It may be known from before, from a concurrent recorder that was first, or from earlier in this batch.
         """
         if not keyed:
             return {}
-        first: dict[Any, Ready] = {}
+        first: dict[Any, ReadyRow] = {}
         for row in keyed:
             first.setdefault(row.key, row)
         # no key can be stored for people who do not exist yet
@@ -307,7 +312,7 @@ class Batch:
         }
         fresh = {row for key, row in first.items() if key in claimed}
         lost = [row for row in first.values() if row not in fresh]
-        stored_keys = recording_sql.known_keys(lost) if lost else {}
+        stored_keys = recording_sql.find_stored_keys(lost) if lost else {}
         stored_keys.update({row.key: (row.activity_id, row.digest) for row in fresh} if len(first) < len(keyed) else {})
         return {
             row: self._repeat(row, *stored_keys[row.key])
@@ -315,37 +320,39 @@ class Batch:
             if first[row.key] is not row or row.key not in claimed
         }
 
-    def _former_repeats(self, rows: Collection[tuple[Ready, str | None]]) -> dict[Ready, Outcome]:
+    def _former_repeats(self, rows: Collection[tuple[ReadyRow, str | None]]) -> dict[ReadyRow, RecordOutcome]:
         """Outcomes of the rows that were recorded under the external id that an earlier version gave them.
 
         That id is derived from the content, so a row with the same id has the same content.
         """
         former = {row: replace(row, external_id=key) for row, key in rows if key is not None and row.person_id > 0}
-        stored_keys = recording_sql.known_keys(list(former.values())) if former else {}
+        stored_keys = recording_sql.find_stored_keys(list(former.values())) if former else {}
         return {
-            row: Outcome(Status.REPEATED, stored_keys[former_row.key][0])
+            row: RecordOutcome(RecordStatus.REPEATED, stored_keys[former_row.key][0])
             for row, former_row in former.items()
             if former_row.key in stored_keys
         }
 
-    def _repeat(self, row: Ready, activity_id: int, digest: bytes) -> Outcome:
+    def _repeat(self, row: ReadyRow, activity_id: int, digest: bytes) -> RecordOutcome:
         digest = bytes(digest)
         if digest == row.digest or digest in self._former_digests(row):
-            return Outcome(Status.REPEATED, activity_id)
+            return RecordOutcome(RecordStatus.REPEATED, activity_id)
         message = _("external id '%(id)s' was recorded before with other content") % {"id": row.external_id}
-        return Outcome(Status.REFUSED, None, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
+        return RecordOutcome(RecordStatus.REFUSED, None, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
-    def _source_row(self, row: Ready) -> NewActivity:
+    def _source_row(self, row: ReadyRow) -> NewActivity:
         return self.rows[row.place]
 
-    def _former_digests(self, row: Ready) -> set[bytes]:
+    def _former_digests(self, row: ReadyRow) -> set[bytes]:
         """The digests that earlier versions would have given the row.
 
         They kept blanks around text, and in files the ' that guards a text from being taken for a formula.
         """
         source_row = self._source_row(row)
         shape = self.schemas[source_row.activity_type]
-        ways: list[Callable[[str], str]] = [str, formulas.guarded] if self.source.channel is Channel.IMPORT else [str]
+        ways: list[Callable[[str], str]] = (
+            [str, formulas.guard_formula] if self.source.channel is Channel.IMPORT else [str]
+        )
         digests = set()
         for written in ways:
             primary, attributes = shape.check_untrimmed(
@@ -357,7 +364,7 @@ class Batch:
 
 def _get(mapping: dict[Any, Any], reference: Any) -> Any:
     """Like mapping.get(reference), for references that may be any JSON value."""
-    if type(reference) is int or isinstance(reference, str | Lookup):
+    if type(reference) is int or isinstance(reference, str | PersonLookup):
         return mapping.get(reference)
     return None
 
@@ -365,15 +372,15 @@ def _get(mapping: dict[Any, Any], reference: Any) -> Any:
 def _unknown_person(reference: Any) -> Problem:
     if is_blank(reference):
         return Problem(Code.MISSING_VALUE, _("the person is missing"), ("person",))
-    if type(reference) is not int and not isinstance(reference, Lookup):
+    if type(reference) is not int and not isinstance(reference, PersonLookup):
         # 1.5 and "abc" can never be ids of people
         return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
-    value = reference.value if isinstance(reference, Lookup) else reference
+    value = reference.value if isinstance(reference, PersonLookup) else reference
     problem = bad_value(Code.UNKNOWN_PERSON, _("somebody we know"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
 
 
-def _single_match(ids: list[int], lookup: Lookup) -> int | Problem:
+def _single_match(ids: list[int], lookup: PersonLookup) -> int | Problem:
     if len(ids) == 1:
         return ids[0]
     if not ids:

@@ -18,12 +18,12 @@ from django.utils.translation import gettext_lazy
 from activities.models import RefusedActivity
 from activities.recording import parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
-from activities.recording.rows import Lookup, NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from people.core import audit
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, show
+from people.core.errors import Problem, RejectedError, quoted_value
 from people.core.messages import sentence
-from people.core.permissions import own_or_all, require
+from people.core.permissions import own_or_all_condition, require_permission
 from people.core.source import Channel, Source
 
 MAX_ROWS = 1_000  # of one transaction
@@ -35,7 +35,7 @@ SEE_OTHERS, OTHERS = (
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
-audit.describe(
+audit.register_actions(
     {
         "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
         "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
@@ -45,14 +45,14 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """Result of a replay: the numbers of rows recorded now and of rows still refused."""
 
     recorded: int
     refused: int
 
 
-def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
+def correct_rows(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
     """Set `part` of each waiting row to the value; return the number of changed rows.
 
     `part` is one of `PARTS`, or a field's name. A person looked up by a field stays looked up by it.
@@ -70,7 +70,7 @@ def correct(ids: Sequence[int], part: str, value: Any, by: Any) -> int:
     return _change(ids, change, by)
 
 
-def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
+def remap_field(ids: Sequence[int], old: str, new: str, by: Any) -> int:
     """Move the values of field `old` to `new` (or to `primary_value`); return the number of changed rows."""
 
     def change(row: dict[str, Any]) -> None:
@@ -86,17 +86,17 @@ def remap(ids: Sequence[int], old: str, new: str, by: Any) -> int:
 
 @transaction.atomic
 def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: Any) -> int:
-    require(by, RIGHT)
+    require_permission(by, RIGHT)
     changed = []
     for refused in _waiting(ids, by):
-        row = quarantine.read(refused.raw)
+        row = quarantine.load_row(refused.raw)
         if row is None:
             continue
-        before = quarantine.written(row)
+        before = quarantine.dump_row(row)
         change(row)
-        if by is not None and quarantine.written(row) != before:
+        if by is not None and quarantine.dump_row(row) != before:
             row["corrected_by"] = by.pk
-        raw = quarantine.written(row)
+        raw = quarantine.dump_row(row)
         if not 0 < len(raw) <= quarantine.MAX_RAW:
             raise RejectedError(Problem(Code.TOO_LARGE, _("The row would be too large to be kept."), ("value",)))
         if raw != refused.raw:
@@ -107,22 +107,22 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
     return len(changed)
 
 
-def replay(ids: Sequence[int], by: Any) -> Replayed:
+def replay_rows(ids: Sequence[int], by: Any) -> ReplayResult:
     """Record the waiting rows; rows refused again stay waiting with today's reasons. Commits every 1,000 rows."""
-    require(by, RIGHT)
+    require_permission(by, RIGHT)
     results = [_replay(ids[start : start + MAX_ROWS], by) for start in range(0, len(ids), MAX_ROWS)]
-    return Replayed(sum(result.recorded for result in results), sum(result.refused for result in results))
+    return ReplayResult(sum(result.recorded for result in results), sum(result.refused for result in results))
 
 
 @transaction.atomic
-def _replay(ids: Sequence[int], by: Any) -> Replayed:
+def _replay(ids: Sequence[int], by: Any) -> ReplayResult:
     # a row locked by another replay is recorded by that one
     waiting = list(_waiting(ids, by))
     now = timezone.now()
     may_create = by is None or by.has_perm(parsing.CREATE)
     groups: dict[tuple[Any, ...], list[RefusedActivity]] = {}
     for row in waiting:
-        values = quarantine.read(row.raw)
+        values = quarantine.load_row(row.raw)
         if values is None:
             _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to be kept."))])
         elif not may_create and _creates_person(row):
@@ -134,10 +134,10 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     recorded = 0
     for (channel, user_id, origin_id, zone), rows in groups.items():
         source = Source(Channel(channel), user_id, origin_id)
-        activities = [decode(row.raw) for row in rows]
-        outcomes = recorder.record(activities, source, zone=ZoneInfo(zone), keep_refused=False)
+        activities = [decode_row(row.raw) for row in rows]
+        outcomes = recorder.record_activities(activities, source, zone=ZoneInfo(zone), keep_refused=False)
         for row, outcome in zip(rows, outcomes, strict=True):
-            if outcome.status is recording_rows.Status.REFUSED:
+            if outcome.status is recording_rows.RecordStatus.REFUSED:
                 _refuse(row, outcome.problems)
             else:
                 row.state, row.activity_id, row.settled_at = State.REPLAYED, outcome.activity_id, now
@@ -145,25 +145,25 @@ def _replay(ids: Sequence[int], by: Any) -> Replayed:
     fields = ["state", "activity_id", "settled_at", "code", "field", "problems"]
     RefusedActivity.objects.bulk_update(waiting, fields, batch_size=MAX_ROWS)
     _note(by, [row for row in waiting if row.state == State.REPLAYED], "refused_replayed")
-    return Replayed(recorded, len(waiting) - recorded)
+    return ReplayResult(recorded, len(waiting) - recorded)
 
 
 def _creates_person(row: RefusedActivity) -> bool:
     """True where the row requests that a missing person be created."""
-    person = decode(row.raw).person
-    return isinstance(person, Lookup) and person.create
+    person = decode_row(row.raw).person
+    return isinstance(person, PersonLookup) and person.create
 
 
 def _refuse(row: RefusedActivity, problems: Sequence[Problem]) -> None:
     """Set today's reasons on the row; the caller saves it."""
-    row.code, row.field = problems[0].code, show(problems[0].path[-1] if problems[0].path else "")
-    row.problems = [quarantine.as_json(problem) for problem in problems]
+    row.code, row.field = problems[0].code, quoted_value(problems[0].path[-1] if problems[0].path else "")
+    row.problems = [quarantine.problem_as_json(problem) for problem in problems]
 
 
 @transaction.atomic
-def dismiss(ids: Sequence[int], by: Any) -> int:
+def dismiss_rows(ids: Sequence[int], by: Any) -> int:
     """Mark waiting rows as dismissed; return their number."""
-    require(by, RIGHT)
+    require_permission(by, RIGHT)
     rows = list(_waiting(ids, by))
     RefusedActivity.objects.filter(pk__in=[row.pk for row in rows]).update(
         state=State.DISMISSED, settled_at=timezone.now()
@@ -172,31 +172,31 @@ def dismiss(ids: Sequence[int], by: Any) -> int:
     return len(rows)
 
 
-def decode(raw: str) -> NewActivity:
+def decode_row(raw: str) -> NewActivity:
     """The activity of a text written by `quarantine.encode`. Raises `RejectedError` where it was too large to keep."""
-    row = quarantine.read(raw)
+    row = quarantine.load_row(raw)
     if row is None:
         raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to be kept.")))
     person = row["person"]
     if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
-        person = Lookup(person["value"], person["field"], person["create"])
+        person = PersonLookup(person["value"], person["field"], person["create"])
     pairs = [(name, value) for name, value in row["attributes"]]
     return NewActivity(
         person, row["activity_type"], row["occurred_at"], row["primary_value"], pairs, row["external_id"]
     )
 
 
-def visible_to(by: Any) -> Any:
+def visible_refused_rows(by: Any) -> Any:
     """The refused rows that `by` may see: their own, or with the right `SEE_OTHERS` those of all users."""
-    return RefusedActivity.objects.filter(own_or_all(by, SEE_OTHERS))
+    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS))
 
 
 def _waiting(ids: Sequence[int], by: Any) -> Any:
-    rows = RefusedActivity.objects.filter(own_or_all(by, OTHERS), pk__in=list(ids), state=State.WAITING)
+    rows = RefusedActivity.objects.filter(own_or_all_condition(by, OTHERS), pk__in=list(ids), state=State.WAITING)
     rows = rows.exclude(raw="").order_by("pk")
     return rows.select_for_update(skip_locked=True, of=("self",))
 
 
 def _note(by: Any, rows: Sequence[RefusedActivity], action: str) -> None:
     if rows:
-        audit.note(by, rows[0], action, count=len(rows))
+        audit.write_audit_entry(by, rows[0], action, count=len(rows))

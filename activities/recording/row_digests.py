@@ -8,7 +8,7 @@ from typing import Any
 from people.datatypes import fast_columns
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
-from people.datatypes.parsing import trimmed
+from people.datatypes.parsing import trim_text
 
 
 def numbered_key(former: str, key: str) -> str:
@@ -22,7 +22,7 @@ def person_keys(people: Sequence[str]) -> Sequence[str]:
 
 
 def without_blanks(cell: Any) -> Any:
-    return trimmed(cell) if type(cell) is str else cell
+    return trim_text(cell) if type(cell) is str else cell
 
 
 def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any]:
@@ -35,7 +35,7 @@ def stored_values(texts: Sequence[str | None], cells: Sequence[Any]) -> list[Any
 
 def moments_in_utc(cells: Sequence[Any], zone: Any) -> list[Any]:
     """The moments in UTC, in one notation; cells that are no moments stay unchanged."""
-    texts, _moments = fast_columns.moments_of(cells, zone)
+    texts, _moments = fast_columns.parse_moments(cells, zone)
     return [
         cell if text is None else f"{text[:19]}Z" if text[19] != "." else moment_text(datetime.fromisoformat(text))
         for text, cell in zip(texts, cells, strict=True)

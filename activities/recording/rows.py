@@ -9,7 +9,7 @@ from people.core.errors import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class PersonLookup:
     """A person by another field than the id: "email" or the API name of a unique person field."""
 
     value: str
@@ -36,16 +36,16 @@ class NewActivity:
     former_id: str | None = None
 
 
-class Status(StrEnum):
+class RecordStatus(StrEnum):
     ADDED = "added"
     REPEATED = "repeated"  # the same external id with the same content was recorded before
     REFUSED = "refused"
 
 
 @dataclass(slots=True)
-class Outcome:
+class RecordOutcome:
     """The outcome of one row: its id (also when it was recorded before), or the reasons of the refusal."""
 
-    status: Status
+    status: RecordStatus
     activity_id: int | None = None
     problems: Sequence[Problem] = field(default=())

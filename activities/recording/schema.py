@@ -9,7 +9,7 @@ from unicodedata import normalize
 
 from activities.models import ActivityField, ActivityVersion
 from people.core.codes import Code
-from people.core.errors import Problem, Problems, bad_value, show
+from people.core.errors import Problem, Problems, bad_value, quoted_value
 from people.core.messages import sentence as _
 from people.datatypes import fast
 from people.datatypes.parsing import BadValueError, is_blank
@@ -20,7 +20,7 @@ MAX_ATTRIBUTES_BYTES = 65_536  # Marketo's limit (error 1049): all attribute val
 _UNTRIMMED = frozenset({"string", "phone", "text"})  # data types whose values kept the blanks around them
 
 
-class Checked(NamedTuple):
+class CheckedValues(NamedTuple):
     """Canonical text of the primary value, JSON text of the attributes, and the problems."""
 
     primary_value: str | None
@@ -52,13 +52,13 @@ class Schema:
         self._takes_text = self.primary is not None and self.primary.data_type in fast.STORED_AS_THEY_ARE
         self._empty: list[str | None] = [None] * len(secondary)
 
-    def check(self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC) -> Checked:
+    def check(self, primary_value: Any, attributes: Iterable[tuple[str, Any]], zone: tzinfo = UTC) -> CheckedValues:
         """Check one activity's values; `attributes` are (API name or display name, raw value) pairs.
 
         Never raises for bad input. Blank values are no values. Zone-less moments are of `zone`.
         """
         problems = Problems()
-        if self._takes_text and fast.is_plain(primary_value):
+        if self._takes_text and fast.is_plain_text(primary_value):
             primary = primary_value
         else:
             primary = self._check_primary(primary_value, zone, problems)
@@ -83,7 +83,7 @@ class Schema:
         if len(text) * 4 > MAX_ATTRIBUTES_BYTES and len(text.encode()) > MAX_ATTRIBUTES_BYTES:
             message = _("the attributes of one activity may take at most 65,536 bytes together")
             problems.append(Problem(Code.TOO_LARGE, message, ("attributes",)))
-        return Checked(primary, text, problems)
+        return CheckedValues(primary, text, problems)
 
     def check_untrimmed(
         self,
@@ -151,7 +151,7 @@ class Schema:
 
     def _unknown(self, name: Any) -> Problem:
         names = self._names
-        shown_name = show(name, 100)
+        shown_name = quoted_value(name, 100)
         close = get_close_matches(shown_name, names, n=1)
         if self.primary and shown_name in (self.primary.api_name, self.primary.name):
             message = _("is the primary field: give it as the primary value")
@@ -163,6 +163,6 @@ class Schema:
 
 
 @lru_cache(maxsize=1024)
-def of_version(version_id: int) -> Schema:
+def schema_of_version(version_id: int) -> Schema:
     """The compiled schema of an approved version; cached, because approved versions never change."""
     return Schema(ActivityVersion.objects.prefetch_related("fields").get(pk=version_id, number__isnull=False))

@@ -19,7 +19,7 @@ Key = tuple[int, int, str]  # person, type, external id
 
 @final
 @dataclass(slots=True, eq=False)
-class Ready:
+class ReadyRow:
     """A row that will be written, in the form in which it is stored; `occurred_at` as PostgreSQL reads it."""
 
     person_id: int
@@ -56,14 +56,14 @@ class TypeState(NamedTuple):
 
 def ids_of_types(names: Collection[str]) -> dict[Any, int]:
     """The ids of the types that have these API names, by name."""
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute("select api_name, id from activity_type where api_name = any(%s::text[])", [list(names)])
         return dict(cursor.fetchall())
 
 
 def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
     """The states of the types, by id."""
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """select id, api_name, is_standard, live_id, retired_at is not null, deleted_at is not null
             from activity_type where id = any(%s::int[])""",
@@ -78,8 +78,8 @@ def new_ids(number: int) -> tuple[list[int], datetime]:
     The moment is by the database's clock, the same for every process: a web host that is hours behind would record
     on a day that is closed.
     """
-    with prepared.cursor() as cursor:
-        notice = f", {notify.NOTIFY_SQL}" if notify.is_due() else ""
+    with prepared.prepared_cursor() as cursor:
+        notice = f", {notify.NOTIFY_SQL}" if notify.is_notify_due() else ""
         # no id may be taken before the lock is held: the outer rows, and so the ids, are made of the inner one
         cursor.execute(
             f"""with held as materialized (
@@ -88,15 +88,15 @@ def new_ids(number: int) -> tuple[list[int], datetime]:
             )
             select string_agg(nextval('activity_id_seq')::text, ' '), max(clock_timestamp())
             from held, generate_series(1, %s::int)""",
-            [locks.key(locks.Space.HIGH_WATER), number],
+            [locks.lock_key(locks.LockSpace.HIGH_WATER), number],
         )
         ids, recorded_at = cursor.fetchone()
         return sorted(map(int, ids.split())), recorded_at
 
 
-def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
+def find_stored_keys(rows: Sequence[ReadyRow]) -> dict[Key, tuple[int, bytes]]:
     """Activity id and digest by key, for the keys of the rows that are stored."""
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """select k.person_id, k.activity_type_id, k.external_id, k.activity_id, k.digest
             from unnest(%s::int[], %s::int[], %s::text[]) as w (person_id, activity_type_id, external_id)
@@ -106,10 +106,10 @@ def known_keys(rows: Sequence[Ready]) -> dict[Key, tuple[int, bytes]]:
         return {(person, type_id, key): (pk, digest) for person, type_id, key, pk, digest in cursor.fetchall()}
 
 
-def insert_keys(rows: Sequence[Ready]) -> set[Key]:
+def insert_keys(rows: Sequence[ReadyRow]) -> set[Key]:
     """Insert the keys that are not stored yet; waits for a concurrent transaction that inserts one of them."""
     rows = sorted(rows, key=lambda row: row.key)  # one order in all transactions: no deadlock
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)
             select * from unnest(%s::int[], %s::int[], %s::text[], %s::bigint[], %s::bytea[])
@@ -123,7 +123,7 @@ def insert_keys(rows: Sequence[Ready]) -> set[Key]:
         return set(cursor.fetchall())
 
 
-def _keys(rows: Sequence[Ready]) -> list[str]:
+def _keys(rows: Sequence[ReadyRow]) -> list[str]:
     """Person, type and external id of the rows, an array each."""
     return [
         _array([str(row.person_id) for row in rows]),
@@ -146,7 +146,7 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 
 
-def copy(rows: Sequence[Ready], source: Source, moment: datetime) -> None:
+def copy_activities(rows: Sequence[ReadyRow], source: Source, moment: datetime) -> None:
     """Write the rows, recorded at `moment`."""
     recorded_at = moment.isoformat()
     user = source.user_id if source.user_id is not None else r"\N"
@@ -154,14 +154,14 @@ def copy(rows: Sequence[Ready], source: Source, moment: datetime) -> None:
     tail = f"{int(source.channel)}\t{user}\t{origin}\n"
     lines = [
         f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at}\t{recorded_at}"
-        f"\t{escaped(row.primary_value)}\t{escaped(row.attributes)}\t{tail}"
+        f"\t{escape_for_copy(row.primary_value)}\t{escape_for_copy(row.attributes)}\t{tail}"
         for row in rows
     ]
     with connection.cursor() as cursor, cursor.copy(COPY) as copying:
         copying.write("".join(lines))
 
 
-def escaped(text: str | None) -> str:
+def escape_for_copy(text: str | None) -> str:
     if text is None:
         return r"\N"
     # hardly any text has one of them, and searching is quicker than translating

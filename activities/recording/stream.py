@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
-from activities.recording.rows import NewActivity, Status
+from activities.recording.rows import NewActivity, RecordStatus
 from people.core.codes import Code
-from people.core.errors import Problem, fault
+from people.core.errors import Problem, problem_json
 from people.core.source import Source
 from people.datatypes import exact_json
 from people.datatypes.parsing import is_blank
@@ -29,7 +29,7 @@ SPOOL_BYTES = 1024 * 1024
 # refusals are reported one by one in this many bytes plus the size of the lines; after that by runs of lines
 DETAILED_BYTES = 1024 * 1024
 
-_WORDS = {status: status.encode() for status in Status}
+_WORDS = {status: status.encode() for status in RecordStatus}
 
 Reader = Callable[[int], bytes]
 # from a parsed line to the activity to record, or to the problems of its structure
@@ -37,14 +37,14 @@ Translate = Callable[[Any], NewActivity | list[Problem]]
 
 
 @dataclass(slots=True)
-class Line:
+class StreamLine:
     """One line that is not blank: its number from 1, and its text; None for a line over the limit."""
 
     number: int
     text: bytes | None
 
 
-def record(read: Reader, source: Source, translate: Translate, key: str = "") -> IO[bytes]:
+def record_stream(read: Reader, source: Source, translate: Translate, key: str = "") -> IO[bytes]:
     """Record every line that `read` returns; return the outcomes as NDJSON, rewound, ending with their sums.
 
     Where refusals would take much more space than the lines, consecutive refusals are reported in one line.
@@ -54,11 +54,11 @@ def record(read: Reader, source: Source, translate: Translate, key: str = "") ->
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115 (the reply closes it)
     counts: Counter[str] = Counter()
     refusals = Refusals(DETAILED_BYTES)
-    for chunk in _chunks(lines(read)):
+    for chunk in _chunks(read_lines(read)):
         refusals.remaining_bytes += sum(len(line.text or b"") for line in chunk)
         spool.write(_record_chunk(chunk, source, translate, key, counts, refusals))
     spool.write(refusals.run())
-    total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in Status}}
+    total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in RecordStatus}}
     spool.write(orjson.dumps({"summary": total}) + b"\n")
     spool.seek(0)
     return spool
@@ -75,7 +75,7 @@ class Refusals:
     def tell(self, number: int, problems: Any) -> bytes:
         """The reply for a refused line; empty where the line joins a run."""
         if self.remaining_bytes > 0:
-            text = exact_json.dumps({"line": number, **refused(problems)}, str) + b"\n"
+            text = exact_json.dump_exact_json({"line": number, **refusal_as_dict(problems)}, str) + b"\n"
             self.remaining_bytes -= len(text)
             return self.run() + text
         self.first, self.last = self.first or number, number
@@ -86,13 +86,13 @@ class Refusals:
         if not self.first:
             return b""
         message = _("Refused, like the lines before; send it alone to be told why.")
-        problem = fault(Problem(Code.MORE_REFUSED, message))
-        reply = {"line": self.first, "to_line": self.last, "status": str(Status.REFUSED), "errors": [problem]}
+        problem = problem_json(Problem(Code.MORE_REFUSED, message))
+        reply = {"line": self.first, "to_line": self.last, "status": str(RecordStatus.REFUSED), "errors": [problem]}
         self.first = 0
         return orjson.dumps(reply) + b"\n"
 
 
-def lines(read: Reader) -> Iterator[Line]:
+def read_lines(read: Reader) -> Iterator[StreamLine]:
     """The lines of a body that are not blank, at most MAX_LINE of it in memory at once."""
     number, tail, is_skipping = 0, b"", False
     while block := read(READ_BYTES):
@@ -101,17 +101,17 @@ def lines(read: Reader) -> Iterator[Line]:
             number += 1
             if is_skipping:
                 is_skipping = False
-                yield Line(number, None)
+                yield StreamLine(number, None)
             elif text.strip():
-                yield Line(number, text if len(text) <= MAX_LINE else None)
+                yield StreamLine(number, text if len(text) <= MAX_LINE else None)
         if len(tail) > MAX_LINE:
             tail, is_skipping = b"", True
     if is_skipping or tail.strip():
-        yield Line(number + 1, None if is_skipping else tail)
+        yield StreamLine(number + 1, None if is_skipping else tail)
 
 
-def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    chunk: list[Line] = []
+def _chunks(lines: Iterator[StreamLine]) -> Iterator[list[StreamLine]]:
+    chunk: list[StreamLine] = []
     size = 0
     for line in lines:
         chunk.append(line)
@@ -124,18 +124,18 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def _record_chunk(
-    chunk: list[Line], source: Source, translate: Translate, key: str, counts: Counter[str], refusals: Refusals
+    chunk: list[StreamLine], source: Source, translate: Translate, key: str, counts: Counter[str], refusals: Refusals
 ) -> bytes:
     """The outcomes of the lines, one a line; `counts` counts them by status."""
     references: list[Any] = []  # the activity types of lines refused for their structure
     translated = [(line.number, _translate(line, translate, references)) for line in chunk]
     rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
-    outcomes = iter(recorder.record(rows, source))
+    outcomes = iter(recorder.record_activities(rows, source))
     recorder.count_refused(references, source)
     replies = []
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None
-        if outcome is not None and outcome.status is not Status.REFUSED:
+        if outcome is not None and outcome.status is not RecordStatus.REFUSED:
             assert outcome.activity_id is not None
             counts[outcome.status] += 1
             replies.append(refusals.run())
@@ -143,18 +143,18 @@ def _record_chunk(
                 b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id)
             )
         else:
-            counts[Status.REFUSED] += 1
+            counts[RecordStatus.REFUSED] += 1
             problems = row if outcome is None else outcome.problems
             replies.append(refusals.tell(number, problems))
     return b"".join(replies)
 
 
-def _translate(line: Line, translate: Translate, references: list[Any]) -> NewActivity | list[Problem]:
+def _translate(line: StreamLine, translate: Translate, references: list[Any]) -> NewActivity | list[Problem]:
     value: Any = None
     try:
         if line.text is None:
             return _refuse([Problem(Code.TOO_LARGE, _("a line may have at most 1,048,576 bytes"))], value, references)
-        value = exact_json.loads(line.text, mark_repeats=True)
+        value = exact_json.load_exact_json(line.text, mark_repeats=True)
     except exact_json.InvalidJSONError as error:
         return _refuse(
             [Problem(Code.INVALID_JSON, _("the line is not JSON: %(fault)s") % {"fault": error})], value, references
@@ -164,11 +164,11 @@ def _translate(line: Line, translate: Translate, references: list[Any]) -> NewAc
 
 
 def _refuse(problems: Any, value: Any, references: list[Any]) -> Any:
-    references.append(named_type(value))
+    references.append(type_reference(value))
     return problems
 
 
-def named_type(row: Any) -> Any:
+def type_reference(row: Any) -> Any:
     """The activity type of a row that may be any JSON value; None without one."""
     return row.get("activity_type") if isinstance(row, dict) else None
 
@@ -177,12 +177,12 @@ def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:
     return replace(row, external_id=f"{key}:{number}") if key and is_blank(row.external_id) else row
 
 
-def shown(outcome: recording_rows.Outcome) -> dict[str, Any]:
+def outcome_as_dict(outcome: recording_rows.RecordOutcome) -> dict[str, Any]:
     """The outcome of one row, as batches and streams answer it."""
-    if outcome.status is Status.REFUSED:
-        return refused(outcome.problems)
+    if outcome.status is RecordStatus.REFUSED:
+        return refusal_as_dict(outcome.problems)
     return {"status": str(outcome.status), "id": outcome.activity_id}
 
 
-def refused(problems: Any) -> dict[str, Any]:
-    return {"status": str(Status.REFUSED), "errors": [fault(problem) for problem in problems]}
+def refusal_as_dict(problems: Any) -> dict[str, Any]:
+    return {"status": str(RecordStatus.REFUSED), "errors": [problem_json(problem) for problem in problems]}

@@ -26,7 +26,7 @@ def example(field: ActivityField) -> str:
 @register.filter
 def shown_as(field: ActivityField, activity_type: ActivityType) -> str:
     """The field's name, in the active language where the product ships its type."""
-    return labels.shown(field.name, activity_type.is_standard)
+    return labels.localized_name(field.name, activity_type.is_standard)
 
 
 @register.filter

@@ -19,7 +19,7 @@ from people.definitions import kinds
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TypeNames:
     """All names of a type."""
 
     api_name: str
@@ -30,7 +30,7 @@ class Names:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldSpec(kinds.FieldSpec):
+class ActivityFieldSpec(kinds.FieldSpec):
     """One field as an editor defines it."""
 
     is_primary: bool = False
@@ -40,7 +40,7 @@ class FieldSpec(kinds.FieldSpec):
         return not self.is_primary
 
 
-def _primary_problems(fields: Sequence[FieldSpec], activity_type: ActivityType | None) -> list[Problem]:
+def _primary_problems(fields: Sequence[ActivityFieldSpec], activity_type: ActivityType | None) -> list[Problem]:
     """Check that a type has exactly one primary field, which never changes after the first approval."""
     primaries = sum(field.is_primary for field in fields)
     problems: list[Problem] = []
@@ -72,11 +72,11 @@ def _refuse_standard(activity_type: ActivityType) -> None:
 
 ACTIVITY_TYPES = kinds.DefinitionKind(
     model=ActivityType,
-    names=Names,
-    field=FieldSpec,
-    lock=locks.Space.TYPE,
+    names=TypeNames,
+    field=ActivityFieldSpec,
+    lock=locks.LockSpace.TYPE,
     page="admin:activities_activitytype_change",
-    sentences=kinds.Sentences(
+    sentences=kinds.DefinitionSentences(
         gone=gettext_lazy("The activity type does not exist any more."),
         not_deleted=gettext_lazy("The activity type is not deleted."),
         name_taken=gettext_lazy("“%(name)s” is too like a name of the activity type %(other)s."),
@@ -90,7 +90,7 @@ ACTIVITY_TYPES = kinds.DefinitionKind(
     check_fields=_primary_problems,
     refuse_change=_refuse_standard,
 )
-kinds.register(ACTIVITY_TYPES)
+kinds.register_definition_kind(ACTIVITY_TYPES)
 
 EDIT = ACTIVITY_TYPES.right("change")
 APPROVE = ACTIVITY_TYPES.right("approve")

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
-from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.definitions import checks, drafts, lifecycle
@@ -18,7 +18,7 @@ _FIELD = ("api_name", "name", "data_type", "description", "is_primary")
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportedType:
     """Result of one type of a file: "created", "changed" or "unchanged"; and whether it was approved."""
 
     api_name: str
@@ -26,7 +26,7 @@ class Imported:
     is_approved: bool
 
 
-def document(types: Iterable[ActivityType]) -> dict[str, Any]:
+def types_as_document(types: Iterable[ActivityType]) -> dict[str, Any]:
     """The types in the form that `import_types` reads: live versions, or drafts before the first approval."""
     return {"activity_types": [_as_dict(activity_type) for activity_type in types]}
 
@@ -35,11 +35,11 @@ def _as_dict(activity_type: ActivityType) -> dict[str, Any]:
     version = activity_type.shown
     assert version is not None  # every existing type has a live version or a draft
     names = {"api_name": activity_type.api_name} | {name: getattr(version, name) for name in _NAMES[1:]}
-    return names | {"fields": [asdict(field) for field in drafts.fields_of(version)]}
+    return names | {"fields": [asdict(field) for field in drafts.field_specs(version)]}
 
 
 @transaction.atomic
-def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool = False) -> list[Imported]:
+def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool = False) -> list[ImportedType]:
     """Create the types of a document, or change drafts to match; all of them or none.
 
     Importing the same document again changes nothing. Raises `RejectedError`, its paths starting with the type.
@@ -53,46 +53,47 @@ def import_types(content: Any, by: Any, *, approve: bool = False, dry_run: bool 
     return results
 
 
-def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> Imported:
+def _import_one(entry: dict[str, Any], by: Any, approve: bool) -> ImportedType:
     names, fields = _parse(entry)
     # only a possible API name is looked up: `create` raises the problem of any other
     candidates = ActivityType.objects.custom().existing() if checks.API_NAME.fullmatch(names.api_name) else None
     activity_type = candidates.filter(api_name=names.api_name).first() if candidates is not None else None
     try:
         if activity_type is None:
-            activity_type, change = lifecycle.create(ACTIVITY_TYPES, names, fields, by), "created"
+            activity_type, change = lifecycle.create_definition(ACTIVITY_TYPES, names, fields, by), "created"
         else:
             change = _bring_up_to_date(activity_type, names, fields, by)
         activity_type = ActivityType.objects.get(pk=activity_type.pk)
         if approve and activity_type.draft_id:
-            lifecycle.approve(activity_type, by)
-            return Imported(names.api_name, change, True)
+            lifecycle.approve_draft(activity_type, by)
+            return ImportedType(names.api_name, change, True)
     except RejectedError as refusal:
         raise RejectedError(*(problem.under(names.api_name or "?") for problem in refusal.problems)) from None
-    return Imported(names.api_name, change, False)
+    return ImportedType(names.api_name, change, False)
 
 
-def _bring_up_to_date(activity_type: ActivityType, names: Names, fields: list[FieldSpec], by: Any) -> str:
+def _bring_up_to_date(activity_type: ActivityType, names: TypeNames, fields: list[ActivityFieldSpec], by: Any) -> str:
     version = activity_type.draft or activity_type.live
     assert version is not None
     new_values = {name: getattr(names, name) for name in _NAMES[1:]}
     changes = {name: value for name, value in new_values.items() if value != getattr(version, name)}
     if changes:
-        drafts.edit(activity_type, by, **changes)
-    if fields != drafts.fields_of(version):
-        drafts.set_fields(activity_type, fields, by)
+        drafts.edit_draft_names(activity_type, by, **changes)
+    if fields != drafts.field_specs(version):
+        drafts.set_draft_fields(activity_type, fields, by)
         return "changed"
     return "changed" if changes else "unchanged"
 
 
-def _parse(entry: dict[str, Any]) -> tuple[Names, list[FieldSpec]]:
+def _parse(entry: dict[str, Any]) -> tuple[TypeNames, list[ActivityFieldSpec]]:
     fields = entry.get("fields")
     if not isinstance(fields, list) or not all(isinstance(field, dict) for field in fields):
         raise RejectedError(
             Problem(Code.MISSING_VALUE, _("A type needs a list “fields”."), (str(entry.get("api_name", "?")),))
         )
-    return Names(**_texts(entry, _NAMES)), [
-        FieldSpec(**_texts(field, _FIELD[:4]) | {"is_primary": field.get("is_primary") is True}) for field in fields
+    return TypeNames(**_texts(entry, _NAMES)), [
+        ActivityFieldSpec(**_texts(field, _FIELD[:4]) | {"is_primary": field.get("is_primary") is True})
+        for field in fields
     ]
 
 

@@ -192,13 +192,13 @@ DOUBLING = {
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class NamesProposal:
     api_name: str
     filter_name: str
     trigger_name: str
 
 
-def propose(name: str, language: str = "en") -> Proposal:
+def propose_names(name: str, language: str = "en") -> NamesProposal:
     """Proposed API name, filter name and trigger name of a type called `name`; empty for an empty name.
 
     Only a first word that is a known verb is inflected; a name of another kind ("Order Completed", "Webinar
@@ -207,12 +207,12 @@ def propose(name: str, language: str = "en") -> Proposal:
     """
     words = name.split()
     if not words:
-        return Proposal("", "", "")
+        return NamesProposal("", "", "")
     inflected = _inflected([word.lower() for word in words], language)
     in_past, in_present = (
         [" ".join([_like(words[0], verb), *words[1:]]) for verb in inflected] if inflected else [" ".join(words)] * 2
     )
-    return Proposal(api_name(name), in_past, in_present)
+    return NamesProposal(propose_api_name(name), in_past, in_present)
 
 
 def _inflected(words: Sequence[str], language: str) -> tuple[str, str] | None:
@@ -222,7 +222,7 @@ def _inflected(words: Sequence[str], language: str) -> tuple[str, str] | None:
             return conjugated
         if words[0] in NOUN_OR_VERB | ALSO_SPANISH or name_proposals_es.is_participle(words[-1]):
             return None
-    return (past(words[0]), present(words[0])) if _begins_with_verb(words) else None
+    return (past_tense(words[0]), present_tense(words[0])) if _begins_with_verb(words) else None
 
 
 def _begins_with_verb(words: Sequence[str]) -> bool:
@@ -244,7 +244,7 @@ def _is_participle(word: str) -> bool:
     return word in PARTICIPLES or (len(word) > 4 and word.endswith("ed") and not word.endswith("eed"))
 
 
-def api_name(name: str) -> str:
+def propose_api_name(name: str) -> str:
     """`name` in camel case with plain letters and digits only: "Depósito: Check 2" is "depositoCheck2"."""
     plain = "".join(letter for letter in normalize("NFKD", name) if not combining(letter))
     words = re.findall(r"[A-Za-z0-9]+", plain)
@@ -255,7 +255,7 @@ def api_name(name: str) -> str:
     return start + "".join(word[0].upper() + word[1:] for word in rest)
 
 
-def past(verb: str) -> str:
+def past_tense(verb: str) -> str:
     """The simple past of an English verb in lower case."""
     if verb in IRREGULAR:
         return IRREGULAR[verb]
@@ -270,7 +270,7 @@ def past(verb: str) -> str:
     return verb + "ed"
 
 
-def present(verb: str) -> str:
+def present_tense(verb: str) -> str:
     """The third person singular of an English verb in lower case."""
     if verb in PRESENT:
         return PRESENT[verb]
@@ -299,7 +299,7 @@ def _like(original: str, word: str) -> str:
     return word[0].upper() + word[1:] if original[:1].isupper() else word
 
 
-def alike(name: str, others: Iterable[str], limit: int = 3) -> list[str]:
+def similar_names(name: str, others: Iterable[str], limit: int = 3) -> list[str]:
     """The names among `others` that are so similar to `name` that they may mean the same, the most similar first."""
     keys = {" ".join(re.findall(r"\w+", other.lower())): other for other in others}
     return [keys[key] for key in get_close_matches(" ".join(re.findall(r"\w+", name.lower())), keys, limit, 0.8)]

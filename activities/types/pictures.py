@@ -10,18 +10,18 @@ from activities.models import ActivityType
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
-from people.core.permissions import require
+from people.core.permissions import require_permission
 
 EDIT = "activities.change_activitytype"
 
 
 @transaction.atomic
-def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) -> None:
+def set_picture(activity_type: ActivityType, by: Any, icon: str, colour: int | None) -> None:
     """Set the icon of the type and its colour of the palette; empty and None: as proposed from its name.
 
     Raises `RejectedError` for an unknown icon or colour, and for a standard type.
     """
-    require(by, EDIT)
+    require_permission(by, EDIT)
     if icon and not icons.is_icon(icon):
         raise RejectedError(bad_value(Code.INVALID, _("one of the icons on offer"), icon, "icon"))
     if colour is not None and not 0 <= colour < icons.COLOURS:
@@ -33,4 +33,4 @@ def depict(activity_type: ActivityType, by: Any, icon: str, colour: int | None) 
         )
     locked_type.icon, locked_type.colour = icon, colour
     locked_type.save(update_fields=["icon", "colour", "updated_at"])
-    audit.note(by, locked_type, "changed", what="icon, colour")
+    audit.write_audit_entry(by, locked_type, "changed", what="icon, colour")

@@ -198,13 +198,13 @@ def _install(number: int) -> None:
     )
 
 
-def called(term: str) -> list[int]:
+def find_standard_types(term: str) -> list[int]:
     """Ids of the standard types with a name, in the active language, that contains every word of `term`."""
-    query = words.Wanted.of(term)
+    query = words.SearchTerms.of(term)
     return [
         number
         for number, names in TYPES.items()
-        if query and query.is_in(*(labels.shown(name, True) for name in names[1:4]))
+        if query and query.is_in(*(labels.localized_name(name, True) for name in names[1:4]))
     ]
 
 

@@ -16,7 +16,7 @@ class TemplateField:
 
 
 @dataclass(frozen=True, slots=True)
-class Template:
+class TypeTemplate:
     """Initial values of the wizard, with a description of their use."""
 
     name: Any
@@ -26,20 +26,20 @@ class Template:
 
 
 _Field = TemplateField
-TEMPLATES: Mapping[str, Template] = {
-    "webinar": Template(
+TEMPLATES: Mapping[str, TypeTemplate] = {
+    "webinar": TypeTemplate(
         _("Attend Webinar"),
         _("Somebody attended one of your webinars, live or recorded."),
         "videocam",
         (_Field(_("Webinar"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Live"), "boolean")),
     ),
-    "event": Template(
+    "event": TypeTemplate(
         _("Attend Event"),
         _("Somebody came to an event of yours: a fair, a dinner, an open day."),
         "event",
         (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),
     ),
-    "purchase": Template(
+    "purchase": TypeTemplate(
         _("Make Purchase"),
         _("Somebody bought something: what, for how much, under which order."),
         "shopping_cart",
@@ -50,25 +50,25 @@ TEMPLATES: Mapping[str, Template] = {
             _Field(_("Order number"), "string"),
         ),
     ),
-    "trial": Template(
+    "trial": TypeTemplate(
         _("Start Trial"),
         _("Somebody began to try your product."),
         "hourglass_top",
         (_Field(_("Plan"), "string"), _Field(_("Days"), "integer"), _Field(_("Ends on"), "date")),
     ),
-    "call": Template(
+    "call": TypeTemplate(
         _("Have Call"),
         _("Somebody of your team spoke with them on the phone."),
         "call",
         (_Field(_("Subject"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Outcome"), "string")),
     ),
-    "support_case": Template(
+    "support_case": TypeTemplate(
         _("Open Support Case"),
         _("Somebody asked for help."),
         "support_agent",
         (_Field(_("Subject"), "string"), _Field(_("Priority"), "string"), _Field(_("Link to the case"), "link")),
     ),
-    "course": Template(
+    "course": TypeTemplate(
         _("Complete Course"),
         _("Somebody completed a course or one of its parts."),
         "school",

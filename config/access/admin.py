@@ -20,7 +20,7 @@ from unfold.forms import AdminOwnPasswordChangeForm
 from config.access.models import ApiClient
 from config.access.sign_in import passwords
 from config.access.sign_in import views as sign_in_views
-from config.access.sign_in.sessions import signed_in
+from config.access.sign_in.sessions import signed_in_user
 from config.access.users import limits, rights
 
 LIBRARIES = ("account", "mfa", "socialaccount", "axes")
@@ -42,8 +42,8 @@ class OwnPassword(PasswordChangeView):
     success_url = reverse_lazy("mfa_index")
 
     def form_valid(self, form: Any) -> HttpResponse:
-        user, password = signed_in(self.request), form.cleaned_data["new_password1"]
-        passwords.change(user, password, user, keep=self.request.session.session_key)
+        user, password = signed_in_user(self.request), form.cleaned_data["new_password1"]
+        passwords.change_password(user, password, user, keep=self.request.session.session_key)
         update_session_auth_hash(self.request, user)
         messages.success(self.request, _("Your password is changed; elsewhere you are signed out."))
         return redirect(self.get_success_url())
@@ -62,7 +62,7 @@ class RoleRightsField(forms.ModelMultipleChoiceField):
     """Rights as check boxes, labelled in the reader's language."""
 
     def label_from_instance(self, obj: Any) -> str:
-        return rights.label(obj)
+        return rights.right_label(obj)
 
 
 @admin.register(Group)
@@ -72,11 +72,11 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     filter_horizontal = ()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        within = obj is None or limits.roles_within(request.user).filter(pk=obj.pk).exists()
+        within = obj is None or limits.roles_grantable_by(request.user).filter(pk=obj.pk).exists()
         return super().has_change_permission(request, obj) and within
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        within = obj is None or limits.roles_within(request.user).filter(pk=obj.pk).exists()
+        within = obj is None or limits.roles_grantable_by(request.user).filter(pk=obj.pk).exists()
         return super().has_delete_permission(request, obj) and within
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
@@ -85,9 +85,13 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
             return super().formfield_for_manytomany(db_field, request, **options)
         role_id = request.resolver_match.kwargs.get("object_id", "") if request.resolver_match else ""
         of_role = Q(group=int(role_id)) if str(role_id).isdecimal() and len(str(role_id)) < 10 else Q(pk=None)
-        offered = Permission.objects.filter(rights.offered_rows() | of_role).select_related("content_type").distinct()
+        offered = (
+            Permission.objects.filter(rights.offered_rights_condition() | of_role)
+            .select_related("content_type")
+            .distinct()
+        )
         if not request.user.is_superuser:
-            offered = offered.filter(pk__in=limits.own_rights(request.user).values("pk"))
+            offered = offered.filter(pk__in=limits.granted_rights(request.user).values("pk"))
         options |= {"queryset": offered, "form_class": RoleRightsField, "widget": forms.CheckboxSelectMultiple}
         return super().formfield_for_manytomany(db_field, request, **options)
 

@@ -20,12 +20,12 @@ class AccessConfig(AppConfig):
         from config.access.users import roles
 
         # after every app: the rights of all of them exist only once the last one is migrated
-        post_migrate.connect(roles.install_after_migration)
-        client_personal_data.register()
-        user_logged_in.connect(sessions.begin)
-        factors.authenticator_added.connect(mfa.note_added)
-        factors.authenticator_removed.connect(mfa.note_removed)
-        factors.authenticator_reset.connect(mfa.note_renewed)
+        post_migrate.connect(roles.install_roles)
+        client_personal_data.register_personal_data()
+        user_logged_in.connect(sessions.begin_session)
+        factors.authenticator_added.connect(mfa.note_factor_added)
+        factors.authenticator_removed.connect(mfa.note_factor_removed)
+        factors.authenticator_reset.connect(mfa.note_codes_renewed)
         factors.authentication_failed.connect(sign_in_audit.note_wrong_code)
         sign_in_complete.connect(sign_in_audit.note_success)
         user_logged_out.connect(sign_in_audit.note_end)

@@ -16,8 +16,8 @@ KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token exp
 @app.periodic(cron="41 * * * *")
 @app.task(queueing_lock="tidy access", lock="tidy access", pass_context=False)
 def tidy(timestamp: int) -> None:
-    idempotency.forget_old()
-    client_failures.forget_old()
+    idempotency.delete_expired_replies()
+    client_failures.delete_old_failures()
     ApiToken.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
     CallCount.objects.filter(window__lt=timestamp // api_throttling.WINDOW_SECONDS - 60).delete()
 
@@ -25,4 +25,4 @@ def tidy(timestamp: int) -> None:
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="tell failing clients", lock="tell failing clients", pass_context=False)
 def tell_of_failing_clients(timestamp: int) -> None:
-    client_failures.tell()
+    client_failures.notify_owners_of_failures()

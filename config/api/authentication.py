@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from config.api.errors import BEARER
-from people.core.permissions import require
+from people.core.permissions import require_permission
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -40,5 +40,5 @@ class HasNamedRight(BasePermission):
             return True
         right = view.rights[action]
         if right is not None:
-            require(request.user, right)
+            require_permission(request.user, right)
         return True

@@ -90,18 +90,18 @@ def add_surroundings(document: Json, request: Any) -> None:
     base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
     document["servers"] = [{"url": base or "/", "description": "This installation."}]
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
-    used = {tag for _path, operation in operations(document) for tag in operation.get("tags", ())}
+    used = {tag for _path, operation in iterate_operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
     schemas = document["components"]["schemas"]
-    for path, operation in operations(document):
+    for path, operation in iterate_operations(document):
         for parameter in operation.get("parameters", ()):
             parameter["description"] = parameter.get("description") or _parameter_description(parameter, path)
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if body and "$ref" in body.get("schema", {}) and "examples" not in body:
-            body["example"] = example(body["schema"], schemas)
+            body["example"] = example_value(body["schema"], schemas)
 
 
-def operations(document: Json) -> Iterator[tuple[str, Json]]:
+def iterate_operations(document: Json) -> Iterator[tuple[str, Json]]:
     """Path and operation of every method in the document."""
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
@@ -122,7 +122,7 @@ def _parameter_description(parameter: Json, path: str) -> str:
     return f"Only where {words} {LOOKUPS[suffix]}."
 
 
-def example(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
+def example_value(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
     """A valid value of the schema: its own example, a telling one by the member's name, else the simplest."""
     if "$ref" in schema:
         schema = schemas[schema["$ref"].rpartition("/")[2]]
@@ -137,7 +137,7 @@ def example(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:
         return VALUES[name]
     for choice in ("oneOf", "anyOf", "allOf"):
         if choice in schema:
-            return example(schema[choice][0], schemas, name)
+            return example_value(schema[choice][0], schemas, name)
     return _simplest_value(schema, schemas, name)
 
 
@@ -149,9 +149,9 @@ def _simplest_value(schema: Json, schemas: Mapping[str, Json], name: str) -> Any
         # without "text", an alternative of "rules"
         writable = [member for member in members if not members[member].get("readOnly") and member != "text"]
         names = schema.get("required") or writable[:SHOWN_MEMBERS]
-        return {member: example(members[member], schemas, member) for member in names}
+        return {member: example_value(members[member], schemas, member) for member in names}
     if kind == "array":
-        return [example(schema["items"], schemas, name.removesuffix("s"))]
+        return [example_value(schema["items"], schemas, name.removesuffix("s"))]
     if kind in {"integer", "number"}:
         return max(schema.get("minimum", 1), 1)
     if kind == "boolean":

@@ -27,8 +27,8 @@ from people.core.errors import (
     RejectedError,
     TooLargeError,
     UnauthorizedError,
-    fault,
-    sentences,
+    joined_messages,
+    problem_json,
 )
 from people.datatypes import exact_json
 
@@ -133,7 +133,7 @@ class ProblemResponse(HttpResponse):
     problem_code = "error"
 
 
-def unforeseen() -> Problem:
+def unexpected_error_problem() -> Problem:
     """The problem of an unexpected error, without its details."""
     return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
 
@@ -144,16 +144,16 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
     request = context.get("request")
     renderer = getattr(request, "accepted_renderer", None)
     content_type = CONTENT_TYPE if getattr(renderer, "format", "json") == "json" else None
-    reply = ProblemReply(body(status, problems), status, headers=headers, content_type=content_type)
+    reply = ProblemReply(problem_document(status, problems), status, headers=headers, content_type=content_type)
     if problems:
         reply.problem_code = problems[0].code
     return reply
 
 
-def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
+def problem_response(status: int, *problems: Problem, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An error response outside of views: middleware, unknown addresses."""
     reply = ProblemResponse(
-        exact_json.dumps(body(status, problems), str),
+        exact_json.dump_exact_json(problem_document(status, problems), str),
         status=status,
         content_type=CONTENT_TYPE,
         headers=dict(headers or {}),
@@ -163,18 +163,18 @@ def respond(status: int, *problems: Problem, headers: Mapping[str, str] | None =
     return reply
 
 
-def refusal(error: RejectedError) -> HttpResponse:
+def rejection_response(error: RejectedError) -> HttpResponse:
     """The error response of a rejected request."""
-    return respond(status_of(error), *error.problems, headers=_headers(error))
+    return problem_response(error_status(error), *error.problems, headers=_headers(error))
 
 
 @csrf_exempt
 def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResponse:
     """404 for all other addresses of the API."""
-    return respond(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
+    return problem_response(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
-def status_of(error: RejectedError) -> int:
+def error_status(error: RejectedError) -> int:
     """The HTTP status of an error: by its class, else by its code, else 422."""
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
     if by_class is None and error.code in GONE and not error.problems[0].path:
@@ -182,7 +182,7 @@ def status_of(error: RejectedError) -> int:
     return by_class or STATUS_BY_CODE.get(error.code, 422)
 
 
-def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
+def problem_document(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
     """The problem document; `errors` has one entry per problem."""
     problems = list(problems)
     in_query = status == 400
@@ -192,14 +192,14 @@ def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
         "title": str(TITLES.get(status, status)),
         "status": status,
         "code": code,
-        "detail": sentences(problems[:3]),
-        "errors": [fault(problem, in_query) for problem in problems],
+        "detail": joined_messages(problems[:3]),
+        "errors": [problem_json(problem, in_query) for problem in problems],
     }
 
 
 def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
     if isinstance(error, RejectedError):
-        return status_of(error), list(error.problems), _headers(error)
+        return error_status(error), list(error.problems), _headers(error)
     if isinstance(error, RequestDataTooBig):
         return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))], {}
     if isinstance(error, Http404):
@@ -211,9 +211,9 @@ def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Prob
     if isinstance(error, exceptions.APIException):
         return error.status_code, [_framework_problem(error)], _headers_of_framework(error, request)
     logger.exception("native API request failed", exc_info=error)
-    if outage := outages.outage(error):
+    if outage := outages.find_outage(error):
         return 503, [Problem(outage.code, str(outage.message))], {"Retry-After": str(outage.retry_after)}
-    return 500, [unforeseen()], {}
+    return 500, [unexpected_error_problem()], {}
 
 
 def _framework_problem(error: exceptions.APIException) -> Problem:

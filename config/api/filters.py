@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django_filters.rest_framework import DjangoFilterBackend
 
 from people.core.codes import Code
-from people.core.errors import BadQueryError, Problem, show
+from people.core.errors import BadQueryError, Problem, quoted_value
 from people.rest.filters import NOT_FILTERS
 
 LIST_PARAMETERS = NOT_FILTERS
@@ -38,7 +38,7 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
     """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known`."""
-    unknown = [show(name) for name in request.query_params if name not in allowed]
+    unknown = [quoted_value(name) for name in request.query_params if name not in allowed]
     if unknown:
         raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_SHOWN]))
 

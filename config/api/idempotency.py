@@ -21,7 +21,7 @@ from config.access.models import IdempotentReply
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import BadQueryError, ConflictError, GoneError, Problem, UnprocessableError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.rest.viewsets import PERSON_IDS
 from smartlists.webhooks import secrets as webhook_secrets
 
@@ -32,7 +32,7 @@ SEALED = "Sealed-Under"  # among the kept headers: the name of the key
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 
 
-def key_of(request: HttpRequest) -> str | None:
+def idempotency_key_of(request: HttpRequest) -> str | None:
     """The request's key without optional quotes, None without the header. Raises `BadQueryError` for an invalid key."""
     header = request.headers.get("Idempotency-Key")
     if header is None:
@@ -46,7 +46,9 @@ def key_of(request: HttpRequest) -> str | None:
     return key
 
 
-def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequest], HttpResponse]) -> HttpResponse:
+def reply_once(
+    request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequest], HttpResponse]
+) -> HttpResponse:
     """The reply to `request`: a new one, kept in the transaction of its effect, or the kept one.
 
     Raises `ConflictError` while the first request is running, `UnprocessableError` when the key was used for another
@@ -71,7 +73,7 @@ def once(request: HttpRequest, caller: str, key: str, answer: Callable[[HttpRequ
     return reply
 
 
-def forget_old() -> int:
+def delete_expired_replies() -> int:
     """Delete the expired replies; returns their number."""
     oldest = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
     return IdempotentReply.objects.filter(created_at__lte=oldest).delete()[0]
@@ -79,7 +81,7 @@ def forget_old() -> int:
 
 def _try_lock(caller: str, key: str) -> bool:
     with connection.cursor() as cursor:
-        number = locks.key(locks.Space.IDEMPOTENCY, locks.number_of(caller, key))
+        number = locks.lock_key(locks.LockSpace.IDEMPOTENCY, locks.lock_number(caller, key))
         cursor.execute("select pg_try_advisory_xact_lock(%s)", [number])
         return bool(cursor.fetchone()[0])
 
@@ -92,7 +94,7 @@ def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
         raise GoneError(Problem(Code.REPLY_ERASED, _("The request was done. Its reply was erased with a person.")))
     headers, body = dict(kept.headers), bytes(kept.body)
     if key_name := headers.pop(SEALED, ""):
-        body = webhook_secrets.unseal(key_name, body)
+        body = webhook_secrets.unseal_secret(key_name, body)
     return HttpResponse(body, status=kept.status, headers={**headers, "Idempotent-Replay": "true"})
 
 
@@ -106,14 +108,14 @@ def _require_right(request: HttpRequest) -> None:
     right = getattr(getattr(view, "cls", None), "rights", {}).get(actions.get((request.method or "").lower()))
     if right is not None:
         holder = getattr(request, "holder", None)
-        require(request.user if holder is None else holder.user, right)
+        require_permission(request.user if holder is None else holder.user, right)
 
 
 def _keep(request: HttpRequest, reply: HttpResponse, caller: str, key: str, digest: bytes) -> None:
     headers, body = {name: reply[name] for name in KEPT_HEADERS if name in reply}, reply.content
     data = getattr(reply, "data", None)
     if isinstance(data, Mapping) and SECRETS & data.keys():
-        headers[SEALED], body = webhook_secrets.seal(body)
+        headers[SEALED], body = webhook_secrets.seal_secret(body)
     IdempotentReply.objects.update_or_create(
         caller=caller,
         key=key,

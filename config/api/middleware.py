@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from config.access.clients import failures as client_failures
 from config.access.clients import tokens
-from config.access.clients.tokens import Holder
+from config.access.clients.tokens import TokenHolder
 from config.api import errors as api_errors
 from config.api import idempotency
 from config.api import throttling as api_throttling
@@ -51,20 +51,22 @@ class NativeApiMiddleware:
             holder, fault = _holder(request)
             request.holder = holder  # type: ignore[attr-defined]
             caller = _caller(request, holder)
-            allowance = api_throttling.count(caller)
+            allowance = api_throttling.count_call(caller)
             allowance.require()
             if fault is not None:
                 raise fault
             _bound_body(request)
             reply = self._answer(request, caller)
         except api_throttling.TooManyRequestsError as error:
-            reply = api_errors.respond(429, *error.problems)
+            reply = api_errors.problem_response(429, *error.problems)
         except RejectedError as error:
-            reply = api_errors.refusal(error)
+            reply = api_errors.rejection_response(error)
         except RequestDataTooBig:
-            reply = api_errors.respond(413, _too_large())
+            reply = api_errors.problem_response(413, _too_large())
         except UnreadablePostError:
-            reply = api_errors.respond(400, Problem(Code.INCOMPLETE_BODY, _("The body ended before its time.")))
+            reply = api_errors.problem_response(
+                400, Problem(Code.INCOMPLETE_BODY, _("The body ended before its time."))
+            )
         _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value
@@ -75,17 +77,17 @@ class NativeApiMiddleware:
     def _answer(self, request: HttpRequest, caller: str) -> HttpResponse:
         if request.method not in idempotency.METHODS:
             return self.get_response(request)
-        key = request.idempotency_key = idempotency.key_of(request)  # type: ignore[attr-defined]
+        key = request.idempotency_key = idempotency.idempotency_key_of(request)  # type: ignore[attr-defined]
         if key is None or caller.startswith("address:") or request.content_type in STREAMS:
             return self.get_response(request)
-        return idempotency.once(request, caller, key, self.get_response)
+        return idempotency.reply_once(request, caller, key, self.get_response)
 
 
 def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
     """Count a failed call of an API client, for its developer. Failures of users are not counted: they see them."""
     holder = getattr(request, "holder", None)
     if reply.status_code >= 400 and holder is not None and holder.client is not None:
-        client_failures.count(
+        client_failures.count_failed_call(
             holder.user.pk, Channel.API, request, getattr(reply, "problem_code", str(reply.status_code))
         )
 
@@ -95,24 +97,24 @@ def _check_address(request: HttpRequest) -> None:
         raise RejectedError(Problem(Code.ADDRESS_TOO_LONG, _("At most 8,192 bytes of address are taken.")))
 
 
-def _holder(request: HttpRequest) -> tuple[Holder | None, UnauthorizedError | None]:
+def _holder(request: HttpRequest) -> tuple[TokenHolder | None, UnauthorizedError | None]:
     scheme, _blank, text = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         return None, None
-    holder = tokens.holder_of(text.strip())
+    holder = tokens.token_holder(text.strip())
     if holder is None:
         message = _("The token is unknown, revoked or over. Get a new one.")
         return None, UnauthorizedError(Problem(Code.INVALID_TOKEN, message))
-    tokens.note_use(holder)
-    log_formats.name(user=holder.user.pk, client=holder.client.pk if holder.client else None)
+    tokens.note_token_use(holder)
+    log_formats.add_log_ids(user=holder.user.pk, client=holder.client.pk if holder.client else None)
     return holder, None
 
 
-def _caller(request: HttpRequest, holder: Holder | None) -> str:
+def _caller(request: HttpRequest, holder: TokenHolder | None) -> str:
     if holder is not None:
         return holder.caller
     user: Any = getattr(request, "user", None)
-    return f"user:{user.pk}" if user is not None and user.is_authenticated else api_throttling.address_of(request)
+    return f"user:{user.pk}" if user is not None and user.is_authenticated else api_throttling.anonymous_caller(request)
 
 
 def _bound_body(request: HttpRequest) -> None:

@@ -180,7 +180,7 @@ class BearerExtension(OpenApiAuthenticationExtension):
         return [{"oauth2": [right] if right else []}, {"bearer": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
-        scopes = {right: right for right in client_editing.known_rights()}
+        scopes = {right: right for right in client_editing.grantable_rights()}
         flow = {"tokenUrl": "/api/v1/oauth/token", "scopes": scopes}
         return [
             {"type": "oauth2", "description": "Client credentials.", "flows": {"clientCredentials": flow}},
@@ -193,7 +193,7 @@ def complete_document(result: dict[str, Any], generator: Any, request: Any, publ
     schemas = result.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
     schemas.update(_rules_schemas())
-    schemas.update(openapi.typed_schemas())
+    schemas.update(openapi.activity_type_schemas())
     for schema in schemas.values():
         if schema.get("description") in _INHERITED:
             del schema["description"]
@@ -254,7 +254,9 @@ def _component(reference: dict[str, str]) -> str:
 
 def _rules_schemas() -> dict[str, Any]:
     """The JSON Schema of rules, with its definitions as components."""
-    whole = json.loads(json.dumps(rules_schema.document()).replace('"#/$defs/', '"#/components/schemas/Rules.'))
+    whole = json.loads(
+        json.dumps(rules_schema.rules_json_schema()).replace('"#/$defs/', '"#/components/schemas/Rules.')
+    )
     parts = whole.pop("$defs")
     whole.pop("$schema")
     return {"Rules": whole, **{f"Rules.{name}": part for name, part in parts.items()}}

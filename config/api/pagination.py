@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
 from people.core.codes import Code
-from people.core.errors import BadQueryError, NotFoundError, Problem, bad_value, show
+from people.core.errors import BadQueryError, NotFoundError, Problem, bad_value, quoted_value
 
 DEFAULT_SIZE, MAX_SIZE = 100, 1_000
 
@@ -66,7 +66,9 @@ class KeysetPagination(BasePagination):
 
     def bad_cursor(self) -> NotFoundError:
         message = _("There is no such page: this cursor is not one of this list, in this order.")
-        return NotFoundError(Problem(Code.BAD_CURSOR, message, (), "", show(self.request.query_params["cursor"])))
+        return NotFoundError(
+            Problem(Code.BAD_CURSOR, message, (), "", quoted_value(self.request.query_params["cursor"]))
+        )
 
     def ordering(self) -> str:
         ordering = self.request.query_params.get("ordering", self.view.orderings[0])

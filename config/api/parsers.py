@@ -20,7 +20,7 @@ class ExactJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
         try:
-            return exact_json.loads(stream.read(), mark_repeats=True)
+            return exact_json.load_exact_json(stream.read(), mark_repeats=True)
         except exact_json.InvalidJSONError as error:
             raise ParseError(_("The body is not JSON: %(fault)s") % {"fault": error}, Code.INVALID_JSON) from None
 
@@ -32,12 +32,12 @@ class ExactJSONRenderer(BaseRenderer):
     render_style = "binary"
 
     def render(self, data: Any, accepted_media_type: Any = None, renderer_context: Any = None) -> bytes:
-        return b"" if data is None else dump(data)
+        return b"" if data is None else dump_exact_json(data)
 
 
-def dump(data: Any) -> bytes:
+def dump_exact_json(data: Any) -> bytes:
     """JSON text: amounts as numbers with all digits, dates as text."""
-    return exact_json.dumps(data, _exact_value)
+    return exact_json.dump_exact_json(data, _exact_value)
 
 
 def _exact_value(value: Any) -> Any:
@@ -55,7 +55,7 @@ class PageRenderer(BrowsableAPIRenderer):
         return ExactJSONRenderer()
 
     def get_content(self, renderer: Any, data: Any, accepted_media_type: str | None, renderer_context: Any) -> str:
-        return "" if data is None else exact_json.dumps(data, _exact_value, orjson.OPT_INDENT_2).decode()
+        return "" if data is None else exact_json.dump_exact_json(data, _exact_value, orjson.OPT_INDENT_2).decode()
 
     def show_form_for_method(self, view: Any, method: str, request: Any, obj: Any) -> bool:
         return False

@@ -46,7 +46,7 @@ class Allowance:
             raise TooManyRequestsError(Problem(Code.TOO_MANY_CALLS, message, (), str(self.limit), str(self.used)))
 
 
-def seconds_left(caller: str, limit: int) -> int:
+def seconds_until_allowed(caller: str, limit: int) -> int:
     """Seconds until the next minute for a caller with `limit` or more calls in this one, else 0."""
     now = int(time.time())
     with connection.cursor() as cursor:
@@ -57,7 +57,7 @@ def seconds_left(caller: str, limit: int) -> int:
     return WINDOW_SECONDS - now % WINDOW_SECONDS if row and row[0] >= limit else 0
 
 
-def count(caller: str, limit: int | None = None) -> Allowance:
+def count_call(caller: str, limit: int | None = None) -> Allowance:
     """Count one call of `caller`, in one statement."""
     now = int(time.time())
     with connection.cursor() as cursor:
@@ -72,6 +72,6 @@ def count(caller: str, limit: int | None = None) -> Allowance:
     return Allowance(limit or settings.API_CALLS_PER_MINUTE, used, WINDOW_SECONDS - now % WINDOW_SECONDS)
 
 
-def address_of(request: HttpRequest) -> str:
+def anonymous_caller(request: HttpRequest) -> str:
     """The caller of unauthenticated requests: their IP address."""
-    return f"address:{client_address.address_of(request)}"
+    return f"address:{client_address.request_address(request)}"

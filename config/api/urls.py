@@ -49,7 +49,7 @@ urlpatterns = [
     re_path(r"^v1/[\s\S]*$", api_errors.not_found),
     path(
         "docs/",
-        api_views.for_readers_of_docs(
+        api_views.docs_access_required(
             SpectacularSwaggerSplitView.as_view(url_name="openapi", title="Custom Activities")
         ),
         name="api-docs",

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 
-def for_readers_of_docs(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def docs_access_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """Decorate `view` to require a sign-in, unless API_DOCS_PUBLIC is set."""
     signed_in = login_required(view)
 
@@ -24,7 +24,7 @@ def for_readers_of_docs(view: Callable[..., HttpResponse]) -> Callable[..., Http
     return guarded
 
 
-@for_readers_of_docs
+@docs_access_required
 def guide_page(request: HttpRequest) -> HttpResponse:
     """The guide to the first activity. A test runs the commands of the page."""
     context = {

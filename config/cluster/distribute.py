@@ -59,7 +59,7 @@ _UNDER_WAY: Mapping[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DistributionStep:
     """One transaction of the distribution or its reversal."""
 
     title: str
@@ -67,20 +67,20 @@ class Step:
     is_done: bool
 
 
-def there(parts: int = PARTS) -> Iterator[Step]:
+def distribution_steps(parts: int = PARTS) -> Iterator[DistributionStep]:
     """Yield the steps that distribute the log over the workers in `parts` parts."""
-    unsafe = f"alter database {database()} set citus.enable_unsafe_triggers = on"
-    yield Step("settings", (unsafe,), setting_is("enable_unsafe_triggers=on"))
-    yield Step("functions", [_HOLD, _HELD_HERE, _MARK, *map(_distribute_function, _signatures())], False)
+    unsafe = f"alter database {quoted_database_name()} set citus.enable_unsafe_triggers = on"
+    yield DistributionStep("settings", (unsafe,), has_database_setting("enable_unsafe_triggers=on"))
+    yield DistributionStep("functions", [_HOLD, _HELD_HERE, _MARK, *map(_distribute_function, _signatures())], False)
     first, *others = tables.DISTRIBUTED
     yield _distribution(first, f"shard_count => {parts}, colocate_with => 'none'")
     for table in others:
         yield _distribution(table, f"colocate_with => '{first}'")
-    yield Step("parts that can be asked", _PARTS, "log_part" in distributed())
-    yield Step("statistics", [f"analyze {table}" for table in tables.DISTRIBUTED], False)
+    yield DistributionStep("parts that can be asked", _PARTS, "log_part" in distributed_tables())
+    yield DistributionStep("statistics", [f"analyze {table}" for table in tables.DISTRIBUTED], False)
 
 
-def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
+def run_steps(steps: Iterator[DistributionStep], track: Callable[[str], None]) -> int:
     """Run the steps that are not done, each with a commit; return their number."""
     count = 0
     for step in steps:
@@ -98,7 +98,7 @@ def run(steps: Iterator[Step], track: Callable[[str], None]) -> int:
     return count
 
 
-def refusals() -> list[str]:
+def distribution_obstacles() -> list[str]:
     """Return the obstacles to distributing the installation, each with its remedy."""
     version = _value("select current_setting('server_version_num')::int / 10000")
     citus = _value("select extversion from pg_extension where extname = 'citus'")
@@ -111,7 +111,7 @@ def refusals() -> list[str]:
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return ["migrations are missing: python manage.py migrate"]
-    return [*_node_problems(version, citus), *_table_problems(), *of_sessions()]
+    return [*_node_problems(version, citus), *_table_problems(), *session_problems()]
 
 
 def _node_problems(version: int, citus: str) -> Iterator[str]:
@@ -146,11 +146,11 @@ _SERVER_DESCRIPTION = """select format('PostgreSQL %s, Citus %s, %s, lower(É) =
 
 
 def _table_problems() -> Iterator[str]:
-    yield from tables.problems()
-    yield from of_owners()
+    yield from tables.schema_problems()
+    yield from owner_problems()
 
 
-def of_owners() -> Iterator[str]:
+def owner_problems() -> Iterator[str]:
     """Yield a problem if the database role may not replace the tables."""
     strangers = _value(
         """select string_agg(relname, ', ') from pg_class where relname = any(%s) and relkind = 'r'
@@ -161,7 +161,7 @@ def of_owners() -> Iterator[str]:
         yield f"{strangers} belong to another role: run this as their owner"
 
 
-def of_sessions() -> Iterator[str]:
+def session_problems() -> Iterator[str]:
     """Yield a problem if other sessions are connected: they would continue with an outdated schema."""
     others = _value(
         """select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
@@ -171,9 +171,9 @@ def of_sessions() -> Iterator[str]:
         yield f"{others} other connections: stop web and worker, they would wait, and go on with a wrong picture"
 
 
-def _distribution(table: str, options: str) -> Step:
+def _distribution(table: str, options: str) -> DistributionStep:
     guards = _UNDER_WAY.get(table, {})
-    return Step(
+    return DistributionStep(
         f"{table} is distributed",
         [
             *_drop_triggers(table, guards),
@@ -181,7 +181,7 @@ def _distribution(table: str, options: str) -> Step:
             f"select truncate_local_data_after_distributing_table('{table}')",
             *guards.values(),
         ],
-        table in distributed(),
+        table in distributed_tables(),
     )
 
 
@@ -189,16 +189,16 @@ def _drop_triggers(table: str, guards: Mapping[str, str]) -> list[str]:
     return [f"drop trigger {name} on {table}" for name in guards]
 
 
-def distributed() -> set[str]:
+def distributed_tables() -> set[str]:
     """Return the tables that the cluster has distributed."""
-    if not has_extension():
+    if not has_citus():
         return set()
     with connection.cursor() as cursor:
         cursor.execute("select logicalrelid::text from pg_dist_partition where partmethod = 'h'")
         return {name for (name,) in cursor.fetchall()}
 
 
-def has_extension() -> bool:
+def has_citus() -> bool:
     """Return whether the database is a part of a cluster."""
     return bool(_value("select to_regclass('pg_catalog.pg_dist_partition') is not null"))
 
@@ -219,12 +219,12 @@ def _distribute_function(signature: str) -> str:
     return f"select create_distributed_function('{signature}')"
 
 
-def database() -> str:
+def quoted_database_name() -> str:
     """The database's name, quoted for a statement."""
     return connection.ops.quote_name(str(connection.settings_dict["NAME"]))
 
 
-def setting_is(text: str) -> bool:
+def has_database_setting(text: str) -> bool:
     """Return whether the database itself has this setting."""
     return bool(
         _value(

@@ -13,11 +13,11 @@ _GUARDS = """select count(*) from pg_trigger where tgrelid = '%s'::regclass and 
     and tgenabled in ('O', 'A')"""
 
 
-def examine() -> tuple[str, str]:
+def examine_cluster() -> tuple[str, str]:
     """Return the state of the cluster and the remedy, which is empty if all is well."""
     if not citus.is_distributed():
         return "activities are on this server", ""
-    state, advice = of_workers()
+    state, advice = examine_workers()
     if advice:
         return state, advice
     if unguarded := _unguarded_tables():
@@ -25,7 +25,7 @@ def examine() -> tuple[str, str]:
     return f"{state}, every part has its guards", ""
 
 
-def of_workers() -> tuple[str, str]:
+def examine_workers() -> tuple[str, str]:
     """Return the number of workers or their problem, and the remedy, which is empty if all is well."""
     with connection.cursor() as cursor:
         cursor.execute(

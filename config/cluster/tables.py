@@ -17,7 +17,7 @@ FUNCTIONS = ("activity_digest", "table_beside")
 REPLACED = ("activity_insert_holds_high_water",)
 
 
-def problems() -> list[str]:
+def schema_problems() -> list[str]:
     """Return the obstacles to distributing the schema, one line each."""
     return [problem for check, sql in _CHECKS.items() for problem in _problems_of(check, sql)]
 

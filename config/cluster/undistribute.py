@@ -30,41 +30,41 @@ _SEQUENCES = """select s.relname from pg_class s join pg_depend d on d.objid = s
     where s.relkind = 'S' and d.refobjid = %(table)s::regclass order by 1"""
 
 
-def steps() -> Iterator[distribute.Step]:
+def undistribution_steps() -> Iterator[distribute.DistributionStep]:
     """Yield the steps that move the log to the coordinator; each is built after the previous one has run."""
-    yield distribute.Step(
-        "parts that can be asked", ("drop table if exists log_part",), "log_part" not in distribute.distributed()
+    yield distribute.DistributionStep(
+        "parts that can be asked", ("drop table if exists log_part",), "log_part" not in distribute.distributed_tables()
     )
     for table in reversed(tables.DISTRIBUTED):
         yield _undistribution(table)
-    yield distribute.Step("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
-    yield distribute.Step(
+    yield distribute.DistributionStep("functions", (f"drop function if exists {', '.join(FUNCTIONS)}",), False)
+    yield distribute.DistributionStep(
         "settings",
-        (f"alter database {distribute.database()} reset citus.enable_unsafe_triggers",),
-        not distribute.setting_is("enable_unsafe_triggers=on"),
+        (f"alter database {distribute.quoted_database_name()} reset citus.enable_unsafe_triggers",),
+        not distribute.has_database_setting("enable_unsafe_triggers=on"),
     )
 
 
-def refusals() -> Iterator[str]:
+def undistribution_obstacles() -> Iterator[str]:
     """Yield the obstacles to moving the log back, each with its remedy."""
-    if not distribute.has_extension():
+    if not distribute.has_citus():
         yield "this database has no extension citus: its log is here"
         return
-    if distribute.distributed():
-        state, advice = health.of_workers()
+    if distribute.distributed_tables():
+        state, advice = health.examine_workers()
         if advice:
             yield f"{state}: {advice}"
-    yield from distribute.of_owners()
-    yield from distribute.of_sessions()
+    yield from distribute.owner_problems()
+    yield from distribute.session_problems()
 
 
-def _undistribution(table: str) -> distribute.Step:
+def _undistribution(table: str) -> distribute.DistributionStep:
     title = f"{table} is here"
-    if table not in distribute.distributed():
-        return distribute.Step(title, (), True)
+    if table not in distribute.distributed_tables():
+        return distribute.DistributionStep(title, (), True)
     here = f"{table}_here"
     sequences = {name: name.replace(table, here, 1) for name in _catalog_texts(_SEQUENCES, table)}
-    return distribute.Step(
+    return distribute.DistributionStep(
         title,
         [
             f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the renaming

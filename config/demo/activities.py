@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 from activities.types import name_proposals
-from activities.types.definition import FieldSpec, Names
+from activities.types.definition import ActivityFieldSpec, TypeNames
 
 SEED = 2112
 DAYS = 365
@@ -20,8 +20,8 @@ class DemoField:
     name: Text
     data_type: str = "string"
 
-    def spec(self, language: str, is_primary: bool = False) -> FieldSpec:
-        return FieldSpec(self.api_name, self.name[language], self.data_type, "", is_primary)
+    def spec(self, language: str, is_primary: bool = False) -> ActivityFieldSpec:
+        return ActivityFieldSpec(self.api_name, self.name[language], self.data_type, "", is_primary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class DemoType:
     values: Callable[[random.Random, date], Sequence[Any]] = lambda chance, day: ()
     in_next_version: Sequence[DemoField] = ()
 
-    def names(self, api_name: str, language: str) -> Names:
-        proposal = name_proposals.propose(self.name[language], language)
-        return Names(
+    def names(self, api_name: str, language: str) -> TypeNames:
+        proposal = name_proposals.propose_names(self.name[language], language)
+        return TypeNames(
             api_name, self.name[language], proposal.filter_name, proposal.trigger_name, self.description[language]
         )
 
-    def specs(self, language: str) -> list[FieldSpec]:
+    def specs(self, language: str) -> list[ActivityFieldSpec]:
         return [field.spec(language, is_primary=not place) for place, field in enumerate(self.fields)]
 
 
@@ -157,7 +157,7 @@ class DemoActivity:
     values: Sequence[Any]
 
 
-def activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[DemoActivity]:
+def demo_activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[DemoActivity]:
     """Yield activities until the end of `last_day`, in working hours of `zone`; a few people have most of them."""
     chance = random.Random(f"{SEED} {demo_type.name['en']}")
     weights = [chance.paretovariate(1.6) for _person in range(people)]

@@ -17,8 +17,8 @@ from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity
 from activities.types.definition import ACTIVITY_TYPES
 from config.demo import manifest as demo_manifest
-from config.demo.activities import LISTS, TYPES, DemoType, activities
-from config.demo.people import people
+from config.demo.activities import LISTS, TYPES, DemoType, demo_activities
+from config.demo.people import demo_people
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
@@ -32,7 +32,9 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from smartlists.rules.text import language
 
-audit.describe({"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))})
+audit.register_actions(
+    {"demo_loaded": (1, gettext_lazy("Loaded the demo: %(people)s people, %(activities)s activities"))}
+)
 
 KEY = "demo-{number}"  # external ids, which identify the demo's activities
 
@@ -48,12 +50,12 @@ class Loaded:
 @transaction.atomic
 def load_demo(by: Any) -> Loaded:
     """Load all of the demo or nothing. Raises `RejectedError` (`demo_is_there`) if it is loaded already."""
-    locks.take([locks.key(locks.Space.PEOPLE)])
-    if demo_manifest.current() is not None:
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
+    if demo_manifest.current_manifest() is not None:
         raise RejectedError(Problem(Code.DEMO_IS_THERE, _("The demo is there already.")))
-    language_code = installation.current().language
+    language_code = installation.current_installation().language
     source = Source(Channel.COMMAND, by.pk if by else None)
-    outcomes = upsert.upsert(list(people()), source, action=upsert.Action.DUPLICATE)
+    outcomes = upsert.upsert_people(list(demo_people()), source, action=upsert.UpsertAction.DUPLICATE)
     person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id]
     types: dict[str, ActivityType] = {}
     count = 0
@@ -62,10 +64,12 @@ def load_demo(by: Any) -> Loaded:
         types[api_name] = activity_type = _make_type(api_name, demo_type, language_code, by)
         count += _record(activity_type, demo_type, person_ids, numbers, source)
         if demo_type.in_next_version:
-            drafts.add_fields(activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by)
+            drafts.add_draft_fields(
+                activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by
+            )
     lists = [_make_list(name[language_code], text, types, by) for name, text in LISTS]
     loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count)
-    demo_manifest.note_loaded(by, loaded)
+    demo_manifest.note_demo_loaded(by, loaded)
     return loaded
 
 
@@ -75,11 +79,11 @@ def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) 
     free = next(
         name for number in itertools.count(1) if (name := f"{api_name}{number if number > 1 else ''}") not in existing
     )
-    activity_type = lifecycle.create(
+    activity_type = lifecycle.create_definition(
         ACTIVITY_TYPES, demo_type.names(free, language_code), demo_type.specs(language_code), by
     )
     if demo_type.number:
-        lifecycle.approve(activity_type, by)
+        lifecycle.approve_draft(activity_type, by)
     return activity_type
 
 
@@ -87,9 +91,9 @@ def _make_list(name: str, text: str, types: Mapping[str, ActivityType], by: Any)
     """Create a smart list with that name, or with the first free number after it; the worker evaluates it."""
     candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
     free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
-    rules = language.parse(text.format(**{name: row.api_name for name, row in types.items()}), Catalogue())
-    smart_list = list_editing.create(free, rules, by)
-    stored_evaluations.request(smart_list, by)
+    rules = language.parse_rules_text(text.format(**{name: row.api_name for name, row in types.items()}), Catalogue())
+    smart_list = list_editing.create_smart_list(free, rules, by)
+    stored_evaluations.request_evaluation(smart_list, by)
     return smart_list
 
 
@@ -100,7 +104,7 @@ def _record(
     numbers: "itertools.count[int]",
     source: Source,
 ) -> int:
-    yesterday = installation.local(timezone.now()).date() - timedelta(days=1)
+    yesterday = installation.to_local_time(timezone.now()).date() - timedelta(days=1)
     names = [field.api_name for field in demo_type.fields]
     rows = [
         NewActivity(
@@ -111,10 +115,10 @@ def _record(
             list(zip(names[1:], activity.values[1:], strict=True)),
             KEY.format(number=next(numbers)),
         )
-        for activity in activities(demo_type, len(person_ids), yesterday, installation.zone())
+        for activity in demo_activities(demo_type, len(person_ids), yesterday, installation.installation_zone())
     ]
-    outcomes = recorder.record(rows, source)
-    refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.Status.REFUSED), None)
+    outcomes = recorder.record_activities(rows, source)
+    refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED), None)
     if refused is not None:
         raise RejectedError(*refused.problems)
     return len(outcomes)

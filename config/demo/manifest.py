@@ -13,7 +13,7 @@ from people.core.models import Installation
 LOADED, REMOVED = "demo_loaded", "demo_removed"
 
 
-def current() -> Mapping[str, Any] | None:
+def current_manifest() -> Mapping[str, Any] | None:
     """Return the ids of the loaded demo (`person_ids`, `type_ids`, `list_ids`); None if there is no demo."""
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Installation), change_message__startswith='{"action": "demo_'
@@ -23,10 +23,10 @@ def current() -> Mapping[str, Any] | None:
     return details if details.get("action") == LOADED else None
 
 
-def note_loaded(by: Any, loaded: Any) -> None:
-    audit.note(
+def note_demo_loaded(by: Any, loaded: Any) -> None:
+    audit.write_audit_entry(
         by,
-        installation.current(),
+        installation.current_installation(),
         LOADED,
         people=len(loaded.person_ids),
         activities=loaded.activities,
@@ -36,5 +36,7 @@ def note_loaded(by: Any, loaded: Any) -> None:
     )
 
 
-def note_removed(by: Any, removed: Any) -> None:
-    audit.note(by, installation.current(), REMOVED, people=removed.people, activities=removed.activities)
+def note_demo_removed(by: Any, removed: Any) -> None:
+    audit.write_audit_entry(
+        by, installation.current_installation(), REMOVED, people=removed.people, activities=removed.activities
+    )

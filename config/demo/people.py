@@ -120,7 +120,7 @@ COUNTRIES = (
 )
 
 
-def people() -> Iterator[Mapping[str, Any]]:
+def demo_people() -> Iterator[Mapping[str, Any]]:
     """Yield the values of each person by API name. E-mail addresses are unique; some fields are empty."""
     chance = random.Random(SEED)
     for number in range(1, NUMBER + 1):
@@ -130,7 +130,7 @@ def people() -> Iterator[Mapping[str, Any]]:
         yield {
             "first_name": first,
             "last_name": last.replace("-", " "),
-            "email": f"{latin(first)}.{latin(last)}{number}@{latin(company)}.example",
+            "email": f"{latin_letters(first)}.{latin_letters(last)}{number}@{latin_letters(company)}.example",
             "company": company,
             "industry": chance.choice(INDUSTRIES) if chance.random() < 0.8 else "",
             "title": chance.choice(TITLES) if chance.random() < 0.7 else "",
@@ -143,7 +143,7 @@ def people() -> Iterator[Mapping[str, Any]]:
         }
 
 
-def latin(name: str) -> str:
+def latin_letters(name: str) -> str:
     """Return `name` for an e-mail address: in lower-case ASCII letters only."""
     spelling = LATIN.get(name, name).lower()
     spelling = "".join(LATIN.get(letter, letter) for letter in normalize("NFKD", spelling))

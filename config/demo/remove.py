@@ -22,7 +22,9 @@ from people.privacy import erasure
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
-audit.describe({"demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities"))})
+audit.register_actions(
+    {"demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities"))}
+)
 
 
 @dataclass(slots=True)
@@ -43,19 +45,19 @@ def remove_demo(by: Any) -> Removed:
     team's lists or activities uses. Raises `RejectedError` (`no_demo`) if no demo is loaded, and
     `NotAllowedError`.
     """
-    locks.take([locks.key(locks.Space.PEOPLE)])
-    loaded = demo_manifest.current()
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
+    loaded = demo_manifest.current_manifest()
     if loaded is None:
         raise RejectedError(Problem(Code.NO_DEMO, _("There is no demo to remove.")))
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
-        _delete_if_unused(smart_list, list_editing.delete, by, removed)
-    removed.activities = retention.correct(_activities_of(loaded["type_ids"]), by)
+        _delete_if_unused(smart_list, list_editing.delete_smart_list, by, removed)
+    removed.activities = retention.correct_activities(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
         _delete_type(activity_type, by, removed)
-    demo_manifest.note_removed(by, removed)
+    demo_manifest.note_demo_removed(by, removed)
     return removed
 
 
@@ -74,7 +76,7 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
     )
     removable = [person for person in erasable if person.pk not in own]
     if removable:
-        erasure.erase([person.pk for person in removable], by, source)
+        erasure.erase_people([person.pk for person in removable], by, source)
     if own:
         removed.kept.append(_("%(count)s people have activities of your own and stay.") % {"count": len(own)})
     return len(removable)
@@ -84,7 +86,7 @@ def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None
     if Activity.objects.filter(activity_type_id=activity_type.pk).exists():
         removed.kept.append(_("%(name)s has activities of your own and stays.") % {"name": activity_type})
         return
-    removed.types += _delete_if_unused(activity_type, lifecycle.delete, by, removed)
+    removed.types += _delete_if_unused(activity_type, lifecycle.delete_definition, by, removed)
 
 
 def _delete_if_unused(thing: Any, delete: Callable[[Any, Any], None], by: Any, removed: Removed) -> bool:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
 
-from config.client_address import address_of
+from config.client_address import request_address
 
 
 def is_operator(request: HttpRequest) -> bool:
@@ -14,7 +14,7 @@ def is_operator(request: HttpRequest) -> bool:
     return _has_token(request) or _has_address(request) or request.user.is_superuser
 
 
-def refusal(request: HttpRequest) -> HttpResponse | None:
+def operator_refusal(request: HttpRequest) -> HttpResponse | None:
     """Return None for operators. Others get 401 if a token is set, else 404."""
     if is_operator(request):
         return None
@@ -36,7 +36,7 @@ def _has_address(request: HttpRequest) -> bool:
     if not settings.METRICS_ALLOW:
         return False
     try:
-        address = ip_address(address_of(request))
+        address = ip_address(request_address(request))
     except ValueError:  # a Unix socket has none
         return False
     return any(address in ip_network(network, strict=False) for network in settings.METRICS_ALLOW)

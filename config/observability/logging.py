@@ -70,12 +70,12 @@ class JsonFormatter(logging.Formatter):
         return json.dumps({name: value for name, value in entry.items() if value not in ("", None)}, default=str)
 
 
-def name(**numbers: int | None) -> None:
+def add_log_ids(**numbers: int | None) -> None:
     """Add `user` and `client` to every log line until the request or job ends."""
     _context.set({**_context.get(), **numbers})
 
 
-def name_job(call_next: Callable[[], Any], context: Any, _worker: Any) -> Any:
+def add_job_log_ids(call_next: Callable[[], Any], context: Any, _worker: Any) -> Any:
     """Add the job's id and task to every log line of a job (a middleware of the worker)."""
     mark = _context.set({"job": context.job.id, "task": context.job.task_name})
     try:

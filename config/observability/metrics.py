@@ -25,8 +25,8 @@ from people.core.metrics import SUM, Labels, Measure
 PREFIX = "custom_activities"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-REQUESTS = metrics.counter("requests", "Requests by route and status.", "method", "route", "status")
-REQUEST_SECONDS = metrics.histogram(
+REQUESTS = metrics.register_counter("requests", "Requests by route and status.", "method", "route", "status")
+REQUEST_SECONDS = metrics.register_histogram(
     "request_seconds", "From the request to the first byte of its answer, by route.", "route"
 )
 
@@ -51,18 +51,18 @@ class MetricsMiddleware:
         return response
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def metrics_response(request: HttpRequest) -> HttpResponse:
     """Return all metrics in the requested format. While the database is unavailable, only this fact."""
-    refusal = observability_access.refusal(request)
+    refusal = observability_access.operator_refusal(request)
     if refusal is not None:
         return refusal
     registry = CollectorRegistry()
-    registry.register(Numbers())
+    registry.register(MetricsCollector())
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     return HttpResponse(encode(registry), content_type=content_type)
 
 
-class Numbers(Collector):
+class MetricsCollector(Collector):
     """All metrics, read at each collection."""
 
     def collect(self) -> Iterator[Metric]:
@@ -79,9 +79,9 @@ class Numbers(Collector):
 
 
 def _stored_metrics() -> Iterator[Metric]:
-    metrics.flush()
+    metrics.flush_metrics()
     names = _names()
-    for measure, by_labels in metrics.totals().items():
+    for measure, by_labels in metrics.metric_totals().items():
         family = HistogramMetricFamily if measure.bounds else CounterMetricFamily
         metric: Any = family(f"{PREFIX}_{measure.name}", measure.says, labels=measure.labels)
         for labels, parts in sorted(by_labels.items()):

@@ -31,7 +31,7 @@ TIMEOUT = Outage(Code.TIMEOUT, _("This took too long and was stopped. Ask for le
 UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. Try again in a moment."), 5)
 
 
-def outage(error: BaseException | None) -> Outage | None:
+def find_outage(error: BaseException | None) -> Outage | None:
     """Return the outage that caused an exception; None for any other error."""
     if isinstance(error, OperationalError | InterfaceError):
         error = error.__cause__

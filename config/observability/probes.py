@@ -17,24 +17,24 @@ from people.core.maintenance import Upkeep
 Values = Mapping[str, float]  # by the value of the label; by "" without a label
 
 
-def rows(statement: str, *values: Any) -> list[tuple]:
+def fetch_rows(statement: str, *values: Any) -> list[tuple]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return cursor.fetchall()
 
 
-def row(statement: str, *values: Any) -> tuple:
-    return rows(statement, *values)[0]
+def fetch_row(statement: str, *values: Any) -> tuple:
+    return fetch_rows(statement, *values)[0]
 
 
-def age(moment: datetime | None) -> float:
+def seconds_since(moment: datetime | None) -> float:
     """Seconds since `moment`; 0 for None."""
     return 0.0 if moment is None else max(0.0, (timezone.now() - moment).total_seconds())
 
 
-def jobs() -> Values:
+def jobs_by_state() -> Values:
     """Jobs by state: waiting (due now), running, failed (within a day)."""
-    waiting, running, failed = row(
+    waiting, running, failed = fetch_row(
         """select count(*) filter (where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now()),
             count(*) filter (where j.status = 'doing'),
             count(*) filter (where j.status = 'failed' and exists (
@@ -47,39 +47,39 @@ def jobs() -> Values:
 
 def oldest_job() -> datetime | None:
     """The time since which the oldest job has been waiting."""
-    return row(
+    return fetch_row(
         """select min(greatest(e.at, j.scheduled_at)) from procrastinate_jobs j
         join procrastinate_events e on e.job_id = j.id and e.type = 'deferred'
         where j.status = 'todo' and coalesce(j.scheduled_at, now()) <= now()"""
     )[0]
 
 
-def worker_beat() -> datetime | None:
+def worker_heartbeat() -> datetime | None:
     """The time of the last heartbeat of a worker."""
-    return row("select max(last_heartbeat) from procrastinate_workers")[0]
+    return fetch_row("select max(last_heartbeat) from procrastinate_workers")[0]
 
 
 def oldest_transaction() -> datetime | None:
     """The start of the longest running transaction, except the present one."""
-    return row(
+    return fetch_row(
         """select min(xact_start) from pg_stat_activity
         where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()"""
     )[0]
 
 
-def last_id() -> int:
-    return row("select case when is_called then last_value else 0 end from activity_id_seq")[0]
+def last_activity_id() -> int:
+    return fetch_row("select case when is_called then last_value else 0 end from activity_id_seq")[0]
 
 
-def mark_lag() -> int:
+def high_water_lag() -> int:
     """Number of ids by which the high-water mark is behind the log: readers wait for at most that many."""
-    newest = last_id()
+    newest = last_activity_id()
     return max(0, newest - log_reader.high_water_mark())
 
 
-def mark_held_since() -> datetime | None:
+def high_water_held_since() -> datetime | None:
     """The start of the recording transaction that holds the high-water mark back."""
-    return row(
+    return fetch_row(
         """select min(a.xact_start) from pg_locks l join pg_stat_activity a on a.pid = l.pid
         where l.locktype = 'advisory' and l.objsubid = 1 and l.classid::bigint >> 24 = 3 and l.granted
           and l.database = (select oid from pg_database where datname = current_database())"""
@@ -88,20 +88,20 @@ def mark_held_since() -> datetime | None:
 
 def rollup_lag() -> int:
     """Number of ids by which the counts for charts are behind the high-water mark."""
-    counted = row("select coalesce(max(last_id), 0) from log_position where name = %s", rollup.NAME)[0]
+    counted = fetch_row("select coalesce(max(last_id), 0) from log_position where name = %s", rollup.NAME)[0]
     return max(0, log_reader.high_water_mark() - counted)
 
 
 def database_bytes() -> int:
-    return row("select pg_database_size(current_database())")[0]
+    return fetch_row("select pg_database_size(current_database())")[0]
 
 
-def connections() -> tuple[int, int]:
+def connection_counts() -> tuple[int, int]:
     """Number of open connections, and their maximum."""
-    return row("select count(*), current_setting('max_connections')::int from pg_stat_activity")
+    return fetch_row("select count(*), current_setting('max_connections')::int from pg_stat_activity")
 
 
-def free_bytes(place: Path | str | None = None) -> tuple[int, int]:
+def disk_space(place: Path | str | None = None) -> tuple[int, int]:
     """Free and total bytes of the disk of `place`, which need not exist yet; by default of DATA_DIR's."""
     folder = Path(place or settings.DATA_DIR)
     while not folder.exists():
@@ -110,7 +110,7 @@ def free_bytes(place: Path | str | None = None) -> tuple[int, int]:
     return usage.free, usage.total
 
 
-def backup() -> Upkeep | None:
+def last_backup() -> Upkeep | None:
     """The last backup by the product's own command."""
     return Upkeep.objects.filter(name=Upkeep.BACKUP).first()
 
@@ -120,35 +120,43 @@ def _single_value(look: Callable[[], float]) -> Callable[[], Values]:
 
 
 def _backup_age() -> Values:
-    last = backup()
-    return {"": age(last.done_at)} if last else {}
+    last = last_backup()
+    return {"": seconds_since(last.done_at)} if last else {}
 
 
 # name: (help text, name of its label, function that reads it)
 GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
-    "jobs": ("Jobs of the queue: waiting, running, failed within a day.", "state", jobs),
-    "oldest_job_seconds": ("How long the oldest job has waited.", "", _single_value(lambda: age(oldest_job()))),
+    "jobs": ("Jobs of the queue: waiting, running, failed within a day.", "state", jobs_by_state),
+    "oldest_job_seconds": (
+        "How long the oldest job has waited.",
+        "",
+        _single_value(lambda: seconds_since(oldest_job())),
+    ),
     "worker_silent_seconds": (
         "Since the last sign of life of a worker.",
         "",
-        _single_value(lambda: age(worker_beat())),
+        _single_value(lambda: seconds_since(worker_heartbeat())),
     ),
-    "log_last_id": ("The last id that was handed out for an activity.", "", _single_value(last_id)),
-    "log_mark_lag_ids": ("How many ids readers of the log are held back.", "", _single_value(mark_lag)),
-    "log_mark_lag_seconds": ("For how long readers are held back.", "", _single_value(lambda: age(mark_held_since()))),
+    "log_last_id": ("The last id that was handed out for an activity.", "", _single_value(last_activity_id)),
+    "log_mark_lag_ids": ("How many ids readers of the log are held back.", "", _single_value(high_water_lag)),
+    "log_mark_lag_seconds": (
+        "For how long readers are held back.",
+        "",
+        _single_value(lambda: seconds_since(high_water_held_since())),
+    ),
     "rollup_lag_ids": ("How many ids the counts for charts are behind the log.", "", _single_value(rollup_lag)),
     "rollup_lag_seconds": (
         "Since the counts for charts last followed the log.",
         "",
-        _single_value(lambda: age(rollup.read_at())),
+        _single_value(lambda: seconds_since(rollup.rollup_read_at())),
     ),
     "database_bytes": ("Size of the database.", "", _single_value(database_bytes)),
-    "database_connections": ("Connections that are open.", "", _single_value(lambda: connections()[0])),
+    "database_connections": ("Connections that are open.", "", _single_value(lambda: connection_counts()[0])),
     "oldest_transaction_seconds": (
         "How long the longest transaction runs.",
         "",
-        _single_value(lambda: age(oldest_transaction())),
+        _single_value(lambda: seconds_since(oldest_transaction())),
     ),
-    "disk_free_bytes": ("Free where DATA_DIR lies.", "", _single_value(lambda: free_bytes()[0])),
+    "disk_free_bytes": ("Free where DATA_DIR lies.", "", _single_value(lambda: disk_space()[0])),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

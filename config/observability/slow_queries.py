@@ -16,7 +16,7 @@ request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
 _log = logging.getLogger("config.observability.slow_queries")
 
 
-def watch() -> None:
+def watch_statements() -> None:
     """Time the statements of every new connection; called when the app starts."""
     connection_created.connect(_watch_connection, dispatch_uid="slow_queries")
 

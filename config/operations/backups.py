@@ -27,7 +27,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from config.postgres.binaries import DatabaseUnavailableError, wheel_binaries
 from people.core.db import citus
 
@@ -48,7 +48,7 @@ class BackupError(Exception):
     """A backup or a restore was not done; the message has the reason and the remedy."""
 
 
-def parameters() -> dict[str, Any]:
+def database_parameters() -> dict[str, Any]:
     """Return the connection parameters of the product's database for PostgreSQL's own programs."""
     connection.ensure_connection()  # starts an embedded server
     django_parameters = connection.get_connection_params()
@@ -59,7 +59,7 @@ def parameters() -> dict[str, Any]:
     }
 
 
-def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
+def take_backup(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
     """Write a backup to `folder`, which must not exist and appears only when complete. Returns the manifest.
 
     Backs up the product's database, or `source`, an installation's database that no other process uses meanwhile.
@@ -68,7 +68,7 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
         raise BackupError(f"{folder} exists already.")
     if source is None and citus.is_distributed():
         raise BackupError("Activities lie on several servers: back up each of them, see docs/scaling.md.")
-    source = source or parameters()
+    source = source or database_parameters()
     part = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
@@ -76,7 +76,7 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
         server.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         (snapshot,) = server.execute("select pg_export_snapshot()").fetchone() or ("",)
         _dump(source, "--format=custom", f"--snapshot={snapshot}", f"--file={part / DUMP}")
-        content = measure(server)
+        content = measure_contents(server)
         head = server.execute(
             "select day::text || ' ' || chain from activity_day where chain is not null order by day desc limit 1"
         ).fetchone()
@@ -95,7 +95,7 @@ def take(folder: Path, source: Parameters | None = None) -> dict[str, Any]:
     return manifest
 
 
-def read(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
     """Return the manifest of a backup with unchanged parts. Raises BackupError for any other folder."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -112,12 +112,12 @@ def read(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def load(folder: Path, target: Parameters, replace: bool = False) -> None:
+def load_backup(folder: Path, target: Parameters, replace: bool = False) -> None:
     """Load the dump into the database `target`, all or nothing, open the gaps, and compare with the manifest.
 
     With `replace` the database's contents are deleted in the same transaction.
     """
-    manifest = read(folder)
+    manifest = read_manifest(folder)
     reading = [_program("pg_restore"), "--no-owner", "--no-privileges", "--file=-", str(folder / DUMP)]
     writing = [_program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
     with tempfile.TemporaryFile() as messages:
@@ -137,19 +137,19 @@ def load(folder: Path, target: Parameters, replace: bool = False) -> None:
             messages.seek(0)
             raise BackupError(f"Nothing was restored: {messages.read().decode(errors='replace').strip()[-2000:]}")
     with psycopg.connect(**target) as server:
-        content = measure(server)
+        content = measure_contents(server)
     for name in ("tables", "activities"):
         if content[name] != manifest[name]:
             raise BackupError(f"What was loaded is not what was dumped: {_difference(content[name], manifest[name])}.")
 
 
-def open_gaps(target: Parameters) -> dict[str, int]:
+def open_id_gaps(target: Parameters) -> dict[str, int]:
     """Continue ids after a gap, as `load` does: for a recovery to an earlier time by PostgreSQL itself."""
     with psycopg.connect(**target) as server, server.cursor() as cursor:
         return {name: cursor.execute(_gap(name, size).encode()).fetchone()[0] for name, size in GAPS.items()}  # type: ignore[index]
 
 
-def is_empty(target: Parameters) -> bool:
+def is_database_empty(target: Parameters) -> bool:
     with psycopg.connect(**target) as server:
         return server.execute("select 1 from pg_tables where schemaname = 'public' limit 1").fetchone() is None
 
@@ -220,7 +220,7 @@ def staged_files(folder: Path, within: Path | None = None) -> Iterator[StagedFil
         yield StagedFiles(folder, Path(scratch))
 
 
-def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
+def measure_contents(server: "psycopg.Connection[Any]") -> dict[str, Any]:
     """Return the database's contents: rows by table, digest of the log, applied migrations, server version."""
     with server.cursor() as cursor:
         cursor.execute("select tablename from pg_tables where schemaname = 'public' order by 1")
@@ -229,7 +229,7 @@ def measure(server: "psycopg.Connection[Any]") -> dict[str, Any]:
             sql.SQL("select {}, count(*) from {}").format(name, sql.Identifier("public", name)) for name in names
         )
         tables = dict(cursor.execute(counts).fetchall()) if names else {}
-        cursor.execute(f"select count(*), coalesce(sum({digest()}), 0) from activity a")
+        cursor.execute(f"select count(*), coalesce(sum({digest_sql()}), 0) from activity a")
         count, total = cursor.fetchone() or (0, 0)
         cursor.execute("select app || '.' || name from django_migrations order by 1")
         migrations = [name for (name,) in cursor.fetchall()]

@@ -18,8 +18,8 @@ from activities.log import rollup, verify
 from activities.models import ActivityDay, LogPosition
 from config.cluster import health
 from config.observability import probes
-from config.observability.probes import row as _row
-from config.observability.probes import rows as _rows
+from config.observability.probes import fetch_row as _row
+from config.observability.probes import fetch_rows as _rows
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -96,7 +96,7 @@ class Finding(checks.CheckMessage):
         return not self.advice
 
 
-def register() -> None:
+def register_checks() -> None:
     """Register every check for `manage.py check --tag doctor --database default`."""
     checks.register(find_faults, TAG)
 
@@ -105,10 +105,10 @@ def find_faults(databases: Collection[str] | None = None, **_more: object) -> li
     """Return the findings that are not well; a system check, which runs only with the database allowed."""
     if DEFAULT_DB_ALIAS not in (databases or ()):
         return []
-    return [finding for finding in examine() if not finding.is_well]
+    return [finding for finding in run_checks() if not finding.is_well]
 
 
-def examine(deep: bool = False) -> Iterator[Finding]:
+def run_checks(deep: bool = False) -> Iterator[Finding]:
     """Run every check; with `deep` also the digests of all closed days, which reads the whole log."""
     for check in (*CHECKS, digests if deep else last_digest):
         try:
@@ -246,7 +246,7 @@ def clock() -> Finding:
 
 def disk() -> Finding:
     places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
-    free = {place: probes.free_bytes(place) for place in sorted(places)}
+    free = {place: probes.disk_space(place) for place in sorted(places)}
     state = "; ".join(
         f"{left / 1024**3:.1f} of {whole / 1024**3:.0f} GiB free at {place}" for place, (left, whole) in free.items()
     )
@@ -259,7 +259,7 @@ def room() -> Finding:
     if not settings.DATABASE_IS_EMBEDDED:
         return Finding("room", "the database's disk is its own server's")
     place = EmbeddedPostgres(Path(settings.DATA_DIR)).location.data
-    free, _whole = probes.free_bytes(place)
+    free, _whole = probes.disk_space(place)
     state = f"{free / 1024**2:,.0f} MB free at {place}"
     return Finding("room", state, "make room on this disk: nothing can be recorded" if free < FLOOR_BYTES else "")
 
@@ -272,7 +272,7 @@ def secret_key() -> Finding:
 
 
 def worker() -> Finding:
-    beat = probes.worker_beat()
+    beat = probes.worker_heartbeat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
         state = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
         return Finding("worker", state, "start it: python manage.py worker (make run does)")
@@ -280,7 +280,7 @@ def worker() -> Finding:
 
 
 def queue() -> Finding:
-    jobs, oldest = probes.jobs(), probes.oldest_job()
+    jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     failed = jobs["failed"]
     state = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
     if oldest is not None and timezone.now() - oldest > JOB_LATE:
@@ -292,14 +292,14 @@ def queue() -> Finding:
 
 def transactions() -> Finding:
     oldest = probes.oldest_transaction()
-    state = f"the longest runs for {_span(oldest)}; readers are {probes.mark_lag():,} ids behind"
+    state = f"the longest runs for {_span(oldest)}; readers are {probes.high_water_lag():,} ids behind"
     if oldest is not None and timezone.now() - oldest > TRANSACTION_LONG:
         return Finding("transactions", state, "look for it in pg_stat_activity: it holds readers of the log back")
     return Finding("transactions", state)
 
 
 def counts() -> Finding:
-    read_at = rollup.read_at()
+    read_at = rollup.rollup_read_at()
     if read_at is None or timezone.now() - read_at > COUNTS_LATE:
         state = "charts have never been counted" if read_at is None else f"charts are {_span(read_at)} behind the log"
         return Finding("counts", state, "start a worker; it catches up by itself")
@@ -321,7 +321,7 @@ def dispatcher() -> Finding:
         return Finding("dispatcher", state, "start it: python manage.py dispatch (make run does)")
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
-    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.lag():,} ids behind")
+    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind")
 
 
 def closed_days() -> Finding:
@@ -344,25 +344,26 @@ def digests() -> Finding:
 
 
 def _digests(since: date | None = None) -> Finding:
-    wrong = verify.verify(since)
+    wrong = verify.verify_log(since)
     if wrong:
         return Finding("digests", "; ".join(map(str, wrong[:5])), "activities were lost or altered: restore a backup")
     return Finding("digests", f"{since} adds up; --deep looks at every day" if since else "every closed day adds up")
 
 
 def registry() -> Finding:
-    unknown = personal_data.unregistered()
+    unknown = personal_data.unregistered_columns()
     if unknown:
         names = ", ".join(f"{table}.{column}" for table, column in sorted(unknown))
         advice = "erase, merge and export pass it by: register it in people.core.personal_data, or drop it"
         return Finding("registry", f"holds ids of people and is not known: {names}", advice)
     return Finding(
-        "registry", f"{len(personal_data.tables())} tables with data of people are known to erase, merge and export"
+        "registry",
+        f"{len(personal_data.registered_tables())} tables with data of people are known to erase, merge and export",
     )
 
 
 def backup() -> Finding:
-    last = probes.backup()
+    last = probes.last_backup()
     if last is None:
         return Finding("backup", "none was taken by manage.py backup; those made by other means are not seen")
     state = f"the last was taken {_span(last.done_at)} ago: {last.says}"
@@ -371,7 +372,7 @@ def backup() -> Finding:
 
 
 def cluster() -> Finding:
-    return Finding("cluster", *health.examine())
+    return Finding("cluster", *health.examine_cluster())
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
@@ -396,5 +397,5 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
 
 
 def _span(moment: datetime | None) -> str:
-    seconds = round(probes.age(moment))
+    seconds = round(probes.seconds_since(moment))
     return f"{seconds} s" if seconds < 120 else f"{seconds // 60:,} min"

@@ -15,7 +15,7 @@ from config.postgres.server import EmbeddedPostgres
 
 
 @dataclass(frozen=True, slots=True)
-class Upgraded:
+class PostgresUpgrade:
     """The result of an upgrade: the old major version, the backup used, and the place of the old data."""
 
     old_major: int
@@ -25,7 +25,9 @@ class Upgraded:
     activities: int
 
 
-def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | None = None) -> Upgraded | None:
+def upgrade_embedded_postgres(
+    data_dir: Path, backup: Path | None = None, old_binaries: Path | None = None
+) -> PostgresUpgrade | None:
     """Upgrade the embedded server of `data_dir` to the wheel's PostgreSQL. Returns None if it has that version.
 
     Loads `backup`, or a new one taken with the old server's binaries (`old_binaries`, or those that are found).
@@ -47,19 +49,19 @@ def upgrade(data_dir: Path, backup: Path | None = None, old_binaries: Path | Non
             if binaries is None:
                 raise DatabaseUnavailableError(_no_binaries(old_major))
             with server.serving(replace(old, binaries=str(binaries))) as source:
-                backups.take(backup, source)
-        manifest = backups.read(backup)
+                backups.take_backup(backup, source)
+        manifest = backups.read_manifest(backup)
         new = replace(
             old, binaries=str(reachable_binaries(old.user)), data=str(Path(old.data).with_name(f"data-{MAJOR}"))
         )
         shutil.rmtree(new.data, ignore_errors=True)  # of an interrupted attempt
         with server.serving(new) as target:
-            backups.load(backup, target)
+            backups.load_backup(backup, target)
         server.move_to(new)
     finally:
         server.stop()
     rows = sum(manifest["tables"].values())
-    return Upgraded(old_major, backup, Path(old.data), rows, manifest["activities"]["count"])
+    return PostgresUpgrade(old_major, backup, Path(old.data), rows, manifest["activities"]["count"])
 
 
 def _no_binaries(major: int) -> str:

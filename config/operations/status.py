@@ -38,7 +38,7 @@ class Item:
     advice: str = ""
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def status_page(request: HttpRequest) -> HttpResponse:
     """Show the current state of the installation."""
     if not request.user.has_perm(RIGHT):
         raise PermissionDenied
@@ -76,9 +76,9 @@ def _product() -> Iterator[Item]:
 
 
 def _database() -> Iterator[Item]:
-    yield Item(_("Server"), f"PostgreSQL {probes.row('show server_version')[0].split()[0]}")
+    yield Item(_("Server"), f"PostgreSQL {probes.fetch_row('show server_version')[0].split()[0]}")
     yield Item(_("Size"), filesizeformat(probes.database_bytes()))
-    used, most = probes.connections()
+    used, most = probes.connection_counts()
     yield Item(
         _("Connections"),
         _("%(used)s of %(most)s") % {"used": used, "most": most},
@@ -89,21 +89,21 @@ def _database() -> Iterator[Item]:
         _("Longest transaction"),
         _since(oldest) or _("none"),
         _("It holds readers of the log back. Look for it in pg_stat_activity.")
-        if probes.age(oldest) > doctor.TRANSACTION_LONG.total_seconds()
+        if probes.seconds_since(oldest) > doctor.TRANSACTION_LONG.total_seconds()
         else "",
     )
-    yield Item(_("Readers of the log are behind by"), _activities(probes.mark_lag()))
+    yield Item(_("Readers of the log are behind by"), _activities(probes.high_water_lag()))
 
 
 def _work() -> Iterator[Item]:
-    beat = probes.worker_beat()
+    beat = probes.worker_heartbeat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
         _("Worker"),
         _ago(beat) or _("no sign of life yet"),
         _("Start it: “python manage.py worker”.") if is_silent else "",
     )
-    jobs, oldest = probes.jobs(), probes.oldest_job()
+    jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
     yield Item(
         _("Jobs waiting"),
@@ -116,7 +116,7 @@ def _work() -> Iterator[Item]:
         number_format(jobs["failed"], force_grouping=True),
         _("See the worker's log for their errors.") if jobs["failed"] else "",
     )
-    counted = rollup.read_at()
+    counted = rollup.rollup_read_at()
     is_behind = counted is None or timezone.now() - counted > doctor.COUNTS_LATE
     yield Item(
         _("Counts for charts"),
@@ -126,7 +126,7 @@ def _work() -> Iterator[Item]:
 
 
 def _keeping() -> Iterator[Item]:
-    free, whole = probes.free_bytes()
+    free, whole = probes.disk_space()
     yield Item(
         _("Disk"),
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
@@ -141,7 +141,7 @@ def _keeping() -> Iterator[Item]:
         _("Take one, and see why none was taken.") if is_old else "",
     )
     yield Item(_("Last rehearsal of a restore"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
-    day, head = doctor.last_closed_day(), verify.head()
+    day, head = doctor.last_closed_day(), verify.chain_head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(
         _("Days of the log closed until"),

@@ -13,7 +13,7 @@ class UnknownTaskError(Exception):
     """This version has no task with that name."""
 
 
-def leave_to_others() -> None:
+def requeue_unknown_jobs() -> None:
     """Return jobs of tasks unknown to this process to the queue."""
     procrastinate_app.current_app.tasks = _KnownOrRetriedTasks(app.tasks)
 

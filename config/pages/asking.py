@@ -9,27 +9,27 @@ from config.access.users import asking, rights
 from people.core.errors import RejectedError
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def help_page(request: HttpRequest) -> HttpResponse:
     """Show the holders of `right`, which the reader lacks at the page `path`; POST notifies them."""
     parameters = request.POST if request.method == "POST" else request.GET
     path = parameters.get("path", "")[:500].partition("?")[0]
-    right = asking.right_of(path, parameters.get("right", "")[:150])
+    right = asking.right_for_page(path, parameters.get("right", "")[:150])
     if request.method == "POST":
         try:
-            notified = asking.ask(request.user, right, path)
+            notified = asking.request_help(request.user, right, path)
         except RejectedError as refusal:
             messages.error(request, refusal.problems[0].message)
         else:
             if notified:
-                messages.success(request, _("Asked: %(names)s") % {"names": asking.in_words(notified)})
+                messages.success(request, _("Asked: %(names)s") % {"names": asking.names_in_words(notified)})
             else:
                 messages.warning(request, _("Nobody else here can do this."))
     context = {
         **admin.site.each_context(request),
         "title": _("Ask somebody who can"),
         "right": right,
-        "what": rights.names([right]).get(right, ""),
-        "holders": asking.in_words(asking.holders(right, request.user)),
+        "what": rights.right_labels([right]).get(right, ""),
+        "holders": asking.names_in_words(asking.users_with_right(right, request.user)),
         "path": path,
         "is_asked": request.method == "POST",
     }

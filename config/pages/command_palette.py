@@ -37,7 +37,7 @@ class Kind:
 def search(request: HttpRequest, term: str) -> list[SearchResult]:
     """Unfold's search callback: returns a few things of each kind that the user may see."""
     term = term.strip()[: words.MAX_LENGTH]
-    query = words.Wanted.of(term)
+    query = words.SearchTerms.of(term)
     if not query or not query.words or not term.isprintable():
         return []
     results = list(islice(_pages(request, query), FEW))
@@ -51,8 +51,8 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 
 
 def _types(term: str) -> Any:
-    matches = words.search(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
-    is_found = Q(pk__in=matches.values("pk")) | Q(pk__in=standard_types.called(term))
+    matches = words.filter_by_words(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
+    is_found = Q(pk__in=matches.values("pk")) | Q(pk__in=standard_types.find_standard_types(term))
     return ActivityType.objects.existing().select_related("live", "draft").filter(is_found).order_by("-pk")
 
 
@@ -63,7 +63,7 @@ def _contact(person: Person) -> str:
 
 
 def _by_name(model: Any) -> Callable[[str], Any]:
-    return lambda term: words.search(model.objects.all(), term, "name").order_by("is_archived", "name")
+    return lambda term: words.filter_by_words(model.objects.all(), term, "name").order_by("is_archived", "name")
 
 
 KINDS = (
@@ -101,14 +101,14 @@ KINDS = (
         gettext_lazy("Smart campaign"),
         "bolt",
         "admin:smartlists_smartcampaign_change",
-        lambda term: words.search(SmartCampaign.objects.all(), term, "name").order_by("name"),
+        lambda term: words.filter_by_words(SmartCampaign.objects.all(), term, "name").order_by("name"),
     ),
     Kind(
         "people.view_personfield",
         gettext_lazy("Person field"),
         "badge",
         "admin:people_personfield_change",
-        lambda term: words.search(PersonField.objects.all(), term, "label", "api_name").order_by("label"),
+        lambda term: words.filter_by_words(PersonField.objects.all(), term, "label", "api_name").order_by("label"),
         lambda field: field.get_data_type_display(),
     ),
 )
@@ -136,7 +136,7 @@ MORE_PAGES = (
 )
 
 
-def _pages(request: HttpRequest, query: words.Wanted) -> Iterator[SearchResult]:
+def _pages(request: HttpRequest, query: words.SearchTerms) -> Iterator[SearchResult]:
     """Yield the matching pages of the side bar, the account's menu and `MORE_PAGES`."""
     for group in UNFOLD["SIDEBAR"]["navigation"]:
         for item in group["items"]:

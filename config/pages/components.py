@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
-from people.core.admin.object_actions import Action, menu
+from people.core.admin.object_actions import MenuAction, action_menu
 
 
 class ExampleForm(forms.Form):
@@ -22,14 +22,16 @@ class ExampleForm(forms.Form):
     subscribed = forms.BooleanField(initial=True, required=False)
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def components_page(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
     here = request.path
     context: dict[str, Any] = {
         "title": "Components",
         "form": ExampleForm({"country": "es", "notes": "Hello"}),
-        "actions": menu(duplicate=here, place=here, export=(Action("Export (CSV)", here),), archive=here, delete=here),
+        "actions": action_menu(
+            duplicate=here, place=here, export=(MenuAction("Export (CSV)", here),), archive=here, delete=here
+        ),
         "tones": ("good", "wait", "bad", "info"),
         "here": here,
         "now": timezone.now(),

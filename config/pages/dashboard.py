@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
-from activities.log.timeline import entries
+from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
@@ -72,13 +72,18 @@ def _has_activity() -> bool:
 def _recent(request: HttpRequest) -> dict[str, Any]:
     """Return counts of the team's own types in the past days, and the latest activities."""
     types = {row.pk: row for row in ActivityType.objects.custom().approved().select_related("live")}
-    today = timezone.now().astimezone(installation.zone()).date()
+    today = timezone.now().astimezone(installation.installation_zone()).date()
     first = today - timedelta(days=DAYS - 1)
-    now, before = rollup.totals(first, today), rollup.totals(first - timedelta(days=DAYS), first - timedelta(days=1))
+    now, before = (
+        rollup.type_totals(first, today),
+        rollup.type_totals(first - timedelta(days=DAYS), first - timedelta(days=1)),
+    )
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
-    daily = rollup.daily(list(types), first, today)
+    daily = rollup.daily_counts(list(types), first, today)
     latest = (
-        entries(log_reader.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
+        timeline_entries(log_reader.latest_of_types(list(types), LATEST))
+        if request.user.has_perm("activities.view_activity")
+        else []
     )
     people = Person.objects.live().in_bulk({entry.activity.person_id for entry in latest})
     return {
@@ -88,14 +93,14 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
         "total": sum(daily.values()),
         "chart": _chart(daily),
         "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
-        "counted_at": rollup.read_at(),
+        "counted_at": rollup.rollup_read_at(),
     }
 
 
 def _chart(daily: dict[Any, int]) -> str:
-    series = charts.Series(_("Activities"), list(daily.values()))
+    series = charts.ChartSeries(_("Activities"), list(daily.values()))
     labels = [date_format(day, "MONTH_DAY_FORMAT") for day in daily]
-    return charts.chart(labels, intervals.INTERVALS["day"], [series])
+    return charts.chart_json(labels, intervals.INTERVALS["day"], [series])
 
 
 def _waiting(request: HttpRequest) -> dict[str, Any]:
@@ -122,13 +127,13 @@ def _clients(request: HttpRequest) -> dict[str, Any]:
     clients = ApiClient.objects.filter(is_revoked=False).select_related("api_user").order_by("-last_used_at")
     if not request.user.has_perm("access.view_user"):
         clients = clients.filter(api_user__owner=request.user)
-    calls = usage.calls(7)
+    calls = usage.calls_by_day(7)
     names = {client.api_user_id: client for client in clients}
     return {
         "clients": [
             (client, sum(day.get(client.api_user_id, 0) for day in calls.values())) for client in clients[:SHOWN]
         ],
-        "failed": [(names[row.user_id], row) for row in client_failures.of(list(names), 7, SHOWN)],
+        "failed": [(names[row.user_id], row) for row in client_failures.frequent_failures(list(names), 7, SHOWN)],
     }
 
 
@@ -152,7 +157,7 @@ def _health(_request: HttpRequest) -> dict[str, Any]:
         size, version = cursor.fetchone()
         cursor.execute("select count(*), current_setting('max_connections')::int from pg_stat_activity")
         connections, most = cursor.fetchone()
-    read_at = rollup.read_at()
+    read_at = rollup.rollup_read_at()
     return {
         "waiting": waiting,
         "running": running,

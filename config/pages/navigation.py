@@ -17,7 +17,7 @@ def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
     }
 
 
-def is_of_people(request: Any) -> bool:
+def is_people_page(request: Any) -> bool:
     """Return whether a page belongs to people; so does the timeline, though its address is below activity types."""
     timeline, record = (
         reverse(f"admin:activities_{page}", args=[0]).removesuffix("0/") for page in ("timeline", "record")
@@ -25,16 +25,16 @@ def is_of_people(request: Any) -> bool:
     return request.path.startswith((str(reverse("admin:people_person_changelist")), timeline, record))
 
 
-def is_of_types(request: Any) -> bool:
+def is_types_page(request: Any) -> bool:
     types = str(reverse("admin:activities_activitytype_changelist"))
-    return request.path.startswith(types) and not is_of_people(request)
+    return request.path.startswith(types) and not is_people_page(request)
 
 
 def unread_notices(request: Any) -> str:
     """Return the number of unread notices for the side bar; empty if there are none."""
     from people.core import notifications  # settings import this module before apps are loaded
 
-    count = notifications.unread(request.user) if request.user.is_authenticated else 0
+    count = notifications.unread_notice_count(request.user) if request.user.is_authenticated else 0
     return "99+" if count > 99 else str(count or "")
 
 
@@ -96,8 +96,8 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype")
-                    | {"active": is_of_types},
-                    _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_of_people},
+                    | {"active": is_types_page},
+                    _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_people_page},
                     _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
                     _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),

@@ -11,15 +11,15 @@ from people.core.notifications import KINDS, Notice, NoticeSwitch
 SHOWN = 100
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def notices_page(request: HttpRequest) -> HttpResponse:
     """Show the latest notices; POST marks them as read or saves the switches."""
     if request.method == "POST":
         if "switches" in request.POST:
             switched = {kind: (f"in_{kind}" in request.POST, f"mail_{kind}" in request.POST) for kind in KINDS}
-            notifications.switch(request.user, switched)
+            notifications.save_notice_switches(request.user, switched)
             messages.success(request, _("Saved."))
         else:
-            notifications.read(request.user)
+            notifications.mark_notices_read(request.user)
         return redirect("notices")
     stored = {row.kind: row for row in NoticeSwitch.objects.filter(user=request.user.pk)}
     switches = [(kind, KINDS[kind], stored.get(kind) or NoticeSwitch(kind=kind)) for kind in KINDS]

@@ -36,19 +36,19 @@ class Table:
     words: Sequence[int] = (0,)  # the columns that are not numbers
 
 
-def text(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
+def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
     return Cell(value or otherwise, value or "", url)
 
 
-def number(value: Any) -> Cell:
+def number_cell(value: Any) -> Cell:
     return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value)
 
 
-def share(percent: float | None) -> Cell:
+def share_cell(percent: float | None) -> Cell:
     return Cell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
 
 
-def shares(counts: Iterable[int]) -> list[float]:
+def percentages(counts: Iterable[int]) -> list[float]:
     """Return each count as a percentage of the greatest."""
     numbers = list(counts)
     most = max(numbers, default=0)

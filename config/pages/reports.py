@@ -18,19 +18,19 @@ from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from activities.labels import shown
+from activities.labels import localized_name
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
-from config.pages.report_tables import Cell, Table, number, share, shares, text
+from config.pages.report_tables import Cell, Table, number_cell, percentages, share_cell, text_cell
 from people.admin.days import DayField
 from people.core import installation
 from people.core.errors import RejectedError
 from people.datatypes.registry import BY_NAME
 from people.models import Person, StaticList
 from smartlists.lists import reports as list_reports
-from smartlists.lists.reports import Answer, Question
+from smartlists.lists.reports import ReportAnswer, ReportQuestion
 from smartlists.models import SmartList
 
 DAYS = 90
@@ -50,14 +50,14 @@ class ReportForm(forms.Form):
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
 
     def __init__(self, parameters: Any, user: Any) -> None:
-        today = timezone.now().astimezone(installation.zone()).date()
+        today = timezone.now().astimezone(installation.installation_zone()).date()
         days = {"since": today - timedelta(days=DAYS - 1), "until": today}
         data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | parameters.dict()
         super().__init__(data)
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
-        fields = log_reports.fields_of(chosen) if chosen else []
+        fields = log_reports.breakdown_fields(chosen) if chosen else []
         if fields and "field" in self.asked.asks and not data.get("field"):
             data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
@@ -104,33 +104,37 @@ class ReportForm(forms.Form):
         chosen = self.cleaned_data
         if self.name != "trend" or not (chosen.get("since") and chosen.get("until") and chosen.get("interval")):
             return
-        if intervals.points(chosen["since"], chosen["until"], chosen["interval"]) > trend.MOST_POINTS:
+        if intervals.count_intervals(chosen["since"], chosen["until"], chosen["interval"]) > trend.MOST_POINTS:
             self.add_error("interval", _("Too many points. Choose a longer interval or a shorter period."))
 
-    def questions(self) -> list[Question]:
+    def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = trend.Asked.of(self.cleaned_data)
+            asked = trend.TrendQuery.of(self.cleaned_data)
             return asked.questions() if asked else []
         question = self._question()
         return [question] if question else []
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
-        query = trend.Asked.of(self.cleaned_data)
+        query = trend.TrendQuery.of(self.cleaned_data)
         if self.asked.table is None and query:
-            return trend.table(query, answers)
+            return trend.trend_table(query, answers)
         assert self.asked.table is not None
         return self.asked.table(self.cleaned_data, answers[0])
 
-    def _question(self) -> Question | None:
+    def _question(self) -> ReportQuestion | None:
         chosen, asked = self.cleaned_data, self.asked
         types = [chosen[name] for name in ("type", *STEPS) if name in asked.asks and chosen[name]]
         if not types:
             return None
-        field = chosen["field"] or next(iter(log_reports.fields_of(types[0])), None) if "field" in asked.asks else None
+        field = (
+            chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
+            if "field" in asked.asks
+            else None
+        )
         total = chosen["total"] if "total" in asked.asks else None
-        return Question(
+        return ReportQuestion(
             self.name,
             tuple(activity_type.pk for activity_type in types),
             chosen["since"],
@@ -146,7 +150,7 @@ def _field_name(field: ApprovedField) -> str:
     live = field.activity_type.live
     names = {row.api_name: row.name for row in live.fields.all()} if live else {}
     name = names.get(field.api_name, field.api_name)
-    return shown(name, field.activity_type.is_standard)
+    return localized_name(name, field.activity_type.is_standard)
 
 
 def _audiences(user: Any) -> list[tuple[str, Any]]:
@@ -160,7 +164,7 @@ def _audiences(user: Any) -> list[tuple[str, Any]]:
     return lists
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def reports_page(request: HttpRequest) -> HttpResponse:
     """Show the form, and the report once a type is chosen; with `format=csv` return the same rows as a file.
 
     POST requests newer figures. While they are computed, the page polls with `format=state`.
@@ -200,7 +204,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "asks": [form[name] for name in form.asked.asks],
             "depends_on_type": [name for name in form.asked.asks if name in FIELDS_OF_THE_TYPE],
             "periods": _periods(form),
-            "zone": installation.current().time_zone,
+            "zone": installation.current_installation().time_zone,
             "again": address,
             "csv": _query(request, format="csv"),
             "state": _query(request, format="state"),
@@ -216,7 +220,7 @@ class Replies:
     """The state of several questions: the rows of their answers once all are available, and the oldest `answer`."""
 
     answers: Sequence[Sequence[Any]]
-    answer: Answer | None
+    answer: ReportAnswer | None
     is_stored: bool
     asked_at: datetime | None
     problem: str
@@ -229,8 +233,8 @@ def _reply(request: HttpRequest, form: ReportForm) -> Replies | None:
         return None
     if request.method == "POST":
         for question in questions:
-            list_reports.request(question, request.user)
-    replies = [list_reports.ask(question, request.user) for question in questions]
+            list_reports.request_report(question, request.user)
+    replies = [list_reports.answer_question(question, request.user) for question in questions]
     answers = [reply.answer for reply in replies if reply.answer]
     is_whole = len(answers) == len(replies)
     return Replies(
@@ -244,13 +248,13 @@ def _reply(request: HttpRequest, form: ReportForm) -> Replies | None:
 
 def _periods(form: ReportForm) -> list[tuple[Any, str, bool]]:
     """Return the offered periods: label, query string, and whether it is the present one."""
-    today = timezone.now().astimezone(installation.zone()).date()
+    today = timezone.now().astimezone(installation.installation_zone()).date()
     periods = [
         (ngettext("%(count)s day", "%(count)s days", days) % {"count": days}, today - timedelta(days=days - 1), today)
         for days in (30, 90, 365)
     ]
     chosen = [form.cleaned_data.get(name) for name in ("type", *trend.MORE_TYPES, *STEPS)]
-    span = rollup.span([activity_type.pk for activity_type in chosen if activity_type])
+    span = rollup.activity_span([activity_type.pk for activity_type in chosen if activity_type])
     if span.first and span.last:
         periods.append((_("All time"), span.first, span.last))
     present = (form.cleaned_data.get("since"), form.cleaned_data.get("until"))
@@ -285,15 +289,18 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
 
 
 def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    field = chosen["field"] or next(iter(log_reports.fields_of(chosen["type"])), None)
+    field = chosen["field"] or next(iter(log_reports.breakdown_fields(chosen["type"])), None)
     if field is None:
         return Table((_("Value"),), [])
     headings = [_field_name(field), _("Activities"), _("People")]
-    cells = [[text(value, _("(no value)")), number(count), number(people)] for value, count, people, _sum in rows]
+    cells = [
+        [text_cell(value, _("(no value)")), number_cell(count), number_cell(people)]
+        for value, count, people, _sum in rows
+    ]
     if chosen["total"]:
         headings.append(_("Sum of %(field)s") % {"field": _field_name(chosen["total"])})
-        cells = [[*row, number(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
-    return Table(headings, cells, meters=shares(count for _value, count, *_rest in rows))
+        cells = [[*row, number_cell(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
+    return Table(headings, cells, meters=percentages(count for _value, count, *_rest in rows))
 
 
 def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
@@ -301,21 +308,21 @@ def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     rows = [row for row in rows if row[0] in people]
     cells = [
         [
-            text(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
-            text(people[person_id].email),
-            number(count),
+            text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
+            text_cell(people[person_id].email),
+            number_cell(count),
             Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
         ]
         for person_id, count, latest in rows
     ]
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, cells, meters=shares(count for _id, count, _latest in rows), words=(0, 1))
+    return Table(headings, cells, meters=percentages(count for _id, count, _latest in rows), words=(0, 1))
 
 
 def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
     cells = [
-        [text(str(types[type_id])), number(people), share(of_previous), share(of_first)]
+        [text_cell(str(types[type_id])), number_cell(people), share_cell(of_previous), share_cell(of_first)]
         for type_id, people, of_previous, of_first in rows
     ]
     headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from config import demo
 from config.access.sign_in import passwords
-from config.access.sign_in.sessions import signed_in
+from config.access.sign_in.sessions import signed_in_user
 from config.demo import manifest as demo_manifest
 from people.core import installation
 from people.core.models import Installation
@@ -88,16 +88,16 @@ class SetupForm(forms.ModelForm):
         return password
 
 
-def view(request: HttpRequest) -> HttpResponse:
+def setup_page(request: HttpRequest) -> HttpResponse:
     """Show and apply the form once; later the same settings are on the page of the installation."""
     if not request.user.is_superuser:
         raise PermissionDenied
-    if installation.is_set_up():
+    if installation.is_installation_set_up():
         return redirect("admin:index")
     initial = {
         "username": request.user.get_username(),
         "language": get_language(),
-        "with_demo": "demo" if demo_manifest.current() else "empty",
+        "with_demo": "demo" if demo_manifest.current_manifest() else "empty",
     }
     form = SetupForm(request.POST or None, instance=Installation(), initial=initial, user=request.user)
     if request.method == "POST" and form.is_valid():
@@ -115,18 +115,18 @@ def view(request: HttpRequest) -> HttpResponse:
 
 @transaction.atomic
 def _set_up(request: HttpRequest, form: SetupForm) -> None:
-    chosen, user = form.cleaned_data, signed_in(request)
+    chosen, user = form.cleaned_data, signed_in_user(request)
     form.save()
-    installation.forget()
+    installation.clear_installation_cache()
     user.username = chosen["username"]
     user.save(update_fields=["username"])
     if chosen["password"]:
-        passwords.change(user, chosen["password"], user, keep=request.session.session_key)
+        passwords.change_password(user, chosen["password"], user, keep=request.session.session_key)
     update_session_auth_hash(request, user)
     with translation.override(chosen["language"]):
-        if chosen["with_demo"] and demo_manifest.current() is None:
+        if chosen["with_demo"] and demo_manifest.current_manifest() is None:
             demo.load_demo(user)
-        elif not chosen["with_demo"] and demo_manifest.current() is not None:
+        elif not chosen["with_demo"] and demo_manifest.current_manifest() is not None:
             demo.remove_demo(user)
 
 

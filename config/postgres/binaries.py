@@ -31,18 +31,18 @@ def wheel_binaries() -> Path:
 def reachable_binaries(user: str) -> Path:
     """Return the wheel's binaries, or a copy of them if the server's user cannot reach them."""
     binaries = wheel_binaries()
-    return binaries if not user or reaches(user, binaries) else _copy(binaries, user)
+    return binaries if not user or user_can_reach(user, binaries) else _copy(binaries, user)
 
 
 def binaries_of(major: int, user: str, given: Path | None = None) -> Path | None:
     """Return binaries of another major version that `user` can run: those `given`, else the wheel's or the system's."""
     for folder in _candidates(major) if given is None else [given]:
         if _version(folder).partition(".")[0] == str(major):
-            return folder if not user or reaches(user, folder) else _copy(folder, user)
+            return folder if not user or user_can_reach(user, folder) else _copy(folder, user)
     return None
 
 
-def reaches(user: str, folder: Path) -> bool:
+def user_can_reach(user: str, folder: Path) -> bool:
     entry = pwd.getpwnam(user)
     result = subprocess.run(
         ["/bin/sh", "-c", 'cd "$1"', "sh", str(folder)],
@@ -55,7 +55,7 @@ def reaches(user: str, folder: Path) -> bool:
     return result.returncode == 0
 
 
-def say(text: str) -> None:
+def print_notice(text: str) -> None:
     print(f"database: {text}", file=sys.stderr, flush=True)
 
 
@@ -87,7 +87,7 @@ def _copy(binaries: Path, user: str) -> Path:
     build = f"{_version(binaries)}-{sha256((binaries / 'postgres').read_bytes()).hexdigest()[:8]}"
     copy = SHARED_HOME / "postgresql" / build
     if not (copy / "bin" / "postgres").exists():
-        say(f"user {user} cannot reach {binaries}: its copy is {copy}")
+        print_notice(f"user {user} cannot reach {binaries}: its copy is {copy}")
         part = copy.with_name(f"{copy.name}.{os.getpid()}")
         shutil.copytree(binaries.parent, part, symlinks=True)
         with contextlib.suppress(OSError):  # another installation's process was first

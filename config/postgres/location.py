@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from config.postgres.binaries import SHARED_HOME, DatabaseUnavailableError, reachable_binaries, reaches, say
+from config.postgres.binaries import (
+    SHARED_HOME,
+    DatabaseUnavailableError,
+    print_notice,
+    reachable_binaries,
+    user_can_reach,
+)
 
 UNPRIVILEGED_USERS = ("postgres", "nobody")  # the first existing one runs the server if this process is root's
 MAX_SOCKET_FOLDER = 80  # a socket path has at most 107 bytes, including PostgreSQL's own part
@@ -37,9 +43,9 @@ def choose_location(data_dir: Path) -> Location:
     user = _unprivileged_user() if os.geteuid() == 0 else ""
     if user:
         data_dir.chmod(data_dir.stat().st_mode | 0o011)  # the user may pass through, not read
-        if not reaches(user, data_dir):
+        if not user_can_reach(user, data_dir):
             home = SHARED_HOME / sha256(str(data_dir).encode()).hexdigest()[:12]
-            say(f"user {user} cannot reach {data_dir}: the database lives in {home}")
+            print_notice(f"user {user} cannot reach {data_dir}: the database lives in {home}")
             home.mkdir(parents=True, exist_ok=True)
     home.mkdir(parents=True, exist_ok=True)
     sockets = home / "socket"

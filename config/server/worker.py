@@ -249,7 +249,7 @@ class Worker(ThreadWorker):
         path = conn.sock.incoming.path
         self.log.info("Refused a request from %s: %d", conn.client[0] if conn.client else "", status)
         with contextlib.suppress(OSError):
-            conn.sock.real.send(refusal(status, path))
+            conn.sock.real.send(refusal_response(status, path))
         conn.sock.incoming.close()
         self._linger(conn)
 
@@ -305,7 +305,7 @@ class Worker(ThreadWorker):
         conn.sock.close()
 
 
-def refusal(status: int, path: bytes) -> bytes:
+def refusal_response(status: int, path: bytes) -> bytes:
     """Return a response without the application, in the format of the path's API; in English, as no user is known."""
     title = HTTPStatus(status).phrase
     if path.startswith(b"/api/"):

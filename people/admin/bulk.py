@@ -7,7 +7,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from people.admin.forms import list_choices
-from people.core.admin.base import PagesAdmin, ids_of, number, require
+from people.core.admin.base import PagesAdmin, parse_ids, parse_number, require_rights
 from people.models import BulkAction, StaticList
 from people.persons import bulk
 
@@ -17,21 +17,21 @@ COUNTED = 10_000  # people; a higher number is shown as "more than" in the confi
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
-        ("bulk/", lambda request: overview(pages, request), "bulk"),
-        ("bulk/<int:pk>/", lambda request, pk: progress(pages, request, pk), "bulk_action"),
-        ("bulk/start/<str:kind>/", lambda request, kind: start(pages, request, kind), "bulk_start"),
+        ("bulk/", lambda request: list_bulk_actions(pages, request), "bulk"),
+        ("bulk/<int:pk>/", lambda request, pk: show_bulk_action(pages, request, pk), "bulk_action"),
+        ("bulk/start/<str:kind>/", lambda request, kind: start_bulk_action(pages, request, kind), "bulk_start"),
     ]
 
 
-def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
+def confirm_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
     """Confirm and start the action for the chosen people, or for all results of search and filters."""
     bulk_kind = bulk.KINDS[kind]
-    require(request, bulk_kind.right)
+    require_rights(request, bulk_kind.right)
     is_everything = request.POST.get("select_across") == "1"
     if "confirmed" in request.POST:
-        chosen = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
+        chosen = StaticList.objects.filter(pk=parse_number(request.POST.get("static_list", ""))).first()
         ids = queryset.order_by("pk").values_list("pk", flat=True)[: bulk.MAX_PEOPLE + 1]
-        started = pages.tried(request, lambda: bulk.start(kind, ids, request.user, chosen))
+        started = pages.tried(request, lambda: bulk.start_bulk_action(kind, ids, request.user, chosen))
         if started:
             return redirect("admin:people_person_bulk_action", started.pk)
     return pages.page(
@@ -49,19 +49,21 @@ def confirm(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -
     )
 
 
-def start(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:
+def start_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:
     """Start the action for the people of a form (the page of deleted people)."""
     if request.method != "POST" or kind not in bulk.KINDS:
         raise Http404
-    require(request, bulk.KINDS[kind].right)
-    started = pages.tried(request, lambda: bulk.start(kind, ids_of(request.POST.getlist("people")), request.user))
+    require_rights(request, bulk.KINDS[kind].right)
+    started = pages.tried(
+        request, lambda: bulk.start_bulk_action(kind, parse_ids(request.POST.getlist("people")), request.user)
+    )
     if started:
         return redirect("admin:people_person_bulk_action", started.pk)
     return redirect(request.POST.get("back") or "admin:people_person_changelist")
 
 
-def overview(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    require(request, "people.view_person")
+def list_bulk_actions(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+    require_rights(request, "people.view_person")
     bulk_actions = BulkAction.objects.select_related("static_list", "user")
     if not request.user.is_superuser:
         bulk_actions = bulk_actions.filter(user=request.user.pk)
@@ -69,14 +71,16 @@ def overview(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     return pages.page(request, "bulk", _("Bulk actions"), actions=actions)
 
 
-def progress(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def show_bulk_action(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """The progress of one action; a fragment is reloaded while it runs. POST cancels."""
-    require(request, "people.view_person")
+    require_rights(request, "people.view_person")
     action = BulkAction.objects.select_related("static_list", "user").filter(pk=pk).first()
     if action is None or (action.user_id != request.user.pk and not request.user.is_superuser):
         raise Http404
     if request.method == "POST":
-        pages.tried(request, lambda: bulk.cancel(action, request.user), _("Cancelled: the rest stays as it is."))
+        pages.tried(
+            request, lambda: bulk.cancel_bulk_action(action, request.user), _("Cancelled: the rest stays as it is.")
+        )
         return redirect("admin:people_person_bulk_action", pk)
     name = "_bulk_progress" if request.headers.get("HX-Request") else "bulk_action"
     label = bulk.KINDS[action.kind].label

@@ -8,8 +8,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from people.core.admin.base import PagesAdmin, number, require, source_of
-from people.core.admin.object_actions import say_undoable
+from people.core.admin.base import PagesAdmin, parse_number, request_source, require_rights
+from people.core.admin.object_actions import show_undoable_message
 from people.core.errors import RejectedError
 from people.models import Person, PersonDeletion
 from people.persons import deletion
@@ -22,23 +22,23 @@ State = Person.State
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
-        ("<int:pk>/remove/", lambda request, pk: delete(pages, request, pk), "remove"),
-        ("<int:pk>/restore/", lambda request, pk: restore(pages, request, pk), "restore"),
-        ("<int:pk>/erase/", lambda request, pk: erase(pages, request, pk), "erase"),
-        ("<int:pk>/archive.json", lambda request, pk: export(pages, request, pk), "archive"),
-        ("deleted/", lambda request: deleted(pages, request), "deleted"),
+        ("<int:pk>/remove/", lambda request, pk: delete_person(pages, request, pk), "remove"),
+        ("<int:pk>/restore/", lambda request, pk: restore_person(pages, request, pk), "restore"),
+        ("<int:pk>/erase/", lambda request, pk: erase_person(pages, request, pk), "erase"),
+        ("<int:pk>/archive.json", lambda request, pk: export_person(pages, request, pk), "archive"),
+        ("deleted/", lambda request: list_deleted_people(pages, request), "deleted"),
     ]
 
 
-def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    require(request, "people.delete_person")
+def delete_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    require_rights(request, "people.delete_person")
     person = _find(pk, State.LIVE)
     if request.method == "POST":
-        (outcome,) = deletion.delete([pk], request.user, source_of(request))
-        if outcome.status is deletion.Status.DELETED:
+        (outcome,) = deletion.delete_people([pk], request.user, request_source(request))
+        if outcome.status is deletion.DeletionStatus.DELETED:
             may_undo = request.user.has_perm("people.restore_person")
             undo = reverse("admin:people_person_restore", args=[pk]) if may_undo else ""
-            say_undoable(request, _("Deleted. It can be restored under “Deleted people”."), undo)
+            show_undoable_message(request, _("Deleted. It can be restored under “Deleted people”."), undo)
             return redirect("admin:people_person_changelist")
         messages.error(request, str(outcome.problems[0].message))
         return redirect("admin:people_person_changelist")
@@ -53,27 +53,27 @@ def delete(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def restore(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    require(request, "people.restore_person")
+def restore_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    require_rights(request, "people.restore_person")
     _find(pk, State.DELETED)
     if request.method == "POST":
-        (outcome,) = deletion.restore([pk], request.user, source_of(request))
-        if outcome.status is deletion.Status.RESTORED:
+        (outcome,) = deletion.restore_people([pk], request.user, request_source(request))
+        if outcome.status is deletion.DeletionStatus.RESTORED:
             messages.success(request, _("Restored, with the lists that are still there."))
             return redirect("admin:people_person_change", pk)
         messages.error(request, str(outcome.problems[0].message))
     return redirect("admin:people_person_deleted")
 
 
-def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def erase_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Show a preview; on POST with the id typed again, erase."""
-    require(request, "people.erase_person")
+    require_rights(request, "people.erase_person")
     person = _find(pk, State.LIVE, State.DELETED)
     wrong = False
     if request.method == "POST":
         wrong = request.POST.get("typed", "").strip() != str(pk)
         if not wrong and pages.tried(
-            request, lambda: erasure.erase([pk], request.user, source_of(request)), _("Erased for good.")
+            request, lambda: erasure.erase_people([pk], request.user, request_source(request)), _("Erased for good.")
         ):
             return redirect("admin:people_person_changelist")
     preview = pages.tried(request, lambda: erasure.preview_erase([pk], request.user))
@@ -90,24 +90,24 @@ def erase(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
-def export(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
+def export_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     """Everything about one person, as a file."""
-    require(request, "people.export_person")
+    require_rights(request, "people.export_person")
     if request.method != "POST":  # it writes an audit entry
         raise Http404
     try:
-        pieces = privacy_export.export(pk, request.user)
+        pieces = privacy_export.export_person(pk, request.user)
     except RejectedError:
         raise Http404 from None
     headers = {"Content-Disposition": f'attachment; filename="person-{pk}.json"'}
     return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)
 
 
-def deleted(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+def list_deleted_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Deleted people who can still be restored, the latest first."""
-    require(request, "people.view_person")
+    require_rights(request, "people.view_person")
     deletions = PersonDeletion.objects.restorable().select_related("person", "user")
-    last = number(request.GET.get("before", ""))
+    last = parse_number(request.GET.get("before", ""))
     if last and (before := PersonDeletion.objects.filter(pk=last).first()):
         deletions = deletions.filter(deleted_at__lte=before.deleted_at).exclude(
             pk__gte=before.pk, deleted_at=before.deleted_at

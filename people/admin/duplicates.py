@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
-from people.admin.merge import address
-from people.core.admin.base import PagesAdmin, ids_of, number, require
+from people.admin.merge import merge_address
+from people.core.admin.base import PagesAdmin, parse_ids, parse_number, require_rights
 from people.models import Person
 from people.persons import duplicates
 from people.persons import merge as person_merge
@@ -16,34 +16,36 @@ PAGE = 25
 
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
-    return [("duplicates/", lambda request: show(pages, request), "duplicates")]
+    return [("duplicates/", lambda request: show_duplicates(pages, request), "duplicates")]
 
 
-def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+def show_duplicates(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Groups of one kind with their people: of the first kind with groups, unless the address names one.
 
     POST queues a new search, or marks the given people as distinct. While a search runs the page polls its state
     (`format=state`).
     """
-    require(request, person_merge.MERGE)
+    require_rights(request, person_merge.MERGE)
     if request.method == "POST":
         return _change(pages, request)
-    search = duplicates.last_search(request.user)
+    search = duplicates.last_duplicate_search(request.user)
     if request.GET.get("format") == "state":
         return HttpResponse(status=204) if search.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
-    counts = duplicates.counts()
+    counts = duplicates.duplicate_group_counts()
     kind = request.GET.get("kind", "")
     if kind not in duplicates.KINDS:
         kind = next((name for name, count in counts.items() if count), next(iter(duplicates.KINDS)))
-    start = number(request.GET.get("start", ""))
-    page_groups = list(duplicates.groups(kind)[start : start + PAGE + 1])
+    start = parse_number(request.GET.get("start", ""))
+    page_groups = list(duplicates.duplicate_groups(kind)[start : start + PAGE + 1])
     people = Person.objects.live().in_bulk([pk for group in page_groups for pk in group.person_ids])
     groups = []
     for group in page_groups[:PAGE]:
         live_people = [people[pk] for pk in group.person_ids if pk in people]
         if len(live_people) > 1:
             ids = [person.pk for person in live_people]
-            groups.append((live_people, group.people - len(group.person_ids), address(ids), ",".join(map(str, ids))))
+            groups.append(
+                (live_people, group.people - len(group.person_ids), merge_address(ids), ",".join(map(str, ids)))
+            )
     return pages.page(
         request,
         "duplicates",
@@ -63,10 +65,12 @@ def show(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
 
 def _change(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     if "apart" in request.POST:
-        ids = ids_of([request.POST["apart"]])
+        ids = parse_ids([request.POST["apart"]])
         pages.tried(
-            request, lambda: duplicates.tell_apart(ids, request.user), _("Remembered: they are not the same person.")
+            request,
+            lambda: duplicates.mark_as_different(ids, request.user),
+            _("Remembered: they are not the same person."),
         )
     else:
-        pages.tried(request, lambda: duplicates.request_search(request.user))
+        pages.tried(request, lambda: duplicates.request_duplicate_search(request.user))
     return redirect(request.get_full_path())

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin.days import DayField
-from people.admin.transfers import TransferAdmin, attachment, badge_of
+from people.admin.transfers import TransferAdmin, attachment_header, job_badge
 from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError
 from people.core.source import Channel
@@ -110,7 +110,7 @@ class ExportAdmin(TransferAdmin):
         if request.method == "POST" and form.is_valid():
             kind, label, _parameters = form.offers[form.cleaned_data["contents"]]
             try:
-                export = export_jobs.create(
+                export = export_jobs.create_export(
                     kind.name,
                     form.parameters(),
                     request.user,
@@ -118,7 +118,7 @@ class ExportAdmin(TransferAdmin):
                     format=form.cleaned_data["format"],
                     title=str(label),
                 )
-                export_jobs.enqueue(export)
+                export_jobs.enqueue_export(export)
             except RejectedError as refusal:
                 form.add_error(None, str(refusal))
             else:
@@ -127,15 +127,15 @@ class ExportAdmin(TransferAdmin):
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)
-        return self.page(request, "export_job", str(export), export=export, badge=badge_of(export))
+        return self.page(request, "export_job", str(export), export=export, badge=job_badge(export))
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)
-        return render(request, "people/_export_progress.html", {"export": export, "badge": badge_of(export)})
+        return render(request, "people/_export_progress.html", {"export": export, "badge": job_badge(export)})
 
     def cancel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         try:
-            export_jobs.cancel(self._find(request, pk))
+            export_jobs.cancel_export(self._find(request, pk))
         except RejectedError as refusal:
             messages.error(request, str(refusal))
         return redirect("admin:people_export_change", pk)
@@ -145,12 +145,12 @@ class ExportAdmin(TransferAdmin):
         if export.state != State.COMPLETED:
             raise Http404
         try:
-            file = export_jobs.path_of(export).open("rb")
+            file = export_jobs.export_path(export).open("rb")
         except FileNotFoundError:
             raise Http404 from None
         response = FileResponse(file, content_type=export_kinds.CONTENT_TYPES[export.format])
         ending = "csv" if export.format in export_kinds.DELIMITERS else export.format
-        response["Content-Disposition"] = attachment(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
+        response["Content-Disposition"] = attachment_header(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
         return response
 
     def _find(self, request: HttpRequest, pk: int) -> Export:

@@ -9,9 +9,9 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.admin.forms import FieldForm, label_of
+from people.admin.forms import FieldForm, field_label
 from people.core import references
-from people.core.admin.base import OwnPages, PagesAdmin, require
+from people.core.admin.base import OwnPages, PagesAdmin, require_rights
 from people.core.errors import RejectedError
 from people.fields import editing as field_editing
 from people.models import PersonField
@@ -30,7 +30,7 @@ class PersonFieldAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Label"))
     def shown_label(self, field: PersonField) -> str:
-        return label_of(field)
+        return field_label(field)
 
     def own_pages(self) -> OwnPages:
         return [("<int:pk>/remove/", self.remove_view, "remove")]
@@ -42,7 +42,7 @@ class PersonFieldAdmin(PagesAdmin):
         if request.method == "POST" and form.is_valid():
             values = form.values
             try:
-                field_editing.create(values.pop("label"), values.pop("data_type"), request.user, **values)
+                field_editing.create_person_field(values.pop("label"), values.pop("data_type"), request.user, **values)
             except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
@@ -56,7 +56,7 @@ class PersonFieldAdmin(PagesAdmin):
         form = FieldForm(request.POST or None, field)
         if request.method == "POST" and may_change and form.is_valid():
             try:
-                field_editing.change(field, request.user, **form.values)
+                field_editing.change_person_field(field, request.user, **form.values)
             except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
@@ -65,23 +65,23 @@ class PersonFieldAdmin(PagesAdmin):
         return self.page(
             request,
             "field_form",
-            label_of(field),
+            field_label(field),
             form=form,
             field=field,
             may_change=may_change,
-            uses=references.users_of(field),
+            uses=references.uses_of(field),
         )
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the consequences and the hindrances of deleting the field; delete it on POST."""
-        require(request, "people.delete_personfield")
+        require_rights(request, "people.delete_personfield")
         field = self._find(request, pk)
         if request.method == "POST":
             done = _("Deleted. Its values are being cleared.")
-            if self.tried(request, lambda: field_editing.delete(field, request.user), done):
+            if self.tried(request, lambda: field_editing.delete_person_field(field, request.user), done):
                 return redirect("admin:people_personfield_changelist")
-        title = _("Delete %(name)s?") % {"name": label_of(field)}
-        return self.page(request, "delete_field", title, field=field, uses=references.users_of(field))
+        title = _("Delete %(name)s?") % {"name": field_label(field)}
+        return self.page(request, "delete_field", title, field=field, uses=references.uses_of(field))
 
     def _find(self, request: HttpRequest, pk: int) -> PersonField:
         if not self.has_view_permission(request):

@@ -102,17 +102,17 @@ def _sentence(problem: Problem) -> str:
     return message[:1].upper() + message[1:]
 
 
-def label_of(row: PersonField) -> str:
+def field_label(row: PersonField) -> str:
     return shown_label(row.api_name, row.label)
 
 
-def number_shown(value: float | Decimal) -> str:
+def localized_number(value: float | Decimal) -> str:
     """A number in the active locale; thousands are grouped from five digits on, so that years stay plain."""
     text = canonical_text(value)
     return text if "e" in text else number_format(text, use_l10n=True, force_grouping=not -GROUPED < value < GROUPED)
 
 
-def shown(value: Any) -> str | None:
+def localized_value(value: Any) -> str | None:
     """A canonical value in the active locale; None without a value."""
     if value is None or value == "":
         return None
@@ -123,7 +123,7 @@ def shown(value: Any) -> str | None:
     if isinstance(value, date):
         return localize(value)
     if isinstance(value, int | float | Decimal):
-        return number_shown(value)
+        return localized_number(value)
     return canonical_text(value)
 
 
@@ -136,7 +136,7 @@ def _value_field(row: PersonField, person: Person | None) -> ValueField:
     if row.choices:
         widget.attrs["list"] = f"choices_{row.api_name}"
     field = ValueField(
-        label=label_of(row),
+        label=field_label(row),
         help_text=row.description,
         required=False,
         strip=False,
@@ -190,7 +190,7 @@ class PlaceForm(forms.Form):
         """`placed` is an existing object; a new one has the folder and owner of `initial`."""
         place = {"folder": placed.folder_id, "owner": placed.owner_id} if placed is not None else {}
         super().__init__(data, initial={**place, **initial})
-        self.paths = folders.tree()
+        self.paths = folders.folder_tree()
         nowhere = [("", gettext_lazy("No folder"))]
         self.fields["folder"].choices = nowhere + [(folder.pk, path) for path, folder in self.paths]  # type: ignore[attr-defined]
         self.fields["owner"].queryset = possible_owners(place.get("owner"))  # type: ignore[attr-defined]
@@ -212,7 +212,7 @@ class PlaceForm(forms.Form):
         """The chosen folder, or a new folder in it."""
         chosen = next((folder for _path, folder in self.paths if folder.pk == self.cleaned_data["folder"]), None)
         name = self.cleaned_data["new_folder"].strip()
-        return folders.create(name, by, chosen) if name else chosen
+        return folders.create_folder(name, by, chosen) if name else chosen
 
 
 class ListForm(PlaceForm):

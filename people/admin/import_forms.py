@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
-from people.core.errors import RejectedError, show
+from people.core.errors import RejectedError, quoted_value
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
-from people.fields.catalog import catalogue
+from people.fields.catalog import field_catalogue
 from people.files import tabular
-from people.files.imports.guessing import Guess, open_questions
-from people.files.imports.plan import ExternalId, Mappable, Plan
+from people.files.imports.guessing import PlanGuess, open_questions
+from people.files.imports.plan import ExternalId, ImportPlan, Mappable
 from people.files.imports.targets import TARGETS
-from people.files.tabular import Line, Shape
+from people.files.tabular import FileLine, FileShape
 from people.models import StaticList
 
 COLUMN = "column_"
@@ -118,7 +118,7 @@ class UploadForm(forms.Form):
 class ShapeForm(forms.Form):
     """The shape of the file: delimiter, encoding and row of the header."""
 
-    def __init__(self, *args: Any, shape: Shape, **options: Any) -> None:
+    def __init__(self, *args: Any, shape: FileShape, **options: Any) -> None:
         options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
         super().__init__(*args, **options)
         self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
@@ -144,10 +144,10 @@ class PlanForm(forms.Form):
         data: QueryDict | None,
         *,
         kind: str,
-        shape: Shape,
+        shape: FileShape,
         items: Sequence[Mappable],
-        guess: Guess,
-        lines: Sequence[Line],
+        guess: PlanGuess,
+        lines: Sequence[FileLine],
         encodings: Sequence[tuple[str, str]] = (),
     ) -> None:
         super().__init__(data)
@@ -163,7 +163,7 @@ class PlanForm(forms.Form):
             self._add("encoding", _select(_("Which of these reads right?"), [_unanswered(), *encodings]), "")
         lookups = [
             ("id", _("Person id")),
-            *((name, catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
+            *((name, field_catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
         ]
         self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
         if "lookup_field" in guess.questions:
@@ -181,7 +181,7 @@ class PlanForm(forms.Form):
         field.initial = initial
         self.fields[name] = field
 
-    def _add_activities(self, plan: Plan) -> None:
+    def _add_activities(self, plan: ImportPlan) -> None:
         example = _("A column in braces, like {email}, or a text with columns in it: customer{number}@example.com")
         person = forms.CharField(
             label=_("The person is in"),
@@ -196,7 +196,7 @@ class PlanForm(forms.Form):
         external = _select(_("What keeps a row from being recorded twice?"), list(EXTERNAL_IDS.items()))
         self._add("external_id", external, plan.external_id)
 
-    def _add_people(self, plan: Plan) -> None:
+    def _add_people(self, plan: ImportPlan) -> None:
         self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
         lists = StaticList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name")
         into = forms.TypedChoiceField(
@@ -215,7 +215,7 @@ class PlanForm(forms.Form):
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
         self._add("starts_campaigns", starts, remembered)
 
-    def _add_conventions(self, plan: Plan, guess: Guess) -> None:
+    def _add_conventions(self, plan: ImportPlan, guess: PlanGuess) -> None:
         questions = frozenset() if guess.is_remembered else guess.questions
         for name, label, choices in (
             ("date_order", _("Dates are written"), DATE_ORDERS),
@@ -229,7 +229,7 @@ class PlanForm(forms.Form):
         zones = [(name, name) for name in sorted(available_timezones())]
         self._add("zone", _select(_("Times without a zone are of"), zones), plan.zone)
 
-    def _add_constants(self, plan: Plan) -> None:
+    def _add_constants(self, plan: ImportPlan) -> None:
         """Add fields with one value for every row: a value above the table, or not in the file at all."""
         choices = [("", _("— none —")), *((item.name, item.label) for item in self.items)]
         fixed = [*plan.constants.items(), *[("", "")] * MAX_FIXED][:MAX_FIXED]
@@ -261,7 +261,7 @@ class PlanForm(forms.Form):
             values = [line.cells[place] for line in self.lines[:SAMPLES] if not line.problem]
             yield {
                 "name": column,
-                "samples": ["" if value is None else show(value) for value in values],
+                "samples": ["" if value is None else quoted_value(value) for value in values],
                 "field": self[f"{COLUMN}{place}"],
             }
 
@@ -301,7 +301,7 @@ class PlanForm(forms.Form):
         self.data = data
         self.asked |= questions
 
-    def plan(self, subject: str) -> Plan:
+    def plan(self, subject: str) -> ImportPlan:
         """The chosen plan; the form must be valid."""
         values = self.cleaned_data
         columns = {
@@ -325,7 +325,7 @@ class PlanForm(forms.Form):
         if "starts_campaigns" in values:
             chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"
         chosen |= {"pivot": int(values.get("pivot") or self.guess.plan.pivot), "constants": self._constants()}
-        return Plan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
+        return ImportPlan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
     def show(self, refusal: RejectedError) -> None:
         """Add each problem to its field."""
@@ -345,7 +345,7 @@ def _labelled(item: Mappable) -> str:
     return _("%(field)s (needed)") % {"field": item.label} if item.is_required else str(item.label)
 
 
-def contents(user: Any) -> list[tuple[str, Any]]:
+def import_contents(user: Any) -> list[tuple[str, Any]]:
     """The imports that `user` may make: (kind and subject, label) pairs."""
     pairs: list[tuple[str, Any]] = []
     for target in TARGETS.values():

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from people.core.admin.base import number, require
+from people.core.admin.base import parse_number, require_rights
 from people.core.errors import NotAllowedError, RejectedError
-from people.fields.catalog import catalogue
+from people.fields.catalog import field_catalogue
 from people.files.imports import traces
 from people.files.imports.targets import TARGETS
 from people.lists import static_lists
@@ -37,20 +37,20 @@ class ReasonForm(forms.Form):
         )
 
 
-def take_back(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
+def undo_import(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     """Show a preview of the undo; on POST with a reason, undo the import."""
     form = ReasonForm(request.POST or None)
     try:
-        preview = import_undo.preview(job, request.user)
+        preview = import_undo.preview_import_undo(job, request.user)
         if request.method == "POST" and form.is_valid():
-            import_undo.take_back(job, form.cleaned_data["reason"], request.user)
+            import_undo.request_import_undo(job, form.cleaned_data["reason"], request.user)
             return redirect("admin:people_import_change", job.pk)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect("admin:people_import_change", job.pk)
-    labels = {name: info.shown_label for name, info in catalogue().items()}
+    labels = {name: info.shown_label for name, info in field_catalogue().items()}
     people_by_id = Person.objects.in_bulk([change.person_id for change in preview.changes])
     return pages.page(
         request,
@@ -60,18 +60,18 @@ def take_back(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
         form=form,
         preview=preview,
         restore_days=deletion.restore_days(),
-        kept=import_undo.reasons(preview.kept),
-        kept_people=[(person, import_undo.reason(table)) for person, table in preview.kept_people],
+        kept=import_undo.kept_reasons(preview.kept),
+        kept_people=[(person, import_undo.kept_reason(table)) for person, table in preview.kept_people],
         changes=[(change, people_by_id.get(change.person_id), labels.get(change.field)) for change in preview.changes],
         into=_into(job),
     )
 
 
-def people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
+def show_created_people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     """The people created by the import who are live."""
-    require(request, "people.view_person")
-    after = number(request.GET.get("after", ""))
-    ids = [pk for pk in traces.of_log().created(job) if pk > after]
+    require_rights(request, "people.view_person")
+    after = parse_number(request.GET.get("after", ""))
+    ids = [pk for pk in traces.log_traces().created(job) if pk > after]
     created_people = list(Person.objects.live().filter(pk__in=ids).order_by("pk")[: PAGE + 1])
     return pages.page(
         request,
@@ -84,13 +84,13 @@ def people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     )
 
 
-def make_list(request: HttpRequest, job: Import) -> HttpResponse:
+def create_list_of_people(request: HttpRequest, job: Import) -> HttpResponse:
     """Create a static list of the people created by the import; a job adds them."""
     name = _("%(file)s, %(date)s") % {"file": job.name, "date": f"{localtime(job.created_at):%Y-%m-%d %H:%M}"}
     try:
         with transaction.atomic():
-            static_list = static_lists.create(name[:255], request.user)
-            action = bulk.start("add_to_list", traces.of_log().created(job), request.user, static_list)
+            static_list = static_lists.create_static_list(name[:255], request.user)
+            action = bulk.start_bulk_action("add_to_list", traces.log_traces().created(job), request.user, static_list)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
@@ -105,18 +105,22 @@ def _into(job: Import) -> StaticList | None:
     return StaticList.objects.filter(pk=pk).first() if pk else None
 
 
-def summary(job: Import) -> dict[str, Any] | None:
+def undo_summary(job: Import) -> dict[str, Any] | None:
     """The record of the import's undo, for its page; None without one."""
     if not job.undo:
         return None
-    return {**job.undo, "kept": import_undo.reasons(job.undo["kept"]), "is_under_way": job.wish == Import.Wish.UNDO}
+    return {
+        **job.undo,
+        "kept": import_undo.kept_reasons(job.undo["kept"]),
+        "is_under_way": job.wish == Import.Wish.UNDO,
+    }
 
 
-def links(job: Import, user: Any) -> list[tuple[str, str]]:
+def result_links(job: Import, user: Any) -> list[tuple[str, str]]:
     """(label, address) of the pages about the imported rows and of the actions on them."""
     links = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
     if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
         links.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
-    if job.state != Import.State.TAKEN_BACK and import_undo.may(job, user):
+    if job.state != Import.State.TAKEN_BACK and import_undo.may_undo_import(job, user):
         links.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
     return links

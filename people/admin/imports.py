@@ -13,20 +13,20 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin import import_forms, import_results
-from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, contents
-from people.admin.transfers import TransferAdmin, attachment, badge_of
+from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, import_contents
+from people.admin.transfers import TransferAdmin, attachment_header, job_badge
 from people.core import installation
 from people.core.admin.base import OwnPages
-from people.core.errors import RejectedError, located, show
+from people.core.errors import RejectedError, located_message, quoted_value
 from people.core.source import Channel, Source
 from people.files import tabular
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
-from people.files.imports.plan import Plan
-from people.files.imports.reader import Reading
+from people.files.imports.plan import ImportPlan
+from people.files.imports.reader import ImportReader
 from people.files.imports.targets import TARGETS
-from people.files.tabular import Shape
+from people.files.tabular import FileShape
 from people.models import Import, StaticList
 
 PREVIEW_ROWS = 10
@@ -44,12 +44,12 @@ class ImportAdmin(TransferAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Import | None = None) -> bool:
         targets = TARGETS.values() if obj is None else [TARGETS[obj.kind]]
         is_allowed = any(all(request.user.has_perm(right) for right in target.rights) for target in targets)
-        return is_allowed and (obj is None or import_jobs.visible_to(request.user).filter(pk=obj.pk).exists())
+        return is_allowed and (obj is None or import_jobs.visible_imports(request.user).filter(pk=obj.pk).exists())
 
     has_add_permission = has_view_permission
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return import_jobs.visible_to(request.user)
+        return import_jobs.visible_imports(request.user)
 
     @admin.display(description=gettext_lazy("Contents"))
     def contents(self, job: Import) -> str:
@@ -80,7 +80,7 @@ class ImportAdmin(TransferAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Upload a file."""
-        choices = contents(request.user)
+        choices = import_contents(request.user)
         if not choices:
             raise PermissionDenied
         form = UploadForm(request.POST or None, request.FILES or None, contents=choices)
@@ -88,7 +88,7 @@ class ImportAdmin(TransferAdmin):
             kind, _colon, subject = form.cleaned_data["contents"].partition(":")
             file = form.cleaned_data["file"]
             try:
-                job = import_jobs.upload(file.chunks(), file.name or "", kind, request.user)
+                job = import_jobs.upload_file(file.chunks(), file.name or "", kind, request.user)
             except RejectedError as refusal:
                 form.add_error("file", str(refusal))
             else:
@@ -112,15 +112,15 @@ class ImportAdmin(TransferAdmin):
         if "reshape" in request.POST:
             self._reshape(request, job)
             return _to_columns(job, subject)
-        if request.POST.get("encoding") in tabular.ENCODINGS and Shape.from_json(job.shape).is_encoding_open:
+        if request.POST.get("encoding") in tabular.ENCODINGS and FileShape.from_json(job.shape).is_encoding_open:
             self._read_as(request, job, request.POST["encoding"])
-        lines = import_jobs.sample(job)
-        guess = guessing.guess_plan(job, subject, installation.current().time_zone, lines)
+        lines = import_jobs.sample_rows(job)
+        guess = guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
-            guess = guessing.Guess(Plan.from_json(job.plan), frozenset(), is_chosen=True)
-        shape = Shape.from_json(job.shape)
+            guess = guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)
+        shape = FileShape.from_json(job.shape)
         target = TARGETS[job.kind]
-        encodings = import_forms.encoding_choices(import_jobs.head(job)) if shape.is_encoding_open else ()
+        encodings = import_forms.encoding_choices(import_jobs.read_head(job)) if shape.is_encoding_open else ()
         form = PlanForm(
             request.POST or None,
             kind=job.kind,
@@ -157,16 +157,16 @@ class ImportAdmin(TransferAdmin):
         """Read the file in the chosen encoding, with the other parts of its shape unchanged."""
         shape_parts = {name: job.shape[name] for name in ("format", "delimiter", "header_row") if name in job.shape}
         try:
-            import_jobs.reshape(job, **shape_parts, encoding=encoding)
+            import_jobs.reshape_import(job, **shape_parts, encoding=encoding)
         except RejectedError as refusal:
             messages.error(request, str(refusal))
 
     def _reshape(self, request: HttpRequest, job: Import) -> None:
-        form = ShapeForm(request.POST, shape=Shape.from_json(job.shape))
+        form = ShapeForm(request.POST, shape=FileShape.from_json(job.shape))
         if not form.is_valid():
             return
         try:
-            import_jobs.reshape(job, format=job.shape["format"], **form.cleaned_data)
+            import_jobs.reshape_import(job, format=job.shape["format"], **form.cleaned_data)
         except RejectedError as refusal:
             messages.error(request, str(refusal))
 
@@ -174,9 +174,9 @@ class ImportAdmin(TransferAdmin):
         job = self._find(request, pk)
         try:
             if step in import_jobs.STEPS:
-                import_jobs.step(job, step, request.user)
+                import_jobs.take_step(job, step, request.user)
             elif step in import_jobs.STOPS:
-                import_jobs.stop(job, step, request.user)
+                import_jobs.stop_import(job, step, request.user)
             else:
                 raise Http404
         except RejectedError as refusal:
@@ -190,18 +190,18 @@ class ImportAdmin(TransferAdmin):
     def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
         job = self._find(request, pk)
-        response = StreamingHttpResponse(import_report.lines(job), content_type="text/plain;charset=UTF-8")
-        response["Content-Disposition"] = attachment(import_report.file_name(job))
+        response = StreamingHttpResponse(import_report.report_lines(job), content_type="text/plain;charset=UTF-8")
+        response["Content-Disposition"] = attachment_header(import_report.report_file_name(job))
         return response
 
     def people_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return import_results.people(self, request, self._find(request, pk))
+        return import_results.show_created_people(self, request, self._find(request, pk))
 
     def list_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return import_results.make_list(request, self._find(request, pk))
+        return import_results.create_list_of_people(request, self._find(request, pk))
 
     def take_back_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return import_results.take_back(self, request, self._find(request, pk))
+        return import_results.undo_import(self, request, self._find(request, pk))
 
     def _find(self, request: HttpRequest, pk: int) -> Import:
         job = get_object_or_404(Import.objects.select_related("user"), pk=pk)
@@ -221,22 +221,22 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with its problems; nothing is stored."""
-    target, plan = TARGETS[job.kind], import_jobs.plan_of(job)
-    batch = Reading(target, plan, Shape.from_json(job.shape)).batch(lines)
+    target, plan = TARGETS[job.kind], import_jobs.import_plan(job)
+    batch = ImportReader(target, plan, FileShape.from_json(job.shape)).batch(lines)
     results = (
         target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
     )
     labels = target.labels(plan.subject)
     hits = target.hits(batch.rows, plan) if batch.lines else {}
     rows: list[dict[str, Any]] = [
-        {"number": line.number, "values": [], "problems": [located(problem, labels=labels)]}
+        {"number": line.number, "values": [], "problems": [located_message(problem, labels=labels)]}
         for line, problem in batch.faults
     ]
     for place, (line, row) in enumerate(zip(batch.lines, batch.rows, strict=True)):
-        values = [(label, show(value)) for label, value in target.stored(row, plan)]
+        values = [(label, quoted_value(value)) for label, value in target.stored(row, plan)]
         hit = hits.get(place)
         problems = results[place].problems if results else ()
-        messages = [located(problem, labels=labels) for problem in problems]
+        messages = [located_message(problem, labels=labels) for problem in problems]
         rows.append({"number": line.number, "values": values, "problems": messages, "hit": hit})
     rows.sort(key=itemgetter("number"))
     return rows
@@ -249,20 +249,20 @@ def _label(job: Import) -> Any:
 
 def _progress(job: Import, user: Any) -> dict[str, Any]:
     labels = {} if job.is_running else TARGETS[job.kind].labels((job.plan or {}).get("subject", ""))
-    faults = [] if job.is_running else import_report.faults(job, 20, labels=labels)
+    faults = [] if job.is_running else import_report.common_faults(job, 20, labels=labels)
     failures = [] if job.is_running else list(job.failures.order_by("row")[:20])
-    failed_rows = [(failure.row, import_report.sentences(failure, labels)) for failure in failures]
+    failed_rows = [(failure.row, import_report.problem_sentences(failure, labels)) for failure in failures]
     unkept = 0 if job.is_running or not job.stored_as else job.refused - job.failures.count()
     return {
         "job": job,
         "faults": faults,
         "failures": failed_rows,
         "unkept": max(0, unkept),
-        "badge": badge_of(job),
+        "badge": job_badge(job),
         "is_check": job.state == State.CHECKED,
         "may": import_jobs.possible_steps(job),
         "label": _label(job),
-        "links": import_results.links(job, user),
-        "undone": import_results.summary(job),
+        "links": import_results.result_links(job, user),
+        "undone": import_results.undo_summary(job),
         "into": StaticList.objects.filter(pk=(job.plan or {}).get("static_list") or 0).first(),
     }

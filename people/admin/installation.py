@@ -22,4 +22,4 @@ class InstallationAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        installation.forget()
+        installation.clear_installation_cache()

@@ -10,8 +10,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from people.admin.forms import PasteForm, label_of, shown
-from people.core.admin.base import PagesAdmin, ids_of, number, require, said, source_of
+from people.admin.forms import PasteForm, field_label, localized_value
+from people.core.admin.base import PagesAdmin, parse_ids, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import PersonField, PersonMerge
@@ -20,52 +20,59 @@ from people.persons import merge as person_merge
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
-        ("merge/", lambda request: merge(pages, request), "merge"),
-        ("merge/<int:pk>/undo/", lambda request, pk: undo(pages, request, pk), "merge_undo"),
-        ("<int:pk>/merge/", lambda request, pk: choose(pages, request, pk), "merge_with"),
+        ("merge/", lambda request: merge_people(pages, request), "merge"),
+        ("merge/<int:pk>/undo/", lambda request, pk: undo_merge(pages, request, pk), "merge_undo"),
+        ("<int:pk>/merge/", lambda request, pk: choose_people(pages, request, pk), "merge_with"),
     ]
 
 
-def address(person_ids: Sequence[int]) -> str:
+def merge_address(person_ids: Sequence[int]) -> str:
     """The address of the merge of these people; the first is the winner unless another is chosen there."""
     return f"{reverse('admin:people_person_merge')}?people={','.join(map(str, person_ids))}"
 
 
-def choose(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def choose_people(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Choose the people to merge with the person."""
-    require(request, person_merge.MERGE)
+    require_rights(request, person_merge.MERGE)
     form = PasteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        pasted = pages.tried(request, lambda: static_lists.find_pasted(form.cleaned_data["people"]))
+        pasted = pages.tried(request, lambda: static_lists.find_pasted_people(form.cleaned_data["people"]))
         for problem in pasted.problems[:5] if pasted else ():
-            form.add_error("people", said(problem))
+            form.add_error("people", problem_text(problem))
         if pasted and not pasted.problems:
-            return redirect(address([pk, *(person_id for person_id in pasted.person_ids if person_id != pk)]))
+            return redirect(merge_address([pk, *(person_id for person_id in pasted.person_ids if person_id != pk)]))
     title = _("Merge person %(id)s with …") % {"id": pk}
     return pages.page(request, "merge_with", title, form=form, person_id=pk)
 
 
-def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
+def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Preview the merge with the present choices; merge on POST of the button "merge"."""
-    require(request, person_merge.MERGE)
+    require_rights(request, person_merge.MERGE)
     data = request.POST if request.method == "POST" else request.GET
-    ids = ids_of(data.getlist("people"))
-    winner = number(data.get("winner", "")) or (ids[0] if ids else 0)
+    ids = parse_ids(data.getlist("people"))
+    winner = parse_number(data.get("winner", "")) or (ids[0] if ids else 0)
     losers = [person_id for person_id in ids if person_id != winner]
-    choices = {name.removeprefix("from_"): number(data[name]) for name in data if name.startswith("from_")}
+    choices = {name.removeprefix("from_"): parse_number(data[name]) for name in data if name.startswith("from_")}
     try:
         if request.method == "POST" and "merge" in request.POST:
-            person_merge.merge(winner, losers, request.user, source_of(request), choices=choices)
+            person_merge.merge_people(winner, losers, request.user, request_source(request), choices=choices)
             messages.success(request, _("Merged. It can be undone on this page."))
             return redirect("admin:people_person_change", winner)
-        preview = person_merge.preview(winner, losers, request.user, choices)
+        preview = person_merge.preview_merge(winner, losers, request.user, choices)
     except RejectedError as refusal:
         return pages.page(
-            request, "merge_refused", _("Merge people"), problems=[said(problem) for problem in refusal.problems]
+            request,
+            "merge_refused",
+            _("Merge people"),
+            problems=[problem_text(problem) for problem in refusal.problems],
         )
-    labels = {row.api_name: label_of(row) for row in PersonField.objects.all()}
+    labels = {row.api_name: field_label(row) for row in PersonField.objects.all()}
     rows = [
-        (labels[field.info.api_name], field, [(person.pk, shown(field.values[person.pk])) for person in preview.people])
+        (
+            labels[field.info.api_name],
+            field,
+            [(person.pk, localized_value(field.values[person.pk])) for person in preview.people],
+        )
         for field in preview.fields
     ]
     return pages.page(
@@ -81,22 +88,22 @@ def merge(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     )
 
 
-def undo(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Show a confirmation; undo the merge on POST."""
-    require(request, person_merge.MERGE)
+    require_rights(request, person_merge.MERGE)
     past_merge = PersonMerge.objects.select_related("winner", "user").filter(pk=pk).first()
     if past_merge is None:
         messages.error(request, _("There is no such merge."))
         return redirect("admin:people_person_changelist")
     if request.method == "POST":
         message = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, past_merge.loser_ids))}
-        pages.tried(request, lambda: person_merge.undo(pk, request.user, source_of(request)), message)
+        pages.tried(request, lambda: person_merge.undo_merge(pk, request.user, request_source(request)), message)
         return redirect("admin:people_person_change", past_merge.winner_id)
     return pages.page(
         request,
         "merge_undo",
         _("Undo the merge?"),
         merge=past_merge,
-        hindrance=person_merge.why_not_undone(past_merge),
+        hindrance=person_merge.undo_problem(past_merge),
         fields=sorted(past_merge.changes),
     )

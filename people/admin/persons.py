@@ -18,8 +18,8 @@ from people.admin import bulk, delete, profile
 from people.admin import duplicates as admin_duplicates
 from people.admin import merge as admin_merge
 from people.admin.forms import ValuesForm, list_choices
-from people.core.admin.base import OwnPages, PagesAdmin, number, require, source_of
-from people.core.admin.object_actions import Action, menu
+from people.core.admin.base import OwnPages, PagesAdmin, parse_number, request_source, require_rights
+from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedChangeList, UncountedPaginator
 from people.core.errors import ConflictError
 from people.lists import static_lists
@@ -65,7 +65,9 @@ class ListFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not self.value():
             return queryset
-        members = StaticListMember.objects.filter(static_list_id=number(self.value() or ""), person_id=OuterRef("pk"))
+        members = StaticListMember.objects.filter(
+            static_list_id=parse_number(self.value() or ""), person_id=OuterRef("pk")
+        )
         return queryset.filter(Exists(members))
 
 
@@ -101,7 +103,7 @@ class PersonAdmin(PagesAdmin):
         return queryset.newest_beginning_with(search_term), False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "people_count": person_size.size()})
+        return super().changelist_view(request, {**(extra_context or {}), "people_count": person_size.people_count()})
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Link names to the timeline, the first page of a profile, where the user may see activities."""
@@ -123,19 +125,19 @@ class PersonAdmin(PagesAdmin):
     @action(description=gettext_lazy("Merge…"))
     def merge_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         ids = list(queryset.order_by("pk").values_list("pk", flat=True)[: person_merge.MAX_LOSERS + 2])
-        return redirect(admin_merge.address(ids))
+        return redirect(admin_merge.merge_address(ids))
 
     @action(description=gettext_lazy("Add to a static list…"))
     def add_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk.confirm(self, request, "add_to_list", queryset)
+        return bulk.confirm_bulk_action(self, request, "add_to_list", queryset)
 
     @action(description=gettext_lazy("Remove from a static list…"))
     def remove_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk.confirm(self, request, "remove_from_list", queryset)
+        return bulk.confirm_bulk_action(self, request, "remove_from_list", queryset)
 
     @action(description=gettext_lazy("Delete…"))
     def delete_selected_people(self, request: HttpRequest, queryset: Any) -> HttpResponse:
-        return bulk.confirm(self, request, "delete", queryset)
+        return bulk.confirm_bulk_action(self, request, "delete", queryset)
 
     def get_actions(self, request: HttpRequest) -> Any:
         rights = {
@@ -164,8 +166,11 @@ class PersonAdmin(PagesAdmin):
             raise PermissionDenied
         form = ValuesForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            (outcome,) = upsert.upsert(
-                [form.changes], source_of(request), action=upsert.Action.DUPLICATE, zone=timezone.get_current_timezone()
+            (outcome,) = upsert.upsert_people(
+                [form.changes],
+                request_source(request),
+                action=upsert.UpsertAction.DUPLICATE,
+                zone=timezone.get_current_timezone(),
             )
             if outcome.person_id:
                 messages.success(request, _("Added."))
@@ -191,12 +196,12 @@ class PersonAdmin(PagesAdmin):
         return self._person_page(request, person, form)
 
     def _save(self, request: HttpRequest, person: Person, form: ValuesForm) -> bool:
-        require(request, "people.change_person")
+        require_rights(request, "people.change_person")
         try:
-            outcome = upsert.update(
+            outcome = upsert.update_person(
                 person,
                 form.changes,
-                source_of(request),
+                request_source(request),
                 form.cleaned_data["seen_revision"],
                 zone=timezone.get_current_timezone(),
             )
@@ -217,33 +222,37 @@ class PersonAdmin(PagesAdmin):
             form=form,
             members=members[:LISTS_SHOWN],
             lists=list_choices() if request.user.has_perm(static_lists.CHANGE) else (),
-            suspicions=duplicates.of_person(person),
+            suspicions=duplicates.duplicates_of_person(person),
             merge=merge,
-            merge_hindrance=person_merge.why_not_undone(merge) if merge else None,
+            merge_hindrance=person_merge.undo_problem(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
             actions=_actions(request, person),
         )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add one person to a list, or remove them from it."""
-        require(request, static_lists.CHANGE)
-        verb = {"add": static_lists.add, "remove": static_lists.remove}.get(request.POST.get("verb", ""))
-        static_list = StaticList.objects.filter(pk=number(request.POST.get("static_list", ""))).first()
+        require_rights(request, static_lists.CHANGE)
+        verb = {"add": static_lists.add_members, "remove": static_lists.remove_members}.get(
+            request.POST.get("verb", "")
+        )
+        static_list = StaticList.objects.filter(pk=parse_number(request.POST.get("static_list", ""))).first()
         if verb is None or static_list is None:
             messages.error(request, _("Choose a static list."))
         else:
-            done = _("Added to “%(list)s”.") if verb is static_lists.add else _("Removed from “%(list)s”.")
-            self.tried(request, lambda: verb(static_list, [pk], source_of(request)), done % {"list": static_list.name})
+            done = _("Added to “%(list)s”.") if verb is static_lists.add_members else _("Removed from “%(list)s”.")
+            self.tried(
+                request, lambda: verb(static_list, [pk], request_source(request)), done % {"list": static_list.name}
+            )
         return redirect("admin:people_person_change", pk)
 
 
-def _actions(request: HttpRequest, person: Person) -> list[Action]:
+def _actions(request: HttpRequest, person: Person) -> list[MenuAction]:
     def address(name: str, right: str) -> str:
         return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
 
-    return menu(
-        Action(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
-        export=(Action(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
-        dangerous=(Action(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
+    return action_menu(
+        MenuAction(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
+        export=(MenuAction(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
+        dangerous=(MenuAction(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
         delete=address("remove", "people.delete_person"),
     )

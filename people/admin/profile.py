@@ -7,8 +7,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
-from people.admin.forms import ValuesForm, label_of, shown
-from people.core.admin.base import PagesAdmin, number, require, said, source_of
+from people.admin.forms import ValuesForm, field_label, localized_value
+from people.core.admin.base import PagesAdmin, parse_number, problem_text, request_source, require_rights
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
 from people.fields import catalog
@@ -23,21 +23,21 @@ VIEW = "people.view_person"
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
-        ("<int:pk>/about/", about, "about"),
-        ("<int:pk>/about/<str:name>/", fact, "fact"),
-        ("<int:pk>/notes/", notes, "notes"),
+        ("<int:pk>/about/", show_profile, "about"),
+        ("<int:pk>/about/<str:name>/", edit_fact, "fact"),
+        ("<int:pk>/notes/", edit_notes, "notes"),
     ]
 
 
-def about(request: HttpRequest, pk: int) -> HttpResponse:
+def show_profile(request: HttpRequest, pk: int) -> HttpResponse:
     """Facts, lists and notes of one person."""
     return _about(request, _person(request, pk))
 
 
-def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """One field in place: its input; on POST the facts with the new value, or the input with its errors."""
     person = _person(request, pk)
-    require(request, notebook.CHANGE)
+    require_rights(request, notebook.CHANGE)
     form = ValuesForm(request.POST or None, person)
     if name not in {row.api_name for row in form.rows}:
         raise Http404
@@ -45,8 +45,8 @@ def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         changes = {key: value for key, value in form.changes.items() if key == name}
         try:
             seen_revision = form.cleaned_data["seen_revision"]
-            outcome = upsert.update(
-                person, changes, source_of(request), seen_revision, zone=timezone.get_current_timezone()
+            outcome = upsert.update_person(
+                person, changes, request_source(request), seen_revision, zone=timezone.get_current_timezone()
             )
             problems = outcome.problems
         except RejectedError as refusal:
@@ -60,21 +60,21 @@ def fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     return render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
 
 
-def notes(request: HttpRequest, pk: int) -> HttpResponse:
+def edit_notes(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a note, or delete the note in the parameter `delete`."""
     person = _person(request, pk)
-    require(request, notebook.CHANGE)
+    require_rights(request, notebook.CHANGE)
     problem = ""
     if request.method == "POST":
         try:
             if "delete" in request.POST:
-                note = PersonNote.objects.filter(person=person, pk=number(request.POST["delete"])).first()
+                note = PersonNote.objects.filter(person=person, pk=parse_number(request.POST["delete"])).first()
                 if note is not None:
-                    notebook.delete(note, request.user)
+                    notebook.delete_note(note, request.user)
             else:
-                notebook.add(person, request.POST.get("text", ""), request.user)
+                notebook.add_note(person, request.POST.get("text", ""), request.user)
         except RejectedError as refusal:
-            problem = said(refusal.problems[0])
+            problem = problem_text(refusal.problems[0])
     if "HX-Request" in request.headers:
         return _about(request, person, problem=problem)
     if problem:
@@ -83,14 +83,14 @@ def notes(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _about(request: HttpRequest, person: Person, changed: str = "", problem: str = "") -> HttpResponse:
-    fields_by_name = catalog.catalogue()
+    fields_by_name = catalog.field_catalogue()
     form = ValuesForm(None, person)
     rows = [
-        (row, shown(catalog.value_of(person, fields_by_name[row.api_name])))
+        (row, localized_value(catalog.person_value(person, fields_by_name[row.api_name])))
         for row in form.rows
         if row.api_name in fields_by_name
     ]
-    facts = [(row.api_name, label_of(row), value) for row, value in rows]
+    facts = [(row.api_name, field_label(row), value) for row, value in rows]
     members = person.list_memberships.select_related("static_list").order_by("static_list__name")
     context = {
         "person": person,
@@ -98,7 +98,7 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
         "more_facts": [fact for fact in facts if fact[2] is not None][FACTS:],
         "empty_facts": [fact for fact in facts if fact[2] is None],
         "members": members[:LISTS],
-        "notes": notebook.latest(person),
+        "notes": notebook.latest_notes(person),
         "changed": changed,
         "problem": problem,
         "may_change": request.user.has_perm(notebook.CHANGE),
@@ -110,7 +110,7 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
 
 
 def _person(request: HttpRequest, pk: int) -> Person:
-    require(request, VIEW)
+    require_rights(request, VIEW)
     person = Person.objects.live().filter(pk=pk).first() if pk <= MAX_ID else None
     if person is None:
         raise Http404

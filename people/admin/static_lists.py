@@ -14,8 +14,16 @@ from django.utils.translation import gettext_lazy
 
 from people.admin.forms import ListForm, PasteForm
 from people.core import references
-from people.core.admin.base import OwnPages, PagesAdmin, ids_of, number, require, said, source_of
-from people.core.admin.object_actions import Action, menu, say_undoable
+from people.core.admin.base import (
+    OwnPages,
+    PagesAdmin,
+    parse_ids,
+    parse_number,
+    problem_text,
+    request_source,
+    require_rights,
+)
+from people.core.admin.object_actions import MenuAction, action_menu, show_undoable_message
 from people.core.errors import RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
@@ -23,7 +31,7 @@ from people.models import StaticList, StaticListMember
 from people.persons import bulk
 
 MEMBERS = 50
-STEPS = {"archive": static_lists.archive, "unarchive": static_lists.unarchive}
+STEPS = {"archive": static_lists.archive_static_list, "unarchive": static_lists.unarchive_static_list}
 
 
 @admin.register(StaticList)
@@ -56,7 +64,7 @@ class StaticListAdmin(PagesAdmin):
         if request.method == "POST" and form.is_valid():
             created = _tried(
                 form,
-                lambda: static_lists.create(
+                lambda: static_lists.create_static_list(
                     form.cleaned_data["name"],
                     request.user,
                     description=form.cleaned_data["description"],
@@ -69,14 +77,14 @@ class StaticListAdmin(PagesAdmin):
         return self.page(request, "list_form", _("New static list"), form=form)
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        require(request, static_lists.CHANGE)
+        require_rights(request, static_lists.CHANGE)
         static_list = self._find(request, pk)
         values = {"name": static_list.name, "description": static_list.description}
         form = ListForm(request.POST or None, static_list, **values)
         if request.method == "POST" and form.is_valid():
             changed = _tried(
                 form,
-                lambda: static_lists.change(
+                lambda: static_lists.change_static_list(
                     static_list,
                     request.user,
                     name=form.cleaned_data["name"],
@@ -95,7 +103,7 @@ class StaticListAdmin(PagesAdmin):
         static_list = self._find(request, pk)
         search = request.GET.get("q", "").replace("\0", " ")
         members = _members(static_list, search)
-        after = number(request.GET.get("after", ""))
+        after = parse_number(request.GET.get("after", ""))
         if after:
             members = members.filter(person_id__gt=after)
         if not request.user.has_perm("people.view_person"):  # the number of members is no secret, their identity is
@@ -110,26 +118,26 @@ class StaticListAdmin(PagesAdmin):
             search=search,
             after=page_members[MEMBERS - 1].person_id if len(page_members) > MEMBERS else None,
             form=PasteForm(),
-            count=static_lists.size(static_list),
-            uses=references.users_of(static_list),
-            path=folders.path(static_list.folder) if static_list.folder else (),
+            count=static_lists.static_list_size(static_list),
+            uses=references.uses_of(static_list),
+            path=folders.folder_path(static_list.folder) if static_list.folder else (),
             actions=_actions(request, static_list),
         )
 
     def members_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add pasted people, or remove the chosen ones."""
-        require(request, static_lists.CHANGE)
+        require_rights(request, static_lists.CHANGE)
         static_list = self._find(request, pk)
         if request.method == "POST" and "remove" in request.POST:
-            self._remove(request, static_list, ids_of(request.POST.getlist("people")))
+            self._remove(request, static_list, parse_ids(request.POST.getlist("people")))
             return redirect("admin:people_staticlist_change", pk)
         form = PasteForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
-            pasted = _tried(form, lambda: static_lists.find_pasted(form.cleaned_data["people"]), "people")
+            pasted = _tried(form, lambda: static_lists.find_pasted_people(form.cleaned_data["people"]), "people")
             if pasted and pasted.person_ids:
                 self._add(request, static_list, pasted.person_ids)
             for problem in pasted.problems[:10] if pasted else ():
-                self.message_user(request, said(problem), "WARNING")
+                self.message_user(request, problem_text(problem), "WARNING")
             if pasted and len(pasted.problems) > 10:
                 self.message_user(request, _("%(count)s more.") % {"count": len(pasted.problems) - 10}, "WARNING")
         return redirect("admin:people_staticlist_change", pk)
@@ -137,16 +145,20 @@ class StaticListAdmin(PagesAdmin):
     def _add(self, request: HttpRequest, static_list: StaticList, person_ids: Any) -> None:
         """Add people: a few at once, many by a job."""
         if len(person_ids) <= bulk.PART:
-            added = self.tried(request, lambda: static_lists.add(static_list, person_ids, source_of(request)))
+            added = self.tried(
+                request, lambda: static_lists.add_members(static_list, person_ids, request_source(request))
+            )
             if added:
                 self.message_user(
                     request, _("Added: %(count)s.") % {"count": added.count(static_lists.Membership.ADDED)}
                 )
-        elif self.tried(request, lambda: bulk.start("add_to_list", person_ids, request.user, static_list)):
+        elif self.tried(request, lambda: bulk.start_bulk_action("add_to_list", person_ids, request.user, static_list)):
             self.message_user(request, _("They are being added; see “Bulk actions”."))
 
     def _remove(self, request: HttpRequest, static_list: StaticList, person_ids: list[int]) -> None:
-        removed = self.tried(request, lambda: static_lists.remove(static_list, person_ids, source_of(request)))
+        removed = self.tried(
+            request, lambda: static_lists.remove_members(static_list, person_ids, request_source(request))
+        )
         if removed is not None and removed is not True:
             count = removed.count(static_lists.Membership.REMOVED)
             self.message_user(request, _("Removed: %(count)s. They stay in the database.") % {"count": count})
@@ -158,40 +170,40 @@ class StaticListAdmin(PagesAdmin):
         if self.tried(request, lambda: STEPS[step](static_list, request.user)):
             reverse_step = "archive" if step == "unarchive" else "unarchive"
             done = _("Taken out of the archive.") if step == "unarchive" else _("Archived.")
-            say_undoable(request, done, reverse("admin:people_staticlist_step", args=[pk, reverse_step]))
+            show_undoable_message(request, done, reverse("admin:people_staticlist_step", args=[pk, reverse_step]))
         return redirect("admin:people_staticlist_change", pk)
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the consequences and the hindrances of deleting the list; delete it on POST."""
-        require(request, "people.delete_staticlist")
+        require_rights(request, "people.delete_staticlist")
         static_list = self._find(request, pk)
         if request.method == "POST":
             done = _("The list is deleted; its people stay.")
-            if self.tried(request, lambda: static_lists.delete(static_list, request.user), done):
+            if self.tried(request, lambda: static_lists.delete_static_list(static_list, request.user), done):
                 return redirect("admin:people_staticlist_changelist")
-        count = static_lists.size(static_list)
+        count = static_lists.static_list_size(static_list)
         title = _("Delete %(name)s?") % {"name": static_list}
         return self.page(
-            request, "delete_list", title, static_list=static_list, uses=references.users_of(static_list), count=count
+            request, "delete_list", title, static_list=static_list, uses=references.uses_of(static_list), count=count
         )
 
     def folders_view(self, request: HttpRequest) -> HttpResponse:
         """All folders; create, rename or delete one."""
-        require(request, "people.view_staticlist")
+        require_rights(request, "people.view_staticlist")
         if request.method == "POST":
             self._change_folder(request)
             return redirect("admin:people_staticlist_folders")
-        return self.page(request, "folders", _("Folders"), folders=folders.tree())
+        return self.page(request, "folders", _("Folders"), folders=folders.folder_tree())
 
     def _change_folder(self, request: HttpRequest) -> None:
-        folder = Folder.objects.filter(pk=number(request.POST.get("folder", ""))).first()
+        folder = Folder.objects.filter(pk=parse_number(request.POST.get("folder", ""))).first()
         name, step = request.POST.get("name", ""), request.POST.get("step")
         if step == "create":
-            self.tried(request, lambda: folders.create(name, request.user, folder), _("Done."))
+            self.tried(request, lambda: folders.create_folder(name, request.user, folder), _("Done."))
         elif folder is not None and step == "rename":
-            self.tried(request, lambda: folders.rename(folder, request.user, name), _("Done."))
+            self.tried(request, lambda: folders.rename_folder(folder, request.user, name), _("Done."))
         elif folder is not None and step == "delete":
-            self.tried(request, lambda: folders.delete(folder, request.user), _("Done."))
+            self.tried(request, lambda: folders.delete_folder(folder, request.user), _("Done."))
 
     def _find(self, request: HttpRequest, pk: int) -> StaticList:
         if not self.has_view_permission(request):
@@ -202,7 +214,7 @@ class StaticListAdmin(PagesAdmin):
         return static_list
 
 
-def _actions(request: HttpRequest, static_list: StaticList) -> list[Action]:
+def _actions(request: HttpRequest, static_list: StaticList) -> list[MenuAction]:
     def address(name: str, right: str, *more: str) -> str:
         return (
             reverse(f"admin:people_staticlist_{name}", args=[static_list.pk, *more])
@@ -211,7 +223,7 @@ def _actions(request: HttpRequest, static_list: StaticList) -> list[Action]:
         )
 
     step = "unarchive" if static_list.is_archived else "archive"
-    return menu(
+    return action_menu(
         place=address("edit", static_lists.CHANGE),
         archive=address("step", static_lists.CHANGE, step),
         is_archived=static_list.is_archived,
@@ -233,5 +245,5 @@ def _tried(form: Any, verb: Any, place: str | None = None) -> Any:
     except RejectedError as refusal:
         for problem in refusal.problems:
             field = place or (str(problem.path[0]) if problem.path else "")
-            form.add_error(field if field in form.fields else None, said(problem))
+            form.add_error(field if field in form.fields else None, problem_text(problem))
         return None

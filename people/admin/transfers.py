@@ -23,7 +23,7 @@ BADGES = {
 }
 
 
-def badge_of(job: Import | Export) -> str:
+def job_badge(job: Import | Export) -> str:
     return state_badge(job.get_state_display(), BADGES.get(type(job).State(job.state), ""))
 
 
@@ -41,14 +41,14 @@ class TransferAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, job: Import | Export) -> str:
-        return badge_of(job)
+        return job_badge(job)
 
     @admin.display(description=gettext_lazy("User"), ordering="user__username", empty_value="—")
     def by(self, job: Import | Export) -> Any:
         return job.user
 
 
-def attachment(name: str) -> str:
+def attachment_header(name: str) -> str:
     """The Content-Disposition of a download."""
     plain = name.encode("ascii", "replace").decode().replace('"', "'").replace("?", "_")
     return f'attachment; filename="{plain}"'

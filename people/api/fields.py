@@ -7,13 +7,13 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from people.api.filters import PersonFieldFilters
+from people.api.filters import PersonFieldFilterSet
 from people.api.serializers import PersonFieldChangeSerializer, PersonFieldInputSerializer, PersonFieldSerializer
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
-from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
 
 
 class PersonFieldViewSet(ListMixin, RetrieveMixin):
@@ -21,7 +21,7 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
 
     queryset = PersonField.objects.all()
     serializer_class = PersonFieldSerializer
-    filterset_class = PersonFieldFilters
+    filterset_class = PersonFieldFilterSet
     lookup_field = "api_name"
     lookup_value_converter = "str"
     orderings = ("id", "-id", "api_name", "-api_name")
@@ -45,7 +45,7 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Add a person field."""
         body = self.validated_body(PersonFieldInputSerializer)
-        field = field_editing.create(
+        field = field_editing.create_person_field(
             body.pop("label"), body.pop("data_type"), request.user, is_api_created=True, **body
         )
         return self.response_for(field, 201, Location=f"{request.build_absolute_uri()}/{field.api_name}")
@@ -55,16 +55,16 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
         """Change a field's label, description, choices, or whether it is hidden or unique."""
         body = self.validated_body(PersonFieldChangeSerializer, partial=True)
         with transaction.atomic():
-            field = locked_for_update(self.get_object())
+            field = lock_for_update(self.get_object())
             self.require_match(field)
-            field = field_editing.change(field, request.user, **body)
+            field = field_editing.change_person_field(field, request.user, **body)
         return self.response_for(field)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, api_name: str) -> Response:
         """Delete a field that the team added, with its values."""
         with transaction.atomic():
-            field = locked_for_update(self.get_object())
+            field = lock_for_update(self.get_object())
             self.require_match(field)
-            field_editing.delete(field, request.user)
+            field_editing.delete_person_field(field, request.user)
         return Response(status=204)

@@ -11,7 +11,16 @@ from people.core.source import Channel
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import STANDARD
 from people.models import Person, PersonField, StaticList, StaticListMember
-from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter, TypedFilter, WordsFilter, cast, typed_filters
+from people.rest.filters import (
+    NUMBER_KEY,
+    FilterColumn,
+    SearchFilter,
+    StrictFilterSet,
+    TypedFilter,
+    WordsFilter,
+    cast_expression,
+    column_filters,
+)
 
 CUSTOM = "fields."
 
@@ -20,7 +29,7 @@ class OnListFilter(TypedFilter):
     """People who are on one of some static lists."""
 
     def __init__(self) -> None:
-        operator = Column("integer").allowed_operators()[2]
+        operator = FilterColumn("integer").allowed_operators()[2]
         super().__init__(None, "integer", operator, "Ids of static lists: on any of them.")
 
     def filter(self, queryset: Any, value: Any) -> Any:
@@ -30,7 +39,7 @@ class OnListFilter(TypedFilter):
         return queryset.filter(Exists(members))
 
 
-class PersonFilters(Filters):
+class PersonFilterSet(StrictFilterSet):
     """Filters of people. `fields.plan=gold` compares a custom field by its data type."""
 
     class Meta:
@@ -40,9 +49,9 @@ class PersonFilters(Filters):
     search = SearchFilter(find=lambda people, text: people.newest_beginning_with(text))
     static_list = OnListFilter()
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         **{
-            name: Column(data_type, is_nullable=name not in {"created_at", "updated_at"})
+            name: FilterColumn(data_type, is_nullable=name not in {"created_at", "updated_at"})
             for name, (_label, data_type) in STANDARD.items()
         },
     }
@@ -59,8 +68,8 @@ class PersonFilters(Filters):
         api_names = {name for name in api_names if name.isascii() and name.isprintable()}
         filters: dict[str, django_filters.Filter] = {}
         for field in PersonField.objects.custom().filter(api_name__in=api_names) if api_names else ():
-            left = cast(field.data_type, KeyTextTransform(field.api_name, "fields"))
-            filters.update(typed_filters(CUSTOM + field.api_name, left, Column(field.data_type)))
+            left = cast_expression(field.data_type, KeyTextTransform(field.api_name, "fields"))
+            filters.update(column_filters(CUSTOM + field.api_name, left, FilterColumn(field.data_type)))
         return {name: item for name, item in filters.items() if name in data}
 
     @classmethod
@@ -68,7 +77,7 @@ class PersonFilters(Filters):
         return [*super().parameter_names(), f"{CUSTOM}<api_name>"]
 
 
-class PersonFieldFilters(Filters):
+class PersonFieldFilterSet(StrictFilterSet):
     class Meta:
         model = PersonField
         fields = ()
@@ -76,50 +85,50 @@ class PersonFieldFilters(Filters):
     search = SearchFilter("label", "api_name")
     data_type = WordsFilter({name: Q(data_type=name) for name in BY_NAME})
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "api_name": Column("string", is_nullable=False),
-        "label": Column("string", is_nullable=False),
-        "description": Column("text", is_nullable=False, operators=("contains",)),
-        "is_standard": Column("boolean", is_nullable=False),
-        "is_read_only": Column("boolean", is_nullable=False),
-        "is_hidden": Column("boolean", is_nullable=False),
-        "is_unique": Column("boolean", is_nullable=False),
-        "is_api_created": Column("boolean", is_nullable=False),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "api_name": FilterColumn("string", is_nullable=False),
+        "label": FilterColumn("string", is_nullable=False),
+        "description": FilterColumn("text", is_nullable=False, operators=("contains",)),
+        "is_standard": FilterColumn("boolean", is_nullable=False),
+        "is_read_only": FilterColumn("boolean", is_nullable=False),
+        "is_hidden": FilterColumn("boolean", is_nullable=False),
+        "is_unique": FilterColumn("boolean", is_nullable=False),
+        "is_api_created": FilterColumn("boolean", is_nullable=False),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {"choices": "suggestions for people who type, not something to look a field up by"}
 
 
-class StaticListFilters(Filters):
+class StaticListFilterSet(StrictFilterSet):
     class Meta:
         model = StaticList
         fields = ()
 
     search = SearchFilter("name", "description")
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "name": Column("string", is_nullable=False),
-        "description": Column("text", is_nullable=False, operators=("contains",)),
-        "folder": Column("integer", operators=("", "in", "isempty")),
-        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
-        "is_archived": Column("boolean", is_nullable=False),
-        "created_by": Column("string", "created_by__username", operators=("", "in", "isempty")),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "description": FilterColumn("text", is_nullable=False, operators=("contains",)),
+        "folder": FilterColumn("integer", operators=("", "in", "isempty")),
+        "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
+        "is_archived": FilterColumn("boolean", is_nullable=False),
+        "created_by": FilterColumn("string", "created_by__username", operators=("", "in", "isempty")),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
     }
 
 
-class MemberFilters(Filters):
+class StaticListMemberFilterSet(StrictFilterSet):
     class Meta:
         model = StaticListMember
         fields = ()
 
     source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel they came through.")
     typed = {
-        "person": Column("integer", "person_id", is_nullable=False, operators=NUMBER_KEY),
-        "added_at": Column("datetime", is_nullable=False),
-        "user": Column("integer", "user_id", operators=("", "in", "isempty")),
-        "origin": Column("integer", "origin_id", operators=("", "in", "isempty")),
+        "person": FilterColumn("integer", "person_id", is_nullable=False, operators=NUMBER_KEY),
+        "added_at": FilterColumn("datetime", is_nullable=False),
+        "user": FilterColumn("integer", "user_id", operators=("", "in", "isempty")),
+        "origin": FilterColumn("integer", "origin_id", operators=("", "in", "isempty")),
     }
     unfiltered = {"static_list": "stands in the address", "channel": "filtered by its word: source"}

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.api.serializers import CHANNELS
-from people.core.errors import told
+from people.core.errors import stored_problem_json
 from people.core.source import Channel
 from people.datatypes import exact_json
 from people.datatypes.keys import MAX_ID
@@ -143,9 +143,9 @@ class FailureSerializer(StrictSerializer):
 
     @extend_schema_field({})
     def get_raw(self, failure: ImportFailure) -> Any:
-        row = exact_json.kept(failure.raw)
+        row = exact_json.load_stored_json(failure.raw)
         return failure.raw if row is None else row
 
     @extend_schema_field(ProblemSerializer(many=True))
     def get_errors(self, failure: ImportFailure) -> list[dict[str, str]]:
-        return [told(problem) for problem in failure.problems]
+        return [stored_problem_json(problem) for problem in failure.problems]

@@ -7,23 +7,23 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
-from people.core.errors import Problem, UnprocessableError, bad_value, show
+from people.core.errors import Problem, UnprocessableError, bad_value, quoted_value
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.rest.viewsets import refuse_unknown_members
 
 WRITABLE = [name for name in STANDARD if name not in READ_ONLY]
 
 
-def flat(body: Any) -> dict[str, Any]:
+def person_row_from_body(body: Any) -> dict[str, Any]:
     """The body as a row for the verbs: standard and custom fields in one mapping. Raises `UnprocessableError`."""
-    row = row_of(body)
+    row = person_row_or_problems(body)
     if isinstance(row, dict) and "id" not in row:
         return row
     problems = row if isinstance(row, list) else [_unknown_member("id")]
     raise UnprocessableError(*problems)
 
 
-def row_of(body: Any) -> dict[str, Any] | list[Problem]:
+def person_row_or_problems(body: Any) -> dict[str, Any] | list[Problem]:
     """Standard and custom fields in one mapping, or the problems of the body's structure."""
     try:
         refuse_unknown_members(body, ("id", *WRITABLE, "fields"))
@@ -35,7 +35,7 @@ def row_of(body: Any) -> dict[str, Any] | list[Problem]:
     if not isinstance(custom, dict):
         return [bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), custom, "fields")]
     problems = [
-        Problem(Code.UNKNOWN_FIELD, _("is no field that the team added"), ("fields", show(name)))
+        Problem(Code.UNKNOWN_FIELD, _("is no field that the team added"), ("fields", quoted_value(name)))
         for name in custom
         if name == "id" or name in STANDARD
     ]
@@ -46,7 +46,7 @@ def _unknown_member(name: str) -> Problem:
     return Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(WRITABLE)}, (name,))
 
 
-def placed(problems: Iterable[Problem]) -> list[Problem]:
+def with_custom_field_paths(problems: Iterable[Problem]) -> list[Problem]:
     """The problems with the paths of custom fields under `fields`, as in the body."""
     top_level = {*STANDARD, "id", "lookup_field"}
     return [

@@ -9,8 +9,8 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people import lookup as people_lookup
-from people.api.filters import PersonFilters
-from people.api.parsing import flat, placed, row_of
+from people.api.filters import PersonFilterSet
+from people.api.parsing import person_row_from_body, person_row_or_problems, with_custom_field_paths
 from people.api.serializers import (
     MergeInputSerializer,
     MergeSerializer,
@@ -18,18 +18,18 @@ from people.api.serializers import (
     PeopleSerializer,
     PersonInputSerializer,
     PersonSerializer,
-    shown_quickly,
+    person_representation,
 )
 from people.core.codes import Code
-from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, bad_value, fault
+from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, bad_value, problem_json
 from people.datatypes import keys as datatype_keys
 from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
-from people.persons.upsert import Action, Status
+from people.persons.upsert import UpsertAction, UpsertStatus
 from people.privacy import erasure
-from people.rest.viewsets import ListMixin, RetrieveMixin, name_people, refuse_unknown_members, rows_of
+from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
@@ -40,7 +40,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
 
     queryset = Person.objects.live()
     serializer_class = PersonSerializer
-    filterset_class = PersonFilters
+    filterset_class = PersonFilterSet
     orderings = ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at")
     indexed_filters = frozenset({"id", "id__in", "email", "email__in"})
     rights = {
@@ -62,18 +62,18 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     def get_object(self) -> Person:
         """The live person; for the id of a merged person, the winner."""
         pk = self.kwargs["pk"]
-        winner_id = people_lookup.by_id([pk]).get(pk) if 0 < pk <= datatype_keys.MAX_ID else None
+        winner_id = people_lookup.person_ids_by_id([pk]).get(pk) if 0 < pk <= datatype_keys.MAX_ID else None
         return self._person(winner_id)
 
     def _person(self, pk: int | None) -> Person:
         person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
         if person is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
-        name_people(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
+        note_people_in_reply(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
         return person
 
     def fast_rows(self, things: Iterable[Person]) -> list[dict[str, Any]]:
-        return [shown_quickly(person) for person in things]
+        return [person_representation(person) for person in things]
 
     def response_for(self, thing: Person, status: int = 200, **headers: str) -> Response:
         if self.kwargs.get("pk", thing.pk) != thing.pk:
@@ -83,9 +83,9 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
         """Create a person. 409 when somebody has the e-mail address, or the value of a unique field, already."""
-        values = flat(request.data)
-        kind = Action.CREATE if values.get("email") not in (None, "") else Action.DUPLICATE
-        (outcome,) = upsert.upsert([values], self.source, "email", kind)
+        values = person_row_from_body(request.data)
+        kind = UpsertAction.CREATE if values.get("email") not in (None, "") else UpsertAction.DUPLICATE
+        (outcome,) = upsert.upsert_people([values], self.source, "email", kind)
         person = self._person(_accepted_id(outcome))
         return self.response_for(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
 
@@ -95,7 +95,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         person = self.get_object()
         self.require_match(person)
         with self.expecting(person.revision) as expected:
-            outcome = upsert.update(person, flat(request.data), self.source, expected)
+            outcome = upsert.update_person(person, person_row_from_body(request.data), self.source, expected)
         return self.response_for(self._person(_accepted_id(outcome)))
 
     @extend_schema(request=None, responses={204: None})
@@ -103,7 +103,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         """Take a person out of every list and page; can be restored for a while."""
         person = self.get_object()
         self.require_match(person)
-        (outcome,) = deletion.delete([person.pk], request.user, self.source)
+        (outcome,) = deletion.delete_people([person.pk], request.user, self.source)
         _raise_problems(outcome.problems)
         return Response(status=204)
 
@@ -115,37 +115,41 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         A transaction takes people of 10,000 values together. With an `Idempotency-Key` there is one for all of them.
         """
         refuse_unknown_members(request.data, ("people", "lookup_field", "action"))
-        kind = request.data.get("action", Action.UPSERT)
-        if not isinstance(kind, str) or kind not in set(Action):
-            raise UnprocessableError(bad_value(Code.WRONG_TYPE, ", ".join(Action), kind, "action"))
+        kind = request.data.get("action", UpsertAction.UPSERT)
+        if not isinstance(kind, str) or kind not in set(UpsertAction):
+            raise UnprocessableError(bad_value(Code.WRONG_TYPE, ", ".join(UpsertAction), kind, "action"))
         lookup = request.data.get("lookup_field", "email")
         if not isinstance(lookup, str):
             raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("the API name of a field"), lookup, "lookup_field"))
-        if kind != Action.UPDATE:
+        if kind != UpsertAction.UPDATE:
             self.require("people.add_person")
-        rows = [row_of(row) for row in rows_of(request.data, "people")]
+        rows = [person_row_or_problems(row) for row in batch_rows(request.data, "people")]
         valid_rows = [row for row in rows if isinstance(row, dict)]
-        parts = list(upsert.parts(valid_rows))
+        parts = list(upsert.split_rows(valid_rows))
         if len(parts) > 1 and request.headers.get("Idempotency-Key") is not None:
             limit = f"{upsert.MAX_BATCH:,}"
             message = _("With an Idempotency-Key a call takes at most %(limit)s values of people.") % {"limit": limit}
             raise UnprocessableError(Problem(Code.TOO_LARGE, message, ("people",), limit))
         outcomes = iter(
-            [outcome for part in parts for outcome in upsert.upsert(part, self.source, lookup, Action(kind))]
+            [
+                outcome
+                for part in parts
+                for outcome in upsert.upsert_people(part, self.source, lookup, UpsertAction(kind))
+            ]
         )
         results = []
         for index, row in enumerate(rows):
             result = _outcome_json(next(outcomes)) if isinstance(row, dict) else _refusal_json(row)
             results.append({"index": index, **result})
-        sums = {str(status): sum(result["status"] == status for result in results) for status in Status}
-        name_people(request, {result["id"] for result in results if "id" in result})
+        sums = {str(status): sum(result["status"] == status for result in results) for status in UpsertStatus}
+        note_people_in_reply(request, {result["id"] for result in results if "id" in result})
         return Response({**sums, "results": results})
 
     @extend_schema(request=None, responses=PersonSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: int) -> Response:
         """Bring a deleted person back, with the lists it was on."""
-        (outcome,) = deletion.restore([pk], request.user, self.source)
+        (outcome,) = deletion.restore_people([pk], request.user, self.source)
         _raise_problems(outcome.problems)
         return self.response_for(self._person(pk))
 
@@ -155,7 +159,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         """Remove everything about a person, and about those merged into it, everywhere and for good."""
         if not Person.objects.filter(pk=min(pk, datatype_keys.MAX_ID)).exclude(state=Person.State.ERASED).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
-        erasure.erase([pk], request.user, self.source)
+        erasure.erase_people([pk], request.user, self.source)
         return Response(status=204)
 
     @extend_schema(request=MergeInputSerializer, responses=MergeSerializer)
@@ -165,19 +169,21 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         winner = self.get_object()
         self.require_match(winner)
         body = self.validated_body(MergeInputSerializer)
-        merge = person_merge.merge(winner.pk, body["losers"], request.user, self.source, choices=body.get("choices"))
-        name_people(request, {winner.pk, *body["losers"]})
+        merge = person_merge.merge_people(
+            winner.pk, body["losers"], request.user, self.source, choices=body.get("choices")
+        )
+        note_people_in_reply(request, {winner.pk, *body["losers"]})
         return Response({"merge": merge.pk, "person": self.show(self._person(winner.pk))})
 
     @extend_schema(request=None, responses={204: None}, operation_id="people_merges_undo")
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
     def undo_merge(self, request: Any, merge_id: int) -> Response:
         """Take a merge back: the losers are people again, with the activities and lists that were theirs."""
-        person_merge.undo(min(merge_id, MAX_BIG_ID), request.user, self.source)
+        person_merge.undo_merge(min(merge_id, MAX_BIG_ID), request.user, self.source)
         return Response(status=204)
 
 
-def _accepted_id(outcome: upsert.Outcome) -> int | None:
+def _accepted_id(outcome: upsert.UpsertOutcome) -> int | None:
     """The id of the written person. Raises `RejectedError` for a refused row."""
     _raise_problems(outcome.problems)
     return outcome.person_id
@@ -185,7 +191,7 @@ def _accepted_id(outcome: upsert.Outcome) -> int | None:
 
 def _raise_problems(problems: Iterable[Problem]) -> None:
     """Raise the error whose status fits the problems; without problems, do nothing."""
-    problems = placed(problems)
+    problems = with_custom_field_paths(problems)
     if not problems:
         return
     if any(problem.code == Code.UNKNOWN_PERSON for problem in problems):
@@ -193,11 +199,11 @@ def _raise_problems(problems: Iterable[Problem]) -> None:
     raise (ConflictError if all(problem.code in CONFLICTS for problem in problems) else UnprocessableError)(*problems)
 
 
-def _outcome_json(outcome: upsert.Outcome) -> dict[str, Any]:
-    if outcome.status is Status.REFUSED:
-        return _refusal_json(placed(outcome.problems))
+def _outcome_json(outcome: upsert.UpsertOutcome) -> dict[str, Any]:
+    if outcome.status is UpsertStatus.REFUSED:
+        return _refusal_json(with_custom_field_paths(outcome.problems))
     return {"status": str(outcome.status), "id": outcome.person_id}
 
 
 def _refusal_json(problems: Iterable[Problem]) -> dict[str, Any]:
-    return {"status": str(Status.REFUSED), "errors": [fault(problem) for problem in problems]}
+    return {"status": str(UpsertStatus.REFUSED), "errors": [problem_json(problem) for problem in problems]}

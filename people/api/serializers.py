@@ -11,7 +11,7 @@ from people.datatypes import json_schema
 from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import READ_ONLY, STANDARD
-from people.persons.upsert import Action
+from people.persons.upsert import UpsertAction
 from people.rest.viewsets import (
     MAX_BATCH,
     OwnerField,
@@ -34,7 +34,7 @@ class PersonValueField(serializers.Field):
 
     def __init__(self, data_type: str, **options: Any) -> None:
         super().__init__(**{"allow_null": True, "required": False, **options})
-        set_override(self, "field", json_schema.of(data_type))
+        set_override(self, "field", json_schema.data_type_schema(data_type))
 
     def to_representation(self, value: Any) -> Any:
         return _json_value(value)
@@ -54,7 +54,7 @@ class PersonSerializer(StrictSerializer):
         return {"id": serializers.IntegerField(), **standard, "fields": CustomFieldsField()}
 
 
-def shown_quickly(person: Any) -> dict[str, Any]:
+def person_representation(person: Any) -> dict[str, Any]:
     """The representation that `PersonSerializer` makes of a person, without a field object per value."""
     values = [(name, getattr(person, name)) for name in STANDARD]
     standard = {name: None if value is None else _json_value(value) for name, value in values}
@@ -92,7 +92,7 @@ class PeopleInputSerializer(StrictSerializer):
         child=PersonRowSerializer(), min_length=1, max_length=MAX_BATCH
     )
     lookup_field = StrictCharField(default="email", help_text="id, email or a unique person field.")
-    action = serializers.ChoiceField([str(action) for action in Action], default=str(Action.UPSERT))
+    action = serializers.ChoiceField([str(action) for action in UpsertAction], default=str(UpsertAction.UPSERT))
 
 
 class PersonOutcomeSerializer(StrictSerializer):

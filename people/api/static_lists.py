@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
-from people.api.filters import MemberFilters, StaticListFilters
+from people.api.filters import StaticListFilterSet, StaticListMemberFilterSet
 from people.api.serializers import (
     MemberSerializer,
     MembersInputSerializer,
@@ -24,7 +24,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
-from people.rest.viewsets import ListMixin, RetrieveMixin, locked_for_update
+from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
 
 
 class StaticListViewSet(ListMixin, RetrieveMixin):
@@ -32,7 +32,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
 
     queryset = StaticList.objects.select_related("owner", "created_by")
     serializer_class = StaticListSerializer
-    filterset_class = StaticListFilters
+    filterset_class = StaticListFilterSet
     orderings = ("id", "-id")
     rights = {
         "list": "people.view_staticlist",
@@ -50,7 +50,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=StaticListInputSerializer, responses={201: StaticListSerializer})
     def create(self, request: Any) -> Response:
         """Make an empty list."""
-        static_list = static_lists.create(
+        static_list = static_lists.create_static_list(
             by=request.user, **_with_place(self.validated_body(StaticListInputSerializer))
         )
         location = f"{request.build_absolute_uri()}/{static_list.pk}"
@@ -61,7 +61,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
         """Change name, description, folder or owner."""
         body = self.validated_body(StaticListInputSerializer, partial=True)
         return self._edit(
-            lambda static_list: static_lists.change(
+            lambda static_list: static_lists.change_static_list(
                 static_list, request.user, **_with_place(body, static_list.owner_id)
             )
         )
@@ -72,24 +72,24 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
         with transaction.atomic():
             static_list = self.get_object()
             self.require_match(static_list)
-            static_lists.delete(static_list, request.user)
+            static_lists.delete_static_list(static_list, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put the list away; its members and its uses stay."""
-        return self._edit(lambda static_list: static_lists.archive(static_list, request.user))
+        return self._edit(lambda static_list: static_lists.archive_static_list(static_list, request.user))
 
     @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Unarchive the list."""
-        return self._edit(lambda static_list: static_lists.unarchive(static_list, request.user))
+        return self._edit(lambda static_list: static_lists.unarchive_static_list(static_list, request.user))
 
     def _edit(self, verb: Any) -> Response:
         with transaction.atomic():
-            static_list = locked_for_update(self.get_object())
+            static_list = lock_for_update(self.get_object())
             self.require_match(static_list)
             verb(static_list)
         return self._response_for_pk(static_list.pk)
@@ -115,7 +115,7 @@ class StaticListMemberViewSet(ListMixin):
 
     queryset = StaticListMember.objects.all()
     serializer_class = MemberSerializer
-    filterset_class = MemberFilters
+    filterset_class = StaticListMemberFilterSet
     orderings = ("person_id",)
     key = "person_id"
     lookup_field, lookup_url_kwarg = "person_id", "person"
@@ -132,13 +132,13 @@ class StaticListMemberViewSet(ListMixin):
     @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     def create(self, request: Any, static_list: int) -> Response:
         """Put up to 1,000 people on the list; adding a member again changes nothing."""
-        return self._change_members(static_lists.add)
+        return self._change_members(static_lists.add_members)
 
     @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     @action(["POST"], detail=False)
     def remove(self, request: Any, static_list: int) -> Response:
         """Take up to 1,000 people off the list."""
-        return self._change_members(static_lists.remove)
+        return self._change_members(static_lists.remove_members)
 
     @extend_schema(
         request=None,
@@ -147,7 +147,7 @@ class StaticListMemberViewSet(ListMixin):
     )
     def destroy(self, request: Any, static_list: int, person: int) -> Response:
         """Take one person off the list."""
-        (outcome,) = static_lists.remove(self._static_list(), [person], self.source)
+        (outcome,) = static_lists.remove_members(self._static_list(), [person], self.source)
         if outcome is not Membership.REMOVED:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("This person is not on the list.")))
         return Response(status=204)

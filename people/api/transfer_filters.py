@@ -4,12 +4,12 @@ from django.db.models import Q
 
 from people.core.source import Channel
 from people.files.models import Export, Import, ImportFailure
-from people.rest.filters import NUMBER_KEY, Column, Filters, WordsFilter
+from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet, WordsFilter
 
 CHANNELS = {channel.word: Q(channel=channel) for channel in Channel}
 
 
-class ImportFilters(Filters):
+class ImportFilterSet(StrictFilterSet):
     class Meta:
         model = Import
         fields = ()
@@ -17,19 +17,19 @@ class ImportFilters(Filters):
     source = WordsFilter(CHANNELS, "The channel it came in through.")
     state = WordsFilter({str(state): Q(state=state) for state in Import.State})
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "kind": Column("string", is_nullable=False, operators=("", "in")),
-        "name": Column("string", is_nullable=False),
-        "user": Column("string", "user__username", operators=("", "in", "isempty")),
-        "added": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "updated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "repeated": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "refused": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "created": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "size": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "created_at": Column("datetime", is_nullable=False),
-        "started_at": Column("datetime"),
-        "finished_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "kind": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "name": FilterColumn("string", is_nullable=False),
+        "user": FilterColumn("string", "user__username", operators=("", "in", "isempty")),
+        "added": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "updated": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "repeated": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "refused": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "created": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "size": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "started_at": FilterColumn("datetime"),
+        "finished_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "channel": "filtered by its word: source",
@@ -40,12 +40,12 @@ class ImportFilters(Filters):
     }
 
 
-class FailureFilters(Filters):
+class ImportFailureFilterSet(StrictFilterSet):
     class Meta:
         model = ImportFailure
         fields = ()
 
-    typed = {"row": Column("integer", is_nullable=False, operators=NUMBER_KEY)}
+    typed = {"row": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY)}
     unfiltered = {
         "of": "stands in the address",
         "raw": "the row as it came",
@@ -54,7 +54,7 @@ class FailureFilters(Filters):
     }
 
 
-class ExportFilters(Filters):
+class ExportFilterSet(StrictFilterSet):
     class Meta:
         model = Export
         fields = ()
@@ -62,16 +62,16 @@ class ExportFilters(Filters):
     source = WordsFilter(CHANNELS, "The channel it was asked for through.")
     state = WordsFilter({str(state): Q(state=state) for state in Export.State})
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "kind": Column("string", is_nullable=False, operators=("", "in")),
-        "title": Column("string", is_nullable=False),
-        "format": Column("string", is_nullable=False, operators=("", "in")),
-        "user": Column("string", "user__username", operators=("", "in", "isempty")),
-        "rows": Column("integer"),
-        "size": Column("integer"),
-        "created_at": Column("datetime", is_nullable=False),
-        "started_at": Column("datetime"),
-        "finished_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "kind": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "title": FilterColumn("string", is_nullable=False),
+        "format": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "user": FilterColumn("string", "user__username", operators=("", "in", "isempty")),
+        "rows": FilterColumn("integer"),
+        "size": FilterColumn("integer"),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "started_at": FilterColumn("datetime"),
+        "finished_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "channel": "filtered by its word: source",

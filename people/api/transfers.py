@@ -19,9 +19,9 @@ from people.api.import_serializers import (
     TakeBackInputSerializer,
     TakeBackSerializer,
 )
-from people.api.transfer_filters import ExportFilters, FailureFilters, ImportFilters
+from people.api.transfer_filters import ExportFilterSet, ImportFailureFilterSet, ImportFilterSet
 from people.core.codes import Code
-from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, bad_value, show
+from people.core.errors import BadQueryError, ConflictError, NotFoundError, Problem, bad_value, quoted_value
 from people.core.numerals import whole_number
 from people.core.source import Channel
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
@@ -30,9 +30,9 @@ from people.files.exports import kinds as export_kinds
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.files.models import Export, Import, ImportFailure
-from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, Shape
+from people.files.tabular import ENCODINGS, MAX_HEADER_ROW, FileShape
 from people.persons import import_undo
 from people.rest.viewsets import (
     ListMixin,
@@ -61,7 +61,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
 
     queryset = Import.objects.select_related("user")
     serializer_class = ImportSerializer
-    filterset_class = ImportFilters
+    filterset_class = ImportFilterSet
     orderings = ("-id", "id")
     # the rights depend on the kind of file
     rights: ClassVar = dict.fromkeys(
@@ -70,7 +70,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
 
     def get_queryset(self) -> Any:
         user = self.request.user
-        return import_jobs.visible_to(user).select_related("user").filter(kind__in=_kinds_of(user))
+        return import_jobs.visible_imports(user).select_related("user").filter(kind__in=_kinds_of(user))
 
     def get_parsers(self) -> list[Any]:
         is_upload = self.request is not None and self.request.method == "POST" and not self.detail
@@ -103,7 +103,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         shape = _shape_options(request.query_params)
         is_marked = not raw.headers.get("Content-Length") and raw.META.get("wsgi.input_terminated")
         chunks = _chunks(raw.META["wsgi.input"] if is_marked else raw)
-        job = import_jobs.upload(chunks, name, kind, request.user, Channel.API, **shape)
+        job = import_jobs.upload_file(chunks, name, kind, request.user, Channel.API, **shape)
         return self.response_for(job, 201, Location=request.build_absolute_uri(f"/api/v1/imports/{job.pk}"))
 
     @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
@@ -112,9 +112,9 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         """Say what the columns mean."""
         job = self.get_object()
         body = self.validated_body(PlanInputSerializer)
-        import_jobs.require_for(job, request.user)
-        lines = import_jobs.sample(job) if job.stored_as else ()
-        plan = guessing.settled(Plan(**body), body, job.kind, Shape.from_json(job.shape), lines)
+        import_jobs.require_import_rights(job, request.user)
+        lines = import_jobs.sample_rows(job) if job.stored_as else ()
+        plan = guessing.settle_plan(ImportPlan(**body), body, job.kind, FileShape.from_json(job.shape), lines)
         import_jobs.set_plan(job, plan, request.user)
         return self.response_for(job)
 
@@ -152,23 +152,23 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True, url_path="take-back")
     def take_back(self, request: Any, pk: int) -> Response:
         """What taking the import back would do now. Nothing is changed."""
-        return Response(TakeBackSerializer(import_undo.preview(self.get_object(), request.user)).data)
+        return Response(TakeBackSerializer(import_undo.preview_import_undo(self.get_object(), request.user)).data)
 
     @extend_schema(request=TakeBackInputSerializer, responses={202: ImportSerializer})
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
         """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
         job = self.get_object()
-        import_undo.take_back(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
+        import_undo.request_import_undo(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
         return self.response_for(job, 202)
 
     def _step(self, verb: str) -> Response:
         job = self.get_object()
-        import_jobs.step(job, verb, self.request.user)
+        import_jobs.take_step(job, verb, self.request.user)
         return self.response_for(self.get_object(), 202)
 
     def _stop(self, wish: str) -> Response:
-        import_jobs.stop(self.get_object(), wish, self.request.user)
+        import_jobs.stop_import(self.get_object(), wish, self.request.user)
         return self.response_for(self.get_object(), 202)
 
 
@@ -176,7 +176,7 @@ def _kinds_of(user: Any) -> list[str]:
     """The kinds of files that the user may import. Raises `NotAllowedError` when there is none."""
     kinds = [kind for kind, target in import_targets.TARGETS.items() if all(map(user.has_perm, target.rights))]
     if not kinds:
-        import_jobs.require(next(iter(import_targets.TARGETS)), user)
+        import_jobs.require_kind_rights(next(iter(import_targets.TARGETS)), user)
     return kinds
 
 
@@ -188,7 +188,9 @@ def _shape_options(parameters: Any) -> dict[str, Any]:
         if encoding not in ENCODINGS:
             expected = ", ".join(ENCODINGS)
             message = _("expected %(expected)s") % {"expected": expected}
-            raise BadQueryError(Problem(Code.UNKNOWN_ENCODING, message, ("encoding",), expected, show(encoding)))
+            raise BadQueryError(
+                Problem(Code.UNKNOWN_ENCODING, message, ("encoding",), expected, quoted_value(encoding))
+            )
         options["encoding"] = encoding
     if row is not None:
         number = whole_number(row, most_digits=5)
@@ -208,13 +210,13 @@ class ImportFailureViewSet(ListMixin):
 
     queryset = ImportFailure.objects.all()
     serializer_class = FailureSerializer
-    filterset_class = FailureFilters
+    filterset_class = ImportFailureFilterSet
     orderings = ("row",)
     key = "row"
     rights: ClassVar = {"list": None}  # those of the kind of file
 
     def get_queryset(self) -> Any:
-        jobs = import_jobs.visible_to(self.request.user).filter(kind__in=_kinds_of(self.request.user))
+        jobs = import_jobs.visible_imports(self.request.user).filter(kind__in=_kinds_of(self.request.user))
         job = jobs.filter(pk=min(self.kwargs["job"], MAX_BIG_ID)).first()
         if job is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
@@ -267,7 +269,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
 
     queryset = Export.objects.all()
     serializer_class = ExportSerializer
-    filterset_class = ExportFilters
+    filterset_class = ExportFilterSet
     orderings = ("-id", "id")
     rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
 
@@ -280,7 +282,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Ask for a file; it is written in the background."""
         body = self.validated_body(ExportInputSerializer)
-        export = export_jobs.create(
+        export = export_jobs.create_export(
             body["kind"],
             body.get("parameters", {}),
             request.user,
@@ -288,7 +290,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
             format=body["format"],
             title=body.get("title", ""),
         )
-        export_jobs.enqueue(export)
+        export_jobs.enqueue_export(export)
         return self.response_for(export, 202, Location=request.build_absolute_uri(f"/api/v1/exports/{export.pk}"))
 
     @extend_schema(request=None, responses=ExportSerializer)
@@ -296,7 +298,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     def cancel(self, request: Any, pk: int) -> Response:
         """Stop an export before it is ready."""
         export = self.get_object()
-        export_jobs.cancel(export)
+        export_jobs.cancel_export(export)
         return self.response_for(export)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
@@ -304,7 +306,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     def file(self, request: Any, pk: int) -> Any:
         """The file itself. 409 while it is not ready, or no more."""
         export = self.get_object()
-        path = export_jobs.path_of(export)
+        path = export_jobs.export_path(export)
         if export.state != Export.State.COMPLETED or not path.exists():
             raise ConflictError(
                 Problem(Code.NOT_READY, _("The export is: %(state)s.") % {"state": export.get_state_display()})

@@ -28,12 +28,12 @@ _SENTENCES: dict[str, tuple[int, str | Promise]] = {
 }
 
 
-def describe(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
+def register_actions(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
     """Register actions: name → (Django's action flag, sentence with %(parameter)s places)."""
     _SENTENCES.update(sentences)
 
 
-def note(by: Any, subject: Model, action: str, **parameters: Any) -> None:
+def write_audit_entry(by: Any, subject: Model, action: str, **parameters: Any) -> None:
     """Record that `by` (a user; None: the system itself) did `action` to `subject`.
 
     `parameters` fill the sentence's placeholders and must hold no personal value.
@@ -50,7 +50,7 @@ def note(by: Any, subject: Model, action: str, **parameters: Any) -> None:
     )
 
 
-def sentence(entry: LogEntry) -> str:
+def entry_sentence(entry: LogEntry) -> str:
     """The sentence of an entry in the active language; for Django's own entries, Django's text."""
     try:
         message = json.loads(entry.change_message)
@@ -61,7 +61,7 @@ def sentence(entry: LogEntry) -> str:
     return str(_SENTENCES[message["action"]][1]) % message
 
 
-def details(entry: LogEntry) -> dict[str, Any]:
+def entry_details(entry: LogEntry) -> dict[str, Any]:
     """The action and parameters of an entry; for Django's own entries the action alone."""
     try:
         message = json.loads(entry.change_message)
@@ -70,7 +70,7 @@ def details(entry: LogEntry) -> dict[str, Any]:
     return message if isinstance(message, dict) else {"action": _FLAGS.get(entry.action_flag, "")}
 
 
-def actions() -> dict[str, str]:
+def action_labels() -> dict[str, str]:
     """Every registered action by name, with its sentence; placeholders are shown as an ellipsis."""
     return {name: str(text) % defaultdict(lambda: "…") for name, (_flag, text) in _SENTENCES.items()}
 

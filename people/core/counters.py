@@ -13,7 +13,7 @@ from django.db import Error, connection, transaction
 K = TypeVar("K", bound=tuple[Any, ...])
 
 
-class Buffer(Generic[K]):
+class CounterBuffer(Generic[K]):
     """Sums by key that one process has not written yet; any thread may add to them.
 
     `write` adds rows of a key and its number to the database. Only the unwritten sums of a killed process are lost.
@@ -57,7 +57,7 @@ class Buffer(Generic[K]):
                 self._counts[key] += number  # type: ignore[assignment]  # numbers of any kind add up
 
 
-class Flusher(threading.Thread):
+class CounterFlusher(threading.Thread):
     """Thread that writes the sums of the process until `ended` is set. Its connection is closed after each flush."""
 
     def __init__(self, seconds: float) -> None:
@@ -69,37 +69,37 @@ class Flusher(threading.Thread):
         while not self.ended.wait(self.seconds):
             if any(_buffers):
                 try:
-                    flush()
+                    flush_counters()
                 finally:
                     connection.close()
 
 
-_buffers: list[Buffer[Any]] = []
-_flusher: Flusher | None = None
+_buffers: list[CounterBuffer[Any]] = []
+_flusher: CounterFlusher | None = None
 _starting = threading.Lock()
 
 
-def flush() -> None:
+def flush_counters() -> None:
     """Write all sums of this process."""
     for buffer in _buffers:
         buffer.flush()
 
 
-def clear() -> None:
+def clear_counters() -> None:
     """Drop all unwritten sums of this process."""
     for buffer in _buffers:
         buffer.clear()
 
 
-def end() -> None:
+def stop_flusher() -> None:
     """Stop the flusher thread, if any, and write the rest; the next count starts another thread."""
     global _flusher
     flusher, _flusher = _flusher, None
     if flusher is not None:
-        atexit.unregister(end)
+        atexit.unregister(stop_flusher)
         flusher.ended.set()
         flusher.join(5)
-    flush()
+    flush_counters()
 
 
 def _start_flusher() -> None:
@@ -108,16 +108,16 @@ def _start_flusher() -> None:
         return
     with _starting:
         if _flusher is None:
-            _flusher = Flusher(settings.MEASURED_EVERY_SECONDS)
+            _flusher = CounterFlusher(settings.MEASURED_EVERY_SECONDS)
             _flusher.start()
-            atexit.register(end)
+            atexit.register(stop_flusher)
 
 
 def _reset_after_fork() -> None:
     """Reset after a fork: the child has no flusher thread, and the unwritten sums belong to the parent."""
     global _flusher, _starting
     _flusher, _starting = None, threading.Lock()
-    clear()
+    clear_counters()
 
 
 os.register_at_fork(after_in_child=_reset_after_fork)

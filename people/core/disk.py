@@ -35,7 +35,7 @@ def require_room(folder: Path, coming: int = 0) -> None:
         raise RejectedError(Problem(Code.NO_SPACE, message))
 
 
-def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
+def bounded_chunks(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
     """Yield the chunks of a file being stored in `folder`, within the size limits of a file and of the folder.
 
     Raises `RejectedError` (`file_too_large`, `no_space`).
@@ -63,17 +63,17 @@ def bounded(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
         yield chunk
 
 
-class Writable(Protocol):
+class WritableFile(Protocol):
     """The interface of a file for writing."""
 
     def write(self, data: bytes, /) -> int:
         """Write `data`; return the number of bytes written."""
 
 
-class Guarded:
+class GuardedFile:
     """A file being written in `folder`. `write` raises `RejectedError` (`no_space`) at the reserve."""
 
-    def __init__(self, file: Writable, folder: Path) -> None:
+    def __init__(self, file: WritableFile, folder: Path) -> None:
         self.file, self.folder = file, folder
         self.left = 0
 

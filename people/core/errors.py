@@ -76,7 +76,7 @@ class RejectedError(Exception):
         self.problems: Sequence[Problem] = problems
 
     def __str__(self) -> str:
-        return sentences(self.problems)
+        return joined_messages(self.problems)
 
     @property
     def code(self) -> str:
@@ -122,7 +122,7 @@ class UnprocessableError(RejectedError):
     """The body is well-formed but invalid, regardless of the status of the problems' codes elsewhere."""
 
 
-def sentences(problems: Iterable[Problem]) -> str:
+def joined_messages(problems: Iterable[Problem]) -> str:
     """Join the messages, with a semicolon after a message that is no whole sentence."""
     messages = [str(problem.message) for problem in problems]
     ends = [" " if message.endswith((".", "!", "?", ":")) else "; " for message in messages[:-1]]
@@ -131,12 +131,12 @@ def sentences(problems: Iterable[Problem]) -> str:
 
 def bad_value(code: str, expected: Any, value: Any, *path: str | int, data_type: str = "") -> Problem:
     """The problem of an invalid value: "expected a number, got 'twelve'"."""
-    got = show(value)
+    got = quoted_value(value)
     message = _("expected %(expected)s, got '%(got)s'") % {"expected": expected, "got": got}
     return Problem(code, message, path, str(expected), got, data_type)
 
 
-def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] = NO_LABELS) -> str:
+def located_message(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] = NO_LABELS) -> str:
     """The whole sentence with its place: "row 3, field amount: expected a number, got 'twelve'".
 
     The first number of the path counts rows from 0; the sentence counts from `first_row`. Fields are named by
@@ -151,7 +151,7 @@ def located(problem: Problem, first_row: int = 1, *, labels: Mapping[str, Any] =
     return f"{', '.join(places)}: {problem.message}" if places else str(problem.message)
 
 
-def stored(problem: Problem, clean: Callable[[str], str]) -> dict[str, Any]:
+def serialize_problem(problem: Problem, clean: Callable[[str], str]) -> dict[str, Any]:
     """A problem as JSON; `clean` makes text valid for the database."""
     return {
         "code": problem.code,
@@ -159,38 +159,38 @@ def stored(problem: Problem, clean: Callable[[str], str]) -> dict[str, Any]:
         "expected": clean(str(problem.expected)),
         "path": [part if isinstance(part, int) else clean(part) for part in problem.path],
         "got": clean(str(problem.got)),
-        "said": {part: messages.parts(getattr(problem, part), clean) for part in ("message", "expected")},
+        "said": {part: messages.sentence_parts(getattr(problem, part), clean) for part in ("message", "expected")},
     }
 
 
-def restored(document: dict[str, Any]) -> Problem:
+def restore_problem(document: dict[str, Any]) -> Problem:
     """The problem that `stored` serialized, in the active language."""
     parts = document.get("said", {})
     message, expected = (
-        messages.again(parts.get(name, {}), document.get(name, "")) for name in ("message", "expected")
+        messages.retranslate(parts.get(name, {}), document.get(name, "")) for name in ("message", "expected")
     )
     return Problem(document["code"], message, tuple(document.get("path", ())), expected, document.get("got", ""))
 
 
-def told(document: dict[str, Any]) -> dict[str, str]:
+def stored_problem_json(document: dict[str, Any]) -> dict[str, str]:
     """The problem that `stored` serialized, as an API returns it in the language of the request."""
-    problem = restored(document)
+    problem = restore_problem(document)
     return {
         "code": problem.code,
         "message": problem.message,
         "expected": problem.expected,
         "got": problem.got,
-        "path": pointer(problem.path),
+        "path": json_pointer(problem.path),
     }
 
 
-def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:
+def problem_json(problem: Problem, in_query: bool = False) -> dict[str, str]:
     """One problem as JSON: `path` is a JSON pointer into the body, `parameter` the name of a query parameter."""
     document = {"code": problem.code, "message": str(problem.message)}
     if in_query and problem.path:
         document["parameter"] = str(problem.path[0])
     elif problem.path:
-        document["path"] = pointer(problem.path)
+        document["path"] = json_pointer(problem.path)
     if problem.expected:
         document["expected"] = str(problem.expected)
     if problem.got:
@@ -198,7 +198,7 @@ def fault(problem: Problem, in_query: bool = False) -> dict[str, str]:
     return document
 
 
-def pointer(path: Path) -> str:
+def json_pointer(path: Path) -> str:
     """A path as a JSON pointer (RFC 6901): /2/attributes/amount."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
@@ -216,7 +216,7 @@ def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
         raise ConflictError(Problem(Code.CHANGED_MEANWHILE, message, ("revision",), str(current), str(expected)))
 
 
-def show(value: Any, limit: int = MAX_SHOWN) -> str:
+def quoted_value(value: Any, limit: int = MAX_SHOWN) -> str:
     """`value` as quoted in a sentence: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)
     text = text.encode("utf-8", "replace").decode("utf-8")

@@ -10,28 +10,28 @@ from people.core.models import Installation
 FRESH_FOR_SECONDS = 5
 
 
-def current() -> Installation:
+def current_installation() -> Installation:
     """This installation's settings; at most five seconds old, defaults before the first start."""
     return _at(int(monotonic() / FRESH_FOR_SECONDS))
 
 
-def is_set_up() -> bool:
+def is_installation_set_up() -> bool:
     """Return True once a user, or the environment at the first start, has saved the settings."""
-    return not current()._state.adding
+    return not current_installation()._state.adding
 
 
-def forget() -> None:
+def clear_installation_cache() -> None:
     """Clear the cache, so that the next `current()` reads the row again; for the writer and for tests."""
     _at.cache_clear()
 
 
-def zone() -> ZoneInfo:
+def installation_zone() -> ZoneInfo:
     """The time zone of days in rules."""
-    return ZoneInfo(current().time_zone)
+    return ZoneInfo(current_installation().time_zone)
 
 
-def local(moment: datetime) -> datetime:
-    return moment.astimezone(zone())
+def to_local_time(moment: datetime) -> datetime:
+    return moment.astimezone(installation_zone())
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,7 @@ class JobLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class JobEnd:
     """The states after a running one: on success, and on failure (None: retried until it succeeds)."""
 
     done: str
@@ -41,11 +41,11 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class LifeCycle:
+class JobLifeCycle:
     """The meaning of the states of one kind of job."""
 
     claim: "Claim"
-    running: Mapping[str, End]
+    running: Mapping[str, JobEnd]
     waiting: Mapping[str, str] = field(default_factory=dict)  # state before the claim: running state after it
     cancelled: Mapping[str, str] = field(default_factory=dict)  # state that can be cancelled: state after that
     task: str = ""  # the task for one job; empty where a separate process polls for jobs
@@ -67,7 +67,7 @@ class Job(models.Model):
     # the last heartbeat of the worker; its exact value identifies that worker's claim
     progressed_at = models.DateTimeField(null=True)
 
-    life: ClassVar[LifeCycle]
+    life: ClassVar[JobLifeCycle]
 
     class Meta:
         abstract = True
@@ -173,19 +173,19 @@ class SessionClaim(Claim):
     `started_at` is the column for the last start of the work, where a kind has one.
     """
 
-    def __init__(self, space: locks.Space, started_at: str = "") -> None:
+    def __init__(self, space: locks.LockSpace, started_at: str = "") -> None:
         self.space = space
         self.started_at = started_at
 
     @contextmanager
     def acquire(self, model: type[J], pk: int) -> Iterator[J | None]:
-        with locks.alone(self.space, pk) as is_mine:
+        with locks.try_session_lock(self.space, pk) as is_mine:
             states = _unchanged_states(model.life.running) | dict(model.life.waiting)
             yield _start(model, pk, states, started_at=self.started_at) if is_mine else None
 
     def abandoned(self, model: type[J], now: datetime) -> Iterator[J]:
         for job in _rows(model).filter(model.life.unended, model.life.reclaimed).order_by("pk"):
-            with locks.alone(self.space, job.pk) as is_free:
+            with locks.try_session_lock(self.space, job.pk) as is_free:
                 pass
             if is_free:  # a later claim changes `progressed_at`, and the reclaim does nothing
                 yield job
@@ -224,7 +224,7 @@ class BeatClaim(Claim):
             return {"progressed_at": None, self.asked_at: now}
         return {"state": before[0], "progressed_at": now, self.asked_at: now}
 
-    def _waiting(self, life: LifeCycle) -> Q:
+    def _waiting(self, life: JobLifeCycle) -> Q:
         return Q(state__in=[*life.waiting]) if life.waiting else Q(state__in=[*life.running], progressed_at=None)
 
 
@@ -248,17 +248,17 @@ class RowClaim(Claim):
         return _rows(model).filter(lost, model.life.reclaimed).order_by("pk")
 
 
-def kinds() -> list[type[Job]]:
+def job_models() -> list[type[Job]]:
     """Every kind of job."""
     return [model for model in apps.get_models() if issubclass(model, Job)]
 
 
-def left(model: type[Job], now: datetime | None = None) -> list[int]:
+def abandoned_job_ids(model: type[Job], now: datetime | None = None) -> list[int]:
     """The ids of the jobs of one kind that should run but that no worker holds."""
     return [job.pk for job in model.life.claim.abandoned(model, now or timezone.now())]
 
 
-def reclaim(now: datetime | None = None) -> int:
+def reclaim_jobs(now: datetime | None = None) -> int:
     """Queue again, or fail, the jobs that killed workers abandoned, of every kind; return their number.
 
     An error with one job does not stop the others: an `ExceptionGroup` is raised at the end.
@@ -266,7 +266,7 @@ def reclaim(now: datetime | None = None) -> int:
     now = now or timezone.now()
     errors: list[Exception] = []
     number = 0
-    for model in kinds():
+    for model in job_models():
         for job in model.life.claim.abandoned(model, now):
             try:
                 number += _reclaim(job, now)
@@ -277,7 +277,7 @@ def reclaim(now: datetime | None = None) -> int:
     return number
 
 
-def problem_of(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """The text stored for an error: the sentences of a `RejectedError`; else the class name, details are in the log."""
     return (str(error) if isinstance(error, RejectedError) else type(error).__name__)[:MAX_PROBLEM]
 
@@ -292,7 +292,7 @@ def _reclaim(job: Job, now: datetime) -> bool:
         if life.given_up:
             return job.fail(str(life.given_up))
         job.mine().update(**life.claim.reset_values(job, now))
-    jobs.defer_once(life.task, f"{life.task} {job.pk}", **{life.argument: job.pk})
+    jobs.defer_job_once(life.task, f"{life.task} {job.pk}", **{life.argument: job.pk})
     return True
 
 

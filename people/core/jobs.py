@@ -7,12 +7,12 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import AlreadyEnqueued
 
 
-def defer(task_name: str, **arguments: Any) -> None:
+def defer_job(task_name: str, **arguments: Any) -> None:
     """Queue a job in the current transaction. Raises `TaskNotFound` for an unknown task."""
     app.configure_task(task_name, allow_unknown=False).defer(**arguments)
 
 
-def defer_once(task_name: str, queueing_lock: str, seconds: float = 0, **arguments: Any) -> None:
+def defer_job_once(task_name: str, queueing_lock: str, seconds: float = 0, **arguments: Any) -> None:
     """Queue a job unless one with the same lock is waiting, to start no earlier than `seconds` from now."""
     schedule = {"schedule_in": {"seconds": seconds}} if seconds else {}
     deferrer = app.configure_task(task_name, allow_unknown=False, queueing_lock=queueing_lock, **schedule)
@@ -23,12 +23,12 @@ def defer_once(task_name: str, queueing_lock: str, seconds: float = 0, **argumen
         pass
 
 
-def defer_once_committed(task_name: str, queueing_lock: str, **arguments: Any) -> None:
+def defer_job_once_committed(task_name: str, queueing_lock: str, **arguments: Any) -> None:
     """Queue a job once the current transaction is committed, unless one with the same lock is waiting."""
-    transaction.on_commit(lambda: defer_once(task_name, queueing_lock, **arguments))
+    transaction.on_commit(lambda: defer_job_once(task_name, queueing_lock, **arguments))
 
 
-def unfinished(task_name: str, argument: str) -> set[str]:
+def unfinished_job_arguments(task_name: str, argument: str) -> set[str]:
     """The values of `argument`, as text, of the task's waiting, running and failed jobs."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -23,6 +23,6 @@ class Upkeep(models.Model):
         return self.name
 
 
-def note(name: str, says: str) -> None:
+def record_maintenance(name: str, says: str) -> None:
     """Record the maintenance `name` as done now."""
     Upkeep.objects.update_or_create(name=name, defaults={"done_at": timezone.now(), "says": says[:500]})

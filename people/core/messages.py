@@ -41,7 +41,7 @@ def sentence(original: str) -> Sentence:
 sentence_lazy = lazy(sentence, Sentence)
 
 
-def parts(text: Any, clean: Any) -> dict[str, Any]:
+def sentence_parts(text: Any, clean: Any) -> dict[str, Any]:
     """The input of `again`, as JSON; empty for text that is no `Sentence`. `clean` makes text valid for storage."""
     if not isinstance(text := str(text), Sentence):
         return {}
@@ -52,36 +52,38 @@ def parts(text: Any, clean: Any) -> dict[str, Any]:
 def _part(value: Any, clean: Any) -> Any:
     if type(value) is int:
         return value
-    return parts(value, clean) or clean(str(value))[:MAX_PART]
+    return sentence_parts(value, clean) or clean(str(value))[:MAX_PART]
 
 
-def again(stored: dict[str, Any], otherwise: str) -> str:
+def retranslate(stored: dict[str, Any], otherwise: str) -> str:
     """The sentence in the active language; `otherwise` for text that was stored without its parts."""
     original = stored.get("original")
     if not original:
         return otherwise
-    values = {name: again(value, "") if isinstance(value, dict) else value for name, value in stored["values"].items()}
+    values = {
+        name: retranslate(value, "") if isinstance(value, dict) else value for name, value in stored["values"].items()
+    }
     text = gettext(original)
     return text % values if values else text
 
 
-def packed(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
+def pack_sentences(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
     """Serialize `texts` to one text for a column, which `unpacked` reads; plain text if none is a `Sentence`."""
-    pairs = [(clean(str(text)), parts(text, clean)) for text in texts]
+    pairs = [(clean(str(text)), sentence_parts(text, clean)) for text in texts]
     if not any(sentence for _text, sentence in pairs):
         return " ".join(text for text, _sentence in pairs)
     return json.dumps([{"text": text, "said": sentence} for text, sentence in pairs])
 
 
-def unpacked(column: str) -> str:
+def unpack_sentences(column: str) -> str:
     """The texts that `packed` serialized, in the active language; other text unchanged."""
     try:
         items = json.loads(column) if column.startswith('[{"text": ') else None
-        return " ".join(again(item["said"], item["text"]) for item in items) if items else column
+        return " ".join(retranslate(item["said"], item["text"]) for item in items) if items else column
     except (ValueError, KeyError, TypeError):
         return column
 
 
-def storable(text: str) -> str:
+def storable_text(text: str) -> str:
     """`text` with the characters that the database rejects replaced."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
-from people.core.counters import Buffer
+from people.core.counters import CounterBuffer
 
 Labels = tuple[str, ...]
 
@@ -67,23 +67,23 @@ def _write(rows: Sequence[tuple[Any, ...]]) -> None:
 
 
 _measures: dict[str, Measure] = {}
-_counts: Buffer[tuple[str, Labels, str]] = Buffer(_write)
+_counts: CounterBuffer[tuple[str, Labels, str]] = CounterBuffer(_write)
 
 
-def counter(name: str, says: str, *labels: str) -> Measure:
+def register_counter(name: str, says: str, *labels: str) -> Measure:
     return _measures.setdefault(name, Measure(name, says, labels))
 
 
-def histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Measure:
+def register_histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Measure:
     return _measures.setdefault(name, Measure(name, says, labels, bounds))
 
 
-def flush() -> None:
+def flush_metrics() -> None:
     """Add what this process has counted to the database."""
     _counts.flush()
 
 
-def totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
+def metric_totals() -> dict[Measure, dict[Labels, dict[str, float]]]:
     """The totals of all processes: for each measure, by its labels, the parts."""
     parts_by_measure: dict[Measure, dict[Labels, dict[str, float]]] = {measure: {} for measure in _measures.values()}
     for row in Measurement.objects.all():

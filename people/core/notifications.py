@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class NoticeKind:
     """One kind of notice: the label of its switch, and the sentence with %(parameter)s placeholders.
 
     Two notices about the same page are equal, unless they differ in a parameter listed in `told_apart_by`.
@@ -34,9 +34,11 @@ class Kind:
 
 
 # upper apps register theirs with `describe`
-KINDS: dict[str, Kind] = {
-    "import_done": Kind(gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")),
-    "export_done": Kind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
+KINDS: dict[str, NoticeKind] = {
+    "import_done": NoticeKind(
+        gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")
+    ),
+    "export_done": NoticeKind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
 }
 
 
@@ -93,12 +95,12 @@ class NoticeSwitch(models.Model):
         return self.kind
 
 
-def describe(kinds: Mapping[str, Kind]) -> None:
+def register_notice_kinds(kinds: Mapping[str, NoticeKind]) -> None:
     """Register kinds of notices."""
     KINDS.update(kinds)
 
 
-def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | None, **parameters: Any) -> int:
+def notify_users(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | None, **parameters: Any) -> int:
     """Create a notice for each of the active users who have the kind switched on; return their number.
 
     A user with an equal unread notice gets no second one. The worker sends the e-mails later.
@@ -131,7 +133,7 @@ def tell(user_ids: Iterable[int | None], kind: str, page: str, page_id: int | No
     return len(notices)
 
 
-def mail() -> int:
+def send_notice_mails() -> int:
     """Send the waiting e-mails, each at most once; return their number. Run by one job at a time."""
     waiting = Notice.objects.filter(to_be_mailed=True).select_related("user").order_by("id")[:200]
     sent = 0
@@ -145,19 +147,19 @@ def mail() -> int:
     return sent
 
 
-def unread(user: Any) -> int:
+def unread_notice_count(user: Any) -> int:
     """The number of unread notices of the user, at most 100."""
     return len(Notice.objects.filter(user=user, is_shown=True, read_at=None).values_list("pk")[:100])
 
 
-def read(user: Any, pk: int | None = None) -> None:
+def mark_notices_read(user: Any, pk: int | None = None) -> None:
     """Mark one notice of the user as read, or all of them."""
     notices = Notice.objects.filter(user=user, read_at=None)
     (notices if pk is None else notices.filter(pk=pk)).update(read_at=timezone.now())
 
 
 @transaction.atomic
-def switch(user: Any, channels: Mapping[str, tuple[bool, bool]]) -> None:
+def save_notice_switches(user: Any, channels: Mapping[str, tuple[bool, bool]]) -> None:
     """Save the user's channels for each kind: kind → (in the product, by e-mail)."""
     for kind, (in_product, by_email) in channels.items():
         NoticeSwitch.objects.update_or_create(

@@ -18,7 +18,7 @@ def owner_of(by: Any, chosen: Any = MAKER) -> Any:
     return (getattr(by, "owner", None) or by) if chosen is MAKER else chosen
 
 
-def require(by: Any, permission: str) -> None:
+def require_permission(by: Any, permission: str) -> None:
     """Raise `NotAllowedError`, naming the missing right, unless user `by` has "app.codename".
 
     None stands for the operator at the command line and for the system itself, which have every right.
@@ -31,7 +31,7 @@ def require(by: Any, permission: str) -> None:
     raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), permission))
 
 
-def own_or_all(by: Any, right_to_others: str) -> Q:
+def own_or_all_condition(by: Any, right_to_others: str) -> Q:
     """Condition on rows with a `user`: those of `by` and of the API clients of `by`; with the right, all rows."""
     if by is None or by.has_perm(right_to_others):
         return Q()

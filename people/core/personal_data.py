@@ -50,7 +50,7 @@ class Erasing:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ImportArrival:
     """The import that created people: its number, the range of its ids in the log, and its end."""
 
     import_id: int
@@ -59,11 +59,11 @@ class Arrival:
     ended_at: datetime
 
 
-def nothing(*_what: Any) -> None:
+def leave_rows_unchanged(*_what: Any) -> None:
     """Leave the rows unchanged."""
 
 
-def nobody(_person_ids: Sequence[int], _arrival: Arrival) -> set[int]:
+def no_touched_people(_person_ids: Sequence[int], _arrival: ImportArrival) -> set[int]:
     """A `touched` for rows that are no sign of use of a person: an empty set."""
     return set()
 
@@ -86,15 +86,15 @@ class PersonalData:
     _: KW_ONLY
     erase: Callable[[Erasing], None]
     count: Callable[[Sequence[int]], int] = field(default=lambda _person_ids: 0)
-    merge: Callable[[Merging], Any] = nothing
-    undo: Callable[[Merging, Any], None] = nothing
+    merge: Callable[[Merging], Any] = leave_rows_unchanged
+    undo: Callable[[Merging, Any], None] = leave_rows_unchanged
     export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]] = field(default=lambda _person_ids: ())
     texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
-    touched: Callable[[Sequence[int], Arrival], set[int]] = field(default=nobody)
+    touched: Callable[[Sequence[int], ImportArrival], set[int]] = field(default=no_touched_people)
     keeps_ids: tuple[str, ...] = ()
 
 
-class RowsOf(PersonalData):
+class PersonRows(PersonalData):
     """A table with rows of the person in its first column; an erase deletes rows with the person in any column."""
 
     def __init__(self, table: str, columns: tuple[str, ...], label: str | Promise, **functions: Any) -> None:
@@ -110,7 +110,7 @@ class IdArray(PersonalData):
     """A table with an array of ids; an erase removes the people from it."""
 
     def __init__(self, table: str, column: str, label: str | Promise, **functions: Any) -> None:
-        defaults = {"erase": take_out_of(table, column), "count": count_arrays(table, column)}
+        defaults = {"erase": remove_from_arrays(table, column), "count": count_arrays(table, column)}
         super().__init__(table, (column,), label, **defaults | functions)
 
 
@@ -127,23 +127,23 @@ _tables: dict[str, PersonalData] = {}
 _files: list[OwnedFiles] = []
 
 
-def register(*owned_tables: PersonalData) -> None:
+def register_personal_tables(*owned_tables: PersonalData) -> None:
     """Register tables; a later registration of the same table replaces the earlier one."""
     for table in owned_tables:
         _tables[table.table] = table
 
 
-def register_files(owned_files: OwnedFiles) -> None:
+def register_personal_files(owned_files: OwnedFiles) -> None:
     """Register a kind of files."""
     _files.append(owned_files)
 
 
-def tables() -> Sequence[PersonalData]:
+def registered_tables() -> Sequence[PersonalData]:
     """Every registered table, in the order of registration."""
     return list(_tables.values())
 
 
-def unregistered() -> set[tuple[str, str]]:
+def unregistered_columns() -> set[tuple[str, str]]:
     """(table, column) of columns that look like ids of people, by name or foreign key, and are not registered."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -155,14 +155,14 @@ def unregistered() -> set[tuple[str, str]]:
                   and k.confrelid = 'person'::regclass and a.attnum = any(k.conkey)))"""
         )
         columns = set(cursor.fetchall())
-    return columns - {(table.table, column) for table in tables() for column in table.columns}
+    return columns - {(table.table, column) for table in registered_tables() for column in table.columns}
 
 
-def files() -> Sequence[OwnedFiles]:
+def registered_files() -> Sequence[OwnedFiles]:
     return list(_files)
 
 
-def as_stored(texts: Sequence[str]) -> list[str]:
+def stored_text_forms(texts: Sequence[str]) -> list[str]:
     """The texts as stored in columns, and as escaped in ASCII-only JSON."""
     return sorted({*texts, *(json.dumps(text)[1:-1].lower() for text in texts)})
 
@@ -189,10 +189,12 @@ def count_rows(table: str, *columns: str) -> Callable[[Sequence[int]], int]:
     return count
 
 
-def touched_by_rows(table: str, column: str, brought: str = "false") -> Callable[[Sequence[int], Arrival], set[int]]:
+def touched_by_rows(
+    table: str, column: str, brought: str = "false"
+) -> Callable[[Sequence[int], ImportArrival], set[int]]:
     """A `touched` for people in `column`, except in rows that came with the import (`brought`, a condition in SQL)."""
 
-    def touched(person_ids: Sequence[int], arrival: Arrival) -> set[int]:
+    def touched(person_ids: Sequence[int], arrival: ImportArrival) -> set[int]:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"select distinct {column} from {table} where {column} = any(%(ids)s) and ({brought}) is not true",
@@ -203,7 +205,7 @@ def touched_by_rows(table: str, column: str, brought: str = "false") -> Callable
     return touched
 
 
-def take_out_of(table: str, column: str) -> Callable[[Erasing], None]:
+def remove_from_arrays(table: str, column: str) -> Callable[[Erasing], None]:
     """An `erase` that removes the people from the arrays in `column`, which keep their order."""
 
     def erase(erasing: Erasing) -> None:

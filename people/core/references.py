@@ -10,7 +10,7 @@ from people.core.errors import Problem, RejectedError
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class ObjectUse:
     """One object that uses another: its kind ("smart list"), its name, and the object."""
 
     kind: str
@@ -21,13 +21,13 @@ class Use:
         return _("%(kind)s “%(name)s”") % {"kind": self.kind, "name": self.name}
 
 
-def users_of(*things: Model) -> list[Use]:
+def uses_of(*things: Model) -> list[ObjectUse]:
     """All objects that use any of `things`, each once, by kind and name.
 
     A model takes part by a reference row with a foreign key to the used object (`on_delete=PROTECT`) and a
     property `used_by` that returns the using object as users see it (a smart list, a campaign).
     """
-    uses: dict[tuple[str, int], Use] = {}
+    uses: dict[tuple[str, int], ObjectUse] = {}
     for used in things:
         for relation in used._meta.related_objects:
             model = relation.related_model
@@ -35,13 +35,13 @@ def users_of(*things: Model) -> list[Use]:
                 continue
             for row in model._default_manager.filter(**{relation.field.name: used}):
                 user = row.used_by
-                uses[(user._meta.label, user.pk)] = Use(str(user._meta.verbose_name), str(user), user)
+                uses[(user._meta.label, user.pk)] = ObjectUse(str(user._meta.verbose_name), str(user), user)
     return sorted(uses.values(), key=lambda use: (use.kind, use.name.lower()))
 
 
 def refuse_if_used(*things: Model) -> None:
     """Raise `RejectedError` naming the users of any of `things`, if there are any."""
-    uses = users_of(*things)
+    uses = uses_of(*things)
     if uses:
         names = ", ".join(str(use) for use in uses)
         message = _("It is in use by %(users)s. Take it out there first.") % {"users": names}

@@ -32,7 +32,7 @@ _BETWEEN = re.compile(
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc]")
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """`text` without case, accents and other marks."""
     if text.isascii():
         return text.lower()
@@ -42,13 +42,13 @@ def folded(text: str) -> str:
 
 def words_of(text: str) -> set[str]:
     """The searchable words of `text`; `O'Brien` has o, brien and obrien."""
-    plain = folded(text[:MOST_TEXT])
+    plain = fold_text(text[:MOST_TEXT])
     texts = [plain, _APOSTROPHES.sub("", plain)] if _APOSTROPHES.search(plain) else [plain]
     return {word[:LONGEST_WORD] for part in texts for word in _BETWEEN.split(part) if word}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchTerms:
     """The terms of a search: all of `words`, those in `whole` as whole words, the others as prefixes.
 
     Without `words`, as for punctuation alone, nothing matches.
@@ -58,7 +58,7 @@ class Wanted:
     whole: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, text: str) -> "Wanted | None":
+    def of(cls, text: str) -> "SearchTerms | None":
         """Parse typed text; None for blanks, which match everything.
 
         In a term such as `ana@x.com` only the last word is a prefix: in `ana@`, ana is a complete word.
@@ -69,7 +69,7 @@ class Wanted:
         words: list[str] = []
         whole: set[str] = set()
         for term in text.split():
-            parts = [part[:LONGEST_WORD] for part in _BETWEEN.split(folded(term))]
+            parts = [part[:LONGEST_WORD] for part in _BETWEEN.split(fold_text(term))]
             whole.update(part for part in parts[:-1] if part)
             words += [part for part in parts if part]
         words = list(dict.fromkeys(words))[:MAX_WORDS]
@@ -107,9 +107,9 @@ class _Has(Func):
     conditional = True
 
 
-def with_words(rows: Any, text: str, words: Any) -> Any:
+def filter_by_word_vector(rows: Any, text: str, words: Any) -> Any:
     """Filter `rows` to those whose `words` (an expression of type tsvector) match `text`; all for blanks."""
-    terms = Wanted.of(text)
+    terms = SearchTerms.of(text)
     if terms is None:
         return rows
     if not terms.words:
@@ -118,6 +118,6 @@ def with_words(rows: Any, text: str, words: Any) -> Any:
     return rows.filter(_Has(words, query))
 
 
-def search(rows: Any, text: str, *columns: Any) -> Any:
+def filter_by_words(rows: Any, text: str, *columns: Any) -> Any:
     """Filter `rows` to those whose `columns` (names or text expressions) match every word of `text`; small tables."""
-    return with_words(rows, text, SearchWords(*columns))
+    return filter_by_word_vector(rows, text, SearchWords(*columns))

@@ -17,11 +17,11 @@ class InvalidJSONError(ValueError):
     """The text is not JSON, or too deeply nested to be read."""
 
 
-class Repeated(dict[str, Any]):
+class RepeatedKeys(dict[str, Any]):
     """An object with a repeated key; it has the last value of each key."""
 
 
-def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
+def load_exact_json(body: bytes, *, mark_repeats: bool = False) -> Any:
     """Parse `body` (UTF-8). Numbers with a fraction are Decimal; of a repeated key the last value counts.
 
     Lone surrogates, NUL characters and numbers of any size are accepted here and rejected by the checks of their
@@ -42,7 +42,7 @@ def loads(body: bytes, *, mark_repeats: bool = False) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
-    return members if len(members) == len(pairs) else Repeated(members)
+    return members if len(members) == len(pairs) else RepeatedKeys(members)
 
 
 def _integer(digits: str) -> int | Decimal:
@@ -72,7 +72,7 @@ def _decoders(**options: Any) -> tuple[json.JSONDecoder, json.JSONDecoder]:
 _PLAIN, _MARKING = _decoders(), _decoders(object_pairs_hook=_object)
 
 
-def dumps(value: Any, default: Callable[[Any], Any], option: int | None = None) -> bytes:
+def dump_exact_json(value: Any, default: Callable[[Any], Any], option: int | None = None) -> bytes:
     """JSON text in UTF-8 of any received value; `default` as in orjson.
 
     Integers have all their digits. Values that JSON text cannot hold are replaced: lone surrogates by ?, levels
@@ -113,7 +113,7 @@ def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
     return any(isinstance(item, dict | list | tuple) for item in level)
 
 
-def kept(text: str) -> Any:
+def load_stored_json(text: str) -> Any:
     """Parse a stored text; None if it is unreadable, so that one bad text does not hide the others."""
     try:
         return json.loads(text)

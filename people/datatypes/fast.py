@@ -20,7 +20,7 @@ _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\
 _MAX_DIGITS = 15
 
 
-def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
+def is_plain_text(value: Any, limit: int = MAX_STRING) -> bool:
     """Return True if `value` is text that is stored unchanged: trimmed, not too long, NFC, printable throughout."""
     return (
         type(value) is str
@@ -31,7 +31,7 @@ def is_plain(value: Any, limit: int = MAX_STRING) -> bool:
     )
 
 
-def moment(value: Any) -> datetime | None:
+def parse_utc_moment(value: Any) -> datetime | None:
     """Parse text in UTC like 2026-11-20T10:00:00.5Z, which PostgreSQL reads as the same moment; else None."""
     if type(value) is not str or not _MOMENT.fullmatch(value):
         return None
@@ -43,11 +43,11 @@ def moment(value: Any) -> datetime | None:
 
 
 def _text(value: Any) -> str | None:
-    return encode_basestring(value) if is_plain(value) else None
+    return encode_basestring(value) if is_plain_text(value) else None
 
 
 def _link(value: Any) -> str | None:
-    return encode_basestring(value) if is_plain(value, MAX_LINK) and " " not in value else None
+    return encode_basestring(value) if is_plain_text(value, MAX_LINK) and " " not in value else None
 
 
 def _email(value: Any) -> str | None:
@@ -99,7 +99,7 @@ def _date(value: Any) -> str | None:
 
 
 def _datetime(value: Any) -> str | None:
-    return None if moment(value) is None or value[19] == "." else f'"{value[:19]}Z"'
+    return None if parse_utc_moment(value) is None or value[19] == "." else f'"{value[:19]}Z"'
 
 
 QUICK: Mapping[str, Callable[[Any], str | None]] = {

@@ -36,7 +36,7 @@ _FLOATS = re.compile(r"(?:-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?\n)*+")
 _MOMENTS = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|\+00:00)\n)*+")
 
 
-def plain(cells: Sequence[Any]) -> bool:
+def are_plain_texts(cells: Sequence[Any]) -> bool:
     """Return True if every cell is empty or text that is stored unchanged; see `fast.is_plain`."""
     try:
         whole = "".join(cells)
@@ -58,7 +58,7 @@ def _lines(cells: Sequence[Any]) -> str:
         return ""
 
 
-def moments(cells: Sequence[Any]) -> list[datetime] | None:
+def parse_utc_moments(cells: Sequence[Any]) -> list[datetime] | None:
     """Parse the cells if each is like 2026-11-20T10:00:00Z, in UTC; else None."""
     if not _MOMENTS.fullmatch(_lines(cells) or "-"):
         return None
@@ -70,7 +70,7 @@ def moments(cells: Sequence[Any]) -> list[datetime] | None:
 
 
 def _texts(cells: Sequence[Any]) -> Texts | None:
-    if not plain(cells):
+    if not are_plain_texts(cells):
         return None
     whole = "".join(cells)
     if '"' in whole or "\\" in whole:
@@ -104,7 +104,7 @@ def _booleans(cells: Sequence[Any]) -> Texts | None:
 
 
 def _moments(cells: Sequence[Any]) -> Texts | None:
-    return None if moments(cells) is None else [f'"{cell[:19]}Z"' for cell in cells]
+    return None if parse_utc_moments(cells) is None else [f'"{cell[:19]}Z"' for cell in cells]
 
 
 _BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
@@ -119,7 +119,7 @@ _BULK: Mapping[str, Callable[[Sequence[Any]], Texts | None]] = {
 }
 
 
-def each(cells: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
+def map_distinct(cells: Sequence[Any], work: Callable[[Any], Any]) -> list[Any]:
     """The result of `work` for every cell, computed once for each distinct text."""
     if set(map(type, cells)) <= {str, type(None)}:  # else 1 and True would share a result
         results = {cell: work(cell) for cell in set(cells)}
@@ -139,14 +139,14 @@ def json_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts
             return text
         return _parsed(data_type, data_type.to_json, cell, zone)
 
-    return each(cells, work)
+    return map_distinct(cells, work)
 
 
 def plain_texts(data_type: DataType, cells: Sequence[Any], zone: tzinfo) -> Texts:
     """The canonical plain text of every cell, as a primary value is stored."""
-    if data_type.name in fast.STORED_AS_THEY_ARE and plain(cells):
+    if data_type.name in fast.STORED_AS_THEY_ARE and are_plain_texts(cells):
         return cells
-    return each(cells, lambda cell: _parsed(data_type, data_type.to_text, cell, zone))
+    return map_distinct(cells, lambda cell: _parsed(data_type, data_type.to_text, cell, zone))
 
 
 def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tzinfo) -> str | None:
@@ -158,9 +158,9 @@ def _parsed(data_type: DataType, show: Callable[[Any], str], cell: Any, zone: tz
         return None
 
 
-def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None], Sequence[datetime | None]]:
+def parse_moments(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None], Sequence[datetime | None]]:
     """(text in UTC for PostgreSQL, moment) of every cell; None for an invalid one."""
-    if (parsed := moments(cells)) is not None:
+    if (parsed := parse_utc_moments(cells)) is not None:
         return cells, parsed
 
     def work(cell: Any) -> tuple[str | None, datetime | None]:
@@ -170,5 +170,5 @@ def moments_of(cells: Sequence[Any], zone: tzinfo) -> tuple[Sequence[str | None]
             return None, None
         return moment.isoformat(), moment
 
-    pairs = each(cells, work)
+    pairs = map_distinct(cells, work)
     return [text for text, _moment in pairs], [moment for _text, moment in pairs]

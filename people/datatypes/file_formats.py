@@ -42,7 +42,7 @@ class DateOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Convention:
+class ValueFormat:
     """The formats of one file. `decimal` is "." or ","; the other one, blanks and ' may group thousands.
 
     Two-digit years from `pivot` on are in the 1900s. Our exports put a ' before text that a spreadsheet would read
@@ -65,7 +65,7 @@ class Convention:
             return self._number
         if data_type.name == "boolean":
             return _boolean
-        return _identity if self.keep_apostrophes else formulas.unguarded
+        return _identity if self.keep_apostrophes else formulas.unguard_formula
 
     def column_reader(self, data_type: DataType, name: str = "") -> Callable[[Sequence[Any]], Sequence[Any]]:
         """Like `reader`, for the cells of a whole column."""
@@ -73,7 +73,7 @@ class Convention:
         if read is _identity:
             return _identity
         unchanged = _DATES if data_type.is_moment else _NUMBERS[self.decimal] if data_type.is_number else None
-        if read is formulas.unguarded:
+        if read is formulas.unguard_formula:
             unchanged = _UNMARKED
 
         def read_column(cells: Sequence[Any]) -> Sequence[Any]:
@@ -87,12 +87,12 @@ class Convention:
         return read_column
 
     def _pivot(self, name: str) -> int:
-        return date.today().year % 100 + 1 if is_birth(name) else self.pivot
+        return date.today().year % 100 + 1 if is_birth_date_field(name) else self.pivot
 
     def _moment(self, pivot: int, is_date: bool, value: Any) -> Any:
         if type(value) is not str or (value[4:8:3] == "--" and _DATES.fullmatch(f"{value}\n")):
             return value  # canonical already, or not a date
-        written_date = written_dates.read(value)
+        written_date = written_dates.parse_written_date(value)
         if written_date is None:
             return value
         text = written_date.iso(self.date_order, pivot)
@@ -105,7 +105,7 @@ class Convention:
         if self.decimal == "." and value.replace(".", "", 1).isdecimal():
             return value
         # the formula guard marks numbers with an exponent as text
-        value = value if self.keep_apostrophes else formulas.unguarded(value)
+        value = value if self.keep_apostrophes else formulas.unguard_formula(value)
         text = value.strip().removeprefix("+").replace("\N{MINUS SIGN}", "-")
         if not _GROUPED[self.decimal].fullmatch(text):
             return value
@@ -125,14 +125,14 @@ def _identity(value: Any) -> Any:
     return value
 
 
-def is_birth(name: str) -> bool:
+def is_birth_date_field(name: str) -> bool:
     """Return True if the field `name` holds dates of birth."""
     return bool(_BIRTH.search(name))
 
 
 def is_date(text: str) -> bool:
     """Return True if `text` is a date, with or without a time, in some order."""
-    written_date = written_dates.read(text)
+    written_date = written_dates.parse_written_date(text)
     return written_date is not None and any(written_date.iso(order, EXCEL_PIVOT) for order in DateOrder)
 
 

@@ -9,11 +9,11 @@ FORMULA, NUMBER = r"^'*[=+\-@|%\t\r]", r"^[-+]?[0-9][0-9.,]*$"
 _FORMULA, _NUMBER = re.compile(FORMULA), re.compile(NUMBER.replace("$", r"\Z"))
 
 
-def guarded(text: str) -> str:
+def guard_formula(text: str) -> str:
     """`text` with a leading ' if a spreadsheet would read it as a formula."""
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
-def unguarded(cell: Any) -> Any:
+def unguard_formula(cell: Any) -> Any:
     """The inverse of `guarded`; other cells are unchanged."""
-    return cell[1:] if type(cell) is str and cell[:1] == "'" and guarded(cell[1:]) == cell else cell
+    return cell[1:] if type(cell) is str and cell[:1] == "'" and guard_formula(cell[1:]) == cell else cell

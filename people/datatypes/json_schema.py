@@ -30,5 +30,5 @@ OF_TYPE: dict[str, dict[str, Any]] = {
 }
 
 
-def of(data_type: str, **more: Any) -> dict[str, Any]:
+def data_type_schema(data_type: str, **more: Any) -> dict[str, Any]:
     return {**OF_TYPE[data_type], **more}

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from people.datatypes.canonical import text_key
-from people.datatypes.parsing import trimmed
+from people.datatypes.parsing import trim_text
 
 MAX_ID = 2**31 - 1  # of people, types, lists, fields …: the limit of an integer column
 MAX_BIG_ID = 2**63 - 1  # of activities, jobs and entries: the limit of a bigint column
@@ -16,7 +16,7 @@ def key_of(value: Any) -> str:
     """The key for comparing a lookup value: canonical text, NFC, lower case."""
     if not isinstance(value, str):
         value = str(value)
-    return text_key(trimmed(value))
+    return text_key(trim_text(value))
 
 
 def keys_of(values: Collection[str]) -> dict[str, str]:

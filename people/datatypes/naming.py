@@ -19,7 +19,7 @@ MAX_NAME = 255
 DESCRIPTION_LIMIT = 2_000
 
 
-def name(raw: Any, path: str = "name") -> str:
+def parse_name(raw: Any, path: str = "name") -> str:
     """`raw` as a name, without blanks around it. Raises `RejectedError` (`missing_value`, `wrong_type`, `too_long`)."""
     if is_blank(raw):
         raise RejectedError(Problem(Code.MISSING_VALUE, _("A name is missing."), (path,)))
@@ -29,7 +29,7 @@ def name(raw: Any, path: str = "name") -> str:
     return text
 
 
-def description(raw: Any, path: str = "description") -> str:
+def parse_description(raw: Any, path: str = "description") -> str:
     """`raw` as a description; no value is empty text. Raises `RejectedError` (`wrong_type`, `too_long`)."""
     if is_blank(raw):
         return ""
@@ -48,7 +48,7 @@ def name_key(name: str) -> str:
 
 
 @contextmanager
-def kept_apart(constraint: str, message: str, path: str = "name", got: str = "") -> Iterator[None]:
+def refuse_taken_name(constraint: str, message: str, path: str = "name", got: str = "") -> Iterator[None]:
     """Turn a violation of the unique `constraint` in the block into `name_taken`; covers concurrent writes."""
     try:
         with transaction.atomic():

@@ -66,7 +66,7 @@ _INVISIBLE = "\u00ad\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 _AROUND = re.compile(rf"[\s{_INVISIBLE}]+")
 
 
-def trimmed(text: str) -> str:
+def trim_text(text: str) -> str:
     """`text` without surrounding white space of every kind and invisible characters."""
     text = text.strip()
     if text.isascii() or (text[:1] not in _INVISIBLE and text[-1:] not in _INVISIBLE):
@@ -108,7 +108,7 @@ def _number_text(value: int | float | Decimal, expected: str | Promise) -> str:
 
 
 def parse_string(value: Any, _zone: tzinfo) -> str:
-    text = trimmed(_clean_text(value, _TEXT))
+    text = trim_text(_clean_text(value, _TEXT))
     if len(text) > MAX_STRING:
         raise BadValueError(Code.TOO_LONG, _("at most 255 characters"))
     return text
@@ -125,7 +125,7 @@ EMAIL = re.compile(r"[!#-'*-+\-/-9=?A-Z^-~.]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]
 
 
 def parse_email(value: Any, _zone: tzinfo) -> str:
-    text = trimmed(_clean_text(value, _AN_EMAIL))
+    text = trim_text(_clean_text(value, _AN_EMAIL))
     if len(text) > MAX_STRING:
         raise BadValueError(Code.TOO_LONG, _("at most 255 characters"))
     if not EMAIL.fullmatch(text):
@@ -134,7 +134,7 @@ def parse_email(value: Any, _zone: tzinfo) -> str:
 
 
 def parse_link(value: Any, _zone: tzinfo) -> str:
-    text = trimmed(_clean_text(value, _AN_ADDRESS))
+    text = trim_text(_clean_text(value, _AN_ADDRESS))
     if len(text) > MAX_LINK:
         raise BadValueError(Code.TOO_LONG, _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):
@@ -245,7 +245,7 @@ def parse_date(value: Any, _zone: tzinfo) -> date:
     if isinstance(value, datetime):
         raise BadValueError(Code.WRONG_TYPE, A_DATE)
     if not isinstance(value, date):
-        if not isinstance(value, str) or not _DATE.fullmatch(text := trimmed(value)):
+        if not isinstance(value, str) or not _DATE.fullmatch(text := trim_text(value)):
             raise BadValueError(Code.WRONG_TYPE, A_DATE)
         try:
             value = date.fromisoformat(text[:10])
@@ -270,7 +270,7 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
     Accepts a datetime or ISO 8601 text: `Z`, `UTC`, `GMT`, `±hh:mm`, `±hhmm`, fractions of a second, minute precision.
     """
     if not isinstance(value, datetime):
-        if not isinstance(value, str) or not _MOMENT.fullmatch(text := trimmed(value)):
+        if not isinstance(value, str) or not _MOMENT.fullmatch(text := trim_text(value)):
             raise BadValueError(Code.WRONG_TYPE, A_MOMENT)
         if text[-3:] in ("UTC", "GMT"):
             text = f"{text[:-3]}Z"
@@ -288,4 +288,4 @@ def parse_moment(value: Any, zone: tzinfo = UTC) -> datetime:
 
 def is_blank(value: Any) -> bool:
     """Return True for no value: null, or text of only blanks."""
-    return value is None or (type(value) is str and (not value or value.isspace() or not trimmed(value)))
+    return value is None or (type(value) is str and (not value or value.isspace() or not trim_text(value)))

@@ -78,7 +78,7 @@ MAX_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenDate:
     """A date as written in a file. `parts` are in the order of the file unless `is_named`, else y, m, d."""
 
     parts: tuple[str, str, str]
@@ -118,7 +118,7 @@ def _in_zone(moment: datetime, zone: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def read(text: str) -> Written | None:
+def parse_written_date(text: str) -> WrittenDate | None:
     """Parse a date or moment in any supported notation; None for other text."""
     if len(text) > MAX_LENGTH:
         return None
@@ -128,7 +128,7 @@ def read(text: str) -> Written | None:
     return None
 
 
-def _from_match(match: re.Match[str]) -> Written | None:
+def _from_match(match: re.Match[str]) -> WrittenDate | None:
     groups = match.groupdict()
     month = _MONTHS.get((groups.get("m") or "").lower())
     if "m" in groups and month is None:
@@ -136,7 +136,7 @@ def _from_match(match: re.Match[str]) -> Written | None:
     parts = (groups["y"], str(month), groups["d"]) if month else (match[1], match[2], match[3])
     zone = _zone(groups["zone"] or "")
     clock = _clock(groups)
-    return None if zone is None or clock is None else Written(parts, month is not None, clock, zone)
+    return None if zone is None or clock is None else WrittenDate(parts, month is not None, clock, zone)
 
 
 def _zone(name: str) -> str | None:

@@ -7,11 +7,11 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from people.datatypes.registry import BY_NAME
-from people.definitions.kinds import kind_of
+from people.definitions.kinds import definition_kind
 from people.definitions.models import DefinedField, Definition, Version
 
 
-def between(old: Version | None, new: Version) -> list[str]:
+def version_differences(old: Version | None, new: Version) -> list[str]:
     """One sentence for each difference: "Amount: description changed", "Branch (Text) added"."""
     return [*_names(old, new), *_fields(old, new)]
 
@@ -33,7 +33,7 @@ def newly_fixed_fields(definition: Definition) -> list[Any]:
 
 
 def _names(old: Version | None, new: Version) -> Iterator[str]:
-    for column in kind_of(new).texts if old is not None else ():
+    for column in definition_kind(new).texts if old is not None else ():
         before, after = getattr(old, column), getattr(new, column)
         if before != after:
             label = capfirst(new._meta.get_field(column).verbose_name)  # type: ignore[union-attr]
@@ -50,7 +50,7 @@ def _fields(old: Version | None, new: Version) -> Iterator[str]:
             yield from _field(before[api_name], field)
     for api_name in before:
         if api_name not in after:
-            yield str(kind_of(new).sentences.field_removed) % {"field": before[api_name].name}
+            yield str(definition_kind(new).sentences.field_removed) % {"field": before[api_name].name}
 
 
 def _field(old: DefinedField, new: DefinedField) -> Iterator[str]:

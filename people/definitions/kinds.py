@@ -48,7 +48,7 @@ class FieldSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class Sentences:
+class DefinitionSentences:
     """The sentences of the kind, in its own words."""
 
     gone: str | Promise  # the definition does not exist any more
@@ -72,9 +72,9 @@ class DefinitionKind(Generic[D]):
     field: Callable[..., FieldSpec]  # the dataclass
     # writers of a definition's rows share the lock of its id; changes of whether, or how, rows are written take it
     # exclusively; number 0 is the lock for naming
-    lock: locks.Space
+    lock: locks.LockSpace
     page: str  # the URL name of the page of a definition
-    sentences: Sentences
+    sentences: DefinitionSentences
     unique_names: Sequence[str] = ("name",)  # columns of versions of which no two definitions share a value
     limit: Callable[[], int | None] = lambda: None  # of definitions
     field_limit: Callable[[], int | None] = lambda: None
@@ -117,11 +117,11 @@ class DefinitionKind(Generic[D]):
 _KINDS: list[DefinitionKind[Any]] = []
 
 
-def register(kind: DefinitionKind[Any]) -> None:
+def register_definition_kind(kind: DefinitionKind[Any]) -> None:
     _KINDS.append(kind)
 
 
-def kind_of(row: Model) -> DefinitionKind[Any]:
+def definition_kind(row: Model) -> DefinitionKind[Any]:
     """The kind of a definition or of a version. Raises `LookupError` for any other row."""
     for kind in _KINDS:
         if isinstance(row, kind.model | kind.versions):

@@ -19,14 +19,14 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import ConflictError, Problem, RejectedError, refuse_if
 from people.core.models import Folder
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.definitions import drafts, notices
 from people.definitions.checks import field_problems
 from people.definitions.differences import removed_fields
-from people.definitions.kinds import D, DefinitionKind, FieldSpec, NameSpec, kind_of
+from people.definitions.kinds import D, DefinitionKind, FieldSpec, NameSpec, definition_kind
 from people.definitions.models import Definition, Version
 
-audit.describe(
+audit.register_actions(
     {
         "approved": (2, gettext_lazy("Approved version %(version)s")),
         "draft_discarded": (2, gettext_lazy("Discarded the draft")),
@@ -38,76 +38,76 @@ audit.describe(
 
 
 @transaction.atomic
-def create(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any) -> D:
+def create_definition(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any) -> D:
     """Create a definition with a draft.
 
     Raises `RejectedError` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
     `too_many_types`, …), `NotAllowedError` without the right.
     """
-    require(by, kind.right("add"))
+    require_permission(by, kind.right("add"))
     fields = list(fields)
-    drafts.take_naming(kind)
+    drafts.lock_naming(kind)
     _check_limit(kind)
-    refuse_if([*drafts.faults_of_names(kind, names), *field_problems(kind, fields, None)])
+    refuse_if([*drafts.new_name_problems(kind, names), *field_problems(kind, fields, None)])
     definition = kind.model._default_manager.create(api_name=names.api_name, owner=by)
     definition.draft = definition.versions.create(**drafts.version_texts(kind, names), created_by=by)
-    drafts.write_fields(definition.draft, fields)
-    drafts.save(definition, "draft")
-    drafts.sign(definition.draft, by)
-    drafts.hold_names(definition)
-    audit.note(by, definition, "created")
-    notices.draft_waits(definition, definition.draft, by)
+    drafts.write_draft_fields(definition.draft, fields)
+    drafts.save_definition(definition, "draft")
+    drafts.add_draft_editor(definition.draft, by)
+    drafts.reserve_names(definition)
+    audit.write_audit_entry(by, definition, "created")
+    notices.notify_approvers(definition, definition.draft, by)
     return definition
 
 
 @transaction.atomic
-def approve(definition: Definition, by: Any, expected_revision: int | None = None) -> Any:
+def approve_draft(definition: Definition, by: Any, expected_revision: int | None = None) -> Any:
     """Make the draft the live version and return it; rules can use its fields from now on.
 
     Waits for rows being written; later ones use the new version. Raises `RejectedError`
     (`no_draft`, `in_use` if a removed field is used, `second_approver`), `ConflictError` if the draft is not
     at `expected_revision`, the one that the approver saw.
     """
-    require(by, kind_of(definition).right("approve"))
+    require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition, exclusive=True)
     draft = _draft_of(definition)
-    drafts.check_revision(draft, expected_revision)
+    drafts.require_draft_revision(draft, expected_revision)
     _require_second_approver(draft, by)
-    drafts.check_complete(definition)
+    drafts.require_complete_draft(definition)
     references.refuse_if_used(*removed_fields(definition))
     draft.number = (definition.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
     draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
     rows: Any = type(definition)._default_manager
     if not rows.filter(pk=definition.pk, draft=draft).update(live=draft, draft=None, updated_at=timezone.now()):
-        raise ConflictError(drafts.changed_meanwhile())
+        raise ConflictError(drafts.draft_conflict())
     definition.live, definition.draft = draft, None
-    drafts.hold_names(definition)
-    audit.note(by, definition, "approved", version=draft.number)
-    notices.draft_approved(definition, draft, by)
+    drafts.reserve_names(definition)
+    audit.write_audit_entry(by, definition, "approved", version=draft.number)
+    notices.notify_draft_approved(definition, draft, by)
     return draft
 
 
 @transaction.atomic
 def discard_draft(definition: Definition, by: Any) -> None:
     """Delete the draft; the live version stays unchanged. Raises `RejectedError` if there is no live version."""
-    require(by, kind_of(definition).right("change"))
+    require_permission(by, definition_kind(definition).right("change"))
     definition = _lock(definition)
     draft = _draft_of(definition)
     if definition.live_id is None:
         message = _("There is no approved version to go back to. Delete the type instead.")
         raise RejectedError(Problem(Code.NEVER_APPROVED, message))
     definition.draft = None
-    drafts.save(definition, "draft")
+    drafts.save_definition(definition, "draft")
     draft.delete()
-    drafts.hold_names(definition)
-    audit.note(by, definition, "draft_discarded")
+    drafts.reserve_names(definition)
+    audit.write_audit_entry(by, definition, "draft_discarded")
 
 
 @transaction.atomic
 def return_draft(definition: Definition, by: Any, reason: str) -> None:
     """Return the draft to its editors with a reason; it stays a draft. Raises `RejectedError` without a reason."""
-    require(by, kind_of(definition).right("approve"))
+    require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition)
     draft = _draft_of(definition)
     if not reason.strip():
@@ -116,95 +116,95 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
         )
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
-    audit.note(by, definition, "draft_returned", reason=draft.return_reason)
-    notices.draft_returned(definition, draft, by)
+    audit.write_audit_entry(by, definition, "draft_returned", reason=draft.return_reason)
+    notices.notify_draft_returned(definition, draft, by)
 
 
 @transaction.atomic
-def retire(definition: Definition, by: Any) -> None:
+def retire_definition(definition: Definition, by: Any) -> None:
     """Retire a definition: it accepts no new rows, existing ones stay usable in lists. Undone by `restore`."""
-    require(by, kind_of(definition).right("approve"))
+    require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition, exclusive=True)
     if definition.live_id is None:
         raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if definition.retired_at:
         raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
     definition.retired_at = timezone.now()
-    drafts.save(definition, "retired_at")
-    audit.note(by, definition, "retired")
+    drafts.save_definition(definition, "retired_at")
+    audit.write_audit_entry(by, definition, "retired")
 
 
 @transaction.atomic
-def restore(definition: Definition, by: Any) -> None:
+def restore_definition(definition: Definition, by: Any) -> None:
     """Make a retired definition accept rows again."""
-    require(by, kind_of(definition).right("approve"))
+    require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition, exclusive=True)
     if not definition.retired_at:
         raise RejectedError(Problem(Code.NOT_RETIRED, _("The type is not retired.")))
     definition.retired_at = None
-    drafts.save(definition, "retired_at")
-    audit.note(by, definition, "restored")
+    drafts.save_definition(definition, "retired_at")
+    audit.write_audit_entry(by, definition, "restored")
 
 
 @transaction.atomic
-def delete(definition: Definition, by: Any) -> None:
+def delete_definition(definition: Definition, by: Any) -> None:
     """Delete a definition. One that was ever approved is only hidden: rows stay, id and API name are never reused.
 
     Raises `RejectedError` (`in_use`, naming the users) while a list or campaign uses it or one of its fields.
     """
-    require(by, kind_of(definition).right("delete"))
+    require_permission(by, definition_kind(definition).right("delete"))
     definition = _lock(definition, exclusive=True)
-    references.refuse_if_used(*used_with(definition))
-    audit.note(by, definition, "deleted")
+    references.refuse_if_used(*deletion_blockers(definition))
+    audit.write_audit_entry(by, definition, "deleted")
     if definition.live_id is None:
         definition.delete()
         return
     definition.deleted_at = timezone.now()
-    drafts.save(definition, "deleted_at")
-    if kind_of(definition).unique_names:
+    drafts.save_definition(definition, "deleted_at")
+    if definition_kind(definition).unique_names:
         definition.names.all().delete()
 
 
 @transaction.atomic
-def undelete(definition: Definition, by: Any) -> None:
+def undelete_definition(definition: Definition, by: Any) -> None:
     """Undo the deletion of a definition: approved or retired as before, with its draft and all rows.
 
     Raises `RejectedError` (`not_deleted`; `name_taken` if another one has taken one of its names meanwhile).
     """
-    kind = kind_of(definition)
-    require(by, kind.right("delete"))
+    kind = definition_kind(definition)
+    require_permission(by, kind.right("delete"))
     kind.refuse_change(definition)
-    drafts.take_naming(kind, definition.pk)
-    definition = drafts.lock(definition, deleted=True)
+    drafts.lock_naming(kind, definition.pk)
+    definition = drafts.lock_definition(definition, deleted=True)
     _check_limit(kind)
     versions = [version for version in (definition.live, definition.draft) if version is not None]
-    faults = (fault for version in versions for fault in drafts.faults_of_version(definition, version))
+    faults = (fault for version in versions for fault in drafts.version_name_problems(definition, version))
     refuse_if(dict.fromkeys(faults))
     definition.deleted_at = None
-    drafts.save(definition, "deleted_at")
-    drafts.hold_names(definition)
-    audit.note(by, definition, "undeleted")
+    drafts.save_definition(definition, "deleted_at")
+    drafts.reserve_names(definition)
+    audit.write_audit_entry(by, definition, "undeleted")
 
 
 @transaction.atomic
-def arrange(definition: Definition, by: Any, folder: Folder | None, owner: Any) -> None:
+def set_folder_and_owner(definition: Definition, by: Any, folder: Folder | None, owner: Any) -> None:
     """Set folder and owner of the definition (None: without); no version changes."""
-    require(by, kind_of(definition).right("change"))
+    require_permission(by, definition_kind(definition).right("change"))
     definition = _lock(definition)
     definition.folder, definition.owner = folder, owner
-    drafts.save(definition, "folder", "owner")
-    audit.note(by, definition, "changed", what="folder, owner")
+    drafts.save_definition(definition, "folder", "owner")
+    audit.write_audit_entry(by, definition, "changed", what="folder, owner")
 
 
-def used_with(definition: Definition) -> list[Any]:
+def deletion_blockers(definition: Definition) -> list[Any]:
     """The objects whose use prevents a deletion: the definition and every field it ever had."""
     return [definition, *definition.approved_fields.all()]
 
 
-def may_approve(definition: Definition, by: Any) -> bool:
+def may_approve_draft(definition: Definition, by: Any) -> bool:
     """Return True if `approve` would accept `by`: the right, and a second approver where required."""
     checks: tuple[Callable[[], None], ...] = (
-        lambda: require(by, kind_of(definition).right("approve")),
+        lambda: require_permission(by, definition_kind(definition).right("approve")),
         lambda: _require_second_approver(_draft_of(definition), by),
     )
     try:
@@ -224,11 +224,11 @@ def _check_limit(kind: DefinitionKind[Any]) -> None:
 
 def _lock(definition: D, exclusive: bool = False) -> D:
     """Lock the definition and return its current state; with `exclusive` no row of it is written meanwhile."""
-    kind = kind_of(definition)
+    kind = definition_kind(definition)
     kind.refuse_change(definition)
     if exclusive:
-        locks.take([locks.key(kind.lock, definition.pk)])
-    return drafts.lock(definition)
+        locks.acquire_exclusive([locks.lock_key(kind.lock, definition.pk)])
+    return drafts.lock_definition(definition)
 
 
 def _draft_of(definition: Definition) -> Version:

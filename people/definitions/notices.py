@@ -7,19 +7,19 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy
 
 from people.core import notifications
-from people.core.notifications import Kind
-from people.definitions.kinds import kind_of
+from people.core.notifications import NoticeKind
+from people.definitions.kinds import definition_kind
 from people.definitions.models import Definition, Version
 
-notifications.describe(
+notifications.register_notice_kinds(
     {
-        "draft_waits": Kind(
+        "draft_waits": NoticeKind(
             gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
         ),
-        "draft_approved": Kind(
+        "draft_approved": NoticeKind(
             gettext_lazy("A draft of yours was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
         ),
-        "draft_returned": Kind(
+        "draft_returned": NoticeKind(
             gettext_lazy("A draft of yours was returned"),
             gettext_lazy("The draft of %(name)s was returned: %(reason)s"),
         ),
@@ -27,16 +27,16 @@ notifications.describe(
 )
 
 
-def draft_waits(definition: Definition, draft: Version, by: Any) -> None:
+def notify_approvers(definition: Definition, draft: Version, by: Any) -> None:
     """Notify the users with the right to approve, except the author of the draft."""
     _notify(_approvers(definition) - _acting_user_ids(by), "draft_waits", definition, name=draft.name)
 
 
-def draft_approved(definition: Definition, draft: Version, by: Any) -> None:
+def notify_draft_approved(definition: Definition, draft: Version, by: Any) -> None:
     _notify(_editors(draft) - _acting_user_ids(by), "draft_approved", definition, name=draft.name, version=draft.number)
 
 
-def draft_returned(definition: Definition, draft: Version, by: Any) -> None:
+def notify_draft_returned(definition: Definition, draft: Version, by: Any) -> None:
     _notify(
         _editors(draft) - _acting_user_ids(by),
         "draft_returned",
@@ -47,7 +47,7 @@ def draft_returned(definition: Definition, draft: Version, by: Any) -> None:
 
 
 def _notify(users: set[int], kind: str, definition: Definition, **parameters: Any) -> None:
-    notifications.tell(users, kind, kind_of(definition).page, definition.pk, **parameters)
+    notifications.notify_users(users, kind, definition_kind(definition).page, definition.pk, **parameters)
 
 
 def _editors(draft: Version) -> set[int]:
@@ -59,7 +59,7 @@ def _acting_user_ids(by: Any) -> set[int]:
 
 
 def _approvers(definition: Definition) -> set[int]:
-    app_label, codename = kind_of(definition).right("approve").split(".")
+    app_label, codename = definition_kind(definition).right("approve").split(".")
     right = {"codename": codename, "content_type__app_label": app_label}
     by_group = Q(**{f"groups__permissions__{name}": value for name, value in right.items()})
     directly = Q(**{f"user_permissions__{name}": value for name, value in right.items()})

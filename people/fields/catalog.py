@@ -76,7 +76,7 @@ class FieldInfo:
         return self.data_type.name == "score"
 
 
-def catalogue() -> Mapping[str, FieldInfo]:
+def field_catalogue() -> Mapping[str, FieldInfo]:
     """Every person field by API name, hidden ones included; one statement."""
     return {
         row.api_name: FieldInfo(
@@ -93,7 +93,7 @@ def catalogue() -> Mapping[str, FieldInfo]:
     }
 
 
-def value_of(person: Person, field: FieldInfo) -> Any:
+def person_value(person: Person, field: FieldInfo) -> Any:
     """The person's canonical value of `field`; None for no value."""
     if field.is_standard:
         return getattr(person, field.api_name)
@@ -101,7 +101,7 @@ def value_of(person: Person, field: FieldInfo) -> Any:
     return None if stored is None else field.data_type.from_json(stored)
 
 
-def install_after_migration(**_options: Any) -> None:
+def install_standard_fields(**_options: Any) -> None:
     """Create the missing rows of the standard fields; runs after every migration."""
     present = set(PersonField.objects.filter(is_standard=True).values_list("api_name", flat=True))
     PersonField.objects.bulk_create(

@@ -17,7 +17,7 @@ from people.core import audit, jobs, references
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.datatypes import naming
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import BadValueError, is_blank
@@ -33,7 +33,7 @@ MAX_CHOICES = 500
 CLEARED_AT_ONCE = 5_000
 SHOWN = 5  # values, each with the ids of its people, in an error message
 
-audit.describe(
+audit.register_actions(
     {"made_unique": (2, gettext_lazy("Made unique")), "made_shareable": (2, gettext_lazy("No longer unique"))}
 )
 
@@ -50,7 +50,7 @@ RESERVED = frozenset(
 
 
 @transaction.atomic
-def create(
+def create_person_field(
     label: Any,
     data_type: Any,
     by: Any,
@@ -67,8 +67,8 @@ def create(
     Raises `RejectedError` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
     `cannot_be_unique`, …), `NotAllowedError`.
     """
-    require(by, "people.add_personfield")
-    label = naming.name(label, "label")
+    require_permission(by, "people.add_personfield")
+    label = naming.parse_name(label, "label")
     api_name = proposed_api_name(label) if is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
     if not isinstance(data_type, str) or data_type not in BY_NAME:
@@ -77,20 +77,20 @@ def create(
         api_name=api_name,
         label=label,
         data_type=data_type,
-        description=naming.description(description),
+        description=naming.parse_description(description),
         is_hidden=bool(is_hidden),
         is_api_created=is_api_created,
     )
     field.choices = _choices(choices, field)
     _save(field)
-    audit.note(by, field, "created")
+    audit.write_audit_entry(by, field, "created")
     if is_unique:
         _make_unique(field)
     return field
 
 
 @transaction.atomic
-def add_marketo_standard(names: Iterable[str], by: Any) -> None:
+def create_marketo_fields(names: Iterable[str], by: Any) -> None:
     """Create the missing fields of `MARKETO_STANDARD` in `names`; no right is needed for them.
 
     A field whose label another field already has is labelled with its API name. A field whose values are still
@@ -98,7 +98,7 @@ def add_marketo_standard(names: Iterable[str], by: Any) -> None:
     """
     existing = PersonField.objects.values_list("api_name", "label")
     taken_names = {api_name.lower() for api_name, _label in existing}
-    taken_names |= {api_name.lower() for api_name in jobs.unfinished("people.clear_field", "api_name")}
+    taken_names |= {api_name.lower() for api_name in jobs.unfinished_job_arguments("people.clear_field", "api_name")}
     labels = {label.lower() for _api_name, label in existing}
     for name in names:
         label, data_type = MARKETO_STANDARD[name]
@@ -109,21 +109,21 @@ def add_marketo_standard(names: Iterable[str], by: Any) -> None:
             api_name=name, defaults={"label": label, "data_type": data_type, "is_api_created": True}
         )
         if is_new:
-            audit.note(by, field, "created")
+            audit.write_audit_entry(by, field, "created")
 
 
 @transaction.atomic
-def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
+def change_person_field(field: PersonField, by: Any, **changes: Any) -> PersonField:
     """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; existing uses stay valid.
 
     A field with a shared value cannot become unique (`value_shared`, naming some). API name and data type
     never change. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
     """
-    require(by, "people.change_personfield")
+    require_permission(by, "people.change_personfield")
     field = _lock(field)
     checks: Mapping[str, Callable[[Any], Any]] = {
-        "label": lambda raw: naming.name(raw, "label"),
-        "description": naming.description,
+        "label": lambda raw: naming.parse_name(raw, "label"),
+        "description": naming.parse_description,
         "choices": lambda raw: _choices(raw, field),
         "is_hidden": bool,
     }
@@ -135,33 +135,33 @@ def change(field: PersonField, by: Any, **changes: Any) -> PersonField:
         for name, new in changed.items():
             setattr(field, name, new)
         _save(field, update_fields=[*changed, "updated_at"])
-        audit.note(by, field, "changed", what=", ".join(sorted(changed)))
+        audit.write_audit_entry(by, field, "changed", what=", ".join(sorted(changed)))
     if is_unique != field.is_unique:
         (_make_unique if is_unique else _make_shareable)(field)
-        audit.note(by, field, "made_unique" if is_unique else "made_shareable")
+        audit.write_audit_entry(by, field, "made_unique" if is_unique else "made_shareable")
     return field
 
 
 @transaction.atomic
-def delete(field: PersonField, by: Any) -> None:
+def delete_person_field(field: PersonField, by: Any) -> None:
     """Delete a field added by the team; a job clears its values.
 
     Raises `RejectedError` (`in_use`, naming the users; `standard_field`), `NotAllowedError`.
     """
-    require(by, "people.delete_personfield")
+    require_permission(by, "people.delete_personfield")
     field = _lock(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
         raise RejectedError(Problem(Code.STANDARD_FIELD, message))
     references.refuse_if_used(field)
     _lock_people()
-    audit.note(by, field, "deleted")
+    audit.write_audit_entry(by, field, "deleted")
     PersonKey.objects.filter(field=field).delete()
     PersonField.objects.filter(pk=field.pk).delete()
-    jobs.defer("people.clear_field", api_name=field.api_name)
+    jobs.defer_job("people.clear_field", api_name=field.api_name)
 
 
-def clear(api_name: str) -> None:
+def clear_field_values(api_name: str) -> None:
     """Clear the values of a deleted field, a few thousand people a transaction; safe to run twice."""
     last = 0
     while not PersonField.objects.filter(api_name=api_name).exists():
@@ -225,7 +225,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
 
 def _save(field: PersonField, **options: Any) -> None:
     message = _("There is a person field “%(name)s” already.") % {"name": field.label}
-    with naming.kept_apart("person_field_label_is_unique", message, "label"):
+    with naming.refuse_taken_name("person_field_label_is_unique", message, "label"):
         field.save(**options)
 
 
@@ -237,7 +237,7 @@ def _lock(field: PersonField) -> PersonField:
 
 
 def _lock_people() -> None:
-    locks.take([locks.key(locks.Space.PEOPLE)])
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
 
 
 def _make_unique(field: PersonField) -> None:
@@ -250,7 +250,7 @@ def _make_unique(field: PersonField) -> None:
         groups = "; ".join(", ".join(map(str, ids)) for ids in shared[:SHOWN])
         message = _("People share values of this field: %(groups)s. Give them values of their own, or merge them.")
         raise RejectedError(Problem(Code.VALUE_SHARED, message % {"groups": groups}, ("is_unique",)))
-    unique_values.fill(field)
+    unique_values.claim_all_values(field)
     _set_unique(field, True)
 
 

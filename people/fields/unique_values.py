@@ -9,26 +9,26 @@ from people.core.errors import Problem
 from people.core.messages import sentence as _
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import canonical_text
-from people.fields.catalog import FieldInfo, value_of
+from people.fields.catalog import FieldInfo, person_value
 from people.models import Person, PersonField, PersonKey
 
 # the characters that str.strip() removes
 BLANKS = "".join(character for character in map(chr, range(0x3001)) if character.isspace())
 
 
-def release(person_ids: Sequence[int]) -> None:
+def release_unique_values(person_ids: Sequence[int]) -> None:
     """Release the values of deleted, merged or erased people."""
     PersonKey.objects.filter(person__in=person_ids).delete()
 
 
-def claim(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
+def claim_unique_values(people: Sequence[Person], fields: Mapping[str, FieldInfo]) -> dict[int, list[Problem]]:
     """Claim the values of `people` in unique `fields`; a value of another person is a problem."""
     claims = {
         (info.id, datatype_keys.key_of(canonical_text(value)), person.pk): name
         for name, info in fields.items()
         if info.is_unique
         for person in people
-        if (value := value_of(person, info)) is not None
+        if (value := person_value(person, info)) is not None
     }
     problems: dict[int, list[Problem]] = {}
     for missing in claims.keys() - _insert(claims):
@@ -48,7 +48,7 @@ def shared_values(field: PersonField, limit: int = 10) -> list[list[int]]:
         return [ids for (ids,) in cursor.fetchall()]
 
 
-def fill(field: PersonField) -> None:
+def claim_all_values(field: PersonField) -> None:
     """Claim all values of live people in a field that becomes unique; no two people may share one."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -27,7 +27,7 @@ _WAITING = (Import.State.UPLOADED, Import.State.CHECKED)
 logger = logging.getLogger(__name__)
 
 
-def remove_old() -> int:
+def remove_old_files() -> int:
     """Remove uploads and exports older than FILES_KEPT_DAYS, and files without a row; return the number of files.
 
     An import that was paused or stopped by a fault keeps its file, so that it can be resumed. Rows of a command's
@@ -42,7 +42,9 @@ def remove_old() -> int:
         removed += forget_export(export)
     used_names = set(Import.objects.exclude(stored_as="").values_list("stored_as", flat=True))
     return (
-        removed + _remove_strays(import_jobs.folder(), used_names) + _remove_strays(export_jobs.folder(), _exported())
+        removed
+        + _remove_strays(import_jobs.imports_folder(), used_names)
+        + _remove_strays(export_jobs.exports_folder(), _exported())
     )
 
 
@@ -50,13 +52,13 @@ def forget_upload(job: Import) -> bool:
     """Remove an import's file and its refused rows; the counts stay. Return True where there was a file."""
     ImportFailure.objects.filter(of=job).delete()
     Import.objects.filter(pk=job.pk).update(stored_as="")
-    return _unlink(import_jobs.folder() / job.stored_as) if job.stored_as else False
+    return _unlink(import_jobs.imports_folder() / job.stored_as) if job.stored_as else False
 
 
 def forget_export(export: Export) -> bool:
     """Remove an export's file. Return True where there was one."""
     Export.objects.filter(pk=export.pk, state=Export.State.COMPLETED).update(state=Export.State.EXPIRED)
-    return _unlink(export_jobs.path_of(export))
+    return _unlink(export_jobs.export_path(export))
 
 
 def _exported() -> set[str]:
@@ -81,20 +83,20 @@ def _unlink(path: Path) -> bool:
     return True
 
 
-def register() -> None:
+def register_personal_files() -> None:
     """Register files and refused rows as personal data; called when the app starts."""
     # refused rows contain nothing that is stored of a person
-    personal_data.register(
+    personal_data.register_personal_tables(
         personal_data.PersonalData("file_import_failure", (), _("refused rows of imports"), erase=_erase_failures)
     )
-    personal_data.register_files(
+    personal_data.register_personal_files(
         personal_data.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files)
     )
 
 
 def _paths() -> Iterator[Path]:
-    yield from import_jobs.folder().iterdir()
-    yield from export_jobs.folder().iterdir()
+    yield from import_jobs.imports_folder().iterdir()
+    yield from export_jobs.exports_folder().iterdir()
 
 
 def _erase_failures(erasing: personal_data.Erasing) -> None:
@@ -102,7 +104,7 @@ def _erase_failures(erasing: personal_data.Erasing) -> None:
         cursor.execute(
             """delete from file_import_failure f using unnest(%s::text[]) t
             where strpos(lower(f.raw), t) > 0 or strpos(lower(f.problems::text), t) > 0""",
-            [personal_data.as_stored(erasing.texts)],
+            [personal_data.stored_text_forms(erasing.texts)],
         )
         by_id = [f"(^|[^0-9]){number}([^0-9]|$)" for number in erasing.person_ids]
         cursor.execute(
@@ -117,14 +119,14 @@ def _erase_files(erasing: personal_data.Erasing) -> None:
     texts = [text.encode() for text in erasing.texts]
     for job in Import.objects.exclude(stored_as=""):
         ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
-        if _may_name(import_jobs.folder() / job.stored_as, texts, ids):
+        if _may_name(import_jobs.imports_folder() / job.stored_as, texts, ids):
             forget_upload(job)
             message = _("The file was removed: it named somebody who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
                 state=Import.State.CANCELLED, problem=str(message), finished_at=timezone.now()
             )
     for export in Export.objects.filter(state=Export.State.COMPLETED):
-        if _may_name(export_jobs.path_of(export), texts, erasing.person_ids):
+        if _may_name(export_jobs.export_path(export), texts, erasing.person_ids):
             forget_export(export)
 
 

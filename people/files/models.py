@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from people.core import messages
 from people.core.db import locks
-from people.core.job_model import End, Job, LifeCycle, SessionClaim
+from people.core.job_model import Job, JobEnd, JobLifeCycle, SessionClaim
 from people.core.source import Channel
 
 
@@ -21,7 +21,7 @@ class FileJob(Job):
     @property
     def fault(self) -> str:
         """The problem that stopped the job, in the active language."""
-        return messages.unpacked(self.problem)
+        return messages.unpack_sentences(self.problem)
 
 
 class Import(FileJob):
@@ -73,11 +73,11 @@ class Import(FileJob):
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
-    life = LifeCycle(
-        claim=SessionClaim(locks.Space.IMPORT),
+    life = JobLifeCycle(
+        claim=SessionClaim(locks.LockSpace.IMPORT),
         running={
-            State.CHECKING: End(State.CHECKED, failed=State.UPLOADED),
-            State.IMPORTING: End(State.COMPLETE, failed=State.FAILED),
+            State.CHECKING: JobEnd(State.CHECKED, failed=State.UPLOADED),
+            State.IMPORTING: JobEnd(State.COMPLETE, failed=State.FAILED),
         },
         # a running import ends between two batches: see `wish`
         cancelled={State.PAUSED: State.CANCELLED, State.FAILED: State.CANCELLED},
@@ -152,10 +152,10 @@ class Export(FileJob):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
-    life = LifeCycle(
-        claim=SessionClaim(locks.Space.EXPORT, started_at="started_at"),
+    life = JobLifeCycle(
+        claim=SessionClaim(locks.LockSpace.EXPORT, started_at="started_at"),
         waiting={State.QUEUED: State.PROCESSING},
-        running={State.PROCESSING: End(State.COMPLETED, failed=State.FAILED)},
+        running={State.PROCESSING: JobEnd(State.COMPLETED, failed=State.FAILED)},
         cancelled=dict.fromkeys((State.CREATED, State.QUEUED, State.PROCESSING), State.CANCELLED),
         task="people.run_export",
         argument="export_id",

@@ -10,7 +10,7 @@ from typing import Any
 
 from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
-from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, Shape, codec
+from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, FileShape, codec_name
 from people.files.xlsx import BadFileError
 
 # the beginnings of files that are no tables, with a message of their format and a remedy
@@ -31,7 +31,7 @@ LOOKED_AT = 50  # records among which the header is searched
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
-def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> Shape:
+def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> FileShape:
     """The shape of a file that begins with `head` (already unzipped) and is called `name`; `given_parts` win.
 
     The header is not read: see `with_header`. Raises BadFileError for an empty file.
@@ -48,12 +48,14 @@ def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> Shape:
     format_ = given_parts.get("format") or _format(head, name.removesuffix(".gz").lower())
     row = given_parts.get("header_row")
     if format_ != "csv":
-        return Shape(format_, "", "utf-8", header_row=row or 1)
+        return FileShape(format_, "", "utf-8", header_row=row or 1)
     encoding = given_parts.get("encoding") or _encoding(head)
-    text = head.decode(codec(encoding, head), "replace")
+    text = head.decode(codec_name(encoding, head), "replace")
     delimiter = given_parts.get("delimiter") or _delimiter(text)
     is_open = encoding == FALLBACK and not given_parts.get("encoding")
-    return Shape("csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open)
+    return FileShape(
+        "csv", delimiter, encoding, header_row=row or _header_row(text, delimiter), is_encoding_open=is_open
+    )
 
 
 def _format(head: bytes, name: str) -> str:

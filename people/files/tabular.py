@@ -13,9 +13,9 @@ from itertools import chain
 from typing import IO, Any, NamedTuple
 
 from people.core.codes import Code
-from people.core.errors import Problem, show
+from people.core.errors import Problem, quoted_value
 from people.core.messages import sentence as _
-from people.core.messages import sentence_lazy, storable
+from people.core.messages import sentence_lazy, storable_text
 from people.datatypes import exact_json
 from people.files import xlsx
 from people.files.xlsx import BadFileError
@@ -68,7 +68,7 @@ _UNREADABLE = {
 }
 
 
-class Line(NamedTuple):
+class FileLine(NamedTuple):
     """One row of a file: its number (the header is row 1), its cells in the header's order.
 
     `raw` is the object in an NDJSON file, else the cells as they stand, also when they do not fit the header.
@@ -81,7 +81,7 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class FileShape:
     """The shape of a file. `format` is "csv" (with any delimiter), "ndjson" or "xlsx"."""
 
     format: str = "csv"
@@ -97,19 +97,19 @@ class Shape:
         return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
-    def from_json(cls, stored: dict[str, Any]) -> "Shape":
+    def from_json(cls, stored: dict[str, Any]) -> "FileShape":
         values = {name: value for name, value in stored.items() if name in cls.__dataclass_fields__}
         return cls(**{**values, "header": tuple(stored.get("header", ()))})
 
 
-def codec(encoding: str, head: bytes) -> str:
+def codec_name(encoding: str, head: bytes) -> str:
     """Python's name of the encoding of a file that begins with `head`, whose byte order mark is no part of the text."""
     if encoding.startswith("utf-16-") and head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return "utf-16"
     return "utf-8-sig" if encoding == "utf-8" else encoding
 
 
-def with_header(file: IO[bytes], shape: Shape) -> Shape:
+def read_header(file: IO[bytes], shape: FileShape) -> FileShape:
     """`shape` with the names of the columns, read from `file` (unzipped, at its beginning). Raises BadFileError."""
     if shape.format == "ndjson":
         names: dict[str, None] = {}
@@ -128,7 +128,7 @@ def with_header(file: IO[bytes], shape: Shape) -> Shape:
     return replace(shape, header=_checked_header(header))
 
 
-def rows(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+def table_rows(file: IO[bytes], shape: FileShape) -> Iterator[FileLine]:
     """Every row of `file` (unzipped, at its beginning) after the header, in the order of `shape.header`."""
     return READERS[shape.format](file, shape)
 
@@ -146,7 +146,7 @@ def _checked_header(header: Sequence[Any] | None) -> tuple[str, ...]:
 
 
 def _is_name(text: str) -> bool:
-    return len(text) <= MAX_COLUMN_NAME and storable(text) == text
+    return len(text) <= MAX_COLUMN_NAME and storable_text(text) == text
 
 
 def _check_names(cells: Sequence[str]) -> None:
@@ -157,7 +157,7 @@ def _check_names(cells: Sequence[str]) -> None:
             raise BadFileError(_("the name of column %(place)s has more than %(limit)s characters") % values)
         if not _is_name(name):
             message = _("the name of column %(place)s, '%(name)s', has characters that are no text")
-            raise BadFileError(message % {"place": place, "name": show(name)})
+            raise BadFileError(message % {"place": place, "name": quoted_value(name)})
 
 
 def _names(cells: Sequence[str]) -> tuple[str, ...]:
@@ -175,9 +175,9 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[tuple[int, Sequence[Any]]]:
+def _raw_rows(file: IO[bytes], shape: FileShape) -> Iterator[tuple[int, Sequence[Any]]]:
     """The rows that are not blank, with their numbers. Raises BadFileError when the header cannot be read."""
-    rows = xlsx.rows(file) if shape.format == "xlsx" else iter(_Records(file, shape))
+    rows = xlsx.sheet_rows(file) if shape.format == "xlsx" else iter(_Records(file, shape))
     for number, cells in enumerate(rows, 1):
         if isinstance(cells, Problem):
             if number >= shape.header_row:
@@ -186,12 +186,12 @@ def _raw_rows(file: IO[bytes], shape: Shape) -> Iterator[tuple[int, Sequence[Any
             yield number, cells
 
 
-def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+def _csv(file: IO[bytes], shape: FileShape) -> Iterator[FileLine]:
     header, width = list(shape.header), len(shape.header)
     has_header, number, first = False, 1, shape.header_row
     for records in _Records(file, shape).blocks():
         if has_header and _are_complete(records, width) and header not in records:
-            yield from map(Line, range(number, number + len(records)), records, records)
+            yield from map(FileLine, range(number, number + len(records)), records, records)
             number += len(records)
             continue
         for cells in records:
@@ -201,9 +201,9 @@ def _csv(file: IO[bytes], shape: Shape) -> Iterator[Line]:
                 has_header = True
                 header = [] if isinstance(cells, Problem) else [cell.strip() for cell in cells[:width]]
             elif isinstance(cells, Problem):
-                yield Line(number, (), [], cells)
+                yield FileLine(number, (), [], cells)
             elif len(cells) == width and cells != header:
-                yield Line(number, cells, cells)
+                yield FileLine(number, cells, cells)
             else:
                 yield _fitted(number, cells, header)
             number += 1
@@ -213,14 +213,14 @@ def _are_complete(records: list[Any], width: int) -> bool:
     return set(map(type, records)) == {list} and set(map(len, records)) == {width}
 
 
-def _fitted(number: int, cells: list[Any], header: list[str]) -> Line:
+def _fitted(number: int, cells: list[Any], header: list[str]) -> FileLine:
     """A row that is not as wide as the header; blank cells at its end are accepted."""
     if [str(cell).strip() for cell in cells[: len(header)]] == header:
-        return Line(number, (), cells, Problem(Code.REPEATED_HEADER, _("is the header again")))
+        return FileLine(number, (), cells, Problem(Code.REPEATED_HEADER, _("is the header again")))
     if len(cells) > len(header) and not any(str(cell or "").strip() for cell in cells[len(header) :]):
-        return Line(number, cells[: len(header)], cells)
+        return FileLine(number, cells[: len(header)], cells)
     message = _("has %(cells)s cells, the header %(header)s") % {"cells": len(cells), "header": len(header)}
-    return Line(number, (), cells, Problem(Code.RAGGED_ROW, message, (), str(len(header)), str(len(cells))))
+    return FileLine(number, (), cells, Problem(Code.RAGGED_ROW, message, (), str(len(header)), str(len(cells))))
 
 
 class _Records:
@@ -231,13 +231,13 @@ class _Records:
     that it swallowed are read again by themselves.
     """
 
-    def __init__(self, file: IO[bytes], shape: Shape) -> None:
+    def __init__(self, file: IO[bytes], shape: FileShape) -> None:
         csv.field_size_limit(MAX_CELL)
         self.encoding = shape.encoding
         # a byte outside the encoding becomes a lone surrogate, which the checks of its row refuse
         errors = "strict" if shape.encoding.startswith("utf-16") else "surrogateescape"
         head = file.peek(2)[:2] if isinstance(file, io.BufferedReader) else b""
-        self.text = io.TextIOWrapper(file, codec(shape.encoding, head), errors, newline="")
+        self.text = io.TextIOWrapper(file, codec_name(shape.encoding, head), errors, newline="")
         self.pending: deque[str] = deque()
         self.consumed: list[str] = []
         self.reader = csv.reader(self._lines(), delimiter=shape.delimiter, strict=True)
@@ -303,10 +303,12 @@ class _Records:
             # the reader is at the end, or within a quote: replace it
             self.reader = csv.reader(self._lines(), self.reader.dialect)
         why = next(sentence for part, sentence in _UNREADABLE.items() if part in str(error))
-        return Problem(Code.UNREADABLE_ROW, _("cannot be read: %(why)s") % {"why": why}, (), "", show(self.consumed[0]))
+        return Problem(
+            Code.UNREADABLE_ROW, _("cannot be read: %(why)s") % {"why": why}, (), "", quoted_value(self.consumed[0])
+        )
 
 
-def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+def _ndjson(file: IO[bytes], shape: FileShape) -> Iterator[FileLine]:
     header = shape.header
     number = 0
     while line := file.readline(MAX_LINE):
@@ -318,27 +320,27 @@ def _ndjson(file: IO[bytes], shape: Shape) -> Iterator[Line]:
         if not line.strip():
             continue
         try:
-            row = exact_json.loads(line)
+            row = exact_json.load_exact_json(line)
         except exact_json.InvalidJSONError:
             yield _bad_json(number, line, _("is not JSON"))
             continue
         if exact_json.is_deep(row):
             yield _bad_json(number, line, _("is nested too deeply"))
         elif isinstance(row, dict):
-            yield Line(number, [row.get(name) for name in header], row)
+            yield FileLine(number, [row.get(name) for name in header], row)
         else:
             yield _bad_json(number, line, _("is not a JSON object"))
 
 
-def _bad_json(number: int, line: bytes, message: str) -> Line:
+def _bad_json(number: int, line: bytes, message: str) -> FileLine:
     text = line[:MAX_CELL].decode("utf-8", "replace").rstrip("\r\n")
-    return Line(number, (), text, Problem(Code.UNREADABLE_ROW, message, (), "", show(text)))
+    return FileLine(number, (), text, Problem(Code.UNREADABLE_ROW, message, (), "", quoted_value(text)))
 
 
-def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
+def _xlsx(file: IO[bytes], shape: FileShape) -> Iterator[FileLine]:
     header = list(shape.header)
     has_header = False
-    for number, cells in enumerate(xlsx.rows(file), 1):
+    for number, cells in enumerate(xlsx.sheet_rows(file), 1):
         if all(cell is None or cell == "" for cell in cells):
             continue
         if number < shape.header_row:
@@ -352,9 +354,13 @@ def _xlsx(file: IO[bytes], shape: Shape) -> Iterator[Line]:
         # rows end with their last filled cell
         padded = [*cells, *([None] * (len(header) - len(cells)))]
         if len(padded) == len(header) and padded != header:
-            yield Line(number, padded, padded)
+            yield FileLine(number, padded, padded)
         else:
             yield _fitted(number, ["" if cell is None else cell for cell in padded], header)
 
 
-READERS: dict[str, Callable[[IO[bytes], Shape], Iterator[Line]]] = {"csv": _csv, "ndjson": _ndjson, "xlsx": _xlsx}
+READERS: dict[str, Callable[[IO[bytes], FileShape], Iterator[FileLine]]] = {
+    "csv": _csv,
+    "ndjson": _ndjson,
+    "xlsx": _xlsx,
+}

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import IO, Any
 from zipfile import BadZipFile, ZipFile
 
-from people.core.errors import show
+from people.core.errors import quoted_value
 from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
 
@@ -26,7 +26,7 @@ class BadFileError(Exception):
     """The file cannot be read as what it claims to be."""
 
 
-def rows(file: IO[bytes]) -> Iterator[list[Any]]:
+def sheet_rows(file: IO[bytes]) -> Iterator[list[Any]]:
     """The cells of each row of the first sheet: text, numbers, booleans or None; moments as ISO 8601 text.
 
     Rows missing in the sheet have no cells. Raises BadFileError, also for a workbook that would unpack to absurd
@@ -129,7 +129,7 @@ def _other_archive(names: list[str]) -> str:
     message = _(
         "this is a ZIP archive (%(count)s files in it, like “%(name)s”): unpack it, and upload one of its files"
     )
-    return message % {"count": len(files), "name": show(files[0]) if files else "—"}
+    return message % {"count": len(files), "name": quoted_value(files[0]) if files else "—"}
 
 
 def _limit_of(name: str) -> int:

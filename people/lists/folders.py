@@ -9,39 +9,39 @@ from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.datatypes import naming
 
 MAX_DEPTH = 8
 
 
 @transaction.atomic
-def create(name: Any, by: Any, parent: Folder | None = None) -> Folder:
+def create_folder(name: Any, by: Any, parent: Folder | None = None) -> Folder:
     """Create an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
-    require(by, "people.add_folder")
-    if parent is not None and len(path(parent)) >= MAX_DEPTH:
+    require_permission(by, "people.add_folder")
+    if parent is not None and len(folder_path(parent)) >= MAX_DEPTH:
         message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
         raise RejectedError(Problem(Code.TOO_DEEP, message, ("parent",)))
-    folder = Folder(name=naming.name(name), parent=parent)
+    folder = Folder(name=naming.parse_name(name), parent=parent)
     _save(folder)
-    audit.note(by, folder, "created")
+    audit.write_audit_entry(by, folder, "created")
     return folder
 
 
 @transaction.atomic
-def rename(folder: Folder, by: Any, name: Any) -> Folder:
+def rename_folder(folder: Folder, by: Any, name: Any) -> Folder:
     """Rename the folder; its contents stay in it."""
-    require(by, "people.change_folder")
-    folder.name = naming.name(name)
+    require_permission(by, "people.change_folder")
+    folder.name = naming.parse_name(name)
     _save(folder)
-    audit.note(by, folder, "changed", what="name")
+    audit.write_audit_entry(by, folder, "changed", what="name")
     return folder
 
 
 @transaction.atomic
-def delete(folder: Folder, by: Any) -> None:
+def delete_folder(folder: Folder, by: Any) -> None:
     """Delete an empty folder. Raises `RejectedError` (`not_empty`, naming its contents), `NotAllowedError`."""
-    require(by, "people.delete_folder")
+    require_permission(by, "people.delete_folder")
     folder = Folder.objects.select_for_update().get(pk=folder.pk)
     inside = [
         str(content)
@@ -51,11 +51,11 @@ def delete(folder: Folder, by: Any) -> None:
     if inside:
         message = _("The folder is not empty: %(inside)s. Move that elsewhere first.") % {"inside": ", ".join(inside)}
         raise RejectedError(Problem(Code.NOT_EMPTY, message))
-    audit.note(by, folder, "deleted")
+    audit.write_audit_entry(by, folder, "deleted")
     folder.delete()
 
 
-def path(folder: Folder) -> list[Folder]:
+def folder_path(folder: Folder) -> list[Folder]:
     """The folder and its ancestors, the outermost first."""
     steps = [folder]
     while steps[0].parent is not None:
@@ -63,7 +63,7 @@ def path(folder: Folder) -> list[Folder]:
     return steps
 
 
-def tree() -> list[tuple[str, Folder]]:
+def folder_tree() -> list[tuple[str, Folder]]:
     """Every folder with its full path as text ("Sales / 2026"), sorted by path; one statement."""
     folders = {folder.pk: folder for folder in Folder.objects.all()}
 
@@ -75,5 +75,5 @@ def tree() -> list[tuple[str, Folder]]:
 
 
 def _save(folder: Folder) -> None:
-    with naming.kept_apart("folder_name_is_unique", _("There is a folder of this name here already.")):
+    with naming.refuse_taken_name("folder_name_is_unique", _("There is a folder of this name here already.")):
         folder.save()

@@ -14,7 +14,7 @@ from people.core.personal_data import Merging
 COLUMNS = "static_list_id, person_id, added_at, door, user_id, origin_id"
 
 
-def take(person_ids: Sequence[int]) -> list[dict[str, Any]]:
+def detach_people(person_ids: Sequence[int]) -> list[dict[str, Any]]:
     """Remove the people from every list; return the rows as JSON for `put_back`."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -25,7 +25,7 @@ def take(person_ids: Sequence[int]) -> list[dict[str, Any]]:
         return json.loads(cursor.fetchone()[0])
 
 
-def put_back(rows: Sequence[dict[str, Any]]) -> None:
+def restore_memberships(rows: Sequence[dict[str, Any]]) -> None:
     """Restore memberships of lists that still exist, with their date and source; no event is published."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -39,7 +39,7 @@ def put_back(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
-def merge(merging: Merging) -> dict[str, Any]:
+def merge_memberships(merging: Merging) -> dict[str, Any]:
     """Move the losers' memberships to the winner, with the earliest date of each list."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -50,10 +50,10 @@ def merge(merging: Merging) -> dict[str, Any]:
             [merging.winner_id, merging.loser_ids],
         )
         joined = [[static_list_id, added_at.isoformat()] for static_list_id, added_at in cursor.fetchall()]
-    return {"joined": joined, "losers": take(merging.loser_ids)}
+    return {"joined": joined, "losers": detach_people(merging.loser_ids)}
 
 
-def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
+def unmerge_memberships(merging: Merging, merge_data: dict[str, Any]) -> None:
     """Restore the losers' memberships, and remove the winner from the lists that it joined by the merge alone."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -66,4 +66,4 @@ def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
                 merging.winner_id,
             ],
         )
-    put_back(merge_data["losers"])
+    restore_memberships(merge_data["losers"])

@@ -23,7 +23,7 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.models import Folder
-from people.core.permissions import MAKER, owner_of, require
+from people.core.permissions import MAKER, owner_of, require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes import naming
@@ -33,7 +33,7 @@ MAX_BATCH = 10_000
 MAX_PASTED = 10_000
 CHANGE = "people.change_staticlist"
 
-audit.describe(
+audit.register_actions(
     {
         "archived": (2, gettext_lazy("Archived")),
         "unarchived": (2, gettext_lazy("Taken out of the archive")),
@@ -54,7 +54,7 @@ class Membership(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Pasted:
+class PastedPeople:
     """People found in pasted text, each once, and entries without exactly one person (path: number of the entry)."""
 
     person_ids: Sequence[int]
@@ -62,37 +62,37 @@ class Pasted:
 
 
 @transaction.atomic
-def create(
+def create_static_list(
     name: Any, by: Any, *, description: Any = "", folder: Folder | None = None, owner: Any = MAKER
 ) -> StaticList:
     """Create an empty list. Without an `owner` its creator owns it; with None it has no owner.
 
     Raises `RejectedError` (`missing_value`, `name_taken`, …), `NotAllowedError`.
     """
-    require(by, "people.add_staticlist")
+    require_permission(by, "people.add_staticlist")
     static_list = StaticList(
-        name=naming.name(name),
-        description=naming.description(description),
+        name=naming.parse_name(name),
+        description=naming.parse_description(description),
         folder=folder,
         created_by=by,
         owner=owner_of(by, owner),
     )
     _save(static_list)
-    audit.note(by, static_list, "created")
+    audit.write_audit_entry(by, static_list, "created")
     return static_list
 
 
 @transaction.atomic
-def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
+def change_static_list(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
     """Change `name`, `description`, `folder` or `owner`; rules and programs keep using the list.
 
     Raises `RejectedError` (`unknown_list`, `name_taken`, …), `NotAllowedError`, TypeError for anything else.
     """
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     static_list = _lock(static_list)
     checks = {
-        "name": naming.name,
-        "description": naming.description,
+        "name": naming.parse_name,
+        "description": naming.parse_description,
         "folder": lambda folder: folder,
         "owner": lambda owner: owner,
     }
@@ -105,34 +105,34 @@ def change(static_list: StaticList, by: Any, **changes: Any) -> StaticList:
         for field, new in changed.items():
             setattr(static_list, field, new)
         _save(static_list, update_fields=[*changed, "updated_at"])
-        audit.note(by, static_list, "changed", what=", ".join(sorted(changed)))
+        audit.write_audit_entry(by, static_list, "changed", what=", ".join(sorted(changed)))
     return static_list
 
 
 @transaction.atomic
-def archive(static_list: StaticList, by: Any) -> None:
+def archive_static_list(static_list: StaticList, by: Any) -> None:
     """Archive the list: hidden from pickers and from the page of lists; its members and uses stay."""
     _set_archived(static_list, by, is_archived=True)
 
 
 @transaction.atomic
-def unarchive(static_list: StaticList, by: Any) -> None:
+def unarchive_static_list(static_list: StaticList, by: Any) -> None:
     """Unarchive the list."""
     _set_archived(static_list, by, is_archived=False)
 
 
 @transaction.atomic
-def delete(static_list: StaticList, by: Any) -> None:
+def delete_static_list(static_list: StaticList, by: Any) -> None:
     """Delete the list; its people stay. Raises `RejectedError` (`in_use`, naming the users), `NotAllowedError`."""
-    require(by, "people.delete_staticlist")
+    require_permission(by, "people.delete_staticlist")
     static_list = _lock(static_list)
     references.refuse_if_used(static_list)
-    audit.note(by, static_list, "deleted")
+    audit.write_audit_entry(by, static_list, "deleted")
     static_list.delete()
 
 
 @transaction.atomic
-def add(
+def add_members(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
     """Add people to the list; one outcome an id, in order. Adding a member again changes nothing.
@@ -151,12 +151,12 @@ def add(
         )
         added_ids = [person_id for (person_id,) in cursor.fetchall()]
     if added_ids:
-        events.announce(events.JoinedList(static_list.pk, name, added_ids), source)
+        events.publish_event(events.JoinedList(static_list.pk, name, added_ids), source)
     return _outcomes(person_ids, resolved_ids, set(added_ids), Membership.ADDED, Membership.ALREADY)
 
 
 @transaction.atomic
-def remove(
+def remove_members(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
     """Remove people from the list, like `add`; one outcome an id, in order. Removed members are published."""
@@ -169,27 +169,27 @@ def remove(
         )
         removed_ids = [person_id for (person_id,) in cursor.fetchall()]
     if removed_ids:
-        events.announce(events.LeftList(static_list.pk, name, removed_ids), source)
+        events.publish_event(events.LeftList(static_list.pk, name, removed_ids), source)
     return _outcomes(person_ids, resolved_ids, set(removed_ids), Membership.REMOVED, Membership.ABSENT)
 
 
-def add_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
+def add_all_members(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
     """Add any number of people to the list, one transaction for each 10,000; return the number added."""
-    return sum(add(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
+    return sum(add_members(static_list, batch, source).count(Membership.ADDED) for batch in _batches(person_ids))
 
 
-def remove_all(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
+def remove_all_members(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
     """Remove any number of people from the list, like `add_all`; return the number removed."""
-    return sum(remove(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
+    return sum(remove_members(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
 
 
-def size(static_list: StaticList) -> int:
+def static_list_size(static_list: StaticList) -> int:
     """The exact number of people on the list, from its stored counts."""
     counts = StaticListCount.objects.filter(static_list_id=static_list.pk)
     return counts.aggregate(people=Sum("people"))["people"] or 0
 
 
-def miscounted() -> list[tuple[int, int, int]]:
+def miscounted_lists() -> list[tuple[int, int, int]]:
     """Lists with a wrong stored count: (id, stored, recounted). Reads every membership."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -203,7 +203,7 @@ def miscounted() -> list[tuple[int, int, int]]:
         return cursor.fetchall()
 
 
-def add_up() -> None:
+def sum_up_list_counts() -> None:
     """Sum up the count rows of each list into one; readers see the same sum before and after."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -214,7 +214,7 @@ def add_up() -> None:
         )
 
 
-def find_pasted(text: str) -> Pasted:
+def find_pasted_people(text: str) -> PastedPeople:
     """Find people in pasted text by id or e-mail address, with any separators.
 
     `Ann <ann@example.com>` is understood. Raises `RejectedError` (`too_many`) beyond 10,000 entries.
@@ -222,8 +222,8 @@ def find_pasted(text: str) -> Pasted:
     entries = list(islice(_entries(text), MAX_PASTED + 1))
     if len(entries) > MAX_PASTED:
         raise RejectedError(Problem(Code.TOO_MANY, _("At most 10,000 people can be pasted at once."), ("people",)))
-    ids = people_lookup.by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
-    emails = people_lookup.by_field("email", [entry for entry in entries if "@" in entry])
+    ids = people_lookup.person_ids_by_id({int(entry) for entry in entries if datatype_keys.is_id(entry)})
+    emails = people_lookup.person_ids_by_field("email", [entry for entry in entries if "@" in entry])
     person_ids: dict[int, None] = {}
     problems = []
     for number, entry in enumerate(entries):
@@ -232,7 +232,7 @@ def find_pasted(text: str) -> Pasted:
             person_ids[matches[0]] = None
         else:
             problems.append(_match_problem(entry, matches, number))
-    return Pasted(list(person_ids), problems)
+    return PastedPeople(list(person_ids), problems)
 
 
 _FIELDS = re.compile(r"[,;\t\r\n\x0b\x0c\x85\u2028\u2029]+")
@@ -268,7 +268,7 @@ def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
 
 def _save(static_list: StaticList, **options: Any) -> None:
     message = _("There is a static list “%(name)s” already.") % {"name": static_list.name}
-    with naming.kept_apart("static_list_name_is_unique", message):
+    with naming.refuse_taken_name("static_list_name_is_unique", message):
         static_list.save(**options)
 
 
@@ -294,20 +294,20 @@ def _unknown_list() -> RejectedError:
 
 
 def _set_archived(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     static_list = _lock(static_list)
     if static_list.is_archived != is_archived:
         static_list.is_archived = is_archived
         static_list.save(update_fields=["is_archived", "updated_at"])
-        audit.note(by, static_list, "archived" if is_archived else "unarchived")
+        audit.write_audit_entry(by, static_list, "archived" if is_archived else "unarchived")
 
 
 def _lock_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:
     """Look up the ids; none of the people can be deleted or merged until the transaction ends."""
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
-    locks.share([locks.key(locks.Space.PEOPLE)])
-    return people_lookup.by_id(
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    return people_lookup.person_ids_by_id(
         {int(person_id) for person_id in person_ids if datatype_keys.is_id(person_id)}, follow_merges=follow_merges
     )
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from people.core.job_model import End, Job, LifeCycle, RowClaim
+from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.models.lists import StaticList
 from people.models.person import Person
 
@@ -85,9 +85,9 @@ class BulkAction(Job):
     progressed_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
-    life = LifeCycle(
+    life = JobLifeCycle(
         claim=RowClaim(quiet=timedelta(minutes=5)),
-        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
         cancelled={State.RUNNING: State.CANCELLED},
         task="people.run_bulk_action",
         argument="action_id",

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.personal_data import Merging
 from people.models import Person, PersonNote
 
@@ -19,21 +19,23 @@ MAX_CHARACTERS = 5_000
 MAX_NOTES = 1_000  # of one person
 SHOWN = 20
 
-audit.describe({"note_added": (2, gettext_lazy("Added a note")), "note_deleted": (2, gettext_lazy("Deleted a note"))})
+audit.register_actions(
+    {"note_added": (2, gettext_lazy("Added a note")), "note_deleted": (2, gettext_lazy("Deleted a note"))}
+)
 
 
-def latest(person: Person, limit: int = SHOWN) -> list[PersonNote]:
+def latest_notes(person: Person, limit: int = SHOWN) -> list[PersonNote]:
     """The notes on the person, the newest first."""
     return list(PersonNote.objects.filter(person=person).select_related("user").order_by("-pk")[:limit])
 
 
 @transaction.atomic
-def add(person: Person, text: Any, by: Any) -> PersonNote:
+def add_note(person: Person, text: Any, by: Any) -> PersonNote:
     """Write a note on the person. Raises `RejectedError` for an empty or long text, or too many notes.
 
     The person's row is locked meanwhile: no merge, deletion or erase of the person runs at the same time.
     """
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     text = str(text).replace("\0", "").strip()
     if not text or len(text) > MAX_CHARACTERS:
         message = _("A note has 1 to %(most)s characters.") % {"most": MAX_CHARACTERS}
@@ -46,22 +48,22 @@ def add(person: Person, text: Any, by: Any) -> PersonNote:
             Problem(Code.CONFLICT, _("There are too many notes on this person. Delete some first."), ())
         )
     note = PersonNote.objects.create(person=locked, text=text, user=by)
-    audit.note(by, locked, "note_added")
+    audit.write_audit_entry(by, locked, "note_added")
     return note
 
 
 @transaction.atomic
-def delete(note: PersonNote, by: Any) -> None:
+def delete_note(note: PersonNote, by: Any) -> None:
     """Delete a note: by its author, or by a user with the right to delete people."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
         message = _("Only who wrote a note, or who may delete people, deletes it.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "people.delete_person"))
-    audit.note(by, note.person, "note_deleted")
+    audit.write_audit_entry(by, note.person, "note_deleted")
     note.delete()
 
 
-def merge(merging: Merging) -> dict[str, Any]:
+def merge_notes(merging: Merging) -> dict[str, Any]:
     """Move the losers' notes to the winner; return their former people for the undo."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -73,7 +75,7 @@ def merge(merging: Merging) -> dict[str, Any]:
         return {"moved": [list(row) for row in cursor.fetchall()]}
 
 
-def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
+def unmerge_notes(merging: Merging, merge_data: dict[str, Any]) -> None:
     """Move each note of the merge back, if it still exists."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -87,7 +89,7 @@ def unmerge(merging: Merging, merge_data: dict[str, Any]) -> None:
         )
 
 
-def export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+def export_notes(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
     """The notes on the people, as rows of their export."""
     rows = PersonNote.objects.filter(person_id__in=person_ids).select_related("user").order_by("pk")
     for note in rows.iterator(chunk_size=1_000):

@@ -18,7 +18,7 @@ from people.core import jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import BulkAction, BulkPart, StaticList
@@ -29,7 +29,7 @@ MAX_PEOPLE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BulkKind:
     """One kind of bulk action: its right, and the function that runs it on some people and returns how many changed.
 
     `is_alone`: the action takes the lock of people exclusively, as `run` does.
@@ -43,36 +43,46 @@ class Kind:
 
 
 def _add(action: BulkAction, ids: Sequence[int], _by: Any, source: Source) -> int:
-    return static_lists.add(StaticList(pk=action.static_list_id), ids, source).count(static_lists.Membership.ADDED)
+    return static_lists.add_members(StaticList(pk=action.static_list_id), ids, source).count(
+        static_lists.Membership.ADDED
+    )
 
 
 def _remove(action: BulkAction, ids: Sequence[int], _by: Any, source: Source) -> int:
-    return static_lists.remove(StaticList(pk=action.static_list_id), ids, source).count(static_lists.Membership.REMOVED)
+    return static_lists.remove_members(StaticList(pk=action.static_list_id), ids, source).count(
+        static_lists.Membership.REMOVED
+    )
 
 
 def _delete(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
-    return sum(outcome.status is deletion.Status.DELETED for outcome in deletion.delete(ids, by, source))
+    return sum(outcome.status is deletion.DeletionStatus.DELETED for outcome in deletion.delete_people(ids, by, source))
 
 
 def _restore(_action: BulkAction, ids: Sequence[int], by: Any, source: Source) -> int:
-    return sum(outcome.status is deletion.Status.RESTORED for outcome in deletion.restore(ids, by, source))
+    return sum(
+        outcome.status is deletion.DeletionStatus.RESTORED for outcome in deletion.restore_people(ids, by, source)
+    )
 
 
-KINDS: dict[str, Kind] = {
-    "add_to_list": Kind(gettext_lazy("Add to a static list"), static_lists.CHANGE, _add, needs_list=True),
-    "remove_from_list": Kind(gettext_lazy("Remove from a static list"), static_lists.CHANGE, _remove, needs_list=True),
-    "delete": Kind(gettext_lazy("Delete"), "people.delete_person", _delete, is_alone=True),
-    "restore": Kind(gettext_lazy("Restore"), "people.restore_person", _restore, is_alone=True),
+KINDS: dict[str, BulkKind] = {
+    "add_to_list": BulkKind(gettext_lazy("Add to a static list"), static_lists.CHANGE, _add, needs_list=True),
+    "remove_from_list": BulkKind(
+        gettext_lazy("Remove from a static list"), static_lists.CHANGE, _remove, needs_list=True
+    ),
+    "delete": BulkKind(gettext_lazy("Delete"), "people.delete_person", _delete, is_alone=True),
+    "restore": BulkKind(gettext_lazy("Restore"), "people.restore_person", _restore, is_alone=True),
 }
 
 
 @transaction.atomic
-def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None) -> BulkAction:
+def start_bulk_action(
+    kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList | None = None
+) -> BulkAction:
     """Create the bulk action `kind` for the people and queue its job.
 
     Raises `RejectedError` (`missing_value`, `too_many`), `NotAllowedError`.
     """
-    require(by, KINDS[kind].right)
+    require_permission(by, KINDS[kind].right)
     ids = list(dict.fromkeys(person_ids))
     if not ids:
         raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody is named."), ("people",)))
@@ -85,20 +95,20 @@ def start(kind: str, person_ids: Iterable[int], by: Any, static_list: StaticList
     BulkPart.objects.bulk_create(
         BulkPart(action=action, person_ids=ids[first : first + PART]) for first in range(0, len(ids), PART)
     )
-    jobs.defer("people.run_bulk_action", action_id=action.pk)
+    jobs.defer_job("people.run_bulk_action", action_id=action.pk)
     return action
 
 
-def run(action_id: int) -> None:
+def run_bulk_action(action_id: int) -> None:
     """Process the remaining parts of the action; safe to run twice, also at the same time."""
     while _process_part(action_id):
         pass
 
 
 @transaction.atomic
-def cancel(action: BulkAction, by: Any) -> None:
+def cancel_bulk_action(action: BulkAction, by: Any) -> None:
     """Cancel the remaining parts; finished ones stay. Raises `NotAllowedError`."""
-    require(by, KINDS[action.kind].right)
+    require_permission(by, KINDS[action.kind].right)
     if action.cancel():
         action.parts.all().delete()
 
@@ -107,7 +117,7 @@ def cancel(action: BulkAction, by: Any) -> None:
 def _process_part(action_id: int) -> bool:
     """Process the next part; return True if there may be more."""
     kind = KINDS[BulkAction.objects.values_list("kind", flat=True).get(pk=action_id)]
-    (locks.take if kind.is_alone else locks.share)([locks.key(locks.Space.PEOPLE)])
+    (locks.acquire_exclusive if kind.is_alone else locks.acquire_shared)([locks.lock_key(locks.LockSpace.PEOPLE)])
     with BulkAction.claimed(action_id) as action:
         if action is None:
             return False

@@ -22,18 +22,18 @@ from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields import unique_values
-from people.fields.catalog import catalogue
+from people.fields.catalog import field_catalogue
 from people.lists import memberships
 from people.models import Person, PersonDeletion
 
 MAX_BATCH = 10_000
 State = Person.State
 
-audit.describe(
+audit.register_actions(
     {
         "people_deleted": (3, gettext_lazy("Deleted %(count)s people")),
         "people_restored": (2, gettext_lazy("Restored %(count)s people")),
@@ -43,75 +43,75 @@ audit.describe(
 )
 
 
-class Status(StrEnum):
+class DeletionStatus(StrEnum):
     DELETED = "deleted"
     RESTORED = "restored"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeletionOutcome:
     """The outcome for one person."""
 
-    status: Status
+    status: DeletionStatus
     problems: Sequence[Problem] = field(default=())
 
 
 @transaction.atomic
-def delete(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
+def delete_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[DeletionOutcome]:
     """Delete people from every list and page; one outcome an id, in order.
 
     Their activities and values stay; `restore` restores them within PEOPLE_RESTORE_DAYS. Values of unique fields
     are released. Unknown, merged and already deleted people are refused (`unknown_person`), without affecting
     the others. Raises `NotAllowedError`, and ValueError over 10,000 ids.
     """
-    require(by, "people.delete_person")
-    people = lock_for_removal(person_ids)
+    require_permission(by, "people.delete_person")
+    people = lock_people(person_ids)
     live = {pk: person for pk, person in people.items() if person.is_live}
     if live:
         # published while the people can still be looked up
         names = [(pk, person.full_name or person.email or "") for pk, person in live.items()]
-        events.announce(events.Deleted(names), source)
+        events.publish_event(events.PeopleDeleted(names), source)
         _keep_memberships(list(live), source)
-        unique_values.release(list(live))
+        unique_values.release_unique_values(list(live))
         _move_to(State.DELETED, list(live))
-        note_removal(by, list(live), "deleted", "people_deleted")
-    return _outcomes(person_ids, dict.fromkeys(live), Status.DELETED)
+        record_removal(by, list(live), "deleted", "people_deleted")
+    return _outcomes(person_ids, dict.fromkeys(live), DeletionStatus.DELETED)
 
 
 @transaction.atomic
-def restore(person_ids: Sequence[Any], by: Any, source: Source) -> list[Outcome]:
+def restore_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[DeletionOutcome]:
     """Restore deleted people, with their memberships of lists that still exist; one outcome an id, in order.
 
     People who are not deleted (`not_deleted`), who were deleted too long ago (`too_late`) or whose value of a
     unique field now belongs to another person (`value_taken`) are refused. Raises `NotAllowedError`.
     """
-    require(by, "people.restore_person")
-    people = {pk: person for pk, person in lock_for_removal(person_ids).items() if person.state == State.DELETED}
+    require_permission(by, "people.restore_person")
+    people = {pk: person for pk, person in lock_people(person_ids).items() if person.state == State.DELETED}
     deletions = PersonDeletion.objects.in_bulk(list(people))
     problems: dict[int, list[Problem]] = {}
     for pk in people:
         if pk not in deletions or deletions[pk].deleted_at < _restorable_since():
             problems[pk] = [_too_late_problem()]
     in_time = [person for pk, person in people.items() if pk not in problems]
-    problems.update(unique_values.claim(in_time, catalogue()))
+    problems.update(unique_values.claim_unique_values(in_time, field_catalogue()))
     restored = [pk for pk in people if pk not in problems]
-    unique_values.release(list(problems))
+    unique_values.release_unique_values(list(problems))
     if restored:
         _return_memberships(deletions[pk] for pk in restored)
         _move_to(State.LIVE, restored)
-        note_removal(by, restored, "restored", "people_restored")
-    return _outcomes(person_ids, problems | dict.fromkeys(restored), Status.RESTORED)
+        record_removal(by, restored, "restored", "people_restored")
+    return _outcomes(person_ids, problems | dict.fromkeys(restored), DeletionStatus.RESTORED)
 
 
-def forget_expired() -> int:
+def drop_expired_deletions() -> int:
     """Drop the stored memberships of people who can no longer be restored; return the number of people."""
     return (
         PersonDeletion.objects.filter(deleted_at__lt=_restorable_since()).exclude(memberships=[]).update(memberships=[])
     )
 
 
-def merged_into(person_ids: Sequence[int]) -> list[int]:
+def merged_family(person_ids: Sequence[int]) -> list[int]:
     """The people themselves and all people merged into them, directly or through other merges."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -128,11 +128,11 @@ def valid_ids(person_ids: Sequence[Any]) -> set[int]:
     return {int(raw_id) for raw_id in person_ids if datatype_keys.is_id(raw_id)}
 
 
-def lock_for_removal(person_ids: Sequence[Any]) -> dict[int, Person]:
+def lock_people(person_ids: Sequence[Any]) -> dict[int, Person]:
     """Lock all people against recordings and changes until the transaction ends; return these, in any state."""
     if len(person_ids) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
-    locks.take([locks.key(locks.Space.PEOPLE)])
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
     return {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids)).order_by("pk")}
 
 
@@ -146,7 +146,7 @@ def _move_to(state: State, person_ids: Sequence[int]) -> None:
 def _keep_memberships(person_ids: Sequence[int], source: Source) -> None:
     """Remove the people from their lists and store the memberships for `restore`."""
     rows: dict[int, list[Any]] = {pk: [] for pk in person_ids}
-    for row in memberships.take(person_ids):
+    for row in memberships.detach_people(person_ids):
         rows[row["person_id"]].append(row)
     PersonDeletion.objects.bulk_create(
         PersonDeletion(person_id=pk, channel=source.channel, user_id=source.user_id, memberships=list_rows)
@@ -156,7 +156,7 @@ def _keep_memberships(person_ids: Sequence[int], source: Source) -> None:
 
 def _return_memberships(deletions: Iterable[PersonDeletion]) -> None:
     deletion_rows = list(deletions)
-    memberships.put_back([row for deletion in deletion_rows for row in deletion.memberships])
+    memberships.restore_memberships([row for deletion in deletion_rows for row in deletion.memberships])
     PersonDeletion.objects.filter(pk__in=[deletion.pk for deletion in deletion_rows]).delete()
 
 
@@ -169,19 +169,21 @@ def _restorable_since() -> Any:
     return timezone.now() - timedelta(days=settings.PEOPLE_RESTORE_DAYS)
 
 
-def _outcomes(person_ids: Sequence[Any], problems_by_id: Mapping[int, Any], status: Status) -> list[Outcome]:
+def _outcomes(
+    person_ids: Sequence[Any], problems_by_id: Mapping[int, Any], status: DeletionStatus
+) -> list[DeletionOutcome]:
     """One outcome an id; a repeated id counts as unknown."""
     remaining = dict(problems_by_id)
     outcomes = []
     for raw_id in person_ids:
         pk = int(raw_id) if datatype_keys.is_id(raw_id) else 0
         problems = remaining.pop(pk) if pk in remaining else [_unknown_problem(status)]
-        outcomes.append(Outcome(Status.REFUSED, problems) if problems else Outcome(status))
+        outcomes.append(DeletionOutcome(DeletionStatus.REFUSED, problems) if problems else DeletionOutcome(status))
     return outcomes
 
 
-def _unknown_problem(status: Status) -> Problem:
-    if status is Status.RESTORED:
+def _unknown_problem(status: DeletionStatus) -> Problem:
+    if status is DeletionStatus.RESTORED:
         return Problem(Code.NOT_DELETED, _("There is no such deleted person."), ("id",))
     return Problem(Code.UNKNOWN_PERSON, _("There is no such person."), ("id",))
 
@@ -191,10 +193,10 @@ def _too_late_problem() -> Problem:
     return Problem(Code.TOO_LATE, message, ("id",))
 
 
-def note_removal(by: Any, person_ids: Sequence[int], action: str, plural_action: str) -> None:
+def record_removal(by: Any, person_ids: Sequence[int], action: str, plural_action: str) -> None:
     """Write one audit entry for a call: `action` for one person, `plural_action` for several."""
     subject = Person(pk=person_ids[0])
     if len(person_ids) == 1:
-        audit.note(by, subject, action)
+        audit.write_audit_entry(by, subject, action)
     else:
-        audit.note(by, subject, plural_action, count=len(person_ids), ids=list(person_ids))
+        audit.write_audit_entry(by, subject, plural_action, count=len(person_ids), ids=list(person_ids))

@@ -17,7 +17,7 @@ from people.core import audit, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
@@ -25,11 +25,11 @@ GROUPS_KEPT = 10_000  # of each kind
 STALE = timedelta(hours=25)  # people are searched every night
 LOST = timedelta(minutes=15)  # a search requested longer ago than this is requested again
 
-audit.describe({"told_apart": (2, gettext_lazy("Marked as not the same as people %(others)s"))})
+audit.register_actions({"told_apart": (2, gettext_lazy("Marked as not the same as people %(others)s"))})
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DuplicateKind:
     """One criterion of likeness: SQL that yields the key, or keys, that alike people share."""
 
     label: str | Promise
@@ -38,15 +38,15 @@ class Kind:
 
 _NAME = "regexp_replace(lower({}), '[[:space:][:punct:]]+', '', 'g')"
 _DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 9)"
-KINDS: dict[str, Kind] = {
-    "email": Kind(gettext_lazy("Same e-mail"), "select lower(p.email) as key"),
+KINDS: dict[str, DuplicateKind] = {
+    "email": DuplicateKind(gettext_lazy("Same e-mail"), "select lower(p.email) as key"),
     # national or international, mobile or not: the last nine digits are compared
-    "phone": Kind(
+    "phone": DuplicateKind(
         gettext_lazy("Same phone"),
         f"""select distinct n.key from (values ({_DIGITS.format("p.phone")}),
         ({_DIGITS.format("p.mobile_phone")})) as n (key) where length(n.key) >= 7""",
     ),
-    "name": Kind(
+    "name": DuplicateKind(
         gettext_lazy("Same name and company"),
         f"""select {_NAME.format("p.first_name || ' ' || p.last_name")} || ' @ ' ||
         {_NAME.format("p.company")} as key""",
@@ -55,7 +55,7 @@ KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Suspicion:
+class PossibleDuplicate:
     """A possible duplicate of a person, and the criteria."""
 
     person: Person
@@ -72,7 +72,7 @@ _TOLD_APART = """(select count(*) from different_people d where d.person_id = an
 
 
 @transaction.atomic
-def search() -> int:
+def search_duplicates() -> int:
     """Search all live people; return the number of groups. For a job: takes minutes at most.
 
     Groups of people who are all marked as different are left out.
@@ -90,7 +90,7 @@ def search() -> int:
                 [kind],
             )
         # no person is erased from here on; people erased meanwhile are left out
-        locks.share([locks.key(locks.Space.PEOPLE)])
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         cursor.execute("delete from duplicate_group")
         cursor.execute(
             f"""insert into duplicate_group (kind, person_ids, people, found_at)
@@ -104,14 +104,14 @@ def search() -> int:
     return group_count
 
 
-def request_search(by: Any) -> None:
+def request_duplicate_search(by: Any) -> None:
     """Queue a search for duplicates among all people. Raises `NotAllowedError`."""
-    require(by, "people.merge_person")
+    require_permission(by, "people.merge_person")
     DuplicateSearch.objects.update_or_create(pk=1, defaults={"asked_at": timezone.now()})
-    jobs.defer_once("people.search_duplicates", queueing_lock="people.search_duplicates")
+    jobs.defer_job_once("people.search_duplicates", queueing_lock="people.search_duplicates")
 
 
-def last_search(by: Any) -> DuplicateSearch:
+def last_duplicate_search(by: Any) -> DuplicateSearch:
     """The times of the last search; a new one is queued if it is older than `STALE`.
 
     Raises `NotAllowedError`.
@@ -120,29 +120,31 @@ def last_search(by: Any) -> DuplicateSearch:
     now = timezone.now()
     is_old = last.done_at is None or last.done_at < now - STALE
     if is_old and (last.asked_at is None or last.asked_at < now - LOST):
-        request_search(by)
+        request_duplicate_search(by)
         last.asked_at = now
     return last
 
 
-def counts() -> dict[str, int]:
+def duplicate_group_counts() -> dict[str, int]:
     """The number of groups of each kind in the last search."""
     group_counts = dict(DuplicateGroup.objects.values_list("kind").annotate(Count("pk")).order_by())
     return {kind: group_counts.get(kind, 0) for kind in KINDS}
 
 
 @transaction.atomic
-def tell_apart(person_ids: Sequence[int], by: Any) -> int:
+def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
     """Mark the people as different from each other; return the number of pairs.
 
     No search reports these pairs again, whatever values they share. Raises `NotAllowedError`, and `RejectedError` for
     fewer than two live people (`missing_value`) or more than a group shows (`out_of_range`).
     """
-    require(by, "people.merge_person")
+    require_permission(by, "people.merge_person")
     if len(person_ids) > SHOWN_IDS:
         message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
         raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
-    locks.share([locks.key(locks.Space.PEOPLE)])  # none of them is merged, deleted or erased from here on
+    locks.acquire_shared(
+        [locks.lock_key(locks.LockSpace.PEOPLE)]
+    )  # none of them is merged, deleted or erased from here on
     people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
     if len(people) < 2:
         raise RejectedError(
@@ -160,16 +162,16 @@ def tell_apart(person_ids: Sequence[int], by: Any) -> int:
         )
     for person in people:
         others = ", ".join(str(other.pk) for other in people if other != person)
-        audit.note(by, person, "told_apart", others=others)
+        audit.write_audit_entry(by, person, "told_apart", others=others)
     return len(pairs)
 
 
-def groups(kind: str) -> QuerySet[DuplicateGroup]:
+def duplicate_groups(kind: str) -> QuerySet[DuplicateGroup]:
     """The groups of the last search, the largest first; people deleted since are still counted."""
     return DuplicateGroup.objects.filter(kind=kind).order_by("-people", "pk")
 
 
-def of_person(person: Person) -> list[Suspicion]:
+def duplicates_of_person(person: Person) -> list[PossibleDuplicate]:
     """Live people with the same e-mail, or the same name and company; fast, by indexes."""
     kinds_by_id: dict[int, list[str]] = {}
     with connection.cursor() as cursor:
@@ -194,4 +196,4 @@ def of_person(person: Person) -> list[Suspicion]:
         for pk, kind in cursor.fetchall():
             kinds_by_id.setdefault(pk, []).append(kind)
     people = Person.objects.in_bulk(list(kinds_by_id))
-    return [Suspicion(people[pk], kinds) for pk, kinds in kinds_by_id.items() if pk in people]
+    return [PossibleDuplicate(people[pk], kinds) for pk, kinds in kinds_by_id.items() if pk in people]

@@ -11,7 +11,7 @@ from people.core.messages import sentence as _
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Column, Kind, Statement, moment
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
 from people.models import PersonField, StaticList
 
 TEXTS = frozenset({"string", "text", "email", "phone", "link"})
@@ -19,23 +19,23 @@ TEXTS = frozenset({"string", "text", "email", "phone", "link"})
 _WRITTEN: Mapping[str, Callable[[str], str]] = {
     "boolean": "case {0} when true then 'true' when false then 'false' end".format,
     "currency": "trim_scale({0})".format,
-    "datetime": moment,
+    "datetime": moment_sql,
 }
 
 
-def column_of(info: FieldInfo, name: str | None = None) -> Column:
+def field_column(info: FieldInfo, name: str | None = None) -> ExportColumn:
     """A person field of table `p` as a column with the header `name` (default: its API name)."""
     kind = info.data_type.name
     sql = _WRITTEN.get(kind, str)(f"p.{info.api_name}") if info.is_standard else f"(p.fields ->> '{info.api_name}')"
-    return Column(name or info.api_name, sql, kind in TEXTS)
+    return ExportColumn(name or info.api_name, sql, kind in TEXTS)
 
 
-def columns(names: Sequence[str] | None) -> list[Column]:
+def export_columns(names: Sequence[str] | None) -> list[ExportColumn]:
     """The columns of the id and of the fields `names`; None: every field that is not hidden.
 
     Raises `RejectedError` (`unknown_field`).
     """
-    catalogue = catalog.catalogue()
+    catalogue = catalog.field_catalogue()
     if names is None:
         names = list(PersonField.objects.shown().values_list("api_name", flat=True))
     unknown = [name for name in names if name not in catalogue and name != "id"]
@@ -44,10 +44,10 @@ def columns(names: Sequence[str] | None) -> list[Column]:
         raise RejectedError(
             Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100])
         )
-    return [Column("id", "p.id"), *(column_of(catalogue[name]) for name in names if name != "id")]
+    return [ExportColumn("id", "p.id"), *(field_column(catalogue[name]) for name in names if name != "id")]
 
 
-def statement(parameters: Mapping[str, Any]) -> Statement:
+def people_statement(parameters: Mapping[str, Any]) -> ExportStatement:
     """The SQL of an export. Parameters: `fields`, API names; `static_list`, the id of a list, for its members only."""
     source, sql_parameters = "person p where p.state = 'live'", {}
     if (number := parameters.get("static_list")) is not None:
@@ -56,16 +56,16 @@ def statement(parameters: Mapping[str, Any]) -> Statement:
             raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("static_list",)))
         source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
         sql_parameters["list"] = number
-    return Statement(columns(parameters.get("fields")), f"{source} order by p.id", sql_parameters)
+    return ExportStatement(export_columns(parameters.get("fields")), f"{source} order by p.id", sql_parameters)
 
 
-def of_people(ids: Iterable[int], names: Sequence[str] | None) -> Statement:
+def chosen_people_statement(ids: Iterable[int], names: Sequence[str] | None) -> ExportStatement:
     """The SQL of an export of the people with `ids`, ascending."""
     source = "person p join unnest(%(ids)s::int[]) as chosen (id) using (id) where p.state = 'live' order by p.id"
-    return Statement(columns(names), source, {"ids": list(ids)})
+    return ExportStatement(export_columns(names), source, {"ids": list(ids)})
 
 
-def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
+def people_choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     """The choices of people to export: all, or one static list."""
     lists = [
         (
@@ -78,4 +78,6 @@ def choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
     return [("all", _("All people"), {}), *lists]
 
 
-export_kinds.register(Kind("people", gettext_lazy("People"), ("people.export_person",), statement, choices=choices))
+export_kinds.register_export_kind(
+    ExportKind("people", gettext_lazy("People"), ("people.export_person",), people_statement, choices=people_choices)
+)

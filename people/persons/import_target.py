@@ -16,18 +16,18 @@ from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import Hit, Mappable, Plan, Result, Results, Status
-from people.files.imports.targets import Reader, Target
-from people.files.tabular import Shape
+from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, PersonHit, RowResult
+from people.files.imports.targets import ImportTarget, Reader
+from people.files.tabular import FileShape
 from people.lists import static_lists
 from people.models import Person, StaticList
 from people.persons import upsert
-from people.persons.upsert import Action
+from people.persons.upsert import UpsertAction
 
 _STATUS = {
-    upsert.Status.CREATED: Status.ADDED,
-    upsert.Status.UPDATED: Status.UPDATED,
-    upsert.Status.REFUSED: Status.REFUSED,
+    upsert.UpsertStatus.CREATED: ImportStatus.ADDED,
+    upsert.UpsertStatus.UPDATED: ImportStatus.UPDATED,
+    upsert.UpsertStatus.REFUSED: ImportStatus.REFUSED,
 }
 # names of the standard fields in other systems, besides our labels
 _ALIASES = {
@@ -42,7 +42,7 @@ _ALIASES = {
 }
 
 
-class PeopleTarget(Target):
+class PeopleTarget(ImportTarget):
     kind = "people"
     label = gettext_lazy("People")
     rights = ("people.add_person", "people.change_person")
@@ -57,36 +57,38 @@ class PeopleTarget(Target):
                 info.data_type.name,
                 aliases=(info.label, *_ALIASES.get(info.api_name, ())),
             )
-            for info in catalog.catalogue().values()
+            for info in catalog.field_catalogue().values()
             if not info.is_read_only
         ]
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
 
-    def batch_of(self, plan: Plan) -> int:
+    def batch_of(self, plan: ImportPlan) -> int:
         # a row writes one entry a value to the log, and one more for a new person or for the list
         return max(1, min(self.batch, upsert.MAX_BATCH // (len(plan.columns) + 2)))
 
-    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+    def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return () if plan.static_list is None else (static_lists.CHANGE,)
 
-    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+    def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         lookup_fields = ["id", *people_lookup.lookup_fields()]
         if plan.lookup_field not in lookup_fields:
             message = _("People cannot be looked up by '%(field)s'.") % {"field": plan.lookup_field}
             yield Problem(
                 Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
             )
-        elif plan.lookup_field not in plan.columns and plan.action != Action.DUPLICATE:
+        elif plan.lookup_field not in plan.columns and plan.action != UpsertAction.DUPLICATE:
             message = _("a column for the field by which people are looked up is needed")
             yield Problem(Code.MISSING_VALUE, message, ("columns", plan.lookup_field))
         if plan.static_list is not None and not StaticList.objects.filter(pk=plan.static_list).exists():
             message = _("There is no static list %(id)s.") % {"id": plan.static_list}
             yield Problem(Code.UNKNOWN_LIST, message, ("static_list",))
-        if plan.action not in set(Action):
-            yield Problem(Code.WRONG_TYPE, _("there is no such action"), ("action",), ", ".join(Action), plan.action)
+        if plan.action not in set(UpsertAction):
+            yield Problem(
+                Code.WRONG_TYPE, _("there is no such action"), ("action",), ", ".join(UpsertAction), plan.action
+            )
 
-    def reader(self, plan: Plan, shape: Shape) -> Reader:
-        catalogue = catalog.catalogue()
+    def reader(self, plan: ImportPlan, shape: FileShape) -> Reader:
+        catalogue = catalog.field_catalogue()
         places = []
         for name, column in plan.columns.items():
             if name != "id" or plan.lookup_field == "id":
@@ -105,34 +107,36 @@ class PeopleTarget(Target):
 
         return read
 
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
-        outcomes = upsert.upsert(
-            rows, source, plan.lookup_field, Action(plan.action), zone=plan.time_zone, dry_run=dry_run
+    def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
+        outcomes = upsert.upsert_people(
+            rows, source, plan.lookup_field, UpsertAction(plan.action), zone=plan.time_zone, dry_run=dry_run
         )
         if plan.static_list is not None and not dry_run:
             person_ids = [outcome.person_id for outcome in outcomes if outcome.person_id is not None]
-            static_lists.add(StaticList.objects.get(pk=plan.static_list), person_ids, source)
-        return Results.of([Result(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
+            static_lists.add_members(StaticList.objects.get(pk=plan.static_list), person_ids, source)
+        return BatchResults.of([RowResult(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
-    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
         """The existing people that the rows change, found by the look-up field."""
-        if plan.action not in (Action.UPSERT, Action.UPDATE):
+        if plan.action not in (UpsertAction.UPSERT, UpsertAction.UPDATE):
             return {}
         values = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
         ids = _ids(plan.lookup_field, {place: value for place, value in values.items() if not is_blank(value)})
         people = Person.objects.in_bulk(ids.values())
-        return {place: Hit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()}
+        return {
+            place: PersonHit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()
+        }
 
-    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
-        return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != Action.DUPLICATE else None
+    def identity(self, row: Any, plan: ImportPlan) -> tuple[str, str] | None:
+        return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != UpsertAction.DUPLICATE else None
 
-    def again(self, is_same: bool, plan: Plan) -> Result:
-        if plan.action == Action.CREATE:
-            return Result(Status.REFUSED, (Problem(Code.PERSON_EXISTS, _("this person exists already")),))
-        return Result(Status.UPDATED)
+    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
+        if plan.action == UpsertAction.CREATE:
+            return RowResult(ImportStatus.REFUSED, (Problem(Code.PERSON_EXISTS, _("this person exists already")),))
+        return RowResult(ImportStatus.UPDATED)
 
-    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
-        catalogue = catalog.catalogue()
+    def stored(self, row: Any, plan: ImportPlan) -> Sequence[tuple[str, str]]:
+        catalogue = catalog.field_catalogue()
         return [
             (catalogue[name].shown_label, _canonical(value, catalogue[name], plan))
             if name != "id"
@@ -145,16 +149,16 @@ def _ids(field: str, values: Mapping[int, Any]) -> dict[int, int]:
     """Map the place of each value that matches exactly one person to that person."""
     if field == "id":
         numbers = {place: int(value) for place, value in values.items() if datatype_keys.is_id(value)}
-        live = people_lookup.by_id(numbers.values(), follow_merges=False)
+        live = people_lookup.person_ids_by_id(numbers.values(), follow_merges=False)
         return {place: pk for place, pk in numbers.items() if pk in live}
-    ids_by_key = people_lookup.by_field(field, map(str, values.values()))
+    ids_by_key = people_lookup.person_ids_by_field(field, map(str, values.values()))
     ids_by_place = {place: ids_by_key.get(datatype_keys.key_of(value), ()) for place, value in values.items()}
     return {place: ids[0] for place, ids in ids_by_place.items() if len(ids) == 1}
 
 
-def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[str, str, str]]:
+def _changes(person: Person, row: Mapping[str, Any], plan: ImportPlan) -> list[tuple[str, str, str]]:
     """(label, old, new) of each value that the row changes; bad values change nothing."""
-    catalogue, changes = catalog.catalogue(), []
+    catalogue, changes = catalog.field_catalogue(), []
     for name, raw in row.items():
         info = catalogue.get(name)
         if info is None:
@@ -163,7 +167,7 @@ def _changes(person: Person, row: Mapping[str, Any], plan: Plan) -> list[tuple[s
             new = None if is_blank(raw) else info.data_type.parse(raw, plan.time_zone)
         except BadValueError:
             continue
-        old = catalog.value_of(person, info)
+        old = catalog.person_value(person, info)
         if old != new:
             changes.append((str(info.shown_label), _text_of(old), _text_of(new)))
     return changes
@@ -173,7 +177,7 @@ def _text_of(value: Any) -> str:
     return "" if value is None else canonical_text(value)
 
 
-def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:
+def _canonical(value: Any, info: catalog.FieldInfo, plan: ImportPlan) -> str:
     if is_blank(value):
         return ""
     try:
@@ -182,4 +186,4 @@ def _canonical(value: Any, info: catalog.FieldInfo, plan: Plan) -> str:
         return str(value)
 
 
-import_targets.register(PeopleTarget())
+import_targets.register_target(PeopleTarget())

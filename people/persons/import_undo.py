@@ -20,12 +20,12 @@ from people.core import audit, jobs, permissions, personal_data
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.core.messages import packed, storable
-from people.core.personal_data import Arrival
+from people.core.messages import pack_sentences, storable_text
+from people.core.personal_data import ImportArrival
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import traces
-from people.files.imports.traces import Change
+from people.files.imports.traces import TracedChange
 from people.files.models import Import
 from people.models import Person
 from people.persons import deletion
@@ -39,7 +39,7 @@ MAX_REASON = 200
 COUNTED = ("activities", "people")  # numbers of removed rows
 State = Import.State
 
-audit.describe(
+audit.register_actions(
     {
         "import_undone": (
             3,
@@ -50,7 +50,7 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class ImportUndoPreview:
     """Preview of the undo of an import.
 
     `kept` counts the people created by the import who stay, by the table whose rows are the reason; some of them are
@@ -62,23 +62,23 @@ class Preview:
     kept: Mapping[str, int]
     kept_people: Sequence[tuple[Person, str]]
     changed: int
-    changes: Sequence[Change]
+    changes: Sequence[TracedChange]
 
     @property
     def does_nothing(self) -> bool:
         return not (self.activities or self.people)
 
 
-def may(job: Import, by: Any) -> bool:
+def may_undo_import(job: Import, by: Any) -> bool:
     """Return True if `by` has the right to undo imports and `job` can be undone."""
     rights = (RIGHT, DELETE) if job.created else (RIGHT,)
     return (by is None or all(map(by.has_perm, rights))) and _problem(job) is None
 
 
-def preview(job: Import, by: Any) -> Preview:
+def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
     """Preview of `take_back`; nothing is changed. Raises `RejectedError` and `NotAllowedError`."""
     _check(job, by)
-    log = traces.of_log()
+    log = traces.log_traces()
     people, kept_counts, reasons_by_id = 0, Counter[str](), dict[int, str]()
     for part in _parts(log.created(job)):
         touched = _touched(part, _arrival(job))
@@ -87,7 +87,7 @@ def preview(job: Import, by: Any) -> Preview:
         reasons_by_id |= dict(list(touched.items())[: SHOWN_PEOPLE - len(reasons_by_id)])
     people_by_id = Person.objects.in_bulk(reasons_by_id)
     changed, changes = log.changes(job, SHOWN)
-    return Preview(
+    return ImportUndoPreview(
         log.recorded(job),
         people,
         kept_counts,
@@ -98,7 +98,7 @@ def preview(job: Import, by: Any) -> Preview:
 
 
 @transaction.atomic
-def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
+def request_import_undo(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
     """Request the undo of the import, with a `reason`; the job is queued in the same transaction if `queue`.
 
     Safe to repeat: a later call undoes the rest. Raises `RejectedError` for imports that are running or recorded
@@ -125,12 +125,12 @@ def take_back(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
         raise RejectedError(_wrong_state())
     job.refresh_from_db()
     if queue:
-        jobs.defer("people.take_back_import", import_id=job.pk)
+        jobs.defer_job("people.take_back_import", import_id=job.pk)
 
 
-def run(pk: int) -> None:
+def run_import_undo(pk: int) -> None:
     """Undo the rest of an import with a requested undo; does nothing if another process is working on it."""
-    with locks.alone(locks.Space.IMPORT, pk) as is_mine:
+    with locks.try_session_lock(locks.LockSpace.IMPORT, pk) as is_mine:
         job = Import.objects.filter(pk=pk, wish=Import.Wish.UNDO).first()
         if not is_mine or job is None:
             return
@@ -139,27 +139,29 @@ def run(pk: int) -> None:
             _run(job, by)
         except NotAllowedError as error:
             # the right was revoked meanwhile
-            Import.objects.filter(pk=pk).update(wish="", problem=packed((str(error),), storable))
+            Import.objects.filter(pk=pk).update(wish="", problem=pack_sentences((str(error),), storable_text))
 
 
-def interrupted() -> list[int]:
+def interrupted_undo_ids() -> list[int]:
     """Ids of imports with a requested undo that no process is working on: it was killed."""
     import_ids = []
     for pk in Import.objects.filter(wish=Import.Wish.UNDO).values_list("pk", flat=True):
-        with locks.alone(locks.Space.IMPORT, pk) as is_mine:
+        with locks.try_session_lock(locks.LockSpace.IMPORT, pk) as is_mine:
             if is_mine:
                 import_ids.append(pk)
     return import_ids
 
 
-def reasons(counts_by_table: Mapping[str, int]) -> list[tuple[Any, int]]:
+def kept_reasons(counts_by_table: Mapping[str, int]) -> list[tuple[Any, int]]:
     """The reasons why people stay, as text, with their numbers; from the tables of `Preview.kept`."""
-    return [(reason(table), number) for table, number in sorted(counts_by_table.items(), key=lambda pair: -pair[1])]
+    return [
+        (kept_reason(table), number) for table, number in sorted(counts_by_table.items(), key=lambda pair: -pair[1])
+    ]
 
 
-def reason(table: str) -> Any:
+def kept_reason(table: str) -> Any:
     """The reason why a person with rows in `table` stays, as text."""
-    labels = {owned.table: owned.label for owned in personal_data.tables()}
+    labels = {owned.table: owned.label for owned in personal_data.registered_tables()}
     return _("changes made since") if table == "person" else labels.get(table, table)
 
 
@@ -168,7 +170,7 @@ def _run(job: Import, by: Any) -> None:
     if by is None and undo["by"] is not None:
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no user any more.")))
     _require(job, by)
-    log = traces.of_log()
+    log = traces.log_traces()
 
     def note(removed: int) -> None:
         undo["activities"] += removed
@@ -180,12 +182,12 @@ def _run(job: Import, by: Any) -> None:
     for part in _parts(log.created(job)):
         with transaction.atomic():
             # no recording or change happens between the check and the deletion
-            deletion.lock_for_removal(part)
+            deletion.lock_people(part)
             touched = _touched(part, _arrival(job))
             untouched = [pk for pk in part if pk not in touched]
             if untouched:
-                outcomes = deletion.delete(untouched, by, source)
-                undo["people"] += sum(outcome.status is deletion.Status.DELETED for outcome in outcomes)
+                outcomes = deletion.delete_people(untouched, by, source)
+                undo["people"] += sum(outcome.status is deletion.DeletionStatus.DELETED for outcome in outcomes)
             kept_counts.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
     undo["kept"] = dict(kept_counts)
@@ -193,7 +195,7 @@ def _run(job: Import, by: Any) -> None:
     undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
         Import.objects.filter(pk=job.pk).update(undo=undo, wish="")
-        audit.note(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
+        audit.write_audit_entry(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
 
 
 def _wrong_state() -> Problem:
@@ -219,15 +221,15 @@ def _check(job: Import, by: Any) -> None:
 
 
 def _require(job: Import, by: Any) -> None:
-    import_jobs.require_for(job, by)
-    permissions.require(by, RIGHT)
+    import_jobs.require_import_rights(job, by)
+    permissions.require_permission(by, RIGHT)
     if job.created:
-        permissions.require(by, DELETE)
+        permissions.require_permission(by, DELETE)
 
 
-def _arrival(job: Import) -> Arrival:
+def _arrival(job: Import) -> ImportArrival:
     ended_at: datetime = job.finished_at or job.progressed_at or job.created_at
-    return Arrival(job.pk, job.first_id or 0, job.last_id or 0, ended_at)
+    return ImportArrival(job.pk, job.first_id or 0, job.last_id or 0, ended_at)
 
 
 def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -238,10 +240,10 @@ def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
             yield part
 
 
-def _touched(person_ids: Sequence[int], arrival: Arrival) -> dict[int, str]:
+def _touched(person_ids: Sequence[int], arrival: ImportArrival) -> dict[int, str]:
     """Map each person who stays to the table whose rows are the reason."""
     tables_by_id: dict[int, str] = {}
-    for owned in personal_data.tables():
+    for owned in personal_data.registered_tables():
         remaining = [pk for pk in person_ids if pk not in tables_by_id]
         tables_by_id |= dict.fromkeys(owned.touched(remaining, arrival) if remaining else (), owned.table)
     return tables_by_id

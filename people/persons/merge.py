@@ -22,11 +22,11 @@ from people.core import audit, personal_data
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields import catalog, unique_values
-from people.fields.catalog import FieldInfo, value_of
+from people.fields.catalog import FieldInfo, person_value
 from people.models import Person, PersonMerge
 from people.persons import deletion, upsert
 
@@ -37,7 +37,7 @@ REASON = "Merge %d:"  # prefix of the reason of every change by the merge with t
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
 State = Person.State
 
-audit.describe(
+audit.register_actions(
     {
         "merged": (2, gettext_lazy("Merged people %(losers)s into this person")),
         "merge_undone": (2, gettext_lazy("Undid the merge with people %(losers)s")),
@@ -63,7 +63,7 @@ class FieldPreview:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class MergePreview:
     """Preview of a merge: the people, winner first; every field with a value; and the rows that move."""
 
     people: Sequence[Person]
@@ -71,9 +71,11 @@ class Preview:
     rows: Sequence[tuple[str, int]]
 
 
-def preview(winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[str, int] | None = None) -> Preview:
+def preview_merge(
+    winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[str, int] | None = None
+) -> MergePreview:
     """Preview of `merge` with the same arguments; raises the same errors."""
-    require(by, MERGE)
+    require_permission(by, MERGE)
     winner, losers = _people(winner_id, loser_ids)
     people = [winner, *losers]
     fields = [
@@ -82,13 +84,15 @@ def preview(winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[
         if any(value is not None for value in field.values.values())
     ]
     ids = [loser.pk for loser in losers]
-    moving = [table for table in personal_data.tables() if table.merge is not personal_data.nothing]
+    moving = [
+        table for table in personal_data.registered_tables() if table.merge is not personal_data.leave_rows_unchanged
+    ]
     rows = [(str(table.label), count) for table in moving if (count := table.count(ids))]
-    return Preview(people, fields, rows)
+    return MergePreview(people, fields, rows)
 
 
 @transaction.atomic
-def merge(
+def merge_people(
     winner_id: Any,
     loser_ids: Sequence[Any],
     by: Any,
@@ -104,13 +108,13 @@ def merge(
     kept. Raises `RejectedError` (`too_many_losers`, `merge_with_itself`, `unknown_person`, `person_deleted`,
     `person_merged`, `value_taken`, …) and `NotAllowedError`; nothing is changed then.
     """
-    require(by, MERGE)
-    locks.take([locks.key(locks.Space.PEOPLE)])
+    require_permission(by, MERGE)
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
     winner, losers = _people(winner_id, loser_ids)
     chosen_values = {field.info.api_name: field.result for field in _choose_values([winner, *losers], choices or {})}
     ids = [loser.pk for loser in losers]
-    families = {loser_id: deletion.merged_into([loser_id]) for loser_id in ids}
-    unique_values.release(ids)
+    families = {loser_id: deletion.merged_family([loser_id]) for loser_id in ids}
+    unique_values.release_unique_values(ids)
     _set_state(ids, State.MERGED, winner.pk)
     person_merge = PersonMerge.objects.create(
         winner=winner, loser_ids=ids, channel=source.channel, user_id=source.user_id
@@ -119,16 +123,16 @@ def merge(
         winner, chosen_values | dict(values or {}), _merge_source(person_merge, source)
     )
     merging = personal_data.Merging(winner.pk, families, source, person_merge.pk, person_merge.changes)
-    undo_data = {owned.table: owned.merge(merging) for owned in personal_data.tables()}
+    undo_data = {owned.table: owned.merge(merging) for owned in personal_data.registered_tables()}
     person_merge.kept = {table: kept for table, kept in undo_data.items() if kept is not None}
     person_merge.save(update_fields=["changes", "kept"])
-    events.announce(events.Merged(winner.pk, ids, sorted(person_merge.changes)), source)
-    audit.note(by, winner, "merged", losers=", ".join(map(str, ids)))
+    events.publish_event(events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes)), source)
+    audit.write_audit_entry(by, winner, "merged", losers=", ".join(map(str, ids)))
     return person_merge
 
 
 @transaction.atomic
-def undo(merge_id: int, by: Any, source: Source) -> None:
+def undo_merge(merge_id: int, by: Any, source: Source) -> None:
     """Undo a merge: the losers are live again, with their former activities and lists.
 
     Data that the winner received since stays with the winner, and so do values changed since. The merge's changes
@@ -137,33 +141,37 @@ def undo(merge_id: int, by: Any, source: Source) -> None:
     live (`person_deleted`, `person_merged`), or with a unique value of a loser that another person has now
     (`value_taken`). Raises `NotAllowedError`.
     """
-    require(by, MERGE)
-    locks.take([locks.key(locks.Space.PEOPLE)])
+    require_permission(by, MERGE)
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
     person_merge = _lock_undoable(merge_id)
     merging = personal_data.Merging(
         person_merge.winner_id,
-        {loser_id: deletion.merged_into([loser_id]) for loser_id in person_merge.loser_ids},
+        {loser_id: deletion.merged_family([loser_id]) for loser_id in person_merge.loser_ids},
         source,
         person_merge.pk,
         person_merge.changes,
     )
-    for table in reversed(personal_data.tables()):
+    for table in reversed(personal_data.registered_tables()):
         table.undo(merging, person_merge.kept.get(table.table))
     _restore_winner(person_merge, source)
     _set_state(person_merge.loser_ids, State.LIVE, None)
     losers = list(Person.objects.filter(pk__in=person_merge.loser_ids).order_by("pk"))
-    refuse_if(problem for problems in unique_values.claim(losers, catalog.catalogue()).values() for problem in problems)
+    refuse_if(
+        problem
+        for problems in unique_values.claim_unique_values(losers, catalog.field_catalogue()).values()
+        for problem in problems
+    )
     person_merge.undone_at, person_merge.undone_by, person_merge.changes, person_merge.kept = timezone.now(), by, {}, {}
     person_merge.save(update_fields=["undone_at", "undone_by", "changes", "kept"])
-    audit.note(by, person_merge.winner, "merge_undone", losers=", ".join(map(str, person_merge.loser_ids)))
+    audit.write_audit_entry(by, person_merge.winner, "merge_undone", losers=", ".join(map(str, person_merge.loser_ids)))
 
 
-def why_not_undone(person_merge: PersonMerge) -> Problem | None:
+def undo_problem(person_merge: PersonMerge) -> Problem | None:
     """The problem that prevents an undo of the merge now, if any."""
     return next(_undo_problems(person_merge), None)
 
 
-def forget_expired() -> int:
+def drop_expired_merges() -> int:
     """Drop the undo data of merges that can no longer be undone; return the number of merges."""
     since = timezone.now() - timedelta(days=settings.MERGE_UNDO_DAYS)
     expired = PersonMerge.objects.filter(merged_at__lt=since).exclude(kept={}, changes={})
@@ -205,7 +213,7 @@ def _person_problem(person: Person | None, raw_id: Any, *path: str | int) -> Pro
 
 def _choose_values(people: Sequence[Person], choices: Mapping[str, int]) -> list[FieldPreview]:
     """Choose the value of each field; `people` has the winner first."""
-    catalogue = {name: info for name, info in catalog.catalogue().items() if not info.is_read_only}
+    catalogue = {name: info for name, info in catalog.field_catalogue().items() if not info.is_read_only}
     ids = [person.pk for person in people]
     problems = [
         bad_value(Code.UNKNOWN_FIELD, _("a person field that can be changed"), name, "choices")
@@ -220,7 +228,7 @@ def _choose_values(people: Sequence[Person], choices: Mapping[str, int]) -> list
     refuse_if(problems)
     previews = []
     for name, info in catalogue.items():
-        values = {person.pk: value_of(person, info) for person in people}
+        values = {person.pk: person_value(person, info) for person in people}
         holders = [pk for pk in ids if values[pk] is not None]
         opted_out = [pk for pk in holders if name in OPT_OUTS and values[pk] is True]
         previews.append(FieldPreview(info, values, choices.get(name) or next(iter(opted_out or holders), None)))
@@ -229,26 +237,26 @@ def _choose_values(people: Sequence[Person], choices: Mapping[str, int]) -> list
 
 def _change_winner(winner: Person, values: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """Set the values of the winner; return {field: [before, now]} of those that changed, JSON-typed."""
-    catalogue = catalog.catalogue()
-    before = {name: value_of(winner, info) for name, info in catalogue.items()}
+    catalogue = catalog.field_catalogue()
+    before = {name: person_value(winner, info) for name, info in catalogue.items()}
     values = {name: raw for name, raw in values.items() if name not in before or raw != before[name]}
     _write_values(winner.pk, values, source, announces=True)
     now = Person.objects.get(pk=winner.pk)
     return {
         name: [_json(before[name], info), _json(value, info)]
         for name, info in catalogue.items()
-        if not info.is_read_only and (value := value_of(now, info)) != before[name]
+        if not info.is_read_only and (value := person_value(now, info)) != before[name]
     }
 
 
 def _restore_winner(person_merge: PersonMerge, source: Source) -> None:
     """Restore the winner's values from before the merge, unless they were changed since."""
-    catalogue = catalog.catalogue()
+    catalogue = catalog.field_catalogue()
     winner = Person.objects.get(pk=person_merge.winner_id)
     values = {
         name: None if before is None else catalogue[name].data_type.from_json(before)
         for name, (before, after) in person_merge.changes.items()
-        if name in catalogue and _json(value_of(winner, catalogue[name]), catalogue[name]) == after
+        if name in catalogue and _json(person_value(winner, catalogue[name]), catalogue[name]) == after
     }
     # no entries: those of the merge are removed, so the log shows the winner's former values again
     _write_values(winner.pk, values, source, announces=False)
@@ -266,8 +274,8 @@ def _write_values(person_id: int, values: Mapping[str, Any], source: Source, *, 
     """Write values of the winner."""
     if not values:
         return
-    (outcome,) = upsert.upsert(
-        [{**values, "id": person_id}], source, "id", upsert.Action.UPDATE, zone=UTC, announces=announces
+    (outcome,) = upsert.upsert_people(
+        [{**values, "id": person_id}], source, "id", upsert.UpsertAction.UPDATE, zone=UTC, announces=announces
     )
     refuse_if(outcome.problems)
 

@@ -11,7 +11,7 @@ from people.fields.catalog import FieldInfo
 from people.models import Person
 
 
-def set_value(person: Person, info: FieldInfo, value: Any) -> None:
+def set_person_value(person: Person, info: FieldInfo, value: Any) -> None:
     """Set a value on `person` without saving it."""
     if info.is_standard:
         setattr(person, info.api_name, value)
@@ -21,7 +21,7 @@ def set_value(person: Person, info: FieldInfo, value: Any) -> None:
         person.fields[info.api_name] = info.data_type.as_json(value)
 
 
-def update(people: Sequence[Person], names: Sequence[str]) -> None:
+def update_people(people: Sequence[Person], names: Sequence[str]) -> None:
     """Write the standard fields `names`, and all fields added by the team, of `people`."""
     columns = [(name, _array_type(name), [getattr(person, name) for person in people]) for name in names]
     columns.append(("fields", "text[]", [dump_json(person.fields) for person in people]))

@@ -6,17 +6,17 @@ from django.db.models import Sum
 from people.models import Person, PersonCount
 
 
-def size() -> int:
+def people_count() -> int:
     """The exact number of live people, as visible to the transaction."""
     return PersonCount.objects.aggregate(people=Sum("people"))["people"] or 0
 
 
-def difference() -> int:
+def people_count_difference() -> int:
     """The stored number minus a recount, which reads all people; 0 unless something is wrong."""
-    return size() - Person.objects.live().count()
+    return people_count() - Person.objects.live().count()
 
 
-def add_up() -> None:
+def sum_up_people_counts() -> None:
     """Sum up all count rows into one; readers see the same sum before and after."""
     with connection.cursor() as cursor:
         cursor.execute(

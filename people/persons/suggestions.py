@@ -13,7 +13,7 @@ LATEST = 2_000  # the newest people whose values are read where no index helps
 SUGGESTED = frozenset({"string", "email", "phone", "link"})  # data types with suggestions
 
 
-def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]:
+def suggest_values(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]:
     """Values of `field` that begin with `beginning`, ignoring case and accents; the field's own choices come first.
 
     With an index (e-mail, names, company) the values of all live people are read, else those of the newest, most
@@ -23,15 +23,15 @@ def suggest(field: FieldInfo, beginning: str = "", limit: int = 10) -> list[str]
     if field.data_type.name not in SUGGESTED:
         return []
     beginning = beginning.replace("\0", "").strip()
-    prefix = words.folded(beginning)
+    prefix = words.fold_text(beginning)
     choices = PersonField.objects.filter(pk=field.id).values_list("choices", flat=True).first() or []
     is_indexed = field.api_name in SEARCHED and prefix
     values = _indexed_values(field.api_name, beginning, limit) if is_indexed else _latest_values(field)
     keyed: dict[str, str] = {}
     for value in (*map(str, choices), *values):
         keyed.setdefault(text_key(value), value)
-    terms = words.Wanted.of(beginning)
-    folded = {value: words.folded(value) for value in keyed.values()}
+    terms = words.SearchTerms.of(beginning)
+    folded = {value: words.fold_text(value) for value in keyed.values()}
     first = [value for value, plain in folded.items() if plain.startswith(prefix)]
     other = [
         value

@@ -12,13 +12,13 @@ from people import events
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.db import locks
-from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, show
+from people.core.errors import ConflictError, Problem, Problems, RejectedError, bad_value, quoted_value
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import BadValueError, is_blank
-from people.fields.catalog import FieldInfo, catalogue, value_of
+from people.fields.catalog import FieldInfo, field_catalogue, person_value
 from people.models import Person, PersonKey
 from people.persons import person_sql
 
@@ -28,24 +28,24 @@ MAX_NAME = 100  # characters of an unknown field's name that are quoted back
 LOOKUP_BUCKETS = 1024
 
 
-class Action(StrEnum):
+class UpsertAction(StrEnum):
     UPSERT = "upsert"  # update existing people, create the others
     CREATE = "create"  # refuse existing people
     UPDATE = "update"  # refuse unknown people
     DUPLICATE = "duplicate"  # create in any case: an e-mail address may be shared
 
 
-class Status(StrEnum):
+class UpsertStatus(StrEnum):
     CREATED = "created"
     UPDATED = "updated"
     REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class UpsertOutcome:
     """The outcome of one row. An update without a change counts as an update."""
 
-    status: Status
+    status: UpsertStatus
     person_id: int | None = None
     problems: Sequence[Problem] = field(default=())
 
@@ -63,16 +63,16 @@ class _Target:
         return self.person.pk is None
 
 
-def upsert(
+def upsert_people(
     rows: Sequence[Mapping[str, Any]],
     source: Source,
     lookup_field: str = "email",
-    action: Action = Action.UPSERT,
+    action: UpsertAction = UpsertAction.UPSERT,
     *,
     zone: tzinfo = UTC,
     dry_run: bool = False,
     announces: bool = True,
-) -> list[Outcome]:
+) -> list[UpsertOutcome]:
     """Create or update people; return one outcome a row, in order. One transaction.
 
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
@@ -86,13 +86,13 @@ def upsert(
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
     with transaction.atomic():
         # locked before the fields are read, so that no field is deleted or made unique meanwhile
-        locks.share([locks.key(locks.Space.PEOPLE)])
-        fields = catalogue()
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+        fields = field_catalogue()
         _check_lookup(lookup_field, fields)
         return _Batch(rows, source, fields, lookup_field, action, zone, announces).run(dry_run)
 
 
-def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
+def split_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
     """Split the rows into parts with at most `MAX_BATCH` entries in the log: one a value, one a new person.
 
     A larger transaction would delay readers of the log by more than about a second.
@@ -107,45 +107,45 @@ def parts(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, A
         yield rows[first:]
 
 
-def update(
+def update_person(
     person: Person,
     values: Mapping[str, Any],
     source: Source,
     expected_revision: int | None = None,
     *,
     zone: tzinfo = UTC,
-) -> Outcome:
+) -> UpsertOutcome:
     """Change one person's fields. Raises `ConflictError` if the person is no longer at `expected_revision`."""
     with transaction.atomic():
-        locks.share([locks.key(locks.Space.PEOPLE)])
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
         if expected_revision is not None and revision != expected_revision:
             message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
             raise ConflictError(Problem(Code.CONFLICT, message))
-        return upsert([{**values, "id": person.pk}], source, "id", Action.UPDATE, zone=zone)[0]
+        return upsert_people([{**values, "id": person.pk}], source, "id", UpsertAction.UPDATE, zone=zone)[0]
 
 
-def add(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, Outcome]:
+def add_to_values(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, UpsertOutcome]:
     """Add a number to `field` of each person (id → amount), no value counting as 0; one outcome an id.
 
     The people are locked between reading and writing. Amounts that are invalid for the field's type are refused,
     and so are sums outside its range.
     """
     with transaction.atomic():
-        locks.share([locks.key(locks.Space.PEOPLE)])
-        info = catalogue()[field]
-        buckets = {locks.number_of("id", datatype_keys.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
-        locks.take([locks.key(locks.Space.LOOKUP, number) for number in buckets])
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+        info = field_catalogue()[field]
+        buckets = {locks.lock_number("id", datatype_keys.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
+        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.LOOKUP, number) for number in buckets])
         people = Person.objects.live().filter(pk__in=list(amounts)).order_by("pk").select_for_update()
-        current_values = {person.pk: value_of(person, info) or 0 for person in people}
+        current_values = {person.pk: person_value(person, info) or 0 for person in people}
         rows, refused = [], {}
         for pk, amount in amounts.items():
             try:
                 rows.append({"id": pk, field: current_values.get(pk, 0) + info.data_type.parse(amount, UTC)})
             except BadValueError as error:
                 problem = bad_value(error.code, error.expected, amount, field, data_type=info.data_type.name)
-                refused[pk] = Outcome(Status.REFUSED, None, (problem,))
-        outcomes = upsert(rows, source, "id", Action.UPDATE) if rows else []
+                refused[pk] = UpsertOutcome(UpsertStatus.REFUSED, None, (problem,))
+        outcomes = upsert_people(rows, source, "id", UpsertAction.UPDATE) if rows else []
         return refused | {row["id"]: outcome for row, outcome in zip(rows, outcomes, strict=True)}
 
 
@@ -167,7 +167,7 @@ class _Batch:
         source: Source,
         fields: Mapping[str, FieldInfo],
         lookup_field: str,
-        action: Action,
+        action: UpsertAction,
         zone: tzinfo,
         announces: bool,
     ) -> None:
@@ -178,9 +178,9 @@ class _Batch:
         self.action = action
         self.zone = zone
         self.announces = announces
-        self.outcomes: list[Outcome | None] = [None] * len(rows)
+        self.outcomes: list[UpsertOutcome | None] = [None] * len(rows)
 
-    def run(self, dry_run: bool = False) -> list[Outcome]:
+    def run(self, dry_run: bool = False) -> list[UpsertOutcome]:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
         self._lock_values(parsed)
         targets = self._targets(parsed)
@@ -193,7 +193,7 @@ class _Batch:
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _refuse(self, index: int, *problems: Problem) -> None:
-        self.outcomes[index] = Outcome(Status.REFUSED, None, problems)
+        self.outcomes[index] = UpsertOutcome(UpsertStatus.REFUSED, None, problems)
 
     def _parse(self, index: int) -> dict[str, Any] | None:
         """The row's canonical values, or None if it is refused."""
@@ -204,8 +204,8 @@ class _Batch:
                 continue
             info = self.fields.get(name)
             if info is None:
-                message = _("there is no person field '%(name)s'") % {"name": show(name, MAX_NAME)}
-                problems.append(Problem(Code.UNKNOWN_FIELD, message, (show(name, MAX_NAME),)))
+                message = _("there is no person field '%(name)s'") % {"name": quoted_value(name, MAX_NAME)}
+                problems.append(Problem(Code.UNKNOWN_FIELD, message, (quoted_value(name, MAX_NAME),)))
             elif info.is_read_only:
                 problems.append(Problem(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (name,)))
             elif is_blank(raw):
@@ -230,7 +230,7 @@ class _Batch:
                 return [bad_value(Code.WRONG_TYPE, _("the id of a person"), number, "id")]
         elif "id" in row:
             return [Problem(Code.UNEXPECTED_ID, _("an id can only be given to update by id"), ("id",))]
-        elif self.action is not Action.DUPLICATE and not has_problems and values.get(self.lookup_field) is None:
+        elif self.action is not UpsertAction.DUPLICATE and not has_problems and values.get(self.lookup_field) is None:
             message = _("a value to look people up by is missing")
             return [Problem(Code.MISSING_VALUE, message, (self.lookup_field,))]
         return []
@@ -239,12 +239,12 @@ class _Batch:
         """Lock the values of look-up and unique fields, in one order in all transactions."""
         names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
         numbers = {
-            locks.number_of(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
+            locks.lock_number(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
             for values in parsed.values()
             for name in names
             if values.get(name) is not None
         }
-        locks.take([locks.key(locks.Space.LOOKUP, number) for number in numbers])
+        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.LOOKUP, number) for number in numbers])
 
     def _targets(self, parsed: Mapping[int, dict[str, Any]]) -> list[_Target]:
         """Match each row to a person; rows for the same person are combined, in order, into one target."""
@@ -259,8 +259,10 @@ class _Batch:
                 continue
             key = self._target_key(index, ids, values)
             if key not in targets:
-                targets[key] = _Target(people[ids[0]] if ids and self.action is not Action.DUPLICATE else Person())
-            elif self.action is Action.CREATE:
+                targets[key] = _Target(
+                    people[ids[0]] if ids and self.action is not UpsertAction.DUPLICATE else Person()
+                )
+            elif self.action is UpsertAction.CREATE:
                 self._refuse(index, Problem(Code.PERSON_EXISTS, _("this person exists already")))
                 continue
             targets[key].values.update(values)
@@ -268,21 +270,21 @@ class _Batch:
         return list(targets.values())
 
     def _target_key(self, index: int, ids: list[int], values: Mapping[str, Any]) -> Any:
-        if self.action is Action.DUPLICATE:
+        if self.action is UpsertAction.DUPLICATE:
             return ("row", index)
         if ids:
             return ids[0]
         return ("new", datatype_keys.key_of(values[self.lookup_field]))
 
     def _matches(self, parsed: Mapping[int, Mapping[str, Any]]) -> dict[int, list[int]]:
-        if self.action is Action.DUPLICATE:
+        if self.action is UpsertAction.DUPLICATE:
             return {}
         if self.lookup_field == "id":
             ids_by_row = {index: int(self.rows[index]["id"]) for index in parsed}
-            live_ids = people_lookup.by_id(ids_by_row.values(), follow_merges=False)
+            live_ids = people_lookup.person_ids_by_id(ids_by_row.values(), follow_merges=False)
             return {index: [pk] for index, pk in ids_by_row.items() if pk in live_ids}
         keys = {index: datatype_keys.key_of(values[self.lookup_field]) for index, values in parsed.items()}
-        by_key = people_lookup.by_field(self.lookup_field, keys.values())
+        by_key = people_lookup.person_ids_by_field(self.lookup_field, keys.values())
         return {index: by_key[key] for index, key in keys.items() if key in by_key}
 
     def _load(self, ids: set[int]) -> dict[int, Person]:
@@ -294,9 +296,9 @@ class _Batch:
             message = _("%(count)s people match; none of them was changed") % {"count": len(ids)}
             return Problem(Code.AMBIGUOUS_PERSON, message, (self.lookup_field,))
         exists = bool(ids) and ids[0] in people
-        if self.action is Action.CREATE and exists:
+        if self.action is UpsertAction.CREATE and exists:
             return Problem(Code.PERSON_EXISTS, _("this person exists already"), (self.lookup_field,))
-        if not exists and (self.action is Action.UPDATE or self.lookup_field == "id"):
+        if not exists and (self.action is UpsertAction.UPDATE or self.lookup_field == "id"):
             return Problem(Code.UNKNOWN_PERSON, _("there is no such person"), (self.lookup_field,))
         return None
 
@@ -332,13 +334,13 @@ class _Batch:
         existing = [target for target in targets if not target.is_new]
         for target in new:
             for name, value in target.values.items():
-                person_sql.set_value(target.person, self.fields[name], value)
+                person_sql.set_person_value(target.person, self.fields[name], value)
         Person.objects.bulk_create([target.person for target in new], batch_size=1000)
         changes = [
             events.FieldChange(target.person.pk, name, old, value, self.fields[name].is_score)
             for target in existing
             for name, value in target.values.items()
-            if (old := value_of(target.person, self.fields[name])) != value
+            if (old := person_value(target.person, self.fields[name])) != value
         ]
         _update(targets, changes, self.fields)
         self._keep_keys(targets)
@@ -350,7 +352,9 @@ class _Batch:
         for target in targets:
             for index in target.rows:
                 is_created = id(target) in created and index == target.rows[0]
-                self.outcomes[index] = Outcome(Status.CREATED if is_created else Status.UPDATED, target.person.pk)
+                self.outcomes[index] = UpsertOutcome(
+                    UpsertStatus.CREATED if is_created else UpsertStatus.UPDATED, target.person.pk
+                )
 
     def _keep_keys(self, targets: list[_Target]) -> None:
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
@@ -373,12 +377,12 @@ class _Batch:
         created = [
             target.person.pk
             for target in targets
-            if self.outcomes[target.rows[0]].status is Status.CREATED  # type: ignore[union-attr]
+            if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
         ]
         if created:
-            events.announce(events.Created(created), self.source)
+            events.publish_event(events.PeopleCreated(created), self.source)
         if changes:
-            events.announce(events.Changed(changes), self.source)
+            events.publish_event(events.PeopleChanged(changes), self.source)
 
 
 def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
@@ -388,8 +392,8 @@ def _update(targets: list[_Target], changes: list[events.FieldChange], fields: M
     for target in targets:
         if target.person.pk in changed:
             for name, value in target.values.items():
-                person_sql.set_value(target.person, fields[name], value)
+                person_sql.set_person_value(target.person, fields[name], value)
             people.append(target.person)
     if not people:
         return
-    person_sql.update(people, sorted({change.field for change in changes if fields[change.field].is_standard}))
+    person_sql.update_people(people, sorted({change.field for change in changes if fields[change.field].is_standard}))

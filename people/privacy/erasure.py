@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from people.core import personal_data
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.models import Person
-from people.persons.deletion import State, lock_for_removal, merged_into, note_removal, valid_ids
+from people.persons.deletion import State, lock_people, merged_family, record_removal, valid_ids
 from people.privacy import search as privacy_search
 
 
@@ -32,41 +32,43 @@ class ErasePreview:
 
 def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
     """Preview of `erase`. Raises `RejectedError` for the same input."""
-    require(by, "people.erase_person")
+    require_permission(by, "people.erase_person")
     people = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
     _refuse_unless_erasable(person_ids, people)
-    family = merged_into(list(people))
+    family = merged_family(list(people))
     emails = [email for email in Person.objects.filter(pk__in=family).values_list("email", flat=True) if email]
     return ErasePreview(
         family,
-        [(str(table.label), count) for table in personal_data.tables() if (count := table.count(family))],
+        [(str(table.label), count) for table in personal_data.registered_tables() if (count := table.count(family))],
         Person.objects.live().with_email(emails).exclude(pk__in=family).count() if emails else 0,
     )
 
 
 @transaction.atomic
-def erase(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.Identity:
+def erase_people(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.PeopleIdentity:
     """Delete all data of the people, and of those merged into them, in all tables and files, for good.
 
     Only a row with the id stays for each, so that the id is never reused. Returns the identity for
     `people.privacy.search`, which proves that nothing is left. Raises `RejectedError` (`unknown_person`,
     `person_merged`), in which case no person is erased, `NotAllowedError`, and ValueError over 10,000 ids.
     """
-    require(by, "people.erase_person")
-    people = lock_for_removal(person_ids)
+    require_permission(by, "people.erase_person")
+    people = lock_people(person_ids)
     _refuse_unless_erasable(person_ids, people)
-    family = merged_into(list(people))
-    identity = privacy_search.identity(family)
+    family = merged_family(list(people))
+    identity = privacy_search.people_identity(family)
     erasing = personal_data.Erasing(family, identity.texts, source)
-    for table in reversed(personal_data.tables()):  # people last: functions registered later may look them up
+    for table in reversed(
+        personal_data.registered_tables()
+    ):  # people last: functions registered later may look them up
         table.erase(erasing)
-    for files in personal_data.files():
+    for files in personal_data.registered_files():
         files.erase(erasing)
-    note_removal(by, sorted(people), "erased", "people_erased")
+    record_removal(by, sorted(people), "erased", "people_erased")
     return identity
 
 
-def make_nameless(erasing: personal_data.Erasing) -> None:
+def clear_person_rows(erasing: personal_data.Erasing) -> None:
     """Clear everything in the rows of the people except their ids."""
     values: dict[str, Any] = dict.fromkeys(name for name in STANDARD if name not in READ_ONLY)
     Person.objects.filter(pk__in=erasing.person_ids).update(

@@ -7,7 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
-from people.core.personal_data import IdArray, PersonalData, RowsOf
+from people.core.personal_data import IdArray, PersonalData, PersonRows
 from people.core.source import Channel
 from people.fields import catalog
 from people.lists import memberships
@@ -16,48 +16,48 @@ from people.notes import notebook
 from people.privacy import erasure
 
 
-def register() -> None:
+def register_personal_data() -> None:
     """Register the tables; called when the app starts."""
-    personal_data.register(
+    personal_data.register_personal_tables(
         PersonalData(
             "person",
             ("id", "merged_into_id"),
             _("people with their fields"),
             # a merge itself changes the winner; the losers keep their values for the undo
-            erase=erasure.make_nameless,
+            erase=erasure.clear_person_rows,
             export=_export_people,
             count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
             keeps_ids=("id",),
             touched=_changed_since,
         ),
         # released and claimed by a merge; the values are the person's fields
-        RowsOf("person_key", ("person_id",), _("values of unique fields"), touched=personal_data.nobody),
-        RowsOf(
+        PersonRows("person_key", ("person_id",), _("values of unique fields"), touched=personal_data.no_touched_people),
+        PersonRows(
             "static_list_member",
             ("person_id",),
             _("places on static lists"),
-            merge=memberships.merge,
-            undo=memberships.unmerge,
+            merge=memberships.merge_memberships,
+            undo=memberships.unmerge_memberships,
             export=_export_memberships,
             touched=personal_data.touched_by_rows(
                 "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
             ),
         ),
-        RowsOf(
+        PersonRows(
             "person_note",
             ("person_id",),
             _("notes of colleagues"),
-            merge=notebook.merge,
-            undo=notebook.unmerge,
-            export=notebook.export,
+            merge=notebook.merge_notes,
+            undo=notebook.unmerge_notes,
+            export=notebook.export_notes,
         ),
         # only live people are merged
-        RowsOf(
+        PersonRows(
             "person_deletion",
             ("person_id",),
             _("notes for restoring"),
             export=_export_deletions,
-            touched=personal_data.nobody,
+            touched=personal_data.no_touched_people,
         ),
         # a loser's own merges stay, and can be undone once the loser is live again
         PersonalData(
@@ -71,7 +71,7 @@ def register() -> None:
         ),
         # people who are no longer live are skipped later
         IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
-        RowsOf(
+        PersonRows(
             "different_people",
             ("person_id", "other_id"),
             _("notes that people are not the same"),
@@ -82,19 +82,19 @@ def register() -> None:
     )
 
 
-def _changed_since(person_ids: Sequence[int], arrival: personal_data.Arrival) -> set[int]:
+def _changed_since(person_ids: Sequence[int], arrival: personal_data.ImportArrival) -> set[int]:
     """The people changed after the import."""
     changed = Person.objects.filter(pk__in=person_ids, updated_at__gt=arrival.ended_at)
     return set(changed.values_list("pk", flat=True))
 
 
-def _merged_before(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
+def _merged_before(person_ids: Sequence[int], _arrival: personal_data.ImportArrival) -> set[int]:
     merges = PersonMerge.objects.of_people(person_ids).values_list("winner_id", "loser_ids")
     merged_ids = {pk for winner_id, loser_ids in merges for pk in (winner_id, *loser_ids)}
     return merged_ids.intersection(person_ids)
 
 
-def _marked_different(person_ids: Sequence[int], _arrival: personal_data.Arrival) -> set[int]:
+def _marked_different(person_ids: Sequence[int], _arrival: personal_data.ImportArrival) -> set[int]:
     """The people on either side of a pair."""
     pairs = DifferentPeople.objects.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
     paired_ids = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
@@ -102,9 +102,9 @@ def _marked_different(person_ids: Sequence[int], _arrival: personal_data.Arrival
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    catalogue = catalog.catalogue()
+    catalogue = catalog.field_catalogue()
     for person in Person.objects.filter(pk__in=person_ids).order_by("pk"):
-        values = {name: catalog.value_of(person, info) for name, info in catalogue.items()}
+        values = {name: catalog.person_value(person, info) for name, info in catalogue.items()}
         present = {name: value for name, value in values.items() if value is not None}
         yield {"id": person.pk, "state": person.state, "merged_into": person.merged_into_id, **present}
 

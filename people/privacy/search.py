@@ -21,7 +21,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class PeopleIdentity:
     """Identifiers of people: ids, and texts in lower case that identify no other person."""
 
     person_ids: Sequence[int]
@@ -29,33 +29,33 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class PersonTrace:
     """One finding: the column or file, and the number of rows."""
 
     place: str
     rows: int
 
 
-def identity(person_ids: Sequence[int]) -> Identity:
+def people_identity(person_ids: Sequence[int]) -> PeopleIdentity:
     """The identifiers of these people; must be read before erasing them.
 
     Texts are e-mail addresses, phone numbers, full names, values of unique fields and the `texts` of registered
     tables, except those that another person has, too.
     """
     texts: set[str] = set()
-    unique = {name: info for name, info in catalog.catalogue().items() if info.is_unique or name in IDENTIFYING}
+    unique = {name: info for name, info in catalog.field_catalogue().items() if info.is_unique or name in IDENTIFYING}
     for person in Person.objects.filter(pk__in=person_ids):
-        values = [catalog.value_of(person, info) for info in unique.values()]
+        values = [catalog.person_value(person, info) for info in unique.values()]
         texts.update(canonical_text(value) for value in values if value is not None)
         if person.first_name and person.last_name:
             texts.add(f"{person.first_name} {person.last_name}")
-    for table in personal_data.tables():
+    for table in personal_data.registered_tables():
         texts.update(table.texts(person_ids))
     keys = {key for text in texts if len(key := datatype_keys.key_of(text)) >= SHORTEST}
-    return Identity(list(person_ids), sorted(keys - _shared(keys, person_ids)))
+    return PeopleIdentity(list(person_ids), sorted(keys - _shared(keys, person_ids)))
 
 
-def find(identifiers: Identity) -> list[Trace]:
+def find_traces(identifiers: PeopleIdentity) -> list[PersonTrace]:
     """All traces of these people; empty after an erase. Reads every table: minutes on a big log.
 
     Ids are searched in the columns registered for them, except those in `keeps_ids`, and under "person_id" and
@@ -93,9 +93,9 @@ def _columns() -> dict[str, dict[str, str]]:
     return types_by_table
 
 
-def _id_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
+def _id_traces(identifiers: PeopleIdentity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[PersonTrace]:
     conditions = {"integer": "{} = any(%(ids)s)", "bigint": "{} = any(%(ids)s)", "integer[]": "{} && %(ids)s::int[]"}
-    for owned in personal_data.tables():
+    for owned in personal_data.registered_tables():
         id_conditions = {
             column: conditions[columns[owned.table][column]].format(f'"{column}"')
             for column in owned.columns
@@ -103,7 +103,7 @@ def _id_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) 
         }
         yield from _column_traces(owned.table, id_conditions, identifiers)
         if not id_conditions and (rows := owned.count(identifiers.person_ids)):
-            yield Trace(owned.table, rows)
+            yield PersonTrace(owned.table, rows)
     path = "$.** ? (@.person_id == $ids[*] || @.person_ids[*] == $ids[*])"
     for table, types in columns.items():
         in_json = {
@@ -114,7 +114,7 @@ def _id_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) 
         yield from _column_traces(table, in_json, identifiers)
 
 
-def _text_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[Trace]:
+def _text_traces(identifiers: PeopleIdentity, columns: Mapping[str, Mapping[str, str]]) -> Iterator[PersonTrace]:
     as_text = "exists (select from unnest(%(texts)s::text[]) t where strpos(lower({}::text), t) > 0)"
     as_bytes = "exists (select from unnest(%(texts)s::text[]) t where position(convert_to(t, 'UTF8') in {}) > 0)"
     conditions = dict.fromkeys(("text", "character varying", "json", "jsonb", "text[]", "character varying[]"), as_text)
@@ -128,7 +128,7 @@ def _text_traces(identifiers: Identity, columns: Mapping[str, Mapping[str, str]]
         yield from _column_traces(table, searched, identifiers)
 
 
-def _column_traces(table: str, conditions: Mapping[str, str], identifiers: Identity) -> Iterator[Trace]:
+def _column_traces(table: str, conditions: Mapping[str, str], identifiers: PeopleIdentity) -> Iterator[PersonTrace]:
     """Count the rows that fulfil the condition of each column; one statement."""
     if not conditions:
         return
@@ -140,7 +140,9 @@ def _column_traces(table: str, conditions: Mapping[str, str], identifiers: Ident
         )
         counts_by_column = cursor.fetchone()
     yield from (
-        Trace(f"{table}.{column}", rows) for column, rows in zip(conditions, counts_by_column, strict=True) if rows
+        PersonTrace(f"{table}.{column}", rows)
+        for column, rows in zip(conditions, counts_by_column, strict=True)
+        if rows
     )
 
 
@@ -150,12 +152,12 @@ def _escaped_forms(texts: Sequence[str]) -> list[str]:
     return sorted(escaped | set(texts))
 
 
-def _file_traces(identifiers: Identity) -> Iterator[Trace]:
+def _file_traces(identifiers: PeopleIdentity) -> Iterator[PersonTrace]:
     needles = [text.encode() for text in _escaped_forms(identifiers.texts)]
-    for kind in personal_data.files():
+    for kind in personal_data.registered_files():
         for path in kind.paths():
             if needles and _contains_any(path, needles):
-                yield Trace(str(path), 1)
+                yield PersonTrace(str(path), 1)
 
 
 def _contains_any(path: Path, needles: Sequence[bytes]) -> bool:

@@ -32,7 +32,7 @@ from django.utils.translation import gettext as _
 from people.core import words
 from people.core.codes import Code
 from people.core.db import value_sql
-from people.core.errors import Problem, show
+from people.core.errors import Problem, quoted_value
 from people.datatypes import json_schema
 from people.datatypes.canonical import text_key
 from people.datatypes.parsing import BadValueError, is_blank
@@ -43,7 +43,7 @@ NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
 
 
 @dataclass(frozen=True, slots=True)
-class Operator:
+class FilterOperator:
     """A comparison: the suffix of the parameter's name, and the condition on the left side and canonical values."""
 
     suffix: str
@@ -55,27 +55,27 @@ class Operator:
         return f"{field}__{self.suffix}" if self.suffix else field
 
 
-_IS = Operator("", Exact)
-_IS_NOT = Operator("not", lambda left, value: Q(IsNull(left, True)) | ~Q(Exact(left, value)))
-_IN = Operator("in", In, is_list=True)
-_IS_EMPTY = Operator("isempty", IsNull, is_flag=True)
+_IS = FilterOperator("", Exact)
+_IS_NOT = FilterOperator("not", lambda left, value: Q(IsNull(left, True)) | ~Q(Exact(left, value)))
+_IN = FilterOperator("in", In, is_list=True)
+_IS_EMPTY = FilterOperator("isempty", IsNull, is_flag=True)
 _ORDER = (
-    Operator("gt", GreaterThan),
-    Operator("gte", GreaterThanOrEqual),
-    Operator("lt", LessThan),
-    Operator("lte", LessThanOrEqual),
+    FilterOperator("gt", GreaterThan),
+    FilterOperator("gte", GreaterThanOrEqual),
+    FilterOperator("lt", LessThan),
+    FilterOperator("lte", LessThanOrEqual),
 )
 _TEXT = (
     _IS,
     _IS_NOT,
     _IN,
-    Operator("startswith", StartsWith),
-    Operator("endswith", EndsWith),
-    Operator("contains", Contains),
+    FilterOperator("startswith", StartsWith),
+    FilterOperator("endswith", EndsWith),
+    FilterOperator("contains", Contains),
 )
 
 
-def _operators(data_type: DataType) -> tuple[Operator, ...]:
+def _operators(data_type: DataType) -> tuple[FilterOperator, ...]:
     if data_type.is_number:
         return (_IS, _IS_NOT, _IN, *_ORDER)
     if data_type.is_moment:
@@ -91,7 +91,7 @@ _OUTPUT: Mapping[str, type[models.Field]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FilterColumn:
     """The left side of a filter: a column by its name, or an expression whose text is cast to `data_type`."""
 
     data_type: str
@@ -99,34 +99,34 @@ class Column:
     is_nullable: bool = True
     operators: Sequence[str] | None = None  # suffixes, a selection of those of the data type
 
-    def allowed_operators(self) -> tuple[Operator, ...]:
+    def allowed_operators(self) -> tuple[FilterOperator, ...]:
         operators = (*_operators(BY_NAME[self.data_type]), *((_IS_EMPTY,) if self.is_nullable else ()))
         return tuple(operator for operator in operators if self.operators is None or operator.suffix in self.operators)
 
     def left(self, name: str) -> Any:
         column = F(self.source or name) if isinstance(self.source, str) else self.source
-        return Lower(column) if is_text(self.data_type) else column
+        return Lower(column) if is_text_type(self.data_type) else column
 
 
 NUMBER_KEY = ("", "in", "gt", "gte", "lt", "lte")
 
 
-def is_text(data_type: str) -> bool:
+def is_text_type(data_type: str) -> bool:
     return BY_NAME[data_type].operators is TEXT_OPERATORS
 
 
-def cast(data_type: str, text: Any) -> Func:
+def cast_expression(data_type: str, text: Any) -> Func:
     """The expression that casts the expression `text` to `data_type`, for comparisons."""
     is_number = BY_NAME[data_type].is_number
     output = models.DecimalField() if is_number else _OUTPUT.get(data_type, models.TextField)()
-    return Func(text, template=value_sql.cast(data_type, "%(expressions)s"), output_field=output)
+    return Func(text, template=value_sql.cast_sql(data_type, "%(expressions)s"), output_field=output)
 
 
-def _read_as(data_type: str, operator: Operator) -> str:
+def _read_as(data_type: str, operator: FilterOperator) -> str:
     """The data type of a filter's value, wider than the column's: a part of an address, any number for an amount."""
     if operator.is_flag:
         return "boolean"
-    if is_text(data_type):
+    if is_text_type(data_type):
         return "string"
     return "float" if data_type == "currency" else data_type
 
@@ -134,7 +134,7 @@ def _read_as(data_type: str, operator: Operator) -> str:
 class ValueField(forms.Field):
     """A value of a data type, or a list of values with commas."""
 
-    def __init__(self, *, data_type: str, operator: Operator, **options: Any) -> None:
+    def __init__(self, *, data_type: str, operator: FilterOperator, **options: Any) -> None:
         super().__init__(**options)
         self.data_type = BY_NAME[data_type]
         self.operator = operator
@@ -156,7 +156,7 @@ class ValueField(forms.Field):
             value = self.data_type.parse(raw, UTC)
         except BadValueError as error:
             message = _("expected %(expected)s, got '%(got)s'")
-            parameters = {"expected": str(error.expected), "got": show(raw)}
+            parameters = {"expected": str(error.expected), "got": quoted_value(raw)}
             raise forms.ValidationError(message, error.code, parameters) from None
         if isinstance(value, float):
             return Decimal(repr(value))
@@ -173,13 +173,13 @@ class TypedFilter(django_filters.Filter):
 
     field_class = ValueField
 
-    def __init__(self, left: Any, data_type: str, operator: Operator, description: str = "") -> None:
+    def __init__(self, left: Any, data_type: str, operator: FilterOperator, description: str = "") -> None:
         data_type = _read_as(data_type, operator)
         super().__init__(label=operator.suffix or "is", data_type=data_type, operator=operator)
         self.left = left
         self.operator = operator
         self.description = description
-        schema = json_schema.of(data_type)
+        schema = json_schema.data_type_schema(data_type)
         if data_type == "string":
             schema = {**schema, "minLength": 1, "pattern": _PART if operator.is_list else _NOT_BLANK}
         if operator.is_list:
@@ -203,7 +203,7 @@ class WordsField(forms.Field):
         chosen = value.split(",")
         for word in chosen:
             if word not in self.words:
-                parameters = {"expected": ", ".join(self.words), "got": show(word)}
+                parameters = {"expected": ", ".join(self.words), "got": quoted_value(word)}
                 raise forms.ValidationError(_("expected %(expected)s, got '%(got)s'"), Code.WRONG_TYPE, parameters)
         return chosen
 
@@ -233,33 +233,33 @@ class SearchFilter(TypedFilter):
 
     def __init__(self, *columns: Any, find: Callable[[Any, str], Any] | None = None) -> None:
         super().__init__(None, "string", _IS, "Every word begins a word of this, case and accents aside.")
-        self.find = find or (lambda rows, text: words.search(rows, text, *columns))
+        self.find = find or (lambda rows, text: words.filter_by_words(rows, text, *columns))
 
     def filter(self, queryset: Any, value: Any) -> Any:
         return queryset if value is None else self.find(queryset, value)
 
 
-def typed_filters(name: str, left: Any, column: Column) -> dict[str, TypedFilter]:
+def column_filters(name: str, left: Any, column: FilterColumn) -> dict[str, TypedFilter]:
     return {
         operator.name(name): TypedFilter(left, column.data_type, operator) for operator in column.allowed_operators()
     }
 
 
-class Filters(django_filters.FilterSet):
+class StrictFilterSet(django_filters.FilterSet):
     """The filters of a list: those of the table `typed`, declared ones, and `dynamic` ones.
 
     `unfiltered` maps the model's fields without a filter to the reason.
     """
 
     base_filters: dict[str, django_filters.Filter]  # of the class: all; of an instance: those of the request
-    typed: ClassVar[Mapping[str, Column]] = {}
+    typed: ClassVar[Mapping[str, FilterColumn]] = {}
     unfiltered: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def get_filters(cls) -> dict[str, django_filters.Filter]:
         filters: dict[str, django_filters.Filter] = super().get_filters()
         for name, column in cls.typed.items():
-            filters.update(typed_filters(name, column.left(name), column))
+            filters.update(column_filters(name, column.left(name), column))
         return filters
 
     def __init__(self, data: Any = None, queryset: Any = None, **options: Any) -> None:

@@ -29,11 +29,11 @@ from people.core.errors import (
     TooLargeError,
     UnprocessableError,
     bad_value,
-    show,
+    quoted_value,
 )
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Channel, Source
-from people.datatypes.exact_json import Repeated
+from people.datatypes.exact_json import RepeatedKeys
 from people.rest.filters import NOT_FILTERS
 
 MAX_BATCH = 1_000
@@ -60,7 +60,7 @@ class StrictBooleanField(serializers.BooleanField):
 
     def to_internal_value(self, data: Any) -> bool:
         if not isinstance(data, bool):
-            self.fail("invalid", input=show(data))
+            self.fail("invalid", input=quoted_value(data))
         return data
 
 
@@ -99,13 +99,13 @@ class StrictSerializer(serializers.Serializer):
     """Members of a body or a reply. Rejects a member that is not declared."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Repeated):
+        if isinstance(data, RepeatedKeys):
             raise ValidationError({"non_field_errors": [_repeated()]})
         if isinstance(data, Mapping):
             writable = [name for name, field in self.fields.items() if not field.read_only]
             unknown = [name for name in data if name not in writable]
             if unknown:
-                raise ValidationError({show(name): [_unknown_member(writable)] for name in unknown[:20]})
+                raise ValidationError({quoted_value(name): [_unknown_member(writable)] for name in unknown[:20]})
         return super().to_internal_value(data)
 
 
@@ -167,7 +167,7 @@ class ResourceViewSet(viewsets.GenericViewSet):
 
     def require(self, right: str) -> None:
         """Raise `NotAllowedError` without the right; for actions whose methods need different rights."""
-        require(self.request.user, right)
+        require_permission(self.request.user, right)
 
     def revision(self, thing: Any) -> str | None:
         """A text that changes with every change of `thing`; None for objects that are not edited."""
@@ -223,7 +223,7 @@ class ResourceViewSet(viewsets.GenericViewSet):
         if self._etag(thing) not in _tags(condition):
             message = _("It has changed since you read it. Read it again; nothing was overwritten.")
             raise PreconditionFailedError(
-                Problem(Code.PRECONDITION_FAILED, message, (), self._etag(thing) or "", show(condition))
+                Problem(Code.PRECONDITION_FAILED, message, (), self._etag(thing) or "", quoted_value(condition))
             )
 
     @contextmanager
@@ -247,10 +247,12 @@ class ResourceViewSet(viewsets.GenericViewSet):
         requested |= {"id"} & set(available)  # a reply always has the id
         for name in sorted(requested - set(available)):
             message = _("there is no field '%(name)s'; there are %(known)s") % {
-                "name": show(name),
+                "name": quoted_value(name),
                 "known": ", ".join(available),
             }
-            raise BadQueryError(Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(available), show(name)))
+            raise BadQueryError(
+                Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(available), quoted_value(name))
+            )
         for name in set(available) - requested:
             del serializer.fields[name]
 
@@ -314,12 +316,12 @@ def _tags(header: str) -> set[str]:
     return {f'"{tag}"' for tag in _ETAG.findall(header)}
 
 
-def name_people(request: Any, person_ids: Iterable[int]) -> None:
+def note_people_in_reply(request: Any, person_ids: Iterable[int]) -> None:
     """Note the people in the reply, so that a reply kept for a repeated request is erased with them."""
     request._request.META[PERSON_IDS] = set(person_ids)
 
 
-def rows_of(body: Any, name: str) -> list[Any]:
+def batch_rows(body: Any, name: str) -> list[Any]:
     """The list under `name` of a batch's body, 1 to 1,000 rows. Raises `UnprocessableError` or `TooLargeError`."""
     rows = body.get(name) if isinstance(body, dict) else None
     if not isinstance(rows, list) or not rows:
@@ -339,17 +341,21 @@ def refuse_unknown_members(body: Any, allowed: Iterable[str]) -> None:
     if not isinstance(body, dict):
         raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("an object"), body))
     problems = [
-        Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(allowed)}, (show(name),))
+        Problem(
+            Code.UNKNOWN_MEMBER,
+            _("Unknown; there are %(known)s.") % {"known": ", ".join(allowed)},
+            (quoted_value(name),),
+        )
         for name in body
         if name not in allowed
     ]
-    if isinstance(body, Repeated):
+    if isinstance(body, RepeatedKeys):
         problems.append(Problem(Code.GIVEN_TWICE, _("A name is given twice.")))
     if problems:
         raise UnprocessableError(*problems[:20])
 
 
-def locked_for_update(thing: Any) -> Any:
+def lock_for_update(thing: Any) -> Any:
     """The current row of `thing`, locked until the transaction ends. Raises `NotFoundError` for a deleted one."""
     row = type(thing).objects.select_for_update().filter(pk=thing.pk).first()
     if row is None:

@@ -22,11 +22,11 @@ def moment(when: datetime | None) -> SafeString | str:
         return "—"
     local = timezone.localtime(when)
     exact = date_format(local, "DATETIME_FORMAT")
-    text = relative(timezone.now() - when) or exact
+    text = relative_age(timezone.now() - when) or exact
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, text)
 
 
-def relative(age: timedelta) -> str:
+def relative_age(age: timedelta) -> str:
     """An age under a week in its largest unit; empty for older and for future moments."""
     seconds = int(age.total_seconds())
     if seconds < 0 or age >= WEEK:

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.core.admin.base import require, show_page, tabs_of
-from people.core.admin.object_actions import Action, menu
+from people.core.admin.base import require_rights, show_page, tabs_of
+from people.core.admin.object_actions import MenuAction, action_menu
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
@@ -25,32 +25,34 @@ TABS = (
 )
 
 
-def find(request: HttpRequest, pk: int) -> SmartList:
-    require(request, "smartlists.view_smartlist")
+def find_smart_list(request: HttpRequest, pk: int) -> SmartList:
+    require_rights(request, "smartlists.view_smartlist")
     return get_object_or_404(SmartList.objects.select_related("current"), pk=pk)
 
 
-def find_typed(request: HttpRequest, pk: int) -> SmartList | None:
+def find_edited_smart_list(request: HttpRequest, pk: int) -> SmartList | None:
     """The list being edited; None when it was deleted meanwhile, so that the typed input can be shown again."""
-    require(request, "smartlists.view_smartlist")
+    require_rights(request, "smartlists.view_smartlist")
     return SmartList.objects.select_related("current").filter(pk=pk).first()
 
 
-def _actions(request: HttpRequest, smart_list: SmartList) -> list[Action]:
+def _actions(request: HttpRequest, smart_list: SmartList) -> list[MenuAction]:
     def address(name: str, right: str) -> str:
         return reverse(f"{NAME}_{name}", args=[smart_list.pk]) if request.user.has_perm(right) else ""
 
-    return menu(
+    return action_menu(
         duplicate=address("copy", "smartlists.add_smartlist"),
         place=address("place", list_editing.CHANGE),
-        export=(Action(_("Export (CSV)"), address("export", "people.export_person")),),
+        export=(MenuAction(_("Export (CSV)"), address("export", "people.export_person")),),
         archive=address("archive", list_editing.CHANGE),
         is_archived=smart_list.is_archived,
         delete=address("remove", "smartlists.delete_smartlist"),
     )
 
 
-def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: str = "", **context: Any) -> HttpResponse:
+def smart_list_page(
+    request: HttpRequest, tab: str, smart_list: SmartList | None, title: str = "", **context: Any
+) -> HttpResponse:
     head = {
         "smart_list": smart_list,
         "tab": tab,
@@ -58,7 +60,9 @@ def page(request: HttpRequest, tab: str, smart_list: SmartList | None, title: st
         "actions": _actions(request, smart_list) if smart_list else (),
         "original": smart_list,
         "evaluation": _current_evaluation(smart_list) if smart_list else None,
-        "health": list_diagnostics.sentences(list_diagnostics.of_list(smart_list)) if smart_list else (),
+        "health": list_diagnostics.problem_messages(list_diagnostics.smart_list_problems(smart_list))
+        if smart_list
+        else (),
         "zone": timezone.get_current_timezone_name(),
     }
     return show_page(request, SmartList, tab, str(smart_list or title), **{**head, **context})

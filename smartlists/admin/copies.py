@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import StaticList
-from smartlists.admin.list_pages import doing
+from smartlists.admin.list_pages import run_list_action
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.models import SmartList
@@ -23,7 +23,7 @@ WAITED_FOR = 10_000  # members; a job copies more, without blocking the page
 
 
 @require_POST
-def put(request: HttpRequest, pk: int) -> HttpResponse:
+def copy_members(request: HttpRequest, pk: int) -> HttpResponse:
     """Add the members to a static list: the one with the typed name, or a new one."""
 
     def keep(smart_list: SmartList) -> str:
@@ -31,22 +31,22 @@ def put(request: HttpRequest, pk: int) -> HttpResponse:
         every = next(
             (int(period) for period, _words in PERIODS if period and period == request.POST.get("every")), None
         )
-        members = stored_evaluations.shown(smart_list, request.user).count or 0
+        members = stored_evaluations.current_or_new_evaluation(smart_list, request.user).count or 0
         static_list = StaticList.objects.filter(name__iexact=name.replace("\0", ""), is_archived=False).first()
-        static_list = static_list or static_lists.create(name, request.user)
+        static_list = static_list or static_lists.create_static_list(name, request.user)
         if every is not None or members > WAITED_FOR:
-            list_copies.plan(smart_list, static_list, request.user, mode=mode, every_minutes=every)
+            list_copies.plan_copy(smart_list, static_list, request.user, mode=mode, every_minutes=every)
             return _("“%(name)s” is being filled; how far it is stands below.") % {"name": static_list.name}
-        copied = list_copies.put_into(
+        copied = list_copies.copy_members_now(
             smart_list, static_list, Source(Channel.ADMIN, request.user.pk), request.user, mode
         )
         return _result_message(copied, static_list.name)
 
-    return doing(request, pk, "members", keep)
+    return run_list_action(request, pk, "members", keep)
 
 
 @require_POST
-def end(request: HttpRequest, pk: int) -> HttpResponse:
+def end_copy(request: HttpRequest, pk: int) -> HttpResponse:
     """End the scheduled copy to a static list."""
 
     def stop(smart_list: SmartList) -> str:
@@ -54,13 +54,13 @@ def end(request: HttpRequest, pk: int) -> HttpResponse:
         number = int(copy_text) if copy_text.isascii() and copy_text.isdigit() and len(copy_text) < 19 else 0
         copy = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
         if copy is not None:
-            list_copies.end(copy, request.user)
+            list_copies.end_copy(copy, request.user)
         return _("It is not filled any more; the people on it stay.")
 
-    return doing(request, pk, "members", stop)
+    return run_list_action(request, pk, "members", stop)
 
 
-def _result_message(copied: list_copies.Copied, name: str) -> str:
+def _result_message(copied: list_copies.CopyResult, name: str) -> str:
     joined = ngettext(
         "%(count)s person joined the static list “%(name)s”.",
         "%(count)s people joined the static list “%(name)s”.",

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
 from people.core import references
-from people.core.admin.base import require, show_page
-from people.core.admin.object_actions import delete_page, duplicate_page, say_undoable
+from people.core.admin.base import require_rights, show_page
+from people.core.admin.object_actions import delete_page, duplicate_page, show_undoable_message
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
-from smartlists.admin.base import NAME, find, page
+from smartlists.admin.base import NAME, find_smart_list, smart_list_page
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation import stored as stored_evaluations
@@ -35,49 +35,55 @@ INTERVALS = (
 )
 
 
-def history(request: HttpRequest, pk: int) -> HttpResponse:
+def history_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The past evaluations: how many people were found, joined and left, and the time each took."""
-    smart_list = find(request, pk)
+    smart_list = find_smart_list(request, pk)
     rows = smart_list.evaluations.defer("members").order_by("-pk")[:HISTORY]
     evaluations = [
         {"row": row, "joined": len(joined), "left": len(left), "milliseconds": round((row.seconds or 0) * 1000)}
         for row in rows
-        for joined, left in [stored_evaluations.changes_of(row)]
+        for joined, left in [stored_evaluations.membership_changes(row)]
     ]
-    return page(request, "history", smart_list, told=evaluations, intervals=INTERVALS)
+    return smart_list_page(request, "history", smart_list, told=evaluations, intervals=INTERVALS)
 
 
-def of_person(request: HttpRequest, person_id: int) -> HttpResponse:
+def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:
     """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
-    require(request, "people.view_person", lists_of_person.VIEW)
+    require_rights(request, "people.view_person", lists_of_person.VIEW)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
-    context: dict[str, Any] = {"person": person, "found": lists_of_person.lists_of(person.pk, request.user)}
+    context: dict[str, Any] = {
+        "person": person,
+        "found": lists_of_person.smart_lists_of_person(person.pk, request.user),
+    }
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)
     title = _("Smart lists of %(person)s") % {"person": person}
     return show_page(request, SmartList, "of_person", title, **context)
 
 
-def text(request: HttpRequest, pk: int) -> HttpResponse:
+def text_form_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The text form of the rules, to read, copy and change."""
-    smart_list = find(request, pk)
-    rules_text, revision, errors = language.render(smart_list.parsed, Catalogue()), smart_list.revision, []
+    smart_list = find_smart_list(request, pk)
+    rules_text, revision, errors = language.render_rules_text(smart_list.parsed, Catalogue()), smart_list.revision, []
     if request.method == "POST":
-        require(request, list_editing.CHANGE)
+        require_rights(request, list_editing.CHANGE)
         rules_text, revision_text = request.POST.get("text", ""), request.POST.get("revision", "")
         revision = (
             int(revision_text) if revision_text.isascii() and revision_text.isdigit() and len(revision_text) < 10 else 0
         )
         try:
-            list_editing.change(
-                smart_list, request.user, value=language.parse(rules_text, Catalogue()), expected_revision=revision
+            list_editing.change_smart_list(
+                smart_list,
+                request.user,
+                value=language.parse_rules_text(rules_text, Catalogue()),
+                expected_revision=revision,
             )
         except RejectedError as refusal:
             errors = [str(problem.message) for problem in refusal.problems]
         else:
             messages.success(request, _("Saved."))
             return redirect(f"{NAME}_text", pk)
-    return page(
+    return smart_list_page(
         request,
         "text",
         smart_list,
@@ -90,14 +96,17 @@ def text(request: HttpRequest, pk: int) -> HttpResponse:
 
 def used_by_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The uses, the folder and the owner of the list."""
-    smart_list = find(request, pk)
-    return page(request, "used_by", smart_list, uses=references.users_of(smart_list))
+    smart_list = find_smart_list(request, pk)
+    return smart_list_page(request, "used_by", smart_list, uses=references.uses_of(smart_list))
 
 
 @require_POST
-def refresh(request: HttpRequest, pk: int) -> HttpResponse:
-    return doing(
-        request, pk, "members", lambda smart_list: _count_message(stored_evaluations.evaluate(smart_list, request.user))
+def refresh_smart_list(request: HttpRequest, pk: int) -> HttpResponse:
+    return run_list_action(
+        request,
+        pk,
+        "members",
+        lambda smart_list: _count_message(stored_evaluations.evaluate_list(smart_list, request.user)),
     )
 
 
@@ -106,36 +115,40 @@ def _count_message(stored: StoredEvaluation) -> str:
     return message % {"count": stored.count}
 
 
-def copy(request: HttpRequest, pk: int) -> HttpResponse:
-    smart_list = find(request, pk)
-    require(request, "smartlists.add_smartlist")
-    return duplicate_page(request, smart_list, lambda name: list_editing.copy(smart_list, name, request.user))
+def duplicate_smart_list_page(request: HttpRequest, pk: int) -> HttpResponse:
+    smart_list = find_smart_list(request, pk)
+    require_rights(request, "smartlists.add_smartlist")
+    return duplicate_page(
+        request, smart_list, lambda name: list_editing.duplicate_smart_list(smart_list, name, request.user)
+    )
 
 
 @require_POST
-def archive(request: HttpRequest, pk: int) -> HttpResponse:
+def toggle_archived(request: HttpRequest, pk: int) -> HttpResponse:
     """Archive or unarchive the list; the message has a button that undoes it."""
-    smart_list = find(request, pk)
+    smart_list = find_smart_list(request, pk)
     try:
         if smart_list.is_archived:
-            list_editing.unarchive(smart_list, request.user)
+            list_editing.unarchive_smart_list(smart_list, request.user)
             message = _("Taken out of the archive.")
         else:
-            list_editing.archive(smart_list, request.user)
+            list_editing.archive_smart_list(smart_list, request.user)
             message = _("Archived.")
     except RejectedError as refusal:
         messages.error(request, str(refusal))
     else:
-        say_undoable(request, message, reverse(f"{NAME}_archive", args=[pk]))
+        show_undoable_message(request, message, reverse(f"{NAME}_archive", args=[pk]))
     return redirect(f"{NAME}_change", pk)
 
 
-def place(request: HttpRequest, pk: int) -> HttpResponse:
+def folder_and_owner_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Set the folder and the owner of the list."""
-    smart_list = find(request, pk)
-    require(request, list_editing.CHANGE)
+    smart_list = find_smart_list(request, pk)
+    require_rights(request, list_editing.CHANGE)
     form = PlaceForm(request.POST or None, smart_list)
-    if request.method == "POST" and form.place(request.user, partial(list_editing.arrange, smart_list, request.user)):
+    if request.method == "POST" and form.place(
+        request.user, partial(list_editing.set_folder_and_owner, smart_list, request.user)
+    ):
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_used_by", pk)
     title, back = _("Folder and owner: %(name)s") % {"name": smart_list}, reverse(f"{NAME}_used_by", args=[pk])
@@ -143,7 +156,7 @@ def place(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def schedule(request: HttpRequest, pk: int) -> HttpResponse:
+def schedule_smart_list(request: HttpRequest, pk: int) -> HttpResponse:
     """Set or end the schedule of the list's evaluations."""
 
     def plan(smart_list: SmartList) -> str:
@@ -151,28 +164,28 @@ def schedule(request: HttpRequest, pk: int) -> HttpResponse:
         minutes = (
             int(minutes_text) if minutes_text.isascii() and minutes_text.isdigit() and len(minutes_text) < 9 else None
         )
-        list_editing.schedule(smart_list, minutes or None, request.user)
+        list_editing.schedule_evaluations(smart_list, minutes or None, request.user)
         return str(_("Saved."))
 
-    return doing(request, pk, "history", plan)
+    return run_list_action(request, pk, "history", plan)
 
 
-def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    smart_list = find(request, pk)
-    require(request, "smartlists.delete_smartlist")
+def delete_smart_list_page(request: HttpRequest, pk: int) -> HttpResponse:
+    smart_list = find_smart_list(request, pk)
+    require_rights(request, "smartlists.delete_smartlist")
     return delete_page(
         request,
         smart_list,
-        lambda: list_editing.delete(smart_list, request.user),
+        lambda: list_editing.delete_smart_list(smart_list, request.user),
         consequence=_("The list is deleted for good, with its history. Its people stay."),
         button=_("Delete list"),
-        uses=references.users_of(smart_list),
+        uses=references.uses_of(smart_list),
     )
 
 
-def doing(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
+def run_list_action(request: HttpRequest, pk: int, tab: str, work: Any) -> HttpResponse:
     """Run `work` on the list, show its result or problem as a message and redirect to the page of `tab`."""
-    smart_list = find(request, pk)
+    smart_list = find_smart_list(request, pk)
     try:
         messages.success(request, work(smart_list))
     except RejectedError as refusal:

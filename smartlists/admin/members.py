@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
-from people.admin.forms import shown
-from people.core.admin.base import require
+from people.admin.forms import localized_value
+from people.core.admin.base import require_rights
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
 from people.fields import catalog
@@ -24,7 +24,7 @@ from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
 from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
-from smartlists.admin.base import NAME, find, page
+from smartlists.admin.base import NAME, find_smart_list, smart_list_page
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import member_order
@@ -36,7 +36,7 @@ STANDARD = ("email", "company", "country")  # the default columns
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class ColumnHeading:
     """A column heading: its sort link (empty: this list cannot be sorted by it), and the present sort order."""
 
     label: str
@@ -45,13 +45,13 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MembersRequest:
     """The parameters of a request, restricted to existing columns and orders."""
 
     columns: Sequence[FieldInfo]
     order: str
     query: str
-    place: member_order.Place
+    place: member_order.PagePosition
     view: int | None
 
     @classmethod
@@ -63,7 +63,7 @@ class Asked:
             [fields[name] for name in dict.fromkeys(names) if name in fields][: member_views.MOST_COLUMNS],
             order if order == "-" or order.removeprefix("-") in fields else "",
             query.get("q", "").strip(),
-            member_order.Place.of(query.get("after", ""), query.get("before", "")),
+            member_order.PagePosition.of(query.get("after", ""), query.get("before", "")),
             view.pk if view else None,
         )
 
@@ -75,28 +75,31 @@ class Asked:
         return f"?{query.urlencode()}"
 
 
-def members(request: HttpRequest, pk: int) -> HttpResponse:
+def members_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The members of the list as of its current evaluation."""
-    smart_list = find(request, pk)
-    require(request, "people.view_person")
-    fields, views = catalog.catalogue(), member_views.of_user(request.user)
-    parameters = Asked.of(request.GET, fields, views)
+    smart_list = find_smart_list(request, pk)
+    require_rights(request, "people.view_person")
+    fields, views = catalog.field_catalogue(), member_views.member_views_of_user(request.user)
+    parameters = MembersRequest.of(request.GET, fields, views)
     try:
-        current = stored_evaluations.shown(smart_list, request.user)
+        current = stored_evaluations.current_or_new_evaluation(smart_list, request.user)
     except RejectedError as refusal:
-        return page(request, "members", smart_list, asked=parameters, problem=str(refusal))
+        return smart_list_page(request, "members", smart_list, asked=parameters, problem=str(refusal))
     smart_list.current = current
     person_ids = current.person_ids
     member_page = _members_page(person_ids, parameters, fields)
     people = Person.objects.live().in_bulk(member_page.ids)
     rows = [
-        (people[person_id], [shown(catalog.value_of(people[person_id], column)) for column in parameters.columns])
+        (
+            people[person_id],
+            [localized_value(catalog.person_value(people[person_id], column)) for column in parameters.columns],
+        )
         for person_id in member_page.ids
         if person_id in people
     ]
     is_past_end = parameters.place.person_id is not None and not member_page.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
-    return page(
+    return smart_list_page(
         request,
         "members",
         smart_list,
@@ -133,56 +136,60 @@ def _every(minutes: int) -> str:
     return ngettext("every %(count)s minute", "every %(count)s minutes", minutes) % {"count": minutes}
 
 
-def _members_page(person_ids: Any, parameters: Asked, fields: Mapping[str, FieldInfo]) -> member_order.Found:
+def _members_page(
+    person_ids: Any, parameters: MembersRequest, fields: Mapping[str, FieldInfo]
+) -> member_order.MemberPage:
     if parameters.query:
-        return member_order.search(person_ids, parameters.query, PAGE)
+        return member_order.search_members(person_ids, parameters.query, PAGE)
     member_page = _page_at(person_ids, parameters, fields, parameters.place)
     if (
         parameters.place.is_before and not member_page.preceding and len(member_page.ids) < PAGE
     ):  # before the start: show the first page
-        return _page_at(person_ids, parameters, fields, member_order.Place())
+        return _page_at(person_ids, parameters, fields, member_order.PagePosition())
     return member_page
 
 
 def _page_at(
-    person_ids: Any, parameters: Asked, fields: Mapping[str, FieldInfo], place: member_order.Place
-) -> member_order.Found:
+    person_ids: Any, parameters: MembersRequest, fields: Mapping[str, FieldInfo], place: member_order.PagePosition
+) -> member_order.MemberPage:
     descending, field = parameters.order.startswith("-"), fields.get(parameters.order.removeprefix("-"))
-    if field is None or not member_order.is_sortable(field, len(person_ids)):
-        return member_order.by_arrival(person_ids, PAGE, place, descending=descending and field is None)
-    return member_order.by_field(person_ids, field, PAGE, place, descending=descending)
+    if field is None or not member_order.is_sortable_field(field, len(person_ids)):
+        return member_order.page_by_arrival(person_ids, PAGE, place, descending=descending and field is None)
+    return member_order.page_by_field(person_ids, field, PAGE, place, descending=descending)
 
 
-def _heading(column: FieldInfo, parameters: Asked, size: int) -> Heading:
-    if parameters.query or not member_order.is_sortable(column, size):
-        return Heading(column.shown_label)
+def _heading(column: FieldInfo, parameters: MembersRequest, size: int) -> ColumnHeading:
+    if parameters.query or not member_order.is_sortable_field(column, size):
+        return ColumnHeading(column.shown_label)
     is_sorted_by, descending = parameters.order.removeprefix("-") == column.api_name, parameters.order.startswith("-")
     reversed_order = f"-{column.api_name}" if is_sorted_by and not descending else column.api_name
     direction = ("descending" if descending else "ascending") if is_sorted_by else ""
-    return Heading(column.shown_label, parameters.address(sort=reversed_order), direction)
+    return ColumnHeading(column.shown_label, parameters.address(sort=reversed_order), direction)
 
 
-def _orders(parameters: Asked, fields: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
+def _orders(parameters: MembersRequest, fields: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
     """The orders available for this list: value, label, and whether it is the present one."""
     orders: list[tuple[str, Any]] = [("", _("As they came, first one first")), ("-", _("As they came, latest first"))]
     for info in fields.values():
-        if member_order.is_sortable(info, size):
+        if member_order.is_sortable_field(info, size):
             orders.append((info.api_name, _("%(field)s, ascending") % {"field": info.shown_label}))
             orders.append((f"-{info.api_name}", _("%(field)s, descending") % {"field": info.shown_label}))
     return [(value, words, value == parameters.order) for value, words in orders]
 
 
 @require_POST
-def view(request: HttpRequest, pk: int) -> HttpResponse:
+def save_or_delete_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Save the columns and the order under a name, or delete a view."""
-    find(request, pk)
+    find_smart_list(request, pk)
     back = reverse(f"{NAME}_members", args=[pk])
     if view_id := whole_number(request.POST.get("forget", ""), most_digits=9):
-        member_views.forget(view_id, request.user)
+        member_views.delete_member_view(view_id, request.user)
         return redirect(back)
     order = request.POST.get("sort", "")
     try:
-        saved_view = member_views.keep(request.POST.get("name"), request.POST.getlist("columns"), order, request.user)
+        saved_view = member_views.save_member_view(
+            request.POST.get("name"), request.POST.getlist("columns"), order, request.user
+        )
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(back)
@@ -190,15 +197,17 @@ def view(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(f"{back}?view={saved_view.pk}")
 
 
-def export(request: HttpRequest, pk: int) -> Any:
+def export_members(request: HttpRequest, pk: int) -> Any:
     """The members in the current evaluation, as a CSV file that is safe in spreadsheets: all fields, or `columns`."""
-    smart_list = find(request, pk)
-    require(request, "people.export_person")
-    stored = stored_evaluations.shown(smart_list, request.user)
-    fields = catalog.catalogue()
+    smart_list = find_smart_list(request, pk)
+    require_rights(request, "people.export_person")
+    stored = stored_evaluations.current_or_new_evaluation(smart_list, request.user)
+    fields = catalog.field_catalogue()
     columns = [name for name in request.GET.getlist("columns") if name in fields] or None
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    export_jobs.write(person_export_kind.of_people(stored.person_ids, columns), "csv", file, excel_safe=True)
+    export_jobs.write_export(
+        person_export_kind.chosen_people_statement(stored.person_ids, columns), "csv", file, excel_safe=True
+    )
     file.seek(0)
     name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")

@@ -11,24 +11,24 @@ from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.templatetags.moments import moment
 from smartlists.admin import copies, list_pages, members
-from smartlists.admin.builder.views import LIST_BUILDER, suggest
+from smartlists.admin.builder.views import LIST_BUILDER, suggest_values
 from smartlists.models import SmartList
 
 PAGES = {
-    "members": members.members,
-    "view": members.view,
-    "history": list_pages.history,
-    "text": list_pages.text,
+    "members": members.members_page,
+    "view": members.save_or_delete_view,
+    "history": list_pages.history_page,
+    "text": list_pages.text_form_page,
     "used_by": list_pages.used_by_page,
-    "refresh": list_pages.refresh,
-    "export": members.export,
-    "snapshot": copies.put,
-    "end_copy": copies.end,
-    "copy": list_pages.copy,
-    "archive": list_pages.archive,
-    "place": list_pages.place,
-    "schedule": list_pages.schedule,
-    "remove": list_pages.remove,
+    "refresh": list_pages.refresh_smart_list,
+    "export": members.export_members,
+    "snapshot": copies.copy_members,
+    "end_copy": copies.end_copy,
+    "copy": list_pages.duplicate_smart_list_page,
+    "archive": list_pages.toggle_archived,
+    "place": list_pages.folder_and_owner_page,
+    "schedule": list_pages.schedule_smart_list,
+    "remove": list_pages.delete_smart_list_page,
 }
 
 
@@ -71,8 +71,8 @@ class SmartListAdmin(PagesAdmin):
         return [
             ("add/", LIST_BUILDER.add, "add"),
             ("panel/", LIST_BUILDER.panel, "panel_new"),
-            ("of/<int:person_id>/", list_pages.of_person, "of_person"),
-            ("suggest/", suggest, "suggest"),
+            ("of/<int:person_id>/", list_pages.lists_of_person_page, "of_person"),
+            ("suggest/", suggest_values, "suggest"),
             ("<int:pk>/panel/", LIST_BUILDER.panel, "panel"),
             *((f"<int:pk>/{tab.replace('_', '-')}/", view, tab) for tab, view in PAGES.items()),
         ]

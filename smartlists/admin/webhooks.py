@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.core import references
-from people.core.admin.base import ids_of, number, require, show_page, tabs_of
+from people.core.admin.base import parse_ids, parse_number, require_rights, show_page, tabs_of
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
@@ -25,8 +25,8 @@ PAGE = 50
 SHOWN_LINES = 40
 
 
-def find(request: HttpRequest, pk: int) -> Webhook:
-    require(request, "smartlists.view_webhook")
+def find_webhook(request: HttpRequest, pk: int) -> Webhook:
+    require_rights(request, "smartlists.view_webhook")
     return get_object_or_404(Webhook, pk=pk)
 
 
@@ -41,13 +41,13 @@ def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any)
     return show_page(request, Webhook, name, str(hook or _("New webhook")), **{**head, **context})
 
 
-def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
+def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A webhook's address, headers and body; the secret of a new webhook is shown once."""
-    hook = find(request, pk) if pk is not None else None
-    require(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
+    hook = find_webhook(request, pk) if pk is not None else None
+    require_rights(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
     typed, problems = _typed_of(hook), []
     if request.method == "POST":
-        require(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
+        require_rights(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
         typed = _typed(request)
         try:
             return _save(request, hook, typed)
@@ -64,7 +64,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
         methods=Webhook.Method.values,
         formats=Webhook.Format.choices,
         payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
-        uses=references.users_of(hook) if hook else (),
+        uses=references.uses_of(hook) if hook else (),
         others=[str(problem.message) for problem in problems if problem.path[:1] not in {(field,) for field in errors}],
         may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
     )
@@ -72,7 +72,7 @@ def edit(request: HttpRequest, pk: int | None = None) -> HttpResponse:
 
 def _typed_of(hook: Webhook | None) -> dict[str, Any]:
     hook = hook or Webhook()
-    lines = "\n".join(f"{name}: {value}" for name, value in webhook_headers.masked(hook).items())
+    lines = "\n".join(f"{name}: {value}" for name, value in webhook_headers.masked_headers(hook).items())
     return {
         "name": hook.name,
         "method": hook.method,
@@ -110,16 +110,16 @@ def _save(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> 
         "headers": _headers(typed["headers"]),
         "format": typed["format"],
         "body": typed["body"].strip(),
-        "payload_version": number(typed["payload_version"] or str(Webhook.Payload.ATTRIBUTES)),
-        "per_minute": number(typed["per_minute"]),
-        "timeout_seconds": number(typed["timeout_seconds"]),
+        "payload_version": parse_number(typed["payload_version"] or str(Webhook.Payload.ATTRIBUTES)),
+        "per_minute": parse_number(typed["per_minute"]),
+        "timeout_seconds": parse_number(typed["timeout_seconds"]),
     }
     if hook is not None:
-        revision = number(typed["revision"])
-        webhook_editing.change(hook, request.user, expected_revision=revision, name=typed["name"], **values)
+        revision = parse_number(typed["revision"])
+        webhook_editing.change_webhook(hook, request.user, expected_revision=revision, name=typed["name"], **values)
         messages.success(request, _("Saved."))
         return redirect(f"{NAME}_change", hook.pk)
-    webhook, secret = webhook_editing.create(typed["name"], request.user, **values)
+    webhook, secret = webhook_editing.create_webhook(typed["name"], request.user, **values)
     return _page(request, "webhook_secret", webhook, secret=secret)
 
 
@@ -137,15 +137,15 @@ def _headers(text: str) -> dict[str, str]:
     return headers
 
 
-def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
+def deliveries_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The latest calls; those given up can be sent again."""
-    hook = find(request, pk)
-    require(request, "smartlists.view_webhookdelivery")
+    hook = find_webhook(request, pk)
+    require_rights(request, "smartlists.view_webhookdelivery")
     state = request.GET.get("state", "")
     rows = WebhookDelivery.objects.filter(webhook=hook).select_related("entry__campaign").order_by("-pk")
     if state in WebhookDelivery.State.values:
         rows = rows.filter(state=state)
-    if before := number(request.GET.get("before", "")):
+    if before := parse_number(request.GET.get("before", "")):
         rows = rows.filter(pk__lt=before)
     page_rows = list(rows[: PAGE + 1])
     return _page(
@@ -161,19 +161,21 @@ def deliveries(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+def run_webhook_action(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Resend calls, create a new secret, or delete the webhook."""
-    hook = find(request, pk)
+    hook = find_webhook(request, pk)
     try:
         if verb == "resend":
-            delivery_ids = ids_of(request.POST.getlist("delivery"))
-            count = webhook_editing.resend(hook, request.user, delivery_ids or None)
+            delivery_ids = parse_ids(request.POST.getlist("delivery"))
+            count = webhook_editing.resend_deliveries(hook, request.user, delivery_ids or None)
             messages.success(request, _("%(count)s calls are made again.") % {"count": count})
             return redirect(f"{NAME}_deliveries", pk)
         if verb == "new-secret":
-            return _page(request, "webhook_secret", hook, secret=webhook_editing.new_secret(hook, request.user))
+            return _page(
+                request, "webhook_secret", hook, secret=webhook_editing.renew_webhook_secret(hook, request.user)
+            )
         if verb == "delete":
-            webhook_editing.delete(hook, request.user)
+            webhook_editing.delete_webhook(hook, request.user)
             messages.success(request, _("Deleted."))
             return redirect(f"{NAME}_changelist")
     except NotAllowedError:

@@ -101,7 +101,7 @@ class EntrySerializer(serializers.ModelSerializer):
         )
 
 
-def summary_data(summary: campaign_results.Summary) -> dict[str, Any]:
+def summary_representation(summary: campaign_results.CampaignSummary) -> dict[str, Any]:
     """The members of `SummarySerializer`."""
     latency = summary.latency
     return {

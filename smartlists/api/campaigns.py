@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
+from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.campaign_serializers import (
     CampaignInputSerializer,
@@ -19,9 +19,9 @@ from smartlists.api.campaign_serializers import (
     RunInputSerializer,
     RunSerializer,
     SummarySerializer,
-    summary_data,
+    summary_representation,
 )
-from smartlists.api.serializers import HealthSerializer, health_shown
+from smartlists.api.serializers import HealthSerializer, health_representation
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -31,20 +31,20 @@ from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList
 
 
-class SmartCampaignFilters(Filters):
+class SmartCampaignFilterSet(StrictFilterSet):
     class Meta:
         model = SmartCampaign
         fields = ()
 
     search = SearchFilter("name", "description")
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "name": Column("string", is_nullable=False),
-        "description": Column("text", is_nullable=False, operators=("contains",)),
-        "state": Column("string", is_nullable=False, operators=("", "in")),
-        "activated_at": Column("datetime"),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "description": FilterColumn("text", is_nullable=False, operators=("contains",)),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "activated_at": FilterColumn("datetime"),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {
         "definition": "a whole, not something to look a campaign up by",
@@ -57,18 +57,18 @@ class SmartCampaignFilters(Filters):
     }
 
 
-class CampaignEntryFilters(Filters):
+class CampaignEntryFilterSet(StrictFilterSet):
     class Meta:
         model = CampaignEntry
         fields = ()
 
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
-        "activity": Column("integer", "activity_id", operators=("", "in", "isempty")),
-        "state": Column("string", is_nullable=False, operators=("", "in")),
-        "reason": Column("string", is_nullable=False, operators=("", "in")),
-        "entered_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": FilterColumn("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "activity": FilterColumn("integer", "activity_id", operators=("", "in", "isempty")),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "reason": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "entered_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {
         "trigger": "the position of a trigger in one version",
@@ -92,7 +92,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
 
     queryset = SmartCampaign.objects.all()
     serializer_class = CampaignSerializer
-    filterset_class = SmartCampaignFilters
+    filterset_class = SmartCampaignFilterSet
     orderings = ("id", "-id")
     rights = {
         "list": campaign_lifecycle.VIEW,
@@ -116,7 +116,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Make a draft."""
         body = self.validated_body(CampaignInputSerializer)
-        campaign = campaign_lifecycle.create(
+        campaign = campaign_lifecycle.create_campaign(
             body["name"], request.user, value=body.get("definition"), description=body.get("description", "")
         )
         return self._response_for_pk(campaign.pk, 201, Location=f"{request.build_absolute_uri()}/{campaign.pk}")
@@ -128,7 +128,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         self.require_match(campaign)
         body = self.validated_body(CampaignInputSerializer, partial=True)
         with self.expecting(campaign.revision) as expected:
-            campaign_lifecycle.change(
+            campaign_lifecycle.change_campaign(
                 campaign,
                 request.user,
                 expected_revision=expected,
@@ -143,45 +143,47 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         """Delete a draft or an archived campaign with its results."""
         campaign = self.get_object()
         self.require_match(campaign)
-        campaign_lifecycle.delete(campaign, request.user)
+        campaign_lifecycle.delete_campaign(campaign, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def activate(self, request: Any, pk: int) -> Response:
         """Listen from this moment on."""
-        return self._response_for_pk(campaign_lifecycle.activate(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.activate_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
         """Stop listening, and hold everybody under way."""
-        return self._response_for_pk(campaign_lifecycle.pause(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.pause_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Put a draft or a paused campaign away."""
-        return self._response_for_pk(campaign_lifecycle.archive(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.archive_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived campaign back."""
-        return self._response_for_pk(campaign_lifecycle.unarchive(self.get_object(), request.user).pk)
+        return self._response_for_pk(campaign_lifecycle.unarchive_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(responses=SummarySerializer)
     @action(["GET"], detail=True)
     def summary(self, request: Any, pk: int) -> Response:
         """The campaign in numbers."""
-        return Response(SummarySerializer(summary_data(campaign_results.summary(self.get_object()))).data)
+        return Response(
+            SummarySerializer(summary_representation(campaign_results.summarize_campaign(self.get_object()))).data
+        )
 
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the rules of its audience and of its choices."""
-        definition = campaign_definition.load(self.get_object().definition)
-        return Response(health_shown(campaign_diagnostics.of_campaign(definition, Catalogue())))
+        definition = campaign_definition.load_definition(self.get_object().definition)
+        return Response(health_representation(campaign_diagnostics.campaign_problems(definition, Catalogue())))
 
     @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)
@@ -193,7 +195,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
             raise UnprocessableError(
                 bad_value(Code.UNKNOWN_LIST, _("the id of a smart list"), body["smart_list"], "smart_list")
             )
-        run = campaign_runs.run_once(self.get_object(), smart_list, request.user, cap=body["cap"])
+        run = campaign_runs.run_on_list(self.get_object(), smart_list, request.user, cap=body["cap"])
         return Response(RunSerializer({"id": run.pk, "count": run.count}).data, 201)
 
     def _response_for_pk(self, pk: int, status: int = 200, **headers: str) -> Response:
@@ -205,7 +207,7 @@ class SmartCampaignEntryViewSet(ListMixin):
 
     queryset = CampaignEntry.objects.prefetch_related("outcomes")
     serializer_class = EntrySerializer
-    filterset_class = CampaignEntryFilters
+    filterset_class = CampaignEntryFilterSet
     orderings = ("-id", "id")
     rights = {"list": campaign_lifecycle.VIEW}
 

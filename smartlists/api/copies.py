@@ -12,14 +12,14 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.models import StaticList
 from people.rest.viewsets import ListMixin
-from smartlists.api.filters import ListCopyFilters
+from smartlists.api.filters import ListCopyFilterSet
 from smartlists.api.serializers import CopyInputSerializer, CopySerializer
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.models import ListCopy, SmartList
 
 
-def static_list_of(body: dict[str, Any]) -> StaticList:
+def static_list_from_body(body: dict[str, Any]) -> StaticList:
     """The static list of a validated body. Raises `UnprocessableError` for an unknown id."""
     static_list = StaticList.objects.filter(pk=min(body["static_list"], MAX_BIG_ID)).first()
     if static_list is None:
@@ -33,7 +33,7 @@ class SmartListCopyViewSet(ListMixin):
 
     queryset = ListCopy.objects.select_related("created_by")
     serializer_class = CopySerializer
-    filterset_class = ListCopyFilters
+    filterset_class = ListCopyFilterSet
     orderings = ("id", "-id")
     rights = {"list": stored_evaluations.VIEW, "create": static_lists.CHANGE, "destroy": static_lists.CHANGE}
     lookup_field, lookup_url_kwarg = "pk", "copy"
@@ -50,8 +50,8 @@ class SmartListCopyViewSet(ListMixin):
     def create(self, request: Any, smart_list: int) -> Response:
         """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
         source, body = self._smart_list(), self.validated_body(CopyInputSerializer)
-        copy = list_copies.plan(
-            source, static_list_of(body), request.user, mode=body["mode"], every_minutes=body["every_minutes"]
+        copy = list_copies.plan_copy(
+            source, static_list_from_body(body), request.user, mode=body["mode"], every_minutes=body["every_minutes"]
         )
         return self.response_for(self.get_queryset().get(pk=copy.pk), 201)
 
@@ -66,7 +66,7 @@ class SmartListCopyViewSet(ListMixin):
         plan = plans.filter(pk=min(copy, MAX_BIG_ID)).first()
         if plan is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-        list_copies.end(plan, request.user)
+        list_copies.end_copy(plan, request.user)
         return Response(status=204)
 
     def _smart_list(self) -> SmartList:

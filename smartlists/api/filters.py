@@ -1,49 +1,49 @@
 """Filters of the native API's list of smart lists."""
 
-from people.rest.filters import NUMBER_KEY, Column, Filters, SearchFilter
+from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from smartlists.models import ListCopy, SmartList
 
 
-class SmartListFilters(Filters):
+class SmartListFilterSet(StrictFilterSet):
     class Meta:
         model = SmartList
         fields = ()
 
     search = SearchFilter("name", "description")
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "name": Column("string", is_nullable=False),
-        "description": Column("text", is_nullable=False, operators=("contains",)),
-        "folder": Column("integer", operators=("", "in", "isempty")),
-        "owner": Column("string", "owner__username", operators=("", "in", "isempty")),
-        "is_archived": Column("boolean", is_nullable=False),
-        "evaluate_every_minutes": Column("integer"),
-        "current": Column("integer", "current__count", operators=("", "gt", "gte", "lt", "lte", "isempty")),
-        "created_by": Column("string", "created_by__username", operators=("", "in", "isempty")),
-        "updated_by": Column("string", "updated_by__username", operators=("", "in", "isempty")),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "description": FilterColumn("text", is_nullable=False, operators=("contains",)),
+        "folder": FilterColumn("integer", operators=("", "in", "isempty")),
+        "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
+        "is_archived": FilterColumn("boolean", is_nullable=False),
+        "evaluate_every_minutes": FilterColumn("integer"),
+        "current": FilterColumn("integer", "current__count", operators=("", "gt", "gte", "lt", "lte", "isempty")),
+        "created_by": FilterColumn("string", "created_by__username", operators=("", "in", "isempty")),
+        "updated_by": FilterColumn("string", "updated_by__username", operators=("", "in", "isempty")),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {"rules": "a whole, not something to look a list up by", "revision": "stands in the ETag"}
 
 
-class ListCopyFilters(Filters):
+class ListCopyFilterSet(StrictFilterSet):
     class Meta:
         model = ListCopy
         fields = ()
 
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "static_list": Column("integer", "static_list_id", is_nullable=False, operators=("", "in")),
-        "mode": Column("string", is_nullable=False, operators=("", "in")),
-        "state": Column("string", is_nullable=False, operators=("", "in")),
-        "every_minutes": Column("integer"),
-        "joined": Column("integer"),
-        "left": Column("integer"),
-        "as_of": Column("datetime"),
-        "asked_at": Column("datetime", is_nullable=False),
-        "created_by": Column("string", "created_by__username", operators=("", "in", "isempty")),
-        "created_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "static_list": FilterColumn("integer", "static_list_id", is_nullable=False, operators=("", "in")),
+        "mode": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "every_minutes": FilterColumn("integer"),
+        "joined": FilterColumn("integer"),
+        "left": FilterColumn("integer"),
+        "as_of": FilterColumn("datetime"),
+        "asked_at": FilterColumn("datetime", is_nullable=False),
+        "created_by": FilterColumn("string", "created_by__username", operators=("", "in", "isempty")),
+        "created_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {
         "smart_list": "is in the address",

@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from people.core.errors import Problem, fault
+from people.core.errors import Problem, problem_json
 from people.rest.viewsets import (
     OwnerField,
     ProblemSerializer,
@@ -107,9 +107,9 @@ class HealthSerializer(StrictSerializer):
     problems = ProblemSerializer(many=True)
 
 
-def health_shown(problems: Iterable[Problem]) -> dict[str, Any]:
+def health_representation(problems: Iterable[Problem]) -> dict[str, Any]:
     """The members of `HealthSerializer`."""
-    return {"problems": [fault(problem) for problem in problems]}
+    return {"problems": [problem_json(problem) for problem in problems]}
 
 
 class SmartListMemberSerializer(StrictSerializer):

@@ -17,9 +17,9 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
-from people.rest.viewsets import ListMixin, RetrieveMixin, name_people
-from smartlists.api.copies import static_list_of
-from smartlists.api.filters import SmartListFilters
+from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
+from smartlists.api.copies import static_list_from_body
+from smartlists.api.filters import SmartListFilterSet
 from smartlists.api.serializers import (
     CountSerializer,
     EvaluatedSerializer,
@@ -32,7 +32,7 @@ from smartlists.api.serializers import (
     SmartListMemberSerializer,
     SmartListSerializer,
     TranslatedSerializer,
-    health_shown,
+    health_representation,
 )
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import explanation
@@ -58,7 +58,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
         stored, start = self._place(smart_list, request.user)
         ids = stored.person_ids
         self.evaluation = stored
-        page = stored_evaluations.page_of(stored, start, self.size())
+        page = stored_evaluations.page_of_members(stored, start, self.size())
         self.has_more = start + len(page) < len(ids)
         self.cursor = self.encoded(["members", stored.pk, start + len(page)])
         return [{"person": pk} for pk in page]
@@ -66,7 +66,7 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
     def _place(self, smart_list: SmartList, by: Any) -> tuple[StoredEvaluation, int]:
         state = self.decoded()
         if state is None:
-            return stored_evaluations.shown(smart_list, by), 0
+            return stored_evaluations.current_or_new_evaluation(smart_list, by), 0
         if (
             len(state) != 3
             or state[0] != "members"
@@ -98,7 +98,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
 
     queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
     serializer_class = SmartListSerializer
-    filterset_class = SmartListFilters
+    filterset_class = SmartListFilterSet
     orderings = ("id", "-id")
     rights = {
         "list": VIEW,
@@ -126,7 +126,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         """Create a smart list from rules, as JSON or as text."""
         body = self.validated_body(SmartListInputSerializer)
         document, owner = _document(body), find_owner(body["owner"]) if "owner" in body else MAKER
-        smart_list = list_editing.create(
+        smart_list = list_editing.create_smart_list(
             body.get("name", document.name),
             document.rules,
             request.user,
@@ -135,7 +135,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             owner=owner,
         )
         if body.get("evaluate_every_minutes"):
-            list_editing.schedule(smart_list, body["evaluate_every_minutes"], request.user)
+            list_editing.schedule_evaluations(smart_list, body["evaluate_every_minutes"], request.user)
         return self._response_for_pk(smart_list.pk, 201, Location=f"{request.build_absolute_uri()}/{smart_list.pk}")
 
     @extend_schema(request=SmartListInputSerializer, responses=SmartListSerializer)
@@ -148,7 +148,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         value = _document(body).rules if {"rules", "text"} & set(body) else None
         with self.expecting(smart_list.revision) as expected:
             if value is not None or {"name", "description"} & set(body):
-                list_editing.change(
+                list_editing.change_smart_list(
                     smart_list,
                     request.user,
                     expected_revision=expected,
@@ -159,9 +159,9 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         if {"folder", "owner"} & set(body):
             folder = _folder(body) if "folder" in body else smart_list.folder
             owner = find_owner(body["owner"], smart_list.owner_id) if "owner" in body else smart_list.owner
-            list_editing.arrange(smart_list, request.user, folder, owner)
+            list_editing.set_folder_and_owner(smart_list, request.user, folder, owner)
         if "evaluate_every_minutes" in body:
-            list_editing.schedule(smart_list, body["evaluate_every_minutes"], request.user)
+            list_editing.schedule_evaluations(smart_list, body["evaluate_every_minutes"], request.user)
         return self._response_for_pk(smart_list.pk)
 
     @extend_schema(request=None, responses={204: None})
@@ -169,39 +169,43 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         """Delete a list with its history. 409 while something uses it."""
         smart_list = self.get_object()
         self.require_match(smart_list)
-        list_editing.delete(smart_list, request.user)
+        list_editing.delete_smart_list(smart_list, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
         """Take the list out of sight; what uses it goes on using it."""
-        return self._response_for_pk(list_editing.archive(self.get_object(), request.user).pk)
+        return self._response_for_pk(list_editing.archive_smart_list(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
         """Bring an archived list back."""
-        return self._response_for_pk(list_editing.unarchive(self.get_object(), request.user).pk)
+        return self._response_for_pk(list_editing.unarchive_smart_list(self.get_object(), request.user).pk)
 
     @extend_schema(responses=CountSerializer)
     @action(["GET"], detail=True)
     def count(self, request: Any, pk: int) -> Response:
         """How many people are on the list, as pages and exports show it, with the time it is as of."""
-        return Response(CountSerializer(stored_evaluations.shown(self.get_object(), request.user)).data)
+        return Response(
+            CountSerializer(stored_evaluations.current_or_new_evaluation(self.get_object(), request.user)).data
+        )
 
     @extend_schema(request=None, responses=CountSerializer)
     @action(["POST"], detail=True)
     def evaluate(self, request: Any, pk: int) -> Response:
         """Evaluate the list now; everybody sees the result from now on."""
-        return Response(CountSerializer(stored_evaluations.evaluate(self.get_object(), request.user)).data)
+        return Response(CountSerializer(stored_evaluations.evaluate_list(self.get_object(), request.user)).data)
 
     @extend_schema(request=PutInputSerializer, responses=PutSerializer)
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
         """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
         smart_list, body = self.get_object(), self.validated_body(PutInputSerializer)
-        result = list_copies.put_into(smart_list, static_list_of(body), self.source, request.user, body["mode"])
+        result = list_copies.copy_members_now(
+            smart_list, static_list_from_body(body), self.source, request.user, body["mode"]
+        )
         return Response(PutSerializer(result).data)
 
     @extend_schema(responses=TranslatedSerializer)
@@ -215,15 +219,15 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
         """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
-        return Response(health_shown(list_diagnostics.of_list(self.get_object())))
+        return Response(health_representation(list_diagnostics.smart_list_problems(self.get_object())))
 
     @extend_schema(responses=ExplanationSerializer)
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
         self.require("people.view_person")
-        explained = explanation.explain(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
-        name_people(request, {person})
+        explained = explanation.explain_membership(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
+        note_people_in_reply(request, {person})
         return Response(_explanation_json(explained))
 
     @extend_schema(
@@ -233,7 +237,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     def evaluate_rules(self, request: Any) -> Response:
         """Evaluate rules without saving them: how many people, and the first hundred."""
         tag = f"api {request.user.pk}"
-        evaluation = stored_evaluations.count(
+        evaluation = stored_evaluations.count_people(
             _document(self.validated_body(RulesInputSerializer)).rules, request.user, tag
         )
         body = {
@@ -276,7 +280,7 @@ class SmartListMemberViewSet(ListMixin):
         return self.get_paginated_response(self.show_all(page))
 
 
-def _document(body: dict[str, Any]) -> language.Document:
+def _document(body: dict[str, Any]) -> language.ListDocument:
     """The rules of a validated body, which has them as JSON or as text.
 
     Raises `RejectedError` with the place of every problem.
@@ -285,15 +289,15 @@ def _document(body: dict[str, Any]) -> language.Document:
         message = _("Give the rules as “rules” or as “text”, one of the two.")
         raise UnprocessableError(Problem(Code.MISSING_VALUE, message, ("rules",)))
     if "text" in body:
-        return language.read(body["text"], Catalogue())
-    return language.Document(parse_rules(body["rules"], Catalogue()))
+        return language.parse_document(body["text"], Catalogue())
+    return language.ListDocument(parse_rules(body["rules"], Catalogue()))
 
 
 def _translation_json(parsed: rules.Rules, name: str, description: str) -> dict[str, Any]:
     catalogue = Catalogue()
     return {
-        "rules": rules.dump(parsed),
-        "text": language.render(parsed, catalogue, name, description),
+        "rules": rules.dump_rules(parsed),
+        "text": language.render_rules_text(parsed, catalogue, name, description),
         "sentence": sentences.list_sentence(parsed, catalogue),
     }
 

@@ -67,7 +67,7 @@ class WebhookSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(HeadersField())
     def get_headers(self, webhook: Webhook) -> dict[str, str]:
-        return webhook_headers.masked(webhook)
+        return webhook_headers.masked_headers(webhook)
 
 
 class WebhookMadeSerializer(WebhookSerializer):

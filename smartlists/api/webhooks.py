@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
 from people.datatypes.keys import MAX_BIG_ID
-from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.webhook_serializers import (
     DeliverySerializer,
@@ -27,21 +27,21 @@ from smartlists.webhooks import editing as webhook_editing
 VIEW, VIEW_CALLS = "smartlists.view_webhook", "smartlists.view_webhookdelivery"
 
 
-class WebhookFilters(Filters):
+class WebhookFilterSet(StrictFilterSet):
     class Meta:
         model = Webhook
         fields = ()
 
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "name": Column("string", is_nullable=False),
-        "url": Column("text", is_nullable=False, operators=("contains",)),
-        "method": Column("string", is_nullable=False, operators=("", "in")),
-        "format": Column("string", is_nullable=False, operators=("", "in")),
-        "failures": Column("integer", is_nullable=False),
-        "open_until": Column("datetime"),
-        "created_at": Column("datetime", is_nullable=False),
-        "updated_at": Column("datetime", is_nullable=False),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "url": FilterColumn("text", is_nullable=False, operators=("contains",)),
+        "method": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "format": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "failures": FilterColumn("integer", is_nullable=False),
+        "open_until": FilterColumn("datetime"),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
     }
     unfiltered = {
         "sealed_headers": "a secret",
@@ -59,19 +59,19 @@ class WebhookFilters(Filters):
     }
 
 
-class WebhookDeliveryFilters(Filters):
+class WebhookDeliveryFilterSet(StrictFilterSet):
     class Meta:
         model = WebhookDelivery
         fields = ()
 
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "person": Column("integer", "person_id", is_nullable=False, operators=("", "in")),
-        "state": Column("string", is_nullable=False, operators=("", "in")),
-        "status": Column("integer", operators=("", "in", "isempty")),
-        "attempts": Column("integer", is_nullable=False),
-        "created_at": Column("datetime", is_nullable=False),
-        "finished_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "person": FilterColumn("integer", "person_id", is_nullable=False, operators=("", "in")),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "status": FilterColumn("integer", operators=("", "in", "isempty")),
+        "attempts": FilterColumn("integer", is_nullable=False),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "finished_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "sealed_headers": "a secret",
@@ -98,7 +98,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
 
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
-    filterset_class = WebhookFilters
+    filterset_class = WebhookFilterSet
     orderings = ("id", "-id")
     rights = {
         "list": VIEW,
@@ -117,7 +117,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Make a webhook. The reply has the secret that signs its calls, this once."""
         body = self.validated_body(WebhookInputSerializer)
-        webhook, secret = webhook_editing.create(body.pop("name"), request.user, **body)
+        webhook, secret = webhook_editing.create_webhook(body.pop("name"), request.user, **body)
         reply = self.response_for(webhook, 201, Location=f"{request.build_absolute_uri()}/{webhook.pk}")
         reply.data = {**reply.data, "secret": secret}
         return reply
@@ -129,28 +129,32 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
         self.require_match(webhook)
         body = self.validated_body(WebhookInputSerializer, partial=True)
         with self.expecting(webhook.revision) as expected:
-            return self.response_for(webhook_editing.change(webhook, request.user, expected_revision=expected, **body))
+            return self.response_for(
+                webhook_editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
+            )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
         """Delete a webhook that no campaign calls, with its deliveries."""
         webhook = self.get_object()
         self.require_match(webhook)
-        webhook_editing.delete(webhook, request.user)
+        webhook_editing.delete_webhook(webhook, request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
         """Make another secret, shown this once; the one before is of no use any more."""
-        return Response({"secret": webhook_editing.new_secret(self.get_object(), request.user)})
+        return Response({"secret": webhook_editing.renew_webhook_secret(self.get_object(), request.user)})
 
     @extend_schema(request=ResendInputSerializer, responses=ResentSerializer)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
         """Queue failed deliveries again, under the same ids: the named ones, or all."""
         body = self.validated_body(ResendInputSerializer)
-        return Response({"count": webhook_editing.resend(self.get_object(), request.user, body.get("deliveries"))})
+        return Response(
+            {"count": webhook_editing.resend_deliveries(self.get_object(), request.user, body.get("deliveries"))}
+        )
 
 
 class WebhookDeliveryViewSet(ListMixin):
@@ -158,7 +162,7 @@ class WebhookDeliveryViewSet(ListMixin):
 
     queryset = WebhookDelivery.objects.select_related("entry")
     serializer_class = DeliverySerializer
-    filterset_class = WebhookDeliveryFilters
+    filterset_class = WebhookDeliveryFilterSet
     orderings = ("-id", "id")
     rights = {"list": VIEW_CALLS}
 

@@ -8,7 +8,7 @@ from django.db import connection
 from smartlists.models import CampaignTally
 
 
-def add(results: Iterable[tuple[int, str]]) -> None:
+def add_to_counters(results: Iterable[tuple[int, str]]) -> None:
     """Add pairs of (campaign, result of a person) to today's counters."""
     counts = sorted(Counter(results).items())
     if not counts:
@@ -23,7 +23,7 @@ def add(results: Iterable[tuple[int, str]]) -> None:
         )
 
 
-def of(campaign_id: int) -> Mapping[str, int]:
+def campaign_totals(campaign_id: int) -> Mapping[str, int]:
     """The total number of people by result."""
     totals: Counter[str] = Counter()
     for what, count in CampaignTally.objects.filter(campaign_id=campaign_id).values_list("what", "count"):

@@ -27,7 +27,7 @@ LATE_AFTER_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
+class ActivityTrigger:
     """A person does something: an activity of the type that satisfies all constraints."""
 
     type: str
@@ -96,7 +96,7 @@ class ChangeField:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordActivity:
     """Record another activity, now; values may have tokens."""
 
     type: str
@@ -113,7 +113,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class SendAlert:
     """An e-mail to users and to addresses of the allowed domains."""
 
     to: tuple[str, ...]
@@ -127,7 +127,7 @@ class CallWebhook:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceBranch:
     """One way of a choice, and the people who take it."""
 
     when: Audience
@@ -138,20 +138,20 @@ class Choice:
 class Choose:
     """Take the first choice that a person satisfies, else `otherwise`; then continue with the next step."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[ChoiceBranch, ...]
     otherwise: tuple["Step", ...] = ()
 
 
-Step = AddToList | RemoveFromList | ChangeField | Record | Wait | Alert | CallWebhook | Choose
+Step = AddToList | RemoveFromList | ChangeField | RecordActivity | Wait | SendAlert | CallWebhook | Choose
 
 STEPS = Kinds(
     {
         "add_to_list": AddToList,
         "remove_from_list": RemoveFromList,
         "change_field": ChangeField,
-        "record": Record,
+        "record": RecordActivity,
         "wait": Wait,
-        "alert": Alert,
+        "alert": SendAlert,
         "webhook": CallWebhook,
         "choose": Choose,
     }
@@ -159,18 +159,18 @@ STEPS = Kinds(
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class CampaignDefinition:
     """A complete campaign. Triggers are or-ed; `late_after_hours` None: no activity is too late."""
 
-    triggers: tuple[Trigger | ListTrigger, ...] = ()
+    triggers: tuple[ActivityTrigger | ListTrigger, ...] = ()
     audience: Audience = Audience()
     qualification: Qualification = Qualification()
     steps: tuple[Step, ...] = ()
     late_after_hours: int | None = LATE_AFTER_HOURS
 
     @property
-    def activity_triggers(self) -> list[tuple[int, Trigger]]:
-        return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, Trigger)]
+    def activity_triggers(self) -> list[tuple[int, ActivityTrigger]]:
+        return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, ActivityTrigger)]
 
     @property
     def list_triggers(self) -> list[tuple[int, ListTrigger]]:
@@ -180,7 +180,7 @@ class Definition:
 # --- JSON -----------------------------------------------------------------------------------------------------
 
 
-def dump(definition: Definition) -> dict[str, Any]:
+def dump_definition(definition: CampaignDefinition) -> dict[str, Any]:
     """The JSON form; `load_definition` returns an equal definition."""
     return {
         "version": VERSION,
@@ -202,12 +202,12 @@ def dump_step(step: Step) -> dict[str, Any]:
         ]
         return form | {"choices": choices, "otherwise": [dump_step(inner) for inner in step.otherwise]}
     plain = _fields_of(step)
-    if isinstance(step, Record):
+    if isinstance(step, RecordActivity):
         plain["attributes"] = dict(step.attributes)
     return form | plain
 
 
-def _dump_trigger(trigger: Trigger | ListTrigger) -> dict[str, Any]:
+def _dump_trigger(trigger: ActivityTrigger | ListTrigger) -> dict[str, Any]:
     if isinstance(trigger, ListTrigger):
         return _fields_of(trigger)
     form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints))
@@ -217,7 +217,7 @@ def _dump_trigger(trigger: Trigger | ListTrigger) -> dict[str, Any]:
 def _dump_audience(audience: Audience) -> dict[str, Any] | None:
     if audience.smart_list is not None:
         return {"smart_list": audience.smart_list}
-    return None if audience.rules is None else {"rules": rules.dump(audience.rules)}
+    return None if audience.rules is None else {"rules": rules.dump_rules(audience.rules)}
 
 
 def _fields_of(item: Any) -> dict[str, Any]:
@@ -229,9 +229,9 @@ def _fields_of(item: Any) -> dict[str, Any]:
     }
 
 
-def load(stored: Mapping[str, Any]) -> Definition:
+def load_definition(stored: Mapping[str, Any]) -> CampaignDefinition:
     """Create a definition from the output of `dump_definition`, without checks."""
-    return Definition(
+    return CampaignDefinition(
         tuple(_load_trigger(form) for form in stored["triggers"]),
         _load_audience(stored["audience"]),
         Qualification(**stored["qualification"]),
@@ -240,24 +240,24 @@ def load(stored: Mapping[str, Any]) -> Definition:
     )
 
 
-def _load_trigger(form: Mapping[str, Any]) -> Trigger | ListTrigger:
+def _load_trigger(form: Mapping[str, Any]) -> ActivityTrigger | ListTrigger:
     if "smart_list" in form:
         return ListTrigger(**form)
-    (item,) = rules.load({"match": "all", "filters": [{"kind": "activity", "did": True, **form}]}).filters
-    return Trigger(form["type"], item.constraints)  # type: ignore[union-attr]
+    (item,) = rules.load_rules({"match": "all", "filters": [{"kind": "activity", "did": True, **form}]}).filters
+    return ActivityTrigger(form["type"], item.constraints)  # type: ignore[union-attr]
 
 
 def _load_audience(form: Mapping[str, Any] | None) -> Audience:
     if form is None:
         return Audience()
-    return Audience(form.get("smart_list"), rules.load(form["rules"]) if "rules" in form else None)
+    return Audience(form.get("smart_list"), rules.load_rules(form["rules"]) if "rules" in form else None)
 
 
 def _load_step(form: Mapping[str, Any]) -> Step:
     values = {name: value for name, value in form.items() if name != "do"}
     if form["do"] == "choose":
         choices = tuple(
-            Choice(_load_audience(choice["when"]), tuple(_load_step(inner) for inner in choice["steps"]))
+            ChoiceBranch(_load_audience(choice["when"]), tuple(_load_step(inner) for inner in choice["steps"]))
             for choice in values["choices"]
         )
         return Choose(choices, tuple(_load_step(inner) for inner in values["otherwise"]))
@@ -273,7 +273,7 @@ def _load_step(form: Mapping[str, Any]) -> Step:
 # `otherwise` counts as the last way.
 
 
-def branches(step: Choose) -> list[tuple[Step, ...]]:
+def branches_of_choice(step: Choose) -> list[tuple[Step, ...]]:
     """The steps of every choice, those of `otherwise` last."""
     return [*(choice.steps for choice in step.choices), step.otherwise]
 
@@ -285,33 +285,33 @@ def step_at(steps: Sequence[Step], path: str) -> Step:
     if not rest:
         return step
     branch, _dot, rest = rest.partition(".")
-    return step_at(branches(step)[int(branch)], rest)  # type: ignore[arg-type]
+    return step_at(branches_of_choice(step)[int(branch)], rest)  # type: ignore[arg-type]
 
 
-def following(steps: Sequence[Step], path: str) -> str:
+def following_path(steps: Sequence[Step], path: str) -> str:
     """The path of the step after the one at `path`; empty at the end of the campaign."""
     parts = [int(part) for part in path.split(".")]
     while parts:
         inside: Sequence[Step] = steps
         for number, branch in zip(parts[:-1:2], parts[1::2], strict=False):
-            inside = branches(inside[number])[branch]  # type: ignore[arg-type]
+            inside = branches_of_choice(inside[number])[branch]  # type: ignore[arg-type]
         if parts[-1] + 1 < len(inside):
             return ".".join(map(str, [*parts[:-1], parts[-1] + 1]))
         parts = parts[:-2]
     return ""
 
 
-def branch_of(steps: Sequence[Step], path: str, branch: int) -> str:
+def path_after_choice(steps: Sequence[Step], path: str, branch: int) -> str:
     """The path of the next step after taking the `branch`-th way of the choice at `path`."""
     step = step_at(steps, path)
-    return f"{path}.{branch}.0" if branches(step)[branch] else following(steps, path)  # type: ignore[arg-type]
+    return f"{path}.{branch}.0" if branches_of_choice(step)[branch] else following_path(steps, path)  # type: ignore[arg-type]
 
 
-def walk(steps: Sequence[Step], before: str = "") -> Iterator[tuple[str, Step]]:
+def walk_steps(steps: Sequence[Step], before: str = "") -> Iterator[tuple[str, Step]]:
     """Yield every step with its path, in the order of display."""
     for number, step in enumerate(steps):
         path = f"{before}{number}"
         yield path, step
         if isinstance(step, Choose):
-            for branch, inner in enumerate(branches(step)):
-                yield from walk(inner, f"{path}.{branch}.")
+            for branch, inner in enumerate(branches_of_choice(step)):
+                yield from walk_steps(inner, f"{path}.{branch}.")

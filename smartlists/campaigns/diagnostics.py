@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 from people.core.errors import Path, Problem
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
-from smartlists.lists.diagnostics import of_rules
+from smartlists.lists.diagnostics import rules_problems
 
 
-def of_campaign(definition: campaign_definition.Definition, names: Catalogue) -> list[Problem]:
+def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
     """The problems of the rules of a campaign's audience and of its choices."""
     audiences = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
-    return [problem for audience, path in audiences for problem in of_rules(audience.wanted, names, (*path, "rules"))]
+    return [
+        problem for audience, path in audiences for problem in rules_problems(audience.wanted, names, (*path, "rules"))
+    ]
 
 
 def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tuple[campaign_definition.Audience, Path]]:

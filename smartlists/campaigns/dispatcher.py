@@ -22,11 +22,11 @@ SELDOM_SECONDS = 1.0  # between two checks of runs and smart lists
 logger = logging.getLogger(__name__)
 
 
-def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
+def run_dispatcher(is_over: Callable[[], bool] = lambda: False) -> None:
     """Work until `is_over`; stand by while another process works."""
     while not is_over():
         try:
-            with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
+            with locks.try_session_lock(locks.LockSpace.DISPATCHER, 0) as is_mine:
                 if is_mine:
                     _work(is_over)
             sleep(0 if is_over() else STANDBY_SECONDS)
@@ -47,22 +47,22 @@ def _work(is_over: Callable[[], bool]) -> None:
         seldom = monotonic() - checked_at > SELDOM_SECONDS
         if seldom:
             checked_at = monotonic()
-        if not once(seldom=seldom):
+        if not process_due_work(seldom=seldom):
             _sleep()
 
 
-def once(*, seldom: bool = True) -> int:
+def process_due_work(*, seldom: bool = True) -> int:
     """Process what may be due once; return how much was processed, 0 when nothing is left to do."""
-    batch = triggers.advance()
+    batch = triggers.process_log_batch()
     processed = batch.entered + batch.has_more
     if seldom:
         processed += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
-    return processed + campaign_engine.run_due()
+    return processed + campaign_engine.run_due_steps()
 
 
-def drain() -> None:
+def process_all_due_work() -> None:
     """Process all that is due now: for tests, and for an operator's `dispatch --once`."""
-    while once():
+    while process_due_work():
         pass
 
 

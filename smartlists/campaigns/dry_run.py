@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from activities.models import Activity
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import SYSTEM
 from people.models import Person
 from smartlists.campaigns import actions as campaign_actions
@@ -19,8 +19,8 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns import token_values, triggers
-from smartlists.campaigns.actions import Entry, Situation
-from smartlists.campaigns.definition import Definition
+from smartlists.campaigns.actions import ActionContext, EntryRow
+from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign, Webhook
@@ -30,7 +30,7 @@ MAX_STEPS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class DryRunResult:
     """The result of a dry run: whether the person would enter, the reason why not, and the steps on their way."""
 
     person: Person
@@ -41,23 +41,25 @@ class Trial:
     steps: list[tuple[str, str]]  # (number, sentence with this person's values)
 
 
-def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int | None = None) -> Trial:
+def dry_run_campaign(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int | None = None) -> DryRunResult:
     """Try the campaign as it is saved on one person, with one of their activities (None: the latest that triggers).
 
     Nothing is written, sent or called. Raises `RejectedError` (`unknown_person`, `unknown_activity`),
     `NotAllowedError`.
     """
-    require(by, campaign_lifecycle.VIEW)
-    require(by, "people.view_person")
+    require_permission(by, campaign_lifecycle.VIEW)
+    require_permission(by, "people.view_person")
     person = Person.objects.live().filter(pk=person_id).first()
     if person is None:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("there is no such person"), ("person",)))
-    definition, names = campaign_definition.load(campaign.definition), Catalogue()
+    definition, names = campaign_definition.load_definition(campaign.definition), Catalogue()
     row, trigger = _activity(definition, person, activity_id, names)
     why_not = _why_not(campaign, definition, person, row, trigger)
-    entry = Entry(0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False)
-    trigger_text = campaign_sentences.trigger(definition.triggers[trigger], names) if trigger >= 0 else ""
-    return Trial(
+    entry = EntryRow(
+        0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False
+    )
+    trigger_text = campaign_sentences.trigger_sentence(definition.triggers[trigger], names) if trigger >= 0 else ""
+    return DryRunResult(
         person,
         row.pk if row else None,
         trigger_text,
@@ -68,7 +70,7 @@ def try_out(campaign: SmartCampaign, person_id: int, by: Any, activity_id: int |
 
 
 def _activity(
-    definition: Definition, person: Person, activity_id: int | None, names: Catalogue
+    definition: CampaignDefinition, person: Person, activity_id: int | None, names: Catalogue
 ) -> tuple[Activity | None, int]:
     """The activity for the dry run, and the number of the trigger that it satisfies (-1: none)."""
     types = {names.type(trigger.type).id for _at, trigger in definition.activity_triggers}
@@ -78,7 +80,7 @@ def _activity(
     candidates = list(rows.order_by("-occurred_at", "-pk")[:100])
     if activity_id and not candidates:
         raise RejectedError(Problem(Code.UNKNOWN_ACTIVITY, _("This person has no such activity."), ("activity",)))
-    matches = triggers.matches(candidates, [listener], names)  # type: ignore[arg-type]
+    matches = triggers.match_triggers(candidates, [listener], names)  # type: ignore[arg-type]
     for row in candidates:
         if (0, row.pk) in matches:
             return row, matches[0, row.pk]
@@ -86,11 +88,11 @@ def _activity(
 
 
 def _why_not(
-    campaign: SmartCampaign, definition: Definition, person: Person, row: Activity | None, trigger: int
+    campaign: SmartCampaign, definition: CampaignDefinition, person: Person, row: Activity | None, trigger: int
 ) -> str:
     if definition.activity_triggers and trigger < 0:
         return _("no activity of this person satisfies a trigger")
-    if not definition.audience.is_everybody and not evaluator.members(definition.audience.wanted, [person.pk]):
+    if not definition.audience.is_everybody and not evaluator.evaluate_members(definition.audience.wanted, [person.pk]):
         return str(CampaignEntry.Reason.AUDIENCE.label)
     last = campaign.entries.exclude(state=CampaignEntry.State.SKIPPED).filter(person_id=person.pk)
     before = last.order_by("-entered_at").values_list("entered_at", flat=True).first()
@@ -98,39 +100,41 @@ def _why_not(
 
 
 def _steps(
-    campaign: SmartCampaign, definition: Definition, entry: Entry, names: Catalogue
+    campaign: SmartCampaign, definition: CampaignDefinition, entry: EntryRow, names: Catalogue
 ) -> Iterator[tuple[str, str]]:
     """Yield the number and the sentence of every step on this person's way."""
     webhooks = dict(Webhook.objects.values_list("pk", "name"))
     now, path, step_count = timezone.now(), "0" if definition.steps else "", 0
     while path and step_count < MAX_STEPS:
         item = campaign_definition.step_at(definition.steps, path)
-        situation = Situation(campaign, definition, path, SYSTEM, now)
-        yield campaign_sentences.shown_path(path), _step_text(item, entry, situation, names, webhooks)
-        following = campaign_definition.following(definition.steps, path)
+        situation = ActionContext(campaign, definition, path, SYSTEM, now)
+        yield campaign_sentences.displayed_path(path), _step_text(item, entry, situation, names, webhooks)
+        following = campaign_definition.following_path(definition.steps, path)
         if isinstance(item, campaign_definition.Choose):
-            branch = campaign_actions.run(item, [entry], situation)[entry.id].branch
-            following = campaign_definition.branch_of(definition.steps, path, branch or 0)
+            branch = campaign_actions.run_action(item, [entry], situation)[entry.id].branch
+            following = campaign_definition.path_after_choice(definition.steps, path, branch or 0)
         elif isinstance(item, campaign_definition.Wait):
             now = _end_of_wait(item, entry, situation) or now
         path, step_count = following, step_count + 1
 
 
-def _end_of_wait(item: campaign_definition.Wait, entry: Entry, situation: Situation) -> datetime | None:
-    return campaign_actions.run(item, [entry], situation)[entry.id].until
+def _end_of_wait(item: campaign_definition.Wait, entry: EntryRow, situation: ActionContext) -> datetime | None:
+    return campaign_actions.run_action(item, [entry], situation)[entry.id].until
 
 
 def _step_text(
-    item: campaign_definition.Step, entry: Entry, situation: Situation, names: Catalogue, webhooks: Any
+    item: campaign_definition.Step, entry: EntryRow, situation: ActionContext, names: Catalogue, webhooks: Any
 ) -> str:
     """The step's sentence with this person's values in the places of tokens."""
-    values = token_values.values_of([entry], situation)[entry.id]
-    text = webhook_tokens.render(campaign_sentences.step(item, names, webhooks), values)
-    if isinstance(item, campaign_definition.Alert) and item.body:
-        text = f"{text}: {webhook_tokens.render(item.body, values)}"
+    values = token_values.values_by_entry([entry], situation)[entry.id]
+    text = webhook_tokens.render_template(campaign_sentences.step_sentence(item, names, webhooks), values)
+    if isinstance(item, campaign_definition.SendAlert) and item.body:
+        text = f"{text}: {webhook_tokens.render_template(item.body, values)}"
     if isinstance(item, campaign_definition.CallWebhook):
         hook = Webhook.objects.filter(pk=item.webhook).first()
         text = (
-            f"{text}: {hook.method} {webhook_tokens.render(hook.url, values, webhook_tokens.in_url)}" if hook else text
+            f"{text}: {hook.method} {webhook_tokens.render_template(hook.url, values, webhook_tokens.escape_for_url)}"
+            if hook
+            else text
         )
     return text

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.lists import static_lists
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Definition
+from smartlists.campaigns.definition import CampaignDefinition
 
 # one entry per kind of step; messages and calls send values of people out of the product
 RIGHTS = campaign_definition.STEPS.facet(
@@ -23,8 +23,8 @@ RIGHTS = campaign_definition.STEPS.facet(
 )
 
 
-def require_effects(parsed: Definition, by: Any) -> None:
+def require_effect_rights(parsed: CampaignDefinition, by: Any) -> None:
     """Raise `NotAllowedError`, naming the permission, unless `by` may do every step by hand."""
-    needed = {right for _path, step in campaign_definition.walk(parsed.steps) for right in RIGHTS.of(step)}
+    needed = {right for _path, step in campaign_definition.walk_steps(parsed.steps) for right in RIGHTS.of(step)}
     for right in sorted(needed):
-        require(by, right)
+        require_permission(by, right)

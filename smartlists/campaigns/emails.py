@@ -29,31 +29,31 @@ logger = logging.getLogger(__name__)
 State = AlertEmail.State
 
 
-def queue(step: campaign_definition.Alert, entries: Sequence[Any], situation: Any) -> None:
+def queue_alerts(step: campaign_definition.SendAlert, entries: Sequence[Any], situation: Any) -> None:
     """Store one e-mail per entry, and queue a job that sends them once this transaction is committed."""
-    subjects = token_values.texts(step.subject, entries, situation, webhook_tokens.one_line)
-    bodies = token_values.texts(step.body, entries, situation)
+    subjects = token_values.render_for_entries(step.subject, entries, situation, webhook_tokens.to_one_line)
+    bodies = token_values.render_for_entries(step.body, entries, situation)
     AlertEmail.objects.bulk_create(
         AlertEmail(
             entry_id=entry.id,
             path=situation.path,
             person_id=entry.person_id,
             recipients=list(step.to),
-            subject=webhook_tokens.one_line(subjects[entry.id])[:MAX_SUBJECT],
+            subject=webhook_tokens.to_one_line(subjects[entry.id])[:MAX_SUBJECT],
             body=bodies[entry.id],
         )
         for entry in entries
     )
-    jobs.defer_once_committed("smartlists.send_alerts", "smartlists.send_alerts")
+    jobs.defer_job_once_committed("smartlists.send_alerts", "smartlists.send_alerts")
 
 
-def send() -> int:
+def send_alerts() -> int:
     """Send the waiting e-mails, the oldest first; return how many were sent.
 
     An e-mail may be sent twice if the process is killed between sending and noting it; its Message-ID is then the same.
     """
     sent = 0
-    with locks.alone(locks.Space.DELIVERY, LANE) as is_mine:
+    with locks.try_session_lock(locks.LockSpace.DELIVERY, LANE) as is_mine:
         while is_mine and (waiting := list(AlertEmail.objects.filter(_due()).order_by("id")[:BATCH])):
             sent += _send_all(waiting)
             if len(waiting) < BATCH:
@@ -71,7 +71,7 @@ def _due() -> Q:
 
 
 def _send_all(emails: Sequence[AlertEmail]) -> int:
-    refused = unsubscribed({address for email in emails for address in email.recipients})
+    refused = unsubscribed_addresses({address for email in emails for address in email.recipients})
     sent = 0
     try:
         with get_connection() as server:
@@ -86,7 +86,7 @@ def _send_all(emails: Sequence[AlertEmail]) -> int:
     return sent
 
 
-def unsubscribed(addresses: set[str]) -> set[str]:
+def unsubscribed_addresses(addresses: set[str]) -> set[str]:
     """The addresses, in lower case, that belong to unsubscribed people."""
     keys = [address.lower() for address in addresses]
     people = Person.objects.live().filter(unsubscribed=True).annotate(key=Lower("email"))

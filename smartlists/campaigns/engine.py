@@ -22,8 +22,8 @@ from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.actions import Done, Entry, Situation
-from smartlists.campaigns.triggers import definition_of
+from smartlists.campaigns.actions import ActionContext, EntryRow, StepResult
+from smartlists.campaigns.triggers import definition_of_version
 from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
 LIMIT = 1_000  # entries read at once
@@ -33,27 +33,27 @@ State, Outcome = CampaignEntry.State, StepOutcome.Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class EntryMove:
     """The next path of an entry (empty: it ends), from when it is due, and the result of this step."""
 
-    entry: Entry
-    done: Done
+    entry: EntryRow
+    done: StepResult
     path: str
     due_at: datetime
 
 
-def run_due(limit: int = LIMIT) -> int:
+def run_due_steps(limit: int = LIMIT) -> int:
     """Do every step that is due now for up to `limit` entries; return how many steps were done."""
-    waiting: dict[int, list[Entry]] = defaultdict(list)
+    waiting: dict[int, list[EntryRow]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
     step_count = 0
     while waiting:
-        groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
+        groups: dict[tuple[int, str], list[EntryRow]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
         for (version_id, path), group in sorted(groups.items()):
-            moved = {move.entry.id: move for move in step(version_id, path, group)}
+            moved = {move.entry.id: move for move in run_step(version_id, path, group)}
             step_count += len(moved)
             now = timezone.now()
             for entry in group:
@@ -68,39 +68,41 @@ def run_due(limit: int = LIMIT) -> int:
     return step_count
 
 
-def _due(limit: int) -> list[Entry]:
+def _due(limit: int) -> list[EntryRow]:
     rows = CampaignEntry.objects.filter(state=State.OPEN, due_at__lte=timezone.now()).order_by("due_at", "id")
-    return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)[:limit]]
+    return [EntryRow(*row) for row in rows.values_list(*EntryRow.COLUMNS)[:limit]]
 
 
-def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
+def run_step(version_id: int, path: str, entries: Sequence[EntryRow]) -> list[EntryMove]:
     """Do the step at `path` for those of `entries` that are still at it; one transaction.
 
     An error of the step itself becomes its outcome; only an unavailable database raises.
     """
-    definition = definition_of(version_id)
+    definition = definition_of_version(version_id)
     try:
-        return _step(definition, path, entries, campaign_actions.run)
+        return _step(definition, path, entries, campaign_actions.run_action)
     except (OperationalError, InterfaceError):
         raise
     except RejectedError as refusal:
-        return _step(definition, path, entries, campaign_actions.failing(str(refusal)))
+        return _step(definition, path, entries, campaign_actions.failing_action(str(refusal)))
     except Exception as error:
         logger.exception("step %s of version %s", path, version_id)
-        return _step(definition, path, entries, campaign_actions.failing(type(error).__name__))
+        return _step(definition, path, entries, campaign_actions.failing_action(type(error).__name__))
 
 
 @transaction.atomic
-def _step(definition: campaign_definition.Definition, path: str, entries: Sequence[Entry], effect: Any) -> list[Moved]:
+def _step(
+    definition: campaign_definition.CampaignDefinition, path: str, entries: Sequence[EntryRow], effect: Any
+) -> list[EntryMove]:
     # before any row, in the order of locks: no person is deleted, merged or erased meanwhile
-    locks.share([locks.key(locks.Space.PEOPLE)])
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     locked = _lock_entries(path, entries)
     if not locked:
         return []
     campaign = SmartCampaign.objects.get(pk=locked[0].campaign_id)
     step_item = campaign_definition.step_at(definition.steps, path)
     source = Source(Channel.CAMPAIGN, None, campaign.pk, reason=campaign.name)
-    situation = Situation(campaign, definition, path, source, timezone.now())
+    situation = ActionContext(campaign, definition, path, source, timezone.now())
     last_id = _last_activity_id()
     dones = effect(step_item, locked, situation)
     moved = [_next_move(definition, path, entry, dones[entry.id], situation.now) for entry in locked]
@@ -111,26 +113,26 @@ def _step(definition: campaign_definition.Definition, path: str, entries: Sequen
     return moved
 
 
-def _lock_entries(path: str, entries: Sequence[Entry]) -> list[Entry]:
+def _lock_entries(path: str, entries: Sequence[EntryRow]) -> list[EntryRow]:
     """Lock the entries that are still at this step and return their present values."""
     rows = (
         CampaignEntry.objects.select_for_update()
         .filter(pk__in=[entry.id for entry in entries], state=State.OPEN, path=path)
         .order_by("pk")
     )
-    return [Entry(*row) for row in rows.values_list(*Entry.COLUMNS)]
+    return [EntryRow(*row) for row in rows.values_list(*EntryRow.COLUMNS)]
 
 
 def _next_move(
-    definition: campaign_definition.Definition, path: str, entry: Entry, result: Done, now: datetime
-) -> Moved:
-    following = campaign_definition.following(definition.steps, path)
+    definition: campaign_definition.CampaignDefinition, path: str, entry: EntryRow, result: StepResult, now: datetime
+) -> EntryMove:
+    following = campaign_definition.following_path(definition.steps, path)
     if result.branch is not None:
-        following = campaign_definition.branch_of(definition.steps, path, result.branch)
-    return Moved(entry, result, following, max(result.until or now, now) if following else now)
+        following = campaign_definition.path_after_choice(definition.steps, path, result.branch)
+    return EntryMove(entry, result, following, max(result.until or now, now) if following else now)
 
 
-def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:
+def _write_outcomes(do: str, path: str, moved: Sequence[EntryMove]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into campaign_step_outcome (entry_id, person_id, path, "do", outcome, detail, at)
@@ -147,7 +149,7 @@ def _write_outcomes(do: str, path: str, moved: Sequence[Moved]) -> None:
         )
 
 
-def _write_entries(moved: Sequence[Moved]) -> None:
+def _write_entries(moved: Sequence[EntryMove]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             """update campaign_entry e set
@@ -168,8 +170,8 @@ def _write_entries(moved: Sequence[Moved]) -> None:
         )
 
 
-def _tally(campaign_id: int, moved: Sequence[Moved]) -> None:
-    campaign_counters.add(
+def _tally(campaign_id: int, moved: Sequence[EntryMove]) -> None:
+    campaign_counters.add_to_counters(
         (campaign_id, "failed" if move.entry.has_failed or move.done.outcome == Outcome.FAILED else "done")
         for move in moved
         if not move.path
@@ -182,7 +184,7 @@ def _last_activity_id() -> int:
         return cursor.fetchone()[0]
 
 
-def _note_depths(entries: Sequence[Entry], campaign_id: int, last_id: int) -> None:
+def _note_depths(entries: Sequence[EntryRow], campaign_id: int, last_id: int) -> None:
     """Store the depth in a chain of campaigns for the activities that the step has just recorded."""
     with connection.cursor() as cursor:
         cursor.execute(

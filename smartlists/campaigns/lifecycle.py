@@ -19,19 +19,19 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
 from people.core.models import Folder
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.datatypes import naming
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights
 from smartlists.campaigns import parsing as campaign_parsing
-from smartlists.campaigns.definition import Definition
-from smartlists.campaigns.references import filters_in, own_types_in, write_uses
+from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.references import activity_fields_in_definition, filters_in_definition, store_references
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
 from smartlists.rules import model as rules
 
-audit.describe(
+audit.register_actions(
     {
         "definition_changed": (2, gettext_lazy("Changed what it does")),
         "activated": (2, gettext_lazy("Activated")),
@@ -46,34 +46,36 @@ ACTIVATE = "smartlists.activate_smartcampaign"
 POSITION = "campaigns"  # name of the dispatcher's position in the log
 State = SmartCampaign.State
 EntryState = CampaignEntry.State
-EMPTY = campaign_definition.dump(Definition())
+EMPTY = campaign_definition.dump_definition(CampaignDefinition())
 
 
 @transaction.atomic
-def create(name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None) -> Any:
+def create_campaign(
+    name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None
+) -> Any:
     """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
 
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `campaigns.parsing`).
     """
-    require(by, "smartlists.add_smartcampaign")
+    require_permission(by, "smartlists.add_smartcampaign")
     names = Catalogue()
-    parsed = held(EMPTY if value is None else value, names)
+    parsed = parse_and_lock_definition(EMPTY if value is None else value, names)
     campaign = SmartCampaign(
-        name=naming.name(name),
-        description=naming.description(description),
+        name=naming.parse_name(name),
+        description=naming.parse_description(description),
         folder=folder,
-        definition=campaign_definition.dump(parsed),
+        definition=campaign_definition.dump_definition(parsed),
         created_by=by,
         updated_by=by,
     )
     _save(campaign)
-    write_uses(campaign, parsed, names)
-    audit.note(by, campaign, "created")
+    store_references(campaign, parsed, names)
+    audit.write_audit_entry(by, campaign, "created")
     return campaign
 
 
 @transaction.atomic
-def change(
+def change_campaign(
     campaign: SmartCampaign,
     by: Any,
     *,
@@ -87,26 +89,26 @@ def change(
     Changing the definition of an active campaign needs the permission to activate it and those of its steps.
     Raises as `create_campaign`, and `ConflictError` when the campaign is not at `expected_revision` any more.
     """
-    require(by, CHANGE)
-    changed = lock(campaign, expected_revision)
+    require_permission(by, CHANGE)
+    changed = lock_campaign(campaign, expected_revision)
     before = (changed.name, changed.description, changed.definition)
     names = Catalogue()
-    parsed = held(value, names) if value is not None else None
+    parsed = parse_and_lock_definition(value, names) if value is not None else None
     if changed.state in (State.ACTIVE, State.PAUSED) and parsed is not None:
-        refuse_if(unready(parsed))
-        if changed.is_active and campaign_definition.dump(parsed) != changed.definition:
-            require(by, ACTIVATE)
-            effect_rights.require_effects(parsed, by)
+        refuse_if(activation_problems(parsed))
+        if changed.is_active and campaign_definition.dump_definition(parsed) != changed.definition:
+            require_permission(by, ACTIVATE)
+            effect_rights.require_effect_rights(parsed, by)
     if name is not None:
-        changed.name = naming.name(name)
+        changed.name = naming.parse_name(name)
     if description is not None:
-        changed.description = naming.description(description)
+        changed.description = naming.parse_description(description)
     if parsed is not None:
-        changed.definition = campaign_definition.dump(parsed)
+        changed.definition = campaign_definition.dump_definition(parsed)
         changed.uses.all().delete()
-        write_uses(changed, parsed, names)
+        store_references(changed, parsed, names)
         if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
-            changed.version = version_of(changed)
+            changed.version = current_version(changed)
             _watch(changed, parsed, by)
     changed.revision += 1
     changed.updated_by = by
@@ -116,72 +118,72 @@ def change(
 
 
 @transaction.atomic
-def copy(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
+def duplicate_campaign(campaign: SmartCampaign, name: Any, by: Any) -> SmartCampaign:
     """Create a draft with the same definition, description and folder."""
-    source = lock(campaign)
-    return create(name, by, value=source.definition, description=source.description, folder=source.folder)
+    source = lock_campaign(campaign)
+    return create_campaign(name, by, value=source.definition, description=source.description, folder=source.folder)
 
 
 @transaction.atomic
-def move(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampaign:
+def move_campaign(campaign: SmartCampaign, folder: Folder | None, by: Any) -> SmartCampaign:
     """Move the campaign into a folder, or to the top level (None)."""
-    require(by, CHANGE)
-    changed = lock(campaign)
+    require_permission(by, CHANGE)
+    changed = lock_campaign(campaign)
     changed.folder = folder
     changed.save(update_fields=["folder", "updated_at"])
     return changed
 
 
 @transaction.atomic
-def activate(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+def activate_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Activate a draft or a paused campaign from this moment on; held people continue.
 
     Raises `RejectedError` with everything that is missing (`no_trigger`, `no_step`, `retired_type`, …), and
     `NotAllowedError` where `by` may not do a step by hand.
     """
-    require(by, ACTIVATE)
-    position = hold_position()
-    changed = lock(campaign)
-    require_state(changed, State.DRAFT, State.PAUSED)
-    parsed = held(changed.definition, Catalogue())
-    refuse_if(unready(parsed))
-    effect_rights.require_effects(parsed, by)
+    require_permission(by, ACTIVATE)
+    position = lock_dispatcher_position()
+    changed = lock_campaign(campaign)
+    require_campaign_state(changed, State.DRAFT, State.PAUSED)
+    parsed = parse_and_lock_definition(changed.definition, Catalogue())
+    refuse_if(activation_problems(parsed))
+    effect_rights.require_effect_rights(parsed, by)
     after = max(log_reader.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods, [after, None]]
-    changed.version = version_of(changed)
+    changed.version = current_version(changed)
     changed.state, changed.activated_at = State.ACTIVE, timezone.now()
     changed.revision += 1
     changed.save()
     _watch(changed, parsed, by)
     _update_entries(changed, (EntryState.HELD,), state=EntryState.OPEN)
-    audit.note(by, changed, "activated")
+    audit.write_audit_entry(by, changed, "activated")
     return changed
 
 
 @transaction.atomic
-def pause(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+def pause_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Stop listening and hold all people at their step. Activities recorded up to this moment still count."""
-    require(by, ACTIVATE)
-    position = hold_position()
-    changed = lock(campaign)
-    require_state(changed, State.ACTIVE)
+    require_permission(by, ACTIVATE)
+    position = lock_dispatcher_position()
+    changed = lock_campaign(campaign)
+    require_campaign_state(changed, State.ACTIVE)
     upto = max(log_reader.high_water_mark(), position.last_id)
     changed.periods = [*changed.periods[:-1], [changed.periods[-1][0], upto]]
     changed.state = State.PAUSED
     changed.revision += 1
     changed.save()
     _update_entries(changed, (EntryState.OPEN,), state=EntryState.HELD)
-    audit.note(by, changed, "paused")
+    audit.write_audit_entry(by, changed, "paused")
     return changed
 
 
 @transaction.atomic
-def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+def archive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Archive a draft or a paused campaign; the people held in it leave it."""
-    require(by, CHANGE)
-    hold_position()
-    changed = lock(campaign)
-    require_state(changed, State.DRAFT, State.PAUSED)
+    require_permission(by, CHANGE)
+    lock_dispatcher_position()
+    changed = lock_campaign(campaign)
+    require_campaign_state(changed, State.DRAFT, State.PAUSED)
     _update_entries(
         changed,
         (EntryState.HELD, EntryState.OPEN),
@@ -193,47 +195,47 @@ def archive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state = State.ARCHIVED
     changed.revision += 1
     changed.save()
-    audit.note(by, changed, "archived")
+    audit.write_audit_entry(by, changed, "archived")
     return changed
 
 
 @transaction.atomic
-def unarchive(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+def unarchive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Unarchive a campaign: as paused if it was ever active, else as a draft."""
-    require(by, CHANGE)
-    changed = lock(campaign)
-    require_state(changed, State.ARCHIVED)
+    require_permission(by, CHANGE)
+    changed = lock_campaign(campaign)
+    require_campaign_state(changed, State.ARCHIVED)
     changed.state = State.PAUSED if changed.periods else State.DRAFT
     changed.revision += 1
     changed.save()
-    audit.note(by, changed, "unarchived")
+    audit.write_audit_entry(by, changed, "unarchived")
     return changed
 
 
 @transaction.atomic
-def delete(campaign: SmartCampaign, by: Any) -> None:
+def delete_campaign(campaign: SmartCampaign, by: Any) -> None:
     """Delete a draft or an archived campaign with its results."""
-    require(by, "smartlists.delete_smartcampaign")
-    locked = lock(campaign)
-    require_state(locked, State.DRAFT, State.ARCHIVED)
-    audit.note(by, locked, "deleted")
+    require_permission(by, "smartlists.delete_smartcampaign")
+    locked = lock_campaign(campaign)
+    require_campaign_state(locked, State.DRAFT, State.ARCHIVED)
+    audit.write_audit_entry(by, locked, "deleted")
     locked.delete()
 
 
-def hold_position() -> LogPosition:
+def lock_dispatcher_position() -> LogPosition:
     """Lock the dispatcher's position in the log; it takes no batch before the transaction ends."""
     LogPosition.objects.get_or_create(name=POSITION)
     return LogPosition.objects.select_for_update().get(name=POSITION)
 
 
-def triggers_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
+def was_active_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
     """True if the campaign was active when the activity was recorded; None: it had not been activated yet."""
     if not campaign.periods or activity_id <= campaign.periods[0][0]:
         return None
     return any(after < activity_id and (upto is None or activity_id <= upto) for after, upto in campaign.periods)
 
 
-def unready(parsed: Definition) -> list[Problem]:
+def activation_problems(parsed: CampaignDefinition) -> list[Problem]:
     """The problems that prevent activation of a campaign."""
     problems = []
     if not parsed.triggers:
@@ -251,7 +253,7 @@ def unready(parsed: Definition) -> list[Problem]:
     return problems
 
 
-def version_of(campaign: SmartCampaign) -> CampaignVersion:
+def current_version(campaign: SmartCampaign) -> CampaignVersion:
     """The version with the campaign's definition; a new version if the definition was changed."""
     last = campaign.versions.order_by("-number").first()
     if last is not None and last.definition == campaign.definition:
@@ -260,13 +262,13 @@ def version_of(campaign: SmartCampaign) -> CampaignVersion:
     return CampaignVersion.objects.create(campaign=campaign, number=number, definition=campaign.definition)
 
 
-def _watch(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
+def _watch(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None:
     """Store the members of the triggering smart lists, so that only later joins and leaves trigger."""
     list_ids = {trigger.smart_list for _at, trigger in parsed.list_triggers}
     campaign.watches.exclude(smart_list__in=list_ids).delete()
     for smart_list in SmartList.objects.filter(pk__in=list_ids).select_related("current"):
         current = smart_list.current
-        members = current.person_ids if current else evaluator.members(smart_list.parsed)
+        members = current.person_ids if current else evaluator.evaluate_members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.update_or_create(
             campaign=campaign,
@@ -281,7 +283,7 @@ def _update_entries(campaign: SmartCampaign, states: tuple[str, ...], **values: 
     campaign.entries.filter(state__in=states).update(**values)
 
 
-def require_state(campaign: SmartCampaign, *states: str) -> None:
+def require_campaign_state(campaign: SmartCampaign, *states: str) -> None:
     if campaign.state not in states:
         allowed = ", ".join(str(State(state).label) for state in states)
         message = _("The campaign is “%(state)s”; this can be done with one that is: %(allowed)s.")
@@ -289,7 +291,7 @@ def require_state(campaign: SmartCampaign, *states: str) -> None:
         raise RejectedError(Problem(Code.WRONG_STATE, message % parameters, ("state",), allowed, campaign.state))
 
 
-def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
+def lock_campaign(campaign: SmartCampaign, expected_revision: int | None = None) -> SmartCampaign:
     """Lock the campaign's row and return its present values."""
     # no key lock: steps insert references to the campaign while they lock entries, which would deadlock with a
     # transaction that locks the campaign first and waits for these entries
@@ -303,26 +305,26 @@ def lock(campaign: SmartCampaign, expected_revision: int | None = None) -> Smart
 
 def _save(campaign: SmartCampaign) -> None:
     message = _("There is a smart campaign “%(name)s” already.") % {"name": campaign.name}
-    with naming.kept_apart("smart_campaign_name_is_unique", message):
+    with naming.refuse_taken_name("smart_campaign_name_is_unique", message):
         campaign.save()
 
 
-def held(value: Any, names: Catalogue) -> Definition:
+def parse_and_lock_definition(value: Any, names: Catalogue) -> CampaignDefinition:
     """Parse the definition and lock its activity types against retiring and deletion until the transaction ends."""
-    form = campaign_definition.dump(value) if isinstance(value, Definition) else value
-    parsed = campaign_parsing.parse(form)
-    api_names = {name for name, _field in own_types_in(parsed)}
-    api_names |= {name for item in filters_in(parsed) for name in rules.types_of(item)}
+    form = campaign_definition.dump_definition(value) if isinstance(value, CampaignDefinition) else value
+    parsed = campaign_parsing.parse_definition(form)
+    api_names = {name for name, _field in activity_fields_in_definition(parsed)}
+    api_names |= {name for item in filters_in_definition(parsed) for name in rules.activity_types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
-    locks.share(locks.key(locks.Space.TYPE, pk) for pk in known_types)
-    return campaign_parsing.parse(form, names)
+    locks.acquire_shared(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in known_types)
+    return campaign_parsing.parse_definition(form, names)
 
 
 def _note_changes(changed: SmartCampaign, before: tuple[str, str, Any], by: Any) -> None:
     old_name, old_description, old_definition = before
     if changed.name != old_name:
-        audit.note(by, changed, "renamed", old=old_name)
+        audit.write_audit_entry(by, changed, "renamed", old=old_name)
     if changed.definition != old_definition:
-        audit.note(by, changed, "definition_changed")
+        audit.write_audit_entry(by, changed, "definition_changed")
     if changed.description != old_description:
-        audit.note(by, changed, "changed", what="description")
+        audit.write_audit_entry(by, changed, "changed", what="description")

@@ -3,16 +3,16 @@
 from django.utils.translation import gettext_lazy
 
 from people.core import notifications
-from people.core.notifications import Kind
+from people.core.notifications import NoticeKind
 from smartlists.models import SmartCampaign
 
-notifications.describe(
+notifications.register_notice_kinds(
     {
-        "campaign_loops": Kind(
+        "campaign_loops": NoticeKind(
             gettext_lazy("A campaign of yours goes round in a circle"),
             gettext_lazy("%(name)s was stopped for some people: campaigns set each other off in a circle."),
         ),
-        "campaign_not_run": Kind(
+        "campaign_not_run": NoticeKind(
             gettext_lazy("A campaign of yours could not be run when it was scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
         ),
@@ -20,10 +20,10 @@ notifications.describe(
 )
 
 
-def tell_not_run(campaign_id: int, user_id: int | None) -> None:
+def notify_campaign_not_run(campaign_id: int, user_id: int | None) -> None:
     """Notify the users who created, last changed and scheduled the campaign."""
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     if campaign is not None:
         users = [campaign.created_by_id, campaign.updated_by_id, user_id]
         page = "admin:smartlists_smartcampaign_results"
-        notifications.tell(users, "campaign_not_run", page, campaign.pk, name=campaign.name)
+        notifications.notify_users(users, "campaign_not_run", page, campaign.pk, name=campaign.name)

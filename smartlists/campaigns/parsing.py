@@ -15,11 +15,11 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, DataType
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Audience, Definition, Qualification, Step
+from smartlists.campaigns.definition import Audience, CampaignDefinition, Qualification, Step
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook
 from smartlists.rules import model as rules
-from smartlists.rules.parsing import Reader
+from smartlists.rules.parsing import RulesReader
 from smartlists.webhooks import tokens as webhook_tokens
 
 MAX_TRIGGERS = 20
@@ -35,7 +35,9 @@ _PERIOD_UNITS = ("minute", "hour", "day", "week", "month")
 _PERIOD = re.compile(rf"([1-9][0-9]{{0,4}}) ({'|'.join(_PERIOD_UNITS)})s?")
 
 
-def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> Definition:
+def parse_definition(
+    value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None
+) -> CampaignDefinition:
     """Parse a definition received as decoded JSON. Raises `RejectedError` with every problem found.
 
     `webhooks` are the ids and names of the existing webhooks; `webhooks` and `names` are read when absent.
@@ -43,14 +45,14 @@ def parse(value: Any, names: Catalogue | None = None, webhooks: Mapping[int, str
     return DefinitionReader(names, webhooks).read_definition(value)
 
 
-def period_of(text: str) -> tuple[int, str]:
+def parse_wait_period(text: str) -> tuple[int, str]:
     """The number and the unit of a wait's period, such as (3, "day")."""
     match = _PERIOD.fullmatch(text)
     assert match is not None, text  # checked when saved
     return int(match[1]), match[2]
 
 
-class DefinitionReader(Reader):
+class DefinitionReader(RulesReader):
     """One reading of one definition."""
 
     def __init__(self, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> None:
@@ -61,7 +63,7 @@ class DefinitionReader(Reader):
         self.tokens: set[str] = set()
         self.steps_read = 0
 
-    def read_definition(self, value: Any) -> Definition:
+    def read_definition(self, value: Any) -> CampaignDefinition:
         """Parse a complete definition. Raises `RejectedError` with every problem found."""
         keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "steps")
         form = self._object(value, (), keys)
@@ -75,8 +77,8 @@ class DefinitionReader(Reader):
         triggers = tuple(
             trigger for at, item in enumerate(items) if (trigger := self._trigger(item, ("triggers", at))) is not None
         )
-        types = [trigger.type for trigger in triggers if isinstance(trigger, campaign_definition.Trigger)]
-        self.tokens = webhook_tokens.known_tokens(types, self.names)
+        types = [trigger.type for trigger in triggers if isinstance(trigger, campaign_definition.ActivityTrigger)]
+        self.tokens = webhook_tokens.available_tokens(types, self.names)
         audience = self._audience(form.get("audience"), ("audience",))
         qualification = self._qualification(form.get("qualification"), ("qualification",))
         hours = form.get("late_after_hours", campaign_definition.LATE_AFTER_HOURS)
@@ -85,11 +87,13 @@ class DefinitionReader(Reader):
         steps = self._steps(form.get("steps", []), ("steps",), 0)
         if self.problems:
             raise RejectedError(*self.problems)
-        return Definition(triggers, audience, qualification, steps, hours)
+        return CampaignDefinition(triggers, audience, qualification, steps, hours)
 
     # --- entry: triggers, audience, qualification ---
 
-    def _trigger(self, value: Any, path: Path) -> campaign_definition.Trigger | campaign_definition.ListTrigger | None:
+    def _trigger(
+        self, value: Any, path: Path
+    ) -> campaign_definition.ActivityTrigger | campaign_definition.ListTrigger | None:
         form = self._object(value, path, ("type", "constraints", "smart_list", "change"))
         if form is None:
             return None
@@ -101,7 +105,7 @@ class DefinitionReader(Reader):
         activity_type = self._type(form.get("type"), (*path, "type"))
         if activity_type is None:
             return None
-        return campaign_definition.Trigger(
+        return campaign_definition.ActivityTrigger(
             activity_type.api_name, self._constraints(form.get("constraints", []), activity_type, path)
         )
 
@@ -121,7 +125,7 @@ class DefinitionReader(Reader):
 
     def _rules(self, value: Any, path: Path) -> rules.Rules | None:
         try:
-            return Reader(self.names).read(value)
+            return RulesReader(self.names).read(value)
         except RejectedError as refusal:
             for problem in refusal.problems:
                 self._append(problem.under(*path))
@@ -223,7 +227,7 @@ class DefinitionReader(Reader):
                 self._fits(value, fields[name].data_type, at)
             if value:
                 attributes.append((name, value))
-        return campaign_definition.Record(activity_type.api_name, text, tuple(attributes))
+        return campaign_definition.RecordActivity(activity_type.api_name, text, tuple(attributes))
 
     def _wait(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         period, until = form.get("period"), form.get("until")
@@ -246,7 +250,7 @@ class DefinitionReader(Reader):
 
     def _check_date_token(self, text: str, path: Path) -> None:
         """Check that the text is a single token of a date field or of the trigger."""
-        parts = webhook_tokens.parse(text)
+        parts = webhook_tokens.parse_template(text)
         token = parts[0]
         if len(parts) != 1 or not isinstance(token, webhook_tokens.Token):
             self._add(Code.BAD_TOKEN, _("one token of a date, and nothing else"), path, got=text)
@@ -266,7 +270,7 @@ class DefinitionReader(Reader):
         if subject and not subject.isprintable():
             self._append(bad_value(Code.WRONG_TYPE, _("text on one line"), subject, *path, "subject"))
         body = self._text(form.get("body", ""), (*path, "body"), MAX_TEXT_BYTES, is_needed=False)
-        return campaign_definition.Alert(to, subject, body)
+        return campaign_definition.SendAlert(to, subject, body)
 
     def _recipient(self, value: Any, path: Path) -> str:
         try:
@@ -308,7 +312,9 @@ class DefinitionReader(Reader):
             if way.get("when") is None:
                 self._add(Code.MISSING_VALUE, _("say for whom: a smart list or rules"), (*way_path, "when"))
             choices.append(
-                campaign_definition.Choice(when, self._steps(way.get("steps", []), (*way_path, "steps"), depth + 1))
+                campaign_definition.ChoiceBranch(
+                    when, self._steps(way.get("steps", []), (*way_path, "steps"), depth + 1)
+                )
             )
         otherwise = self._steps(form.get("otherwise", []), (*path, "otherwise"), depth + 1)
         return campaign_definition.Choose(tuple(choices), otherwise)
@@ -330,13 +336,13 @@ class DefinitionReader(Reader):
         if len(text) > most:
             self._append(bad_value(Code.TOO_LONG, _("at most %(most)s characters") % {"most": most}, value, *path))
             return ""
-        for problem in webhook_tokens.check(text, self.tokens, path):
+        for problem in webhook_tokens.check_tokens(text, self.tokens, path):
             self._append(problem)
             return ""
         return text.strip()
 
     def _has_tokens(self, text: str) -> bool:
-        return bool(text) and bool(webhook_tokens.tokens_of(text))
+        return bool(text) and bool(webhook_tokens.tokens_in_text(text))
 
     def _fits(self, text: str, data_type: DataType, path: Path) -> None:
         try:

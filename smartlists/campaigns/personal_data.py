@@ -10,7 +10,7 @@ from pyroaring import BitMap
 
 from people import events
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonalData, RowsOf
+from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
 from people.core.source import Source
 from smartlists.models import CampaignEntry, CampaignRun, ListWatch, bitmap
 
@@ -24,11 +24,11 @@ MOVING: Mapping[str, tuple[Any, str]] = {
 }
 
 
-def register() -> None:
+def register_campaign_data() -> None:
     """Register the tables and subscribe to events of people; called when the app starts."""
     for table, (label, columns) in MOVING.items():
-        personal_data.register(
-            RowsOf(
+        personal_data.register_personal_tables(
+            PersonRows(
                 table,
                 ("person_id", "original_person_id"),
                 label,
@@ -39,17 +39,17 @@ def register() -> None:
         )
     for model in (CampaignRun, ListWatch):  # people deleted before their turn are skipped
         label = _("smart lists that campaigns watch") if model is ListWatch else _("people still to enter")
-        personal_data.register(
+        personal_data.register_personal_tables(
             PersonalData(
                 model._meta.db_table, ("members",), label, erase=_erase_members(model), count=_count_rows(model)
             )
         )
-    events.subscribe(leave)
+    events.subscribe_to_events(leave_campaigns)
 
 
-def leave(announcement: events.Announcement, _source: Source) -> None:
+def leave_campaigns(announcement: events.Announcement, _source: Source) -> None:
     """End the campaigns of deleted people; restoring a person does not undo this."""
-    if isinstance(announcement, events.Deleted):
+    if isinstance(announcement, events.PeopleDeleted):
         CampaignEntry.objects.filter(
             person_id__in=[pk for pk, _name in announcement.names], state__in=(State.OPEN, State.HELD)
         ).update(state=State.LEFT, reason=CampaignEntry.Reason.GONE, finished_at=timezone.now())

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Definition
+from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignUse, SmartCampaign
 from smartlists.rules import model as rules
@@ -12,45 +12,45 @@ from smartlists.rules import references
 from smartlists.webhooks import tokens as webhook_tokens
 
 
-def filters_in(parsed: Definition) -> Iterator[rules.Filter]:
+def filters_in_definition(parsed: CampaignDefinition) -> Iterator[rules.Filter]:
     """The filters of a campaign's audience and of all its choices."""
     audiences = [parsed.audience]
-    for _path, step in campaign_definition.walk(parsed.steps):
+    for _path, step in campaign_definition.walk_steps(parsed.steps):
         if isinstance(step, campaign_definition.Choose):
             audiences += [choice.when for choice in step.choices]
     for audience in audiences:
         yield from audience.wanted.filters
 
 
-def own_types_in(parsed: Definition) -> Iterator[tuple[str, str]]:
+def activity_fields_in_definition(parsed: CampaignDefinition) -> Iterator[tuple[str, str]]:
     """Yield (activity type, field) for every use in triggers and steps; the field may be empty."""
     for _at, trigger in parsed.activity_triggers:
         yield trigger.type, ""
         yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
-    for _path, step in campaign_definition.walk(parsed.steps):
-        if isinstance(step, campaign_definition.Record):
+    for _path, step in campaign_definition.walk_steps(parsed.steps):
+        if isinstance(step, campaign_definition.RecordActivity):
             yield step.type, ""
             yield from ((step.type, name) for name, _value in step.attributes)
 
 
-def uses_of(parsed: Definition, names: Catalogue) -> Iterator[tuple[str, int]]:
+def references_of_definition(parsed: CampaignDefinition, names: Catalogue) -> Iterator[tuple[str, int]]:
     """Yield the references of a definition as (column of the reference rows, id)."""
-    for item in filters_in(parsed):
-        yield from references.uses_of(item, names)
-    for api_name, field in own_types_in(parsed):
+    for item in filters_in_definition(parsed):
+        yield from references.references_of_filter(item, names)
+    for api_name, field in activity_fields_in_definition(parsed):
         yield "activity_type_id", names.types[api_name].id
         if field and (field_id := names.types[api_name].fields[field].id):
             yield "approved_field_id", field_id
     for _at, trigger in parsed.list_triggers:
         yield "used_list_id", trigger.smart_list
-    for _path, step in campaign_definition.walk(parsed.steps):
+    for _path, step in campaign_definition.walk_steps(parsed.steps):
         yield from STEP_REFERENCES.of(step)(step, names)
     yield from _token_uses(parsed, names)
 
 
-def _token_uses(parsed: Definition, names: Catalogue) -> Iterator[tuple[str, int]]:
+def _token_uses(parsed: CampaignDefinition, names: Catalogue) -> Iterator[tuple[str, int]]:
     """Yield references to the fields whose tokens the campaign's texts contain."""
-    for token in tokens_in(parsed):
+    for token in tokens_in_definition(parsed):
         if token.source == "person" and token.name in names.person_fields:
             yield "person_field_id", names.person_fields[token.name].id
         if token.source == "trigger":
@@ -60,12 +60,12 @@ def _token_uses(parsed: Definition, names: Catalogue) -> Iterator[tuple[str, int
                     yield "approved_field_id", field.id
 
 
-def tokens_in(parsed: Definition) -> list[Any]:
+def tokens_in_definition(parsed: CampaignDefinition) -> list[Any]:
     """The tokens in the texts of all steps."""
     texts: list[str] = []
-    for _path, step in campaign_definition.walk(parsed.steps):
+    for _path, step in campaign_definition.walk_steps(parsed.steps):
         texts += STEP_TEXTS.of(step)(step)
-    return [token for text in texts for token in webhook_tokens.tokens_of(text)]
+    return [token for text in texts for token in webhook_tokens.tokens_in_text(text)]
 
 
 STEP_REFERENCES = campaign_definition.STEPS.facet(
@@ -96,6 +96,6 @@ STEP_TEXTS = campaign_definition.STEPS.facet(
 )
 
 
-def write_uses(campaign: SmartCampaign, parsed: Definition, names: Catalogue) -> None:
-    uses = sorted(set(uses_of(parsed, names)))
+def store_references(campaign: SmartCampaign, parsed: CampaignDefinition, names: Catalogue) -> None:
+    uses = sorted(set(references_of_definition(parsed, names)))
     CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in uses)

@@ -33,7 +33,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class CampaignSummary:
     """The numbers of a campaign: people who entered, finished and failed, people skipped by reason, latency."""
 
     entered: int
@@ -43,14 +43,16 @@ class Summary:
     latency: Latency | None
 
 
-def summary(campaign: SmartCampaign) -> Summary:
+def summarize_campaign(campaign: SmartCampaign) -> CampaignSummary:
     """The numbers of a campaign, from its counters; no rows are counted."""
-    totals = campaign_counters.of(campaign.pk)
+    totals = campaign_counters.campaign_totals(campaign.pk)
     skipped = {what.partition(":")[2]: count for what, count in sorted(totals.items()) if what.startswith("skipped:")}
-    return Summary(totals.get("entered", 0), totals.get("done", 0), totals.get("failed", 0), skipped, latency(campaign))
+    return CampaignSummary(
+        totals.get("entered", 0), totals.get("done", 0), totals.get("failed", 0), skipped, first_step_latency(campaign)
+    )
 
 
-def latency(campaign: SmartCampaign) -> Latency | None:
+def first_step_latency(campaign: SmartCampaign) -> Latency | None:
     """The recent latency of the first step; None while there are no entries."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -65,7 +67,7 @@ def latency(campaign: SmartCampaign) -> Latency | None:
     return Latency(p50, p95, count) if count else None
 
 
-def entries(
+def latest_entries(
     campaign: SmartCampaign,
     *,
     state: str = "",
@@ -80,7 +82,7 @@ def entries(
     return queryset.filter(**{name: value for name, value in filters.items() if value})[:limit]
 
 
-def forget_old() -> int:
+def delete_old_results() -> int:
     """Delete skipped entries and delivered calls older than the setting allows; return how many."""
     limit = timezone.now() - timedelta(days=settings.CAMPAIGN_RESULTS_DAYS)
     skipped = CampaignEntry.objects.filter(state=State.SKIPPED, dispatched_at__lt=limit)
@@ -88,7 +90,7 @@ def forget_old() -> int:
     return skipped.delete()[0] + delivered.delete()[0]
 
 
-def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
+def results_statement(parameters: Mapping[str, Any]) -> export_kinds.ExportStatement:
     """The export statement: one row for each step of each entry. `campaign`: the id; `state`: a filter on entries."""
     campaign = SmartCampaign.objects.filter(pk=parameters.get("campaign", 0)).first()
     if campaign is None:
@@ -97,29 +99,29 @@ def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
     where, values = "e.campaign_id = %(campaign)s", {"campaign": campaign.pk}
     if state := parameters.get("state"):
         where, values = where + " and e.state = %(state)s", values | {"state": state}
-    return export_kinds.Statement(_COLUMNS, f"{_SOURCE} where {where} order by e.id, o.id", values)
+    return export_kinds.ExportStatement(_COLUMNS, f"{_SOURCE} where {where} order by e.id, o.id", values)
 
 
 _SOURCE = "campaign_entry e left join campaign_step_outcome o on o.entry_id = e.id"
-_COLUMNS: Sequence[export_kinds.Column] = (
-    export_kinds.Column("entry", "e.id"),
-    export_kinds.Column("person", "e.person_id"),
-    export_kinds.Column("activity", "e.activity_id"),
-    export_kinds.Column("state", "e.state"),
-    export_kinds.Column("reason", "e.reason"),
-    export_kinds.Column("entered_at", export_kinds.moment("e.entered_at")),
-    export_kinds.Column("finished_at", export_kinds.moment("e.finished_at")),
-    export_kinds.Column("step", "o.path"),
-    export_kinds.Column("do", 'o."do"'),
-    export_kinds.Column("outcome", "o.outcome"),
-    export_kinds.Column("detail", "o.detail", is_text=True),
-    export_kinds.Column("at", export_kinds.moment("o.at")),
+_COLUMNS: Sequence[export_kinds.ExportColumn] = (
+    export_kinds.ExportColumn("entry", "e.id"),
+    export_kinds.ExportColumn("person", "e.person_id"),
+    export_kinds.ExportColumn("activity", "e.activity_id"),
+    export_kinds.ExportColumn("state", "e.state"),
+    export_kinds.ExportColumn("reason", "e.reason"),
+    export_kinds.ExportColumn("entered_at", export_kinds.moment_sql("e.entered_at")),
+    export_kinds.ExportColumn("finished_at", export_kinds.moment_sql("e.finished_at")),
+    export_kinds.ExportColumn("step", "o.path"),
+    export_kinds.ExportColumn("do", 'o."do"'),
+    export_kinds.ExportColumn("outcome", "o.outcome"),
+    export_kinds.ExportColumn("detail", "o.detail", is_text=True),
+    export_kinds.ExportColumn("at", export_kinds.moment_sql("o.at")),
 )
-export_kinds.register(
-    export_kinds.Kind(
+export_kinds.register_export_kind(
+    export_kinds.ExportKind(
         "campaign_results",
         gettext_lazy("Results of a smart campaign"),
         ("people.export_person", "smartlists.view_smartcampaign"),
-        statement,
+        results_statement,
     )
 )

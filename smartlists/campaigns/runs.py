@@ -16,12 +16,12 @@ from people import lookup as people_lookup
 from people.core import audit, jobs
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.definition import Definition
-from smartlists.campaigns.triggers import Candidate, Listener, definition_of
+from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.triggers import Candidate, Listener, definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
@@ -30,29 +30,29 @@ BATCH = 1_000  # people who enter in one transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class RunPreview:
     """The number of people a run would enter, and the moment of the evaluation."""
 
     count: int
     as_of: datetime
 
 
-def preview(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> Preview:
+def preview_run(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> RunPreview:
     """Count the members of the list who satisfy the campaign's audience now.
 
     Raises `RejectedError` (`timeout`, …), `NotAllowedError`.
     """
-    require(by, campaign_lifecycle.ACTIVATE)
+    require_permission(by, campaign_lifecycle.ACTIVATE)
     members, as_of = _qualifying_members(campaign, smart_list, by)
-    return Preview(len(members), as_of)
+    return RunPreview(len(members), as_of)
 
 
-def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
+def run_on_list(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: Any) -> CampaignRun:
     """Enter all qualifying members of the list, regardless of triggers.
 
     Raises `RejectedError` (`over_cap`) when they are more than `cap`, a limit that the caller states for safety.
     """
-    require(by, campaign_lifecycle.ACTIVATE)
+    require_permission(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people that is meant"), cap, "cap"))
     members, _as_of = _qualifying_members(campaign, smart_list, by)
@@ -63,52 +63,52 @@ def run_once(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap: An
     return _start(campaign, smart_list, members, by)
 
 
-def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> CampaignRun:
+def run_for_people(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> CampaignRun:
     """Enter those of these people who are in the audience of an active campaign and qualify, regardless of triggers.
 
     Raises `RejectedError` (`wrong_state`, `timeout`, …), `NotAllowedError`.
     """
-    require(by, campaign_lifecycle.ACTIVATE)
-    campaign_lifecycle.require_state(campaign, SmartCampaign.State.ACTIVE)
-    members = BitMap(people_lookup.by_id(person_ids, follow_merges=False).values())
-    audience = campaign_definition.load(campaign.definition).audience
+    require_permission(by, campaign_lifecycle.ACTIVATE)
+    campaign_lifecycle.require_campaign_state(campaign, SmartCampaign.State.ACTIVE)
+    members = BitMap(people_lookup.person_ids_by_id(person_ids, follow_merges=False).values())
+    audience = campaign_definition.load_definition(campaign.definition).audience
     if members and not audience.is_everybody:
-        members = evaluator.members(audience.wanted, members)
+        members = evaluator.evaluate_members(audience.wanted, members)
     return _start(campaign, None, members, by)
 
 
-def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
+def schedule_run(campaign: SmartCampaign, at: datetime, by: Any) -> None:
     """Queue a job that enters the audience at the moment `at`. Makes the checks of `execute_scheduled_run` now.
 
     Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
     """
-    parsed = campaign_definition.load(campaign.definition)
+    parsed = campaign_definition.load_definition(campaign.definition)
     _check_scheduled(campaign, parsed, by)
     seconds = max((at - timezone.now()).total_seconds(), 0)
     arguments = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
-    jobs.defer_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **arguments)
+    jobs.defer_job_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **arguments)
 
 
-def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
+def execute_scheduled_run(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
     """Execute a run planned by `schedule_run` once; permissions are checked again. None: nothing is left to do."""
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
     if campaign is None or (by is None and user_id is not None):
         return None
-    parsed = campaign_definition.load(campaign.definition)
+    parsed = campaign_definition.load_definition(campaign.definition)
     _check_scheduled(campaign, parsed, by)
-    members = evaluator.members(parsed.audience.wanted)
+    members = evaluator.evaluate_members(parsed.audience.wanted)
     with transaction.atomic():
-        campaign_lifecycle.lock(campaign)  # a repeated job finds the run it created before
+        campaign_lifecycle.lock_campaign(campaign)  # a repeated job finds the run it created before
         earlier_runs = CampaignRun.objects.filter(
             campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at
         )
         return None if earlier_runs.exists() else _start(campaign, None, members, by)
 
 
-def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
-    require(by, campaign_lifecycle.ACTIVATE)
-    effect_rights.require_effects(parsed, by)
+def _check_scheduled(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None:
+    require_permission(by, campaign_lifecycle.ACTIVATE)
+    effect_rights.require_effect_rights(parsed, by)
     _refuse_archived(campaign)
     if parsed.audience.is_everybody:
         message = _("The campaign has no audience: it would run for everybody.")
@@ -120,18 +120,18 @@ def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> No
 def _refuse_archived(campaign: SmartCampaign) -> None:
     if campaign.state == SmartCampaign.State.ARCHIVED:
         allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
-        campaign_lifecycle.require_state(campaign, *allowed)
+        campaign_lifecycle.require_campaign_state(campaign, *allowed)
 
 
 @transaction.atomic
 def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMap, by: Any) -> CampaignRun:
-    locked = campaign_lifecycle.lock(campaign)
-    parsed = campaign_lifecycle.held(locked.definition, triggers.Catalogue())
-    effect_rights.require_effects(parsed, by)
+    locked = campaign_lifecycle.lock_campaign(campaign)
+    parsed = campaign_lifecycle.parse_and_lock_definition(locked.definition, triggers.Catalogue())
+    effect_rights.require_effect_rights(parsed, by)
     if not parsed.steps:
         raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
     _refuse_archived(locked)
-    version = campaign_lifecycle.version_of(locked)
+    version = campaign_lifecycle.current_version(locked)
     run = CampaignRun.objects.create(
         campaign=locked,
         version=version,
@@ -140,16 +140,16 @@ def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMa
         members=members.serialize(),
         requested_by=by,
     )
-    audit.note(by, locked, "ran_once", count=len(members))
+    audit.write_audit_entry(by, locked, "ran_once", count=len(members))
     return run
 
 
 def _qualifying_members(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMap, datetime]:
-    stored = stored_evaluations.evaluate(smart_list, by)
-    audience = campaign_definition.load(campaign.definition).audience
+    stored = stored_evaluations.evaluate_list(smart_list, by)
+    audience = campaign_definition.load_definition(campaign.definition).audience
     members = stored.person_ids
     if not audience.is_everybody:
-        members = evaluator.members(audience.wanted, members)
+        members = evaluator.evaluate_members(audience.wanted, members)
     return members, stored.as_of or timezone.now()
 
 
@@ -166,7 +166,7 @@ def enter_runs() -> int:
 
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
-    campaign_lifecycle.hold_position()
+    campaign_lifecycle.lock_dispatcher_position()
     with CampaignRun.claimed(run_id) as run:
         if run is None:
             return 0
@@ -174,8 +174,8 @@ def _enter_some(run_id: int) -> int:
         person_ids = list(waiting[:BATCH])
         campaign = run.campaign
         campaign.version_id = run.version_id
-        listener = Listener(campaign, definition_of(run.version_id))
-        triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in person_ids])
+        listener = Listener(campaign, definition_of_version(run.version_id))
+        triggers.enter_candidates([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in person_ids])
         remaining = BitMap(waiting - BitMap(person_ids))
         (run.beat if remaining else run.finish)(members=remaining.serialize(), entered=F("entered") + len(person_ids))
         return len(person_ids)
@@ -192,7 +192,7 @@ def enter_list_changes() -> int:
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
-    campaign_lifecycle.hold_position()
+    campaign_lifecycle.lock_dispatcher_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
     current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None
     if watch is None or current is None or current.pk == watch.evaluation_id:
@@ -200,7 +200,7 @@ def _enter_changes(watch_id: int) -> int:
     before, now = bitmap(watch.members), current.person_ids
     changes = {campaign_definition.JOINED: now - before, campaign_definition.LEFT: before - now}
     campaign = watch.campaign
-    listener = Listener(campaign, definition_of(campaign.version_id))
+    listener = Listener(campaign, definition_of_version(campaign.version_id))
     candidates = [
         Candidate(listener, pk, current.as_of or timezone.now(), at, evaluation_id=current.pk)
         for at, trigger in listener.definition.list_triggers
@@ -210,7 +210,7 @@ def _enter_changes(watch_id: int) -> int:
     if not campaign.is_active:
         for candidate in candidates:
             candidate.reason = triggers.Reason.PAUSED
-    triggers.enter(candidates)
+    triggers.enter_candidates(candidates)
     watch.members, watch.evaluation_id = now.serialize(), current.pk
     watch.save(update_fields=["members", "evaluation_id"])
     return len(candidates)

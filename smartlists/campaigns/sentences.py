@@ -8,12 +8,12 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from people.core.kinds import Facet
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.definition import Audience, Definition
-from smartlists.campaigns.parsing import period_of
+from smartlists.campaigns.definition import Audience, CampaignDefinition
+from smartlists.campaigns.parsing import parse_wait_period
 from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
 from smartlists.rules.names import Naming
-from smartlists.rules.sentence_values import joined
+from smartlists.rules.sentence_values import join_in_words
 from smartlists.rules.vocabulary import Vocabulary
 
 STEP_TITLES = campaign_definition.STEPS.facet(
@@ -31,7 +31,9 @@ STEP_TITLES = campaign_definition.STEPS.facet(
 )
 
 
-def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger, names: Vocabulary) -> str:
+def trigger_sentence(
+    item: campaign_definition.ActivityTrigger | campaign_definition.ListTrigger, names: Vocabulary
+) -> str:
     """The sentence of one trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
     if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
@@ -46,10 +48,10 @@ def trigger(item: campaign_definition.Trigger | campaign_definition.ListTrigger,
     if not item.constraints:
         return trigger_name
     parts = [sentences.constraint_sentence(constraint, item.type, names) for constraint in item.constraints]
-    return _("%(card)s where %(constraints)s") % {"card": trigger_name, "constraints": joined(parts, "and")}
+    return _("%(card)s where %(constraints)s") % {"card": trigger_name, "constraints": join_in_words(parts, "and")}
 
 
-def audience(item: Audience, names: Vocabulary) -> str:
+def audience_sentence(item: Audience, names: Vocabulary) -> str:
     """The description of the audience."""
     if item.smart_list is not None:
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
@@ -59,7 +61,7 @@ def audience(item: Audience, names: Vocabulary) -> str:
     return sentences.list_sentence(item.rules, names)
 
 
-def qualification(item: campaign_definition.Qualification) -> str:
+def qualification_sentence(item: campaign_definition.Qualification) -> str:
     """The description of the frequency of entry."""
     if item.how == campaign_definition.WITHIN:
         return _PERIODS[item.unit](item.number) % {"number": item.number}
@@ -81,18 +83,20 @@ _WAITS: Mapping[str, Callable[[int], str]] = {
 }
 
 
-def step(item: campaign_definition.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
+def step_sentence(item: campaign_definition.Step, names: Catalogue, webhooks: Mapping[int, str]) -> str:
     """The sentence of one step, without a full stop; of a choice with the conditions and numbers of its ways."""
     return STEP_SENTENCES.of(item)(item, Naming(names), webhooks)
 
 
-def steps(definition: Definition, names: Catalogue, webhooks: Mapping[int, str]) -> Iterator[tuple[str, str]]:
+def step_sentences(
+    definition: CampaignDefinition, names: Catalogue, webhooks: Mapping[int, str]
+) -> Iterator[tuple[str, str]]:
     """Yield (shown number, sentence) for every step."""
-    for path, item in campaign_definition.walk(definition.steps):
-        yield shown_path(path), step(item, names, webhooks)
+    for path, item in campaign_definition.walk_steps(definition.steps):
+        yield displayed_path(path), step_sentence(item, names, webhooks)
 
 
-def shown_path(path: str) -> str:
+def displayed_path(path: str) -> str:
     """A path with numbers from 1: "2.0.1" is 3.1.2."""
     return ".".join(str(int(part) + 1) for part in path.split("."))
 
@@ -111,7 +115,7 @@ def _change(item: campaign_definition.ChangeField, naming: Naming, _webhooks: Ma
     return _("Change %(field)s to “%(value)s”") % parameters if item.to else _("Clear %(field)s") % parameters
 
 
-def _record(item: campaign_definition.Record, naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _record(item: campaign_definition.RecordActivity, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     activity_type = naming.catalogue.types.get(item.type)
     return _("Record “%(activity)s” %(value)s") % {
         "activity": activity_type.name if activity_type else item.type,
@@ -122,11 +126,11 @@ def _record(item: campaign_definition.Record, naming: Naming, _webhooks: Mapping
 def _wait(item: campaign_definition.Wait, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
     if item.until:
         return _("Wait until %(moment)s") % {"moment": item.until}
-    number, unit = period_of(item.period)
+    number, unit = parse_wait_period(item.period)
     return _WAITS[unit](number) % {"number": number}
 
 
-def _alert(item: campaign_definition.Alert, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
+def _alert(item: campaign_definition.SendAlert, _naming: Naming, _webhooks: Mapping[int, str]) -> str:
     return _("Send “%(subject)s” to %(addresses)s") % {"subject": item.subject, "addresses": ", ".join(item.to)}
 
 
@@ -136,7 +140,8 @@ def _webhook(item: campaign_definition.CallWebhook, _naming: Naming, webhooks: M
 
 def _choose(item: campaign_definition.Choose, naming: Naming, _webhooks: Mapping[int, str]) -> str:
     ways = "; ".join(
-        _("%(number)s for %(who)s") % {"number": number, "who": audience(choice.when, naming.catalogue).rstrip(".")}
+        _("%(number)s for %(who)s")
+        % {"number": number, "who": audience_sentence(choice.when, naming.catalogue).rstrip(".")}
         for number, choice in enumerate(item.choices, 1)
     )
     return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}

@@ -9,22 +9,24 @@ from people.datatypes.canonical import canonical_text, moment_text
 from people.fields import catalog
 from people.models import Person
 from smartlists.catalog import Catalogue
-from smartlists.rules.vocabulary import Type
+from smartlists.rules.vocabulary import VocabularyType
 from smartlists.webhooks import tokens as webhook_tokens
 
 Values = Mapping[str, str | None]
 
 
-def texts(text: str, entries: Sequence[Any], situation: Any, escape: Callable[[str], str] = str) -> dict[int, str]:
+def render_for_entries(
+    text: str, entries: Sequence[Any], situation: Any, escape: Callable[[str], str] = str
+) -> dict[int, str]:
     """`text` rendered for each entry, by the entry's id."""
-    sources = {token.source for token in webhook_tokens.tokens_of(text)}
+    sources = {token.source for token in webhook_tokens.tokens_in_text(text)}
     if not sources:
-        return {entry.id: webhook_tokens.render(text, {}) for entry in entries}
-    values = values_of(entries, situation, sources)
-    return {entry.id: webhook_tokens.render(text, values[entry.id], escape) for entry in entries}
+        return {entry.id: webhook_tokens.render_template(text, {}) for entry in entries}
+    values = values_by_entry(entries, situation, sources)
+    return {entry.id: webhook_tokens.render_template(text, values[entry.id], escape) for entry in entries}
 
 
-def values_of(entries: Sequence[Any], situation: Any, sources: set[str] | None = None) -> dict[int, Values]:
+def values_by_entry(entries: Sequence[Any], situation: Any, sources: set[str] | None = None) -> dict[int, Values]:
     """The values of tokens of the given sources (default: all), by entry and by the token's key.
 
     People and activities are read as they are now: an activity deleted from the log has no values any more.
@@ -40,22 +42,23 @@ def values_of(entries: Sequence[Any], situation: Any, sources: set[str] | None =
 
 
 def _people(person_ids: Sequence[int]) -> dict[int, Values]:
-    catalogue = catalog.catalogue()
+    catalogue = catalog.field_catalogue()
     values_by_person: dict[int, Values] = {}
     for person in Person.objects.filter(pk__in=person_ids):
         values = {
-            f"person.{name}": webhook_tokens.as_text(catalog.value_of(person, info)) for name, info in catalogue.items()
+            f"person.{name}": webhook_tokens.token_value_text(catalog.person_value(person, info))
+            for name, info in catalogue.items()
         }
         values_by_person[person.pk] = {**values, "person.id": str(person.pk)}
     return values_by_person
 
 
-def activities_of(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
+def activities_by_entry(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:
     """The activity that triggered each entry, by the entry's id; its fields, with JSON types, lie in `attributes`."""
     return {entry_id: _as_json(row, activity_type) for entry_id, (row, activity_type) in _rows(entries).items()}
 
 
-def _as_json(row: Any, activity_type: Type) -> dict[str, Any]:
+def _as_json(row: Any, activity_type: VocabularyType) -> dict[str, Any]:
     attributes = {name: row.attributes[name] for name in activity_type.fields if row.attributes.get(name) is not None}
     for name, field in activity_type.fields.items():
         if field.is_primary and row.primary_value is not None:
@@ -71,10 +74,12 @@ def _as_json(row: Any, activity_type: Type) -> dict[str, Any]:
 
 
 def _triggers(entries: Sequence[Any]) -> dict[int, Values]:
-    return {entry_id: activity_values(row, activity_type) for entry_id, (row, activity_type) in _rows(entries).items()}
+    return {
+        entry_id: activity_token_values(row, activity_type) for entry_id, (row, activity_type) in _rows(entries).items()
+    }
 
 
-def _rows(entries: Sequence[Any]) -> dict[int, tuple[Any, Type]]:
+def _rows(entries: Sequence[Any]) -> dict[int, tuple[Any, VocabularyType]]:
     """The activity that triggered each entry, with its type; activities deleted from the log are omitted."""
     ids = [entry.activity_id for entry in entries if entry.activity_id]
     rows = {row.pk: row for row in Activity.objects.filter(pk__in=ids)}
@@ -87,7 +92,7 @@ def _rows(entries: Sequence[Any]) -> dict[int, tuple[Any, Type]]:
     return triggered
 
 
-def activity_values(row: Any, activity_type: Type) -> Values:
+def activity_token_values(row: Any, activity_type: VocabularyType) -> Values:
     """The values of one activity, by the token's key."""
     values: dict[str, str | None] = {
         "trigger.name": activity_type.name,

@@ -30,7 +30,7 @@ from people.files.models import Import
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.definition import Definition, Trigger
+from smartlists.campaigns.definition import ActivityTrigger, CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres import statements
@@ -48,7 +48,7 @@ class Listener:
     """A campaign that listens to the log, with its definition."""
 
     campaign: SmartCampaign
-    definition: Definition
+    definition: CampaignDefinition
 
 
 @dataclass(slots=True)
@@ -73,12 +73,14 @@ class Candidate:
 
 
 @lru_cache(maxsize=512)
-def definition_of(version_id: int) -> Definition:
+def definition_of_version(version_id: int) -> CampaignDefinition:
     """The definition of a version; cached, because versions never change."""
-    return campaign_definition.load(CampaignVersion.objects.values_list("definition", flat=True).get(pk=version_id))
+    return campaign_definition.load_definition(
+        CampaignVersion.objects.values_list("definition", flat=True).get(pk=version_id)
+    )
 
 
-class Names:
+class CatalogueCache:
     """A cached catalogue, read again when a campaign was changed, at the latest after a minute."""
 
     def __init__(self) -> None:
@@ -93,11 +95,11 @@ class Names:
         return self.catalogue
 
 
-_catalogue_cache = Names()
+_catalogue_cache = CatalogueCache()
 
 
 @dataclass(slots=True)
-class Batch:
+class BatchResult:
     """The result of reading one part of the log."""
 
     read: int = 0
@@ -107,19 +109,19 @@ class Batch:
     lag: int = field(default=0)
 
 
-def listeners() -> list[Listener]:
+def load_listeners() -> list[Listener]:
     """All active campaigns, and the paused ones, for which skipped entries are stored."""
     campaigns = SmartCampaign.objects.filter(
         state__in=(SmartCampaign.State.ACTIVE, SmartCampaign.State.PAUSED), version__isnull=False
     ).order_by("pk")
-    return [Listener(campaign, definition_of(campaign.version_id)) for campaign in campaigns]
+    return [Listener(campaign, definition_of_version(campaign.version_id)) for campaign in campaigns]
 
 
 @transaction.atomic
-def advance(limit: int = BATCH) -> Batch:
+def process_log_batch(limit: int = BATCH) -> BatchResult:
     """Read the next part of the log and enter people into campaigns; one transaction."""
-    position = campaign_lifecycle.hold_position()
-    listening = listeners()
+    position = campaign_lifecycle.lock_dispatcher_position()
+    listening = load_listeners()
     names = _catalogue_cache.of(listening)
     type_ids = sorted(
         {
@@ -131,10 +133,10 @@ def advance(limit: int = BATCH) -> Batch:
     if not type_ids:
         mark = log_reader.high_water_mark()
         _move(position, max(mark, position.last_id))
-        return Batch()
-    page = log_reader.read(log_reader.Position(None, 0, position.last_id), type_ids, limit=limit)
+        return BatchResult()
+    page = log_reader.read_activities(log_reader.ReadPosition(None, 0, position.last_id), type_ids, limit=limit)
     loud = _without_quiet(page.activities)
-    batch = _enter(_candidates(loud, listening, names), names) if loud else Batch()
+    batch = _enter(_candidates(loud, listening, names), names) if loud else BatchResult()
     _move(position, page.position.last_id)
     batch.read, batch.has_more = len(page.activities), page.has_more
     return batch
@@ -169,13 +171,13 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
 
 def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> list[Candidate]:
     """The people whom the activities enter into campaigns, in the order of the log."""
-    matched = matches(rows, listening, names)
+    matched = match_triggers(rows, listening, names)
     depths = _depths(rows)
     candidates = []
     for row in rows:
         for listener in listening:
             trigger = matched.get((listener.campaign.pk, row.id))
-            was_active = None if trigger is None else campaign_lifecycle.triggers_at(listener.campaign, row.id)
+            was_active = None if trigger is None else campaign_lifecycle.was_active_at(listener.campaign, row.id)
             if trigger is None or was_active is None:
                 continue
             candidate = Candidate(
@@ -196,7 +198,7 @@ def _reason(row: ActivityRow, candidate: Candidate, was_active: bool) -> str:
     return Reason.LOOP if candidate.depth > settings.CAMPAIGN_MAX_DEPTH else ""
 
 
-def matches(
+def match_triggers(
     rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue
 ) -> Mapping[tuple[int, int], int]:
     """Map (campaign, activity) to the first trigger that the activity satisfies; one statement for all constraints."""
@@ -204,7 +206,7 @@ def matches(
     for row in rows:
         by_type[row.activity_type_id].append(row.id)
     first_triggers: dict[tuple[int, int], int] = {}
-    checks: list[tuple[Listener, int, Trigger, list[int]]] = []
+    checks: list[tuple[Listener, int, ActivityTrigger, list[int]]] = []
     for listener in listening:
         for at, trigger in listener.definition.activity_triggers:
             ids = by_type.get(names.type(trigger.type).id, [])
@@ -223,16 +225,16 @@ def _keep_first(first_triggers: dict[tuple[int, int], int], key: tuple[int, int]
 
 
 def _satisfying(
-    checks: Sequence[tuple[Listener, int, Trigger, list[int]]], names: Catalogue
+    checks: Sequence[tuple[Listener, int, ActivityTrigger, list[int]]], names: Catalogue
 ) -> Iterable[tuple[int, int]]:
     if not checks:
         return []
-    context = statements.Context(names, Clock.current())
+    context = statements.TranslationContext(names, Clock.current())
     parts = []
     for number, (_listener, _at, trigger, _ids) in enumerate(checks):
-        where = statements.rows_of(names.type(trigger.type), trigger.constraints, context)
+        where = statements.activity_rows_sql(names.type(trigger.type), trigger.constraints, context)
         parts.append(Sql(f"case when {where.text} then {number} end", where.params))
-    numbers = statements.joined(parts, ", ")
+    numbers = statements.join_sql(parts, ", ")
     activity_ids = sorted({pk for _listener, _at, _trigger, ids in checks for pk in ids})
     with connection.cursor() as cursor:  # each activity is read once, whatever the number of campaigns
         cursor.execute(
@@ -252,27 +254,27 @@ def _depths(rows: Sequence[ActivityRow]) -> Mapping[int, int]:
 # --- Entering -------------------------------------------------------------------------------------------------
 
 
-def enter(candidates: Sequence[Candidate]) -> Batch:
+def enter_candidates(candidates: Sequence[Candidate]) -> BatchResult:
     """Enter people without a log activity; inside the transaction that locks the dispatcher's position."""
     return _enter(candidates, Catalogue())
 
 
-def _enter(candidates: Sequence[Candidate], names: Catalogue) -> Batch:
+def _enter(candidates: Sequence[Candidate], names: Catalogue) -> BatchResult:
     _skip_deleted_people(candidates)
     _skip_outsiders(candidates, names)
     _skip_unqualified_people(candidates)
     entries = _insert(candidates)
-    campaign_counters.add(
+    campaign_counters.add_to_counters(
         (candidate.listener.campaign.pk, "entered" if not candidate.reason else f"skipped:{candidate.reason}")
         for candidate in candidates
     )
     _warn_of_loops(candidates)
-    return Batch(entered=entries, skipped=len(candidates) - entries)
+    return BatchResult(entered=entries, skipped=len(candidates) - entries)
 
 
 def _skip_deleted_people(candidates: Sequence[Candidate]) -> None:
     waiting = [candidate for candidate in candidates if not candidate.reason]
-    live_ids = people_lookup.by_id({candidate.person_id for candidate in waiting})
+    live_ids = people_lookup.person_ids_by_id({candidate.person_id for candidate in waiting})
     for candidate in waiting:
         if candidate.person_id not in live_ids:
             candidate.reason = Reason.GONE
@@ -292,7 +294,7 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         people = {candidate.person_id for candidate in group}
         try:
             with transaction.atomic():
-                members = evaluator.evaluate(audience_rules, people, names=names).members
+                members = evaluator.evaluate_rules(audience_rules, people, names=names).members
         except RejectedError:  # too slow, or a deleted list: shown in the results
             for candidate in group:
                 candidate.reason = Reason.FAILED
@@ -382,7 +384,7 @@ def _insert(candidates: Sequence[Candidate]) -> int:
 
 def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
     for campaign in {candidate.listener.campaign for candidate in candidates if candidate.reason == Reason.LOOP}:
-        notifications.tell(
+        notifications.notify_users(
             [campaign.created_by_id, campaign.updated_by_id],
             "campaign_loops",
             "admin:smartlists_smartcampaign_results",
@@ -391,7 +393,7 @@ def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
         )
 
 
-def lag() -> int:
+def dispatcher_lag() -> int:
     """The number of ids of the log that the dispatcher has still to read; 0 where no campaign is active."""
     active = Q(state=SmartCampaign.State.ACTIVE)
     position = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).first()

@@ -18,14 +18,14 @@ from smartlists.webhooks import tokens as webhook_tokens
 from smartlists.webhooks.editing import CONTENT_TYPES, ESCAPES, KEEP_TRYING
 
 
-def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, str]:
+def queue_webhook_calls(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, str]:
     """Store one call per entry; jobs make the calls once this is committed. Returns problems by entry id."""
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
         raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
-    values = token_values.values_of(entries, situation)
+    values = token_values.values_by_entry(entries, situation)
     activities = _activities(webhook, entries)
-    templates, seals = webhook_headers.of(webhook), webhook_headers.is_sealing()
+    templates, seals = webhook_headers.headers_of(webhook), webhook_headers.is_sealing_headers()
     deliveries, problems = [], {}
     for entry in entries:
         delivery = _delivery(webhook, entry, situation, values[entry.id], activities.get(entry.id))
@@ -33,11 +33,11 @@ def queue(webhook_id: int, entries: Sequence[Any], situation: Any) -> dict[int, 
             problems[entry.id] = delivery
             continue
         content_type = {"Content-Type": CONTENT_TYPES[webhook.format]} if delivery.body else {}
-        webhook_headers.put(delivery, {**_rendered(templates, values[entry.id]), **content_type}, seals)
+        webhook_headers.set_headers(delivery, {**_rendered(templates, values[entry.id]), **content_type}, seals)
         deliveries.append(delivery)
     WebhookDelivery.objects.bulk_create(deliveries)
     if deliveries:
-        webhook_delivery.request_delivery(webhook.pk)
+        webhook_delivery.queue_delivery(webhook.pk)
     return problems
 
 
@@ -46,7 +46,7 @@ def _activities(webhook: Webhook, entries: Sequence[Any]) -> Mapping[int, dict[s
     has_event_data = webhook.format == Webhook.Format.CLOUDEVENTS and not webhook.body
     if not has_event_data or webhook.payload_version == Webhook.Payload.TEXTS:
         return {}
-    return token_values.activities_of(entries)
+    return token_values.activities_by_entry(entries)
 
 
 def _delivery(
@@ -60,10 +60,10 @@ def _delivery(
         person_id=entry.person_id,
         lane=entry.person_id % webhook_delivery.LANES,
         method=webhook.method,
-        url=webhook_tokens.render(webhook.url, values, webhook_tokens.in_url),
+        url=webhook_tokens.render_template(webhook.url, values, webhook_tokens.escape_for_url),
         give_up_at=situation.now + KEEP_TRYING,
     )
-    text = webhook_tokens.render(webhook.body, values, ESCAPES[webhook.format])
+    text = webhook_tokens.render_template(webhook.body, values, ESCAPES[webhook.format])
     if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and text:
         try:
             json.loads(text)
@@ -80,7 +80,10 @@ def _delivery(
 
 
 def _rendered(templates: Mapping[str, str], values: token_values.Values) -> dict[str, str]:
-    return {name: webhook_tokens.render(value, values, webhook_tokens.one_line) for name, value in templates.items()}
+    return {
+        name: webhook_tokens.render_template(value, values, webhook_tokens.to_one_line)
+        for name, value in templates.items()
+    }
 
 
 def _event(delivery: WebhookDelivery, data: Any, entry: Any, situation: Any, values: token_values.Values) -> str:

@@ -16,16 +16,16 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
 from smartlists.evaluation.engine import Engine
 from smartlists.evaluation.postgres.engine import PostgresEngine
-from smartlists.evaluation.postgres.snapshot import Snapshot, snapshot
+from smartlists.evaluation.postgres.snapshot import Snapshot, open_snapshot
 from smartlists.rules import logic
 from smartlists.rules.model import ANY, Filter, Rules, SmartList
 from smartlists.rules.periods import Clock
 
-SECONDS = metrics.histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
+SECONDS = metrics.register_histogram("evaluation_seconds", "Evaluations of smart lists, by how they ended.", "outcome")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FilterResult:
     """The result of one filter by itself."""
 
     count: int
@@ -37,7 +37,7 @@ class Evaluation:
     """The result of rules at a moment: the members, and the number of people that each filter finds by itself."""
 
     members: BitMap
-    per_filter: tuple[Found, ...]
+    per_filter: tuple[FilterResult, ...]
     as_of: datetime
     seconds: float
     statements: int = field(compare=False, default=0)
@@ -47,12 +47,12 @@ class Evaluation:
         return len(self.members)
 
 
-def members(rules: Rules, among: Iterable[int] | None = None, now: datetime | None = None) -> BitMap:
+def evaluate_members(rules: Rules, among: Iterable[int] | None = None, now: datetime | None = None) -> BitMap:
     """The live people, of `among` if given, who satisfy `rules`. Raises `RejectedError` (`timeout`, `cycle`)."""
-    return evaluate(rules, among, now).members
+    return evaluate_rules(rules, among, now).members
 
 
-def evaluate(
+def evaluate_rules(
     rules: Rules,
     among: Iterable[int] | None = None,
     now: datetime | None = None,
@@ -70,8 +70,8 @@ def evaluate(
     clock = Clock.current(now)
     outcome = "stopped"
     try:
-        with snapshot(seconds, tag) as view:
-            run = Run(view, clock, None if among is None else _possible_ids(among), names or Catalogue())
+        with open_snapshot(seconds, tag) as view:
+            run = EvaluationRun(view, clock, None if among is None else _possible_ids(among), names or Catalogue())
             people = run.evaluate(rules)
             per_filter = tuple(run.result(item) for item in rules.filters)
         outcome = "done"
@@ -87,7 +87,7 @@ def _possible_ids(person_ids: Iterable[int]) -> BitMap:
     return BitMap([person_id for person_id in person_ids if 0 < person_id <= datatype_keys.MAX_ID])
 
 
-class Run:
+class EvaluationRun:
     """One evaluation under way; the result of each filter is computed once."""
 
     def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
@@ -98,12 +98,12 @@ class Run:
 
     def evaluate(self, rules: Rules) -> BitMap:
         """The live people who satisfy `rules`; nested lists are evaluated first, each once."""
-        for list_id, nested in nesting.inside_out(rules):
+        for list_id, nested in nesting.nested_lists_first(rules):
             self.nested[list_id] = self._combined(nested)
         return self._combined(rules)
 
-    def result(self, item: Filter) -> Found:
-        return Found(len(self.answer(item)), self.seconds.pop(item, 0.0))
+    def result(self, item: Filter) -> FilterResult:
+        return FilterResult(len(self.answer(item)), self.seconds.pop(item, 0.0))
 
     def answer(self, item: Filter) -> BitMap:
         """The live people that one filter finds."""
@@ -118,7 +118,7 @@ class Run:
         if expression is None:
             return BitMap() if rules.match == ANY else BitMap(self.engine.live)
         sets = [self.answer(item) for item in rules.filters]
-        return logic.fold(
+        return logic.fold_expression(
             expression,
             lambda number: sets[number - 1],
             lambda part: self.engine.live - part,

@@ -16,15 +16,15 @@ from django.utils.translation import gettext_lazy
 from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import near_misses
-from smartlists.evaluation.near_misses import Miss
+from smartlists.evaluation.near_misses import NearMiss
 from smartlists.evaluation.postgres import field_sql, statements
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
 from smartlists.rules import operators, periods
 from smartlists.rules.names import Naming
-from smartlists.rules.parsing import aggregate_type
+from smartlists.rules.parsing import aggregate_data_type
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Type
+from smartlists.rules.vocabulary import VocabularyType
 
 SHOWN = 10
 LOOKED_AT = 200  # rows searched for the nearest: those that fail the fewest constraints
@@ -43,7 +43,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ActivitySummary:
     """The activities that satisfy a filter's constraints: their number, the newest ones, and the aggregate over all."""
 
     times: int
@@ -51,62 +51,62 @@ class Summary:
     result: Any = None
 
 
-class Reading:
+class EvidenceReader:
     """The activities of one person in one snapshot."""
 
     def __init__(self, view: Snapshot, names: Catalogue, clock: Clock, person_id: int) -> None:
         self.view = view
         self.names = names
         self.clock = clock
-        self.context = statements.Context(names, clock, [person_id])
+        self.context = statements.TranslationContext(names, clock, [person_id])
 
     # --- activity filters ---
 
-    def summary(self, item: rules.Activity) -> Summary:
+    def summary(self, item: rules.Activity) -> ActivitySummary:
         """Summarize the activities that satisfy the constraints."""
         activity_type = self.names.types[item.type]
-        rows = statements.rows_of(activity_type, item.constraints, self.context)
+        rows = statements.activity_rows_sql(activity_type, item.constraints, self.context)
         computed = "null"
         if item.aggregate:
             field = activity_type.fields[item.aggregate.field]
-            computed = f"({statements.aggregate_of(item.aggregate.function, field)})::text"
+            computed = f"({statements.aggregate_sql(item.aggregate.function, field)})::text"
         ((times, text),) = self.view.rows(f"select count(*), {computed} from activity where {rows.text}", rows.params)
         newest = self.view.rows(
             f"select id, occurred_at from activity where {rows.text} order by occurred_at desc, id desc limit {SHOWN}",
             rows.params,
         )
         result = None if text is None or item.aggregate is None else _result(item.aggregate, activity_type, text)
-        return Summary(times, tuple(Evidence(pk, at) for pk, at in newest), result)
+        return ActivitySummary(times, tuple(Evidence(pk, at) for pk, at in newest), result)
 
-    def miss(self, item: rules.Activity, summary: Summary, naming: Naming) -> Miss:
+    def miss(self, item: rules.Activity, summary: ActivitySummary, naming: Naming) -> NearMiss:
         """The reason why the filter does not hold."""
         bounds = item.count.bounds if item.count else (1, None)
         if not item.did:
-            return near_misses.did(summary.times)
+            return near_misses.did_miss(summary.times)
         if summary.times == 0 and bounds[0] > 0:
-            return self._nearest_row(item, naming) or near_misses.never(bounds[0])
+            return self._nearest_row(item, naming) or near_misses.never_did_miss(bounds[0])
         if not bounds[0] <= summary.times <= (summary.times if bounds[1] is None else bounds[1]):
-            return near_misses.of_count(summary.times, bounds)
+            return near_misses.count_miss(summary.times, bounds)
         assert item.aggregate is not None
         activity_type = self.names.types[item.type]
-        data_type = aggregate_type(item.aggregate.function, activity_type.fields[item.aggregate.field].data_type)
-        field = label_of(naming, item.type, item.aggregate.field)
+        data_type = aggregate_data_type(item.aggregate.function, activity_type.fields[item.aggregate.field].data_type)
+        field = activity_field_label(naming, item.type, item.aggregate.field)
         label = AGGREGATE_LABELS[item.aggregate.function]() % {"field": field}
-        return near_misses.of_value(
+        return near_misses.value_miss(
             label, data_type, item.aggregate.operator, item.aggregate.values, summary.result, self.clock
         )
 
-    def _nearest_row(self, item: rules.Activity, naming: Naming) -> Miss | None:
+    def _nearest_row(self, item: rules.Activity, naming: Naming) -> NearMiss | None:
         """The miss of the row that fails the fewest constraints; of several rows, the one that fails by the least."""
         activity_type = self.names.types[item.type]
         if not item.constraints:
             return None
-        passes = [statements.constraint(constraint, activity_type, self.context) for constraint in item.constraints]
+        passes = [statements.constraint_sql(constraint, activity_type, self.context) for constraint in item.constraints]
         values = ", ".join(
-            field_sql.of_activity(activity_type.fields[constraint.field]) for constraint in item.constraints
+            field_sql.activity_field_sql(activity_type.fields[constraint.field]) for constraint in item.constraints
         )
-        passed = statements.joined(passes, ", ")
-        base = statements.rows_of(activity_type, (), self.context)
+        passed = statements.join_sql(passes, ", ")
+        base = statements.activity_rows_sql(activity_type, (), self.context)
         rows = self.view.rows(
             f"select array[{passed.text}] as passed, {values} from activity where {base.text}"
             f" order by cardinality(array_positions(array[{passed.text}], true)) desc, occurred_at desc"
@@ -121,14 +121,14 @@ class Reading:
     def _row_miss(
         self,
         item: rules.Activity,
-        activity_type: Type,
+        activity_type: VocabularyType,
         passed: Sequence[bool | None],
         raw: Sequence[Any],
         naming: Naming,
-    ) -> tuple[int, float, Miss]:
+    ) -> tuple[int, float, NearMiss]:
         misses = [
-            near_misses.of_value(
-                label_of(naming, item.type, constraint.field),
+            near_misses.value_miss(
+                activity_field_label(naming, item.type, constraint.field),
                 activity_type.fields[constraint.field].data_type,
                 constraint.operator,
                 constraint.values,
@@ -139,11 +139,11 @@ class Reading:
             if not passes
         ]
         text = "; ".join(miss.text for miss in misses)
-        return len(misses), sum(miss.distance for miss in misses), Miss(misses[0].code, text, misses[0].distance)
+        return len(misses), sum(miss.distance for miss in misses), NearMiss(misses[0].code, text, misses[0].distance)
 
     # --- sequences ---
 
-    def chain(self, item: rules.Sequence, naming: Naming) -> tuple[tuple[Evidence, ...], Miss | None]:
+    def chain(self, item: rules.Sequence, naming: Naming) -> tuple[tuple[Evidence, ...], NearMiss | None]:
         """The newest activities that complete the steps, as far as possible, and the next miss (None: complete)."""
         rows = [self._step_rows(step) for step in item.steps]
         steps = item.steps[:-1] if item.steps[-1].is_not else item.steps
@@ -160,7 +160,7 @@ class Reading:
         return _evidence(reached), None
 
     def _step_rows(self, step: rules.Step) -> list[tuple[datetime, int]]:
-        where = statements.rows_of(self.names.types[step.type], step.constraints, self.context)
+        where = statements.activity_rows_sql(self.names.types[step.type], step.constraints, self.context)
         rows = self.view.rows(
             f"select occurred_at, id from activity where {where.text}"
             f" order by occurred_at desc, id desc limit {MAX_STEP_ROWS}",
@@ -170,7 +170,7 @@ class Reading:
 
     def _not_followed(
         self, reached: "list[_ReachedStep]", rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
-    ) -> tuple[tuple[Evidence, ...], Miss | None]:
+    ) -> tuple[tuple[Evidence, ...], NearMiss | None]:
         window = timedelta(hours=statements.DAY * (step.within_days or 0))
         still_open = None
         followed = None
@@ -183,14 +183,17 @@ class Reading:
             else:
                 return activity.chain(), None
         if still_open:
-            remaining = near_misses.duration(still_open.at + window - self.clock.now)
+            remaining = near_misses.duration_text(still_open.at + window - self.clock.now)
             text = _("the time in which nothing may follow ends in %(duration)s") % {"duration": remaining}
-            return still_open.chain(), Miss("still_open", text)
+            return still_open.chain(), NearMiss("still_open", text)
         assert followed is not None
         last, (at, pk) = followed
-        parameters = {"activity": naming.shown_type_label(step.type), "duration": near_misses.duration(at - last.at)}
+        parameters = {
+            "activity": naming.shown_type_label(step.type),
+            "duration": near_misses.duration_text(at - last.at),
+        }
         text = _("“%(activity)s” followed after %(duration)s") % parameters
-        return (*last.chain(), Evidence(pk, at, len(last.chain()) + 1)), Miss("followed", text)
+        return (*last.chain(), Evidence(pk, at, len(last.chain()) + 1)), NearMiss("followed", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +228,9 @@ def _evidence(reached: list[_ReachedStep]) -> tuple[Evidence, ...]:
     return reached[-1].chain() if reached else ()
 
 
-def _step_miss(reached: list[_ReachedStep], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming) -> Miss:
+def _step_miss(
+    reached: list[_ReachedStep], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
+) -> NearMiss:
     """The reason why no row completes the step: there is none, all came before, or the nearest came too late."""
     if not rows:
         return _not_done(step, naming)
@@ -233,22 +238,22 @@ def _step_miss(reached: list[_ReachedStep], rows: list[tuple[datetime, int]], st
     gaps = [at - moments[position] for at, _pk in rows if (position := bisect_left(moments, at) - 1) >= 0]
     parameters = {"activity": naming.shown_type_label(step.type)}
     if not gaps:
-        return Miss("wrong_order", _("“%(activity)s” came before, not after") % parameters)
-    late = near_misses.too_late(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
-    return Miss(late.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": late.text}, late.distance)
+        return NearMiss("wrong_order", _("“%(activity)s” came before, not after") % parameters)
+    late = near_misses.too_late_miss(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
+    return NearMiss(late.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": late.text}, late.distance)
 
 
-def _not_done(step: rules.Step, naming: Naming) -> Miss:
-    return Miss("too_few", _("no “%(activity)s” fits") % {"activity": naming.shown_type_label(step.type)})
+def _not_done(step: rules.Step, naming: Naming) -> NearMiss:
+    return NearMiss("too_few", _("no “%(activity)s” fits") % {"activity": naming.shown_type_label(step.type)})
 
 
-def label_of(naming: Naming, activity_type: str, field: str) -> str:
+def activity_field_label(naming: Naming, activity_type: str, field: str) -> str:
     """The shown label of a field of an activity."""
     return str(MOMENT_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
 
 
-def _result(aggregate: rules.Aggregate, activity_type: Type, text: str) -> Any:
-    data_type = aggregate_type(aggregate.function, activity_type.fields[aggregate.field].data_type)
+def _result(aggregate: rules.Aggregate, activity_type: VocabularyType, text: str) -> Any:
+    data_type = aggregate_data_type(aggregate.function, activity_type.fields[aggregate.field].data_type)
     if data_type is operators.NUMBER:
         return Decimal(text).quantize(AGGREGATE_PLACES, context=EXACT) if "." in text else Decimal(text)
     return _typed(data_type, text)

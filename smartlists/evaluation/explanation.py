@@ -18,10 +18,10 @@ from people.models import Person, StaticListMember
 from smartlists import models
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import near_misses
-from smartlists.evaluation.evaluator import Run
-from smartlists.evaluation.evidence import Evidence, Reading
-from smartlists.evaluation.near_misses import Miss
-from smartlists.evaluation.postgres.snapshot import snapshot
+from smartlists.evaluation.evaluator import EvaluationRun
+from smartlists.evaluation.evidence import Evidence, EvidenceReader
+from smartlists.evaluation.near_misses import NearMiss
+from smartlists.evaluation.postgres.snapshot import open_snapshot
 from smartlists.rules import logic
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
@@ -47,7 +47,7 @@ class Verdict:
     times: int | None = None
     since: datetime | None = None  # date of joining the static list
     activities: tuple[Evidence, ...] = ()
-    miss: Miss | None = None
+    miss: NearMiss | None = None
     nested: "Explanation | None" = None
 
 
@@ -63,7 +63,7 @@ class Explanation:
     deciding: tuple[int, ...] = ()  # numbers of the filters whose verdict alone would change the answer
 
 
-def explain(
+def explain_membership(
     parsed: rules.Rules, person_id: int, now: datetime | None = None, names: Catalogue | None = None
 ) -> Explanation:
     """Explain the result of `parsed` for one person as of `now` (default: this moment).
@@ -72,15 +72,15 @@ def explain(
     """
     clock = Clock.current(now)
     names = names or Catalogue()
-    with snapshot() as view:
-        run = Run(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), names)
+    with open_snapshot() as view:
+        run = EvaluationRun(view, clock, BitMap([person_id] if datatype_keys.is_id(person_id) else []), names)
         run.evaluate(parsed)
         person = Person.objects.filter(pk=person_id).first()
-        return _Explainer(run, Reading(view, names, clock, person_id), person, person_id).of_list(parsed, 0)
+        return _Explainer(run, EvidenceReader(view, names, clock, person_id), person, person_id).of_list(parsed, 0)
 
 
 class _Explainer:
-    def __init__(self, run: Run, reading: Reading, person: Person | None, person_id: int) -> None:
+    def __init__(self, run: EvaluationRun, reading: EvidenceReader, person: Person | None, person_id: int) -> None:
         self.run = run
         self.reading = reading
         self.person = person
@@ -109,10 +109,10 @@ class _Explainer:
     def person_field(self, item: rules.PersonField, holds: bool, _depth: int) -> Mapping[str, Any]:
         assert self.person is not None
         field = self.reading.names.person_fields[item.field]
-        value = catalog.value_of(self.person, field)
+        value = catalog.person_value(self.person, field)
         details: dict[str, Any] = {"value": None if value is None else canonical_text(value)}
         if not holds:
-            details["miss"] = near_misses.of_value(
+            details["miss"] = near_misses.value_miss(
                 field.shown_label, field.data_type, item.operator, item.values, value, self.reading.clock
             )
         return details
@@ -147,7 +147,7 @@ def _combined(parsed: rules.Rules, answers: list[bool]) -> bool:
     expression = parsed.expression
     if expression is None:
         return parsed.match != rules.ANY
-    return logic.fold(
+    return logic.fold_expression(
         expression,
         lambda number: answers[number - 1],
         lambda part: not part,

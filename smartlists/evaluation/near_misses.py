@@ -13,13 +13,13 @@ from people.datatypes.canonical import canonical_text
 from people.datatypes.registry import DataType
 from smartlists.rules import operators
 from smartlists.rules.periods import Clock
-from smartlists.rules.sentence_values import spoken, spoken_period
+from smartlists.rules.sentence_values import spoken_period, spoken_value
 
 FAR = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Miss:
+class NearMiss:
     """The reason why a rule does not hold: a stable code for programs, a phrase for people, and the distance.
 
     `distance` is in seconds for moments, in units for numbers; infinite where distance has no meaning.
@@ -30,53 +30,55 @@ class Miss:
     distance: float = FAR
 
 
-def of_value(label: str, data_type: DataType, operator: str, values: Sequence[str], value: Any, clock: Clock) -> Miss:
+def value_miss(
+    label: str, data_type: DataType, operator: str, values: Sequence[str], value: Any, clock: Clock
+) -> NearMiss:
     """The reason why `value` (canonical; None is no value) fails an operator. `label` is the field's label."""
     if value is None:
-        return Miss("no_value", _("%(field)s has no value") % {"field": label})
-    value_text = spoken(data_type, canonical_text(value))
+        return NearMiss("no_value", _("%(field)s has no value") % {"field": label})
+    value_text = spoken_value(data_type, canonical_text(value))
     if not operators.OPERATORS[operator].negates and operator in _BOUNDED:
         if data_type.is_moment:
-            return _moment_miss(label, value, operators.ranges(data_type, operator, values, clock))
+            return _moment_miss(label, value, operators.time_ranges(data_type, operator, values, clock))
         if data_type.is_number:
             return _number_miss(
                 label, data_type, Decimal(canonical_text(value)), [Decimal(bound) for bound in values], operator
             )
-    return Miss("other_value", _("%(field)s is %(value)s") % {"field": label, "value": value_text})
+    return NearMiss("other_value", _("%(field)s is %(value)s") % {"field": label, "value": value_text})
 
 
-def of_count(times: int, bounds: tuple[int, int | None]) -> Miss:
+def count_miss(times: int, bounds: tuple[int, int | None]) -> NearMiss:
     """The reason why `times` is not within `bounds`."""
     fewest, most = bounds
     if times < fewest:
         template = ngettext("%(times)s of %(wanted)s time", "%(times)s of %(wanted)s times", fewest)
-        return Miss("too_few", template % {"times": times, "wanted": fewest}, fewest - times)
+        return NearMiss("too_few", template % {"times": times, "wanted": fewest}, fewest - times)
     template = ngettext("%(times)s time, at most %(wanted)s", "%(times)s times, at most %(wanted)s", times)
-    return Miss("too_many", template % {"times": times, "wanted": most}, times - (most or 0))
+    return NearMiss("too_many", template % {"times": times, "wanted": most}, times - (most or 0))
 
 
-def did(times: int) -> Miss:
+def did_miss(times: int) -> NearMiss:
     """The reason why a person fails a "did not" filter."""
     template = ngettext("did this %(times)s time", "did this %(times)s times", times)
-    return Miss("did", template % {"times": times}, times)
+    return NearMiss("did", template % {"times": times}, times)
 
 
-def never(fewest: int) -> Miss:
+def never_did_miss(fewest: int) -> NearMiss:
     """The reason why a person without any such activity fails a "did" filter."""
-    return of_count(0, (fewest, None)) if fewest > 1 else Miss("too_few", _("never did this"), 1)
+    return count_miss(0, (fewest, None)) if fewest > 1 else NearMiss("too_few", _("never did this"), 1)
 
 
-def too_late(by: timedelta) -> Miss:
-    text = _("%(duration)s too late") % {"duration": duration(by)}
-    return Miss("too_late", text, by.total_seconds())
+def too_late_miss(by: timedelta) -> NearMiss:
+    text = _("%(duration)s too late") % {"duration": duration_text(by)}
+    return NearMiss("too_late", text, by.total_seconds())
 
 
-def too_early(by: timedelta) -> Miss:
-    text = _("%(duration)s too early") % {"duration": duration(by)}
-    return Miss("too_early", text, by.total_seconds())
+def too_early_miss(by: timedelta) -> NearMiss:
+    text = _("%(duration)s too early") % {"duration": duration_text(by)}
+    return NearMiss("too_early", text, by.total_seconds())
 
 
-def duration(length: timedelta) -> str:
+def duration_text(length: timedelta) -> str:
     """The length in its largest whole unit: "1 day", "5 hours"; at least a second."""
     seconds = length.total_seconds()
     for unit, size in (("day", 86_400), ("hour", 3_600)):
@@ -93,19 +95,21 @@ def duration(length: timedelta) -> str:
 _BOUNDED = frozenset(operators.OPERATORS) - {"starts with", "ends with", "contains", "is empty", "is not empty"}
 
 
-def _moment_miss(label: str, value: date | datetime, stretches: Sequence[operators.Range]) -> Miss:
+def _moment_miss(label: str, value: date | datetime, stretches: Sequence[operators.Range]) -> NearMiss:
     misses = []
     for start, end in stretches:
         if start is not None and value < start:
-            misses.append(too_early(start - value))
+            misses.append(too_early_miss(start - value))
         elif end is not None and value >= end:
             # the last moment inside is one before the end
-            misses.append(too_late(value - end + (timedelta(0) if isinstance(value, datetime) else timedelta(days=1))))
+            misses.append(
+                too_late_miss(value - end + (timedelta(0) if isinstance(value, datetime) else timedelta(days=1)))
+            )
     nearest = min(misses, key=lambda miss: miss.distance)
-    return Miss(nearest.code, f"{label}: {nearest.text}", nearest.distance)
+    return NearMiss(nearest.code, f"{label}: {nearest.text}", nearest.distance)
 
 
-def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequence[Decimal], operator: str) -> Miss:
+def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequence[Decimal], operator: str) -> NearMiss:
     low, high = _NUMBER_BOUNDS[operator](bounds)
     nearest = min(bounds, key=lambda bound: abs(bound - value))
     if operator == "is":
@@ -118,10 +122,10 @@ def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequen
         code, template = "on_the_bound", _("%(field)s: %(value)s, exactly the bound")
     parameters = {
         "field": label,
-        "value": spoken(data_type, canonical_text(value)),
-        "difference": spoken(data_type, canonical_text(by)),
+        "value": spoken_value(data_type, canonical_text(value)),
+        "difference": spoken_value(data_type, canonical_text(by)),
     }
-    return Miss(code, template % parameters, float(by))
+    return NearMiss(code, template % parameters, float(by))
 
 
 _NUMBER_BOUNDS = {

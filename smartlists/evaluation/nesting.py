@@ -7,15 +7,15 @@ from django.utils.translation import gettext as _
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from smartlists import models
-from smartlists.rules.model import Rules, SmartList, load
+from smartlists.rules.model import Rules, SmartList, load_rules
 
 
-def named_in(rules: Rules) -> list[int]:
+def directly_used_lists(rules: Rules) -> list[int]:
     """The ids of the smart lists that rules use directly, each once."""
     return list(dict.fromkeys(item.list for item in rules.filters if isinstance(item, SmartList)))
 
 
-def inside_out(rules: Rules, list_id: int | None = None) -> Iterator[tuple[int, Rules]]:
+def nested_lists_first(rules: Rules, list_id: int | None = None) -> Iterator[tuple[int, Rules]]:
     """Yield every smart list that `rules` use, directly or indirectly, each after the lists that it uses itself.
 
     `list_id` is the list that will have these rules. Raises `RejectedError` (`cycle`, `unknown_list`).
@@ -23,7 +23,9 @@ def inside_out(rules: Rules, list_id: int | None = None) -> Iterator[tuple[int, 
     rules_by_id = _all_below(rules)
     done: set[int] = set()
     path: list[int] = [] if list_id is None else [list_id]
-    waiting = [iter(named_in(rules))]  # one iterator per level, as lists may be nested deeper than Python can recurse
+    waiting = [
+        iter(directly_used_lists(rules))
+    ]  # one iterator per level, as lists may be nested deeper than Python can recurse
     while waiting:
         following = next(waiting[-1], None)
         if following is None:
@@ -36,20 +38,20 @@ def inside_out(rules: Rules, list_id: int | None = None) -> Iterator[tuple[int, 
             raise _cycle([*path[path.index(following) :], following])
         elif following not in done:
             path.append(following)
-            waiting.append(iter(named_in(rules_by_id[following])))
+            waiting.append(iter(directly_used_lists(rules_by_id[following])))
 
 
 def _all_below(rules: Rules) -> dict[int, Rules]:
     """The rules of all lists used directly or indirectly; one statement per level."""
     rules_by_id: dict[int, Rules] = {}
-    missing = set(named_in(rules))
+    missing = set(directly_used_lists(rules))
     while missing:
         rows = models.SmartList.objects.filter(pk__in=missing).values_list("pk", "rules")
-        level = {pk: load(stored) for pk, stored in rows}
+        level = {pk: load_rules(stored) for pk, stored in rows}
         if missing - level.keys():
             raise RejectedError(Problem(Code.UNKNOWN_LIST, _("A smart list that the rules name is no longer there.")))
         rules_by_id.update(level)
-        missing = {inner for nested in level.values() for inner in named_in(nested)} - rules_by_id.keys()
+        missing = {inner for nested in level.values() for inner in directly_used_lists(nested)} - rules_by_id.keys()
     return rules_by_id
 
 

@@ -18,7 +18,7 @@ from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.models import Person
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
@@ -33,43 +33,43 @@ VIEW = "smartlists.view_smartlist"
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
 
 
-def shown(smart_list: SmartList, by: Any) -> StoredEvaluation:
+def current_or_new_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
     """The list's current evaluation; a new one if there is none of its present rules.
 
     Raises `RejectedError` (`timeout`), `NotAllowedError`.
     """
-    require(by, VIEW)
-    return known(smart_list) or evaluate(smart_list, by)
+    require_permission(by, VIEW)
+    return current_evaluation(smart_list) or evaluate_list(smart_list, by)
 
 
-def known(smart_list: SmartList) -> StoredEvaluation | None:
+def current_evaluation(smart_list: SmartList) -> StoredEvaluation | None:
     """The list's current evaluation; None if its rules were changed since."""
     current = StoredEvaluation.objects.select_related("smart_list").filter(current_of=smart_list.pk).first()
     return None if current is None or current.has_other_rules else current
 
 
-def evaluate(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
+def evaluate_list(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
     """Evaluate the list synchronously and make the result current.
 
     Raises `RejectedError` (`timeout`, `cancelled`, `unknown_list`), `NotAllowedError`.
     """
     stored = _create_request(smart_list, by)
-    return run(stored.pk, seconds) or stored
+    return run_evaluation(stored.pk, seconds) or stored
 
 
 @transaction.atomic
-def request(smart_list: SmartList, by: Any) -> StoredEvaluation:
+def request_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
     """Queue an evaluation of the list; return a waiting one with the same rules instead, if any."""
-    require(by, VIEW)
+    require_permission(by, VIEW)
     waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
     if waiting is not None:
         return waiting
     stored = _create_request(smart_list, by)
-    jobs.defer("smartlists.run_evaluation", evaluation_id=stored.pk)
+    jobs.defer_job("smartlists.run_evaluation", evaluation_id=stored.pk)
     return stored
 
 
-def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
+def run_evaluation(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
     """Run a requested evaluation; None when another process runs it or has done it.
 
     An error is stored with the evaluation and raised (`RejectedError`: `cancelled` also for a result that arrives
@@ -79,42 +79,44 @@ def run(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | 
         if stored is None:
             return None
         try:
-            evaluation = evaluator.evaluate(rules.load(stored.rules), seconds=seconds, tag=str(evaluation_id))
+            evaluation = evaluator.evaluate_rules(
+                rules.load_rules(stored.rules), seconds=seconds, tag=str(evaluation_id)
+            )
         except Exception as error:
-            stored.fail(job_model.problem_of(error))
+            stored.fail(job_model.error_text(error))
             raise
         return _store(stored, evaluation)
 
 
-def cancel(stored: StoredEvaluation, by: Any) -> bool:
+def cancel_evaluation(stored: StoredEvaluation, by: Any) -> bool:
     """Cancel an evaluation; return whether it was waiting or running."""
-    require(by, VIEW)
+    require_permission(by, VIEW)
     is_cancelled = stored.cancel(problem=_cancelled().message)
-    return snapshot.cancel(str(stored.pk)) or is_cancelled
+    return snapshot.cancel_evaluations(str(stored.pk)) or is_cancelled
 
 
-def count(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evaluation:
+def count_people(value: Any, by: Any, tag: str, seconds: float | None = None) -> Evaluation:
     """Evaluate unsaved rules; an older count under the same `tag` is cancelled.
 
     `value` is the JSON form or `Rules`. Raises `RejectedError`: `cancelled` when a newer count replaced it.
     """
-    require(by, VIEW)
+    require_permission(by, VIEW)
     parsed = value if isinstance(value, rules.Rules) else parse_rules(value, Catalogue())
-    snapshot.cancel(f"count {tag}")
-    return evaluator.evaluate(parsed, seconds=seconds, tag=f"count {tag}")
+    snapshot.cancel_evaluations(f"count {tag}")
+    return evaluator.evaluate_rules(parsed, seconds=seconds, tag=f"count {tag}")
 
 
-def page_of(stored: StoredEvaluation, start: int, size: int) -> list[int]:
+def page_of_members(stored: StoredEvaluation, start: int, size: int) -> list[int]:
     """The ids of some members, in ascending order from the `start`-th on."""
     return list(stored.person_ids[start : start + size])
 
 
-def changes_of(stored: StoredEvaluation) -> tuple[BitMap, BitMap]:
+def membership_changes(stored: StoredEvaluation) -> tuple[BitMap, BitMap]:
     """The people who joined and who left the list since the evaluation before this one."""
     return bitmap(stored.joined), bitmap(stored.left)
 
 
-def due(now: datetime | None = None) -> Sequence[SmartList]:
+def due_lists(now: datetime | None = None) -> Sequence[SmartList]:
     """Scheduled lists that are due: no evaluation was requested within their interval."""
     now = now or timezone.now()
     scheduled = SmartList.objects.filter(evaluate_every_minutes__isnull=False, is_archived=False)
@@ -124,17 +126,17 @@ def due(now: datetime | None = None) -> Sequence[SmartList]:
     return list(scheduled.exclude(pk__in=recent.values("smart_list")))
 
 
-def take_out(person_ids: Iterable[int]) -> None:
+def remove_from_current_evaluations(person_ids: Iterable[int]) -> None:
     """Remove deleted people from the current evaluations of lists; earlier evaluations stay unchanged."""
     _remove_people(StoredEvaluation.objects.filter(current_of__isnull=False), BitMap(person_ids), ("members",))
 
 
-def forget(person_ids: Iterable[int]) -> None:
+def erase_from_evaluations(person_ids: Iterable[int]) -> None:
     """Remove people from all evaluations, past and current."""
     _remove_people(StoredEvaluation.objects.all(), BitMap(person_ids), ("members", "joined", "left"))
 
 
-def naming(person_ids: Iterable[int]) -> list[StoredEvaluation]:
+def evaluations_with_people(person_ids: Iterable[int]) -> list[StoredEvaluation]:
     """The evaluations in which any of the people occur, oldest first."""
     people = BitMap(person_ids)
     rows = StoredEvaluation.objects.filter(state=State.DONE).select_related("smart_list").order_by("pk")
@@ -146,7 +148,7 @@ def naming(person_ids: Iterable[int]) -> list[StoredEvaluation]:
 
 
 def _create_request(smart_list: SmartList, by: Any) -> StoredEvaluation:
-    require(by, VIEW)
+    require_permission(by, VIEW)
     current = SmartList.objects.filter(pk=smart_list.pk).first()
     if current is None:
         raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
@@ -158,7 +160,7 @@ def _create_request(smart_list: SmartList, by: Any) -> StoredEvaluation:
 @transaction.atomic
 def _store(stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
     # people deleted meanwhile must not be members, so wait for a deletion under way
-    locks.share([locks.key(locks.Space.PEOPLE)])
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     smart_list = SmartList.objects.select_for_update().get(pk=stored.smart_list_id)
     not_live = BitMap(Person.objects.exclude(state=Person.State.LIVE).values_list("pk", flat=True))
     members = evaluation.members - not_live

@@ -20,7 +20,7 @@ from people.core import audit, job_model, jobs
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.job_model import JobLostError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import StaticList, StaticListMember
@@ -33,7 +33,7 @@ Mode, State = ListCopy.Mode, ListCopy.State
 MAX_AT_ONCE = 100_000  # people that a copy without a job may add to a list
 LEAST_MINUTES = 15
 
-audit.describe(
+audit.register_actions(
     {
         "copy_planned": (2, gettext_lazy("Filled from “%(smart_list)s” every %(minutes)s minutes")),
         "copy_ended": (2, gettext_lazy("No longer filled from “%(smart_list)s”")),
@@ -42,7 +42,7 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class CopyResult:
     """The result of a copy: how many people joined and left the static list, and the moment of the evaluation."""
 
     joined: int
@@ -50,16 +50,18 @@ class Copied:
     as_of: datetime
 
 
-def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by: Any, mode: str = Mode.ADD) -> Copied:
+def copy_members_now(
+    smart_list: SmartList, static_list: StaticList, source: Source, by: Any, mode: str = Mode.ADD
+) -> CopyResult:
     """Copy the members of the current evaluation to a static list synchronously.
 
     A repeated copy adds only missing people; `Mode.REPLACE` also removes people who are no members.
     Raises `RejectedError` (`too_many` over 100,000 members, `bad_mode`), and as `current_or_new_evaluation` and
     `static_lists.add` do.
     """
-    require(by, static_lists.CHANGE)
+    require_permission(by, static_lists.CHANGE)
     mode = _checked_mode(mode)
-    stored = stored_evaluations.shown(smart_list, by)
+    stored = stored_evaluations.current_or_new_evaluation(smart_list, by)
     if (stored.count or 0) > MAX_AT_ONCE:
         message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
         raise RejectedError(Problem(Code.TOO_MANY, message))
@@ -67,7 +69,7 @@ def put_into(smart_list: SmartList, static_list: StaticList, source: Source, by:
 
 
 @transaction.atomic
-def plan(
+def plan_copy(
     smart_list: SmartList, static_list: StaticList, by: Any, *, mode: str = Mode.ADD, every_minutes: int | None = None
 ) -> ListCopy:
     """Queue a copy of the members, evaluated anew each time: now, and every so many minutes if given.
@@ -75,8 +77,8 @@ def plan(
     A second plan for the same two lists replaces the first. Raises `RejectedError` (`out_of_range`, `bad_mode`,
     `unknown_list`, `in_use` where another schedule conflicts with this one), `NotAllowedError`.
     """
-    require(by, static_lists.CHANGE)
-    require(by, stored_evaluations.VIEW)
+    require_permission(by, static_lists.CHANGE)
+    require_permission(by, stored_evaluations.VIEW)
     mode = _checked_mode(mode)
     if every_minutes is not None and not LEAST_MINUTES <= every_minutes <= MAX_SCHEDULE_MINUTES:
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("15 to 44,640 minutes"), every_minutes, "every_minutes"))
@@ -103,21 +105,21 @@ def plan(
         },
     )
     if every_minutes is not None:
-        audit.note(by, locked, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
+        audit.write_audit_entry(by, locked, "copy_planned", smart_list=smart_list.name, minutes=every_minutes)
     _defer(copy)
     return copy
 
 
 @transaction.atomic
-def end(copy: ListCopy, by: Any) -> None:
+def end_copy(copy: ListCopy, by: Any) -> None:
     """End a copy; the people copied stay on the static list."""
-    require(by, static_lists.CHANGE)
+    require_permission(by, static_lists.CHANGE)
     if copy.every_minutes is not None:
-        audit.note(by, copy.static_list, "copy_ended", smart_list=copy.smart_list.name)
+        audit.write_audit_entry(by, copy.static_list, "copy_ended", smart_list=copy.smart_list.name)
     ListCopy.objects.filter(pk=copy.pk).delete()
 
 
-def run(copy_id: int) -> Copied | None:
+def run_copy(copy_id: int) -> CopyResult | None:
     """Run a requested copy; None when none is waiting. A refusal is stored with the copy and raised.
 
     A copy that runs once is deleted when it is done. A copy that is ended or requested anew meanwhile stops after
@@ -127,13 +129,13 @@ def run(copy_id: int) -> Copied | None:
         if copy is None:
             return None
         try:
-            stored = stored_evaluations.evaluate(copy.smart_list, None)
+            stored = stored_evaluations.evaluate_list(copy.smart_list, None)
             source = Source(Channel.SYSTEM, copy.created_by_id, copy.pk)
             copied = _copy(stored, copy.static_list, source, copy.created_by, copy.mode, copy)
         except JobLostError:
             return None
         except Exception as error:
-            copy.fail(job_model.problem_of(error))
+            copy.fail(job_model.error_text(error))
             raise
         if copy.every_minutes is None:
             copy.mine().delete()
@@ -142,7 +144,7 @@ def run(copy_id: int) -> Copied | None:
         return copied
 
 
-def ask_due(now: datetime | None = None) -> Sequence[int]:
+def queue_due_copies(now: datetime | None = None) -> Sequence[int]:
     """Queue the copies that are due; returns their ids."""
     now = now or timezone.now()
     ended = ListCopy.objects.filter(state__in=(State.DONE, State.FAILED), smart_list__is_archived=False)
@@ -156,22 +158,22 @@ def ask_due(now: datetime | None = None) -> Sequence[int]:
 
 
 def _defer(copy: ListCopy) -> None:
-    jobs.defer("smartlists.copy_members", copy_id=copy.pk)
+    jobs.defer_job("smartlists.copy_members", copy_id=copy.pk)
 
 
 def _copy(
     stored: StoredEvaluation, static_list: StaticList, source: Source, by: Any, mode: str, job: ListCopy | None = None
-) -> Copied:
+) -> CopyResult:
     members = stored.person_ids
     present = BitMap(StaticListMember.objects.of_list(static_list.pk).values_list("person_id", flat=True).iterator())
     removed = 0
     if mode == Mode.REPLACE:
-        removed = static_lists.remove_all(static_list, _with_heartbeat(present - members, job), source)
-    added = static_lists.add_all(static_list, _with_heartbeat(members - present, job), source)
+        removed = static_lists.remove_all_members(static_list, _with_heartbeat(present - members, job), source)
+    added = static_lists.add_all_members(static_list, _with_heartbeat(members - present, job), source)
     for action, count in (("members_added", added), ("members_removed", removed)):
         if count:
-            audit.note(by, static_list, action, count=count)
-    return Copied(added, removed, stored.as_of or timezone.now())
+            audit.write_audit_entry(by, static_list, action, count=count)
+    return CopyResult(added, removed, stored.as_of or timezone.now())
 
 
 def _with_heartbeat(person_ids: Iterable[int], job: ListCopy | None) -> Iterator[int]:

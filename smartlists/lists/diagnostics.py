@@ -22,38 +22,38 @@ from people.models import PersonField, StaticList
 from smartlists import models
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
-from smartlists.evaluation.evidence import label_of
+from smartlists.evaluation.evidence import activity_field_label
 from smartlists.lists import lookback
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Type
+from smartlists.rules.vocabulary import VocabularyType
 
 
-def of_list(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
+def smart_list_problems(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
     """The problems of a saved list and of the lists that it uses."""
-    return of_rules(smart_list.parsed, names or Catalogue())
+    return rules_problems(smart_list.parsed, names or Catalogue())
 
 
-def of_rules(parsed: rules.Rules, names: Catalogue, path: Path = ()) -> list[Problem]:
+def rules_problems(parsed: rules.Rules, names: Catalogue, path: Path = ()) -> list[Problem]:
     """The problems of rules and of the lists that they use; `path` is the path of the rules."""
-    found_problems = [replace(problem, path=(*path, *problem.path)) for problem in problems(parsed, names)]
-    for list_id, nested in nesting.inside_out(parsed):
+    found_problems = [replace(problem, path=(*path, *problem.path)) for problem in filter_problems(parsed, names)]
+    for list_id, nested in nesting.nested_lists_first(parsed):
         inner = names.smart_lists.get(list_id, str(list_id))
-        for problem in problems(nested, names):
+        for problem in filter_problems(nested, names):
             message = _("In the list “%(list)s”: %(problem)s") % {"list": inner, "problem": problem.message}
             found_problems.append(Problem(problem.code, message, path))
     return found_problems
 
 
-def sentences(found_problems: Iterable[Problem]) -> list[str]:
+def problem_messages(found_problems: Iterable[Problem]) -> list[str]:
     """The messages of the problems, without duplicates."""
     return list(dict.fromkeys(str(problem.message) for problem in found_problems))
 
 
-def problems(parsed: rules.Rules, names: Catalogue | None = None, clock: Clock | None = None) -> list[Problem]:
+def filter_problems(parsed: rules.Rules, names: Catalogue | None = None, clock: Clock | None = None) -> list[Problem]:
     """The problems of each filter, with their paths."""
     checker = _FilterChecker(names or Catalogue(), clock or Clock.current())
     return [
@@ -87,16 +87,18 @@ class _FilterChecker:
         if activity_type is None:
             yield _missing("deleted_type", _("the activity type “%(name)s”"), item.type, path)
             return
-        yield from self._fields(activity_type, rules.fields_of(item), path)
-        yield from lookback.problems(activity_type, lookback.start_of(item.constraints, self.clock), self.clock, path)
+        yield from self._fields(activity_type, rules.activity_fields_of(item), path)
+        yield from lookback.lookback_problems(
+            activity_type, lookback.earliest_start(item.constraints, self.clock), self.clock, path
+        )
         if self._row_is_impossible(activity_type, item.constraints, path):
             yield _contradiction(path, item.did != _holds_without_rows(item))
         elif _group_is_impossible(item):
             yield _contradiction(path, item.did)
 
     def sequence(self, item: rules.Sequence, path: Path) -> Iterator[Problem]:
-        type_fields = list(rules.fields_of(item))
-        starts = lookback.starts_of(item.steps, self.clock)
+        type_fields = list(rules.activity_fields_of(item))
+        starts = lookback.earliest_starts(item.steps, self.clock)
         for position, (step, start) in enumerate(zip(item.steps, starts, strict=True)):
             activity_type = self.names.types.get(step.type)
             place = (*path, "steps", position)
@@ -106,7 +108,7 @@ class _FilterChecker:
             yield from self._fields(
                 activity_type, [(type_name, field) for type_name, field in type_fields if type_name == step.type], place
             )
-            yield from lookback.problems(activity_type, start, self.clock, place)
+            yield from lookback.lookback_problems(activity_type, start, self.clock, place)
             if self._row_is_impossible(activity_type, step.constraints, place):
                 yield _contradiction(place, not step.is_not)
 
@@ -118,20 +120,27 @@ class _FilterChecker:
         smart_list = models.SmartList.objects.filter(pk=item.list).first()
         yield from _list_problems(smart_list, item.list, path)
 
-    def _fields(self, activity_type: Type, type_fields: Iterable[tuple[str, str]], path: Path) -> Iterator[Problem]:
+    def _fields(
+        self, activity_type: VocabularyType, type_fields: Iterable[tuple[str, str]], path: Path
+    ) -> Iterator[Problem]:
         if activity_type.is_retired:
             message = _("“%(name)s” is retired: no new activities are recorded, those that are there count.")
             yield Problem(Code.RETIRED_TYPE, message % {"name": activity_type.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in type_fields):
             field = activity_type.fields.get(name)
-            parameters = {"name": label_of(self.naming, activity_type.api_name, name), "type": activity_type.shown_name}
+            parameters = {
+                "name": activity_field_label(self.naming, activity_type.api_name, name),
+                "type": activity_type.shown_name,
+            }
             if field is None:
                 yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % parameters, path)
             elif not field.is_live:
                 message = _("The field “%(name)s” was removed from “%(type)s”: only earlier activities can have it.")
                 yield Problem(Code.REMOVED_FIELD, message % parameters, path)
 
-    def _row_is_impossible(self, activity_type: Type, constraints: Sequence[rules.Constraint], path: Path) -> bool:
+    def _row_is_impossible(
+        self, activity_type: VocabularyType, constraints: Sequence[rules.Constraint], path: Path
+    ) -> bool:
         by_field: dict[str, list[rules.Constraint]] = {}
         for constraint in constraints:
             if constraint.field in activity_type.fields:
@@ -174,7 +183,7 @@ class _FilterChecker:
         if latest and any(condition.operator in _AHEAD for condition in required):
             possible = [(None, self.clock.now + latest())]
         for condition in required:
-            stretches = operators.ranges(data_type, condition.operator, condition.values, self.clock)
+            stretches = operators.time_ranges(data_type, condition.operator, condition.values, self.clock)
             possible = [both for first in possible for second in stretches if _is_open(both := _both(first, second))]
         return not possible
 

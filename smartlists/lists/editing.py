@@ -18,8 +18,8 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.models import Folder
-from people.core.permissions import MAKER, owner_of, require
-from people.datatypes.naming import kept_apart
+from people.core.permissions import MAKER, owner_of, require_permission
+from people.datatypes.naming import refuse_taken_name
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
@@ -27,9 +27,9 @@ from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
-from smartlists.rules.references import uses_of
+from smartlists.rules.references import references_of_filter
 
-audit.describe(
+audit.register_actions(
     {
         "rules_changed": (2, gettext_lazy("Changed the rules")),
         "renamed": (2, gettext_lazy("Renamed from %(old)s")),
@@ -45,7 +45,7 @@ MAX_SCHEDULE_MINUTES = 60 * 24 * 31
 
 
 @transaction.atomic
-def create(
+def create_smart_list(
     name: Any, value: Any, by: Any, *, description: str = "", folder: Folder | None = None, owner: Any = MAKER
 ) -> SmartList:
     """Create a smart list; `value` are its rules as decoded JSON or as `Rules`.
@@ -54,7 +54,7 @@ def create(
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `rules.parsing`),
     `NotAllowedError`.
     """
-    require(by, "smartlists.add_smartlist")
+    require_permission(by, "smartlists.add_smartlist")
     problems: list[Problem] = []
     name = _checked_name(name, None, problems)
     description = _checked_text(description, problems)
@@ -65,19 +65,19 @@ def create(
         name=name,
         description=description,
         folder=folder,
-        rules=rules.dump(parsed),
+        rules=rules.dump_rules(parsed),
         created_by=by,
         updated_by=by,
         owner=owner_of(by, owner),
     )
     _save(smart_list)
     _write_uses(smart_list, parsed, names)
-    audit.note(by, smart_list, "created")
+    audit.write_audit_entry(by, smart_list, "created")
     return smart_list
 
 
 @transaction.atomic
-def change(
+def change_smart_list(
     smart_list: SmartList,
     by: Any,
     *,
@@ -91,7 +91,7 @@ def change(
     Raises `RejectedError` like `create_smart_list`, and `cycle` with the lists of the cycle; `ConflictError` when the
     list is not at `expected_revision`, the one that the editor saw.
     """
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     problems: list[Problem] = []
     names = Catalogue()
     parsed = _parse_and_lock(value, names, problems) if value is not None else None
@@ -103,8 +103,8 @@ def change(
         changed.description = _checked_text(description, problems)
     refuse_if(problems)
     if parsed is not None:
-        deque(nesting.inside_out(parsed, changed.pk), maxlen=0)  # refuses circles
-        changed.rules = rules.dump(parsed)
+        deque(nesting.nested_lists_first(parsed, changed.pk), maxlen=0)  # refuses circles
+        changed.rules = rules.dump_rules(parsed)
         changed.uses.all().delete()
         _write_uses(changed, parsed, names)
     changed.revision += 1
@@ -114,70 +114,70 @@ def change(
     return changed
 
 
-def rename(smart_list: SmartList, name: Any, by: Any, expected_revision: int | None = None) -> SmartList:
+def rename_smart_list(smart_list: SmartList, name: Any, by: Any, expected_revision: int | None = None) -> SmartList:
     """Rename the list. Raises as `change_smart_list` does."""
-    return change(smart_list, by, name=name, expected_revision=expected_revision)
+    return change_smart_list(smart_list, by, name=name, expected_revision=expected_revision)
 
 
 @transaction.atomic
-def arrange(smart_list: SmartList, by: Any, folder: Folder | None, owner: Any) -> SmartList:
+def set_folder_and_owner(smart_list: SmartList, by: Any, folder: Folder | None, owner: Any) -> SmartList:
     """Set the folder and the owner of the list; None for none."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     changed = _lock(smart_list)
     changed.folder, changed.owner = folder, owner
     changed.save(update_fields=["folder", "owner", "updated_at"])
-    audit.note(by, changed, "changed", what="folder, owner")
+    audit.write_audit_entry(by, changed, "changed", what="folder, owner")
     return changed
 
 
 @transaction.atomic
-def copy(smart_list: SmartList, name: Any, by: Any) -> SmartList:
+def duplicate_smart_list(smart_list: SmartList, name: Any, by: Any) -> SmartList:
     """Create a list with the same rules, description and folder."""
-    return create(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
+    return create_smart_list(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
 
 
 @transaction.atomic
-def archive(smart_list: SmartList, by: Any) -> SmartList:
+def archive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Archive the list: its uses keep working, its schedules pause."""
     return _set_archived(smart_list, by, True)
 
 
 @transaction.atomic
-def unarchive(smart_list: SmartList, by: Any) -> SmartList:
+def unarchive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Unarchive the list."""
     return _set_archived(smart_list, by, False)
 
 
 @transaction.atomic
-def delete(smart_list: SmartList, by: Any) -> None:
+def delete_smart_list(smart_list: SmartList, by: Any) -> None:
     """Delete a list with its history. Raises `RejectedError` (`in_use`, naming the uses) while anything uses it."""
-    require(by, "smartlists.delete_smartlist")
+    require_permission(by, "smartlists.delete_smartlist")
     locked = _lock(smart_list)
     references.refuse_if_used(locked)
-    audit.note(by, locked, "deleted")
+    audit.write_audit_entry(by, locked, "deleted")
     locked.delete()
 
 
 @transaction.atomic
-def schedule(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
+def schedule_evaluations(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
     """Evaluate the list every `minutes` from now on; None: on request only."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     changed = _lock(smart_list)
     if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
     changed.evaluate_every_minutes = minutes
     changed.save(update_fields=["evaluate_every_minutes", "updated_at"])
-    audit.note(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
+    audit.write_audit_entry(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
     return changed
 
 
 def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartList:
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     changed = _lock(smart_list)
     if changed.is_archived != is_archived:
         changed.is_archived = is_archived
         changed.save(update_fields=["is_archived", "updated_at"])
-        audit.note(by, changed, "archived" if is_archived else "unarchived")
+        audit.write_audit_entry(by, changed, "archived" if is_archived else "unarchived")
     return changed
 
 
@@ -196,7 +196,7 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
 
 def _save(smart_list: SmartList) -> None:
     message = _name_taken(smart_list.name).message
-    with kept_apart("smart_list_name_is_unique", message, got=smart_list.name):
+    with refuse_taken_name("smart_list_name_is_unique", message, got=smart_list.name):
         smart_list.save()
 
 
@@ -239,21 +239,21 @@ def _parse_and_lock(value: Any, names: Catalogue, problems: list[Problem]) -> ru
     # approval and deletion take the exclusive lock of a type before they read its uses; the lock of smart lists keeps
     # two transactions from closing a cycle together
     types = _types_in(parsed)
-    locks.share(locks.key(locks.Space.TYPE, pk) for pk in types.values_list("pk", flat=True))
-    if nesting.named_in(parsed):
-        locks.take([locks.key(locks.Space.SMART_LISTS)])
+    locks.acquire_shared(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in types.values_list("pk", flat=True))
+    if nesting.directly_used_lists(parsed):
+        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.SMART_LISTS)])
     return _parse(value, names, problems)
 
 
 def _types_in(parsed: rules.Rules) -> Any:
     """The activity types that rules use."""
-    api_names = {api_name for item in parsed.filters for api_name in rules.types_of(item)}
+    api_names = {api_name for item in parsed.filters for api_name in rules.activity_types_of(item)}
     return ActivityType.objects.filter(api_name__in=api_names)
 
 
 def _parse(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules:
     try:
-        return parse_rules(rules.dump(value) if isinstance(value, rules.Rules) else value, names)
+        return parse_rules(rules.dump_rules(value) if isinstance(value, rules.Rules) else value, names)
     except RejectedError as refusal:
         problems.extend(problem.under("rules") for problem in refusal.problems)
         return rules.Rules()
@@ -262,13 +262,13 @@ def _parse(value: Any, names: Catalogue, problems: list[Problem]) -> rules.Rules
 def _note_changes(changed: SmartList, before: tuple[str, str, Any], by: Any) -> None:
     old_name, old_description, old_rules = before
     if changed.name != old_name:
-        audit.note(by, changed, "renamed", old=old_name)
+        audit.write_audit_entry(by, changed, "renamed", old=old_name)
     if changed.rules != old_rules:
-        audit.note(by, changed, "rules_changed")
+        audit.write_audit_entry(by, changed, "rules_changed")
     if changed.description != old_description:
-        audit.note(by, changed, "changed", what="description")
+        audit.write_audit_entry(by, changed, "changed", what="description")
 
 
 def _write_uses(smart_list: SmartList, parsed: rules.Rules, names: Catalogue) -> None:
-    uses = {key for item in parsed.filters for key in uses_of(item, names)}
+    uses = {key for item in parsed.filters for key in references_of_filter(item, names)}
     SmartListUse.objects.bulk_create(SmartListUse(smart_list=smart_list, **{name: pk}) for name, pk in sorted(uses))

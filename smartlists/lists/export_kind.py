@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from people.core.codes import Code
-from people.core.disk import Writable
+from people.core.disk import WritableFile
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.files.exports import jobs as export_jobs
@@ -20,7 +20,7 @@ PIECE = 50_000  # people per statement
 
 def write_members(
     stored: StoredEvaluation,
-    out: Writable,
+    out: WritableFile,
     names: Sequence[str] | None = None,
     format: str = "csv",
     *,
@@ -33,9 +33,9 @@ def write_members(
     members = stored.person_ids
     rows = 0
     for start in range(0, max(1, len(members)), PIECE):
-        statement = person_export_kind.of_people(list(members[start : start + PIECE]), names)
+        statement = person_export_kind.chosen_people_statement(list(members[start : start + PIECE]), names)
         has_heading = start > 0 and format != "ndjson"
-        rows += export_jobs.write(
+        rows += export_jobs.write_export(
             statement, format, _WithoutHeading(out) if has_heading else out, excel_safe=excel_safe
         )
     return rows
@@ -44,7 +44,7 @@ def write_members(
 class _WithoutHeading:
     """A file wrapper that drops the first line."""
 
-    def __init__(self, out: Writable) -> None:
+    def __init__(self, out: WritableFile) -> None:
         self.out = out
         self.is_past = False
 
@@ -56,17 +56,17 @@ class _WithoutHeading:
         return self.out.write(remaining) if remaining else 0
 
 
-def statement(parameters: Mapping[str, Any]) -> export_kinds.Statement:
+def members_statement(parameters: Mapping[str, Any]) -> export_kinds.ExportStatement:
     """The export statement. `smart_list`: the id of the list; `fields`: API names of person fields."""
     smart_list = SmartList.objects.filter(pk=parameters.get("smart_list", 0)).first()
     if smart_list is None:
         message = _("There is no smart list %(id)s.") % {"id": parameters.get("smart_list")}
         raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("smart_list",)))
-    members = stored_evaluations.shown(smart_list, None).person_ids
-    return person_export_kind.of_people(list(members), parameters.get("fields"))
+    members = stored_evaluations.current_or_new_evaluation(smart_list, None).person_ids
+    return person_export_kind.chosen_people_statement(list(members), parameters.get("fields"))
 
 
 RIGHTS = ("people.export_person", "smartlists.view_smartlist")
-export_kinds.register(
-    export_kinds.Kind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, statement)
+export_kinds.register_export_kind(
+    export_kinds.ExportKind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, members_statement)
 )

@@ -17,45 +17,45 @@ from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.text import language
-from smartlists.rules.text.language import Document
+from smartlists.rules.text.language import ListDocument
 from smartlists.rules.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """The result of one file: "created", "changed" or "unchanged"."""
 
     name: str
     what: str
 
 
-def read(content: bytes, names: Vocabulary) -> Document:
+def parse_list_file(content: bytes, names: Vocabulary) -> ListDocument:
     """Parse a file: JSON if it begins with a brace, else the text form.
 
     JSON is {"name", "description", "rules"}, or the rules alone. Raises `RejectedError`.
     """
     if not content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         try:
-            return language.read(content.decode(), names)
+            return language.parse_document(content.decode(), names)
         except UnicodeDecodeError:
             raise RejectedError(Problem(Code.WRONG_TYPE, _("expected text in UTF-8"))) from None
     try:
-        form = exact_json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+        form = exact_json.load_exact_json(content.removeprefix(b"\xef\xbb\xbf"))
     except exact_json.InvalidJSONError as error:
         raise RejectedError(Problem(Code.WRONG_TYPE, _("this is not JSON: %(error)s") % {"error": error})) from None
     if "rules" not in form:
-        return Document(parse_rules(form, names))
+        return ListDocument(parse_rules(form, names))
     parsed = parse_rules(form["rules"], names)
-    return Document(parsed, form.get("name") or "", form.get("description") or "")
+    return ListDocument(parsed, form.get("name") or "", form.get("description") or "")
 
 
-def write(smart_list: SmartList) -> str:
+def render_smart_list(smart_list: SmartList) -> str:
     """The text form of the list; `parse_list_file` returns an equal list."""
-    return language.render(smart_list.parsed, Catalogue(), smart_list.name, smart_list.description)
+    return language.render_rules_text(smart_list.parsed, Catalogue(), smart_list.name, smart_list.description)
 
 
 @transaction.atomic
-def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) -> Sequence[Imported]:
+def import_smart_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) -> Sequence[ImportResult]:
     """Create the lists in the files, or change existing lists of the same name; all of them or none.
 
     `files`: content by file name, which begins the path of every problem. A list may use another list of the files,
@@ -81,15 +81,15 @@ def import_lists(files: Mapping[str, bytes], by: Any, *, dry_run: bool = False) 
 
 
 @transaction.atomic
-def _import_list(content: bytes, by: Any) -> Imported:
-    document = read(content, Catalogue())
+def _import_list(content: bytes, by: Any) -> ImportResult:
+    document = parse_list_file(content, Catalogue())
     if is_blank(document.name):
         raise RejectedError(Problem(Code.MISSING_VALUE, _("The file does not name its list."), ("name",)))
     existing = SmartList.objects.filter(name__iexact=document.name.strip()).first()
     if existing is None:
-        created = list_editing.create(document.name, document.rules, by, description=document.description)
-        return Imported(created.name, "created")
-    if existing.rules == rules.dump(document.rules) and existing.description == document.description:
-        return Imported(existing.name, "unchanged")
-    list_editing.change(existing, by, value=document.rules, description=document.description)
-    return Imported(existing.name, "changed")
+        created = list_editing.create_smart_list(document.name, document.rules, by, description=document.description)
+        return ImportResult(created.name, "created")
+    if existing.rules == rules.dump_rules(document.rules) and existing.description == document.description:
+        return ImportResult(existing.name, "unchanged")
+    list_editing.change_smart_list(existing, by, value=document.rules, description=document.description)
+    return ImportResult(existing.name, "changed")

@@ -13,28 +13,28 @@ from people.datatypes.registry import BY_NAME
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Type
+from smartlists.rules.vocabulary import VocabularyType
 
 MOMENT = BY_NAME["datetime"]
 
 
-def start_of(constraints: Sequence[rules.Constraint], clock: Clock) -> datetime | None:
+def earliest_start(constraints: Sequence[rules.Constraint], clock: Clock) -> datetime | None:
     """The earliest possible moment of an activity that satisfies all of `constraints`; None: no limit."""
     starts = []
     for constraint in constraints:
         if constraint.field != "@occurred_at" or constraint.operator not in operators.RANGED:
             continue
         range_starts = [
-            start for start, _end in operators.ranges(MOMENT, constraint.operator, constraint.values, clock)
+            start for start, _end in operators.time_ranges(MOMENT, constraint.operator, constraint.values, clock)
         ]
         if None not in range_starts:
             starts.append(min(range_starts))
     return max(starts, default=None)
 
 
-def starts_of(steps: Sequence[rules.Step], clock: Clock) -> list[datetime | None]:
+def earliest_starts(steps: Sequence[rules.Step], clock: Clock) -> list[datetime | None]:
     """The earliest moment for each step of a sequence: after the step before it, at most `within_days` later."""
-    starts = [start_of(step.constraints, clock) for step in steps]
+    starts = [earliest_start(step.constraints, clock) for step in steps]
     for at in range(len(steps) - 1, 0, -1):
         later, days = starts[at], steps[at].within_days
         if later is not None and days is not None and not steps[at].is_not:
@@ -48,7 +48,9 @@ def _latest(*moments: datetime | None) -> datetime | None:
     return max((moment for moment in moments if moment is not None), default=None)
 
 
-def problems(activity_type: Type, start: datetime | None, clock: Clock, path: Path) -> Iterator[Problem]:
+def lookback_problems(
+    activity_type: VocabularyType, start: datetime | None, clock: Clock, path: Path
+) -> Iterator[Problem]:
     """Yield a problem if a filter looks back to `start` (None: without limit), further than activities are kept."""
     months = activity_type.kept_months
     if months is None or (start is not None and start >= clock.shifted(-months, "month")):

@@ -26,7 +26,7 @@ WITHOUT = "n"  # prefix of the position of a person without a value
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PagePosition:
     """The position of a page: after or before a person; without a `person_id` the first page."""
 
     person_id: int | None = None
@@ -44,7 +44,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class MemberPage:
     """Ids in order, the positions of the adjacent pages (empty: none), and whether all people were searched."""
 
     ids: Sequence[int]
@@ -53,18 +53,18 @@ class Found:
     is_whole: bool = True
 
     @classmethod
-    def along(cls, ids: list[int], near: str, far: str, place: Place) -> Self:
+    def along(cls, ids: list[int], near: str, far: str, place: PagePosition) -> Self:
         """The page of ids read from `place`, in reading direction, with the first and the last position read."""
         near = "" if place.person_id is None else near
         return cls(ids[::-1], near, far) if place.is_before else cls(ids, far, near)
 
 
-def is_sortable(field: FieldInfo, size: int) -> bool:
+def is_sortable_field(field: FieldInfo, size: int) -> bool:
     """True if a list of `size` people can be shown in the order of `field`."""
     return size <= SORTED_WHOLE or field.api_name in SEARCHED
 
 
-def by_arrival(members: BitMap, size: int, place: Place, *, descending: bool = False) -> Found:
+def page_by_arrival(members: BitMap, size: int, place: PagePosition, *, descending: bool = False) -> MemberPage:
     """The page at `place` in the order of arrival, that is of ids."""
     total, at = len(members), place.person_id
     border = 0
@@ -74,10 +74,12 @@ def by_arrival(members: BitMap, size: int, place: Place, *, descending: bool = F
         border = total - rank if descending else rank
     start, end = (max(0, border - size), border) if place.is_before else (border, min(border + size, total))
     ids = list(members[total - end : total - start])[::-1] if descending else list(members[start:end])
-    return Found(ids, str(ids[-1]) if ids and end < total else "", str(ids[0]) if ids and start else "")
+    return MemberPage(ids, str(ids[-1]) if ids and end < total else "", str(ids[0]) if ids and start else "")
 
 
-def by_field(members: BitMap, field: FieldInfo, size: int, place: Place, *, descending: bool = False) -> Found:
+def page_by_field(
+    members: BitMap, field: FieldInfo, size: int, place: PagePosition, *, descending: bool = False
+) -> MemberPage:
     """The page at `place` in the order of `field`, then of ids; people without a value come last."""
     if len(members) <= SORTED_WHOLE:
         return _sorted_whole(members, field, size, place, descending)
@@ -88,16 +90,16 @@ def by_field(members: BitMap, field: FieldInfo, size: int, place: Place, *, desc
         here = f"{where}{person_id}"
         first = first or here
         if is_member and len(ids) == size:
-            return Found.along(ids, first, last, place)
+            return MemberPage.along(ids, first, last, place)
         if is_member:
             ids.append(person_id)
             last = here
         if number == MOST_READ:
-            return Found.along(ids, first, here, place)
-    return Found.along(ids, first, "", place)
+            return MemberPage.along(ids, first, here, place)
+    return MemberPage.along(ids, first, "", place)
 
 
-def _read(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
+def _read(members: BitMap, field: FieldInfo, place: PagePosition, descending: bool) -> Iterator[tuple[str, int, bool]]:
     """Yield all people with a value along the index, then the members without one; the flag marks members."""
     after = place.person_id
     if not place.is_without:
@@ -115,7 +117,9 @@ def _read(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> 
         start += PIECE
 
 
-def _read_back(members: BitMap, field: FieldInfo, place: Place, descending: bool) -> Iterator[tuple[str, int, bool]]:
+def _read_back(
+    members: BitMap, field: FieldInfo, place: PagePosition, descending: bool
+) -> Iterator[tuple[str, int, bool]]:
     """Yield the same as `_read`, from `place` back to the start; nothing if the person has lost the value."""
     before, key = place.person_id, None
     if place.is_without:
@@ -135,18 +139,18 @@ def _read_back(members: BitMap, field: FieldInfo, place: Place, descending: bool
             yield "", before, before in members
 
 
-def search(members: BitMap, query: str, size: int) -> Found:
+def search_members(members: BitMap, query: str, size: int) -> MemberPage:
     """The members for whom every word of `query` is a prefix of the e-mail, a name or the company, by id."""
     people = Person.objects.live().beginning_with(query)
     if len(members) <= SORTED_WHOLE:
         among = people.extra(where=["person.id = any(%s)"], params=[list(members)])
-        return Found(list(among.order_by("pk").values_list("pk", flat=True)[:size]))
+        return MemberPage(list(among.order_by("pk").values_list("pk", flat=True)[:size]))
     ids = list(people.order_by().values_list("pk", flat=True)[:MOST_READ])
     matching = sorted(BitMap(ids) & members)[:size]
-    return Found(matching, is_whole=len(ids) < MOST_READ or len(matching) == size)
+    return MemberPage(matching, is_whole=len(ids) < MOST_READ or len(matching) == size)
 
 
-def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, descending: bool) -> Found:
+def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: PagePosition, descending: bool) -> MemberPage:
     order = f"{_expression(field)} {'desc' if descending else 'asc'} nulls last, p.id"
     beyond, way = ("<", "desc") if place.is_before else (">", "asc")
     with connection.cursor() as cursor:
@@ -161,17 +165,21 @@ def _sorted_whole(members: BitMap, field: FieldInfo, size: int, place: Place, de
         rows = cursor.fetchall()
     ids = [person_id for person_id, _place in rows[:size]]
     if not ids:
-        return Found(ids)
+        return MemberPage(ids)
     is_at_start = not place.is_before and rows[0][1] == 1
-    return Found.along(ids, "" if is_at_start else str(ids[0]), str(ids[-1]) if len(rows) > size else "", place)
+    return MemberPage.along(ids, "" if is_at_start else str(ids[0]), str(ids[-1]) if len(rows) > size else "", place)
 
 
 def _expression(field: FieldInfo) -> str:
     """The SQL of the field's sort key, over a row `p` of `person`."""
     if not field.is_standard:
-        return value_sql.cast(field.data_type.name, f"({value_sql.member('p.fields', field.api_name)})")
+        return value_sql.cast_sql(field.data_type.name, f"({value_sql.json_member_sql('p.fields', field.api_name)})")
     column = f"p.{field.api_name}"
-    return value_sql.cast(field.data_type.name, column) if value_sql.is_text(field.data_type.name) else column
+    return (
+        value_sql.cast_sql(field.data_type.name, column)
+        if value_sql.is_compared_as_text(field.data_type.name)
+        else column
+    )
 
 
 def _key_of(field: FieldInfo, person_id: int) -> Any:

@@ -13,9 +13,9 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import StoredReport
 
 
-def register() -> None:
+def register_list_data() -> None:
     """Register the tables and subscribe to events of people; called when the app starts."""
-    personal_data.register(
+    personal_data.register_personal_tables(
         # the event removes merged people; the winner joins with the next evaluation
         PersonalData(
             "smart_list_evaluation",
@@ -23,22 +23,22 @@ def register() -> None:
             _("places on smart lists"),
             erase=_erase,
             export=_export,
-            count=lambda person_ids: len(stored_evaluations.naming(person_ids)),
+            count=lambda person_ids: len(stored_evaluations.evaluations_with_people(person_ids)),
         ),
         # aggregated figures, recomputed from activities; deleted people are skipped
         PersonalData(
             "stored_report", ("rows",), _("reports that were worked out"), erase=_forget_reports, count=_count_reports
         ),
     )
-    events.subscribe(take_out)
+    events.subscribe_to_events(remove_from_lists)
 
 
-def take_out(announcement: events.Announcement, _source: Source) -> None:
+def remove_from_lists(announcement: events.Announcement, _source: Source) -> None:
     """Remove deleted people and the losers of a merge from all current evaluations at once."""
-    if isinstance(announcement, events.Deleted):
-        stored_evaluations.take_out(person_id for person_id, _name in announcement.names)
-    elif isinstance(announcement, events.Merged):
-        stored_evaluations.take_out(announcement.loser_ids)
+    if isinstance(announcement, events.PeopleDeleted):
+        stored_evaluations.remove_from_current_evaluations(person_id for person_id, _name in announcement.names)
+    elif isinstance(announcement, events.PeopleMerged):
+        stored_evaluations.remove_from_current_evaluations(announcement.loser_ids)
 
 
 def _forget_reports(_erasing: Erasing) -> None:
@@ -53,11 +53,11 @@ def _count_reports(person_ids: Sequence[int]) -> int:
 
 
 def _erase(erasing: Erasing) -> None:
-    stored_evaluations.forget(erasing.person_ids)
+    stored_evaluations.erase_from_evaluations(erasing.person_ids)
 
 
 def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    for stored in stored_evaluations.naming(person_ids):
+    for stored in stored_evaluations.evaluations_with_people(person_ids):
         for person_id in person_ids:
             if person_id in stored.person_ids:
                 yield {"person_id": person_id, "smart_list": stored.smart_list.name, "as_of": stored.as_of}

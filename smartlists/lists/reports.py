@@ -17,13 +17,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.log import reports as log_reports
-from activities.log.reports import Scope
+from activities.log.reports import ReportScope
 from activities.models import ActivityType, ApprovedField
 from people.core import installation, job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.datatypes.canonical import ExactDecoder, dump_json, moment_text
 from people.models import StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ReportQuestion:
     """The parameters of a report. `people` is "", "smart:7" or "static:7"; fields are ids of approved fields."""
 
     report: str  # a key of ANSWERS
@@ -62,7 +62,7 @@ class Question:
             "field": self.field,
             "total": self.total,
             "people": self.people,
-            "zone": installation.current().time_zone,
+            "zone": installation.current_installation().time_zone,
         }
 
     @classmethod
@@ -73,7 +73,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ReportAnswer:
     """Rows as described at ANSWERS, the moment of the figures, and that of the evaluation of the list, if any."""
 
     rows: list[list[Any]]
@@ -83,16 +83,16 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReportReply:
     """The last answer, if any; since when a newer one is being computed; the problem of the last computation."""
 
-    answer: Answer | None
+    answer: ReportAnswer | None
     is_stored: bool = False
     asked_at: datetime | None = None
     problem: str = ""
 
 
-def ask(question: Question, by: Any) -> Reply:
+def answer_question(question: ReportQuestion, by: Any) -> ReportReply:
     """Answer at once when few activities have to be read, else with a stored answer; queue the job when needed.
 
     Raises `RejectedError` (`out_of_range`, `unknown_list`), `NotAllowedError`.
@@ -100,17 +100,17 @@ def ask(question: Question, by: Any) -> Reply:
     _require_rights(question, by)
     stored = StoredReport.objects.filter(question=question.dump()).first()
     if stored is None and (answer := _at_once(question)):
-        return Reply(answer)
+        return ReportReply(answer)
     if stored is None or (not stored.is_running and _is_old(stored)):
-        stored = request(question, by)
+        stored = request_report(question, by)
     answer = None
     if stored.rows is not None and stored.as_of:
-        answer = Answer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
-    return Reply(answer, True, stored.asked_at if stored.is_running else None, stored.problem)
+        answer = ReportAnswer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
+    return ReportReply(answer, True, stored.asked_at if stored.is_running else None, stored.problem)
 
 
 @transaction.atomic
-def request(question: Question, by: Any) -> StoredReport:
+def request_report(question: ReportQuestion, by: Any) -> StoredReport:
     """Queue the computation of the answer, unless one runs. Raises `NotAllowedError`."""
     _require_rights(question, by)
     now = timezone.now()
@@ -119,26 +119,26 @@ def request(question: Question, by: Any) -> StoredReport:
     if is_new or not stored.is_running:
         stored.state, stored.asked_at, stored.problem = State.RUNNING, now, ""
         stored.save(update_fields=["state", "asked_at", "problem"])
-        jobs.defer("smartlists.work_out_report", report_id=stored.pk)
+        jobs.defer_job("smartlists.work_out_report", report_id=stored.pk)
     return stored
 
 
-def run(report_id: int) -> None:
+def run_report(report_id: int) -> None:
     """Compute a requested report; safe to run twice. An error is stored with the report."""
     with StoredReport.claimed(report_id) as stored:
         if stored is None:
             return
         try:
-            answer = _answer(Question.load(stored.question), JOB_SECONDS)
+            answer = _answer(ReportQuestion.load(stored.question), JOB_SECONDS)
         except Exception as error:
-            stored.fail(problem := job_model.problem_of(error))
+            stored.fail(problem := job_model.error_text(error))
             if not isinstance(error, RejectedError):
                 raise
             logger.warning("report %s: %s", report_id, problem)
             return
         with transaction.atomic():
             # an erasure deletes all reports: figures read before it must not be stored after it
-            locks.share([locks.key(locks.Space.PEOPLE)])
+            locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
             stored.finish(
                 problem="",
                 rows=answer.rows,
@@ -148,15 +148,15 @@ def run(report_id: int) -> None:
             )
 
 
-def forget_old() -> int:
+def delete_old_reports() -> int:
     """Delete answers that were not requested again for a day; return how many."""
     return StoredReport.objects.filter(asked_at__lt=timezone.now() - KEPT).delete()[0]
 
 
-def _require_rights(question: Question, by: Any) -> None:
+def _require_rights(question: ReportQuestion, by: Any) -> None:
     kind = question.people.partition(":")[0]
     for right in (*RIGHTS, *([LIST_RIGHTS[kind]] if kind else [])):
-        require(by, right)
+        require_permission(by, right)
 
 
 def _is_old(stored: StoredReport) -> bool:
@@ -166,11 +166,11 @@ def _is_old(stored: StoredReport) -> bool:
     return stored.as_of is None or stored.as_of < timezone.now() - FRESH
 
 
-def _at_once(question: Question) -> Answer | None:
+def _at_once(question: ReportQuestion) -> ReportAnswer | None:
     """The answer, or None if computing it would block the page for too long."""
-    scope = Scope(question.since, question.until)
+    scope = ReportScope(question.since, question.until)
     is_from_rollup = question.report == "trend" and not question.people
-    if not is_from_rollup and log_reports.to_read(question.types, scope) > AT_ONCE:
+    if not is_from_rollup and log_reports.count_activities_to_read(question.types, scope) > AT_ONCE:
         return None
     try:
         return _answer(question, PATIENCE, AT_ONCE)
@@ -180,17 +180,17 @@ def _at_once(question: Question) -> Answer | None:
         raise
 
 
-def _answer(question: Question, seconds: float, most: int | None = None) -> Answer:
+def _answer(question: ReportQuestion, seconds: float, most: int | None = None) -> ReportAnswer:
     """Compute the answer from the log.
 
     Raises `RejectedError` (`timeout`, `unknown_list`; `too_many` for a list of more than `most` people).
     """
     started, as_of = time.monotonic(), timezone.now()
     people, people_as_of = _people(question.people, most)
-    rows = ANSWERS[question.report](question, Scope(question.since, question.until, people, seconds))
+    rows = ANSWERS[question.report](question, ReportScope(question.since, question.until, people, seconds))
     # the same types as after storing and reading, so that a page shows both alike
     plain = json.loads(dump_json(rows), cls=ExactDecoder)
-    return Answer(plain, as_of, people_as_of, time.monotonic() - started)
+    return ReportAnswer(plain, as_of, people_as_of, time.monotonic() - started)
 
 
 def _people(people: str, most: int | None) -> tuple[Sequence[int] | None, datetime | None]:
@@ -200,7 +200,11 @@ def _people(people: str, most: int | None) -> tuple[Sequence[int] | None, dateti
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
             raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there."), ("people",)))
-        stored = stored_evaluations.known(smart_list) if most else stored_evaluations.shown(smart_list, None)
+        stored = (
+            stored_evaluations.current_evaluation(smart_list)
+            if most
+            else stored_evaluations.current_or_new_evaluation(smart_list, None)
+        )
         if stored is None or (most and (stored.count or 0) > most):
             raise _too_many()
         return list(stored.person_ids), stored.as_of
@@ -217,36 +221,36 @@ def _too_many() -> RejectedError:
     return RejectedError(Problem(Code.TOO_MANY, _("The list is long."), ("people",)))
 
 
-def _types(question: Question) -> list[ActivityType]:
+def _types(question: ReportQuestion) -> list[ActivityType]:
     """The types in the order of the question."""
     types = ActivityType.objects.in_bulk(question.types)
     return [types[pk] for pk in question.types]
 
 
-def _trend(question: Question, scope: Scope) -> list[list[Any]]:
-    return [[day.isoformat(), count] for day, count in log_reports.trend(_types(question)[0], scope)]
+def _trend(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    return [[day.isoformat(), count] for day, count in log_reports.activity_trend(_types(question)[0], scope)]
 
 
-def _breakdown(question: Question, scope: Scope) -> list[list[Any]]:
+def _breakdown(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
     if question.field is None:
         return []
-    groups = log_reports.breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
+    groups = log_reports.value_breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
     return [[group.value, group.count, group.people, group.total] for group in groups]
 
 
-def _top_people(question: Question, scope: Scope) -> list[list[Any]]:
+def _top_people(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     people = log_reports.top_people(_types(question)[0], scope)
     return [[person_id, count, moment_text(latest)] for person_id, count, latest in people]
 
 
-def _funnel(question: Question, scope: Scope) -> list[list[Any]]:
-    steps = log_reports.funnel(_types(question), scope)
+def _funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    steps = log_reports.people_funnel(_types(question), scope)
     return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
 
 
 # columns of the rows of each report
-ANSWERS: Mapping[str, Callable[[Question, Scope], list[list[Any]]]] = {
+ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] = {
     "trend": _trend,  # day, activities
     "breakdown": _breakdown,  # value, activities, people, sum
     "people": _top_people,  # person id, activities, latest moment

@@ -11,7 +11,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import ActivityType, ApprovedField
-from people.core.job_model import End, Job, LifeCycle, RowClaim
+from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.core.models import Folder
 from people.models import PersonField, StaticList
 
@@ -135,7 +135,7 @@ class CampaignRun(Job):
     problem = None  # type: ignore[assignment]
     progressed_at = None
 
-    life = LifeCycle(claim=RowClaim(), running={State.RUNNING: End(State.DONE)}, progress=("entered", "count"))
+    life = JobLifeCycle(claim=RowClaim(), running={State.RUNNING: JobEnd(State.DONE)}, progress=("entered", "count"))
 
     class Meta:
         db_table = "smart_campaign_run"

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people.core.job_model import BeatClaim, End, Job, LifeCycle
+from people.core.job_model import BeatClaim, Job, JobEnd, JobLifeCycle
 from people.models import StaticList
 
 QUIET = timedelta(minutes=5)  # time after the limit of an evaluation until a run counts as dead
@@ -39,10 +39,10 @@ class ListCopy(Job):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
-    life = LifeCycle(
+    life = JobLifeCycle(
         claim=BeatClaim(lambda: timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) + QUIET, "asked_at"),
         waiting={State.WAITING: State.RUNNING},
-        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
         task="smartlists.copy_members",
         argument="copy_id",
     )

@@ -13,10 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from pyroaring import BitMap
 
 from activities.models import ActivityType, ApprovedField
-from people.core.job_model import BeatClaim, End, Job, LifeCycle
+from people.core.job_model import BeatClaim, Job, JobEnd, JobLifeCycle
 from people.core.models import Folder
 from people.models import PersonField, StaticList
-from smartlists.rules.model import Rules, load
+from smartlists.rules.model import Rules, load_rules
 
 GRACE = timedelta(minutes=2)  # time after its limit until a running evaluation counts as dead
 
@@ -65,7 +65,7 @@ class SmartList(models.Model):
     @property
     def parsed(self) -> Rules:
         """The rules as objects."""
-        return load(self.rules)
+        return load_rules(self.rules)
 
 
 class SmartListUse(models.Model):
@@ -123,10 +123,10 @@ class StoredEvaluation(Job):
     joined = models.BinaryField(null=True)
     left = models.BinaryField(null=True)
 
-    life = LifeCycle(
+    life = JobLifeCycle(
         claim=BeatClaim(lambda: timedelta(seconds=settings.SMART_LIST_TIMEOUT_SECONDS) + GRACE, "requested_at"),
         waiting={State.PENDING: State.RUNNING},
-        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
         cancelled=dict.fromkeys((State.PENDING, State.RUNNING), State.FAILED),
         task="smartlists.run_evaluation",
         argument="evaluation_id",

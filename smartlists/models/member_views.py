@@ -35,13 +35,13 @@ class MemberView(models.Model):
 
 
 @transaction.atomic
-def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
+def save_member_view(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
     """Save a view for the user `by`; replaces a view of the same name.
 
     Raises `RejectedError` (`missing_value`, `unknown_field`, `too_many_values`).
     """
-    checked = naming.name(name)
-    fields = catalog.catalogue()
+    checked = naming.parse_name(name)
+    fields = catalog.field_catalogue()
     if unknown := [column for column in (*columns, order.removeprefix("-")) if column and column not in fields]:
         raise RejectedError(
             Problem(Code.UNKNOWN_FIELD, _("There is no such person field."), ("columns",), "", unknown[0][:80])
@@ -56,16 +56,16 @@ def keep(name: Any, columns: Sequence[str], order: str, by: Any) -> MemberView:
         raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("name",)))
     view = view or MemberView(user=by)
     view.name, view.columns, view.order = checked, list(columns), order
-    with naming.kept_apart("member_view_name_is_unique", _("There is a view of this name already.")):
+    with naming.refuse_taken_name("member_view_name_is_unique", _("There is a view of this name already.")):
         view.save()
     return view
 
 
-def of_user(by: Any) -> Sequence[MemberView]:
+def member_views_of_user(by: Any) -> Sequence[MemberView]:
     """The saved views of the user, by name."""
     return list(MemberView.objects.filter(user=by).order_by(Lower("name")))
 
 
-def forget(view_id: int, by: Any) -> None:
+def delete_member_view(view_id: int, by: Any) -> None:
     """Delete a view of the user; ignores views of other users and unknown ids."""
     MemberView.objects.filter(pk=view_id, user=by).delete()

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from people.core.job_model import BeatClaim, End, Job, LifeCycle
+from people.core.job_model import BeatClaim, Job, JobEnd, JobLifeCycle
 from people.datatypes.canonical import ExactDecoder, ExactEncoder
 
 JOB_SECONDS = 300  # time limit for computing one answer
@@ -29,9 +29,9 @@ class StoredReport(Job):
     people_as_of = models.DateTimeField(null=True)  # moment of the evaluation of the smart list, if any
     seconds = models.FloatField(null=True)
 
-    life = LifeCycle(
+    life = JobLifeCycle(
         claim=BeatClaim(lambda: timedelta(seconds=JOB_SECONDS) + GRACE, "asked_at"),
-        running={State.RUNNING: End(State.DONE, failed=State.FAILED)},
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
         task="smartlists.work_out_report",
         argument="report_id",
     )

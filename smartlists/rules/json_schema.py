@@ -17,7 +17,7 @@ TITLE = "Rules of a smart list"
 Json = dict[str, Any]
 
 
-def document() -> Json:
+def rules_json_schema() -> Json:
     """The schema as a JSON object, generated from the tables that the parser uses."""
     return {
         "$schema": META_SCHEMA,

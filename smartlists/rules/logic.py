@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, show
+from people.core.errors import Problem, RejectedError, quoted_value
 
 MAX_LENGTH = 2_000
 MAX_DEPTH = 30
@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class FilterNumber:
     """The filter with this number; the first one is 1."""
 
     number: int
@@ -42,10 +42,10 @@ class Group:
     parts: tuple["Expression", ...]
 
 
-Expression = Number | Not | Group
+Expression = FilterNumber | Not | Group
 
 
-def parse(text: Any, filters: int) -> Expression:
+def parse_logic(text: Any, filters: int) -> Expression:
     """Parse `text`, an expression over the filters 1 to `filters`, each of which must occur.
 
     Raises `RejectedError` (`bad_logic`) with the column and the expected tokens.
@@ -56,47 +56,47 @@ def parse(text: Any, filters: int) -> Expression:
         raise _bad_logic(_("the logic may take at most 2,000 characters"))
     parser = _Parser(text, filters)
     expression = parser.whole()
-    left_out = sorted(set(range(1, filters + 1)) - set(numbers(expression)))
+    left_out = sorted(set(range(1, filters + 1)) - set(filter_numbers(expression)))
     if left_out:
         raise _bad_logic(_("filter %(number)s is left out") % {"number": ", ".join(map(str, left_out))})
     return expression
 
 
-def write(expression: Expression) -> str:
+def write_logic(expression: Expression) -> str:
     """The canonical text of an expression; `parse_logic` returns the expression."""
-    if isinstance(expression, Number):
+    if isinstance(expression, FilterNumber):
         return str(expression.number)
     if isinstance(expression, Not):
         return f"not {_enclosed(expression.part)}"
     return f" {expression.word} ".join(_enclosed(part) for part in expression.parts)
 
 
-def numbers(expression: Expression) -> Iterator[int]:
+def filter_numbers(expression: Expression) -> Iterator[int]:
     """Yield the filter numbers in the expression, in order, with repeats."""
-    if isinstance(expression, Number):
+    if isinstance(expression, FilterNumber):
         yield expression.number
     elif isinstance(expression, Not):
-        yield from numbers(expression.part)
+        yield from filter_numbers(expression.part)
     else:
         for part in expression.parts:
-            yield from numbers(part)
+            yield from filter_numbers(part)
 
 
-def fold(
+def fold_expression(
     expression: Expression,
     leaf: Callable[[int], Value],
     negate: Callable[[Value], Value],
     join: Callable[[str, list[Value]], Value],
 ) -> Value:
     """Compute a value bottom-up: `leaf` of a filter's number, `negate` of a part, `join` of a group's parts."""
-    if isinstance(expression, Number):
+    if isinstance(expression, FilterNumber):
         return leaf(expression.number)
     if isinstance(expression, Not):
-        return negate(fold(expression.part, leaf, negate, join))
-    return join(expression.word, [fold(part, leaf, negate, join) for part in expression.parts])
+        return negate(fold_expression(expression.part, leaf, negate, join))
+    return join(expression.word, [fold_expression(part, leaf, negate, join) for part in expression.parts])
 
 
-def moved(expression: Expression, number: int, to: int) -> Expression:
+def with_filter_moved(expression: Expression, number: int, to: int) -> Expression:
     """The expression with the same meaning after filter `number` was moved to `to` and those between shifted."""
 
     def renumbered(old: int) -> int:
@@ -109,39 +109,39 @@ def moved(expression: Expression, number: int, to: int) -> Expression:
     return _map(expression, renumbered)
 
 
-def removed(expression: Expression, number: int) -> Expression | None:
+def with_filter_removed(expression: Expression, number: int) -> Expression | None:
     """The expression without the filter `number`, later filters renumbered; None when nothing is left."""
     remaining = _without(expression, number)
     return None if remaining is None else _map(remaining, lambda old: old - 1 if old > number else old)
 
 
-def added(expression: Expression | None, number: int) -> Expression:
+def with_filter_added(expression: Expression | None, number: int) -> Expression:
     """The expression joined by "and" with one more filter."""
     if expression is None:
-        return Number(number)
+        return FilterNumber(number)
     if isinstance(expression, Group) and expression.word == "and":
-        return Group("and", (*expression.parts, Number(number)))
-    return Group("and", (expression, Number(number)))
+        return Group("and", (*expression.parts, FilterNumber(number)))
+    return Group("and", (expression, FilterNumber(number)))
 
 
-def joined(word: str, filters: int) -> Expression | None:
+def join_filters(word: str, filters: int) -> Expression | None:
     """The expression for "all" (word "and") or "any" ("or") of the filters; None without filters."""
-    parts = tuple(Number(number) for number in range(1, filters + 1))
+    parts = tuple(FilterNumber(number) for number in range(1, filters + 1))
     return Group(word, parts) if len(parts) > 1 else (parts[0] if parts else None)
 
 
 def _enclosed(part: Expression) -> str:
-    return f"({write(part)})" if isinstance(part, Group) else write(part)
+    return f"({write_logic(part)})" if isinstance(part, Group) else write_logic(part)
 
 
 def _map(expression: Expression, renumbered: Callable[[int], int]) -> Expression:
     def leaf(number: int) -> Expression:
-        return Number(renumbered(number))
+        return FilterNumber(renumbered(number))
 
     def join(word: str, parts: list[Expression]) -> Expression:
         return Group(word, tuple(parts))
 
-    return fold(expression, leaf, Not, join)
+    return fold_expression(expression, leaf, Not, join)
 
 
 def _without(expression: Expression, number: int) -> Expression | None:
@@ -149,9 +149,9 @@ def _without(expression: Expression, number: int) -> Expression | None:
         remaining = tuple(part for part in parts if part is not None)
         return Group(word, remaining) if len(remaining) > 1 else (remaining[0] if remaining else None)
 
-    return fold(
+    return fold_expression(
         expression,
-        lambda old: None if old == number else Number(old),
+        lambda old: None if old == number else FilterNumber(old),
         lambda part: None if part is None else Not(part),
         join,
     )
@@ -218,7 +218,7 @@ class _Parser:
             message = _("column %(column)s: there is no filter %(number)s")
             raise _bad_logic(message % {"column": self._column(), "number": number}, "", str(number))
         self.position += 1
-        return Number(number)
+        return FilterNumber(number)
 
     def _ahead(self) -> str | None:
         return self.tokens[self.position][1] if self.position < len(self.tokens) else None
@@ -232,7 +232,7 @@ class _Parser:
 
     def _unexpected(self, expected: str) -> RejectedError:
         got = self._ahead()
-        got_text = show(got) if got is not None else _("the end")
+        got_text = quoted_value(got) if got is not None else _("the end")
         message = _("column %(column)s: expected %(expected)s, got “%(got)s”")
         return _bad_logic(
             message % {"column": self._column(), "expected": expected, "got": got_text}, expected, got_text

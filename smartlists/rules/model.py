@@ -110,16 +110,16 @@ class Rules:
     def expression(self) -> rule_logic.Expression | None:
         """The combination of the filters as an expression; None without filters."""
         if self.match == ADVANCED:
-            return rule_logic.parse(self.logic, len(self.filters))
-        return rule_logic.joined("or" if self.match == ANY else "and", len(self.filters))
+            return rule_logic.parse_logic(self.logic, len(self.filters))
+        return rule_logic.join_filters("or" if self.match == ANY else "and", len(self.filters))
 
 
-def load(stored: Mapping[str, Any]) -> Rules:
+def load_rules(stored: Mapping[str, Any]) -> Rules:
     """Create rules from the output of `dump_rules`, without checks."""
     return Rules(stored["match"], tuple(_load_filter(item) for item in stored["filters"]), stored.get("logic", ""))
 
 
-def dump(rules: Rules) -> dict[str, Any]:
+def dump_rules(rules: Rules) -> dict[str, Any]:
     """The JSON form; `parsing.parse_rules` and `load_rules` return equal rules."""
     form: dict[str, Any] = {"version": VERSION, "match": rules.match}
     if rules.match == ADVANCED:
@@ -181,12 +181,12 @@ def _part(name: str, value: Any) -> Any:
     return _create(_PARTS[name], value) if isinstance(value, dict) else value
 
 
-def fields_of(item: Filter) -> Iterator[tuple[str, str]]:
+def activity_fields_of(item: Filter) -> Iterator[tuple[str, str]]:
     """Yield (activity type, field) for every activity field in a filter."""
     yield from ACTIVITY_FIELDS.of(item)(item)
 
 
-def types_of(item: Filter) -> Iterator[str]:
+def activity_types_of(item: Filter) -> Iterator[str]:
     """Yield the API names of the activity types in a filter."""
     yield from ACTIVITY_TYPES.of(item)(item)
 

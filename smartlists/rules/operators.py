@@ -121,17 +121,17 @@ NUMBER = replace(
 MOMENT = BY_NAME["datetime"]
 
 
-def shape_of(data_type: DataType, operator: str) -> Shape:
+def operator_shape(data_type: DataType, operator: str) -> Shape:
     """The values that `operator` takes when it compares values of `data_type`."""
     shape = OPERATORS[operator].shape
     return Shape.ONE if shape is Shape.MANY and data_type.name == "boolean" else shape
 
 
-def canonical(data_type: DataType, operator: str, raw: Any) -> str:
+def canonical_value(data_type: DataType, operator: str, raw: Any) -> str:
     """The canonical text of one value of an operator. Raises `BadValueError`."""
     if is_blank(raw):
         raise BadValueError(Code.MISSING_VALUE, _("a value"))
-    return _READERS.get(shape_of(data_type, operator), _field_value)(data_type, raw)
+    return _READERS.get(operator_shape(data_type, operator), _field_value)(data_type, raw)
 
 
 def _field_value(data_type: DataType, raw: Any) -> str:
@@ -145,12 +145,12 @@ def _field_value(data_type: DataType, raw: Any) -> str:
 
 
 def _period(_data_type: DataType, raw: Any) -> str:
-    period = periods.read(raw) if isinstance(raw, str) else None
+    period = periods.parse_period(raw) if isinstance(raw, str) else None
     if period is None:
         raise BadValueError(
             Code.WRONG_TYPE, _("a period like “3 weeks”: 1 to 10,000 hours, days, weeks, months or years")
         )
-    return periods.text(*period)
+    return periods.period_text(*period)
 
 
 def _frame(_data_type: DataType, raw: Any) -> str:
@@ -163,10 +163,10 @@ def _frame(_data_type: DataType, raw: Any) -> str:
 _READERS: Mapping[Shape, Callable[[DataType, Any], str]] = {Shape.PERIOD: _period, Shape.FRAME: _frame}
 
 
-def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> bool:
+def is_reversed_range(data_type: DataType, values: Sequence[str], clock: Clock) -> bool:
     """True if the two bounds of a `between` leave nothing between them."""
     if data_type.is_moment:
-        start, end = ranges(data_type, "between", values, clock)[0]
+        start, end = time_ranges(data_type, "between", values, clock)[0]
         return bool(start >= end)
     return Decimal(values[0]) > Decimal(values[1])
 
@@ -174,7 +174,7 @@ def is_reversed(data_type: DataType, values: Sequence[str], clock: Clock) -> boo
 # --- Moments: every operator is a set of half-open ranges -------------------------------------------------------
 
 
-def ranges(data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> list[Range]:
+def time_ranges(data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> list[Range]:
     """The time ranges that a positive operator accepts: of dates or of moments, depending on `data_type`."""
     return _RANGES[operator](_Calendar(data_type.name == "date", clock), values)
 
@@ -198,7 +198,7 @@ class _Calendar:
         return self._point(self.clock.now, today)
 
     def shifted(self, period: str, sign: int) -> Range:
-        number, unit = periods.read(period) or (0, "day")
+        number, unit = periods.parse_period(period) or (0, "day")
         return self._point(self.clock.shifted(sign * number, unit), self.clock.shifted_day(sign * number, unit))
 
     def days(self, first: date, following: date) -> Range:
@@ -221,7 +221,7 @@ _RANGES: Mapping[str, Callable[[_Calendar, Sequence[str]], list[Range]]] = {
     "in past before": lambda calendar, values: [(None, calendar.shifted(values[0], -1)[0])],
     "in future": lambda calendar, values: [(calendar.now()[0], calendar.shifted(values[0], 1)[1])],
     "in future after": lambda calendar, values: [(calendar.shifted(values[0], 1)[1], None)],
-    "in time frame": lambda calendar, values: [calendar.days(*periods.frame(values[0], calendar.clock))],
+    "in time frame": lambda calendar, values: [calendar.days(*periods.time_frame(values[0], calendar.clock))],
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
-from people.core.errors import Path, Problem, RejectedError, bad_value, show
+from people.core.errors import Path, Problem, RejectedError, bad_value, quoted_value
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import DataType
 from smartlists.rules import logic, operators
@@ -16,7 +16,7 @@ from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, Shape
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Field, Type, Vocabulary
+from smartlists.rules.vocabulary import Vocabulary, VocabularyField, VocabularyType
 
 MAX_FILTERS = 200
 MAX_STEPS = 10
@@ -32,10 +32,10 @@ EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 
 def parse_rules(value: Any, names: Vocabulary) -> rules.Rules:
     """Parse rules in decoded JSON and check all names in them. Raises `RejectedError` with every problem."""
-    return Reader(names).read(value)
+    return RulesReader(names).read(value)
 
 
-class Reader:
+class RulesReader:
     """Parses one value; `read` raises `RejectedError` with every problem found."""
 
     def __init__(self, names: Vocabulary) -> None:
@@ -47,7 +47,7 @@ class Reader:
         parsed = self._whole_list(value)
         if self.problems or parsed is None:
             raise RejectedError(*self.problems)
-        size = len(json.dumps(rules.dump(parsed), ensure_ascii=False).encode())
+        size = len(json.dumps(rules.dump_rules(parsed), ensure_ascii=False).encode())
         if size > MAX_BYTES:
             raise RejectedError(
                 Problem(Code.TOO_LARGE, _("the rules of one list may take at most 256 KB"), (), "", str(size))
@@ -72,7 +72,7 @@ class Reader:
                 self._add(Code.BAD_LOGIC, _("logic goes with the match “advanced” only"), ("logic",))
             return ""
         try:
-            return logic.write(logic.parse(text, filters))
+            return logic.write_logic(logic.parse_logic(text, filters))
         except RejectedError as refusal:
             self.problems.extend(refusal.problems)
             return ""
@@ -171,7 +171,7 @@ class Reader:
 
     # --- parts of filters ---
 
-    def _type(self, name: Any, path: Path) -> Type | None:
+    def _type(self, name: Any, path: Path) -> VocabularyType | None:
         types = self.names.types
         if isinstance(name, str) and name in types:
             return types[name]
@@ -179,7 +179,7 @@ class Reader:
         self._unknown(Code.UNKNOWN_TYPE, _("approved activity type"), name, types, path, labels)
         return None
 
-    def _field(self, name: Any, activity_type: Type, path: Path) -> Field | None:
+    def _field(self, name: Any, activity_type: VocabularyType, path: Path) -> VocabularyField | None:
         if isinstance(name, str) and name in activity_type.fields:
             return activity_type.fields[name]
         labels = {field.name: field.api_name for field in activity_type.fields.values()}
@@ -187,7 +187,7 @@ class Reader:
         self._unknown(Code.UNKNOWN_FIELD, what, name, activity_type.fields, path, labels)
         return None
 
-    def _constraints(self, value: Any, activity_type: Type, path: Path) -> tuple[rules.Constraint, ...]:
+    def _constraints(self, value: Any, activity_type: VocabularyType, path: Path) -> tuple[rules.Constraint, ...]:
         items = self._list(value, (*path, "constraints"), MAX_CONSTRAINTS, "too_many_constraints")
         constraints = (
             self._constraint(item, activity_type, (*path, "constraints", position))
@@ -195,7 +195,7 @@ class Reader:
         )
         return tuple(constraint for constraint in constraints if constraint is not None)
 
-    def _constraint(self, value: Any, activity_type: Type, path: Path) -> rules.Constraint | None:
+    def _constraint(self, value: Any, activity_type: VocabularyType, path: Path) -> rules.Constraint | None:
         form = self._object(value, path, ("field", "operator", "values", "empty"))
         field = self._field(form.get("field"), activity_type, (*path, "field")) if form is not None else None
         if form is None or field is None:
@@ -222,7 +222,7 @@ class Reader:
             self._reversed(path)
         return rules.Count(operator, tuple(str(number) for number in numbers))
 
-    def _aggregate(self, value: Any, activity_type: Type, path: Path) -> rules.Aggregate | None:
+    def _aggregate(self, value: Any, activity_type: VocabularyType, path: Path) -> rules.Aggregate | None:
         form = self._object(value, path, ("function", "field", "operator", "values"))
         if form is None:
             return None
@@ -237,7 +237,7 @@ class Reader:
             parameters = {"function": function, "field": field.api_name, "type": field.data_type.label}
             self._add(Code.WRONG_TYPE, message % parameters, (*path, "function"))
             return None
-        compared = self._comparison(form, aggregate_type(function, field.data_type), path)
+        compared = self._comparison(form, aggregate_data_type(function, field.data_type), path)
         return None if compared is None else rules.Aggregate(function, field.api_name, *compared)
 
     def _comparison(
@@ -250,11 +250,11 @@ class Reader:
             self._unknown(Code.UNKNOWN_OPERATOR, what, operator, data_type.operators, (*path, "operator"))
             return None
         before = len(self.problems)
-        items = self._values_list(form, operators.shape_of(data_type, operator), path)
+        items = self._values_list(form, operators.operator_shape(data_type, operator), path)
         values = tuple(self._value(item, data_type, operator, (*path, "values", at)) for at, item in enumerate(items))
         if len(self.problems) > before:
             return None
-        if operator == "between" and operators.is_reversed(data_type, values, self.clock):
+        if operator == "between" and operators.is_reversed_range(data_type, values, self.clock):
             self._reversed(path)
         return operator, values
 
@@ -269,7 +269,7 @@ class Reader:
 
     def _value(self, raw: Any, data_type: DataType, operator: str, path: Path) -> str:
         try:
-            return operators.canonical(data_type, operator, raw)
+            return operators.canonical_value(data_type, operator, raw)
         except BadValueError as error:
             self._append(bad_value(error.code, error.expected, raw, *path, data_type=data_type.name))
             return ""
@@ -292,7 +292,7 @@ class Reader:
             return None
         for key in value:
             if key not in keys:
-                self._unknown(Code.UNKNOWN_KEY, _("key"), key, keys, (*path, show(key)))
+                self._unknown(Code.UNKNOWN_KEY, _("key"), key, keys, (*path, quoted_value(key)))
         return value
 
     def _list(self, value: Any, path: Path, most: int, code: str) -> list[Any]:
@@ -346,7 +346,7 @@ class Reader:
         if got is None or got == "":
             self._add(Code.MISSING_VALUE, _("the %(what)s is missing") % {"what": what}, path)
             return
-        got_text = show(got)
+        got_text = quoted_value(got)
         close = _closest(got_text, {**{name: name for name in options}, **(labels or {})})
         if close:
             message = _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
@@ -355,7 +355,7 @@ class Reader:
         self._append(Problem(code, message % {"what": what, "got": got_text, "close": close}, path, close, got_text))
 
     def _add(self, code: str, message: str, path: Path, got: Any = "") -> None:
-        self._append(Problem(code, message, path, "", show(got)))
+        self._append(Problem(code, message, path, "", quoted_value(got)))
 
     def _append(self, problem: Problem) -> None:
         self.problems.append(problem)
@@ -370,20 +370,20 @@ def _closest(got: str, names: Mapping[str, str]) -> str:
     return lower[close[0]] if close else ""
 
 
-def aggregate_type(function: str, data_type: DataType) -> DataType:
+def aggregate_data_type(function: str, data_type: DataType) -> DataType:
     """The data type of the result of an aggregate function."""
     return operators.NUMBER if function in ("sum", "average") else data_type
 
 
-_Read = Callable[[Reader, Mapping[str, Any], Path], rules.Filter | None]
+_Read = Callable[[RulesReader, Mapping[str, Any], Path], rules.Filter | None]
 FILTER_READERS = FILTERS.facet(
     "keys and reader of its JSON form",
     {
-        "person_field": (("field", "operator", "values", "empty"), Reader._person_field),
-        "activity": (("did", "type", "constraints", "count", "aggregate"), Reader._activity),
-        "sequence": (("steps",), Reader._sequence),
-        "static_list": (("list", "member"), Reader._static_list),
-        "smart_list": (("list", "member"), Reader._smart_list),
+        "person_field": (("field", "operator", "values", "empty"), RulesReader._person_field),
+        "activity": (("did", "type", "constraints", "count", "aggregate"), RulesReader._activity),
+        "sequence": (("steps",), RulesReader._sequence),
+        "static_list": (("list", "member"), RulesReader._static_list),
+        "smart_list": (("list", "member"), RulesReader._smart_list),
     },
 )
 # the data types that an aggregate function can be computed from

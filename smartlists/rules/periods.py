@@ -40,7 +40,7 @@ class Clock:
     @classmethod
     def current(cls, now: datetime | None = None) -> "Clock":
         """This installation's clock, at `now` (aware) or at this moment."""
-        current = installation.current()
+        current = installation.current_installation()
         return cls((now or timezone.now()).astimezone(UTC), ZoneInfo(current.time_zone), current.week_starts_on)
 
     @property
@@ -76,7 +76,7 @@ class Clock:
         return local.replace(tzinfo=self.zone, fold=0).astimezone(UTC)
 
 
-def read(text: str) -> tuple[int, str] | None:
+def parse_period(text: str) -> tuple[int, str] | None:
     """Parse a period like "3 weeks" to (number, unit in the singular); None unless it has 1 to 10,000 units."""
     match = _PERIOD.fullmatch(text)
     if match is None or not 1 <= int(match[1]) <= MAX_NUMBER:
@@ -84,12 +84,12 @@ def read(text: str) -> tuple[int, str] | None:
     return int(match[1]), match[2].lower()
 
 
-def text(number: int, unit: str) -> str:
+def period_text(number: int, unit: str) -> str:
     """The canonical text of a period: "1 day", "3 weeks"."""
     return f"{number} {unit}" if number == 1 else f"{number} {unit}s"
 
 
-def frame(name: str, clock: Clock) -> tuple[date, date]:
+def time_frame(name: str, clock: Clock) -> tuple[date, date]:
     """The first day of a time frame and the first day after it."""
     return FRAMES[name](clock.today, clock.week_starts_on)
 

@@ -8,11 +8,11 @@ from smartlists.rules import model as rules
 from smartlists.rules.vocabulary import Vocabulary
 
 
-def uses_of(item: rules.Filter, names: Vocabulary) -> Iterator[tuple[str, int]]:
+def references_of_filter(item: rules.Filter, names: Vocabulary) -> Iterator[tuple[str, int]]:
     """Yield the references of one filter as (column of the reference rows, id)."""
-    for api_name in rules.types_of(item):
+    for api_name in rules.activity_types_of(item):
         yield "activity_type_id", names.types[api_name].id
-    for api_name, field_name in rules.fields_of(item):
+    for api_name, field_name in rules.activity_fields_of(item):
         if field_id := names.types[api_name].fields[field_name].id:
             yield "approved_field_id", field_id
     yield from OWN_REFERENCES.of(item)(item, names)

@@ -17,7 +17,7 @@ from smartlists.rules.operators import Shape
 MOST_VALUES = 10  # further values are only counted
 
 
-def spoken(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
+def spoken_value(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
     """The text of one value of an operator, given as canonical text."""
     if shape is Shape.PERIOD:
         number, unit = value.split(" ")
@@ -38,7 +38,7 @@ def spoken_period(number: int, unit: str) -> str:
     return PERIODS[unit](number) % {"number": number}
 
 
-def joined(texts: Sequence[str], word: str) -> str:
+def join_in_words(texts: Sequence[str], word: str) -> str:
     """Join texts by `word`: "and", "or" or "nor". Of a long list only the first texts, and the number of the others."""
     if len(texts) > MOST_VALUES:
         more = len(texts) - MOST_VALUES
@@ -52,7 +52,7 @@ def joined(texts: Sequence[str], word: str) -> str:
 def _spoken_moment(value: str) -> str:
     if len(value) == len("2026-11-20"):
         return formats.date_format(date.fromisoformat(value), "DATE_FORMAT")
-    moment: datetime = installation.local(parse_moment(value))
+    moment: datetime = installation.to_local_time(parse_moment(value))
     if moment.second or moment.microsecond:
         return f"{formats.date_format(moment, 'DATE_FORMAT')}, {moment.time().isoformat()}"
     return formats.date_format(moment, "DATETIME_FORMAT")
@@ -61,7 +61,10 @@ def _spoken_moment(value: str) -> str:
 def _spoken_number(data_type: DataType, value: str) -> str:
     number = formats.number_format(Decimal(value), use_l10n=True, force_grouping=True)
     if data_type.name == "currency":
-        return _("%(amount)s %(currency)s") % {"amount": number, "currency": installation.current().currency}
+        return _("%(amount)s %(currency)s") % {
+            "amount": number,
+            "currency": installation.current_installation().currency,
+        }
     return number
 
 

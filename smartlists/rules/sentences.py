@@ -16,11 +16,11 @@ from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
-from smartlists.rules.sentence_values import joined, spoken, spoken_period
+from smartlists.rules.sentence_values import join_in_words, spoken_period, spoken_value
 from smartlists.rules.vocabulary import MOMENTS, Vocabulary
 
 
-def sentence(item: rules.Filter, names: Vocabulary) -> str:
+def filter_sentence(item: rules.Filter, names: Vocabulary) -> str:
     """The sentences of one filter, including the treatment of missing values or activities and the zone of its days."""
     return _SentenceWriter(Naming(names)).card(item)
 
@@ -66,7 +66,9 @@ class _SentenceWriter:
         self.zone_matters = False
         sentences = [part for part in FILTER_SENTENCES.of(item)(self, item) if part]
         if self.zone_matters:
-            sentences.append(_("Days and times are those of %(zone)s.") % {"zone": installation.current().time_zone})
+            sentences.append(
+                _("Days and times are those of %(zone)s.") % {"zone": installation.current_installation().time_zone}
+            )
         return " ".join(sentences)
 
     def person_field(self, item: rules.PersonField) -> list[str]:
@@ -124,7 +126,7 @@ class _SentenceWriter:
         if not constraints:
             return text
         parts = [self.constraint(item, activity_type) for item in constraints]
-        return _("%(card)s where %(constraints)s") % {"card": text, "constraints": joined(parts, "and")}
+        return _("%(card)s where %(constraints)s") % {"card": text, "constraints": join_in_words(parts, "and")}
 
     def constraint(self, item: rules.Constraint, activity_type: str) -> str:
         label = self._activity_label(item.field, activity_type)
@@ -161,16 +163,16 @@ class _SentenceWriter:
 
     def _predicate(self, label: str, data_type: DataType, item: Any) -> str:
         """The sentence of an operator on `label`, with its values."""
-        shape = operators.shape_of(data_type, item.operator)
+        shape = operators.operator_shape(data_type, item.operator)
         is_day = data_type.name == "date"
         if shape in (operators.Shape.PERIOD, operators.Shape.FRAME):
             self.zone_matters |= is_day or not item.values[0].endswith(("hour", "hours"))
         elif data_type.name == "datetime" and item.values:
             self.zone_matters = True
         template = (DAY_PREDICATES if is_day else {}).get(item.operator, PREDICATES[item.operator])
-        texts = [spoken(data_type, value, shape) for value in item.values]
+        texts = [spoken_value(data_type, value, shape) for value in item.values]
         word = "nor" if operators.OPERATORS[item.operator].negates else "or"
-        parameters = {"field": label, "values": joined(texts, word)}
+        parameters = {"field": label, "values": join_in_words(texts, word)}
         if shape is operators.Shape.TWO:
             parameters |= {"first": texts[0], "last": texts[1]}
         return str(template) % parameters

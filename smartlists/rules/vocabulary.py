@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from activities.labels import shown
+from activities.labels import localized_name
 from people.datatypes.registry import BY_NAME, DataType
 
 # moments of every activity, whatever its type, with their columns; API names cannot begin with @
@@ -12,7 +12,7 @@ MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "re
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class VocabularyField:
     """One field of an activity type that rules can use: of the live version or of an earlier one."""
 
     id: int  # id of the ApprovedField; 0 for the moments that every activity has
@@ -26,11 +26,11 @@ class Field:
     @property
     def shown_name(self) -> str:
         """The name on pages, in the reader's language."""
-        return shown(self.name, self.is_standard)
+        return localized_name(self.name, self.is_standard)
 
 
 @dataclass(frozen=True, slots=True)
-class Type:
+class VocabularyType:
     """One activity type that filters can use."""
 
     id: int
@@ -40,31 +40,33 @@ class Type:
     trigger_name: str
     is_retired: bool
     kept_months: int | None  # retention of its activities in months; None: unlimited
-    fields: Mapping[str, Field]
+    fields: Mapping[str, VocabularyField]
     is_standard: bool  # shipped with the product
 
     @property
     def shown_name(self) -> str:
         """The name on pages, in the reader's language; text forms use the stored names, the same for all readers."""
-        return shown(self.name, self.is_standard)
+        return localized_name(self.name, self.is_standard)
 
     @property
     def shown_filter_name(self) -> str:
-        return shown(self.filter_name, self.is_standard)
+        return localized_name(self.filter_name, self.is_standard)
 
     @property
     def shown_trigger_name(self) -> str:
-        return shown(self.trigger_name, self.is_standard)
+        return localized_name(self.trigger_name, self.is_standard)
 
 
-MOMENT_FIELDS = {name: Field(0, name, name, BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS}
+MOMENT_FIELDS = {
+    name: VocabularyField(0, name, name, BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS
+}
 
 
 class Vocabulary(Protocol):
     """All names that rules can use, at one moment; `smartlists.catalog.Catalogue` reads them from the database."""
 
     @property
-    def types(self) -> Mapping[str, Type]:
+    def types(self) -> Mapping[str, VocabularyType]:
         """Approved activity types by API name."""
 
     @property

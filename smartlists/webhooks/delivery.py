@@ -33,19 +33,19 @@ State = WebhookDelivery.State
 LANES = 2  # per webhook: calls for one person are made one after the other, calls of different lanes in parallel
 
 
-def request_delivery(webhook_id: int) -> None:
+def queue_delivery(webhook_id: int) -> None:
     """Queue one job per lane of the webhook once the current transaction is committed."""
     for lane in range(LANES):
         lock = f"webhook {webhook_id} {lane}"
-        jobs.defer_once_committed("smartlists.deliver", lock, webhook_id=webhook_id, lane=lane)
+        jobs.defer_job_once_committed("smartlists.deliver", lock, webhook_id=webhook_id, lane=lane)
 
 
-def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float | None:
+def deliver_lane(webhook_id: int, lane: int, *, send: Any = webhook_http.send_request) -> float | None:
     """Make the due calls of one lane; return the seconds until the next run is needed, None if not at all."""
     started = monotonic()
     number = webhook_id * LANES + lane
     while _next(webhook_id, lane):
-        with locks.alone(locks.Space.DELIVERY, number) as is_mine:
+        with locks.try_session_lock(locks.LockSpace.DELIVERY, number) as is_mine:
             if not is_mine:
                 return None
             while batch := _next(webhook_id, lane):
@@ -62,7 +62,7 @@ def drain(webhook_id: int, lane: int, *, send: Any = webhook_http.send) -> float
     return _seconds_until_due(webhook_id, lane)
 
 
-def due_lanes() -> list[tuple[int, int]]:
+def lanes_with_due_calls() -> list[tuple[int, int]]:
     """The (webhook, lane) pairs with calls due now."""
     rows = WebhookDelivery.objects.filter(state=State.WAITING, due_at__lte=timezone.now())
     return sorted(set(rows.values_list("webhook_id", "lane")))
@@ -95,7 +95,10 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
         return False
     body = delivery.body.encode()
     try:
-        headers = {**webhook_headers.of(delivery), **signature(webhook, str(delivery.key), body, timezone.now())}
+        headers = {
+            **webhook_headers.headers_of(delivery),
+            **signature_headers(webhook, str(delivery.key), body, timezone.now()),
+        }
         reply = send(delivery.method, delivery.url, headers, body, seconds=webhook.timeout_seconds)
     except (UnsafeAddressError, RejectedError) as problem:
         return _finish(delivery, State.DEAD, problem=str(problem))
@@ -109,7 +112,7 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
     return _retry_later(delivery, reply.status, f"HTTP {reply.status}", reply.text)
 
 
-def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
+def signature_headers(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
     """The headers that let a receiver verify the origin, the time and the uniqueness of a call.
 
     They follow Standard Webhooks 1.0 (https://github.com/standard-webhooks/standard-webhooks), symmetric signatures:
@@ -118,7 +121,7 @@ def signature(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping
     moment = str(int(now.timestamp()))
     headers = {"webhook-id": key, "webhook-timestamp": moment}
     if webhook.secret is not None:
-        secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
+        secret = webhook_secrets.unseal_secret(webhook.secret_key_name, webhook.secret)
         headers["webhook-signature"] = StandardWebhook(secret).sign(key, now, body.decode())
     return headers
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from people.core import audit, references
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
-from people.core.permissions import require
+from people.core.permissions import require_permission
 from people.datatypes import naming
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
@@ -32,7 +32,7 @@ from smartlists.webhooks import http as webhook_http
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks import tokens as webhook_tokens
 
-audit.describe(
+audit.register_actions(
     {
         "secret_made": (2, gettext_lazy("Made a new secret")),
         "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
@@ -73,70 +73,74 @@ CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.TEXT: "text/plain; charset=utf-8",
 }
 ESCAPES: Mapping[str, Callable[[str], str]] = {
-    Webhook.Format.CLOUDEVENTS: webhook_tokens.in_json,
-    Webhook.Format.JSON: webhook_tokens.in_json,
-    Webhook.Format.FORM: webhook_tokens.in_form,
+    Webhook.Format.CLOUDEVENTS: webhook_tokens.escape_for_json,
+    Webhook.Format.JSON: webhook_tokens.escape_for_json,
+    Webhook.Format.FORM: webhook_tokens.escape_for_form,
     Webhook.Format.TEXT: str,
 }
 
 
 @transaction.atomic
-def create(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
+def create_webhook(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
     """Create a webhook; return it with its secret, which is never shown again.
 
     Raises `RejectedError` with every problem.
     """
-    require(by, "smartlists.add_webhook")
-    webhook = Webhook(name=naming.name(name), created_by=by)
+    require_permission(by, "smartlists.add_webhook")
+    webhook = Webhook(name=naming.parse_name(name), created_by=by)
     _set(webhook, values)
     secret = _renew(webhook)
     _save(webhook)
-    audit.note(by, webhook, "created")
+    audit.write_audit_entry(by, webhook, "created")
     return webhook, secret
 
 
 @transaction.atomic
-def change(webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any) -> Any:
+def change_webhook(
+    webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any
+) -> Any:
     """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     changed = _lock(webhook)
     message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
     if name is not None:
-        changed.name = naming.name(name)
+        changed.name = naming.parse_name(name)
     _set(changed, values)
     changed.revision += 1
     changed.failures, changed.open_until = 0, None
     _save(changed)
-    audit.note(by, changed, "changed", what=", ".join(sorted({*values, *(["name"] if name is not None else [])})))
+    audit.write_audit_entry(
+        by, changed, "changed", what=", ".join(sorted({*values, *(["name"] if name is not None else [])}))
+    )
     return changed
 
 
 @transaction.atomic
-def new_secret(webhook: Webhook, by: Any) -> str:
+def renew_webhook_secret(webhook: Webhook, by: Any) -> str:
     """Create a new secret; the old one becomes invalid."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     changed = _lock(webhook)
     secret = _renew(changed)
     changed.save(update_fields=["secret", "secret_key_name", "updated_at"])
-    audit.note(by, changed, "secret_made")
+    audit.write_audit_entry(by, changed, "secret_made")
     return secret
 
 
 @transaction.atomic
-def delete(webhook: Webhook, by: Any) -> None:
+def delete_webhook(webhook: Webhook, by: Any) -> None:
     """Delete a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
-    require(by, "smartlists.delete_webhook")
+    require_permission(by, "smartlists.delete_webhook")
     locked = _lock(webhook)
     references.refuse_if_used(locked)
-    audit.note(by, locked, "deleted")
+    audit.write_audit_entry(by, locked, "deleted")
     locked.delete()
 
 
 @transaction.atomic
-def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None) -> int:
+def resend_deliveries(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None) -> int:
     """Queue failed deliveries again (None: all of them), under the same ids; return how many."""
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     dead = WebhookDelivery.objects.filter(webhook=webhook, state=WebhookDelivery.State.DEAD)
     if delivery_ids is not None:
         dead = dead.filter(pk__in=list(delivery_ids))
@@ -146,18 +150,18 @@ def resend(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None)
     )
     if count:
         Webhook.objects.filter(pk=webhook.pk).update(failures=0, open_until=None)
-        audit.note(by, webhook, "resent", count=count)
-        webhook_delivery.request_delivery(webhook.pk)
+        audit.write_audit_entry(by, webhook, "resent", count=count)
+        webhook_delivery.queue_delivery(webhook.pk)
     return count
 
 
-def reseal() -> int:
+def reseal_secrets() -> int:
     """Seal all secrets and headers under other keys again under the current key; return how many."""
-    count = webhook_headers.reseal()
-    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()):
+    count = webhook_headers.reseal_headers()
+    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.current_key_name()):
         assert webhook.secret is not None
-        secret = webhook_secrets.unseal(webhook.secret_key_name, webhook.secret)
-        name, sealed = webhook_secrets.seal(secret)
+        secret = webhook_secrets.unseal_secret(webhook.secret_key_name, webhook.secret)
+        name, sealed = webhook_secrets.seal_secret(secret)
         count += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(
             secret=sealed, secret_key_name=name
         )
@@ -166,7 +170,7 @@ def reseal() -> int:
 
 def _renew(webhook: Webhook) -> str:
     secret = secrets.token_bytes(32)
-    webhook.secret_key_name, webhook.secret = webhook_secrets.seal(secret)
+    webhook.secret_key_name, webhook.secret = webhook_secrets.seal_secret(secret)
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 
@@ -179,7 +183,7 @@ def _lock(webhook: Webhook) -> Webhook:
 
 def _save(webhook: Webhook) -> None:
     message = _("There is a webhook “%(name)s” already.") % {"name": webhook.name}
-    with naming.kept_apart("webhook_name_is_unique", message):
+    with naming.refuse_taken_name("webhook_name_is_unique", message):
         webhook.save()
 
 
@@ -208,14 +212,14 @@ def _set(webhook: Webhook, values: Mapping[str, Any]) -> None:
         ]
     )
     if "headers" in values:
-        webhook_headers.put(webhook, headers, webhook_headers.is_sealing())
+        webhook_headers.set_headers(webhook, headers, webhook_headers.is_sealing_headers())
 
 
 def _unmask(webhook: Webhook, headers: Any) -> Any:
     """The given headers, with masks replaced by the webhook's present values of the same names."""
     if not isinstance(headers, dict) or webhook_headers.HIDDEN not in headers.values():
         return headers
-    present = {name.lower(): value for name, value in webhook_headers.of(webhook).items()}
+    present = {name.lower(): value for name, value in webhook_headers.headers_of(webhook).items()}
     return {
         name: present.get(name.lower(), value) if isinstance(name, str) and value == webhook_headers.HIDDEN else value
         for name, value in headers.items()
@@ -225,7 +229,7 @@ def _unmask(webhook: Webhook, headers: Any) -> Any:
 def _all_tokens() -> set[str]:
     """All tokens that any campaign can fill; a trigger without such a field gives an empty value."""
     catalogue = Catalogue()
-    return webhook_tokens.known_tokens(catalogue.types, catalogue)
+    return webhook_tokens.available_tokens(catalogue.types, catalogue)
 
 
 def _word(value: Any, options: Sequence[str], name: str) -> list[Problem]:
@@ -264,10 +268,10 @@ def _url(webhook: Webhook, tokens: set[str]) -> list[Problem]:
         return [Problem(Code.BAD_URL, message, ("url",), "https://example.com/path")]
     if origin.end() < len(webhook.url) and webhook.url[origin.end()] not in "/?":
         return [Problem(Code.BAD_URL, _("no tokens before the path of the address"), ("url",))]
-    if problems := webhook_tokens.check(webhook.url, tokens, ("url",)):
+    if problems := webhook_tokens.check_tokens(webhook.url, tokens, ("url",)):
         return problems
     try:
-        webhook_http.check(webhook_tokens.render(webhook.url, dict.fromkeys(tokens, "x")))
+        webhook_http.check_url(webhook_tokens.render_template(webhook.url, dict.fromkeys(tokens, "x")))
     except webhook_http.UnsafeAddressError as unsafe:
         return [Problem(Code.BAD_URL, str(unsafe), ("url",))]
     return []
@@ -288,16 +292,18 @@ def _headers(headers: Any, tokens: set[str]) -> list[Problem]:
         elif not isinstance(value, str) or not value.isprintable() or len(value) > 2_000:
             problems.append(bad_value(Code.BAD_HEADER, _("text on one line"), value, *path))
         else:
-            problems += webhook_tokens.check(value, tokens, path)
+            problems += webhook_tokens.check_tokens(value, tokens, path)
     return problems
 
 
 def _body(webhook: Webhook, tokens: set[str]) -> list[Problem]:
-    if problems := _text(webhook.body, MAX_BODY, "body") or webhook_tokens.check(webhook.body, tokens, ("body",)):
+    if problems := _text(webhook.body, MAX_BODY, "body") or webhook_tokens.check_tokens(
+        webhook.body, tokens, ("body",)
+    ):
         return problems
     if webhook.format in (Webhook.Format.JSON, Webhook.Format.CLOUDEVENTS) and webhook.body:
         try:  # a digit is valid JSON both as a number and inside quotes
-            json.loads(webhook_tokens.render(webhook.body, dict.fromkeys(tokens, "0")))
+            json.loads(webhook_tokens.render_template(webhook.body, dict.fromkeys(tokens, "0")))
         except ValueError as error:
             return [Problem(Code.BAD_JSON, _("not valid JSON: %(why)s") % {"why": str(error)[:100]}, ("body",))]
     return []

@@ -26,19 +26,22 @@ _FIRST, _SEALED = "0001_initial", "0010_sealed_headers"
 Row = Webhook | WebhookDelivery
 
 
-def of(row: Row) -> dict[str, str]:
+def headers_of(row: Row) -> dict[str, str]:
     """The headers with their values. Raises `RejectedError` (`key_missing`)."""
     if row.sealed_headers is None:
         return dict(row.headers)
-    return {**row.headers, **orjson.loads(webhook_secrets.unseal(row.headers_key_name, bytes(row.sealed_headers)))}
+    return {
+        **row.headers,
+        **orjson.loads(webhook_secrets.unseal_secret(row.headers_key_name, bytes(row.sealed_headers))),
+    }
 
 
-def masked(row: Row) -> dict[str, str]:
+def masked_headers(row: Row) -> dict[str, str]:
     """The headers for pages and API, with masked values."""
     return {name: value if name == CONTENT_TYPE else HIDDEN for name, value in row.headers.items()}
 
 
-def put(row: Row, headers: dict[str, str], seals: bool) -> None:
+def set_headers(row: Row, headers: dict[str, str], seals: bool) -> None:
     """Set the headers of `row`, sealed if `seals` (the result of `is_sealing_headers`); the caller saves."""
     if seals:
         _seal(row, headers)
@@ -48,12 +51,14 @@ def put(row: Row, headers: dict[str, str], seals: bool) -> None:
 
 def _seal(row: Row, headers: dict[str, str]) -> None:
     row.headers = headers
-    row.headers = masked(row)
+    row.headers = masked_headers(row)
     secret = {name: value for name, value in headers.items() if name != CONTENT_TYPE}
-    row.headers_key_name, row.sealed_headers = webhook_secrets.seal(orjson.dumps(secret)) if secret else ("", None)
+    row.headers_key_name, row.sealed_headers = (
+        webhook_secrets.seal_secret(orjson.dumps(secret)) if secret else ("", None)
+    )
 
 
-def is_sealing() -> bool:
+def is_sealing_headers() -> bool:
     """True if headers are to be sealed: always in a new installation, a day after the migration in an upgraded one."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -67,10 +72,10 @@ def is_sealing() -> bool:
     return is_new or timezone.now() - applied[_SEALED] > UPGRADE_LASTS
 
 
-def seal_all() -> int:
+def seal_all_headers() -> int:
     """Seal all clear headers as soon as `is_sealing_headers`; safe to run again. Returns how many rows were sealed."""
     count = 0
-    if is_sealing():
+    if is_sealing_headers():
         for model in (Webhook, WebhookDelivery):
             while sealed := _seal_batch(model):
                 count += sealed
@@ -90,14 +95,16 @@ def _seal_batch(model: type[Row]) -> int:
     return len(batch)
 
 
-def reseal() -> int:
+def reseal_headers() -> int:
     """Seal headers under other keys again under the current key; return how many rows were sealed."""
-    count, present = 0, webhook_secrets.present()
+    count, present = 0, webhook_secrets.current_key_name()
     for model in (Webhook, WebhookDelivery):
         outdated: QuerySet[Any] = model._default_manager.exclude(sealed_headers=None).exclude(headers_key_name=present)
         while batch := list(outdated.order_by("pk")[:BATCH]):
             for row in batch:
-                name, sealed = webhook_secrets.seal(webhook_secrets.unseal(row.headers_key_name, row.sealed_headers))
+                name, sealed = webhook_secrets.seal_secret(
+                    webhook_secrets.unseal_secret(row.headers_key_name, row.sealed_headers)
+                )
                 same = model._default_manager.filter(pk=row.pk, sealed_headers=row.sealed_headers)
                 count += same.update(sealed_headers=sealed, headers_key_name=name)
     return count

@@ -34,7 +34,7 @@ class CallFailedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CallReply:
     status: int
     text: str
 
@@ -44,7 +44,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class CallTarget:
     """A checked address: the addresses to connect to, and the host name to use."""
 
     scheme: str
@@ -54,7 +54,7 @@ class Target:
     addresses: Sequence[tuple[int, Any]]  # (family, address of the socket)
 
 
-def check(url: str) -> tuple[str, str, int, str]:
+def check_url(url: str) -> tuple[str, str, int, str]:
     """Check `url` without resolving it; return scheme, host, port and path. Raises `UnsafeAddressError`."""
     if any(character <= " " or character == "\x7f" for character in url):
         raise UnsafeAddressError(_("the address has a blank or a line break in it"))
@@ -71,7 +71,7 @@ def check(url: str) -> tuple[str, str, int, str]:
     if port == 0:
         raise UnsafeAddressError(_("the address cannot be read"))
     port = port or {"https": 443, "http": 80}[parts.scheme]
-    if parts.scheme == "http" and not is_trusted(host, port):
+    if parts.scheme == "http" and not is_trusted_host(host, port):
         raise UnsafeAddressError(_("only https:// is allowed; the operator can allow a host in WEBHOOK_TRUSTED_HOSTS"))
     if _has_dot_segments(parts.path):
         raise UnsafeAddressError(_("the path of the address has a segment “.” or “..”"))
@@ -88,18 +88,18 @@ def _has_dot_segments(path: str) -> bool:
     return any(part in (".", "..") for part in re.split(r"[/\\]", unquote(path)))
 
 
-def is_trusted(host: str, port: int) -> bool:
+def is_trusted_host(host: str, port: int) -> bool:
     """True if the operator allows this host, even in the own network and without TLS."""
     trusted = {trusted_host.lower() for trusted_host in settings.WEBHOOK_TRUSTED_HOSTS}
     return bool({host.lower(), f"{host.lower()}:{port}"} & trusted)
 
 
-def aim(url: str, resolve: Resolve = socket.getaddrinfo) -> Target:
+def resolve_target(url: str, resolve: Resolve = socket.getaddrinfo) -> CallTarget:
     """Resolve the host of `url`, once, and check its addresses.
 
     Raises `UnsafeAddressError` where any of its addresses is not public, `CallFailedError`.
     """
-    scheme, host, port, path = check(url)
+    scheme, host, port, path = check_url(url)
     try:
         resolved = resolve(host, port, type=socket.SOCK_STREAM)
     except OSError:
@@ -107,15 +107,15 @@ def aim(url: str, resolve: Resolve = socket.getaddrinfo) -> Target:
     addresses = [(family, address) for family, _kind, _protocol, _name, address in resolved]
     if not addresses:
         raise CallFailedError(_("the host %(host)s is not known") % {"host": host})
-    if not is_trusted(host, port):
+    if not is_trusted_host(host, port):
         for _family, address in addresses:
-            if not is_public(address[0]):
+            if not is_public_address(address[0]):
                 parameters = {"host": host, "address": address[0]}
                 raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % parameters)
-    return Target(scheme, host, port, path, addresses)
+    return CallTarget(scheme, host, port, path, addresses)
 
 
-def is_public(text: str) -> bool:
+def is_public_address(text: str) -> bool:
     """True if an IP address is public, including an IPv4 address embedded in an IPv6 address."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
@@ -123,7 +123,7 @@ def is_public(text: str) -> bool:
         return False
     inside = _embedded_ipv4(address)
     if inside is not None:
-        return is_public(str(inside))
+        return is_public_address(str(inside))
     if any(address in network for network in _SPECIAL if network.version == address.version):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
@@ -154,7 +154,7 @@ def _is_literal(host: str | None) -> bool:
     return True
 
 
-def send(
+def send_request(
     method: str,
     url: str,
     headers: Mapping[str, str],
@@ -163,9 +163,9 @@ def send(
     seconds: float,
     resolve: Resolve = socket.getaddrinfo,
     context: ssl.SSLContext | None = None,
-) -> Reply:
+) -> CallReply:
     """Make one call. Raises `UnsafeAddressError` or `CallFailedError`; any status is a reply."""
-    target = aim(url, resolve)
+    target = resolve_target(url, resolve)
     caller = _Connection(target, seconds, context)
     # a slowly dripping reply never exceeds the timeout of a single read: the timer limits the whole call
     alarm = threading.Timer(seconds, caller.cut)
@@ -190,13 +190,13 @@ def send(
         caller.close()
     if caller.was_cut:
         raise CallFailedError(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
-    return Reply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
+    return CallReply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
 
 
 class _Connection(http.client.HTTPConnection):
     """A connection to previously resolved addresses, under the name of the host."""
 
-    def __init__(self, target: Target, seconds: float, context: ssl.SSLContext | None) -> None:
+    def __init__(self, target: CallTarget, seconds: float, context: ssl.SSLContext | None) -> None:
         super().__init__(target.host, target.port, timeout=seconds)
         self.target = target
         self.context = context or ssl.create_default_context()

@@ -17,13 +17,13 @@ from people.core.errors import Problem, RejectedError
 DERIVED = "secret-key"
 
 
-def seal(secret: bytes) -> tuple[str, bytes]:
+def seal_secret(secret: bytes) -> tuple[str, bytes]:
     """Seal `secret` under the current key; return the name of the key and the sealed secret."""
     name, key = next(iter(_keys().items()))
     return name, Fernet(key).encrypt(secret)
 
 
-def unseal(name: str, sealed: bytes | memoryview) -> bytes:
+def unseal_secret(name: str, sealed: bytes | memoryview) -> bytes:
     """Unseal a secret. Raises `RejectedError` (`key_missing`) when none of the keys opens it."""
     keys = _keys()
     first = [keys[name]] if name in keys else []
@@ -34,7 +34,7 @@ def unseal(name: str, sealed: bytes | memoryview) -> bytes:
         raise RejectedError(Problem(Code.KEY_MISSING, message, ("secret",))) from None
 
 
-def present() -> str:
+def current_key_name() -> str:
     """The name of the current key."""
     return next(iter(_keys()))
 

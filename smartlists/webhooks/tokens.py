@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
-from people.core.errors import Path, Problem, show
+from people.core.errors import Path, Problem, quoted_value
 from people.datatypes.canonical import canonical_text
 from smartlists.rules.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ class BadTemplateError(ValueError):
 
 
 @lru_cache(maxsize=1024)
-def parse(text: str) -> tuple[Part, ...]:
+def parse_template(text: str) -> tuple[Part, ...]:
     """Split `text` into plain text and tokens, in order. Raises `BadTemplateError` with the invalid part."""
     parts: list[Part] = []
     end = 0
@@ -61,7 +61,7 @@ def parse(text: str) -> tuple[Part, ...]:
 
 def _add_plain(parts: list[Part], text: str) -> None:
     if "{{" in text or "}}" in text:
-        raise BadTemplateError(show(text[max(0, text.find("{{")) :], 40))
+        raise BadTemplateError(quoted_value(text[max(0, text.find("{{")) :], 40))
     if text:
         parts.append(text)
 
@@ -69,19 +69,19 @@ def _add_plain(parts: list[Part], text: str) -> None:
 def _token(inside: str) -> Token:
     match = _NAME.fullmatch(inside)
     if match is None or len(match[3] or "") > MAX_DEFAULT:
-        raise BadTemplateError(show("{{" + inside + "}}", 40))
+        raise BadTemplateError(quoted_value("{{" + inside + "}}", 40))
     return Token(match[1], match[2], match[3] or "")
 
 
-def tokens_of(text: str) -> list[Token]:
+def tokens_in_text(text: str) -> list[Token]:
     """The tokens in a text that passed `check_tokens`."""
-    return [part for part in parse(text) if isinstance(part, Token)]
+    return [part for part in parse_template(text) if isinstance(part, Token)]
 
 
-def check(text: str, allowed: Iterable[str], path: Path) -> list[Problem]:
+def check_tokens(text: str, allowed: Iterable[str], path: Path) -> list[Problem]:
     """The problems of the tokens of `text`; `allowed` are keys like "person.email"."""
     try:
-        parts = parse(text)
+        parts = parse_template(text)
     except BadTemplateError as error:
         message = _("“%(got)s” is not a token; tokens look like {{person.first_name}}") % {"got": str(error)}
         return [Problem(Code.BAD_TOKEN, message, path, "{{person.first_name}}", str(error))]
@@ -100,41 +100,41 @@ def _braced(key: str) -> str:
     return "{{" + key + "}}"
 
 
-def render(text: str, values: Mapping[str, str | None], escape: Callable[[str], str] = str) -> str:
+def render_template(text: str, values: Mapping[str, str | None], escape: Callable[[str], str] = str) -> str:
     """Fill the tokens of `text` from `values` (by key), each escaped; a missing value becomes the token's default."""
     return "".join(
-        part if isinstance(part, str) else escape(values.get(part.key) or part.default) for part in parse(text)
+        part if isinstance(part, str) else escape(values.get(part.key) or part.default) for part in parse_template(text)
     )
 
 
 # --- Escaping of values ---------------------------------------------------------------------------------------
 
 
-def one_line(value: str) -> str:
+def to_one_line(value: str) -> str:
     """Escape for a subject or a header: no line breaks or control characters, so that no value can add a header."""
     return _CONTROLS.sub(" ", value).strip()
 
 
-def in_url(value: str) -> str:
+def escape_for_url(value: str) -> str:
     """Escape for a path or a query of an address: everything but letters, digits and -._~ is percent-encoded."""
     return quote(value, safe="")
 
 
-def in_json(value: str) -> str:
+def escape_for_json(value: str) -> str:
     """Escape for the inside of a JSON string."""
     return json.dumps(value, ensure_ascii=False)[1:-1]
 
 
-def in_form(value: str) -> str:
+def escape_for_form(value: str) -> str:
     return quote_plus(value)
 
 
-def as_text(value: Any) -> str | None:
+def token_value_text(value: Any) -> str | None:
     """The text of a canonical value in tokens."""
     return None if value is None else canonical_text(value)
 
 
-def known_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
+def available_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
     """The keys of all tokens that a campaign triggered by activities of these types can use."""
     keys = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
     keys |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}

@@ -135,7 +135,7 @@ def build_world(caller: Any) -> dict[str, Any]:
     check, ann, bob, loser, gone = approved_type(), person(first_name="Ann"), person(), person(), person()
     recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
     RefusedActivity.objects.update(user=caller)
-    deletion.delete([gone.pk], None, SYSTEM)
+    deletion.delete_people([gone.pk], None, SYSTEM)
     rules = {
         "version": 1,
         "match": "all",
@@ -153,24 +153,24 @@ def build_world(caller: Any) -> dict[str, Any]:
         "bulk_export": bulk_export.key,
         "activity": Activity.objects.filter(activity_type_id=check.pk).first().pk,
         "refused": RefusedActivity.objects.get().pk,
-        "merge": person_merge.merge(bob.pk, [loser.pk], None, SYSTEM).pk,
+        "merge": person_merge.merge_people(bob.pk, [loser.pk], None, SYSTEM).pk,
         "import": Import.objects.create(kind="activities", name="a.csv", **files).pk,
         "people_import": Import.objects.create(kind="people", name="p.csv", **files).pk,
-        "field": field_editing.create("Plan", "string", None).pk,
-        "static_list": static_lists.create("Guests", None).pk,
-        "smart_list": list_editing.create("Spaniards", rules, None).pk,
+        "field": field_editing.create_person_field("Plan", "string", None).pk,
+        "static_list": static_lists.create_static_list("Guests", None).pk,
+        "smart_list": list_editing.create_smart_list("Spaniards", rules, None).pk,
         "group": Group.objects.first().pk,
         "invitation": Invitation.objects.create(
             email="new@example.com", digest=b"d" * 32, invited_by=somebody, expires_at=timezone.now()
         ).pk,
-        "client": client_editing.create("Known", somebody, None).client.pk,
+        "client": client_editing.create_client("Known", somebody, None).client.pk,
         "retention": Retention.objects.create(activity_type=check, months=1).pk,
-        "campaign": campaign_lifecycle.create("Welcome", None).pk,
-        "webhook": webhook_editing.create("Ours", None, url="https://example.com/")[0].pk,
+        "campaign": campaign_lifecycle.create_campaign("Welcome", None).pk,
+        "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
         "content_type": ContentType.objects.get_for_model(Person).pk,
-        "token": tokens.create_personal(caller, "mine", 1).token.pk if caller else 1,
+        "token": tokens.create_personal_token(caller, "mine", 1).token.pk if caller else 1,
     }
 
 

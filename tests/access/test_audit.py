@@ -38,11 +38,11 @@ def entries(reader):
     vera, olga = (get_user_model().objects.create_superuser(name) for name in ("vera", "olga"))
     now = timezone.now().replace(hour=12, minute=0)
     with time_machine.travel(now - timedelta(days=2), tick=False):
-        guests = static_lists.create("Guests", vera)
+        guests = static_lists.create_static_list("Guests", vera)
     with time_machine.travel(now - timedelta(days=1), tick=False):
-        static_lists.change(guests, olga, name="Visitors")
+        static_lists.change_static_list(guests, olga, name="Visitors")
     with time_machine.travel(now, tick=False):
-        static_lists.create("=1+1", olga)
+        static_lists.create_static_list("=1+1", olga)
     return now, guests
 
 
@@ -93,7 +93,7 @@ def test_the_page_says_it_in_the_readers_language(client, entries):
 
 
 def test_pages_follow_each_other_without_loss(client, reader):
-    made = [static_lists.create(f"List {number}", None) for number in range(60)]
+    made = [static_lists.create_static_list(f"List {number}", None) for number in range(60)]
     found, asked = [], PAGE
     while asked:
         page = client.get(asked)
@@ -118,7 +118,7 @@ def test_the_file_is_safe_in_a_spreadsheet_and_complete(client, entries):
 
 def test_taking_it_out_leaves_an_entry(client, reader):
     client.get(FILE, {"format": "csv"})
-    assert audit.sentence(LogEntry.objects.latest("pk")) == "Exported audit entries (csv)"
+    assert audit.entry_sentence(LogEntry.objects.latest("pk")) == "Exported audit entries (csv)"
 
 
 def test_it_takes_the_right_to_read_it(client, reader):

@@ -28,16 +28,16 @@ def olga():
 
 @pytest.fixture
 def credentials(olga):
-    return client_editing.create("Bank core", olga, None)
+    return client_editing.create_client("Bank core", olga, None)
 
 
 @pytest.fixture
 def api(client, credentials):
-    return Api(client, tokens.issue(credentials.client).text)
+    return Api(client, tokens.issue_token(credentials.client).text)
 
 
 def found(credentials, days=1):
-    rows = client_failures.of([credentials.client.api_user_id], days)
+    rows = client_failures.frequent_failures([credentials.client.api_user_id], days)
     return {(row.channel, row.route, row.code): row.count for row in rows}
 
 
@@ -47,7 +47,7 @@ def test_both_apis_count_what_failed_by_route_and_code(client, api, credentials)
     api.post("activities", {"activity_type": "nothing"})
     api.get("people?nonsense=1")
     api.get("me")
-    token = client_editing.token_of(credentials.client).text
+    token = client_editing.client_token(credentials.client).text
     for _call in range(3):
         client.get("/rest/v1/lead/999999.json", headers={"Authorization": f"Bearer {token}"})
     assert found(credentials) == {
@@ -63,23 +63,23 @@ def test_processes_add_up_and_what_cannot_be_written_is_kept(api, credentials, m
         raise DatabaseError
 
     api.get("people/999")
-    client_failures.flush()
+    client_failures.flush_failed_calls()
     api.get("people/999")
     with monkeypatch.context() as patch:
         patch.setattr(client_failures, "_add", fail)
-        client_failures.flush()
+        client_failures.flush_failed_calls()
     assert list(found(credentials).values()) == [2] and FailedCalls.objects.count() == 1
     FailedCalls.objects.update(day="2020-01-01")
-    assert found(credentials) == {} and client_failures.forget_old() == 1
+    assert found(credentials) == {} and client_failures.delete_old_failures() == 1
 
 
 def test_people_and_strangers_are_not_counted(client, olga):
     client.force_login(olga)
     client.get("/api/v1/people/999")
     client.get("/api/v1/people", headers={"Authorization": "Bearer nonsense"})
-    own = tokens.create_personal(olga, "mine", 1)
+    own = tokens.create_personal_token(olga, "mine", 1)
     client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {own.text}"})
-    client_failures.flush()
+    client_failures.flush_failed_calls()
     assert not FailedCalls.objects.exists()
 
 
@@ -87,12 +87,12 @@ def test_the_owner_is_told_once_a_day_from_the_threshold_on(api, credentials, ol
     settings.CLIENT_FAILURES_NOTICE = 3
     for _call in range(2):
         api.get("people/999")
-    assert client_failures.tell() == 0
+    assert client_failures.notify_owners_of_failures() == 0
     api.get("people?nonsense=1")
-    assert client_failures.tell() == 1 and client_failures.tell() == 0
-    notifications.read(olga)
+    assert client_failures.notify_owners_of_failures() == 1 and client_failures.notify_owners_of_failures() == 0
+    notifications.mark_notices_read(olga)
     api.get("people/999")
-    assert client_failures.tell() == 0  # also when it was read
+    assert client_failures.notify_owners_of_failures() == 0  # also when it was read
     notice = Notice.objects.get(user=olga)
     assert str(notice) == ("Bank core failed 3 times today, most often with not_found at GET /api/v1/people/<int:pk>.")
     assert notice.url == reverse("admin:access_apiclient_change", args=[credentials.client.pk])
@@ -104,16 +104,16 @@ def test_nobody_is_told_when(how, api, credentials, olga, settings):
     settings.CLIENT_FAILURES_NOTICE = 0 if how == "no threshold" else 1
     api.get("people/999")
     if how == "switched off":
-        notifications.switch(olga, {client_failures.NOTICE: (False, False)})
+        notifications.save_notice_switches(olga, {client_failures.NOTICE: (False, False)})
     if how == "revoked":
-        client_editing.revoke(credentials.client, None)
-    assert client_failures.tell() == 0 and not Notice.objects.exists()
+        client_editing.revoke_client(credentials.client, None)
+    assert client_failures.notify_owners_of_failures() == 0 and not Notice.objects.exists()
 
 
 def test_developers_see_the_failed_calls_of_their_own_clients(client, api, credentials, olga):
     Installation.objects.get_or_create(pk=1)
-    other = client_editing.create("Shop", get_user_model().objects.create_superuser("ana", password="x"), None)
-    Api(client, tokens.issue(other.client).text).get("people?other=1")
+    other = client_editing.create_client("Shop", get_user_model().objects.create_superuser("ana", password="x"), None)
+    Api(client, tokens.issue_token(other.client).text).get("people?other=1")
     api.get("people/999")
     client.force_login(olga)
     (card,) = [card for card in client.get(reverse("admin:index")).context["cards"] if "failed" in card]

@@ -76,24 +76,24 @@ def test_a_new_link_ends_the_one_before_and_revoking_ends_both(client, boss):
     first = LINK.search(ask(client).text)[1]
     page = f"{USERS}invitations/{Invitation.objects.get().pk}/"
     second = LINK.search(client.post(page, {"resend": "yes"}).text)[1]
-    assert invitations.find(first) is None and invitations.find(second) is not None
+    assert invitations.find_invitation(first) is None and invitations.find_invitation(second) is not None
     client.post(page, {"revoke": "yes"})
-    assert invitations.find(second) is None and not Invitation.objects.exists()
+    assert invitations.find_invitation(second) is None and not Invitation.objects.exists()
     assert join(second).status_code == 404
     assert client.get(page).status_code == 404
 
 
 @pytest.mark.parametrize("why", ["expired", "sender left", "sender may less"])
 def test_a_link_is_worth_no_more_than_its_sender(client, boss, why):
-    issued = invitations.invite(boss, "marta@example.com", [group("Marketer")])
-    assert invitations.find(issued.token)
+    issued = invitations.invite_user(boss, "marta@example.com", [group("Marketer")])
+    assert invitations.find_invitation(issued.token)
     if why == "expired":
         Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
         assert "Invitation expired" in client.get(USERS).text
     else:
         change = {"is_active": False} if why == "sender left" else {"is_superuser": False}
         get_user_model().objects.filter(pk=boss.pk).update(**change)
-    assert invitations.find(issued.token) is None
+    assert invitations.find_invitation(issued.token) is None
     assert join(issued.token).status_code == 404
     assert not get_user_model().objects.filter(username="marta@example.com").exists()
 
@@ -104,7 +104,7 @@ def test_nobody_invites_somebody_who_may_do_more(client, boss):
         helper.user_permissions.add(Permission.objects.get(codename=right))
     helper = get_user_model().objects.get(pk=helper.pk)
     with pytest.raises(NotAllowedError):
-        invitations.invite(helper, "marta@example.com", [group("Administrator")])
+        invitations.invite_user(helper, "marta@example.com", [group("Administrator")])
     client.force_login(helper)
     assert 'value="Administrator"' not in client.get(USERS + "add/").text
     assert ask(client, "Administrator").status_code == 200 and not Invitation.objects.exists()
@@ -124,7 +124,7 @@ def test_nobody_invites_somebody_who_may_do_more(client, boss):
 )
 def test_what_will_not_do_is_said_beside_its_field(client, boss, given, said):
     get_user_model().objects.create_user("taken", email="taken@example.com")
-    invitations.invite(boss, "Waiting@example.com", [group("Viewer")])
+    invitations.invite_user(boss, "Waiting@example.com", [group("Viewer")])
     answer = ask(client, **given)
     assert answer.status_code == 200 and said in answer.text and Invitation.objects.count() == 1
 
@@ -134,7 +134,7 @@ def test_what_will_not_do_is_said_beside_its_field(client, boss, given, said):
     [({"username": "BOSS"}, "user of that name"), ({"password": "short"}, "too short"), ({"username": "a b"}, "valid")],
 )
 def test_what_a_joiner_enters_wrongly_leaves_the_link_as_it_was(boss, given, said):
-    issued = invitations.invite(boss, "marta@example.com", [group("Viewer")])
+    issued = invitations.invite_user(boss, "marta@example.com", [group("Viewer")])
     answer = join(issued.token, **given)
     assert answer.status_code == 200 and said in answer.text
     assert join(issued.token).status_code == 302
@@ -157,7 +157,7 @@ def test_the_mail_holds_the_link_in_the_language_of_who_invites(client, boss, se
 
 
 def test_an_invitation_that_was_used_meanwhile_is_not_renewed(boss):
-    issued = invitations.invite(boss, "marta@example.com", [group("Viewer")])
-    invitations.accept(issued.token, username="marta", password=OWN)
+    issued = invitations.invite_user(boss, "marta@example.com", [group("Viewer")])
+    invitations.accept_invitation(issued.token, username="marta", password=OWN)
     with pytest.raises(RejectedError):
-        invitations.renew(issued.invitation, boss)
+        invitations.renew_invitation(issued.invitation, boss)

@@ -34,8 +34,8 @@ def browser(superuser):
 
 @pytest.fixture
 def program(superuser):
-    made = client_editing.create("Program", superuser, None, client_editing.known_rights()).client
-    return Api(Client(raise_request_exception=False), tokens.issue(made).text)
+    made = client_editing.create_client("Program", superuser, None, client_editing.grantable_rights()).client
+    return Api(Client(raise_request_exception=False), tokens.issue_token(made).text)
 
 
 def test_every_resource_names_its_methods(program, superuser):

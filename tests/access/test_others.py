@@ -11,7 +11,7 @@ from django.test import Client
 from activities.models import Activity
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
-from activities.recording.rows import Lookup
+from activities.recording.rows import PersonLookup
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.users.roles import ROLES
@@ -19,7 +19,7 @@ from people.core.errors import NotAllowedError
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
 from tests.access.route_walker import address, build_world, is_let_in
 from tests.access.test_routes import BODIES, JSON, MARKETO, table
@@ -54,10 +54,10 @@ class Outsider:
         for group in user.groups.all():
             others = ("view_refusedactivity", "change_refusedactivity", "change_import")
             group.permissions.remove(*group.permissions.filter(codename__in=others))
-        program = client_editing.create("Outside", user, None, client_editing.known_rights()).client
+        program = client_editing.create_client("Outside", user, None, client_editing.grantable_rights()).client
         browser = Client(raise_request_exception=False)
         browser.force_login(user)
-        return cls(browser, client_editing.token_of(program).text, tokens.issue(program).text)
+        return cls(browser, client_editing.client_token(program).text, tokens.issue_token(program).text)
 
     def ask(self, method, path, route):
         """(status, code) of the answer; what the request changed is undone."""
@@ -96,14 +96,14 @@ def test_what_others_own_answers_as_if_it_were_not_there():
 def test_a_token_opens_what_its_rights_open_and_nothing_when_one_of_them_is_missing():
     owner = get_user_model().objects.create_superuser("olga")
     world = build_world(owner)
-    program = client_editing.create("Program", owner, None, client_editing.known_rights()).client
+    program = client_editing.create_client("Program", owner, None, client_editing.grantable_rights()).client
     Import.objects.update(user=program.api_user)
-    known = frozenset(client_editing.known_rights())
+    known = frozenset(client_editing.grantable_rights())
     issued = {}
     browser = Client(raise_request_exception=False)
 
     def opens(method, route, rights):
-        token = issued.setdefault(rights, None) or tokens.issue(program, sorted(rights)).text
+        token = issued.setdefault(rights, None) or tokens.issue_token(program, sorted(rights)).text
         issued[rights] = token
         body = BODIES.get(route, b"{}") if method != "GET" else b""
         headers = {"Authorization": f"Bearer {token}"}
@@ -134,9 +134,9 @@ def test_a_token_opens_what_its_rights_open_and_nothing_when_one_of_them_is_miss
 def test_a_program_of_the_marketo_api_needs_every_right_of_the_route():
     owner = get_user_model().objects.create_superuser("olga")
     world = build_world(owner)
-    program = client_editing.create("Program", owner, None, client_editing.known_rights()).client
+    program = client_editing.create_client("Program", owner, None, client_editing.grantable_rights()).client
     Import.objects.update(user=program.api_user)
-    token = client_editing.token_of(program).text
+    token = client_editing.client_token(program).text
     known = {
         f"{right.content_type.app_label}.{right.codename}": right for right in program.api_user.user_permissions.all()
     }
@@ -178,7 +178,9 @@ def user(name, *roles):
 
 
 def program_of(owner, *rights):
-    return client_editing.create(f"Program of {owner}, {len(rights)} rights", owner, None, rights).client.api_user
+    return client_editing.create_client(
+        f"Program of {owner}, {len(rights)} rights", owner, None, rights
+    ).client.api_user
 
 
 @pytest.fixture
@@ -186,42 +188,45 @@ def refused():
     """A row of another program's, refused for its amount, that asks for its person to be created."""
     approved_type()
     sender = program_of(user("dora", "Developer"), recording_replay.RIGHT, "people.add_person")
-    row = activity(Lookup("new@example.com", "email", True), amount="many")
+    row = activity(PersonLookup("new@example.com", "email", True), amount="many")
     recorded(row, source=Source(Channel.API, sender.pk))
     return RefusedActivity.objects.get()
 
 
 def test_the_right_to_record_alone_settles_no_row_of_others(refused):
     by, ids = program_of(user("eve", "Developer"), recording_replay.RIGHT), [refused.pk]
-    assert recording_replay.correct(ids, "amount", "5", by) == 0
-    assert recording_replay.dismiss(ids, by) == 0
-    assert recording_replay.replay(ids, by) == recording_replay.Replayed(0, 0)
+    assert recording_replay.correct_rows(ids, "amount", "5", by) == 0
+    assert recording_replay.dismiss_rows(ids, by) == 0
+    assert recording_replay.replay_rows(ids, by) == recording_replay.ReplayResult(0, 0)
     refused.refresh_from_db()
     assert refused.state == "waiting" and '"many"' in refused.raw
 
 
 def test_a_client_owner_and_a_marketer_settle_the_rows_of_a_client(refused):
-    assert recording_replay.correct([refused.pk], "amount", "5", refused.user.owner) == 1
-    assert recording_replay.replay([refused.pk], user("mary", "Marketer")) == recording_replay.Replayed(1, 0)
+    assert recording_replay.correct_rows([refused.pk], "amount", "5", refused.user.owner) == 1
+    assert recording_replay.replay_rows([refused.pk], user("mary", "Marketer")) == recording_replay.ReplayResult(1, 0)
 
 
 def test_a_replay_creates_nobody_for_who_may_not_create_people(refused):
     owner = refused.user.owner
     by = program_of(owner, recording_replay.RIGHT)
     RefusedActivity.objects.update(user=by)
-    recording_replay.correct([refused.pk], "amount", "5", by)
-    recording_replay.correct([refused.pk], "person", "other@example.com", by)
+    recording_replay.correct_rows([refused.pk], "amount", "5", by)
+    recording_replay.correct_rows([refused.pk], "person", "other@example.com", by)
     created = Person.objects.filter(email="other@example.com")
-    assert recording_replay.replay([refused.pk], by) == recording_replay.Replayed(0, 1)
+    assert recording_replay.replay_rows([refused.pk], by) == recording_replay.ReplayResult(0, 1)
     refused.refresh_from_db()
     assert (refused.code, refused.state) == ("not_allowed", "waiting") and not created.exists()
-    assert recording_replay.replay([refused.pk], owner) == recording_replay.Replayed(1, 0) and created.count() == 1
+    assert (
+        recording_replay.replay_rows([refused.pk], owner) == recording_replay.ReplayResult(1, 0)
+        and created.count() == 1
+    )
 
 
 def test_a_corrected_row_is_recorded_under_who_corrected_it(refused):
     mary = user("mary", "Marketer")
-    recording_replay.correct([refused.pk], "amount", "5", mary)
-    recording_replay.replay([refused.pk], mary)
+    recording_replay.correct_rows([refused.pk], "amount", "5", mary)
+    recording_replay.replay_rows([refused.pk], mary)
     found = Activity.objects.get(primary_value="No. 1")
     assert found.user_id == mary.pk and found.channel == Channel.API
 
@@ -230,28 +235,28 @@ def test_a_corrected_row_is_recorded_under_who_corrected_it(refused):
 def job():
     """A people import of a program, planned."""
     by = program_of(user("dora", "Developer"), "people.add_person", "people.change_person")
-    made = import_jobs.upload([b"email\nann@example.com\n"], "a.csv", "people", by, Channel.API)
-    import_jobs.set_plan(made, Plan(columns={"email": "email"}), by)
+    made = import_jobs.upload_file([b"email\nann@example.com\n"], "a.csv", "people", by, Channel.API)
+    import_jobs.set_plan(made, ImportPlan(columns={"email": "email"}), by)
     return made
 
 
 def test_nobody_plans_starts_or_stops_the_import_of_another(job):
     eve = program_of(user("eve", "Developer"), "people.add_person", "people.change_person")
     for act in (
-        lambda: import_jobs.set_plan(job, Plan(columns={"email": "email"}), eve),
-        lambda: import_jobs.step(job, "start", eve),
-        lambda: import_jobs.stop(job, "cancel", eve),
+        lambda: import_jobs.set_plan(job, ImportPlan(columns={"email": "email"}), eve),
+        lambda: import_jobs.take_step(job, "start", eve),
+        lambda: import_jobs.stop_import(job, "cancel", eve),
     ):
         with pytest.raises(NotAllowedError):
             act()
-    import_jobs.step(job, "start", job.user.owner, queue=False)
+    import_jobs.take_step(job, "start", job.user.owner, queue=False)
     assert job.state == "importing"
 
 
 def test_an_import_asks_for_the_rights_again_when_it_runs(job):
-    import_jobs.step(job, "start", job.user, queue=False)
+    import_jobs.take_step(job, "start", job.user, queue=False)
     job.user.user_permissions.clear()
-    import_runner.run(job.pk)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert job.state == "failed" and "right" in job.fault and not Person.objects.exists()
 
@@ -259,9 +264,11 @@ def test_an_import_asks_for_the_rights_again_when_it_runs(job):
 def test_an_import_of_activities_that_creates_people_needs_that_right():
     approved_type()
     by = program_of(user("dora", "Developer"), recording_replay.RIGHT)
-    made = import_jobs.upload([b"email,at,no\nann@example.com,2026-01-01,1\n"], "a.csv", "activities", by, Channel.API)
+    made = import_jobs.upload_file(
+        [b"email,at,no\nann@example.com,2026-01-01,1\n"], "a.csv", "activities", by, Channel.API
+    )
     columns = {"occurred_at": "at", "primary_value": "no"}
     plan = {"columns": columns, "subject": "depositCheck", "person": "{email}"}
-    import_jobs.set_plan(made, Plan(**plan), by)
+    import_jobs.set_plan(made, ImportPlan(**plan), by)
     with pytest.raises(NotAllowedError):
-        import_jobs.set_plan(made, Plan(**plan, create_people=True), by)
+        import_jobs.set_plan(made, ImportPlan(**plan, create_people=True), by)

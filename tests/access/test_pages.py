@@ -38,15 +38,18 @@ def test_a_client_is_made_with_the_rights_that_were_ticked_and_shown_once(client
     made = ApiClient.objects.get()
     secret = reply.context["credentials"].client_secret
     assert secret in reply.text and "no-store" in reply["Cache-Control"]
-    assert client_editing.rights_of(made) == [PEOPLE] and client_editing.authenticate(made.client_id, secret) == made
+    assert (
+        client_editing.client_rights(made) == [PEOPLE]
+        and client_editing.authenticate_client(made.client_id, secret) == made
+    )
     assert secret not in client.get(url("change", made.pk)).text
     again = client.post(url("add"), {"name": "bank CORE", "rights": ["people.view_person"]})
     assert "already" in again.text and 'value="bank CORE"' in again.text
 
 
 def test_name_and_rights_are_changed_and_hold_at_once(client, olga):
-    made = client_editing.create("Bank core", olga, None, [PEOPLE]).client
-    api = Api(client, tokens.issue(made).text)
+    made = client_editing.create_client("Bank core", olga, None, [PEOPLE]).client
+    api = Api(client, tokens.issue_token(made).text)
     assert api.get("activity-types").status_code == 403
     rights = [PEOPLE, "activities.view_activitytype"]
     client.post(url("change", made.pk), {"name": "Bank", "rights": rights})
@@ -56,18 +59,18 @@ def test_name_and_rights_are_changed_and_hold_at_once(client, olga):
 
 
 def test_a_new_secret_leaves_the_old_one_its_time(client, olga):
-    old = client_editing.create("Bank core", olga, None)
+    old = client_editing.create_client("Bank core", olga, None)
     new = client.post(url("rotate", old.client.pk), {"overlap": "1"}).context["credentials"].client_secret
-    assert client_editing.authenticate(old.client_id, old.client_secret) and client_editing.authenticate(
+    assert client_editing.authenticate_client(old.client_id, old.client_secret) and client_editing.authenticate_client(
         old.client_id, new
     )
     assert "until" in client.get(url("change", old.client.pk)).text
     client.post(url("rotate", old.client.pk), {"overlap": "0"})
-    assert client_editing.authenticate(old.client_id, new) is None
+    assert client_editing.authenticate_client(old.client_id, new) is None
 
 
 def test_a_revoked_client_is_shown_and_changed_no_more(client, olga):
-    made = client_editing.create("Bank core", olga, None).client
+    made = client_editing.create_client("Bank core", olga, None).client
     client.post(url("revoke", made.pk))
     page = client.get(url("change", made.pk)).text
     assert "Revoked" in page and url("rotate", made.pk) not in page
@@ -105,6 +108,6 @@ def test_a_token_without_ticked_rights_may_do_what_its_user_may(client, olga):
 
 
 def test_nobody_ends_somebody_elses_token(client, olga):
-    other = tokens.create_personal(get_user_model().objects.create_user("ana"), "hers", 5).token
+    other = tokens.create_personal_token(get_user_model().objects.create_user("ana"), "hers", 5).token
     assert client.post(reverse("tokens"), {"revoke": other.pk}).status_code == 404
     assert ApiToken.objects.filter(pk=other.pk).exists()

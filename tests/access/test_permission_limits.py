@@ -27,36 +27,36 @@ def user(name, *rights, role=None):
 def theirs():
     """The client of an administrator, which may delete people."""
     owner = get_user_model().objects.create_superuser("olga")
-    return client_editing.create("Bank core", owner, owner).client
+    return client_editing.create_client("Bank core", owner, owner).client
 
 
 def test_a_developer_gets_no_secret_of_a_client_that_may_do_more(theirs):
     with pytest.raises(NotAllowedError):
-        client_editing.rotate_secret(theirs, user("dev", role="Developer"))
+        client_editing.rotate_client_secret(theirs, user("dev", role="Developer"))
 
 
 def test_a_developer_rotates_a_client_that_may_do_no_more_and_gives_it_no_more(theirs):
     developer = user("dev", role="Developer")
-    narrow = client_editing.create("Narrow", theirs.user, None, ["people.view_person"]).client
-    assert client_editing.rotate_secret(narrow, developer).client_secret
+    narrow = client_editing.create_client("Narrow", theirs.user, None, ["people.view_person"]).client
+    assert client_editing.rotate_client_secret(narrow, developer).client_secret
     with pytest.raises(NotAllowedError):
-        client_editing.change(narrow, developer, rights=[DELETE])
+        client_editing.change_client(narrow, developer, rights=[DELETE])
 
 
 def test_a_program_makes_no_program_that_may_do_more_than_itself(theirs):
-    client_editing.change(theirs, None, rights=["access.add_apiclient", "people.view_person"])
-    program = tokens.holder_of(tokens.issue(theirs).text).user
+    client_editing.change_client(theirs, None, rights=["access.add_apiclient", "people.view_person"])
+    program = tokens.token_holder(tokens.issue_token(theirs).text).user
     with pytest.raises(NotAllowedError):
-        client_editing.create("More", theirs.user, program, [DELETE])
-    made = client_editing.create("As much", theirs.user, program).client
-    assert client_editing.rights_of(made) == ["people.view_person"]
+        client_editing.create_client("More", theirs.user, program, [DELETE])
+    made = client_editing.create_client("As much", theirs.user, program).client
+    assert client_editing.client_rights(made) == ["people.view_person"]
 
 
 def test_a_token_narrowed_to_making_clients_makes_none_with_more(theirs):
-    client_editing.change(theirs, None, rights=client_editing.known_rights())
-    narrowed = tokens.holder_of(tokens.issue(theirs, ["access.add_apiclient"]).text).user
+    client_editing.change_client(theirs, None, rights=client_editing.grantable_rights())
+    narrowed = tokens.token_holder(tokens.issue_token(theirs, ["access.add_apiclient"]).text).user
     with pytest.raises(NotAllowedError):
-        client_editing.create("More", theirs.user, narrowed, [DELETE])
+        client_editing.create_client("More", theirs.user, narrowed, [DELETE])
 
 
 @pytest.fixture

@@ -61,26 +61,26 @@ def test_who_has_no_password_signs_in_again(client):
 @pytest.mark.parametrize(
     ("ending", "ends"),
     [
-        (lambda vera, admin: passwords.change(vera, "another horse 9", vera), True),
-        (lambda vera, admin: passwords.change(vera, "another horse 9", admin), True),
-        (lambda vera, admin: sessions.end(vera, vera, keep="mine"), True),
-        (lambda vera, admin: mfa.reset(vera, admin), True),
-        (lambda vera, admin: sessions.end(vera, vera, ["one of them"]), False),
+        (lambda vera, admin: passwords.change_password(vera, "another horse 9", vera), True),
+        (lambda vera, admin: passwords.change_password(vera, "another horse 9", admin), True),
+        (lambda vera, admin: sessions.end_sessions(vera, vera, keep="mine"), True),
+        (lambda vera, admin: mfa.reset_second_step(vera, admin), True),
+        (lambda vera, admin: sessions.end_sessions(vera, vera, ["one of them"]), False),
     ],
 )
 def test_what_ends_all_sessions_ends_personal_tokens(ending, ends):
     vera, admin = user("vera", "Viewer"), user("adam", "Administrator")
-    tokens.create_personal(vera, "nightly", 366)
-    mine = tokens.create_personal(admin, "mine", 366)
+    tokens.create_personal_token(vera, "nightly", 366)
+    mine = tokens.create_personal_token(admin, "mine", 366)
     ending(vera, admin)
     assert ApiToken.objects.filter(user=vera).exists() is not ends
-    assert tokens.holder_of(mine.text) is not None
+    assert tokens.token_holder(mine.text) is not None
 
 
 def test_an_administrator_sees_and_ends_somebodys_tokens(client):
     vera, admin = user("vera", "Viewer"), user("adam", "Administrator")
-    issued = tokens.create_personal(vera, "nightly", 366)
-    mine = tokens.create_personal(admin, "mine", 366).token
+    issued = tokens.create_personal_token(vera, "nightly", 366)
+    mine = tokens.create_personal_token(admin, "mine", 366).token
     page = reverse("admin:access_user_sign_in", args=[vera.pk])
     client.force_login(vera)
     assert client.post(page, {"revoke": issued.token.pk}).status_code == 403
@@ -88,7 +88,9 @@ def test_an_administrator_sees_and_ends_somebodys_tokens(client):
     assert "nightly" in client.get(page).text and issued.text not in client.get(page).text
     assert client.post(page, {"revoke": mine.pk}).status_code == 404  # not vera's
     client.post(page, {"revoke": issued.token.pk})
-    assert tokens.holder_of(issued.text) is None and tokens.holder_of(tokens.create_personal(vera, "x", 1).text)
+    assert tokens.token_holder(issued.text) is None and tokens.token_holder(
+        tokens.create_personal_token(vera, "x", 1).text
+    )
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def by_page(client, user):
 
 
 def by_single_sign_on(_client, user):
-    sso.give_roles(user, ["Marketer"])
+    sso.assign_claimed_roles(user, ["Marketer"])
 
 
 def by_group(_client, user):

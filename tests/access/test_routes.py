@@ -55,8 +55,8 @@ class Caller:
         self.user = getattr(get_user_model().objects, make)(name.lower().replace(" ", "-"), is_staff=True, password="x")
         if name in {*ROLES, ADMINISTRATOR}:
             self.user.groups.add(Group.objects.get(name=name))
-        program = client_editing.create("Program", self.user, None, client_editing.known_rights()).client
-        self.token = client_editing.token_of(program).text
+        program = client_editing.create_client("Program", self.user, None, client_editing.grantable_rights()).client
+        self.token = client_editing.client_token(program).text
         self.client.force_login(self.user)
         self.session = self.client.cookies["sessionid"].value
 

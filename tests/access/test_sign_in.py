@@ -101,7 +101,7 @@ def test_without_one_nobody_gives_an_address_of_their_choice():
 
 
 def test_wrong_secrets_from_elsewhere_lock_no_program_out(client, vera):
-    made = client_editing.create("Bank core", vera, None)
+    made = client_editing.create_client("Bank core", vera, None)
     ask = {"grant_type": "client_credentials", "client_id": made.client_id}
     for _attempt in range(20):
         client.get("/identity/oauth/token", ask | {"client_secret": "wrong"}, REMOTE_ADDR="203.0.113.9")
@@ -143,7 +143,7 @@ def test_changing_ones_password_signs_out_elsewhere_only(client, vera):
     assert client.post(CHANGE, words(NEW)).status_code == 302
     assert client.get("/admin/").status_code == 200
     assert elsewhere.get("/admin/").status_code == 302
-    assert len(sessions.of(vera)) == 1
+    assert len(sessions.sessions_of(vera)) == 1
     assert (
         "password" in LogEntry.objects.latest("pk").change_message
         or LogEntry.objects.filter(change_message__contains="password_changed").exists()
@@ -179,7 +179,7 @@ def test_where_i_am_signed_in_is_shown_and_ended(client, vera):
     page = client.get("/account/").text
     assert "Firefox, Windows" in page and "203.0.113.80" in page and "iPhone" in page
     assert client.session.session_key not in page
-    (other,) = [one for one in sessions.of(vera, client.session.session_key) if not one.is_this]
+    (other,) = [one for one in sessions.sessions_of(vera, client.session.session_key) if not one.is_this]
     client.post("/account/", {"end": other.name})
     assert phone.get("/admin/").status_code == 302 and client.get("/admin/").status_code == 200
 
@@ -189,7 +189,7 @@ def test_nobody_ends_a_session_of_another_on_their_own_page(client, vera):
     client.force_login(vera)
     theirs = Client()
     theirs.force_login(olga)
-    client.post("/account/", {"end": sessions.of(olga)[0].name})
+    client.post("/account/", {"end": sessions.sessions_of(olga)[0].name})
     client.post("/account/", {"end": "all"})
     assert theirs.get("/admin/").status_code == 200
 
@@ -234,9 +234,9 @@ def test_being_seen_costs_no_write_a_request(client, vera):
 
 
 def test_devices_are_called_by_their_names():
-    assert sessions.device(FIREFOX) == "Firefox, Windows"
-    assert sessions.device("Mozilla/5.0 (X11; Linux x86_64) Chrome/140 Safari/537.36 Edg/140") == "Edge, Linux"
-    assert sessions.device("<script>") == ""
+    assert sessions.device_name(FIREFOX) == "Firefox, Windows"
+    assert sessions.device_name("Mozilla/5.0 (X11; Linux x86_64) Chrome/140 Safari/537.36 Edg/140") == "Edge, Linux"
+    assert sessions.device_name("<script>") == ""
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ def test_wrong_passwords_of_one_address_are_counted_whoever_they_are_for(setting
 @pytest.mark.parametrize("path", ["/identity/oauth/token", "/api/v1/oauth/token"])
 def test_wrong_secrets_are_counted_with_them(settings, vera, path):
     settings.LOGIN_FAILURES_PER_ADDRESS = 3
-    made = client_editing.create("Shop", vera, None, client_editing.known_rights())
+    made = client_editing.create_client("Shop", vera, None, client_editing.grantable_rights())
     right = {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}
     with time_machine.travel(timezone.now().replace(second=5), tick=False):
         for _attempt in range(5):
@@ -293,7 +293,7 @@ def test_passwords_are_not_hashed_on_all_processors_at_once(settings, vera, requ
     settings.OAUTH2_PROVIDER = {"CLIENT_SECRET_HASHER": "default"}
     vera.set_password(GOOD)
     vera.save()
-    made = client_editing.create("Shop", vera, None, client_editing.known_rights())
+    made = client_editing.create_client("Shop", vera, None, client_editing.grantable_rights())
     words = {
         "username": "vera",
         "password": GOOD,

@@ -34,7 +34,7 @@ def entries(*actions):
     """(action, who did it, to whom, details) of what was noted, oldest first."""
     found = []
     for entry in LogEntry.objects.select_related("user").order_by("pk"):
-        details = audit.details(entry)
+        details = audit.entry_details(entry)
         action = details.pop("action")
         if action in actions:
             found.append((action, entry.user.get_username(), entry.object_repr, details))
@@ -95,7 +95,7 @@ def test_roles_given_and_taken_are_noted(client, vera):
 
 
 def test_passwords_are_noted(vera):
-    passwords.change(vera, "a wholly other phrase", vera)
+    passwords.change_password(vera, "a wholly other phrase", vera)
     assert entries("password_changed") == [("password_changed", "vera", "vera", {})]
 
 

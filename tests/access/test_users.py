@@ -103,11 +103,11 @@ def user_is_active(somebody):
 def test_deactivating_hands_over_what_somebody_owns_and_ends_their_sessions(client, boss):
     marta, nina = user("marta", "Administrator"), user("nina", "Administrator")
     check = approved_type()
-    lifecycle.arrange(check, boss, None, marta)
-    guests = static_lists.create("Guests", marta)
-    rules = list_editing.create("Spaniards", RULES, marta)
-    program = client_editing.create("Bank core", marta, marta).client
-    token = tokens.issue(program).text
+    lifecycle.set_folder_and_owner(check, boss, None, marta)
+    guests = static_lists.create_static_list("Guests", marta)
+    rules = list_editing.create_smart_list("Spaniards", RULES, marta)
+    program = client_editing.create_client("Bank core", marta, marta).client
+    token = tokens.issue_token(program).text
     browser = Client()
     browser.force_login(marta)
     page = client.get(f"{USERS}{marta.pk}/deactivate/")

@@ -43,24 +43,24 @@ def boss(client):
     ],
 )
 def test_a_name_proposes_an_icon_in_both_languages(name, icon):
-    assert icons.propose(name) == icon
+    assert icons.propose_icon(name) == icon
 
 
 def test_a_picture_is_chosen_without_a_new_version_and_kept_within_the_offer(boss):
     check = approved_type()
     assert check.shown_icon == "payments" and 0 <= check.shown_colour < icons.COLOURS
-    pictures.depict(check, boss, "star", 3)
+    pictures.set_picture(check, boss, "star", 3)
     check.refresh_from_db()
     assert (check.shown_icon, check.shown_colour, check.draft) == ("star", 3, None)
     for icon, colour in (("<script>", None), ("star", icons.COLOURS), ("star", -1)):
         with pytest.raises(RejectedError):
-            pictures.depict(check, boss, icon, colour)
+            pictures.set_picture(check, boss, icon, colour)
     viewer = get_user_model().objects.create_user("quimby")
     viewer.groups.add(Group.objects.get(name="Viewer"))
     with pytest.raises(NotAllowedError):
-        pictures.depict(check, viewer, "star", 1)
+        pictures.set_picture(check, viewer, "star", 1)
     with pytest.raises(RejectedError):
-        pictures.depict(ActivityType.objects.get(pk=1), boss, "star", 1)
+        pictures.set_picture(ActivityType.objects.get(pk=1), boss, "star", 1)
 
 
 def test_the_page_keeps_icon_and_colour(client, boss):
@@ -92,7 +92,7 @@ def test_a_template_becomes_a_type_as_it_stands(boss, key, language):
     assert answer.status_code == 302, answer.context["forms"].errors
     made = ActivityType.objects.latest("pk")
     assert made.icon == TEMPLATES[key].icon and made.draft.fields.count() == len(TEMPLATES[key].fields)
-    lifecycle.approve(made, boss)
+    lifecycle.approve_draft(made, boss)
 
 
 def test_templates_explain_themselves_and_use_types_of_values_that_exist(client, boss):

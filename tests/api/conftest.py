@@ -14,7 +14,7 @@ def owner(db):
 
 @pytest.fixture
 def credentials(owner):
-    return client_editing.create("Bank core", owner, None, client_editing.known_rights())
+    return client_editing.create_client("Bank core", owner, None, client_editing.grantable_rights())
 
 
 class Api:
@@ -48,13 +48,13 @@ class Api:
 
 @pytest.fixture
 def api(client, credentials):
-    return Api(client, tokens.issue(credentials.client).text)
+    return Api(client, tokens.issue_token(credentials.client).text)
 
 
 @pytest.fixture
 def narrowed(client, credentials):
     """A program whose token is narrowed to some rights: narrowed("people.view_person")."""
-    return lambda *scopes: Api(client, tokens.issue(credentials.client, scopes).text)
+    return lambda *scopes: Api(client, tokens.issue_token(credentials.client, scopes).text)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def test_scopes_narrow_a_token(client, credentials):
 
 
 def test_a_client_never_exceeds_its_owner(client, credentials, owner):
-    token = tokens.issue(credentials.client).text
+    token = tokens.issue_token(credentials.client).text
     get_user_model().objects.filter(pk=owner.pk).update(is_superuser=False)
     assert Api(client, token).get("api-clients").status_code == 403
     get_user_model().objects.filter(pk=owner.pk).update(is_active=False)
@@ -81,13 +81,13 @@ def test_without_a_token_the_answer_is_401_and_says_how(nobody):
 def test_an_unknown_or_expired_token_is_named_invalid(client, credentials):
     reply = Api(client, "cat_nonsense").get("me")
     assert reply.status_code == 401 and 'error="invalid_token"' in reply["WWW-Authenticate"]
-    token = tokens.issue(credentials.client).text
+    token = tokens.issue_token(credentials.client).text
     with time_machine.travel(timezone.now() + timedelta(seconds=3601)):
         assert Api(client, token).get("me").json()["code"] == "invalid_token"
 
 
 def test_the_dialects_token_is_taken_too(client, credentials):
-    assert Api(client, client_editing.token_of(credentials.client).text).get("me").status_code == 200
+    assert Api(client, client_editing.client_token(credentials.client).text).get("me").status_code == 200
 
 
 def test_an_old_secret_goes_on_for_the_overlap_only(api, client, credentials):
@@ -107,8 +107,8 @@ def test_rotating_without_overlap_ends_the_old_secret_at_once(api, client, crede
 
 
 def test_revoking_ends_secret_and_tokens(api, owner, client):
-    other = client_editing.create("Other", owner, None)
-    token = Api(client, tokens.issue(other.client).text)
+    other = client_editing.create_client("Other", owner, None)
+    token = Api(client, tokens.issue_token(other.client).text)
     assert token.get("me").status_code == 200
     assert api.post(f"api-clients/{other.client.pk}/revoke").json()["is_revoked"] is True
     assert token.get("me").status_code == 401
@@ -158,22 +158,22 @@ def test_personal_tokens_are_made_by_people_and_act_as_them(client, owner, api):
 
 
 def test_only_digests_of_tokens_are_kept(credentials):
-    issued = tokens.issue(credentials.client)
+    issued = tokens.issue_token(credentials.client)
     row = ApiToken.objects.filter(pk=issued.token.pk).values().get()
     assert issued.text not in str(row)
 
 
 def test_expired_tokens_of_a_client_go_with_the_next_one(credentials):
-    tokens.issue(credentials.client)
+    tokens.issue_token(credentials.client)
     with time_machine.travel(timezone.now() + timedelta(hours=2)):
-        tokens.issue(credentials.client)
+        tokens.issue_token(credentials.client)
     assert ApiToken.objects.filter(client=credentials.client).count() == 1
 
 
 def test_calls_are_counted_and_too_many_are_told_when_to_go_on(api, settings):
     settings.API_CALLS_PER_MINUTE = 2
     with time_machine.travel("2026-11-24T10:00:20Z", tick=False):
-        token = Api(api.client, tokens.issue(ApiClient.objects.get()).text)
+        token = Api(api.client, tokens.issue_token(ApiClient.objects.get()).text)
         first = token.get("me")
         assert first["RateLimit"] == '"calls";r=1;t=40' and first["RateLimit-Policy"] == '"calls";q=2;w=60'
         token.get("me")

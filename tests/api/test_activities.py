@@ -6,7 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from activities.models import FIRST_CUSTOM_ID, Activity
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.definitions import lifecycle
 from people.models import Person
 from tests.factories import activity, approved_type, person, recorded
@@ -207,7 +207,10 @@ def log(check, ann):
 
 def lifecycle_fields():
 
-    return (FieldSpec("webinar", "Webinar", is_primary=True), FieldSpec("minutes", "Minutes", "integer"))
+    return (
+        ActivityFieldSpec("webinar", "Webinar", is_primary=True),
+        ActivityFieldSpec("minutes", "Minutes", "integer"),
+    )
 
 
 CUSTOM = "activity_type=depositCheck,attendWebinar"
@@ -343,7 +346,7 @@ def test_reading_and_recording_need_their_rights(narrowed, log):
 
 
 def test_a_retired_type_takes_nothing(api, check, ann):
-    lifecycle.retire(check, None)
+    lifecycle.retire_definition(check, None)
     assert paths(api.post("activities", row(ann.pk))) == {("/activity_type", "retired_type")}
 
 

@@ -23,9 +23,9 @@ PATIENCE = 30  # seconds
 @pytest.fixture
 def headers():
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    client = client_editing.create("Bank core", owner, None).client
+    client = client_editing.create_client("Bank core", owner, None).client
     return {
-        "Authorization": f"Bearer {tokens.issue(client).text}",
+        "Authorization": f"Bearer {tokens.issue_token(client).text}",
         "Content-Type": "application/x-ndjson",
         "Idempotency-Key": "nightly-7",
     }

@@ -57,7 +57,7 @@ def test_an_external_id_of_very_many_asks_for_more(api, people, monkeypatch):
 def test_what_a_merge_moved_keeps_its_external_id(api, people):
     ann, ben = people
     kept, moved, both = record(ann.pk, "same"), record(ben.pk, "own"), record(ben.pk, "same")
-    person_merge.merge(ann.pk, [ben.pk], None, SYSTEM)
+    person_merge.merge_people(ann.pk, [ben.pk], None, SYSTEM)
     shown = {row["id"]: row["external_id"] for row in api.get(f"activities?person={ann.pk}").json()["results"]}
     known = dict(ActivityKey.objects.values_list("activity_id", "external_id"))
     assert shown[kept] == "same" and shown[moved] == "own" and shown[both] == known.get(both)

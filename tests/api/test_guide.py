@@ -40,7 +40,7 @@ class Parts(HTMLParser):
 @pytest.fixture
 def environment(live_server):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = client_editing.create("Guide", owner, None)
+    credentials = client_editing.create_client("Guide", owner, None)
     return {
         **os.environ,
         "HOST": live_server.url,

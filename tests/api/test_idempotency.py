@@ -54,7 +54,7 @@ def test_a_refused_request_may_be_mended_under_its_key(api, ready):
 def test_keys_are_the_callers_own(client, credentials, owner, api, ready):
     from config.access.clients import editing as client_editing
 
-    other = Api(client, tokens.issue(client_editing.create("Other", owner, None).client).text)
+    other = Api(client, tokens.issue_token(client_editing.create_client("Other", owner, None).client).text)
     assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 201
     assert "Idempotent-Replay" not in other.post("activities", row(ready.pk), Idempotency_Key="k")
     assert custom().count() == 2
@@ -63,18 +63,18 @@ def test_keys_are_the_callers_own(client, credentials, owner, api, ready):
 def test_after_a_day_a_key_is_new_again_and_old_replies_can_be_forgotten(api, ready, credentials):
     api.post("activities", row(ready.pk), Idempotency_Key="k")
     with time_machine.travel(timezone.now() + timedelta(hours=24, seconds=1)):
-        fresh = Api(api.client, tokens.issue(credentials.client).text)
+        fresh = Api(api.client, tokens.issue_token(credentials.client).text)
         assert "Idempotent-Replay" not in fresh.post("activities", row(ready.pk), Idempotency_Key="k")
-        assert idempotency.forget_old() == 0
+        assert idempotency.delete_expired_replies() == 0
     with time_machine.travel(timezone.now() + timedelta(hours=49)):
-        assert idempotency.forget_old() == 1
+        assert idempotency.delete_expired_replies() == 1
     assert custom().count() == 2
 
 
 def test_the_reply_of_somebody_erased_is_gone_and_the_request_stays_done(api, ready):
     api.post("activities", row(ready.pk), Idempotency_Key="k")
     assert IdempotentReply.objects.get().person_ids == [ready.pk]
-    erasure.erase([ready.pk], None, MARKETO)
+    erasure.erase_people([ready.pk], None, MARKETO)
     assert api.post("activities", row(ready.pk), Idempotency_Key="k").status_code == 410
     assert not custom().exists()
 
@@ -102,8 +102,8 @@ def test_the_same_key_at_the_same_moment_conflicts(api, ready, credentials):
     from django.db import transaction
 
     with transaction.atomic():
-        number = locks.number_of(f"client:{credentials.client.pk}", "k")
-        locks.take([locks.key(locks.Space.IDEMPOTENCY, number)])
+        number = locks.lock_number(f"client:{credentials.client.pk}", "k")
+        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.IDEMPOTENCY, number)])
         headers = api.headers
 
         def call():

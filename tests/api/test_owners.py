@@ -29,7 +29,7 @@ def test_a_list_is_its_makers_until_it_is_given_to_somebody(api, listed, vera):
     changed = api.patch(listed, {"owner": vera.pk})
     assert changed.status_code == 200, changed.content
     assert (changed.json()["owner"], changed.json()["folder"]) == ("vera", folder.pk)
-    assert "owner" in audit.sentence(LogEntry.objects.latest("pk"))
+    assert "owner" in audit.entry_sentence(LogEntry.objects.latest("pk"))
     assert api.patch(listed, {"owner": None}).json()["owner"] is None
     assert api.patch(listed, {"owner": "vera", "folder": None}).json()["owner"] == "vera"
     kept = api.get(listed).json()

@@ -51,7 +51,7 @@ def test_every_code_has_a_meaning_and_tables_name_no_others():
 @pytest.mark.parametrize("code", Code)
 def test_every_code_has_a_status_and_a_code_of_marketo(code):
     problem = Problem(code, "it does not fit")
-    assert api_errors.status_of(RejectedError(problem)) in api_errors.TITLES
+    assert api_errors.error_status(RejectedError(problem)) in api_errors.TITLES
     (told,) = row_errors([problem])
     assert told["code"].isdigit() and told["message"]
     assert type(problem.code) is str and problem.code == code.value  # what goes to programs and to the database
@@ -93,4 +93,4 @@ def test_a_code_without_a_page_is_told_as_the_standard_has_it():
 def test_several_faults_are_told_apart(messages, told):
     problems = [Problem("wrong_type", message) for message in messages]
     assert str(RejectedError(*problems)) == told
-    assert api_errors.body(422, problems)["detail"] == told
+    assert api_errors.problem_document(422, problems)["detail"] == told

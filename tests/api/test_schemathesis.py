@@ -67,11 +67,11 @@ def _in_one_transaction():
 @pytest.fixture
 def schema(db, _in_one_transaction):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    client = client_editing.create("schemathesis", owner, None, client_editing.known_rights()).client
-    headers = {"Authorization": f"Bearer {tokens.issue(client).text}"}
+    client = client_editing.create_client("schemathesis", owner, None, client_editing.grantable_rights()).client
+    headers = {"Authorization": f"Bearer {tokens.issue_token(client).text}"}
     approved_type()
     draft_type("Attend Webinar", "attendWebinar")
-    field_editing.create("Plan", "string", None)
+    field_editing.create_person_field("Plan", "string", None)
     ann = person(email="ann@example.com", plan="Gold")
     recorded(activity(ann.pk, amount=7), activity(ann.pk, "depositCheck", branch="Sol"))
     found = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application, config=CONFIG, headers=headers)

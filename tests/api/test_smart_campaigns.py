@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 @pytest.fixture
 def definition(db):
     approved_type()
-    vips = static_lists.create("VIPs", None)
+    vips = static_lists.create_static_list("VIPs", None)
     return {
         "triggers": [
             {"type": "depositCheck", "constraints": [{"field": "amount", "operator": "greater than", "values": [1000]}]}
@@ -36,7 +36,7 @@ def test_a_campaign_is_made_activated_read_and_paused(api, definition):
     happened(ann.pk, amount=5000)
     happened(bob.pk, amount=5)
     happened(ann.pk, amount=6000)
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert api.get(f"{address}/summary").json() | {"latency": None} == {
         "entered": 1,
         "finished": 1,
@@ -62,13 +62,13 @@ def test_problems_have_their_place(api, definition):
 
 def test_a_run_once_states_its_cap(api, definition):
     made = api.post("smart-campaigns", {"name": "Once", "definition": definition}).json()
-    everybody = list_editing.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     person(), person()
     address = f"smart-campaigns/{made['id']}/run"
     assert api.post(address, {"smart_list": everybody.pk, "cap": 1}).status_code in (409, 422)
     assert api.post(address, {"smart_list": 999, "cap": 1}).status_code == 422
     assert api.post(address, {"smart_list": everybody.pk, "cap": 2}).json()["count"] == 2
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert api.get(f"smart-campaigns/{made['id']}/summary").json()["finished"] == 2
 
 

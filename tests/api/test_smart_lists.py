@@ -63,7 +63,7 @@ def test_pages_of_members_are_of_one_evaluation(api, people):
     rest, second = members(api, f"{address}/members?page_size=2&cursor={first['cursor']}")
     assert rest == [people[3]] and second["next"] is None and second["as_of"] == first["as_of"]
     assert len(members(api, f"{address}/members")[0]) == 4
-    deletion.delete([people[0]], None, MARKETO)
+    deletion.delete_people([people[0]], None, MARKETO)
     assert people[0] not in members(api, f"{address}/members")[0]
     assert api.get(f"{address}/members?cursor=W10").status_code == 404
     assert api.get(f"{address}/members?colour=red").status_code == 400
@@ -127,7 +127,7 @@ def test_one_person_is_explained(api, people):
 def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
     retention.set_retention(approved_type(), 12, None)
     long = did(where("@occurred_at", "in past", "24 months"))
-    made = list_editing.create("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
+    made = list_editing.create_smart_list("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
     (problem,) = api.get(f"smart-lists/{made.pk}/health").json()["problems"]
     assert (problem["code"], problem["path"]) == ("kept_shorter", "/filters/1")
     campaign = draft(audience={"smart_list": made.pk})
@@ -136,14 +136,14 @@ def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
 
 
 def test_static_lists_are_filled_from_a_smart_list(api, people):
-    spain = list_editing.create("Spain", SPAIN, None)
-    kept, address = static_lists.create("Kept", None), f"smart-lists/{spain.pk}"
+    spain = list_editing.create_smart_list("Spain", SPAIN, None)
+    kept, address = static_lists.create_static_list("Kept", None), f"smart-lists/{spain.pk}"
     put = api.post(f"{address}/put-into", {"static_list": kept.pk})
     assert (put.status_code, put.json()["joined"], put.json()["left"]) == (200, 3, 0), put.content
     body = {"static_list": kept.pk, "mode": "replace", "every_minutes": 1440}
     made = api.post(f"{address}/copies", body)
     assert made.status_code == 201 and made.json()["state"] == "waiting", made.content
-    list_copies.run(made.json()["id"])
+    list_copies.run_copy(made.json()["id"])
     (listed,) = api.get(f"{address}/copies?mode=replace").json()["results"]
     assert (listed["state"], listed["joined"], listed["every_minutes"]) == ("done", 0, 1440)
     for path, wrong in (("mode", "x"), ("every_minutes", 5), ("static_list", 2**40)):

@@ -31,7 +31,7 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     assert wrong.status_code == 422 and wrong.json()["errors"][0]["path"] == "/columns/email"
     assert api.put(f"{address}/plan", {"columns": {"email": "Mail", "city": "Town"}}).status_code == 200
     assert api.post(f"{address}/start").status_code == 202
-    import_runner.run(made.json()["id"])
+    import_runner.run_import(made.json()["id"])
     done = api.get(address).json()
     assert (done["state"], done["added"], done["refused"]) == ("complete", 1, 1)
     assert Person.objects.get(email="ann@example.com").city == "Vigo"
@@ -44,7 +44,7 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     assert would == {"activities": 0, "people": 1, "kept": {}, "changed": 0, "changes": []}
     assert api.post(f"{address}/take-back", {"reason": " "}).status_code == 422
     assert api.post(f"{address}/take-back", {"reason": "wrong file"}).status_code == 202
-    import_undo.run(made.json()["id"])
+    import_undo.run_import_undo(made.json()["id"])
     undone = api.get(address).json()
     assert undone["state"] == "taken_back" and undone["taken_back"]["is_done"]
     assert undone["taken_back"]["people"] == 1 and not Person.objects.live().filter(email="ann@example.com").exists()
@@ -62,13 +62,13 @@ def test_a_file_is_asked_for_and_fetched_by_whoever_asked(api, client):
     assert made.status_code == 202, made.content
     address = f"exports/{made.json()['id']}"
     assert api.get(f"{address}/file").json()["code"] == "not_ready"
-    export_jobs.run(made.json()["id"])
+    export_jobs.run_export(made.json()["id"])
     assert api.get(address).json()["state"] == "completed"
     file = api.get(f"{address}/file")
     assert file["Content-Type"].startswith("text/csv") and b"ann@example.com" in b"".join(file.streaming_content)
     owner = get_user_model().objects.get(username="olga")
-    other = client_editing.create("Other", owner, None, client_editing.known_rights())
-    assert Api(client, tokens.issue(other.client).text).get(address).status_code == 404
+    other = client_editing.create_client("Other", owner, None, client_editing.grantable_rights())
+    assert Api(client, tokens.issue_token(other.client).text).get(address).status_code == 404
     assert api.post("exports", {"kind": "moons"}).status_code == 422
     assert api.post("exports", {"kind": "people", "parameters": {"static_list": 7}}).status_code == 422
     assert api.post(f"{address}/cancel").status_code == 409

@@ -119,7 +119,7 @@ def test_a_second_approver_is_asked_for_where_the_team_wants_one(api, settings):
 
 
 def test_rights_are_asked_for(narrowed):
-    lifecycle.approve(draft_type(), None)
+    lifecycle.approve_draft(draft_type(), None)
     reader = narrowed("activities.view_activitytype")
     assert reader.get("activity-types/depositCheck/fields").status_code == 200
     for method, path in (

@@ -47,7 +47,7 @@ def test_every_fault_is_named_with_its_place_and_nothing_is_stored(api):
 
 def test_one_that_a_campaign_calls_stays(api):
     approved_type()
-    hook, _secret = webhook_editing.create("CRM", None, url=URL)
+    hook, _secret = webhook_editing.create_webhook("CRM", None, url=URL)
     active({"do": "webhook", "webhook": hook.pk})
     reply = api.delete(f"webhooks/{hook.pk}")
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (409, "in_use")
@@ -55,7 +55,7 @@ def test_one_that_a_campaign_calls_stays(api):
 
 def test_calls_that_were_given_up_are_seen_and_made_again(api):
     approved_type()
-    hook, _secret = webhook_editing.create("CRM", None, url=URL)
+    hook, _secret = webhook_editing.create_webhook("CRM", None, url=URL)
     active({"do": "webhook", "webhook": hook.pk})
     ann = person()
     happened(ann.pk)
@@ -88,7 +88,7 @@ def test_the_values_of_headers_are_shown_to_nobody(api, narrowed, client, django
         assert "s3cret-value" not in viewer.get(path).text and "Authorization" in viewer.get(path).text
         assert "s3cret-value" not in api.get(path).text
     assert api.patch(f"webhooks/{made['id']}", {"headers": made["headers"]}).status_code == 200
-    assert webhook_headers.of(Webhook.objects.get()) == given["headers"]
+    assert webhook_headers.headers_of(Webhook.objects.get()) == given["headers"]
     unknown = api.patch(f"webhooks/{made['id']}", {"headers": {"X-Other": "•••"}})
     assert unknown.status_code == 422 and unknown.json()["errors"][0]["path"] == "/headers/X-Other"
     user = django_user_model.objects.create_user("vic", is_staff=True)

@@ -30,9 +30,9 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
 
     bench.activity_type("Campaign Bench", "benchCampaign")
     people, number = bench.people(), bench.sample(12_000)
-    target = static_lists.create("Bench", None)
+    target = static_lists.create_static_list("Bench", None)
     made = [
-        campaign_lifecycle.create(
+        campaign_lifecycle.create_campaign(
             f"Bench {at}", None, value=_definition("benchCampaign", target.pk, str(4_800 + at * 10), None)
         )
         for at in range(CAMPAIGNS)
@@ -43,10 +43,10 @@ def campaigns_while_recording(bench: Bench) -> Iterator[Line]:
         for _round in range(ROUNDS):  # in turns, so that a busy machine slows both alike
             without.append(_record_all(people, number))
             for one in made:
-                campaign_lifecycle.activate(one, None)
+                campaign_lifecycle.activate_campaign(one, None)
             with_campaigns.append(_record_all(people, number))
             for one in made:
-                campaign_lifecycle.pause(one, None)
+                campaign_lifecycle.pause_campaign(one, None)
             _caught_up()
     yield at_least(
         f"recording, {CONNECTIONS} connections, {CAMPAIGNS} active campaigns (none)",
@@ -64,18 +64,18 @@ def campaigns_first_step(bench: Bench) -> Iterator[Line]:
     from smartlists.campaigns import results as campaign_results
 
     bench.activity_type("Latency Bench", "benchLatency")
-    target = static_lists.create("Bench latency", None)
+    target = static_lists.create_static_list("Bench latency", None)
     value = _definition("benchLatency", target.pk, "0", 24)
-    made = smartlists_campaigns_lifecycle.create("Bench latency", None, value=value)
+    made = smartlists_campaigns_lifecycle.create_campaign("Bench latency", None, value=value)
     people = bench.people(5_000)
-    smartlists_campaigns_lifecycle.activate(made, None)
+    smartlists_campaigns_lifecycle.activate_campaign(made, None)
     with _dispatcher():
         time.sleep(3)
         rate = _record_steadily(people)
         _caught_up()
         time.sleep(1)
     campaign_results.SAMPLE = A_SECOND * SECONDS
-    latency = campaign_results.latency(made)
+    latency = campaign_results.first_step_latency(made)
     assert latency is not None and latency.of >= rate * SECONDS * 0.9, latency
     print(
         f"campaigns_first_step: {rate:.0f} activities/s, p50 {latency.p50:.3f} s, p95 {latency.p95:.3f} s",
@@ -146,7 +146,7 @@ def _caught_up() -> None:
 
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        if triggers.lag() == 0 and not CampaignEntry.objects.filter(state="open").exists():
+        if triggers.dispatcher_lag() == 0 and not CampaignEntry.objects.filter(state="open").exists():
             return
         time.sleep(0.2)
     raise RuntimeError("the dispatcher does not catch up")

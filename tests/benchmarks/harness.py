@@ -93,7 +93,7 @@ class Bench:
                 {"email": f"person{n}@bench.example.com", "first_name": f"P{n}", "country": "Spain"}
                 for n in range(start, min(start + 1000, number))
             ]
-            outcomes = upsert.upsert(values, Source(Channel.SYSTEM))
+            outcomes = upsert.upsert_people(values, Source(Channel.SYSTEM))
             self._people += [outcome.person_id for outcome in outcomes if outcome.person_id]
         return self._people[:number]
 

@@ -66,7 +66,7 @@ def _headers(name: str = "native") -> dict[str, str]:
     from config.access.clients import tokens
 
     owner = get_user_model().objects.create_superuser(name)
-    token = tokens.issue(client_editing.create(f"Bench of {name}", owner, None).client)
+    token = tokens.issue_token(client_editing.create_client(f"Bench of {name}", owner, None).client)
     return {"Authorization": f"Bearer {token.text}"}
 
 

@@ -124,7 +124,7 @@ def reports_by_a_job(bench: Bench) -> Iterator[Line]:
         client.get(address)
         for asked in StoredReport.objects.filter(state=StoredReport.State.RUNNING, rows__isnull=True):
             started = time.perf_counter()
-            list_reports.run(asked.pk)
+            list_reports.run_report(asked.pk)
             yield plain(f"worked out by the worker: {what}", (time.perf_counter() - started) * 1000, "ms")
             _taken, statements = _opened(client, address)
             milliseconds = sum(float(one["time"]) * 1000 for one in statements)
@@ -220,17 +220,17 @@ def _filled(scale: float) -> dict[str, Any]:
     if "places" in _kept:
         return _kept["places"]
     numbers = filled(scale)
-    static = static_lists.create("Every fifth", None)
+    static = static_lists.create_static_list("Every fifth", None)
     with connection.cursor() as cursor:
         cursor.execute(ON_LIST, [static.pk])
         cursor.execute("vacuum analyze static_list_member")
         cursor.execute("select person_id from activity group by 1 order by count(*) desc limit 1")
         (person,) = cursor.fetchone()
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     rules = {"filters": [{"kind": "activity", "did": True, "type": "benchListCheck", "constraints": []}]}
-    smart = list_editing.create("Depositors", rules, None)
+    smart = list_editing.create_smart_list("Depositors", rules, None)
     for _time in range(5):
-        stored_evaluations.evaluate(smart, None)
+        stored_evaluations.evaluate_list(smart, None)
     field = ApprovedField.objects.get(activity_type=numbers["check"], api_name="branch").pk
     _kept["places"] = {
         "type": numbers["check"],

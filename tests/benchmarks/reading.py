@@ -28,13 +28,13 @@ def reading_the_log(bench: Bench) -> Iterator[Line]:
     with indexes_afterwards():
         _fill(bench.rows(ROWS), types, people)
     middle = before + bench.rows(ROWS) // 2
-    position = log_reader.Position(None, before, middle)
+    position = log_reader.ReadPosition(None, before, middle)
     with bench.queries() as queries:
-        log_reader.read(position, types[:1])
+        log_reader.read_activities(position, types[:1])
     yield within("statements to read a page by token", len(queries), 3, "statements")
     yield at_most(
         "a page of 300 by token, one type",
-        bench.milliseconds(lambda: log_reader.read(position, types[:1])),
+        bench.milliseconds(lambda: log_reader.read_activities(position, types[:1])),
         bench.milliseconds(lambda: _bare(types[0], middle)),
         1.5,
     )
@@ -43,20 +43,22 @@ def reading_the_log(bench: Bench) -> Iterator[Line]:
         first = _first(types[0], since)
         yield at_most(
             f"token and first page from a date on, {share:.1%} along",
-            bench.milliseconds(lambda since=since: log_reader.read(log_reader.start(since), types[:1])),
+            bench.milliseconds(
+                lambda since=since: log_reader.read_activities(log_reader.start_position(since), types[:1])
+            ),
             bench.milliseconds(lambda first=first: _bare(types[0], first)),
             None,
         )
-        start = log_reader.start(since)
+        start = log_reader.start_position(since)
         yield at_most(
             f"the first page alone, {share:.1%} along",
-            bench.milliseconds(lambda start=start: log_reader.read(start, types[:1])),
+            bench.milliseconds(lambda start=start: log_reader.read_activities(start, types[:1])),
             bench.milliseconds(lambda first=first: _bare(types[0], first)),
             None,
         )
     yield at_most(
         "a page of 300 by token, ten types",
-        bench.milliseconds(lambda: log_reader.read(position, types)),
+        bench.milliseconds(lambda: log_reader.read_activities(position, types)),
         bench.milliseconds(lambda: _bare_any(types, middle)),
         1.5,
     )

@@ -98,7 +98,7 @@ def _headers(address: str, name: str = "bench") -> dict[str, str]:
     from config.access.clients import editing as client_editing
 
     owner = get_user_model().objects.create_superuser(f"{name}-dialect")
-    made = client_editing.create(f"Bench of {name}, dialect", owner, None)
+    made = client_editing.create_client(f"Bench of {name}, dialect", owner, None)
     asked = urllib.parse.urlencode(
         {"grant_type": "client_credentials", "client_id": made.client_id, "client_secret": made.client_secret}
     )

@@ -139,10 +139,10 @@ def smart_list_filters(bench: Bench) -> Iterator[Line]:
         parsed = parse_rules({"filters": [item]}, names)
         hands = [IDS.format(sql.format(**numbers)) for sql in by_hand]
         best = min(filter(_works, hands), key=lambda sql: min(_seconds(_by_hand, sql) for _turn in range(2)))
-        assert _by_hand(best) == evaluator.evaluate(parsed, names=names).members, what
+        assert _by_hand(best) == evaluator.evaluate_rules(parsed, names=names).members, what
         ours, theirs = [], []
         for _turn in range(ROUNDS if _seconds(_by_hand, best) > QUICK else 4 * ROUNDS):
-            ours.append(_seconds(evaluator.evaluate, parsed, names=names))
+            ours.append(_seconds(evaluator.evaluate_rules, parsed, names=names))
             theirs.append(_seconds(_by_hand, best))
         yield at_most(f"smart list: {what}", min(ours) * 1000, min(theirs) * 1000, 1.3)
 
@@ -158,8 +158,8 @@ def smart_list_logic(bench: Bench) -> Iterator[Line]:
     items = [item for item, _by_hand in FILTERS.values()]
     expression = f"(1 or not 2) and ({' or '.join(str(number) for number in range(3, len(items) + 1))})"
     parsed = parse_rules({"match": "advanced", "logic": expression, "filters": items}, names)
-    found = evaluation_evaluator.evaluate(parsed, names=names)
-    asked = [BitMap(evaluation_evaluator.members(rules.Rules(filters=(item,)))) for item in parsed.filters[:4]]
+    found = evaluation_evaluator.evaluate_rules(parsed, names=names)
+    asked = [BitMap(evaluation_evaluator.evaluate_members(rules.Rules(filters=(item,)))) for item in parsed.filters[:4]]
     started = time.perf_counter()
     for _turn in range(10):
         BitMap.intersection(BitMap.union(asked[0], found.members - asked[1]), BitMap.union(*asked[2:]))
@@ -175,8 +175,8 @@ def smart_list_members_as_csv(bench: Bench) -> Iterator[Line]:
     from smartlists.lists import export_kind as list_export_kind
 
     _ready(bench.scale)
-    everybody = list_editing.create(f"Everybody {time.time()}", {"filters": []}, None)
-    stored = stored_evaluations.evaluate(everybody, None)
+    everybody = list_editing.create_smart_list(f"Everybody {time.time()}", {"filters": []}, None)
+    stored = stored_evaluations.evaluate_list(everybody, None)
     fields = ["email", "country", "number_of_employees"]
 
     def copied(_turn: int) -> int:
@@ -224,11 +224,11 @@ def _names() -> Any:
 
 
 def _by_hand(sql: str) -> BitMap:
-    from smartlists.evaluation.postgres.snapshot import bitmap_of
+    from smartlists.evaluation.postgres.snapshot import bitmap_from_integers
 
     with psycopg.Cursor(connection.connection) as cursor:
         cursor.format = Format.BINARY
-        return bitmap_of(cursor.execute(sql).fetchone()[0] or b"")  # type: ignore[index]
+        return bitmap_from_integers(cursor.execute(sql).fetchone()[0] or b"")  # type: ignore[index]
 
 
 def _works(sql: str) -> bool:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def script(live_server, monkeypatch):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = client_editing.create("Mover", owner, None)
+    credentials = client_editing.create_client("Mover", owner, None)
     for prefix in ("MARKETO_", ""):
         monkeypatch.setenv(f"{prefix}HOST", live_server.url)
         monkeypatch.setenv(f"{prefix}CLIENT_ID", credentials.client_id)
@@ -35,8 +35,8 @@ def test_every_step(script, capsys):
     draft_type("Attend Workshop", "attendWorkshop")
     ann, bob = person(), person()
     recorded(activity(ann.pk), activity(bob.pk))
-    seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, bob.pk], MARKETO)
+    seeds = static_lists.create_static_list("Seeds", None)
+    static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
     sides = script.Side("MARKETO_"), script.Side("")
     script.fields(*sides)
     assert PersonField.objects.get(api_name="marketoId").is_unique
@@ -77,7 +77,7 @@ def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, ca
     monkeypatch.setattr(there, "get", lambda path, **_query: [renamed])
     script.types(there, here)
     made = ActivityType.objects.get(api_name="depositCheque")
-    assert made.is_recordable and drafts.fields_of(made.live)[1:] == drafts.fields_of(check.live)[1:]
+    assert made.is_recordable and drafts.field_specs(made.live)[1:] == drafts.field_specs(check.live)[1:]
     assert capsys.readouterr().out == "type depositCheque: created\n"
 
 

@@ -32,7 +32,9 @@ DONE = "recorded 1 listed true counted 1"
 @pytest.fixture
 def token(db):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    return tokens.issue(client_editing.create("Generated", owner, None, client_editing.known_rights()).client).text
+    return tokens.issue_token(
+        client_editing.create_client("Generated", owner, None, client_editing.grantable_rights()).client
+    ).text
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ SEATS = {"apiName": "seatCount", "name": "Seat Count", "dataType": "integer"}
 def call(live_server):
     """Calls a method of the client, by its name."""
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = client_editing.create("Old script", owner, None)
+    credentials = client_editing.create_client("Old script", owner, None)
     client = MarketoClient("123-ABC-456", credentials.client_id, credentials.client_secret, max_retry_time=8)
     client.host = live_server.url
 
@@ -131,7 +131,7 @@ def test_smart_lists(call):
         "match": "all",
         "filters": [{"kind": "activity", "did": True, "type": "clickLink", "constraints": []}],
     }
-    made = list_editing.create("Clickers", rules, None)
+    made = list_editing.create_smart_list("Clickers", rules, None)
     (found,) = call("get_smart_list_by_id", id=made.pk, includeRules=True)
     assert found["rules"]["filters"][0]["ruleTypeId"] == 3
     assert call("get_smart_list_by_name", name="Clickers")[0]["id"] == made.pk

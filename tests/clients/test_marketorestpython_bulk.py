@@ -21,7 +21,7 @@ RANGE = {"createdAt": {"startAt": "2026-11-01T00:00:00Z", "endAt": "2026-11-23T0
 def marketo(live_server, settings, tmp_path):
     settings.FILES_DIR = tmp_path
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = client_editing.create("Old script", owner, None)
+    credentials = client_editing.create_client("Old script", owner, None)
     client = MarketoClient("123-ABC-456", credentials.client_id, credentials.client_secret, max_retry_time=5)
     client.host = live_server.url
     return client
@@ -34,7 +34,7 @@ def test_activities_are_exported(marketo):
     (job,) = marketo.execute(method="create_activities_export_job", filters=filters)
     (queued,) = marketo.execute(method="enqueue_activities_export_job", job_id=job["exportId"])
     assert queued["status"] == "Queued"
-    export_jobs.run(Export.objects.get().pk)
+    export_jobs.run_export(Export.objects.get().pk)
     (status,) = marketo.execute(method="get_activities_export_job_status", job_id=job["exportId"])
     assert (status["status"], status["numberOfRecords"]) == ("Completed", 1)
     content = marketo.execute(method="get_activities_export_job_file", job_id=job["exportId"])
@@ -54,7 +54,7 @@ def test_leads_are_exported_and_a_job_is_cancelled(marketo):
     assert cancelled["status"] == "Cancelled"
     (job,) = marketo.execute(method="create_leads_export_job", fields=["id", "email"], filters=filters)
     marketo.execute(method="enqueue_leads_export_job", job_id=job["exportId"])
-    export_jobs.run(Export.objects.get(key=job["exportId"]).pk)
+    export_jobs.run_export(Export.objects.get(key=job["exportId"]).pk)
     content = marketo.execute(method="get_leads_export_job_file", job_id=job["exportId"])
     assert content.decode() == f"id,email\n{ann.pk},ann@example.com\n"
 
@@ -63,7 +63,7 @@ def test_leads_are_imported(marketo, tmp_path):
     (tmp_path / "leads.csv").write_text("email,firstName\nann@example.com,Ann\nno,Bob\n")
     (job,) = marketo.execute(method="import_lead", file=str(tmp_path / "leads.csv"), format="csv", lookupField="email")
     assert job["status"] == "Queued"
-    import_runner.run(job["batchId"])
+    import_runner.run_import(job["batchId"])
     (status,) = marketo.execute(method="get_import_lead_status", id=job["batchId"])
     assert (status["status"], status["numOfLeadsProcessed"], status["numOfRowsFailed"]) == ("Complete", 1, 1)
     assert "no,Bob," in marketo.execute(method="get_import_failure_file", id=job["batchId"])

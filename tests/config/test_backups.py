@@ -139,7 +139,7 @@ def test_files_that_cannot_be_restored_are_refused_before_the_database_is_touche
 ):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     rewritten(backup, members, links)
-    monkeypatch.setattr(backups, "load", lambda *_arguments: pytest.fail("the database was touched"))
+    monkeypatch.setattr(backups, "load_backup", lambda *_arguments: pytest.fail("the database was touched"))
     with pytest.raises(CommandError, match=problem):
         call_command("restore", backup, "--replace")
 
@@ -156,7 +156,7 @@ def test_a_rehearsal_fails_where_files_or_key_cannot_be_had(backup, capsys, monk
 
 
 def test_files_that_find_no_room_say_that_the_database_is_there_and_how_to_go_on(backup, monkeypatch):
-    monkeypatch.setattr(backups, "load", lambda *_arguments: None)
+    monkeypatch.setattr(backups, "load_backup", lambda *_arguments: None)
     monkeypatch.setattr(backups.shutil, "move", lambda *_names: (_ for _ in ()).throw(OSError(28, "No space left")))
     rewritten(backup, {"files/a": b"1", "secret_key": b"k"})
     with pytest.raises(CommandError, match=r"files are not: .*No space left.* again with --replace"):

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.models import Person
 from smartlists.campaigns import dispatcher
 from tests.factories import activity, approved_type, person, recorded
@@ -55,7 +55,9 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
 def world(transactional_db):
     """What a run leaves, and what its programs were told."""
     approved_type(
-        "Chaos Event", TYPE, (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+        "Chaos Event",
+        TYPE,
+        (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer")),
     )
     ann = person().pk
     keys = [f"native-1-{number}" for number in range(5)]
@@ -78,7 +80,7 @@ def test_the_judge_sees_a_campaign_that_missed_an_activity_or_answered_it_twice(
     world.sent[key] = Sent(ann, judging.LARGE + 1, True, outcome.activity_id)
     world.read.append(outcome.activity_id)
     assert any("1 activities qualify, the campaign answered 0" in said for said in judging.judge(world, []))
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert list(judging.judge(world, [])) == []
     Person.objects.filter(pk=ann).update(person_score=2)
     assert any("answered 1 and gave 2 points" in said for said in judging.judge(world, []))

@@ -84,9 +84,9 @@ def test_filters_of_smart_lists_are_pushed_down_as_they_are():
     from smartlists.rules.periods import Clock
 
     check = approved_type()
-    context = statements.Context(Catalogue(), Clock.current(), None)
+    context = statements.TranslationContext(Catalogue(), Clock.current(), None)
     item = rules.Activity(type=check.api_name, constraints=())
-    source = statements.of_filter(item, context).source
+    source = statements.filter_statement(item, context).source
     assert tasks(f"select array_send(array_agg(person)) from {source.text}", source.params) == ([ALL], False)
 
 
@@ -101,7 +101,7 @@ def test_a_page_of_several_types_is_merged_from_a_piece_of_each():
 def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
     check, ann = approved_type(), person()
     recorded(activity(ann.pk))
-    start = log_reader.Position(None, 0)
+    start = log_reader.ReadPosition(None, 0)
     with connection.cursor() as cursor:
         cursor.execute("select nextval('activity_id_seq')")
         (lost,) = cursor.fetchone()
@@ -122,10 +122,10 @@ def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
         )
         worker.execute("prepare transaction 'a coordinator that is gone'")
         assert log_reader.high_water_mark() == lost - 1
-        page = log_reader.read(start, [check.pk])
+        page = log_reader.read_activities(start, [check.pk])
         assert [row.pk for row in page.activities] == [lost - 1] and not page.has_more
         worker.execute("commit prepared 'a coordinator that is gone'")
-    rows = log_reader.read(page.position, [check.pk]).activities
+    rows = log_reader.read_activities(page.position, [check.pk]).activities
     assert [row.pk for row in rows] == [lost, after.activity_id]
 
 
@@ -137,18 +137,18 @@ def test_a_merge_from_one_worker_to_another_adds_up(monkeypatch):
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert verify.close_days(timezone.now()) > 0
-        done = person_merge.merge(crowd[0].pk, [one.pk for one in crowd[1:]], None, MARKETO)
+        done = person_merge.merge_people(crowd[0].pk, [one.pk for one in crowd[1:]], None, MARKETO)
         assert Activity.objects.filter(person_id=crowd[0].pk).exclude(original_person_id=None).count() >= 5
-        rollup.catch_up()
-        assert rollup.differences() == []
-        assert verify.verify() == []
-        person_merge.undo(done.pk, None, MARKETO)
-        rollup.catch_up()
-    assert rollup.differences() == [] and verify.verify() == []
+        rollup.catch_up_rollup()
+        assert rollup.rollup_differences() == []
+        assert verify.verify_log() == []
+        person_merge.undo_merge(done.pk, None, MARKETO)
+        rollup.catch_up_rollup()
+    assert rollup.rollup_differences() == [] and verify.verify_log() == []
 
 
 def test_the_doctor_finds_the_workers_and_their_guards():
-    (finding,) = [found for found in doctor.examine() if found.check == "cluster"]
+    (finding,) = [found for found in doctor.run_checks() if found.check == "cluster"]
     assert finding.is_well and "2 workers" in finding.state
 
 
@@ -194,24 +194,24 @@ def test_the_log_comes_back_as_it_was_and_goes_again():
     approved_type()
     crowd = [person() for _ in range(6)]
     recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
-    person_merge.merge(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, MARKETO)
+    person_merge.merge_people(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, MARKETO)
     before = as_it_is()
     try:
-        distribute.run(undistribute.steps(), lambda said: None)
-        assert not citus.is_distributed() and distribute.distributed() == set()
+        distribute.run_steps(undistribute.undistribution_steps(), lambda said: None)
+        assert not citus.is_distributed() and distribute.distributed_tables() == set()
         assert as_it_is() == before
-        assert list(undistribute.refusals()) == list(distribute.of_sessions())
+        assert list(undistribute.undistribution_obstacles()) == list(distribute.session_problems())
         assert doctor.guards().is_well and doctor.indexes().is_well
         assert (
-            distribute.run(undistribute.steps(), lambda said: None) == 1
+            distribute.run_steps(undistribute.undistribution_steps(), lambda said: None) == 1
         )  # functions, which are dropped if there are any
         (after,) = recorded(activity(crowd[0].pk))
         assert after.activity_id == before["numbers"][0] + 1
-        assert verify.verify() == []
+        assert verify.verify_log() == []
     finally:
-        distribute.run(distribute.there(citus_cluster.PARTS), lambda said: None)
+        distribute.run_steps(distribute.distribution_steps(citus_cluster.PARTS), lambda said: None)
         connection.close()  # the next one has the database's settings
-    assert citus.is_distributed() and verify.verify() == []
+    assert citus.is_distributed() and verify.verify_log() == []
     assert recorded(activity(crowd[0].pk))[0].activity_id > after.activity_id
 
 

@@ -28,8 +28,8 @@ pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db(transaction=True)]
 ONE_PART, EACH_ALONE = "one part", "each part alone"
 PUT_TOGETHER = "pieces are put together here"  # each small: a page, a limit, a group a part
 HANDED_OUT = "rows are handed out from here"
-WIDE = log_reports.Scope(date(2020, 1, 1), date(2030, 1, 1))
-FOR_ALL = log_reader.Position(None, 0)
+WIDE = log_reports.ReportScope(date(2020, 1, 1), date(2030, 1, 1))
+FOR_ALL = log_reader.ReadPosition(None, 0)
 
 
 def kind_of(sql, parameters=None):
@@ -61,44 +61,50 @@ def world(transactional_db):
     check = approved_type()
     people = [person().pk for _ in range(3)]
     recorded(*(activity(pk, external_id=f"T-{pk}", amount=5) for pk in people))
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     return check, *people
 
 
 READ = {
-    "timeline": (lambda check, ann: log_reader.timeline(ann), {ONE_PART}),
+    "timeline": (lambda check, ann: log_reader.person_timeline(ann), {ONE_PART}),
     "timeline of types, with words": (
-        lambda check, ann: log_reader.timeline(ann, type_ids=[check.pk, 1], containing="5"),
+        lambda check, ann: log_reader.person_timeline(ann, type_ids=[check.pk, 1], containing="5"),
         {ONE_PART},
     ),
     "timeline with the types there are": (
         lambda check, ann: log_reader.timeline_with_types(ann, type_ids=[check.pk]),
         {ONE_PART},
     ),
-    "page of one type": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk]), {EACH_ALONE}),
-    "page of several types": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
-    "page of a person": (lambda check, ann: log_reader.read(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
+    "page of one type": (lambda check, ann: log_reader.read_activities(FOR_ALL, [check.pk]), {EACH_ALONE}),
+    "page of several types": (lambda check, ann: log_reader.read_activities(FOR_ALL, [check.pk, 1]), {PUT_TOGETHER}),
+    "page of a person": (lambda check, ann: log_reader.read_activities(FOR_ALL, [check.pk], [ann]), {ONE_PART}),
     "page of a list's people": (
-        lambda check, ann: log_reader.read(
-            FOR_ALL, [check.pk], conditions=[log_reader.on_list(StaticList.objects.create(name="L").pk)]
+        lambda check, ann: log_reader.read_activities(
+            FOR_ALL, [check.pk], conditions=[log_reader.static_list_condition(StaticList.objects.create(name="L").pk)]
         ),
         {PUT_TOGETHER},
     ),
     "search of the log": (
-        lambda check, ann: log_reader.search(FOR_ALL, Activity.objects.filter(channel=1)),
+        lambda check, ann: log_reader.search_activities(FOR_ALL, Activity.objects.filter(channel=1)),
         {EACH_ALONE},
     ),
-    "latest of a type": (lambda check, ann: log_reader.latest(check.pk, 8), {EACH_ALONE}),
-    "when a type was last": (lambda check, ann: rollup.last_seen([check.pk, 1]), {PUT_TOGETHER}),
-    "report: how much there is to read": (lambda check, ann: log_reports.to_read([check.pk], WIDE), set()),
-    "report: trend": (lambda check, ann: log_reports.trend(check, WIDE), set()),
-    "report: breakdown": (lambda check, ann: log_reports.breakdown(check, fields_of(check)[0], WIDE), {EACH_ALONE}),
+    "latest of a type": (lambda check, ann: log_reader.latest_of_type(check.pk, 8), {EACH_ALONE}),
+    "when a type was last": (lambda check, ann: rollup.last_occurrences([check.pk, 1]), {PUT_TOGETHER}),
+    "report: how much there is to read": (
+        lambda check, ann: log_reports.count_activities_to_read([check.pk], WIDE),
+        set(),
+    ),
+    "report: trend": (lambda check, ann: log_reports.activity_trend(check, WIDE), set()),
+    "report: breakdown": (
+        lambda check, ann: log_reports.value_breakdown(check, fields_of(check)[0], WIDE),
+        {EACH_ALONE},
+    ),
     "report: top people": (lambda check, ann: log_reports.top_people(check, WIDE), {PUT_TOGETHER}),
     "report: funnel": (
-        lambda check, ann: log_reports.funnel([check, ActivityType.objects.get(pk=1)], WIDE),
+        lambda check, ann: log_reports.people_funnel([check, ActivityType.objects.get(pk=1)], WIDE),
         {PUT_TOGETHER},
     ),
-    "counts that differ": (lambda check, ann: rollup.differences(), {PUT_TOGETHER}),
+    "counts that differ": (lambda check, ann: rollup.rollup_differences(), {PUT_TOGETHER}),
     "digests": (lambda check, ann: verify.close_days(), {PUT_TOGETHER}),
 }
 
@@ -128,7 +134,9 @@ FILTERS = {
 @pytest.mark.parametrize("item", FILTERS.values(), ids=FILTERS.keys())
 def test_every_filter_on_activities_is_worked_out_by_each_part_alone(world, item):
     (found,) = parsed(item).filters
-    source = statements.of_filter(found, statements.Context(Catalogue(), Clock.current(), None)).source
+    source = statements.filter_statement(
+        found, statements.TranslationContext(Catalogue(), Clock.current(), None)
+    ).source
     sql = f"select array_send(array_agg(person)) from {source.text}"
     assert isinstance(found, rules.Activity | rules.Sequence) and kind_of(sql, source.params) == EACH_ALONE
 
@@ -139,11 +147,11 @@ def test_what_is_written(world):
     (row,) = Activity.objects.filter(person_id=cas, activity_type_id=check.pk)
     done = []
     for work in (
-        rollup.catch_up,
+        rollup.catch_up_rollup,
         lambda: recorded(activity(ann, external_id="new")),
-        lambda: done.append(person_merge.merge(ann, [bob], None, MARKETO)),
-        lambda: person_merge.undo(done[0].pk, None, MARKETO),
-        lambda: retention.correct([row.pk], None),
-        lambda: erasure.erase([cas], None, MARKETO),
+        lambda: done.append(person_merge.merge_people(ann, [bob], None, MARKETO)),
+        lambda: person_merge.undo_merge(done[0].pk, None, MARKETO),
+        lambda: retention.correct_activities([row.pk], None),
+        lambda: erasure.erase_people([cas], None, MARKETO),
     ):
         assert (kinds := kinds_of(work)) and kinds <= every

@@ -28,7 +28,7 @@ REFUSED = {
 
 
 def test_the_schema_is_ready(db):
-    assert tables.problems() == []
+    assert tables.schema_problems() == []
 
 
 @pytest.mark.one_server("the statements are refused by the cluster itself")
@@ -55,12 +55,12 @@ def test_the_schema_is_ready(db):
 def test_what_could_not_be_distributed_is_noticed(db, statement, said):
     with connection.cursor() as cursor:
         cursor.execute(statement)
-    assert any(said in problem for problem in tables.problems())
+    assert any(said in problem for problem in tables.schema_problems())
 
 
 def test_every_big_table_of_people_was_thought_of(db):
     """What holds activities' people lies with the log; the rest is as large as the people are many, and stays."""
-    of_the_log = {one.table for one in personal_data.tables() if one.table.startswith("activity")}
+    of_the_log = {one.table for one in personal_data.registered_tables() if one.table.startswith("activity")}
     assert of_the_log <= set(tables.DISTRIBUTED)
 
 
@@ -127,7 +127,7 @@ def test_a_database_without_the_extension_is_refused_and_the_statements_are_show
 
 
 def test_the_dry_run_is_what_would_be_run(db):
-    statements = [statement for step in distribute.there() for statement in step.statements]
+    statements = [statement for step in distribute.distribution_steps() for statement in step.statements]
     dropped = {match for text in statements for match in re.findall(r"drop trigger (\w+)", text)}
     made = {match for text in statements for match in re.findall(r"create trigger (\w+)", text)}
     assert dropped == made != set()

@@ -29,7 +29,7 @@ def entries(client, address):
 
 
 def objects():
-    guests = static_lists.create("Guests", None)
+    guests = static_lists.create_static_list("Guests", None)
     yield (
         "activities_activitytype",
         approved_type(),
@@ -37,7 +37,7 @@ def objects():
     )
     yield "people_person", person(email="ana@example.com"), ["Export", "Delete…"]
     yield "people_staticlist", guests, ["Move to folder", "Change owner", "Archive", "Delete…"]
-    yield "smartlists_smartlist", list_editing.create("Everybody", ALL, None), ORDER
+    yield "smartlists_smartlist", list_editing.create_smart_list("Everybody", ALL, None), ORDER
     yield "smartlists_smartcampaign", draft(add_to(guests)), ["Duplicate", "Export", "Archive", "Delete…"]
 
 
@@ -55,7 +55,7 @@ def test_who_may_only_look_is_offered_no_action(client, django_user_model):
     viewer = django_user_model.objects.create_user("vic", is_staff=True)
     viewer.user_permissions.set(_right("view_smartlist"))
     client.force_login(viewer)
-    made = list_editing.create("Everybody", ALL, None)
+    made = list_editing.create_smart_list("Everybody", ALL, None)
     assert (
         'aria-label="More actions"' not in client.get(reverse("admin:smartlists_smartlist_change", args=[made.pk])).text
     )
@@ -68,7 +68,7 @@ def _right(codename):
 
 
 def test_an_archived_list_is_taken_back_by_the_button_of_the_message(admin_client):
-    made = list_editing.create("Everybody", ALL, None)
+    made = list_editing.create_smart_list("Everybody", ALL, None)
     archive = reverse("admin:smartlists_smartlist_archive", args=[made.pk])
     page = admin_client.post(archive, follow=True).text
     assert SmartList.objects.get().is_archived
@@ -78,7 +78,7 @@ def test_an_archived_list_is_taken_back_by_the_button_of_the_message(admin_clien
 
 
 def test_a_copy_has_the_name_that_was_asked_for(admin_client):
-    made = list_editing.create("Everybody", ALL, None)
+    made = list_editing.create_smart_list("Everybody", ALL, None)
     copy = reverse("admin:smartlists_smartlist_copy", args=[made.pk])
     assert 'value="Copy of Everybody"' in admin_client.get(copy).text
     assert "already" in admin_client.post(copy, {"name": "everybody"}).text

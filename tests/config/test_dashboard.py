@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def set_up():
     Installation.objects.get_or_create(pk=1)
-    installation.forget()
+    installation.clear_installation_cache()
 
 
 def home(client, *roles):
@@ -67,7 +67,7 @@ def test_recent_activity_is_counted_by_type(client, monkeypatch):
     check, ann = approved_type(), person(first_name="<b>Ann</b>")
     recorded(activity(ann.pk), activity(ann.pk, occurred_at="2020-01-01"))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     reply = home(client, "Marketer")
     (_returned, card) = reply.context["cards"]
     assert [row[2] for row in card["rows"]] == [check] and len(card["latest"]) == 2
@@ -79,10 +79,10 @@ def test_the_first_steps_go_away_when_they_are_done(client):
     assert [step["is_done"] for step in home(client, "Administrator").context["steps"]] == [False] * 5
     approved_type()
     recorded(activity(person().pk))
-    client_editing.create("Bank core", user, user)
+    client_editing.create_client("Bank core", user, user)
     reply = client.get(reverse("admin:index"))
     assert [step["is_done"] for step in reply.context["steps"]] == [True, True, True, True, False]
-    static_lists.create("Friends", user)
+    static_lists.create_static_list("Friends", user)
     assert client.get(reverse("admin:index")).context["steps"] == []
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from activities.log import reader as log_reader
 from activities.models import Activity, ActivityRemoval, ActivityType
 from config import demo
-from config.demo.people import people
+from config.demo.people import demo_people
 from people.core.errors import RejectedError
 from people.models import Person
 from smartlists.catalog import Catalogue
@@ -38,12 +38,12 @@ def test_what_is_there_after_loading():
     assert today - timedelta(days=4) <= moments.last().occurred_at < today
     assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
     found = SmartList.objects.filter(pk__in=loaded.list_ids)
-    assert len(found) == 3 and all(evaluator.evaluate(one.parsed).count > 0 for one in found)
+    assert len(found) == 3 and all(evaluator.evaluate_rules(one.parsed).count > 0 for one in found)
 
 
 def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():
-    first = list(people())
-    assert first == list(people())
+    first = list(demo_people())
+    assert first == list(demo_people())
     assert len({values["email"] for values in first}) == len(first)
     assert all(values["email"].isascii() and "@" in values["email"] for values in first)
     assert len({values["country"] for values in first}) >= 10
@@ -73,12 +73,12 @@ def test_what_somebody_made_themselves_stays_with_what_it_needs():
     assert Person.objects.live().filter(pk__in=[own_person.pk, theirs, other]).count() == 2
     custom = Activity.objects.filter(activity_type_id__in=ActivityType.objects.custom())
     assert set(custom.values_list("pk", flat=True)) == {own.activity_id, on_theirs.activity_id, by_hand.activity_id}
-    assert [found.pk for found in log_reader.timeline(theirs, type_ids=[own_type.pk])] == [on_theirs.activity_id]
+    assert [found.pk for found in log_reader.person_timeline(theirs, type_ids=[own_type.pk])] == [on_theirs.activity_id]
 
 
 def test_a_type_that_somebodys_list_uses_stays():
     demo.load_demo(None)
-    mine = list_editing.create("Mine", language.parse("1: did `buyCar`", Catalogue()), None)
+    mine = list_editing.create_smart_list("Mine", language.parse_rules_text("1: did `buyCar`", Catalogue()), None)
     removed = demo.remove_demo(None)
     assert list(SmartList.objects.all()) == [mine] and set(demo_types()) == {"buyCar"}
     assert removed.types == 3 and "Mine" in removed.kept[0]

@@ -31,7 +31,7 @@ def execute(statement, *values):
 
 
 def found(check):
-    return {finding.check: finding for finding in doctor.examine()}[check]
+    return {finding.check: finding for finding in doctor.run_checks()}[check]
 
 
 def test_the_guards_are_all_that_a_new_database_has():
@@ -139,7 +139,7 @@ def test_a_log_that_was_altered_is_said_by_its_digests():
 
 def test_backups_that_have_stopped_are_said():
     assert found("backup").is_well
-    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
     assert "/backups/tonight" in found("backup").state and found("backup").is_well
     maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
     assert "take one" in found("backup").advice
@@ -147,7 +147,7 @@ def test_backups_that_have_stopped_are_said():
 
 def test_counts_that_are_behind_are_said():
     assert "worker" in found("counts").advice
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     assert found("counts").is_well
 
 
@@ -167,7 +167,7 @@ def test_the_checks_are_system_checks_of_django_with_an_id_each(monkeypatch, set
     assert "HINT: start it: python manage.py worker" in said
     call_command("check", "--tag", "doctor")
     assert "no issues" in capsys.readouterr().out, "without a database it is not asked"
-    settings.SILENCED_SYSTEM_CHECKS = [finding.id for finding in doctor.examine() if not finding.is_well]
+    settings.SILENCED_SYSTEM_CHECKS = [finding.id for finding in doctor.run_checks() if not finding.is_well]
     call_command("check", "--tag", "doctor", "--database", "default")
     assert "no issues" in capsys.readouterr().out
 
@@ -183,7 +183,7 @@ def test_what_stops_one_check_stops_no_other(monkeypatch):
             execute("select from no_such_table")
 
     monkeypatch.setattr(doctor, "CHECKS", (without_its_table, doctor.migrations))
-    first, *others = doctor.examine()
+    first, *others = doctor.run_checks()
     assert (first.check, first.state) == ("without its table", 'relation "no_such_table" does not exist')
     assert [finding.check for finding in others] == ["migrations", "digests"]
 
@@ -192,7 +192,7 @@ def test_a_database_that_is_away_is_said(monkeypatch):
     monkeypatch.setattr(
         connection, "ensure_connection", Mock(side_effect=OperationalError("connection refused\nIs it?"))
     )
-    (finding,) = doctor.examine()
+    (finding,) = doctor.run_checks()
     assert finding.state == "connection refused" and "DATABASE_URL" in finding.advice
 
 
@@ -254,5 +254,5 @@ def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
     execute("update log_position set read_at = %s where name = 'campaigns'", timezone.now() - timedelta(minutes=5))
     assert "nobody reads the log for them since 5 min" in found("dispatcher").state
     assert "dispatch" in found("dispatcher").advice
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert found("dispatcher").is_well

@@ -48,7 +48,7 @@ def test_the_printed_password_is_the_administrators_and_is_printed_once(start, c
     password = said.split("password ")[1].split()[0]
     assert client.login(username="admin", password=password)
     assert password not in start()
-    assert not installation.is_set_up()
+    assert not installation.is_installation_set_up()
 
 
 def test_the_printed_password_opens_nothing_but_the_page_that_replaces_it(start, client):
@@ -57,7 +57,7 @@ def test_the_printed_password_opens_nothing_but_the_page_that_replaces_it(start,
     assert client.get("/admin/people/person/").headers["Location"] == reverse("setup")
     assert client.get("/api/v1/people").status_code == 403
     wrong = client.post(reverse("setup"), answers())
-    assert wrong.status_code == 200 and not installation.is_set_up(), "it cannot stay"
+    assert wrong.status_code == 200 and not installation.is_installation_set_up(), "it cannot stay"
     client.post(reverse("setup"), answers(password="a new long password"))
     assert client.get("/admin/people/person/").status_code == 200
     assert not client.login(username="vera", password=password)
@@ -120,7 +120,7 @@ def test_the_demo_stays_goes_or_comes_as_it_was_said(client):
     client.post(reverse("setup"), answers(with_demo="empty"))
     assert not ActivityType.objects.custom().existing().exists()
     Installation.objects.all().delete()
-    installation.forget()
+    installation.clear_installation_cache()
     client.post(reverse("setup"), answers(with_demo="demo"))
     assert ActivityType.objects.custom().existing().filter(live__name="Comprar coche").exists()
 

@@ -14,7 +14,7 @@ from procrastinate.testing import InMemoryConnector
 
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.observability.logging import JsonFormatter, LineFormatter, name_job
+from config.observability.logging import JsonFormatter, LineFormatter, add_job_log_ids
 from tests.factories import person
 
 pytestmark = pytest.mark.django_db
@@ -97,9 +97,9 @@ def entry_of(lines, **facts):
 @pytest.mark.parametrize("channel", ["native", "dialect", "token of either"])
 def test_every_line_of_a_call_says_which_client_and_user(client, lines, channel):
     owner = get_user_model().objects.create_superuser("olga")
-    made = client_editing.create("Bank core", owner, None, client_editing.known_rights())
+    made = client_editing.create_client("Bank core", owner, None, client_editing.grantable_rights())
     bank = made.client
-    native, dialect = tokens.issue(bank).text, client_editing.token_of(bank).text
+    native, dialect = tokens.issue_token(bank).text, client_editing.client_token(bank).text
     lines.clear()
     asked = {
         "native": lambda: client.get("/api/v1/people/999", headers={"Authorization": f"Bearer {native}"}),
@@ -129,14 +129,14 @@ def test_lines_written_in_a_job_carry_its_id(lines):
     def work():
         logging.getLogger("some.task").info("half way")
 
-    name_job(work, SimpleNamespace(job=SimpleNamespace(id=7, task_name="erase")), None)
+    add_job_log_ids(work, SimpleNamespace(job=SimpleNamespace(id=7, task_name="erase")), None)
     logging.getLogger("some.task").info("idle")
     inside, outside = map(json.loads, lines)
     assert (inside["job"], inside["task"]) == (7, "erase") and "job" not in outside
 
 
 def test_the_worker_runs_jobs_with_it():
-    assert name_job in app.worker_defaults["task_middleware"]
+    assert add_job_log_ids in app.worker_defaults["task_middleware"]
 
 
 def test_paths_that_hold_what_somebody_typed_stay_out(client, lines):

@@ -92,8 +92,8 @@ def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(cli
 def test_rows_refused_for_their_structure_are_counted_too(client):
     approved_type()
     owner = get_user_model().objects.create_superuser("olga")
-    bank = client_editing.create("Bank core", owner, None, client_editing.known_rights()).client
-    headers = {"Authorization": f"Bearer {tokens.issue(bank).text}"}
+    bank = client_editing.create_client("Bank core", owner, None, client_editing.grantable_rights()).client
+    headers = {"Authorization": f"Bearer {tokens.issue_token(bank).text}"}
     bad = {"activity_type": "depositCheck", "person": "ann"}
     rows = [bad, bad, 7, {"activity_type": ["depositCheck"]}, {"activity_type": "nosuch", "other": 1}]
     for address in ("batch", "validate"):
@@ -110,19 +110,19 @@ def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):
     approved_type()
     ann = person()
     recorded(activity(ann.pk))
-    metrics.flush()
+    metrics.flush_metrics()
     recorded(activity(ann.pk))
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", lambda: (_ for _ in ()).throw(OperationalError("away")))
-        metrics.flush()
+        metrics.flush_metrics()
     assert scraped(client)["rows_total", "", "added", "depositCheck"] == 2
 
 
 def test_the_state_of_database_queue_and_log_is_told(client):
     approved_type()
     recorded(activity(person().pk))
-    evaluator.evaluate(parse_rules({"match": "all", "filters": []}, Catalogue()))
-    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    evaluator.evaluate_rules(parse_rules({"match": "all", "filters": []}, Catalogue()))
+    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_jobs (task_name, queue_name, status) values ('x', 'default', 'todo')")
         cursor.execute("update procrastinate_events set at = now() - interval '20 min'")
@@ -136,20 +136,20 @@ def test_the_state_of_database_queue_and_log_is_told(client):
 
 
 def test_without_a_database_it_says_so(client, monkeypatch):
-    monkeypatch.setattr(metrics, "totals", lambda: (_ for _ in ()).throw(OperationalError("away")))
+    monkeypatch.setattr(metrics, "metric_totals", lambda: (_ for _ in ()).throw(OperationalError("away")))
     assert scraped(client) == {("database_up",): 0}
 
 
 def test_the_thread_writes_what_was_counted(settings):
     settings.MEASURED_EVERY_SECONDS = 0.05
-    sample = metrics.counter("sample", "Of this test.", "kind")
+    sample = metrics.register_counter("sample", "Of this test.", "kind")
     try:
         sample.add("one", number=3)
         deadline = time.monotonic() + 10
-        while not metrics.totals()[sample] and time.monotonic() < deadline:
+        while not metrics.metric_totals()[sample] and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert metrics.totals()[sample] == {("one",): {"": 3}}
+        assert metrics.metric_totals()[sample] == {("one",): {"": 3}}
     finally:
-        counters.end()
+        counters.stop_flusher()
         metrics._measures.pop("sample")
     assert "counters" not in [thread.name for thread in threading.enumerate()]

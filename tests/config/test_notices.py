@@ -36,18 +36,18 @@ def of(somebody):
 
 def test_a_draft_from_its_wait_to_its_return_and_approval(team):
     edda, anna = team
-    check = lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
+    check = lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
     edit_description(check, "again")  # no second notice while the first is unread
     assert of(anna) == ["The draft of Deposit Check waits for approval."] and of(edda) == []
     lifecycle.return_draft(check, anna, "units?")
     check = ActivityType.objects.get(pk=check.pk)
-    lifecycle.approve(check, anna)
+    lifecycle.approve_draft(check, anna)
     assert of(edda) == ["Deposit Check was approved, version 1.", "The draft of Deposit Check was returned: units?"]
 
 
 def test_e_mails_go_out_once_in_the_readers_language(team):
-    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
-    assert notifications.mail() == 1 and notifications.mail() == 0
+    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    assert notifications.send_notice_mails() == 1 and notifications.send_notice_mails() == 0
     (message,) = mail.outbox
     assert message.to == ["anna@example.com"] and "borrador" in message.subject
     assert "https://crm.example.com/admin/activities/activitytype/" in message.body
@@ -63,29 +63,32 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
         | ({"mail_draft_waits": "on"} if by_email else {})
     )
     client.post("/admin/notices/", chosen)
-    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
+    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
     assert len(client.get("/admin/notices/").context["found"]) == int(in_product)
-    assert (notifications.unread(anna), notifications.mail()) == (int(in_product), int(by_email))
+    assert (notifications.unread_notice_count(anna), notifications.send_notice_mails()) == (
+        int(in_product),
+        int(by_email),
+    )
 
 
 def test_notices_are_read_and_counted_beside_their_page(team, client):
     edda, anna = team
-    lifecycle.create(ACTIVITY_TYPES, names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
+    lifecycle.create_definition(ACTIVITY_TYPES, names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
     client.force_login(anna)
-    assert notifications.unread(anna) == 1
+    assert notifications.unread_notice_count(anna) == 1
     client.post("/admin/notices/")
-    assert notifications.unread(anna) == 0
+    assert notifications.unread_notice_count(anna) == 0
     assert client.get("/admin/notices/").status_code == 200
 
 
 def test_without_a_mail_server_nothing_waits_to_be_mailed(team, settings):
     settings.EMAIL_IS_SET_UP = False
-    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
     assert not Notice.objects.filter(to_be_mailed=True).exists()
 
 
 def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
-    lifecycle.create(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
     for number in range(12):
         person(first_name="Depositor", last_name=str(number))
     client.force_login(team[1])
@@ -100,7 +103,7 @@ def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
 def test_the_palette_finds_everything_by_the_beginning_of_each_word(team, client):
     person(first_name="Lucía", last_name="García", email="lg@one.example", company="Anatolia")
     person(first_name="Lucía", last_name="García", email="lucia@two.example")
-    static_lists.create("Garden: Lúcid dreams", None)
+    static_lists.create_static_list("Garden: Lúcid dreams", None)
     SmartList.objects.create(name="Luck by garage", rules={"filters": []})
     SmartCampaign.objects.create(name="Gárgola lucida", definition={})
     client.force_login(team[1])

@@ -35,10 +35,10 @@ def client(vera):
 
 @pytest.fixture
 def bearer(vera):
-    made = client_editing.create("Bank core", vera, None, client_editing.known_rights()).client
+    made = client_editing.create_client("Bank core", vera, None, client_editing.grantable_rights()).client
     return {
-        "dialect": {"Authorization": f"Bearer {client_editing.token_of(made).text}"},
-        "native": {"Authorization": f"Bearer {tokens.issue(made).text}"},
+        "dialect": {"Authorization": f"Bearer {client_editing.client_token(made).text}"},
+        "native": {"Authorization": f"Bearer {tokens.issue_token(made).text}"},
     }
 
 
@@ -101,7 +101,7 @@ def test_no_statement_runs_longer_than_a_user_waits(client, bearer):
 
 
 def test_other_faults_have_an_answer_in_every_form_too(client, bearer, monkeypatch):
-    monkeypatch.setattr("people.core.installation.current", lambda: 1 / 0)
+    monkeypatch.setattr("people.core.installation.current_installation", lambda: 1 / 0)
     page = client.get("/admin/reports/")
     assert page.status_code == 500 and "it was written down" in page.text
     assert client.get("/api/docs/guide").json()["code"] == "error"
@@ -124,9 +124,9 @@ def test_slow_statements_are_logged_without_their_values(client, settings, caplo
 
 def test_the_drivers_own_errors_count_as_well():
     """Django does not translate what is raised while rows are copied."""
-    assert outages.outage(psycopg.errors.DiskFull()) is outages.DISK_FULL
-    assert outages.outage(psycopg.errors.QueryCanceled()) is outages.TIMEOUT
-    assert outages.outage(psycopg.errors.UniqueViolation()) is outages.outage(ValueError()) is None
+    assert outages.find_outage(psycopg.errors.DiskFull()) is outages.DISK_FULL
+    assert outages.find_outage(psycopg.errors.QueryCanceled()) is outages.TIMEOUT
+    assert outages.find_outage(psycopg.errors.UniqueViolation()) is outages.find_outage(ValueError()) is None
 
 
 def test_an_error_while_it_is_watched_stays_that_error(settings):
@@ -143,7 +143,7 @@ def test_a_full_disk_is_said_as_what_it_is(client, bearer, monkeypatch):
     def full(*_given, **_more):
         raise OperationalError("no space") from errors.DiskFull("could not extend file: No space left on device")
 
-    monkeypatch.setattr("people.persons.upsert.upsert", full)
+    monkeypatch.setattr("people.persons.upsert.upsert_people", full)
     reply = client.post(
         "/rest/v1/leads.json", {"input": [{"email": "a@example.com"}]}, "application/json", headers=bearer["dialect"]
     )

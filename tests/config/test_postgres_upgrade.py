@@ -48,8 +48,8 @@ def data_dir(tmp_path, monkeypatch):
         with server.serving(old) as parameters:
             approved_type()
             recorded(*(activity(person().pk, external_id=f"k{number}") for number in range(5)))
-            backups.take(tmp_path / "before")
-            backups.load(tmp_path / "before", parameters)
+            backups.take_backup(tmp_path / "before")
+            backups.load_backup(tmp_path / "before", parameters)
         server.stop()
     with home:
         yield found
@@ -63,18 +63,18 @@ def test_data_of_another_major_version_are_refused_and_taken_over(data_dir, tmp_
     said = manage(data_dir, "migrate")
     assert said.returncode == 1 and "upgrade_postgres" in said.stderr and "Traceback" not in said.stderr
     with pytest.raises(DatabaseUnavailableError, match=f"PostgreSQL {OLD} is needed once more"):
-        postgres_upgrade.upgrade(data_dir, old_binaries=tmp_path)
+        postgres_upgrade.upgrade_embedded_postgres(data_dir, old_binaries=tmp_path)
     with pytest.raises(BackupError):
-        postgres_upgrade.upgrade(data_dir, backup=tmp_path)
+        postgres_upgrade.upgrade_embedded_postgres(data_dir, backup=tmp_path)
     assert EmbeddedPostgres(data_dir).data_major == OLD, "nothing was changed"
 
-    done = postgres_upgrade.upgrade(data_dir)
+    done = postgres_upgrade.upgrade_embedded_postgres(data_dir)
     assert done.old_major == OLD and done.old_data.is_dir()
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from activity")
         assert done.activities == cursor.fetchone()[0]
-    assert backups.read(done.backup)["activities"] == backups.read(tmp_path / "before")["activities"]
-    assert postgres_upgrade.upgrade(data_dir) is None, "the second time there is nothing to do"
+    assert backups.read_manifest(done.backup)["activities"] == backups.read_manifest(tmp_path / "before")["activities"]
+    assert postgres_upgrade.upgrade_embedded_postgres(data_dir) is None, "the second time there is nothing to do"
     server = EmbeddedPostgres(data_dir)
     try:
         server.ensure_running()

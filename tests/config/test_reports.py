@@ -33,7 +33,7 @@ from tests.factories import MARKETO, activity, approved_type, person, recorded
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
-YEAR = log_reports.Scope(date(2026, 1, 1), date(2026, 12, 31))
+YEAR = log_reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31))
 URL = "/admin/reports/"
 
 
@@ -56,11 +56,17 @@ def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypat
     ann = person()
     recorded(*(activity(ann.pk, occurred_at=f"2026-03-0{day}T23:30:00Z") for day in (1, 1, 3)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
-    of_ann = log_reports.Scope(YEAR.first, YEAR.last, [ann.pk])
-    assert log_reports.trend(types[0], YEAR) == log_reports.trend(types[0], of_ann)
-    assert dict(log_reports.trend(types[0], YEAR))[date(2026, 3, 1)] == 2
-    assert sum(count for _day, count in log_reports.trend(types[0], log_reports.Scope(YEAR.first, YEAR.last, []))) == 0
+    rollup.catch_up_rollup()
+    of_ann = log_reports.ReportScope(YEAR.first, YEAR.last, [ann.pk])
+    assert log_reports.activity_trend(types[0], YEAR) == log_reports.activity_trend(types[0], of_ann)
+    assert dict(log_reports.activity_trend(types[0], YEAR))[date(2026, 3, 1)] == 2
+    assert (
+        sum(
+            count
+            for _day, count in log_reports.activity_trend(types[0], log_reports.ReportScope(YEAR.first, YEAR.last, []))
+        )
+        == 0
+    )
 
 
 def test_a_breakdown_counts_activities_and_people_and_sums(types):
@@ -73,7 +79,7 @@ def test_a_breakdown_counts_activities_and_people_and_sums(types):
         activity(bob.pk, branch="<b>", amount="8"),
     )
     fields = {field.api_name: field for field in ApprovedField.objects.filter(activity_type=types[0])}
-    found = log_reports.breakdown(types[0], fields["branch"], YEAR, fields["amount"])
+    found = log_reports.value_breakdown(types[0], fields["branch"], YEAR, fields["amount"])
     rows = [(group.value, group.count, group.people, float(group.total)) for group in found]
     assert rows == [("Lyon", 3, 2, 3.5), ("<b>", 1, 1, 8.0), (None, 1, 1, 4.0)]
 
@@ -104,7 +110,7 @@ def test_a_funnel_follows_its_definition(types, data):
                     break
                 moment = min(later)
                 expected[number] += 1
-        found = log_reports.funnel([types[step] for step in steps], YEAR)
+        found = log_reports.people_funnel([types[step] for step in steps], YEAR)
         assert [step.people for step in found] == [expected[number] for number in range(len(steps))]
         transaction.set_rollback(True)
 
@@ -112,9 +118,9 @@ def test_a_funnel_follows_its_definition(types, data):
 def test_periods_and_steps_that_make_no_sense_are_refused(types):
     for first, last in ((date(2026, 2, 1), date(2026, 1, 1)), (date(1900, 1, 1), date(2200, 1, 1))):
         with pytest.raises(RejectedError):
-            log_reports.trend(types[0], log_reports.Scope(first, last))
+            log_reports.activity_trend(types[0], log_reports.ReportScope(first, last))
     with pytest.raises(RejectedError):
-        log_reports.funnel([types[0]], YEAR)
+        log_reports.people_funnel([types[0]], YEAR)
 
 
 def test_a_report_that_takes_too_long_is_given_up(types, monkeypatch):
@@ -128,8 +134,8 @@ def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin
     user = get_user_model().objects.get(username="vera")
     ann, bob = person(first_name="=Ann"), person()
     recorded(activity(ann.pk), activity(bob.pk), activity(bob.pk))
-    friends = static_lists.create("Friends", user)
-    static_lists.add(friends, [ann.pk], Source(Channel.ADMIN, user.pk))
+    friends = static_lists.create_static_list("Friends", user)
+    static_lists.add_members(friends, [ann.pk], Source(Channel.ADMIN, user.pk))
     asked = {"report": "people", "type": types[0].pk, "since": "2026-11-01", "until": "2026-11-30"}
     assert [row[2] for row in shown(admin.get(URL, asked))] == [2, 1]
     narrowed = asked | {"people": f"static:{friends.pk}"}
@@ -187,7 +193,7 @@ def many(types, monkeypatch):
     ann, bob = person(email="ann@example.com"), person()
     recorded(*(activity(who.pk, occurred_at="2026-11-02", branch="Lyon", amount="1.50") for who in (ann, ann, bob)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     monkeypatch.setattr(list_reports, "AT_ONCE", 2)
     field = ApprovedField.objects.get(activity_type=types[0], api_name="branch").pk
     total = ApprovedField.objects.get(activity_type=types[0], api_name="amount").pk
@@ -205,12 +211,12 @@ def work():
     """Have done what jobs were asked for."""
     jobs = ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report").order_by("pk")
     for job in jobs:
-        list_reports.run(job.args["report_id"])
+        list_reports.run_report(job.args["report_id"])
     return len(jobs)
 
 
 def test_what_reads_many_activities_is_worked_out_by_a_job_and_shown_with_its_time(admin, many):
-    live = log_reports.breakdown(
+    live = log_reports.value_breakdown(
         *(model.objects.get(pk=many[name]) for model, name in ((ActivityType, "type"), (ApprovedField, "field"))),
         YEAR,
         ApprovedField.objects.get(pk=many["total"]),
@@ -249,7 +255,7 @@ def test_a_report_whose_job_was_killed_is_begun_again(admin, many):
     admin.get(URL, many)
     StoredReport.objects.update(progressed_at=timezone.now() - timedelta(minutes=8))
     assert work() == 1 and StoredReport.objects.get().state == "running"
-    job_model.reclaim()
+    job_model.reclaim_jobs()
     assert admin.get(URL, many).context["reply"].asked_at
     assert work() == 2 and StoredReport.objects.get().state == "done"
 
@@ -262,7 +268,7 @@ def test_what_went_wrong_is_said_and_can_be_tried_again(admin, many, monkeypatch
     reply = admin.get(URL, many)
     assert "takes longer" in reply.content.decode() and reply.context["reply"].asked_at is None
     monkeypatch.undo()
-    list_reports.request(list_reports.Question.load(StoredReport.objects.get().question), None)
+    list_reports.request_report(list_reports.ReportQuestion.load(StoredReport.objects.get().question), None)
     work()
     reply = admin.get(URL, many)
     assert shown(reply)[0][:3] == ["Lyon", 3, 2] and "takes longer" not in reply.content.decode()
@@ -272,8 +278,11 @@ def test_a_long_list_is_read_by_the_job_too(admin, types, many, monkeypatch):
     monkeypatch.setattr(list_reports, "AT_ONCE", 3)
     user = get_user_model().objects.get(username="vera")
     rules = {"filters": [{"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}]}
-    smart, static = list_editing.create("Depositors", rules, user), static_lists.create("Four", user)
-    static_lists.add(static, [person().pk for _one in range(4)], Source(Channel.ADMIN, user.pk))
+    smart, static = (
+        list_editing.create_smart_list("Depositors", rules, user),
+        static_lists.create_static_list("Four", user),
+    )
+    static_lists.add_members(static, [person().pk for _one in range(4)], Source(Channel.ADMIN, user.pk))
     for people in (f"smart:{smart.pk}", f"static:{static.pk}"):
         assert admin.get(URL, many | {"people": people}).context["reply"].asked_at, people
     work()
@@ -289,20 +298,20 @@ def test_an_erase_takes_answers_away_also_those_that_are_under_way(admin, many):
     work()
     ann = Person.objects.get(email="ann@example.com")
     assert shown(admin.get(URL, many | {"report": "people"}))[0][1] == "ann@example.com"
-    wanted = privacy_search.identity([ann.pk])
-    assert any("stored_report" in trace.place for trace in privacy_search.find(wanted))
+    wanted = privacy_search.people_identity([ann.pk])
+    assert any("stored_report" in trace.place for trace in privacy_search.find_traces(wanted))
     admin.get(URL, many)
     under_way = StoredReport.objects.get(question__report="breakdown").pk
-    erasure.erase([ann.pk], None, MARKETO)
-    list_reports.run(under_way)
-    assert not StoredReport.objects.exists() and not privacy_search.find(wanted)
+    erasure.erase_people([ann.pk], None, MARKETO)
+    list_reports.run_report(under_way)
+    assert not StoredReport.objects.exists() and not privacy_search.find_traces(wanted)
 
 
 def test_answers_that_nobody_asks_for_are_dropped(admin, many):
     admin.get(URL, many)
-    assert list_reports.forget_old() == 0
+    assert list_reports.delete_old_reports() == 0
     StoredReport.objects.update(asked_at=timezone.now() - list_reports.KEPT - timedelta(minutes=1))
-    assert list_reports.forget_old() == 1
+    assert list_reports.delete_old_reports() == 1
 
 
 def test_a_report_of_a_list_takes_the_right_to_see_it(types):
@@ -310,11 +319,11 @@ def test_a_report_of_a_list_takes_the_right_to_see_it(types):
     user.user_permissions.add(
         *Permission.objects.filter(codename__in=[right.split(".")[1] for right in list_reports.RIGHTS])
     )
-    question = list_reports.Question("trend", (types[0].pk,), YEAR.first, YEAR.last)
-    assert list_reports.ask(question, user).answer
+    question = list_reports.ReportQuestion("trend", (types[0].pk,), YEAR.first, YEAR.last)
+    assert list_reports.answer_question(question, user).answer
     for people in ("smart:1", "static:1"):
         with pytest.raises(NotAllowedError):
-            list_reports.ask(replace(question, people=people), user)
+            list_reports.answer_question(replace(question, people=people), user)
 
 
 @pytest.fixture
@@ -323,7 +332,7 @@ def two_years(types, monkeypatch):
     days = [date(2025, 1, 1) + timedelta(days=3 * number) for number in range(230)]
     recorded(*(activity(ann.pk, types[number % 2].pk, f"{day}T12:00:00Z") for number, day in enumerate(days)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     return {"report": "trend", "type": types[0].pk, "since": "2026-01-01", "until": "2026-06-30"}
 
 

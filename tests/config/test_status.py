@@ -34,8 +34,8 @@ def test_it_tells_what_is_not_well_and_what_to_do(client, admin):
 def test_it_says_that_all_is_well(client, admin):
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_workers (last_heartbeat) values (now())")
-    rollup.catch_up()
-    maintenance.note(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    rollup.catch_up_rollup()
+    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
     page = client.get("/admin/status/").text
     assert "All is well" in page and "now" in page
     maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
@@ -43,8 +43,8 @@ def test_it_says_that_all_is_well(client, admin):
 
 
 def test_it_shows_the_latest_evaluations(client, admin):
-    made = list_editing.create("Regulars", {"match": "all", "filters": []}, admin)
-    stored_evaluations.run(stored_evaluations.request(made, admin).pk)
+    made = list_editing.create_smart_list("Regulars", {"match": "all", "filters": []}, admin)
+    stored_evaluations.run_evaluation(stored_evaluations.request_evaluation(made, admin).pk)
     page = client.get("/admin/status/").text
     assert "Regulars" in page and "Done" in page
 

@@ -16,11 +16,11 @@ FAMILIAR = re.compile(
 
 
 def test_every_message_has_spanish():
-    assert translations.missing() == [], "run `python manage.py messages` and fill the gaps"
+    assert translations.missing_translations() == [], "run `python manage.py messages` and fill the gaps"
 
 
 def test_spanish_has_the_same_places():
-    for message in translations.catalogue():
+    for message in translations.read_catalogue():
         ids = message.id if isinstance(message.id, tuple | list) else [message.id]
         strings = message.string if isinstance(message.string, tuple | list) else [message.string]
         for said in strings if message.id else []:
@@ -28,13 +28,13 @@ def test_spanish_has_the_same_places():
 
 
 def test_spanish_addresses_readers_formally_everywhere():
-    for message in translations.catalogue():
+    for message in translations.read_catalogue():
         strings = message.string if isinstance(message.string, tuple | list) else [message.string]
         assert not [text for text in strings if message.id and FAMILIAR.search(text)], message.id
 
 
 def test_no_plural_was_taken_letter_by_letter():
-    for message in translations.catalogue():
+    for message in translations.read_catalogue():
         if isinstance(message.id, tuple | list):
             assert all(len(said) > 1 for said in message.string), message.id
 

@@ -73,7 +73,7 @@ PAGES = {
 @pytest.fixture
 def where(transactional_db):
     Installation.objects.get_or_create(pk=1)
-    installation.forget()
+    installation.clear_installation_cache()
     check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
     edit_description(check, "changed")
@@ -94,7 +94,7 @@ def where(transactional_db):
             },
         ],
     }
-    hook = webhook_editing.create("CRM", None, url="https://example.com/hook")[0]
+    hook = webhook_editing.create_webhook("CRM", None, url="https://example.com/hook")[0]
     spanish = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     campaign = active(
         {"do": "change_field", "field": "person_score", "by": "1"},
@@ -110,12 +110,12 @@ def where(transactional_db):
         name="Big depositors",
     )
     happened(ann.pk, amount=5_000)
-    dispatcher.drain()
-    client = client_editing.create("Bank core", get_user_model().objects.create_user("olga"), None).client
+    dispatcher.process_all_due_work()
+    client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
     return {
         "type": check.pk,
         "person": ann.pk,
-        "list": list_editing.create("Depositors", rules, None).pk,
+        "list": list_editing.create_smart_list("Depositors", rules, None).pk,
         "client": client.pk,
         "campaign": campaign.pk,
         "webhook": hook.pk,

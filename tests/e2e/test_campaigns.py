@@ -13,7 +13,7 @@ from tests.factories import activity, approved_type, person, recorded
 
 def test_a_campaign_is_built_and_its_result_seen(page, language):
     approved_type()
-    static_lists.create("VIPs", None)
+    static_lists.create_static_list("VIPs", None)
     ann = person(first_name="Ann", last_name="Lee", email="ann@example.com")
     page.goto("/admin/")
     page.locator("#nav-sidebar").get_by_role("link", name=_("Smart campaigns")).click()
@@ -41,7 +41,7 @@ def test_a_campaign_is_built_and_its_result_seen(page, language):
     page.get_by_role("button", name=_("Try"), exact=True).click()
     expect(page.get_by_text(_("would enter"), exact=True)).to_be_visible()
     expect(page.locator("[role=status] .ca-people")).to_contain_text("No. 7")
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     page.get_by_role("link", name=_("Results"), exact=True).click()
     expect(page.get_by_role("link", name="Ann Lee", exact=True)).to_be_visible()
     expect(page.locator("tbody")).to_contain_text(_("Finished"))

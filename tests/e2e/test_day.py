@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from activities.log import rollup
 from activities.models import Activity, ActivityType
-from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, ApiToken
 from people.core.notifications import Notice, NoticeSwitch
@@ -89,8 +89,8 @@ def test_the_first_steps_lead_on_and_go_when_they_are_done(new_page, superuser, 
     page.get_by_role("link", name=_("Approve it")).click()
     button(page, "Approve").click()
     expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
-    client_editing.create("Bank core", superuser, None)
-    list_editing.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    client_editing.create_client("Bank core", superuser, None)
+    list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
     recorded(activity(person().pk, draft.pk))
     page.goto("/admin/")
     expect(page.get_by_role("heading", name=_("Your activities"))).to_be_visible()
@@ -117,7 +117,7 @@ def test_the_palette_leads_anywhere_with_the_keyboard_alone(page, language):
 
 def test_notices_are_read_and_switched_off(new_page, somebody, language):
     approver = somebody("arno", "Approver")
-    lifecycle.create(ACTIVITY_TYPES, *_names_and_fields(), get_user_model().objects.get(username="vera"))
+    lifecycle.create_definition(ACTIVITY_TYPES, *_names_and_fields(), get_user_model().objects.get(username="vera"))
     page = new_page(language, approver)
     page.goto("/admin/notices/")
     expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(1)
@@ -133,14 +133,16 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
 
 def _names_and_fields():
 
-    return Names("buyCar", "Buy Car", "Bought Car", "Buys Car"), [FieldSpec("model", "Model", is_primary=True)]
+    return TypeNames("buyCar", "Buy Car", "Bought Car", "Buys Car"), [
+        ActivityFieldSpec("model", "Model", is_primary=True)
+    ]
 
 
 def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
     check, ann = approved_type(), person(first_name="Ann", last_name="Núñez")
     day = date.today() - timedelta(days=3)
     recorded(*(activity(ann.pk, occurred_at=f"{day}T10:00:00Z", branch=branch) for branch in ("Lyon", "Lyon", "Sol")))
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     page.goto("/admin/")
     page.locator("a[href='/admin/reports/']").first.click()
     page.get_by_role("navigation", name=_("Reports")).get_by_role("link").nth(1).click()
@@ -175,12 +177,12 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     button(page, "Check the whole file").click()
     progress = page.locator("#import-progress")
     expect(progress).to_be_visible()
-    import_runner.run(Import.objects.get().pk)
+    import_runner.run_import(Import.objects.get().pk)
     expect(progress).to_contain_text(_("would be added"))
     assert not Person.objects.exists()
     button(page, "Import the good rows").click()
     expect(progress).not_to_contain_text(_("would be added"))
-    import_runner.run(Import.objects.get().pk)
+    import_runner.run_import(Import.objects.get().pk)
     expect(page.get_by_role("link", name=_("Download the refused rows"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name=_("Download the refused rows")).click()

@@ -19,7 +19,7 @@ def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
             for number in range(90)
         )
     )
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     page.goto("/admin/reports/")
     page.get_by_label(_("Activity type")).select_option(str(check.pk))
     page.get_by_label(_("And"), exact=True).first.select_option(str(webinar.pk))

@@ -109,7 +109,7 @@ def test_cards_are_moved_removed_and_brought_back(page, language):
 
 def test_the_sentence_under_a_filter_says_what_the_filter_says(page, language):
     people()
-    invited = static_lists.create("Invited", None)
+    invited = static_lists.create_static_list("Invited", None)
     check = {"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}
     amount = {"field": "amount", "operator": "greater than", "values": ["30"]}
     filters = [
@@ -117,7 +117,7 @@ def test_the_sentence_under_a_filter_says_what_the_filter_says(page, language):
         {"kind": "static_list", "list": invited.pk, "member": True},
         {"kind": "person_field", "field": "country", "operator": "is not", "values": ["Chile"]},
     ]
-    saved = list_editing.create("Said", {"version": 1, "match": "all", "filters": filters}, None)
+    saved = list_editing.create_smart_list("Said", {"version": 1, "match": "all", "filters": filters}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/change/")
 
     def says(card, text):
@@ -227,16 +227,16 @@ def test_a_pasted_column_becomes_values(page, language):
 
 def test_two_people_edit_one_list_and_one_deletes_it(page, language):
     people()
-    saved = list_editing.create("Shared", {"filters": []}, None)
+    saved = list_editing.create_smart_list("Shared", {"filters": []}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/change/")
     page.locator("#id_description").fill("mine")
-    list_editing.rename(saved, "Theirs", None)
+    list_editing.rename_smart_list(saved, "Theirs", None)
     page.get_by_role("button", name=_("Save"), exact=True).click()
     expect(page.get_by_role("alert").filter(has=page.get_by_role("link", name=_("Discard mine")))).to_be_visible()
     page.get_by_role("button", name=_("Save mine over it")).click()
     expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
     assert SmartList.objects.get().name == "Shared"
-    list_editing.delete(saved, None)
+    list_editing.delete_smart_list(saved, None)
     add(page, _("Country"))
     fill_in(page, "filters.0", "Chile")
     expect(page.locator("#panel")).to_contain_text(
@@ -252,7 +252,7 @@ def test_two_people_edit_one_list_and_one_deletes_it(page, language):
 def test_members_with_other_columns_become_a_view(page, language):
     people()
     person(first_name="<i>أحمد</i> 🎉", city="Zürich", email="ahmed@example.com")
-    saved = list_editing.create("All", {"filters": []}, None)
+    saved = list_editing.create_smart_list("All", {"filters": []}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/members/")
     page.locator("summary").filter(has_text=_("Columns and order")).click()
     page.get_by_label(_("City"), exact=True).check()

@@ -17,7 +17,7 @@ def owner(db):
 
 @pytest.fixture
 def credentials(owner):
-    return client_editing.create("Bank core", owner, None)
+    return client_editing.create_client("Bank core", owner, None)
 
 
 class Dialect:
@@ -46,7 +46,7 @@ class Dialect:
 
 @pytest.fixture
 def dialect(client, credentials):
-    return Dialect(client, client_editing.token_of(credentials.client).text)
+    return Dialect(client, client_editing.client_token(credentials.client).text)
 
 
 @pytest.fixture
@@ -57,7 +57,9 @@ def dialect_with(client, owner):
     def make(*rights):
         return Dialect(
             client,
-            client_editing.token_of(client_editing.create(f"Narrow {next(numbers)}", owner, None, rights).client).text,
+            client_editing.client_token(
+                client_editing.create_client(f"Narrow {next(numbers)}", owner, None, rights).client
+            ).text,
         )
 
     return make

@@ -179,8 +179,8 @@ def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check
 
 def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
     ann, twin, gone = person(), person(), person()
-    person_merge.merge(ann.pk, [twin.pk], None, Source(Channel.SYSTEM))
-    deletion.delete([gone.pk], None, Source(Channel.SYSTEM))
+    person_merge.merge_people(ann.pk, [twin.pk], None, Source(Channel.SYSTEM))
+    deletion.delete_people([gone.pk], None, Source(Channel.SYSTEM))
     values = [(1, "red"), ("1.50", "red"), (1.5, None), ("x", "y" * 256), (1e99, {}), (10**30, ["a"]), (True, "\0")]
     rows = [
         row(ann, check, attributes=[{"apiName": "branch", "value": branch}, {"apiName": "amount", "value": amount}])
@@ -255,6 +255,6 @@ def test_older_activities_before_the_token_are_left_out(dialect, check):
 @given(token=st.text(max_size=60) | st.binary(max_size=30).map(lambda raw: raw.hex()))
 @settings(max_examples=examples(25, 400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_tampered_token_is_refused(dialect, token):
-    if paging.decode(token.strip()) is None:
+    if paging.decode_position(token.strip()) is None:
         reply = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=1).json()
         assert reply["errors"][0]["code"] in {"1002", "1003"}

@@ -109,8 +109,8 @@ def test_an_activity_that_cannot_be_kept_leaves_the_others_as_they_are(dialect, 
 
 @pytest.fixture
 def api_of(client, owner):
-    reader = client_editing.create("Reader", owner, None, client_editing.known_rights())
-    token = tokens.issue(reader.client).text
+    reader = client_editing.create_client("Reader", owner, None, client_editing.grantable_rights())
+    token = tokens.issue_token(reader.client).text
     return lambda path: client.get(path, headers={"Authorization": f"Bearer {token}"})
 
 

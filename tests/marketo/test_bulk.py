@@ -53,7 +53,7 @@ def ready(dialect, kind="activities", **body):
     base = f"/bulk/v1/{kind}/export/{created(dialect, kind, **body)['exportId']}"
     (row,) = result(dialect.post(f"{base}/enqueue.json"))
     assert row["status"] == "Queued"
-    export_jobs.run(Export.objects.get(key=row["exportId"]).pk)
+    export_jobs.run_export(Export.objects.get(key=row["exportId"]).pk)
     (row,) = result(dialect.get(f"{base}/status.json"))
     assert row["status"] == "Completed", row
     return row, dialect.get(f"{base}/file.json")
@@ -106,8 +106,8 @@ def test_columns_headers_and_format_are_those_asked_for(dialect, checks):
 
 
 def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
-    joined = static_lists.create("VIP", None)
-    static_lists.add(joined, [checks[1].pk], SYSTEM)
+    joined = static_lists.create_static_list("VIP", None)
+    static_lists.add_members(joined, [checks[1].pk], SYSTEM)
     now = checks[1].created_at
     whole = {"createdAt": {"startAt": now.isoformat(), "endAt": now.replace(day=now.day + 1).isoformat()}}
     for value, count in (("VIP", 1), ("Other", 0)):
@@ -237,8 +237,8 @@ def test_jobs_are_their_makers_only(dialect, dialect_with, checks):
 @pytest.mark.parametrize("kind", ["staticListId", "staticListName", "smartListId", "smartListName", "updatedAt"])
 def test_leads_by_each_filter(dialect, checks, kind):
     ann, bob = checks[1], person(email="bob@example.com")
-    fixed = static_lists.create("VIP", None)
-    static_lists.add(fixed, [ann.pk], SYSTEM)
+    fixed = static_lists.create_static_list("VIP", None)
+    static_lists.add_members(fixed, [ann.pk], SYSTEM)
     now = ann.updated_at
     filters = {
         "staticListId": fixed.pk,
@@ -246,7 +246,7 @@ def test_leads_by_each_filter(dialect, checks, kind):
         "updatedAt": {"startAt": now.isoformat(), "endAt": now.isoformat()},
     }
     if kind.startswith("smart"):
-        smart = list_editing.create("Fans", _rules(fixed), None)
+        smart = list_editing.create_smart_list("Fans", _rules(fixed), None)
         filters |= {"smartListId": smart.pk, "smartListName": "FANS"}
     Person.objects.filter(pk=bob.pk).update(updated_at="2020-01-01T00:00:00Z")
     _row, reply = ready(
@@ -263,7 +263,7 @@ def test_leads_by_each_filter(dialect, checks, kind):
 def _rules(static_list):
     from smartlists.rules.text import language
 
-    return language.parse(f'1: in static list "{static_list.name}"', Catalogue())
+    return language.parse_rules_text(f'1: in static list "{static_list.name}"', Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -287,13 +287,13 @@ def upload(dialect, path, text, **parameters):
 
 
 def test_leads_are_imported_with_failures(dialect, checks):
-    fixed = static_lists.create("VIP", None)
+    fixed = static_lists.create_static_list("VIP", None)
     text = "email,firstName,annualRevenue\nann@example.com,Anna,1\nno,Bob,2\ncarl@example.com,Carl,many\nd@example.com,D,\n"
     (row,) = result(upload(dialect, "/bulk/v1/leads.json", text, lookupField="email", listId=fixed.pk))
     assert row == {"batchId": row["batchId"], "importId": str(row["batchId"]), "status": "Queued"}
     base = f"/bulk/v1/leads/batch/{row['batchId']}"
     assert result(dialect.get(f"{base}.json"))[0]["status"] == "Queued"
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     (status,) = result(dialect.get(f"{base}.json"))
     assert status == {
         "batchId": row["batchId"],
@@ -317,7 +317,7 @@ def test_a_file_of_failures_that_is_not_there_is_404_as_text(dialect, checks):
     base = f"/bulk/v1/leads/batch/{row['batchId']}"
     early = dialect.get(f"{base}/failures.json")
     assert (early.status_code, early["Content-Type"], early.content) == (404, "text/plain", b"Not Found\n")
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     for path in (f"{base}/failures.json", f"{base}/warnings.json", "/bulk/v1/leads/batch/999999/failures.json"):
         assert dialect.get(path).status_code == 404
     assert code(dialect.get("/bulk/v1/leads/batch/999999.json")) == "1013"
@@ -349,7 +349,7 @@ def test_custom_activities_are_imported_in_bulk(dialect, checks):
     parameters = {"format": "ssv", "lookupField": "email", "activityTypeId": check.pk}
     (row,) = result(upload(dialect, "/bulk/v1/activities/import.json", text, **parameters))
     assert (row["status"], row["activityTypeId"]) == ("Queued", check.pk)
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     base = f"/bulk/v1/activities/import/{row['batchId']}"
     (status,) = result(dialect.get(f"{base}/status.json"))
     assert (status["status"], status["numOfRowsProcessed"], status["numOfRowsFailed"]) == ("Complete", 1, 2)
@@ -367,7 +367,7 @@ def test_leads_named_by_id_are_only_updated(dialect, checks):
     (row,) = result(
         upload(dialect, "/bulk/v1/leads.json", f"id,firstName\n{checks[1].pk},Zoe\n99999,No\n", lookupField="id")
     )
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     (status,) = result(dialect.get(f"/bulk/v1/leads/batch/{row['batchId']}.json"))
     assert (status["numOfLeadsProcessed"], status["numOfRowsFailed"]) == (1, 1)
     assert Person.objects.get(pk=checks[1].pk).first_name == "Zoe"

@@ -32,7 +32,7 @@ def test_a_bulk_import_leaves_the_entries_that_single_calls_leave(dialect):
     assert result(dialect.post("/rest/v1/leads.json", body))[0]["status"] == "updated"
     text = f"email,city,firstName,leadScore\n{bulk.email},Quito,Ann,9\n"
     (row,) = result(upload(dialect, "/bulk/v1/leads.json", text, lookupField="email"))
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     assert changes(bulk) == changes(single)
     assert changes(bulk) == {
         (13, "city"): ("Lima", "Quito"),

@@ -40,7 +40,7 @@ def runner(dialect_with):
 
 
 def test_they_are_listed(dialect, regulars):
-    made, _other = draft(name="Big cheques"), campaign_lifecycle.create("By hand", None)
+    made, _other = draft(name="Big cheques"), campaign_lifecycle.create_campaign("By hand", None)
     first, second = result(dialect.get("/rest/v1/campaigns.json"))
     assert (first["id"], first["name"], first["type"], first["active"]) == (made.pk, "Big cheques", "trigger", False)
     assert second["type"] == "batch"
@@ -54,7 +54,7 @@ def test_they_are_listed(dialect, regulars):
 def test_leads_enter_an_active_campaign_on_request(runner, regulars):
     made = active(add_to(regulars), audience=SPANISH)
     ann, bob, gone = person(country="ES"), person(country="PT"), person(country="ES")
-    deletion.delete([gone.pk], None, MARKETO)
+    deletion.delete_people([gone.pk], None, MARKETO)
     leads = [{"id": pk} for pk in (ann.pk, bob.pk, gone.pk, 999_999)] + ["x"]
     assert result(runner.post(f"/rest/v1/campaigns/{made.pk}/trigger.json", {"input": {"leads": leads}})) == [
         {"id": made.pk}
@@ -127,11 +127,11 @@ def test_schedules_that_cannot_be(runner, dialect_with, regulars):
 
 
 def test_who_made_it_is_told_when_it_cannot_run_any_more(runner, owner, regulars):
-    made = campaign_lifecycle.create(
+    made = campaign_lifecycle.create_campaign(
         "Later", owner, value={"triggers": [], "steps": [add_to(regulars)], "audience": SPANISH}
     )
     runner.post(f"/rest/v1/campaigns/{made.pk}/schedule.json")
-    campaign_lifecycle.archive(made, owner)
+    campaign_lifecycle.archive_campaign(made, owner)
     tasks.run_campaign(**scheduled().get().args)
     assert not CampaignRun.objects.exists()
     assert (
@@ -140,9 +140,9 @@ def test_who_made_it_is_told_when_it_cannot_run_any_more(runner, owner, regulars
 
 
 def test_they_are_assets_too(dialect, regulars):
-    folder = folders.create("Spring", None)
+    folder = folders.create_folder("Spring", None)
     made = active(add_to(regulars), name="Big cheques", qualification={"how": "once in", "number": 3, "unit": "days"})
-    campaign_lifecycle.move(made, folder, None)
+    campaign_lifecycle.move_campaign(made, folder, None)
     idle = draft(name="Idle")
     (row,) = result(dialect.get(f"{ASSET}/smartCampaign/{made.pk}.json"))
     assert (row["status"], row["type"], row["isActive"], row["isSystem"]) == ("Active", "Trigger", True, False)
@@ -166,12 +166,12 @@ def test_they_are_assets_too(dialect, regulars):
 
 
 def test_folders_are_listed_and_read_with_what_lies_in_them(dialect, dialect_with, regulars):
-    spring = folders.create("Spring", None)
-    april = folders.create("April", None, spring)
-    deep = folders.create("Week 1", None, april)
-    seeds = static_lists.create("Seeds", None, folder=spring)
+    spring = folders.create_folder("Spring", None)
+    april = folders.create_folder("April", None, spring)
+    deep = folders.create_folder("Week 1", None, april)
+    seeds = static_lists.create_static_list("Seeds", None, folder=spring)
     made = draft(name="Big cheques")
-    campaign_lifecycle.move(made, spring, None)
+    campaign_lifecycle.move_campaign(made, spring, None)
     number = {folder.name: 1_000 + folder.pk for folder in (spring, april, deep)} | {"Default": 1}
 
     def names(**parameters):

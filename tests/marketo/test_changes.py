@@ -3,7 +3,7 @@
 import pytest
 
 from activities.models import Activity
-from activities.recording.recorder import record
+from activities.recording.recorder import record_activities
 from activities.types import standard as standard_types
 from activities.types.standard import CHANGE_DATA_VALUE
 from config.marketo.wire import paging
@@ -54,21 +54,21 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
 def test_a_summary_that_the_version_before_left_is_a_change_of_each_field_it_names(dialect, token):
     ann, start = person(), token()
     summary = activity(ann.pk, CHANGE_DATA_VALUE, primary_value="first_name, city")
-    record([summary], Source(Channel.IMPORT), standard=True)
+    record_activities([summary], Source(Channel.IMPORT), standard=True)
     body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="city").json()
     assert [row["name"] for row in body["result"][-1]["fields"]] == ["city"]
 
 
 def test_a_changed_field_is_called_by_its_name_in_this_api(dialect, token):
     ann, start = person(), token()
-    upsert.upsert([{"email": ann.email, "first_name": "Ann", "person_score": 5}], MARKETO)
+    upsert.upsert_people([{"email": ann.email, "first_name": "Ann", "person_score": 5}], MARKETO)
     rows = result(dialect.get(READ, nextPageToken=start, activityTypeIds="13,22"))
     assert sorted(row["primaryAttributeValue"] for row in rows) == ["firstName", "leadScore"]
 
 
 def test_deleted_leads(dialect, token):
     ann, start = person(first_name="Ann", last_name="Lee"), token()
-    deletion.delete([ann.pk], None, MARKETO)
+    deletion.delete_people([ann.pk], None, MARKETO)
     (row,) = result(dialect.get("/rest/v1/activities/deletedleads.json", nextPageToken=start))
     assert (row["activityTypeId"], row["leadId"], row["attributes"]) == (37, ann.pk, [])
     assert (row["primaryAttributeValueId"], row["primaryAttributeValue"]) == (ann.pk, "Ann Lee")
@@ -78,8 +78,8 @@ def test_deleted_leads(dialect, token):
 def test_reads_are_narrowed_to_leads_a_list_and_assets(dialect, token, monkeypatch):
     check, start = approved_type(), token()
     ann, bob, cid = person(), person(), person()
-    seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, bob.pk], MARKETO)
+    seeds = static_lists.create_static_list("Seeds", None)
+    static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
     recorded(*(activity(one.pk) for one in (ann, bob, cid)))
 
     def leads(**parameters):
@@ -145,7 +145,7 @@ def test_dates_of_a_token_in_every_form(dialect):
         body = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=text).json()
         assert body["success"] and "result" not in body
         assert set(body["nextPageToken"].rstrip("=")) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
-        assert paging.decode(body["nextPageToken"]).since is not None
+        assert paging.decode_position(body["nextPageToken"]).since is not None
     assert code(dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="yesterday")) == "1001"
     assert code(dialect.get("/rest/v1/activities/pagingtoken.json")) == "1002"
 

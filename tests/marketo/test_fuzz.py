@@ -191,9 +191,9 @@ PLACES = {
 @pytest.fixture
 def things(dialect):
     approved_type()
-    seeds = static_lists.create("Seeds", None)
+    seeds = static_lists.create_static_list("Seeds", None)
     rules = {"version": 1, "match": "all", "filters": [{"kind": "static_list", "list": seeds.pk, "member": True}]}
-    list_editing.create("Regulars", rules, None)
+    list_editing.create_smart_list("Regulars", rules, None)
     return {"lead": person(email="ann@example.com").pk, "list": seeds.pk}
 
 

@@ -76,7 +76,7 @@ def test_tokens_that_do_not_let_in(client, credentials, dialect, settings):
     assert client.get(path, headers={"Authorization": "Bearer x"}).json()["errors"][0]["code"] == "601"
     with time_machine.travel(timezone.now() + timedelta(seconds=3601)):
         assert dialect.get(path).json()["errors"][0] == {"code": "602", "message": "Access token expired"}
-    client_editing.revoke(credentials.client, None)
+    client_editing.revoke_client(credentials.client, None)
     assert dialect.get(path).json()["errors"][0]["code"] == "601"
 
 

@@ -27,8 +27,8 @@ def test_usage_and_errors_of_today_and_of_the_week(dialect, credentials):
     dialect.get("/rest/v1/nothing.json")
     dialect.get("/rest/v1/lead/999999.json")
     (day,) = result(dialect.get("/rest/v1/stats/usage.json"))
-    assert (day["date"], day["total"]) == (usage.today().isoformat(), 5)  # the first call for statistics, too
-    assert day["users"] == [{"userId": client_editing.scope(credentials.client_id), "count": 5}]
+    assert (day["date"], day["total"]) == (usage.usage_day().isoformat(), 5)  # the first call for statistics, too
+    assert day["users"] == [{"userId": client_editing.client_scope(credentials.client_id), "count": 5}]
     week = result(dialect.get("/rest/v1/stats/usage/last7days.json"))
     assert len(week) == 7 and week[-1]["total"] == 6 and week[0]["total"] == 0
     (day,) = result(dialect.get("/rest/v1/stats/errors.json"))
@@ -39,17 +39,17 @@ def test_usage_and_errors_of_today_and_of_the_week(dialect, credentials):
 
 @pytest.mark.django_db
 def test_processes_add_up_and_old_days_go(monkeypatch):
-    usage.count(7)
-    usage.flush()
+    usage.count_call(7)
+    usage.flush_usage()
     usage._process.cache_clear()  # as in another process
-    usage.count(7)
-    usage.count(7, "1003")
-    assert list(usage.calls(1).values()) == [{7: 3}]
+    usage.count_call(7)
+    usage.count_call(7, "1003")
+    assert list(usage.calls_by_day(1).values()) == [{7: 3}]
     assert Usage.objects.filter(error_code="").count() == 2
     Usage.objects.update(day="2020-01-01")
     monkeypatch.setattr(usage, "_purged_on", None)
-    usage.count(7)
-    usage.flush()
+    usage.count_call(7)
+    usage.flush_usage()
     assert [row.count for row in Usage.objects.all()] == [1]
 
 
@@ -60,11 +60,11 @@ def test_counts_that_cannot_be_written_now_are_kept(monkeypatch):
     def fail(_counted):
         raise DatabaseError
 
-    usage.count(7)
+    usage.count_call(7)
     with monkeypatch.context() as patch:
         patch.setattr(usage, "_add", fail)
-        usage.flush()
-    assert list(usage.calls(1).values()) == [{7: 1}]
+        usage.flush_usage()
+    assert list(usage.calls_by_day(1).values()) == [{7: 1}]
 
 
 def test_more_calls_than_the_rate_are_refused_until_time_has_passed(dialect, settings):
@@ -88,11 +88,11 @@ def test_a_quota_ends_the_day(dialect, settings):
 @pytest.mark.django_db(transaction=True)
 def test_more_calls_at_once_than_allowed_are_refused(settings, credentials):
     settings.DIALECT_CONCURRENCY_LIMIT = 2
-    token = client_editing.token_of(credentials.client).text
+    token = client_editing.client_token(credentials.client).text
     inside, may_end = threading.Semaphore(0), threading.Event()
 
     def stay():
-        with marketo_throttling.admitted():
+        with marketo_throttling.admitted_call():
             inside.release()
             may_end.wait(10)
 
@@ -113,10 +113,10 @@ def test_more_calls_at_once_than_allowed_are_refused(settings, credentials):
 @pytest.mark.django_db(transaction=True)
 def test_the_flusher_writes_by_itself(settings):
     settings.MEASURED_EVERY_SECONDS = 0.05
-    usage.count(7)
+    usage.count_call(7)
     for _wait in range(100):
         if Usage.objects.exists():
             break
         time.sleep(0.05)
-    counters.end()
+    counters.stop_flusher()
     assert Usage.objects.get().count == 1

@@ -15,7 +15,7 @@ NO_ASSETS = ["No assets found for the given search criteria."]
 
 @pytest.fixture
 def seeds(db):
-    return static_lists.create("Seeds", None, description="Ours")
+    return static_lists.create_static_list("Seeds", None, description="Ours")
 
 
 @pytest.mark.parametrize("spelling", ["list", "lists"])
@@ -79,7 +79,7 @@ def test_pages_of_members_have_a_token_only_when_there_are_more(dialect, seeds):
 
 
 def test_lists_by_id_and_name(dialect, seeds):
-    other = static_lists.create("Customers", None)
+    other = static_lists.create_static_list("Customers", None)
     assert [row["id"] for row in result(dialect.get("/rest/v1/lists.json"))] == [seeds.pk, other.pk]
     assert [row["name"] for row in result(dialect.get("/rest/v1/lists.json", name="Customers"))] == ["Customers"]
     assert [row["name"] for row in result(dialect.form("/rest/v1/lists.json", _method="GET", id=seeds.pk))] == ["Seeds"]
@@ -93,7 +93,7 @@ def test_lists_by_id_and_name(dialect, seeds):
 
 
 def test_lists_over_the_asset_api(dialect):
-    folder = folders.create("Group Lists", None)
+    folder = folders.create_folder("Group Lists", None)
     (found,) = result(dialect.get(f"{ASSET}/folder/byName.json", name="Group Lists"))
     place = json.dumps({"id": found["id"], "type": "Folder"})
     (made,) = result(dialect.form(f"{ASSET}/staticLists.json", name="Seeds", folder=place, description="Ours"))
@@ -115,7 +115,7 @@ def test_lists_over_the_asset_api(dialect):
 
 def test_an_asset_search_pages_by_offset_and_says_when_there_is_nothing(dialect):
     for name in "abc":
-        static_lists.create(name, None)
+        static_lists.create_static_list(name, None)
     assert [row["name"] for row in result(dialect.get(f"{ASSET}/staticLists.json", maxReturn=2))] == ["a", "b"]
     assert [row["name"] for row in result(dialect.get(f"{ASSET}/staticLists.json", maxReturn=2, offset=2))] == ["c"]
     assert dialect.get(f"{ASSET}/staticLists.json", offset=3).json()["warnings"] == NO_ASSETS

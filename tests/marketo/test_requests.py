@@ -88,7 +88,7 @@ def test_large_replies_are_compressed_for_those_who_can_read_them(dialect):
 
 
 def test_the_token_in_every_place(client, credentials, settings):
-    token = client_editing.token_of(credentials.client).text
+    token = client_editing.client_token(credentials.client).text
     multipart = {"access_token": token, "_method": "GET"}
     asks = [
         lambda: client.get(f"{TYPES}?access_token={token}"),
@@ -130,8 +130,8 @@ def test_a_token_request_in_every_form(client, credentials):
 @pytest.mark.django_db(transaction=True)
 def test_a_real_server_keeps_tokens_and_secrets_out_of_its_log(settings, owner):
     settings.PASSWORD_HASHERS = global_settings.PASSWORD_HASHERS  # those that the server knows
-    credentials = client_editing.create("Bank core", owner, None)
-    token = client_editing.token_of(credentials.client).text
+    credentials = client_editing.create_client("Bank core", owner, None)
+    token = client_editing.client_token(credentials.client).text
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -14,9 +14,9 @@ ASSET = "/rest/asset/v1"
 @pytest.fixture
 def regulars(db):
     approved_type()
-    seeds = static_lists.create("Seeds", None)
-    other = list_editing.create("Others", {"version": 1, "match": "all", "filters": []}, None)
-    return list_editing.create(
+    seeds = static_lists.create_static_list("Seeds", None)
+    other = list_editing.create_smart_list("Others", {"version": 1, "match": "all", "filters": []}, None)
+    return list_editing.create_smart_list(
         "Regulars",
         {
             "version": 1,

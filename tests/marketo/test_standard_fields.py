@@ -84,9 +84,9 @@ def test_a_deleted_one_comes_back_when_its_values_are_cleared(dialect):
         return result(dialect.post("/rest/v1/leads.json", {"input": rows}))[0]
 
     sync()
-    field_editing.delete(PersonField.objects.get(api_name="billingCity"), None)
+    field_editing.delete_person_field(PersonField.objects.get(api_name="billingCity"), None)
     assert sync()["reasons"][0]["code"] == "1006"  # the job that clears the values still waits
-    field_editing.clear("billingCity")
+    field_editing.clear_field_values("billingCity")
     ProcrastinateJob.objects.filter(task_name="people.clear_field").update(status="succeeded")
     assert sync()["status"] == "updated"
 
@@ -103,7 +103,7 @@ def test_files_hold_them_in_both_directions(dialect, settings, tmp_path):
     settings.FILES_DIR = tmp_path
     text = "email,firstName,billingCity,inferredCountry\nann@example.com,Ann,Vigo,ES\n"
     (row,) = result(upload(dialect, "/bulk/v1/leads.json", text))
-    import_runner.run(row["batchId"])
+    import_runner.run_import(row["batchId"])
     ann = Person.objects.get()
     assert ann.fields == {"billingCity": "Vigo", "inferredCountry": "ES"}
     moment = ann.created_at.isoformat()
@@ -111,7 +111,7 @@ def test_files_hold_them_in_both_directions(dialect, settings, tmp_path):
     body = {"fields": names, "filter": {"createdAt": {"startAt": moment, "endAt": moment}}}
     (job,) = result(dialect.post("/bulk/v1/leads/export/create.json", body))
     dialect.post(f"/bulk/v1/leads/export/{job['exportId']}/enqueue.json")
-    export_jobs.run(Export.objects.get().pk)
+    export_jobs.run_export(Export.objects.get().pk)
     reply = dialect.get(f"/bulk/v1/leads/export/{job['exportId']}/file.json")
     (line,) = csv.DictReader(io.StringIO(b"".join(reply.streaming_content).decode()))
     assert list(line.values()) == ["Vigo", "null", "null", "Ann", "true", "null", "null"]

@@ -19,7 +19,7 @@ BIG_CHECK = {
 
 
 def a_list(name=None):
-    return static_lists.create(name or f"List {next(_numbers)}", None)
+    return static_lists.create_static_list(name or f"List {next(_numbers)}", None)
 
 
 def members(static_list: StaticList):
@@ -36,11 +36,13 @@ def definition(*steps, triggers=(CHECK,), qualification=None, **more):
 
 
 def draft(*steps, name=None, **more):
-    return campaign_lifecycle.create(name or f"Campaign {next(_numbers)}", None, value=definition(*steps, **more))
+    return campaign_lifecycle.create_campaign(
+        name or f"Campaign {next(_numbers)}", None, value=definition(*steps, **more)
+    )
 
 
 def active(*steps, **more):
-    return campaign_lifecycle.activate(draft(*steps, **more), None)
+    return campaign_lifecycle.activate_campaign(draft(*steps, **more), None)
 
 
 def add_to(static_list):
@@ -57,7 +59,7 @@ def happened(person_id, **more):
 
 def dispatched():
     """Do all that is due; what became of everybody, in order."""
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     return entries()
 
 

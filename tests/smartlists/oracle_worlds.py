@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 
 from activities.models import ActivityType
-from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core import installation
 from people.core.models import Installation
 from people.core.source import Channel
@@ -80,26 +80,26 @@ def make_catalogue() -> None:
             PersonField.objects.create(api_name=api_name, label=field_label(api_name), data_type=data_type)
     for api_name, shapes in VERSIONS.items():
         name, filter_name = NAMES[api_name]
-        activity_type = lifecycle.create(
-            ACTIVITY_TYPES, Names(api_name, name, filter_name, f"{name} now"), _specs(shapes[0]), None
+        activity_type = lifecycle.create_definition(
+            ACTIVITY_TYPES, TypeNames(api_name, name, filter_name, f"{name} now"), _specs(shapes[0]), None
         )
-        lifecycle.approve(activity_type, None)
+        lifecycle.approve_draft(activity_type, None)
         for shape in shapes[1:]:
             activity_type = ActivityType.objects.get(pk=activity_type.pk)
-            drafts.set_fields(activity_type, _specs(shape), None)
-            lifecycle.approve(activity_type, None)
+            drafts.set_draft_fields(activity_type, _specs(shape), None)
+            lifecycle.approve_draft(activity_type, None)
 
 
-def _specs(shape: Shape) -> list[FieldSpec]:
+def _specs(shape: Shape) -> list[ActivityFieldSpec]:
     return [
-        FieldSpec(api_name, field_label(api_name), data_type, is_primary=position == 0)
+        ActivityFieldSpec(api_name, field_label(api_name), data_type, is_primary=position == 0)
         for position, (api_name, data_type) in enumerate(shape.items())
     ]
 
 
 def set_clock(zone: str, week_starts_on: int) -> None:
     Installation.objects.update_or_create(pk=1, defaults={"time_zone": zone, "week_starts_on": week_starts_on})
-    installation.forget()
+    installation.clear_installation_cache()
 
 
 def insert_people(people: Sequence[Mapping[str, Any]], states: Sequence[str]) -> list[int]:

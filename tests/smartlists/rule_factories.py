@@ -34,4 +34,4 @@ def sequence(*steps):
 
 
 def found(*filters, now=None, among=None, **more):
-    return set(evaluator.members(parsed(*filters, **more), among, now))
+    return set(evaluator.evaluate_members(parsed(*filters, **more), among, now))

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.conf import settings
 
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
 from people.models import StaticList
 from people.persons import upsert
@@ -30,26 +30,28 @@ LISTS = sorted((DOCS / "examples" / "lists").glob("*.smartlist"))
 
 @pytest.fixture
 def things():
-    approved_type(fields=(*CHECK_FIELDS, FieldSpec("recorded_by", "Recorded By")))
-    approved_type("Attend Webinar", "attendWebinar", (FieldSpec("webinar", "Webinar", is_primary=True),))
+    approved_type(fields=(*CHECK_FIELDS, ActivityFieldSpec("recorded_by", "Recorded By")))
+    approved_type("Attend Webinar", "attendWebinar", (ActivityFieldSpec("webinar", "Webinar", is_primary=True),))
     StaticList.objects.create(name="VIP")
     SmartList.objects.create(name="Big depositors", rules={"version": 1, "match": "all", "filters": []})
 
 
 @pytest.mark.parametrize("text", EXAMPLES)
 def test_an_example_of_the_page(things, text):
-    document = language.read(text, Catalogue())
+    document = language.parse_document(text, Catalogue())
     assert (
-        language.read(language.render(document.rules, Catalogue(), document.name, document.description), Catalogue())
+        language.parse_document(
+            language.render_rules_text(document.rules, Catalogue(), document.name, document.description), Catalogue()
+        )
         == document
     )
-    assert evaluator.evaluate(document.rules).count == 0  # nobody is here, but every statement ran
+    assert evaluator.evaluate_rules(document.rules).count == 0  # nobody is here, but every statement ran
 
 
 @pytest.mark.parametrize(("text", "quoted"), REFUSED)
 def test_a_refusal_of_the_page(things, text, quoted):
     with pytest.raises(RejectedError) as caught:
-        language.parse(text, Catalogue())
+        language.parse_rules_text(text, Catalogue())
     assert str(caught.value) == " ".join(line.removeprefix("> ") for line in quoted.splitlines())
 
 
@@ -96,9 +98,9 @@ BY_HAND = (regulars, big_spenders_in_a_row, lapsed, twice_a_stack, quiet_for_hal
 
 def test_lists_over_purchases_find_whom_a_script_finds():
     fields = (
-        FieldSpec("order", "Order", is_primary=True),
-        FieldSpec("cds", "CDs", "integer"),
-        FieldSpec("amount", "Amount", "currency"),
+        ActivityFieldSpec("order", "Order", is_primary=True),
+        ActivityFieldSpec("cds", "CDs", "integer"),
+        ActivityFieldSpec("amount", "Amount", "currency"),
     )
     approved_type("Buy CDs", "buyCds", fields)
     # "Buyed" is what tests.making says
@@ -106,7 +108,7 @@ def test_lists_over_purchases_find_whom_a_script_finds():
     with (DOCS / "examples" / "purchases-sample.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     customers = sorted({row["customer_id"] for row in rows})
-    outcomes = upsert.upsert([{"email": f"customer{one}@example.com"} for one in customers], MARKETO)
+    outcomes = upsert.upsert_people([{"email": f"customer{one}@example.com"} for one in customers], MARKETO)
     ids = {one: outcome.person_id for one, outcome in zip(customers, outcomes, strict=True)}
     recorded(
         *(
@@ -123,8 +125,8 @@ def test_lists_over_purchases_find_whom_a_script_finds():
         )
     assert {by_hand.__name__.replace("_", "-") for by_hand in BY_HAND} == set(texts)
     for by_hand in BY_HAND:
-        document = language.read(texts[by_hand.__name__.replace("_", "-")], Catalogue())
+        document = language.parse_document(texts[by_hand.__name__.replace("_", "-")], Catalogue())
         expected = {person for person, purchases in bought.items() if by_hand(purchases)}
-        assert set(evaluator.members(document.rules)) == expected, document.name
+        assert set(evaluator.evaluate_members(document.rules)) == expected, document.name
         assert 0 < len(expected) < len(bought) or document.name == "Twice a stack", document.name
-        assert rules.load(rules.dump(document.rules)) == document.rules
+        assert rules.load_rules(rules.dump_rules(document.rules)) == document.rules

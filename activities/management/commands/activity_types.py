@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.models import ActivityType
 from activities.types import files as type_files
-from people.core.errors import RejectedError, located
+from people.core.errors import RejectedError, located_message
 from people.datatypes import exact_json
 
 
@@ -28,12 +28,12 @@ class Command(BaseCommand):
 
     def _import(self, options: dict[str, Any]) -> None:
         try:
-            content = exact_json.loads(_read(options["file"]))
+            content = exact_json.load_exact_json(_read(options["file"]))
             results = type_files.import_types(content, None, approve=options["approve"], dry_run=options["dry_run"])
         except exact_json.InvalidJSONError as error:
             raise CommandError(f"{options['file']} is not JSON: {error}") from None
         except RejectedError as refusal:
-            raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
+            raise CommandError("\n".join(located_message(problem) for problem in refusal.problems)) from None
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
         lines = [
             f"{result.api_name} {result.what}{' and approved' if result.is_approved else ''}" for result in results
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             if missing:
                 raise CommandError(f"There is no activity type {', '.join(sorted(missing))}.")
             types = types.filter(api_name__in=options["only"])
-        text = json.dumps(type_files.document(types), indent=2, ensure_ascii=False)
+        text = json.dumps(type_files.types_as_document(types), indent=2, ensure_ascii=False)
         if options["file"] == "-":
             self.stdout.write(text)
             return

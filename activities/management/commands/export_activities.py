@@ -4,7 +4,7 @@ from django.core.management.base import CommandParser
 
 from activities.log import export_kind as activities_exporting
 from people.files.exports.command import ExportCommand
-from people.files.exports.kinds import Statement
+from people.files.exports.kinds import ExportStatement
 
 
 class Command(ExportCommand):
@@ -22,5 +22,5 @@ class Command(ExportCommand):
         parser.add_argument("--since", metavar="MOMENT", help="occurred then or later")
         parser.add_argument("--until", metavar="MOMENT", help="occurred before then")
 
-    def statement(self, options: dict[str, Any]) -> Statement:
-        return activities_exporting.statement({name: options[name] for name in ("types", "since", "until")})
+    def statement(self, options: dict[str, Any]) -> ExportStatement:
+        return activities_exporting.activities_statement({name: options[name] for name in ("types", "since", "until")})

@@ -8,8 +8,8 @@ from activities.recording.file_rows import FIELD
 from activities.recording.import_target import MARKETO, ActivitiesTarget
 from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
-from people.files.imports.plan import ExternalId, Plan
-from people.files.tabular import Shape
+from people.files.imports.plan import ExternalId, ImportPlan
+from people.files.tabular import FileShape
 
 
 class Command(ImportCommand):
@@ -43,7 +43,7 @@ class Command(ImportCommand):
         keys.add_argument("--external-id", metavar="COLUMN")
         keys.add_argument("--no-external-id", action="store_true", help="importing the file again records it again")
 
-    def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
+    def plan(self, shape: FileShape, options: dict[str, Any]) -> ImportPlan:
         more = {
             "lookup_field": options["person_field"],
             "create_people": options["create_people"],
@@ -66,7 +66,7 @@ class Command(ImportCommand):
             "external_id": options["external_id"],
             **self._fields(shape, options),
         }
-        return Plan(
+        return ImportPlan(
             columns={name: column for name, column in columns.items() if column},
             subject=options["type"] or "",
             person=options["person"],
@@ -74,7 +74,7 @@ class Command(ImportCommand):
             **more,
         )
 
-    def _marketo(self, options: dict[str, Any], more: dict[str, Any]) -> Plan:
+    def _marketo(self, options: dict[str, Any], more: dict[str, Any]) -> ImportPlan:
         if not options["person_field"]:
             raise CommandError(
                 "--person-field is needed: the person field that holds Marketo's lead ids."
@@ -87,7 +87,7 @@ class Command(ImportCommand):
             more["person"] = options["person"]
         return activities_importing.marketo_plan(**more)
 
-    def _fields(self, shape: Shape, options: dict[str, Any]) -> dict[str, str]:
+    def _fields(self, shape: FileShape, options: dict[str, Any]) -> dict[str, str]:
         if not options["type"]:
             return {}
         activity_type = ActivityType.objects.recordable().filter(api_name=options["type"]).first()
@@ -107,7 +107,7 @@ class Command(ImportCommand):
             return {FIELD + name: column for name, column in columns_by_field.items()}
         items = [item for item in ActivitiesTarget().mappable(options["type"]) if item.name.startswith(FIELD)]
         used_columns = {options["occurred_at"], options["primary"], options["external_id"]}
-        guessed = guessing.columns_for(items, shape)
+        guessed = guessing.guess_columns(items, shape)
         return {name: column for name, column in guessed.items() if column not in used_columns}
 
 

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         if options["run"]:
             self.stdout.write(f"{retention.run_retention():,} activities removed.")
             return
-        rules = list(retention.due())
+        rules = list(retention.due_removals())
         for rule in rules:
             sentence = f"{rule.retention.activity_type.api_name} is kept for {rule.retention.months} months"
             self.stdout.write(f"{sentence}: {rule.count:,} activities from before {rule.before:%Y-%m-%d} would go.")

@@ -16,11 +16,11 @@ class Command(BaseCommand):
         if options["check"]:
             self._check()
             return
-        read = rollup.rebuild() if options["rebuild"] else rollup.catch_up()
+        read = rollup.rebuild_rollup() if options["rebuild"] else rollup.catch_up_rollup()
         self.stdout.write(f"{read} ids of the log read; the counts are up to date.")
 
     def _check(self) -> None:
-        wrong = rollup.differences()
+        wrong = rollup.rollup_differences()
         for difference in wrong[:20]:
             self.stderr.write(
                 f"type {difference.activity_type_id}, {difference.day}: "

@@ -28,10 +28,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{closed} days closed.")
             return
         try:
-            noted = [finding for head in options["head"] if (finding := verify.differs(head))]
+            noted = [finding for head in options["head"] if (finding := verify.compare_head(head))]
         except ValueError as error:
             raise CommandError(f"'{error}' is no head: a day and its digest are needed, as in 2026-11-20 5f…") from None
-        findings = verify.verify() + noted
+        findings = verify.verify_log() + noted
         for finding in findings:
             self.stderr.write(str(finding))
         days = verify.ActivityDay.objects.count()
@@ -39,5 +39,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(findings)} of {days} days do not add up.")
             raise SystemExit(1)
         self.stdout.write(f"{days} days verified: nothing is missing, nothing was altered.")
-        if head := verify.head():
+        if head := verify.chain_head():
             self.stderr.write(f"Head of the chain, to be noted elsewhere: {head[0]} {head[1]}")

@@ -20,7 +20,7 @@ CHUNK = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EntryFilter:
     """Conditions of a search; empty ones match everything. Days are whole days of the reader's time zone."""
 
     who: str = ""  # a user name, or its beginning
@@ -31,7 +31,7 @@ class Wanted:
     until: date | None = None
 
 
-def find(wanted: Wanted, before: int | None = None) -> QuerySet[LogEntry]:
+def find_entries(wanted: EntryFilter, before: int | None = None) -> QuerySet[LogEntry]:
     """Return the matching entries, newest first; `before` is the id of the last entry of the previous page."""
     entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
     if wanted.who:
@@ -51,22 +51,22 @@ def find(wanted: Wanted, before: int | None = None) -> QuerySet[LogEntry]:
     return entries.filter(pk__lt=before) if before else entries
 
 
-def as_csv(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
+def entries_as_csv(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
     """Yield the entries as lines of a CSV file; spreadsheets read no cell as a formula."""
     yield "\ufeff".encode()
-    writer = csv.writer(Echo())
+    writer = csv.writer(EchoFile())
     yield writer.writerow(FILE_COLUMNS)
     for row in _rows(entries):
         yield writer.writerow([row[name] if name != "details" else json.dumps(row[name]) for name in FILE_COLUMNS])
 
 
-def as_ndjson(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
+def entries_as_ndjson(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
     """Yield the entries as one JSON object a line."""
     for row in _rows(entries):
         yield json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
 
 
-class Echo:
+class EchoFile:
     """A file whose `write` returns its argument, for a writer of streamed lines."""
 
     def write(self, line: str) -> bytes:
@@ -75,13 +75,13 @@ class Echo:
 
 def _rows(entries: QuerySet[LogEntry]) -> Iterator[dict[str, Any]]:
     for entry in entries.iterator(chunk_size=CHUNK):
-        details = audit.details(entry)
+        details = audit.entry_details(entry)
         yield {
             "time": entry.action_time.astimezone(UTC).isoformat(),
             "user": entry.user.get_username(),
             "user_id": entry.user_id,
             "what": details.pop("action", ""),
-            "says": audit.sentence(entry),
+            "says": audit.entry_sentence(entry),
             "object_type": entry.content_type.model if entry.content_type else "",
             "object_id": entry.object_id or "",
             "object": entry.object_repr,

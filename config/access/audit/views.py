@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.audit import search as audit_search
-from config.access.audit.search import Wanted
-from config.access.sign_in.sessions import signed_in
+from config.access.audit.search import EntryFilter
+from config.access.sign_in.sessions import signed_in_user
 from people.admin.days import DayField
 from people.core import audit
 from people.datatypes.keys import MAX_ID
@@ -23,11 +23,11 @@ from people.datatypes.keys import MAX_ID
 RIGHT = "admin.view_logentry"
 SHOWN = 50
 FORMATS = {
-    "csv": (audit_search.as_csv, "text/csv; charset=utf-8"),
-    "ndjson": (audit_search.as_ndjson, "application/x-ndjson"),
+    "csv": (audit_search.entries_as_csv, "text/csv; charset=utf-8"),
+    "ndjson": (audit_search.entries_as_ndjson, "application/x-ndjson"),
 }
 
-audit.describe({"audit_exported": (2, gettext_lazy("Exported audit entries (%(format)s)"))})
+audit.register_actions({"audit_exported": (2, gettext_lazy("Exported audit entries (%(format)s)"))})
 
 
 class SearchForm(forms.Form):
@@ -44,7 +44,7 @@ class SearchForm(forms.Form):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         by_sentence: dict[str, list[str]] = {}
-        for action, sentence in audit.actions().items():
+        for action, sentence in audit.action_labels().items():
             by_sentence.setdefault(sentence, []).append(action)
         actions = sorted((sentence, ",".join(names)) for sentence, names in by_sentence.items())
         what, kind_field = self.fields["what"], self.fields["kind"]
@@ -53,17 +53,17 @@ class SearchForm(forms.Form):
         kinds = sorted((str(model._meta.verbose_name).capitalize(), kind) for model, kind in _kinds())
         kind_field.choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> EntryFilter:
         data = self.cleaned_data
-        return Wanted(**{name: data[name] for name in Wanted.__slots__})
+        return EntryFilter(**{name: data[name] for name in EntryFilter.__slots__})
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def audit_page(request: HttpRequest) -> HttpResponse:
     """Show a page of entries, filtered by the parameters of the address."""
     form = _search_form(request)
     entries: list[LogEntry] = []
     if form.is_valid():
-        entries = list(audit_search.find(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
+        entries = list(audit_search.find_entries(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
     older = request.GET.copy()
     if len(entries) > SHOWN:
         older["before"] = str(entries[SHOWN - 1].pk)
@@ -76,7 +76,7 @@ def page(request: HttpRequest) -> HttpResponse:
             **admin.site.each_context(request),
             "title": _("Audit"),
             "form": form,
-            "found": [(entry, audit.sentence(entry)) for entry in entries[:SHOWN]],
+            "found": [(entry, audit.entry_sentence(entry)) for entry in entries[:SHOWN]],
             "query": parameters.urlencode(),
             "older": older.urlencode() if len(entries) > SHOWN else "",
             "is_narrowed": any(parameters.values()),
@@ -85,14 +85,14 @@ def page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def export(request: HttpRequest) -> Any:
+def export_audit(request: HttpRequest) -> Any:
     """Stream all matching entries as a file."""
     form, chosen = _search_form(request), request.GET.get("format", "csv")
     if not form.is_valid() or chosen not in FORMATS:
         return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
     write, content_type = FORMATS[chosen]
-    audit.note(request.user, signed_in(request), "audit_exported", format=chosen)
-    reply = StreamingHttpResponse(write(audit_search.find(form.wanted())), content_type=content_type)
+    audit.write_audit_entry(request.user, signed_in_user(request), "audit_exported", format=chosen)
+    reply = StreamingHttpResponse(write(audit_search.find_entries(form.wanted())), content_type=content_type)
     reply["Content-Disposition"] = f'attachment; filename="audit.{chosen}"'
     return reply
 

@@ -75,7 +75,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         return False  # revoked instead: entries about its actions keep its name
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return client_failures.with_failed_today(super().get_queryset(request))
+        return client_failures.with_failures_today(super().get_queryset(request))
 
     @admin.display(description=gettext_lazy("Failed today"), ordering="failed_today")
     def failed(self, client: Any) -> str:
@@ -89,7 +89,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:
-                credentials = client_editing.create(data["name"], request.user, request.user, data["rights"])
+                credentials = client_editing.create_client(data["name"], request.user, request.user, data["rights"])
             except RejectedError as refusal:
                 form.show(refusal)
             else:
@@ -102,19 +102,21 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         """Show one client with its rights, use and failed calls, and apply the form."""
         client = self._find(request, whole_number(object_id))
         may_change = self.has_change_permission(request, client) and not client.is_revoked
-        form = ClientForm(request.POST or None, request.user, client.name, client_editing.rights_of(client))
+        form = ClientForm(request.POST or None, request.user, client.name, client_editing.client_rights(client))
         if request.method == "POST" and not may_change:
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:
-                client_editing.change(client, request.user, data["name"], data["rights"])
+                client_editing.change_client(client, request.user, data["name"], data["rights"])
             except RejectedError as refusal:
                 form.show(refusal)
             else:
                 messages.success(request, _("Saved. It holds at once."))
                 return redirect("admin:access_apiclient_change", client.pk)
-        failed = [(client, row) for row in client_failures.of([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)]
+        failed = [
+            (client, row) for row in client_failures.frequent_failures([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)
+        ]
         return self._page(
             request,
             "client",
@@ -134,7 +136,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
         overlap = form.cleaned_data["overlap"] if form.is_valid() else 0
         try:
             return self._show_secret(
-                request, client_editing.rotate_secret(client, request.user, timedelta(hours=overlap))
+                request, client_editing.rotate_client_secret(client, request.user, timedelta(hours=overlap))
             )
         except RejectedError as refusal:
             messages.error(request, str(refusal))
@@ -143,7 +145,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
     def revoke_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         client = self._posted(request, pk)
         try:
-            client_editing.revoke(client, request.user)
+            client_editing.revoke_client(client, request.user)
         except NotAllowedError:
             raise PermissionDenied from None
         messages.success(request, _("Revoked: the client gets in no more."))

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.access.clients.filters import ApiClientFilters
+from config.access.clients.filters import ApiClientFilterSet
 from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import throttling
 from config.observability import logging as log_formats
@@ -42,28 +42,28 @@ def issue_token(request: HttpRequest) -> HttpResponse:
         code = "unsupported_grant_type" if form.get("grant_type") else "invalid_request"
         return _oauth_error(400, code, "grant_type must be client_credentials")
     client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
-    if seconds := throttling.seconds_to_wait(request):
+    if seconds := throttling.seconds_until_next_attempt(request):
         return _oauth_error(429, "slow_down", "too many wrong credentials", {"Retry-After": str(seconds)})
     try:
-        client = client_editing.authenticate(client_id, secret)
+        client = client_editing.authenticate_client(client_id, secret)
     except throttling.HashingBusyError:
         retry = {"Retry-After": str(throttling.RETRY_SECONDS)}
         return _oauth_error(503, "temporarily_unavailable", "try again in some seconds", retry)
     if client is None:
-        throttling.count_failure(request)
+        throttling.count_failed_attempt(request)
         return _oauth_error(401, "invalid_client", "unknown client or secret", {"WWW-Authenticate": "Basic"})
     try:
         scopes = form["scope"].split() if form.get("scope", "").strip() else None
-        issued = tokens.issue(client, scopes)
+        issued = tokens.issue_token(client, scopes)
     except tokens.RejectedError as refusal:
         return _oauth_error(400, "invalid_scope", str(refusal))
-    client_editing.note_use(client)
-    log_formats.name(user=client.api_user_id, client=client.pk)
-    scope = issued.token.scopes or () if scopes is not None else client_editing.rights_of(client)
+    client_editing.note_client_use(client)
+    log_formats.add_log_ids(user=client.api_user_id, client=client.pk)
+    scope = issued.token.scopes or () if scopes is not None else client_editing.client_rights(client)
     body = {
         "access_token": issued.text,
         "token_type": "Bearer",
-        "expires_in": tokens.seconds_left(issued.token),
+        "expires_in": tokens.token_seconds_left(issued.token),
         "scope": " ".join(scope),
     }
     return JsonResponse(body, headers={"Cache-Control": "no-store"})
@@ -125,7 +125,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         "api_user__user_permissions__content_type"
     )
     serializer_class = ApiClientSerializer
-    filterset_class = ApiClientFilters
+    filterset_class = ApiClientFilterSet
     orderings = ("id", "-id")
     rights = {
         "list": "access.view_apiclient",
@@ -145,7 +145,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         """Create a client; its secret is in this reply and never again."""
         body = self.validated_body(NewApiClientSerializer)
         owner = request.user.owner or request.user
-        credentials = client_editing.create(body["name"], owner, request.user, body.get("rights"))
+        credentials = client_editing.create_client(body["name"], owner, request.user, body.get("rights"))
         return self._with_secret(credentials, 201)
 
     @extend_schema(request=NewApiClientSerializer, responses=ApiClientSerializer)
@@ -154,7 +154,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         client = self.get_object()
         body = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
-        client_editing.change(client, request.user, **body)
+        client_editing.change_client(client, request.user, **body)
         return self.response_for(self.get_object())
 
     @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
@@ -163,13 +163,13 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
         client = self.get_object()
         overlap = timedelta(hours=self.validated_body(RotationSerializer)["overlap_hours"])
-        return self._with_secret(client_editing.rotate_secret(client, request.user, overlap), 200)
+        return self._with_secret(client_editing.rotate_client_secret(client, request.user, overlap), 200)
 
     @extend_schema(request=None, responses=ApiClientSerializer)
     @action(["POST"], detail=True)
     def revoke(self, request: Any, pk: int) -> Response:
         """Let a client in no more; its tokens end at once."""
-        client_editing.revoke(self.get_object(), request.user)
+        client_editing.revoke_client(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
     def _with_secret(self, credentials: client_editing.Credentials, status: int) -> Response:
@@ -215,7 +215,7 @@ class MeSerializer(StrictSerializer):
 
     @extend_schema_field({"type": "array", "items": {"type": "string"}})
     def get_rights(self, user: Any) -> list[str]:
-        return [right for right in client_editing.known_rights() if user.has_perm(right)]
+        return [right for right in client_editing.grantable_rights() if user.has_perm(right)]
 
 
 class MeViewSet(ResourceViewSet):
@@ -245,8 +245,8 @@ class MeViewSet(ResourceViewSet):
         if request.method == "GET":
             return Response(TokenSerializer(self._tokens(), many=True).data)
         body = self.validated_body(NewTokenSerializer)
-        tokens.require_confirmed(request._request)
-        issued = tokens.create_personal(request.user, body["name"], body["days"], body.get("scopes"))
+        tokens.require_confirmed_session(request._request)
+        issued = tokens.create_personal_token(request.user, body["name"], body["days"], body.get("scopes"))
         issued.token.refresh_from_db()
         return Response({**TokenSerializer(issued.token).data, "token": issued.text}, 201)
 
@@ -257,7 +257,7 @@ class MeViewSet(ResourceViewSet):
         api_token = self._tokens().filter(pk=token_id).first()
         if api_token is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-        tokens.revoke_personal(api_token, request.user)
+        tokens.revoke_personal_token(api_token, request.user)
         return Response(status=204)
 
     def _tokens(self) -> Any:

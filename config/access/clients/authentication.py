@@ -38,7 +38,7 @@ _OF_TOKENS = f"""from api_token k
     where k.digest = %s"""
 
 
-def client_with(token_digest: bytes) -> ApiClient | None:
+def client_by_digest(token_digest: bytes) -> ApiClient | None:
     """Return the client whose Marketo API token has this digest, expired or not; None if a user of it is inactive."""
     instances = _instances(
         _OF_CLIENTS, token_digest, (("c", ApiClient), ("u", get_user_model()), ("o", get_user_model()))
@@ -51,7 +51,7 @@ def client_with(token_digest: bytes) -> ApiClient | None:
     return client
 
 
-def token_with(digest: bytes) -> ApiToken | None:
+def token_by_digest(digest: bytes) -> ApiToken | None:
     """Return the native token with this digest, expired or not; None if its user is inactive."""
     user_model = get_user_model()
     instances = _instances(
@@ -68,7 +68,7 @@ def token_with(digest: bytes) -> ApiToken | None:
 def _instances(source: str, digest: bytes, parts: Sequence[tuple[str, type[models.Model]]]) -> list[Any] | None:
     """Return an instance of each model (None where its row is missing), then the rights."""
     columns = ", ".join([f"{alias}.{name}" for alias, model in parts for name in _columns(model)])
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(f"select {columns}, e.rights {source}", [digest])
         row = cursor.fetchone()
     if row is None:

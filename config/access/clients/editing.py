@@ -26,8 +26,8 @@ from config.access.clients import authentication as client_authentication
 from config.access.models import ApiClient
 from people.core import audit
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, refuse_if, show
-from people.core.permissions import require
+from people.core.errors import Problem, RejectedError, quoted_value, refuse_if
+from people.core.permissions import require_permission
 
 DEFAULT_RIGHTS = (
     "people.view_person",
@@ -59,7 +59,7 @@ OWN_APPS = ("people", "activities", "smartlists", "access")
 MAX_OVERLAP = timedelta(days=7)
 LAST_USED_EVERY = timedelta(minutes=1)
 
-audit.describe(
+audit.register_actions(
     {
         "secret_rotated": (2, gettext_lazy("Gave it a new secret")),
         "revoked": (2, gettext_lazy("Revoked")),
@@ -78,19 +78,19 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class MarketoToken:
     text: str
     expires_in: int  # whole seconds, at least 1
     scope: str
 
 
 @transaction.atomic
-def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) -> Credentials:
+def create_client(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) -> Credentials:
     """Create a client that acts within `owner`'s rights; without `rights` it gets the default ones that `by` has.
 
     Raises `RejectedError` for a missing or taken name, and `NotAllowedError` for a right that `by` does not have.
     """
-    require(by, "access.add_apiclient")
+    require_permission(by, "access.add_apiclient")
     names = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
     granted = _permissions(names)
     _require_reach(by, owner, names)
@@ -109,44 +109,44 @@ def create(name: str, owner: Any, by: Any, rights: Iterable[str] | None = None) 
         client_type=ApiClient.CLIENT_CONFIDENTIAL,
         authorization_grant_type=ApiClient.GRANT_CLIENT_CREDENTIALS,
     )
-    audit.note(by, client, "created")
+    audit.write_audit_entry(by, client, "created")
     return Credentials(client, client_id, secret)
 
 
 @transaction.atomic
-def revoke(client: ApiClient, by: Any) -> None:
+def revoke_client(client: ApiClient, by: Any) -> None:
     """Revoke the client and its present tokens."""
-    require(by, "access.change_apiclient")
+    require_permission(by, "access.change_apiclient")
     ApiClient.objects.filter(pk=client.pk).update(
         is_revoked=True, token_digest=None, token_expires_at=None, previous_secret="", previous_secret_ends_at=None
     )
     client.tokens.all().delete()
-    audit.note(by, client, "revoked")
+    audit.write_audit_entry(by, client, "revoked")
 
 
 @transaction.atomic
-def hand_over(client: ApiClient, owner: Any, by: Any) -> None:
+def hand_over_client(client: ApiClient, owner: Any, by: Any) -> None:
     """Make `owner` the owner of the client and the limit of its rights. Its secret and tokens stay.
 
     Raises `NotAllowedError` if the client could then do more than `by`.
     """
-    require(by, "access.change_apiclient")
+    require_permission(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
-    _require_reach(by, owner, rights_of(client))
+    _require_reach(by, owner, client_rights(client))
     ApiClient.objects.filter(pk=client.pk).update(user=owner)
     get_user_model().objects.filter(pk=client.api_user_id).update(owner=owner)
-    audit.note(by, client, "handed_over", owner=owner.get_username())
+    audit.write_audit_entry(by, client, "handed_over", owner=owner.get_username())
 
 
 @transaction.atomic
-def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0)) -> Credentials:
+def rotate_client_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0)) -> Credentials:
     """Give the client a new secret. The old one works until `overlap` has passed, a valid token until it expires.
 
     Raises `RejectedError` (`revoked_client`, `out_of_range` beyond a week).
     """
-    require(by, "access.change_apiclient")
+    require_permission(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
-    _require_reach(by, client.user, rights_of(client))
+    _require_reach(by, client.user, client_rights(client))
     if client.is_revoked:
         raise RejectedError(Problem(Code.REVOKED_CLIENT, _("The client is revoked.")))
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
@@ -158,11 +158,11 @@ def rotate_secret(client: ApiClient, by: Any, overlap: timedelta = timedelta(0))
     client.previous_secret_ends_at = timezone.now() + overlap if overlap else None
     client.client_secret = secret
     client.save()
-    audit.note(by, client, "secret_rotated")
+    audit.write_audit_entry(by, client, "secret_rotated")
     return Credentials(client, client.client_id, secret)
 
 
-def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
+def authenticate_client(client_id: str, client_secret: str) -> ApiClient | None:
     """Return the client with these credentials; None if it is revoked or one of its users is inactive."""
     client = None if "\0" in client_id else _usable_clients().filter(client_id=client_id).first()
     if client is None:
@@ -174,7 +174,7 @@ def authenticate(client_id: str, client_secret: str) -> ApiClient | None:
 
 
 @transaction.atomic
-def token_of(client: ApiClient) -> Token:
+def client_token(client: ApiClient) -> MarketoToken:
     """Return the client's valid token with its remaining lifetime, or a new one."""
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     now = timezone.now()
@@ -184,26 +184,28 @@ def token_of(client: ApiClient) -> Token:
         client.token_digest = _digest(_derive_token(client))
         client.save(update_fields=["token_number", "token_expires_at", "token_digest"])
     remaining = int((client.token_expires_at - now).total_seconds())
-    return Token(_derive_token(client), max(1, remaining), scope(client.client_id))
+    return MarketoToken(_derive_token(client), max(1, remaining), client_scope(client.client_id))
 
 
-def scope(client_id: str) -> str:
+def client_scope(client_id: str) -> str:
     """The address that stands for the client's API-only user where an e-mail address is expected."""
     return f"{client_id}@api.invalid"
 
 
-def client_of(token: str) -> tuple[ApiClient | None, bool]:
+def client_by_token(token: str) -> tuple[ApiClient | None, bool]:
     """Return the client with this `token`, and whether the token has expired."""
-    client = client_authentication.client_with(_digest(token))
+    client = client_authentication.client_by_digest(_digest(token))
     if client is None or client.token_expires_at is None:
         return None, False
     return client, client.token_expires_at <= timezone.now()
 
 
 @transaction.atomic
-def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None) -> ApiClient:
+def change_client(
+    client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None
+) -> ApiClient:
     """Rename a client or give it other rights, effective at once. Raises `RejectedError` (`unknown_right`, names)."""
-    require(by, "access.change_apiclient")
+    require_permission(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     if name is not None and name.strip() != client.name:
         client.name = client.api_user.first_name = _free_name(name)
@@ -214,18 +216,18 @@ def change(client: ApiClient, by: Any, name: str | None = None, rights: Iterable
         granted = _permissions(rights)
         _require_reach(by, client.user, rights)
         client.api_user.user_permissions.set(granted)
-    audit.note(by, client, "changed", what=", ".join(_changed_names(name, rights)))
+    audit.write_audit_entry(by, client, "changed", what=", ".join(_changed_names(name, rights)))
     return client
 
 
-def note_use(client: ApiClient) -> None:
+def note_client_use(client: ApiClient) -> None:
     """Record the time of the client's last use; at most one write a minute."""
     now = timezone.now()
     if client.last_used_at is None or now - client.last_used_at > LAST_USED_EVERY:
         ApiClient.objects.filter(pk=client.pk).update(last_used_at=now)
 
 
-def rights_of(client: ApiClient) -> list[str]:
+def client_rights(client: ApiClient) -> list[str]:
     """The rights given to the client, as "app.codename", ascending, before they are limited to its owner's."""
     rows = client.api_user.user_permissions.values_list("content_type__app_label", "codename")
     return sorted(f"{app}.{codename}" for app, codename in rows)
@@ -252,7 +254,7 @@ def _require_reach(by: Any, owner: Any, rights: Iterable[str]) -> None:
     """Raise `NotAllowedError` if a client, new or another user's, would give `by` a right that `by` does not have."""
     for right in rights:
         if owner is not None and owner.has_perm(right):
-            require(by, right)
+            require_permission(by, right)
 
 
 def _usable_clients() -> Any:
@@ -274,14 +276,16 @@ def _permissions(rights: Iterable[str]) -> list[Permission]:
     permissions = {f"{row.content_type.app_label}.{row.codename}": row for row in rows}
     rights = list(rights)
     refuse_if(
-        Problem(Code.UNKNOWN_RIGHT, _("there is no right '%(right)s'") % {"right": show(right)}, ("rights", index))
+        Problem(
+            Code.UNKNOWN_RIGHT, _("there is no right '%(right)s'") % {"right": quoted_value(right)}, ("rights", index)
+        )
         for index, right in enumerate(rights)
         if right not in permissions
     )
     return [permissions[right] for right in rights]
 
 
-def known_rights() -> list[str]:
+def grantable_rights() -> list[str]:
     """All rights that a client or a token can be given, ascending."""
     rows = Permission.objects.filter(content_type__app_label__in=OWN_APPS)
     return sorted(f"{app}.{codename}" for app, codename in rows.values_list("content_type__app_label", "codename"))

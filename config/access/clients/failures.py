@@ -19,17 +19,17 @@ from django.utils.translation import gettext_lazy
 
 from config.access.models import ApiClient, FailedCalls
 from people.core import installation, notifications
-from people.core.counters import Buffer
-from people.core.notifications import Kind, Notice
+from people.core.counters import CounterBuffer
+from people.core.notifications import Notice, NoticeKind
 from people.core.source import Channel
 
 KEPT_DAYS = 35
 MAX_ROUTE = 150
 NOTICE = "client_fails"
 
-notifications.describe(
+notifications.register_notice_kinds(
     {
-        NOTICE: Kind(
+        NOTICE: NoticeKind(
             gettext_lazy("An API client of yours keeps failing"),
             gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
         )
@@ -50,7 +50,7 @@ def _add(rows: Sequence[tuple[Any, ...]]) -> None:
         )
 
 
-_counts: Buffer[tuple[date, int, int, str, str]] = Buffer(_add)
+_counts: CounterBuffer[tuple[date, int, int, str, str]] = CounterBuffer(_add)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +65,26 @@ class Failures:
     last_at: datetime
 
 
-def today() -> date:
-    return timezone.now().astimezone(installation.zone()).date()
+def installation_today() -> date:
+    return timezone.now().astimezone(installation.installation_zone()).date()
 
 
-def count(user_id: int, channel: Channel, request: HttpRequest, code: str) -> None:
+def count_failed_call(user_id: int, channel: Channel, request: HttpRequest, code: str) -> None:
     """Count a failed call of the API-only user; `code` is the response's. Routes contain placeholders, not ids."""
     route = getattr(request.resolver_match, "route", "") or "?"
-    key = (today(), user_id, int(channel), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
+    key = (installation_today(), user_id, int(channel), f"{request.method} /{route}"[:MAX_ROUTE], code[:32])
     _counts.add({key: 1})
 
 
-def flush() -> None:
+def flush_failed_calls() -> None:
     """Write the counts of this process."""
     _counts.flush()
 
 
-def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
+def frequent_failures(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
     """Return failed calls of these API-only users (a queryset or ids) in the last `days` days, most frequent first."""
-    flush()
-    rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=today() - timedelta(days=days))
+    flush_failed_calls()
+    rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=installation_today() - timedelta(days=days))
     grouped = rows.values_list("user_id", "channel", "route", "code").annotate(total=Sum("count"), last=Max("last_at"))
     return [
         Failures(user_id, Channel(channel), route, code, total, last)
@@ -92,32 +92,34 @@ def of(user_ids: Any, days: int, limit: int = 100) -> list[Failures]:
     ]
 
 
-def with_failed_today(api_clients: Any) -> Any:
+def with_failures_today(api_clients: Any) -> Any:
     """Annotate the clients with `failed_today`."""
-    flush()
-    rows = FailedCalls.objects.filter(day=today(), user_id=OuterRef("api_user")).order_by().values("user_id")
+    flush_failed_calls()
+    rows = (
+        FailedCalls.objects.filter(day=installation_today(), user_id=OuterRef("api_user")).order_by().values("user_id")
+    )
     summed = rows.annotate(total=Sum("count")).values("total")
     return api_clients.annotate(failed_today=Coalesce(Subquery(summed), 0))
 
 
-def tell() -> int:
+def notify_owners_of_failures() -> int:
     """Notify the owners of clients that failed too often today, once a day and client; return the number notified."""
     most = settings.CLIENT_FAILURES_NOTICE
     if not most:
         return 0
-    flush()
-    day = today()
+    flush_failed_calls()
+    day = installation_today()
     failing = (
         FailedCalls.objects.filter(day=day).values_list("user_id").annotate(total=Sum("count")).filter(total__gte=most)
     )
     totals = dict(failing)
-    since = datetime(day.year, day.month, day.day, tzinfo=installation.zone())
+    since = datetime(day.year, day.month, day.day, tzinfo=installation.installation_zone())
     notified = set(Notice.objects.filter(kind=NOTICE, created_at__gte=since).values_list("page_id", flat=True))
     clients = ApiClient.objects.filter(api_user__in=totals, is_revoked=False).exclude(pk__in=notified)
     sent = 0
     for client in clients.order_by("pk"):
-        (worst,) = of([client.api_user_id], 1, limit=1)
-        sent += notifications.tell(
+        (worst,) = frequent_failures([client.api_user_id], 1, limit=1)
+        sent += notifications.notify_users(
             [client.user_id],
             NOTICE,
             "admin:access_apiclient_change",
@@ -130,6 +132,6 @@ def tell() -> int:
     return sent
 
 
-def forget_old() -> int:
+def delete_old_failures() -> int:
     """Delete the counts older than any page shows; return the number of rows."""
-    return FailedCalls.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()[0]
+    return FailedCalls.objects.filter(day__lt=installation_today() - timedelta(days=KEPT_DAYS)).delete()[0]

@@ -1,22 +1,22 @@
 """Filters of the native API's list of API clients."""
 
 from config.access.models import ApiClient
-from people.rest.filters import NUMBER_KEY, Column, Filters
+from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 
 
-class ApiClientFilters(Filters):
+class ApiClientFilterSet(StrictFilterSet):
     class Meta:
         model = ApiClient
         fields = ()
 
     typed = {
-        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
-        "name": Column("string", is_nullable=False),
-        "client_id": Column("string", is_nullable=False, operators=("", "in")),
-        "owner": Column("string", "user__username", is_nullable=False, operators=("", "in")),
-        "is_revoked": Column("boolean", is_nullable=False),
-        "created_at": Column("datetime", "created", is_nullable=False),
-        "last_used_at": Column("datetime"),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "client_id": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "owner": FilterColumn("string", "user__username", is_nullable=False, operators=("", "in")),
+        "is_revoked": FilterColumn("boolean", is_nullable=False),
+        "created_at": FilterColumn("datetime", "created", is_nullable=False),
+        "last_used_at": FilterColumn("datetime"),
     }
     unfiltered = {
         "user": "filtered by its name: owner",

@@ -9,10 +9,10 @@ from people.core import personal_data
 from people.core.personal_data import Erasing, IdArray
 
 
-def register() -> None:
+def register_personal_data() -> None:
     """Register the table; called when the app starts."""
     # a reply shows a past state and holds copies of other tables' data; erasing a person includes the merged losers
-    personal_data.register(
+    personal_data.register_personal_tables(
         IdArray("idempotent_reply", "person_ids", _("replies kept for repeated requests"), erase=_erase)
     )
 

@@ -51,7 +51,7 @@ class TokenForm(forms.Form):
         return set(self["rights"].value() or ())
 
 
-def page(request: HttpRequest) -> HttpResponse:
+def tokens_page(request: HttpRequest) -> HttpResponse:
     """Show the tokens with which scripts act as the user; a new one is shown in this response only."""
     user: Any = request.user
     mine = ApiToken.objects.filter(user=user, client=None).order_by("-pk")
@@ -60,17 +60,17 @@ def page(request: HttpRequest) -> HttpResponse:
         token = get_object_or_404(
             mine, pk=int(token_id) if token_id.isascii() and token_id.isdigit() and len(token_id) < 19 else 0
         )
-        tokens.revoke_personal(token, user)
+        tokens.revoke_personal_token(token, user)
         messages.success(request, _("Ended: the token “%(name)s” gets in no more.") % {"name": token.name})
         return redirect("tokens")
-    is_confirmed = sessions.is_confirmed(request)
+    is_confirmed = sessions.is_session_confirmed(request)
     if request.method == "POST" and not is_confirmed:
         return redirect(_confirmation_url(user))
     form, issued = TokenForm(request.POST or None, user), None
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            issued = tokens.create_personal(user, data["name"], data["days"], data["rights"] or None)
+            issued = tokens.create_personal_token(user, data["name"], data["days"], data["rights"] or None)
         except RejectedError as refusal:
             for problem in refusal.problems:
                 place = str(problem.path[0]) if problem.path else ""

@@ -19,12 +19,12 @@ from config.access.models import ApiClient, ApiToken
 from config.access.sign_in import sessions
 from people.core import audit
 from people.core.codes import Code
-from people.core.errors import NotAllowedError, Problem, RejectedError, refuse_if, show
+from people.core.errors import NotAllowedError, Problem, RejectedError, quoted_value, refuse_if
 
 MAX_PERSONAL_DAYS = 366
 MAX_PERSONAL_TOKENS = 50
 
-audit.describe(
+audit.register_actions(
     {
         "token_created": (2, gettext_lazy("Created the personal token “%(name)s”")),
         "token_revoked": (2, gettext_lazy("Revoked the personal token “%(name)s”")),
@@ -33,7 +33,7 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedToken:
     """A token with its text, which is shown only once."""
 
     token: ApiToken
@@ -41,7 +41,7 @@ class Issued:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class TokenHolder:
     """The user that a token acts as, limited to the token's scopes, and its client if it has one."""
 
     user: Any
@@ -55,14 +55,14 @@ class Holder:
 
 
 @transaction.atomic
-def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
+def issue_token(client: ApiClient, scopes: Iterable[str] | None = None) -> IssuedToken:
     """Create a token of the client, valid for ACCESS_TOKEN_SECONDS; with `scopes` it is limited to these.
 
     Raises `RejectedError` (`unknown_right`) for a scope that the client does not have.
     """
     names = None if scopes is None else sorted(set(scopes))
     if names is not None:
-        _refuse_unknown(names, client_editing.rights_of(client))
+        _refuse_unknown(names, client_editing.client_rights(client))
     ApiToken.objects.filter(client=client, expires_at__lt=timezone.now()).delete()
     return _store(
         "cat_", timedelta(seconds=settings.ACCESS_TOKEN_SECONDS), user=client.api_user, client=client, scopes=names
@@ -70,7 +70,7 @@ def issue(client: ApiClient, scopes: Iterable[str] | None = None) -> Issued:
 
 
 @transaction.atomic
-def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | None = None) -> Issued:
+def create_personal_token(user: Any, name: str, days: int, scopes: Iterable[str] | None = None) -> IssuedToken:
     """Create a token with which a script acts as `user`. Raises `RejectedError`; a token cannot create tokens."""
     _require_signed_in_user(user)
     if not name.strip() or len(name) > 150 or not name.isprintable():
@@ -83,37 +83,37 @@ def create_personal(user: Any, name: str, days: int, scopes: Iterable[str] | Non
         raise RejectedError(Problem(Code.TOO_MANY_TOKENS, _("At most 50 tokens a user: revoke one first.")))
     names = None if scopes is None else sorted(set(scopes))
     if names is not None:
-        _refuse_unknown(names, client_editing.known_rights())
+        _refuse_unknown(names, client_editing.grantable_rights())
     issued = _store("cap_", timedelta(days=days), user=user, name=name.strip(), scopes=names)
-    audit.note(user, user, "token_created", name=issued.token.name)
+    audit.write_audit_entry(user, user, "token_created", name=issued.token.name)
     return issued
 
 
-def require_confirmed(request: Any) -> None:
+def require_confirmed_session(request: Any) -> None:
     """Raise `NotAllowedError` unless the user's identity was confirmed recently.
 
     A session may be stolen, and must not be enough to create a token.
     """
     _require_signed_in_user(request.user)
-    if not sessions.is_confirmed(request):
+    if not sessions.is_session_confirmed(request):
         message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
         raise NotAllowedError(Problem(Code.CONFIRMATION_NEEDED, message, (), "session"))
 
 
 @transaction.atomic
-def revoke_personal(token: ApiToken, by: Any) -> None:
+def revoke_personal_token(token: ApiToken, by: Any) -> None:
     """Revoke a personal token at once: `by`'s own, or that of a user whom `by` may change."""
     _require_signed_in_user(by)
     token.delete()
-    audit.note(by, token.user, "token_revoked", name=token.name)
+    audit.write_audit_entry(by, token.user, "token_revoked", name=token.name)
 
 
-def holder_of(text: str) -> Holder | None:
+def token_holder(text: str) -> TokenHolder | None:
     """Return the holder of a token of either API; None if it is unknown, expired or of no active user."""
-    token = client_authentication.token_with(_digest(text))
+    token = client_authentication.token_by_digest(_digest(text))
     if token is None:
-        client, has_expired = client_editing.client_of(text)
-        return None if client is None or has_expired else Holder(client.api_user, client, None)
+        client, has_expired = client_editing.client_by_token(text)
+        return None if client is None or has_expired else TokenHolder(client.api_user, client, None)
     if token.expires_at <= timezone.now():
         return None
     owner = token.user.owner
@@ -121,23 +121,23 @@ def holder_of(text: str) -> Holder | None:
         return None
     token.user.has_token = True
     token.user.scopes = None if token.scopes is None else frozenset(token.scopes)
-    return Holder(token.user, token.client, token)
+    return TokenHolder(token.user, token.client, token)
 
 
-def note_use(holder: Holder) -> None:
+def note_token_use(holder: TokenHolder) -> None:
     """Record the time of the last use of token and client; at most one write a minute each."""
     now = timezone.now()
     if holder.client is not None:
-        client_editing.note_use(holder.client)
+        client_editing.note_client_use(holder.client)
     token = holder.token
     if token is not None and (token.last_used_at is None or now - token.last_used_at > client_editing.LAST_USED_EVERY):
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=now)
 
 
-def _store(prefix: str, life: timedelta, **values: Any) -> Issued:
+def _store(prefix: str, life: timedelta, **values: Any) -> IssuedToken:
     text = prefix + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(digest=_digest(text), expires_at=timezone.now() + life, **values)
-    return Issued(token, text)
+    return IssuedToken(token, text)
 
 
 def _require_signed_in_user(user: Any) -> None:
@@ -150,7 +150,9 @@ def _refuse_unknown(scopes: list[str], allowed: Iterable[str]) -> None:
     allowed = set(allowed)
     refuse_if(
         Problem(
-            Code.UNKNOWN_RIGHT, _("there is no right '%(right)s' to give") % {"right": show(right)}, ("scopes", index)
+            Code.UNKNOWN_RIGHT,
+            _("there is no right '%(right)s' to give") % {"right": quoted_value(right)},
+            ("scopes", index),
         )
         for index, right in enumerate(scopes)
         if right not in allowed
@@ -161,7 +163,7 @@ def _digest(token: str) -> bytes:
     return sha256(token.encode("utf-8", "replace")).digest()
 
 
-def seconds_left(token: ApiToken) -> int:
+def token_seconds_left(token: ApiToken) -> int:
     return max(1, round((token.expires_at - timezone.now()).total_seconds()))
 
 

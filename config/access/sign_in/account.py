@@ -26,7 +26,7 @@ from config.access.sign_in import views as sign_in_views
 
 
 @login_required
-def account(request: HttpRequest) -> HttpResponse:
+def account_page(request: HttpRequest) -> HttpResponse:
     """Show the user's own settings and sessions; POST ends sessions."""
     user: Any = request.user
     if request.method == "POST":
@@ -40,17 +40,17 @@ def account(request: HttpRequest) -> HttpResponse:
         {
             "title": _("Your account"),
             "roles": user.groups.order_by("name"),
-            "has_factor": mfa.has(user),
-            "is_required": mfa.is_required(user),
+            "has_factor": mfa.has_second_step(user),
+            "is_required": mfa.is_second_step_required(user),
             "totp": by_type.get(Authenticator.Type.TOTP),
             "passkeys": [factor for factor in own if factor.type == Authenticator.Type.WEBAUTHN],
             "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
-            "signed_in": sessions.of(user, request.session.session_key),
+            "signed_in": sessions.sessions_of(user, request.session.session_key),
         },
     )
 
 
-def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
+def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
     """Show another user's sessions to an administrator, who can end them and reset the second step."""
     if not request.user.has_perm("access.change_user"):
         raise PermissionDenied
@@ -58,13 +58,13 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
     if not admin.site._registry[type(user)].has_change_permission(request, user):
         raise PermissionDenied
     if request.method == "POST" and "reset" in request.POST:
-        mfa.reset(user, request.user)
+        mfa.reset_second_step(user, request.user)
         messages.success(request, _("The second step is reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)
     if "revoke" in request.POST:
         token_id = request.POST["revoke"]
         pk = int(token_id) if token_id.isascii() and token_id.isdigit() and len(token_id) < 19 else 0
-        tokens.revoke_personal(get_object_or_404(user.api_tokens.filter(client=None), pk=pk), request.user)
+        tokens.revoke_personal_token(get_object_or_404(user.api_tokens.filter(client=None), pk=pk), request.user)
         return redirect("admin:access_user_sign_in", user_id)
     if request.method == "POST":
         return _end_sessions(request, user, "admin:access_user_sign_in", user_id)
@@ -76,8 +76,8 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
             **admin.site.each_context(request),
             "title": _("Sign-in of %(name)s") % name,
             "somebody": user,
-            "signed_in": sessions.of(user),
-            "has_factor": mfa.has(user),
+            "signed_in": sessions.sessions_of(user),
+            "has_factor": mfa.has_second_step(user),
             "ends_all": True,
             "tokens": user.api_tokens.filter(client=None).order_by("-pk"),
         },
@@ -86,7 +86,7 @@ def sign_in_of(request: HttpRequest, user_id: int) -> HttpResponse:
 
 def _end_sessions(request: HttpRequest, user: Any, *back: Any) -> HttpResponse:
     name = request.POST.get("end", "")
-    ended = sessions.end(user, request.user, None if name == "all" else [name], request.session.session_key)
+    ended = sessions.end_sessions(user, request.user, None if name == "all" else [name], request.session.session_key)
     if ended:
         messages.success(request, _("Signed out."))
     return redirect(*back)
@@ -110,7 +110,7 @@ ENTRANCE: list[URLPattern] = [
     path("sso/<str:provider_id>/back/", openid_connect.callback, name="openid_connect_callback"),
 ]
 ACCOUNT: list[URLPattern] = [
-    path("", account, name="mfa_index"),
+    path("", account_page, name="mfa_index"),
     path("confirm/", reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", reauthenticate_by_code, name="mfa_reauthenticate"),
     path("confirm/passkey/", webauthn.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),

@@ -13,12 +13,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from config.client_address import address_of
+from config.client_address import request_address
 from people.core import audit
 
 UNKNOWN = "–"  # in place of an unknown address
 
-audit.describe(
+audit.register_actions(
     {
         "signed_in": (2, gettext_lazy("Signed in from %(address)s")),
         "signed_out": (2, gettext_lazy("Signed out")),
@@ -31,13 +31,13 @@ audit.describe(
 
 def note_success(request: HttpRequest, user: Any, **_signal: Any) -> None:
     """Record a complete sign-in (allauth's signal `user_logged_in`)."""
-    audit.note(user, user, "signed_in", address=_address(request))
+    audit.write_audit_entry(user, user, "signed_in", address=_address(request))
 
 
 def note_end(user: Any, **_signal: Any) -> None:
     """Record a sign-out (Django's signal `user_logged_out`)."""
     if user is not None:
-        audit.note(user, user, "signed_out")
+        audit.write_audit_entry(user, user, "signed_out")
 
 
 def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None, **_signal: Any) -> None:
@@ -46,7 +46,7 @@ def note_failure(credentials: dict[str, Any], request: HttpRequest | None = None
         return
     user = _user_called(credentials.get("username"))
     if user is not None:
-        audit.note(None, user, "sign_in_failed", address=_address(request))
+        audit.write_audit_entry(None, user, "sign_in_failed", address=_address(request))
 
 
 def note_lock(request: HttpRequest, username: str, **_signal: Any) -> None:
@@ -59,13 +59,13 @@ def note_lock(request: HttpRequest, username: str, **_signal: Any) -> None:
         action="sign_in_locked", object_id=str(user.pk), action_time__gt=since
     )
     address = _address(request)
-    if not any(audit.details(entry).get("address") == address for entry in noted):
-        audit.note(None, user, "sign_in_locked", address=address)
+    if not any(audit.entry_details(entry).get("address") == address for entry in noted):
+        audit.write_audit_entry(None, user, "sign_in_locked", address=address)
 
 
 def note_wrong_code(request: HttpRequest, user: Any, **_signal: Any) -> None:
     """Record a wrong code of the second step (allauth's signal `authentication_failed`), which has its own limit."""
-    audit.note(None, user, "second_step_failed", address=_address(request))
+    audit.write_audit_entry(None, user, "second_step_failed", address=_address(request))
 
 
 def _user_called(username: Any) -> Any:
@@ -75,4 +75,4 @@ def _user_called(username: Any) -> Any:
 
 
 def _address(request: HttpRequest) -> str:
-    return address_of(request) or UNKNOWN
+    return request_address(request) or UNKNOWN

@@ -20,7 +20,7 @@ from people.core import audit, installation
 ALL_USERS = "all"  # in REQUIRE_SECOND_FACTOR, in place of roles
 FACTORS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
-audit.describe(
+audit.register_actions(
     {
         "totp_added": (2, gettext_lazy("Set up an authenticator app")),
         "totp_removed": (2, gettext_lazy("Removed the authenticator app")),
@@ -40,7 +40,7 @@ class Adapter(DefaultMFAAdapter):
     }
 
     def get_totp_issuer(self) -> str:
-        return installation.current().company or "Custom Activities"
+        return installation.current_installation().company or "Custom Activities"
 
     def encrypt(self, text: str) -> str:
         return _fernet().encrypt(text.encode()).decode()
@@ -55,12 +55,12 @@ class Adapter(DefaultMFAAdapter):
         return _("Passkey %(number)s") % {"number": number}
 
 
-def has(user: Any) -> bool:
+def has_second_step(user: Any) -> bool:
     """Return whether `user` has set up a second step."""
     return Authenticator.objects.filter(user=user, type__in=FACTORS).exists()
 
 
-def is_required(user: Any) -> bool:
+def is_second_step_required(user: Any) -> bool:
     """Return whether REQUIRE_SECOND_FACTOR requires a second step of `user`: by role; superusers are administrators."""
     required = set(settings.REQUIRE_SECOND_FACTOR)
     if ALL_USERS in required or (user.is_superuser and ADMINISTRATOR in required):
@@ -68,36 +68,36 @@ def is_required(user: Any) -> bool:
     return bool(required) and user.groups.filter(name__in=required).exists()
 
 
-def is_missing(request: HttpRequest) -> bool:
+def is_second_step_missing(request: HttpRequest) -> bool:
     """Return whether this sign-in lacks a required second step."""
     user: Any = request.user
     methods = {record.get("method") for record in get_authentication_records(request, user)}
     if "mfa" in methods or (settings.OIDC_IS_SECOND_FACTOR and "socialaccount" in methods):
         return False
-    return is_required(user) and not has(user)
+    return is_second_step_required(user) and not has_second_step(user)
 
 
 @transaction.atomic
-def reset(user: Any, by: Any) -> int:
+def reset_second_step(user: Any, by: Any) -> int:
     """Remove every second step of `user` and end their sessions; return the number of removed ones."""
     count, _tables = Authenticator.objects.filter(user=user).delete()
-    audit.note(by, user, "factors_reset")
-    sessions.end(user, by)
+    audit.write_audit_entry(by, user, "factors_reset")
+    sessions.end_sessions(user, by)
     return count
 
 
-def note_added(user: Any, authenticator: Any, **_signal: Any) -> None:
+def note_factor_added(user: Any, authenticator: Any, **_signal: Any) -> None:
     if authenticator.type in FACTORS:
-        audit.note(user, user, f"{authenticator.type}_added")
+        audit.write_audit_entry(user, user, f"{authenticator.type}_added")
 
 
-def note_removed(user: Any, authenticator: Any, **_signal: Any) -> None:
+def note_factor_removed(user: Any, authenticator: Any, **_signal: Any) -> None:
     if authenticator.type in FACTORS:
-        audit.note(user, user, f"{authenticator.type}_removed")
+        audit.write_audit_entry(user, user, f"{authenticator.type}_removed")
 
 
-def note_renewed(user: Any, **_signal: Any) -> None:
-    audit.note(user, user, "codes_renewed")
+def note_codes_renewed(user: Any, **_signal: Any) -> None:
+    audit.write_audit_entry(user, user, "codes_renewed")
 
 
 def _fernet() -> Fernet:

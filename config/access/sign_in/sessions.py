@@ -22,21 +22,21 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
 
 from config.access.models import SIGN_IN, Session, SessionStore, User  # noqa: F401 (the store of SESSION_ENGINE)
-from config.client_address import address_of
+from config.client_address import request_address
 from people.core import audit
 
 SEEN_EVERY = 300  # seconds
 AGENT_LENGTH = 200
 
 
-def signed_in(request: HttpRequest) -> User:
+def signed_in_user(request: HttpRequest) -> User:
     """Return the user of a request. Raises `PermissionDenied` where no user is signed in."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user
 
 
-audit.describe(
+audit.register_actions(
     {
         "sessions_ended": (2, gettext_lazy("Ended sessions: %(count)s")),
         "tokens_ended": (2, gettext_lazy("Ended personal tokens: %(count)s")),
@@ -65,7 +65,7 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class SignedIn:
+class OpenSession:
     """One open session of a user, as pages show it."""
 
     name: str  # its name in forms; not the session key
@@ -76,20 +76,20 @@ class SignedIn:
     is_this: bool
 
 
-def begin(request: HttpRequest, **_signal: Any) -> None:
+def begin_session(request: HttpRequest, **_signal: Any) -> None:
     """Store time, address and browser of a new sign-in (Django's signal `user_logged_in`)."""
     agent = re.sub(r"[^\x20-\x7e]", "", request.headers.get("User-Agent", ""))[:AGENT_LENGTH]
     now = int(time.time())
-    request.session[SIGN_IN] = {"at": now, "seen": now, "address": address_of(request), "agent": agent}
+    request.session[SIGN_IN] = {"at": now, "seen": now, "address": request_address(request), "agent": agent}
 
 
-def is_over(session: Any) -> bool:
+def is_session_over(session: Any) -> bool:
     """Return whether a session has reached its maximum age; idle ones expire separately."""
     sign_in = session.get(SIGN_IN)
     return bool(sign_in) and time.time() - sign_in["at"] > settings.SESSION_MAX_SECONDS
 
 
-def is_confirmed(request: HttpRequest) -> bool:
+def is_session_confirmed(request: HttpRequest) -> bool:
     """Return whether the user's identity was confirmed recently: by sign-in, password or second step."""
     user: Any = request.user
     sign_in = request.session.get(SIGN_IN) or {}
@@ -101,25 +101,30 @@ def is_confirmed(request: HttpRequest) -> bool:
     )
 
 
-def note_seen(request: HttpRequest) -> None:
+def note_session_use(request: HttpRequest) -> None:
     """Extend a session in use; writes at most every SEEN_EVERY."""
     sign_in, now = request.session.get(SIGN_IN), int(time.time())
     if sign_in and now - sign_in["seen"] >= SEEN_EVERY:
-        request.session[SIGN_IN] = {**sign_in, "seen": now, "address": address_of(request)}
+        request.session[SIGN_IN] = {**sign_in, "seen": now, "address": request_address(request)}
 
 
-def of(user: Any, this: str | None = None) -> list[SignedIn]:
+def sessions_of(user: Any, this: str | None = None) -> list[OpenSession]:
     """Return the open sessions of `user`, the last used first; `this` is the key of the current session."""
     return [
-        SignedIn(
-            _name(row), device(row.agent), row.address or "", row.signed_in_at, row.seen_at, row.session_key == this
+        OpenSession(
+            _name(row),
+            device_name(row.agent),
+            row.address or "",
+            row.signed_in_at,
+            row.seen_at,
+            row.session_key == this,
         )
         for row in sorted(_valid_rows(user), key=lambda row: row.seen_at or row.expire_date, reverse=True)
     ]
 
 
 @transaction.atomic
-def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None = None) -> int:
+def end_sessions(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None = None) -> int:
     """End sessions of `user`: those called `names`, else all except the one with the key `keep`.
 
     Returns their number. Personal tokens end with all sessions: a stolen session may have created one.
@@ -132,15 +137,15 @@ def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None
     ]
     Session.objects.filter(session_key__in=keys).delete()
     if keys:
-        audit.note(by, user, "sessions_ended", count=len(keys))
+        audit.write_audit_entry(by, user, "sessions_ended", count=len(keys))
     if names is None:
         ended, _tables = user.api_tokens.filter(client=None).delete()
         if ended:
-            audit.note(by, user, "tokens_ended", count=ended)
+            audit.write_audit_entry(by, user, "tokens_ended", count=ended)
     return len(keys)
 
 
-def device(agent: str) -> str:
+def device_name(agent: str) -> str:
     """Browser and system of a User-Agent: "Firefox, Windows"; empty if both are unknown."""
     names = (next((name for mark, name in table if mark in agent), "") for table in (BROWSERS, SYSTEMS))
     return ", ".join(filter(None, names))

@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.users.roles import ADMINISTRATOR, ROLES
-from config.client_address import address_of
+from config.client_address import request_address
 from people.core import audit
 
 NOT_A_NAME = re.compile(r"[^\w.@+-]", re.ASCII)
 MAX_ROLES = 200  # in one claim
 
-audit.describe(
+audit.register_actions(
     {
         "signed_on": (1, gettext_lazy("Created at single sign-on")),
         "connected": (2, gettext_lazy("Connected with single sign-on")),
@@ -45,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return False
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return address_of(request) or "127.0.0.1"
+        return request_address(request) or "127.0.0.1"
 
 
 class Adapter(DefaultSocialAccountAdapter):
@@ -60,17 +60,17 @@ class Adapter(DefaultSocialAccountAdapter):
             with transaction.atomic():
                 user = _verified_user(claims) or _create_user(claims)
                 if user is None:
-                    turn_away(request, _("You have no account here. Ask an administrator for one."))
+                    redirect_to_login(request, _("You have no account here. Ask an administrator for one."))
                 sociallogin.connect(request, user)
-                audit.note(user, user, "connected")
+                audit.write_audit_entry(user, user, "connected")
         user = sociallogin.user
         if not user.is_active or user.is_api_only:
-            turn_away(request, _("Your account here is not active."))
+            redirect_to_login(request, _("Your account here is not active."))
         if settings.OIDC_ROLE_CLAIM:
-            give_roles(user, claims.get(settings.OIDC_ROLE_CLAIM))
+            assign_claimed_roles(user, claims.get(settings.OIDC_ROLE_CLAIM))
 
     def on_authentication_error(self, request: HttpRequest, *args: Any, **options: Any) -> None:
-        turn_away(request, _("Single sign-on did not work out. Please try again, or tell an administrator."))
+        redirect_to_login(request, _("Single sign-on did not work out. Please try again, or tell an administrator."))
 
 
 def display(user: Any) -> str:
@@ -78,14 +78,14 @@ def display(user: Any) -> str:
     return user.get_full_name() or user.get_username()
 
 
-def turn_away(request: HttpRequest, why: str) -> None:
+def redirect_to_login(request: HttpRequest, why: str) -> None:
     """Redirect to the login page with the reason as a message."""
     messages.error(request, why)
     raise ImmediateHttpResponse(redirect("admin:login"))
 
 
 @transaction.atomic
-def give_roles(user: Any, claim: Any) -> None:
+def assign_claimed_roles(user: Any, claim: Any) -> None:
     """Give `user` exactly the product's roles that the claim names; a team's own roles stay.
 
     OIDC_ROLES maps the provider's names of roles to the product's, and other names give no role. Without it the
@@ -101,7 +101,7 @@ def give_roles(user: Any, claim: Any) -> None:
         return
     user.groups.remove(*Group.objects.filter(name__in=present - roles))
     user.groups.add(*Group.objects.filter(name__in=roles - present))
-    audit.note(user, user, "roles_given", roles=", ".join(sorted(roles)) or "–")
+    audit.write_audit_entry(user, user, "roles_given", roles=", ".join(sorted(roles)) or "–")
 
 
 def _claims(sociallogin: Any) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def _create_user(claims: dict[str, Any]) -> Any:
         first_name=str(claims.get("given_name") or "")[:150],
         last_name=str(claims.get("family_name") or "")[:150],
     )
-    audit.note(user, user, "signed_on")
+    audit.write_audit_entry(user, user, "signed_on")
     return user
 
 

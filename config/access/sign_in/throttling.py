@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from config.api import throttling as api_throttling
-from config.client_address import address_of
+from config.client_address import request_address
 
 UNKNOWN = "0.0.0.0"
 SLOTS = max(1, (os.cpu_count() or 2) // 2)
@@ -26,9 +26,9 @@ class HashingBusyError(Exception):
     """No slot for hashing passwords became free while the request waited."""
 
 
-def network_of(request: HttpRequest) -> str:
+def network_of_request(request: HttpRequest) -> str:
     """Key of counted attempts: an IPv4 address, or the /64 of an IPv6 one (one line); unknown addresses share one."""
-    text = address_of(request)
+    text = request_address(request)
     if not text:
         return UNKNOWN
     address = ip_address(text)
@@ -37,14 +37,14 @@ def network_of(request: HttpRequest) -> str:
     return text
 
 
-def seconds_to_wait(request: HttpRequest) -> int:
+def seconds_until_next_attempt(request: HttpRequest) -> int:
     """Seconds until the caller's network may try again; 0: now. Callers check it before any secret."""
-    return api_throttling.seconds_left(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
+    return api_throttling.seconds_until_allowed(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
 
 
-def count_failure(request: HttpRequest) -> None:
+def count_failed_attempt(request: HttpRequest) -> None:
     """Count a wrong password or secret."""
-    api_throttling.count(_caller(request))
+    api_throttling.count_call(_caller(request))
 
 
 @contextlib.contextmanager
@@ -82,17 +82,17 @@ class HashingMiddleware:
         return self.get_response(request)
 
     def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return busy() if isinstance(error, HashingBusyError) else None
+        return hashing_busy_response() if isinstance(error, HashingBusyError) else None
 
 
-def busy() -> HttpResponse:
+def hashing_busy_response() -> HttpResponse:
     text = _("Too many people are signing in at this moment. Try again in a few seconds.")
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return HttpResponse(f"{text}\n", status=503, content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _caller(request: HttpRequest) -> str:
-    return f"secret:{network_of(request)}"
+    return f"secret:{network_of_request(request)}"
 
 
 def _try_lock(descriptor: int) -> bool:

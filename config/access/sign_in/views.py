@@ -38,13 +38,13 @@ class Login(LoginView):
     authentication_form = SignInForm
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST" and (seconds := throttling.seconds_to_wait(request)):
-            return too_often(request, 1, seconds, by_address=True)
+        if request.method == "POST" and (seconds := throttling.seconds_until_next_attempt(request)):
+            return too_many_attempts_response(request, 1, seconds, by_address=True)
         self.redirect_authenticated_user = admin.site.has_permission(request)
         return super().dispatch(request, *args, **kwargs)
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        throttling.count_failure(self.request)
+        throttling.count_failed_attempt(self.request)
         return super().form_invalid(form)
 
     def form_valid(self, form: Any) -> HttpResponse:
@@ -63,16 +63,18 @@ class Login(LoginView):
 
 def address(request: HttpRequest) -> str:
     """Key of counted attempts; those of unknown origin (a socket without a trusted proxy) share one."""
-    return throttling.network_of(request)
+    return throttling.network_of_request(request)
 
 
 def locked_out(request: HttpRequest, *_axes: Any) -> HttpResponse:
     """The response of django-axes after too many attempts."""
     minutes = max(1, round(settings.AXES_COOLOFF_TIME.total_seconds() / 60))
-    return too_often(request, minutes, minutes * 60)
+    return too_many_attempts_response(request, minutes, minutes * 60)
 
 
-def too_often(request: HttpRequest, minutes: int, seconds: int, by_address: bool = False) -> HttpResponse:
+def too_many_attempts_response(
+    request: HttpRequest, minutes: int, seconds: int, by_address: bool = False
+) -> HttpResponse:
     context = {**admin.site.each_context(request), "minutes": minutes, "by_address": by_address}
     response = render(request, "access/locked_out.html", context, status=429)
     response.headers["Retry-After"] = str(seconds)

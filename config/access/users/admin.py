@@ -19,9 +19,9 @@ from config.access.models import Invitation, User
 from config.access.sign_in import account, mfa, passwords
 from config.access.users import deactivation, editing, invitations, roles
 from config.access.users.forms import InvitationForm, UserForm
-from config.access.users.limits import is_within
+from config.access.users.limits import has_rights_of
 from people.core import audit, words
-from people.core.admin.base import OwnPages, PagesAdmin, number, require
+from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights
 from people.core.errors import NotAllowedError, RejectedError
 
 PER_PAGE = 100
@@ -37,7 +37,7 @@ class PasswordOfAnother(AdminPasswordChangeForm):
     def save(self, commit: bool = True) -> Any:
         if not self.cleaned_data["set_usable_password"]:
             return super().save(commit)
-        passwords.change(self.user, self.cleaned_data["password1"], self.by)
+        passwords.change_password(self.user, self.cleaned_data["password1"], self.by)
         return self.user
 
 
@@ -53,7 +53,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
 
     def own_pages(self) -> OwnPages:
         return (
-            ("<int:user_id>/sign-in/", account.sign_in_of, "sign_in"),
+            ("<int:user_id>/sign-in/", account.user_sign_in_page, "sign_in"),
             ("<int:pk>/deactivate/", self.deactivate_view, "deactivate"),
             ("<int:pk>/activate/", self.activate_view, "activate"),
             ("invitations/<int:pk>/", self.invitation_view, "invitation"),
@@ -65,7 +65,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse to change a user, or their password, who has more rights than the editor."""
-        return super().has_change_permission(request, obj) and (obj is None or is_within(request.user, obj))
+        return super().has_change_permission(request, obj) and (obj is None or has_rights_of(request.user, obj))
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)
@@ -80,7 +80,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         is_active = request.GET.get("status") != "deactivated"
         query = request.GET.get("q", "").replace("\0", "").strip()[: words.MAX_LENGTH]
         users = self.get_queryset(request).filter(is_active=is_active).prefetch_related("groups")
-        users = words.search(users, query, *self.search_fields)
+        users = words.filter_by_words(users, query, *self.search_fields)
         page = Paginator(users.order_by("first_name", "last_name", "username"), PER_PAGE).get_page(request.GET.get("p"))
         secured = set(
             Authenticator.objects.filter(user__in=[user.pk for user in page], type__in=mfa.FACTORS).values_list(
@@ -104,12 +104,12 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Create an invitation; the response shows its link, only once."""
-        require(request, invitations.INVITE)
+        require_rights(request, invitations.INVITE)
         form = InvitationForm(request.POST or None, editor=request.user, initial={"role": "Marketer"})
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
             try:
-                issued = invitations.invite(
+                issued = invitations.invite_user(
                     request.user, data["email"], form.groups, name=data["name"], language=request.LANGUAGE_CODE
                 )
             except NotAllowedError:
@@ -122,14 +122,14 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
 
     def invitation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show one invitation; POST resends it with a new link, shown only once, or revokes it."""
-        require(request, invitations.INVITE)
+        require_rights(request, invitations.INVITE)
         invitation = get_object_or_404(Invitation.objects.prefetch_related("groups"), pk=pk)
         if request.method == "POST" and "revoke" in request.POST:
             done = _("Invitation revoked. Its link no longer works.")
-            self.tried(request, lambda: invitations.revoke(invitation, request.user), done)
+            self.tried(request, lambda: invitations.revoke_invitation(invitation, request.user), done)
             return redirect("admin:access_user_changelist")
         if request.method == "POST":
-            issued = self.tried(request, lambda: invitations.renew(invitation, request.user))
+            issued = self.tried(request, lambda: invitations.renew_invitation(invitation, request.user))
             return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
         return self.page(request, "invitation", _("Invitation"), invitation=invitation, roles=_role_names(invitation))
 
@@ -144,7 +144,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         if request.method == "POST" and form.is_valid():
             values = {name: form.cleaned_data[name] for name in editing.FIELDS}
             try:
-                editing.change(user, request.user, form.groups, **values)
+                editing.change_user(user, request.user, form.groups, **values)
             except NotAllowedError:
                 raise PermissionDenied from None
             messages.success(request, _("Saved."))
@@ -157,39 +157,42 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             somebody=user,
             roles=_role_names(user),
             may_change=may_change,
-            has_second_step=mfa.has(user),
+            has_second_step=mfa.has_second_step(user),
         )
 
     def deactivate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the effects of deactivating and a choice of successors; POST deactivates."""
-        require(request, deactivation.CHANGE)
+        require_rights(request, deactivation.CHANGE)
         user = self._find(request, str(pk))
         if request.method == "POST":
-            successor = User.objects.filter(pk=number(request.POST.get("successor", ""))).first()
+            successor = User.objects.filter(pk=parse_number(request.POST.get("successor", ""))).first()
             done = _("Deactivated and signed out everywhere.")
-            if self.tried(request, lambda: deactivation.deactivate(user, successor, request.user), done) is not None:
+            if (
+                self.tried(request, lambda: deactivation.deactivate_user(user, successor, request.user), done)
+                is not None
+            ):
                 return redirect("admin:access_user_changelist")
         return self.page(
             request,
             "deactivate",
             _("Deactivate %(name)s?") % {"name": user.get_full_name() or user.get_username()},
             somebody=user,
-            owned=deactivation.owned_by(user),
-            successors=deactivation.successors(user)[:1000],
+            owned=deactivation.owned_counts(user),
+            successors=deactivation.possible_successors(user)[:1000],
         )
 
     def activate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        require(request, deactivation.CHANGE)
+        require_rights(request, deactivation.CHANGE)
         user = self._find(request, str(pk))
         if request.method == "POST":
-            self.tried(request, lambda: deactivation.activate(user, request.user), _("Active again."))
+            self.tried(request, lambda: deactivation.activate_user(user, request.user), _("Active again."))
         return redirect("admin:access_user_change", user.pk)
 
-    def _issued(self, request: HttpRequest, issued: invitations.Issued) -> HttpResponse:
+    def _issued(self, request: HttpRequest, issued: invitations.IssuedInvitation) -> HttpResponse:
         """Send the link by e-mail if that is set up, and show it here: no session and no redirect keeps its token."""
         address = f"{reverse('join')}?invitation={issued.token}"
         link = request.build_absolute_uri(address)
-        is_sent = invitations.mail(issued, link)
+        is_sent = invitations.mail_invitation(issued, link)
         return self.page(
             request,
             "invitation",
@@ -203,7 +206,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
     def _find(self, request: HttpRequest, object_id: str) -> Any:
         if not self.has_view_or_change_permission(request):
             raise PermissionDenied
-        user = self.get_queryset(request).filter(pk=number(object_id)).first()
+        user = self.get_queryset(request).filter(pk=parse_number(object_id)).first()
         if user is None:
             raise Http404
         return user
@@ -213,7 +216,7 @@ def _role_names(holder: Any) -> list[str]:
     """The names of the roles of a user or an invitation, in the order of the roles."""
     names = sorted((group.name for group in holder.groups.all()), key=_role_order)
     full = [_("Full access")] if getattr(holder, "is_superuser", False) else []
-    return [*full, *(roles.name(name) for name in names)]
+    return [*full, *(roles.role_name(name) for name in names)]
 
 
 def _role_order(name: str) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from config.access.users import rights
 from people.core import notifications
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
-from people.core.notifications import Kind
+from people.core.notifications import NoticeKind
 
 SHOWN = 5
 TOLD = 20  # users notified at once
@@ -24,9 +24,9 @@ HOME: tuple[str, None] = ("admin:index", None)
 NO_PAGES = ("login", "logout")  # of the admin
 CHANGES = "access.change_user"  # the right to give roles: its holders can help with every request
 
-notifications.describe(
+notifications.register_notice_kinds(
     {
-        "access_asked": Kind(
+        "access_asked": NoticeKind(
             gettext_lazy("Somebody asks for what you may do and they may not"),
             gettext_lazy("%(who)s asks for your help: %(what)s"),
             ("who", "what"),
@@ -35,7 +35,7 @@ notifications.describe(
 )
 
 
-def holders(right: str, besides: Any = None) -> list[Any]:
+def users_with_right(right: str, besides: Any = None) -> list[Any]:
     """Return active users with the right except `besides`, those with a role before superusers; at most TOLD."""
     app, _dot, codename = right.partition(".")
     names = {"content_type__app_label": app, "codename": codename}
@@ -48,12 +48,12 @@ def holders(right: str, besides: Any = None) -> list[Any]:
     return list(users.order_by("is_superuser", "first_name", "username")[:TOLD])
 
 
-def right_of(path: str, right: Any = "") -> str:
+def right_for_page(path: str, right: Any = "") -> str:
     """Return the right that a page needs: `given` if it exists, else the one implied by an address of the admin.
 
     Without either it is the right to change users, whose holders can give every other right.
     """
-    if right and rights.names([str(right)]):
+    if right and rights.right_labels([str(right)]):
         return str(right)
     try:
         match = resolve(path)
@@ -61,12 +61,12 @@ def right_of(path: str, right: Any = "") -> str:
         return CHANGES
     for ending, verb in (("_changelist", "view"), ("_add", "add"), ("_change", "change"), ("_delete", "delete")):
         app, _line, model = (match.url_name or "").removesuffix(ending).partition("_")
-        if (match.url_name or "").endswith(ending) and rights.names([f"{app}.{verb}_{model}"]):
+        if (match.url_name or "").endswith(ending) and rights.right_labels([f"{app}.{verb}_{model}"]):
             return f"{app}.{verb}_{model}"
     return CHANGES
 
 
-def ask(by: Any, right: str, path: str) -> list[Any]:
+def request_help(by: Any, right: str, path: str) -> list[Any]:
     """Notify the holders of `right` that `by` needs help with the page at `path`; return the notified users.
 
     Raises `RejectedError` after MOST_AN_HOUR requests. A user with the same request unread gets no second one.
@@ -75,14 +75,14 @@ def ask(by: Any, right: str, path: str) -> list[Any]:
     cache.add(key, 0, HOUR)
     if cache.incr(key) > MOST_AN_HOUR:
         raise RejectedError(Problem(Code.THROTTLED, _("You have asked often. Try again in an hour."), ()))
-    notified = holders(right, by)
+    notified = users_with_right(right, by)
     page, page_id = _page_and_id(path)
-    who, what = by.get_full_name() or by.get_username(), str(rights.names([right]).get(right, right))
-    notifications.tell([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
+    who, what = by.get_full_name() or by.get_username(), str(rights.right_labels([right]).get(right, right))
+    notifications.notify_users([user.pk for user in notified], "access_asked", page, page_id, who=who, what=what)
     return notified
 
 
-def in_words(users: Iterable[Any]) -> str:
+def names_in_words(users: Iterable[Any]) -> str:
     """Return the first names of a list: "Ana Costa, ben and 3 more"."""
     names = [user.get_full_name() or user.get_username() for user in users]
     if len(names) <= SHOWN:

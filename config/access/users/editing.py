@@ -12,26 +12,26 @@ from config.access.users import limits, role_audit
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem
-from people.core.permissions import require
+from people.core.permissions import require_permission
 
 CHANGE = "access.change_user"
 FIELDS = ("username", "first_name", "last_name", "email", "language")
 
 
 @transaction.atomic
-def change(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
+def change_user(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
     """Set exactly the roles `groups` and the validated `values` of FIELDS.
 
     Raises `NotAllowedError` if `user` has more rights than `by`, or would have them afterwards.
     """
-    require(by, CHANGE)
+    require_permission(by, CHANGE)
     locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     before, group_ids = list(locked.groups.all()), {group.pk for group in groups}
     added = group_ids - {group.pk for group in before}
-    if by is not None and not limits.is_within(by, locked):
+    if by is not None and not limits.has_rights_of(by, locked):
         message = _("%(name)s may do more than you.") % {"name": locked.get_username()}
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
-    if by is not None and added - set(limits.roles_within(by).filter(pk__in=added).values_list("pk", flat=True)):
+    if by is not None and added - set(limits.roles_grantable_by(by).filter(pk__in=added).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), CHANGE))
     changed = [name for name in FIELDS if name in values and getattr(locked, name) != values[name]]
@@ -39,8 +39,8 @@ def change(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
         setattr(locked, name, values[name])
     if changed:
         locked.save(update_fields=changed)
-        audit.note(by, locked, "changed", what=", ".join(changed))
+        audit.write_audit_entry(by, locked, "changed", what=", ".join(changed))
     locked.groups.set(group_ids)
     rights = list(locked.user_permissions.all())
-    role_audit.note_changes(locked, {"groups": before, "user_permissions": rights}, by)
+    role_audit.note_role_changes(locked, {"groups": before, "user_permissions": rights}, by)
     return locked

@@ -44,7 +44,7 @@ class RolesForm(VerbForm):
 
     def __init__(self, *args: Any, editor: Any, has: Iterable[Group] = (), **options: Any) -> None:
         present = {group.name: group for group in has}
-        self.offered = {group.name: group for group in limits.roles_within(editor).order_by("name")}
+        self.offered = {group.name: group for group in limits.roles_grantable_by(editor).order_by("name")}
         role = next((name for name in BREADTH if name in present), "")
         options["initial"] = {
             "role": role,
@@ -53,7 +53,7 @@ class RolesForm(VerbForm):
         super().__init__(*args, **options)
         self.kept = [group for name, group in present.items() if name not in self.offered]
         names = [name for name in OFFERED if name in self.offered]
-        choices: list[Any] = [(name, roles.label(name)) for name in names]
+        choices: list[Any] = [(name, roles.role_label(name)) for name in names]
         others = [name for name in self.offered if name not in OFFERED or (name in present and name != role)]
         if any(name != EXPORTER for name in others) or (present and not role):
             choices.append(("", _("No role: only what is ticked below")))
@@ -61,7 +61,7 @@ class RolesForm(VerbForm):
         fields["role"].choices = choices
         fields["besides"].queryset = Group.objects.filter(name__in=others)
         fields["besides"].label_from_instance = lambda group: (
-            _("May export people to files") if group.name == EXPORTER else roles.label(group.name)
+            _("May export people to files") if group.name == EXPORTER else roles.role_label(group.name)
         )
 
     @property

@@ -24,13 +24,13 @@ from config.access.users import limits
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.core.permissions import require
+from people.core.permissions import require_permission
 
 LIFETIME = timedelta(days=7)
 MOST_WAITING = 500  # invitations neither used nor revoked
 INVITE = "access.add_user"
 
-audit.describe(
+audit.register_actions(
     {
         "invited": (1, gettext_lazy("Invited: %(roles)s")),
         "invitation_renewed": (2, gettext_lazy("Made a new link; the one before no longer works")),
@@ -41,7 +41,7 @@ audit.describe(
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedInvitation:
     """An invitation and the token of its link, which is shown only once and never stored."""
 
     invitation: Invitation
@@ -49,13 +49,15 @@ class Issued:
 
 
 @transaction.atomic
-def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", language: str = "") -> Issued:
+def invite_user(
+    by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", language: str = ""
+) -> IssuedInvitation:
     """Create an invitation with the roles `groups`; its e-mail address is the proposed user name.
 
     Raises `RejectedError` for an invalid address, one that a user or an invitation has, or a missing role, and
     `NotAllowedError` for a role with more rights than `by`.
     """
-    require(by, INVITE)
+    require_permission(by, INVITE)
     email, roles = _address(email), list(groups)
     if not roles:
         raise RejectedError(Problem(Code.MISSING_VALUE, _("Choose a role."), ("role",)))
@@ -77,40 +79,40 @@ def invite(by: Any, email: Any, groups: Iterable[Group], *, name: Any = "", lang
         message = _("There is an invitation for this address already. You can resend it.")
         raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",))) from None
     invitation.groups.set(roles)
-    audit.note(by, invitation, "invited", roles=_names(roles))
-    return Issued(invitation, token)
+    audit.write_audit_entry(by, invitation, "invited", roles=_names(roles))
+    return IssuedInvitation(invitation, token)
 
 
 @transaction.atomic
-def renew(invitation: Invitation, by: Any) -> Issued:
+def renew_invitation(invitation: Invitation, by: Any) -> IssuedInvitation:
     """Create a new link for the invitation, now in the name of `by`; the previous one stops working."""
-    require(by, INVITE)
+    require_permission(by, INVITE)
     locked = _lock_invitation(invitation.pk)
     _require_within(by, locked.groups.all())
     token = secrets.token_urlsafe(32)
     locked.digest, locked.expires_at, locked.invited_by = _digest(token), timezone.now() + LIFETIME, by
     locked.save(update_fields=["digest", "expires_at", "invited_by"])
-    audit.note(by, locked, "invitation_renewed")
-    return Issued(locked, token)
+    audit.write_audit_entry(by, locked, "invitation_renewed")
+    return IssuedInvitation(locked, token)
 
 
 @transaction.atomic
-def revoke(invitation: Invitation, by: Any) -> None:
+def revoke_invitation(invitation: Invitation, by: Any) -> None:
     """Delete the invitation: its link stops working."""
-    require(by, INVITE)
+    require_permission(by, INVITE)
     locked = _lock_invitation(invitation.pk)
-    audit.note(by, locked, "invitation_revoked")
+    audit.write_audit_entry(by, locked, "invitation_revoked")
     locked.delete()
 
 
-def mail(issued: Issued, link: str) -> bool:
+def mail_invitation(issued: IssuedInvitation, link: str) -> bool:
     """Send the link in the invited person's language; return whether it was sent. The token is in no job and no log."""
     invitation = issued.invitation
     if not settings.EMAIL_IS_SET_UP:
         return False
     with translation.override(invitation.language or settings.LANGUAGE_CODE):
         sender = invitation.invited_by.get_full_name() or invitation.invited_by.get_username()
-        team = installation.current().company or _("Custom Activities")
+        team = installation.current_installation().company or _("Custom Activities")
         subject = _("%(sender)s invites you to %(team)s") % {"sender": sender, "team": team}
         text = _(
             "%(sender)s invites you to work with %(team)s.\n\nOpen this link to choose your password:\n%(link)s\n\n"
@@ -124,14 +126,14 @@ def mail(issued: Issued, link: str) -> bool:
     return True
 
 
-def find(token: str) -> Invitation | None:
+def find_invitation(token: str) -> Invitation | None:
     """Return the invitation whose link has this token; None if it cannot be used any more."""
     invitation = Invitation.objects.select_related("invited_by").filter(digest=_digest(token)).first()
     return invitation if invitation is not None and _is_usable(invitation) else None
 
 
 @transaction.atomic
-def accept(token: str, *, username: Any, password: str, name: Any = "") -> Any:
+def accept_invitation(token: str, *, username: Any, password: str, name: Any = "") -> Any:
     """Create the invited user; a link works once, also for simultaneous requests.
 
     Raises `RejectedError` (`conflict`) for a link that was used or revoked, has expired, or whose sender may
@@ -148,7 +150,7 @@ def accept(token: str, *, username: Any, password: str, name: Any = "") -> Any:
     user = _new_user(invitation, username, " ".join(str(name).split())[:150], password)
     roles = list(invitation.groups.all())
     user.groups.set(roles)
-    audit.note(user, user, "joined", roles=_names(roles))
+    audit.write_audit_entry(user, user, "joined", roles=_names(roles))
     invitation.delete()
     return user
 
@@ -200,7 +202,7 @@ def _address(email: Any) -> str:
 def _require_within(by: Any, roles: Iterable[Group]) -> None:
     """Raise `NotAllowedError` for a role with a right that `by` does not have."""
     group_ids = {role.pk for role in roles}
-    if group_ids - set(limits.roles_within(by).filter(pk__in=group_ids).values_list("pk", flat=True)):
+    if group_ids - set(limits.roles_grantable_by(by).filter(pk__in=group_ids).values_list("pk", flat=True)):
         message = _("You can't give a role that may do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), "role"))
 
@@ -211,7 +213,9 @@ def _is_usable(invitation: Invitation) -> bool:
     if invitation.expires_at <= timezone.now() or not sender.is_active or not sender.has_perm(INVITE):
         return False
     roles = set(invitation.groups.values_list("pk", flat=True))
-    return bool(roles) and roles == set(limits.roles_within(sender).filter(pk__in=roles).values_list("pk", flat=True))
+    return bool(roles) and roles == set(
+        limits.roles_grantable_by(sender).filter(pk__in=roles).values_list("pk", flat=True)
+    )
 
 
 def _lock_invitation(pk: int) -> Invitation:

@@ -6,23 +6,23 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import Q, QuerySet
 
 
-def own_rights(user: Any) -> QuerySet[Permission]:
+def granted_rights(user: Any) -> QuerySet[Permission]:
     """The rights of a user who is no superuser, as rows."""
     return Permission.objects.filter(Q(user=user) | Q(group__user=user))
 
 
-def roles_within(user: Any) -> QuerySet[Group]:
+def roles_grantable_by(user: Any) -> QuerySet[Group]:
     """The roles whose rights `user` has all."""
     if user.is_superuser:
         return Group.objects.all()
-    beyond = Permission.objects.exclude(pk__in=own_rights(user).values("pk"))
+    beyond = Permission.objects.exclude(pk__in=granted_rights(user).values("pk"))
     return Group.objects.exclude(permissions__in=beyond)
 
 
-def is_within(user: Any, other: Any) -> bool:
+def has_rights_of(user: Any, other: Any) -> bool:
     """Return whether `user` has every right of `other`."""
     if user.is_superuser:
         return True
     # the granted rows: `has_perm` is always false for an inactive user
-    beyond = own_rights(other).exclude(pk__in=own_rights(user).values("pk"))
+    beyond = granted_rights(other).exclude(pk__in=granted_rights(user).values("pk"))
     return not other.is_superuser and not beyond.exists()

@@ -27,16 +27,16 @@ VERBS = {
 OFFERED = frozenset(DEFAULT_RIGHTS).union(*ROLES.values(), {"people.export_person", "people.erase_person"})
 
 
-def groups(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+def rights_by_app(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:
     """The offered rights that `user` has, by app: (title, [("app.codename", label), …])."""
     by_app: dict[str, list[tuple[str, str]]] = {app: [] for app in OWN_APPS}
     for right, row in _rows().items():
         if right in OFFERED and user.has_perm(right):
-            by_app[row.content_type.app_label].append((right, label(row)))
+            by_app[row.content_type.app_label].append((right, right_label(row)))
     return [(str(apps.get_app_config(app).verbose_name), rights) for app, rights in by_app.items() if rights]
 
 
-def offered_rows() -> Q:
+def offered_rights_condition() -> Q:
     """Condition on the rows of the offered rights."""
     conditions = (
         Q(content_type__app_label=app, codename=name) for app, name in (right.split(".") for right in OFFERED)
@@ -44,11 +44,11 @@ def offered_rows() -> Q:
     return reduce(or_, conditions)
 
 
-def names(requested: Sequence[str]) -> dict[str, str]:
+def right_labels(requested: Sequence[str]) -> dict[str, str]:
     """The labels of those rights of `requested` ("app.codename") that exist, in the reader's language."""
     codenames = [right.partition(".")[2] for right in requested]
     rows = {_name(row): row for row in _own_permissions().filter(codename__in=codenames)}
-    return {right: label(rows[right]) for right in requested if right in rows}
+    return {right: right_label(rows[right]) for right in requested if right in rows}
 
 
 def _own_permissions() -> QuerySet[Permission]:
@@ -70,7 +70,7 @@ def _rows() -> dict[str, Permission]:
     return {_name(row): row for row in sorted(_own_permissions(), key=place)}
 
 
-def label(permission: Permission) -> str:
+def right_label(permission: Permission) -> str:
     """The label of a right in the reader's language: "Delete static lists"."""
     verb, _underscore, name = permission.codename.partition("_")
     model = permission.content_type.model_class()
@@ -83,9 +83,9 @@ class RightsField(forms.MultipleChoiceField):
     """Check boxes of the rights that `user` may give, and of further ones in `chosen`, which stay checked."""
 
     def __init__(self, user: Any, chosen: Sequence[str], **options: Any) -> None:
-        self.groups = groups(user)
+        self.groups = rights_by_app(user)
         offered = {right for _title, rights in self.groups for right, _label in rights}
-        others = [(right, label(row)) for right, row in _rows().items() if right in {*chosen} - offered]
+        others = [(right, right_label(row)) for right, row in _rows().items() if right in {*chosen} - offered]
         if others:
             self.groups.append((_("Others"), others))
         choices = [choice for _title, rights in self.groups for choice in rights]

@@ -9,7 +9,7 @@ from people.core import audit
 
 NOTHING = "–"
 
-audit.describe(
+audit.register_actions(
     {
         "roles_changed": (2, gettext_lazy("Roles and rights: given %(given)s, taken %(taken)s")),
         "superuser_given": (2, gettext_lazy("Made a superuser")),
@@ -25,7 +25,7 @@ FLAGS = {
 }
 
 
-def note_changes(user: Any, before: Mapping[str, Any], by: Any) -> None:
+def note_role_changes(user: Any, before: Mapping[str, Any], by: Any) -> None:
     """Record how roles and rights of `user` differ from `before`, a form's initial values (empty: a new user)."""
     before_names = _names(before.get("groups", ())) | _names(before.get("user_permissions", ()))
     after_names = _names(user.groups.all()) | _names(user.user_permissions.all())
@@ -33,11 +33,11 @@ def note_changes(user: Any, before: Mapping[str, Any], by: Any) -> None:
         added, removed = (
             ", ".join(sorted(names)) or NOTHING for names in (after_names - before_names, before_names - after_names)
         )
-        audit.note(by, user, "roles_changed", given=added, taken=removed)
+        audit.write_audit_entry(by, user, "roles_changed", given=added, taken=removed)
     for field, actions in FLAGS.items():
         value = getattr(user, field)
         if value != before.get(field, value):  # a field that the form did not have stays as it was
-            audit.note(by, user, actions[value])
+            audit.write_audit_entry(by, user, actions[value])
 
 
 def _names(granted: Iterable[Any]) -> set[str]:

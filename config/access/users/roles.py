@@ -82,17 +82,17 @@ WORDS = {
 }
 
 
-def name(role: str) -> str:
+def role_name(role: str) -> str:
     """The name of a role in the reader's language; a team's own role keeps its name."""
     return str(WORDS[role][0]) if role in WORDS else role
 
 
-def label(role: str) -> str:
+def role_label(role: str) -> str:
     """A role with its purpose: "Viewer: sees people, …"."""
-    return f"{name(role)}: {WORDS[role][1]}" if role in WORDS else role
+    return f"{role_name(role)}: {WORDS[role][1]}" if role in WORDS else role
 
 
-def install_after_migration(**_options: Any) -> None:
+def install_roles(**_options: Any) -> None:
     """Create the roles with the rights of the table; rights that a team added to a role stay."""
     permissions = {
         f"{permission.content_type.app_label}.{permission.codename}": permission

@@ -22,10 +22,10 @@ class Command(BaseCommand):
         name = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         folder = options["folder"] or settings.DATA_DIR / "backups" / name
         try:
-            manifest = backups.take(folder)
+            manifest = backups.take_backup(folder)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
-        maintenance.note(maintenance.Upkeep.BACKUP, str(folder))
+        maintenance.record_maintenance(maintenance.Upkeep.BACKUP, str(folder))
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Backup written to {folder}: {rows:,} rows, {manifest['activities']['count']:,} of them activities."

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"There is no user '{options['owner'] or 'admin'}'.")
         try:
-            credentials = client_editing.create(options["name"], owner, None)
+            credentials = client_editing.create_client(options["name"], owner, None)
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None
         self.stdout.write(json.dumps({"client_id": credentials.client_id, "client_secret": credentials.client_secret}))

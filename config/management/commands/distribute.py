@@ -24,8 +24,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not 1 <= options["parts"] <= 1_024:
             raise CommandError("--parts: from 1 to 1,024.")
-        refusals = list(undistribute.refusals() if options["undo"] else distribute.refusals())
-        steps = undistribute.steps() if options["undo"] else distribute.there(options["parts"])
+        refusals = list(
+            undistribute.undistribution_obstacles() if options["undo"] else distribute.distribution_obstacles()
+        )
+        steps = (
+            undistribute.undistribution_steps() if options["undo"] else distribute.distribution_steps(options["parts"])
+        )
         if options["dry_run"]:
             for step in steps:
                 self.stdout.write(f"-- {step.title}{' (done before)' if step.is_done else ''}")
@@ -35,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError("This cannot be done as it is:\n" + "\n".join(f"- {line}" for line in refusals))
         if options["dry_run"]:
             return
-        count = distribute.run(steps, self.stderr.write)
+        count = distribute.run_steps(steps, self.stderr.write)
         self.stdout.write(_END[options["undo"]].format(tables=len(tables.DISTRIBUTED), done=count))
 
 

@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         ill = 0
-        for finding in doctor.examine(options["deep"]):
+        for finding in doctor.run_checks(options["deep"]):
             ill += not finding.is_well
             self.stdout.write(f"{'ok' if finding.is_well else 'NOT OK':<7} {finding.check:<13} {finding.state}")
             if finding.advice:

@@ -57,8 +57,8 @@ class Command(BaseCommand):
         if settings_of["language"] not in dict(settings.LANGUAGES):
             raise CommandError(f"INSTANCE_LANGUAGE: '{settings_of['language']}' is neither en nor es.")
         Installation.objects.get_or_create(pk=1, defaults=settings_of | {"currency": currency})
-        installation.forget()
+        installation.clear_installation_cache()
 
     def _load_demo(self) -> demo.Loaded:
-        with translation.override(installation.current().language):
+        with translation.override(installation.current_installation().language):
             return demo.load_demo(None)

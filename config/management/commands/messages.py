@@ -18,9 +18,9 @@ class Command(BaseCommand):
             translations.compile_catalogue()
             return
         if not options["check"]:
-            translations.update()
+            translations.update_catalogue()
             translations.compile_catalogue()
-        missing = translations.missing()
+        missing = translations.missing_translations()
         for message in missing:
             self.stdout.write(message)
         if missing and options["check"]:

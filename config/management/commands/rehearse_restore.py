@@ -26,9 +26,9 @@ class Command(BaseCommand):
             Path(scratch).chmod(0o711)  # the server's user passes through
             server = EmbeddedPostgres(Path(scratch) / "data")
             try:
-                manifest = backups.read(options["folder"])
+                manifest = backups.read_manifest(options["folder"])
                 server.start()
-                backups.load(options["folder"], server.connection_parameters() | {"dbname": DATABASE})
+                backups.load_backup(options["folder"], server.connection_parameters() | {"dbname": DATABASE})
                 with backups.staged_files(options["folder"], Path(scratch)) as files:
                     key = "the secret key" if files.key else "SECRET_KEY of the environment"
             except backups.BackupError as error:
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             finally:
                 server.stop()
         rows, activities = sum(manifest["tables"].values()), manifest["activities"]["count"]
-        maintenance.note(maintenance.Upkeep.REHEARSAL, manifest["taken_at"])
+        maintenance.record_maintenance(maintenance.Upkeep.REHEARSAL, manifest["taken_at"])
         self.stdout.write(
             f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
             f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}; {len(files.names):,} "

@@ -21,8 +21,8 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user '{options['username']}'.")
         if options["dry_run"]:
-            state = "has a second step" if mfa.has(user) else "has no second step"
+            state = "has a second step" if mfa.has_second_step(user) else "has no second step"
             self.stdout.write(f"{user.get_username()} {state}. Nothing was changed.")
             return
-        count = mfa.reset(user, None)
+        count = mfa.reset_second_step(user, None)
         self.stdout.write(f"Took {count} ways of a second step from {user.get_username()}; every session is ended.")

@@ -30,18 +30,18 @@ class Command(BaseCommand):
             self._after_recovery()
             return
         try:
-            manifest = backups.read(folder)
-            target = backups.parameters()
-            if not options["replace"] and not backups.is_empty(target):
+            manifest = backups.read_manifest(folder)
+            target = backups.database_parameters()
+            if not options["replace"] and not backups.is_database_empty(target):
                 raise CommandError("The database is not empty; --replace throws away what is in it.")
             connection.close()
             with backups.staged_files(folder) as files:
-                backups.load(folder, target, options["replace"])
+                backups.load_backup(folder, target, options["replace"])
                 self._place(files)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
-        maintenance.note(maintenance.Upkeep.RESTORE, manifest["taken_at"])
+        maintenance.record_maintenance(maintenance.Upkeep.RESTORE, manifest["taken_at"])
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
@@ -58,8 +58,8 @@ class Command(BaseCommand):
             ) from None
 
     def _after_recovery(self) -> None:
-        last = backups.open_gaps(backups.parameters())
-        maintenance.note(maintenance.Upkeep.RESTORE, "by PostgreSQL's own means")
+        last = backups.open_id_gaps(backups.database_parameters())
+        maintenance.record_maintenance(maintenance.Upkeep.RESTORE, "by PostgreSQL's own means")
         self.stdout.write(
             f"Ids go on after a gap: activities after {last['activity_id_seq']:,}, people after "
             f"{last['person_id_seq']:,}. Next: python manage.py verify_activities"

@@ -23,15 +23,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         pins = (Path(settings.BASE_DIR) / "requirements" / "base.txt").read_text(encoding="utf-8")
-        text = json.dumps(bill(pins), indent=1) + "\n"
+        text = json.dumps(bill_of_materials(pins), indent=1) + "\n"
         if options["file"] is None:
             self.stdout.write(text, ending="")
             return
         options["file"].write_text(text, encoding="utf-8")
-        self.stdout.write(f"Wrote {len(bill(pins)['components'])} components to {options['file']}.")
+        self.stdout.write(f"Wrote {len(bill_of_materials(pins)['components'])} components to {options['file']}.")
 
 
-def bill(pins: str) -> dict[str, Any]:
+def bill_of_materials(pins: str) -> dict[str, Any]:
     """Return the bill of materials of a requirements file's text."""
     product = f"custom-activities@{settings.VERSION}"
     components = list(_components(pins))

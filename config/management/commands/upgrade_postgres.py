@@ -24,7 +24,9 @@ class Command(BaseCommand):
         if not settings.DATABASE_IS_EMBEDDED:
             raise CommandError("DATABASE_URL is set: upgrade that server by its own means, see docs/upgrading.md.")
         try:
-            result = postgres_upgrade.upgrade(Path(settings.DATA_DIR), options["backup"], options["binaries"])
+            result = postgres_upgrade.upgrade_embedded_postgres(
+                Path(settings.DATA_DIR), options["backup"], options["binaries"]
+            )
         except (DatabaseUnavailableError, BackupError) as error:
             raise CommandError(str(error)) from None
         if result is None:

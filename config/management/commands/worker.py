@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time (4)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        unknown_jobs.leave_to_others()
+        unknown_jobs.requeue_unknown_jobs()
         asyncio.run(self._serve(options["concurrency"]))
 
     async def _serve(self, concurrency: int) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 from activities.models import ActivityType, ActivityVersion
 from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
-from config.marketo.resources.lead_names import Names
-from config.marketo.wire.responses import MarketoError, invalid
-from people.core.errors import show
+from config.marketo.resources.lead_names import LeadNames
+from config.marketo.wire.responses import MarketoError, invalid_value
+from people.core.errors import quoted_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.datatypes.parsing import BadValueError, parse_moment
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Column, Kind, Statement
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.models import StaticList
-from people.persons.export_kind import column_of
+from people.persons.export_kind import field_column
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList
 
@@ -52,7 +52,7 @@ ACTIVITY_COLUMNS: Mapping[str, str] = {
 DEFAULT_COLUMNS = tuple(name for name in ACTIVITY_COLUMNS if name != "actionResult")
 
 
-def activities(request: Mapping[str, Any]) -> Statement:
+def activities_statement(request: Mapping[str, Any]) -> ExportStatement:
     """§5.1: the statement for activities that occurred in a range of at most 31 days."""
     filters = _filters(request, {"createdAt", "activityTypeIds", "primaryAttributeValues", "primaryAttributeValueIds"})
     start, end = _range(filters, "createdAt")
@@ -73,8 +73,8 @@ def activities(request: Mapping[str, Any]) -> Statement:
             parameters["values"] = values
     names = _requested_fields(request, ACTIVITY_COLUMNS) or list(DEFAULT_COLUMNS)
     headers = _headers(request)
-    columns = [Column(headers.get(name, name), ACTIVITY_COLUMNS[name]) for name in names]
-    return Statement(columns, f"activity a where {' and '.join(conditions)}", parameters)
+    columns = [ExportColumn(headers.get(name, name), ACTIVITY_COLUMNS[name]) for name in names]
+    return ExportStatement(columns, f"activity a where {' and '.join(conditions)}", parameters)
 
 
 def _display_names() -> dict[str, dict[str, str]]:
@@ -89,12 +89,12 @@ def _display_names() -> dict[str, dict[str, str]]:
 def _type_ids(filters: Mapping[str, Any]) -> list[int]:
     values = filters.get("activityTypeIds") or []
     if not isinstance(values, list):
-        raise invalid(values, "List")
+        raise invalid_value(values, "List")
     type_ids = []
     for value in values:
         text = str(value)
         if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
-            raise invalid(value, "Integer")
+            raise invalid_value(value, "Integer")
         type_ids.append(int(text))
     if DELETE_LEAD in type_ids:
         raise MarketoError("1003", f"Invalid data: activity type {DELETE_LEAD} cannot be exported")
@@ -124,22 +124,22 @@ _IS_VALUE: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def leads(request: Mapping[str, Any]) -> Statement:
+def leads_statement(request: Mapping[str, Any]) -> ExportStatement:
     """§5.1: the statement for leads of one filter: created or updated in a range, or on a list."""
     return _leads(request, is_check=False)
 
 
-def check_leads(request: Mapping[str, Any]) -> None:
+def check_leads_request(request: Mapping[str, Any]) -> None:
     """Raise the errors of `leads` without evaluating a smart list."""
     _leads(request, is_check=True)
 
 
-def _leads(request: Mapping[str, Any], is_check: bool) -> Statement:
+def _leads(request: Mapping[str, Any], is_check: bool) -> ExportStatement:
     filter_names = {"createdAt", "updatedAt", "staticListId", "staticListName", "smartListId", "smartListName"}
     filters = _filters(request, filter_names)
     if len(filters) != 1:
         raise MarketoError("1003", f"Invalid data: exactly one filter of {', '.join(sorted(filter_names))}")
-    names = Names()
+    names = LeadNames()
     fields = _requested_fields(request, {"id": "", **names.api_names})
     if not fields:
         raise MarketoError("1003", "Invalid data: fields are needed")
@@ -150,21 +150,21 @@ def _leads(request: Mapping[str, Any], is_check: bool) -> Statement:
         start, end = _range(filters, name)
         column = {"createdAt": "created_at", "updatedAt": "updated_at"}[name]
         source = f"person p where p.state = 'live' and p.{column} >= %(start)s and p.{column} < %(end)s order by p.id"
-        return Statement(columns, source, {"start": start, "end": end})
-    return Statement(columns, *_on_list(name, value, is_check))
+        return ExportStatement(columns, source, {"start": start, "end": end})
+    return ExportStatement(columns, *_on_list(name, value, is_check))
 
 
-def _lead_column(name: str, header: str, names: Names) -> Column:
+def _lead_column(name: str, header: str, names: LeadNames) -> ExportColumn:
     if name == "id":
-        return Column(header, "p.id")
+        return ExportColumn(header, "p.id")
     info = names.fields[names.api_names[name]]
     if worked_out := names.worked_out(info):
-        return Column(header, worked_out[3], worked_out[1] == "string")
-    column = column_of(info, header)
+        return ExportColumn(header, worked_out[3], worked_out[1] == "string")
+    column = field_column(info, header)
     if info.data_type.name == "datetime":
         moment = f"p.{info.api_name}" if info.is_standard else f"{column.sql}::timestamptz"
-        return Column(header, _WHOLE.format(moment))
-    return Column(header, _one_line(column.sql)) if column.is_text else column
+        return ExportColumn(header, _WHOLE.format(moment))
+    return ExportColumn(header, _one_line(column.sql)) if column.is_text else column
 
 
 def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]]:
@@ -172,14 +172,14 @@ def _on_list(name: str, value: Any, is_check: bool) -> tuple[str, dict[str, Any]
     is_id = name.endswith("Id")
     text = str(value)
     if is_id and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise invalid(value, "Integer")
+        raise invalid_value(value, "Integer")
     if not is_id and (not isinstance(value, str) or "\0" in value):
-        raise invalid(value, "String")
+        raise invalid_value(value, "String")
     target = model.objects.filter(**({"pk": int(text)} if is_id else {"name__iexact": text})).first()
     if target is None:
-        raise MarketoError("1003", f"Invalid data: there is no list '{show(value)}'")
+        raise MarketoError("1003", f"Invalid data: there is no list '{quoted_value(value)}'")
     if isinstance(target, SmartList):
-        ids = [] if is_check else list(stored_evaluations.shown(target, None).person_ids)
+        ids = [] if is_check else list(stored_evaluations.current_or_new_evaluation(target, None).person_ids)
         return "person p join unnest(%(ids)s::int[]) as w (id) using (id) where p.state = 'live' order by p.id", {
             "ids": ids
         }
@@ -196,7 +196,7 @@ def _filters(request: Mapping[str, Any], filter_names: set[str]) -> dict[str, An
         raise MarketoError("1003", "Invalid data: a filter is needed")
     unknown = sorted(set(filters) - filter_names)
     if unknown:
-        raise MarketoError("1035", f"Unsupported filter type for target subscription: {show(unknown[0])}")
+        raise MarketoError("1035", f"Unsupported filter type for target subscription: {quoted_value(unknown[0])}")
     return filters
 
 
@@ -222,21 +222,30 @@ def _requested_fields(request: Mapping[str, Any], columns: Mapping[str, Any]) ->
     """Return the requested columns, each once; missing, null and [] all mean the default (§5.1)."""
     fields = request.get("fields") or []
     if not isinstance(fields, list) or not all(isinstance(name, str) for name in fields):
-        raise invalid(fields, "List")
+        raise invalid_value(fields, "List")
     unknown = [name for name in fields if name not in columns]
     if unknown:
-        raise MarketoError("1003", f"Invalid data: unknown field '{show(unknown[0])}'")
+        raise MarketoError("1003", f"Invalid data: unknown field '{quoted_value(unknown[0])}'")
     return list(dict.fromkeys(fields))
 
 
 def _headers(request: Mapping[str, Any]) -> dict[str, str]:
     headers = request.get("columnHeaderNames") or {}
     if not isinstance(headers, dict) or not all(isinstance(name, str) for name in headers.values()):
-        raise invalid(headers, "Object")
-    return {name: show(header) for name, header in headers.items()}
+        raise invalid_value(headers, "Object")
+    return {name: quoted_value(header) for name, header in headers.items()}
 
 
-export_kinds.register(
-    Kind("bulk_activities", "Activities", ("activities.view_activity",), activities, null="null", check=activities)
+export_kinds.register_export_kind(
+    ExportKind(
+        "bulk_activities",
+        "Activities",
+        ("activities.view_activity",),
+        activities_statement,
+        null="null",
+        check=activities_statement,
+    )
 )
-export_kinds.register(Kind("bulk_leads", "Leads", ("people.view_person",), leads, null="null", check=check_leads))
+export_kinds.register_export_kind(
+    ExportKind("bulk_leads", "Leads", ("people.view_person",), leads_statement, null="null", check=check_leads_request)
+)

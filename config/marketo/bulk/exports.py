@@ -15,7 +15,7 @@ from django.utils import timezone
 from config.marketo.bulk import endpoints as bulk_endpoints
 from config.marketo.wire import paging, usage
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, success, timestamp
+from config.marketo.wire.responses import MarketoError, success_reply, utc_timestamp
 from people.core.codes import Code
 from people.core.errors import RejectedError
 from people.core.source import Channel
@@ -38,35 +38,35 @@ STATUS_KEPT = timedelta(days=30)
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
-def create(call: Call, kind: str) -> HttpResponse:
+def create_export(call: Call, kind: str) -> HttpResponse:
     body = call.parameters.json
     if not isinstance(body, dict):
         raise MarketoError("1003", "Invalid data: a JSON object is expected")
     _check_quota()
     request = {name: body[name] for name in ("fields", "columnHeaderNames", "filter") if body.get(name) is not None}
-    export = export_jobs.create(
+    export = export_jobs.create_export(
         KINDS[kind],
         request,
         call.user,
         Channel.MARKETO,
-        format=bulk_endpoints.format_of(body.get("format")),
+        format=bulk_endpoints.requested_format(body.get("format")),
         title=f"{kind}, bulk",
     )
-    return success([_row(export)])
+    return success_reply([_row(export)])
 
 
-def enqueue(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+def enqueue_export(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
     _check_quota()
     try:
-        export_jobs.enqueue(export)
+        export_jobs.enqueue_export(export)
     except RejectedError as refusal:
         messages: Mapping[str, str] = {
             Code.TOO_MANY_JOBS: "Too many jobs in queue",
             Code.ALREADY_QUEUED: "Job already queued",
         }
         raise MarketoError("1029", messages.get(refusal.code, str(refusal))) from None
-    return success([_row(export)])
+    return success_reply([_row(export)])
 
 
 def _check_quota() -> None:
@@ -74,7 +74,7 @@ def _check_quota() -> None:
     quota = settings.DIALECT_DAILY_EXPORT_MB
     if quota is None:
         return
-    midnight = datetime.combine(usage.today(), time(), usage.DAY_ZONE)
+    midnight = datetime.combine(usage.usage_day(), time(), usage.DAY_ZONE)
     written = Export.objects.filter(channel=Channel.MARKETO, finished_at__gte=midnight).aggregate(total=Sum("size"))[
         "total"
     ]
@@ -82,37 +82,41 @@ def _check_quota() -> None:
         raise MarketoError("1029", f"Export daily quota {quota}MB exceeded.")
 
 
-def cancel(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+def cancel_export(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
     export = _find(call, kind, key)
     try:
-        export_jobs.cancel(export)
+        export_jobs.cancel_export(export)
     except RejectedError:
         raise MarketoError("1029", f"Job is {STATUS[export.state]}") from None  # type: ignore[index]
-    return success([_row(export)])
+    return success_reply([_row(export)])
 
 
-def status(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
-    return success([_row(_find(call, kind, key))])
+def export_status(call: Call, kind: str, key: uuid.UUID) -> HttpResponse:
+    return success_reply([_row(_find(call, kind, key))])
 
 
-def listed(call: Call, kind: str) -> HttpResponse:
+def list_exports(call: Call, kind: str) -> HttpResponse:
     """List the caller's jobs of the last seven days, oldest first."""
-    jobs = _own(call, kind).filter(created_at__gt=timezone.now() - LISTED, pk__gt=paging.after(call)).order_by("pk")
+    jobs = (
+        _own(call, kind)
+        .filter(created_at__gt=timezone.now() - LISTED, pk__gt=paging.page_start_id(call))
+        .order_by("pk")
+    )
     states = {word.lower().replace("canceled", "cancelled") for word in call.parameters.values("status")}
     if states:
         jobs = jobs.filter(state__in=[state for state, word in STATUS.items() if word.lower() in states])
     size = call.parameters.batch_size()
     rows = list(jobs[: size + 1])
     token = str(rows[size - 1].pk) if len(rows) > size else None
-    return success([_row(export) for export in rows[:size]], nextPageToken=token)
+    return success_reply([_row(export) for export in rows[:size]], nextPageToken=token)
 
 
-def file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
+def export_file(call: Call, kind: str, key: uuid.UUID) -> HttpResponseBase:
     """Return the file; [D] plain 404 if there is none, and 206 for a range."""
     export = _own(call, kind).filter(key=key, state=Export.State.COMPLETED).first()
-    path = export_jobs.path_of(export) if export else None
+    path = export_jobs.export_path(export) if export else None
     if export is None or path is None or not path.exists():
-        return bulk_endpoints.no_file()
+        return bulk_endpoints.no_file_response()
     opened = path.open("rb")
     size = path.stat().st_size
     span = _requested_range(call.request, size)
@@ -172,7 +176,7 @@ def _own(call: Call, kind: str) -> Any:
 def _find(call: Call, kind: str, key: uuid.UUID) -> Export:
     export = _own(call, kind).filter(key=key).first()
     if export is None:
-        raise bulk_endpoints.unknown_job()
+        raise bulk_endpoints.unknown_job_error()
     return export
 
 
@@ -182,13 +186,13 @@ def _row(export: Export) -> dict[str, Any]:
         "exportId": str(export.key),
         "format": export.format.upper(),
         "status": STATUS[export.state],  # type: ignore[index]
-        "createdAt": timestamp(export.created_at),
+        "createdAt": utc_timestamp(export.created_at),
     }
     for name, moment in (("queuedAt", export.queued_at), ("startedAt", export.started_at)):
         if moment:
-            row[name] = timestamp(moment)
+            row[name] = utc_timestamp(moment)
     if export.state in (Export.State.COMPLETED, Export.State.EXPIRED, Export.State.FAILED) and export.finished_at:
-        row["finishedAt"] = timestamp(export.finished_at)
+        row["finishedAt"] = utc_timestamp(export.finished_at)
     if export.rows is not None:
         row |= {"numberOfRecords": export.rows, "fileSize": export.size, "fileChecksum": f"sha256:{export.checksum}"}
     return row | ({"errorMsg": export.fault} if export.state == Export.State.FAILED else {})

@@ -15,18 +15,18 @@ from django.utils import timezone
 from activities.models import ActivityType
 from activities.recording.file_rows import FIELD
 from config.marketo.bulk import endpoints as bulk_endpoints
-from config.marketo.resources.lead_names import Names
+from config.marketo.resources.lead_names import LeadNames
 from config.marketo.resources.leads import check_partition
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, missing, success
-from people.core.errors import RejectedError, show
+from config.marketo.wire.responses import MarketoError, missing_parameter, success_reply
+from people.core.errors import RejectedError, quoted_value
 from people.core.source import Channel
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import ExternalId, Plan
-from people.files.tabular import Shape
+from people.files.imports.plan import ExternalId, ImportPlan
+from people.files.tabular import FileShape
 from people.models import Import, StaticList
 
 MAX_QUEUED = 10
@@ -55,19 +55,19 @@ def import_leads(call: Call) -> HttpResponse:
     """§5.2: upsert leads from a file with REST names in its header; `lookupField=id` updates only."""
     parameters = call.parameters
     check_partition(parameters.text("partitionName") or None)
-    names = Names()
+    names = LeadNames()
     lookup = _lookup_field(parameters.text("lookupField") or "email", names)
     static_list = _static_list(call)
     job = _upload(call, "people")
-    header = Shape.from_json(job.shape).header
+    header = FileShape.from_json(job.shape).header
     unknown = [column for column in header if column != "id" and column not in names.api_names]
     if unknown:
         job.delete()
-        raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
+        raise MarketoError("1006", f"Field '{quoted_value(unknown[0])}' not found")
     names.create(header, call.user)
     columns = {"id" if column == "id" else names.api_names[column]: column for column in header}
-    plan = Plan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
-    return success([_enqueue(call, job, plan)])
+    plan = ImportPlan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
+    return success_reply([_enqueue(call, job, plan)])
 
 
 def import_activities(call: Call) -> HttpResponse:
@@ -79,23 +79,23 @@ def import_activities(call: Call) -> HttpResponse:
     parameters = call.parameters
     number = parameters.id("activityTypeId")
     if number is None:
-        raise missing("activityTypeId")
+        raise missing_parameter("activityTypeId")
     activity_type = ActivityType.objects.recordable().custom().with_versions().filter(pk=number).first()
     if activity_type is None:
         raise MarketoError("1013", f"Object not found: '{number}'")
-    names = Names()
+    names = LeadNames()
     lookup_column = parameters.text("lookupField") or "id"
     lookup = "id" if lookup_column == "leadId" else _lookup_field(lookup_column, names)
     job = _upload(call, "activities")
-    header = Shape.from_json(job.shape).header
+    header = FileShape.from_json(job.shape).header
     person = "leadId" if lookup == "id" and "leadId" in header else lookup_column
     columns = _activity_columns(activity_type, header)
     allowed = {*columns.values(), person, "leadId", REASON, *import_jobs.OWN_COLUMNS}
     unknown = [column for column in header if column not in allowed]
     if unknown:
         job.delete()
-        raise MarketoError("1006", f"Field '{show(unknown[0])}' not found")
-    plan = Plan(
+        raise MarketoError("1006", f"Field '{quoted_value(unknown[0])}' not found")
+    plan = ImportPlan(
         columns=columns,
         subject=activity_type.api_name,
         person="{" + person + "}",
@@ -104,7 +104,7 @@ def import_activities(call: Call) -> HttpResponse:
         null_text="null",
         external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
     )
-    return success([{**_enqueue(call, job, plan), "activityTypeId": activity_type.pk}])
+    return success_reply([{**_enqueue(call, job, plan), "activityTypeId": activity_type.pk}])
 
 
 def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> dict[str, str]:
@@ -119,10 +119,10 @@ def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> d
     return columns
 
 
-def _lookup_field(name: str, names: Names) -> str:
+def _lookup_field(name: str, names: LeadNames) -> str:
     api_name = "id" if name == "id" else names.api_names.get(name)
     if api_name is None or (api_name not in {"id", "email"} and not names.fields[api_name].is_unique):
-        raise MarketoError("1006", f"Lookup field '{show(name)}' not found")
+        raise MarketoError("1006", f"Lookup field '{quoted_value(name)}' not found")
     return api_name
 
 
@@ -142,9 +142,9 @@ def _upload(call: Call, kind: str) -> Import:
     if waiting >= MAX_QUEUED:
         raise MarketoError("1016", "Too many imports")
     fields, file = _parts(call)
-    format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
+    format = bulk_endpoints.requested_format(fields.get("format") or call.parameters.text("format"))
     shape = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
-    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **shape)
+    return import_jobs.upload_file(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **shape)
 
 
 def _parts(call: Call) -> tuple[Any, Any]:
@@ -155,21 +155,21 @@ def _parts(call: Call) -> tuple[Any, Any]:
     except (MultiPartParserError, BadRequest):
         raise MarketoError("613", "Invalid multipart request") from None
     if "file" not in files:
-        raise missing("file")
+        raise missing_parameter("file")
     return fields, files["file"]
 
 
-def _enqueue(call: Call, job: Import, plan: Plan) -> dict[str, Any]:
+def _enqueue(call: Call, job: Import, plan: ImportPlan) -> dict[str, Any]:
     try:
         import_jobs.set_plan(job, plan, call.user)
-        import_jobs.step(job, "start", call.user)
+        import_jobs.take_step(job, "start", call.user)
     except RejectedError:
         job.delete()
         raise
     return {"batchId": job.pk, "importId": str(job.pk), "status": "Queued"}
 
 
-def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
+def import_status(call: Call, kind: str, batch_id: int) -> HttpResponse:
     job = _find(call, kind, batch_id)
     state = STATUS[job.state]  # type: ignore[index]
     if job.state == State.IMPORTING and not job.position:
@@ -180,7 +180,7 @@ def status(call: Call, kind: str, batch_id: int) -> HttpResponse:
         row["operation"] = "import"
     counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": count}
     row |= counts | {"numOfRowsFailed": job.refused, "numOfRowsWithWarning": 0}
-    return success([row | ({"message": _message(job, count)} if state in ("Complete", "Failed") else {})])
+    return success_reply([row | ({"message": _message(job, count)} if state in ("Complete", "Failed") else {})])
 
 
 def _message(job: Import, count: int) -> str:
@@ -192,26 +192,26 @@ def _message(job: Import, count: int) -> str:
     return f"Import succeeded, {count} records imported{members}"
 
 
-def failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
+def import_failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
     """Return the failed rows in the file's own format with a column of reasons; [I] 404 if there are none."""
     job = _own_jobs(call, kind, batch_id).first()
     if job is None or STATUS[State(job.state)] not in ("Complete", "Failed") or not job.failures.exists():
-        return bulk_endpoints.no_file()
+        return bulk_endpoints.no_file_response()
     format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
     content_type = export_kinds.CONTENT_TYPES[format]
-    return StreamingHttpResponse(import_report.with_reasons(job, REASON), content_type=content_type)
+    return StreamingHttpResponse(import_report.report_with_reasons(job, REASON), content_type=content_type)
 
 
-def warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
+def import_warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
     """Return no file: a row is imported or fails, never with a warning."""
     _own_jobs(call, kind, batch_id)
-    return bulk_endpoints.no_file()
+    return bulk_endpoints.no_file_response()
 
 
 def _find(call: Call, kind: str, batch_id: int) -> Import:
     job = _own_jobs(call, kind, batch_id).first()
     if job is None:
-        raise bulk_endpoints.unknown_job()
+        raise bulk_endpoints.unknown_job_error()
     return job
 
 

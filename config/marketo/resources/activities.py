@@ -10,18 +10,25 @@ from django.http import HttpResponse
 from django.utils import timezone
 
 from activities.log import reader as log_reader
-from activities.log.reader import ActivityRow, Condition, Page
+from activities.log.reader import ActivityCondition, ActivityPage, ActivityRow
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.recording import column_recorder, recorder
-from activities.recording.columns import Columns
-from activities.recording.rows import NewActivity, Outcome, Status
+from activities.recording.columns import ActivityColumns
+from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.types import standard as standard_types
-from config.marketo.resources.lead_names import Names
+from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import MarketoError, invalid, printable, row_errors, success, timestamp
-from people.core.errors import show
+from config.marketo.wire.parameters import parse_person_id
+from config.marketo.wire.responses import (
+    MarketoError,
+    invalid_value,
+    printable_text,
+    row_errors,
+    success_reply,
+    utc_timestamp,
+)
+from people.core.errors import quoted_value
 from people.core.source import Channel
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
@@ -31,17 +38,17 @@ SHORT_LIST = 1_000  # up to this size the members' activities are read person by
 DAYS_OF_MONTH = 365.25 / 12
 
 
-def record(call: Call) -> HttpResponse:
+def record_activities(call: Call) -> HttpResponse:
     """§2.6: add custom activities; each row is added or skipped on its own."""
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
     warnings = _warnings(rows)
     columns = _columns(rows) if warnings is None else None
     if columns is None:
-        outcomes = recorder.record([_new_activity(row) for row in rows], call.source, follow_merges=False)
-        return success([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
-    recorded = column_recorder.record(columns, call.source, follow_merges=False, keep_refused=True)
-    return success(
+        outcomes = recorder.record_activities([_new_activity(row) for row in rows], call.source, follow_merges=False)
+        return success_reply([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
+    recorded = column_recorder.record_columns(columns, call.source, follow_merges=False, keep_refused=True)
+    return success_reply(
         [_result_row(recorded.others[place]) if pk is None else _added_row(pk) for place, pk in enumerate(recorded.ids)]
     )
 
@@ -67,7 +74,10 @@ def _warnings(rows: Sequence[Any]) -> list[dict[str, str]] | None:
     if set().union(*objects) <= _MEMBER_NAMES:
         return None
     warnings = [
-        {"code": "1006", "message": printable(f"Row {place}: field '{show(name)}' not found; its value is left out")}
+        {
+            "code": "1006",
+            "message": printable_text(f"Row {place}: field '{quoted_value(name)}' not found; its value is left out"),
+        }
         for place, row in enumerate(rows, 1)
         if isinstance(row, dict)
         for name in row
@@ -85,7 +95,7 @@ _MEMBERS = itemgetter("leadId", "activityTypeId", "activityDate", "primaryAttrib
 _ATTRIBUTE = itemgetter("apiName", "value")
 
 
-def _columns(rows: Sequence[Any]) -> Columns | None:
+def _columns(rows: Sequence[Any]) -> ActivityColumns | None:
     """Return the rows as columns if all have every member, one type and the same attributes in one order; else None.
 
     Programs usually send such rows. Recording columns takes half as long as recording row by row.
@@ -110,8 +120,8 @@ def _columns(rows: Sequence[Any]) -> Columns | None:
     fields = [(name, values[at :: len(names)]) for name, at in sorted(zip(names, range(len(names)), strict=True))]
     external_ids = [row.get("externalId") for row in rows] if any("externalId" in row for row in rows) else None
     is_plain = set(map(type, people)) == {int}
-    ids = people if is_plain else [person_id(person) or person for person in people]
-    return Columns(
+    ids = people if is_plain else [parse_person_id(person) or person for person in people]
+    return ActivityColumns(
         types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new_activity
     )
 
@@ -124,7 +134,7 @@ def _new_activity(row: Any) -> NewActivity:
     # an activity is written once and an omitted value lost, so the row is refused as one with an unknown field
     misnamed = [(name, value) for name, value in row.items() if name not in _MEMBER_NAMES and _are_attributes(value)]
     return NewActivity(
-        person_id(lead_id) or lead_id,
+        parse_person_id(lead_id) or lead_id,
         _type_id(get("activityTypeId")),
         get("activityDate"),
         get("primaryAttributeValue"),
@@ -135,7 +145,7 @@ def _new_activity(row: Any) -> NewActivity:
 
 def _type_id(value: Any) -> Any:
     """[I] §2.6: accept ids as text. A blank before other text prevents reading it as an API name."""
-    number = person_id(value)
+    number = parse_person_id(value)
     return f" {value}" if number is None and isinstance(value, str) and not is_blank(value) else number or value
 
 
@@ -153,8 +163,8 @@ def _pairs(attributes: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _result_row(outcome: Outcome) -> dict[str, Any]:
-    if outcome.status is Status.REFUSED:
+def _result_row(outcome: RecordOutcome) -> dict[str, Any]:
+    if outcome.status is RecordStatus.REFUSED:
         return {"status": "skipped", "errors": row_errors(outcome.problems)}
     return _added_row(outcome.activity_id)
 
@@ -163,10 +173,12 @@ def _added_row(activity_id: int | None) -> dict[str, Any]:
     return {"id": activity_id, "marketoGUID": str(activity_id), "status": "added"}
 
 
-def types(call: Call) -> HttpResponse:
+def list_activity_types(call: Call) -> HttpResponse:
     """§2.1: return every standard type and every approved custom one; never a paging token."""
     call.require("activities.view_activity")
-    return success([_type_row(activity_type) for activity_type in ActivityType.objects.approved().with_versions()])
+    return success_reply(
+        [_type_row(activity_type) for activity_type in ActivityType.objects.approved().with_versions()]
+    )
 
 
 # §2.1: Marketo's names of its own types, where the product's pages use others. Its primary attributes are ids;
@@ -213,11 +225,11 @@ def paging_token(call: Call) -> HttpResponse:
     try:
         since = parse_moment(text)
     except BadValueError:
-        raise invalid(text, "Datetime") from None  # [I] §2.2
-    return success(nextPageToken=paging.encode(log_reader.start(since)))
+        raise invalid_value(text, "Datetime") from None  # [I] §2.2
+    return success_reply(nextPageToken=paging.encode_position(log_reader.start_position(since)))
 
 
-def read(call: Call) -> HttpResponse:
+def read_activities(call: Call) -> HttpResponse:
     """§2.3: return activities after a token, each exactly once, ascending by id."""
     call.require("activities.view_activity")
     type_ids = call.parameters.numbers("activityTypeIds")
@@ -225,17 +237,19 @@ def read(call: Call) -> HttpResponse:
         call.parameters.needed("activityTypeIds")
     if len(set(type_ids)) > MAX_TYPES:
         raise MarketoError("1003", f"Invalid data: at most {MAX_TYPES} activity types")  # [I] §2.3
-    formatter = Shown(type_ids)
+    formatter = ActivityFormatter(type_ids)
     unknown = set(type_ids) - formatter.types
     if unknown:
         raise MarketoError("1003", f"Invalid data: there is no activity type {min(unknown)}")  # [I] §2.3
-    page = page_of(call, type_ids, [*_asset_conditions(call, type_ids), *_age_conditions(formatter.standard)])
-    return reply(page, map(formatter.row, page.activities))
+    page = read_page(call, type_ids, [*_asset_conditions(call, type_ids), *_age_conditions(formatter.standard)])
+    return activities_reply(page, map(formatter.row, page.activities))
 
 
-def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]) -> Page[ActivityRow]:
+def read_page(
+    call: Call, type_ids: Sequence[int], conditions: Sequence[ActivityCondition]
+) -> ActivityPage[ActivityRow]:
     """Read the next page of these types after the request's token, limited by `leadIds` or `listId`."""
-    position = paging.position(call)
+    position = paging.token_position(call)
     people = call.parameters.numbers("leadIds") or None
     list_id = call.parameters.id("listId")
     if people is not None and len(people) > MAX_PEOPLE:
@@ -243,40 +257,44 @@ def page_of(call: Call, type_ids: Sequence[int], conditions: Sequence[Condition]
     if list_id is not None and people is None:
         people, on_list = _members(list_id)
         conditions = [*conditions, *on_list]
-    return log_reader.read(position, type_ids, people, call.parameters.batch_size(), conditions)
+    return log_reader.read_activities(position, type_ids, people, call.parameters.batch_size(), conditions)
 
 
-def reply(page: Page[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
+def activities_reply(page: ActivityPage[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
     """§2.3: return a page with token and `moreResult`, which the last and an empty page have, too."""
-    return success(list(rows), nextPageToken=paging.encode(page.position), moreResult=page.has_more)
+    return success_reply(list(rows), nextPageToken=paging.encode_position(page.position), moreResult=page.has_more)
 
 
-def _members(list_id: int) -> tuple[list[int] | None, list[Condition]]:
+def _members(list_id: int) -> tuple[list[int] | None, list[ActivityCondition]]:
     """Return the members of a short list as ids, those of a long one as a condition."""
     if not StaticList.objects.filter(pk=list_id).exists():
         raise MarketoError("1013", f"Object not found: list {list_id}")  # [I] §2.3
     members = StaticListMember.objects.filter(static_list=list_id).values_list("person_id", flat=True)
     ids = list(members[: SHORT_LIST + 1])
-    return (ids, []) if len(ids) <= SHORT_LIST else (None, [log_reader.on_list(list_id)])
+    return (ids, []) if len(ids) <= SHORT_LIST else (None, [log_reader.static_list_condition(list_id)])
 
 
-def _asset_conditions(call: Call, type_ids: Sequence[int]) -> list[Condition]:
+def _asset_conditions(call: Call, type_ids: Sequence[int]) -> list[ActivityCondition]:
     """§2.3: return the condition of `assetIds`, primary assets of exactly one type: the list of a list activity."""
     ids = call.parameters.numbers("assetIds")
     if not ids:
         return []
     if len(set(type_ids)) != 1:
         raise MarketoError("1003", "Invalid data: assetIds needs exactly one activity type")
-    return [Condition(ASSET_SQL.get(type_ids[0], "false"), {"assets": ids, "texts": [str(number) for number in ids]})]
+    return [
+        ActivityCondition(
+            ASSET_SQL.get(type_ids[0], "false"), {"assets": ids, "texts": [str(number) for number in ids]}
+        )
+    ]
 
 
-def _age_conditions(standard_ids: set[int]) -> list[Condition]:
+def _age_conditions(standard_ids: set[int]) -> list[ActivityCondition]:
     """§2.3: Marketo returns custom activities of the last 25 months; here a setting, off by default."""
     if settings.DIALECT_ACTIVITY_MONTHS is None:
         return []
     oldest = timezone.now() - timedelta(days=settings.DIALECT_ACTIVITY_MONTHS * DAYS_OF_MONTH)
     condition = "(a.occurred_at >= %(oldest)s or a.activity_type_id = any(%(standard)s::int[]))"
-    return [Condition(condition, {"oldest": oldest, "standard": list(standard_ids)})]
+    return [ActivityCondition(condition, {"oldest": oldest, "standard": list(standard_ids)})]
 
 
 # [I] §2.3: standard activities whose object has an id, and the SQL of that id
@@ -287,14 +305,14 @@ ASSET_SQL = {
 }
 
 
-def asset_id(row: ActivityRow) -> int | None:
+def activity_asset_id(row: ActivityRow) -> int | None:
     """Return the id of the activity's object; None if it has none."""
     if row.activity_type_id in _LIST_TYPES:
         return row.attributes.get("list_id")
     return row.person_id if row.activity_type_id == standard_types.DELETE_PERSON else None
 
 
-class Shown:
+class ActivityFormatter:
     """Formats rows of some types for a reply. Fields have the names of the newest version, as in types.json."""
 
     def __init__(self, type_ids: Iterable[int]) -> None:
@@ -312,8 +330,8 @@ class Shown:
                 self.standard.add(type_id)
 
     def row(self, row: ActivityRow) -> dict[str, Any]:
-        result = head(row)
-        object_id = asset_id(row)
+        result = activity_head(row)
+        object_id = activity_asset_id(row)
         if object_id is not None:
             result["primaryAttributeValueId"] = object_id
         if row.primary_value is not None:
@@ -326,7 +344,7 @@ class Shown:
     def _primary(self, row: ActivityRow) -> str:
         """[I] §2.3: return the value with person fields named as in describe.json, like in lead changes."""
         if row.activity_type_id in (standard_types.CHANGE_DATA_VALUE, standard_types.CHANGE_SCORE):
-            return ", ".join(Names.of_standard(name) for name in str(row.primary_value).split(", "))
+            return ", ".join(LeadNames.of_standard(name) for name in str(row.primary_value).split(", "))
         return str(row.primary_value)
 
     def _attribute(self, type_id: int, api_name: str, value: Any) -> dict[str, Any]:
@@ -336,14 +354,14 @@ class Shown:
         return {"name": name, "apiName": api_name, "value": value}
 
 
-def head(row: ActivityRow) -> dict[str, Any]:
+def activity_head(row: ActivityRow) -> dict[str, Any]:
     """Return the first members of every activity's row; the campaign only if one recorded it (§2.3)."""
     campaign = {"campaignId": row.origin_id} if row.channel == Channel.CAMPAIGN and row.origin_id else {}
     return {
         "id": row.pk,
         "marketoGUID": str(row.pk),
         "leadId": row.person_id,
-        "activityDate": timestamp(row.occurred_at),
+        "activityDate": utc_timestamp(row.occurred_at),
         "activityTypeId": row.activity_type_id,
         **campaign,
     }

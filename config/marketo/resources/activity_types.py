@@ -6,10 +6,10 @@ from django.db import transaction
 from django.http import HttpResponse
 
 from activities.models import ActivityField, ActivityType, ActivityVersion
-from activities.types.definition import ACTIVITY_TYPES, FieldSpec, Names
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, missing, success, timestamp
-from people.core.errors import show
+from config.marketo.wire.responses import MarketoError, missing_parameter, success_reply, utc_timestamp
+from people.core.errors import quoted_value
 from people.definitions import checks, drafts, lifecycle
 
 STATUS = {
@@ -22,88 +22,88 @@ STATUS = {
 NAMES = {"name": "name", "description": "description", "triggerName": "trigger_name", "filterName": "filter_name"}
 
 
-def all_types(call: Call) -> HttpResponse:
+def list_types(call: Call) -> HttpResponse:
     call.require("activities.view_activitytype")
     types = ActivityType.objects.custom().existing().with_versions()
-    return success([_row(activity_type, activity_type.shown) for activity_type in types])
+    return success_reply([_row(activity_type, activity_type.shown) for activity_type in types])
 
 
-def describe(call: Call, api_name: str) -> HttpResponse:
+def describe_type(call: Call, api_name: str) -> HttpResponse:
     """Return the approved version, or the draft if requested or if there is no other ([I] §2.8)."""
     call.require("activities.view_activitytype")
     activity_type = _find(api_name)
     wants_draft = call.parameters.flag("draft")
-    return success([_full_row(activity_type, activity_type.draft if wants_draft else None)])
+    return success_reply([_full_row(activity_type, activity_type.draft if wants_draft else None)])
 
 
-def create(call: Call) -> HttpResponse:
+def create_type(call: Call) -> HttpResponse:
     body = _json_object(call)
     primary = body.get("primaryAttribute")
     if not isinstance(primary, dict):
-        raise missing("primaryAttribute")
-    names = Names(_text(body, "apiName"), **{attribute: _text(body, member) for member, attribute in NAMES.items()})
-    created = lifecycle.create(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
-    return success([_full_row(_find(created.api_name))])
+        raise missing_parameter("primaryAttribute")
+    names = TypeNames(_text(body, "apiName"), **{attribute: _text(body, member) for member, attribute in NAMES.items()})
+    created = lifecycle.create_definition(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
+    return success_reply([_full_row(_find(created.api_name))])
 
 
 @transaction.atomic
-def update(call: Call, api_name: str) -> HttpResponse:
+def update_type(call: Call, api_name: str) -> HttpResponse:
     """Change the given members, also of a partial primaryAttribute: all of them or none."""
     body, activity_type = _json_object(call), _find(api_name)
     changes = {attribute: _text(body, member) for member, attribute in NAMES.items() if member in body}
-    drafts.edit(activity_type, call.user, None, **changes)
+    drafts.edit_draft_names(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
         _update_primary(_find(api_name), primary, call.user)
-    return success([_full_row(_find(api_name), draft=True)])
+    return success_reply([_full_row(_find(api_name), draft=True)])
 
 
 def _update_primary(activity_type: ActivityType, primary: dict[str, Any], by: Any) -> None:
     version = activity_type.draft or activity_type.live
     current = version.fields.get(is_primary=True)  # type: ignore[union-attr]
-    drafts.change_fields(activity_type, {current.api_name: _changes(primary, rename=True)}, by)
+    drafts.change_draft_fields(activity_type, {current.api_name: _changes(primary, rename=True)}, by)
 
 
-def approve(call: Call, api_name: str) -> HttpResponse:
-    lifecycle.approve(_find(api_name), call.user)
-    return success([_full_row(_find(api_name))])
+def approve_type(call: Call, api_name: str) -> HttpResponse:
+    lifecycle.approve_draft(_find(api_name), call.user)
+    return success_reply([_full_row(_find(api_name))])
 
 
-def discard_draft(call: Call, api_name: str) -> HttpResponse:
+def discard_type_draft(call: Call, api_name: str) -> HttpResponse:
     lifecycle.discard_draft(_find(api_name), call.user)
-    return success([_full_row(_find(api_name))])
+    return success_reply([_full_row(_find(api_name))])
 
 
-def delete(call: Call, api_name: str) -> HttpResponse:
+def delete_type(call: Call, api_name: str) -> HttpResponse:
     activity_type = _find(api_name)
     reply = {**_full_row(activity_type), "status": "deleted"}
-    lifecycle.delete(activity_type, call.user)
-    return success([reply])
+    lifecycle.delete_definition(activity_type, call.user)
+    return success_reply([reply])
 
 
 def create_attributes(call: Call, api_name: str) -> HttpResponse:
     fields = [_field(attribute) for attribute in _attributes(call)]
-    drafts.add_fields(_find(api_name), fields, call.user)
-    return success([_full_row(_find(api_name), draft=True)])
+    drafts.add_draft_fields(_find(api_name), fields, call.user)
+    return success_reply([_full_row(_find(api_name), draft=True)])
 
 
 def update_attributes(call: Call, api_name: str) -> HttpResponse:
     changes = {_text(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
-    drafts.change_fields(_find(api_name), changes, call.user)
-    return success([_full_row(_find(api_name), draft=True)])
+    drafts.change_draft_fields(_find(api_name), changes, call.user)
+    return success_reply([_full_row(_find(api_name), draft=True)])
 
 
 def delete_attributes(call: Call, api_name: str) -> HttpResponse:
     names = [_text(attribute, "apiName") for attribute in _attributes(call)]
-    drafts.remove_fields(_find(api_name), names, call.user)
-    return success([_full_row(_find(api_name), draft=True)])
+    drafts.remove_draft_fields(_find(api_name), names, call.user)
+    return success_reply([_full_row(_find(api_name), draft=True)])
 
 
 def _find(api_name: str) -> ActivityType:
     types = ActivityType.objects.custom().existing().with_versions()
     activity_type = types.filter(api_name=api_name).first() if checks.API_NAME.fullmatch(api_name) else None
     if activity_type is None:
-        raise MarketoError("1013", f"Object not found: '{show(api_name)}'")
+        raise MarketoError("1013", f"Object not found: '{quoted_value(api_name)}'")
     return activity_type
 
 
@@ -117,7 +117,7 @@ def _json_object(call: Call) -> dict[str, Any]:
 def _attributes(call: Call) -> list[dict[str, Any]]:
     attributes = _json_object(call).get("attributes")
     if not isinstance(attributes, list) or not attributes or not all(isinstance(entry, dict) for entry in attributes):
-        raise missing("attributes")
+        raise missing_parameter("attributes")
     return attributes
 
 
@@ -130,12 +130,12 @@ def _text(body: dict[str, Any], member: str) -> str:
     return value.encode("utf-8", "replace").decode()
 
 
-def _field(attribute: dict[str, Any], is_primary: bool = False) -> FieldSpec:
+def _field(attribute: dict[str, Any], is_primary: bool = False) -> ActivityFieldSpec:
     # [I] §2.7: the data type defaults to string for the primary field only
     data_type = _text(attribute, "dataType") or ("string" if is_primary else "")
     if not data_type:
-        raise missing("dataType")
-    return FieldSpec(
+        raise missing_parameter("dataType")
+    return ActivityFieldSpec(
         _text(attribute, "apiName"),
         _text(attribute, "name"),
         data_type,
@@ -165,8 +165,8 @@ def _row(activity_type: ActivityType, version: ActivityVersion | None) -> dict[s
         "description": version.description,
         "triggerName": version.trigger_name,
         "filterName": version.filter_name,
-        "createdAt": timestamp(activity_type.created_at),
-        "updatedAt": timestamp(max(activity_type.updated_at, version.updated_at)),
+        "createdAt": utc_timestamp(activity_type.created_at),
+        "updatedAt": utc_timestamp(max(activity_type.updated_at, version.updated_at)),
         "status": STATUS[activity_type.state],
     }
 

@@ -10,9 +10,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpResponse
 
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, asset_timestamp, assets, invalid
+from config.marketo.wire.responses import MarketoError, asset_timestamp, assets_reply, invalid_value
 from people.core.codes import Code
-from people.core.errors import RejectedError, show
+from people.core.errors import RejectedError, quoted_value
 from people.core.models import Folder
 from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
@@ -30,7 +30,7 @@ _FOLDER_ID = re.compile(r"""["']?id["']?\s*:\s*["']?(\d{1,9})""")
 M = TypeVar("M", bound=Model)
 
 
-def search(call: Call, rows: QuerySet[M]) -> QuerySet[M]:
+def page_of_assets(call: Call, rows: QuerySet[M]) -> QuerySet[M]:
     """Return a page of `rows` by the parameters folder, earliestUpdatedAt, latestUpdatedAt, offset and maxReturn."""
     offset, limit = call.parameters.window()
     folder_text = call.parameters.text("folder")
@@ -47,13 +47,13 @@ def search(call: Call, rows: QuerySet[M]) -> QuerySet[M]:
     return rows.order_by("pk")[offset : offset + limit]
 
 
-def by_id(rows: QuerySet[M], number: int) -> M | None:
+def asset_by_id(rows: QuerySet[M], number: int) -> M | None:
     return rows.filter(pk=min(number, datatype_keys.MAX_ID)).first()
 
 
-def existing(rows: QuerySet[M], number: int, kind: str) -> M:
+def existing_asset(rows: QuerySet[M], number: int, kind: str) -> M:
     """Return the row with this id. Raises 702; [I] §4: its message."""
-    row = by_id(rows, number)
+    row = asset_by_id(rows, number)
     if row is None:
         raise MarketoError("702", f"{kind} not found for id {min(number, datatype_keys.MAX_ID)}")
     return row
@@ -66,7 +66,7 @@ def folder_of(text: str) -> Folder | None:
     """
     number = folder_number(text)
     if type(number) is not int or not 0 < number <= datatype_keys.MAX_ID:
-        raise MarketoError("701", f"folder is invalid: '{show(text)}'")
+        raise MarketoError("701", f"folder is invalid: '{quoted_value(text)}'")
     if number == ROOT["id"]:
         return None
     folder = Folder.objects.filter(pk=number - FIRST_FOLDER).first()
@@ -89,7 +89,7 @@ def folder_row(folder_id: int | None) -> dict[str, Any]:
     return {"id": ROOT["id"] if folder_id is None else FIRST_FOLDER + folder_id, "type": "Folder"}
 
 
-def common(row: Any) -> dict[str, Any]:
+def common_members(row: Any) -> dict[str, Any]:
     """Return the members that every asset has; without an empty description."""
     members = {"id": row.pk, "name": row.name}
     if row.description:
@@ -102,7 +102,7 @@ def page_url(call: Call, fragment: str) -> str:
     return call.request.build_absolute_uri(f"/#{fragment}")
 
 
-def named(verb: Callable[[], M], kind: str) -> M:
+def with_name_error(verb: Callable[[], M], kind: str) -> M:
     """§4: return the result of `verb`; the asset API has its own error for a taken name."""
     try:
         return verb()
@@ -117,10 +117,10 @@ def _moment(call: Call, name: str) -> datetime | None:
     try:
         return parse_moment(text) if text else None
     except BadValueError:
-        raise invalid(text, "Datetime") from None
+        raise invalid_value(text, "Datetime") from None
 
 
-def nothing(call: Call, **_arguments: Any) -> HttpResponse:
+def no_assets(call: Call, **_arguments: Any) -> HttpResponse:
     """§4: return an empty list: resources that the product lacks and that clients read when they start."""
     call.parameters.window()
-    return assets([])
+    return assets_reply([])

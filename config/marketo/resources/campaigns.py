@@ -6,12 +6,12 @@ from typing import Any
 from django.http import HttpResponse
 from django.utils import timezone
 
-from config.marketo.resources.assets import WORKSPACE, by_id, common, folder_row, page_url, search
+from config.marketo.resources.assets import WORKSPACE, asset_by_id, common_members, folder_row, page_of_assets, page_url
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.parameters import MAX_BATCH, person_id
-from config.marketo.wire.responses import MarketoError, assets, invalid, success, timestamp
-from people.core.errors import show
+from config.marketo.wire.parameters import MAX_BATCH, parse_person_id
+from config.marketo.wire.responses import MarketoError, assets_reply, invalid_value, success_reply, utc_timestamp
+from people.core.errors import quoted_value
 from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
 from smartlists.campaigns import definition as campaign_definition
@@ -24,12 +24,12 @@ QUALIFICATIONS = {campaign_definition.ONCE: "once", campaign_definition.EVERY: "
 UNITS = {"hours": "hour", "days": "day", "weeks": "week", "months": "month"}
 
 
-def listed(call: Call) -> HttpResponse:
+def list_campaigns(call: Call) -> HttpResponse:
     """List smart campaigns by id. §4: clients read them when they start, so a user without the right gets none."""
     size = call.parameters.batch_size()
     if not call.user.has_perm(campaign_lifecycle.VIEW):
-        return success([])
-    campaigns = SmartCampaign.objects.filter(pk__gt=paging.after(call)).order_by("pk")
+        return success_reply([])
+    campaigns = SmartCampaign.objects.filter(pk__gt=paging.page_start_id(call)).order_by("pk")
     ids, names = call.parameters.numbers("id"), call.parameters.values("name")
     if ids:
         campaigns = campaigns.filter(pk__in=ids)
@@ -37,15 +37,15 @@ def listed(call: Call) -> HttpResponse:
         campaigns = campaigns.filter(name__in=names)
     page = list(campaigns[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
-    return success([_row(campaign) for campaign in page[:size]], nextPageToken=more)
+    return success_reply([_row(campaign) for campaign in page[:size]], nextPageToken=more)
 
 
-def one(call: Call, campaign_id: int) -> HttpResponse:
+def get_campaign(call: Call, campaign_id: int) -> HttpResponse:
     call.require(campaign_lifecycle.VIEW)
-    return success([_row(_find(campaign_id))])
+    return success_reply([_row(_find(campaign_id))])
 
 
-def trigger(call: Call, campaign_id: int) -> HttpResponse:
+def trigger_campaign(call: Call, campaign_id: int) -> HttpResponse:
     """Run up to 300 leads through an active campaign, whatever its triggers ([I] §4); deleted leads are left out."""
     call.require(campaign_lifecycle.ACTIVATE)
     campaign, data = _find(campaign_id), _input(call)
@@ -54,19 +54,19 @@ def trigger(call: Call, campaign_id: int) -> HttpResponse:
         raise MarketoError("1003", "Leads not specified")
     if len(leads) > MAX_BATCH:
         raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(leads)}")
-    ids = [person_id(lead.get("id")) if isinstance(lead, dict) else None for lead in leads]
-    campaign_runs.run_for(campaign, [pk for pk in ids if pk is not None], call.user)
-    return success([{"id": campaign.pk}])
+    ids = [parse_person_id(lead.get("id")) if isinstance(lead, dict) else None for lead in leads]
+    campaign_runs.run_for_people(campaign, [pk for pk in ids if pk is not None], call.user)
+    return success_reply([{"id": campaign.pk}])
 
 
-def schedule(call: Call, campaign_id: int) -> HttpResponse:
+def schedule_campaign(call: Call, campaign_id: int) -> HttpResponse:
     """Run a campaign for its audience, at once or at `runAt`."""
     call.require(campaign_lifecycle.ACTIVATE)
     campaign, data = _find(campaign_id), _input(call)
     if data.get("cloneToProgramName"):
         raise MarketoError("1003", "Invalid data for 'cloneToProgramName': there are no programs")
-    campaign_runs.schedule(campaign, _run_at(data.get("runAt")), call.user)
-    return success([{"id": campaign.pk}])
+    campaign_runs.schedule_run(campaign, _run_at(data.get("runAt")), call.user)
+    return success_reply([{"id": campaign.pk}])
 
 
 def _input(call: Call) -> dict[str, Any]:
@@ -87,9 +87,9 @@ def _run_at(value: Any) -> datetime:
     try:
         at = parse_moment(value)
     except BadValueError:
-        raise invalid(value, "Datetime") from None
+        raise invalid_value(value, "Datetime") from None
     if at < now:
-        raise MarketoError("1003", f"Invalid data for 'runAt': '{show(value)}' is over")
+        raise MarketoError("1003", f"Invalid data for 'runAt': '{quoted_value(value)}' is over")
     if at > now + LATEST_RUN:
         raise MarketoError("1042", "Invalid runAt date: it is more than two years ahead")
     return at
@@ -97,7 +97,7 @@ def _run_at(value: Any) -> datetime:
 
 def _find(campaign_id: int) -> SmartCampaign:
     """Return the campaign. Raises 1013."""
-    campaign = by_id(SmartCampaign.objects.all(), campaign_id)
+    campaign = asset_by_id(SmartCampaign.objects.all(), campaign_id)
     if campaign is None:
         raise MarketoError("1013", f"Object not found: campaign {min(campaign_id, datatype_keys.MAX_ID)}")
     return campaign
@@ -114,8 +114,8 @@ def _row(campaign: SmartCampaign) -> dict[str, Any]:
         "description": campaign.description,
         "type": _type(campaign),
         "workspaceName": WORKSPACE,
-        "createdAt": timestamp(campaign.created_at),
-        "updatedAt": timestamp(campaign.updated_at),
+        "createdAt": utc_timestamp(campaign.created_at),
+        "updatedAt": utc_timestamp(campaign.updated_at),
         "active": campaign.is_active,
     }
 
@@ -123,26 +123,26 @@ def _row(campaign: SmartCampaign) -> dict[str, Any]:
 # --- As assets ------------------------------------------------------------------------------------------------
 
 
-def all_assets(call: Call) -> HttpResponse:
+def list_campaign_assets(call: Call) -> HttpResponse:
     call.require(campaign_lifecycle.VIEW)
     campaigns = SmartCampaign.objects.all()
     if call.parameters.text("isActive"):
         active = {"state": SmartCampaign.State.ACTIVE}
         campaigns = campaigns.filter(**active) if call.parameters.flag("isActive") else campaigns.exclude(**active)
-    return assets([_asset(call, campaign) for campaign in search(call, campaigns)])
+    return assets_reply([_asset(call, campaign) for campaign in page_of_assets(call, campaigns)])
 
 
-def one_asset(call: Call, campaign_id: int) -> HttpResponse:
+def get_campaign_asset(call: Call, campaign_id: int) -> HttpResponse:
     """Return the campaign. [I] §4: an unknown id gives an empty result."""
     call.require(campaign_lifecycle.VIEW)
-    campaign = by_id(SmartCampaign.objects.all(), campaign_id)
-    return assets([_asset(call, campaign)] if campaign else [])
+    campaign = asset_by_id(SmartCampaign.objects.all(), campaign_id)
+    return assets_reply([_asset(call, campaign)] if campaign else [])
 
 
-def asset_by_name(call: Call) -> HttpResponse:
+def campaign_asset_by_name(call: Call) -> HttpResponse:
     call.require(campaign_lifecycle.VIEW)
     campaigns = SmartCampaign.objects.filter(name=call.parameters.not_blank("name"))
-    return assets([_asset(call, campaign) for campaign in campaigns])
+    return assets_reply([_asset(call, campaign) for campaign in campaigns])
 
 
 def _asset(call: Call, campaign: SmartCampaign) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def _asset(call: Call, campaign: SmartCampaign) -> dict[str, Any]:
         if how == campaign_definition.WITHIN
         else {}
     )
-    return common(campaign) | {
+    return common_members(campaign) | {
         "folder": folder_row(campaign.folder_id),
         "status": "Active" if campaign.is_active else "Inactive" if campaign.periods else "Never Run",
         "type": _type(campaign).capitalize(),

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from activities.log.reader import ActivityRow, Condition
+from activities.log.reader import ActivityCondition, ActivityRow
 from activities.types import standard as standard_types
-from config.marketo.resources.activities import asset_id, head, page_of, reply
-from config.marketo.resources.lead_names import Names
+from config.marketo.resources.activities import activities_reply, activity_asset_id, activity_head, read_page
+from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError
 
@@ -19,7 +19,7 @@ CHANGED = """(a.activity_type_id <> %(change_type)s or string_to_array(a.primary
 def lead_changes(call: Call) -> HttpResponse:
     """§2.4: return new people and changes of the requested fields."""
     call.require("activities.view_activity")
-    names = Names()
+    names = LeadNames()
     fields = call.parameters.values("fields")
     if not fields:
         call.parameters.needed("fields")
@@ -29,14 +29,14 @@ def lead_changes(call: Call) -> HttpResponse:
         raise MarketoError("1006", f"Field '{unknown[0][:80]}' not found")
     changed = [names.api_names[name] for name in fields]
     parameters = {"change_type": standard_types.CHANGE_DATA_VALUE, "changed": changed}
-    page = page_of(call, TYPES, [Condition(CHANGED, parameters)])
-    return reply(page, (_change_row(row, set(changed), names) for row in page.activities))
+    page = read_page(call, TYPES, [ActivityCondition(CHANGED, parameters)])
+    return activities_reply(page, (_change_row(row, set(changed), names) for row in page.activities))
 
 
-def _change_row(row: ActivityRow, fields: set[str], names: Names) -> dict[str, Any]:
+def _change_row(row: ActivityRow, fields: set[str], names: LeadNames) -> dict[str, Any]:
     attributes = row.attributes
     shown_attributes = {"Source Type": "source_type", "Reason": "reason", "Source": "source"}
-    return head(row) | {
+    return activity_head(row) | {
         "fields": [_field_row(name, row, names) for name in (row.primary_value or "").split(", ") if name in fields],
         "attributes": [
             *(
@@ -49,7 +49,7 @@ def _change_row(row: ActivityRow, fields: set[str], names: Names) -> dict[str, A
     }
 
 
-def _field_row(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
+def _field_row(name: str, row: ActivityRow, names: LeadNames) -> dict[str, Any]:
     info = names.fields[name]
     return {
         "id": names.number(info),
@@ -62,12 +62,16 @@ def _field_row(name: str, row: ActivityRow, names: Names) -> dict[str, Any]:
 def deleted_leads(call: Call) -> HttpResponse:
     """§2.5: return deleted people with their names at that time."""
     call.require("activities.view_activity")
-    page = page_of(call, (standard_types.DELETE_PERSON,), [])
-    return reply(
+    page = read_page(call, (standard_types.DELETE_PERSON,), [])
+    return activities_reply(
         page,
         (
-            head(row)
-            | {"primaryAttributeValueId": asset_id(row), "primaryAttributeValue": row.primary_value, "attributes": []}
+            activity_head(row)
+            | {
+                "primaryAttributeValueId": activity_asset_id(row),
+                "primaryAttributeValue": row.primary_value,
+                "attributes": [],
+            }
             for row in page.activities
         ),
     )

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from config.marketo.resources.assets import FIRST_FOLDER, ROOT, WORKSPACE, folder_of, folder_row
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, asset_timestamp, assets
+from config.marketo.wire.responses import MarketoError, asset_timestamp, assets_reply
 from people.core import installation
 from people.core.models import Folder
 from people.models import StaticList
@@ -26,7 +26,7 @@ CONTENTS: Mapping[str, tuple[type[Model], str]] = {
 }
 
 
-class Tree:
+class FolderTree:
     """All folders with their paths, read once; None stands for the system folder."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Tree:
         self.inside: dict[int | None, list[int]] = {}
         for folder in self.folders.values():
             self.inside.setdefault(folder.parent_id, []).append(folder.pk)
-        self.since = asset_timestamp(installation.current().created_at or timezone.now())
+        self.since = asset_timestamp(installation.current_installation().created_at or timezone.now())
 
     def below(self, top: int | None, depth: int) -> list[int | None]:
         """Return `top` and its descendants down to `depth` levels, each after its parent."""
@@ -74,37 +74,37 @@ class Tree:
         return "/".join(["", str(ROOT["name"]), *names])
 
 
-def all_folders(call: Call) -> HttpResponse:
+def list_folders(call: Call) -> HttpResponse:
     """Return a page of the folders from `root` down to `maxDepth`."""
     call.require(VIEW)
     offset, limit = call.parameters.window()
     root = call.parameters.text("root")
     top = folder_of(root) if root else None
     depth = call.parameters.numbers("maxDepth")
-    tree = Tree()
+    tree = FolderTree()
     folder_ids = tree.below(top.pk if top else None, min(depth[0], MAX_DEPTH) if depth else DEPTH)
-    return assets([tree.row(folder_id) for folder_id in folder_ids[offset : offset + limit]])
+    return assets_reply([tree.row(folder_id) for folder_id in folder_ids[offset : offset + limit]])
 
 
-def one(call: Call, folder_id: int) -> HttpResponse:
+def get_folder(call: Call, folder_id: int) -> HttpResponse:
     """Return the folder. [I] §4: an unknown id gives an empty result."""
     call.require(VIEW)
-    tree = Tree()
+    tree = FolderTree()
     own_id = _own_id(folder_id)
-    return assets([tree.row(own_id)] if own_id is None or own_id in tree.folders else [])
+    return assets_reply([tree.row(own_id)] if own_id is None or own_id in tree.folders else [])
 
 
-def by_name(call: Call) -> HttpResponse:
+def folder_by_name(call: Call) -> HttpResponse:
     """Return the oldest folder with this name, below `root` if that is given."""
     call.require(VIEW)
     name, root = call.parameters.not_blank("name"), call.parameters.text("root")
     top = folder_of(root) if root else None
-    tree = Tree()
+    tree = FolderTree()
     rows = [tree.row(folder_id) for folder_id in tree.below(top.pk if top else None, MAX_DEPTH)]
-    return assets(sorted((row for row in rows if row["name"] == name), key=lambda row: row["id"])[:1])
+    return assets_reply(sorted((row for row in rows if row["name"] == name), key=lambda row: row["id"])[:1])
 
 
-def contents(call: Call, folder_id: int) -> HttpResponse:
+def folder_contents(call: Call, folder_id: int) -> HttpResponse:
     """Return a page of the folders, lists and campaigns in a folder, by kind and id."""
     call.require(VIEW)
     offset, limit = call.parameters.window()
@@ -118,7 +118,7 @@ def contents(call: Call, folder_id: int) -> HttpResponse:
     for word, (model, right) in CONTENTS.items():
         if call.user.has_perm(right):
             rows += [{"id": pk, "type": word} for pk in _ids(model._default_manager.filter(folder=inside), end)]
-    return assets(rows[offset:end])
+    return assets_reply(rows[offset:end])
 
 
 def _ids(rows: QuerySet[Any], limit: int) -> list[int]:

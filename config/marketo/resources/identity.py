@@ -14,11 +14,11 @@ from config.access.sign_in import throttling
 from config.marketo.wire.parameters import Parameters
 from config.marketo.wire.responses import CONTENT_TYPE, MarketoError
 from config.observability import logging as log_formats
-from people.core.errors import show
+from people.core.errors import quoted_value
 
 
 @csrf_exempt
-def token(request: HttpRequest) -> HttpResponse:
+def token_endpoint(request: HttpRequest) -> HttpResponse:
     """Return a client's token: GET or POST, parameters in the query or a form body, credentials also as Basic."""
     if request.method not in {"GET", "POST"}:
         return _error(405, "invalid_request", f"Request method '{request.method}' not supported")
@@ -30,24 +30,24 @@ def token(request: HttpRequest) -> HttpResponse:
     if "grant_type" not in form:
         return _error(400, "invalid_request", "Missing grant type")
     if form["grant_type"] != "client_credentials":
-        return _error(400, "unsupported_grant_type", f"Unsupported grant type: {show(form['grant_type'])}")
+        return _error(400, "unsupported_grant_type", f"Unsupported grant type: {quoted_value(form['grant_type'])}")
     client_id, secret = form.get("client_id", ""), form.get("client_secret", "")
     if not client_id:
         client_id, secret = _basic_credentials(request)
-    if seconds := throttling.seconds_to_wait(request):
+    if seconds := throttling.seconds_until_next_attempt(request):
         return _error(429, "slow_down", "Too many wrong credentials from this address", seconds)
     if not ApiClient.objects.filter(client_id=client_id).exists():
-        throttling.count_failure(request)
-        return _error(401, "unauthorized", f"No client with requested id: {show(client_id)}")
+        throttling.count_failed_attempt(request)
+        return _error(401, "unauthorized", f"No client with requested id: {quoted_value(client_id)}")
     try:
-        client = client_editing.authenticate(client_id, secret)
+        client = client_editing.authenticate_client(client_id, secret)
     except throttling.HashingBusyError:
         return _error(503, "temporarily_unavailable", "Try again in some seconds", throttling.RETRY_SECONDS)
     if client is None:
-        throttling.count_failure(request)
+        throttling.count_failed_attempt(request)
         return _error(401, "invalid_client", "Bad client credentials")
-    log_formats.name(user=client.api_user_id, client=client.pk)
-    access_token = client_editing.token_of(client)
+    log_formats.add_log_ids(user=client.api_user_id, client=client.pk)
+    access_token = client_editing.client_token(client)
     return _reply(
         {
             "access_token": access_token.text,

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.http import HttpResponse
 
-from config.marketo.resources.lead_names import ID_FIELD, Names
+from config.marketo.resources.lead_names import ID_FIELD, LeadNames
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import MarketoError, printable, row_errors, success
+from config.marketo.wire.responses import MarketoError, printable_text, row_errors, success_reply
 from people.core.codes import Code
-from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, show
+from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value, quoted_value
 from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, is_blank
 from people.fields import editing as field_editing
 from people.fields.catalog import FieldInfo
@@ -41,13 +41,13 @@ MEMBERS = {"label": "displayName", "description": "description", "is_hidden": "i
 ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"name": "id", "readOnly": True}}
 
 
-def describe(call: Call) -> HttpResponse:
+def describe_leads(call: Call) -> HttpResponse:
     call.require("people.view_person")
-    names = Names()
-    return success([ID_ROW, *(_described_row(info, names) for info in names.fields.values())])
+    names = LeadNames()
+    return success_reply([ID_ROW, *(_described_row(info, names) for info in names.fields.values())])
 
 
-def _described_row(info: FieldInfo, names: Names) -> dict[str, Any]:
+def _described_row(info: FieldInfo, names: LeadNames) -> dict[str, Any]:
     return {
         "id": names.number(info),
         "displayName": info.label,
@@ -61,9 +61,9 @@ def _type_members(info: FieldInfo) -> dict[str, Any]:
     return {"dataType": DATA_TYPES.get(name, name)} | ({"length": LENGTHS[name]} if name in LENGTHS else {})
 
 
-def describe2(call: Call) -> HttpResponse:
+def describe_leads2(call: Call) -> HttpResponse:
     call.require("people.view_person")
-    names = Names()
+    names = LeadNames()
     searchable = ["email", "id", *(names.rest_names[name] for name, info in names.fields.items() if info.is_unique)]
     described = [
         {
@@ -77,19 +77,19 @@ def describe2(call: Call) -> HttpResponse:
     ]
     id_row = {"name": "id", "displayName": "Id", "dataType": "integer", "updateable": False, "crmManaged": False}
     row = {"name": "API Lead", "searchableFields": [[name] for name in searchable], "fields": [id_row, *described]}
-    return success([row])
+    return success_reply([row])
 
 
-def schema(call: Call) -> HttpResponse:
+def lead_schema(call: Call) -> HttpResponse:
     """Return a page of all fields with their properties."""
     call.require("people.view_personfield")
-    names, size, after = Names(), call.parameters.batch_size(), paging.after(call)
+    names, size, after = LeadNames(), call.parameters.batch_size(), paging.page_start_id(call)
     infos = sorted((info for info in names.fields.values() if names.number(info) > after), key=names.number)
     page, has_more = infos[:size], len(infos) > size
     stored = {row.api_name: row for row in PersonField.objects.filter(api_name__in=[info.api_name for info in page])}
     rows = [_schema_row(stored.get(info.api_name) or _unsaved_field(info), names) for info in page]
     token = str(names.number(page[-1])) if has_more else None
-    return success(rows, nextPageToken=token, moreResult=has_more)
+    return success_reply(rows, nextPageToken=token, moreResult=has_more)
 
 
 def _unsaved_field(info: FieldInfo) -> PersonField:
@@ -99,16 +99,16 @@ def _unsaved_field(info: FieldInfo) -> PersonField:
     )
 
 
-def schema_of(call: Call, name: str) -> HttpResponse:
+def lead_field_schema(call: Call, name: str) -> HttpResponse:
     call.require("people.view_personfield")
-    names = Names()
-    return success([_schema_row(find(name, names), names)])
+    names = LeadNames()
+    return success_reply([_schema_row(find_lead_field(name, names), names)])
 
 
-def create(call: Call) -> HttpResponse:
+def create_lead_fields(call: Call) -> HttpResponse:
     """Add fields; each is created or skipped separately. `isUnique` is an extension: no two leads may share a value."""
     call.require("people.add_personfield")
-    return success([_create_field(row, call) for row in call.parameters.rows("fields")])
+    return success_reply([_create_field(row, call) for row in call.parameters.rows("fields")])
 
 
 def _create_field(row: Any, call: Call) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _create_field(row: Any, call: Call) -> dict[str, Any]:
             raise RejectedError(bad_value(Code.BAD_NAME, "a name", name, "api_name"))
         if not isinstance(data_type, str) or data_type not in CREATABLE:
             raise RejectedError(bad_value(Code.UNKNOWN_DATA_TYPE, ", ".join(CREATABLE), data_type, "data_type"))
-        field = field_editing.create(
+        field = field_editing.create_person_field(
             data.get("displayName"),
             CREATABLE[data_type],
             call.user,
@@ -136,11 +136,11 @@ def _create_field(row: Any, call: Call) -> dict[str, Any]:
     return {"name": field.api_name, "status": "created"}
 
 
-def update(call: Call, name: str) -> HttpResponse:
+def update_lead_field(call: Call, name: str) -> HttpResponse:
     """Change a field's display name, description or visibility; its name and data type are fixed."""
     call.require("people.change_personfield")
-    names = Names()
-    field = find(name, names)
+    names = LeadNames()
+    field = find_lead_field(name, names)
     (row, *more) = call.parameters.rows("fields")
     if more or not isinstance(row, dict):
         raise MarketoError("1003", "Invalid data: exactly one field is expected")
@@ -150,35 +150,35 @@ def update(call: Call, name: str) -> HttpResponse:
             raise MarketoError("1003", f"Invalid data for '{member}': it cannot change")
     if field.pk is None:
         names.create([field.api_name], call.user)
-        field = find(name, Names())
+        field = find_lead_field(name, LeadNames())
     changes = {attribute: row[member_name] for attribute, member_name in MEMBERS.items() if member_name in row}
     if "is_hidden" in changes:
         changes["is_hidden"] = changes["is_hidden"] is True
     try:
-        field_editing.change(field, call.user, **changes)
+        field_editing.change_person_field(field, call.user, **changes)
     except RejectedError as refusal:
-        return success([_skipped_row(row, refusal)])
-    return success([{"name": name, "status": "updated"}])
+        return success_reply([_skipped_row(row, refusal)])
+    return success_reply([{"name": name, "status": "updated"}])
 
 
 def _skipped_row(row: dict[str, Any], refusal: RejectedError) -> dict[str, Any]:
     if isinstance(refusal, NotAllowedError):
         raise refusal
-    name = {"name": printable(row["name"])} if isinstance(row.get("name"), str) else {}
+    name = {"name": printable_text(row["name"])} if isinstance(row.get("name"), str) else {}
     words = MEMBERS | {"api_name": "name", "data_type": "dataType"}
     return name | {"status": "skipped", "reasons": row_errors(refusal.problems, words)}
 
 
-def find(name: str, names: Names) -> PersonField:
+def find_lead_field(name: str, names: LeadNames) -> PersonField:
     """Return the field with this name in the Marketo API. Raises 1006."""
     api_name = names.api_names.get(name)
     if api_name is None:
-        raise MarketoError("1006", f"Field '{show(name)}' not found")
+        raise MarketoError("1006", f"Field '{quoted_value(name)}' not found")
     info = names.fields[api_name]
     return PersonField.objects.get(pk=info.id) if info.id else _unsaved_field(info)
 
 
-def _schema_row(row: PersonField, names: Names) -> dict[str, Any]:
+def _schema_row(row: PersonField, names: LeadNames) -> dict[str, Any]:
     """Return a field's properties. [I] §3: HTML encoding and sensitivity are not stored and have Marketo's defaults."""
     info = names.fields[row.api_name]
     return {

@@ -33,14 +33,14 @@ COMPUTED_FIELDS: Mapping[str, _ComputedField] = {
 _NUMBERS |= {name: ID_FIELD + 501 + at for at, name in enumerate(COMPUTED_FIELDS)}
 
 
-class Names:
+class LeadNames:
     """`rest_names` maps product's API names to the Marketo API's, `api_names` the reverse; custom fields have one name.
 
     `fields` holds the existing fields and Marketo's other standard ones, which have no values until `create`.
     """
 
     def __init__(self) -> None:
-        self.fields: dict[str, FieldInfo] = dict(catalog.catalogue())
+        self.fields: dict[str, FieldInfo] = dict(catalog.field_catalogue())
         self.missing: set[str] = set()  # fields that are created with their first value
         existing = {name.lower() for name in self.fields}
         for name, (label, data_type) in MARKETO_STANDARD.items():
@@ -76,7 +76,7 @@ class Names:
         """Create Marketo's standard fields among `names` that do not exist yet."""
         new_names = [name for name in MARKETO_STANDARD if name in self.missing and name in set(names)]
         if new_names:
-            field_editing.add_marketo_standard(new_names, by)
+            field_editing.create_marketo_fields(new_names, by)
             self.missing.difference_update(new_names)
 
     def number(self, info: FieldInfo) -> int:

@@ -5,12 +5,12 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 
-from config.marketo.resources.lead_names import Names
-from config.marketo.resources.leads import lead, live_person, wanted_fields
+from config.marketo.resources.lead_names import LeadNames
+from config.marketo.resources.leads import lead_row, live_person, requested_fields
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.parameters import person_id
-from config.marketo.wire.responses import MarketoError, success, timestamp
+from config.marketo.wire.parameters import parse_person_id
+from config.marketo.wire.responses import MarketoError, success_reply, utc_timestamp
 from people import lookup as people_lookup
 from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
@@ -29,10 +29,10 @@ NOT_FOUND = {"code": "1004", "message": "Lead not found"}
 REASONS = {Membership.ABSENT: {"code": "1015", "message": "Lead not in list"}, Membership.UNKNOWN: NOT_FOUND}
 
 
-def all_lists(call: Call) -> HttpResponse:
+def list_static_lists(call: Call) -> HttpResponse:
     """List static lists by id or name; with a token only if there is another page."""
     call.require("people.view_staticlist")
-    lists = StaticList.objects.filter(pk__gt=paging.after(call)).order_by("pk")
+    lists = StaticList.objects.filter(pk__gt=paging.page_start_id(call)).order_by("pk")
     ids, names = call.parameters.numbers("id"), call.parameters.values("name")
     if ids:
         lists = lists.filter(pk__in=ids)
@@ -43,7 +43,7 @@ def all_lists(call: Call) -> HttpResponse:
     size = call.parameters.batch_size()
     page = list(lists[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
-    return success([_row(static_list) for static_list in page[:size]], nextPageToken=more)
+    return success_reply([_row(static_list) for static_list in page[:size]], nextPageToken=more)
 
 
 def _is_elsewhere(call: Call) -> bool:
@@ -52,89 +52,95 @@ def _is_elsewhere(call: Call) -> bool:
     return bool(call.parameters.values("programName")) or (bool(workspaces) and WORKSPACE not in workspaces)
 
 
-def one(call: Call, list_id: int) -> HttpResponse:
+def get_list(call: Call, list_id: int) -> HttpResponse:
     call.require("people.view_staticlist")
-    return success([_row(find(list_id))])
+    return success_reply([_row(find_list(list_id))])
 
 
-def members(call: Call, list_id: int) -> HttpResponse:
+def list_members(call: Call, list_id: int) -> HttpResponse:
     """Return the people on a list by id; with a token only if there are more."""
     call.require("people.view_person")
     call.require("people.view_staticlist")
-    static_list = find(list_id)
-    names = Names()
-    fields = wanted_fields(call, names)
+    static_list = find_list(list_id)
+    names = LeadNames()
+    fields = requested_fields(call, names)
     size = call.parameters.batch_size()
-    people = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.after(call))
+    people = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.page_start_id(call))
     page = list(people.order_by("pk")[: size + 1])
     more = str(page[size - 1].pk) if len(page) > size else None
-    return success([lead(person, fields, names) for person in page[:size]], nextPageToken=more)
+    return success_reply([lead_row(person, fields, names) for person in page[:size]], nextPageToken=more)
 
 
-def add(call: Call, list_id: int) -> HttpResponse:
-    return _change_members(call, list_id, static_lists.add)
+def add_members(call: Call, list_id: int) -> HttpResponse:
+    return _change_members(call, list_id, static_lists.add_members)
 
 
-def remove(call: Call, list_id: int) -> HttpResponse:
-    return _change_members(call, list_id, static_lists.remove)
+def remove_members(call: Call, list_id: int) -> HttpResponse:
+    return _change_members(call, list_id, static_lists.remove_members)
 
 
 def _change_members(call: Call, list_id: int, verb: Any) -> HttpResponse:
     call.require("people.change_staticlist")
-    static_list = find(list_id)
+    static_list = find_list(list_id)
     ids = call.parameters.ids()
-    outcomes = verb(static_list, [person_id(value) for value in ids], call.source, follow_merges=False)
-    return success([_moved_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])
+    outcomes = verb(static_list, [parse_person_id(value) for value in ids], call.source, follow_merges=False)
+    return success_reply([_moved_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])
 
 
 def _moved_row(value: Any, outcome: Membership) -> dict[str, Any]:
     if outcome in WORDS:
-        return {"id": person_id(value), "status": WORDS[outcome]}
-    return skipped(value, REASONS[outcome])
+        return {"id": parse_person_id(value), "status": WORDS[outcome]}
+    return skipped_row(value, REASONS[outcome])
 
 
-def skipped(value: Any, reason: dict[str, str]) -> dict[str, Any]:
+def skipped_row(value: Any, reason: dict[str, str]) -> dict[str, Any]:
     """Return a skipped row, with its id if that is valid."""
-    number = person_id(value)
+    number = parse_person_id(value)
     return ({} if number is None else {"id": number}) | {"status": "skipped", "reasons": [reason]}
 
 
-def is_member(call: Call, list_id: int) -> HttpResponse:
+def check_membership(call: Call, list_id: int) -> HttpResponse:
     call.require("people.view_staticlist")
-    static_list = find(list_id)
+    static_list = find_list(list_id)
     ids = call.parameters.ids()
-    existing = people_lookup.by_id([number for value in ids if (number := person_id(value))], follow_merges=False)
+    existing = people_lookup.person_ids_by_id(
+        [number for value in ids if (number := parse_person_id(value))], follow_merges=False
+    )
     on_list = set(static_list.members.filter(person__in=existing).values_list("person_id", flat=True))
-    return success([_membership_row(value, existing, on_list) for value in ids])
+    return success_reply([_membership_row(value, existing, on_list) for value in ids])
 
 
 def _membership_row(value: Any, existing: dict[int, int], on_list: set[int]) -> dict[str, Any]:
-    number = person_id(value)
+    number = parse_person_id(value)
     if number not in existing:
-        return skipped(value, NOT_FOUND)
+        return skipped_row(value, NOT_FOUND)
     return {"id": number, "status": "memberof" if number in on_list else "notmemberof"}
 
 
-def of_lead(call: Call, lead_id: int) -> HttpResponse:
+def lists_of_lead(call: Call, lead_id: int) -> HttpResponse:
     """Return the lists that a lead is on, by the id of the list."""
     call.require("people.view_person")
     call.require("people.view_staticlist")
     person = live_person(lead_id)
     size = call.parameters.batch_size()
     memberships: QuerySet[StaticListMember] = StaticListMember.objects.filter(
-        person=person, static_list__gt=paging.after(call)
+        person=person, static_list__gt=paging.page_start_id(call)
     )
     page = list(memberships.order_by("static_list")[: size + 1])
     rows = [
-        {"listId": row.static_list_id, "createdAt": timestamp(row.added_at), "updatedAt": timestamp(row.added_at)}
+        {
+            "listId": row.static_list_id,
+            "createdAt": utc_timestamp(row.added_at),
+            "updatedAt": utc_timestamp(row.added_at),
+        }
         for row in page[:size]
     ]
     has_more = len(page) > size
     token = str(rows[-1]["listId"]) if has_more else None
-    return success(rows, nextPageToken=token, moreResult=has_more)
+    return success_reply(rows, nextPageToken=token, moreResult=has_more)
 
 
-def find(list_id: int) -> StaticList:
+def find_list(list_id: int) -> StaticList:
     """Return the list. Raises 1013 (§3)."""
     static_list = StaticList.objects.filter(pk=min(list_id, datatype_keys.MAX_ID)).first()
     if static_list is None:
@@ -148,6 +154,6 @@ def _row(static_list: StaticList) -> dict[str, Any]:
         row["description"] = static_list.description
     return row | {
         "workspaceName": WORKSPACE,
-        "createdAt": timestamp(static_list.created_at),
-        "updatedAt": timestamp(static_list.updated_at),
+        "createdAt": utc_timestamp(static_list.created_at),
+        "updatedAt": utc_timestamp(static_list.updated_at),
     }

@@ -20,7 +20,7 @@ AGGREGATED = -104
 ACTIVITY, PERSON, LIST, SEQUENCE = "Activity", "Attribute", "List", "Sequence"
 
 
-def shown(rules_model: rules.Rules) -> dict[str, Any]:
+def marketo_rules(rules_model: rules.Rules) -> dict[str, Any]:
     """Return rules with match type in lower case, no triggers (a list has none), and the filters by their numbers."""
     names = Catalogue()
     form: dict[str, Any] = {"filterMatchType": rules_model.match, "triggers": []}

@@ -8,33 +8,33 @@ from django.http import HttpResponse
 from config.access.clients import editing as client_editing
 from config.marketo.wire import usage
 from config.marketo.wire.endpoint import Call
-from config.marketo.wire.responses import success
+from config.marketo.wire.responses import success_reply
 
 WEEK = 7
 
 
 def usage_today(_call: Call) -> HttpResponse:
-    return success(_usage(1))
+    return success_reply(_usage(1))
 
 
 def usage_of_week(_call: Call) -> HttpResponse:
-    return success(_usage(WEEK))
+    return success_reply(_usage(WEEK))
 
 
 def errors_today(_call: Call) -> HttpResponse:
-    return success(_errors(1))
+    return success_reply(_errors(1))
 
 
 def errors_of_week(_call: Call) -> HttpResponse:
-    return success(_errors(WEEK))
+    return success_reply(_errors(WEEK))
 
 
 def _usage(days: int) -> list[dict[str, Any]]:
     """One row a day, also for days without calls: clients index the first row before their first call."""
-    by_day = usage.calls(days)
+    by_day = usage.calls_by_day(days)
     ids = {user_id for users in by_day.values() for user_id in users}
     names = {
-        user.pk: client_editing.scope(user.username.removeprefix("api:"))
+        user.pk: client_editing.client_scope(user.username.removeprefix("api:"))
         for user in get_user_model().objects.filter(pk__in=ids)
     }
     return [
@@ -54,5 +54,5 @@ def _errors(days: int) -> list[dict[str, Any]]:
             "total": sum(codes.values()),
             "errors": [{"errorCode": code, "count": count} for code, count in sorted(codes.items())],
         }
-        for day, codes in usage.errors(days).items()
+        for day, codes in usage.errors_by_day(days).items()
     ]

@@ -17,7 +17,7 @@ from config.access.clients import failures as client_failures
 from config.marketo.wire import throttling as marketo_throttling
 from config.marketo.wire import usage
 from config.marketo.wire.parameters import Parameters
-from config.marketo.wire.responses import OUTAGES, MarketoError, failure, missing
+from config.marketo.wire.responses import OUTAGES, MarketoError, failure_reply, missing_parameter
 from config.observability import logging as log_formats
 from config.observability import outages
 from people.core.codes import Code
@@ -89,19 +89,19 @@ def _dispatcher(views: dict[str, View], is_asset: bool) -> View:
         with translation.override("en"):  # the Marketo API is in English
             reply, user_id = _answer(request, views, arguments, is_asset)
         code = getattr(reply, "marketo_code", "")
-        usage.count(user_id, code)
+        usage.count_call(user_id, code)
         if user_id and code:
-            client_failures.count(user_id, Channel.MARKETO, request, code)
+            client_failures.count_failed_call(user_id, Channel.MARKETO, request, code)
         if settings.DIALECT_DAILY_QUOTA is not None:
-            usage.flush()  # a quota needs the calls of every process
+            usage.flush_usage()  # a quota needs the calls of every process
         return reply
 
     return dispatch
 
 
 def not_found(request: HttpRequest, **_arguments: Any) -> HttpResponse:
-    usage.count(0, "610")
-    return failure("610", "Requested resource not found", asset=request.path_info.startswith("/rest/asset/"))
+    usage.count_call(0, "610")
+    return failure_reply("610", "Requested resource not found", asset=request.path_info.startswith("/rest/asset/"))
 
 
 not_found.csrf_exempt = True  # type: ignore[attr-defined]
@@ -114,10 +114,10 @@ def _answer(
     user_id = 0
     try:
         parameters = Parameters(request, request.body)
-        user = authenticate(request, parameters)
+        user = authenticate_call(request, parameters)
         user_id = user.pk
         view = _view_for(request, parameters, views)
-        with marketo_throttling.admitted():
+        with marketo_throttling.admitted_call():
             return view(Call(request, user, parameters), **arguments), user_id
     except Exception as error:
         return _error_reply(request, error, is_asset), user_id
@@ -135,20 +135,20 @@ def _error_reply(request: HttpRequest, error: Exception, is_asset: bool) -> Http
     """Return an error as Marketo reports it: HTTP 200, except 413 for too large a body."""
     match error:
         case MarketoError():
-            return failure(error.code, error.message, asset=is_asset)
+            return failure_reply(error.code, error.message, asset=is_asset)
         case NotAllowedError():
-            return failure("603", "Access denied", asset=is_asset)
+            return failure_reply("603", "Access denied", asset=is_asset)
         case RejectedError():
             code = ASSET_CODES.get(error.code, ASSET_RULE_BROKEN) if is_asset else VERB_CODES.get(error.code, "1003")
-            return failure(code, _missing_message(error) or str(error), asset=is_asset)
+            return failure_reply(code, _missing_message(error) or str(error), asset=is_asset)
         case RequestDataTooBig():
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
         case SuspiciousOperation():
-            return failure("1003", "Invalid data", asset=is_asset)
+            return failure_reply("1003", "Invalid data", asset=is_asset)
     route = request.resolver_match.route if request.resolver_match else ""
     logger.error("Marketo API request failed: %s %s", request.method, route, exc_info=error)
-    outage = outages.outage(error)
-    return failure(*OUTAGES.get(outage.code if outage else "", ("611", "System error")), asset=is_asset)
+    outage = outages.find_outage(error)
+    return failure_reply(*OUTAGES.get(outage.code if outage else "", ("611", "System error")), asset=is_asset)
 
 
 def _missing_message(refusal: RejectedError) -> str:
@@ -157,10 +157,10 @@ def _missing_message(refusal: RejectedError) -> str:
     if problem.code != Code.MISSING_VALUE or not problem.path:
         return ""
     first, *rest = str(problem.path[-1]).split("_")
-    return missing(first + "".join(word.capitalize() for word in rest)).message
+    return missing_parameter(first + "".join(word.capitalize() for word in rest)).message
 
 
-def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
+def authenticate_call(request: HttpRequest, parameters: Parameters) -> Any:
     """Return the API-only user of the request's token; the header wins over the parameter (§1).
 
     [I] §1: a request without a token gets 601, after which clients log in again; they treat 600 and 603 as final.
@@ -168,12 +168,12 @@ def authenticate(request: HttpRequest, parameters: Parameters) -> Any:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         token = parameters.form.get("access_token", "") if settings.DIALECT_TOKEN_IN_QUERY else ""
-    client, has_expired = client_editing.client_of(token.strip()) if token.strip() else (None, False)
+    client, has_expired = client_editing.client_by_token(token.strip()) if token.strip() else (None, False)
     if client is None:
         raise MarketoError("601", "Access token invalid")
     if has_expired:
         raise MarketoError("602", "Access token expired")
-    log_formats.name(user=client.api_user_id, client=client.pk)
+    log_formats.add_log_ids(user=client.api_user_id, client=client.pk)
     now = timezone.now()
     if client.last_used_at is None or (now - client.last_used_at).total_seconds() > LAST_USED_EVERY_SECONDS:
         type(client).objects.filter(pk=client.pk).update(last_used_at=now)

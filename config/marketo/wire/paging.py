@@ -9,7 +9,7 @@ import struct
 from datetime import UTC, datetime
 from hashlib import blake2b
 
-from activities.log.reader import Position
+from activities.log.reader import ReadPosition
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError
 
@@ -19,21 +19,21 @@ _NEVER = -(2**62)
 _CHECKSUM_BYTES = 8
 
 
-def position(call: Call) -> Position:
+def token_position(call: Call) -> ReadPosition:
     """Return the position in the log of the request's token; [I] §2.3: raises 1003 for a foreign token."""
-    decoded = decode(call.parameters.needed("nextPageToken"))
+    decoded = decode_position(call.parameters.needed("nextPageToken"))
     if decoded is None:
         raise _foreign_token()
     return decoded
 
 
-def encode(position: Position) -> str:
+def encode_position(position: ReadPosition) -> str:
     since = _NEVER if position.since is None else int(position.since.timestamp() * 1000)
     packed = _LOG.pack(_LOG_FORM, since, position.issued_at_mark, position.last_id, b"")
     return base64.b32encode(packed[:-_CHECKSUM_BYTES] + _checksum(packed[:-_CHECKSUM_BYTES])).decode()
 
 
-def decode(token: str) -> Position | None:
+def decode_position(token: str) -> ReadPosition | None:
     """Return the position that `encode` wrote, or None for any other text."""
     try:
         packed = base64.b32decode(token)
@@ -43,15 +43,15 @@ def decode(token: str) -> Position | None:
         moment = None if since == _NEVER else datetime.fromtimestamp(since / 1000, UTC)
     except (binascii.Error, struct.error, ValueError, OverflowError, OSError):
         return None
-    return Position(moment, mark, last_id)
+    return ReadPosition(moment, mark, last_id)
 
 
-def offset(call: Call) -> int:
+def page_offset(call: Call) -> int:
     """Return the offset of a page of a bounded search; its token is the number of rows before it."""
     return _token_number(call, 6)
 
 
-def after(call: Call) -> int:
+def page_start_id(call: Call) -> int:
     """Return the id after which a page of a list starts."""
     return _token_number(call, 12)
 

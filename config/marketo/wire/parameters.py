@@ -11,7 +11,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
 
-from config.marketo.wire.responses import MarketoError, invalid, missing
+from config.marketo.wire.responses import MarketoError, invalid_value, missing_parameter
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
 
@@ -57,7 +57,7 @@ class Parameters:
         if self.request.content_type not in JSON:
             raise MarketoError("612", "Invalid Content Type")
         try:
-            return exact_json.loads(self.body)
+            return exact_json.load_exact_json(self.body)
         except exact_json.InvalidJSONError:
             raise MarketoError("609", "Invalid JSON") from None
 
@@ -82,7 +82,7 @@ class Parameters:
         """Return a required parameter. Raises 1002 without it ([I] §2.2)."""
         text = self.text(name)
         if not text:
-            raise missing(name)
+            raise missing_parameter(name)
         return text
 
     def not_blank(self, name: str) -> str:
@@ -120,7 +120,7 @@ class Parameters:
             return [row.get("id") if isinstance(row, dict) else row for row in self.rows("leads")]
         texts = self.values("id")
         if not texts:
-            raise missing("id")
+            raise missing_parameter("id")
         if len(texts) > MAX_BATCH:
             raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} leads in one call, got {len(texts)}")
         return texts
@@ -138,7 +138,7 @@ class Parameters:
         return offset[0] if offset else 0, limit[0] or ASSETS_BY_DEFAULT if limit else ASSETS_BY_DEFAULT
 
 
-def person_id(value: Any) -> int | None:
+def parse_person_id(value: Any) -> int | None:
     """Return the id in JSON or a parameter, a number or its text; None if no person can have it."""
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit() and len(value) <= 12:
         value = int(value)
@@ -148,12 +148,12 @@ def person_id(value: Any) -> int | None:
     return value if is_id else None
 
 
-def with_plus(email: str) -> str:
+def restore_plus(email: str) -> str:
     """Return an e-mail address with its blanks as `+`: an unencoded `+` reads as a blank, which no address has."""
     return email.strip().replace(" ", "+") if "@" in email else email
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise invalid(text, "Integer")
+        raise invalid_value(text, "Integer")
     return min(int(text), datatype_keys.MAX_ID)

@@ -14,7 +14,7 @@ import orjson
 from django.http import HttpResponse
 
 from people.core.codes import Code
-from people.core.errors import Problem, show
+from people.core.errors import Problem, quoted_value
 from people.datatypes import exact_json
 from people.datatypes.canonical import canonical_text, plain_decimal
 
@@ -39,15 +39,15 @@ class MarketoError(Exception):
         self.message = message
 
 
-def missing(name: str) -> MarketoError:
+def missing_parameter(name: str) -> MarketoError:
     return MarketoError("1002", f"Missing value for the required parameter '{name}'")
 
 
-def invalid(value: Any, word: str) -> MarketoError:
-    return MarketoError("1001", f"Invalid value '{show(value)}'. Required of type '{word}'")
+def invalid_value(value: Any, word: str) -> MarketoError:
+    return MarketoError("1001", f"Invalid value '{quoted_value(value)}'. Required of type '{word}'")
 
 
-def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
+def success_reply(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     """Return a reply; members that are None are left out, never sent as null (§A2)."""
     body: dict[str, Any] = {"requestId": _request_id()}
     if result is not None:
@@ -56,23 +56,23 @@ def success(result: list[Any] | None = None, **more: Any) -> HttpResponse:
     return _reply({**body, "success": True})
 
 
-def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
+def failure_reply(code: str, message: str, *, asset: bool = False) -> HttpResponse:
     """Return an error; the asset API's also has `warnings`."""
-    errors = [{"code": code, "message": printable(message)}]
+    errors = [{"code": code, "message": printable_text(message)}]
     body = {"success": False, "errors": errors, "requestId": _request_id()}
     reply = _reply(body | {"warnings": []} if asset else body)
     reply.marketo_code = code  # type: ignore[attr-defined]  # for the error statistics
     return reply
 
 
-def assets(result: list[Any]) -> HttpResponse:
+def assets_reply(result: list[Any]) -> HttpResponse:
     """Return a reply of the asset API (§A2): an empty one has no `result`, and clients read its warning."""
     body: dict[str, Any] = {"success": True, "errors": [], "requestId": _request_id(), "warnings": []}
     return _reply(body | {"result": result} if result else body | {"warnings": [NO_ASSETS]})
 
 
 def _reply(body: dict[str, Any]) -> HttpResponse:
-    return HttpResponse(exact_json.dumps(body, _exact_json_value), content_type=CONTENT_TYPE)
+    return HttpResponse(exact_json.dump_exact_json(body, _exact_json_value), content_type=CONTENT_TYPE)
 
 
 def _exact_json_value(value: Any) -> Any:
@@ -87,19 +87,19 @@ def _request_id() -> str:
     return f"{secrets.randbelow(16**5):x}#{int(time.time() * 1000):x}"
 
 
-def printable(text: str) -> str:
+def printable_text(text: str) -> str:
     """Return `text` without lone surrogates, which JSON in UTF-8 cannot contain."""
     return text.encode("utf-8", "replace").decode()
 
 
-def timestamp(moment: datetime) -> str:
+def utc_timestamp(moment: datetime) -> str:
     """§A4: return UTC with whole seconds; clients parse exactly this format."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def asset_timestamp(moment: datetime) -> str:
     """§A4: return the asset API's format, with both markers of the zone."""
-    return f"{timestamp(moment)}+0000"
+    return f"{utc_timestamp(moment)}+0000"
 
 
 TYPE_WORDS = {
@@ -179,4 +179,4 @@ def _row_error(problem: Problem, names: dict[str, str], of_lead: bool) -> dict[s
         message = f"Field '{name}' not found"
     else:
         message = f"Invalid data for '{name}': {problem.message}" if name else f"Invalid data: {problem.message}"
-    return {"code": code, "message": printable(message)}
+    return {"code": code, "message": printable_text(message)}

@@ -15,7 +15,7 @@ from people.core.db import locks
 
 
 @contextmanager
-def admitted() -> Iterator[None]:
+def admitted_call() -> Iterator[None]:
     """Admit one call for its duration. Raises 607 (quota), 606 (rate), 615 (concurrency)."""
     _check_quota()
     _check_rate()
@@ -31,7 +31,7 @@ def _check_quota() -> None:
     quota = settings.DIALECT_DAILY_QUOTA
     if quota is None:
         return
-    (today,) = usage.calls(days=1).values()
+    (today,) = usage.calls_by_day(days=1).values()
     if sum(today.values()) >= quota:
         raise MarketoError("607", f"Daily quota '{quota}' reached")
 
@@ -41,7 +41,9 @@ def _check_rate() -> None:
     if limit is None:
         return
     with transaction.atomic(), connection.cursor() as cursor:
-        locks.take([locks.key(locks.Space.LIMITS)])  # one after the other: no process counts while another is adding
+        locks.acquire_exclusive(
+            [locks.lock_key(locks.LockSpace.LIMITS)]
+        )  # one after the other: no process counts while another is adding
         cursor.execute(
             """with old as (
                 delete from dialect_recent_call
@@ -66,7 +68,7 @@ def _take_slot() -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "select %s | slot from generate_series(1, %s) as slot where pg_try_advisory_lock(%s | slot) limit 1",
-            [locks.key(locks.Space.LIMITS), limit, locks.key(locks.Space.LIMITS)],
+            [locks.lock_key(locks.LockSpace.LIMITS), limit, locks.lock_key(locks.LockSpace.LIMITS)],
         )
         row = cursor.fetchone()
     if row is None:

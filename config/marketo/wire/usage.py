@@ -16,7 +16,7 @@ from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from config.marketo.models import Usage
-from people.core.counters import Buffer
+from people.core.counters import CounterBuffer
 
 # [I] §A5: quotas start again at midnight in US Central time, so these are the days of all statistics
 DAY_ZONE = ZoneInfo("America/Chicago")
@@ -27,7 +27,7 @@ UNCOUNTED = frozenset({"600", "601", "602", "604", "605", "608", "611"})
 _purged_on: date | None = None
 
 
-def today() -> date:
+def usage_day() -> date:
     return timezone.now().astimezone(DAY_ZONE).date()
 
 
@@ -46,9 +46,9 @@ def _add(rows: Sequence[tuple[Any, ...]]) -> None:
 def _purge() -> None:
     """Delete old rows once a day and process: statistics cover a week, so five weeks are enough."""
     global _purged_on
-    if _purged_on != today():
-        Usage.objects.filter(day__lt=today() - timedelta(days=KEPT_DAYS)).delete()
-        _purged_on = today()
+    if _purged_on != usage_day():
+        Usage.objects.filter(day__lt=usage_day() - timedelta(days=KEPT_DAYS)).delete()
+        _purged_on = usage_day()
 
 
 @lru_cache(maxsize=1)
@@ -56,42 +56,42 @@ def _process(_pid: int) -> UUID:
     return uuid4()
 
 
-_counts: Buffer[tuple[date, int, str]] = Buffer(_add)
+_counts: CounterBuffer[tuple[date, int, str]] = CounterBuffer(_add)
 
 
-def count(user_id: int, error_code: str = "") -> None:
+def count_call(user_id: int, error_code: str = "") -> None:
     """Count a call of `user_id` (0: unknown), and its error if it had one."""
-    day = today()
+    day = usage_day()
     if user_id and error_code not in UNCOUNTED:
         _counts.add({(day, user_id, ""): 1})
     if error_code:
         _counts.add({(day, 0, error_code): 1})
 
 
-def flush() -> None:
+def flush_usage() -> None:
     """Write the counts of this process."""
     _counts.flush()
 
 
-def calls(days: int) -> dict[date, dict[int, int]]:
+def calls_by_day(days: int) -> dict[date, dict[int, int]]:
     """Return the calls of each user on each of the last `days` days, today last; also the days without calls."""
     rows = _since(days).filter(error_code="").values_list("day", "user_id").annotate(total=Sum("count"))
     return _by_day(days, rows)
 
 
-def errors(days: int) -> dict[date, dict[str, int]]:
+def errors_by_day(days: int) -> dict[date, dict[str, int]]:
     """Return the errors by code on each of the last `days` days, today last."""
     rows = _since(days).exclude(error_code="").values_list("day", "error_code").annotate(total=Sum("count"))
     return _by_day(days, rows)
 
 
 def _since(days: int) -> QuerySet[Usage]:
-    flush()
-    return Usage.objects.filter(day__gt=today() - timedelta(days=days))
+    flush_usage()
+    return Usage.objects.filter(day__gt=usage_day() - timedelta(days=days))
 
 
 def _by_day(days: int, rows: Iterable[tuple[date, Any, int]]) -> dict[date, dict[Any, int]]:
-    result: dict[date, dict[Any, int]] = {today() - timedelta(days=back): {} for back in reversed(range(days))}
+    result: dict[date, dict[Any, int]] = {usage_day() - timedelta(days=back): {} for back in reversed(range(days))}
     for day, key, total in rows:
         if day in result:
             result[day][key] = total

@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 
 from people.core.admin.search import WordSearch
-from people.core.errors import NotAllowedError, Problem, RejectedError, located
+from people.core.errors import NotAllowedError, Problem, RejectedError, located_message
 from people.core.numerals import whole_number
 from people.core.source import Channel, Source
 
@@ -47,7 +47,7 @@ class PagesAdmin(WordSearch, ModelAdmin):
         if self.row_page is None:
             response: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
             return response
-        return self.row_page(request, number(object_id))
+        return self.row_page(request, parse_number(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # custom pages explain what deleting does
@@ -63,7 +63,7 @@ class PagesAdmin(WordSearch, ModelAdmin):
             raise PermissionDenied(refusal.problems[0].expected) from None
         except RejectedError as refusal:
             for problem in refusal.problems[:SHOWN_PROBLEMS]:
-                messages.error(request, said(problem))
+                messages.error(request, problem_text(problem))
             return None
         if done:
             messages.success(request, done)
@@ -96,39 +96,39 @@ def state_badge(label: Any, look: str = "") -> str:
     return format_html('<span class="ca-badge{}">{}</span>', f" ca-badge--{look}" if look else "", label)
 
 
-def said(problem: Problem) -> str:
+def problem_text(problem: Problem) -> str:
     """The text of a problem on a page: its sentence, prefixed with the number of its entry."""
     if problem.path and isinstance(problem.path[0], int):
-        return located(problem)
+        return located_message(problem)
     return problem.message[:1].upper() + problem.message[1:]
 
 
-def put_problems(form: Any, refusal: RejectedError, places: Mapping[str, str] | None = None) -> None:
+def add_form_errors(form: Any, refusal: RejectedError, places: Mapping[str, str] | None = None) -> None:
     """Add each problem to the field of `form` that its path (or `places`) names, else to the form as a whole."""
     for problem in refusal.problems:
         place = str(problem.path[-1]) if problem.path else ""
         field = (places or {}).get(place, place)
-        form.add_error(field if field in form.fields else None, said(problem))
+        form.add_error(field if field in form.fields else None, problem_text(problem))
 
 
-def source_of(request: HttpRequest) -> Source:
+def request_source(request: HttpRequest) -> Source:
     return Source(Channel.ADMIN, request.user.pk)
 
 
-def require(request: HttpRequest, *rights: str) -> None:
+def require_rights(request: HttpRequest, *rights: str) -> None:
     """Raise PermissionDenied, naming the first missing right, unless the user has all of `rights`."""
     for right in rights:
         if not request.user.has_perm(right):
             raise PermissionDenied(right)
 
 
-def number(text: str | None, otherwise: T | int = 0) -> T | int:
+def parse_number(text: str | None, otherwise: T | int = 0) -> T | int:
     """Parse a whole number from an address or form, of at most ten digits; `otherwise` for any other text."""
     parsed = whole_number(text or "", -1, most_digits=10)
     return otherwise if parsed < 0 else parsed
 
 
-def ids_of(texts: list[str]) -> list[int]:
+def parse_ids(texts: list[str]) -> list[int]:
     """Parse ids from repeated or comma-separated parameters, each once, in order."""
-    ids = [number(part.strip()) for text in texts for part in text.split(",")]
+    ids = [parse_number(part.strip()) for text in texts for part in text.split(",")]
     return list(dict.fromkeys(pk for pk in ids if pk))

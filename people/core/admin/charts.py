@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class ChartSeries:
     """One line or row of bars. `of` is the index of the series that a series of the period before belongs to."""
 
     label: str
@@ -16,7 +16,7 @@ class Series:
     is_before: bool = False
 
 
-def chart(labels: Sequence[str], interval: Any, series: Sequence[Series]) -> str:
+def chart_json(labels: Sequence[str], interval: Any, series: Sequence[ChartSeries]) -> str:
     """The JSON of `data-chart`; `interval` is the unit of the labels: days, weeks, …"""
     lines = [{"label": row.label, "data": list(row.counts), "of": row.of, "isBefore": row.is_before} for row in series]
     return json.dumps({"labels": list(labels), "interval": str(interval), "series": lines}, ensure_ascii=False)

@@ -19,7 +19,7 @@ LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class MenuAction:
     """An entry of the menu: a link, or a button that posts."""
 
     label: Any
@@ -29,33 +29,33 @@ class Action:
     is_dangerous: bool = False
 
 
-def menu(
-    *own: Action,
+def action_menu(
+    *own: MenuAction,
     duplicate: str = "",
     place: str = "",
-    export: tuple[Action, ...] = (),
+    export: tuple[MenuAction, ...] = (),
     archive: str = "",
     is_archived: bool = False,
-    dangerous: tuple[Action, ...] = (),
+    dangerous: tuple[MenuAction, ...] = (),
     delete: str = "",
-) -> list[Action]:
+) -> list[MenuAction]:
     """The entries in their order: those of this kind of object, then the shared ones.
 
     An empty address means an action that the user has no right to, or that this kind of object does not have.
     """
     shared = [
-        (duplicate, Action(_("Duplicate"), duplicate)),
-        (place, Action(_("Move to folder"), f"{place}#id_folder")),
-        (place, Action(_("Change owner"), f"{place}#id_owner")),
+        (duplicate, MenuAction(_("Duplicate"), duplicate)),
+        (place, MenuAction(_("Move to folder"), f"{place}#id_folder")),
+        (place, MenuAction(_("Change owner"), f"{place}#id_owner")),
         *((action.url, action) for action in export),
-        (archive, Action(_("Take out of the archive") if is_archived else _("Archive"), archive, is_posted=True)),
+        (archive, MenuAction(_("Take out of the archive") if is_archived else _("Archive"), archive, is_posted=True)),
         *((action.url, action) for action in dangerous),
-        (delete, Action(_("Delete…"), delete, is_dangerous=True)),
+        (delete, MenuAction(_("Delete…"), delete, is_dangerous=True)),
     ]
     return [*own, *(action for url, action in shared if url)]
 
 
-def say_undoable(request: HttpRequest, text: Any, undo: str) -> None:
+def show_undoable_message(request: HttpRequest, text: Any, undo: str) -> None:
     """Show a success message with a button that undoes the change by a POST to `undo`."""
     messages.success(request, text, extra_tags=undo)
 

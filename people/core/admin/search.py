@@ -12,4 +12,4 @@ class WordSearch:
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         fields: Any = self.get_search_fields(request)  # type: ignore[attr-defined]  # ModelAdmin's
-        return (words.search(queryset, search_term, *fields) if fields else queryset), False
+        return (words.filter_by_words(queryset, search_term, *fields) if fields else queryset), False

@@ -15,7 +15,7 @@ from people.core.db import prepared
 
 
 @unique
-class Space(IntEnum):
+class LockSpace(IntEnum):
     PEOPLE = 1  # shared by recorders and changers; exclusive for delete, erase and merge
     TYPE = 2  # shared by a type's recorders; exclusive for approve, retire, delete; 0: naming of types, one at a time
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
@@ -34,25 +34,25 @@ class Space(IntEnum):
 KEY_BITS = 56
 
 
-def key(space: Space, number: int = 0) -> int:
+def lock_key(space: LockSpace, number: int = 0) -> int:
     """The 64-bit key of `number` (0 ≤ number < 2**56) in `space`."""
     return (space << KEY_BITS) | number
 
 
-def share(keys: Iterable[int]) -> None:
+def acquire_shared(keys: Iterable[int]) -> None:
     """Take shared locks, in the order above, until the transaction ends; waits for exclusive holders."""
     _take("pg_advisory_xact_lock_shared", keys)
 
 
-def take(keys: Iterable[int]) -> None:
+def acquire_exclusive(keys: Iterable[int]) -> None:
     """Take exclusive locks, in the order above, until the transaction ends; waits for every other holder."""
     _take("pg_advisory_xact_lock", keys)
 
 
 @contextmanager
-def alone(space: Space, number: int) -> Iterator[bool]:
+def try_session_lock(space: LockSpace, number: int) -> Iterator[bool]:
     """Try the session lock of a key; yields True if it was free. It ends with the block, connection or process."""
-    name = key(space, number)
+    name = lock_key(space, number)
     with connection.cursor() as cursor:
         cursor.execute("select pg_try_advisory_lock(%s)", [name])
         (is_mine,) = cursor.fetchone()
@@ -64,7 +64,7 @@ def alone(space: Space, number: int) -> Iterator[bool]:
                 cursor.execute("select pg_advisory_unlock(%s)", [name])
 
 
-def number_of(*parts: str) -> int:
+def lock_number(*parts: str) -> int:
     """A 56-bit number for a text key; two texts rarely share one, and then they merely wait for each other."""
     return int.from_bytes(blake2b("\0".join(parts).encode("utf-8", "replace"), digest_size=7).digest(), "big")
 
@@ -72,6 +72,6 @@ def number_of(*parts: str) -> int:
 def _take(function: str, keys: Iterable[int]) -> None:
     ordered = sorted(set(keys))
     if ordered:
-        with prepared.cursor() as cursor:
+        with prepared.prepared_cursor() as cursor:
             # unnest keeps the array's order, so locks are taken in ascending order
             cursor.execute(f"select {function}(k) from unnest(%s::bigint[]) as k", [ordered])

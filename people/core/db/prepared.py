@@ -14,7 +14,7 @@ class _Cursor(ServerBindingCursor):
         super()._send_query_prepared(name, pgq, **options)  # type: ignore[misc]  # psycopg's, not in Django's stubs
 
 
-def cursor() -> Any:
+def prepared_cursor() -> Any:
     """Like `connection.cursor()`, but with parameters bound by the server: some need a cast, as `%s::int[]`.
 
     Only for the few statements with a constant text.

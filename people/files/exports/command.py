@@ -11,10 +11,10 @@ from typing import IO, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from people.core.errors import RejectedError, located
+from people.core.errors import RejectedError, located_message
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Statement
+from people.files.exports.kinds import ExportStatement
 
 
 class ExportCommand(BaseCommand, ABC):
@@ -29,7 +29,7 @@ class ExportCommand(BaseCommand, ABC):
         )
 
     @abstractmethod
-    def statement(self, options: dict[str, Any]) -> Statement:
+    def statement(self, options: dict[str, Any]) -> ExportStatement:
         """The statement to write. Raises `RejectedError` and CommandError."""
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,9 +39,9 @@ class ExportCommand(BaseCommand, ABC):
                 export_kinds.require_parquet()
             statement = self.statement(options)
             with _opened(options["file"], options["gzip"] or options["file"].endswith(".gz")) as file:
-                rows = export_jobs.write(statement, format, file, excel_safe=options["excel_safe"])
+                rows = export_jobs.write_export(statement, format, file, excel_safe=options["excel_safe"])
         except RejectedError as refusal:
-            raise CommandError("\n".join(located(problem) for problem in refusal.problems)) from None
+            raise CommandError("\n".join(located_message(problem) for problem in refusal.problems)) from None
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror or error}") from None
         summary = self.stderr if options["file"] == "-" else self.stdout

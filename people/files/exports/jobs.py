@@ -23,11 +23,19 @@ from people.core import disk, jobs, notifications, permissions
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
-from people.core.messages import packed, storable
+from people.core.messages import pack_sentences, storable_text
 from people.core.messages import sentence as _
 from people.core.source import Channel
-from people.datatypes.formulas import guarded
-from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
+from people.datatypes.formulas import guard_formula
+from people.files.exports.kinds import (
+    DELIMITERS,
+    FORMATS,
+    KINDS,
+    ExportStatement,
+    json_select_sql,
+    require_parquet,
+    select_sql,
+)
 from people.files.exports.parquet import write_parquet
 from people.files.models import Export
 
@@ -36,20 +44,22 @@ logger = logging.getLogger(__name__)
 State = Export.State
 
 
-def write(statement: Statement, format: str, out: disk.Writable, *, excel_safe: bool = False, null: str = "") -> int:
+def write_export(
+    statement: ExportStatement, format: str, out: disk.WritableFile, *, excel_safe: bool = False, null: str = ""
+) -> int:
     """Write the rows of `statement` to `out`, in UTF-8; return their number.
 
     With `excel_safe` no text is a formula to a spreadsheet: a ' before it marks it as text.
     """
     if format == "ndjson":
-        return _copy(json_select(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
+        return _copy(json_select_sql(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
     if format == "parquet":
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
-    names = [guarded(column.name) if excel_safe else column.name for column in statement.columns]
+    names = [guard_formula(column.name) if excel_safe else column.name for column in statement.columns]
     out.write(_csv_line(names, delimiter))
     options = f"(format csv, delimiter '{delimiter}', null '{null}')"
-    return _copy(select(statement, excel_safe), statement, options, out)
+    return _copy(select_sql(statement, excel_safe), statement, options, out)
 
 
 def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
@@ -58,7 +68,7 @@ def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
     return line.getvalue().encode("utf-8", "replace")
 
 
-def _copy(select: str, statement: Statement, options: str, out: disk.Writable) -> int:
+def _copy(select: str, statement: ExportStatement, options: str, out: disk.WritableFile) -> int:
     # the driver's errors are raised while rows are read, where Django does not translate them
     with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(f"copy ({select}) to stdout with {options}", dict(statement.parameters)) as copy:
@@ -67,17 +77,17 @@ def _copy(select: str, statement: Statement, options: str, out: disk.Writable) -
         return cursor.rowcount
 
 
-def folder() -> Path:
+def exports_folder() -> Path:
     path = Path(settings.FILES_DIR) / "exports"
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
 
-def path_of(export: Export) -> Path:
-    return folder() / export.file_name
+def export_path(export: Export) -> Path:
+    return exports_folder() / export.file_name
 
 
-def create(
+def create_export(
     kind: str, parameters: Mapping[str, Any], by: Any, channel: Channel, *, format: str = "csv", title: str = ""
 ) -> Export:
     """Create an export; its file is written after `enqueue`. Raises `RejectedError` for impossible requests."""
@@ -86,7 +96,7 @@ def create(
         message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}
         raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(KINDS)))
     for right in export_kind.rights:
-        permissions.require(by, right)
+        permissions.require_permission(by, right)
     if format == "parquet":
         require_parquet()
     if format not in FORMATS:
@@ -105,7 +115,7 @@ def create(
 
 
 @transaction.atomic
-def enqueue(export: Export) -> None:
+def enqueue_export(export: Export) -> None:
     """Queue the job that writes the file. Raises `RejectedError`: `already_queued`, `too_many_jobs`."""
     waiting = Export.objects.filter(state__in=(State.QUEUED, State.PROCESSING)).count()
     if waiting >= settings.EXPORT_MAX_QUEUED:
@@ -118,10 +128,10 @@ def enqueue(export: Export) -> None:
     if not changed:
         raise RejectedError(Problem(Code.ALREADY_QUEUED, _("This export was queued already.")))
     export.refresh_from_db()
-    jobs.defer("people.run_export", export_id=export.pk)
+    jobs.defer_job("people.run_export", export_id=export.pk)
 
 
-def cancel(export: Export) -> None:
+def cancel_export(export: Export) -> None:
     """Stop an export before it is ready; one that is being written ends at once.
 
     Raises `RejectedError` (`wrong_state`).
@@ -137,11 +147,11 @@ def cancel(export: Export) -> None:
             """select pg_cancel_backend(pid) from pg_locks where locktype = 'advisory' and objsubid = 1 and granted
             and ((classid::bigint << 32) | objid::bigint) = %s
             and database = (select oid from pg_database where datname = current_database())""",
-            [locks.key(locks.Space.EXPORT, export.pk)],
+            [locks.lock_key(locks.LockSpace.EXPORT, export.pk)],
         )
 
 
-def run(pk: int) -> None:
+def run_export(pk: int) -> None:
     """Write the file of export `pk`, from its beginning; do nothing when it is cancelled or otherwise claimed."""
     others = Export.objects.filter(state=State.PROCESSING).exclude(pk=pk).count()
     if others >= MAX_RUNNING and Export.objects.filter(pk=pk, state=State.QUEUED).exists():
@@ -149,13 +159,13 @@ def run(pk: int) -> None:
     with Export.claimed(pk) as export:
         if export is None:
             return
-        part = path_of(export).with_suffix(".part")
+        part = export_path(export).with_suffix(".part")
         try:
             _finish(export, part)
         except Exception as error:
             if isinstance(error, OperationalError) and not isinstance(error.__cause__, errors.QueryCanceled):
                 raise  # the database is unavailable: a later run begins again
-            export.fail(packed(_reasons(pk, error), storable))
+            export.fail(pack_sentences(_reasons(pk, error), storable_text))
         finally:
             part.unlink(missing_ok=True)
 
@@ -174,27 +184,29 @@ def _finish(export: Export, part: Path) -> None:
     digest = hashlib.sha256()
     with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
         safe = bool(export.parameters.get("excel_safe"))
-        rows = write(
+        rows = write_export(
             kind.statement(export.parameters),
             export.format,
-            _Hashing(disk.Guarded(file, folder()), digest),
+            _Hashing(disk.GuardedFile(file, exports_folder()), digest),
             excel_safe=safe,
             null=kind.null,
         )
         file.flush()
         os.fsync(file.fileno())
         size = file.tell()
-    os.replace(part, path_of(export))
+    os.replace(part, export_path(export))
     if not export.finish(rows=rows, size=size, checksum=digest.hexdigest()):  # cancelled at the last moment
-        path_of(export).unlink(missing_ok=True)
+        export_path(export).unlink(missing_ok=True)
         return
-    notifications.tell([export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk)
+    notifications.notify_users(
+        [export.user_id], "export_done", "admin:people_export_change", export.pk, number=export.pk
+    )
 
 
 class _Hashing:
     """A file that hashes the content written to it."""
 
-    def __init__(self, file: disk.Writable, digest: Any) -> None:
+    def __init__(self, file: disk.WritableFile, digest: Any) -> None:
         self.file = file
         self.digest = digest
 

@@ -12,7 +12,7 @@ from people.datatypes.formulas import FORMULA, NUMBER
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ExportColumn:
     """One column of a file: its name and the SQL of its value. Only text can be a formula to a spreadsheet."""
 
     name: str
@@ -21,16 +21,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ExportStatement:
     """The content of a file: columns of `source` (everything after FROM), with its parameters by name."""
 
-    columns: Sequence[Column]
+    columns: Sequence[ExportColumn]
     source: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ExportKind:
     """One kind of file.
 
     `statement` checks its parameters and raises `RejectedError`; so does `check`, set where making the statement is
@@ -41,7 +41,7 @@ class Kind:
     name: str
     label: Any
     rights: tuple[str, ...]
-    statement: Callable[[Mapping[str, Any]], Statement]
+    statement: Callable[[Mapping[str, Any]], ExportStatement]
     check: Callable[[Mapping[str, Any]], Any] | None = None
     null: str = ""
     choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
@@ -50,7 +50,7 @@ class Kind:
 
 # escaped for placeholders and literals of SQL
 _FORMULA, _NUMBER = (pattern.replace("%", "%%").replace("'", "''") for pattern in (FORMULA, NUMBER))
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, ExportKind] = {}
 DELIMITERS = {"csv": ",", "tsv": "\t", "ssv": ";"}
 FORMATS = (*DELIMITERS, "ndjson", "parquet")
 CONTENT_TYPES = {
@@ -62,7 +62,7 @@ CONTENT_TYPES = {
 }
 
 
-def register(kind: Kind) -> None:
+def register_export_kind(kind: ExportKind) -> None:
     KINDS[kind.name] = kind
 
 
@@ -73,7 +73,7 @@ def require_parquet() -> None:
         raise RejectedError(Problem(Code.NO_PYARROW, message, ("format",)))
 
 
-def select(statement: Statement, excel_safe: bool = False) -> str:
+def select_sql(statement: ExportStatement, excel_safe: bool = False) -> str:
     """The statement as SQL, with places for its parameters."""
     values = [
         f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
@@ -82,8 +82,8 @@ def select(statement: Statement, excel_safe: bool = False) -> str:
     return f"select {', '.join(values)} from {statement.source}"
 
 
-def json_select(statement: Statement) -> str:
-    return f"select row_to_json(r) from ({select(statement)}) r"
+def json_select_sql(statement: ExportStatement) -> str:
+    return f"select row_to_json(r) from ({select_sql(statement)}) r"
 
 
 def _safe_sql(sql: str) -> str:
@@ -94,7 +94,7 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""').replace("%", "%%") + '"'
 
 
-def moment(sql: str) -> str:
+def moment_sql(sql: str) -> str:
     """SQL of a moment as ISO 8601 text in UTC; a fraction only where there is one."""
     whole = """'YYYY-MM-DD"T"HH24:MI:SS"Z"'"""
     exact = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""

@@ -6,13 +6,13 @@ from typing import Any
 from django.db import connection, transaction
 from psycopg import ServerCursor
 
-from people.core.disk import Writable
-from people.files.exports.kinds import Statement, select
+from people.core.disk import WritableFile
+from people.files.exports.kinds import ExportStatement, select_sql
 
 GROUP = 50_000
 
 
-def write_parquet(statement: Statement, out: Writable) -> int:
+def write_parquet(statement: ExportStatement, out: WritableFile) -> int:
     """Write the rows of `statement`; return their number."""
     import pyarrow
     import pyarrow.parquet
@@ -23,7 +23,7 @@ def write_parquet(statement: Statement, out: Writable) -> int:
     with transaction.atomic(), connection.chunked_cursor() as cursor:
         assert isinstance(cursor.cursor, ServerCursor)
         cursor.cursor.itersize = GROUP
-        cursor.execute(select(statement), dict(statement.parameters))
+        cursor.execute(select_sql(statement), dict(statement.parameters))
         with pyarrow.parquet.ParquetWriter(out, schema) as writer:
             fetched_rows = iter(cursor)
             while group := list(islice(fetched_rows, GROUP)):

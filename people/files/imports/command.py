@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, located
+from people.core.errors import Problem, RejectedError, located_message
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.files.models import Import
-from people.files.tabular import DELIMITERS, ENCODINGS, Shape
+from people.files.tabular import DELIMITERS, ENCODINGS, FileShape
 
 # the options of the parts of a plan that a file may leave open
 NOTATIONS = {"date_order": "dates", "decimal": "decimal", "pivot": "pivot"}
@@ -75,7 +75,7 @@ class ImportCommand(BaseCommand, ABC):
         parser.add_argument("--no-progress", action="store_true")
 
     @abstractmethod
-    def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
+    def plan(self, shape: FileShape, options: dict[str, Any]) -> ImportPlan:
         """The plan of the file. Raises CommandError and `RejectedError`."""
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -90,7 +90,7 @@ class ImportCommand(BaseCommand, ABC):
             try:
                 with self._progress(options) as progress:
                     task = progress.add_task("rows", total=None)
-                    import_runner.run(job.pk, file, lambda count: progress.advance(task, count))
+                    import_runner.run_import(job.pk, file, lambda count: progress.advance(task, count))
                 job.refresh_from_db()
                 self._report(job, options)
             finally:
@@ -103,36 +103,36 @@ class ImportCommand(BaseCommand, ABC):
             if job is None:
                 raise CommandError(f"There is no import {options['resume']}.")
             if job.state != Import.State.IMPORTING:  # IMPORTING remains when its process was killed
-                import_jobs.step(job, "resume", None, queue=False)
+                import_jobs.take_step(job, "resume", None, queue=False)
             return job
         shape_parts = _shape_parts(options)
         if file is None:
             chunks = iter(lambda: sys.stdin.buffer.read(1 << 20), b"")
-            job = import_jobs.upload(chunks, "standard input", self.kind, None, Channel.COMMAND, **shape_parts)
+            job = import_jobs.upload_file(chunks, "standard input", self.kind, None, Channel.COMMAND, **shape_parts)
         else:
             job = _without_upload(file, options["file"], self.kind, shape_parts)
-        shape = Shape.from_json(job.shape)
+        shape = FileShape.from_json(job.shape)
         constants = dict(pair.partition("=")[::2] for pair in options["set"])
         plan = replace(self.plan(shape, options), constants=constants, keep_apostrophes=options["keep_apostrophes"])
         notations = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
-        lines = import_jobs.sample(job) if file is None else import_jobs.sample_of(file, shape)
+        lines = import_jobs.sample_rows(job) if file is None else import_jobs.sample_rows_of(file, shape)
         try:
-            plan = guessing.settled(replace(plan, **notations), notations, self.kind, shape, lines)
+            plan = guessing.settle_plan(replace(plan, **notations), notations, self.kind, shape, lines)
             import_jobs.set_plan(job, plan, None)
         except RejectedError:
             self._forget(job)
             raise
         self._name_left_out(plan, shape)
-        import_jobs.step(job, "check" if options["dry_run"] else "start", None, queue=False)
+        import_jobs.take_step(job, "check" if options["dry_run"] else "start", None, queue=False)
         return job
 
     def _forget(self, job: Import) -> None:
         """Delete an import that lacks options, with its file."""
         if job.stored_as:
-            (import_jobs.folder() / job.stored_as).unlink(missing_ok=True)
+            (import_jobs.imports_folder() / job.stored_as).unlink(missing_ok=True)
         job.delete()
 
-    def _name_left_out(self, plan: Plan, shape: Shape) -> None:
+    def _name_left_out(self, plan: ImportPlan, shape: FileShape) -> None:
         used = {*plan.columns.values(), *import_jobs.OWN_COLUMNS}
         left_out = [name for name in shape.header if name not in used and f"{{{name}}}" not in plan.person]
         if left_out:
@@ -141,9 +141,9 @@ class ImportCommand(BaseCommand, ABC):
     def _report(self, job: Import, options: dict[str, Any]) -> None:
         if options["failures"] and job.refused:
             with open(options["failures"], "wb") as report:
-                report.writelines(import_report.lines(job))
+                report.writelines(import_report.report_lines(job))
         for failure in job.failures.order_by("row")[:SHOWN_FAILURES]:
-            self.stderr.write(f"row {failure.row}, {import_report.sentences(failure)}")
+            self.stderr.write(f"row {failure.row}, {import_report.problem_sentences(failure)}")
         if job.problem:
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
@@ -175,7 +175,7 @@ def _with_option(problem: Problem) -> str:
     """The problem as text, with the option that solves it."""
     option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
     if problem.code != Code.NOTATION_OPEN or option is None:
-        return located(problem)
+        return located_message(problem)
     return f"{problem.message[:1].upper()}{problem.message[1:]}, with --{option} ({problem.expected})."
 
 
@@ -203,7 +203,7 @@ def _shape_parts(options: dict[str, Any]) -> dict[str, Any]:
 
 def _without_upload(file: IO[bytes], name: str, kind: str, shape_parts: dict[str, Any]) -> Import:
     """An import of a file that is read in place, without an upload."""
-    shape = import_jobs.guess(file, name, **shape_parts)
+    shape = import_jobs.guess_file_shape(file, name, **shape_parts)
     size = file.seek(0, 2)
     file.seek(0)
     return Import.objects.create(

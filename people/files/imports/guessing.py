@@ -11,14 +11,14 @@ from people.datatypes import file_formats, written_dates
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
-from people.files.imports.plan import ExternalId, Mappable, Plan
+from people.files.imports.plan import ExternalId, ImportPlan, Mappable
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
-from people.files.tabular import Line, Shape
+from people.files.tabular import FileLine, FileShape
 
 
 @dataclass(frozen=True, slots=True)
-class Guess:
+class PlanGuess:
     """An initial plan, and the parts of it that the file leaves open.
 
     The questions are named as in `Plan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
@@ -26,22 +26,22 @@ class Guess:
     `is_remembered`: the plan is that of the last file with these columns.
     """
 
-    plan: Plan
+    plan: ImportPlan
     questions: frozenset[str]
     is_remembered: bool = False
     is_chosen: bool = False  # a user chose the plan for this file
 
 
-def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> Guess:
+def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) -> PlanGuess:
     """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows."""
-    shape = Shape.from_json(job.shape)
-    last = import_jobs.remembered(job)
+    shape = FileShape.from_json(job.shape)
+    last = import_jobs.remembered_plan(job)
     items = TARGETS[job.kind].mappable(subject)
     if last and last.subject == subject:
         # the list belonged to that file: people are put on a list only when a user chooses it
-        return Guess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
+        return PlanGuess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
     # ids of another system look like ours: people are looked up by id only when a user chooses it
-    columns = columns_for([item for item in items if item.name != "id"], shape)
+    columns = guess_columns([item for item in items if item.name != "id"], shape)
     emails = _emails(shape, lines)
     if job.kind == "people" and "email" not in columns and emails and emails[0] not in columns.values():
         columns["email"] = emails[0]
@@ -53,7 +53,7 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
     person = _person(shape, emails) if job.kind == "activities" else ""
     orders = file_formats.possible_orders(_dates(columns, items, shape, lines))
     decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
-    plan = Plan(
+    plan = ImportPlan(
         columns=columns,
         subject=subject,
         person=person,
@@ -62,16 +62,18 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[Line]) -> G
         decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
     )
-    return Guess(plan, open_questions(plan, items, shape, lines))
+    return PlanGuess(plan, open_questions(plan, items, shape, lines))
 
 
-def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> frozenset[str]:
+def open_questions(
+    plan: ImportPlan, items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+) -> frozenset[str]:
     """The questions that the sample leaves open, each for a user to answer. Only mapped columns count."""
     moments = _dates(plan.columns, items, shape, lines)
     questions = set()
     if len(file_formats.possible_orders(moments)) > 1:
         questions.add("date_order")
-    births = {item.name for item in items if file_formats.is_birth(item.name)}
+    births = {item.name for item in items if file_formats.is_birth_date_field(item.name)}
     others = {name: column for name, column in plan.columns.items() if name not in births}
     if file_formats.has_open_century(_dates(others, items, shape, lines)):
         questions.add("pivot")
@@ -79,12 +81,16 @@ def open_questions(plan: Plan, items: Sequence[Mappable], shape: Shape, lines: S
         questions.add("lookup_field")
     if file_formats.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")
-    if any(written.clock and not written.zone for text in moments if (written := written_dates.read(text))):
+    if any(
+        written.clock and not written.zone for text in moments if (written := written_dates.parse_written_date(text))
+    ):
         questions.add("zone")
     return frozenset(questions)
 
 
-def settled(plan: Plan, given_names: Collection[str], kind: str, shape: Shape, lines: Sequence[Line]) -> Plan:
+def settle_plan(
+    plan: ImportPlan, given_names: Collection[str], kind: str, shape: FileShape, lines: Sequence[FileLine]
+) -> ImportPlan:
     """`plan` with the notations that are not in `given_names` derived from the first rows.
 
     For channels without a dialogue: open questions raise `RejectedError` (`notation_open`), each path naming the
@@ -118,7 +124,7 @@ _NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
 }
 
 
-def columns_for(items: Sequence[Mappable], shape: Shape) -> dict[str, str]:
+def guess_columns(items: Sequence[Mappable], shape: FileShape) -> dict[str, str]:
     """The column with the name of each item; no column twice."""
     by_key = {_key(column): column for column in reversed(shape.header)}
     columns: dict[str, str] = {}
@@ -135,14 +141,14 @@ def _key(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def _has_lookup(plan: Plan) -> bool:
+def _has_lookup(plan: ImportPlan) -> bool:
     """True where people are found by an e-mail address or unique field of the file; ids always need a decision."""
     if plan.person:
         return plan.lookup_field != "id" and not _is_id(plan.person)
     return plan.lookup_field in plan.columns and plan.lookup_field != "id"
 
 
-def _person(shape: Shape, emails: Sequence[str]) -> str:
+def _person(shape: FileShape, emails: Sequence[str]) -> str:
     """The template of the person: a column of e-mail addresses, or else one named like our ids."""
     for key in ("email", "emailaddress", "mail", "correo", "correoelectronico"):
         for column in shape.header:
@@ -156,7 +162,7 @@ def _is_id(person: str) -> bool:
     return _key(person) in ("personid", "leadid", "id")
 
 
-def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
+def _emails(shape: FileShape, lines: Sequence[FileLine]) -> list[str]:
     """The columns whose values are e-mail addresses."""
     columns = []
     for column, values in _by_column(shape, lines):
@@ -166,7 +172,9 @@ def _emails(shape: Shape, lines: Sequence[Line]) -> list[str]:
     return columns
 
 
-def _dates(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[str]:
+def _dates(
+    columns: Mapping[str, str], items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+) -> list[str]:
     """The texts in the columns that are mapped to dates and moments."""
     kinds = {item.name for item in items if item.data_type in ("date", "datetime")}
     date_columns = {column for name, column in columns.items() if name in kinds}
@@ -174,7 +182,7 @@ def _dates(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, 
     return [cell for cell in cells if isinstance(cell, str) and cell.strip()]
 
 
-def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
+def _moments(shape: FileShape, lines: Sequence[FileLine]) -> dict[str, list[str]]:
     """The columns that contain only dates, or dates and times; with their values."""
     texts_by_column = {}
     for column, values in _by_column(shape, lines):
@@ -184,7 +192,9 @@ def _moments(shape: Shape, lines: Sequence[Line]) -> dict[str, list[str]]:
     return texts_by_column
 
 
-def _amounts(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape, lines: Sequence[Line]) -> list[Any]:
+def _amounts(
+    columns: Mapping[str, str], items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+) -> list[Any]:
     numbers = {
         item.name
         for item in items
@@ -194,7 +204,7 @@ def _amounts(columns: Mapping[str, str], items: Sequence[Mappable], shape: Shape
     return [value for column, values in _by_column(shape, lines) if column in number_columns for value in values]
 
 
-def _by_column(shape: Shape, lines: Sequence[Line]) -> Iterator[tuple[str, list[Any]]]:
+def _by_column(shape: FileShape, lines: Sequence[FileLine]) -> Iterator[tuple[str, list[Any]]]:
     good = [line.cells for line in lines if not line.problem]
     for place, column in enumerate(shape.header):
         yield column, [cells[place] for cells in good]

@@ -25,11 +25,11 @@ from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.files import tabular
-from people.files.imports.plan import KEY_COLUMN, Plan
+from people.files.imports.plan import KEY_COLUMN, ImportPlan
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.shape_guess import guess_shape
-from people.files.tabular import Shape
+from people.files.tabular import FileShape
 from people.files.unzip import unzipped
 
 MAX_NAME = 255
@@ -38,14 +38,14 @@ REPORT_COLUMNS = ("import_row", "import_problem")  # columns added by a report o
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
 
 
-def folder() -> Path:
+def imports_folder() -> Path:
     """The folder of uploaded files; only the application reads them."""
     path = Path(settings.FILES_DIR) / "imports"
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     return path
 
 
-def upload(
+def upload_file(
     chunks: Iterable[bytes], name: str, kind: str, by: Any, channel: Channel = Channel.ADMIN, **shape_parts: Any
 ) -> Import:
     """Store a file and guess its shape; `shape_parts` are not guessed.
@@ -53,13 +53,13 @@ def upload(
     Raises `RejectedError` when the file is unreadable (`bad_file`), too large (`file_too_large`) or cannot be stored
     (`no_space`); then nothing is stored.
     """
-    require(kind, by)
+    require_kind_rights(kind, by)
     stored_as = uuid.uuid4().hex
-    path = folder() / stored_as
+    path = imports_folder() / stored_as
     try:
-        size = _keep(disk.bounded(chunks, folder()), path)
+        size = _keep(disk.bounded_chunks(chunks, imports_folder()), path)
         with path.open("rb") as file:
-            shape = guess(file, name, **shape_parts)
+            shape = guess_file_shape(file, name, **shape_parts)
         return Import.objects.create(
             kind=kind,
             name=_shown_name(name),
@@ -73,7 +73,9 @@ def upload(
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            message = _("The file cannot be kept: %(why)s.") % {"why": f"{error.strerror or error} ({folder()})"}
+            message = _("The file cannot be kept: %(why)s.") % {
+                "why": f"{error.strerror or error} ({imports_folder()})"
+            }
             raise RejectedError(Problem(Code.NO_SPACE, message)) from None
         raise
 
@@ -92,7 +94,7 @@ def _shown_name(name: str) -> str:
     return "".join(character if character.isprintable() else "_" for character in text)[:MAX_NAME] or "file"
 
 
-def guess(file: IO[bytes], name: str, **shape_parts: Any) -> Shape:
+def guess_file_shape(file: IO[bytes], name: str, **shape_parts: Any) -> FileShape:
     """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
         with unzipped(file) as plain:
@@ -100,80 +102,80 @@ def guess(file: IO[bytes], name: str, **shape_parts: Any) -> Shape:
         shape = guess_shape(head, name, **shape_parts)
         file.seek(0)
         with unzipped(file) as plain:
-            return tabular.with_header(plain, shape)
+            return tabular.read_header(plain, shape)
     except tabular.BadFileError as error:
         raise RejectedError(Problem(Code.BAD_FILE, str(error)[:1].upper() + str(error)[1:] + ".")) from None
     finally:
         file.seek(0)
 
 
-def reshape(job: Import, **shape_parts: Any) -> None:
+def reshape_import(job: Import, **shape_parts: Any) -> None:
     """Replace the guessed shape of the file. Raises `RejectedError` when it cannot be read with the new shape."""
-    with opened(job) as file:
-        shape = guess(file, job.name, **shape_parts)
+    with open_import(job) as file:
+        shape = guess_file_shape(file, job.name, **shape_parts)
     job.shape, job.shape_key = shape.as_json(), shape_key(shape)
     job.save(update_fields=["shape", "shape_key"])
 
 
-def shape_key(shape: Shape) -> str:
+def shape_key(shape: FileShape) -> str:
     """The key of the columns, equal for files to be mapped alike; a report of refused rows has the key of its file."""
     file_columns = [name for name in shape.header if name not in OWN_COLUMNS]
     return blake2b("\0".join(file_columns).encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 @contextmanager
-def opened(job: Import) -> Iterator[IO[bytes]]:
-    with (folder() / job.stored_as).open("rb") as file:
+def open_import(job: Import) -> Iterator[IO[bytes]]:
+    with (imports_folder() / job.stored_as).open("rb") as file:
         yield file
 
 
-def head(job: Import) -> bytes:
+def read_head(job: Import) -> bytes:
     """The first bytes of the file, unzipped."""
-    with opened(job) as file, unzipped(file) as plain:
+    with open_import(job) as file, unzipped(file) as plain:
         return plain.read(tabular.SAMPLE_BYTES)
 
 
-def sample(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+def sample_rows(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
     """The first rows of the file."""
-    with opened(job) as file:
-        return sample_of(file, Shape.from_json(job.shape), limit)
+    with open_import(job) as file:
+        return sample_rows_of(file, FileShape.from_json(job.shape), limit)
 
 
-def sample_of(file: IO[bytes], shape: Shape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.Line]:
+def sample_rows_of(file: IO[bytes], shape: FileShape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
     """The first rows of `file`, which is at its beginning before and after."""
     try:
         with unzipped(file) as plain:
-            return list(islice(tabular.rows(plain, shape), limit))
+            return list(islice(tabular.table_rows(plain, shape), limit))
     finally:
         file.seek(0)
 
 
-def visible_to(by: Any) -> Any:
+def visible_imports(by: Any) -> Any:
     """The imports that `by` may see and control, as far as the rights of each kind allow."""
-    return Import.objects.filter(permissions.own_or_all(by, OTHERS))
+    return Import.objects.filter(permissions.own_or_all_condition(by, OTHERS))
 
 
-def require_for(job: Import, by: Any, plan: Plan | None = None) -> None:
+def require_import_rights(job: Import, by: Any, plan: ImportPlan | None = None) -> None:
     """Raise `NotAllowedError` unless `by` has the rights for `job`, and for `plan` where given."""
-    require(job.kind, by)
+    require_kind_rights(job.kind, by)
     for right in TARGETS[job.kind].rights_of(plan) if plan else ():
-        permissions.require(by, right)
-    if not visible_to(by).filter(pk=job.pk).exists():
-        permissions.require(by, OTHERS)
+        permissions.require_permission(by, right)
+    if not visible_imports(by).filter(pk=job.pk).exists():
+        permissions.require_permission(by, OTHERS)
 
 
-def require(kind: str, by: Any) -> None:
+def require_kind_rights(kind: str, by: Any) -> None:
     if kind not in TARGETS:
         message = _("There is nothing called “%(kind)s” to import.") % {"kind": kind}
         raise RejectedError(Problem(Code.UNKNOWN_KIND, message, ("kind",), ", ".join(TARGETS)))
     for right in TARGETS[kind].rights:
-        permissions.require(by, right)
+        permissions.require_permission(by, right)
 
 
-def set_plan(job: Import, plan: Plan, by: Any) -> None:
+def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
     """Store the plan of the columns. Raises `RejectedError`, each path naming the part of the plan."""
-    require_for(job, by, plan)
-    shape = Shape.from_json(job.shape)
+    require_import_rights(job, by, plan)
+    shape = FileShape.from_json(job.shape)
     if shape.is_encoding_open and job.channel != Channel.MARKETO:  # the Marketo API has no parameter for it
         message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
@@ -185,7 +187,7 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
     job.refresh_from_db()
 
 
-def plan_problems(kind: str, plan: Plan, shape: Shape) -> list[Problem]:
+def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem]:
     target = TARGETS[kind]
     mappable = {item.name: item for item in target.mappable(plan.subject)}
     problems = []
@@ -253,12 +255,12 @@ def possible_steps(job: Import) -> set[str]:
 
 
 @transaction.atomic
-def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
+def take_step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """`check` the whole file without storing anything, `start` to import it, or `resume` at the row where it stopped.
 
     The work is queued in the same transaction, unless the caller runs it. Raises `RejectedError`.
     """
-    require_for(job, by, Plan.from_json(job.plan) if job.plan else None)
+    require_import_rights(job, by, ImportPlan.from_json(job.plan) if job.plan else None)
     if not job.plan:
         raise RejectedError(Problem(Code.NO_PLAN, _("Say first what the columns mean.")))
     states, following = STEPS[verb]
@@ -273,13 +275,13 @@ def step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
         job.failures.all().delete()
     job.refresh_from_db()
     if queue:
-        jobs.defer("people.run_import", import_id=job.pk)
+        jobs.defer_job("people.run_import", import_id=job.pk)
 
 
 @transaction.atomic
-def stop(job: Import, wish: str, by: Any) -> None:
+def stop_import(job: Import, wish: str, by: Any) -> None:
     """Pause or cancel a job after its current batch; a job that does not run is cancelled at once."""
-    require_for(job, by)
+    require_import_rights(job, by)
     running = Import.objects.filter(pk=job.pk, state__in={*STOPS[wish]} & {*Import.life.running})
     if not running.update(wish=wish) and not (wish == Import.Wish.CANCEL and job.cancel()):
         _refuse_step(job)
@@ -291,14 +293,14 @@ def _refuse_step(job: Import) -> None:
     raise RejectedError(Problem(Code.WRONG_STATE, _("The import is: %(state)s.") % {"state": state}))
 
 
-def plan_of(job: Import) -> Plan:
+def import_plan(job: Import) -> ImportPlan:
     """The plan of an import whose columns have been mapped."""
     if job.plan is None:
         raise ValueError(f"Import {job.pk} has no plan.")
-    return Plan.from_json(job.plan)
+    return ImportPlan.from_json(job.plan)
 
 
-def remembered(job: Import) -> Plan | None:
+def remembered_plan(job: Import) -> ImportPlan | None:
     """The plan of the last file with these columns."""
     last = Import.objects.filter(kind=job.kind, shape_key=job.shape_key, plan__isnull=False).exclude(pk=job.pk).first()
-    return plan_of(last) if last else None
+    return import_plan(last) if last else None

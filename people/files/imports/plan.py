@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from people.core.errors import Problem
-from people.datatypes.file_formats import EXCEL_PIVOT, Convention, DateOrder
+from people.datatypes.file_formats import EXCEL_PIVOT, DateOrder, ValueFormat
 
 # column with the key of a refused row, the same in the report and in the quarantine
 KEY_COLUMN = "import_key"
@@ -15,22 +15,22 @@ KEY_COLUMN = "import_key"
 _LATER: Mapping[str, Any] = {"pivot": EXCEL_PIVOT, "keep_apostrophes": False, "constants": {}, "starts_campaigns": True}
 
 
-class Status(StrEnum):
+class ImportStatus(StrEnum):
     ADDED = "added"
     UPDATED = "updated"
     REPEATED = "repeated"
     REFUSED = "refused"
 
 
-class Result(NamedTuple):
+class RowResult(NamedTuple):
     """The result of one row. `new_id` is the id of an added activity."""
 
-    status: Status
+    status: ImportStatus
     problems: Sequence[Problem] = ()
     new_id: int | None = None
 
 
-class Hit(NamedTuple):
+class PersonHit(NamedTuple):
     """The person that a row would change: id, name, and (label, old, new) of each value that would change."""
 
     person_id: int
@@ -39,23 +39,23 @@ class Hit(NamedTuple):
 
 
 @dataclass(slots=True)
-class Results:
+class BatchResults:
     """The results of a batch: rows were added, with `ids` where they have any, except `others` by their places.
 
     `created`: (field, value) of people created for rows about something else, also in a dry run.
     """
 
     ids: Sequence[int | None]
-    others: dict[int, Result]
+    others: dict[int, RowResult]
     created: Sequence[tuple[str, str]] = ()
 
     @classmethod
-    def of(cls, results: Sequence[Result], created: Sequence[tuple[str, str]] = ()) -> "Results":
-        others = {place: result for place, result in enumerate(results) if result.status is not Status.ADDED}
+    def of(cls, results: Sequence[RowResult], created: Sequence[tuple[str, str]] = ()) -> "BatchResults":
+        others = {place: result for place, result in enumerate(results) if result.status is not ImportStatus.ADDED}
         return cls([result.new_id for result in results], others, created)
 
-    def __getitem__(self, place: int) -> Result:
-        return self.others.get(place) or Result(Status.ADDED, (), self.ids[place])
+    def __getitem__(self, place: int) -> RowResult:
+        return self.others.get(place) or RowResult(ImportStatus.ADDED, (), self.ids[place])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class ExternalId(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """The meanings of a file's columns. `columns` maps names of `Mappable`s to columns of the file.
 
     `subject` is the subject of the rows (an activity type's API name). `person` is, for activities, a column in
@@ -108,12 +108,12 @@ class Plan:
         return {name: value for name, value in asdict(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any]) -> "Plan":
+    def from_json(cls, stored: Mapping[str, Any]) -> "ImportPlan":
         return cls(**{name: value for name, value in stored.items() if name in cls.__dataclass_fields__})
 
     @property
-    def convention(self) -> Convention:
-        return Convention(DateOrder(self.date_order), self.decimal, self.pivot, self.keep_apostrophes)
+    def convention(self) -> ValueFormat:
+        return ValueFormat(DateOrder(self.date_order), self.decimal, self.pivot, self.keep_apostrophes)
 
     @property
     def time_zone(self) -> ZoneInfo:

@@ -13,9 +13,9 @@ from django.utils import translation
 
 from people.core.errors import Problem
 from people.files import tabular
-from people.files.imports.plan import KEY_COLUMN, ExternalId, Plan
-from people.files.imports.targets import Target
-from people.files.tabular import Line, Shape
+from people.files.imports.plan import KEY_COLUMN, ExternalId, ImportPlan
+from people.files.imports.targets import ImportTarget
+from people.files.tabular import FileLine, FileShape
 from people.files.unzip import unzipped
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
@@ -23,7 +23,7 @@ LOOK = 50  # rows after which the number of bytes read is checked
 PATIENCE = 0.2  # seconds after which the thread checks for its end
 
 
-class Batch(NamedTuple):
+class ImportBatch(NamedTuple):
     """Some rows of the file, and the rows that the target made of them.
 
     `lines` are the readable lines, `rows` the rows made of them; `faults` are unreadable lines with their problems.
@@ -32,9 +32,9 @@ class Batch(NamedTuple):
     row, when the file is a report of refused rows.
     """
 
-    lines: Sequence[Line]
+    lines: Sequence[FileLine]
     rows: Sequence[Any]
-    faults: Sequence[tuple[Line, Problem]]
+    faults: Sequence[tuple[FileLine, Problem]]
     contents: Sequence[tuple[str, int]] | None
     keys: Sequence[str] | None
     reported: Sequence[str | None] | None
@@ -44,14 +44,14 @@ class Batch(NamedTuple):
     def size(self) -> int:
         return len(self.lines) + len(self.faults)
 
-    def after(self, old: int) -> "Batch":
+    def after(self, old: int) -> "ImportBatch":
         """The batch without its first `old` rows, in the order of the file."""
         if not old:
             return self
         numbers = sorted([line.number for line in self.lines] + [line.number for line, _problem in self.faults])
         last = numbers[old - 1]
         skipped = sum(line.number <= last for line in self.lines)
-        return Batch(
+        return ImportBatch(
             self.lines[skipped:],
             self.rows[skipped:],
             [(line, problem) for line, problem in self.faults if line.number > last],
@@ -62,10 +62,10 @@ class Batch(NamedTuple):
         )
 
 
-class Reading:
+class ImportReader:
     """Reads the batches of a file by a plan."""
 
-    def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
+    def __init__(self, target: ImportTarget, plan: ImportPlan, shape: FileShape) -> None:
         self.target, self.shape = target, shape
         self.limit = target.batch_of(plan)
         # a fixed value is an additional column with the same value in every row
@@ -79,12 +79,12 @@ class Reading:
         is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
 
-    def batches(self, file: IO[bytes]) -> Generator[Batch]:
+    def batches(self, file: IO[bytes]) -> Generator[ImportBatch]:
         with unzipped(file) as plain:
-            for lines in _batches(tabular.rows(plain, self.shape), plain, self.limit):
+            for lines in _batches(tabular.table_rows(plain, self.shape), plain, self.limit):
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
 
-    def batch(self, lines: Sequence[Line], bytes_done: int = 0) -> Batch:
+    def batch(self, lines: Sequence[FileLine], bytes_done: int = 0) -> ImportBatch:
         faults = [(line, line.problem) for line in lines if line.problem]
         if faults:
             lines = [line for line in lines if not line.problem]
@@ -99,11 +99,11 @@ class Reading:
         if self.key_at is not None:
             reported = [str(line.cells[self.key_at] or "").strip() or None for line in lines]
         contents = _numbered(digests or ()) if self.is_hashed else None
-        keys = None if contents is None else [key_of(digest, number) for digest, number in contents]
-        return Batch(lines, rows, faults, contents, keys, reported, bytes_done)
+        keys = None if contents is None else [content_key(digest, number) for digest, number in contents]
+        return ImportBatch(lines, rows, faults, contents, keys, reported, bytes_done)
 
 
-def key_of(digest: str, before: int) -> str:
+def content_key(digest: str, before: int) -> str:
     """The key of a row with this content, after `before` equal rows in the file."""
     return f"row:{digest}:{before + 1}"
 
@@ -119,9 +119,9 @@ def _numbered(digests: Sequence[str]) -> list[tuple[str, int]]:
     return numbered
 
 
-def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[list[Line]]:
+def _batches(lines: Iterator[FileLine], file: IO[bytes], limit: int) -> Iterator[list[FileLine]]:
     """Rows in batches of at most `limit` rows and some MAX_BATCH_BYTES of the unzipped file."""
-    batch: list[Line] = []
+    batch: list[FileLine] = []
     start = file.tell()
     while some := list(islice(lines, min(LOOK, limit - len(batch)))):
         batch += some
@@ -133,12 +133,12 @@ def _batches(lines: Iterator[Line], file: IO[bytes], limit: int) -> Iterator[lis
 
 
 @contextmanager
-def ahead(batches: Generator[Batch]) -> Iterator[Iterator[Batch]]:
+def read_ahead(batches: Generator[ImportBatch]) -> Iterator[Iterator[ImportBatch]]:
     """The same batches, made by a separate thread; it has ended when the context ends.
 
     The process would otherwise idle while PostgreSQL writes a batch. Exceptions of `batches` are raised here, in order.
     """
-    batch_queue: Queue[Batch | BaseException | None] = Queue(maxsize=1)
+    batch_queue: Queue[ImportBatch | BaseException | None] = Queue(maxsize=1)
     stop = Event()
     language = translation.get_language()
 
@@ -171,7 +171,7 @@ def _put(queue: Queue[Any], item: Any, stop: Event) -> bool:
     return False
 
 
-def _queued_batches(queue: Queue[Any]) -> Iterator[Batch]:
+def _queued_batches(queue: Queue[Any]) -> Iterator[ImportBatch]:
     while (item := queue.get()) is not None:
         if isinstance(item, BaseException):
             raise item

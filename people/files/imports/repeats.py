@@ -9,7 +9,7 @@ from psycopg.errors import UniqueViolation
 _COPY = "copy import_counted (digest) from stdin"
 
 
-class Seen:
+class SeenRows:
     """The digests of the rows of one run over one file, and the number of each."""
 
     def __init__(self) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext as _
 
-from people.core.errors import NO_LABELS, located, restored
+from people.core.errors import NO_LABELS, located_message, restore_problem
 from people.datatypes import exact_json
 from people.files.imports.jobs import OWN_COLUMNS, REPORT_COLUMNS
 from people.files.imports.plan import KEY_COLUMN
 from people.files.models import Import, ImportFailure
-from people.files.tabular import Shape
+from people.files.tabular import FileShape
 
 PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class RowFault:
     """One kind of problem, the number of its rows, and the first of them."""
 
     sentence: str
@@ -28,12 +28,12 @@ class Fault:
     first_row: int
 
 
-def sentences(failure: ImportFailure, labels: Mapping[str, Any] = NO_LABELS) -> str:
+def problem_sentences(failure: ImportFailure, labels: Mapping[str, Any] = NO_LABELS) -> str:
     """The problems of a row, in one line."""
-    return "; ".join(located(restored(problem), labels=labels) for problem in failure.problems)
+    return "; ".join(located_message(restore_problem(problem), labels=labels) for problem in failure.problems)
 
 
-def faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABELS) -> list[Fault]:
+def common_faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABELS) -> list[RowFault]:
     """The most frequent problems, grouped by field and kind."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -44,17 +44,17 @@ def faults(job: Import, limit: int = 50, *, labels: Mapping[str, Any] = NO_LABEL
         )
         rows = cursor.fetchall()
     return [
-        Fault(located(restored(json.loads(example)), labels=labels), count, first)
+        RowFault(located_message(restore_problem(json.loads(example)), labels=labels), count, first)
         for _code, _path, count, first, example in rows
     ]
 
 
-def lines(job: Import) -> Iterator[bytes]:
+def report_lines(job: Import) -> Iterator[bytes]:
     """The refused rows in the file's own format and columns, each with its number and its problems.
 
     Rows of a workbook are written as CSV. An import of the corrected report identifies each row as the refused one.
     """
-    shape = Shape.from_json(job.shape)
+    shape = FileShape.from_json(job.shape)
     if shape.format == "ndjson":
         return _objects(job)
     if job.failures.exclude(key="").exists():
@@ -62,13 +62,13 @@ def lines(job: Import) -> Iterator[bytes]:
     return _cells(job, shape, REPORT_COLUMNS, lambda row, why, _key: [row, why])
 
 
-def with_reasons(job: Import, column: str) -> Iterator[bytes]:
+def report_with_reasons(job: Import, column: str) -> Iterator[bytes]:
     """The refused rows of a delimited file with the reason alone, in a column called `column`."""
-    return _cells(job, Shape.from_json(job.shape), (column,), lambda _row, why, _key: [why])
+    return _cells(job, FileShape.from_json(job.shape), (column,), lambda _row, why, _key: [why])
 
 
-def file_name(job: Import) -> str:
-    shape = Shape.from_json(job.shape)
+def report_file_name(job: Import) -> str:
+    shape = FileShape.from_json(job.shape)
     stem = job.name.removesuffix(".gz").rpartition(".")[0] or job.name
     return f"{stem}-refused.{'ndjson' if shape.format == 'ndjson' else 'csv'}"
 
@@ -82,7 +82,7 @@ def _failures(job: Import) -> Iterator[ImportFailure]:
 
 def _raw(failure: ImportFailure) -> Any:
     """The row as it stood in the file; the stored text where it cannot be read any more."""
-    value = exact_json.kept(failure.raw)
+    value = exact_json.load_stored_json(failure.raw)
     return failure.raw if value is None else value
 
 
@@ -94,7 +94,7 @@ class _Echo:
 
 
 def _cells(
-    job: Import, shape: Shape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
+    job: Import, shape: FileShape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
 ) -> Iterator[bytes]:
     writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
     # a report of a report has new ones
@@ -105,7 +105,7 @@ def _cells(
         cells = raw if isinstance(raw, list) else [raw]
         width = len(shape.header)
         padded = [*cells[:width], *[""] * (width - len(cells))]
-        reason = sentences(failure)
+        reason = problem_sentences(failure)
         if len(cells) > width:
             reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
         yield _encoded(writer.writerow([*(padded[place] for place in places), *tail(failure.row, reason, failure.key)]))
@@ -115,7 +115,7 @@ def _objects(job: Import) -> Iterator[bytes]:
     for failure in _failures(job):
         raw = _raw(failure)
         row = raw if isinstance(raw, dict) else {"import_raw": raw}
-        report: dict[str, Any] = dict(zip(REPORT_COLUMNS, (failure.row, sentences(failure)), strict=True))
+        report: dict[str, Any] = dict(zip(REPORT_COLUMNS, (failure.row, problem_sentences(failure)), strict=True))
         if failure.key:
             report[KEY_COLUMN] = failure.key
         yield _encoded(json.dumps({**row, **report}) + "\n")

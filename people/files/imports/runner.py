@@ -22,20 +22,20 @@ from django.utils import translation
 
 from people.core import installation, notifications
 from people.core.db import locks
-from people.core.errors import NotAllowedError, Problem, stored
+from people.core.errors import NotAllowedError, Problem, serialize_problem
 from people.core.job_model import JobLostError
-from people.core.messages import packed, storable
+from people.core.messages import pack_sentences, storable_text
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import reader as import_reader
 from people.files.imports import traces
-from people.files.imports.plan import ExternalId, Result, Results, Status
-from people.files.imports.reader import Batch, Reading
-from people.files.imports.repeats import Seen
-from people.files.imports.targets import TARGETS, Target
+from people.files.imports.plan import BatchResults, ExternalId, ImportStatus, RowResult
+from people.files.imports.reader import ImportBatch, ImportReader
+from people.files.imports.repeats import SeenRows
+from people.files.imports.targets import TARGETS, ImportTarget
 from people.files.models import Import, ImportFailure
-from people.files.tabular import BadFileError, Line, Shape
+from people.files.tabular import BadFileError, FileLine, FileShape
 
 MAX_KEY = 255
 SWITCH = 0.0005  # seconds after which a thread yields to another one
@@ -51,7 +51,7 @@ STOPPED = {
 }
 
 
-def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = lambda rows: None) -> None:
+def run_import(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = lambda rows: None) -> None:
     """Check or import, by the state of import `pk`, from its position to the end; return early on a wish to stop.
 
     `file`: a file that is not stored here. Does nothing when another process has claimed the import. Faults of the
@@ -63,11 +63,11 @@ def run(pk: int, file: IO[bytes] | None = None, track: Callable[[int], None] = l
         try:
             with translation.override(_language(job)), _tuned_interpreter():
                 # the rights may have been revoked since the plan was made or the job queued
-                import_jobs.require_for(job, job.user, import_jobs.plan_of(job))
+                import_jobs.require_import_rights(job, job.user, import_jobs.import_plan(job))
                 if file is not None:
                     _ImportRun(job, track).through(file)
                 else:
-                    with import_jobs.opened(job) as stored_file:
+                    with import_jobs.open_import(job) as stored_file:
                         _ImportRun(job, track).through(stored_file)
         except JobLostError:
             _settle(job)
@@ -101,11 +101,11 @@ def _language(job: Import) -> str:
     """The language of the reasons in the report: the user's; English for the Marketo API and commands."""
     if job.channel != Channel.ADMIN:
         return "en"
-    return getattr(job.user, "language", "") or installation.current().language
+    return getattr(job.user, "language", "") or installation.current_installation().language
 
 
 def _fail(job: Import, problem: str) -> None:
-    job.fail(packed((problem,), storable), wish="")
+    job.fail(pack_sentences((problem,), storable_text), wish="")
 
 
 class _ImportRun:
@@ -115,24 +115,24 @@ class _ImportRun:
         self.job = job
         self.track = track
         self.is_check = job.state == State.CHECKING
-        plan = import_jobs.plan_of(job)
+        plan = import_jobs.import_plan(job)
         # files of Marketo's clients have no guards against formulas; not part of the stored plan, which an earlier
         # version could not read
         is_plain = job.channel == Channel.MARKETO
         self.plan = replace(plan, keep_apostrophes=True) if is_plain else plan
-        self.target: Target = TARGETS[job.kind]
+        self.target: ImportTarget = TARGETS[job.kind]
         self.source = Source(Channel.IMPORT, job.user_id, job.pk)
-        self.reading = Reading(self.target, self.plan, Shape.from_json(job.shape))
+        self.reading = ImportReader(self.target, self.plan, FileShape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
         self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)
-        self.seen = Seen() if self.is_check or self.reading.is_hashed else None
+        self.seen = SeenRows() if self.is_check or self.reading.is_hashed else None
 
     def through(self, file: IO[bytes]) -> None:
         done = 0
         if not self.is_check:
-            mark = traces.of_log().mark()
+            mark = traces.log_traces().mark()
             Import.objects.filter(pk=self.job.pk).update(first_id=Least("first_id", mark + 1))
-        with import_reader.ahead(self.reading.batches(file)) as batches:
+        with import_reader.read_ahead(self.reading.batches(file)) as batches:
             for batch in batches:
                 # the bounds of batches may differ from those of the previous run
                 old = max(0, min(batch.size, self.job.position - done))
@@ -142,9 +142,9 @@ class _ImportRun:
         if self.job.finish(bytes_done=self.job.size, wish="") and not self.is_check:
             pk = self.job.pk
             details = {"number": pk, "file": self.job.name}
-            notifications.tell([self.job.user_id], "import_done", "admin:people_import_change", pk, **details)
+            notifications.notify_users([self.job.user_id], "import_done", "admin:people_import_change", pk, **details)
 
-    def _batch(self, batch: Batch, old: int) -> None:
+    def _batch(self, batch: ImportBatch, old: int) -> None:
         """Record a batch without its first `old` rows, which a previous run has recorded."""
         with transaction.atomic():
             # equal rows before the position count for the keys of those after it
@@ -156,12 +156,12 @@ class _ImportRun:
             if not batch.size:
                 return
             # in the order of locks: an erase holds this one and may wait for our rows
-            locks.share([locks.key(locks.Space.PEOPLE)])
+            locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
             results = self._record(batch)
             self._keep_refused(batch, results, keys)
             self._advance(batch, results)
 
-    def _keys(self, batch: Batch) -> Sequence[str | None] | None:
+    def _keys(self, batch: ImportBatch) -> Sequence[str | None] | None:
         """The keys of the batch's rows: their keys from an earlier refusal, or else keys of their content."""
         if batch.contents is None or batch.keys is None or self.seen is None:
             return batch.reported
@@ -169,12 +169,12 @@ class _ImportRun:
         keys = batch.keys
         if before:
             get = before.get
-            keys = [import_reader.key_of(digest, get(digest, 0) + number) for digest, number in batch.contents]
+            keys = [import_reader.content_key(digest, get(digest, 0) + number) for digest, number in batch.contents]
         if batch.reported is None:
             return keys
         return [reported_key or key for reported_key, key in zip(batch.reported, keys, strict=True)]
 
-    def _record(self, batch: Batch) -> Results:
+    def _record(self, batch: ImportBatch) -> BatchResults:
         reported = batch.reported or ()
         reported_keys = {key for key in reported if key}
         settled = self.target.settled(reported_keys) if reported_keys else set()
@@ -183,7 +183,7 @@ class _ImportRun:
         elif batch.lines:
             results = self.target.record(batch.rows, self.plan, self.source, dry_run=self.is_check)
         else:
-            results = Results((), {})
+            results = BatchResults((), {})
         if self.is_check and not self.reading.is_hashed:
             self._find_repeats(batch.rows, results)
         if reported_keys and not self.is_check:
@@ -191,23 +191,25 @@ class _ImportRun:
                 {
                     key: results[place].new_id
                     for place, key in enumerate(reported)
-                    if key and key not in settled and results[place].status is not Status.REFUSED
+                    if key and key not in settled and results[place].status is not ImportStatus.REFUSED
                 }
             )
         return results
 
-    def _record_but(self, rows: Sequence[Any], settled: set[int]) -> Results:
+    def _record_but(self, rows: Sequence[Any], settled: set[int]) -> BatchResults:
         """Record the rows except those that were recorded elsewhere."""
         places = [place for place in range(len(rows)) if place not in settled]
         fresh = [rows[place] for place in places]
-        results = self.target.record(fresh, self.plan, self.source, dry_run=self.is_check) if fresh else Results((), {})
+        results = (
+            self.target.record(fresh, self.plan, self.source, dry_run=self.is_check) if fresh else BatchResults((), {})
+        )
         ids: list[int | None] = [None] * len(rows)
         for place, new_id in zip(places, results.ids, strict=True):
             ids[place] = new_id
         others = {places[place]: result for place, result in results.others.items()}
-        return Results(ids, others | dict.fromkeys(settled, Result(Status.REPEATED)), results.created)
+        return BatchResults(ids, others | dict.fromkeys(settled, RowResult(ImportStatus.REPEATED)), results.created)
 
-    def _find_repeats(self, rows: Sequence[Any], results: Results) -> None:
+    def _find_repeats(self, rows: Sequence[Any], results: BatchResults) -> None:
         """Mark repeated rows of a check: it stores no rows, so earlier keys are remembered here."""
         keys = self.target.identities(rows, self.plan)
         for place in keys.keys() & results.others.keys():
@@ -216,12 +218,12 @@ class _ImportRun:
         for place, is_same in self.seen.before(keys) if keys else ():
             results.others[place] = self.target.again(is_same, self.plan)
 
-    def _keep_refused(self, batch: Batch, results: Results, keys: Sequence[str | None] | None) -> None:
+    def _keep_refused(self, batch: ImportBatch, results: BatchResults, keys: Sequence[str | None] | None) -> None:
         """Store refused rows for the report, and parsed ones for a replay; both have the same keys."""
         failures = [self._failure(line, (problem,), None) for line, problem in batch.faults]
         keyed_rows, refused = [], []
         for place, result in sorted(results.others.items()):
-            if result.status is Status.REFUSED:
+            if result.status is ImportStatus.REFUSED:
                 line = batch.lines[place]
                 key = keys[place] if keys else None
                 key = key or (f"import:{self.job.pk}:{line.number}" if self.has_keys else None)
@@ -251,30 +253,30 @@ class _ImportRun:
             fitting.append(failure)
         return fitting
 
-    def _failure(self, line: Line, problems: Sequence[Problem], key: str | None) -> ImportFailure:
+    def _failure(self, line: FileLine, problems: Sequence[Problem], key: str | None) -> ImportFailure:
         return ImportFailure(
             of_id=self.job.pk,
             row=line.number,
             raw=_as_text(line.raw),
-            key=storable(key or "")[:MAX_KEY],
-            problems=[stored(problem, storable) for problem in problems],
+            key=storable_text(key or "")[:MAX_KEY],
+            problems=[serialize_problem(problem, storable_text) for problem in problems],
         )
 
-    def _advance(self, batch: Batch, results: Results) -> None:
+    def _advance(self, batch: ImportBatch, results: BatchResults) -> None:
         counts = Counter(result.status for result in results.others.values())
-        counts[Status.ADDED] += len(batch.lines) - len(results.others)
-        counts[Status.REFUSED] += len(batch.faults)
+        counts[ImportStatus.ADDED] += len(batch.lines) - len(results.others)
+        counts[ImportStatus.REFUSED] += len(batch.faults)
         changes: dict[str, Any] = {str(status): F(str(status)) + number for status, number in counts.items() if number}
-        new = counts[Status.ADDED] if self.target.rows_are_people else self._new(results)
+        new = counts[ImportStatus.ADDED] if self.target.rows_are_people else self._new(results)
         if new:
             changes["created"] = F("created") + new
         if not self.is_check:
             # at least the ids recorded by this transaction
-            changes["last_id"] = Greatest("last_id", traces.of_log().mark())
+            changes["last_id"] = Greatest("last_id", traces.log_traces().mark())
         has_no_wish = Q(wish="")
         self.job.beat(has_no_wish, position=F("position") + batch.size, bytes_done=batch.bytes_done, **changes)
 
-    def _new(self, results: Results) -> int:
+    def _new(self, results: BatchResults) -> int:
         """The number of people created for the rows. A check creates none: people of earlier rows are left out here."""
         if not self.is_check or not results.created:
             return len(results.created)

@@ -6,12 +6,12 @@ from typing import Any
 
 from people.core.errors import Problem
 from people.core.source import Source
-from people.files.imports.plan import Hit, Mappable, Plan, Result, Results
+from people.files.imports.plan import BatchResults, ImportPlan, Mappable, PersonHit, RowResult
 from people.files.models import Import
-from people.files.tabular import Shape
+from people.files.tabular import FileShape
 
 
-class Target(ABC):
+class ImportTarget(ABC):
     """One kind of row that files can hold: names, parsing and recording of its columns."""
 
     kind: str
@@ -25,11 +25,11 @@ class Target(ABC):
         """(subject, label) of each possible subject of the rows of one file."""
         return [("", self.label)]
 
-    def batch_of(self, plan: Plan) -> int:
+    def batch_of(self, plan: ImportPlan) -> int:
         """The number of rows of a transaction, which may record at most 10,000 activities."""
         return self.batch
 
-    def rights_of(self, plan: Plan) -> tuple[str, ...]:
+    def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         """The rights, in addition to `rights`, that a user needs for the plan."""
         return ()
 
@@ -42,31 +42,31 @@ class Target(ABC):
         return {item.name: item.label for item in self.mappable(subject)}
 
     @abstractmethod
-    def problems(self, plan: Plan, shape: Shape) -> Iterable[Problem]:
+    def problems(self, plan: ImportPlan, shape: FileShape) -> Iterable[Problem]:
         """The problems of the plan, in addition to those checked for every target."""
 
     @abstractmethod
-    def reader(self, plan: Plan, shape: Shape) -> "Reader":
+    def reader(self, plan: ImportPlan, shape: FileShape) -> "Reader":
         """The function from the cells of rows to rows for `record`; called in another thread, without the database."""
 
     @abstractmethod
-    def record(self, rows: Sequence[Any], plan: Plan, source: Source, *, dry_run: bool) -> Results:
+    def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
         """Write the rows within the caller's transaction."""
 
-    def identities(self, rows: Sequence[Any], plan: Plan) -> dict[int, tuple[str, str]]:
+    def identities(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, tuple[str, str]]:
         """The identities of the rows that have one, by their places."""
         identities = ((place, self.identity(row, plan)) for place, row in enumerate(rows))
         return {place: identity for place, identity in identities if identity}
 
-    def identity(self, row: Any, plan: Plan) -> tuple[str, str] | None:
+    def identity(self, row: Any, plan: ImportPlan) -> tuple[str, str] | None:
         """(key, content): rows of one file with the same key mean the same; None for a row without a key."""
         return None
 
     @abstractmethod
-    def again(self, is_same: bool, plan: Plan) -> Result:
+    def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
         """The result of a row whose key occurred before in the file, with the same or with other content."""
 
-    def hits(self, rows: Sequence[Any], plan: Plan) -> dict[int, Hit]:
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
         """By the rows' places, the existing people that the rows of a preview would change or be about."""
         return {}
 
@@ -78,7 +78,7 @@ class Target(ABC):
         """The rows with these external ids; for kinds that have them."""
         return rows
 
-    def keep(self, rows: Sequence[Any], results: Sequence[Result], plan: Plan, source: Source) -> None:
+    def keep(self, rows: Sequence[Any], results: Sequence[RowResult], plan: ImportPlan, source: Source) -> None:
         """Store refused rows so that they can be replayed; for kinds that support it."""
         return None
 
@@ -91,15 +91,15 @@ class Target(ABC):
         return None
 
     @abstractmethod
-    def stored(self, row: Any, plan: Plan) -> Sequence[tuple[str, str]]:
+    def stored(self, row: Any, plan: ImportPlan) -> Sequence[tuple[str, str]]:
         """(label, value) pairs of a row as it will be stored, for the preview."""
 
 
 # From the cells of rows: a row for `record` of each, or, in a list, a `Problem`; and for `ExternalId.HASH` the digests
 # of their contents (32 hexadecimal digits).
 Reader = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Any], list[str] | None]]
-TARGETS: dict[str, Target] = {}
+TARGETS: dict[str, ImportTarget] = {}
 
 
-def register(target: Target) -> None:
+def register_target(target: ImportTarget) -> None:
     TARGETS[target.kind] = target

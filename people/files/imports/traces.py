@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 from people.files.models import Import
 
 
-class Change(NamedTuple):
+class TracedChange(NamedTuple):
     """A change of an existing person by an import, as text from the log."""
 
     person_id: int
@@ -15,7 +15,7 @@ class Change(NamedTuple):
     new: str
 
 
-class Traces(Protocol):
+class ImportTraces(Protocol):
     """Finds the traces of one import in the log, between `Import.first_id` and `Import.last_id`."""
 
     def mark(self) -> int:
@@ -34,18 +34,18 @@ class Traces(Protocol):
         """Remove these activities from the log, each with a removal entry, and free their external ids."""
         ...
 
-    def changes(self, job: Import, limit: int) -> tuple[int, Sequence[Change]]:
+    def changes(self, job: Import, limit: int) -> tuple[int, Sequence[TracedChange]]:
         """The number of changed values of people who existed before the import, and the first `limit` changes."""
         ...
 
 
-_registered: list[Traces] = []
+_registered: list[ImportTraces] = []
 
 
-def register(traces: Traces) -> None:
+def register_traces(traces: ImportTraces) -> None:
     """Register the log; called when the app starts."""
     _registered[:] = [traces]
 
 
-def of_log() -> Traces:
+def log_traces() -> ImportTraces:
     return _registered[0]

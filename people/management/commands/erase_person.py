@@ -23,11 +23,11 @@ class Command(BaseCommand):
                 rows = ", ".join(f"{count} {label}" for label, count in preview.rows)
                 self.stdout.write(f"Dry run, nothing was erased: {rows} of people {_listed(preview.person_ids)}.")
                 return
-            identity = erasure.erase(ids, None, Source(Channel.COMMAND))
+            identity = erasure.erase_people(ids, None, Source(Channel.COMMAND))
         except RejectedError as error:
             raise CommandError("\n".join(str(problem.message) for problem in error.problems)) from None
         self.stderr.write("Searching every table …")
-        traces = privacy_search.find(identity)
+        traces = privacy_search.find_traces(identity)
         if traces:
             places = ", ".join(f"{trace.place} ({trace.rows})" for trace in traces)
             raise CommandError(f"Erased people {_listed(identity.person_ids)}; others still name them in {places}.")

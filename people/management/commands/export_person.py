@@ -16,7 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            pieces = privacy_export.export(options["person_id"], None)
+            pieces = privacy_export.export_person(options["person_id"], None)
         except RejectedError as error:
             raise CommandError(str(error)) from None
         if options["file"] == "-":

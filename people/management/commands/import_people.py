@@ -4,10 +4,10 @@ from django.core.management.base import CommandParser
 
 from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
-from people.files.imports.plan import Plan
-from people.files.tabular import Shape
+from people.files.imports.plan import ImportPlan
+from people.files.tabular import FileShape
 from people.persons import import_target as person_import_target
-from people.persons.upsert import Action
+from people.persons.upsert import UpsertAction
 
 
 class Command(ImportCommand):
@@ -21,18 +21,18 @@ class Command(ImportCommand):
         super().add_arguments(parser)
         lookup = "how people are found: id (update only), email (default) or a unique field"
         parser.add_argument("--lookup", default="email", metavar="FIELD", help=lookup)
-        parser.add_argument("--action", choices=list(Action), default=Action.UPSERT)
+        parser.add_argument("--action", choices=list(UpsertAction), default=UpsertAction.UPSERT)
         parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
         parser.add_argument("--list", type=int, metavar="ID", help="a static list: everybody in the file is put on it")
         quiet = "start no smart campaign by what changes (by default it may)"
         parser.add_argument("--no-campaigns", action="store_true", help=quiet)
         parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 
-    def plan(self, shape: Shape, options: dict[str, Any]) -> Plan:
+    def plan(self, shape: FileShape, options: dict[str, Any]) -> ImportPlan:
         items = person_import_target.PeopleTarget().mappable("")
         named_columns = dict(pair.partition("=")[::2] for pair in options["field"])
-        guessed_columns = guessing.columns_for(items, shape)
-        return Plan(
+        guessed_columns = guessing.guess_columns(items, shape)
+        return ImportPlan(
             columns={name: column for name, column in guessed_columns.items() if column not in named_columns.values()}
             | named_columns,
             lookup_field=options["lookup"],

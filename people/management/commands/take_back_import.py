@@ -26,10 +26,10 @@ class Command(BaseCommand):
         if job is None:
             raise CommandError(f"There is no import {options['import_id']}.")
         try:
-            preview = import_undo.preview(job, None)
+            preview = import_undo.preview_import_undo(job, None)
             if not options["dry_run"]:
-                import_undo.take_back(job, options["reason"], None, queue=False)
-                import_undo.run(job.pk)
+                import_undo.request_import_undo(job, options["reason"], None, queue=False)
+                import_undo.run_import_undo(job.pk)
                 job.refresh_from_db()
         except RejectedError as error:
             raise CommandError(str(error)) from None
@@ -38,7 +38,7 @@ class Command(BaseCommand):
             activities, people, kept_counts = undo["activities"], undo["people"], undo["kept"]
         else:
             activities, people, kept_counts = preview.activities, preview.people, preview.kept
-        for reason, number in import_undo.reasons(kept_counts):
+        for reason, number in import_undo.kept_reasons(kept_counts):
             self.stderr.write(f"{number:,} people stay whom it created: {reason}")
         self._show_changes(preview)
         prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""
@@ -46,7 +46,7 @@ class Command(BaseCommand):
             f"{prefix}{activities:,} activities and {people:,} people of import {job.pk} ({job.name}) removed."
         )
 
-    def _show_changes(self, preview: import_undo.Preview) -> None:
+    def _show_changes(self, preview: import_undo.ImportUndoPreview) -> None:
         if preview.changed:
             self.stderr.write(f"{preview.changed:,} values of people known before were changed and stay:")
         for change in preview.changes[:SHOWN_CHANGES]:

@@ -14,19 +14,19 @@ from people.core.errors import Problem
 from people.datatypes.registry import DataType
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
-from smartlists.admin.builder.choices import Choices, FieldChoice, offered
+from smartlists.admin.builder.choices import Choices, FieldChoice, selectable_fields
 from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
 from smartlists.rules import operators, periods
 from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import Shape
-from smartlists.rules.parsing import AGGREGATES, aggregate_type
+from smartlists.rules.parsing import AGGREGATES, aggregate_data_type
 
 Json = dict[str, Any]
 CONDITIONS = frozenset({"constraints", "aggregate"})  # parts of a card whose problems stand beside their own inputs
 
 
 @dataclass(slots=True)
-class Condition:
+class ConditionInputs:
     """One field, an operator and its values, as inputs called `name`.…"""
 
     name: str
@@ -47,7 +47,7 @@ class Condition:
     @property
     def inputs(self) -> str:
         """The kind of inputs for the values: none, one, two, lines, period, frame or boolean."""
-        return inputs_of(self.operator, self.chosen.data_type) if self.chosen else "none"
+        return input_kind(self.operator, self.chosen.data_type) if self.chosen else "none"
 
     @property
     def suggestions(self) -> str:
@@ -90,23 +90,23 @@ class Condition:
 
     @property
     def amount(self) -> str:
-        period = periods.read(self.first)
+        period = periods.parse_period(self.first)
         return str(period[0]) if period else self.first.partition(" ")[0]
 
     @property
     def unit(self) -> str:
-        period = periods.read(self.first)
+        period = periods.parse_period(self.first)
         return f"{period[1]}s" if period else "days"
 
 
 @dataclass(slots=True)
-class Step:
+class SequenceStepCard:
     """One step of a sequence card."""
 
     name: str
     place: str
     type: str
-    conditions: Sequence[Condition]
+    conditions: Sequence[ConditionInputs]
     addable: Sequence[FieldChoice]
     within_days: Any
     is_negated: bool
@@ -116,17 +116,17 @@ class Step:
 
 
 @dataclass(slots=True)
-class Card:
+class FilterCard:
     """One numbered filter."""
 
     index: int
     kind: str
     title: str
     rules: Json
-    conditions: Sequence[Condition] = ()
+    conditions: Sequence[ConditionInputs] = ()
     addable: Sequence[FieldChoice] = ()
-    aggregate: Condition | None = None
-    steps: Sequence[Step] = ()
+    aggregate: ConditionInputs | None = None
+    steps: Sequence[SequenceStepCard] = ()
     errors: Sequence[str] = ()
     sentence: str = ""
     lists: Mapping[int, str] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Card:
     @property
     def inversion(self) -> str:
         """The label of the inverted card; empty where it has no opposite."""
-        return str(INVERSIONS.get(builder_form.inverse_of(self.rules), ""))
+        return str(INVERSIONS.get(builder_form.inversion_key(self.rules), ""))
 
     @property
     def count_rules(self) -> Json:
@@ -173,16 +173,16 @@ _INPUTS: Mapping[Shape, str] = {
 }
 
 
-def inputs_of(operator: str, data_type: DataType) -> str:
+def input_kind(operator: str, data_type: DataType) -> str:
     if operator not in operators.OPERATORS:
         return "none"
     if data_type.name == "boolean" and operator == "is":
         return "boolean"
-    inputs = _INPUTS[operators.shape_of(data_type, operator)]
+    inputs = _INPUTS[operators.operator_shape(data_type, operator)]
     return "one" if inputs == "lines" and data_type.is_moment else inputs
 
 
-def made_fitting(rules: Json, choices: Choices) -> Json:
+def fit_rules_to_fields(rules: Json, choices: Choices) -> Json:
     """Replace operators that a changed field lacks and drop values that do not fit its inputs."""
     for rule in rules["filters"]:
         if "field" in rule:
@@ -206,22 +206,22 @@ def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:
         return
     if condition["operator"] not in choice.data_type.operators:
         condition["operator"], condition["values"] = choice.data_type.operators[0], []
-    inputs = inputs_of(condition["operator"], choice.data_type)
+    inputs = input_kind(condition["operator"], choice.data_type)
     condition["values"] = [value for value in condition["values"] if _fits_inputs(value, inputs, choice.data_type)]
 
 
 def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
-    fields = aggregated_fields(choices, type_name, aggregate["function"])
+    fields = aggregatable_fields(choices, type_name, aggregate["function"])
     if aggregate["field"] not in fields and fields:
         aggregate["field"], aggregate["values"] = next(iter(fields)), []
     _fit(aggregate, fields)
 
 
-def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
+def aggregatable_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
     """The fields of a type that an aggregate can use, with the data type of its result."""
     fits = AGGREGATES.get(function, lambda data_type: False)
     return {
-        name: FieldChoice(name, field.label, aggregate_type(function, field.data_type), field.gone)
+        name: FieldChoice(name, field.label, aggregate_data_type(function, field.data_type), field.gone)
         for name, field in choices.fields_of(type_name).items()
         if fits(field.data_type)
     }
@@ -229,7 +229,7 @@ def aggregated_fields(choices: Choices, type_name: str, function: str) -> dict[s
 
 def _fits_inputs(value: str, inputs: str, data_type: DataType) -> bool:
     """True if a value typed for another operator still fits these inputs."""
-    is_period, is_frame = periods.read(value) is not None, value in periods.FRAMES
+    is_period, is_frame = periods.parse_period(value) is not None, value in periods.FRAMES
     fits = {"none": False, "period": is_period, "frame": is_frame}
     return fits.get(inputs, not (data_type.is_moment and (is_period or is_frame)))
 
@@ -242,7 +242,9 @@ def _is_date(value: str) -> bool:
     return len(value) == 10
 
 
-def of(rules: Json, choices: Choices, problems: Sequence[Problem] = (), sentences: Sequence[str] = ()) -> list[Card]:
+def build_cards(
+    rules: Json, choices: Choices, problems: Sequence[Problem] = (), sentences: Sequence[str] = ()
+) -> list[FilterCard]:
     """The cards of `rules`, each with its problems and its sentence where there are any."""
     cards = [
         CARD_BUILDERS[rule["kind"]](index, rule, choices, problems)
@@ -263,11 +265,11 @@ def errors_at(problems: Sequence[Problem], *path: str | int, apart: Collection[s
     ]
 
 
-def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
     choice = choices.person_fields.get(rule["field"])
-    condition = Condition(
+    condition = ConditionInputs(
         f"filters.{index}",
-        offered(choices.person_fields.values(), choice),
+        selectable_fields(choices.person_fields.values(), choice),
         choice,
         rule["operator"],
         rule["values"],
@@ -275,17 +277,17 @@ def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[P
         errors_at(problems, "filters", index),
         allows_empty=True,
     )
-    return Card(index, "person_field", _("Person field"), rule, [condition])
+    return FilterCard(index, "person_field", _("Person field"), rule, [condition])
 
 
 def _constraints(
     owner: Json, name: str, path: Sequence[str | int], place: str, choices: Choices, problems: Sequence[Problem]
-) -> tuple[list[Condition], list[FieldChoice]]:
+) -> tuple[list[ConditionInputs], list[FieldChoice]]:
     fields = choices.fields_of(owner["type"])
     conditions = [
-        Condition(
+        ConditionInputs(
             f"{name}.constraints.{number}",
-            offered(fields.values(), fields.get(constraint["field"])),
+            selectable_fields(fields.values(), fields.get(constraint["field"])),
             fields.get(constraint["field"]),
             constraint["operator"],
             constraint["values"],
@@ -296,25 +298,25 @@ def _constraints(
         )
         for number, constraint in enumerate(owner["constraints"])
     ]
-    return conditions, offered(fields.values())
+    return conditions, selectable_fields(fields.values())
 
 
-def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
     path = ("filters", index)
     conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
     aggregate = None
     if rule_aggregate := rule.get("aggregate"):
-        fields = aggregated_fields(choices, rule["type"], rule_aggregate["function"])
-        aggregate = Condition(
+        fields = aggregatable_fields(choices, rule["type"], rule_aggregate["function"])
+        aggregate = ConditionInputs(
             f"filters.{index}.aggregate",
-            offered(fields.values(), fields.get(rule_aggregate["field"])),
+            selectable_fields(fields.values(), fields.get(rule_aggregate["field"])),
             fields.get(rule_aggregate["field"]),
             rule_aggregate["operator"],
             rule_aggregate["values"],
             errors=errors_at(problems, *path, "aggregate"),
             of=rule["type"],
         )
-    return Card(
+    return FilterCard(
         index,
         "activity",
         _("Activity"),
@@ -326,14 +328,14 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
     )
 
 
-def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
     steps, last = [], len(rule["steps"]) - 1
     for number, step in enumerate(rule["steps"]):
         name = f"filters.{index}.steps.{number}"
         path = ("filters", index, "steps", number)
         conditions, addable = _constraints(step, name, path, f"{index}.{number}", choices, problems)
         steps.append(
-            Step(
+            SequenceStepCard(
                 name,
                 f"{index}.{number}",
                 step["type"],
@@ -346,7 +348,7 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
                 last > 1,
             )
         )
-    return Card(
+    return FilterCard(
         index,
         "sequence",
         _("Sequence"),
@@ -357,9 +359,11 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
 
 
 def _list_card(title: Any) -> Any:
-    def build(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> Card:
+    def build(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
         lists = choices.lists_of(rule["kind"], rule["list"])
-        return Card(index, rule["kind"], str(title), rule, errors=errors_at(problems, "filters", index), lists=lists)
+        return FilterCard(
+            index, rule["kind"], str(title), rule, errors=errors_at(problems, "filters", index), lists=lists
+        )
 
     return build
 

@@ -12,7 +12,7 @@ from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
 from smartlists.rules.model import FILTERS
-from smartlists.rules.vocabulary import Type
+from smartlists.rules.vocabulary import VocabularyType
 
 RECENT, RECENT_LISTS = 6, 10
 
@@ -54,7 +54,7 @@ class Choices:
         return [field for field in self.person_fields.values() if not field.is_read_only]
 
     @cached_property
-    def types(self) -> Sequence[Type]:
+    def types(self) -> Sequence[VocabularyType]:
         """Types that have a filter: the team's own first, newest first, then the standard ones."""
         return sorted(
             self.catalogue.types.values(),
@@ -62,11 +62,11 @@ class Choices:
         )
 
     @property
-    def own_types(self) -> Sequence[Type]:
+    def own_types(self) -> Sequence[VocabularyType]:
         return [activity_type for activity_type in self.types if activity_type.id >= FIRST_CUSTOM_ID]
 
     @property
-    def standard_types(self) -> Sequence[Type]:
+    def standard_types(self) -> Sequence[VocabularyType]:
         return [activity_type for activity_type in self.types if activity_type.id < FIRST_CUSTOM_ID]
 
     def fields_of(self, type_name: str) -> Mapping[str, FieldChoice]:
@@ -164,7 +164,7 @@ CHOICE_LABELS = FILTERS.facet(
 )
 
 
-def offered(fields: Iterable[FieldChoice], current: FieldChoice | None = None) -> list[FieldChoice]:
+def selectable_fields(fields: Iterable[FieldChoice], current: FieldChoice | None = None) -> list[FieldChoice]:
     """The fields that a new condition can use, and the currently chosen one."""
     return [field for field in fields if not field.gone or field is current]
 

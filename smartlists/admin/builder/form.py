@@ -22,16 +22,16 @@ FOLDED = "folded"  # a key of the form only: the card shows nothing but its sent
 Json = dict[str, Any]
 
 
-def rules_of(post: QueryDict) -> Json:
+def parse_posted_rules(post: QueryDict) -> Json:
     """The rules of a posted form in their JSON form, unchecked."""
-    filters = [_filter(node) for node in nodes_of(post, "filters", MAX_STEPS_OF_A_PATH, list)]
+    filters = [_filter(node) for node in posted_nodes(post, "filters", MAX_STEPS_OF_A_PATH, list)]
     rules: Json = {"version": 1, "match": post.get("match", "all"), "filters": filters}
     if rules["match"] == "advanced":
         rules["logic"] = post.get("logic", "").strip() or _all_of(len(filters))
     return rules
 
 
-def filled(rules: Json) -> Json:
+def with_form_defaults(rules: Json) -> Json:
     """Saved rules with the defaults that their JSON form omits, as the form needs them."""
     complete = deepcopy(rules)
     for rule in complete["filters"]:
@@ -45,27 +45,27 @@ def filled(rules: Json) -> Json:
     return complete
 
 
-def bare(rules: Json) -> Json:
+def without_form_keys(rules: Json) -> Json:
     """The rules without the keys that exist in the form only."""
     filters = [{name: value for name, value in rule.items() if name != FOLDED} for rule in rules["filters"]]
     return {**rules, "filters": filters}
 
 
-def finished(rules: Json, unfinished: Collection[int], choices: Choices) -> Json:
+def finished_rules(rules: Json, unfinished: Collection[int], choices: Choices) -> Json:
     """The bare rules without the cards at `unfinished`; an advanced logic keeps its meaning for the others."""
-    remaining = bare(deepcopy(rules))
+    remaining = without_form_keys(deepcopy(rules))
     for index in sorted(unfinished, reverse=True):
         _remove(remaining, [index], "", choices)
     return remaining
 
 
-def nodes_of(post: QueryDict, top: str, longest: int, value_of: Callable[[list[str]], Any]) -> list[Json]:
+def posted_nodes(post: QueryDict, top: str, longest: int, value_of: Callable[[list[str]], Any]) -> list[Json]:
     """The posted cards under `top` as trees; `value_of` converts the values of each input."""
     tree: Json = {}
     for name, values in post.lists():
         if name.startswith(f"{top}."):
             _plant(tree, name.split("."), value_of(values), longest)
-    return ordered(tree.get(top))
+    return ordered_children(tree.get(top))
 
 
 def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
@@ -79,7 +79,7 @@ def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
     tree[steps[-1]] = value
 
 
-def ordered(nodes: Any) -> list[Json]:
+def ordered_children(nodes: Any) -> list[Json]:
     """The children in the order of their numbers; keys that are no numbers are ignored."""
     if not isinstance(nodes, dict):
         return []
@@ -114,7 +114,7 @@ def _condition(node: Json) -> Json:
 
 
 def _constraints(node: Json) -> list[Json]:
-    return [_condition(child) for child in ordered(node.get("constraints", {}))]
+    return [_condition(child) for child in ordered_children(node.get("constraints", {}))]
 
 
 def _activity(node: Json) -> Json:
@@ -134,7 +134,7 @@ def _activity(node: Json) -> Json:
 
 def _sequence(node: Json) -> Json:
     steps = []
-    for child in ordered(node.get("steps", {})):
+    for child in ordered_children(node.get("steps", {})):
         step: Json = {"type": _text(child, "type"), "constraints": _constraints(child)}
         if days := _text(child, "within_days"):
             step["within_days"] = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days
@@ -171,15 +171,15 @@ def _filter(node: Json) -> Json:
 # ---- effects of the buttons -------------------------------------------------------------------------------
 
 
-def act(rules: Json, action: str, choice: str, choices: Choices) -> Json:
+def apply_rules_action(rules: Json, action: str, choice: str, choices: Choices) -> Json:
     """The rules after a button: "add", "remove:1", "up:1", "duplicate:1", "invert:1", "fold:1", "add_constraint:1", …
 
     `choice` is the value of the select beside an "add" button. Unknown actions change nothing.
     """
-    return pressed(rules, _ACTIONS, action, choice, choices)
+    return apply_button(rules, _ACTIONS, action, choice, choices)
 
 
-def pressed(form: Json, actions: Mapping[str, Callable[..., None]], action: str, *more: Any) -> Json:
+def apply_button(form: Json, actions: Mapping[str, Callable[..., None]], action: str, *more: Any) -> Json:
     """Return a copy of `form` after the button "verb:3.1": the action of the verb is called with the place (3, 1).
 
     Returns the form unchanged for an unknown button, and for a card that does not exist.
@@ -197,8 +197,8 @@ def pressed(form: Json, actions: Mapping[str, Callable[..., None]], action: str,
 
 
 def _all_of(filters: int) -> str:
-    expression = logic.joined("and", filters)
-    return logic.write(expression) if expression else ""
+    expression = logic.join_filters("and", filters)
+    return logic.write_logic(expression) if expression else ""
 
 
 def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression | None], filters: int) -> None:
@@ -206,18 +206,20 @@ def _relogic(rules: Json, change: Callable[[logic.Expression], logic.Expression 
     if rules["match"] != "advanced":
         return
     try:
-        expression = logic.parse(rules["logic"], filters)
+        expression = logic.parse_logic(rules["logic"], filters)
     except RejectedError:
         rules["logic"] = rules["logic"] or _all_of(len(rules["filters"]))
         return
     changed = change(expression)
-    rules["logic"] = logic.write(changed) if changed else ""
+    rules["logic"] = logic.write_logic(changed) if changed else ""
 
 
 def _add(rules: Json, _place: list[int], choice: str, choices: Choices) -> None:
     kind, _colon, what = choice.partition(":")
     rules["filters"].append({"kind": kind, **NEW_CARDS[kind](what, choices)})
-    _relogic(rules, lambda expression: logic.added(expression, len(rules["filters"])), len(rules["filters"]) - 1)
+    _relogic(
+        rules, lambda expression: logic.with_filter_added(expression, len(rules["filters"])), len(rules["filters"]) - 1
+    )
 
 
 def _new_step(type_name: str) -> Json:
@@ -231,7 +233,7 @@ def _new_condition(field: FieldChoice) -> Json:
 def _remove(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
     (position,) = place
     rules["filters"].pop(position)
-    _relogic(rules, lambda expression: logic.removed(expression, position + 1), len(rules["filters"]) + 1)
+    _relogic(rules, lambda expression: logic.with_filter_removed(expression, position + 1), len(rules["filters"]) + 1)
 
 
 def _move(target_of: Callable[[int, int], int]) -> Callable[[Json, list[int], str, Choices], None]:
@@ -249,7 +251,7 @@ def _place_card(rules: Json, position: int, target: int) -> None:
     if not 0 <= target < len(filters) or target == position:
         return
     filters.insert(target, filters.pop(position))
-    _relogic(rules, lambda expression: logic.moved(expression, position + 1, target + 1), len(filters))
+    _relogic(rules, lambda expression: logic.with_filter_moved(expression, position + 1, target + 1), len(filters))
 
 
 def _duplicate(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
@@ -257,7 +259,7 @@ def _duplicate(rules: Json, place: list[int], _choice: str, _choices: Choices) -
     (position,) = place
     rules["filters"].append(deepcopy(rules["filters"][position]))
     last = len(rules["filters"])
-    _relogic(rules, lambda expression: logic.added(expression, last), last - 1)
+    _relogic(rules, lambda expression: logic.with_filter_added(expression, last), last - 1)
     _place_card(rules, last - 1, position + 1)
 
 
@@ -287,7 +289,7 @@ _OPPOSITES: Mapping[str, str] = {
 }
 
 
-def inverse_of(rule: Json) -> str | None:
+def inversion_key(rule: Json) -> str | None:
     """The key of the inverted card's label; None where the card has no opposite."""
     return INVERSIONS[rule["kind"]][0](rule)
 

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core.errors import Problem, RejectedError
 from people.core.numerals import whole_number
-from smartlists.admin.base import NAME, require
+from smartlists.admin.base import NAME, require_rights
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
 
@@ -37,11 +37,11 @@ SPOKEN = {
 }
 
 
-def revision_of(text: str) -> int:
+def parse_revision(text: str) -> int:
     return whole_number(text, most_digits=9)
 
 
-def button_of(post: QueryDict) -> tuple[str, str]:
+def pressed_button(post: QueryDict) -> tuple[str, str]:
     """The pressed button, and the value of the select beside it."""
     action = post.get("do", "")
     return action, post.get(f"choice:{action}", "")
@@ -66,7 +66,7 @@ class BuilderState(ABC):
         return {
             "name": post.get("name", ""),
             "description": post.get("description", ""),
-            "revision": revision_of(post.get("revision", "")),
+            "revision": parse_revision(post.get("revision", "")),
         }
 
     @abstractmethod
@@ -150,20 +150,20 @@ class BuilderPage(ABC, Generic[Edited, State]):
 
     def add(self, request: HttpRequest) -> HttpResponse:
         """Page of a new object; nothing is saved before the first "Save"."""
-        require(request, self.add_right)
+        require_rights(request, self.add_right)
         return self._build(request, None)
 
     def change(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Page of an existing object: editable with the change permission, else read-only."""
         if request.method != "POST":
             return self._build(request, self.find(request, pk))
-        require(request, self.change_right)
+        require_rights(request, self.change_right)
         edited = self.find_typed(request, pk)
         return self._build(request, edited, is_gone=edited is None)
 
     def panel(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         """Evaluate the typed state; nothing is saved."""
-        require(request, self.view_right)
+        require_rights(request, self.view_right)
         if request.method != "POST":
             raise PermissionDenied
         edited = self.find_typed(request, pk) if pk is not None else None

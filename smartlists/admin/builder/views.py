@@ -11,17 +11,17 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, timeline
 from activities.models import Activity
-from people.core.admin.base import require
+from people.core.admin.base import require_rights
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.persons import suggestions as person_suggestions
 from smartlists.admin import base as admin_base
-from smartlists.admin.base import NAME, page
+from smartlists.admin.base import NAME, smart_list_page
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
-from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of, revision_of
+from smartlists.admin.builder.page import BuilderPage, BuilderState, parse_revision, pressed_button
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import explanation
 from smartlists.evaluation import stored as stored_evaluations
@@ -48,7 +48,7 @@ class ListBuilderState(BuilderState):
 
     def check(self) -> "ListBuilderState":
         try:
-            self.parsed = parse_rules(builder_form.bare(self.rules), self.choices.catalogue)
+            self.parsed = parse_rules(builder_form.without_form_keys(self.rules), self.choices.catalogue)
         except RejectedError as refusal:
             self.problems = refusal.problems
         return self
@@ -65,7 +65,7 @@ class ListBuilderState(BuilderState):
     def cards(self, problems: Sequence[Problem]) -> builder_form.Json:
         return {
             "rules": self.rules,
-            "cards": builder_cards.of(self.rules, self.choices, problems, self.said()),
+            "cards": builder_cards.build_cards(self.rules, self.choices, problems, self.said()),
             **{f"{name}_errors": builder_cards.errors_at(problems, name) for name in ("name", "description", "logic")},
             "other": self.other,
             "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "",
@@ -85,7 +85,7 @@ class ListBuilderState(BuilderState):
         }
         numbers = [number for number in range(1, filter_count + 1) if number - 1 not in unfinished]
         try:
-            finished_rules = builder_form.finished(self.rules, unfinished, self.choices)
+            finished_rules = builder_form.finished_rules(self.rules, unfinished, self.choices)
             return (parse_rules(finished_rules, self.choices.catalogue), numbers) if numbers else None
         except RejectedError:
             return None  # the logic is invalid, too
@@ -94,12 +94,12 @@ class ListBuilderState(BuilderState):
         """The sentence of each card in order; empty for an unfinished card."""
         names = self.choices.catalogue
         if self.parsed is not None:
-            return [sentences.sentence(item, names) for item in self.parsed.filters]
-        return [self._sentence_of(item) for item in builder_form.bare(self.rules)["filters"]]
+            return [sentences.filter_sentence(item, names) for item in self.parsed.filters]
+        return [self._sentence_of(item) for item in builder_form.without_form_keys(self.rules)["filters"]]
 
     def _sentence_of(self, item: builder_form.Json) -> str:
         try:
-            return sentences.sentence(
+            return sentences.filter_sentence(
                 parse_rules({"filters": [item]}, self.choices.catalogue).filters[0], self.choices.catalogue
             )
         except RejectedError:
@@ -112,12 +112,12 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
     address, tab, title = NAME, "rules", gettext_lazy("New smart list")
     add_right, change_right, view_right = "smartlists.add_smartlist", list_editing.CHANGE, stored_evaluations.VIEW
     fragment, panel_template = "smartlists/_builder.html", "smartlists/_panel.html"
-    draw = staticmethod(page)
+    draw = staticmethod(smart_list_page)
     # "overwrite": replaces the version of another user, after it was shown to this one
     saving = dict.fromkeys(("save", "overwrite"), gettext_lazy("Saved."))
     showing = frozenset({"count", "test"})
 
-    find, find_typed = staticmethod(admin_base.find), staticmethod(admin_base.find_typed)
+    find, find_typed = staticmethod(admin_base.find_smart_list), staticmethod(admin_base.find_edited_smart_list)
 
     def stored(self, edited: SmartList | None) -> ListBuilderState:
         if edited is None:
@@ -128,26 +128,30 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
             name=edited.name,
             description=edited.description,
             revision=edited.revision,
-            rules=builder_form.filled(edited.rules),
+            rules=builder_form.with_form_defaults(edited.rules),
             choices=Choices(Catalogue(), edited.pk),
         )
 
     def posted(self, request: HttpRequest, edited: SmartList | None) -> ListBuilderState:
         choices = Choices(Catalogue(), edited.pk if edited else None)
-        rules = builder_form.act(builder_form.rules_of(request.POST), *button_of(request.POST), choices)
+        rules = builder_form.apply_rules_action(
+            builder_form.parse_posted_rules(request.POST), *pressed_button(request.POST), choices
+        )
         return ListBuilderState(
-            **BuilderState.head_of(request.POST), rules=builder_cards.made_fitting(rules, choices), choices=choices
+            **BuilderState.head_of(request.POST),
+            rules=builder_cards.fit_rules_to_fields(rules, choices),
+            choices=choices,
         )
 
     def save(self, request: HttpRequest, edited: SmartList | None, state: ListBuilderState) -> SmartList:
-        value = builder_form.bare(state.rules)
+        value = builder_form.without_form_keys(state.rules)
         if edited is None:
-            return list_editing.create(state.name, value, request.user, description=state.description)
+            return list_editing.create_smart_list(state.name, value, request.user, description=state.description)
         overwritten_revision = request.POST.get("other_revision", "") if request.POST.get("do") == "overwrite" else ""
-        return list_editing.change(
+        return list_editing.change_smart_list(
             edited,
             request.user,
-            expected_revision=revision_of(overwritten_revision) or state.revision,
+            expected_revision=parse_revision(overwritten_revision) or state.revision,
             name=state.name,
             value=value,
             description=state.description,
@@ -165,17 +169,23 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
 LIST_BUILDER = ListBuilder()
 
 
-def suggest(request: HttpRequest) -> HttpResponse:
+def suggest_values(request: HttpRequest) -> HttpResponse:
     """Suggest values for the typed text (`q`): of a person field, or of a field of an activity type (`type`)."""
     type_name, name, typed = (request.GET.get(key, "")[:LONGEST] for key in ("type", "field", "q"))
     names = Catalogue()
     if type_name:
-        require(request, "activities.view_activity")
+        require_rights(request, "activities.view_activity")
         activity_type = names.types.get(type_name)
-        values = rollup.suggest(activity_type.id, name, typed) if activity_type and name in activity_type.fields else []
+        values = (
+            rollup.suggest_values(activity_type.id, name, typed)
+            if activity_type and name in activity_type.fields
+            else []
+        )
     else:
-        require(request, "people.view_person")
-        values = person_suggestions.suggest(names.person_fields[name], typed) if name in names.person_fields else []
+        require_rights(request, "people.view_person")
+        values = (
+            person_suggestions.suggest_values(names.person_fields[name], typed) if name in names.person_fields else []
+        )
     return JsonResponse({"values": values})
 
 
@@ -195,7 +205,7 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
     if state.parsed is not None:  # problems of complete rules refer to filters by number
         context["notes"] = _notes(state.parsed, state.choices.catalogue, smart_list)
     try:
-        evaluation = stored_evaluations.count(parsed, request.user, tag)
+        evaluation = stored_evaluations.count_people(parsed, request.user, tag)
     except RejectedError as refusal:
         return context | {"panel_errors": [str(problem.message) for problem in refusal.problems]}
     counts = [result.count for result in evaluation.per_filter]
@@ -213,8 +223,10 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
 
 def _notes(parsed: Rules, names: Catalogue, smart_list: SmartList | None) -> list[str]:
     """Problems of the typed rules, except those that the head of the page shows for the saved rules."""
-    shown_above = list_diagnostics.sentences(list_diagnostics.of_list(smart_list, names)) if smart_list else []
-    sentences_of_rules = list_diagnostics.sentences(list_diagnostics.of_rules(parsed, names))
+    shown_above = (
+        list_diagnostics.problem_messages(list_diagnostics.smart_list_problems(smart_list, names)) if smart_list else []
+    )
+    sentences_of_rules = list_diagnostics.problem_messages(list_diagnostics.rules_problems(parsed, names))
     return [sentence for sentence in sentences_of_rules if sentence not in shown_above]
 
 
@@ -243,13 +255,15 @@ def _test_person(state: ListBuilderState, tested: str) -> dict[str, Any]:
 
 def _explain_person(state: ListBuilderState, person: Person) -> dict[str, Any]:
     """The explanation for one person: the answer, then the verdict of each filter."""
-    result = explanation.explain(state.parsed, person.pk, names=state.choices.catalogue)  # type: ignore[arg-type]
+    result = explanation.explain_membership(state.parsed, person.pk, names=state.choices.catalogue)  # type: ignore[arg-type]
     ids = [evidence.activity_id for verdict in result.verdicts for evidence in verdict.activities]
-    entries = {entry.activity.pk: entry for entry in timeline.entries(list(Activity.objects.filter(pk__in=ids)))}
+    entries = {
+        entry.activity.pk: entry for entry in timeline.timeline_entries(list(Activity.objects.filter(pk__in=ids)))
+    }
     verdicts = [
         {
             "verdict": verdict,
-            "sentence": sentences.sentence(verdict.filter, state.choices.catalogue),
+            "sentence": sentences.filter_sentence(verdict.filter, state.choices.catalogue),
             "entries": [
                 entries[evidence.activity_id] for evidence in verdict.activities if evidence.activity_id in entries
             ],

@@ -44,8 +44,8 @@ class SmartCampaignAdmin(PagesAdmin):
 
         @admin.display(description=_("When somebody…"))
         def shown_triggers(campaign: SmartCampaign) -> str:
-            triggers = campaign_definition.load(campaign.definition).triggers
-            return "; ".join(campaign_sentences.trigger(trigger, names) for trigger in triggers) or "—"
+            triggers = campaign_definition.load_definition(campaign.definition).triggers
+            return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers) or "—"
 
         name, state, *moments = super().get_list_display(request)
         return [name, state, shown_triggers, *moments]
@@ -55,12 +55,12 @@ class SmartCampaignAdmin(PagesAdmin):
             ("add/", CAMPAIGN_BUILDER.add, "add"),
             ("panel/", CAMPAIGN_BUILDER.panel, "panel_new"),
             ("<int:pk>/panel/", CAMPAIGN_BUILDER.panel, "panel"),
-            ("<int:pk>/results/", campaign_views.show_results, "results"),
-            ("<int:pk>/results.csv", campaign_views.export, "export"),
-            ("<int:pk>/try/", campaign_views.try_page, "try"),
-            ("<int:pk>/duplicate/", campaign_views.duplicate, "duplicate"),
-            ("<int:pk>/remove/", campaign_views.remove, "remove"),
-            ("<int:pk>/do/<slug:verb>/", campaign_views.do, "do"),
+            ("<int:pk>/results/", campaign_views.results_page, "results"),
+            ("<int:pk>/results.csv", campaign_views.export_results, "export"),
+            ("<int:pk>/try/", campaign_views.try_campaign_page, "try"),
+            ("<int:pk>/duplicate/", campaign_views.duplicate_campaign_page, "duplicate"),
+            ("<int:pk>/remove/", campaign_views.delete_campaign_page, "remove"),
+            ("<int:pk>/do/<slug:verb>/", campaign_views.change_campaign_state, "do"),
         ]
 
 
@@ -70,11 +70,11 @@ class WebhookAdmin(PagesAdmin):
     search_fields = ("name", "url")
     ordering = ("name",)
     paginator = UncountedPaginator
-    row_page = staticmethod(webhooks.edit)
+    row_page = staticmethod(webhooks.edit_webhook_page)
 
     def own_pages(self) -> OwnPages:
         return [
-            ("add/", webhooks.edit, "add"),
-            ("<int:pk>/deliveries/", webhooks.deliveries, "deliveries"),
-            ("<int:pk>/do/<slug:verb>/", webhooks.do, "do"),
+            ("add/", webhooks.edit_webhook_page, "add"),
+            ("<int:pk>/deliveries/", webhooks.deliveries_page, "deliveries"),
+            ("<int:pk>/do/<slug:verb>/", webhooks.run_webhook_action, "do"),
         ]

@@ -8,21 +8,21 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from people.core.admin.base import require
+from people.core.admin.base import require_rights
 from people.core.errors import Problem, RejectedError
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices
-from smartlists.admin.builder.page import BuilderPage, BuilderState, button_of
+from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_button
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
 from smartlists.admin.campaigns import views as campaign_views
-from smartlists.admin.campaigns.views import NAME, health_of, page
+from smartlists.admin.campaigns.views import NAME, campaign_health, campaign_page
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
-from smartlists.campaigns.definition import Definition
+from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import SmartCampaign, Webhook
@@ -37,15 +37,15 @@ class CampaignBuilderState(BuilderState):
 
     form: Json
     webhooks: dict[int, str] = field(default_factory=lambda: _webhooks())
-    parsed: Definition | None = None
+    parsed: CampaignDefinition | None = None
     value: Json = field(default_factory=dict)
 
     placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "name"})
 
     def check(self) -> "CampaignBuilderState":
-        self.value, problems = campaign_form.definition_of(self.form, self.choices.catalogue)
+        self.value, problems = campaign_form.definition_from_form(self.form, self.choices.catalogue)
         try:
-            self.parsed = campaign_parsing.parse(self.value, self.choices.catalogue, self.webhooks)
+            self.parsed = campaign_parsing.parse_definition(self.value, self.choices.catalogue, self.webhooks)
         except RejectedError as refusal:
             paths = {problem.path for problem in problems}
             problems += [problem for problem in refusal.problems if problem.path not in paths]
@@ -60,8 +60,8 @@ class CampaignBuilderState(BuilderState):
         ]
         return {
             "form": self.form,
-            "triggers": builder_cards.of(self.form["triggers"], self.choices, in_triggers),
-            "steps": campaign_cards.of(self.form["steps"], self.choices, problems),
+            "triggers": builder_cards.build_cards(self.form["triggers"], self.choices, in_triggers),
+            "steps": campaign_cards.build_step_cards(self.form["steps"], self.choices, problems),
             "webhooks": self.webhooks,
             "static_lists": self.choices.static_lists,
             "smart_lists": self.choices.smart_lists,
@@ -78,7 +78,7 @@ class CampaignBuilderState(BuilderState):
 
     def _tokens(self) -> list[str]:
         types = [item["type"] for item in self.form["triggers"]["filters"] if item.get("type")]
-        return sorted("{{" + key + "}}" for key in webhook_tokens.known_tokens(types, self.choices.catalogue))
+        return sorted("{{" + key + "}}" for key in webhook_tokens.available_tokens(types, self.choices.catalogue))
 
 
 def _webhooks() -> dict[int, str]:
@@ -92,50 +92,52 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
     add_right, change_right = "smartlists.add_smartcampaign", campaign_lifecycle.CHANGE
     view_right = campaign_lifecycle.VIEW
     fragment, panel_template = "smartlists/_campaign_builder.html", "smartlists/_campaign_panel.html"
-    draw = staticmethod(page)
+    draw = staticmethod(campaign_page)
     saving = MappingProxyType({"save": gettext_lazy("Saved."), "activate": gettext_lazy("Saved and active.")})
     shows_problems_at_first = False  # a draft may be unfinished
 
-    find = staticmethod(campaign_views.find)
+    find = staticmethod(campaign_views.find_campaign)
 
     def find_typed(self, request: HttpRequest, pk: int) -> SmartCampaign | None:
-        require(request, campaign_lifecycle.VIEW)
+        require_rights(request, campaign_lifecycle.VIEW)
         return SmartCampaign.objects.filter(pk=pk).first()
 
     def stored(self, edited: SmartCampaign | None) -> CampaignBuilderState:
         choices = Choices(Catalogue())
         if edited is None:
             return CampaignBuilderState(
-                form=campaign_form.form_of(campaign_lifecycle.EMPTY, choices.catalogue), choices=choices
+                form=campaign_form.form_from_definition(campaign_lifecycle.EMPTY, choices.catalogue), choices=choices
             )
         return CampaignBuilderState(
             name=edited.name,
             description=edited.description,
             revision=edited.revision,
-            form=campaign_form.form_of(edited.definition, choices.catalogue),
+            form=campaign_form.form_from_definition(edited.definition, choices.catalogue),
             choices=choices,
         )
 
     def posted(self, request: HttpRequest, edited: SmartCampaign | None) -> CampaignBuilderState:
         choices = Choices(Catalogue())
-        form = campaign_form.posted(request.POST)
-        action, choice = button_of(request.POST)
-        form["triggers"] = builder_cards.made_fitting(
-            builder_form.act(form["triggers"], action, choice, choices), choices
+        form = campaign_form.parse_posted_campaign(request.POST)
+        action, choice = pressed_button(request.POST)
+        form["triggers"] = builder_cards.fit_rules_to_fields(
+            builder_form.apply_rules_action(form["triggers"], action, choice, choices), choices
         )
         return CampaignBuilderState(
-            **BuilderState.head_of(request.POST), form=campaign_form.act(form, action, choice), choices=choices
+            **BuilderState.head_of(request.POST),
+            form=campaign_form.apply_step_action(form, action, choice),
+            choices=choices,
         )
 
     def save(self, request: HttpRequest, edited: SmartCampaign | None, state: CampaignBuilderState) -> SmartCampaign:
         if state.check().problems:
             raise RejectedError(*state.problems)
         if edited is None:
-            saved = campaign_lifecycle.create(
+            saved = campaign_lifecycle.create_campaign(
                 state.name, request.user, value=state.value, description=state.description
             )
         else:
-            saved = campaign_lifecycle.change(
+            saved = campaign_lifecycle.change_campaign(
                 edited,
                 request.user,
                 expected_revision=state.revision,
@@ -143,7 +145,9 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
                 value=state.value,
                 description=state.description,
             )
-        return campaign_lifecycle.activate(saved, request.user) if request.POST.get("do") == "activate" else saved
+        return (
+            campaign_lifecycle.activate_campaign(saved, request.user) if request.POST.get("do") == "activate" else saved
+        )
 
     def panel_of(self, request: HttpRequest, state: CampaignBuilderState, edited: SmartCampaign | None) -> Json:
         """The campaign in sentences, or its unfinished parts."""
@@ -157,18 +161,20 @@ def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
     names = state.choices.catalogue
     if state.parsed is None:
         return {"unfinished": [str(problem.message) for problem in state.problems[:10]]}
-    shown_above = health_of(campaign, names) if campaign else []
+    shown_above = campaign_health(campaign, names) if campaign else []
     return {
         "notes": [
             sentence
-            for sentence in list_diagnostics.sentences(campaign_diagnostics.of_campaign(state.parsed, names))
+            for sentence in list_diagnostics.problem_messages(
+                campaign_diagnostics.campaign_problems(state.parsed, names)
+            )
             if sentence not in shown_above
         ],
         "said": {
-            "triggers": [campaign_sentences.trigger(trigger, names) for trigger in state.parsed.triggers],
-            "audience": campaign_sentences.audience(state.parsed.audience, names),
-            "qualification": campaign_sentences.qualification(state.parsed.qualification),
-            "steps": list(campaign_sentences.steps(state.parsed, names, state.webhooks)),
+            "triggers": [campaign_sentences.trigger_sentence(trigger, names) for trigger in state.parsed.triggers],
+            "audience": campaign_sentences.audience_sentence(state.parsed.audience, names),
+            "qualification": campaign_sentences.qualification_sentence(state.parsed.qualification),
+            "steps": list(campaign_sentences.step_sentences(state.parsed, names, state.webhooks)),
         },
-        "missing": [str(problem.message) for problem in campaign_lifecycle.unready(state.parsed)],
+        "missing": [str(problem.message) for problem in campaign_lifecycle.activation_problems(state.parsed)],
     }

@@ -30,7 +30,7 @@ QUALIFICATIONS: Sequence[Choice] = (
 
 
 @dataclass(slots=True)
-class Way:
+class ChoiceWay:
     """One way of a choice; the last one, for all other people, has no condition."""
 
     name: str
@@ -54,7 +54,7 @@ class StepCard:
     errors: Sequence[str]
     is_first: bool = True
     is_last: bool = True
-    ways: Sequence[Way] = ()
+    ways: Sequence[ChoiceWay] = ()
     attributes: Sequence[tuple[FieldChoice, str]] = field(default=())
     primary: str = ""
 
@@ -67,7 +67,7 @@ class StepCard:
         return STEP_TITLES.get(self.do, self.do)
 
 
-def of(
+def build_step_cards(
     steps: Sequence[Json], choices: Choices, problems: Sequence[Problem], path: Path = ("steps",), inside: str = ""
 ) -> list[StepCard]:
     """The cards of the steps at `path` in the form; `inside` is their place for buttons ("": the campaign's own)."""
@@ -106,19 +106,21 @@ def _first_own(choices: Choices) -> str:
     return choices.own_types[0].api_name if choices.own_types else ""
 
 
-def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Problem]) -> list[Way]:
+def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Problem]) -> list[ChoiceWay]:
     ways = card.form.get("choices", [])
     way_cards = []
     for position, way in enumerate(ways):
         way_path, place = (*path, "choices", position), f"{card.place}.{position}"
-        cards = of(way["steps"], choices, problems, (*way_path, "steps"), place)
+        cards = build_step_cards(way["steps"], choices, problems, (*way_path, "steps"), place)
         errors = builder_cards.errors_at(problems, *way_path, "when")
         way_cards.append(
-            Way(".".join(map(str, way_path)), place, position + 1, way, cards, errors, can_go=len(ways) > 1)
+            ChoiceWay(".".join(map(str, way_path)), place, position + 1, way, cards, errors, can_go=len(ways) > 1)
         )
     place = f"{card.place}.{len(ways)}"
-    otherwise_cards = of(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
+    otherwise_cards = build_step_cards(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
     way_cards.append(
-        Way(".".join(map(str, (*path, "otherwise"))), place, len(ways) + 1, {}, otherwise_cards, (), is_otherwise=True)
+        ChoiceWay(
+            ".".join(map(str, (*path, "otherwise"))), place, len(ways) + 1, {}, otherwise_cards, (), is_otherwise=True
+        )
     )
     return way_cards

@@ -27,14 +27,16 @@ MAX_LEVELS = 24
 # --- From the form ----------------------------------------------------------------------------------------------
 
 
-def posted(post: QueryDict) -> Json:
+def parse_posted_campaign(post: QueryDict) -> Json:
     """The posted form, unchecked: triggers as rules, everything else as text."""
     return {
-        "triggers": builder_form.rules_of(post),
+        "triggers": builder_form.parse_posted_rules(post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
-        "steps": [_step(node) for node in builder_form.nodes_of(post, "steps", MAX_LEVELS, lambda values: values[-1])],
+        "steps": [
+            _step(node) for node in builder_form.posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])
+        ],
     }
 
 
@@ -44,7 +46,7 @@ def _audience(value: Any, text: Any) -> Json:
 
 
 def _steps(nodes: Any) -> list[Json]:
-    return [_step(node) for node in builder_form.ordered(nodes)]
+    return [_step(node) for node in builder_form.ordered_children(nodes)]
 
 
 def _step(node: Json) -> Json:
@@ -54,7 +56,7 @@ def _step(node: Json) -> Json:
     if step.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
-            for way in builder_form.ordered(node.get("choices"))
+            for way in builder_form.ordered_children(node.get("choices"))
         ]
         step["choices"], step["otherwise"] = ways, _steps(node.get("otherwise"))
     return step
@@ -63,7 +65,7 @@ def _step(node: Json) -> Json:
 # --- To a definition ---------------------------------------------------------------------------------------------
 
 
-def definition_of(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
+def definition_from_form(form: Json, names: Catalogue) -> tuple[Json, list[Problem]]:
     """The definition in the form, as JSON, and the problems of the rule texts parsed for it."""
     problems: list[Problem] = []
     qualification = {"how": form["qualification"]["how"] or campaign_definition.ONCE}
@@ -93,7 +95,7 @@ def _audience_of(form: Json, names: Catalogue, path: tuple[Any, ...], problems: 
     if form["kind"] != RULES:
         return None
     try:
-        return {"rules": rules.dump(language.parse(form["text"], names))}
+        return {"rules": rules.dump_rules(language.parse_rules_text(form["text"], names))}
     except RejectedError as refusal:
         problems += [Problem(problem.code, str(problem.message), (*path, "rules")) for problem in refusal.problems]
         return {"rules": {"filters": []}}
@@ -160,7 +162,7 @@ POSTED_STEPS = campaign_definition.STEPS.facet(
 # --- From a definition -------------------------------------------------------------------------------------------
 
 
-def form_of(definition: Json, names: Catalogue) -> Json:
+def form_from_definition(definition: Json, names: Catalogue) -> Json:
     """A saved campaign in the structure of the form."""
     filters = [
         {"kind": "smart_list", "list": trigger["smart_list"], "member": trigger["change"] == campaign_definition.JOINED}
@@ -170,7 +172,7 @@ def form_of(definition: Json, names: Catalogue) -> Json:
     ]
     late = definition["late_after_hours"]
     return {
-        "triggers": builder_form.filled({"version": 1, "match": "any", "filters": filters}),
+        "triggers": builder_form.with_form_defaults({"version": 1, "match": "any", "filters": filters}),
         "audience": _audience_form(definition["audience"], names),
         "qualification": {"number": "", "unit": "", **definition["qualification"]},
         "late_after_hours": "" if late is None else str(late),
@@ -183,7 +185,7 @@ def _audience_form(audience: Json | None, names: Catalogue) -> Json:
         return {"kind": ALL_PEOPLE, "list": "", "text": ""}
     if "smart_list" in audience:
         return {"kind": LIST, "list": str(audience["smart_list"]), "text": ""}
-    return {"kind": RULES, "list": "", "text": language.render(rules.load(audience["rules"]), names)}
+    return {"kind": RULES, "list": "", "text": language.render_rules_text(rules.load_rules(audience["rules"]), names)}
 
 
 def _step_form(step: Json, names: Catalogue) -> Json:
@@ -247,9 +249,9 @@ NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
 )
 
 
-def act(form: Json, action: str, choice: str) -> Json:
+def apply_step_action(form: Json, action: str, choice: str) -> Json:
     """The form after a button of the steps: "step_add:2.0", "step_remove:2", "step_up:1", "way_add:2", …"""
-    return builder_form.pressed(form, _ACTIONS, action, choice)
+    return builder_form.apply_button(form, _ACTIONS, action, choice)
 
 
 def _list_at(form: Json, place: Sequence[int]) -> list[Json]:

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.core.admin.base import number, require, show_page, tabs_of
-from people.core.admin.object_actions import Action, delete_page, duplicate_page, menu, say_undoable
+from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
+from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
@@ -26,7 +26,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns import runs as campaign_runs
 from smartlists.campaigns import sentences as campaign_sentences
-from smartlists.campaigns.triggers import definition_of
+from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
@@ -41,32 +41,32 @@ DELETE = "smartlists.delete_smartcampaign"
 State = SmartCampaign.State
 
 
-def find(request: HttpRequest, pk: int) -> SmartCampaign:
-    require(request, campaign_lifecycle.VIEW)
+def find_campaign(request: HttpRequest, pk: int) -> SmartCampaign:
+    require_rights(request, campaign_lifecycle.VIEW)
     return get_object_or_404(SmartCampaign, pk=pk)
 
 
-def _actions(request: HttpRequest, campaign: SmartCampaign) -> list[Action]:
+def _actions(request: HttpRequest, campaign: SmartCampaign) -> list[MenuAction]:
     def address(name: str, right: str, *more: str) -> str:
         return reverse(f"{NAME}_{name}", args=[campaign.pk, *more]) if request.user.has_perm(right) else ""
 
     is_archived = campaign.state == State.ARCHIVED
     verb = "unarchive" if is_archived else "archive"
-    return menu(
+    return action_menu(
         duplicate=address("duplicate", "smartlists.add_smartcampaign"),
-        export=(Action(_("Export results (CSV)"), address("export", "people.export_person")),),
+        export=(MenuAction(_("Export results (CSV)"), address("export", "people.export_person")),),
         archive="" if campaign.state == State.ACTIVE else address("do", campaign_lifecycle.CHANGE, verb),
         is_archived=is_archived,
         delete=address("remove", DELETE) if campaign.state in (State.DRAFT, State.ARCHIVED) else "",
     )
 
 
-def page(
+def campaign_page(
     request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
 ) -> HttpResponse:
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
     head = {
-        "health": health_of(campaign, Catalogue()) if campaign else (),
+        "health": campaign_health(campaign, Catalogue()) if campaign else (),
         "campaign": campaign,
         "tab": tab,
         "tabs": tabs_of(campaign, TABS),
@@ -80,16 +80,16 @@ def page(
     return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
 
 
-def health_of(campaign: SmartCampaign, names: Catalogue) -> list[str]:
+def campaign_health(campaign: SmartCampaign, names: Catalogue) -> list[str]:
     """The problems shown in the head of each page."""
-    return list_diagnostics.sentences(
-        campaign_diagnostics.of_campaign(campaign_definition.load(campaign.definition), names)
+    return list_diagnostics.problem_messages(
+        campaign_diagnostics.campaign_problems(campaign_definition.load_definition(campaign.definition), names)
     )
 
 
-def show_results(request: HttpRequest, pk: int) -> HttpResponse:
+def results_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The entries of the campaign, newest first, with the outcome and time of each step."""
-    campaign = find(request, pk)
+    campaign = find_campaign(request, pk)
     state, reason = request.GET.get("state", ""), request.GET.get("reason", "")
     person_text = request.GET.get("person", "").strip()
     state = state if state in CampaignEntry.State.values else ""
@@ -97,12 +97,12 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
     person_id = _person_id(person_text)
     entries = (
         list(
-            campaign_results.entries(
+            campaign_results.latest_entries(
                 campaign,
                 state=state,
                 reason=reason,
                 person_id=person_id if person_text else None,
-                before=number(request.GET.get("before", "")) or None,
+                before=parse_number(request.GET.get("before", "")) or None,
                 limit=campaign_results.PAGE + 1,
             )
         )
@@ -112,12 +112,12 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
     page_entries = entries[: campaign_results.PAGE]
     query = request.GET.copy()
     query.pop("before", None)
-    return page(
+    return campaign_page(
         request,
         "results",
         campaign,
         rows=_rows(request, page_entries),
-        summary=campaign_results.summary(campaign),
+        summary=campaign_results.summarize_campaign(campaign),
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
         state=state,
@@ -130,8 +130,8 @@ def show_results(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _person_id(text: str) -> int:
-    if number(text):
-        return number(text)
+    if parse_number(text):
+        return parse_number(text)
     person = Person.objects.live().with_email([text.replace("\0", "")]).order_by("pk").first() if text else None
     return person.pk if person else 0
 
@@ -139,7 +139,8 @@ def _person_id(text: str) -> int:
 def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
     labels = dict(CampaignEntry.Reason.choices)
     return [
-        (str(labels.get(reason, reason)), count) for reason, count in campaign_results.summary(campaign).skipped.items()
+        (str(labels.get(reason, reason)), count)
+        for reason, count in campaign_results.summarize_campaign(campaign).skipped.items()
     ]
 
 
@@ -162,38 +163,40 @@ def _order(outcome: Any) -> list[int]:
 
 
 def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -> dict[str, Any]:
-    item = campaign_definition.step_at(definition_of(entry.version_id).steps, outcome.path)
+    item = campaign_definition.step_at(definition_of_version(entry.version_id).steps, outcome.path)
     is_choice = isinstance(
         item, campaign_definition.Choose
     )  # the outcome has the chosen way; the others do not matter here
     sentence = (
-        str(campaign_sentences.STEP_TITLES["choose"]) if is_choice else (campaign_sentences.step(item, names, webhooks))
+        str(campaign_sentences.STEP_TITLES["choose"])
+        if is_choice
+        else (campaign_sentences.step_sentence(item, names, webhooks))
     )
-    return {"number": campaign_sentences.shown_path(outcome.path), "said": sentence, "outcome": outcome}
+    return {"number": campaign_sentences.displayed_path(outcome.path), "said": sentence, "outcome": outcome}
 
 
-def export(request: HttpRequest, pk: int) -> Any:
+def export_results(request: HttpRequest, pk: int) -> Any:
     """The results as a CSV file: a row for each step of each person."""
-    campaign = find(request, pk)
-    require(request, "people.export_person")
+    campaign = find_campaign(request, pk)
+    require_rights(request, "people.export_person")
     file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     state = request.GET.get("state", "")
     parameters = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
-    export_jobs.write(campaign_results.statement(parameters), "csv", file, excel_safe=True)
+    export_jobs.write_export(campaign_results.results_statement(parameters), "csv", file, excel_safe=True)
     file.seek(0)
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
 
 
-def try_page(request: HttpRequest, pk: int) -> HttpResponse:
+def try_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
     """Try the campaign on one person without effects; run it once on a smart list, after a preview."""
-    campaign = find(request, pk)
+    campaign = find_campaign(request, pk)
     context: dict[str, Any] = {
         "lists": SmartList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name"),
         "runs": campaign.runs.select_related("smart_list").order_by("-pk")[:10],
         "tested": request.POST.get("tested", "").strip(),
         "activity": request.POST.get("activity", "").strip(),
-        "chosen": number(request.POST.get("smart_list", "")),
+        "chosen": parse_number(request.POST.get("smart_list", "")),
     }
     if request.method == "POST":
         try:
@@ -207,22 +210,24 @@ def try_page(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             if response is not None:
                 return response
-    return page(request, "try", campaign, **context)
+    return campaign_page(request, "try", campaign, **context)
 
 
 def _try(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
     person_id = _person_id(context["tested"])
-    context["trial"] = dry_run.try_out(campaign, person_id, request.user, number(context["activity"]) or None)
+    context["trial"] = dry_run.dry_run_campaign(
+        campaign, person_id, request.user, parse_number(context["activity"]) or None
+    )
 
 
 def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
     smart_list = get_object_or_404(SmartList, pk=context["chosen"])
-    context["preview"] = campaign_runs.preview(campaign, smart_list, request.user)
+    context["preview"] = campaign_runs.preview_run(campaign, smart_list, request.user)
 
 
 def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
     smart_list = get_object_or_404(SmartList, pk=context["chosen"])
-    run = campaign_runs.run_once(campaign, smart_list, request.user, cap=number(request.POST.get("cap", "")))
+    run = campaign_runs.run_on_list(campaign, smart_list, request.user, cap=parse_number(request.POST.get("cap", "")))
     message = ngettext(
         "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count
     )
@@ -233,28 +238,30 @@ def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any])
 _TRY_ACTIONS = {"try": _try, "preview": _preview, "run": _run}
 
 
-def duplicate(request: HttpRequest, pk: int) -> HttpResponse:
-    campaign = find(request, pk)
-    require(request, "smartlists.add_smartcampaign")
-    return duplicate_page(request, campaign, lambda name: campaign_lifecycle.copy(campaign, name, request.user))
+def duplicate_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = find_campaign(request, pk)
+    require_rights(request, "smartlists.add_smartcampaign")
+    return duplicate_page(
+        request, campaign, lambda name: campaign_lifecycle.duplicate_campaign(campaign, name, request.user)
+    )
 
 
-def remove(request: HttpRequest, pk: int) -> HttpResponse:
-    campaign = find(request, pk)
-    require(request, DELETE)
+def delete_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
+    campaign = find_campaign(request, pk)
+    require_rights(request, DELETE)
     return delete_page(
         request,
         campaign,
-        lambda: campaign_lifecycle.delete(campaign, request.user),
+        lambda: campaign_lifecycle.delete_campaign(campaign, request.user),
         consequence=_("The campaign is deleted for good, with its results."),
         button=_("Delete campaign"),
     )
 
 
 @require_POST
-def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+def change_campaign_state(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
     """Activate, pause, archive or unarchive the campaign."""
-    campaign = find(request, pk)
+    campaign = find_campaign(request, pk)
     if verb not in _VERBS:
         raise PermissionDenied
     try:
@@ -265,28 +272,28 @@ def do(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         for problem in refusal.problems:
             messages.error(request, str(problem.message))
         return redirect(f"{NAME}_change", pk)
-    say_undoable(request, message, reverse(f"{NAME}_do", args=[pk, undo]) if undo else "")
+    show_undoable_message(request, message, reverse(f"{NAME}_do", args=[pk, undo]) if undo else "")
     return redirect(f"{NAME}_change", pk)
 
 
 def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
-    campaign_lifecycle.activate(campaign, request.user)
+    campaign_lifecycle.activate_campaign(campaign, request.user)
     return _("Active: whatever is recorded from now on counts."), ""
 
 
 def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
-    campaign_lifecycle.pause(campaign, request.user)
+    campaign_lifecycle.pause_campaign(campaign, request.user)
     return _("Paused: nobody enters, and everybody under way is held."), ""
 
 
 def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     was_draft = campaign.state == State.DRAFT  # people leave a paused campaign, which cannot be undone
-    campaign_lifecycle.archive(campaign, request.user)
+    campaign_lifecycle.archive_campaign(campaign, request.user)
     return _("Archived."), "unarchive" if was_draft else ""
 
 
 def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
-    campaign_lifecycle.unarchive(campaign, request.user)
+    campaign_lifecycle.unarchive_campaign(campaign, request.user)
     return _("Taken out of the archive."), "archive"
 
 

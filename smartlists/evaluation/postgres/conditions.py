@@ -8,7 +8,7 @@ from typing import Any
 from people.core.db import value_sql
 from people.datatypes.canonical import text_key
 from people.datatypes.registry import BOOLEAN_OPERATORS, MOMENT_OPERATORS, NUMBER_OPERATORS, TEXT_OPERATORS, DataType
-from smartlists.rules.operators import EMPTINESS, EXCLUDE, INCLUDE, MANY_RANGES, OPERATORS, Range, ranges
+from smartlists.rules.operators import EMPTINESS, EXCLUDE, INCLUDE, MANY_RANGES, OPERATORS, Range, time_ranges
 from smartlists.rules.periods import Clock
 
 
@@ -20,7 +20,7 @@ class Sql:
     params: tuple[Any, ...] = ()
 
 
-def condition(
+def condition_sql(
     expression: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
 ) -> Sql:
     """The SQL that is true where the value of `expression` (text, or of the type itself) satisfies the operator.
@@ -30,7 +30,7 @@ def condition(
     if operator in EMPTINESS:
         return Sql(f"{expression} {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates
-    compared = value_sql.compared(data_type.name, expression)
+    compared = value_sql.comparison_sql(data_type.name, expression)
     plain = _FAMILIES[data_type.operators](compared, data_type, negates or operator, values, clock)
     if empty == INCLUDE:
         text = f"({expression} is null or not ({plain.text}))" if negates else f"({expression} is null or {plain.text})"
@@ -83,10 +83,10 @@ def _boolean_sql(compared: str, _data_type: DataType, _operator: str, values: Se
 
 
 def _moment_sql(compared: str, data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> Sql:
-    return within(compared, data_type, ranges(data_type, operator, values, clock))
+    return ranges_sql(compared, data_type, time_ranges(data_type, operator, values, clock))
 
 
-def within(compared: str, data_type: DataType, stretches: Sequence[Range]) -> Sql:
+def ranges_sql(compared: str, data_type: DataType, stretches: Sequence[Range]) -> Sql:
     """The SQL that is true where `compared` lies in any of `stretches`."""
     if len(stretches) > MANY_RANGES:
         kind = "datemultirange" if data_type.name == "date" else "tstzmultirange"

@@ -24,7 +24,9 @@ class PostgresEngine:
         self.view = view
         self.among = among
         is_small = among is not None and len(among) <= FEW
-        self.context = statements.Context(names, clock, list(among) if among is not None and is_small else None)
+        self.context = statements.TranslationContext(
+            names, clock, list(among) if among is not None and is_small else None
+        )
 
     @cached_property
     def live(self) -> BitMap:
@@ -35,7 +37,7 @@ class PostgresEngine:
         return people if self.among is None else people & self.among
 
     def people(self, item: Filter) -> BitMap:
-        statement = statements.of_filter(item, self.context)
+        statement = statements.filter_statement(item, self.context)
         people = BitMap() if statement.source is None else self.view.people(statement.source)
         if statement.is_complement:
             return self.live - people

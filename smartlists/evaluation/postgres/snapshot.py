@@ -74,7 +74,7 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
+def open_snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
     """A snapshot of the database, for at most `seconds` (default: the setting) of statements.
 
     Outside of a transaction it is a true snapshot (REPEATABLE READ, read only). Inside a transaction it includes that
@@ -101,7 +101,7 @@ def snapshot(seconds: float | None = None, tag: str = "") -> Iterator[Snapshot]:
             )
 
 
-def cancel(tag: str) -> bool:
+def cancel_evaluations(tag: str) -> bool:
     """Cancel the evaluations that run under `tag`; return whether there was one."""
     was_running = False
     for _attempt in range(20):  # an evaluation between two statements is hit in its next one
@@ -118,14 +118,14 @@ def cancel(tag: str) -> bool:
     return was_running
 
 
-def bitmap_of(ids: bytes) -> BitMap:
+def bitmap_from_integers(ids: bytes) -> BitMap:
     """The bitmap of person ids that PostgreSQL sent as concatenated integers, in its byte order."""
     numbers = array("I", ids)
     numbers.byteswap()
     return BitMap(numbers)
 
 
-def bitmap_of_array(ids: bytes) -> BitMap:
+def bitmap_from_array(ids: bytes) -> BitMap:
     """The bitmap of person ids in PostgreSQL's binary array format: a header, then the length and value of each id."""
     numbers = array("I", ids[_ARRAY_HEAD:])[1::2]
     numbers.byteswap()
@@ -133,9 +133,9 @@ def bitmap_of_array(ids: bytes) -> BitMap:
 
 
 _ARRAY_HEAD = 20
-_ON_ONE_SERVER = ("string_agg(int4send(person), '')", bitmap_of)
+_ON_ONE_SERVER = ("string_agg(int4send(person), '')", bitmap_from_integers)
 # workers can aggregate arrays themselves; for strings they would send each row to the coordinator
-_ON_CLUSTER = ("array_send(array_agg(person))", bitmap_of_array)
+_ON_CLUSTER = ("array_send(array_agg(person))", bitmap_from_array)
 
 
 def _current(cursor: Any, names: Iterable[str]) -> dict[str, str]:

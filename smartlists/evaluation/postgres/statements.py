@@ -17,15 +17,15 @@ from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
-from smartlists.rules.parsing import aggregate_type
+from smartlists.rules.parsing import aggregate_data_type
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Field, Type
+from smartlists.rules.vocabulary import VocabularyField, VocabularyType
 
 DAY = 24  # hours: a sequence counts hours, regardless of clock changes
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class FilterStatement:
     """`source` is the text after `from`, with a column named `person`; None finds no people."""
 
     source: Sql | None
@@ -37,7 +37,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TranslationContext:
     """The inputs of a translation; with `among`, statements are limited to these people."""
 
     names: Catalogue
@@ -48,69 +48,73 @@ class Context:
         return [] if self.among is None else [Sql(f"{column} = any(%s::int[])", (list(self.among),))]
 
 
-def joined(parts: Sequence[Sql], word: str = " and ") -> Sql:
+def join_sql(parts: Sequence[Sql], word: str = " and ") -> Sql:
     """Join several pieces of SQL."""
     return Sql(word.join(part.text for part in parts), tuple(value for part in parts for value in part.params))
 
 
-def of_filter(item: rules.Filter, context: Context) -> Statement:
+def filter_statement(item: rules.Filter, context: TranslationContext) -> FilterStatement:
     """The statement of a filter; smart lists are evaluated separately and raise TypeError."""
     return STATEMENTS.of(item)(item, context)
 
 
-def person_field(item: rules.PersonField, context: Context) -> Statement:
+def person_field_statement(item: rules.PersonField, context: TranslationContext) -> FilterStatement:
     field = context.names.person_field(item.field)
-    condition = conditions.condition(
-        field_sql.of_person(field), field.data_type, item.operator, item.values, item.empty, context.clock
+    condition = conditions.condition_sql(
+        field_sql.person_field_sql(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
-    where = joined([condition, *context.only_among("id")])
-    return Statement(Sql(f"(select id as person from person where {where.text}) found", where.params))
+    where = join_sql([condition, *context.only_among("id")])
+    return FilterStatement(Sql(f"(select id as person from person where {where.text}) found", where.params))
 
 
-def static_list(item: rules.StaticList, context: Context) -> Statement:
-    where = joined([Sql("static_list_id = %s", (item.list,)), *context.only_among("person_id")])
+def static_list_statement(item: rules.StaticList, context: TranslationContext) -> FilterStatement:
+    where = join_sql([Sql("static_list_id = %s", (item.list,)), *context.only_among("person_id")])
     source = Sql(f"(select person_id as person from static_list_member where {where.text}) found", where.params)
-    return Statement(source, is_complement=not item.member)
+    return FilterStatement(source, is_complement=not item.member)
 
 
-def activity(item: rules.Activity, context: Context) -> Statement:
+def activity_statement(item: rules.Activity, context: TranslationContext) -> FilterStatement:
     activity_type = context.names.type(item.type)
-    rows = rows_of(activity_type, item.constraints, context)
+    rows = activity_rows_sql(activity_type, item.constraints, context)
     statement = _grouped(item, activity_type, rows, context)
     return statement if item.did else statement.opposite
 
 
-def rows_of(activity_type: Type, constraints: Sequence[rules.Constraint], context: Context) -> Sql:
+def activity_rows_sql(
+    activity_type: VocabularyType, constraints: Sequence[rules.Constraint], context: TranslationContext
+) -> Sql:
     """The condition on `activity` for the rows that satisfy all constraints."""
-    return joined(
+    return join_sql(
         [
             Sql("activity_type_id = %s", (activity_type.id,)),
-            *(constraint(item, activity_type, context) for item in constraints),
+            *(constraint_sql(item, activity_type, context) for item in constraints),
             *context.only_among("person_id"),
         ]
     )
 
 
-def constraint(item: rules.Constraint, activity_type: Type, context: Context) -> Sql:
+def constraint_sql(item: rules.Constraint, activity_type: VocabularyType, context: TranslationContext) -> Sql:
     """The condition of one constraint on a row of `activity` of that type."""
     field = context.names.field(activity_type, item.field)
-    return conditions.condition(
-        field_sql.of_activity(field), field.data_type, item.operator, item.values, item.empty, context.clock
+    return conditions.condition_sql(
+        field_sql.activity_field_sql(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
 
 
-def _grouped(item: rules.Activity, activity_type: Type, rows: Sql, context: Context) -> Statement:
+def _grouped(
+    item: rules.Activity, activity_type: VocabularyType, rows: Sql, context: TranslationContext
+) -> FilterStatement:
     """The people whose rows satisfy count and aggregate; rows are grouped only if there is such a condition."""
     fewest, most = item.count.bounds if item.count else (1, None)
-    aggregate = aggregate_condition(item.aggregate, activity_type, context) if item.aggregate else None
+    aggregate = aggregate_condition_sql(item.aggregate, activity_type, context) if item.aggregate else None
     without_rows = fewest == 0 and (
         item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
     )
     if fewest <= 1 and most is None and aggregate is None:
-        return Statement(None if without_rows else _ungrouped(rows), is_complement=without_rows)
+        return FilterStatement(None if without_rows else _ungrouped(rows), is_complement=without_rows)
     count_conditions = _count_condition(max(fewest, 0 if without_rows else 1), most)
     having = (
-        joined([*count_conditions, *([aggregate] if aggregate else [])])
+        join_sql([*count_conditions, *([aggregate] if aggregate else [])])
         if count_conditions or aggregate
         else Sql("true")
     )
@@ -120,7 +124,7 @@ def _grouped(item: rules.Activity, activity_type: Type, rows: Sql, context: Cont
         f"(select person_id as person from activity where {rows.text} group by person_id having {having.text}) found",
         (*rows.params, *having.params),
     )
-    return Statement(source, is_complement=without_rows)
+    return FilterStatement(source, is_complement=without_rows)
 
 
 def _ungrouped(rows: Sql) -> Sql:
@@ -132,19 +136,19 @@ def _count_condition(fewest: int, most: int | None) -> list[Sql]:
     return parts if most is None else [*parts, Sql("count(*) <= %s", (most,))]
 
 
-def aggregate_condition(item: rules.Aggregate, activity_type: Type, context: Context) -> Sql:
+def aggregate_condition_sql(item: rules.Aggregate, activity_type: VocabularyType, context: TranslationContext) -> Sql:
     """The condition on a group of rows that an aggregate states."""
     field = context.names.field(activity_type, item.field)
-    compared = aggregate_type(item.function, field.data_type)
-    return conditions.condition(
-        aggregate_of(item.function, field), compared, item.operator, item.values, None, context.clock
+    compared = aggregate_data_type(item.function, field.data_type)
+    return conditions.condition_sql(
+        aggregate_sql(item.function, field), compared, item.operator, item.values, None, context.clock
     )
 
 
-def aggregate_of(function: str, field: Field) -> str:
+def aggregate_sql(function: str, field: VocabularyField) -> str:
     """The SQL of an aggregate over the rows of one person."""
-    raw = field_sql.of_activity(field)
-    return _AGGREGATES[function].format(value=value_sql.compared(field.data_type.name, raw), raw=raw)
+    raw = field_sql.activity_field_sql(field)
+    return _AGGREGATES[function].format(value=value_sql.comparison_sql(field.data_type.name, raw), raw=raw)
 
 
 _AGGREGATES: Mapping[str, str] = {
@@ -158,24 +162,24 @@ _AGGREGATES: Mapping[str, str] = {
 }
 
 
-def _refuse_nested(item: rules.SmartList, _context: Context) -> Statement:
+def _refuse_nested(item: rules.SmartList, _context: TranslationContext) -> FilterStatement:
     raise TypeError("a smart list is an evaluation of its own: `evaluator.EvaluationRun` combines it")
 
 
 # --- Sequences ------------------------------------------------------------------------------------------------
 
 
-def sequence(item: rules.Sequence, context: Context) -> Statement:
+def sequence_statement(item: rules.Sequence, context: TranslationContext) -> FilterStatement:
     """One pass over the rows of all steps in order of time, with the last completing row of each step.
 
     Of several rows that complete a step, the latest before a row counts: if any of them is near enough, it is.
     Rows of the same moment are peers; none comes before another.
     """
-    rows = joined([_step_rows(number, step, context) for number, step in enumerate(item.steps, 1)], " union all ")
+    rows = join_sql([_step_rows(number, step, context) for number, step in enumerate(item.steps, 1)], " union all ")
     steps = item.steps
     last = len(steps)
     if last == 2 and steps[1].within_days is None:
-        return Statement(
+        return FilterStatement(
             Sql(
                 f"(select person as person from ({rows.text}) rows group by person"
                 " having min(at) filter (where step = 1) < max(at) filter (where step = 2)) found",
@@ -191,7 +195,7 @@ def sequence(item: rules.Sequence, context: Context) -> Statement:
             f" from {text}) rows"
         )
     if not steps[-1].is_not:
-        return Statement(Sql(f"(select person from {text} where {_completes(last, steps)}) found", rows.params))
+        return FilterStatement(Sql(f"(select person from {text} where {_completes(last, steps)}) found", rows.params))
     text = (
         f"(select *, min(at) filter (where step = {last}) over"
         f" (partition by person order by at desc groups between unbounded preceding and 1 preceding) as following"
@@ -200,11 +204,11 @@ def sequence(item: rules.Sequence, context: Context) -> Statement:
     hours = f"interval '{steps[-1].within_days * DAY} hours'"  # type: ignore[operator]
     where = f"{_completes(chained, steps)} and at + {hours} < %s and (following is null or following > at + {hours})"
     source = Sql(f"(select person from {text} where {where}) found", (*rows.params, context.clock.now))
-    return Statement(source)
+    return FilterStatement(source)
 
 
-def _step_rows(number: int, step: rules.Step, context: Context) -> Sql:
-    rows = rows_of(context.names.type(step.type), step.constraints, context)
+def _step_rows(number: int, step: rules.Step, context: TranslationContext) -> Sql:
+    rows = activity_rows_sql(context.names.type(step.type), step.constraints, context)
     return Sql(
         f"select person_id as person, occurred_at as at, {number} as step from activity where {rows.text}", rows.params
     )
@@ -220,13 +224,13 @@ def _completes(number: int, steps: Sequence[rules.Step]) -> str:
     return f"step = {number} and before_{number} >= at - interval '{within * DAY} hours'"
 
 
-STATEMENTS: Facet[Callable[[Any, Context], Statement]] = FILTERS.facet(
+STATEMENTS: Facet[Callable[[Any, TranslationContext], FilterStatement]] = FILTERS.facet(
     "statement in PostgreSQL",
     {
-        "person_field": person_field,
-        "activity": activity,
-        "sequence": sequence,
-        "static_list": static_list,
+        "person_field": person_field_statement,
+        "activity": activity_statement,
+        "sequence": sequence_statement,
+        "static_list": static_list_statement,
         "smart_list": _refuse_nested,
     },
 )

@@ -16,10 +16,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, once: bool, **options: Any) -> str:
         if once:
-            dispatcher.drain()
+            dispatcher.process_all_due_work()
             return "Nothing is due any more."
         over: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda received, _frame: over.append(received))
-        dispatcher.dispatch(lambda: bool(over))
+        dispatcher.run_dispatcher(lambda: bool(over))
         return "Ended."

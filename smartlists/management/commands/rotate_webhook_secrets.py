@@ -18,9 +18,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> str:
         if dry_run:
-            count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.present()).count()
-            return f"{count} secrets lie under another key than “{webhook_secrets.present()}”."
+            count = (
+                Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.current_key_name()).count()
+            )
+            return f"{count} secrets lie under another key than “{webhook_secrets.current_key_name()}”."
         try:
-            return f"{webhook_editing.reseal()} secrets were sealed under “{webhook_secrets.present()}”."
+            return (
+                f"{webhook_editing.reseal_secrets()} secrets were sealed under “{webhook_secrets.current_key_name()}”."
+            )
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None

@@ -17,7 +17,7 @@ from smartlists.lists import copies as list_copies
 from smartlists.lists import export_kind as list_export_kind
 from smartlists.lists import files as list_files
 from smartlists.models import ListCopy, SmartList
-from smartlists.rules.sentences import sentence
+from smartlists.rules.sentences import filter_sentence
 
 PERIODS = {"hour": 60, "day": 1_440, "week": 10_080}
 
@@ -60,17 +60,17 @@ class Command(BaseCommand):
     def _export(self, options: dict[str, Any]) -> None:
         lists = [_find_list(name) for name in options["names"]] or list(SmartList.objects.order_by("name"))
         if options["folder"] is None:
-            self.stdout.write("\n".join(list_files.write(smart_list) for smart_list in lists), ending="")
+            self.stdout.write("\n".join(list_files.render_smart_list(smart_list) for smart_list in lists), ending="")
             return
         folder = Path(options["folder"])
         folder.mkdir(parents=True, exist_ok=True)
         for smart_list in lists:
-            (folder / _file_name(smart_list)).write_text(list_files.write(smart_list), encoding="utf-8")
+            (folder / _file_name(smart_list)).write_text(list_files.render_smart_list(smart_list), encoding="utf-8")
         self.stdout.write(f"{len(lists)} lists written to {folder}.")
 
     def _import(self, options: dict[str, Any]) -> None:
         files = {name: _read(name) for name in options["files"]}
-        results = list_files.import_lists(files, None, dry_run=options["dry_run"])
+        results = list_files.import_smart_lists(files, None, dry_run=options["dry_run"])
         prefix = "Dry run, nothing was changed: " if options["dry_run"] else ""
         self.stdout.write(prefix + ", ".join(f"{result.name} {result.what}" for result in results) + ".")
 
@@ -78,14 +78,14 @@ class Command(BaseCommand):
         if options["file"]:
             if options["members"]:
                 raise CommandError("--members needs the name of a saved list.")
-            evaluation = evaluator.evaluate(list_files.read(_read(options["file"]), Catalogue()).rules)
+            evaluation = evaluator.evaluate_rules(list_files.parse_list_file(_read(options["file"]), Catalogue()).rules)
             count, per_filter, seconds = (
                 evaluation.count,
                 [result.count for result in evaluation.per_filter],
                 evaluation.seconds,
             )
         else:
-            stored = stored_evaluations.evaluate(_list_of_options(options), None)
+            stored = stored_evaluations.evaluate_list(_list_of_options(options), None)
             count, per_filter, seconds = stored.count or 0, stored.per_filter, stored.seconds or 0
             if options["members"]:
                 self._write_members(stored, options)
@@ -114,35 +114,37 @@ class Command(BaseCommand):
             planned = ListCopy.objects.filter(smart_list=smart_list, static_list=static_list).first()
             if planned is None:
                 raise CommandError(f"“{options['to']}” is not filled from “{smart_list.name}”.")
-            list_copies.end(planned, None)
+            list_copies.end_copy(planned, None)
             self.stdout.write("Ended.")
             return
         if options["dry_run"]:
-            self.stdout.write(f"{stored_evaluations.shown(smart_list, None).count} people are meant.")
+            self.stdout.write(
+                f"{stored_evaluations.current_or_new_evaluation(smart_list, None).count} people are meant."
+            )
             return
-        static_list = static_list or static_lists.create(options["to"], None)
+        static_list = static_list or static_lists.create_static_list(options["to"], None)
         if options["every"]:
-            list_copies.plan(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
+            list_copies.plan_copy(smart_list, static_list, None, mode=mode, every_minutes=PERIODS[options["every"]])
             self.stdout.write(f"“{static_list.name}” is filled now and once a {options['every']}.")
             return
-        copied = list_copies.put_into(smart_list, static_list, Source(Channel.COMMAND), None, mode)
+        copied = list_copies.copy_members_now(smart_list, static_list, Source(Channel.COMMAND), None, mode)
         self.stdout.write(f"{copied.joined} joined, {copied.left} left.")
 
     def _explain(self, options: dict[str, Any]) -> None:
         names = Catalogue()
         parsed = (
-            list_files.read(_read(options["file"]), names).rules
+            list_files.parse_list_file(_read(options["file"]), names).rules
             if options["file"]
             else _list_of_options(options).parsed
         )
-        explained = explanation.explain(parsed, _find_person(options["person"]))
+        explained = explanation.explain_membership(parsed, _find_person(options["person"]))
         self._write_verdicts(explained, names, "")
         self.stdout.write("On the list." if explained.is_member else "Not on the list.")
 
     def _write_verdicts(self, explained: explanation.Explanation, names: Catalogue, indent: str) -> None:
         for verdict in explained.verdicts:
             answer = "yes" if verdict.holds else "no"
-            self.stdout.write(f"{indent}{verdict.number}. {answer}: {sentence(verdict.filter, names)}")
+            self.stdout.write(f"{indent}{verdict.number}. {answer}: {filter_sentence(verdict.filter, names)}")
             if verdict.miss:
                 self.stdout.write(f"{indent}   {verdict.miss.text}")
             for evidence in verdict.activities:
@@ -174,7 +176,7 @@ def _find_person(reference: str) -> int:
     ids = (
         [int(reference)]
         if datatype_keys.is_id(reference)
-        else people_lookup.by_field("email", [reference])[datatype_keys.key_of(reference)]
+        else people_lookup.person_ids_by_field("email", [reference])[datatype_keys.key_of(reference)]
     )
     if len(ids) != 1:
         raise CommandError(f"{len(ids)} people are called {reference}.")

@@ -12,33 +12,33 @@ from django.utils.translation import gettext_lazy
 from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from people.core.codes import Code
-from people.core.errors import Problem, show
+from people.core.errors import Problem, quoted_value
 from smartlists.rules.operators import OPERATORS
 
 
-class Place(NamedTuple):
+class TextPosition(NamedTuple):
     """A position in a text; both numbers count from 1."""
 
     line: int
     column: int
 
 
-def placed(problem: Problem, place: Place) -> Problem:
+def with_position(problem: Problem, place: TextPosition) -> Problem:
     """Add the position in the text to the path and the message of `problem`."""
     message = _("line %(line)s, column %(column)s: %(message)s")
     parameters = {"line": place.line, "column": place.column, "message": problem.message}
     return replace(problem, message=message % parameters, path=("line", place.line, "column", place.column))
 
 
-def misread(text: str, error: UnexpectedInput, terminals: set[str]) -> Problem:
+def syntax_problem(text: str, error: UnexpectedInput, terminals: set[str]) -> Problem:
     """The problem of a text that violates the grammar, which expected one of the terminals `terminals`."""
     is_end = isinstance(error, UnexpectedToken) and error.token.type == "$END"
     start = len(text) if is_end else error.pos_in_stream or 0
     remaining = text[start : start + 200]
     got = _next_word(remaining)
     expected = ", ".join(dict.fromkeys(str(WORDS[name]) for name in WORDS if name in terminals))
-    problem = Problem(Code.BAD_TEXT, _message(terminals, remaining, got, expected), (), expected, show(got))
-    return placed(problem, _place_of(text, start))
+    problem = Problem(Code.BAD_TEXT, _message(terminals, remaining, got, expected), (), expected, quoted_value(got))
+    return with_position(problem, _place_of(text, start))
 
 
 def _message(terminals: set[str], remaining: str, got: str, expected: str) -> str:
@@ -49,7 +49,7 @@ def _message(terminals: set[str], remaining: str, got: str, expected: str) -> st
             return _("“and” and “or” are mixed here; use parentheses to say which belongs together")
         if "CARD" in terminals and "AND" not in terminals:
             return _("filters are combined in the line that begins with “match”, not here")
-    parameters = {"expected": expected, "got": show(got), "close": _suggestion(terminals, remaining)}
+    parameters = {"expected": expected, "got": quoted_value(got), "close": _suggestion(terminals, remaining)}
     if parameters["close"]:
         return _("expected %(expected)s, got “%(got)s”; did you mean “%(close)s”?") % parameters
     if "QUOTED" in terminals and "BOOLEAN" in terminals and re.match(r"[^\W\d]", remaining):
@@ -90,9 +90,9 @@ def _next_word(remaining: str) -> str:
     return match[1] if match else ""
 
 
-def _place_of(text: str, position: int) -> Place:
+def _place_of(text: str, position: int) -> TextPosition:
     before = text[:position]
-    return Place(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
+    return TextPosition(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1)
 
 
 # likely mistakes and their replacements, by terminal

@@ -24,9 +24,9 @@ from people.core.errors import Problem, RejectedError
 from smartlists.rules import model as rules
 from smartlists.rules.names import Naming
 from smartlists.rules.parsing import parse_rules
-from smartlists.rules.text.errors import Place, misread, placed
-from smartlists.rules.text.parser import ParseTree, Reader
-from smartlists.rules.text.writer import Writer, quoted
+from smartlists.rules.text.errors import TextPosition, syntax_problem, with_position
+from smartlists.rules.text.parser import ParseTree, TreeReader
+from smartlists.rules.text.writer import TextWriter, quote_text
 from smartlists.rules.vocabulary import Vocabulary
 
 # rules within the limit of 256 KB of JSON never need more text or more words
@@ -36,7 +36,7 @@ _WORD = re.compile(r'"(?:[^"\\\n]|\\.)*"|[\w.:+-]+|[^\s\w]')
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ListDocument:
     """The content of one file. Name and description are empty if the file has none."""
 
     rules: rules.Rules
@@ -44,12 +44,12 @@ class Document:
     description: str = ""
 
 
-def parse(text: str, names: Vocabulary) -> rules.Rules:
+def parse_rules_text(text: str, names: Vocabulary) -> rules.Rules:
     """Parse the rules in `text`. Raises as `parse_document` does."""
-    return read(text, names).rules
+    return parse_document(text, names).rules
 
 
-def read(text: str, names: Vocabulary) -> Document:
+def parse_document(text: str, names: Vocabulary) -> ListDocument:
     """Parse a complete file; names are looked up in `names`.
 
     Raises `RejectedError`: every problem has the path ("line", n, "column", n) and its position in the message.
@@ -57,27 +57,29 @@ def read(text: str, names: Vocabulary) -> Document:
     _refuse_if_large(text)
     tree = _tree(text.removeprefix("\ufeff"))
     naming = Naming(names)
-    reader = Reader(naming)
+    reader = TreeReader(naming)
     form = reader.document(tree)
     reader.refuse_if_wrong()
     try:
         parsed = parse_rules(form, naming.catalogue)
     except RejectedError as refusal:
-        raise RejectedError(*(placed(problem, reader.place_of(problem.path)) for problem in refusal.problems)) from None
-    return Document(parsed, reader.name, reader.description)
+        raise RejectedError(
+            *(with_position(problem, reader.place_of(problem.path)) for problem in refusal.problems)
+        ) from None
+    return ListDocument(parsed, reader.name, reader.description)
 
 
-def render(parsed: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
+def render_rules_text(parsed: rules.Rules, names: Vocabulary, name: str = "", description: str = "") -> str:
     """The canonical text of `parsed`, ending with a line end; `parse_document` returns an equal document."""
     lines = []
     if name or description:
-        lines.append(f"smart list {quoted(name)}")
+        lines.append(f"smart list {quote_text(name)}")
         if description:
-            lines.append(f"description {quoted(description)}")
+            lines.append(f"description {quote_text(description)}")
         lines.append("")
     lines.append(f"match {parsed.logic or parsed.match}")
-    writer = Writer(Naming(names), is_bare_name)
-    for number, item in enumerate(rules.dump(parsed)["filters"], start=1):
+    writer = TextWriter(Naming(names), is_unquoted_name)
+    for number, item in enumerate(rules.dump_rules(parsed)["filters"], start=1):
         lines.append(f"{number}: {writer.card(item)}")
     return "\n".join(lines) + "\n"
 
@@ -91,26 +93,26 @@ def _refuse_if_large(text: str) -> None:
         parameters = {"most": f"{MAX_WORDS:,}", "got": f"{words:,}"}
     else:
         return
-    raise RejectedError(placed(Problem(Code.TOO_LARGE, message % parameters), Place(1, 1)))
+    raise RejectedError(with_position(Problem(Code.TOO_LARGE, message % parameters), TextPosition(1, 1)))
 
 
 def _tree(text: str) -> ParseTree:
     try:
-        return grammar().parse(text)
+        return load_grammar().parse(text)
     except UnexpectedInput as error:
-        interactive: Any = grammar().parse_interactive(text)  # lark does not annotate `accepts`
+        interactive: Any = load_grammar().parse_interactive(text)  # lark does not annotate `accepts`
         with suppress(UnexpectedInput):
             interactive.exhaust_lexer()
-        raise RejectedError(misread(text, error, interactive.accepts())) from None
+        raise RejectedError(syntax_problem(text, error, interactive.accepts())) from None
 
 
-def is_bare_name(name: str) -> bool:
+def is_unquoted_name(name: str) -> bool:
     """True if a name can be written without quotes."""
     return _name_pattern().fullmatch(name) is not None
 
 
 @lru_cache(maxsize=1)
-def grammar() -> Lark:
+def load_grammar() -> Lark:
     return Lark.open(
         "grammar.lark",
         rel_to=__file__,
@@ -123,4 +125,4 @@ def grammar() -> Lark:
 
 @lru_cache(maxsize=1)
 def _name_pattern() -> re.Pattern[str]:
-    return re.compile(grammar().get_terminal("NAME").pattern.to_regexp())
+    return re.compile(load_grammar().get_terminal("NAME").pattern.to_regexp())

@@ -9,14 +9,14 @@ from django.utils.translation import gettext as _
 from lark import Token, Tree
 
 from people.core.codes import Code
-from people.core.errors import Path, Problem, RejectedError, show
+from people.core.errors import Path, Problem, RejectedError, quoted_value
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
 from smartlists.rules.logic import MAX_DEPTH
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
-from smartlists.rules.text.errors import Place, placed
+from smartlists.rules.text.errors import TextPosition, with_position
 
 Json = dict[str, Any]
 ParseTree = Any  # a Tree whose children follow grammar.lark, which types cannot express
@@ -38,12 +38,12 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "”": "”", "“": "“"}
 
 
-def words(token: str) -> str:
+def keyword_text(token: str) -> str:
     """The canonical form of a keyword of one or several words."""
     return " ".join(token.lower().split())
 
 
-class Reader:
+class TreeReader:
     """Reads one tree. Problems are collected; `refuse_if_wrong` raises them together."""
 
     def __init__(self, naming: Naming) -> None:
@@ -51,17 +51,17 @@ class Reader:
         self.name = self.description = ""
         self.filters = 0
         self.problems: list[Problem] = []
-        self._places: dict[Path, Place] = {}
+        self._places: dict[Path, TextPosition] = {}
 
     def refuse_if_wrong(self) -> None:
         if self.problems:
             raise RejectedError(*self.problems)
 
-    def place_of(self, path: Path) -> Place:
+    def place_of(self, path: Path) -> TextPosition:
         """The position in the text of the JSON form's part at `path`, or of the nearest enclosing part."""
         while path and path not in self._places:
             path = path[:-1]
-        return self._places.get(path, Place(1, 1))
+        return self._places.get(path, TextPosition(1, 1))
 
     def document(self, tree: ParseTree) -> Json:
         """The JSON form of the whole text; sets `name` and `description`."""
@@ -136,7 +136,7 @@ class Reader:
 
     def _activity(self, tree: ParseTree, path: Path) -> Json:
         did, name, *clauses = tree.children
-        form = {"did": words(did) == "did", "type": self._type(name, (*path, "type"))}
+        form = {"did": keyword_text(did) == "did", "type": self._type(name, (*path, "type"))}
         return {**form, **self._clauses(clauses, form["type"], path)}
 
     def _sequence(self, tree: ParseTree, path: Path) -> Json:
@@ -166,7 +166,7 @@ class Reader:
         if isinstance(which, Tree):
             name: Any = which.children[0]
             number = self._find(name, index, what)
-        return {"list": number, "member": not words(membership).startswith("not ")}
+        return {"list": number, "member": not keyword_text(membership).startswith("not ")}
 
     # --- parts of filters ---
 
@@ -203,14 +203,14 @@ class Reader:
     def _count(self, tree: ParseTree, _type: Any, path: Path) -> Json:
         operator, *numbers = (child for child in tree.children if child.type not in ("AND", "TIMES"))
         self._mark((*path, "count"), operator)
-        return {"operator": words(operator), "values": [str(number) for number in numbers]}
+        return {"operator": keyword_text(operator), "values": [str(number) for number in numbers]}
 
     def _aggregate(self, tree: ParseTree, activity_type: Any, path: Path) -> Json:
         _with, function, subject, comparison = tree.children
         path = (*path, "aggregate")
         self._mark(path, function)
         name, is_moment = self._field(subject, activity_type, path)
-        function = words(function).removesuffix(" of")
+        function = keyword_text(function).removesuffix(" of")
         return {"function": function, "field": name, **self._comparison([comparison], is_moment, path)}
 
     def _within(self, tree: ParseTree, _type: Any, path: Path) -> int | str:
@@ -226,14 +226,14 @@ class Reader:
         if values:
             self._mark((*path, "values"), values[0])
         symbols = {**SYMBOLS, **(SYMBOLS_OF_MOMENTS if is_moment else {})}
-        form: Json = {"operator": symbols.get(words(operator), words(operator))}
+        form: Json = {"operator": symbols.get(keyword_text(operator), keyword_text(operator))}
         if condition.data in ("relative", "framed"):
-            form["values"] = [" ".join(words(value) for value in values)]
+            form["values"] = [" ".join(keyword_text(value) for value in values)]
         elif values:
             form["values"] = [self._value(value) for value in values]
         if empty_rule:
             self._mark((*path, "empty"), empty_rule[0])
-            form["empty"] = words(empty_rule[0]).split()[0]
+            form["empty"] = keyword_text(empty_rule[0]).split()[0]
         return form
 
     def _value(self, token: Token) -> str:
@@ -255,7 +255,7 @@ class Reader:
         token = tree.children[0]
         if token.type == "MOMENT_OF_ACTIVITY":
             self._mark((*path, "field"), token)
-            return MOMENTS_OF_ACTIVITIES[words(token)], True
+            return MOMENTS_OF_ACTIVITIES[keyword_text(token)], True
         vocabulary_type = self.naming.catalogue.types.get(activity_type)
         if vocabulary_type is None:  # already reported for the type's name
             return "", False
@@ -280,7 +280,7 @@ class Reader:
             matches = index.find(name)
         if len(matches) == 1:
             return matches[0]
-        parameters = {"what": what, "got": show(name), "close": index.closest(name)}
+        parameters = {"what": what, "got": quoted_value(name), "close": index.closest(name)}
         if matches:
             names = (f"`{match}`" if isinstance(match, str) else str(match) for match in matches)
             parameters["names"] = ", ".join(names)
@@ -307,15 +307,15 @@ class Reader:
         self._places[path] = _place_of(token)
 
     def _problem(self, token: Token, code: str, message: str, expected: str = "", got: str = "") -> None:
-        problem = Problem(code, message, (), expected, show(got))
-        self.problems.append(placed(problem, _place_of(token)))
+        problem = Problem(code, message, (), expected, quoted_value(got))
+        self.problems.append(with_position(problem, _place_of(token)))
         if len(self.problems) >= MAX_PROBLEMS:
             self.refuse_if_wrong()
 
 
-def _place_of(token: Token) -> Place:
+def _place_of(token: Token) -> TextPosition:
     assert token.line is not None and token.column is not None  # always set by the lexer
-    return Place(token.line, token.column)
+    return TextPosition(token.line, token.column)
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -360,19 +360,19 @@ _CONDITIONS: Mapping[str, Callable[[list[Token]], tuple[Token, list[Token]]]] = 
 TEXT_READERS = FILTERS.facet(
     "reader of its text form",
     {
-        "person_field": Reader._person_field,
-        "activity": Reader._activity,
-        "sequence": Reader._sequence,
-        "static_list": Reader._static_list,
-        "smart_list": Reader._smart_list,
+        "person_field": TreeReader._person_field,
+        "activity": TreeReader._activity,
+        "sequence": TreeReader._sequence,
+        "static_list": TreeReader._static_list,
+        "smart_list": TreeReader._smart_list,
     },
 )
 
-_CLAUSES: Mapping[str, tuple[str, Callable[[Reader, ParseTree, Any, Path], Any]]] = {
-    "where": ("constraints", Reader._where),
-    "count": ("count", Reader._count),
-    "count_between": ("count", Reader._count),
-    "aggregate": ("aggregate", Reader._aggregate),
-    "within": ("within_days", Reader._within),
+_CLAUSES: Mapping[str, tuple[str, Callable[[TreeReader, ParseTree, Any, Path], Any]]] = {
+    "where": ("constraints", TreeReader._where),
+    "count": ("count", TreeReader._count),
+    "count_between": ("count", TreeReader._count),
+    "aggregate": ("aggregate", TreeReader._aggregate),
+    "within": ("within_days", TreeReader._within),
     **{kind: ("when", lambda *_arguments: None) for kind in _CONDITIONS},
 }

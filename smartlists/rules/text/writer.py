@@ -34,7 +34,7 @@ _BARE_VALUE = re.compile(
 _BACKSLASHED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", '"': r"\""}
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """`text` in quotes, on one line, with invisible characters escaped."""
     return '"' + "".join(_escaped(character) for character in text) + '"'
 
@@ -47,7 +47,7 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"
 
 
-class Writer:
+class TextWriter:
     """Writes filters with the names of one catalogue."""
 
     def __init__(self, naming: Naming, is_bare_name: Callable[[str], bool]) -> None:
@@ -101,7 +101,7 @@ class Writer:
     def _list(self, card: Json, what: str, index: Index, names: Mapping[int, str]) -> str:
         name = names.get(card["list"])
         is_clear = name is not None and index.means_only(name, card["list"])
-        which = quoted(name) if is_clear and name is not None else str(card["list"])
+        which = quote_text(name) if is_clear and name is not None else str(card["list"])
         return f"{'in' if card['member'] else 'not in'} {what} {which}"
 
     def _where(self, activity_type: str, constraints: Sequence[Json]) -> Iterable[str]:
@@ -136,7 +136,7 @@ class Writer:
     def _name(self, index: Index, label: str, api_name: str) -> str:
         if not index.means_only(label, api_name):
             return f"`{api_name}`"
-        return label if self._is_bare_name(label) else quoted(label)
+        return label if self._is_bare_name(label) else quote_text(label)
 
 
 def _is_text(field: Any) -> bool:
@@ -169,7 +169,7 @@ def _condition(condition: Json, is_text: bool) -> str:
 def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str]:
     if operator.startswith(("in past", "in future", "in time frame")):
         return values
-    texts = [value if not is_text and _BARE_VALUE.fullmatch(value) else quoted(value) for value in values]
+    texts = [value if not is_text and _BARE_VALUE.fullmatch(value) else quote_text(value) for value in values]
     if operator == "between":
         return [" and ".join(texts)]
     if len(texts) <= 1:
@@ -181,10 +181,10 @@ def _values(operator: str, values: Sequence[str], is_text: bool) -> Iterable[str
 TEXT_WRITERS = FILTERS.facet(
     "writer of its text form",
     {
-        "person_field": Writer._person_field,
-        "activity": Writer._activity,
-        "sequence": Writer._sequence,
-        "static_list": Writer._static_list,
-        "smart_list": Writer._smart_list,
+        "person_field": TextWriter._person_field,
+        "activity": TextWriter._activity,
+        "sequence": TextWriter._sequence,
+        "static_list": TextWriter._static_list,
+        "smart_list": TextWriter._smart_list,
     },
 )

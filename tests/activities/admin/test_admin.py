@@ -281,7 +281,7 @@ def test_a_type_approved_while_somebody_fills_the_form(admin):
 
     check, ann = approved_type(), person()
     edit_description(check, "two")
-    lifecycle.approve(check, None)
+    lifecycle.approve_draft(check, None)
     url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
     reply = admin.post(url, {"version": 1, "occurred_at": "2026-11-20T10:00", "field_check": "kept"})
     assert "changed in the meantime" in reply.text and "kept" in reply.text
@@ -339,5 +339,5 @@ def test_an_api_client_is_made_and_its_secret_shown_once(admin, client):
 )
 def test_every_page_of_the_navigation_opens(admin, name):
     Installation.objects.get_or_create(pk=1)
-    installation.forget()
+    installation.clear_installation_cache()
     assert admin.get(reverse(name)).status_code == 200

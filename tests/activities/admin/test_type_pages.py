@@ -40,7 +40,7 @@ def test_the_overview_shows_counts_last_seen_top_values_and_latest(admin, monkey
         *(activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", primary_value=value) for value in ("A", "A", "<b>"))
     )
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     shown = admin.get(page("change", check.pk), {"days": "365"})
     assert shown.context["total"] == 3 and sum(count for _day, count in shown.context["points"]) == 3
     assert [row[:2] for row in shown.context["top"]] == [("A", 2), ("<b>", 1)]
@@ -52,7 +52,7 @@ def test_imported_history_is_seen_although_nothing_happened_of_late(admin, monke
     days = [f"19{year}-0{month}-15T10:00:00Z" for year in (97, 98) for month in (1, 6)]
     recorded(*(activity(ann.pk, occurred_at=day, primary_value=day) for day in days))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     shown = admin.get(page("change", check.pk))
     assert shown.context["days"] == "all" and shown.context["total"] == 4
     assert sum(count for _start, count in shown.context["points"]) == 4 and len(shown.context["points"]) < 120
@@ -74,7 +74,7 @@ def test_a_period_that_is_not_offered_is_the_first_one(admin):
 @pytest.mark.parametrize("tab", ["change", "fields", "versions", "used_by", "developers"])
 def test_each_tab_opens_for_each_state_and_for_standard_types(admin, tab):
     retired = approved_type()
-    lifecycle.retire(retired, None)
+    lifecycle.retire_definition(retired, None)
     for pk in (retired.pk, draft_type("Buy Car", "buyCar").pk, 12):
         assert admin.get(page(tab, pk)).status_code == 200
 
@@ -283,7 +283,7 @@ def test_the_list_is_narrowed_to_a_state(admin, state):
         "retired": approved_type("D d", "dd"),
     }
     edit_description(made["approved_with_draft"], "changed")
-    lifecycle.retire(made["retired"], None)
+    lifecycle.retire_definition(made["retired"], None)
     found = {one.pk for one in admin.get(page("changelist"), {"state": state}).context["cl"].result_list}
     assert found == (
         {made[state].pk}
@@ -406,8 +406,8 @@ def test_a_type_in_use_is_named_before_it_is_deleted_or_a_field_goes(admin, monk
     from people.core import references
 
     check = approved_type()
-    use = references.Use("smart list", "Depositors", check)
-    monkeypatch.setattr(references, "users_of", lambda *things: [use] if things else [])
+    use = references.ObjectUse("smart list", "Depositors", check)
+    monkeypatch.setattr(references, "uses_of", lambda *things: [use] if things else [])
     for url in (page("step", check.pk, "delete"), page("used_by", check.pk)):
         assert "smart list “Depositors”" in admin.get(url).text
     assert "in use by" in admin.post(page("step", check.pk, "delete"), {"name": "Deposit Check"}).text

@@ -24,7 +24,7 @@ from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Column, Kind, Statement
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.models import Export, StaticList
 from tests.activities.recording.test_races import InThread
 from tests.factories import activity, approved_type, person, recorded
@@ -179,13 +179,13 @@ def test_parquet_without_pyarrow_is_refused(checks, tmp_path, monkeypatch):
         export("export_people", str(tmp_path / "p.parquet"), "--format", "parquet")
     assert not list(tmp_path.iterdir())
     with pytest.raises(RejectedError, match="pyarrow"):
-        export_jobs.create("people", {}, None, Channel.ADMIN, format="parquet")
+        export_jobs.create_export("people", {}, None, Channel.ADMIN, format="parquet")
 
 
 def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
     job = queued(static_list=StaticList.objects.create(name="VIP").pk)
     StaticList.objects.all().delete()
-    export_jobs.run(job.pk)
+    export_jobs.run_export(job.pk)
     job.refresh_from_db()
     assert (job.state, job.fault) == (State.FAILED, f"There is no static list {job.parameters['static_list']}.")
     with translation.override("es"):
@@ -193,23 +193,23 @@ def test_why_there_is_no_file_is_read_in_the_language_of_who_looks(checks):
 
 
 def queued(kind="people", **parameters):
-    job = export_jobs.create(kind, parameters, None, Channel.ADMIN)
-    export_jobs.enqueue(job)
+    job = export_jobs.create_export(kind, parameters, None, Channel.ADMIN)
+    export_jobs.enqueue_export(job)
     return job
 
 
 def test_an_export_job_leaves_a_file_with_its_checksum(checks):
     job = queued(fields=["email"])
     assert job.state == State.QUEUED
-    export_jobs.run(job.pk)
+    export_jobs.run_export(job.pk)
     job.refresh_from_db()
-    content = export_jobs.path_of(job).read_bytes()
+    content = export_jobs.export_path(job).read_bytes()
     assert (job.state, job.rows, job.size) == (State.COMPLETED, 2, len(content))
     assert job.checksum == hashlib.sha256(content).hexdigest()
     with pytest.raises(RejectedError, match="queued already"):
-        export_jobs.enqueue(job)
+        export_jobs.enqueue_export(job)
     with pytest.raises(RejectedError, match="Ready"):
-        export_jobs.cancel(job)
+        export_jobs.cancel_export(job)
 
 
 def test_no_more_exports_wait_than_is_allowed(checks, settings):
@@ -225,22 +225,22 @@ def test_a_full_disk_fails_the_export_and_leaves_nothing(checks, monkeypatch):
 
     job = queued()
     monkeypatch.setattr("people.files.exports.jobs.os.fsync", full)
-    export_jobs.run(job.pk)
+    export_jobs.run_export(job.pk)
     job.refresh_from_db()
     assert (job.state, job.problem) == (State.FAILED, "No space left on device")
-    assert not list(export_jobs.folder().iterdir())
+    assert not list(export_jobs.exports_folder().iterdir())
 
 
 def test_who_may_not_export_people_may_not_ask(checks, django_user_model):
     with pytest.raises(NotAllowedError):
-        export_jobs.create("people", {}, django_user_model.objects.create_user("vera"), Channel.ADMIN)
+        export_jobs.create_export("people", {}, django_user_model.objects.create_user("vera"), Channel.ADMIN)
 
 
 @pytest.fixture
 def slow():
-    columns = [Column("n", "n"), Column("nap", "pg_sleep(0.01)")]
-    export_kinds.register(
-        Kind("slow", "slow", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n"))
+    columns = [ExportColumn("n", "n"), ExportColumn("nap", "pg_sleep(0.01)")]
+    export_kinds.register_export_kind(
+        ExportKind("slow", "slow", (), lambda _parameters: ExportStatement(columns, "generate_series(1, 3000) n"))
     )
     yield
     del export_kinds.KINDS["slow"]
@@ -257,13 +257,13 @@ def wait_for(job, state):
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_is_being_written_can_be_cancelled(slow):
     job = queued("slow")
-    writer = InThread(lambda: export_jobs.run(job.pk))
+    writer = InThread(lambda: export_jobs.run_export(job.pk))
     wait_for(job, State.PROCESSING)
     time.sleep(0.3)
-    export_jobs.cancel(job)
+    export_jobs.cancel_export(job)
     writer.result()
     job.refresh_from_db()
-    assert job.state == State.CANCELLED and not list(export_jobs.folder().iterdir())
+    assert job.state == State.CANCELLED and not list(export_jobs.exports_folder().iterdir())
 
 
 RUN = """
@@ -298,15 +298,15 @@ def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew
     time.sleep(0.3)
     writer.send_signal(signal.SIGKILL)
     writer.wait()
-    assert not export_jobs.path_of(job).exists()
+    assert not export_jobs.export_path(job).exists()
     deadline = time.monotonic() + 20
-    while job.pk not in job_model.left(Export) and time.monotonic() < deadline:
+    while job.pk not in job_model.abandoned_job_ids(Export) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert job_model.left(Export) == [job.pk]
-    quick = Statement([Column("n", "n")], "generate_series(1, 3000) n")
-    export_kinds.register(Kind("slow", "slow", (), lambda _parameters: quick))
-    export_jobs.run(job.pk)
+    assert job_model.abandoned_job_ids(Export) == [job.pk]
+    quick = ExportStatement([ExportColumn("n", "n")], "generate_series(1, 3000) n")
+    export_kinds.register_export_kind(ExportKind("slow", "slow", (), lambda _parameters: quick))
+    export_jobs.run_export(job.pk)
     job.refresh_from_db()
     assert (job.state, job.rows) == (State.COMPLETED, 3000)
-    assert export_jobs.path_of(job).read_text() == "n\n" + "".join(f"{n}\n" for n in range(1, 3001))
-    assert [path.name for path in export_jobs.folder().iterdir()] == [job.file_name]
+    assert export_jobs.export_path(job).read_text() == "n\n" + "".join(f"{n}\n" for n in range(1, 3001))
+    assert [path.name for path in export_jobs.exports_folder().iterdir()] == [job.file_name]

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
 from people.definitions import lifecycle
 from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
@@ -60,7 +60,7 @@ def test_an_accounted_delete_is_let_through():
 def enter_removal(cursor, activity_id):
     cursor.execute(
         f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-        select id, person_id, activity_type_id, recorded_at, 'correction', {digest()} from activity a where id = %s""",
+        select id, person_id, activity_type_id, recorded_at, 'correction', {digest_sql()} from activity a where id = %s""",
         [activity_id],
     )
 
@@ -155,7 +155,7 @@ def test_a_type_has_one_draft():
 def test_a_retired_and_deleted_type_keeps_its_rows_and_id():
     check = approved_type()
     (outcome,) = recorded(activity(person().pk))
-    lifecycle.delete(check, None)
+    lifecycle.delete_definition(check, None)
     assert ActivityType.objects.get(pk=check.pk).state == ActivityType.State.DELETED
     assert Activity.objects.filter(pk=outcome.activity_id).exists()
     assert ActivityVersion.objects.filter(activity_type=check, number=1).exists()

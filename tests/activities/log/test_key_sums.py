@@ -42,7 +42,7 @@ def keyed():
     outcomes = recorded(*(activity(ann.pk, external_id=f"T-{number}") for number in range(10)))
     recorded(activity(ann.pk))
     closed()
-    assert verify.verify() == []
+    assert verify.verify_log() == []
     return ann, outcomes
 
 
@@ -50,41 +50,41 @@ def test_external_ids_that_were_removed_or_altered_are_noticed(keyed):
     for statement in FORGED:
         with transaction.atomic():
             forge(statement)
-            (finding,) = verify.verify()
+            (finding,) = verify.verify_log()
             assert "external ids" in str(finding), statement
             transaction.set_rollback(True)
-    assert verify.verify() == []
+    assert verify.verify_log() == []
     forge(FORGED[0])
     recorded(activity(keyed[0].pk, external_id="U-1"))
     closed(days_ahead=2)  # a later closing writes down its own range only
-    assert len(key_sums.faults()) == 1
+    assert len(key_sums.find_key_faults()) == 1
 
 
 def test_external_ids_that_moved_or_left_with_their_activities_are_accounted_for(keyed):
     ann, outcomes = keyed
-    person_merge.merge(person().pk, [ann.pk], None, MARKETO)
-    assert key_sums.faults() == []
-    retention.correct([outcome.activity_id for outcome in outcomes[:2]], None)
-    assert key_sums.faults() == []
+    person_merge.merge_people(person().pk, [ann.pk], None, MARKETO)
+    assert key_sums.find_key_faults() == []
+    retention.correct_activities([outcome.activity_id for outcome in outcomes[:2]], None)
+    assert key_sums.find_key_faults() == []
     forge(FORGED[0])  # two left, three are missing
-    ((_day, fault),) = key_sums.faults()
+    ((_day, fault),) = key_sums.find_key_faults()
     assert "7 of 10" in fault
 
 
 def test_external_ids_of_who_was_erased_are_accounted_for(keyed):
-    erasure.erase([keyed[0].pk], None, MARKETO)
-    assert key_sums.faults() == []
+    erasure.erase_people([keyed[0].pk], None, MARKETO)
+    assert key_sums.find_key_faults() == []
     recorded(activity(person().pk, external_id="U-1"))
     closed(days_ahead=2)
     forge("delete from activity_key where external_id = 'U-1'")
-    assert len(key_sums.faults()) == 1
+    assert len(key_sums.find_key_faults()) == 1
 
 
 def test_days_that_the_version_before_closed_are_part_of_the_next_range(keyed):
     verify.ActivityDay.objects.update(keys_upto=None, key_count=None, key_digest=None)
-    assert key_sums.faults() == []
+    assert key_sums.find_key_faults() == []
     recorded(activity(keyed[0].pk, external_id="U-1"))
     closed(days_ahead=2)
-    assert key_sums.faults() == []
+    assert key_sums.find_key_faults() == []
     forge(FORGED[0])
-    assert len(key_sums.faults()) == 1
+    assert len(key_sums.find_key_faults()) == 1

@@ -37,7 +37,7 @@ def put(rows, type_id=TYPE):
 def follow(position, limit=3, **narrowed):
     seen, more = [], True
     while more:
-        page = log_reader.read(position, [TYPE], limit=limit, **narrowed)
+        page = log_reader.read_activities(position, [TYPE], limit=limit, **narrowed)
         seen += [row.pk for row in page.activities]
         position, more = page.position, page.has_more
     return seen, position
@@ -67,7 +67,7 @@ def test_a_reader_with_a_date_gets_what_occurred_since_and_all_that_comes_later(
     rows, clock = moments(before, start)
     ids = put(rows)
     put([(recorded_at, since) for recorded_at, _ in rows[-1:]] * 3, OTHER_TYPE)
-    position = log_reader.start(since)
+    position = log_reader.start_position(since)
     later, _clock = moments(after, clock + timedelta(minutes=60))
     later_ids = put(later)
     expected = [pk for pk, (_recorded, occurred) in zip(ids, rows, strict=True) if occurred >= since] + later_ids
@@ -81,12 +81,12 @@ def test_the_start_is_near_the_first_row_that_counts():
     start = datetime(2025, 1, 1, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(2_000)]
     ids = put([(hour, hour - timedelta(minutes=1)) for hour in hours])
-    assert ids[0] - 1 <= log_reader.start(start).last_id <= ids[0]
+    assert ids[0] - 1 <= log_reader.start_position(start).last_id <= ids[0]
     with CaptureQueriesContext(connection) as queries:
-        position = log_reader.start(hours[1_500])
+        position = log_reader.start_position(hours[1_500])
     assert 0 <= ids[1_500] - position.last_id <= 4
     with CaptureQueriesContext(connection) as reads:
-        log_reader.read(position, [TYPE, OTHER_TYPE, 5])
+        log_reader.read_activities(position, [TYPE, OTHER_TYPE, 5])
     assert (len(queries), len(reads)) == ((3, 5) if citus.is_distributed() else (4, 3))
 
 
@@ -94,7 +94,7 @@ def test_one_row_far_ahead_of_its_time_moves_the_start_back_to_it():
     start = datetime(2025, 1, 1, tzinfo=UTC)
     hours = [start + timedelta(hours=hour) for hour in range(500)]
     ids = put([(hour, hour + timedelta(hours=450) if n == 100 else hour) for n, hour in enumerate(hours)])
-    assert follow(log_reader.start(hours[490]))[0] == [ids[100], *ids[490:]]
+    assert follow(log_reader.start_position(hours[490]))[0] == [ids[100], *ids[490:]]
 
 
 def test_what_occurred_before_the_date_is_passed_over_with_the_token():
@@ -102,8 +102,8 @@ def test_what_occurred_before_the_date_is_passed_over_with_the_token():
     minutes = [start + timedelta(minutes=minute) for minute in range(180)]
     ids = put([(minute, minute - timedelta(seconds=5)) for minute in minutes])
     if not citus.is_distributed():
-        assert log_reader.start(minutes[120]).last_id == ids[121] - 1
-    assert follow(log_reader.start(minutes[120]))[0] == ids[121:]
+        assert log_reader.start_position(minutes[120]).last_id == ids[121] - 1
+    assert follow(log_reader.start_position(minutes[120]))[0] == ids[121:]
 
 
 def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_lies():
@@ -120,20 +120,20 @@ def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_li
     writer = InThread(slow)
     assert is_written.wait(10)
     (quick,) = recorded(activity(ann.pk))
-    position = log_reader.start(datetime(2026, 11, 1, tzinfo=UTC))
-    page = log_reader.read(position, [check.pk])
+    position = log_reader.start_position(datetime(2026, 11, 1, tzinfo=UTC))
+    page = log_reader.read_activities(position, [check.pk])
     assert list(page.activities) == []
     may_commit.set()
     slow_ids = writer.result()
-    page = log_reader.read(page.position, [check.pk])
+    page = log_reader.read_activities(page.position, [check.pk])
     # back-dated, but nobody could see it when the token was made
     assert [row.pk for row in page.activities] == [*slow_ids, quick.activity_id]
 
 
 def test_rows_have_what_the_model_has():
     check, ann = approved_type(), person()
-    start = log_reader.start()
+    start = log_reader.start_position()
     recorded(activity(ann.pk, amount="0.10", branch="Málaga"))
-    (row,) = log_reader.read(start, [check.pk]).activities
-    (stored,) = log_reader.timeline(ann.pk, type_ids=[check.pk])
+    (row,) = log_reader.read_activities(start, [check.pk]).activities
+    (stored,) = log_reader.person_timeline(ann.pk, type_ids=[check.pk])
     assert row._asdict() == {name: getattr(stored, name) for name in row._fields}

@@ -61,7 +61,7 @@ def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monke
     old = [activity(ann.pk, occurred_at=ago(days=100 + n), external_id=n) for n in range(5)]
     recorded(*old, activity(ann.pk, occurred_at=ago(days=50)), activity(ann.pk, "openAccount", ago(days=100)))
     retention.set_retention(check, 3, None)
-    (due,) = retention.due()
+    (due,) = retention.due_removals()
     assert due.count == 5 and stored(check).count() == 6
     assert "depositCheck is kept for 3 months: 5 activities" in run("retention")
     assert run("retention", "--run") == "5 activities removed."
@@ -74,7 +74,7 @@ def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monke
 
 def test_changes_of_people_have_a_retention_where_it_is_set(check):
     ann = person(city="Lima")
-    upsert.update(ann, {"city": "Quito"}, MARKETO)
+    upsert.update_person(ann, {"city": "Quito"}, MARKETO)
     retention.set_retention(ActivityType.objects.get(pk=13), 3, None)
     assert retention.run_retention() == 0
     with time_machine.travel(datetime.now(UTC) + timedelta(days=120)):
@@ -104,7 +104,7 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
     job.refresh_from_db()
     assert job.state == Import.State.TAKEN_BACK
     with pytest.raises(RejectedError):
-        import_jobs.step(job, "resume", None, queue=False)
+        import_jobs.take_step(job, "resume", None, queue=False)
     repeated = run("take_back_import", str(job.pk), "--reason", "again")
     assert repeated.startswith("10 activities and 7 people of import")  # what was removed in all
     assert ActivityRemoval.objects.filter(reason="undo").count() == 10
@@ -113,14 +113,14 @@ def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypa
 
 
 def test_what_cannot_be_taken_back(check):
-    people = import_jobs.upload([b"email\na@example.com\n"], "p.csv", "people", None)
+    people = import_jobs.upload_file([b"email\na@example.com\n"], "p.csv", "people", None)
     with pytest.raises(CommandError, match="recorded nothing"):
         run("take_back_import", str(people.pk), "--reason", "x")
     job = uploaded(HEADER + rows(1))
-    import_jobs.step(job, "start", None, queue=False)
+    import_jobs.take_step(job, "start", None, queue=False)
     with pytest.raises(CommandError, match="Pause or cancel"):
         run("take_back_import", str(job.pk), "--reason", "x")
-    import_runner.run(job.pk)
+    import_runner.run_import(job.pk)
     with pytest.raises(CommandError, match="Say why"):
         run("take_back_import", str(job.pk), "--reason", " ")
     with pytest.raises(CommandError, match="no import 999"):
@@ -146,17 +146,17 @@ def days(check):
         cursor.execute("delete from activity where recorded_at > %s", [first + timedelta(days=10)])
         cursor.execute("alter table activity enable trigger user")
     assert verify.close_days(first + timedelta(days=5, hours=2)) == 5
-    assert verify.verify() == []
+    assert verify.verify_log() == []
     return [first.date() + timedelta(days=number) for number in range(5)]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_a_closed_day_that_was_removed_is_noticed(days, place):
     ActivityDay.objects.filter(day=days[place]).delete()
-    assert verify.verify()
+    assert verify.verify_log()
     # also when a later closing has come by
     verify.close_days(tomorrow())
-    assert any(finding.fault for finding in verify.verify())
+    assert any(finding.fault for finding in verify.verify_log())
 
 
 def test_a_day_that_was_written_anew_with_its_rows_is_noticed(days):
@@ -167,18 +167,18 @@ def test_a_day_that_was_written_anew_with_its_rows_is_noticed(days):
         cursor.execute("alter table activity enable trigger user")
     count, total = verify._sum(days[2])
     ActivityDay.objects.filter(day=days[2]).update(count=count, digest=total)
-    assert [finding.day for finding in verify.verify()] == [days[2]]
+    assert [finding.day for finding in verify.verify_log()] == [days[2]]
 
 
 def test_a_chain_that_was_written_anew_differs_from_its_head_noted_elsewhere(days):
-    noted = " ".join(map(str, verify.head()))
-    assert verify.differs(noted) is None
+    noted = " ".join(map(str, verify.chain_head()))
+    assert verify.compare_head(noted) is None
     ActivityDay.objects.filter(day__gte=days[3]).delete()
-    assert verify.differs(noted).day == days[4]
+    assert verify.compare_head(noted).day == days[4]
     ActivityDay.objects.filter(day=days[1]).update(count=7)
     ActivityDay.objects.update(chain=None)
     verify.close_days(timezone.now() - timedelta(days=15) + timedelta(hours=2))
-    assert verify.differs(noted) is not None
+    assert verify.compare_head(noted) is not None
     with pytest.raises(CommandError, match="no head"):
         run("verify_activities", "--head", "yesterday")
     with pytest.raises(SystemExit):
@@ -189,15 +189,15 @@ def test_rows_of_before_the_first_closed_day_are_noticed(days):
     ActivityDay.objects.filter(day__lte=days[1]).delete()
     ActivityDay.objects.update(chain=None)
     verify.close_days(tomorrow())
-    assert [(finding.day, "before" in finding.fault) for finding in verify.verify()] == [(days[0], True)]
+    assert [(finding.day, "before" in finding.fault) for finding in verify.verify_log()] == [(days[0], True)]
 
 
 def test_days_that_the_version_before_closed_get_their_links_with_the_next(days):
-    chain = verify.head()
+    chain = verify.chain_head()
     ActivityDay.objects.filter(day__gte=days[3]).update(chain=None)
-    assert verify.verify() == [] and verify.head()[0] == days[2]
+    assert verify.verify_log() == [] and verify.chain_head()[0] == days[2]
     verify.close_days(timezone.now() - timedelta(days=30))
-    assert verify.head() == chain
+    assert verify.chain_head() == chain
 
 
 def test_activities_are_recorded_and_days_closed_by_the_clock_of_the_database(check):
@@ -229,13 +229,13 @@ def test_removals_and_merges_with_their_entries_add_up(check, monkeypatch):
         before = ActivityDay.objects.get().count
         retention.set_retention(check, 3, None)
         assert retention.run_retention() == 5
-        import_undo.take_back(job, "wrong", None, queue=False)
-        import_undo.run(job.pk)
+        import_undo.request_import_undo(job, "wrong", None, queue=False)
+        import_undo.run_import_undo(job.pk)
         job.refresh_from_db()
         assert job.undo["activities"] == 10
-        person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
+        person_merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
     assert ActivityDay.objects.get().count == before
-    assert verify.verify() == []
+    assert verify.verify_log() == []
     assert run("verify_activities") == "1 days verified: nothing is missing, nothing was altered."
 
 
@@ -268,9 +268,9 @@ def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
     (outcome,) = recorded(activity(person().pk, pages=3))
     total = Activity.objects.count()
     verify.close_days(tomorrow())
-    assert verify.verify() == []
+    assert verify.verify_log() == []
     past_the_guards(statement, outcome.activity_id)
-    (finding,) = verify.verify()
+    (finding,) = verify.verify_log()
     assert (said if said == "content" else f"{total - 1} of {total}") in str(finding)
     with pytest.raises(SystemExit) as stop:
         run("verify_activities")
@@ -282,4 +282,4 @@ def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
     verify.close_days(tomorrow())
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
     # and found on the day where it is now, which is before all that are closed
-    assert [bool(finding.fault) for finding in verify.verify()] == [True, False]
+    assert [bool(finding.fault) for finding in verify.verify_log()] == [True, False]

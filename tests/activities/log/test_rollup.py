@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.log import rollup
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from activities.models import Activity, DailyCount, SeenValue
 from people.core import installation
 from people.core.models import Installation
@@ -41,36 +41,36 @@ def remove(reason, *ids):
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-            select id, person_id, activity_type_id, recorded_at, %s, {digest()} from activity a where id = any(%s)""",
+            select id, person_id, activity_type_id, recorded_at, %s, {digest_sql()} from activity a where id = any(%s)""",
             [reason, list(ids)],
         )
         cursor.execute("delete from activity where id = any(%s)", [list(ids)])
 
 
 def counts(activity_type):
-    return {str(day): count for day, count in rollup.daily([activity_type.pk], FIRST, LAST).items() if count}
+    return {str(day): count for day, count in rollup.daily_counts([activity_type.pk], FIRST, LAST).items() if count}
 
 
 def test_each_activity_is_counted_once_on_the_day_it_occurred(committed):
     check, ann = approved_type(), person()
     recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"), activity(ann.pk, occurred_at="2026-11-20"))
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     recorded(activity(ann.pk, occurred_at="2026-01-05"))
-    rollup.catch_up()
-    rollup.catch_up()
+    rollup.catch_up_rollup()
+    rollup.catch_up_rollup()
     assert counts(check) == {"2026-11-20": 2, "2026-01-05": 1}
-    assert rollup.differences() == []
+    assert rollup.rollup_differences() == []
 
 
 def test_days_are_those_of_the_installation_also_after_it_moved(committed):
     check, ann = approved_type(), person()
     recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"))
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     Installation.objects.update_or_create(id=1, defaults={"time_zone": "Europe/Madrid"})
-    installation.forget()
-    rollup.catch_up()
+    installation.clear_installation_cache()
+    rollup.catch_up_rollup()
     assert counts(check) == {"2026-11-21": 1}
-    assert rollup.differences() == []
+    assert rollup.rollup_differences() == []
 
 
 @settings(max_examples=examples(10, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -89,9 +89,9 @@ def test_whatever_is_recorded_removed_and_read_in_between_counts_stay_exact(comm
             elif what == "remove" and (ids := list(Activity.objects.values_list("pk", flat=True))):
                 remove("retention", *data.draw(st.lists(st.sampled_from(ids), max_size=4, unique=True)))
             else:
-                rollup.rebuild() if what == "rebuild" else rollup.catch_up()
-        rollup.catch_up()
-        assert rollup.differences() == []
+                rollup.rebuild_rollup() if what == "rebuild" else rollup.catch_up_rollup()
+        rollup.catch_up_rollup()
+        assert rollup.rollup_differences() == []
         assert sum(DailyCount.objects.values_list("count", flat=True)) == Activity.objects.count()
         transaction.set_rollback(True)
 
@@ -115,11 +115,11 @@ def test_an_activity_that_commits_late_is_counted_once(transactional_db):
     slow.start()
     taken.wait(10)
     recorded(activity(ann.pk, occurred_at="2026-11-21"))
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     assert counts(check) == {}
     go_on.set()
     slow.join()
-    rollup.catch_up()
+    rollup.catch_up_rollup()
     assert counts(check) == {"2026-11-20": 1, "2026-11-21": 1}
 
 
@@ -127,29 +127,29 @@ def test_values_of_short_text_fields_are_suggested_the_frequent_ones_first(commi
     check, ann = approved_type(), person()
     rows = [activity(ann.pk, primary_value=value, branch="Ávila") for value in ("No. 2", "No. 1", "No. 1", "<b>")]
     recorded(*rows, activity(ann.pk, primary_value="other no. 3", amount="12"))
-    rollup.catch_up()
-    assert rollup.suggest(check.pk, "check", "NO") == ["No. 1", "No. 2", "other no. 3"]
-    assert rollup.suggest(check.pk, "branch", "áv") == ["Ávila"]
-    assert rollup.suggest(check.pk, "amount") == []
+    rollup.catch_up_rollup()
+    assert rollup.suggest_values(check.pk, "check", "NO") == ["No. 1", "No. 2", "other no. 3"]
+    assert rollup.suggest_values(check.pk, "branch", "áv") == ["Ávila"]
+    assert rollup.suggest_values(check.pk, "amount") == []
 
 
 def test_only_the_most_frequent_values_are_kept(committed, monkeypatch):
     monkeypatch.setattr(rollup, "VALUES_PER_FIELD", 2)
     check, ann = approved_type(), person()
     recorded(*(activity(ann.pk, primary_value=value) for value in "aabbbc"))
-    rollup.catch_up()
-    assert rollup.suggest(check.pk, "check") == ["b", "a"]
+    rollup.catch_up_rollup()
+    assert rollup.suggest_values(check.pk, "check") == ["b", "a"]
 
 
 def test_what_an_erased_person_said_is_suggested_no_more(committed):
     check, ann, bob = approved_type(), person(), person()
     recorded(activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
     recorded(activity(bob.pk, primary_value="kept"))
-    rollup.catch_up()
-    erasure.erase([ann.pk], None, MARKETO)
+    rollup.catch_up_rollup()
+    erasure.erase_people([ann.pk], None, MARKETO)
     remove("merge", Activity.objects.get(primary_value="kept").pk)
-    assert rollup.suggest(check.pk, "check") == ["kept"]
-    assert rollup.suggest(check.pk, "branch") == []
+    assert rollup.suggest_values(check.pk, "check") == ["kept"]
+    assert rollup.suggest_values(check.pk, "branch") == []
 
 
 def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed):
@@ -159,8 +159,8 @@ def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed)
 
     ann = person(first_name="Ann")
     row = recording_rows.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
-    recorder.record([row], Source(Channel.SYSTEM), standard=True)
-    rollup.catch_up()
+    recorder.record_activities([row], Source(Channel.SYSTEM), standard=True)
+    rollup.catch_up_rollup()
     assert not SeenValue.objects.filter(activity_type_id=37).exists()
     assert not SeenValue.objects.exclude(field="attribute_name").filter(activity_type_id__lt=100).exists()
 
@@ -179,6 +179,6 @@ def test_the_command_says_what_is_wrong_and_mends_it(committed, capsys):
 
 def test_last_seen_is_of_the_latest_activity():
     check, ann = approved_type(), person()
-    assert rollup.last_seen([check.pk]) == {}
+    assert rollup.last_occurrences([check.pk]) == {}
     recorded(activity(ann.pk, occurred_at="2026-11-20"), activity(ann.pk, occurred_at="2026-01-05"))
-    assert rollup.last_seen([check.pk])[check.pk].date() == date(2026, 11, 20)
+    assert rollup.last_occurrences([check.pk])[check.pk].date() == date(2026, 11, 20)

@@ -7,8 +7,8 @@ from django.db import transaction
 
 from activities.models import Activity, ActivityKey
 from activities.recording import column_recorder, column_sql, recorder
-from activities.recording.columns import Columns
-from activities.recording.rows import Status
+from activities.recording.columns import ActivityColumns
+from activities.recording.rows import RecordStatus
 from people.core.source import Channel, Source
 from people.definitions import lifecycle
 from people.models import Person
@@ -30,7 +30,7 @@ def check_type(db, monkeypatch):
 def columns(*rows, lookup_field="email", create=False, keyed=True):
     """Rows of person, moment, primary value, external id and the secondary fields."""
     people, moments, primaries, external_ids, *fields = zip(*rows, strict=True)
-    return Columns(
+    return ActivityColumns(
         "depositCheck",
         people,
         lookup_field,
@@ -64,17 +64,17 @@ def both_ways(made, **options):
     for by_columns in (True, False):
         with transaction.atomic():
             if by_columns:
-                recorded = column_recorder.record(made, SOURCE, **options)
+                recorded = column_recorder.record_columns(made, SOURCE, **options)
                 ids = {place: new_id for place, new_id in enumerate(recorded.ids) if new_id is not None}
                 answers = {place: answer(outcome) for place, outcome in recorded.others.items()}
                 assert not ids.keys() & answers.keys() and len(ids) + len(answers) == len(made)
                 assert list(ids.values()) == sorted(ids.values())
             else:
-                outcomes = recorder.record(list(made), SOURCE, keep_refused=False, **options)
+                outcomes = recorder.record_activities(list(made), SOURCE, keep_refused=False, **options)
                 answers = {
                     place: answer(outcome)
                     for place, outcome in enumerate(outcomes)
-                    if outcome.status is not Status.ADDED
+                    if outcome.status is not RecordStatus.ADDED
                 }
             found.append((stored(), answers))
             transaction.set_rollback(True)
@@ -131,7 +131,7 @@ ROWS = {
 def test_columns_are_recorded_as_rows_are(case):
     person(email="ann@example.com")
     person(email="bob@example.com")
-    column_recorder.record(columns(row("ann@example.com", 1, "known")), SOURCE)
+    column_recorder.record_columns(columns(row("ann@example.com", 1, "known")), SOURCE)
     by_columns, by_rows = both_ways(columns(*ROWS[case]))
     assert by_columns == by_rows
     assert len(by_columns[0][0]) > 1
@@ -140,7 +140,7 @@ def test_columns_are_recorded_as_rows_are(case):
 def test_people_by_id_shared_addresses_and_new_people():
     ann, twin, gone = person(email="ann@example.com"), person(email="t@example.com"), person()
     Person.objects.filter(pk=ann.pk).update(email="T@example.com")
-    deletion.delete([gone.pk], None, SOURCE)
+    deletion.delete_people([gone.pk], None, SOURCE)
     for ids in ([ann.pk, twin.pk], [ann.pk, gone.pk, 0, 2**40, "x", True, twin.pk]):
         by_columns, by_rows = both_ways(columns(*[row(pk, 1) for pk in ids], lookup_field="id", keyed=False))
         assert by_columns == by_rows and len(by_columns[0][0]) == 2
@@ -155,8 +155,10 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
     monkeypatch.setattr(column_sql, "CHUNK", 100)
     monkeypatch.setattr(column_sql, "PROBED", 1)
     person(email="ann@example.com")
-    column_recorder.record(columns(row("ann@example.com", 1, "k0001")), SOURCE)
-    recorded = column_recorder.record(columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE)
+    column_recorder.record_columns(columns(row("ann@example.com", 1, "k0001")), SOURCE)
+    recorded = column_recorder.record_columns(
+        columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE
+    )
     assert {place: str(outcome.status) for place, outcome in recorded.others.items()} == {1: "repeated"}
     assert len(stored()[1]) == 4000 and recorded.ids[1] is None
 
@@ -164,19 +166,19 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
 def test_a_dry_run_says_the_same_and_keeps_nothing():
     person(email="ann@example.com")
     made = columns(*[row("ann@example.com", n, f"k{n}") for n in range(3)], row("ann@example.com", 9, "k1"))
-    recorded = column_recorder.record(made, SOURCE, dry_run=True)
+    recorded = column_recorder.record_columns(made, SOURCE, dry_run=True)
     assert list(recorded.others) == [3] and set(recorded.ids) == {None} and stored() == ([], [])
 
 
 def test_what_was_checked_by_a_version_that_is_no_longer_live_is_checked_again(check_type):
     person(email="ann@example.com")
     made = columns(row("ann@example.com"), keyed=False)
-    column_recorder.record(made, SOURCE)
+    column_recorder.record_columns(made, SOURCE)
     edit_description(check_type, "Changed")
-    lifecycle.approve(check_type, None)
-    column_recorder.record(made, SOURCE)
+    lifecycle.approve_draft(check_type, None)
+    column_recorder.record_columns(made, SOURCE)
     custom = Activity.objects.filter(activity_type_id__gt=100_000).order_by("pk")
     assert list(custom.values_list("version", flat=True)) == [1, 2]
-    lifecycle.retire(check_type, None)
-    recorded = column_recorder.record(made, SOURCE)
+    lifecycle.retire_definition(check_type, None)
+    recorded = column_recorder.record_columns(made, SOURCE)
     assert recorded.others[0].problems[0].code == "retired_type"

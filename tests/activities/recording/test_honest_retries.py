@@ -9,12 +9,12 @@ from django.db import connection
 
 from activities.models import Activity
 from activities.recording import column_recorder
-from activities.recording.columns import Columns
-from activities.recording.rows import Status
+from activities.recording.columns import ActivityColumns
+from activities.recording.rows import RecordStatus
 from people.files.imports.plan import ExternalId
 from people.models import Person
 from tests.activities.recording import test_import_jobs as imports
-from tests.factories import MARKETO, FieldSpec, activity, approved_type, person, recorded
+from tests.factories import MARKETO, ActivityFieldSpec, activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 CASES = Path(__file__).parents[2] / "people" / "cases"
@@ -61,7 +61,7 @@ def test_a_row_stored_before_text_was_trimmed_is_a_repeat(check):
     ann = person()
     before = stored_before(ann, check, "k", UNTRIMMED)
     (same,) = recorded(sent(ann, "  Blue ", " North "))
-    assert (same.status, same.activity_id) == (Status.REPEATED, before)
+    assert (same.status, same.activity_id) == (RecordStatus.REPEATED, before)
     for primary, branch in (("  Red ", " North "), ("  Blue ", " South "), ("Blue", "'North")):
         (other,) = recorded(sent(ann, primary, branch))
         assert [problem.code for problem in other.problems] == ["external_id_reused"]
@@ -73,10 +73,10 @@ def test_columns_know_rows_stored_before_text_was_trimmed(check):
 
     def outcome(primary):
         fields = [("amount", ["12.50"]), ("branch", [" North "])]
-        columns = Columns("depositCheck", [ann.pk], "id", False, [AT], [primary], fields, ["k"])
-        return column_recorder.record(columns, MARKETO).others[0]
+        columns = ActivityColumns("depositCheck", [ann.pk], "id", False, [AT], [primary], fields, ["k"])
+        return column_recorder.record_columns(columns, MARKETO).others[0]
 
-    assert (outcome("  Blue ").status, outcome("  Blue ").activity_id) == (Status.REPEATED, before)
+    assert (outcome("  Blue ").status, outcome("  Blue ").activity_id) == (RecordStatus.REPEATED, before)
     assert outcome("  Red ").problems[0].code == "external_id_reused"
 
 
@@ -96,7 +96,7 @@ def test_a_file_knows_rows_stored_with_the_guard_of_formulas(check):
     assert imports.counts(imports.done(imports.uploaded(text.format("'=Red"), the_plan))) == (0, 0, 1)
     # a client that is no file says what it means
     (outcome,) = recorded(sent(ann, "=Blue", "+North"))
-    assert outcome.status is Status.REFUSED
+    assert outcome.status is RecordStatus.REFUSED
 
 
 @pytest.mark.parametrize("known", [(), (0,), (1,), (0, 1)])
@@ -113,8 +113,8 @@ def test_a_file_imported_by_the_version_before_adds_nothing(check, known):
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 def test_the_same_rows_saved_by_another_program_add_nothing(order):
-    fields = [FieldSpec("what", "What", is_primary=True), FieldSpec("amt", "Amt", "currency")]
-    approved_type("Simple Act", "simpleAct", [*fields, FieldSpec("flag", "Flag", "boolean")])
+    fields = [ActivityFieldSpec("what", "What", is_primary=True), ActivityFieldSpec("amt", "Amt", "currency")]
+    approved_type("Simple Act", "simpleAct", [*fields, ActivityFieldSpec("flag", "Flag", "boolean")])
     files = [("same-rows.csv",), ("same-rows-resaved.csv", "--dates", "dmy", "--decimal", ","), ("same-rows-iso.csv",)]
     arguments = ["--type", "simpleAct", "--person", "{Email}", "--create-people", "--occurred-at", "When"]
     arguments += ["--primary", "What", "--field", "amt=Amt", "--field", "flag=Flag"]

@@ -24,7 +24,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import ExternalId, Plan
+from people.files.imports.plan import ExternalId, ImportPlan
 from people.files.models import ImportFailure
 from people.models import Import, Person
 from tests.factories import approved_type, person
@@ -46,13 +46,13 @@ def check_type(db):
 
 
 def plan(**changes):
-    return Plan(
+    return ImportPlan(
         **{"columns": COLUMNS, "subject": "depositCheck", "person": "{email}", "create_people": True, **changes}
     )
 
 
 def uploaded(text, the_plan=None, **known):
-    job = import_jobs.upload(
+    job = import_jobs.upload_file(
         [text.encode() if isinstance(text, str) else text], "checks.csv", "activities", None, **known
     )
     import_jobs.set_plan(job, the_plan or plan(), None)
@@ -60,8 +60,8 @@ def uploaded(text, the_plan=None, **known):
 
 
 def done(job, verb="start"):
-    import_jobs.step(job, verb, None, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.take_step(job, verb, None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     return job
 
@@ -92,14 +92,14 @@ def test_equal_rows_stay_apart_across_batches_and_stops(monkeypatch):
     text = HEADER + rows(3) * 5 + "bad\n" + rows(3) * 2
     job = uploaded(text)
     for verb, position in (("start", 4), ("resume", 8)):
-        import_jobs.step(job, verb, None, queue=False)
+        import_jobs.take_step(job, verb, None, queue=False)
         pauses = iter([position == 4, True])  # in the second run after the batch that is skipped
 
         def pause(_rows, pauses=pauses):
             if next(pauses, False):
-                import_jobs.stop(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
+                import_jobs.stop_import(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
 
-        import_runner.run(job.pk, track=pause)
+        import_runner.run_import(job.pk, track=pause)
         job.refresh_from_db()
         assert (job.state, job.position) == (State.PAUSED, position)
     monkeypatch.setattr(import_targets.TARGETS["activities"], "batch", 5)  # cut elsewhere than before
@@ -113,9 +113,9 @@ def test_equal_rows_stay_apart_across_batches_and_stops(monkeypatch):
 def test_the_reading_thread_ends_with_the_run(monkeypatch):
     monkeypatch.setattr(import_targets.TARGETS["activities"], "batch", 2)
     job = uploaded(HEADER + rows(200))
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(
-        job.pk, track=lambda _rows: import_jobs.stop(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(
+        job.pk, track=lambda _rows: import_jobs.stop_import(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
     )
     assert not [thread for thread in threading.enumerate() if thread.name == "import-reader"]
 
@@ -125,7 +125,7 @@ def test_a_check_counts_what_an_import_would_do_and_keeps_nothing():
     bad = "p3@example.com,2026-11-01,No. 3,7,7\n" + "p9@example.com,soon,No. 9,x,1\n"
     job = uploaded(HEADER + rows(5) + rows(5) + bad, external)
     done(job, "check")
-    checked = (counts(job), [import_report.sentences(failure) for failure in job.failures.order_by("row")])
+    checked = (counts(job), [import_report.problem_sentences(failure) for failure in job.failures.order_by("row")])
     assert job.state == State.CHECKED and not Activity.objects.exists() and not Person.objects.exists()
     done(job)
     assert counts(job) == checked[0] == (5, 5, 2)
@@ -146,14 +146,14 @@ def test_the_report_can_be_corrected_and_imported_again():
     european = plan(date_order="dmy", decimal=",", zone="Europe/Madrid")
     job = done(uploaded(text, european))
     assert counts(job) == (1, 0, 2)
-    report = b"".join(import_report.lines(job))
+    report = b"".join(import_report.report_lines(job))
     lines = list(csv.reader(io.StringIO(report.decode()), delimiter=";"))
     assert lines[0] == ["email", "when", "check", "amount", "pages", "import_row", "import_problem", "import_key"]
     assert lines[1][:6] == ["a@example.com", "1/2/2026", "A", "1,5", "x", "2"] and "field pages" in lines[1][6]
     assert lines[1][7].startswith("row:") and lines[2][7] == ""
     assert lines[2][:6] == ["c", "", "", "", "", "4"] and "has 1 cells, the header 5" in lines[2][6]
-    corrected = import_jobs.upload([report.replace(b";x;", b";7;")], "again.csv", "activities", None)
-    remembered = import_jobs.remembered(corrected)
+    corrected = import_jobs.upload_file([report.replace(b";x;", b";7;")], "again.csv", "activities", None)
+    remembered = import_jobs.remembered_plan(corrected)
     assert remembered.date_order == "dmy"
     import_jobs.set_plan(corrected, remembered, None)
     assert counts(done(corrected)) == (1, 0, 1)
@@ -162,7 +162,7 @@ def test_the_report_can_be_corrected_and_imported_again():
 
 
 def report_of(job, *corrections):
-    text = b"".join(import_report.lines(job)).decode()
+    text = b"".join(import_report.report_lines(job)).decode()
     for wrong, right in corrections:
         text = text.replace(wrong, right)
     return text
@@ -178,13 +178,13 @@ def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
     assert counts(job) == (1, 0, 3)
     refused = sorted(RefusedActivity.objects.all(), key=lambda row: row.raw[row.raw.index("No. ") :])
     first, second, third = [row.pk for row in refused]
-    recording_replay.correct([first], "person", "ann@example.com", None)
-    assert recording_replay.replay([first], None) == recording_replay.Replayed(1, 0)
+    recording_replay.correct_rows([first], "person", "ann@example.com", None)
+    assert recording_replay.replay_rows([first], None) == recording_replay.ReplayResult(1, 0)
 
     corrected = report_of(job, ("nobody@example.com,2026-11-03", "?,2026-11-03"), ("nobody@", "bob@"))
     again = done(uploaded(corrected, the_plan))
     assert counts(again) == (1, 1, 1)  # the first was replayed, the third is still bad
-    assert recording_replay.replay([second], None) == recording_replay.Replayed(0, 0)
+    assert recording_replay.replay_rows([second], None) == recording_replay.ReplayResult(0, 0)
     found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("occurred_at")
     assert [(row.primary_value, row.person_id) for row in found] == [
         ("No. 1", ann.pk),
@@ -193,8 +193,8 @@ def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
     ]
 
     assert RefusedActivity.objects.filter(state="waiting").values_list("pk", flat=True).get() == third
-    recording_replay.correct([third], "person", "bob@example.com", None)
-    recording_replay.replay([third], None)
+    recording_replay.correct_rows([third], "person", "bob@example.com", None)
+    recording_replay.replay_rows([third], None)
     for earlier in (again, job):
         assert done(uploaded(report_of(earlier, ("?", "bob@example.com"), ("nobody@", "ann@")), the_plan)).added == 0
     assert Activity.objects.filter(activity_type_id__gt=100_000).count() == 4
@@ -202,7 +202,7 @@ def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
 
 def test_faults_are_summed_up():
     job = done(uploaded(HEADER + "a@example.com,x,A,1,1\na@example.com,y,A,1,1\na@example.com,2026-11-01,,1,1\n"))
-    found = import_report.faults(job)
+    found = import_report.common_faults(job)
     assert [(fault.count, fault.first_row) for fault in found] == [(2, 2), (1, 4)]
     assert "field occurred_at" in found[0].sentence
 
@@ -211,32 +211,34 @@ def test_what_no_database_takes_is_reported_all_the_same():
     text = (HEADER + "a\0@example.com,2026-11-01,A\0,1,1\n").encode() + b"b@example.com,2026-11-01,\xff\xfe,1,1\n"
     job = done(uploaded(text, encoding="utf-8", format="csv", delimiter=","))
     assert counts(job) == (0, 0, 2)
-    assert b"A\0" in b"".join(import_report.lines(job)) and b"\xff\xfe" in b"".join(import_report.lines(job))
+    assert b"A\0" in b"".join(import_report.report_lines(job)) and b"\xff\xfe" in b"".join(
+        import_report.report_lines(job)
+    )
 
 
 def test_a_pause_stops_after_the_batch_and_a_resume_goes_on(monkeypatch):
     monkeypatch.setattr(import_targets.TARGETS["activities"], "batch", 3)
     job = uploaded(HEADER + rows(10) + "bad\n" + rows(4))
-    import_jobs.step(job, "start", None, queue=False)
+    import_jobs.take_step(job, "start", None, queue=False)
 
     def pause(_rows):
-        import_jobs.stop(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
+        import_jobs.stop_import(Import.objects.get(pk=job.pk), Import.Wish.PAUSE, None)
 
-    import_runner.run(job.pk, track=pause)
+    import_runner.run_import(job.pk, track=pause)
     job.refresh_from_db()
     assert (job.state, job.position, job.added, job.wish) == (State.PAUSED, 3, 3, "")
     done(job, "resume")
     assert (job.state, job.position, counts(job)) == (State.COMPLETE, 15, (14, 0, 1))
     with pytest.raises(RejectedError, match="Complete"):
-        import_jobs.step(job, "resume", None, queue=False)
+        import_jobs.take_step(job, "resume", None, queue=False)
 
 
 def test_a_cancelled_import_keeps_what_it_recorded_and_says_so(monkeypatch):
     monkeypatch.setattr(import_targets.TARGETS["activities"], "batch", 3)
     job = uploaded(HEADER + rows(10))
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(
-        job.pk, track=lambda _rows: import_jobs.stop(Import.objects.get(pk=job.pk), Import.Wish.CANCEL, None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(
+        job.pk, track=lambda _rows: import_jobs.stop_import(Import.objects.get(pk=job.pk), Import.Wish.CANCEL, None)
     )
     job.refresh_from_db()
     assert (job.state, job.added) == (State.CANCELLED, 3)
@@ -246,7 +248,7 @@ def test_a_cancelled_import_keeps_what_it_recorded_and_says_so(monkeypatch):
 def test_a_file_that_breaks_in_the_middle_stops_there_and_goes_on(monkeypatch, tmp_path):
     monkeypatch.setattr(import_targets.TARGETS["activities"], "batch", 4)
     job = uploaded(HEADER + rows(10))
-    path = import_jobs.folder() / job.stored_as
+    path = import_jobs.imports_folder() / job.stored_as
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + b"x" * (9 * 1024 * 1024))
     done(job)
@@ -261,8 +263,8 @@ def test_a_file_that_breaks_in_the_middle_stops_there_and_goes_on(monkeypatch, t
 
 
 def test_a_plan_is_checked_part_by_part():
-    job = import_jobs.upload([(HEADER + rows(1)).encode()], "f.csv", "activities", None)
-    wrong = Plan(
+    job = import_jobs.upload_file([(HEADER + rows(1)).encode()], "f.csv", "activities", None)
+    wrong = ImportPlan(
         columns={"occurred_at": "when", FIELD + "amount": "amount", FIELD + "pages": "amount", "nothing": "check"},
         subject="depositCheck",
         person="{nobody}",
@@ -287,8 +289,8 @@ def test_a_plan_is_checked_part_by_part():
 
 def test_columns_are_guessed_and_what_is_open_is_asked(check_type):
     text = 'E-Mail,Occurred At,Check,Amount,Deposited On\nann@example.com,3/4/2026 10:00,A,"1,234",3/4/2026\n'
-    job = import_jobs.upload([text.encode()], "f.csv", "activities", None)
-    guess = guessing.guess_plan(job, "depositCheck", "Europe/Madrid", import_jobs.sample(job))
+    job = import_jobs.upload_file([text.encode()], "f.csv", "activities", None)
+    guess = guessing.guess_plan(job, "depositCheck", "Europe/Madrid", import_jobs.sample_rows(job))
     assert guess.plan.columns == {
         "occurred_at": "Occurred At",
         "primary_value": "Check",
@@ -302,7 +304,7 @@ def test_columns_are_guessed_and_what_is_open_is_asked(check_type):
 def test_who_may_not_record_may_not_import(django_user_model):
     viewer = django_user_model.objects.create_user("vera")
     with pytest.raises(NotAllowedError):
-        import_jobs.upload([b"a,b\n1,2\n"], "f.csv", "activities", viewer)
+        import_jobs.upload_file([b"a,b\n1,2\n"], "f.csv", "activities", viewer)
 
 
 def test_a_disk_that_is_full_keeps_no_half_file(monkeypatch):
@@ -311,8 +313,8 @@ def test_a_disk_that_is_full_keeps_no_half_file(monkeypatch):
 
     monkeypatch.setattr("people.files.imports.jobs.os.fsync", full)
     with pytest.raises(RejectedError, match="No space left"):
-        import_jobs.upload([b"a,b\n1,2\n"], "f.csv", "activities", None)
-    assert not list(import_jobs.folder().iterdir()) and not Import.objects.exists()
+        import_jobs.upload_file([b"a,b\n1,2\n"], "f.csv", "activities", None)
+    assert not list(import_jobs.imports_folder().iterdir()) and not Import.objects.exists()
 
 
 def test_a_marketo_bulk_extract_is_imported_as_it_is(check_type):
@@ -325,10 +327,10 @@ def test_a_marketo_bulk_extract_is_imported_as_it_is(check_type):
         f"900020,{ann.pk},2026-11-20T10:01:00Z,1,null,null,Visit,null\n"
     )
     from activities.recording.import_target import is_marketo, marketo_plan
-    from people.files.tabular import Shape
+    from people.files.tabular import FileShape
 
-    job = import_jobs.upload([text.encode()], "bulk.csv", "activities", None)
-    assert is_marketo(Shape.from_json(job.shape))
+    job = import_jobs.upload_file([text.encode()], "bulk.csv", "activities", None)
+    assert is_marketo(FileShape.from_json(job.shape))
     import_jobs.set_plan(job, marketo_plan(), None)
     done(job)
     assert counts(job) == (2, 0, 2)
@@ -357,7 +359,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     for place in range(bad):
         body.insert(place * 199, "only one cell\n")
     job = uploaded(HEADER + "".join(body), plan(external_id=ExternalId.NONE))
-    import_jobs.step(job, "start", None, queue=False)
+    import_jobs.take_step(job, "start", None, queue=False)
     environment = {
         **os.environ,
         "FILES_DIR": str(tmp_path),
@@ -378,10 +380,10 @@ def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_pa
     job.refresh_from_db()
     assert job.state == State.IMPORTING and 0 < job.position < number
     deadline = time.monotonic() + 10
-    while job.pk not in job_model.left(Import) and time.monotonic() < deadline:
+    while job.pk not in job_model.abandoned_job_ids(Import) and time.monotonic() < deadline:
         time.sleep(0.1)  # the server has yet to notice that the process is gone
-    assert job_model.left(Import) == [job.pk]
-    import_runner.run(job.pk)
+    assert job_model.abandoned_job_ids(Import) == [job.pk]
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert (job.state, job.position, counts(job)) == (State.COMPLETE, number + bad, (number, 0, bad))
     stored = Activity.objects.filter(origin_id=job.pk, activity_type_id__gt=100_000)

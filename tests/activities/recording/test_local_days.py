@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 )
 def test_the_day_on_which_somebody_was_created(zone, moment, day, monkeypatch):
     record_by_our_clock(monkeypatch)
-    current = installation.current()
+    current = installation.current_installation()
     current.time_zone = zone
     current.save()
     with time_machine.travel(moment, tick=False):

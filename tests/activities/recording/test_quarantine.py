@@ -11,9 +11,9 @@ from django.utils import timezone
 from activities.models import Activity, ActivityType, RefusedActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
-from activities.recording.recorder import record
-from activities.recording.rows import Lookup, NewActivity
-from activities.types.definition import FieldSpec
+from activities.recording.recorder import record_activities
+from activities.recording.rows import NewActivity, PersonLookup
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import NotAllowedError
 from people.core.source import SYSTEM, Channel, Source
 from people.definitions import drafts, lifecycle
@@ -66,7 +66,7 @@ def test_a_retry_is_the_same_row_told_by_external_id_or_content(check):
 def test_a_form_and_a_dry_run_keep_nothing(check):
     bad = activity(person().pk, amount="many")
     recorded(bad, source=Source(Channel.ADMIN))
-    record([bad], Source(Channel.API), dry_run=True)
+    record_activities([bad], Source(Channel.API), dry_run=True)
     assert not RefusedActivity.objects.exists()
 
 
@@ -76,25 +76,25 @@ def test_a_form_and_a_dry_run_keep_nothing(check):
         NewActivity(None, None, None),
         NewActivity([1, {"a": 2}], {"x": 1}, 7, ["\0"], [("\ud800", "\0"), ("", None)], Decimal("1e400")),
         NewActivity(10**30, "depositCheck\0", "now", 10**4000, [("amount", float("inf"))], True),
-        NewActivity(Lookup("\udcff\0", "email"), -1, "9" * 500, "x" * 300_000, [("a", "b")] * 3),
+        NewActivity(PersonLookup("\udcff\0", "email"), -1, "9" * 500, "x" * 300_000, [("a", "b")] * 3),
     ],
 )
 def test_whatever_came_in_can_be_kept(check, row):
     outcomes = recorded(row)
     assert outcomes[0].problems
     kept = RefusedActivity.objects.get()
-    assert not kept.raw or recording_replay.decode(kept.raw)
-    assert recording_replay.replay([kept.pk], None).recorded == 0
+    assert not kept.raw or recording_replay.decode_row(kept.raw)
+    assert recording_replay.replay_rows([kept.pk], None).recorded == 0
 
 
 def test_a_row_is_corrected_and_replayed_once(check):
     ann = person()
     recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
-    assert recording_replay.replay(waiting(), None) == recording_replay.Replayed(0, 1)
-    assert recording_replay.correct(waiting(), "amount", "12.50", None) == 1
+    assert recording_replay.replay_rows(waiting(), None) == recording_replay.ReplayResult(0, 1)
+    assert recording_replay.correct_rows(waiting(), "amount", "12.50", None) == 1
     ids = waiting()
-    assert recording_replay.replay(ids, None) == recording_replay.Replayed(1, 0)
-    assert recording_replay.replay(ids, None) == recording_replay.Replayed(0, 0)
+    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(1, 0)
+    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(0, 0)
     found = stored(check).get()
     assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.channel == Channel.MARKETO
     row = RefusedActivity.objects.get()
@@ -108,38 +108,38 @@ def test_many_rows_get_another_field_name_at_once(check):
     ann = person()
     recorded(*(activity(ann.pk, sum=str(n), external_id=n) for n in range(5)))
     assert RefusedActivity.objects.filter(code="unknown_field").count() == 5
-    assert recording_replay.remap(waiting(), "sum", "amount", None) == 5
-    assert recording_replay.replay(waiting(), None).recorded == 5
+    assert recording_replay.remap_field(waiting(), "sum", "amount", None) == 5
+    assert recording_replay.replay_rows(waiting(), None).recorded == 5
     assert sorted(row.attributes["amount"] for row in stored(check)) == [0, 1, 2, 3, 4]
 
 
 def test_a_replay_uses_todays_live_version(check):
     recorded(activity(person().pk, teller="Tom"))
-    drafts.add_fields(check, [FieldSpec("teller", "Teller")], None)
-    lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
-    assert recording_replay.replay(waiting(), None).recorded == 1
+    drafts.add_draft_fields(check, [ActivityFieldSpec("teller", "Teller")], None)
+    lifecycle.approve_draft(ActivityType.objects.get(pk=check.pk), None)
+    assert recording_replay.replay_rows(waiting(), None).recorded == 1
     assert stored(check).get().version == 2
 
 
 def test_people_who_came_later_are_found(check):
-    recorded(activity(Lookup("late@example.com")))
+    recorded(activity(PersonLookup("late@example.com")))
     assert RefusedActivity.objects.get().code == "unknown_person"
     late = person(email="late@example.com")
-    assert recording_replay.replay(waiting(), None).recorded == 1
+    assert recording_replay.replay_rows(waiting(), None).recorded == 1
     assert stored(check).get().person_id == late.pk
 
 
 def test_dismissed_rows_are_put_aside(check):
     recorded(activity(person().pk, amount="many"))
     ids = waiting()
-    assert recording_replay.dismiss(ids, None) == 1
-    assert recording_replay.replay(ids, None) == recording_replay.Replayed(0, 0) and not waiting()
+    assert recording_replay.dismiss_rows(ids, None) == 1
+    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(0, 0) and not waiting()
 
 
 def test_who_may_not_record_may_not_replay(check, django_user_model):
     recorded(activity(person().pk, amount="many"))
     vera = django_user_model.objects.create_user("vera")
-    for verb in (recording_replay.replay, recording_replay.dismiss):
+    for verb in (recording_replay.replay_rows, recording_replay.dismiss_rows):
         with pytest.raises(NotAllowedError):
             verb(waiting(), vera)
 
@@ -148,17 +148,17 @@ def test_rows_are_forgotten_after_their_days(check, settings):
     recorded(activity(person().pk, amount="many"), activity(person().pk, amount="lots"))
     first = RefusedActivity.objects.first()
     RefusedActivity.objects.filter(pk=first.pk).update(last_at=timezone.now() - timedelta(days=31))
-    assert quarantine.remove_old() == 1 and RefusedActivity.objects.count() == 1
+    assert quarantine.remove_old_rows() == 1 and RefusedActivity.objects.count() == 1
 
 
 def test_an_erase_takes_what_was_refused_of_a_person(check):
     ann = person(email="ann@example.com")
     recorded(
         activity(ann.pk, amount="many"),
-        activity(Lookup("Ann@Example.com"), amount="x"),
+        activity(PersonLookup("Ann@Example.com"), amount="x"),
         activity(person().pk, amount="y"),
     )
-    erasure.erase([ann.pk], None, SYSTEM)
+    erasure.erase_people([ann.pk], None, SYSTEM)
     assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
 
 
@@ -168,8 +168,8 @@ def test_two_replays_at_once_record_once():
     ann = person()
     recorded(*(activity(ann.pk, "closeAccount", amount="many", primary_value=n) for n in range(50)))
     ids = waiting()
-    recording_replay.correct(ids, "amount", "1", None)
-    threads = [InThread(lambda: recording_replay.replay(ids, None)) for _ in range(3)]
+    recording_replay.correct_rows(ids, "amount", "1", None)
+    threads = [InThread(lambda: recording_replay.replay_rows(ids, None)) for _ in range(3)]
     assert sum(thread.result().recorded for thread in threads) == 50
     assert stored(check).count() == 50
 

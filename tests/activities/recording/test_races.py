@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from activities.log import reader as log_reader
 from activities.models import Activity, ActivityKey, ActivityType
-from activities.recording.rows import Status
+from activities.recording.rows import RecordStatus
 from people.definitions import lifecycle
 from people.models import Person
 from people.persons import upsert
@@ -56,7 +56,7 @@ def test_approve_waits_for_a_recording_and_later_ones_see_the_new_version():
     edit_description(check, "two")
     with transaction.atomic():
         (first,) = recorded(activity(ann.pk))
-        approving = InThread(lambda: lifecycle.approve(check, None))
+        approving = InThread(lambda: lifecycle.approve_draft(check, None))
         assert approving.is_waiting()
     approving.result()
     (second,) = recorded(activity(ann.pk))
@@ -64,7 +64,9 @@ def test_approve_waits_for_a_recording_and_later_ones_see_the_new_version():
     assert Activity.objects.get(pk=second.activity_id).version == 2
 
 
-@pytest.mark.parametrize(("verb", "code"), [(lifecycle.retire, "retired_type"), (lifecycle.delete, "unknown_type")])
+@pytest.mark.parametrize(
+    ("verb", "code"), [(lifecycle.retire_definition, "retired_type"), (lifecycle.delete_definition, "unknown_type")]
+)
 def test_nothing_is_recorded_once_a_retire_or_delete_has_committed(verb, code):
     check, ann = approved_type(), person()
     with transaction.atomic():
@@ -84,7 +86,7 @@ def test_one_external_id_from_two_recorders_is_stored_once():
         other = InThread(lambda: recorded(activity(ann.pk, external_id="T-1")))
         assert other.is_waiting()
     (second,) = other.result()
-    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert (first.status, second.status) == (RecordStatus.ADDED, RecordStatus.REPEATED)
     assert first.activity_id == second.activity_id
     assert ActivityKey.objects.count() == 1
 
@@ -92,7 +94,7 @@ def test_one_external_id_from_two_recorders_is_stored_once():
 def test_the_mark_stays_below_what_is_not_committed():
     check = approved_type()
     ann, bob = person(), person()
-    start = log_reader.start()
+    start = log_reader.start_position()
     is_written, may_commit = threading.Event(), threading.Event()
 
     def slow():
@@ -105,12 +107,12 @@ def test_the_mark_stays_below_what_is_not_committed():
     slow_writer = InThread(slow)
     assert is_written.wait(10)
     (quick,) = recorded(activity(bob.pk))
-    page = log_reader.read(start, [check.pk])
+    page = log_reader.read_activities(start, [check.pk])
     assert page.activities == [] and not page.has_more  # the later id is committed, the earlier one is not
     may_commit.set()
     (slow_outcome,) = slow_writer.result()
     assert slow_outcome.activity_id < quick.activity_id
-    page = log_reader.read(page.position, [check.pk])
+    page = log_reader.read_activities(page.position, [check.pk])
     assert [row.pk for row in page.activities] == [slow_outcome.activity_id, quick.activity_id]
 
 
@@ -134,11 +136,11 @@ def _insert_and_look(type_id, person_id):
 
 def test_concurrent_upserts_of_one_new_email_create_one_person():
     with transaction.atomic():
-        upsert.upsert([{"email": "new@example.com"}], MARKETO)
-        other = InThread(lambda: upsert.upsert([{"email": "NEW@example.com", "first_name": "Ann"}], MARKETO))
+        upsert.upsert_people([{"email": "new@example.com"}], MARKETO)
+        other = InThread(lambda: upsert.upsert_people([{"email": "NEW@example.com", "first_name": "Ann"}], MARKETO))
         assert other.is_waiting()
     (outcome,) = other.result()
-    assert outcome.status == upsert.Status.UPDATED
+    assert outcome.status == upsert.UpsertStatus.UPDATED
     assert Person.objects.get().first_name == "Ann"
 
 

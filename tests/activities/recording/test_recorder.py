@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from activities.models import Activity, ActivityKey
 from activities.recording import recorder
-from activities.recording.rows import Lookup, NewActivity, Status
-from activities.types.definition import FieldSpec
-from people.core.errors import located
+from activities.recording.rows import NewActivity, PersonLookup, RecordStatus
+from activities.types.definition import ActivityFieldSpec
+from people.core.errors import located_message
 from people.definitions import lifecycle
 from tests.factories import CHECK_FIELDS, MARKETO, activity, approved_type, draft_type, person, recorded
 from tests.hypothesis_profiles import examples
@@ -29,7 +29,8 @@ def check():
 
 def problems_of(*rows):
     return [
-        [located(problem.under(index)) for problem in outcome.problems] for index, outcome in enumerate(recorded(*rows))
+        [located_message(problem.under(index)) for problem in outcome.problems]
+        for index, outcome in enumerate(recorded(*rows))
     ]
 
 
@@ -47,7 +48,7 @@ def test_an_activity_is_stored_in_canonical_form(check):
         )
     )
     stored = Activity.objects.get(pk=outcome.activity_id)
-    assert outcome.status is Status.ADDED
+    assert outcome.status is RecordStatus.ADDED
     assert stored.occurred_at == datetime(2026, 11, 20, 10, tzinfo=UTC)
     assert stored.primary_value == "No. 1"
     assert stored.attributes == {
@@ -73,8 +74,8 @@ def test_blank_is_no_value_but_zero_and_false_are(check):
 def test_one_bad_row_never_costs_the_others(check):
     ann = person()
     outcomes = recorded(activity(ann.pk), activity(ann.pk, amount="twelve"), activity(ann.pk))
-    assert [outcome.status for outcome in outcomes] == [Status.ADDED, Status.REFUSED, Status.ADDED]
-    assert located(outcomes[1].problems[0].under(1)) == (
+    assert [outcome.status for outcome in outcomes] == [RecordStatus.ADDED, RecordStatus.REFUSED, RecordStatus.ADDED]
+    assert located_message(outcomes[1].problems[0].under(1)) == (
         "row 2, field amount: expected an amount like 1250.50, got 'twelve'"
     )
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 2
@@ -107,7 +108,7 @@ def test_one_bad_row_never_costs_the_others(check):
 )
 def test_a_value_that_does_not_fit_is_refused_with_its_place(check, attributes, code):
     (outcome,) = recorded(activity(person().pk, **attributes))
-    assert outcome.status is Status.REFUSED
+    assert outcome.status is RecordStatus.REFUSED
     assert [problem.code for problem in outcome.problems] == [code]
     assert outcome.problems[0].path == ("attributes", next(iter(attributes)))
     assert not Activity.objects.filter(activity_type_id=check.pk).exists()
@@ -139,7 +140,7 @@ def test_activities_may_lie_a_day_ahead_and_no_more(check):
     early, late = recorded(
         activity(ann.pk, occurred_at=now + timedelta(hours=23)), activity(ann.pk, occurred_at=now + timedelta(hours=25))
     )
-    assert (early.status, late.problems[0].code) == (Status.ADDED, "out_of_range")
+    assert (early.status, late.problems[0].code) == (RecordStatus.ADDED, "out_of_range")
 
 
 @pytest.mark.parametrize("reference", [999_999, None, True, "ann@example.com", 1.5, [], {}, -1, 2**31, 10**30])
@@ -158,7 +159,7 @@ def test_only_live_custom_types_take_activities(check):
     ann = person()
     draft_type("Attend Webinar", "attendWebinar")
     retired = approved_type("Order Book", "orderBook")
-    lifecycle.retire(retired, None)
+    lifecycle.retire_definition(retired, None)
     codes = [
         outcome.problems[0].code
         for outcome in recorded(activity(ann.pk, "attendWebinar"), activity(ann.pk, retired.pk), activity(ann.pk, 12))
@@ -185,13 +186,13 @@ def test_all_attributes_together_are_bounded():
 
 def recording_field(number):
 
-    return FieldSpec(f"text{number}", f"Text {number}", "text")
+    return ActivityFieldSpec(f"text{number}", f"Text {number}", "text")
 
 
 def test_the_same_external_id_is_stored_once(check):
     row = activity(person().pk, external_id="T-1", amount="10.50")
     first, second = recorded(row)[0], recorded(row)[0]
-    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert (first.status, second.status) == (RecordStatus.ADDED, RecordStatus.REPEATED)
     assert first.activity_id == second.activity_id
     assert Activity.objects.filter(activity_type_id=check.pk).count() == ActivityKey.objects.count() == 1
 
@@ -202,7 +203,7 @@ def test_equal_content_in_another_notation_is_a_repeat(check):
     (again,) = recorded(
         activity(ann.pk, external_id="T-1", occurred_at="2026-11-20T11:00:00+01:00", pages="3", amount=10.5)
     )
-    assert again.status is Status.REPEATED
+    assert again.status is RecordStatus.REPEATED
 
 
 def test_the_same_external_id_with_other_content_is_refused(check):
@@ -216,7 +217,7 @@ def test_repeats_within_one_batch_share_the_id(check):
     ann = person()
     row = activity(ann.pk, external_id="T-1")
     first, second, other = recorded(row, row, activity(ann.pk, external_id="T-1", amount=5))
-    assert (first.status, second.status) == (Status.ADDED, Status.REPEATED)
+    assert (first.status, second.status) == (RecordStatus.ADDED, RecordStatus.REPEATED)
     assert first.activity_id == second.activity_id
     assert other.problems[0].code == "external_id_reused"
 
@@ -229,7 +230,7 @@ def test_external_ids_are_apart_per_person_and_type(check):
         activity(bob.pk, external_id="1"),
         activity(ann.pk, "orderBook", external_id="1"),
     )
-    assert {outcome.status for outcome in outcomes} == {Status.ADDED}
+    assert {outcome.status for outcome in outcomes} == {RecordStatus.ADDED}
 
 
 def test_an_external_id_too_long_for_an_index_is_refused(check):
@@ -240,20 +241,20 @@ def test_an_external_id_too_long_for_an_index_is_refused(check):
 def test_people_are_found_and_created_by_email(check):
     ann = person(email="ann@example.com")
     known, new, unknown = recorded(
-        activity(Lookup("ANN@example.com")),
-        activity(Lookup("new@example.com", create=True)),
-        activity(Lookup("x@example.com")),
+        activity(PersonLookup("ANN@example.com")),
+        activity(PersonLookup("new@example.com", create=True)),
+        activity(PersonLookup("x@example.com")),
     )
     assert Activity.objects.get(pk=known.activity_id).person_id == ann.pk
-    assert new.status is Status.ADDED
+    assert new.status is RecordStatus.ADDED
     assert unknown.problems[0].code == "unknown_person"
 
 
 def test_several_people_with_one_email_are_never_guessed_between(check):
     from people.persons import upsert
 
-    upsert.upsert([{"email": "twins@example.com"}] * 2, MARKETO, action=upsert.Action.DUPLICATE)
-    (outcome,) = recorded(activity(Lookup("twins@example.com")))
+    upsert.upsert_people([{"email": "twins@example.com"}] * 2, MARKETO, action=upsert.UpsertAction.DUPLICATE)
+    (outcome,) = recorded(activity(PersonLookup("twins@example.com")))
     assert outcome.problems[0].code == "ambiguous_person"
 
 
@@ -261,9 +262,9 @@ def test_a_row_pins_the_version_that_checked_it(check):
     from people.definitions import drafts
 
     ann = person()
-    drafts.remove_fields(check, ["branch"], None)
+    drafts.remove_draft_fields(check, ["branch"], None)
     before = recorded(activity(ann.pk, branch="Madrid"))[0]
-    lifecycle.approve(check, None)
+    lifecycle.approve_draft(check, None)
     after = recorded(activity(ann.pk, branch="Madrid"), activity(ann.pk))
     assert Activity.objects.get(pk=before.activity_id).version == 1
     assert after[0].problems[0].code == "unknown_field"
@@ -271,8 +272,10 @@ def test_a_row_pins_the_version_that_checked_it(check):
 
 
 def test_a_dry_run_keeps_nothing(check):
-    outcomes = recorder.record([activity(Lookup("new@example.com", create=True))], MARKETO, dry_run=True)
-    assert outcomes[0].status is Status.ADDED
+    outcomes = recorder.record_activities(
+        [activity(PersonLookup("new@example.com", create=True))], MARKETO, dry_run=True
+    )
+    assert outcomes[0].status is RecordStatus.ADDED
     assert not Activity.objects.exists()
 
 
@@ -309,4 +312,4 @@ def test_whatever_comes_in_every_row_has_an_outcome(check, rows):
     ]
     outcomes = recorded(*batch)
     assert len(outcomes) == len(rows)
-    assert all(outcome.problems for outcome in outcomes if outcome.status is Status.REFUSED)
+    assert all(outcome.problems for outcome in outcomes if outcome.status is RecordStatus.REFUSED)

@@ -1,10 +1,10 @@
 import pytest
 
-from activities.types.name_proposals import api_name, past, present, propose
+from activities.types.name_proposals import past_tense, present_tense, propose_api_name, propose_names
 
 
 def test_a_proposal():
-    proposal = propose("Deposit Check")
+    proposal = propose_names("Deposit Check")
     assert (proposal.api_name, proposal.filter_name, proposal.trigger_name) == (
         "depositCheck",
         "Deposited Check",
@@ -13,7 +13,7 @@ def test_a_proposal():
 
 
 def test_nothing_is_proposed_for_nothing():
-    assert propose("  ").api_name == propose("").filter_name == ""
+    assert propose_names("  ").api_name == propose_names("").filter_name == ""
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_nothing_is_proposed_for_nothing():
     ],
 )
 def test_verbs(verb, past_form, present_form):
-    assert (past(verb), present(verb)) == (past_form, present_form)
+    assert (past_tense(verb), present_tense(verb)) == (past_form, present_form)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_verbs(verb, past_form, present_form):
     ],
 )
 def test_api_names(name, expected):
-    assert api_name(name) == expected
+    assert propose_api_name(name) == expected
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_api_names(name, expected):
     ],
 )
 def test_in_spanish_a_spanish_verb_is_conjugated_the_spanish_way(name, filter_name, trigger_name):
-    proposal = propose(name, "es")
+    proposal = propose_names(name, "es")
     assert (proposal.filter_name, proposal.trigger_name) == (filter_name, trigger_name)
 
 
@@ -191,9 +191,9 @@ SPANISH = {
     [("en", *case) for case in ENGLISH.items()] + [("es", *case) for case in SPANISH.items()],
 )
 def test_only_known_verbs_are_inflected(language, name, expected):
-    proposal = propose(name, language)
+    proposal = propose_names(name, language)
     assert (proposal.filter_name, proposal.trigger_name) == (expected or (name, name))
 
 
 def test_blanks_are_the_one_thing_that_changes_in_what_is_left_as_named():
-    assert propose("  Webinar   attended ").filter_name == "Webinar attended"
+    assert propose_names("  Webinar   attended ").filter_name == "Webinar attended"

@@ -42,7 +42,7 @@ def test_every_name_of_the_standard_types_has_spanish():
             name
             for _api, *names, fields in standard_types.TYPES.values()
             for name in (*names, *(field.lstrip("*") for _field_api, field, _type in fields))
-            if labels.shown(name, True) == name
+            if labels.localized_name(name, True) == name
         }
     assert same == {"Webhook"}
 
@@ -53,8 +53,11 @@ def test_cards_sentences_and_choices_say_them_in_spanish_and_text_forms_do_not()
         parsed = parse_rules(FORM, names)
         said = sentences.list_sentence(parsed, names)
         assert "Rellenó un formulario" in said and "Formulario" in said
-        assert 'did "Filled Out Form"' in language.render(parsed, Catalogue())
-        assert language.parse('1: did "Rellenó un formulario" where Formulario is "Demo"', Catalogue()) == parsed
+        assert 'did "Filled Out Form"' in language.render_rules_text(parsed, Catalogue())
+        assert (
+            language.parse_rules_text('1: did "Rellenó un formulario" where Formulario is "Demo"', Catalogue())
+            == parsed
+        )
         (offered,) = [one for one in Choices(names).types if one.api_name == "fillOutForm"]
         assert (offered.filter_name, offered.shown_filter_name) == ("Filled Out Form", "Rellenó un formulario")
 

@@ -45,10 +45,10 @@ def post(client, where, /, **data):
 
 
 def test_the_list_finds_filters_and_counts_no_total(admin):
-    seeds = static_lists.create("Seeds", None)
+    seeds = static_lists.create_static_list("Seeds", None)
     ann, bob = person(email="ann@example.com", first_name="Ann", last_name="Lee"), person(email="bob@example.com")
-    static_lists.add(seeds, [ann.pk], MARKETO)
-    upsert.update(bob, {"unsubscribed": True}, MARKETO)
+    static_lists.add_members(seeds, [ann.pk], MARKETO)
+    upsert.update_person(bob, {"unsubscribed": True}, MARKETO)
     with query_budget("people: list"):
         page = admin.get(url("person_changelist")).text
     assert "Ann Lee" in page and "bob@example.com" in page and "Possible duplicates" in page
@@ -117,7 +117,7 @@ def test_a_bad_address_is_told_beside_its_field(admin, email):
 
 
 def test_a_viewer_sees_and_changes_nothing(client):
-    ann, seeds = person(), static_lists.create("Seeds", None)
+    ann, seeds = person(), static_lists.create_static_list("Seeds", None)
     viewer = role(client, "Viewer")
     page = viewer.get(url("person_change", ann.pk)).text
     assert "Erase for good" not in page and "Merge…" not in page and ">Save<" not in page
@@ -144,7 +144,7 @@ def test_a_viewer_sees_and_changes_nothing(client):
 
 
 def test_lists_are_joined_and_left_on_the_page_of_a_person(admin, vera):
-    ann, seeds = person(), static_lists.create("Seeds", None)
+    ann, seeds = person(), static_lists.create_static_list("Seeds", None)
     page = post(admin, url("person_lists", ann.pk), verb="add", static_list=seeds.pk).text
     assert "Added to “Seeds”." in page and StaticListMember.objects.get().user == vera
     post(admin, url("person_lists", ann.pk), verb="remove", static_list=seeds.pk)
@@ -169,8 +169,8 @@ def test_a_person_is_deleted_listed_and_restored(admin):
 def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     approved_type()
     ann, twin = person(email="ann@example.com"), person()
-    person_merge.merge(ann.pk, [twin.pk], None, MARKETO)
-    upsert.upsert([{"email": "ann@example.com"}], MARKETO, action=upsert.Action.DUPLICATE)
+    person_merge.merge_people(ann.pk, [twin.pk], None, MARKETO)
+    upsert.upsert_people([{"email": "ann@example.com"}], MARKETO, action=upsert.UpsertAction.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
     assert f"With them go those who were merged into this person: {twin.pk}" in page
     assert "1 other person has the same e-mail" in page
@@ -229,11 +229,13 @@ def test_impossible_merges_are_explained(admin):
 
 def test_duplicates_are_searched_and_shown(admin):
     for _ in range(2):
-        upsert.upsert([{"email": "twins@example.com", "first_name": "Ann"}], MARKETO, action=upsert.Action.DUPLICATE)
+        upsert.upsert_people(
+            [{"email": "twins@example.com", "first_name": "Ann"}], MARKETO, action=upsert.UpsertAction.DUPLICATE
+        )
     assert "People are being compared" in admin.get(url("person_duplicates")).text
     assert admin.get(url("person_duplicates"), {"format": "state"}).status_code == 204
     assert "People are being compared" in post(admin, url("person_duplicates")).text
-    duplicates.search()
+    duplicates.search_duplicates()
     assert admin.get(url("person_duplicates"), {"format": "state"}).headers["HX-Refresh"] == "true"
     with query_budget("people: duplicates"):
         page = admin.get(url("person_duplicates")).text
@@ -246,12 +248,12 @@ def test_duplicates_are_searched_and_shown(admin):
 
 def test_the_page_of_duplicates_opens_on_the_first_kind_with_any_and_forgets_no_answer(admin):
     twins = [person(phone="+34 600-123-456"), person(mobile_phone="600 12 34 56")]
-    duplicates.search()
+    duplicates.search_duplicates()
     shown = admin.get(url("person_duplicates"))
     assert shown.context["kind"] == "phone" and str(twins[0].email) in shown.text
     said = post(admin, url("person_duplicates"), apart=",".join(str(one.pk) for one in twins)).text
     assert "they are not the same person" in said and "No possible duplicates" in said
-    assert duplicates.search() == 0
+    assert duplicates.search_duplicates() == 0
     for odd in ("", "0", str(twins[0].pk), "1" * 400):
         assert "Name two people or more" in post(admin, url("person_duplicates"), apart=odd).text
     assert "At most 26" in post(admin, url("person_duplicates"), apart=",".join(map(str, range(1, 40)))).text
@@ -266,7 +268,7 @@ def chosen(action, *people, **more):
 
 
 def test_chosen_people_are_added_to_a_list_by_a_job(admin):
-    ann, bob, seeds = person(), person(), static_lists.create("Seeds", None)
+    ann, bob, seeds = person(), person(), static_lists.create_static_list("Seeds", None)
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, bob)).text
     assert "This concerns 2 people" in page and not BulkAction.objects.exists()
     refused = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1)).text
@@ -274,7 +276,7 @@ def test_chosen_people_are_added_to_a_list_by_a_job(admin):
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1, static_list=seeds.pk)).text
     assert "0 of 1 people gone through" in page and "Under way" in page
     action = BulkAction.objects.get()
-    bulk.run(action.pk)
+    bulk.run_bulk_action(action.pk)
     fragment = admin.get(url("person_bulk_action", action.pk), headers={"HX-Request": "true"}).text
     assert "1 of 1 people gone through, done to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
     with query_budget("people: bulk actions"):
@@ -289,11 +291,11 @@ def test_all_that_a_search_finds_can_be_deleted_and_restored(admin):
     page = post(admin, address, **chosen("delete_selected_people", other, select_across=1)).text
     assert "This concerns 3 people" in page and "All that the search" in page
     post(admin, address, **chosen("delete_selected_people", other, select_across=1, confirmed=1))
-    bulk.run(BulkAction.objects.get().pk)
+    bulk.run_bulk_action(BulkAction.objects.get().pk)
     assert Person.objects.live().get() == other
     gone = Person.objects.filter(state="deleted").values_list("pk", flat=True)
     post(admin, url("person_bulk_start", "restore"), people=list(gone), back="admin:people_person_deleted")
-    bulk.run(BulkAction.objects.latest("pk").pk)
+    bulk.run_bulk_action(BulkAction.objects.latest("pk").pk)
     assert Person.objects.live().count() == 4
 
 
@@ -301,12 +303,12 @@ def test_chosen_people_are_merged_and_a_running_action_is_cancelled(admin, vera)
     ann, bob = person(), person()
     reply = admin.post(url("person_changelist"), chosen("merge_selected", ann, bob))
     assert reply.url == f"{url('person_merge')}?people={ann.pk},{bob.pk}"
-    action = bulk.start("delete", [ann.pk], vera)
+    action = bulk.start_bulk_action("delete", [ann.pk], vera)
     assert "Cancelled: the rest" in post(admin, url("person_bulk_action", action.pk)).text
 
 
 def test_nobody_sees_the_actions_of_others(client, vera):
-    action = bulk.start("delete", [person().pk], vera)
+    action = bulk.start_bulk_action("delete", [person().pk], vera)
     marketer = role(client, "Marketer")
     assert marketer.get(url("person_bulk_action", action.pk)).status_code == 404
     assert "Delete" not in marketer.get(url("person_bulk")).context["actions"]
@@ -338,7 +340,10 @@ def test_members_are_pasted_searched_paged_and_removed(admin, monkeypatch):
     from people.admin import static_lists as admin_static_lists
 
     monkeypatch.setattr(admin_static_lists, "MEMBERS", 2)
-    seeds, people = static_lists.create("Seeds", None), [person(first_name=f"N{i}", last_name="Lee") for i in range(3)]
+    seeds, people = (
+        static_lists.create_static_list("Seeds", None),
+        [person(first_name=f"N{i}", last_name="Lee") for i in range(3)],
+    )
     pasted = f"{people[0].pk}, {people[1].email}\nThird <{people[2].email}> nobody@example.com"
     page = post(admin, url("staticlist_members", seeds.pk), people=pasted).text
     assert "Added: 3." in page and "nobody@example.com" in page and "3 members" in page
@@ -356,9 +361,9 @@ def test_members_are_pasted_searched_paged_and_removed(admin, monkeypatch):
 
 def test_many_pasted_people_are_added_by_a_job(admin, monkeypatch):
     monkeypatch.setattr(bulk, "PART", 1)
-    seeds, ids = static_lists.create("Seeds", None), [person().pk for _ in range(3)]
+    seeds, ids = static_lists.create_static_list("Seeds", None), [person().pk for _ in range(3)]
     assert "being added" in post(admin, url("staticlist_members", seeds.pk), people=" ".join(map(str, ids))).text
-    bulk.run(BulkAction.objects.get().pk)
+    bulk.run_bulk_action(BulkAction.objects.get().pk)
     assert StaticListMember.objects.count() == 3
 
 
@@ -372,7 +377,7 @@ def test_folders_are_made_renamed_and_deleted_when_empty(admin):
     page = admin.get(url("staticlist_folders")).text
     assert (
         "Events / Talks" in page
-        and [step.name for step in folders.path(Folder.objects.get(pk=inner.pk))][-1] == "Talks"
+        and [step.name for step in folders.folder_path(Folder.objects.get(pk=inner.pk))][-1] == "Talks"
     )
     post(admin, url("staticlist_folders"), step="delete", folder=inner.pk)
     assert Folder.objects.count() == 1
@@ -405,7 +410,7 @@ def test_a_standard_field_is_renamed_and_hidden(admin):
 
 
 def test_pages_speak_spanish(admin):
-    ann, seeds = person(), static_lists.create("Semillas", None)
+    ann, seeds = person(), static_lists.create_static_list("Semillas", None)
     for address in (
         url("person_change", ann.pk),
         url("person_remove", ann.pk),
@@ -447,8 +452,8 @@ def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
         monkeypatch.setattr(querysets, name, size)
     ann, bob, cem = person(first_name="Ann", last_name="Lee"), person(first_name="Ann"), person(last_name="Leeds")
     eve = person(first_name="Lee", company="Annex")
-    seeds = static_lists.create("Seeds", None)
-    static_lists.add(seeds, [ann.pk, cem.pk, eve.pk], MARKETO)
+    seeds = static_lists.create_static_list("Seeds", None)
+    static_lists.add_members(seeds, [ann.pk, cem.pk, eve.pk], MARKETO)
     members = StaticListMember.objects.of_list(seeds.pk)
     for text, found in {
         "ann lee": {ann, eve},

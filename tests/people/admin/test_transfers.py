@@ -80,11 +80,11 @@ def test_a_file_goes_through_every_step(marketer):
     marketer.post(reverse("admin:people_import_step", args=[job.pk, "check"]))
     fragment = marketer.get(reverse("admin:people_import_progress", args=[job.pk])).content.decode()
     assert 'hx-trigger="every 1s"' in fragment
-    import_runner.run(job.pk)
+    import_runner.run_import(job.pk)
     checked = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
     assert "would be added" in checked and "Import the good rows" in checked and "every 1s" not in checked
     marketer.post(reverse("admin:people_import_step", args=[job.pk, "start"]))
-    import_runner.run(job.pk)
+    import_runner.run_import(job.pk)
     report = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
     assert "Complete" in report and "field Amount: expected an amount" in report
     download = marketer.get(reverse("admin:people_import_report", args=[job.pk]))
@@ -147,8 +147,8 @@ def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
 
 
 def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
-    vips, away = static_lists.create("VIPs", None), static_lists.create("Away", None)
-    static_lists.archive(away, None)
+    vips, away = static_lists.create_static_list("VIPs", None), static_lists.create_static_list("Away", None)
+    static_lists.archive_static_list(away, None)
     ann = person(email="ann@example.com")
     text = "Email,First name\nann@example.com,Ann\nbob@example.com,Bob\nno address,Zoe\n"
     answer = upload(marketer, text, "people:", "p.csv")
@@ -172,8 +172,8 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     assert Import.objects.get().plan["starts_campaigns"] is False
     job = Import.objects.get()
     assert not vips.members.exists()
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     assert set(vips.members.values_list("person__email", flat=True)) == {"ann@example.com", "bob@example.com"}
     assert vips.members.filter(person=ann).exists()
     assert "VIPs</a>" in marketer.get(reverse("admin:people_import_change", args=[job.pk])).text
@@ -194,11 +194,11 @@ def test_putting_people_into_a_list_needs_its_right(django_user_model):
     importer.user_permissions.set(
         Permission.objects.filter(codename__in=("add_person", "change_person"), content_type__app_label="people")
     )
-    job = import_jobs.upload([b"email\nann@example.com\n"], "p.csv", "people", importer)
-    plan = import_plan.Plan(columns={"email": "email"})
+    job = import_jobs.upload_file([b"email\nann@example.com\n"], "p.csv", "people", importer)
+    plan = import_plan.ImportPlan(columns={"email": "email"})
     import_jobs.set_plan(job, plan, importer)
     with pytest.raises(NotAllowedError):
-        import_jobs.set_plan(job, replace(plan, static_list=static_lists.create("VIPs", None).pk), importer)
+        import_jobs.set_plan(job, replace(plan, static_list=static_lists.create_static_list("VIPs", None).pk), importer)
 
 
 def test_standard_fields_are_offered_and_guessed_in_spanish(marketer):
@@ -242,7 +242,7 @@ def test_an_export_is_asked_for_written_and_fetched(exporter):
     export = Export.objects.get()
     assert 'hx-trigger="every 1s"' in exporter.get(answer.url).content.decode()
     assert exporter.get(reverse("admin:people_export_file", args=[export.pk])).status_code == 404
-    export_jobs.run(export.pk)
+    export_jobs.run_export(export.pk)
     assert "Download" in exporter.get(answer.url).content.decode()
     file = exporter.get(reverse("admin:people_export_file", args=[export.pk]))
     assert b",'=1+1," in b"".join(file) and file["Content-Disposition"].startswith('attachment; filename="people-')
@@ -252,7 +252,7 @@ def test_an_export_is_asked_for_written_and_fetched(exporter):
 def test_nobody_else_sees_an_export(exporter, client):
     exporter.post(reverse("admin:people_export_add"), {"contents": "people:all", "format": "csv"})
     export = Export.objects.get()
-    export_jobs.run(export.pk)
+    export_jobs.run_export(export.pk)
     other = get_user_model().objects.create_user("eva", is_staff=True)
     other.groups.add(Group.objects.get(name="Exporter"))
     client.force_login(other)

@@ -21,7 +21,7 @@ HEAD = b"email\n"
 @pytest.fixture(autouse=True)
 def folder(settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
-    return import_jobs.folder()
+    return import_jobs.imports_folder()
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_an_upload_ends_where_one_file_may_be_no_larger(settings, folder):
     settings.UPLOAD_MAX_BYTES = 5 * MEGABYTE
     read = []
     with pytest.raises(RejectedError, match="5 MB") as refusal:
-        import_jobs.upload(endless(read), "f.csv", "people", None)
+        import_jobs.upload_file(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "file_too_large" and len(read) <= 7
     assert not list(folder.iterdir()) and not Import.objects.exists()
 
@@ -58,9 +58,9 @@ def test_all_uploads_together_have_a_limit(settings, folder):
     (folder / "old").write_bytes(b"x" * 4 * MEGABYTE)
     read = []
     with pytest.raises(RejectedError, match=str(folder)) as refusal:
-        import_jobs.upload(endless(read), "f.csv", "people", None)
+        import_jobs.upload_file(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "no_space" and len(read) <= 3
-    import_jobs.upload([HEAD + b"a@example.com\n"], "small.csv", "people", None)
+    import_jobs.upload_file([HEAD + b"a@example.com\n"], "small.csv", "people", None)
 
 
 @pytest.mark.django_db
@@ -69,12 +69,12 @@ def test_an_upload_leaves_the_reserve_free_and_names_the_disk(settings, folder, 
     looks = free(99 * MEGABYTE)
     read = []
     with pytest.raises(RejectedError, match=str(folder)) as refusal:
-        import_jobs.upload(endless(read), "f.csv", "people", None)
+        import_jobs.upload_file(endless(read), "f.csv", "people", None)
     assert refusal.value.code == "no_space" and not read and looks
     # and one that is under way ends as soon as the disk is found too full
     free(101 * MEGABYTE)
     with pytest.raises(RejectedError):
-        for number, chunk in enumerate(disk.bounded(endless(read), folder)):
+        for number, chunk in enumerate(disk.bounded_chunks(endless(read), folder)):
             assert chunk
             if number == 3:
                 free(50 * MEGABYTE)
@@ -86,7 +86,7 @@ def test_an_export_leaves_the_reserve_free(settings, free, tmp_path):
     free(200 * MEGABYTE)
     written = []
     file = type("File", (), {"write": lambda self, data: written.append(data) or len(data)})()
-    guarded = disk.Guarded(file, export_jobs.folder())
+    guarded = disk.GuardedFile(file, export_jobs.exports_folder())
     guarded.write(b"x" * MEGABYTE)
     free(90 * MEGABYTE)
     with pytest.raises(RejectedError, match="90 MB free"):

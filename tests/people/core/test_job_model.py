@@ -20,7 +20,7 @@ from people.core.job_model import BeatClaim, JobLostError, RowClaim, SessionClai
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.lists import static_lists
 from people.models import BulkAction, Export, Import
 from people.persons import bulk
@@ -48,35 +48,37 @@ def _own_files(settings, tmp_path):
 
 
 def new_import():
-    job = import_jobs.upload([b"email\nann@example.com\n"], "p.csv", "people", None)
-    import_jobs.set_plan(job, Plan(columns={"email": "email"}), None)
-    import_jobs.step(job, "start", None)
+    job = import_jobs.upload_file([b"email\nann@example.com\n"], "p.csv", "people", None)
+    import_jobs.set_plan(job, ImportPlan(columns={"email": "email"}), None)
+    import_jobs.take_step(job, "start", None)
     return job
 
 
 def new_export():
-    job = export_jobs.create("people", {}, None, Channel.ADMIN)
-    export_jobs.enqueue(job)
+    job = export_jobs.create_export("people", {}, None, Channel.ADMIN)
+    export_jobs.enqueue_export(job)
     return job
 
 
 def new_list():
-    return list_editing.create("Everybody", {"filters": []}, None)
+    return list_editing.create_smart_list("Everybody", {"filters": []}, None)
 
 
 def new_copy():
-    return list_copies.plan(new_list(), static_lists.create("Kept", None), None, every_minutes=60)
+    return list_copies.plan_copy(new_list(), static_lists.create_static_list("Kept", None), None, every_minutes=60)
 
 
 def new_report():
-    question = list_reports.Question("trend", (approved_type().pk,), date(2026, 11, 1), date(2026, 11, 30))
-    return list_reports.request(question, None)
+    question = list_reports.ReportQuestion("trend", (approved_type().pk,), date(2026, 11, 1), date(2026, 11, 30))
+    return list_reports.request_report(question, None)
 
 
 def new_run():
     person()
     approved_type()
-    return campaign_runs.run_once(draft(add_to(static_lists.create("Kept", None))), new_list(), None, cap=10)
+    return campaign_runs.run_on_list(
+        draft(add_to(static_lists.create_static_list("Kept", None))), new_list(), None, cap=10
+    )
 
 
 @dataclass
@@ -91,24 +93,25 @@ class Case:
 CASES = {
     Import: Case(
         new_import,
-        cancel=lambda job: import_jobs.stop(job, Import.Wish.CANCEL, None),
+        cancel=lambda job: import_jobs.stop_import(job, Import.Wish.CANCEL, None),
         cancelled="importing",  # until its worker sees what is wished
         beats={"only": Q(wish="")},
     ),
-    Export: Case(new_export, cancel=export_jobs.cancel),
+    Export: Case(new_export, cancel=export_jobs.cancel_export),
     BulkAction: Case(
-        lambda: bulk.start("delete", [person().pk], None), cancel=lambda action: bulk.cancel(action, None)
+        lambda: bulk.start_bulk_action("delete", [person().pk], None),
+        cancel=lambda action: bulk.cancel_bulk_action(action, None),
     ),
     ListCopy: Case(
         new_copy,
         {"as_of": NOW, "joined": 0, "left": 0},
-        cancel=lambda copy: list_copies.end(copy, None),
+        cancel=lambda copy: list_copies.end_copy(copy, None),
         cancelled=None,
     ),
     StoredEvaluation: Case(
-        lambda: stored_evaluations.request(new_list(), None),
+        lambda: stored_evaluations.request_evaluation(new_list(), None),
         {"as_of": NOW, "count": 0, "seconds": 0.1},
-        cancel=lambda stored: stored_evaluations.cancel(stored, None),
+        cancel=lambda stored: stored_evaluations.cancel_evaluation(stored, None),
         cancelled="failed",
     ),
     StoredReport: Case(new_report),
@@ -199,7 +202,7 @@ def is_claimed_by_one_of_two(model):
     workers = [Worker(model, job.pk) for _ in range(2)]
     claims = [worker.claimed() for worker in workers]
     assert sorted(claim is None for claim in claims) == [False, True]
-    assert job_model.left(model) == [] and job_model.reclaim() == 0
+    assert job_model.abandoned_job_ids(model) == [] and job_model.reclaim_jobs() == 0
     holder = workers[claims.index(None) - 1]
     holder.does(lambda held: held.beat(**CASES[model].beats))
     assert holder.does(lambda held: held.finish(**CASES[model].done))
@@ -215,12 +218,12 @@ def is_claimed_by_one_of_two(model):
 
 def is_lost_without_a_sign_of_life(model):
     job, worker = at_work(model)
-    assert job_model.left(model) == []
+    assert job_model.abandoned_job_ids(model) == []
     lose(job, worker)
     expected = [job.pk] if job.life.task else []  # without a task the dispatcher finds it
-    assert job_model.left(model) == expected
+    assert job_model.abandoned_job_ids(model) == expected
     worker.end()
-    assert job_model.left(model) == expected
+    assert job_model.abandoned_job_ids(model) == expected
 
 
 def fails(model):
@@ -233,20 +236,20 @@ def fails(model):
     late = Worker(model, job.pk)
     assert late.claimed() is None
     late.end()
-    assert job_model.left(model) == []
+    assert job_model.abandoned_job_ids(model) == []
 
 
 def is_reclaimed(model):
     job, worker = at_work(model)
     lose(job, worker)
     before = queued(job) if job.life.task else 0
-    tasks.go_on(0)
+    tasks.resume_abandoned_jobs(0)
     if job.life.given_up:
         assert state_of(job) == "failed" and queued(job) == before
         assert model.objects.get(pk=job.pk).problem == str(job.life.given_up)
     elif job.life.task:
         assert queued(job) == before + 1
-        tasks.go_on(0)
+        tasks.resume_abandoned_jobs(0)
         assert queued(job) == before + 1  # one is enough
     worker.end()
     if not job.life.given_up:
@@ -261,7 +264,7 @@ def does_not_win_after_a_reclaim(model):
     job, worker = at_work(model)
     stale = worker.does(lambda held: held)
     lose(job, worker)
-    job_model.reclaim()
+    job_model.reclaim_jobs()
     heir = Worker(model, job.pk)
     assert (heir.claimed() is None) == bool(job.life.given_up)
     state = state_of(job)
@@ -303,7 +306,7 @@ def is_cancelled_while_running(model):
         late = Worker(model, job.pk)
         assert late.claimed() is None
         late.end()
-        assert job_model.left(model) == []
+        assert job_model.abandoned_job_ids(model) == []
 
 
 TRANSITIONS = {
@@ -328,49 +331,49 @@ def test_every_kind_of_job(model, transition):
 
 
 def test_every_kind_is_walked():
-    assert set(CASES) == set(job_model.kinds())
+    assert set(CASES) == set(job_model.job_models())
 
 
 @pytest.mark.parametrize("model", [ListCopy, StoredEvaluation, StoredReport], ids=lambda model: model.__name__)
 def test_what_waits_is_queued_again_when_its_first_job_got_lost(model):
     job = CASES[model].make()
-    assert job_model.left(model) == [] and queued(job) == 0
+    assert job_model.abandoned_job_ids(model) == [] and queued(job) == 0
     later = timezone.now() + timedelta(minutes=6)
-    assert job_model.left(model, later) == [job.pk]
-    assert job_model.reclaim(later) == 1 and job_model.reclaim(later) == 1
+    assert job_model.abandoned_job_ids(model, later) == [job.pk]
+    assert job_model.reclaim_jobs(later) == 1 and job_model.reclaim_jobs(later) == 1
     assert queued(job) == 1 and job.state == state_of(job)
 
 
 def test_a_worker_that_wakes_up_after_it_was_cancelled_shows_nothing(monkeypatch):
     smart_list = new_list()
-    stored = stored_evaluations.request(smart_list, None)
+    stored = stored_evaluations.request_evaluation(smart_list, None)
     evaluate = stored_evaluations.evaluator.evaluate
 
     def evaluated_and_cancelled(*arguments, **more):
         found = evaluate(*arguments, **more)
-        InThread(lambda: stored_evaluations.cancel(stored, None)).result()
+        InThread(lambda: stored_evaluations.cancel_evaluation(stored, None)).result()
         return found
 
     monkeypatch.setattr(stored_evaluations.evaluator, "evaluate", evaluated_and_cancelled)
     with pytest.raises(stored_evaluations.RejectedError, match="cancelled"):
-        stored_evaluations.run(stored.pk)
+        stored_evaluations.run_evaluation(stored.pk)
     stored.refresh_from_db()
     smart_list.refresh_from_db()
     assert (stored.state, stored.count, smart_list.current) == ("failed", None, None)
 
 
 def test_a_copy_that_is_ended_meanwhile_stops(monkeypatch):
-    smart_list, kept = new_list(), static_lists.create("Kept", None)
+    smart_list, kept = new_list(), static_lists.create_static_list("Kept", None)
     for _ in range(4):
         person()
     monkeypatch.setattr(static_lists, "MAX_BATCH", 2)
-    copy = list_copies.plan(smart_list, kept, None)
-    add = static_lists.add
+    copy = list_copies.plan_copy(smart_list, kept, None)
+    add = static_lists.add_members
 
     def added_and_ended(*arguments):
-        InThread(lambda: list_copies.end(copy, None)).result()
+        InThread(lambda: list_copies.end_copy(copy, None)).result()
         return add(*arguments)
 
-    monkeypatch.setattr(static_lists, "add", added_and_ended)
-    assert list_copies.run(copy.pk) is None
+    monkeypatch.setattr(static_lists, "add_members", added_and_ended)
+    assert list_copies.run_copy(copy.pk) is None
     assert not ListCopy.objects.exists() and kept.members.count() < 4

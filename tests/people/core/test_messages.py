@@ -4,7 +4,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from people.core.errors import Problem, bad_value, restored, stored, told
+from people.core.errors import Problem, bad_value, restore_problem, serialize_problem, stored_problem_json
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
 
@@ -24,14 +24,14 @@ def test_a_stored_problem_reads_as_if_it_had_been_made_in_the_readers_language(v
         with translation.override(language):
             said[language] = refusal(value)
     for writer in said:
-        kept = stored(said[writer], lambda text: text)
+        kept = serialize_problem(said[writer], lambda text: text)
         for reader in said:
             with translation.override(reader):
-                assert restored(kept) == said[reader]
+                assert restore_problem(kept) == said[reader]
 
 
 def test_what_was_stored_as_text_alone_stays_as_it_was():
     old = {"code": "wrong_type", "message": "100 % wrong", "path": ["amount"], "expected": "a number", "got": "x"}
-    assert restored(old) == Problem("wrong_type", "100 % wrong", ("amount",), "a number", "x")
-    assert told(old)["path"] == "/amount"
-    assert restored(stored(Problem("bad_file", "100 % wrong"), str)).message == "100 % wrong"
+    assert restore_problem(old) == Problem("wrong_type", "100 % wrong", ("amount",), "a number", "x")
+    assert stored_problem_json(old)["path"] == "/amount"
+    assert restore_problem(serialize_problem(Problem("bad_file", "100 % wrong"), str)).message == "100 % wrong"

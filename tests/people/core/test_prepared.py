@@ -16,7 +16,7 @@ def kept() -> int:
 
 
 def doubled(number: object) -> int:
-    with prepared.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute("select 2 * %s::int as doubled", [number])
         return cursor.fetchone()[0]
 

@@ -15,22 +15,22 @@ def test_sql_compares_what_a_type_stored(name):
     kind = BY_NAME[name]
     value = kind.from_json("Some Text" if kind.example == "…" else kind.example)
     stored = f'{{"it": {kind.to_json(value)}}}'
-    expected = text_key(value) if value_sql.is_text(name) else value
-    member = value_sql.member("v", "it")
+    expected = text_key(value) if value_sql.is_compared_as_text(name) else value
+    member = value_sql.json_member_sql("v", "it")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"select {value_sql.compared(name, member)}, {value_sql.cast(name, member)} from (select %s::jsonb as v) x",
+            f"select {value_sql.comparison_sql(name, member)}, {value_sql.cast_sql(name, member)} from (select %s::jsonb as v) x",
             [stored],
         )
         found = cursor.fetchone()
     assert found == (expected, expected)
-    assert value_sql.is_text(name) == (kind.operators is TEXT_OPERATORS)
+    assert value_sql.is_compared_as_text(name) == (kind.operators is TEXT_OPERATORS)
 
 
 def test_no_value_is_compared_as_none():
     with connection.cursor() as cursor:
         for name in BY_NAME:
             cursor.execute(
-                f"select {value_sql.compared(name, value_sql.member('v', 'it'))} from (select '{{}}'::jsonb as v) x"
+                f"select {value_sql.comparison_sql(name, value_sql.json_member_sql('v', 'it'))} from (select '{{}}'::jsonb as v) x"
             )
             assert cursor.fetchone() == (None,)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from people import querysets
 from people.core import words
-from people.core.words import Wanted
+from people.core.words import SearchTerms
 from people.lists import static_lists
 from people.models import Person, StaticListMember
 from tests.factories import MARKETO, person
@@ -70,7 +70,7 @@ def test_a_text_is_cut_into_plain_words(text, found):
     ],
 )
 def test_every_word_typed_begins_a_word(db, typed, text, is_found):
-    assert Wanted.of(typed).is_in(text) is is_found
+    assert SearchTerms.of(typed).is_in(text) is is_found
     somebody = person(company=text)
     assert Person.objects.beginning_with(typed).filter(pk=somebody.pk).exists() is is_found
 
@@ -101,12 +101,12 @@ def test_long_texts_are_cut_the_same(db):
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_searches_are_answered(db, text):
     somebody = person(first_name="Ann", company="🎉 Party")
-    everybody = static_lists.create("Everybody", None)
-    static_lists.add(everybody, [somebody.pk], MARKETO)
+    everybody = static_lists.create_static_list("Everybody", None)
+    static_lists.add_members(everybody, [somebody.pk], MARKETO)
     found = set(Person.objects.live().newest_beginning_with(text))
     members = StaticListMember.objects.of_list(everybody.pk).beginning_with(text)
     assert {member.person for member in members} == found
-    wanted = Wanted.of(text)
+    wanted = SearchTerms.of(text)
     assert found == ({somebody} if wanted is None or text in ("🎉", "a " * 5_000) else set())
 
 
@@ -140,8 +140,8 @@ def test_two_words_are_found_on_the_index(crowd):
 @pytest.mark.one_server("plans are read as text")
 @pytest.mark.parametrize("text", ["garcia-7 lucia7", "zzz yyy", "lucia garcia", "firm 3"])
 def test_a_page_of_a_static_list_never_reads_everybody(crowd, text):
-    everybody = static_lists.create("Everybody", None)
-    static_lists.add(everybody, list(Person.objects.values_list("pk", flat=True)[:10_000]), MARKETO)
+    everybody = static_lists.create_static_list("Everybody", None)
+    static_lists.add_members(everybody, list(Person.objects.values_list("pk", flat=True)[:10_000]), MARKETO)
     with connection.cursor() as cursor:
         cursor.execute("analyze static_list_member")
     members = StaticListMember.objects.of_list(everybody.pk)
@@ -151,7 +151,7 @@ def test_a_page_of_a_static_list_never_reads_everybody(crowd, text):
     expected = [
         one.pk
         for one in Person.objects.filter(list_memberships__static_list=everybody).order_by("pk")
-        if Wanted.of(text).is_in(*(getattr(one, name) or "" for name in querysets.FOUND_BY))
+        if SearchTerms.of(text).is_in(*(getattr(one, name) or "" for name in querysets.FOUND_BY))
     ]
     assert found == expected[:51]
 

@@ -117,13 +117,13 @@ def test_what_is_quick_is_what_the_parser_says(name, value):
 
 @given(value=VALUES)
 def test_a_quick_moment_is_the_parsers(value):
-    found = fast.moment(value)
+    found = fast.parse_utc_moment(value)
     assert found is None or (found == parse_moment(value) and datetime.fromisoformat(value) == found)
 
 
 @given(value=VALUES)
 def test_plain_text_is_stored_as_it_is(value):
-    if fast.is_plain(value):
+    if fast.is_plain_text(value):
         assert not is_blank(value) and BY_NAME["string"].parse(value, UTC) == value
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from people.datatypes import fast_columns
 from people.datatypes.fast import QUICK
-from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.file_formats import DateOrder, ValueFormat
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.datatypes.registry import BY_NAME
 
@@ -85,7 +85,7 @@ def test_moments_are_what_one_by_one_gives(cells, zone):
         except BadValueError:
             return None
 
-    texts, moments = fast_columns.moments_of(cells, zone)
+    texts, moments = fast_columns.parse_moments(cells, zone)
     assert list(moments) == [moment(cell) for cell in cells]
     assert [text and parse_moment(text) for text in texts] == list(moments)
 
@@ -94,7 +94,7 @@ def test_moments_are_what_one_by_one_gives(cells, zone):
 @settings(max_examples=40)
 @given(data=st.data(), order=st.sampled_from(DateOrder), decimal=st.sampled_from([".", ","]))
 def test_a_convention_reads_a_column_as_it_reads_its_cells(name, data, order, decimal):
-    kind, convention = BY_NAME[name], Convention(order, decimal)
+    kind, convention = BY_NAME[name], ValueFormat(order, decimal)
     written = st.sampled_from(
         ["1.234", "1,234", "1.234,5", "-1.5", "3/4/2026", "2026-11-01", "no", "true", "", None, 1]
     )

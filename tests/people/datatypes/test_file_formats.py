@@ -3,11 +3,11 @@
 import pytest
 
 from people.datatypes import file_formats
-from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.file_formats import DateOrder, ValueFormat
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
 
-DMY, MDY = Convention(DateOrder.DMY, ","), Convention(DateOrder.MDY)
+DMY, MDY = ValueFormat(DateOrder.DMY, ","), ValueFormat(DateOrder.MDY)
 
 
 @pytest.mark.parametrize(

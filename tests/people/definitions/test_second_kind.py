@@ -27,12 +27,12 @@ def called(name="Visit", api_name="visit", plural="Visits", **more):
 
 
 def draft(*arguments, by=None, fields=QUESTIONS, **more):
-    return lifecycle.create(SURVEYS, called(*arguments, **more), fields, by)
+    return lifecycle.create_definition(SURVEYS, called(*arguments, **more), fields, by)
 
 
 def approved(*arguments, **more):
     survey = draft(*arguments, **more)
-    lifecycle.approve(survey, None)
+    lifecycle.approve_draft(survey, None)
     return fresh(survey)
 
 
@@ -55,27 +55,29 @@ def refused(verb, *arguments, **options):
 def answer(survey):
     """Write a row as a recorder does: hold the survey's lock with others, then look whether it takes rows."""
     with transaction.atomic():
-        locks.share([locks.key(SURVEYS.lock, survey.pk)])
+        locks.acquire_shared([locks.lock_key(SURVEYS.lock, survey.pk)])
         found = Survey.objects.recordable().select_related("live").filter(pk=survey.pk).first()
         return found and Answers.objects.create(survey_id=found.pk, version=found.live.number).version
 
 
 def test_a_whole_life():
     survey = draft()
-    assert survey.state == Survey.State.DRAFT and refused(lifecycle.retire, survey, None) == ["never_approved"]
-    assert lifecycle.approve(survey, None).number == 1
-    drafts.edit(survey, None, name="Store visit", plural_name="Store visits")
-    drafts.add_fields(survey, [QuestionSpec("again", "Would you come again?", "boolean")], None)
-    drafts.remove_fields(survey, ["reason"], None)
-    drafts.change_fields(survey, {"rating": {"description": "1 to 5"}}, None)
-    drafts.order_fields(survey, ["again"], None)
+    assert survey.state == Survey.State.DRAFT and refused(lifecycle.retire_definition, survey, None) == [
+        "never_approved"
+    ]
+    assert lifecycle.approve_draft(survey, None).number == 1
+    drafts.edit_draft_names(survey, None, name="Store visit", plural_name="Store visits")
+    drafts.add_draft_fields(survey, [QuestionSpec("again", "Would you come again?", "boolean")], None)
+    drafts.remove_draft_fields(survey, ["reason"], None)
+    drafts.change_draft_fields(survey, {"rating": {"description": "1 to 5"}}, None)
+    drafts.order_draft_fields(survey, ["again"], None)
     survey = fresh(survey)
     assert survey.state == Survey.State.APPROVED_WITH_DRAFT and str(survey) == "Visit"
-    assert drafts.fields_of(survey.draft) == [
+    assert drafts.field_specs(survey.draft) == [
         QuestionSpec("again", "Would you come again?", "boolean"),
         QuestionSpec("rating", "Rating", "integer", "1 to 5", True),
     ]
-    assert differences.between(survey.live, survey.draft) == [
+    assert differences.version_differences(survey.live, survey.draft) == [
         "Name: “Visit” becomes “Store visit”",
         "Plural name: “Visits” becomes “Store visits”",
         "Would you come again? (Yes or no) added",
@@ -84,19 +86,21 @@ def test_a_whole_life():
     ]
     assert [field.api_name for field in differences.removed_fields(survey)] == ["reason"]
     assert [field.api_name for field in differences.newly_fixed_fields(survey)] == ["again"]
-    assert lifecycle.approve(survey, None).number == 2
-    lifecycle.retire(survey, None)
-    assert fresh(survey).state == Survey.State.RETIRED and refused(lifecycle.retire, survey, None) == ["retired_type"]
-    lifecycle.restore(survey, None)
-    assert refused(lifecycle.restore, survey, None) == ["not_retired"]
-    lifecycle.delete(survey, None)
+    assert lifecycle.approve_draft(survey, None).number == 2
+    lifecycle.retire_definition(survey, None)
+    assert fresh(survey).state == Survey.State.RETIRED and refused(lifecycle.retire_definition, survey, None) == [
+        "retired_type"
+    ]
+    lifecycle.restore_definition(survey, None)
+    assert refused(lifecycle.restore_definition, survey, None) == ["not_retired"]
+    lifecycle.delete_definition(survey, None)
     assert fresh(survey).state == Survey.State.DELETED
-    assert refused(drafts.edit, survey, None, name="Other") == ["unknown_type"]
-    lifecycle.undelete(survey, None)
-    assert refused(lifecycle.undelete, survey, None) == ["not_deleted"]
+    assert refused(drafts.edit_draft_names, survey, None, name="Other") == ["unknown_type"]
+    lifecycle.undelete_definition(survey, None)
+    assert refused(lifecycle.undelete_definition, survey, None) == ["not_deleted"]
     assert fresh(survey).state == Survey.State.APPROVED and str(fresh(survey)) == "Store visit"
     entries = LogEntry.objects.filter(object_id=str(survey.pk), content_type__model="survey").order_by("pk")
-    assert [audit.sentence(entry) for entry in entries] == [
+    assert [audit.entry_sentence(entry) for entry in entries] == [
         "Created",
         "Approved version 1",
         "Changed: name, plural_name",
@@ -114,11 +118,11 @@ def test_a_draft_is_returned_discarded_and_deleted():
     lifecycle.return_draft(survey, None, " Which shop? ")
     assert fresh(survey).draft.return_reason == "Which shop?"
     assert refused(lifecycle.discard_draft, survey, None) == ["never_approved"]
-    lifecycle.delete(survey, None)
+    lifecycle.delete_definition(survey, None)
     assert not Survey.objects.exists() and draft().state == Survey.State.DRAFT  # nothing of it is reserved
     other = approved("Call", "call", "Calls")
     assert refused(lifecycle.discard_draft, other, None) == ["no_draft"]
-    drafts.edit(other, None, description="by telephone")
+    drafts.edit_draft_names(other, None, description="by telephone")
     lifecycle.discard_draft(other, None)
     assert fresh(other).draft is None and fresh(other).live.description == ""
 
@@ -150,23 +154,23 @@ def test_everything_wrong_is_said_at_once_in_the_words_of_the_kind():
 
 def test_what_an_approval_reserved_is_reserved_for_ever():
     survey = approved()
-    assert refused(drafts.edit, survey, None, api_name="other") == ["locked_api_name"]
-    drafts.remove_fields(survey, ["reason"], None)
-    lifecycle.approve(survey, None)
+    assert refused(drafts.edit_draft_names, survey, None, api_name="other") == ["locked_api_name"]
+    drafts.remove_draft_fields(survey, ["reason"], None)
+    lifecycle.approve_draft(survey, None)
     reason = QuestionSpec("reason", "Reason", "boolean")
-    assert refused(drafts.add_fields, survey, [reason], None) == ["locked_data_type"]
-    drafts.add_fields(survey, [QuestionSpec("reason", "Why?")], None)
-    lifecycle.approve(survey, None)
+    assert refused(drafts.add_draft_fields, survey, [reason], None) == ["locked_data_type"]
+    drafts.add_draft_fields(survey, [QuestionSpec("reason", "Why?")], None)
+    lifecycle.approve_draft(survey, None)
     assert dict(fresh(survey).approved_fields.values_list("api_name", "data_type")) == {
         "rating": "integer",
         "reason": "string",
     }
-    lifecycle.delete(survey, None)
+    lifecycle.delete_definition(survey, None)
     assert refused(draft) == ["api_name_taken"]  # also of one that was deleted; what people read is free
     other = draft(api_name="visit2")
-    assert set(refused(lifecycle.undelete, survey, None)) == {"name_taken"}
-    lifecycle.delete(other, None)
-    lifecycle.undelete(survey, None)
+    assert set(refused(lifecycle.undelete_definition, survey, None)) == {"name_taken"}
+    lifecycle.delete_definition(other, None)
+    lifecycle.undelete_definition(survey, None)
     assert refused(draft, "visit", "v", "VISITS") == ["name_taken"] * 2  # they are its own again
 
 
@@ -174,34 +178,34 @@ def test_nothing_in_use_goes_and_the_refusal_names_what_uses_it():
     survey = approved()
     rating = ApprovedQuestion.objects.get(survey=survey, api_name="rating")
     mailing = Mailing.objects.create(name="Thank you", question=rating)
-    drafts.remove_fields(survey, ["rating"], None)
+    drafts.remove_draft_fields(survey, ["rating"], None)
     with pytest.raises(RejectedError) as refusal:
-        lifecycle.approve(survey, None)
+        lifecycle.approve_draft(survey, None)
     assert refusal.value.code == "in_use" and "mailing “Thank you”" in str(refusal.value)
     assert fresh(survey).live.number == 1 and fresh(survey).draft is not None
-    assert refused(lifecycle.delete, survey, None) == ["in_use"]
-    assert references.users_of(*lifecycle.used_with(survey))[0].user == mailing
-    lifecycle.retire(survey, None)  # what is in use can be retired
+    assert refused(lifecycle.delete_definition, survey, None) == ["in_use"]
+    assert references.uses_of(*lifecycle.deletion_blockers(survey))[0].user == mailing
+    lifecycle.retire_definition(survey, None)  # what is in use can be retired
     mailing.question = None
     mailing.survey = survey
     mailing.save()
-    assert lifecycle.approve(survey, None).number == 2
-    assert refused(lifecycle.delete, survey, None) == ["in_use"]
+    assert lifecycle.approve_draft(survey, None).number == 2
+    assert refused(lifecycle.delete_definition, survey, None) == ["in_use"]
     mailing.delete()
-    lifecycle.delete(survey, None)
+    lifecycle.delete_definition(survey, None)
 
 
 @pytest.mark.parametrize(
     ("action", "verb"),
     [
         ("add", lambda survey, by: draft("Call", "call", "Calls", by=by)),
-        ("change", lambda survey, by: drafts.edit(survey, by, description="x")),
-        ("change", lambda survey, by: drafts.set_fields(survey, QUESTIONS[:1], by)),
-        ("change", lambda survey, by: drafts.rewrite(survey, called(), QUESTIONS[:1], by)),
-        ("change", lambda survey, by: lifecycle.arrange(survey, by, None, by)),
-        ("approve", lambda survey, by: lifecycle.approve(survey, by)),
+        ("change", lambda survey, by: drafts.edit_draft_names(survey, by, description="x")),
+        ("change", lambda survey, by: drafts.set_draft_fields(survey, QUESTIONS[:1], by)),
+        ("change", lambda survey, by: drafts.rewrite_draft(survey, called(), QUESTIONS[:1], by)),
+        ("change", lambda survey, by: lifecycle.set_folder_and_owner(survey, by, None, by)),
+        ("approve", lambda survey, by: lifecycle.approve_draft(survey, by)),
         ("approve", lambda survey, by: lifecycle.return_draft(survey, by, "no")),
-        ("delete", lambda survey, by: lifecycle.delete(survey, by)),
+        ("delete", lambda survey, by: lifecycle.delete_definition(survey, by)),
     ],
 )
 def test_each_verb_asks_for_the_right_of_the_kind(action, verb):
@@ -218,21 +222,21 @@ def test_a_second_approver_and_who_is_told(settings):
     client = user("client", "change", is_api_only=True, owner=user("olga", "change", "approve"))
     otto = user("otto", "approve")
     survey = draft(by=edith)
-    drafts.edit(survey, client, description="by the client")
+    drafts.edit_draft_names(survey, client, description="by the client")
     for involved in (edith, client.owner):
-        assert not lifecycle.may_approve(fresh(survey), involved)
-        assert refused(lifecycle.approve, survey, involved) == ["second_approver"]
-    assert lifecycle.may_approve(fresh(survey), otto)
-    lifecycle.approve(survey, otto)
+        assert not lifecycle.may_approve_draft(fresh(survey), involved)
+        assert refused(lifecycle.approve_draft, survey, involved) == ["second_approver"]
+    assert lifecycle.may_approve_draft(fresh(survey), otto)
+    lifecycle.approve_draft(survey, otto)
     told = Notice.objects.order_by("pk").values_list("user__username", "kind")
     assert ("otto", "draft_waits") in told and ("edith", "draft_approved") in told
     assert ("edith", "draft_waits") in told  # of what the client changed
 
 
 def test_what_is_no_definition_has_no_kind():
-    assert kinds.kind_of(draft()) is SURVEYS and kinds.kind_of(SurveyVersion()) is SURVEYS
+    assert kinds.definition_kind(draft()) is SURVEYS and kinds.definition_kind(SurveyVersion()) is SURVEYS
     with pytest.raises(LookupError):
-        kinds.kind_of(Person())
+        kinds.definition_kind(Person())
 
 
 def test_the_models_of_the_product_are_as_their_migrations_say():
@@ -263,8 +267,10 @@ def test_the_database_of_a_kind_keeps_what_was_approved(statement):
 @pytest.mark.parametrize(
     "verb",
     [
-        lambda survey, seen, text: drafts.edit(survey, None, seen, description=text),
-        lambda survey, seen, text: drafts.set_fields(survey, [QuestionSpec("a", "A", description=text)], None, seen),
+        lambda survey, seen, text: drafts.edit_draft_names(survey, None, seen, description=text),
+        lambda survey, seen, text: drafts.set_draft_fields(
+            survey, [QuestionSpec("a", "A", description=text)], None, seen
+        ),
     ],
 )
 def test_the_second_of_two_editors_overwrites_nothing(verb):
@@ -296,8 +302,8 @@ def test_an_approver_does_not_approve_what_was_edited_meanwhile():
     survey = draft()
     seen = survey.draft.revision
     with transaction.atomic():
-        drafts.edit(survey, None, description="changed")
-        approving = InThread(lambda: lifecycle.approve(survey, None, seen))
+        drafts.edit_draft_names(survey, None, description="changed")
+        approving = InThread(lambda: lifecycle.approve_draft(survey, None, seen))
         assert approving.is_waiting()
     with pytest.raises(ConflictError):
         approving.result()
@@ -305,7 +311,7 @@ def test_an_approver_does_not_approve_what_was_edited_meanwhile():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("verb", [lifecycle.retire, lifecycle.delete])
+@pytest.mark.parametrize("verb", [lifecycle.retire_definition, lifecycle.delete_definition])
 def test_nothing_is_written_once_a_retire_or_delete_has_committed(verb):
     survey = approved()
     with transaction.atomic():
@@ -318,15 +324,15 @@ def test_nothing_is_written_once_a_retire_or_delete_has_committed(verb):
 @pytest.mark.django_db(transaction=True)
 def test_retire_and_approve_wait_for_rows_being_written():
     survey = approved()
-    drafts.edit(survey, None, description="two")
+    drafts.edit_draft_names(survey, None, description="two")
     with transaction.atomic():
         assert answer(survey) == 1
-        approving = InThread(lambda: lifecycle.approve(survey, None))
+        approving = InThread(lambda: lifecycle.approve_draft(survey, None))
         assert approving.is_waiting()
     assert approving.result().number == 2 and answer(survey) == 2
     with transaction.atomic():
         answer(survey)
-        retiring = InThread(lambda: lifecycle.retire(survey, None))
+        retiring = InThread(lambda: lifecycle.retire_definition(survey, None))
         assert retiring.is_waiting()
     retiring.result()
     assert answer(survey) is None and Answers.objects.count() == 3

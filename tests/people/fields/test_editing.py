@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 
 def make(label="Shoe size", data_type="string", **options):
-    return field_editing.create(label, data_type, None, **options)
+    return field_editing.create_person_field(label, data_type, None, **options)
 
 
 def refusal(verb, *args, **options):
@@ -32,7 +32,7 @@ def test_a_field_is_made_of_a_label_and_holds_values():
     field = make("Número de zapato (UE)", "float", choices=["42", 43.5, "42"], description=" European ")
     assert (field.api_name, field.choices, field.description) == ("numeroDeZapatoUE", ["42.0", "43.5"], "European")
     assert person(numeroDeZapatoUE="42.5").fields == {"numeroDeZapatoUE": 42.5}
-    assert audit.sentence(LogEntry.objects.latest("pk")) == "Created"
+    assert audit.entry_sentence(LogEntry.objects.latest("pk")) == "Created"
 
 
 @pytest.mark.parametrize(
@@ -67,59 +67,59 @@ def test_renaming_keeps_values_and_references():
     ann = person(shoeSize="42")
     used = SmartList.objects.create(name="Big feet", rules={})
     SmartListUse.objects.create(smart_list=used, person_field=field)
-    field_editing.change(field, None, label="Size of shoe", is_hidden=True)
+    field_editing.change_person_field(field, None, label="Size of shoe", is_hidden=True)
     field.refresh_from_db()
     assert (field.label, field.api_name, field.is_hidden) == ("Size of shoe", "shoeSize", True)
     assert Person.objects.get(pk=ann.pk).fields == {"shoeSize": "42"}
     assert SmartListUse.objects.get().person_field == field
-    assert audit.sentence(LogEntry.objects.latest("pk")) == "Changed: is_hidden, label"
+    assert audit.entry_sentence(LogEntry.objects.latest("pk")) == "Changed: is_hidden, label"
     with pytest.raises(TypeError):
-        field_editing.change(field, None, api_name="other")
+        field_editing.change_person_field(field, None, api_name="other")
 
 
 def test_standard_fields_can_be_renamed_and_hidden_but_not_deleted_or_unique():
     field = PersonField.objects.get(api_name="industry")
-    field_editing.change(field, None, label="Branch", is_hidden=True)
-    assert refusal(field_editing.delete, field, None).code == "standard_field"
-    assert refusal(field_editing.change, field, None, is_unique=True).code == "cannot_be_unique"
+    field_editing.change_person_field(field, None, label="Branch", is_hidden=True)
+    assert refusal(field_editing.delete_person_field, field, None).code == "standard_field"
+    assert refusal(field_editing.change_person_field, field, None, is_unique=True).code == "cannot_be_unique"
 
 
 def test_a_field_in_use_is_not_deleted():
     field = make()
     used = SmartList.objects.create(name="Big feet", rules={})
     use = SmartListUse.objects.create(smart_list=used, person_field=field)
-    refused = refusal(field_editing.delete, field, None)
+    refused = refusal(field_editing.delete_person_field, field, None)
     assert refused.code == "in_use" and "Big feet" in str(refused)
     use.delete()
-    field_editing.delete(field, None)
+    field_editing.delete_person_field(field, None)
     assert not PersonField.objects.custom().exists()
-    assert refusal(field_editing.delete, field, None).code == "unknown_field"
+    assert refusal(field_editing.delete_person_field, field, None).code == "unknown_field"
 
 
 def test_a_deleted_fields_values_are_cleared_before_its_name_is_used_again():
     field = make(is_unique=True)
     ann, bob = person(shoeSize="42"), person()
-    field_editing.delete(field, None)
+    field_editing.delete_person_field(field, None)
     assert not PersonKey.objects.exists()
     assert refusal(make).code == "api_name_taken"
-    field_editing.clear("shoeSize")
+    field_editing.clear_field_values("shoeSize")
     assert Person.objects.get(pk=ann.pk).fields == {} and Person.objects.get(pk=bob.pk).revision == 1
     make()
-    upsert.update(ann, {"shoeSize": "43"}, MARKETO)
-    field_editing.clear("shoeSize")  # a job that comes too late
+    upsert.update_person(ann, {"shoeSize": "43"}, MARKETO)
+    field_editing.clear_field_values("shoeSize")  # a job that comes too late
     assert Person.objects.get(pk=ann.pk).fields == {"shoeSize": "43"}
 
 
 def test_a_field_becomes_unique_with_the_values_that_are_there():
     field = make("Number", is_hidden=False)
     ann, bob, gone = person(number=" É-1 "), person(number="É-2"), person(number="é-1")
-    assert refusal(field_editing.change, field, None, is_unique=True).code == "value_shared"
-    deletion.delete([gone.pk], None, MARKETO)
-    field_editing.change(field, None, is_unique=True)
+    assert refusal(field_editing.change_person_field, field, None, is_unique=True).code == "value_shared"
+    deletion.delete_people([gone.pk], None, MARKETO)
+    field_editing.change_person_field(field, None, is_unique=True)
     assert set(PersonKey.objects.values_list("value", "person_id")) == {("é-1", ann.pk), ("é-2", bob.pk)}
-    (outcome,) = upsert.upsert([{"number": "É-1", "city": "Vigo"}], MARKETO, "number")
+    (outcome,) = upsert.upsert_people([{"number": "É-1", "city": "Vigo"}], MARKETO, "number")
     assert outcome.person_id == ann.pk
-    field_editing.change(field, None, is_unique=False)
+    field_editing.change_person_field(field, None, is_unique=False)
     assert not PersonKey.objects.exists() and person(number="É-1").pk
     assert unique_values.shared_values(field)[0][0] == ann.pk
 
@@ -128,23 +128,23 @@ def test_a_field_becomes_unique_with_the_values_that_are_there():
 def test_the_database_strips_what_python_strips(blanks):
     field = make("Number")
     person(number=f"{blanks}Σασ{blanks}x{blanks}")
-    field_editing.change(field, None, is_unique=True)
-    assert upsert.upsert([{"number": f"ΣΑΣ{blanks}X"}], MARKETO, "number")[0].status == "updated"
+    field_editing.change_person_field(field, None, is_unique=True)
+    assert upsert.upsert_people([{"number": f"ΣΑΣ{blanks}X"}], MARKETO, "number")[0].status == "updated"
 
 
 def test_integers_can_be_unique():
     field = make("Number", "integer")
     ann = person(number=7)
-    field_editing.change(field, None, is_unique=True)
-    assert upsert.upsert([{"number": "7"}], MARKETO, "number")[0].person_id == ann.pk
+    field_editing.change_person_field(field, None, is_unique=True)
+    assert upsert.upsert_people([{"number": "7"}], MARKETO, "number")[0].person_id == ann.pk
 
 
 def test_rights_are_checked():
     nobody, field = get_user_model().objects.create_user("nobody"), make()
     for verb, args in (
-        (field_editing.create, ("x", "string", nobody)),
-        (field_editing.change, (field, nobody)),
-        (field_editing.delete, (field, nobody)),
+        (field_editing.create_person_field, ("x", "string", nobody)),
+        (field_editing.change_person_field, (field, nobody)),
+        (field_editing.delete_person_field, (field, nobody)),
     ):
         with pytest.raises(NotAllowedError):
             verb(*args)
@@ -154,14 +154,14 @@ def test_rights_are_checked():
 def test_who_changes_people_sees_the_fields_as_they_are_by_then():
     field = make("Number")
     with transaction.atomic():
-        field_editing.change(field, None, is_unique=True)
-        changer = InThread(lambda: upsert.upsert([{"email": "a@example.com", "number": "7"}], MARKETO))
+        field_editing.change_person_field(field, None, is_unique=True)
+        changer = InThread(lambda: upsert.upsert_people([{"email": "a@example.com", "number": "7"}], MARKETO))
         assert changer.is_waiting()
     (outcome,) = changer.result()
     assert PersonKey.objects.get().person_id == outcome.person_id
     with transaction.atomic():
-        field_editing.delete(field, None)
-        changer = InThread(lambda: upsert.upsert([{"email": "b@example.com", "number": "8"}], MARKETO))
+        field_editing.delete_person_field(field, None)
+        changer = InThread(lambda: upsert.upsert_people([{"email": "b@example.com", "number": "8"}], MARKETO))
         assert changer.is_waiting()
     assert changer.result()[0].problems[0].code == "unknown_field"
 
@@ -172,4 +172,4 @@ def test_static_lists_and_fields_name_their_users():
     SmartListUse.objects.create(smart_list=used, static_list=seeds)
     from people.lists import static_lists
 
-    assert "Sown" in str(refusal(static_lists.delete, seeds, None))
+    assert "Sown" in str(refusal(static_lists.delete_static_list, seeds, None))

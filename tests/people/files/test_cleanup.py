@@ -13,7 +13,7 @@ from people.files import cleanup as file_cleanup
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.files.models import ImportFailure
 from people.models import Export, Import
 from people.privacy import erasure
@@ -29,33 +29,37 @@ def files(settings, tmp_path):
 
 
 def exported(**parameters):
-    job = export_jobs.create("people", parameters, None, Channel.ADMIN)
-    export_jobs.enqueue(job)
-    export_jobs.run(job.pk)
+    job = export_jobs.create_export("people", parameters, None, Channel.ADMIN)
+    export_jobs.enqueue_export(job)
+    export_jobs.run_export(job.pk)
     return Export.objects.get(pk=job.pk)
 
 
 def imported(content, columns=None, **plan):
-    job = import_jobs.upload([content], "p.csv", "people", None)
-    import_jobs.set_plan(job, Plan(columns=columns or {"email": "email"}, **plan), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    job = import_jobs.upload_file([content], "p.csv", "people", None)
+    import_jobs.set_plan(job, ImportPlan(columns=columns or {"email": "email"}, **plan), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     return job
 
 
 def names():
-    return {path.name for folder in (import_jobs.folder(), export_jobs.folder()) for path in folder.iterdir()}
+    return {
+        path.name
+        for folder in (import_jobs.imports_folder(), export_jobs.exports_folder())
+        for path in folder.iterdir()
+    }
 
 
 def test_files_go_after_their_days_and_counts_stay():
     job, export = imported(b"email\na@example.com\nno\n"), exported()
-    assert len(names()) == 2 and file_cleanup.remove_old() == 0
+    assert len(names()) == 2 and file_cleanup.remove_old_files() == 0
     old = timezone.now() - timedelta(days=8)
     Import.objects.update(finished_at=old)
     Import.objects.create(kind="people", state=Import.State.CHECKING, progressed_at=old, channel=Channel.COMMAND)
     Export.objects.update(finished_at=old)
-    assert file_cleanup.remove_old() == 2
+    assert file_cleanup.remove_old_files() == 2
     job.refresh_from_db(), export.refresh_from_db()
     assert Import.objects.get() == job
     assert not names() and not ImportFailure.objects.exists()
@@ -63,11 +67,11 @@ def test_files_go_after_their_days_and_counts_stay():
 
 
 def test_files_that_nothing_refers_to_go_once_they_are_old():
-    for folder in (import_jobs.folder(), export_jobs.folder()):
+    for folder in (import_jobs.imports_folder(), export_jobs.exports_folder()):
         for name, age in (("old", 7200), ("new", 0)):
             (folder / name).write_text("x")
             os.utime(folder / name, (time.time() - age, time.time() - age))
-    assert file_cleanup.remove_old() == 2 and names() == {"new"}
+    assert file_cleanup.remove_old_files() == 2 and names() == {"new"}
 
 
 def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
@@ -77,7 +81,7 @@ def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
     kept = imported(b"email\nbob@example.com\nno address\n")
     by_id = imported(f"id,city\n{ann.pk},Rome\n".encode(), {"id": "id", "city": "city"}, lookup_field="id")
     export, empty = exported(), exported(static_list=None, fields=["email"])
-    identity = erasure.erase([ann.pk], None, SYSTEM)
+    identity = erasure.erase_people([ann.pk], None, SYSTEM)
     assert names() == {kept.stored_as}
     assert list(ImportFailure.objects.values_list("of_id", flat=True)) == [kept.pk]
     for job in (first, second, by_id):
@@ -86,5 +90,5 @@ def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
     for one in (export, empty):
         one.refresh_from_db()
         assert one.state == Export.State.EXPIRED
-    assert privacy_search.find(identity) == []
+    assert privacy_search.find_traces(identity) == []
     assert bob.pk

@@ -14,7 +14,7 @@ from people.files import tabular, xlsx
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.files.tabular import BadFileError
 from people.files.unzip import unzipped
 from people.models import Import
@@ -62,7 +62,7 @@ def test_a_workbook_is_read_no_further_than_its_cells_need(sheet, word, monkeypa
     monkeypatch.setattr(xlsx, "MAX_RATIO", 10**6)
     read = 0
     with pytest.raises(BadFileError, match=word):
-        for _row in xlsx.rows(workbook(sheet)):
+        for _row in xlsx.sheet_rows(workbook(sheet)):
             read += 1
     assert read <= 2
 
@@ -72,7 +72,7 @@ def test_rows_and_cells_that_are_left_out_are_empty():
         ROW
         + f'<row r="4"><c r="C4"><v>1</v></c></row><row r="5"><c r="XFD5"/></row><row>{CELL.format("A").replace("2", "6")}</row>'
     )
-    assert list(xlsx.rows(workbook(sheet))) == [["email"], [], [], [None, None, 1], [], ["a@example.com"]]
+    assert list(xlsx.sheet_rows(workbook(sheet))) == [["email"], [], [], [None, None, 1], [], ["a@example.com"]]
 
 
 def test_strings_and_styles_beyond_their_limits_are_not_unpacked(monkeypatch):
@@ -84,7 +84,7 @@ def test_strings_and_styles_beyond_their_limits_are_not_unpacked(monkeypatch):
         with ZipFile(made, "w") as archive:
             archive.writestr(f"xl/{name}.xml", b"x" * (limit + 1))
         with pytest.raises(BadFileError, match="unpacks to more"):
-            list(xlsx.rows(made))
+            list(xlsx.sheet_rows(made))
     assert not opened
 
 
@@ -119,7 +119,7 @@ def files(settings, tmp_path):
 )
 def test_a_header_that_cannot_be_kept_is_refused_by_its_place(files, content, word):
     try:
-        job = import_jobs.upload([content], "f.csv" if content[:1] != b"{" else "f.ndjson", "people", None)
+        job = import_jobs.upload_file([content], "f.csv" if content[:1] != b"{" else "f.ndjson", "people", None)
     except RejectedError as refusal:
         outcome = (refusal.code, word in str(refusal))
     else:
@@ -134,17 +134,17 @@ def refused_file(count):
 @pytest.mark.django_db
 def test_refused_rows_are_kept_within_a_limit_and_counted_beyond_it(files, settings):
     settings.IMPORT_REFUSED_BYTES_KEPT = 100_000
-    job = import_jobs.upload([refused_file(3_000)], "f.csv.gz", "people", None)
-    import_jobs.set_plan(job, Plan(columns={"email": "email"}), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    job = import_jobs.upload_file([refused_file(3_000)], "f.csv.gz", "people", None)
+    import_jobs.set_plan(job, ImportPlan(columns={"email": "email"}), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert job.state == Import.State.COMPLETE and job.refused == 3_000
     with connection.cursor() as cursor:
         cursor.execute("select sum(pg_column_size(f.*)) from file_import_failure f")
         assert 10_000 < cursor.fetchone()[0] <= settings.IMPORT_REFUSED_BYTES_KEPT
     kept = job.failures.count()
-    assert 0 < kept < 3_000 and len(b"".join(import_report.lines(job)).splitlines()) == kept + 1
+    assert 0 < kept < 3_000 and len(b"".join(import_report.report_lines(job)).splitlines()) == kept + 1
 
 
 @pytest.mark.django_db
@@ -159,19 +159,19 @@ def test_a_line_of_an_import_that_is_nested_deeply_or_has_huge_numbers_is_one_re
         '{"email": "e@example.com", "number_of_employees": 1e99999999999999999999}',
         '{"email": "z@example.com"}',
     ]
-    job = import_jobs.upload(["\n".join(lines).encode()], "f.ndjson", "people", None)
+    job = import_jobs.upload_file(["\n".join(lines).encode()], "f.ndjson", "people", None)
     header = job.shape["header"]
-    import_jobs.set_plan(job, Plan(columns={name: name for name in header}), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.set_plan(job, ImportPlan(columns={name: name for name in header}), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert (job.state, job.added, job.refused) == (Import.State.COMPLETE, 2, 6)
-    assert len(b"".join(import_report.lines(job)).splitlines()) == 6
+    assert len(b"".join(import_report.report_lines(job)).splitlines()) == 6
     broken = job.failures.order_by("row").first()
     job.failures.filter(row=broken.row).update(raw="[" * 5_000)
     listed = api_of(f"/api/v1/imports/{job.pk}/failures")
     assert listed.status_code == 200 and len(listed.json()["results"]) == 6
-    assert len(b"".join(import_report.lines(job)).splitlines()) == 6
+    assert len(b"".join(import_report.report_lines(job)).splitlines()) == 6
 
 
 @pytest.fixture
@@ -200,10 +200,10 @@ def test_a_small_workbook_of_many_rows_is_refused_with_the_rows_before(files, sh
     monkeypatch.setitem(
         tabular.READERS, "xlsx", lambda file, shape: (made.append(line) or line for line in of_rows(file, shape))
     )
-    job = import_jobs.upload([content], "f.xlsx", "people", None)
-    import_jobs.set_plan(job, Plan(columns={"email": "email"}), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    job = import_jobs.upload_file([content], "f.xlsx", "people", None)
+    import_jobs.set_plan(job, ImportPlan(columns={"email": "email"}), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert job.state == Import.State.FAILED and job.fault and len(made) <= 1 and job.rows <= 1
 
@@ -219,7 +219,7 @@ def test_a_part_that_says_less_of_itself_than_it_unpacks_to_is_read_no_further()
     with ZipFile(io.BytesIO(lied)) as archive, pytest.raises(BadZipFile, match="CRC"):
         archive.read("xl/sharedStrings.xml")
     with pytest.raises(BadFileError):
-        list(xlsx.rows(io.BytesIO(lied)))
+        list(xlsx.sheet_rows(io.BytesIO(lied)))
 
 
 @pytest.mark.django_db
@@ -227,16 +227,16 @@ def test_refused_activities_grow_no_table_beyond_the_limit(files, settings):
     settings.IMPORT_REFUSED_BYTES_KEPT = 100_000
     approved_type()
     lines = b"email,when,check\n" + b"".join(b"ghost%d@example.com,soon,No. 1\n" % number for number in range(3_000))
-    job = import_jobs.upload([gzip.compress(lines)], "f.csv.gz", "activities", None)
-    plan = Plan(
+    job = import_jobs.upload_file([gzip.compress(lines)], "f.csv.gz", "activities", None)
+    plan = ImportPlan(
         columns={"occurred_at": "when", "primary_value": "check"},
         subject="depositCheck",
         person="{email}",
         create_people=True,
     )
     import_jobs.set_plan(job, plan, None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert (job.refused, job.created) == (3_000, 0)
     with connection.cursor() as cursor:

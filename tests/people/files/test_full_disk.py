@@ -10,7 +10,7 @@ from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
-from people.files.exports.kinds import Column, Kind, Statement
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.files.imports import jobs as import_jobs
 from people.models import Export, Import
 from tests.factories import person
@@ -38,9 +38,9 @@ def disk(settings, tmp_path):
 
 @pytest.fixture
 def large():
-    columns = [Column("n", "repeat('x', 1000)", "text")]
-    export_kinds.register(
-        Kind("large", "large", (), lambda _parameters: Statement(columns, "generate_series(1, 3000) n"))
+    columns = [ExportColumn("n", "repeat('x', 1000)", "text")]
+    export_kinds.register_export_kind(
+        ExportKind("large", "large", (), lambda _parameters: ExportStatement(columns, "generate_series(1, 3000) n"))
     )
     yield
     del export_kinds.KINDS["large"]
@@ -48,18 +48,18 @@ def large():
 
 def test_an_upload_that_does_not_fit_is_refused_and_leaves_nothing(disk):
     with pytest.raises(RejectedError, match="No space left"):
-        import_jobs.upload([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
-    assert not list(import_jobs.folder().iterdir()) and not Import.objects.exists()
+        import_jobs.upload_file([b"email\n", *[b"x" * MEGABYTE] * 2], "f.csv", "people", None)
+    assert not list(import_jobs.imports_folder().iterdir()) and not Import.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
-    job = export_jobs.create("large", {}, None, Channel.ADMIN)
-    export_jobs.enqueue(job)
-    export_jobs.run(job.pk)
+    job = export_jobs.create_export("large", {}, None, Channel.ADMIN)
+    export_jobs.enqueue_export(job)
+    export_jobs.run_export(job.pk)
     job.refresh_from_db()
     assert (job.state, job.problem) == (Export.State.FAILED, "No space left on device")
-    assert not list(export_jobs.folder().iterdir())
+    assert not list(export_jobs.exports_folder().iterdir())
 
 
 def test_a_command_that_exports_to_a_full_disk_says_so_and_leaves_nothing(disk):

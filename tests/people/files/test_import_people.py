@@ -12,7 +12,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
 from tests.factories import person
 
@@ -89,25 +89,27 @@ def test_what_cannot_be_is_said_before_anything_happens(tmp_path, content, argum
 
 def test_updating_by_id_never_creates():
     ann = person(first_name="Ann")
-    job = import_jobs.upload([f"id,first_name\n{ann.pk},Anna\n99999,Bob\nx,Carl\n".encode()], "p.csv", "people", None)
-    import_jobs.set_plan(job, Plan(columns={"id": "id", "first_name": "first_name"}, lookup_field="id"), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    job = import_jobs.upload_file(
+        [f"id,first_name\n{ann.pk},Anna\n99999,Bob\nx,Carl\n".encode()], "p.csv", "people", None
+    )
+    import_jobs.set_plan(job, ImportPlan(columns={"id": "id", "first_name": "first_name"}, lookup_field="id"), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert (job.added, job.updated, job.refused) == (0, 1, 2)
     assert [failure.row for failure in job.failures.order_by("row")] == [3, 4]
-    assert import_report.file_name(job) == "p-refused.csv"
+    assert import_report.report_file_name(job) == "p-refused.csv"
     ann.refresh_from_db()
     assert ann.first_name == "Anna"
 
 
 def test_one_person_twice_in_a_file_is_created_once(monkeypatch):
     monkeypatch.setattr(import_targets.TARGETS["people"], "batch", 1)
-    job = import_jobs.upload([b"email,city\na@example.com,Rome\nA@Example.com,Paris\n"], "p.csv", "people", None)
-    import_jobs.set_plan(job, Plan(columns={"email": "email", "city": "city"}), None)
+    job = import_jobs.upload_file([b"email,city\na@example.com,Rome\nA@Example.com,Paris\n"], "p.csv", "people", None)
+    import_jobs.set_plan(job, ImportPlan(columns={"email": "email", "city": "city"}), None)
     for verb in ("check", "start"):
-        import_jobs.step(job, verb, None, queue=False)
-        import_runner.run(job.pk)
+        import_jobs.take_step(job, verb, None, queue=False)
+        import_runner.run_import(job.pk)
         job.refresh_from_db()
         assert (job.added, job.updated, job.refused) == (1, 1, 0)
     assert Person.objects.get().city == "Paris"

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from people.core.source import SYSTEM
 from people.datatypes import formulas
-from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.file_formats import DateOrder, ValueFormat
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from people.fields import editing as field_editing
-from people.fields.catalog import catalogue
+from people.fields.catalog import field_catalogue
 from people.files.exports import jobs as export_jobs
 from people.models import Person
 from people.persons import export_kind as person_export_kind
@@ -84,7 +84,7 @@ AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=2, allow_nan
 
 def read(name, text, **convention):
     kind = BY_NAME[name]
-    made = Convention(**convention)
+    made = ValueFormat(**convention)
     one = made.reader(kind)(text)
     assert made.column_reader(kind)([text, text]) == [one, one]
     return kind.parse(one, UTC)
@@ -206,8 +206,8 @@ def test_what_a_type_writes_a_file_has_and_the_type_reads(name):
         if is_blank(value):
             return
         text = kind.to_text(value)
-        for cell, keeps in ((text, True), (formulas.guarded(text), False)):
-            assert kind.parse(Convention(keep_apostrophes=keeps).reader(kind)(cell), UTC) == value, cell
+        for cell, keeps in ((text, True), (formulas.guard_formula(text), False)):
+            assert kind.parse(ValueFormat(keep_apostrophes=keeps).reader(kind)(cell), UTC) == value, cell
 
     check()
 
@@ -221,16 +221,16 @@ def test_people_of_an_export_are_the_same_after_its_import(format, tmp_path, dat
     names = {}
     for name in VALUES:
         field = f"kind{name.title()}"
-        if not catalogue().get(field):
-            field_editing.create(f"Kind {name}", name, None, api_name=field)
+        if not field_catalogue().get(field):
+            field_editing.create_person_field(f"Kind {name}", name, None, api_name=field)
         names[field] = name
     rows = [
         {"email": f"p{number}@example.com", **{field: data.draw(VALUES[name]) for field, name in names.items()}}
         for number in range(8)
     ]
-    kept = [row for row, outcome in zip(rows, upsert.upsert(rows, SYSTEM), strict=True) if outcome.person_id]
+    kept = [row for row, outcome in zip(rows, upsert.upsert_people(rows, SYSTEM), strict=True) if outcome.person_id]
     file = io.BytesIO()
-    export_jobs.write(person_export_kind.statement({}), format, file, excel_safe=format == "csv")
+    export_jobs.write_export(person_export_kind.people_statement({}), format, file, excel_safe=format == "csv")
     (tmp_path / f"p.{format}").write_bytes(file.getvalue())
     before = list(Person.objects.order_by("pk").values())
     out, err = StringIO(), StringIO()

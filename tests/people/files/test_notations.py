@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.models import Activity
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
 from people.datatypes import file_formats, formulas
-from people.datatypes.file_formats import Convention, DateOrder
+from people.datatypes.file_formats import DateOrder, ValueFormat
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from people.files.exports import jobs as export_jobs
@@ -29,11 +29,11 @@ from tests.factories import approved_type, person
 
 CASES = Path(__file__).parents[1] / "cases"
 FIELDS = (
-    FieldSpec("what", "What", is_primary=True),
-    FieldSpec("n", "N", "integer"),
-    FieldSpec("amt", "Amt", "currency"),
-    FieldSpec("s", "S Text"),
-    FieldSpec("joinTime", "Join Time", "datetime"),
+    ActivityFieldSpec("what", "What", is_primary=True),
+    ActivityFieldSpec("n", "N", "integer"),
+    ActivityFieldSpec("amt", "Amt", "currency"),
+    ActivityFieldSpec("s", "S Text"),
+    ActivityFieldSpec("joinTime", "Join Time", "datetime"),
 )
 
 
@@ -59,8 +59,8 @@ def record(file, *more):
 
 
 def guessed(name, kind="activities", subject="simpleAct", content=None):
-    job = import_jobs.upload([content or (CASES / name).read_bytes()], name, kind, None)
-    return guessing.guess_plan(job, subject, "UTC", import_jobs.sample(job)), job
+    job = import_jobs.upload_file([content or (CASES / name).read_bytes()], name, kind, None)
+    return guessing.guess_plan(job, subject, "UTC", import_jobs.sample_rows(job)), job
 
 
 def test_the_table_below_other_lines_is_read(simple_act):
@@ -126,7 +126,7 @@ def test_nobody_is_found_by_an_id_unasked():
 def test_the_preview_knows_whom_a_row_hits():
     wanda = person(email="wanda@example.com", first_name="Ximena")
     target = import_targets.TARGETS["people"]
-    hits = target.hits([{"email": "wanda@example.com", "first_name": "Wanda"}], import_plan.Plan())
+    hits = target.hits([{"email": "wanda@example.com", "first_name": "Wanda"}], import_plan.ImportPlan())
     assert hits[0].person_id == wanda.pk and hits[0].changes == [("First Name", "Ximena", "Wanda")]
 
 
@@ -242,7 +242,7 @@ def test_columns_are_taken_by_label_and_the_others_named(simple_act):
 def test_what_is_no_table_is_called_what_it_is(name, said):
     content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 if name == "x.xls" else (CASES / name).read_bytes()
     with pytest.raises(RejectedError, match=said):
-        import_jobs.upload([content], name, "people", None)
+        import_jobs.upload_file([content], name, "people", None)
 
 
 @pytest.mark.parametrize(
@@ -261,14 +261,14 @@ def test_what_is_no_table_is_called_what_it_is(name, said):
 )
 def test_moments_in_words(written, iso):
     kind = BY_NAME["datetime"]
-    assert kind.to_text(kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)) == iso
+    assert kind.to_text(kind.parse(ValueFormat(DateOrder.DMY).reader(kind)(written), UTC)) == iso
 
 
 @pytest.mark.parametrize("written", ["26 foo 2026", "31 feb 2026", "2026-11-05 14:03 CST", "Sep 26", "25:10 PM"])
 def test_what_means_nothing_for_certain_is_refused(written):
     kind = BY_NAME["datetime"]
     with pytest.raises(BadValueError):
-        kind.parse(Convention(DateOrder.DMY).reader(kind)(written), UTC)
+        kind.parse(ValueFormat(DateOrder.DMY).reader(kind)(written), UTC)
 
 
 MONTHS = (
@@ -320,14 +320,14 @@ def test_every_notation_of_a_date_is_read_back(day):
         ),
     }
     for order, texts in notations.items():
-        read = Convention(DateOrder(order)).reader(kind)
+        read = ValueFormat(DateOrder(order)).reader(kind)
         for text in texts:
             assert kind.parse(read(text), UTC) == day
 
 
 @given(st.text(alphabet="'=+-@|%\t\rab0 .,", max_size=8))
 def test_the_mark_of_spreadsheets_has_an_inverse(text):
-    assert formulas.unguarded(formulas.guarded(text)) == text
+    assert formulas.unguard_formula(formulas.guard_formula(text)) == text
 
 
 TEXTS = ("+34 600 123 456", "-", "'s-Hertogenbosch", "'=1", "''+x", "=SUM(A1)", "-5", "'-5", "@me", '"q", x', "a\nb")
@@ -350,7 +350,7 @@ def test_an_export_imported_again_changes_nobody(excel_safe, format, tmp_path):
         for text in TEXTS
     ]
     file = io.BytesIO()
-    export_jobs.write(person_export_kind.statement({}), format, file, excel_safe=excel_safe)
+    export_jobs.write_export(person_export_kind.people_statement({}), format, file, excel_safe=excel_safe)
     (tmp_path / "p.csv").write_bytes(file.getvalue())
     before = list(Person.objects.order_by("pk").values())
     arguments = () if excel_safe else ("--keep-apostrophes",)

@@ -9,12 +9,12 @@ from django.core.management import CommandError, call_command
 from people.core.errors import RejectedError
 from people.files import tabular
 from people.files.imports import jobs as import_jobs
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
 
 pytestmark = pytest.mark.django_db
 LATIN = "email,first_name,city\na@example.com,José,Málaga\nb@example.com,Zoë,León\n"
-PEOPLE = Plan(columns={"email": "email", "first_name": "first_name", "city": "city"})
+PEOPLE = ImportPlan(columns={"email": "email", "first_name": "first_name", "city": "city"})
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_the_api_refuses_what_is_open_and_takes_encoding_and_header_row(client, 
 
 def test_the_wizard_asks_for_the_encoding_and_shows_what_each_makes_of_the_file(client, admin_user):
     client.force_login(admin_user)
-    job = import_jobs.upload([LATIN.encode("mac_roman")], "f.csv", "people", admin_user)
+    job = import_jobs.upload_file([LATIN.encode("mac_roman")], "f.csv", "people", admin_user)
     address = f"/admin/people/import/{job.pk}/columns/"
     page = client.get(address).content.decode()
     assert "Which of these reads right?" in page and "José,Málaga" in page
@@ -118,9 +118,9 @@ def test_the_wizard_asks_for_the_encoding_and_shows_what_each_makes_of_the_file(
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings_that_say_what_they_are_are_not_asked(encoding):
-    job = import_jobs.upload([LATIN.encode(encoding)], "f.csv", "people", None)
+    job = import_jobs.upload_file([LATIN.encode(encoding)], "f.csv", "people", None)
     import_jobs.set_plan(job, PEOPLE, None)
-    first, second = import_jobs.sample(job)
+    first, second = import_jobs.sample_rows(job)
     assert list(first.cells) == ["a@example.com", "José", "Málaga"] and second.cells[2] == "León"
 
 
@@ -130,13 +130,13 @@ def test_every_encoding_offered_is_read(encoding):
     content = "email,city\na@example.com,Lima\n"
     marks = ("", "\ufeff") if encoding.startswith("utf-16-") else ("",)
     for mark in marks:
-        job = import_jobs.upload([(mark + content).encode(encoding)], "f.csv", "people", None, encoding=encoding)
+        job = import_jobs.upload_file([(mark + content).encode(encoding)], "f.csv", "people", None, encoding=encoding)
         assert list(job.shape["header"]) == ["email", "city"]
-        assert [list(line.cells) for line in import_jobs.sample(job)] == [["a@example.com", "Lima"]]
+        assert [list(line.cells) for line in import_jobs.sample_rows(job)] == [["a@example.com", "Lima"]]
 
 
 def test_no_file_of_another_encoding_is_taken_for_one_unasked():
     for encoding in ("windows-1252", "mac_roman", "iso-8859-15", "cp850"):
-        job = import_jobs.upload([LATIN.encode(encoding)], "f.csv", "people", None)
+        job = import_jobs.upload_file([LATIN.encode(encoding)], "f.csv", "people", None)
         with pytest.raises(RejectedError, match="UTF-8"):
             import_jobs.set_plan(job, PEOPLE, None)

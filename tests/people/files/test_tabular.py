@@ -25,10 +25,10 @@ def read(content, name="f.csv", **known):
         shape = guess_shape(plain.read(tabular.SAMPLE_BYTES), name, **known)
     file.seek(0)
     with unzipped(file) as plain:
-        shape = tabular.with_header(plain, shape)
+        shape = tabular.read_header(plain, shape)
     file.seek(0)
     with unzipped(file) as plain:
-        lines = list(tabular.rows(plain, shape))
+        lines = list(tabular.table_rows(plain, shape))
     good = [list(line.cells) for line in lines if not line.problem]
     return shape, good, [(line.number, line.problem.code) for line in lines if line.problem]
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def twins(**values):
-    outcomes = upsert.upsert([values, values], MARKETO, action=upsert.Action.DUPLICATE)
+    outcomes = upsert.upsert_people([values, values], MARKETO, action=upsert.UpsertAction.DUPLICATE)
     return [outcome.person_id for outcome in outcomes]
 
 
@@ -34,12 +34,12 @@ def test_a_search_finds_groups_of_each_kind():
     person(phone="123")
     gone = person(email="x@example.com")
     twins(email="x@example.com")
-    deletion.delete([gone.pk], None, MARKETO)
-    assert duplicates.search() == 4
-    found = {kind: [group.person_ids for group in duplicates.groups(kind)] for kind in duplicates.KINDS}
+    deletion.delete_people([gone.pk], None, MARKETO)
+    assert duplicates.search_duplicates() == 4
+    found = {kind: [group.person_ids for group in duplicates.duplicate_groups(kind)] for kind in duplicates.KINDS}
     assert found["email"][0] == by_email and len(found["email"]) == 2
     assert (found["phone"], found["name"]) == ([phones], [names])
-    assert duplicates.search() == 4 and DuplicateGroup.objects.count() == 4
+    assert duplicates.search_duplicates() == 4 and DuplicateGroup.objects.count() == 4
 
 
 def test_one_person_is_compared_at_once(django_assert_num_queries):
@@ -47,41 +47,45 @@ def test_one_person_is_compared_at_once(django_assert_num_queries):
     third = person(first_name="ANN", last_name="lee", company="ACME")
     ann = Person.objects.get(pk=ids[0])
     with django_assert_num_queries(2):
-        found = duplicates.of_person(ann)
+        found = duplicates.duplicates_of_person(ann)
     assert [(one.person.pk, one.labels) for one in found] == [
         (ids[1], ["Same e-mail", "Same name and company"]),
         (third.pk, ["Same name and company"]),
     ]
-    assert duplicates.of_person(Person(pk=0)) == []
+    assert duplicates.duplicates_of_person(Person(pk=0)) == []
 
 
 def test_an_erased_person_is_in_no_group():
     ids = twins(email="twins@example.com")
-    duplicates.search()
-    erasure.erase(ids[:1], None, MARKETO)
+    duplicates.search_duplicates()
+    erasure.erase_people(ids[:1], None, MARKETO)
     assert DuplicateGroup.objects.get().person_ids == ids[1:]
 
 
 def test_who_was_told_apart_is_not_suspected_again():
     ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
     third = person(first_name="ann", last_name="lee", company="acme").pk
-    duplicates.search()
-    assert duplicates.counts() == {"email": 1, "phone": 0, "name": 1}
-    assert duplicates.tell_apart(ids, None) == 1
-    assert duplicates.counts() == {"email": 0, "phone": 0, "name": 1}  # the third may still be one of them
-    assert [one.person.pk for one in duplicates.of_person(Person.objects.get(pk=ids[1]))] == [third]
-    assert duplicates.search() == 1
-    assert duplicates.tell_apart([third, *ids], None) == 3 and duplicates.search() == 0
+    duplicates.search_duplicates()
+    assert duplicates.duplicate_group_counts() == {"email": 1, "phone": 0, "name": 1}
+    assert duplicates.mark_as_different(ids, None) == 1
+    assert duplicates.duplicate_group_counts() == {
+        "email": 0,
+        "phone": 0,
+        "name": 1,
+    }  # the third may still be one of them
+    assert [one.person.pk for one in duplicates.duplicates_of_person(Person.objects.get(pk=ids[1]))] == [third]
+    assert duplicates.search_duplicates() == 1
+    assert duplicates.mark_as_different([third, *ids], None) == 3 and duplicates.search_duplicates() == 0
     assert DifferentPeople.objects.count() == 3
-    erasure.erase(ids[:1], None, MARKETO)
+    erasure.erase_people(ids[:1], None, MARKETO)
     assert DifferentPeople.objects.count() == 1
 
 
 def test_a_search_is_queued_by_itself_when_the_last_one_is_old():
-    assert duplicates.last_search(None).asked_at and ProcrastinateJob.objects.count() == 1
-    duplicates.last_search(None)
+    assert duplicates.last_duplicate_search(None).asked_at and ProcrastinateJob.objects.count() == 1
+    duplicates.last_duplicate_search(None)
     assert ProcrastinateJob.objects.count() == 1
-    duplicates.search()
-    assert duplicates.last_search(None).asked_at is None
+    duplicates.search_duplicates()
+    assert duplicates.last_duplicate_search(None).asked_at is None
     DuplicateSearch.objects.update(done_at=timezone.now() - duplicates.STALE - timedelta(hours=1))
-    assert duplicates.last_search(None).asked_at
+    assert duplicates.last_duplicate_search(None).asked_at

@@ -70,7 +70,7 @@ class World(RuleBasedStateMachine):
         self.people, self.activities, self.merges = {}, {}, {}
         self.stack = []  # ids of merges, oldest first
         self.joinings = 0
-        self.lists = {name: static_lists.create(name, None) for name in ("One", "Two")}
+        self.lists = {name: static_lists.create_static_list(name, None) for name in ("One", "Two")}
         PersonField.objects.create(api_name="number", label="Number", data_type="string", is_unique=True)
         self.type = approved_type()
         for first_name, city in (("a", None), (None, "b"), ("c", "c")):
@@ -110,7 +110,7 @@ class World(RuleBasedStateMachine):
 
     def create(self, first_name, city):
         values = {"first_name": first_name, "city": city, "number": None}
-        (outcome,) = upsert.upsert([values], MARKETO, action=upsert.Action.DUPLICATE)
+        (outcome,) = upsert.upsert_people([values], MARKETO, action=upsert.UpsertAction.DUPLICATE)
         self.people[outcome.person_id] = Somebody(values)
 
     @rule(index=INDEX, name=st.sampled_from(FIELDS), value=VALUES)
@@ -118,10 +118,10 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged")
         if pk is None:
             return
-        (outcome,) = upsert.upsert([{"id": pk, name: value}], MARKETO, "id", upsert.Action.UPDATE)
+        (outcome,) = upsert.upsert_people([{"id": pk, name: value}], MARKETO, "id", upsert.UpsertAction.UPDATE)
         is_taken = name == "number" and value is not None and self.holder(value, [pk]) is not None
         may = self.people[pk].state == "live" and not is_taken
-        assert (outcome.status == upsert.Status.UPDATED) == may
+        assert (outcome.status == upsert.UpsertStatus.UPDATED) == may
         if may:
             self.people[pk].values[name] = value
 
@@ -130,7 +130,7 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged", "erased")
         if pk is None:
             return
-        (static_lists.add if joins else static_lists.remove)(self.lists[name], [pk], MARKETO)
+        (static_lists.add_members if joins else static_lists.remove_members)(self.lists[name], [pk], MARKETO)
         while self.people[pk].state == "merged":
             pk = self.people[pk].winner
         if self.people[pk].state == "live":
@@ -158,8 +158,8 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deletion.delete([pk], None, MARKETO)
-        assert (outcome.status == deletion.Status.DELETED) == (one.state == "live")
+        (outcome,) = deletion.delete_people([pk], None, MARKETO)
+        assert (outcome.status == deletion.DeletionStatus.DELETED) == (one.state == "live")
         if one.state == "live":
             one.state, one.kept_lists, one.lists = "deleted", one.lists, {}
 
@@ -169,10 +169,10 @@ class World(RuleBasedStateMachine):
         if pk is None:
             return
         one = self.people[pk]
-        (outcome,) = deletion.restore([pk], None, MARKETO)
+        (outcome,) = deletion.restore_people([pk], None, MARKETO)
         number = one.values["number"]
         may = one.state == "deleted" and (number is None or self.holder(number, [pk]) is None)
-        assert (outcome.status == deletion.Status.RESTORED) == may
+        assert (outcome.status == deletion.DeletionStatus.RESTORED) == may
         if may:
             one.state, one.lists, one.kept_lists = "live", one.kept_lists, {}
 
@@ -191,7 +191,7 @@ class World(RuleBasedStateMachine):
         winner, losers = ids[0], list(dict.fromkeys(ids[1:]))
         may = winner not in losers and all(self.people[pk].state == "live" for pk in ids)
         before = copy.deepcopy(self.people)
-        done = self.attempt(lambda: person_merge.merge(winner, losers, None, MARKETO))
+        done = self.attempt(lambda: person_merge.merge_people(winner, losers, None, MARKETO))
         assert (done is not None) == may
         if may:
             self.merges[done.pk] = self.merged(before, winner, losers)
@@ -219,7 +219,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: self.stack)
     @rule()
     def counts_are_added_up(self):
-        person_size.add_up()
+        person_size.sum_up_people_counts()
 
     @rule()
     def undo_latest(self):
@@ -241,7 +241,7 @@ class World(RuleBasedStateMachine):
         ]
         taken = [loser for loser in merge.losers if self.number_is_taken(merge, loser)]
         may = not merge.undone and self.people[merge.winner].state == "live" and not later and not taken
-        done = self.attempt(lambda: person_merge.undo(number, None, MARKETO) or True)
+        done = self.attempt(lambda: person_merge.undo_merge(number, None, MARKETO) or True)
         assert (done is not None) == may, (merge, later, taken)
         if may:
             self.unmerge(merge)
@@ -277,11 +277,11 @@ class World(RuleBasedStateMachine):
             return
         may = self.people[pk].state in ("live", "deleted")
         family = self.family(pk)
-        identity = self.attempt(lambda: erasure.erase([pk], None, MARKETO))
+        identity = self.attempt(lambda: erasure.erase_people([pk], None, MARKETO))
         assert (identity is not None) == may
         if not may:
             return
-        assert list(identity.person_ids) == sorted(family) and privacy_search.find(identity) == []
+        assert list(identity.person_ids) == sorted(family) and privacy_search.find_traces(identity) == []
         for one in family:
             self.people[one] = Somebody(dict.fromkeys(FIELDS), "erased")
         self.activities = {number: whose for number, whose in self.activities.items() if whose not in family}
@@ -307,7 +307,7 @@ class World(RuleBasedStateMachine):
             one = self.people[person.pk]
             found = {"first_name": person.first_name, "city": person.city, "number": person.fields.get("number")}
             assert (person.state, person.merged_into_id, found) == (one.state, one.winner, one.values)
-        assert person_size.size() == sum(one.state == "live" for one in self.people.values())
+        assert person_size.people_count() == sum(one.state == "live" for one in self.people.values())
         members = {(pk, name) for pk, one in self.people.items() for name in one.lists}
         assert set(StaticListMember.objects.values_list("person_id", "static_list__name")) == members
         keys = {

@@ -14,7 +14,7 @@ from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.lists import static_lists
 from people.models import Import, Person
 from people.persons import deletion, duplicates, import_undo, upsert
@@ -23,13 +23,13 @@ from tests.factories import activity, approved_type, person, recorded
 
 pytestmark = pytest.mark.django_db
 State = Import.State
-CHECKS = Plan(
+CHECKS = ImportPlan(
     columns={"occurred_at": "when", "primary_value": "check"},
     subject="depositCheck",
     person="{email}",
     create_people=True,
 )
-PEOPLE = Plan(columns={"email": "email", "city": "city"})
+PEOPLE = ImportPlan(columns={"email": "email", "city": "city"})
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +43,10 @@ def check_type(db):
 
 
 def imported(text, kind="activities", plan=CHECKS, verb="start", by=None):
-    job = import_jobs.upload([text.encode()], "file.csv", kind, by)
+    job = import_jobs.upload_file([text.encode()], "file.csv", kind, by)
     import_jobs.set_plan(job, plan, by)
-    import_jobs.step(job, verb, by, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.take_step(job, verb, by, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     return job
 
@@ -56,8 +56,8 @@ def checks(*emails):
 
 
 def undone(job, by=None):
-    import_undo.take_back(job, "wrong file", by, queue=False)
-    import_undo.run(job.pk)
+    import_undo.request_import_undo(job, "wrong file", by, queue=False)
+    import_undo.run_import_undo(job.pk)
     job.refresh_from_db()
     return job
 
@@ -74,15 +74,15 @@ def test_people_whom_an_import_created_are_counted_and_go_with_it():
     person(email="ann@example.com")
     job = imported(checks("ann", "bob", "cy", "bob"))
     assert (job.added, job.created) == (4, 2)
-    preview = import_undo.preview(job, None)
+    preview = import_undo.preview_import_undo(job, None)
     assert (preview.activities, preview.people, preview.kept, preview.changed) == (4, 2, {}, 0)
     undone(job)
     assert (job.state, job.wish, live()) == (State.TAKEN_BACK, "", {"ann@example.com"})
     assert (job.undo["activities"], job.undo["people"], job.undo["kept"]) == (4, 2, {})
     assert not Activity.objects.filter(activity_type_id__gt=100_000).exists()
     # they can be restored
-    (outcome,) = deletion.restore([named("bob").pk], None, SYSTEM)
-    assert outcome.status is deletion.Status.RESTORED
+    (outcome,) = deletion.restore_people([named("bob").pk], None, SYSTEM)
+    assert outcome.status is deletion.DeletionStatus.RESTORED
     assert imported(checks("ann", "bob", "cy", "bob")).added == 4
 
 
@@ -104,9 +104,13 @@ def test_a_check_says_how_many_people_would_be_created_and_uses_no_ids(monkeypat
         ("email,when,check\nghost@example.com,soon,No. 1\n", "activities", CHECKS),
         ("email,when,check\nghost@example.com,2026-11-02,\n", "activities", CHECKS),
         ("email,when,check\nno address,2026-11-02,No. 1\n", "activities", CHECKS),
-        ("email,score\nghost@example.com,many\n", "people", Plan(columns={"email": "email", "person_score": "score"})),
+        (
+            "email,score\nghost@example.com,many\n",
+            "people",
+            ImportPlan(columns={"email": "email", "person_score": "score"}),
+        ),
         ("email,city\n,Rome\n", "people", PEOPLE),
-        ("email,city\nghost@example.com,Rome\n", "people", Plan(columns=PEOPLE.columns, action="update")),
+        ("email,city\nghost@example.com,Rome\n", "people", ImportPlan(columns=PEOPLE.columns, action="update")),
     ],
 )
 def test_a_refused_row_leaves_nothing(text, kind, plan):
@@ -127,26 +131,26 @@ def recorded_since(pk):
 
 
 def edited(pk):
-    upsert.update(Person.objects.get(pk=pk), {"city": "Rome"}, SYSTEM)
+    upsert.update_person(Person.objects.get(pk=pk), {"city": "Rome"}, SYSTEM)
 
 
 def listed(pk):
-    static_lists.add(static_lists.create("Friends", None), [pk], SYSTEM)
+    static_lists.add_members(static_lists.create_static_list("Friends", None), [pk], SYSTEM)
 
 
 def listed_and_taken_off(pk):
-    kept = static_lists.create("Friends", None)
-    static_lists.add(kept, [pk], SYSTEM)
-    static_lists.remove(kept, [pk], SYSTEM)
+    kept = static_lists.create_static_list("Friends", None)
+    static_lists.add_members(kept, [pk], SYSTEM)
+    static_lists.remove_members(kept, [pk], SYSTEM)
 
 
 def merged(pk):
-    person_merge.merge(pk, [person(email="twin@example.com").pk], None, SYSTEM)
+    person_merge.merge_people(pk, [person(email="twin@example.com").pk], None, SYSTEM)
 
 
 def restored(pk):
-    deletion.delete([pk], None, SYSTEM)
-    deletion.restore([pk], None, SYSTEM)
+    deletion.delete_people([pk], None, SYSTEM)
+    deletion.restore_people([pk], None, SYSTEM)
 
 
 def imported_again(pk):
@@ -154,12 +158,12 @@ def imported_again(pk):
 
 
 def told_apart(pk):
-    duplicates.tell_apart([person(email="twin@example.com").pk, pk], None)
+    duplicates.mark_as_different([person(email="twin@example.com").pk, pk], None)
 
 
 def told_apart_from_an_older_one(pk):
     # the id of whoever was here before the import is the smaller of the pair
-    duplicates.tell_apart([Person.objects.get(email="ann@example.com").pk, pk], None)
+    duplicates.mark_as_different([Person.objects.get(email="ann@example.com").pk, pk], None)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +177,10 @@ def test_whoever_was_touched_since_stays(touch):
     person(email="ann@example.com")
     job = imported(checks("bob", "cy"))
     touch(named("bob").pk)
-    preview = import_undo.preview(job, None)
+    preview = import_undo.preview_import_undo(job, None)
     assert (preview.people, sum(preview.kept.values())) == (1, 1)
     assert [one.email for one, _table in preview.kept_people] == ["bob@example.com"]
-    ((why, _number),) = import_undo.reasons(preview.kept)
+    ((why, _number),) = import_undo.kept_reasons(preview.kept)
     assert str(why) not in preview.kept
     undone(job)
     assert "bob@example.com" in live() and "cy@example.com" not in live()
@@ -196,9 +200,9 @@ def test_asking_again_forgets_nothing_of_what_went(admin_user):
 
 def test_whoever_left_already_is_neither_kept_nor_counted():
     job = imported(checks("bob", "cy", "di"))
-    person_merge.merge(person(email="eve@example.com").pk, [named("bob").pk], None, SYSTEM)
-    deletion.delete([named("cy").pk], None, SYSTEM)
-    preview = import_undo.preview(job, None)
+    person_merge.merge_people(person(email="eve@example.com").pk, [named("bob").pk], None, SYSTEM)
+    deletion.delete_people([named("cy").pk], None, SYSTEM)
+    preview = import_undo.preview_import_undo(job, None)
     assert (preview.people, preview.kept) == (1, {})
     undone(job)
     assert live() == {"eve@example.com"}
@@ -206,11 +210,11 @@ def test_whoever_left_already_is_neither_kept_nor_counted():
 
 def test_an_import_of_people_lists_what_it_changed_and_sets_nothing_back():
     ann = person(email="ann@example.com", city="Lima")
-    friends = static_lists.create("Friends", None)
+    friends = static_lists.create_static_list("Friends", None)
     text = "email,city\nann@example.com,Quito\nbob@example.com,Rome\nbob@example.com,Oslo\n"
-    job = imported(text, "people", Plan(columns=PEOPLE.columns, static_list=friends.pk))
+    job = imported(text, "people", ImportPlan(columns=PEOPLE.columns, static_list=friends.pk))
     assert (job.added, job.updated, job.created) == (1, 2, 1)
-    preview = import_undo.preview(job, None)
+    preview = import_undo.preview_import_undo(job, None)
     assert (preview.activities, preview.people, preview.changed) == (0, 1, 1)
     assert [tuple(change) for change in preview.changes] == [(ann.pk, "city", "Lima", "Quito")]
     undone(job)
@@ -221,12 +225,12 @@ def test_an_import_of_people_lists_what_it_changed_and_sets_nothing_back():
 def test_what_cannot_be_taken_back():
     checked = imported(checks("bob"), verb="check")
     with pytest.raises(RejectedError, match="recorded nothing"):
-        import_undo.preview(checked, None)
+        import_undo.preview_import_undo(checked, None)
     job = imported(checks("bob"))
     Import.objects.filter(pk=job.pk).update(first_id=None)
     job.refresh_from_db()
     with pytest.raises(RejectedError, match="long ago"):
-        import_undo.take_back(job, "x", None)
+        import_undo.request_import_undo(job, "x", None)
 
 
 def test_the_right_is_asked_for_and_another_mans_import_stays(django_user_model):
@@ -236,27 +240,27 @@ def test_the_right_is_asked_for_and_another_mans_import_stays(django_user_model)
     job = imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE, by=maker)
     for by in (maker, other):
         with pytest.raises(NotAllowedError):
-            import_undo.preview(job, by)
+            import_undo.preview_import_undo(job, by)
         with pytest.raises(NotAllowedError):
-            import_undo.take_back(job, "x", by)
+            import_undo.request_import_undo(job, "x", by)
     maker.groups.add(Group.objects.get(name="Marketer"))
     maker = django_user_model.objects.get(pk=maker.pk)
-    import_undo.take_back(job, "x", maker, queue=False)
+    import_undo.request_import_undo(job, "x", maker, queue=False)
     # the right is gone when the work begins
     maker.groups.clear()
-    import_undo.run(job.pk)
+    import_undo.run_import_undo(job.pk)
     job.refresh_from_db()
     assert job.fault and job.wish == "" and live() == {"bob@example.com"}
 
 
 def test_work_that_was_killed_is_taken_up():
     job = imported(checks("bob", "cy"))
-    import_undo.take_back(job, "wrong file", None, queue=False)
+    import_undo.request_import_undo(job, "wrong file", None, queue=False)
     with pytest.raises(RejectedError):
-        import_jobs.step(job, "resume", None, queue=False)
-    assert import_undo.interrupted() == [job.pk]
-    import_undo.run(job.pk)
-    assert import_undo.interrupted() == [] and live() == set()
+        import_jobs.take_step(job, "resume", None, queue=False)
+    assert import_undo.interrupted_undo_ids() == [job.pk]
+    import_undo.run_import_undo(job.pk)
+    assert import_undo.interrupted_undo_ids() == [] and live() == set()
 
 
 def run(*arguments):
@@ -295,7 +299,7 @@ def test_the_page_shows_it_and_does_it(client, admin_user, monkeypatch):
     job.refresh_from_db()
     assert job.wish == Import.Wish.UNDO
     assert "being taken back" in client.get(f"/admin/people/import/{job.pk}/progress/").content.decode()
-    import_undo.run(job.pk)
+    import_undo.run_import_undo(job.pk)
     page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
     assert "wrong file" in page and "1 person was" in " ".join(page.split()) and address not in page
     assert live() == {"ann@example.com", "cy@example.com"}
@@ -311,8 +315,8 @@ def test_a_list_is_made_of_the_people_created(client, admin_user):
     from people.models import BulkAction, StaticList
     from people.persons import bulk
 
-    bulk.run(BulkAction.objects.get().pk)
-    assert static_lists.size(StaticList.objects.get()) == 2
+    bulk.run_bulk_action(BulkAction.objects.get().pk)
+    assert static_lists.static_list_size(StaticList.objects.get()) == 2
 
 
 def test_whoever_imported_is_told_which_file_is_done(admin_user):

@@ -8,10 +8,10 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.models import F
 
-from activities.log.digest import digest
+from activities.log.digest import digest_sql
 from activities.models import Activity, ActivityKey, ActivityRemoval
-from activities.recording.recorder import record
-from activities.recording.rows import Status as Recorded
+from activities.recording.recorder import record_activities
+from activities.recording.rows import RecordStatus as Recorded
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, MERGE_PEOPLE
 from people import lookup as people_lookup
 from people.core import audit
@@ -27,11 +27,11 @@ pytestmark = pytest.mark.django_db
 
 
 def merge(winner, *losers, **options):
-    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, MARKETO, **options)
+    return person_merge.merge_people(winner.pk, [loser.pk for loser in losers], None, MARKETO, **options)
 
 
 def undo(done):
-    person_merge.undo(done.pk, None, MARKETO)
+    person_merge.undo_merge(done.pk, None, MARKETO)
 
 
 def refusal(verb, *args, **options):
@@ -40,7 +40,7 @@ def refusal(verb, *args, **options):
     return caught.value
 
 
-LOG = f"select *, {digest()} from activity a order by id, person_id"
+LOG = f"select *, {digest_sql()} from activity a order by id, person_id"
 
 
 def rows(query=LOG):
@@ -81,9 +81,9 @@ def test_removals_account_for_every_moved_row():
 def test_an_undo_puts_every_row_back_exactly():
     approved_type()
     ann, bob, eve = person(first_name="Ann"), person(last_name="Lee", city="Vigo"), person(city="Lugo")
-    lists = [static_lists.create(name, None) for name in ("One", "Two")]
-    static_lists.add(lists[0], [ann.pk, bob.pk], MARKETO)
-    static_lists.add(lists[1], [bob.pk, eve.pk], MARKETO)
+    lists = [static_lists.create_static_list(name, None) for name in ("One", "Two")]
+    static_lists.add_members(lists[0], [ann.pk, bob.pk], MARKETO)
+    static_lists.add_members(lists[1], [bob.pk, eve.pk], MARKETO)
     recorded(*(activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
     queries = [
         "select * from activity_key order by 1, 2, 3",
@@ -106,23 +106,23 @@ def test_a_losers_id_means_the_winner_natively_and_nobody_without_following():
     ann, bob, eve = person(), person(), person()
     merge(bob, eve)
     merge(ann, bob)
-    assert people_lookup.by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
+    assert people_lookup.person_ids_by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
     assert recorded(activity(eve.pk))[0].status is Recorded.ADDED
     assert Activity.objects.latest("pk").person_id == ann.pk
-    assert record([activity(eve.pk)], MARKETO, follow_merges=False)[0].problems[0].code == "unknown_person"
+    assert record_activities([activity(eve.pk)], MARKETO, follow_merges=False)[0].problems[0].code == "unknown_person"
 
 
 def test_lists_combine_and_the_earliest_membership_counts():
-    seeds, ann, bob, eve = static_lists.create("Seeds", None), person(), person(), person()
-    static_lists.add(seeds, [bob.pk], MARKETO)
-    static_lists.add(seeds, [eve.pk], MARKETO)
+    seeds, ann, bob, eve = static_lists.create_static_list("Seeds", None), person(), person(), person()
+    static_lists.add_members(seeds, [bob.pk], MARKETO)
+    static_lists.add_members(seeds, [eve.pk], MARKETO)
     StaticListMember.objects.filter(person=eve).update(added_at=F("added_at") - timedelta(days=3))
     earliest = StaticListMember.objects.get(person=eve).added_at
     done = merge(ann, bob, eve)
     found = StaticListMember.objects.get()
     assert (found.person_id, found.added_at) == (ann.pk, earliest)
-    static_lists.remove(seeds, [ann.pk], MARKETO)
-    static_lists.add(seeds, [ann.pk], MARKETO)
+    static_lists.remove_members(seeds, [ann.pk], MARKETO)
+    static_lists.add_members(seeds, [ann.pk], MARKETO)
     undo(done)
     assert set(StaticListMember.objects.values_list("person_id", flat=True)) == {ann.pk, bob.pk, eve.pk}
 
@@ -137,11 +137,11 @@ def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
     assert (found.fields["shoeSize"], found.person_score) == (42, 3)
     changed = Activity.objects.of_person(ann.pk).filter(activity_type_id=CHANGE_DATA_VALUE)
     assert set(changed.values_list("primary_value", flat=True)) == {"city", "title", "unsubscribed", "shoeSize"}
-    upsert.update(found, {"title": "Boss"}, MARKETO)
+    upsert.update_person(found, {"title": "Boss"}, MARKETO)
     undo(done)
     found = Person.objects.get(pk=ann.pk)
     assert (found.city, found.title, found.unsubscribed, found.fields) == ("Vigo", "Boss", False, {})
-    assert upsert.update(bob, {"city": "Soria"}, MARKETO).person_id == bob.pk
+    assert upsert.update_person(bob, {"city": "Soria"}, MARKETO).person_id == bob.pk
 
 
 def change_log(person_id):
@@ -155,7 +155,7 @@ def change_log(person_id):
 def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
     ann = person(first_name="Ann", person_score=2)
     bob = person(phone="+34 600 000 111", person_score=9)
-    upsert.update(ann, {"city": "Vigo"}, MARKETO)
+    upsert.update_person(ann, {"city": "Vigo"}, MARKETO)
     done = merge(ann, bob, choices={"person_score": bob.pk})
     assert change_log(ann.pk) == [("city", None, "Vigo"), ("phone", None, "+34 600 000 111"), ("person_score", 2, 9)]
     entry = Activity.objects.get(primary_value="phone")
@@ -172,9 +172,9 @@ def test_after_an_undo_later_changes_say_what_the_winner_had_before():
     ann, bob = person(phone="1", person_score=2, city="Vigo"), person(phone="2", person_score=9, city="Lugo")
     done = merge(ann, bob, choices={"phone": bob.pk, "person_score": bob.pk, "city": bob.pk})
     found = Person.objects.get(pk=ann.pk)
-    upsert.update(found, {"phone": "3", "person_score": 10}, MARKETO)
+    upsert.update_person(found, {"phone": "3", "person_score": 10}, MARKETO)
     found.refresh_from_db()
-    upsert.update(found, {"phone": "4"}, MARKETO)
+    upsert.update_person(found, {"phone": "4"}, MARKETO)
     digests, removals = sum(row[-1] for row in rows()), ActivityRemoval.objects.latest("pk")
     undo(done)
     assert change_log(ann.pk) == [("phone", "1", "3"), ("person_score", 2, 10), ("phone", "3", "4")]
@@ -189,9 +189,9 @@ def test_after_an_undo_later_changes_say_what_the_winner_had_before():
 def test_nothing_of_an_erased_loser_stays_with_the_winner():
     ann, bob = person(), person(phone="+34 600 000 111")
     done = merge(ann, bob)
-    upsert.update(Person.objects.get(pk=ann.pk), {"phone": "5"}, MARKETO)
+    upsert.update_person(Person.objects.get(pk=ann.pk), {"phone": "5"}, MARKETO)
     undo(done)
-    erasure.erase([bob.pk], None, MARKETO)
+    erasure.erase_people([bob.pk], None, MARKETO)
     with connection.cursor() as cursor:
         cursor.execute(
             "select a::text from activity a union all select p::text from person p union all "
@@ -202,11 +202,11 @@ def test_nothing_of_an_erased_loser_stays_with_the_winner():
 
 def test_a_preview_shows_values_and_whose_are_taken():
     ann, bob = person(first_name="Ann"), person(first_name="Bob", last_name="Lee")
-    shown = {one.info.api_name: one for one in person_merge.preview(ann.pk, [bob.pk], None).fields}
+    shown = {one.info.api_name: one for one in person_merge.preview_merge(ann.pk, [bob.pk], None).fields}
     assert set(shown) == {"email", "first_name", "last_name"}
     assert (shown["first_name"].taken_from, shown["first_name"].differs) == (ann.pk, True)
     assert (shown["last_name"].taken_from, shown["last_name"].differs) == (bob.pk, False)
-    chosen = person_merge.preview(ann.pk, [bob.pk], None, {"first_name": bob.pk}).fields
+    chosen = person_merge.preview_merge(ann.pk, [bob.pk], None, {"first_name": bob.pk}).fields
     assert next(one for one in chosen if one.info.api_name == "first_name").result == "Bob"
     assert Person.objects.live().count() == 2
 
@@ -219,7 +219,7 @@ def test_unique_values_go_to_the_winner_and_back():
     undo(done)
     assert PersonKey.objects.get().person_id == bob.pk and Person.objects.get(pk=ann.pk).fields == {}
     done = merge(ann, bob)
-    upsert.update(ann, {"number": None}, MARKETO)
+    upsert.update_person(ann, {"number": None}, MARKETO)
     eve = person(number="C-1")
     assert refusal(undo, done).code == "value_taken"
     assert Person.objects.get(pk=bob.pk).state == "merged" and PersonKey.objects.get().person_id == eve.pk
@@ -248,7 +248,7 @@ def test_keys_come_back_although_their_activities_were_kept_long_enough():
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest)
-            select id, person_id, activity_type_id, recorded_at, 'retention', {digest()} from activity a where id = %s""",
+            select id, person_id, activity_type_id, recorded_at, 'retention', {digest_sql()} from activity a where id = %s""",
             [old.activity_id],
         )
         cursor.execute("delete from activity where id = %s", [old.activity_id])
@@ -296,11 +296,11 @@ def test_no_undo_while_the_winner_is_gone(winner_state):
     ann, bob, eve = person(), person(), person()
     done = merge(ann, bob)
     if winner_state == "deleted":
-        deletion.delete([ann.pk], None, MARKETO)
+        deletion.delete_people([ann.pk], None, MARKETO)
     elif winner_state == "merged":
         merge(eve, ann)
     else:
-        erasure.erase([ann.pk], None, MARKETO)
+        erasure.erase_people([ann.pk], None, MARKETO)
     expected = {"deleted": "person_deleted", "merged": "person_merged", "erased": "unknown_merge"}
     assert refusal(undo, done).code == expected[winner_state]
 
@@ -309,15 +309,15 @@ def test_an_undo_is_for_thirty_days():
     done = merge(person(), person())
     PersonMerge.objects.update(merged_at=F("merged_at") - timedelta(days=30, minutes=1))
     assert refusal(undo, done).code == "too_late"
-    assert person_merge.why_not_undone(PersonMerge.objects.get()).code == "too_late"
+    assert person_merge.undo_problem(PersonMerge.objects.get()).code == "too_late"
     fresh = merge(person(), person())
-    assert (person_merge.forget_expired(), person_merge.forget_expired()) == (1, 0)
+    assert (person_merge.drop_expired_merges(), person_merge.drop_expired_merges()) == (1, 0)
     assert PersonMerge.objects.get(pk=done.pk).kept == {} and PersonMerge.objects.get(pk=fresh.pk).kept != {}
 
 
 def test_who_cannot_be_merged():
     ann, bob, gone, lost = person(), person(), person(), person()
-    deletion.delete([gone.pk], None, MARKETO)
+    deletion.delete_people([gone.pk], None, MARKETO)
     merge(bob, lost)
     cases = [
         (ann.pk, [ann.pk], "merge_with_itself"),
@@ -334,15 +334,15 @@ def test_who_cannot_be_merged():
         (ann.pk, ["x\0"], "unknown_person"),
     ]
     for winner, losers, code in cases:
-        assert refusal(person_merge.merge, winner, list(losers), None, MARKETO).code == code
+        assert refusal(person_merge.merge_people, winner, list(losers), None, MARKETO).code == code
     assert refusal(merge, ann, bob, choices={"nonsense": bob.pk}).code == "unknown_field"
     assert refusal(merge, ann, bob, choices={"city": 999}).code == "unknown_person"
     assert refusal(merge, ann, bob, values={"email": "nonsense"}).code == "wrong_type"
     assert refusal(merge, ann, bob, values={"nonsense": 1}).code == "unknown_field"
-    assert refusal(person_merge.undo, 999, None, MARKETO).code == "unknown_merge"
+    assert refusal(person_merge.undo_merge, 999, None, MARKETO).code == "unknown_merge"
     assert PersonMerge.objects.count() == 1 and Person.objects.live().count() == 2
     with pytest.raises(NotAllowedError):
-        person_merge.merge(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), MARKETO)
+        person_merge.merge_people(ann.pk, [bob.pk], get_user_model().objects.create_user("nobody"), MARKETO)
 
 
 def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_assert_max_num_queries):
@@ -353,6 +353,6 @@ def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_asser
     with django_assert_max_num_queries(80):
         done = merge(ann, *losers)
     assert LogEntry.objects.count() == entries + 1
-    assert audit.sentence(LogEntry.objects.latest("pk")).startswith("Merged people ")
+    assert audit.entry_sentence(LogEntry.objects.latest("pk")).startswith("Merged people ")
     undo(done)
     assert Person.objects.live().count() == 26

@@ -5,7 +5,7 @@ from django.db import transaction
 
 from activities.log import reader as log_reader
 from activities.models import Activity
-from activities.recording.rows import Status as Recorded
+from activities.recording.rows import RecordStatus as Recorded
 from people.core.errors import RejectedError
 from people.lists import static_lists
 from people.models import Person, PersonMerge, StaticListMember
@@ -19,44 +19,44 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def merge(winner, *losers):
-    return person_merge.merge(winner.pk, [loser.pk for loser in losers], None, MARKETO)
+    return person_merge.merge_people(winner.pk, [loser.pk for loser in losers], None, MARKETO)
 
 
 def undo(done):
-    person_merge.undo(done.pk, None, MARKETO)
+    person_merge.undo_merge(done.pk, None, MARKETO)
 
 
 def delete(ann):
-    return deletion.delete([ann.pk], None, MARKETO)
+    return deletion.delete_people([ann.pk], None, MARKETO)
 
 
 def erase(ann):
-    return erasure.erase([ann.pk], None, MARKETO)
+    return erasure.erase_people([ann.pk], None, MARKETO)
 
 
 def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
     check, ann, bob = approved_type(), person(), person()
     ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 4))]
-    start = log_reader.Position(None, 0)
+    start = log_reader.ReadPosition(None, 0)
     seen, position, done = [], start, None
     for _step in range(4):
-        page = log_reader.read(position, [check.pk], limit=2)
+        page = log_reader.read_activities(position, [check.pk], limit=2)
         seen += [row.pk for row in page.activities]
         position = page.position
         done = undo(done) if done else merge(ann, bob)
-    assert seen == ids and not log_reader.read(position, [check.pk]).activities
-    assert [row.pk for row in log_reader.read(start, [check.pk], limit=100).activities] == ids
+    assert seen == ids and not log_reader.read_activities(position, [check.pk]).activities
+    assert [row.pk for row in log_reader.read_activities(start, [check.pk], limit=100).activities] == ids
 
 
 @pytest.mark.one_server("on a cluster the reader waits for the merge")
 def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
     check, ann, bob = approved_type(), person(), person()
     ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 3))]
-    first = log_reader.read(log_reader.Position(None, 0), [check.pk], limit=2)
+    first = log_reader.read_activities(log_reader.ReadPosition(None, 0), [check.pk], limit=2)
     with transaction.atomic():
         merge(ann, bob)
-        during = InThread(lambda: log_reader.read(first.position, [check.pk], limit=2)).result()
-    after = log_reader.read(during.position, [check.pk], limit=100)
+        during = InThread(lambda: log_reader.read_activities(first.position, [check.pk], limit=2)).result()
+    after = log_reader.read_activities(during.position, [check.pk], limit=100)
     assert [row.pk for page in (first, during, after) for row in page.activities] == ids
     assert {row.person_id for row in after.activities} == {ann.pk}
 
@@ -87,7 +87,7 @@ def test_nothing_is_recorded_for_somebody_once_gone(verb):
     with transaction.atomic():
         verb(ann)
         recorder = InThread(lambda: recorded(activity(ann.pk)))
-        changer = InThread(lambda: upsert.upsert([{"email": ann.email, "id": ann.pk}], MARKETO, "id"))
+        changer = InThread(lambda: upsert.upsert_people([{"email": ann.email, "id": ann.pk}], MARKETO, "id"))
         assert recorder.is_waiting() and changer.is_waiting()
     assert recorder.result()[0].problems[0].code == "unknown_person"
     assert changer.result()[0].problems[0].code == "unknown_person"
@@ -107,10 +107,10 @@ def test_who_is_recording_is_waited_for(verb, left):
 
 
 def test_somebody_erased_joins_no_list():
-    seeds, ann = static_lists.create("Seeds", None), person()
+    seeds, ann = static_lists.create_static_list("Seeds", None), person()
     with transaction.atomic():
         erase(ann)
-        joiner = InThread(lambda: static_lists.add(seeds, [ann.pk], MARKETO))
+        joiner = InThread(lambda: static_lists.add_members(seeds, [ann.pk], MARKETO))
         assert joiner.is_waiting()
     assert joiner.result() == [static_lists.Membership.UNKNOWN]
     assert not StaticListMember.objects.exists()

@@ -16,26 +16,26 @@ pytestmark = pytest.mark.django_db
 
 
 def exact():
-    assert size.difference() == 0
-    return size.size()
+    assert size.people_count_difference() == 0
+    return size.people_count()
 
 
 def test_every_verb_keeps_the_number():
     people = [person() for _ in range(5)]
     assert exact() == 5
-    deletion.delete([people[0].pk, people[1].pk], None, SYSTEM)
+    deletion.delete_people([people[0].pk, people[1].pk], None, SYSTEM)
     assert exact() == 3
-    deletion.delete([people[0].pk], None, SYSTEM)
+    deletion.delete_people([people[0].pk], None, SYSTEM)
     assert exact() == 3, "who is gone is not counted twice"
-    deletion.restore([people[0].pk], None, SYSTEM)
+    deletion.restore_people([people[0].pk], None, SYSTEM)
     assert exact() == 4
-    merge = person_merge.merge(people[2].pk, [people[3].pk], None, SYSTEM)
+    merge = person_merge.merge_people(people[2].pk, [people[3].pk], None, SYSTEM)
     assert exact() == 3
-    person_merge.undo(merge.pk, None, SYSTEM)
+    person_merge.undo_merge(merge.pk, None, SYSTEM)
     assert exact() == 4
-    erasure.erase([people[4].pk], None, SYSTEM)
+    erasure.erase_people([people[4].pk], None, SYSTEM)
     assert exact() == 3
-    erasure.erase([people[1].pk], None, SYSTEM)
+    erasure.erase_people([people[1].pk], None, SYSTEM)
     assert exact() == 3, "who was deleted before was not counted any more"
 
 
@@ -43,10 +43,10 @@ def test_adding_up_changes_nothing_and_leaves_one_row():
     for _number in range(4):
         person()
     before = exact()
-    size.add_up()
+    size.sum_up_people_counts()
     assert exact() == before and PersonCount.objects.count() == 1
-    deletion.delete(list(Person.objects.live().values_list("pk", flat=True)), None, SYSTEM)
-    size.add_up()
+    deletion.delete_people(list(Person.objects.live().values_list("pk", flat=True)), None, SYSTEM)
+    size.sum_up_people_counts()
     assert exact() == 0 and not PersonCount.objects.exists()
 
 
@@ -61,7 +61,7 @@ def test_what_is_rolled_back_was_never_counted():
 
 def test_ordinary_changes_note_nothing():
     ann = person()
-    size.add_up()
+    size.sum_up_people_counts()
     Person.objects.filter(pk=ann.pk).update(city="Vigo")
     assert PersonCount.objects.count() == 1
 

@@ -10,14 +10,14 @@ from people.core.db import citus
 from people.core.errors import ConflictError, RejectedError
 from people.models import Person, PersonField
 from people.persons import upsert as person_upsert
-from people.persons.upsert import Action, Status
+from people.persons.upsert import UpsertAction, UpsertStatus
 from tests.factories import MARKETO, person
 
 pytestmark = pytest.mark.django_db
 
 
 def upsert(*rows, **options):
-    return person_upsert.upsert(rows, MARKETO, **options)
+    return person_upsert.upsert_people(rows, MARKETO, **options)
 
 
 def test_people_are_created_then_updated_by_email_without_case():
@@ -25,7 +25,7 @@ def test_people_are_created_then_updated_by_email_without_case():
         upsert({"email": "ann@example.com"})[0],
         upsert({"email": "ANN@example.com", "first_name": "Ann"})[0],
     )
-    assert (created.status, updated.status) == (Status.CREATED, Status.UPDATED)
+    assert (created.status, updated.status) == (UpsertStatus.CREATED, UpsertStatus.UPDATED)
     assert created.person_id == updated.person_id
     ann = Person.objects.get(pk=created.person_id)
     assert (ann.email, ann.first_name, ann.revision) == ("ANN@example.com", "Ann", 2)
@@ -36,13 +36,13 @@ def test_one_email_twice_in_a_batch_is_one_person():
         {"email": "ann@example.com", "city": "Bilbao"}, {"email": "Ann@example.com", "country": "Spain"}
     )
     assert first.person_id == second.person_id
-    assert [first.status, second.status] == [Status.CREATED, Status.UPDATED]
+    assert [first.status, second.status] == [UpsertStatus.CREATED, UpsertStatus.UPDATED]
     assert Person.objects.get().city == "Bilbao"
 
 
 def test_new_person_and_changes_are_recorded_whatever_the_door():
     ann = person(first_name="Ann", person_score=5)
-    person_upsert.update(ann, {"first_name": "Anne", "person_score": 15, "city": None}, MARKETO)
+    person_upsert.update_person(ann, {"first_name": "Anne", "person_score": 15, "city": None}, MARKETO)
     log = list(Activity.objects.of_person(ann.pk).order_by("pk").values_list("activity_type_id", "primary_value"))
     assert log == [(NEW_PERSON, None), (CHANGE_DATA_VALUE, "first_name"), (CHANGE_SCORE, "person_score")]
     change, score = Activity.objects.of_person(ann.pk).order_by("pk")[1:]
@@ -53,20 +53,20 @@ def test_new_person_and_changes_are_recorded_whatever_the_door():
 def test_parts_leave_no_more_entries_than_a_transaction_may_have(monkeypatch):
     monkeypatch.setattr(person_upsert, "MAX_BATCH", 10)
     rows = [{"id": number, **dict.fromkeys(("city", "country")[: number % 3], "x")} for number in range(40)]
-    parts = list(person_upsert.parts(rows))
+    parts = list(person_upsert.split_rows(rows))
     assert [row for part in parts for row in part] == rows
     assert all(sum(len(row) + 1 for row in part) <= 10 for part in parts) and len(parts) > 10
     wide = {str(number): "x" for number in range(50)}
-    assert list(person_upsert.parts([wide, wide])) == [[wide], [wide]] and not list(person_upsert.parts([]))
+    assert list(person_upsert.split_rows([wide, wide])) == [[wide], [wide]] and not list(person_upsert.split_rows([]))
 
 
 @pytest.mark.parametrize(
     ("action", "known", "unknown"),
     [
-        (Action.CREATE, "person_exists", Status.CREATED),
-        (Action.UPDATE, Status.UPDATED, "unknown_person"),
-        (Action.UPSERT, Status.UPDATED, Status.CREATED),
-        (Action.DUPLICATE, Status.CREATED, Status.CREATED),
+        (UpsertAction.CREATE, "person_exists", UpsertStatus.CREATED),
+        (UpsertAction.UPDATE, UpsertStatus.UPDATED, "unknown_person"),
+        (UpsertAction.UPSERT, UpsertStatus.UPDATED, UpsertStatus.CREATED),
+        (UpsertAction.DUPLICATE, UpsertStatus.CREATED, UpsertStatus.CREATED),
     ],
 )
 def test_actions(action, known, unknown):
@@ -77,7 +77,7 @@ def test_actions(action, known, unknown):
 
 
 def test_several_matches_are_an_error_and_nobody_is_changed():
-    upsert({"email": "twins@example.com"}, {"email": "twins@example.com"}, action=Action.DUPLICATE)
+    upsert({"email": "twins@example.com"}, {"email": "twins@example.com"}, action=UpsertAction.DUPLICATE)
     (outcome,) = upsert({"email": "twins@example.com", "first_name": "Who"})
     assert outcome.problems[0].code == "ambiguous_person"
     assert not Person.objects.filter(first_name="Who").exists()
@@ -96,7 +96,7 @@ def test_bad_rows_cost_nothing_but_themselves():
     codes = [outcome.problems[0].code if outcome.problems else outcome.status for outcome in outcomes]
     assert codes == [
         "wrong_type",
-        Status.CREATED,
+        UpsertStatus.CREATED,
         "unknown_field",
         "read_only_field",
         "missing_value",
@@ -107,7 +107,7 @@ def test_bad_rows_cost_nothing_but_themselves():
 
 def test_blank_takes_a_value_away():
     ann = person(first_name="Ann", unsubscribed=True)
-    person_upsert.update(ann, {"first_name": " ", "unsubscribed": False}, MARKETO)
+    person_upsert.update_person(ann, {"first_name": " ", "unsubscribed": False}, MARKETO)
     ann.refresh_from_db()
     assert (ann.first_name, ann.unsubscribed) == (None, False)
 
@@ -116,7 +116,7 @@ def test_custom_fields_live_beside_the_standard_ones():
     PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
     ann = person(shoeSize="42.5")
     assert ann.fields == {"shoeSize": 42.5}
-    person_upsert.update(ann, {"shoeSize": ""}, MARKETO)
+    person_upsert.update_person(ann, {"shoeSize": ""}, MARKETO)
     assert Person.objects.get(pk=ann.pk).fields == {}
 
 
@@ -125,10 +125,10 @@ def test_a_unique_field_finds_people_and_keeps_them_apart():
     ann, bob = person(customerNumber="C-1"), person()
     (outcome,) = upsert({"customerNumber": "c-1", "first_name": "Ann"}, lookup_field="customerNumber")
     assert outcome.person_id == ann.pk
-    taken = person_upsert.update(bob, {"customerNumber": "C-1"}, MARKETO)
+    taken = person_upsert.update_person(bob, {"customerNumber": "C-1"}, MARKETO)
     assert taken.problems[0].code == "value_taken"
-    person_upsert.update(ann, {"customerNumber": None}, MARKETO)
-    assert person_upsert.update(bob, {"customerNumber": "C-1"}, MARKETO).status is Status.UPDATED
+    person_upsert.update_person(ann, {"customerNumber": None}, MARKETO)
+    assert person_upsert.update_person(bob, {"customerNumber": "C-1"}, MARKETO).status is UpsertStatus.UPDATED
 
 
 def test_an_unknown_lookup_field_refuses_the_call():
@@ -139,9 +139,9 @@ def test_an_unknown_lookup_field_refuses_the_call():
 
 def test_two_editors_of_one_person():
     ann = person()
-    person_upsert.update(ann, {"first_name": "First"}, MARKETO, expected_revision=1)
+    person_upsert.update_person(ann, {"first_name": "First"}, MARKETO, expected_revision=1)
     with pytest.raises(ConflictError):
-        person_upsert.update(ann, {"first_name": "Second"}, MARKETO, expected_revision=1)
+        person_upsert.update_person(ann, {"first_name": "Second"}, MARKETO, expected_revision=1)
     assert Person.objects.get(pk=ann.pk).first_name == "First"
 
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def exported(person_id):
-    return json.loads("".join(privacy_export.export(person_id, None)))
+    return json.loads("".join(privacy_export.export_person(person_id, None)))
 
 
 def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_merged_into_it():
@@ -28,7 +28,7 @@ def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_m
     zoe, twin = rich_person()
     found = exported(zoe.pk)
     assert (found["format"], found["person_ids"]) == ("person-archive/1", [zoe.pk, twin.pk])
-    assert set(found["tables"]) == {one.table for one in personal_data.tables()}
+    assert set(found["tables"]) == {one.table for one in personal_data.registered_tables()}
     people = {row["id"]: row for row in found["tables"]["person"]}
     assert people[zoe.pk]["address"] == 'Calle "Mayor" 7\\b' and people[zoe.pk]["customerNumber"] == "CUST-77"
     assert people[twin.pk]["email"] == "zoe.twin@example.com"
@@ -42,17 +42,17 @@ def test_the_archive_has_every_table_with_everything_of_the_person_and_who_was_m
 def test_deleted_people_can_be_exported_and_merged_or_erased_ones_not():
     approved_type()
     zoe, twin = rich_person()
-    deletion.delete([zoe.pk], None, MARKETO)
+    deletion.delete_people([zoe.pk], None, MARKETO)
     assert exported(zoe.pk)["tables"]["person_deletion"][0]["static_lists"]
     for nobody, code in ((twin.pk, "person_merged"), (0, "unknown_person"), ("x", "unknown_person")):
         with pytest.raises(RejectedError) as caught:
-            privacy_export.export(nobody, None)
+            privacy_export.export_person(nobody, None)
         assert caught.value.code == code
-    erasure.erase([zoe.pk], None, MARKETO)
+    erasure.erase_people([zoe.pk], None, MARKETO)
     with pytest.raises(RejectedError):
-        privacy_export.export(zoe.pk, None)
+        privacy_export.export_person(zoe.pk, None)
     with pytest.raises(NotAllowedError):
-        privacy_export.export(zoe.pk, get_user_model().objects.create_user("nobody"))
+        privacy_export.export_person(zoe.pk, get_user_model().objects.create_user("nobody"))
 
 
 def test_commands_export_and_erase(tmp_path):

@@ -33,9 +33,9 @@ def admin(client):
 
 
 def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
-    other = list_editing.create("Other", {"version": 1, "match": "all", "filters": []}, None)
+    other = list_editing.create_smart_list("Other", {"version": 1, "match": "all", "filters": []}, None)
     lists = {"kind": "smart_list", "list": other.pk, "member": True}
-    saved = list_editing.create(
+    saved = list_editing.create_smart_list(
         "Everything", BIG | {"match": "all", "logic": None, "filters": [*BIG["filters"], lists]}, None
     )
     page = admin.get(url("change", saved.pk))
@@ -60,7 +60,7 @@ def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
 
 
 def test_the_panel_carries_the_sentence_of_every_card_of_the_very_state_it_counts(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
     before = [card.sentence for card in page.context["cards"]]
     inputs: dict[str, list[str]] = {}
@@ -77,7 +77,7 @@ def test_the_panel_carries_the_sentence_of_every_card_of_the_very_state_it_count
 
 
 def test_what_is_wrong_is_never_folded_away(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = press(admin, admin.get(url("change", saved.pk)), "fold_all")
     page = press(admin, page, "save", **{"filters.0.constraints.0.values": "many"})
     assert [card.is_folded for card in page.context["cards"]] == [False, True, True, True]
@@ -86,11 +86,11 @@ def test_what_is_wrong_is_never_folded_away(admin, check):
 def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
     known = [("Spain", "Spar AG"), ("spain", "Sparta"), ("Chile", "SPAR ag"), (None, None), (None, "Spartacus")]
     made = [person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
-    deletion.delete([made[-1].pk], None, MARKETO)
+    deletion.delete_people([made[-1].pk], None, MARKETO)
     recorded(*(activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
     last = max(Activity.objects.values_list("pk", flat=True))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: last)  # as if the test's transaction were committed
-    rollup.catch_up()
+    rollup.catch_up_rollup()
 
     def proposed(**query):
         return admin.get(url("suggest"), query).json()["values"]
@@ -125,9 +125,9 @@ def test_suggestions_need_the_right_to_see_the_values(client, check):
 
 
 def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
-    list_editing.delete(saved, None)
+    list_editing.delete_smart_list(saved, None)
     data = {}
     for name, value in Inputs(page.text).sent:
         data.setdefault(name, []).append(value)
@@ -141,7 +141,7 @@ def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, che
     page.request["PATH_INFO"] = url("add")
     press(admin, page, "save")
     made = SmartList.objects.get()
-    assert made.description == "kept" and made.rules == rules.dump(parse_rules(BIG, Catalogue()))
+    assert made.description == "kept" and made.rules == rules.dump_rules(parse_rules(BIG, Catalogue()))
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
     assert "<script>alert" not in page.text
     admin.post(url("add"), form | {"do": "save"})
     assert SmartList.objects.get().rules["filters"][0]["values"] == [value]
-    assert ann.pk in stored_evaluations.shown(SmartList.objects.get(), None).person_ids
+    assert ann.pk in stored_evaluations.current_or_new_evaluation(SmartList.objects.get(), None).person_ids
 
 
 def test_a_column_that_is_too_long_is_refused_and_stays(admin):
@@ -182,12 +182,12 @@ def test_a_column_that_is_too_long_is_refused_and_stays(admin):
 
 
 def test_new_cards_are_offered_what_is_in_use_and_an_old_card_keeps_what_was_put_away(admin, check):
-    put_away = static_lists.create("Fair 2019", None)
-    kept = static_lists.create("Fair 2026", None)
+    put_away = static_lists.create_static_list("Fair 2019", None)
+    kept = static_lists.create_static_list("Fair 2026", None)
     card = {"kind": "static_list", "list": put_away.pk, "member": True}
     hidden = {"kind": "person_field", "field": "industry", "operator": "is", "values": ["Wine"]}
-    saved = list_editing.create("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
-    static_lists.archive(put_away, None)
+    saved = list_editing.create_smart_list("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
+    static_lists.archive_static_list(put_away, None)
     PersonField.objects.filter(api_name="industry").update(is_hidden=True)
     page = admin.get(url("change", saved.pk))
     tree = page.text.partition('id="id_new"')[2].partition("</select>")[0]
@@ -204,7 +204,7 @@ def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
     amount = {"kind": "person_field", "field": "annual_revenue", "operator": "greater than", "values": ["1"]}
     france = spain | {"values": ["France"]}
     rules_ = {"version": 1, "match": "advanced", "logic": "2 and (1 or 3)", "filters": [spain, amount, france]}
-    saved = list_editing.create("Guests", rules_, None)
+    saved = list_editing.create_smart_list("Guests", rules_, None)
     page = press(admin, admin.get(url("change", saved.pk)), "test", **{"filters.1.values": [""], "tested": str(ann.pk)})
     assert page.context["draft"].count == 2 and page.context["per_filter"] == [(1, 1), (3, 1)]
     (said,) = page.context["unfinished"]

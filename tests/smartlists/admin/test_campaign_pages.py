@@ -77,7 +77,7 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
     ]
     ann = person(first_name="Ann", last_name="Lee")
     happened(ann.pk, amount=5000)
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     results = client.get(at("results", made.pk)).content.decode()
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
 
@@ -95,7 +95,7 @@ def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client
     approved_type()
     saved = draft(add_to(a_list()), name="Big cheques")
     form = form_of(client.get(at("change", saved.pk)))
-    campaign_lifecycle.delete(saved, None)
+    campaign_lifecycle.delete_campaign(saved, None)
     assert client.post(at("panel", saved.pk), form).status_code == 200
     form = pressed(client, at("change", saved.pk), form, "step_add:", **{"choice:step_add:": "wait"})
     page = client.post(at("change", saved.pk), {**form, "do": "save", "description": "kept"})
@@ -107,8 +107,10 @@ def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client
 
 def test_what_was_saved_comes_back_into_the_form(client, marketer):
     approved_type()
-    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
-    hook, _secret = webhook_editing.create("CRM", None, url="https://example.com/")
+    spain = list_editing.create_smart_list(
+        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+    )
+    hook, _secret = webhook_editing.create_webhook("CRM", None, url="https://example.com/")
     maria = marketer
     maria.email = "maria@example.com"
     maria.save()
@@ -243,7 +245,7 @@ def test_a_person_is_tried_without_effects(client, marketer):
 
 def test_a_run_once_asks_first_how_many(client, marketer):
     approved_type()
-    everybody = list_editing.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     for _number in range(3):
         person()
     made = draft(add_to(a_list()))
@@ -253,7 +255,7 @@ def test_a_run_once_asks_first_how_many(client, marketer):
     assert "more than 2" in page and not CampaignRun.objects.exists()
     reply = client.post(at("try", made.pk), {"do": "run", "smart_list": everybody.pk, "cap": "3"}, follow=True)
     assert "3 people enter the campaign now." in reply.content.decode()
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert made.entries.filter(state="done").count() == 3
 
 
@@ -265,7 +267,7 @@ def test_results_are_filtered_and_exported(client, marketer, django_user_model):
     happened(ann.pk)
     happened(bob.pk)
     happened(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     page = client.get(at("results", made.pk), {"state": "skipped", "reason": "late"}).content.decode()
     assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
     page = client.get(at("results", made.pk), {"person": "bob@example.com"}).content.decode()
@@ -304,7 +306,7 @@ def test_pages_keep_their_budgets(client, marketer):
     made = active(add_to(a_list()), triggers=[BIG_CHECK])
     for _number in range(20):
         happened(person().pk, amount=2000)
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     for view, arguments in (("changelist", ()), ("change", (made.pk,)), ("results", (made.pk,)), ("try", (made.pk,))):
         client.get(at(view, *arguments))
         with query_budget(f"campaign {view}"):
@@ -329,21 +331,21 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     assert "one header a line" in client.post(add, typed).content.decode()
     page = client.post(add, typed | {"url": "https://example.com/", "headers": "X-Token: abc"}).content.decode()
     hook = Webhook.objects.get()
-    assert "whsec_" in page and webhook_headers.of(hook) == {"X-Token": "abc"}
+    assert "whsec_" in page and webhook_headers.headers_of(hook) == {"X-Token": "abc"}
     change = reverse("admin:smartlists_webhook_change", args=[hook.pk])
     page = client.get(change).content.decode()
     assert "whsec_" not in page and "X-Token: •••" in page
     client.post(change, typed | {"url": "https://example.com/a", "headers": "X-Token: •••", "revision": "1"})
     hook.refresh_from_db()
-    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/a", {"X-Token": "abc"})
+    assert (hook.url, webhook_headers.headers_of(hook)) == ("https://example.com/a", {"X-Token": "abc"})
     typed |= {"url": "https://example.com/b", "headers": "", "revision": "2"}
     client.post(change, typed)
     hook.refresh_from_db()
-    assert (hook.url, webhook_headers.of(hook)) == ("https://example.com/b", {})
+    assert (hook.url, webhook_headers.headers_of(hook)) == ("https://example.com/b", {})
     approved_type()
     active({"do": "webhook", "webhook": hook.pk})
     happened(person().pk)
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     WebhookDelivery.objects.update(state="dead")
     deliveries = reverse("admin:smartlists_webhook_deliveries", args=[hook.pk])
     assert "Given up" in client.get(deliveries).content.decode()
@@ -361,13 +363,13 @@ def test_steps_are_told_in_the_readers_language():
         "rules": {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
     }
     wait = {"do": "wait", "period": "1 day"}
-    found = campaign_parsing.parse(
+    found = campaign_parsing.parse_definition(
         definition(
             {"do": "change_field", "field": "person_score", "by": "5"},
             {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
         )
     )
     with translation.override("es"):
-        score, choice, _wait = (said for _number, said in campaign_sentences.steps(found, Catalogue(), {}))
+        score, choice, _wait = (said for _number, said in campaign_sentences.step_sentences(found, Catalogue(), {}))
     assert score == "Sumar 5 a Puntuación"
     assert choice.startswith("Elegir un camino: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")

@@ -40,13 +40,13 @@ def role(client, name):
 
 
 def test_a_list_lies_in_a_folder_has_an_owner_and_is_found_in_the_archive(admin):
-    made = list_editing.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    made = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
     place = url("place", made.pk)
     owner = get_user_model().objects.get(username="vera")
     admin.post(place, {"folder": "", "new_folder": "Banking", "owner": owner.pk})
     made.refresh_from_db()
     assert (made.folder.name, made.owner) == ("Banking", owner)
-    list_editing.archive(made, None)
+    list_editing.archive_smart_list(made, None)
     lists = url("changelist")
     assert made.name not in admin.get(lists).text
     found = admin.get(lists, {"q": made.name}).text
@@ -89,19 +89,19 @@ def test_a_list_is_built_button_by_button_and_saved(admin, check):
         {"field": "@occurred_at", "operator": "in past", "values": ["90 days"]},
     ]
     assert saved.rules["filters"][0]["count"] == {"operator": "at least", "values": ["2"]}
-    assert set(stored_evaluations.shown(saved, None).person_ids) == {ann.pk}
+    assert set(stored_evaluations.current_or_new_evaluation(saved, None).person_ids) == {ann.pk}
 
 
 def test_what_a_page_shows_is_what_it_sends_back(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = press(admin, admin.get(url("change", saved.pk)), "save")
     saved.refresh_from_db()
-    assert saved.revision == 2 and saved.rules == rules.dump(parse_rules(BIG, Catalogue()))
+    assert saved.revision == 2 and saved.rules == rules.dump_rules(parse_rules(BIG, Catalogue()))
     assert "Málaga &lt;b&gt;" in page.text and "Málaga <b>" not in page.text
 
 
 def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = press(admin, admin.get(url("change", saved.pk)), "down:0")
     assert page.context["rules"]["logic"] == "2 and (1 or not 3) and 4"
     page = press(admin, page, "remove:2")
@@ -122,7 +122,7 @@ def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
 
 
 def test_another_operator_or_field_gets_fitting_inputs(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
     page = press(
         admin,
@@ -141,8 +141,8 @@ def test_another_operator_or_field_gets_fitting_inputs(admin, check):
 
 
 def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
-    list_editing.create("Taken", {"version": 1, "match": "all", "filters": []}, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
+    list_editing.create_smart_list("Taken", {"version": 1, "match": "all", "filters": []}, None)
     page = admin.get(url("change", saved.pk))
     wrong = {"filters.0.constraints.0.values": "many", "logic": "1 and 2 or 3", "name": "taken"}
     page = press(admin, page, "save", **wrong, description="x" * 30_001)
@@ -155,9 +155,9 @@ def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check
 
 
 def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = admin.get(url("change", saved.pk))
-    list_editing.rename(saved, "By somebody else", None)
+    list_editing.rename_smart_list(saved, "By somebody else", None)
     page = press(admin, page, "save", description="mine")
     assert (
         "Somebody else changed the list" in page.text
@@ -166,7 +166,7 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
     )
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("By somebody else", "")
-    list_editing.rename(saved, "By a third", None)
+    list_editing.rename_smart_list(saved, "By a third", None)
     page = press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
     assert "Somebody else changed the list" in page.text and "By a third" in page.text
     press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
@@ -198,7 +198,7 @@ def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
 
 def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
     person(country="Spain")
-    saved = list_editing.create("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
     admin.post(url("refresh", saved.pk))
     person()
     page = admin.post(url("snapshot", saved.pk), {"name": "Kept"}, follow=True)
@@ -215,7 +215,7 @@ def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
 
 
 def test_the_text_form_is_read_and_saved(admin, check):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     page = admin.get(url("text", saved.pk))
     assert "Deposited Check" in page.context["text"]
     changed = page.context["text"].replace("500", "750")
@@ -227,8 +227,8 @@ def test_the_text_form_is_read_and_saved(admin, check):
 
 
 def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
-    inner = list_editing.create("Inner", {"version": 1, "match": "all", "filters": []}, None)
-    outer = list_editing.create(
+    inner = list_editing.create_smart_list("Inner", {"version": 1, "match": "all", "filters": []}, None)
+    outer = list_editing.create_smart_list(
         "Outer",
         {"version": 1, "match": "all", "filters": [{"kind": "smart_list", "list": inner.pk, "member": True}]},
         None,
@@ -248,14 +248,14 @@ def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
 def test_a_retired_type_is_told_on_the_list(admin, check):
     from people.definitions import lifecycle
 
-    saved = list_editing.create("Everything", BIG, None)
-    lifecycle.retire(check, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
+    lifecycle.retire_definition(check, None)
     assert "retired" in admin.get(url("change", saved.pk)).text
 
 
 @pytest.mark.parametrize(("name", "may_view", "may_change"), [("Viewer", True, False), ("Marketer", True, True)])
 def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
-    saved = list_editing.create("Everything", BIG, None)
+    saved = list_editing.create_smart_list("Everything", BIG, None)
     role(client, name)
     page = client.get(url("change", saved.pk))
     assert page.status_code == 200 and ('value="save"' in page.text) == may_change
@@ -282,7 +282,7 @@ def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
 def test_odd_forms_are_rules_all_the_same(admin, name, value, request):
     data = QueryDict(mutable=True)
     data.update({"match": value, "filters.0.kind": "activity", "filters.0.type": "nothing", name: value, "do": "add"})
-    assert isinstance(builder_form.rules_of(data)["filters"], list)
+    assert isinstance(builder_form.parse_posted_rules(data)["filters"], list)
     for action in ("refresh", "add", "count", "remove:7", "add_constraint:0.9", "up:-1", "save", "add_step:0", "x:y"):
         if action == "count" and not IS_LONG:  # the rules that are drawn from here on are like those before
             request.getfixturevalue("undrawn")

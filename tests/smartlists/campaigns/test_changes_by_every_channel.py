@@ -14,7 +14,7 @@ from config.access.clients import tokens
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import Plan
+from people.files.imports.plan import ImportPlan
 from people.files.models import Import
 from people.lists import static_lists
 from people.models import Person
@@ -56,7 +56,9 @@ def by_page(client, owner, tmp_path):
 
 
 def by_native_api(client, owner, tmp_path):
-    token = tokens.issue(client_editing.create("Core", owner, None, client_editing.known_rights()).client).text
+    token = tokens.issue_token(
+        client_editing.create_client("Core", owner, None, client_editing.grantable_rights()).client
+    ).text
     answer = client.post(
         "/api/v1/people/batch",
         json.dumps({"people": [{"email": EMAIL, **NEW}]}),
@@ -68,7 +70,7 @@ def by_native_api(client, owner, tmp_path):
 
 def marketo(client, owner):
     return {
-        "Authorization": f"Bearer {client_editing.token_of(client_editing.create('Core', owner, None).client).text}"
+        "Authorization": f"Bearer {client_editing.client_token(client_editing.create_client('Core', owner, None).client).text}"
     }
 
 
@@ -86,15 +88,15 @@ def by_marketo_file(client, owner, tmp_path):
     file = SimpleUploadedFile("leads.csv", csv(LEAD).encode())
     answer = client.post("/bulk/v1/leads.json?format=csv", {"file": file}, headers=marketo(client, owner))
     assert answer.json()["success"], answer.content
-    import_runner.run(Import.objects.latest("pk").pk)
+    import_runner.run_import(Import.objects.latest("pk").pk)
 
 
 def imported(starts_campaigns):
-    job = import_jobs.upload([csv(NEW).encode()], "people.csv", "people", None)
+    job = import_jobs.upload_file([csv(NEW).encode()], "people.csv", "people", None)
     columns = {name: name for name in ("email", *NEW)}
-    import_jobs.set_plan(job, Plan(columns=columns, starts_campaigns=starts_campaigns), None)
-    import_jobs.step(job, "start", None, queue=False)
-    import_runner.run(job.pk)
+    import_jobs.set_plan(job, ImportPlan(columns=columns, starts_campaigns=starts_campaigns), None)
+    import_jobs.take_step(job, "start", None, queue=False)
+    import_runner.run_import(job.pk)
     job.refresh_from_db()
     assert job.state == Import.State.COMPLETE and not job.refused
 
@@ -128,7 +130,7 @@ def by_campaign(client, owner, tmp_path):
 
 def by_merge(client, owner, tmp_path):
     loser = person(email="loser@example.com", **NEW)
-    person_merge.merge(
+    person_merge.merge_people(
         Person.objects.get(email=EMAIL).pk,
         [loser.pk],
         owner,
@@ -198,14 +200,14 @@ def test_a_new_person_is_one_entry_and_no_change(channel, client, owner, tmp_pat
 
 def test_a_quiet_import_puts_people_on_a_list_and_starts_nothing(tmp_path):
     ann = person(email=EMAIL)
-    fixed = static_lists.create("Fixed", None)
+    fixed = static_lists.create_static_list("Fixed", None)
     dispatched()
     campaigns = listening("addToList")
     by_command(None, None, tmp_path, "--no-campaigns", "--list", str(fixed.pk))
     dispatched()
     assert fixed.members.get().person_id == ann.pk and not entered(campaigns["addToList"], ann.pk)
-    static_lists.remove(fixed, [ann.pk], MARKETO)
-    static_lists.add(fixed, [ann.pk], MARKETO)
+    static_lists.remove_members(fixed, [ann.pk], MARKETO)
+    static_lists.add_members(fixed, [ann.pk], MARKETO)
     dispatched()
     assert entered(campaigns["addToList"], ann.pk) == 1
 
@@ -232,9 +234,9 @@ def test_a_constraint_on_the_field_finds_what_an_import_changed(client, owner, t
 def test_an_import_keeps_its_transactions_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(upsert, "MAX_BATCH", 20)
     seen = []
-    original = upsert.upsert
+    original = upsert.upsert_people
     monkeypatch.setattr(
-        upsert, "upsert", lambda rows, *more, **named: seen.append(len(rows)) or original(rows, *more, **named)
+        upsert, "upsert_people", lambda rows, *more, **named: seen.append(len(rows)) or original(rows, *more, **named)
     )
     (tmp_path / "people.csv").write_text(
         "email,city,first_name\n" + "".join(f"p{number}@example.com,Quito,Ann\n" for number in range(10))

@@ -23,7 +23,7 @@ def steps(settings):
     """A step of every kind but `choose`, which has the others inside."""
     settings.ALERT_DOMAINS = ["example.com"]
     approved_type()
-    webhook, _secret = webhook_editing.create("Ours", None, url="https://example.com/")
+    webhook, _secret = webhook_editing.create_webhook("Ours", None, url="https://example.com/")
     return {
         "add_to_list": add_to(a_list()),
         "remove_from_list": {"do": "remove_from_list", "list": a_list().pk},
@@ -55,39 +55,42 @@ def test_every_kind_of_step_has_its_rights(steps):
 @pytest.mark.parametrize("kind", sorted({*campaign_definition.STEPS.classes} - {"choose"}))
 @pytest.mark.parametrize("is_inside", [False, True])
 def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, steps, user_with):
-    choice = {"when": {"smart_list": list_editing.create("All", {"match": "all", "filters": []}, None).pk}}
+    choice = {"when": {"smart_list": list_editing.create_smart_list("All", {"match": "all", "filters": []}, None).pk}}
     step = (
         {"do": "choose", "choices": [choice | {"steps": [steps[kind]]}], "otherwise": []} if is_inside else steps[kind]
     )
     needed = effect_rights.RIGHTS[kind]
-    listing, may = list_editing.create("Everybody", {"match": "all", "filters": []}, None), user_with(*needed)
+    listing, may = (
+        list_editing.create_smart_list("Everybody", {"match": "all", "filters": []}, None),
+        user_with(*needed),
+    )
     person()
     for missing in needed:
         lacks = user_with(*(right for right in needed if right != missing))
         with pytest.raises(NotAllowedError) as refusal:
-            campaign_lifecycle.activate(draft(step), lacks)
+            campaign_lifecycle.activate_campaign(draft(step), lacks)
         assert refusal.value.problems[0].expected == missing
         with pytest.raises(NotAllowedError):
-            campaign_runs.run_once(draft(step), listing, lacks, cap=10)
-        active = campaign_lifecycle.activate(draft({"do": "wait", "period": "1 day"}), lacks)
+            campaign_runs.run_on_list(draft(step), listing, lacks, cap=10)
+        active = campaign_lifecycle.activate_campaign(draft({"do": "wait", "period": "1 day"}), lacks)
         with pytest.raises(NotAllowedError):
-            campaign_lifecycle.change(active, lacks, value=definition(step))
+            campaign_lifecycle.change_campaign(active, lacks, value=definition(step))
     assert not CampaignRun.objects.exists()
-    made = campaign_lifecycle.activate(draft(step), may)
-    assert campaign_lifecycle.change(made, may, value=definition(step, steps["wait"])).version.number == 2
-    assert campaign_runs.run_once(made, listing, may, cap=10).count == 1
+    made = campaign_lifecycle.activate_campaign(draft(step), may)
+    assert campaign_lifecycle.change_campaign(made, may, value=definition(step, steps["wait"])).version.number == 2
+    assert campaign_runs.run_on_list(made, listing, may, cap=10).count == 1
 
 
 def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(django_user_model, steps):
     editor = django_user_model.objects.create_user("editor")
     for codename in ("change_smartcampaign", "change_staticlist"):
         editor.user_permissions.add(Permission.objects.get(codename=codename))
-    made = campaign_lifecycle.activate(draft(steps["add_to_list"]), None)
+    made = campaign_lifecycle.activate_campaign(draft(steps["add_to_list"]), None)
     with pytest.raises(NotAllowedError):
-        campaign_lifecycle.change(made, editor, value=definition(steps["add_to_list"], steps["wait"]))
+        campaign_lifecycle.change_campaign(made, editor, value=definition(steps["add_to_list"], steps["wait"]))
     assert (
-        campaign_lifecycle.change(made, editor, name="Other name", value=definition(steps["add_to_list"])).name
+        campaign_lifecycle.change_campaign(made, editor, name="Other name", value=definition(steps["add_to_list"])).name
         == "Other name"
     )
-    paused = campaign_lifecycle.pause(made, None)
-    campaign_lifecycle.change(paused, editor, value=definition(steps["add_to_list"], steps["wait"]))
+    paused = campaign_lifecycle.pause_campaign(made, None)
+    campaign_lifecycle.change_campaign(paused, editor, value=definition(steps["add_to_list"], steps["wait"]))

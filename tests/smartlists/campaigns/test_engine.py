@@ -202,10 +202,10 @@ def test_a_pause_holds_people_and_activating_again_lets_them_go_on():
     ann = person()
     happened(ann.pk)
     dispatched()
-    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.pause_campaign(made, None)
     with later(days=5):
         assert dispatched() == [(ann.pk, "held", "")]
-        campaign_lifecycle.activate(made, None)
+        campaign_lifecycle.activate_campaign(made, None)
         assert dispatched() == [(ann.pk, "done", "")]
 
 
@@ -214,8 +214,8 @@ def test_archiving_lets_people_leave():
     made = active(WAIT, add_to(a_list()))
     happened(person().pk)
     dispatched()
-    campaign_lifecycle.pause(made, None)
-    campaign_lifecycle.archive(made, None)
+    campaign_lifecycle.pause_campaign(made, None)
+    campaign_lifecycle.archive_campaign(made, None)
     assert [entry[1:] for entry in dispatched()] == [("left", "archived")]
 
 
@@ -226,7 +226,7 @@ def test_who_is_deleted_while_waiting_leaves():
     ann = person()
     happened(ann.pk)
     dispatched()
-    deletion.delete([ann.pk], None, SYSTEM)
+    deletion.delete_people([ann.pk], None, SYSTEM)
     with later(days=4):
         assert dispatched() == [(ann.pk, "left", "gone")]
     assert members(after) == set()
@@ -239,9 +239,9 @@ def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
     ann, bob = person(), person()
     happened(ann.pk)
     dispatched()
-    merge = person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
+    merge = person_merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
     assert [pk for pk, _state, _reason in dispatched()] == [bob.pk]
-    person_merge.undo(merge.pk, None, SYSTEM)
+    person_merge.undo_merge(merge.pk, None, SYSTEM)
     assert [pk for pk, _state, _reason in dispatched()] == [ann.pk]
     with later(days=4):
         assert dispatched() == [(ann.pk, "done", "")]
@@ -250,14 +250,14 @@ def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
 
 def test_who_is_erased_while_waiting_is_nowhere_in_campaigns():
     approved_type()
-    hook, _secret = webhook_editing.create("CRM", None, url="https://example.com/{{person.email}}")
+    hook, _secret = webhook_editing.create_webhook("CRM", None, url="https://example.com/{{person.email}}")
     active({"do": "webhook", "webhook": hook.pk}, WAIT)
     ann = person(email="ann.unique@example.com")
     happened(ann.pk)
     dispatched()
     assert WebhookDelivery.objects.get().url.endswith("ann.unique%40example.com")
-    identity = erasure.erase([ann.pk], None, SYSTEM)
-    assert privacy_search.find(identity) == []
+    identity = erasure.erase_people([ann.pk], None, SYSTEM)
+    assert privacy_search.find_traces(identity) == []
     assert not CampaignEntry.objects.exists()
 
 
@@ -283,7 +283,7 @@ def test_people_finish_on_the_version_with_which_they_entered():
     changed = campaign_lifecycle.campaign_definition.dump(
         campaign_lifecycle.campaign_definition.load(made.definition)
     ) | {"steps": [add_to(new)]}
-    campaign_lifecycle.change(made, None, value=changed)
+    campaign_lifecycle.change_campaign(made, None, value=changed)
     happened(bob.pk)
     dispatched()
     with later(days=4):
@@ -310,7 +310,7 @@ def test_a_fault_of_ours_is_the_steps_outcome_and_stops_nobody(monkeypatch):
     active({"do": "change_field", "field": "title", "to": "x"}, add_to(after))
     ann = person()
     happened(ann.pk)
-    monkeypatch.setattr(upsert, "upsert", lambda *_a, **_k: {}["fault"])
+    monkeypatch.setattr(upsert, "upsert_people", lambda *_a, **_k: {}["fault"])
     assert dispatched() == [(ann.pk, "failed", "")]
     assert members(after) == {ann.pk}
 
@@ -330,12 +330,12 @@ def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
     happened(ann.pk, amount=5)
     dispatched()
     assert outcomes()[0][2] == "queued"
-    assert campaign_emails.send() == 1
+    assert campaign_emails.send_alerts() == 1
     (sent,) = mail.outbox
     assert sent.to == ["desk@example.com"]
     assert sent.subject == "Ann Bcc: all@example.com deposited 5"
     assert outcomes()[0][2] == "done"
-    assert campaign_emails.send() == 0
+    assert campaign_emails.send_alerts() == 0
 
 
 def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
@@ -346,11 +346,11 @@ def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
     dispatched()
     with monkeypatch.context() as patched:
         patched.setattr(campaign_emails.EmailMessage, "send", lambda _mail: (_ for _ in ()).throw(OSError("down")))
-        assert campaign_emails.send() == 0
+        assert campaign_emails.send_alerts() == 0
     waiting = AlertEmail.objects.get()
     assert (waiting.state, waiting.attempts) == ("waiting", 1)
     with later(minutes=5):
-        assert campaign_emails.send() == 1
+        assert campaign_emails.send_alerts() == 1
 
 
 def test_latency_is_told():
@@ -358,13 +358,13 @@ def test_latency_is_told():
     made = active(add_to(a_list()))
     happened(person().pk)
     dispatched()
-    found = campaign_results.summary(made)
+    found = campaign_results.summarize_campaign(made)
     assert found.entered == found.finished == 1
     assert found.latency.of == 1 and found.latency.p95 >= 0
 
 
 def test_a_unique_field_keeps_people_apart_in_campaigns_too():
-    field_editing.create("Card", "string", None, api_name="card", is_unique=True)
+    field_editing.create_person_field("Card", "string", None, api_name="card", is_unique=True)
     approved_type()
     active({"do": "change_field", "field": "card", "to": "the same"})
     ann, bob = person(), person()
@@ -379,7 +379,7 @@ def test_a_read_of_a_changed_person_is_of_now():
     ann = person(city="Lugo")
     happened(ann.pk)
     dispatched()
-    upsert.update(ann, {"city": "Vigo"}, MARKETO)
+    upsert.update_person(ann, {"city": "Vigo"}, MARKETO)
     with later(hours=2):
         dispatched()
     ann.refresh_from_db()

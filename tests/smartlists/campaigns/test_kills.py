@@ -139,8 +139,8 @@ def eventually(found):
 
 def is_quiet():
     return (
-        probes.mark_lag() == 0
-        and triggers.lag() == 0
+        probes.high_water_lag() == 0
+        and triggers.dispatcher_lag() == 0
         and not CampaignEntry.objects.filter(state="open").exists()
         and not WebhookDelivery.objects.filter(state="waiting").exists()
     )
@@ -153,7 +153,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
     rich = a_list()
     with receiver() as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
-        hook, _secret = webhook_editing.create("CRM", None, url=f"{server.url}/", per_minute=60_000)
+        hook, _secret = webhook_editing.create_webhook("CRM", None, url=f"{server.url}/", per_minute=60_000)
         settings.WEBHOOK_TRUSTED_HOSTS = []
         active(
             add_to(rich),
@@ -180,7 +180,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
             writer.join(20)
             assert not writer.is_alive()
             with contextlib.suppress(AlreadyEnqueued):  # what a killed worker had taken; else the next minute's
-                tasks.go_on_sending.defer(timestamp=0)
+                tasks.resume_sending.defer(timestamp=0)
             assert eventually(is_quiet), "not done in time"
         finally:
             writer.is_over.set()
@@ -229,7 +229,7 @@ def _check(writer, people, rich, server):
 def test_a_second_dispatcher_stands_by():
     from people.core.db import locks
 
-    with locks.alone(locks.Space.DISPATCHER, 0) as is_mine:
+    with locks.try_session_lock(locks.LockSpace.DISPATCHER, 0) as is_mine:
         assert is_mine
         before = others_connected()  # those of killed processes may still be there
         process = Process(("dispatch",), "")
@@ -256,13 +256,13 @@ def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer()
 
     def turn():
         for _turn in range(6):
-            campaign_lifecycle.pause(made, None)
-            campaign_lifecycle.activate(made, None)
+            campaign_lifecycle.pause_campaign(made, None)
+            campaign_lifecycle.activate_campaign(made, None)
 
     turning = InThread(turn)
     for _round in range(6):
         recorded(*(activity(pk, occurred_at=datetime.now(UTC)) for pk in people))
-        dispatcher.once()
+        dispatcher.process_due_work()
     turning.result()
-    dispatcher.drain()
+    dispatcher.process_all_due_work()
     assert set(CampaignEntry.objects.values_list("state", flat=True)) <= {"done", "skipped"}

@@ -49,16 +49,19 @@ def whole(hook=None):
 
 def test_a_definition_and_its_json_say_the_same():
     approved_type()
-    parsed = campaign_parsing.parse(whole())
-    assert campaign_definition.load(campaign_definition.dump(parsed)) == parsed
-    assert campaign_parsing.parse(campaign_definition.dump(parsed)) == parsed
-    assert campaign_definition.load(campaign_lifecycle.create("All", None, value=parsed).definition) == parsed
+    parsed = campaign_parsing.parse_definition(whole())
+    assert campaign_definition.load_definition(campaign_definition.dump_definition(parsed)) == parsed
+    assert campaign_parsing.parse_definition(campaign_definition.dump_definition(parsed)) == parsed
+    assert (
+        campaign_definition.load_definition(campaign_lifecycle.create_campaign("All", None, value=parsed).definition)
+        == parsed
+    )
 
 
 def test_paths_lead_through_choices():
     approved_type()
-    steps = campaign_parsing.parse(whole()).steps
-    assert [path for path, _step in campaign_definition.walk(steps)] == [
+    steps = campaign_parsing.parse_definition(whole()).steps
+    assert [path for path, _step in campaign_definition.walk_steps(steps)] == [
         "0",
         "1",
         "2",
@@ -69,8 +72,8 @@ def test_paths_lead_through_choices():
         "6.0.0",
         "6.1.0",
     ]
-    assert campaign_definition.following(steps, "5") == "6"
-    assert campaign_definition.following(steps, "6.0.0") == campaign_definition.following(steps, "6") == ""
+    assert campaign_definition.following_path(steps, "5") == "6"
+    assert campaign_definition.following_path(steps, "6.0.0") == campaign_definition.following_path(steps, "6") == ""
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,7 @@ def test_paths_lead_through_choices():
 )
 def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
     approved_type()
-    found = refused(campaign_lifecycle.create, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
+    found = refused(campaign_lifecycle.create_campaign, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
     assert found[0] == (code, path)
     assert not SmartCampaign.objects.exists()
 
@@ -150,7 +153,7 @@ def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
 def test_every_problem_is_told_at_once():
     approved_type()
     bad = definition({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
-    assert [code for code, _path in refused(campaign_lifecycle.create, "Bad", None, value=bad)] == [
+    assert [code for code, _path in refused(campaign_lifecycle.create_campaign, "Bad", None, value=bad)] == [
         "unknown_type",
         "unknown_step",
         "missing_value",
@@ -162,43 +165,51 @@ def test_choices_lie_three_deep_at_most():
     for _level in range(5):
         inside = [{"do": "choose", "choices": [{"when": {"rules": {"filters": []}}, "steps": inside}]}]
     assert "too_deep" in [
-        code for code, _path in refused(campaign_lifecycle.create, "Deep", None, value=definition(*inside, triggers=[]))
+        code
+        for code, _path in refused(
+            campaign_lifecycle.create_campaign, "Deep", None, value=definition(*inside, triggers=[])
+        )
     ]
 
 
 def test_a_campaign_needs_a_trigger_and_a_step_to_be_activated():
-    empty = campaign_lifecycle.create("Empty", None)
-    assert refused(campaign_lifecycle.activate, empty, None) == [("no_trigger", ("triggers",)), ("no_step", ("steps",))]
+    empty = campaign_lifecycle.create_campaign("Empty", None)
+    assert refused(campaign_lifecycle.activate_campaign, empty, None) == [
+        ("no_trigger", ("triggers",)),
+        ("no_step", ("steps",)),
+    ]
 
 
 def test_states_follow_each_other():
     approved_type()
     made = active(add_to(a_list()))
-    assert refused(campaign_lifecycle.activate, made, None) == [("wrong_state", ("state",))]
-    assert refused(campaign_lifecycle.archive, made, None) == [("wrong_state", ("state",))]
-    assert refused(campaign_lifecycle.delete, made, None) == [("wrong_state", ("state",))]
-    campaign_lifecycle.pause(made, None)
-    campaign_lifecycle.archive(made, None)
-    assert campaign_lifecycle.unarchive(made, None).state == "paused"
-    campaign_lifecycle.archive(made, None)
-    campaign_lifecycle.delete(made, None)
+    assert refused(campaign_lifecycle.activate_campaign, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaign_lifecycle.archive_campaign, made, None) == [("wrong_state", ("state",))]
+    assert refused(campaign_lifecycle.delete_campaign, made, None) == [("wrong_state", ("state",))]
+    campaign_lifecycle.pause_campaign(made, None)
+    campaign_lifecycle.archive_campaign(made, None)
+    assert campaign_lifecycle.unarchive_campaign(made, None).state == "paused"
+    campaign_lifecycle.archive_campaign(made, None)
+    campaign_lifecycle.delete_campaign(made, None)
     assert not SmartCampaign.objects.exists()
 
 
 def test_names_are_unique_and_a_stale_change_is_a_conflict():
     approved_type()
     first = draft(name="Welcome")
-    assert refused(campaign_lifecycle.create, "welcome", None) == [("name_taken", ("name",))]
-    campaign_lifecycle.change(first, None, expected_revision=1, description="new")
+    assert refused(campaign_lifecycle.create_campaign, "welcome", None) == [("name_taken", ("name",))]
+    campaign_lifecycle.change_campaign(first, None, expected_revision=1, description="new")
     with pytest.raises(ConflictError):
-        campaign_lifecycle.change(first, None, expected_revision=1, description="newer")
+        campaign_lifecycle.change_campaign(first, None, expected_revision=1, description="newer")
 
 
 def test_what_a_campaign_names_stays():
     check = approved_type()
     used = a_list()
-    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
-    field = field_editing.create("Card", "string", None, api_name="card")
+    spain = list_editing.create_smart_list(
+        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+    )
+    field = field_editing.create_person_field("Card", "string", None, api_name="card")
     draft(
         add_to(used),
         {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
@@ -207,17 +218,17 @@ def test_what_a_campaign_names_stays():
         name="Welcome",
     )
     for work in (
-        lambda: static_lists.delete(used, None),
-        lambda: list_editing.delete(spain, None),
-        lambda: lifecycle.delete(check, None),
-        lambda: field_editing.delete(PersonField.objects.get(pk=field.pk), None),
+        lambda: static_lists.delete_static_list(used, None),
+        lambda: list_editing.delete_smart_list(spain, None),
+        lambda: lifecycle.delete_definition(check, None),
+        lambda: field_editing.delete_person_field(PersonField.objects.get(pk=field.pk), None),
     ):
         with pytest.raises(RejectedError) as found:
             work()
         assert found.value.code == "in_use" and "“Welcome”" in str(found.value)
-    drafts.remove_fields(check, ["branch"], None)
+    drafts.remove_draft_fields(check, ["branch"], None)
     with pytest.raises(RejectedError) as found:
-        lifecycle.approve(check, None)
+        lifecycle.approve_draft(check, None)
     assert "“Welcome”" in str(found.value)
 
 
@@ -240,11 +251,12 @@ def test_changes_leave_entries_in_the_audit():
 
     approved_type()
     made = draft(add_to(a_list()), name="Welcome")
-    campaign_lifecycle.activate(made, None)
-    campaign_lifecycle.pause(made, None)
-    campaign_lifecycle.change(made, None, name="Hello")
+    campaign_lifecycle.activate_campaign(made, None)
+    campaign_lifecycle.pause_campaign(made, None)
+    campaign_lifecycle.change_campaign(made, None, name="Hello")
     told = [
-        audit.sentence(entry) for entry in LogEntry.objects.filter(content_type__model="smartcampaign").order_by("pk")
+        audit.entry_sentence(entry)
+        for entry in LogEntry.objects.filter(content_type__model="smartcampaign").order_by("pk")
     ]
     assert told == ["Created", "Activated", "Paused", "Renamed from Welcome"]
 
@@ -260,7 +272,7 @@ def test_changes_leave_entries_in_the_audit():
     ],
 )
 def test_tokens_are_filled(text, wanted):
-    assert webhook_tokens.render(text, {"person.first_name": "Ann", "person.city": None}) == wanted
+    assert webhook_tokens.render_template(text, {"person.first_name": "Ann", "person.city": None}) == wanted
 
 
 @pytest.mark.parametrize(
@@ -268,10 +280,11 @@ def test_tokens_are_filled(text, wanted):
 )
 def test_what_is_no_token_is_refused(text):
     with pytest.raises(webhook_tokens.BadTemplateError):
-        webhook_tokens.parse(text)
+        webhook_tokens.parse_template(text)
 
 
 def test_a_value_is_never_read_as_a_template_again():
     assert (
-        webhook_tokens.render("{{person.first_name}}", {"person.first_name": "{{person.email}}"}) == "{{person.email}}"
+        webhook_tokens.render_template("{{person.first_name}}", {"person.first_name": "{{person.email}}"})
+        == "{{person.email}}"
     )

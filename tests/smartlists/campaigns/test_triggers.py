@@ -76,7 +76,7 @@ def test_activation_starts_at_that_moment():
     ann = person()
     made = draft(add_to(a_list()))
     happened(ann.pk)
-    campaign_lifecycle.activate(made, None)
+    campaign_lifecycle.activate_campaign(made, None)
     assert dispatched() == []
     happened(ann.pk)
     assert dispatched() == [(ann.pk, "done", "")]
@@ -87,9 +87,9 @@ def test_activities_of_a_pause_are_skipped_also_when_the_dispatcher_comes_late()
     ann = person()
     made = active(add_to(a_list()))
     happened(ann.pk)
-    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.pause_campaign(made, None)
     happened(ann.pk)
-    campaign_lifecycle.activate(made, None)
+    campaign_lifecycle.activate_campaign(made, None)
     happened(ann.pk)
     assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "paused"), (ann.pk, "done", "")]
 
@@ -138,7 +138,9 @@ def test_only_the_audience_enters():
 def test_a_smart_list_as_audience():
     approved_type()
     ann, bob = person(country="Spain"), person(country="Chile")
-    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create_smart_list(
+        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+    )
     active(add_to(a_list()), audience={"smart_list": spain.pk})
     happened(bob.pk)
     happened(ann.pk)
@@ -189,8 +191,8 @@ def test_standard_activities_trigger_person_created_field_changed_list_joined():
     active(add_to(target), name="changed", triggers=[{"type": "changeDataValue", "constraints": [changed]}])
     active(add_to(target), name="joined", triggers=[{"type": "addToList", "constraints": [joined]}])
     ann = person()
-    upsert.update(ann, {"country": "Spain", "city": "Lugo"}, MARKETO)
-    static_lists.add(source, [ann.pk], MARKETO)
+    upsert.update_person(ann, {"country": "Spain", "city": "Lugo"}, MARKETO)
+    static_lists.add_members(source, [ann.pk], MARKETO)
     dispatched()
     assert [one.campaign.name for one in CampaignEntry.objects.order_by("pk")] == ["created", "changed", "joined"]
     assert members(target) == {ann.pk}
@@ -212,7 +214,7 @@ def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
     settings.CAMPAIGN_MAX_DEPTH = 0
     approved_type()
     vera = django_user_model.objects.create_superuser("vera")
-    made = campaign_lifecycle.create(
+    made = campaign_lifecycle.create_campaign(
         "Round",
         vera,
         value={
@@ -221,7 +223,7 @@ def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
             "steps": [{"do": "record", "type": "depositCheck", "primary": "again"}],
         },
     )
-    campaign_lifecycle.activate(made, vera)
+    campaign_lifecycle.activate_campaign(made, vera)
     happened(person().pk)
     dispatched()
     assert [str(notice) for notice in vera.notices.all()] == [
@@ -234,7 +236,7 @@ def test_who_is_deleted_before_the_dispatcher_comes_does_not_enter():
     active(add_to(a_list()))
     ann = person()
     happened(ann.pk)
-    deletion.delete([ann.pk], None, SYSTEM)
+    deletion.delete_people([ann.pk], None, SYSTEM)
     assert dispatched() == [(ann.pk, "skipped", "gone")]
 
 
@@ -244,7 +246,7 @@ def test_who_is_merged_before_the_dispatcher_comes_enters_as_the_winner():
     active(add_to(checked))
     ann, bob = person(), person()
     happened(ann.pk)
-    person_merge.merge(bob.pk, [ann.pk], None, SYSTEM)
+    person_merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
     assert dispatched() == [(bob.pk, "done", "")]
     assert members(checked) == {bob.pk}
 
@@ -257,7 +259,7 @@ def test_a_batch_costs_statements_a_campaign_not_an_activity(django_assert_max_n
     dispatched()
     recorded(*(activity(pk, occurred_at=datetime.now(UTC), amount=5000) for pk in people))
     with django_assert_max_num_queries(30):
-        assert triggers.advance().entered == 150
+        assert triggers.process_log_batch().entered == 150
 
 
 def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
@@ -267,23 +269,25 @@ def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
     happened(ann.pk)
     with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
         patched.setattr(triggers, "_move", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
-        triggers.advance()
+        triggers.process_log_batch()
     assert entries() == []
     assert dispatched() == [(ann.pk, "done", "")]
 
 
 def test_joining_and_leaving_a_smart_list_triggers():
-    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create_smart_list(
+        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+    )
     ann, bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain")
-    stored_evaluations.evaluate(spain, None)
+    stored_evaluations.evaluate_list(spain, None)
     came, left = a_list(), a_list()
     active(add_to(came), triggers=[{"smart_list": spain.pk, "change": "joined"}])
     active(add_to(left), triggers=[{"smart_list": spain.pk, "change": "left"}])
-    upsert.update(bob, {"country": "Spain"}, MARKETO)
-    upsert.update(cas, {"country": "Chile"}, MARKETO)
-    stored_evaluations.evaluate(spain, None)
+    upsert.update_person(bob, {"country": "Spain"}, MARKETO)
+    upsert.update_person(cas, {"country": "Chile"}, MARKETO)
+    stored_evaluations.evaluate_list(spain, None)
     dispatched()
-    stored_evaluations.evaluate(spain, None)
+    stored_evaluations.evaluate_list(spain, None)
     dispatched()
     assert (members(came), members(left)) == ({bob.pk}, {cas.pk})
     assert CampaignEntry.objects.count() == 2
@@ -292,32 +296,34 @@ def test_joining_and_leaving_a_smart_list_triggers():
 
 def test_a_run_once_takes_everybody_on_a_list_who_is_in_the_audience():
     approved_type()
-    spain = list_editing.create("Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None)
+    spain = list_editing.create_smart_list(
+        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+    )
     ann, _bob, cas = person(country="Spain"), person(country="Chile"), person(country="Spain", city="Lugo")
     target = a_list()
     rules = {"match": "all", "filters": [rule_factories.person("city", "is empty")]}
     made = draft(add_to(target), audience={"rules": rules}, qualification={"how": "once"})
-    assert campaign_runs.preview(made, spain, None).count == 1
+    assert campaign_runs.preview_run(made, spain, None).count == 1
     with pytest.raises(campaign_runs.RejectedError) as refused:
-        campaign_runs.run_once(made, spain, None, cap=0)
+        campaign_runs.run_on_list(made, spain, None, cap=0)
     assert refused.value.code == "wrong_type"
-    run = campaign_runs.run_once(made, spain, None, cap=10)
+    run = campaign_runs.run_on_list(made, spain, None, cap=10)
     dispatched()
     run.refresh_from_db()
     assert (run.state, run.entered, members(target)) == ("done", 1, {ann.pk})
     assert cas.pk not in members(target)
-    campaign_runs.run_once(made, spain, None, cap=10)
+    campaign_runs.run_on_list(made, spain, None, cap=10)
     assert dispatched()[-1] == (ann.pk, "skipped", "once")
 
 
 def test_a_run_over_its_cap_does_nothing():
     approved_type()
-    everybody = list_editing.create("Everybody", {"filters": []}, None)
+    everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     person()
     person()
     made = draft(add_to(a_list()))
     with pytest.raises(campaign_runs.RejectedError) as refused:
-        campaign_runs.run_once(made, everybody, None, cap=1)
+        campaign_runs.run_on_list(made, everybody, None, cap=1)
     assert refused.value.code == "over_cap"
     assert dispatched() == []
 
@@ -325,11 +331,11 @@ def test_a_run_over_its_cap_does_nothing():
 def test_without_campaigns_the_dispatcher_keeps_up_with_the_log():
     approved_type()
     happened(person().pk)
-    dispatcher.drain()
-    assert triggers.lag() == 0
+    dispatcher.process_all_due_work()
+    assert triggers.dispatcher_lag() == 0
     active(add_to(a_list()))
     happened(person().pk)
-    assert triggers.lag() > 0
+    assert triggers.dispatcher_lag() > 0
 
 
 def test_a_retired_type_under_an_active_campaign_does_no_harm():
@@ -337,11 +343,11 @@ def test_a_retired_type_under_an_active_campaign_does_no_harm():
 
     check = approved_type()
     made = active(add_to(a_list()))
-    lifecycle.retire(check, None)
+    lifecycle.retire_definition(check, None)
     assert dispatched() == []
-    campaign_lifecycle.pause(made, None)
+    campaign_lifecycle.pause_campaign(made, None)
     with pytest.raises(campaign_lifecycle.RejectedError) as refused:
-        campaign_lifecycle.activate(made, None)
+        campaign_lifecycle.activate_campaign(made, None)
     assert refused.value.code == "retired_type"
     assert SmartCampaign.objects.get().state == "paused"
 

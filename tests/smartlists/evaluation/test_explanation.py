@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from hypothesis import given
 
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
@@ -32,9 +32,9 @@ def check():
 
 
 def verdict(filter_, who, now=NOW):
-    explained = explanation.explain(parsed(filter_), who, now)
+    explained = explanation.explain_membership(parsed(filter_), who, now)
     (found,) = explained.verdicts
-    assert explained.is_member == found.holds == (who in evaluator.members(parsed(filter_), now=now))
+    assert explained.is_member == found.holds == (who in evaluator.evaluate_members(parsed(filter_), now=now))
     assert (found.miss is None) or not found.holds
     return found
 
@@ -119,14 +119,14 @@ def test_sequences(check):
 
 def test_lists_are_explained_inside(check):
     (ann,) = people({"country": "Spain"})
-    static = static_lists.create("Kept", None)
+    static = static_lists.create_static_list("Kept", None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
     assert verdict({**on_list, "member": False}, ann).since is None
-    static_lists.add(static, [ann], Source(Channel.SYSTEM))
+    static_lists.add_members(static, [ann], Source(Channel.SYSTEM))
     assert verdict(on_list, ann).since is not None
-    inner = list_editing.create("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
+    inner = list_editing.create_smart_list("Inner", {"filters": [person("country", "is", "Chile"), on_list]}, None)
     outer = parsed({"kind": "smart_list", "list": inner.pk, "member": True}, on_list, match="any")
-    explained = explanation.explain(outer, ann)
+    explained = explanation.explain_membership(outer, ann)
     assert explained.is_member and explained.deciding == (2,)
     nested = explained.verdicts[0].nested
     assert not nested.is_member and [one.holds for one in nested.verdicts] == [False, True] and nested.deciding == (1,)
@@ -137,7 +137,7 @@ def test_nobody_and_somebody_who_is_gone(check):
     deposit(ann)
     Person.objects.filter(pk=ann).update(state="deleted")
     for who in (ann, 2_000_000_000, 10**12, -1):
-        explained = explanation.explain(parsed(did(), did(did=False), match="any"), who)
+        explained = explanation.explain_membership(parsed(did(), did(did=False), match="any"), who)
         assert not explained.is_live and not explained.is_member
 
 
@@ -151,7 +151,7 @@ def test_verdicts_agree_with_the_oracle(catalogue, data, scene):  # noqa: F811 (
         form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
         found = parse_rules(form, names)
         for who in sorted(world.people)[:4]:
-            explained = explanation.explain(found, who, scene.now, names)
+            explained = explanation.explain_membership(found, who, scene.now, names)
             assert [one.holds for one in explained.verdicts] == oracle.verdicts(world, form, who)
             assert explained.is_member == oracle.holds(world, form, who)
             assert all(
@@ -168,7 +168,9 @@ SPEAKING = (rules.PersonField, rules.Activity, rules.Sequence)
 
 def test_sums_and_averages_of_huge_numbers_are_explained(db):
     approved_type(
-        "Weigh Star", "weighStar", (FieldSpec("star", "Star", is_primary=True), FieldSpec("mass", "Mass", "float"))
+        "Weigh Star",
+        "weighStar",
+        (ActivityFieldSpec("star", "Star", is_primary=True), ActivityFieldSpec("mass", "Mass", "float")),
     )
     who = make_person().pk
     assert not any(
@@ -180,6 +182,6 @@ def test_sums_and_averages_of_huge_numbers_are_explained(db):
         found = parse_rules(
             {"filters": [{"kind": "activity", "did": True, "type": "weighStar", "aggregate": aggregate}]}, Catalogue()
         )
-        (answer,) = explanation.explain(found, who).verdicts
+        (answer,) = explanation.explain_membership(found, who).verdicts
         assert answer.miss
         assert len(answer.value) > 300

@@ -7,7 +7,7 @@ from django.urls import reverse
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.persons import deletion
 from smartlists.evaluation import lists_of_person
-from smartlists.evaluation.evaluator import Run
+from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.lists import editing as list_editing
 from tests.factories import MARKETO, activity, approved_type, person, recorded
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def made(name, *filters):
-    return list_editing.create(name, {"version": 1, "match": "all", "filters": list(filters)}, None)
+    return list_editing.create_smart_list(name, {"version": 1, "match": "all", "filters": list(filters)}, None)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def lists(ann):
     inside = made("Inside", {"kind": "smart_list", "list": spain.pk, "member": True})
     made("Depositors", {"kind": "activity", "did": True, "type": "depositCheck"})
     made("Others", {"kind": "smart_list", "list": spain.pk, "member": False})
-    list_editing.archive(made("Put away"), None)
+    list_editing.archive_smart_list(made("Put away"), None)
     return [spain, inside]
 
 
@@ -45,16 +45,16 @@ def names(found):
 
 
 def test_the_lists_of_one_person_in_one_snapshot(lists, ann, vera):
-    found = lists_of_person.lists_of(ann.pk, vera)
+    found = lists_of_person.smart_lists_of_person(ann.pk, vera)
     assert (names(found), found.looked_at, found.left_out) == (["Depositors", "Inside", "Spain"], 4, 0)
-    assert names(lists_of_person.lists_of(person().pk, vera)) == ["Others"]
-    assert names(lists_of_person.lists_of(2**40, vera)) == []
+    assert names(lists_of_person.smart_lists_of_person(person().pk, vera)) == ["Others"]
+    assert names(lists_of_person.smart_lists_of_person(2**40, vera)) == []
 
 
 def test_the_number_of_lists_and_the_time_are_limited(lists, ann, vera, monkeypatch):
-    found = lists_of_person.lists_of(ann.pk, vera, most=1)
+    found = lists_of_person.smart_lists_of_person(ann.pk, vera, most=1)
     assert (found.looked_at, found.left_out) == (1, 3)
-    evaluate, calls = Run.evaluate, []
+    evaluate, calls = EvaluationRun.evaluate, []
 
     def slow(run, rules):
         calls.append(rules)
@@ -62,14 +62,14 @@ def test_the_number_of_lists_and_the_time_are_limited(lists, ann, vera, monkeypa
             raise RejectedError(Problem("timeout", "too slow"))
         return evaluate(run, rules)
 
-    monkeypatch.setattr(Run, "evaluate", slow)
-    found = lists_of_person.lists_of(ann.pk, vera)
+    monkeypatch.setattr(EvaluationRun, "evaluate", slow)
+    found = lists_of_person.smart_lists_of_person(ann.pk, vera)
     assert (found.looked_at, found.left_out) == (2, 2)
 
 
 def test_it_needs_the_right_to_see_lists(lists, ann):
     with pytest.raises(NotAllowedError):
-        lists_of_person.lists_of(ann.pk, get_user_model().objects.create_user("nina"))
+        lists_of_person.smart_lists_of_person(ann.pk, get_user_model().objects.create_user("nina"))
 
 
 def test_the_page_of_a_person_asks_for_them_and_works_without_scripts(client, lists, ann, vera):
@@ -79,5 +79,5 @@ def test_the_page_of_a_person_asks_for_them_and_works_without_scripts(client, li
     part = client.get(address, headers={"HX-Request": "true"}).text
     assert "Depositors" in part and "<html" not in part and "4 smart lists looked at" in part
     assert "Smart lists of Ann" in client.get(address).text
-    deletion.delete([ann.pk], vera, MARKETO)
+    deletion.delete_people([ann.pk], vera, MARKETO)
     assert client.get(address).status_code == 404

@@ -173,7 +173,7 @@ def populate(data: st.DataObject, scene: Scene) -> World:
         world.static_lists[oracle_worlds.insert_static_list(number, sorted(members))] = members
     for number in (1, 2):
         form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
-        stored = rules.dump(parse_rules(form, Catalogue()))
+        stored = rules.dump_rules(parse_rules(form, Catalogue()))
         world.smart_lists[oracle_worlds.insert_smart_list(number, stored)] = form
     note(f"now {scene.now} in {scene.zone}: {ids} {states} {world.people} {world.happenings} {world.static_lists}")
     return world
@@ -185,17 +185,17 @@ def agree(world: World, found: rules.Rules, form: dict[str, Any], names: Catalog
     verdicts = {person: oracle.verdicts(world, form, person) for person in world.people}
     counts = [sum(answers[position] for answers in verdicts.values()) for position in range(len(form["filters"]))]
     event("some are members" if 0 < len(expected) < len(world.people) else "all or none are members")
-    evaluated = evaluator.evaluate(found, now=world.now, names=names)
+    evaluated = evaluator.evaluate_rules(found, now=world.now, names=names)
     assert set(evaluated.members) == expected
     assert [one.count for one in evaluated.per_filter] == counts
     few = sorted(world.people)[::2]
     with patch.object(engine, "FEW", most), patch.object(snapshot, "MANY_ROWS", rows):
-        assert set(evaluator.members(found, among=few, now=world.now)) == expected & set(few)
+        assert set(evaluator.evaluate_members(found, among=few, now=world.now)) == expected & set(few)
 
 
 def explained(world: World, found: rules.Rules, form: dict[str, Any], names: Catalogue, person: int) -> None:
     """The explanation of one person says what the oracle says, and its proofs prove it."""
-    answer = explanation.explain(found, person, world.now, names)
+    answer = explanation.explain_membership(found, person, world.now, names)
     if person not in world.people:
         assert (answer.is_live, answer.is_member, [one.holds for one in answer.verdicts]) == (
             False,

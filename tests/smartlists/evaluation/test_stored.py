@@ -37,7 +37,7 @@ SPAIN = form(person("country", "is", "Spain"))
 
 @pytest.fixture
 def spaniards():
-    return list_editing.create("Spaniards", SPAIN, None)
+    return list_editing.create_smart_list("Spaniards", SPAIN, None)
 
 
 def people(*countries):
@@ -46,40 +46,43 @@ def people(*countries):
 
 def test_everybody_sees_the_same_evaluation_until_there_is_a_new_one(spaniards):
     ann, _bob = people("Spain", "Chile")
-    first = stored_evaluations.shown(spaniards, None)
+    first = stored_evaluations.current_or_new_evaluation(spaniards, None)
     assert (first.state, first.count, first.per_filter, set(first.person_ids)) == ("done", 1, [1], {ann})
     assert first.as_of <= timezone.now() and first.seconds > 0 and first.rules == SPAIN
     (cas,) = people("Spain")
-    assert stored_evaluations.shown(spaniards, user("Viewer")).pk == first.pk
-    second = stored_evaluations.evaluate(spaniards, None)
-    assert stored_evaluations.shown(spaniards, None).pk == second.pk
-    assert stored_evaluations.page_of(second, 0, 1) == [ann] and stored_evaluations.page_of(second, 1, 5) == [cas]
-    assert [set(part) for part in stored_evaluations.changes_of(second)] == [{cas}, set()]
+    assert stored_evaluations.current_or_new_evaluation(spaniards, user("Viewer")).pk == first.pk
+    second = stored_evaluations.evaluate_list(spaniards, None)
+    assert stored_evaluations.current_or_new_evaluation(spaniards, None).pk == second.pk
+    assert stored_evaluations.page_of_members(second, 0, 1) == [ann] and stored_evaluations.page_of_members(
+        second, 1, 5
+    ) == [cas]
+    assert [set(part) for part in stored_evaluations.membership_changes(second)] == [{cas}, set()]
     Person.objects.filter(pk=ann).update(country="Chile")
-    assert [set(part) for part in stored_evaluations.changes_of(stored_evaluations.evaluate(spaniards, None))] == [
-        set(),
-        {ann},
-    ]
+    assert [
+        set(part) for part in stored_evaluations.membership_changes(stored_evaluations.evaluate_list(spaniards, None))
+    ] == [set(), {ann}]
     assert spaniards.evaluations.count() == 3
 
 
 def test_changed_rules_are_evaluated_when_next_looked_at(spaniards):
     _ann, bob = people("Spain", "Chile")
-    stored_evaluations.shown(spaniards, None)
-    list_editing.rename(spaniards, "Renamed", None)
-    assert spaniards.evaluations.count() == 1 and stored_evaluations.shown(spaniards, None).count == 1
+    stored_evaluations.current_or_new_evaluation(spaniards, None)
+    list_editing.rename_smart_list(spaniards, "Renamed", None)
+    assert (
+        spaniards.evaluations.count() == 1 and stored_evaluations.current_or_new_evaluation(spaniards, None).count == 1
+    )
     assert spaniards.evaluations.count() == 1
-    list_editing.change(spaniards, None, value=form(person("country", "is", "Chile")))
-    assert set(stored_evaluations.shown(spaniards, None).person_ids) == {bob}
+    list_editing.change_smart_list(spaniards, None, value=form(person("country", "is", "Chile")))
+    assert set(stored_evaluations.current_or_new_evaluation(spaniards, None).person_ids) == {bob}
 
 
 def test_rights_are_asked_for(spaniards):
     nobody = user("Exporter")
     for verb in (
-        lambda: stored_evaluations.shown(spaniards, nobody),
-        lambda: stored_evaluations.evaluate(spaniards, nobody),
-        lambda: stored_evaluations.request(spaniards, nobody),
-        lambda: stored_evaluations.count(SPAIN, nobody, "x"),
+        lambda: stored_evaluations.current_or_new_evaluation(spaniards, nobody),
+        lambda: stored_evaluations.evaluate_list(spaniards, nobody),
+        lambda: stored_evaluations.request_evaluation(spaniards, nobody),
+        lambda: stored_evaluations.count_people(SPAIN, nobody, "x"),
     ):
         with pytest.raises(NotAllowedError):
             verb()
@@ -87,28 +90,31 @@ def test_rights_are_asked_for(spaniards):
 
 def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, monkeypatch):
     slow, quick = (StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1) for _ in range(2))
-    real = evaluator.evaluate
+    real = evaluator.evaluate_rules
 
     def overtaken(*arguments, **more):
         found = real(*arguments, **more)
         people("Spain")
-        stored_evaluations.run(quick.pk)
+        stored_evaluations.run_evaluation(quick.pk)
         return found
 
     monkeypatch.setattr(
         evaluator,
-        "evaluate",
-        lambda *arguments, **more: (monkeypatch.setattr(evaluator, "evaluate", real), overtaken(*arguments, **more))[1],
+        "evaluate_rules",
+        lambda *arguments, **more: (
+            monkeypatch.setattr(evaluator, "evaluate_rules", real),
+            overtaken(*arguments, **more),
+        )[1],
     )
-    assert stored_evaluations.run(slow.pk).count == 0
+    assert stored_evaluations.run_evaluation(slow.pk).count == 0
     current = SmartList.objects.get().current
     assert (current.pk, current.count) == (quick.pk, 1)
-    assert stored_evaluations.run(slow.pk) is None  # done already
+    assert stored_evaluations.run_evaluation(slow.pk) is None  # done already
     assert StoredEvaluation.objects.filter(state="done").count() == 2
     # what was asked for first and done last is the newest, too
     late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1)
-    stored_evaluations.evaluate(spaniards, None)
-    stored_evaluations.run(late.pk)
+    stored_evaluations.evaluate_list(spaniards, None)
+    stored_evaluations.run_evaluation(late.pk)
     assert SmartList.objects.get().current_id == late.pk
 
 
@@ -116,37 +122,39 @@ def test_what_goes_wrong_is_kept_with_the_evaluation(spaniards, monkeypatch):
     def slow(*_arguments, **_more):
         raise RejectedError(snapshot._too_slow(3).problems[0])
 
-    monkeypatch.setattr(evaluator, "evaluate", slow)
+    monkeypatch.setattr(evaluator, "evaluate_rules", slow)
     with pytest.raises(RejectedError, match="3 seconds"):
-        stored_evaluations.evaluate(spaniards, None)
+        stored_evaluations.evaluate_list(spaniards, None)
     stored = StoredEvaluation.objects.get()
     assert stored.state == "failed" and "3 seconds" in stored.problem
     assert SmartList.objects.get().current is None
 
 
 def test_one_that_waits_is_not_asked_for_twice_and_a_worker_does_it(spaniards):
-    first = stored_evaluations.request(spaniards, None)
-    assert stored_evaluations.request(spaniards, None).pk == first.pk
+    first = stored_evaluations.request_evaluation(spaniards, None)
+    assert stored_evaluations.request_evaluation(spaniards, None).pk == first.pk
     job = ProcrastinateJob.objects.get(task_name="smartlists.run_evaluation")
     assert job.args == {"evaluation_id": first.pk}
     tasks.run_evaluation(**job.args)
     tasks.run_evaluation(**job.args)
     assert SmartList.objects.get().current_id == first.pk
-    assert stored_evaluations.request(spaniards, None).pk != first.pk
+    assert stored_evaluations.request_evaluation(spaniards, None).pk != first.pk
 
 
 def test_schedules_and_the_dead(spaniards):
-    hourly = list_editing.schedule(list_editing.create("Hourly", form(), None), 60, None)
-    put_away = list_editing.archive(list_editing.schedule(list_editing.create("Old", form(), None), 60, None), None)
-    assert stored_evaluations.due() == [hourly] and put_away.is_archived
-    tasks.go_on(0)
-    assert stored_evaluations.due() == []
+    hourly = list_editing.schedule_evaluations(list_editing.create_smart_list("Hourly", form(), None), 60, None)
+    put_away = list_editing.archive_smart_list(
+        list_editing.schedule_evaluations(list_editing.create_smart_list("Old", form(), None), 60, None), None
+    )
+    assert stored_evaluations.due_lists() == [hourly] and put_away.is_archived
+    tasks.evaluate_due_lists(0)
+    assert stored_evaluations.due_lists() == []
     waiting = StoredEvaluation.objects.get()
     assert waiting.smart_list == hourly and waiting.state == "pending"
-    assert stored_evaluations.due(timezone.now() + timedelta(minutes=61)) == [hourly]
+    assert stored_evaluations.due_lists(timezone.now() + timedelta(minutes=61)) == [hourly]
     StoredEvaluation.objects.update(state="running", progressed_at=timezone.now())
-    assert job_model.reclaim() == 0
-    assert job_model.reclaim(timezone.now() + timedelta(hours=1)) == 1
+    assert job_model.reclaim_jobs() == 0
+    assert job_model.reclaim_jobs(timezone.now() + timedelta(hours=1)) == 1
     dead = StoredEvaluation.objects.get()
     assert dead.state == "failed" and "ended" in dead.problem
 
@@ -155,49 +163,49 @@ def test_old_evaluations_keep_their_counts_only(spaniards, monkeypatch):
     monkeypatch.setattr(stored_evaluations, "KEPT", 2)
     people("Spain")
     for _ in range(4):
-        stored_evaluations.evaluate(spaniards, None)
+        stored_evaluations.evaluate_list(spaniards, None)
     assert list(spaniards.evaluations.order_by("pk").values_list("count", flat=True)) == [1, 1, 1, 1]
     assert [row.members is None for row in spaniards.evaluations.order_by("pk")] == [True, True, False, False]
 
 
 def test_who_goes_leaves_what_lists_show(spaniards):
     ann, bob, cas, dan = people("Spain", "Spain", "Spain", "Spain")
-    earlier = stored_evaluations.evaluate(spaniards, None)
-    stored_evaluations.evaluate(spaniards, None)
-    deletion.delete([ann], None, SYSTEM)
+    earlier = stored_evaluations.evaluate_list(spaniards, None)
+    stored_evaluations.evaluate_list(spaniards, None)
+    deletion.delete_people([ann], None, SYSTEM)
     assert (
-        stored_evaluations.shown(spaniards, None).count,
-        set(stored_evaluations.shown(spaniards, None).person_ids),
+        stored_evaluations.current_or_new_evaluation(spaniards, None).count,
+        set(stored_evaluations.current_or_new_evaluation(spaniards, None).person_ids),
     ) == (3, {bob, cas, dan})
-    person_merge.merge(bob, [cas], None, SYSTEM)
-    assert set(stored_evaluations.shown(spaniards, None).person_ids) == {bob, dan}
+    person_merge.merge_people(bob, [cas], None, SYSTEM)
+    assert set(stored_evaluations.current_or_new_evaluation(spaniards, None).person_ids) == {bob, dan}
     earlier.refresh_from_db()
     assert earlier.count == 4
 
 
 def test_the_erased_leave_every_evaluation(spaniards):
     ann, bob = people("Spain", "Spain")
-    stored_evaluations.evaluate(spaniards, None)
-    stored_evaluations.evaluate(spaniards, None)
-    assert len(stored_evaluations.naming([ann])) == 2
-    erasure.erase([ann], None, SYSTEM)
-    assert stored_evaluations.naming([ann]) == []
+    stored_evaluations.evaluate_list(spaniards, None)
+    stored_evaluations.evaluate_list(spaniards, None)
+    assert len(stored_evaluations.evaluations_with_people([ann])) == 2
+    erasure.erase_people([ann], None, SYSTEM)
+    assert stored_evaluations.evaluations_with_people([ann]) == []
     assert [(row.count, set(row.person_ids)) for row in spaniards.evaluations.all()] == [(1, {bob}), (1, {bob})]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_deleted_meanwhile_is_stored(monkeypatch):
-    spaniards = list_editing.create("Spaniards", SPAIN, None)
+    spaniards = list_editing.create_smart_list("Spaniards", SPAIN, None)
     ann, bob = people("Spain", "Spain")
-    real = evaluator.evaluate
+    real = evaluator.evaluate_rules
 
     def and_then_ann_goes(*arguments, **more):
         found = real(*arguments, **more)
-        InThread(lambda: deletion.delete([ann], None, SYSTEM)).result()
+        InThread(lambda: deletion.delete_people([ann], None, SYSTEM)).result()
         return found
 
-    monkeypatch.setattr(evaluator, "evaluate", and_then_ann_goes)
-    assert set(stored_evaluations.evaluate(spaniards, None).person_ids) == {bob}
+    monkeypatch.setattr(evaluator, "evaluate_rules", and_then_ann_goes)
+    assert set(stored_evaluations.evaluate_list(spaniards, None).person_ids) == {bob}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -215,9 +223,9 @@ def test_everything_is_seen_in_one_snapshot(monkeypatch):
         return found
 
     monkeypatch.setattr(snapshot.Snapshot, "people", ask_and_change)
-    assert set(evaluator.members(parsed(card, other, match="any"))) == {ann}
-    assert set(evaluator.members(parsed(card, other))) == set()
-    assert set(evaluator.members(parsed(other))) == {ann}
+    assert set(evaluator.evaluate_members(parsed(card, other, match="any"))) == {ann}
+    assert set(evaluator.evaluate_members(parsed(card, other))) == set()
+    assert set(evaluator.evaluate_members(parsed(other))) == {ann}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -229,30 +237,30 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
 
     def slowly(item, context):
         started.set()
-        return statements.Statement(slow)
+        return statements.FilterStatement(slow)
 
-    monkeypatch.setattr(statements, "of_filter", slowly)
-    counting = InThread(lambda: stored_evaluations.count(parsed(did()), None, "ann's page"))
+    monkeypatch.setattr(statements, "filter_statement", slowly)
+    counting = InThread(lambda: stored_evaluations.count_people(parsed(did()), None, "ann's page"))
     assert started.wait(10)
     time.sleep(0.2)
     begun = time.monotonic()
     if by_newer_count:
-        assert stored_evaluations.count(rules.Rules(), None, "ann's page").count == 0
+        assert stored_evaluations.count_people(rules.Rules(), None, "ann's page").count == 0
     else:
-        assert snapshot.cancel("count ann's page")
+        assert snapshot.cancel_evaluations("count ann's page")
     with pytest.raises(snapshot.CancelledError):
         counting.result()
     assert time.monotonic() - begun < 3
-    assert not snapshot.cancel("count ann's page")
-    assert not snapshot.cancel("count another page")
+    assert not snapshot.cancel_evaluations("count ann's page")
+    assert not snapshot.cancel_evaluations("count another page")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_stored_evaluation_can_be_cancelled(monkeypatch):
-    spaniards = list_editing.create("Spaniards", SPAIN, None)
-    waiting = stored_evaluations.request(spaniards, None)
-    assert stored_evaluations.cancel(waiting, None)
-    assert stored_evaluations.run(waiting.pk) is None
+    spaniards = list_editing.create_smart_list("Spaniards", SPAIN, None)
+    waiting = stored_evaluations.request_evaluation(spaniards, None)
+    assert stored_evaluations.cancel_evaluation(waiting, None)
+    assert stored_evaluations.run_evaluation(waiting.pk) is None
     waiting.refresh_from_db()
     assert waiting.state == "failed" and "cancelled" in waiting.problem
 
@@ -265,6 +273,6 @@ def test_an_evaluation_only_reads(monkeypatch):
 
     monkeypatch.setattr(snapshot.Snapshot, "people", write)
     with pytest.raises(Exception, match="read-only transaction"):
-        evaluator.members(rules.Rules())
+        evaluator.evaluate_members(rules.Rules())
     with transaction.atomic():
         assert Person.objects.count() == 0

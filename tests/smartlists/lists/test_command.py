@@ -30,10 +30,10 @@ def run(*arguments):
 @pytest.fixture
 def lists():
     approved_type()
-    inner = list_editing.create(
+    inner = list_editing.create_smart_list(
         "Rich", form(did(where("amount", "at least", "500"))), None, description="Who has money"
     )
-    return inner, list_editing.create(
+    return inner, list_editing.create_smart_list(
         "Rich Spaniards / 2026", form(person("country", "is", "Spain"), nested(inner)), None
     )
 
@@ -44,13 +44,13 @@ def test_lists_go_out_as_text_and_come_back(lists, tmp_path):
     assert "did" in run("export", "rich")
     before = list(SmartList.objects.order_by("name").values("name", "description"))
     assert "unchanged" in run("import", *files)
-    list_editing.delete(lists[1], None)
-    list_editing.delete(lists[0], None)
+    list_editing.delete_smart_list(lists[1], None)
+    list_editing.delete_smart_list(lists[0], None)
     assert "Dry run" in run("import", "--dry-run", *files) and not SmartList.objects.exists()
     # the first file names the list of the second
     assert run("import", *reversed(files)).count("created") == 2
     assert list(SmartList.objects.order_by("name").values("name", "description")) == before
-    list_editing.change(SmartList.objects.get(name="Rich"), None, description="x")
+    list_editing.change_smart_list(SmartList.objects.get(name="Rich"), None, description="x")
     assert "Rich changed" in run("import", *files)
 
 
@@ -106,7 +106,7 @@ def test_one_person_is_explained(lists):
 def test_members_are_written_in_pieces_with_one_heading(monkeypatch):
     monkeypatch.setattr(list_export_kind, "PIECE", 2)
     ids = people(*({"country": "Spain"} for _ in range(5)))
-    stored = stored_evaluations.evaluate(list_editing.create("All", form(), None), None)
+    stored = stored_evaluations.evaluate_list(list_editing.create_smart_list("All", form(), None), None)
     out = BytesIO()
     assert list_export_kind.write_members(stored, out, ["country"]) == 5
     assert out.getvalue().decode().splitlines() == ["id,country", *(f"{pk},Spain" for pk in ids)]
@@ -115,7 +115,9 @@ def test_members_are_written_in_pieces_with_one_heading(monkeypatch):
     assert len(out.getvalue().splitlines()) == 5
     with pytest.raises(RejectedError, match="contry"):
         list_export_kind.write_members(stored, out, ["contry"])
-    empty = stored_evaluations.evaluate(list_editing.create("Nobody", {"match": "any", "filters": []}, None), None)
+    empty = stored_evaluations.evaluate_list(
+        list_editing.create_smart_list("Nobody", {"match": "any", "filters": []}, None), None
+    )
     out = BytesIO()
     assert list_export_kind.write_members(empty, out, ["country"]) == 0 and out.getvalue() == b"id,country\n"
 

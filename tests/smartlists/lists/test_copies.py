@@ -36,12 +36,12 @@ def people():
 
 @pytest.fixture
 def spaniards(people):
-    return list_editing.create("Spaniards", form(person("country", "is", "Spain")), None)
+    return list_editing.create_smart_list("Spaniards", form(person("country", "is", "Spain")), None)
 
 
 @pytest.fixture
 def kept():
-    return static_lists.create("Kept", None)
+    return static_lists.create_static_list("Kept", None)
 
 
 def on(static_list):
@@ -54,78 +54,78 @@ def moved(done):
 
 def test_members_are_added_or_the_list_is_made_the_same(spaniards, kept, people, monkeypatch):
     ann, bob, cas = people
-    static_lists.add(kept, [cas], SYSTEM)
-    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None)) == (2, 0)
-    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None)) == (0, 0)
+    static_lists.add_members(kept, [cas], SYSTEM)
+    assert moved(list_copies.copy_members_now(spaniards, kept, SYSTEM, None)) == (2, 0)
+    assert moved(list_copies.copy_members_now(spaniards, kept, SYSTEM, None)) == (0, 0)
     assert on(kept) == {ann, bob, cas}
     Person.objects.filter(pk=ann).update(country="Chile")
-    stored_evaluations.evaluate(spaniards, None)
-    assert moved(list_copies.put_into(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
+    stored_evaluations.evaluate_list(spaniards, None)
+    assert moved(list_copies.copy_members_now(spaniards, kept, SYSTEM, None, "replace")) == (0, 2)
     assert on(kept) == {bob}
-    assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
+    assert code_of(lambda: list_copies.copy_members_now(spaniards, kept, SYSTEM, None, "mirror")) == "bad_mode"
     with pytest.raises(NotAllowedError):
-        list_copies.put_into(spaniards, kept, SYSTEM, user("Viewer"))
+        list_copies.copy_members_now(spaniards, kept, SYSTEM, user("Viewer"))
     monkeypatch.setattr(list_copies, "MAX_AT_ONCE", 0)
-    assert code_of(lambda: list_copies.put_into(spaniards, kept, SYSTEM, None)) == "too_many"
+    assert code_of(lambda: list_copies.copy_members_now(spaniards, kept, SYSTEM, None)) == "too_many"
 
 
 def test_a_schedule_copies_what_is_true_at_its_time(spaniards, kept, people):
     ann, bob, cas = people
-    planned = list_copies.plan(spaniards, kept, user("Marketer"), mode="replace", every_minutes=60)
+    planned = list_copies.plan_copy(spaniards, kept, user("Marketer"), mode="replace", every_minutes=60)
     assert ProcrastinateJob.objects.filter(task_name="smartlists.copy_members").count() == 1
     tasks.copy_members(planned.pk)
     assert on(kept) == {ann, bob}
-    assert list_copies.run(planned.pk) is None  # a second job finds nothing to do
-    assert list_copies.ask_due() == []
+    assert list_copies.run_copy(planned.pk) is None  # a second job finds nothing to do
+    assert list_copies.queue_due_copies() == []
     Person.objects.filter(pk=ann).update(country="Chile")
     Person.objects.filter(pk=cas).update(country="Spain")
-    assert list_copies.ask_due(timezone.now() + timedelta(minutes=61)) == [planned.pk]
-    assert moved(list_copies.run(planned.pk)) == (1, 1)
+    assert list_copies.queue_due_copies(timezone.now() + timedelta(minutes=61)) == [planned.pk]
+    assert moved(list_copies.run_copy(planned.pk)) == (1, 1)
     planned.refresh_from_db()
     assert (planned.state, planned.joined, planned.left, planned.problem) == ("done", 1, 1, "")
     assert on(kept) == {bob, cas} and kept.members.first().get_channel_display() == "System"
     with pytest.raises(RejectedError, match="in use by smart list “Spaniards”"):
-        static_lists.delete(kept, None)
-    list_editing.archive(spaniards, None)
-    assert list_copies.ask_due(timezone.now() + timedelta(days=2)) == []
-    list_copies.end(planned, None)
-    static_lists.delete(kept, None)
+        static_lists.delete_static_list(kept, None)
+    list_editing.archive_smart_list(spaniards, None)
+    assert list_copies.queue_due_copies(timezone.now() + timedelta(days=2)) == []
+    list_copies.end_copy(planned, None)
+    static_lists.delete_static_list(kept, None)
 
 
 def test_a_copy_made_once_by_a_job_is_forgotten_when_done(spaniards, kept, people):
-    list_copies.run(list_copies.plan(spaniards, kept, None).pk)
+    list_copies.run_copy(list_copies.plan_copy(spaniards, kept, None).pk)
     assert len(on(kept)) == 2 and not ListCopy.objects.exists()
 
 
 def test_a_killed_copy_is_taken_up_and_a_failed_one_says_why(spaniards, kept, people, monkeypatch):
-    planned = list_copies.plan(spaniards, kept, None)
+    planned = list_copies.plan_copy(spaniards, kept, None)
     ListCopy.objects.update(state="running", progressed_at=timezone.now() - timedelta(hours=1))
-    assert list_copies.run(planned.pk) is None and job_model.reclaim() == 1
+    assert list_copies.run_copy(planned.pk) is None and job_model.reclaim_jobs() == 1
     refused = RejectedError(list_copies.Problem("timeout", "It took too long."))
 
     def fail(*_arguments):
         raise refused
 
     with monkeypatch.context() as patched:
-        patched.setattr(stored_evaluations, "evaluate", fail)
+        patched.setattr(stored_evaluations, "evaluate_list", fail)
         tasks.copy_members(planned.pk)
     planned.refresh_from_db()
     assert (planned.state, planned.problem) == ("failed", "It took too long.") and on(kept) == set()
-    assert list_copies.ask_due(timezone.now() + timedelta(days=9)) == []  # it was to be made once
-    list_copies.run(list_copies.plan(spaniards, kept, None).pk)
+    assert list_copies.queue_due_copies(timezone.now() + timedelta(days=9)) == []  # it was to be made once
+    list_copies.run_copy(list_copies.plan_copy(spaniards, kept, None).pk)
     assert len(on(kept)) == 2
 
 
 def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
-    others = list_editing.create("Others", form(person("country", "is not", "Spain")), None)
-    list_copies.plan(spaniards, kept, None, every_minutes=60)
-    list_copies.plan(others, kept, None, every_minutes=60)
-    assert code_of(lambda: list_copies.plan(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
-    assert code_of(lambda: list_copies.plan(others, kept, None, every_minutes=14)) == "out_of_range"
-    StaticList.objects.filter(pk=static_lists.create("Gone", None).pk).delete()
-    assert code_of(lambda: list_copies.plan(others, StaticList(pk=0), None)) == "unknown_list"
+    others = list_editing.create_smart_list("Others", form(person("country", "is not", "Spain")), None)
+    list_copies.plan_copy(spaniards, kept, None, every_minutes=60)
+    list_copies.plan_copy(others, kept, None, every_minutes=60)
+    assert code_of(lambda: list_copies.plan_copy(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
+    assert code_of(lambda: list_copies.plan_copy(others, kept, None, every_minutes=14)) == "out_of_range"
+    StaticList.objects.filter(pk=static_lists.create_static_list("Gone", None).pk).delete()
+    assert code_of(lambda: list_copies.plan_copy(others, StaticList(pk=0), None)) == "unknown_list"
     with pytest.raises(NotAllowedError):
-        list_copies.plan(others, kept, user("Viewer"))
+        list_copies.plan_copy(others, kept, user("Viewer"))
     with pytest.raises(IntegrityError), transaction.atomic():
         ListCopy.objects.filter(smart_list=others).update(state="done")  # without saying what it did
 
@@ -159,7 +159,7 @@ def test_lists_are_filled_from_the_page(client, spaniards, kept, people, monkeyp
     page = client.post(url("snapshot", spaniards.pk), {**press, "every": "1440"}, follow=True).text
     assert "is being filled" in page and "now and every day" in page and "Waiting" in page
     planned = ListCopy.objects.get()
-    list_copies.run(planned.pk)
+    list_copies.run_copy(planned.pk)
     assert "0 joined, 0 left" in client.get(address).text
     assert "stay" in client.post(url("end_copy", spaniards.pk), {"copy": planned.pk}, follow=True).text
     assert not ListCopy.objects.exists()

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db
 
 
 def codes(*filters):
-    return [problem.code for problem in list_diagnostics.problems(parsed(*filters))]
+    return [problem.code for problem in list_diagnostics.filter_problems(parsed(*filters))]
 
 
 @pytest.fixture
@@ -35,10 +35,10 @@ def check():
 
 
 def test_retired_removed_hidden_and_archived_things_are_told(check):
-    static = static_lists.create("Kept", None)
-    inner = list_editing.create("Inner", {"filters": [did()]}, None)
+    static = static_lists.create_static_list("Kept", None)
+    inner = list_editing.create_smart_list("Inner", {"filters": [did()]}, None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
-    made = list_editing.create(
+    made = list_editing.create_smart_list(
         "Outer",
         {
             "filters": [
@@ -51,12 +51,12 @@ def test_retired_removed_hidden_and_archived_things_are_told(check):
         },
         None,
     )
-    assert list_diagnostics.of_list(made) == []
+    assert list_diagnostics.smart_list_problems(made) == []
     PersonField.objects.filter(api_name="country").update(is_hidden=True)
-    static_lists.archive(static, None)
-    list_editing.archive(inner, None)
-    lifecycle.retire(check, None)
-    told = [(problem.code, problem.path[:2]) for problem in list_diagnostics.of_list(made)]
+    static_lists.archive_static_list(static, None)
+    list_editing.archive_smart_list(inner, None)
+    lifecycle.retire_definition(check, None)
+    told = [(problem.code, problem.path[:2]) for problem in list_diagnostics.smart_list_problems(made)]
     assert told == [
         ("retired_type", ("filters", 0)),
         ("hidden_field", ("filters", 1)),
@@ -66,13 +66,13 @@ def test_retired_removed_hidden_and_archived_things_are_told(check):
         ("retired_type", ("filters", 4)),
         ("retired_type", ()),
     ]
-    assert "In the list “Inner”" in list_diagnostics.of_list(made)[-1].message
+    assert "In the list “Inner”" in list_diagnostics.smart_list_problems(made)[-1].message
 
 
 def test_a_removed_field_is_told(check):
-    drafts.remove_fields(check, ["branch"], None)
-    lifecycle.approve(check, None)
-    (problem,) = list_diagnostics.problems(parsed(did(where("branch", "is", "North"))))
+    drafts.remove_draft_fields(check, ["branch"], None)
+    lifecycle.approve_draft(check, None)
+    (problem,) = list_diagnostics.filter_problems(parsed(did(where("branch", "is", "North"))))
     assert problem.code == "removed_field" and "branch" in problem.message
 
 
@@ -87,7 +87,7 @@ def test_what_is_gone_is_told(check):
             rules.Activity("depositCheck", constraints=(rules.Constraint("gone", "is empty"),)),
         )
     )
-    assert [problem.code for problem in list_diagnostics.problems(lost)] == [
+    assert [problem.code for problem in list_diagnostics.filter_problems(lost)] == [
         "deleted_type",
         "removed_field",
         "deleted_list",
@@ -174,10 +174,10 @@ def test_what_can_never_match_never_does(catalogue, data, scene):  # noqa: F811 
         rules_ = parse_rules(form, Catalogue())
         told = {
             problem.path[1]: problem.code
-            for problem in list_diagnostics.problems(rules_, clock=Clock.current(scene.now))
+            for problem in list_diagnostics.filter_problems(rules_, clock=Clock.current(scene.now))
             if problem.code in COUNTS and len(problem.path) == 2
         }
-        per_filter = evaluator.evaluate(rules_, now=scene.now).per_filter
+        per_filter = evaluator.evaluate_rules(rules_, now=scene.now).per_filter
         for position, code in told.items():
             assert per_filter[position].count == COUNTS[code](world)
         transaction.set_rollback(True)

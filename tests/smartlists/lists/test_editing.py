@@ -45,7 +45,7 @@ def code_of(work):
 def test_what_is_saved_is_there_with_who_made_it():
     marketer = user("Marketer")
     folder = Folder.objects.create(name="Spring")
-    made = list_editing.create(
+    made = list_editing.create_smart_list(
         " Spaniards ", form(person("country", "is", "Spain")), marketer, description="x", folder=folder
     )
     stored = SmartList.objects.get()
@@ -53,21 +53,21 @@ def test_what_is_saved_is_there_with_who_made_it():
     assert stored.rules == form(person("country", "is", "Spain"))
     assert stored.created_by == marketer and stored.revision == 1
     assert LogEntry.objects.get(object_id=str(made.pk), user=marketer).object_repr == "Spaniards"
-    twin = list_editing.copy(stored, "Twin", marketer)
+    twin = list_editing.duplicate_smart_list(stored, "Twin", marketer)
     assert (twin.rules, twin.folder) == (stored.rules, folder)
 
 
 def test_rights_are_asked_for():
-    made = list_editing.create("A", form(), None)
+    made = list_editing.create_smart_list("A", form(), None)
     viewer = user("Viewer")
     for verb in (
-        lambda: list_editing.create("B", form(), viewer),
-        lambda: list_editing.change(made, viewer, name="B"),
-        lambda: list_editing.delete(made, viewer),
-        lambda: list_editing.archive(made, viewer),
-        lambda: list_editing.schedule(made, 5, viewer),
-        lambda: list_editing.arrange(made, viewer, None, None),
-        lambda: list_editing.copy(made, "B", viewer),
+        lambda: list_editing.create_smart_list("B", form(), viewer),
+        lambda: list_editing.change_smart_list(made, viewer, name="B"),
+        lambda: list_editing.delete_smart_list(made, viewer),
+        lambda: list_editing.archive_smart_list(made, viewer),
+        lambda: list_editing.schedule_evaluations(made, 5, viewer),
+        lambda: list_editing.set_folder_and_owner(made, viewer, None, None),
+        lambda: list_editing.duplicate_smart_list(made, "B", viewer),
     ):
         with pytest.raises(NotAllowedError):
             verb()
@@ -85,47 +85,47 @@ def test_rights_are_asked_for():
     ],
 )
 def test_bad_names_are_refused(name, code):
-    list_editing.create("Taken", form(), None)
-    assert code_of(lambda: list_editing.create(name, form(), None)) == code
-    other = list_editing.create("Other", form(), None)
+    list_editing.create_smart_list("Taken", form(), None)
+    assert code_of(lambda: list_editing.create_smart_list(name, form(), None)) == code
+    other = list_editing.create_smart_list("Other", form(), None)
     if name is not None:
-        assert code_of(lambda: list_editing.rename(other, name, None)) == code
+        assert code_of(lambda: list_editing.rename_smart_list(other, name, None)) == code
     assert SmartList.objects.count() == 2
 
 
 def test_bad_rules_leave_nothing_behind():
-    assert code_of(lambda: list_editing.create("A", form({"kind": "x"}), None)) == "unknown_kind"
+    assert code_of(lambda: list_editing.create_smart_list("A", form({"kind": "x"}), None)) == "unknown_kind"
     assert not SmartList.objects.exists()
-    made = list_editing.create("A", form(), None)
+    made = list_editing.create_smart_list("A", form(), None)
     with pytest.raises(RejectedError) as caught:
-        list_editing.change(made, None, name="B", value=form({"kind": "x"}))
+        list_editing.change_smart_list(made, None, name="B", value=form({"kind": "x"}))
     assert caught.value.problems[0].path == ("rules", "filters", 0, "kind")
     assert SmartList.objects.get().name == "A"
 
 
 def test_the_second_of_two_editors_is_told():
-    made = list_editing.create("A", form(), None)
-    list_editing.change(made, None, expected_revision=1, value=form(person("country", "is empty")))
+    made = list_editing.create_smart_list("A", form(), None)
+    list_editing.change_smart_list(made, None, expected_revision=1, value=form(person("country", "is empty")))
     with pytest.raises(ConflictError):
-        list_editing.change(made, None, expected_revision=1, value=form())
+        list_editing.change_smart_list(made, None, expected_revision=1, value=form())
     assert SmartList.objects.get().rules["filters"]
 
 
 def test_circles_are_refused_by_name():
-    first = list_editing.create("First", form(), None)
-    second = list_editing.create("Second", form(nested(first)), None)
-    third = list_editing.create("Third", form(nested(second)), None)
+    first = list_editing.create_smart_list("First", form(), None)
+    second = list_editing.create_smart_list("Second", form(nested(first)), None)
+    third = list_editing.create_smart_list("Third", form(nested(second)), None)
     with pytest.raises(RejectedError, match="“First” → “Third” → “Second” → “First”"):
-        list_editing.change(first, None, value=form(nested(third)))
+        list_editing.change_smart_list(first, None, value=form(nested(third)))
     with pytest.raises(RejectedError, match="“First” → “First”"):
-        list_editing.change(first, None, value=form(nested(first)))
+        list_editing.change_smart_list(first, None, value=form(nested(first)))
 
 
 def test_what_a_list_names_cannot_vanish():
     check = approved_type()
     static = StaticList.objects.create(name="Hand-picked")
-    inner = list_editing.create("Inner", form(person("country", "is", "Spain")), None)
-    list_editing.create(
+    inner = list_editing.create_smart_list("Inner", form(person("country", "is", "Spain")), None)
+    list_editing.create_smart_list(
         "Outer",
         form(
             did(where("branch", "is", "North")),
@@ -135,15 +135,15 @@ def test_what_a_list_names_cannot_vanish():
         None,
     )
     country = PersonField.objects.get(api_name="country")
-    assert [str(use) for use in references.users_of(check)] == ["smart list “Outer”"]
-    assert [use.name for use in references.users_of(country)] == ["Inner"]
-    assert [use.name for use in references.users_of(static)] == ["Outer"]
-    assert [use.name for use in references.users_of(inner)] == ["Outer"]
-    assert code_of(lambda: lifecycle.delete(check, None)) == "in_use"
-    assert code_of(lambda: list_editing.delete(inner, None)) == "in_use"
-    drafts.remove_fields(check, ["branch"], None)
+    assert [str(use) for use in references.uses_of(check)] == ["smart list “Outer”"]
+    assert [use.name for use in references.uses_of(country)] == ["Inner"]
+    assert [use.name for use in references.uses_of(static)] == ["Outer"]
+    assert [use.name for use in references.uses_of(inner)] == ["Outer"]
+    assert code_of(lambda: lifecycle.delete_definition(check, None)) == "in_use"
+    assert code_of(lambda: list_editing.delete_smart_list(inner, None)) == "in_use"
+    drafts.remove_draft_fields(check, ["branch"], None)
     with pytest.raises(RejectedError, match="Outer"):
-        lifecycle.approve(ActivityType.objects.get(pk=check.pk), None)
+        lifecycle.approve_draft(ActivityType.objects.get(pk=check.pk), None)
     for thing in (static, country, inner):
         with pytest.raises(ProtectedError), transaction.atomic():
             thing.delete()
@@ -154,10 +154,10 @@ def test_what_a_list_names_cannot_vanish():
 
 def test_what_a_list_no_longer_names_may_go():
     check = approved_type()
-    made = list_editing.create("A", form(did()), None)
-    list_editing.change(made, None, value=form())
-    lifecycle.delete(check, None)
-    list_editing.delete(made, None)
+    made = list_editing.create_smart_list("A", form(did()), None)
+    list_editing.change_smart_list(made, None, value=form())
+    lifecycle.delete_definition(check, None)
+    list_editing.delete_smart_list(made, None)
     assert not SmartList.objects.exists()
 
 
@@ -165,8 +165,8 @@ def test_what_a_list_no_longer_names_may_go():
 def test_a_type_is_not_deleted_while_a_list_that_names_it_is_saved():
     check = approved_type()
     with transaction.atomic():
-        list_editing.create("A", form(did()), None)
-        deleting = InThread(lambda: lifecycle.delete(check, None))
+        list_editing.create_smart_list("A", form(did()), None)
+        deleting = InThread(lambda: lifecycle.delete_definition(check, None))
         assert deleting.is_waiting()
     with pytest.raises(RejectedError, match="smart list “A”"):
         deleting.result()
@@ -176,8 +176,8 @@ def test_a_type_is_not_deleted_while_a_list_that_names_it_is_saved():
 def test_a_list_that_waited_for_a_deletion_is_refused():
     check = approved_type()
     with transaction.atomic():
-        lifecycle.delete(check, None)
-        creating = InThread(lambda: list_editing.create("A", form(did()), None))
+        lifecycle.delete_definition(check, None)
+        creating = InThread(lambda: list_editing.create_smart_list("A", form(did()), None))
         assert creating.is_waiting()
     with pytest.raises(RejectedError, match="depositCheck"):
         creating.result()
@@ -186,26 +186,29 @@ def test_a_list_that_waited_for_a_deletion_is_refused():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_editors_do_not_close_a_circle_together():
-    first, second = list_editing.create("First", form(), None), list_editing.create("Second", form(), None)
+    first, second = (
+        list_editing.create_smart_list("First", form(), None),
+        list_editing.create_smart_list("Second", form(), None),
+    )
     with transaction.atomic():
-        list_editing.change(first, None, value=form(nested(second)))
-        other = InThread(lambda: list_editing.change(second, None, value=form(nested(first))))
+        list_editing.change_smart_list(first, None, value=form(nested(second)))
+        other = InThread(lambda: list_editing.change_smart_list(second, None, value=form(nested(first))))
         assert other.is_waiting()
     with pytest.raises(RejectedError, match="circle"):
         other.result()
 
 
 def test_schedules_have_bounds():
-    made = list_editing.create("A", form(), None)
-    assert list_editing.schedule(made, 60, None).evaluate_every_minutes == 60
-    assert list_editing.schedule(made, None, None).evaluate_every_minutes is None
+    made = list_editing.create_smart_list("A", form(), None)
+    assert list_editing.schedule_evaluations(made, 60, None).evaluate_every_minutes == 60
+    assert list_editing.schedule_evaluations(made, None, None).evaluate_every_minutes is None
     for minutes in (0, -1, 10**6):
-        assert code_of(lambda minutes=minutes: list_editing.schedule(made, minutes, None)) == "out_of_range"
+        assert code_of(lambda minutes=minutes: list_editing.schedule_evaluations(made, minutes, None)) == "out_of_range"
 
 
 def test_archiving_keeps_a_list_working():
-    inner = list_editing.create("Inner", form(), None)
-    outer = list_editing.create("Outer", form(nested(inner)), None)
-    assert list_editing.archive(inner, None).is_archived
-    list_editing.change(outer, None, value=form(nested(inner)))
-    assert not list_editing.unarchive(inner, None).is_archived
+    inner = list_editing.create_smart_list("Inner", form(), None)
+    outer = list_editing.create_smart_list("Outer", form(nested(inner)), None)
+    assert list_editing.archive_smart_list(inner, None).is_archived
+    list_editing.change_smart_list(outer, None, value=form(nested(inner)))
+    assert not list_editing.unarchive_smart_list(inner, None).is_archived

@@ -35,7 +35,7 @@ def admin(admin_client):
 
 
 def told(*filters):
-    found = list_diagnostics.problems(parsed(*filters), clock=CLOCK)
+    found = list_diagnostics.filter_problems(parsed(*filters), clock=CLOCK)
     assert {problem.code for problem in found} <= {"kept_shorter"}
     return [problem.path for problem in found]
 
@@ -85,7 +85,7 @@ def test_a_step_of_a_sequence_looks_no_further_than_those_around_it_let_it(check
 
 
 def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
-    made = list_editing.create("Faithful", {"filters": [LONG]}, None)
+    made = list_editing.create_smart_list("Faithful", {"filters": [LONG]}, None)
     sentence = "“Deposit Check” is kept for 12 months, and this looks back to"
     page = admin.get(url("change", made.pk))
     assert page.text.count(sentence) == 1
@@ -96,7 +96,7 @@ def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
         in admin.get(
             url(
                 "change",
-                list_editing.create(
+                list_editing.create_smart_list(
                     "Outer", {"filters": [{"kind": "smart_list", "list": made.pk, "member": True}]}, None
                 ).pk,
             )
@@ -132,7 +132,9 @@ def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
             }
         ],
     }
-    found = campaign_diagnostics.of_campaign(campaign_parsing.parse(value), list_diagnostics.Catalogue())
+    found = campaign_diagnostics.campaign_problems(
+        campaign_parsing.parse_definition(value), list_diagnostics.Catalogue()
+    )
     assert [problem.path for problem in found] == [
         ("audience", "rules", "filters", 0),
         ("steps", 0, "choices", 0, "steps", 0, "choices", 0, "when", "rules", "filters", 0),

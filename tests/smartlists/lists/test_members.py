@@ -24,7 +24,7 @@ def admin(client):
 
 
 def everybody(name="Everybody"):
-    return list_editing.create(name, {"filters": []}, None)
+    return list_editing.create_smart_list(name, {"filters": []}, None)
 
 
 def shown(page):
@@ -91,7 +91,7 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
         person(first_name=first, last_name=last, country="Spain")
     gone = person(first_name="gone", last_name="a")
     rules = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-    address = url("members", list_editing.create("Spaniards", rules, None).pk)
+    address = url("members", list_editing.create_smart_list("Spaniards", rules, None).pk)
     expected = list(names)
     for size in (1, 2, 3, 4, 100):
         monkeypatch.setattr("smartlists.admin.members.PAGE", size)
@@ -100,7 +100,7 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
     monkeypatch.setattr(member_order, "MOST_READ", 2)  # pages may be short, yet nobody is left out or comes twice
     assert walked(admin, address, {"sort": order}) == expected
     assert walked_back(admin, address, {"sort": order}) == expected
-    deletion.delete([gone.pk], None, MARKETO)
+    deletion.delete_people([gone.pk], None, MARKETO)
     assert walked(admin, address, {"sort": order}) == expected
 
 

@@ -15,7 +15,7 @@ from tests.hypothesis_profiles import examples
 from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
-VALIDATOR = Draft202012Validator(rules_schema.document())
+VALIDATOR = Draft202012Validator(rules_schema.rules_json_schema())
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def names(db):
 
 
 def test_it_is_a_schema():
-    Draft202012Validator.check_schema(rules_schema.document())
+    Draft202012Validator.check_schema(rules_schema.rules_json_schema())
 
 
 @settings(
@@ -40,7 +40,7 @@ def test_it_accepts_all_rules(names, data, scene):
     oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
     form = data.draw(strategies.rules(scene, list(names.static_lists), list(names.smart_lists)))
     VALIDATOR.validate(form)
-    VALIDATOR.validate(rules.dump(parse_rules(form, names)))
+    VALIDATOR.validate(rules.dump_rules(parse_rules(form, names)))
 
 
 FULL = {

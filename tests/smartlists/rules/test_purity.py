@@ -9,7 +9,7 @@ import pytest
 
 from people.datatypes.registry import DataType
 from smartlists import rules
-from smartlists.rules.vocabulary import Field, Type
+from smartlists.rules.vocabulary import VocabularyField, VocabularyType
 
 MODULES = sorted(Path(rules.__path__[0]).rglob("*.py"))
 # casts, members of jsonb, statements, places of values, and what null is compared with
@@ -50,5 +50,5 @@ def test_what_the_search_would_find():
 def test_what_rules_can_name_has_no_sql():
     assert len(MODULES) > 10
     assert {"expression", "sql", "column"}.isdisjoint(
-        field.name for named in (Field, Type, DataType) for field in fields(named)
+        field.name for named in (VocabularyField, VocabularyType, DataType) for field in fields(named)
     )

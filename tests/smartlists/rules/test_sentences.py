@@ -120,14 +120,16 @@ def names(db):
 
 @pytest.mark.parametrize(("text", "english", "spanish"), SAMPLES)
 def test_one_card(names, text, english, spanish):
-    (item,) = language.parse(f"1: {text}", Catalogue()).filters
+    (item,) = language.parse_rules_text(f"1: {text}", Catalogue()).filters
     for code, expected in (("en", english), ("es", spanish)):
         with translation.override(code):
-            assert sentences.sentence(item, Catalogue()) == expected
+            assert sentences.filter_sentence(item, Catalogue()) == expected
 
 
 def test_a_whole_list(names):
-    found = language.parse('match 1 and (2 or not 3)\n1: Country is "x"\n2: City is "y"\n3: City is empty', Catalogue())
+    found = language.parse_rules_text(
+        'match 1 and (2 or not 3)\n1: Country is "x"\n2: City is "y"\n3: City is empty', Catalogue()
+    )
     with translation.override("en"):
         assert sentences.list_sentence(found, Catalogue()).splitlines() == [
             "People for whom this holds: 1 and (2 or not 3).",
@@ -153,7 +155,7 @@ def test_a_whole_list(names):
 def test_long_lists_of_values_are_cut(names):
     item = rules.PersonField("country", "is", tuple(f"v{number}" for number in range(1_000)))
     with translation.override("en"):
-        assert "“v9” or 990 more." in sentences.sentence(item, Catalogue())
+        assert "“v9” or 990 more." in sentences.filter_sentence(item, Catalogue())
 
 
 @settings(

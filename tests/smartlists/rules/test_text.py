@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.models import ActivityType
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
 from people.definitions import drafts, lifecycle
 from people.models import PersonField, StaticList
@@ -40,7 +40,7 @@ def names(db):
 def refused(text):
     """(line, column, message) of every problem."""
     with pytest.raises(RejectedError) as caught:
-        language.parse(text, Catalogue())
+        language.parse_rules_text(text, Catalogue())
     return [(problem.path[1], problem.path[3], problem.message) for problem in caught.value.problems]
 
 
@@ -51,11 +51,11 @@ def test_every_list_goes_to_text_and_back(names, data, scene):
     form = data.draw(strategies.rules(scene, list(names.static_lists), list(names.smart_lists)))
     found = parse_rules(form, names)
     name, description = data.draw(st.sampled_from((("", ""), ('A "list"\\n', "Why…\u202e\n"), ("é", ""))))
-    text = language.render(found, names, name, description)
-    document = language.read(text, names)
+    text = language.render_rules_text(found, names, name, description)
+    document = language.parse_document(text, names)
     assert document.rules == found
     assert (document.name, document.description) == (name, description)
-    assert language.render(document.rules, names, name, description) == text
+    assert language.render_rules_text(document.rules, names, name, description) == text
 
 
 @QUIET
@@ -66,16 +66,16 @@ def test_any_text_is_a_value_that_comes_back(names, text):
         found = parse_rules({"filters": [form]}, names)
     except RejectedError:
         return  # blank, or NUL, which no value has
-    written = language.render(found, names)
+    written = language.render_rules_text(found, names)
     assert written.count("\n") == 2, "one filter, one line"
-    assert language.parse(written, names) == found
+    assert language.parse_rules_text(written, names) == found
 
 
 @QUIET
 @given(text=st.text(alphabet=st.sampled_from(list('"`“”\\#:,()<>=!-0123456789 \nTZabdinort\0é')), max_size=60))
 def test_any_rubbish_is_refused_with_its_place(names, text):
     try:
-        language.parse(text, names)
+        language.parse_rules_text(text, names)
     except RejectedError as error:
         for problem in error.problems:
             _line, line, _column, column = problem.path
@@ -101,7 +101,7 @@ match 1 and (2 or not 3) and 4 and 5 and 6 and 7
 
 
 def test_a_whole_file(names):
-    document = language.read(FULL, Catalogue())
+    document = language.parse_document(FULL, Catalogue())
     assert (document.name, document.description) == ("Big depositors", "Worth a call")
     first, second, third, fourth, *_rest = document.rules.filters
     assert first == rules.Activity(
@@ -119,10 +119,12 @@ def test_a_whole_file(names):
     assert fourth.steps[-1] == rules.Step("sign_up", (), 1, True)
     assert document.rules.logic == "1 and (2 or not 3) and 4 and 5 and 6 and 7"
     assert (
-        language.read(language.render(document.rules, Catalogue(), document.name, document.description), Catalogue())
+        language.parse_document(
+            language.render_rules_text(document.rules, Catalogue(), document.name, document.description), Catalogue()
+        )
         == document
     )
-    assert "`" not in language.render(document.rules, Catalogue())
+    assert "`" not in language.render_rules_text(document.rules, Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +137,7 @@ def test_a_whole_file(names):
     ],
 )
 def test_one_meaning_written_differently(names, text):
-    assert language.render(language.parse(text, Catalogue()), Catalogue()) == (
+    assert language.render_rules_text(language.parse_rules_text(text, Catalogue()), Catalogue()) == (
         'match all\n1: did "Deposited Check" where Amount > 500 and Branch is "Madrid" at least 2 times\n'
     )
 
@@ -196,21 +198,23 @@ def test_an_ambiguous_name_asks_for_the_api_name_and_is_written_with_it(db):
     PersonField.objects.create(api_name="one", label="Caf\u00e9", data_type="string")
     PersonField.objects.create(api_name="two", label="Cafe\u0301", data_type="string")
     assert "`one`, `two`" in refused('1: Café is "x"')[0][2]
-    found = language.parse('1: `two` is "x"', Catalogue())
+    found = language.parse_rules_text('1: `two` is "x"', Catalogue())
     assert found.filters[0].field == "two"
-    assert language.render(found, Catalogue()) == 'match all\n1: `two` is "x"\n'
+    assert language.render_rules_text(found, Catalogue()) == 'match all\n1: `two` is "x"\n'
 
 
 def test_a_removed_field_keeps_its_api_name(db):
     approved = approved_type()
-    drafts.set_fields(approved, [FieldSpec("check", "Check", is_primary=True), FieldSpec("sum", "Amount")], None)
-    lifecycle.approve(ActivityType.objects.get(pk=approved.pk), None)
+    drafts.set_draft_fields(
+        approved, [ActivityFieldSpec("check", "Check", is_primary=True), ActivityFieldSpec("sum", "Amount")], None
+    )
+    lifecycle.approve_draft(ActivityType.objects.get(pk=approved.pk), None)
     text = 'match all\n1: did "Deposited Check" where amount > 5 and Amount is "x"\n'
     with pytest.raises(RejectedError):
-        language.parse(text, Catalogue())  # Amount is text now
-    found = language.parse(text.replace("amount >", "`amount` >"), Catalogue())
+        language.parse_rules_text(text, Catalogue())  # Amount is text now
+    found = language.parse_rules_text(text.replace("amount >", "`amount` >"), Catalogue())
     assert [constraint.field for constraint in found.filters[0].constraints] == ["amount", "sum"]
-    assert language.parse(language.render(found, Catalogue()), Catalogue()) == found
+    assert language.parse_rules_text(language.render_rules_text(found, Catalogue()), Catalogue()) == found
 
 
 def test_lists_are_written_by_number_when_their_name_does_not_tell(db):
@@ -218,13 +222,13 @@ def test_lists_are_written_by_number_when_their_name_does_not_tell(db):
     found = parse_rules(
         {"filters": [{"kind": "static_list", "list": row.pk, "member": False} for row in lists]}, Catalogue()
     )
-    text = language.render(found, Catalogue())
+    text = language.render_rules_text(found, Catalogue())
     assert text.splitlines()[1:] == [
         f"1: not in static list {lists[0].pk}",
         f"2: not in static list {lists[1].pk}",
         r'3: not in static list "A \"b\"\n"',
     ]
-    assert language.parse(text, Catalogue()) == found
+    assert language.parse_rules_text(text, Catalogue()) == found
 
 
 def test_huge_texts_are_refused_at_once(names):
@@ -242,6 +246,6 @@ def test_huge_texts_are_refused_at_once(names):
 
 def test_standard_fields_are_understood_in_the_readers_language_and_written_as_stored():
     with translation.override("es"):
-        found = language.parse('match all\n1: Apellidos is "Núñez"', Catalogue())
-        assert language.render(found, Catalogue()).strip().endswith('"Last Name" is "Núñez"')
+        found = language.parse_rules_text('match all\n1: Apellidos is "Núñez"', Catalogue())
+        assert language.render_rules_text(found, Catalogue()).strip().endswith('"Last Name" is "Núñez"')
     assert found.filters[0].field == "last_name"

@@ -70,7 +70,7 @@ def test_neither_a_webhook_nor_its_calls_hold_a_value_in_clear(new):
 
 def test_while_the_version_before_may_run_it_reads_what_it_understands(upgrading):
     hook = called()
-    assert Webhook.objects.get().headers == GIVEN and webhook_headers.masked(hook) == MASKED
+    assert Webhook.objects.get().headers == GIVEN and webhook_headers.masked_headers(hook) == MASKED
     assert WebhookDelivery.objects.get().headers["Authorization"] == "Bearer s3cret Ann"
     tasks.seal_headers(0)
     assert "s3cret" in stored()
@@ -79,21 +79,23 @@ def test_while_the_version_before_may_run_it_reads_what_it_understands(upgrading
 
 def test_a_day_later_what_is_there_is_sealed_once(upgrading):
     hook = called()
-    plain, _secret = webhook_editing.create("Plain", None, url="https://example.com/")
+    plain, _secret = webhook_editing.create_webhook("Plain", None, url="https://example.com/")
     migrated(first=timedelta(days=90), sealed=timedelta(hours=25))
-    assert webhook_headers.seal_all() == 2 and webhook_headers.seal_all() == 0
+    assert webhook_headers.seal_all_headers() == 2 and webhook_headers.seal_all_headers() == 0
     assert "s3cret" not in stored()
     assert Webhook.objects.get(pk=plain.pk).sealed_headers is None
     assert delivered(hook)[0][2]["Authorization"] == "Bearer s3cret Ann"
-    assert webhook_headers.of(Webhook.objects.get(pk=hook.pk)) == GIVEN
+    assert webhook_headers.headers_of(Webhook.objects.get(pk=hook.pk)) == GIVEN
 
 
 def test_a_mask_keeps_the_value_and_anything_else_replaces_it(new):
     hook, _secret = hooked(headers=GIVEN | {"X-Team": "north"})
-    changed = webhook_editing.change(hook, None, headers={"authorization": "•••", "X-Team": "south"})
-    assert webhook_headers.of(changed) == {"authorization": GIVEN["Authorization"], "X-Team": "south"}
-    assert webhook_headers.of(webhook_editing.change(changed, None, per_minute=7)) == webhook_headers.of(changed)
-    emptied = webhook_editing.change(changed, None, headers={})
+    changed = webhook_editing.change_webhook(hook, None, headers={"authorization": "•••", "X-Team": "south"})
+    assert webhook_headers.headers_of(changed) == {"authorization": GIVEN["Authorization"], "X-Team": "south"}
+    assert webhook_headers.headers_of(
+        webhook_editing.change_webhook(changed, None, per_minute=7)
+    ) == webhook_headers.headers_of(changed)
+    emptied = webhook_editing.change_webhook(changed, None, headers={})
     assert (emptied.headers, emptied.sealed_headers) == ({}, None)
 
 
@@ -103,5 +105,5 @@ def test_they_move_to_another_key_with_the_secrets(new, settings):
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode()), old]
     assert call_command("rotate_webhook_secrets").startswith("3 secrets")
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]
-    assert webhook_headers.of(Webhook.objects.get()) == GIVEN
-    assert webhook_headers.of(WebhookDelivery.objects.get())["Authorization"] == "Bearer s3cret Ann"
+    assert webhook_headers.headers_of(Webhook.objects.get()) == GIVEN
+    assert webhook_headers.headers_of(WebhookDelivery.objects.get())["Authorization"] == "Bearer s3cret Ann"

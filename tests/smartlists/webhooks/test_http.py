@@ -24,7 +24,7 @@ def resolving(*addresses):
 
 
 def call(url, seconds=5.0, **more):
-    return webhook_http.send("POST", url, {}, b"{}", seconds=seconds, **more)
+    return webhook_http.send_request("POST", url, {}, b"{}", seconds=seconds, **more)
 
 
 @pytest.mark.parametrize(
@@ -61,20 +61,20 @@ def call(url, seconds=5.0, **more):
     ],
 )
 def test_no_address_but_public_ones_is_called(address):
-    assert not webhook_http.is_public(address)
+    assert not webhook_http.is_public_address(address)
     with pytest.raises(UnsafeAddressError):
-        webhook_http.aim("https://example.com/", resolving(address))
+        webhook_http.resolve_target("https://example.com/", resolving(address))
 
 
 @pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946"])
 def test_public_addresses_are(address):
-    assert webhook_http.is_public(address)
-    assert webhook_http.aim("https://example.com/", resolving(address)).port == 443
+    assert webhook_http.is_public_address(address)
+    assert webhook_http.resolve_target("https://example.com/", resolving(address)).port == 443
 
 
 def test_one_private_address_among_public_ones_is_too_many():
     with pytest.raises(UnsafeAddressError):
-        webhook_http.aim("https://example.com/", resolving("93.184.216.34", "127.0.0.1"))
+        webhook_http.resolve_target("https://example.com/", resolving("93.184.216.34", "127.0.0.1"))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_one_private_address_among_public_ones_is_too_many():
 )
 def test_addresses_written_out_are_looked_at_too(url):
     with pytest.raises((UnsafeAddressError, CallFailedError)):
-        webhook_http.aim(url)
+        webhook_http.resolve_target(url)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_addresses_written_out_are_looked_at_too(url):
 )
 def test_what_is_no_safe_address_is_refused(url):
     with pytest.raises(UnsafeAddressError):
-        webhook_http.check(url)
+        webhook_http.check_url(url)
 
 
 def test_a_name_is_resolved_once_and_that_address_is_called(settings):
@@ -135,7 +135,7 @@ def test_a_name_is_resolved_once_and_that_address_is_called(settings):
         return (public if turning.asked == 1 else answers[1])(host, port, **more)
 
     turning.asked = 0
-    target = webhook_http.aim("https://example.com/", turning)
+    target = webhook_http.resolve_target("https://example.com/", turning)
     assert [address for _family, address in target.addresses] == [("93.184.216.34", 443)]
     assert turning.asked == 1
 
@@ -152,9 +152,9 @@ def test_the_call_goes_to_the_address_that_was_checked_under_the_name(settings):
 
 def test_trust_is_for_a_host_or_for_a_host_and_its_port(settings):
     settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1:9"]
-    assert webhook_http.is_trusted("127.0.0.1", 9) and not webhook_http.is_trusted("127.0.0.1", 10)
+    assert webhook_http.is_trusted_host("127.0.0.1", 9) and not webhook_http.is_trusted_host("127.0.0.1", 10)
     with pytest.raises(UnsafeAddressError):
-        webhook_http.check("http://127.0.0.1:10/")
+        webhook_http.check_url("http://127.0.0.1:10/")
 
 
 def test_redirects_are_not_followed(settings):
@@ -280,7 +280,7 @@ def test_text_of_any_script_is_sent_in_paths_queries_and_headers(settings):
     with receiver() as server:
         settings.WEBHOOK_TRUSTED_HOSTS = ["127.0.0.1"]
         url = f"http://127.0.0.1:{server.server_port}/año/a%20b?q=日本&r=1"
-        assert webhook_http.send("POST", url, {"X-Name": "Zoë 日本"}, b"", seconds=5.0).status == 200
+        assert webhook_http.send_request("POST", url, {"X-Name": "Zoë 日本"}, b"", seconds=5.0).status == 200
         ((path, headers, _body),) = server.calls
         assert path == "/a%C3%B1o/a%20b?q=%E6%97%A5%E6%9C%AC&r=1"
         assert headers["X-Name"].encode("latin-1").decode() == "Zoë 日本"

@@ -11,13 +11,13 @@ import time_machine
 from django.core.management import call_command
 
 from activities.recording.rows import NewActivity
-from activities.types.definition import FieldSpec
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import NotAllowedError, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import secrets as webhook_secrets
-from smartlists.webhooks.http import CallFailedError, Reply, UnsafeAddressError
+from smartlists.webhooks.http import CallFailedError, CallReply, UnsafeAddressError
 from tests.factories import approved_type, person, recorded
 from tests.smartlists.campaign_factories import active, dispatched, happened, outcomes
 from tests.smartlists.webhook_receiver import receiver
@@ -35,7 +35,7 @@ class Calls(list):
 
     def __call__(self, method, url, headers, body, *, seconds):
         self.append((method, url, headers, body))
-        answer = self.answers.pop(0) if self.answers else Reply(200, "ok")
+        answer = self.answers.pop(0) if self.answers else CallReply(200, "ok")
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -43,7 +43,7 @@ class Calls(list):
 
 def hooked(**values):
     approved_type()
-    hook, secret = webhook_editing.create("CRM", None, **{"url": URL, "per_minute": 60_000} | values)
+    hook, secret = webhook_editing.create_webhook("CRM", None, **{"url": URL, "per_minute": 60_000} | values)
     active({"do": "webhook", "webhook": hook.pk})
     return hook, secret
 
@@ -51,7 +51,7 @@ def hooked(**values):
 def delivered(hook, *answers):
     calls = Calls(*answers)
     for lane in range(webhook_delivery.LANES):
-        webhook_delivery.drain(hook.pk, lane, send=calls)
+        webhook_delivery.deliver_lane(hook.pk, lane, send=calls)
     return calls
 
 
@@ -68,7 +68,7 @@ def test_a_real_receiver_gets_a_signed_event(settings):
         happened(ann.pk, primary_value="A&B /../\nü", amount="12.5")
         dispatched()
         for lane in range(webhook_delivery.LANES):
-            assert webhook_delivery.drain(hook.pk, lane) is None
+            assert webhook_delivery.deliver_lane(hook.pk, lane) is None
         ((path, headers, body),) = server.calls
     assert path == f"/people/{ann.pk}?c=A%26B%20%2F..%2F%0A%C3%BC"
     event = json.loads(body)
@@ -86,17 +86,17 @@ def test_a_real_receiver_gets_a_signed_event(settings):
 
 def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhooks_keep_their_texts():
     fields = [
-        FieldSpec("id", "Id", "integer", is_primary=True),
-        FieldSpec("name", "Name"),
-        FieldSpec("occurred_at", "Occurred At", "date"),
-        FieldSpec("amount", "Amount", "currency"),
-        FieldSpec("is_foreign", "Is Foreign", "boolean"),
+        ActivityFieldSpec("id", "Id", "integer", is_primary=True),
+        ActivityFieldSpec("name", "Name"),
+        ActivityFieldSpec("occurred_at", "Occurred At", "date"),
+        ActivityFieldSpec("amount", "Amount", "currency"),
+        ActivityFieldSpec("is_foreign", "Is Foreign", "boolean"),
     ]
     approved_type("Log Clash", "clash", fields=fields)
     given = {"name": "theirs", "occurred_at": "2026-01-02", "amount": 12.5, "is_foreign": False}
     bodies = {}
     for version in Webhook.Payload.values:
-        hook, _secret = webhook_editing.create(
+        hook, _secret = webhook_editing.create_webhook(
             f"CRM {version}", None, url=URL, per_minute=60_000, payload_version=version
         )
         active({"do": "webhook", "webhook": hook.pk}, triggers=[{"type": "clash", "constraints": []}])
@@ -162,7 +162,7 @@ def test_forms_are_encoded():
 )
 def test_what_cannot_be_a_webhook_is_refused(values, code):
     with pytest.raises(RejectedError) as refused:
-        webhook_editing.create("CRM", None, **{"url": URL} | values)
+        webhook_editing.create_webhook("CRM", None, **{"url": URL} | values)
     assert refused.value.code == code
     assert not Webhook.objects.exists()
 
@@ -171,7 +171,7 @@ def test_an_address_in_our_own_network_is_given_up_at_once():
     hook, _secret = hooked(url="https://169.254.169.254/latest/")
     happened(person().pk)
     dispatched()
-    assert webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane) is None
+    assert webhook_delivery.deliver_lane(hook.pk, WebhookDelivery.objects.get().lane) is None
     assert state() == ("dead", 1, None)
     assert "169.254.169.254" in WebhookDelivery.objects.get().problem
 
@@ -187,7 +187,7 @@ def test_calls_are_made_again_under_the_same_id_for_24_hours():
     assert len(set(keys)) == 1 and len(keys) >= 6
     assert state()[0] == "dead"
     assert outcomes()[0][2:] == ("failed", "down")
-    assert webhook_editing.resend(hook, None) == 1
+    assert webhook_editing.resend_deliveries(hook, None) == 1
     assert [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook)] == keys[:1]
     assert state()[0] == "delivered"
 
@@ -211,7 +211,7 @@ def test_what_a_status_means(status, wanted):
     hook, _secret = hooked()
     happened(person().pk)
     dispatched()
-    delivered(hook, Reply(status, ""))
+    delivered(hook, CallReply(status, ""))
     assert state()[0] == wanted
 
 
@@ -261,7 +261,8 @@ def test_a_slow_rate_gives_the_worker_back():
     happened(person().pk)
     dispatched()
     assert (
-        webhook_delivery.drain(hook.pk, WebhookDelivery.objects.get().lane, send=Calls()) == 60 * webhook_delivery.LANES
+        webhook_delivery.deliver_lane(hook.pk, WebhookDelivery.objects.get().lane, send=Calls())
+        == 60 * webhook_delivery.LANES
     )
 
 
@@ -274,28 +275,28 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
 
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode())]
     with pytest.raises(RejectedError) as refused:
-        webhook_secrets.unseal(hook.secret_key_name, hook.secret)
+        webhook_secrets.unseal_secret(hook.secret_key_name, hook.secret)
     assert refused.value.code == "key_missing"
     old = webhook_secrets._derived(settings.SECRET_KEY).decode()
     settings.WEBHOOK_KEYS = [*settings.WEBHOOK_KEYS, ("secret-key", old)]
     call_command("rotate_webhook_secrets")
     hook.refresh_from_db()
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]
-    assert hook.secret_key_name == "2026" and webhook_secrets.unseal("2026", hook.secret) == raw
+    assert hook.secret_key_name == "2026" and webhook_secrets.unseal_secret("2026", hook.secret) == raw
 
 
 def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
     hook, _secret = hooked()
     with pytest.raises(RejectedError) as refused:
-        webhook_editing.delete(hook, None)
+        webhook_editing.delete_webhook(hook, None)
     assert refused.value.code == "in_use"
     nobody = django_user_model.objects.create_user("nobody")
     for attempt in (
-        lambda: webhook_editing.create("x", nobody, url=URL),
-        lambda: webhook_editing.change(hook, nobody, url=URL),
-        lambda: webhook_editing.delete(hook, nobody),
-        lambda: webhook_editing.new_secret(hook, nobody),
-        lambda: webhook_editing.resend(hook, nobody),
+        lambda: webhook_editing.create_webhook("x", nobody, url=URL),
+        lambda: webhook_editing.change_webhook(hook, nobody, url=URL),
+        lambda: webhook_editing.delete_webhook(hook, nobody),
+        lambda: webhook_editing.renew_webhook_secret(hook, nobody),
+        lambda: webhook_editing.resend_deliveries(hook, nobody),
     ):
         with pytest.raises(NotAllowedError):
             attempt()
@@ -311,8 +312,8 @@ def test_an_unsafe_answer_is_no_reason_to_try_again():
 
 def test_the_signature_is_that_of_the_standard():
     """The example that the libraries of Standard Webhooks are tested with."""
-    name, secret = webhook_secrets.seal(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
-    found = webhook_delivery.signature(
+    name, secret = webhook_secrets.seal_secret(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    found = webhook_delivery.signature_headers(
         Webhook(secret_key_name=name, secret=secret),
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
         b'{"test": 2432232314}',
@@ -327,10 +328,10 @@ def test_the_signature_is_that_of_the_standard():
 
 def test_a_new_secret_signs_from_then_on():
     hook, secret = hooked()
-    another = webhook_editing.new_secret(hook, None)
+    another = webhook_editing.renew_webhook_secret(hook, None)
     assert another != secret
     hook.refresh_from_db()
-    found = webhook_delivery.signature(hook, "k", b"", datetime.now(UTC))
+    found = webhook_delivery.signature_headers(hook, "k", b"", datetime.now(UTC))
     key = base64.b64decode(another.removeprefix("whsec_"))
     moment = found["webhook-timestamp"]
     wanted = hmac.new(key, f"k.{moment}.".encode(), hashlib.sha256).digest()

@@ -172,19 +172,19 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
 
     from config.access.clients import editing as client_editing
     from config.access.clients import tokens
-    from tests.factories import FieldSpec, approved_type, person
+    from tests.factories import ActivityFieldSpec, approved_type, person
     from tests.system.chaos import judging
 
     call_command("migrate", verbosity=0)
     if citus_cluster.is_wanted:
         citus_cluster.distribute(CLUSTER_DATABASE)
     owner = get_user_model().objects.create_superuser("chaos")
-    client = client_editing.create("Chaos", owner, None, client_editing.known_rights()).client
-    fields = (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+    client = client_editing.create_client("Chaos", owner, None, client_editing.grantable_rights()).client
+    fields = (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer"))
     type_id = approved_type("Chaos Event", TYPE, fields).pk
     people = [person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
     judging.start_campaign()
-    known = {"dialect": client_editing.token_of(client).text, "native": tokens.issue(client).text}
+    known = {"dialect": client_editing.client_token(client).text, "native": tokens.issue_token(client).text}
     _forget_connection()
     world.start("web", *web())
     world.start("worker", *manage("worker"))
@@ -232,8 +232,8 @@ def _finish(world: World, reader: Reader) -> None:
     world.wait_until_ready()
     deadline = time.monotonic() + BACKLOG_SECONDS
     while time.monotonic() < deadline:
-        for pk in job_model.left(Import):
-            import_runner.run(pk)
+        for pk in job_model.abandoned_job_ids(Import):
+            import_runner.run_import(pk)
         if not _unfinished_imports() and not _unfinished_campaign():
             break
         time.sleep(0.5)
@@ -269,7 +269,7 @@ def _unfinished_campaign() -> bool:
     from smartlists.campaigns import triggers
     from smartlists.models import CampaignEntry
 
-    return triggers.lag() > 0 or CampaignEntry.objects.filter(state=CampaignEntry.State.OPEN).exists()
+    return triggers.dispatcher_lag() > 0 or CampaignEntry.objects.filter(state=CampaignEntry.State.OPEN).exists()
 
 
 def _forget_connection() -> None:

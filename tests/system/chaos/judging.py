@@ -40,8 +40,8 @@ def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
 def start_campaign() -> None:
     """Have a campaign raise the score by one for each activity with an amount above LARGE."""
     large = {"field": "amount", "operator": "greater than", "values": [str(LARGE)]}
-    campaign_lifecycle.activate(
-        campaign_lifecycle.create(
+    campaign_lifecycle.activate_campaign(
+        campaign_lifecycle.create_campaign(
             CAMPAIGN,
             None,
             value={
@@ -143,14 +143,14 @@ def _of_counts(type_id: int) -> Iterator[str]:
     mark, last = log_reader.high_water_mark(), _rows("select last_value from activity_id_seq")[0][0]
     if mark != last:
         yield f"readers are held back at {mark}, the log is at {last}"
-    rollup.catch_up()
-    yield from (f"count that is wrong: {difference}" for difference in rollup.differences())
-    yield from (f"size of a static list that is wrong: {difference}" for difference in static_lists.miscounted())
+    rollup.catch_up_rollup()
+    yield from (f"count that is wrong: {difference}" for difference in rollup.rollup_differences())
+    yield from (f"size of a static list that is wrong: {difference}" for difference in static_lists.miscounted_lists())
     ((people,),) = _rows("select count(distinct person_id) from activity where activity_type_id = %s", type_id)
-    listed = evaluator.evaluate(parse_rules(_did(), Catalogue()))
+    listed = evaluator.evaluate_rules(parse_rules(_did(), Catalogue()))
     if listed.count != people:
         yield f"the smart list has {listed.count} people, the log {people}"
-    yield from map(str, verify.verify())
+    yield from map(str, verify.verify_log())
 
 
 def _did() -> dict[str, Any]:

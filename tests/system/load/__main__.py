@@ -78,15 +78,15 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     logins = []
     for number in range(CLIENTS):
         user = get_user_model().objects.create_superuser(f"load{number}")
-        made = client_editing.create(f"Load {number}", user, None, client_editing.known_rights()).client
+        made = client_editing.create_client(f"Load {number}", user, None, client_editing.grantable_rights()).client
         browser = Browser()
         browser.force_login(user)
         session = browser.cookies[settings.SESSION_COOKIE_NAME].value
-        logins.append(Login(client_editing.token_of(made).text, tokens.issue(made).text, session))
+        logins.append(Login(client_editing.client_token(made).text, tokens.issue_token(made).text, session))
     card = {"kind": "activity", "did": True, "type": "benchListCheck"}
-    smart_list = list_editing.create("Depositors", {"match": "all", "filters": [card]}, user)
-    stored_evaluations.evaluate(smart_list, user)
-    rollup.catch_up()
+    smart_list = list_editing.create_smart_list("Depositors", {"match": "all", "filters": [card]}, user)
+    stored_evaluations.evaluate_list(smart_list, user)
+    rollup.catch_up_rollup()
     print(f"filled: {time.monotonic() - started:.0f} s", file=sys.stderr)
     return (types, range(first, last + 1), smart_list.pk), logins
 

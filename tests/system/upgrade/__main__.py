@@ -94,20 +94,22 @@ def _fill() -> dict[str, str]:
     from config.access.clients import editing as client_editing
     from config.access.clients import tokens
     from people.core.models import Installation
-    from tests.factories import FieldSpec, approved_type, person
+    from tests.factories import ActivityFieldSpec, approved_type, person
     from tests.system.chaos import judging
     from tests.system.chaos.clients import TYPE
 
     Installation.objects.get_or_create(pk=1)
     owner: Any = get_user_model().objects.create_superuser("neighbour", password=PASSWORD)
-    client = client_editing.create("Neighbours", owner, None, client_editing.known_rights()).client
+    client = client_editing.create_client("Neighbours", owner, None, client_editing.grantable_rights()).client
     approved_type(
-        "Chaos Event", TYPE, (FieldSpec("key", "Key", is_primary=True), FieldSpec("amount", "Amount", "integer"))
+        "Chaos Event",
+        TYPE,
+        (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer")),
     )
     for number in range(20):
         person(email=f"person{number}@example.com")
     judging.start_campaign()
-    return {"dialect": client_editing.token_of(client).text, "native": tokens.issue(client).text}
+    return {"dialect": client_editing.client_token(client).text, "native": tokens.issue_token(client).text}
 
 
 if __name__ == "__main__":

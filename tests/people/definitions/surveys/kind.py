@@ -24,9 +24,9 @@ SURVEYS = kinds.DefinitionKind(
     model=Survey,
     names=SurveyNames,
     field=QuestionSpec,
-    lock=locks.Space.TYPE,  # ids of the tests' surveys are those of standard types, which no test changes meanwhile
+    lock=locks.LockSpace.TYPE,  # ids of the tests' surveys are those of standard types, which no test changes meanwhile
     page="admin:index",
-    sentences=kinds.Sentences(
+    sentences=kinds.DefinitionSentences(
         gone="The survey does not exist any more.",
         not_deleted="The survey is not deleted.",
         name_taken="“%(name)s” is too like a name of the survey %(other)s.",
@@ -38,4 +38,4 @@ SURVEYS = kinds.DefinitionKind(
     limit=lambda: 3,
     field_limit=lambda: 4,
 )
-kinds.register(SURVEYS)
+kinds.register_definition_kind(SURVEYS)
