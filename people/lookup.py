@@ -60,7 +60,7 @@ def person_ids_by_field(field: str, values: Iterable[str]) -> Mapping[str, list[
 
 
 def are_live_people(ids: Collection[int]) -> bool:
-    """Return True if all of these distinct ids belong to live people; faster than `by_id` in that case."""
+    """Return True if all of these distinct ids belong to live people; faster than `person_ids_by_id` in that case."""
     with prepared.prepared_cursor() as cursor:
         array = f"{{{','.join(map(str, ids))}}}"
         cursor.execute(

@@ -120,7 +120,7 @@ def export_timeline(request: HttpRequest, person_id: int) -> StreamingHttpRespon
 
 
 def timeline_conditions(chosen: dict[str, Any]) -> dict[str, Any]:
-    """The values of the form as arguments of `reader.timeline`; days are those of the active zone."""
+    """The values of the form as arguments of `reader.person_timeline`; days are those of the active zone."""
     return {
         "type_ids": chosen.get("type") or None,
         "containing": (chosen.get("q") or "").strip() or None,

@@ -28,7 +28,7 @@ _CHANGED = f"""from activity a where {_OF_JOB} and a.activity_type_id in ({CHANG
 
 
 class _Log:
-    """`traces.Traces` of the activity log."""
+    """`traces.ImportTraces` of the activity log."""
 
     def mark(self) -> int:
         return int(_rows(NEWEST)[0][0])

@@ -30,7 +30,8 @@ _MOVES = {
 _STEPS = (
     f"""insert into activity_removal (activity_id, person_id, activity_type_id, recorded_at, reason, digest,
         replacement_digest, user_id)
-    select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest_sql()}, {digest_sql(**_MOVES)}, %(user)s
+    select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'merge', {digest_sql()},
+        {digest_sql(**_MOVES)}, %(user)s
     {_MOVED}""",
     f"""insert into activity ({", ".join(COLUMNS)}) overriding system value
     select {", ".join(column_values_sql(**_MOVES))} {_MOVED}""",

@@ -25,7 +25,7 @@ DISORDER = timedelta(hours=1)
 # a new token searches at most this many ids for the first that qualifies; a page skips the rest
 PASSED_OVER = 10_000
 TIMELINE = 50  # activities of a page
-# `search` reads this many ids at once at first, and this long for one page
+# `search_activities` reads this many ids at once at first, and this long for one page
 SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
 
 
@@ -187,7 +187,7 @@ def static_list_condition(static_list_id: int) -> ActivityCondition:
 
 
 def search_activities(position: ReadPosition, rows: ActivityQuerySet, limit: int = 300) -> ActivityPage[Activity]:
-    """Like `read`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
+    """Like `read_activities`, for any filter on the log: up to `limit` of `rows` after `position`, ascending by id.
 
     Searches for a second at most. So a page may be short, even empty, while more pages follow.
     """
@@ -309,7 +309,7 @@ def _timeline(
 def timeline_with_types(
     person_id: int, *, limit: int = TIMELINE, among: int = 1_000, **narrowed: Any
 ) -> tuple[Sequence[Activity], set[int]]:
-    """The `timeline`, and the ids of the types of the person's `among` latest activities.
+    """The `person_timeline`, and the ids of the types of the person's `among` latest activities.
 
     One statement; two where the timeline is empty.
     """

@@ -1,6 +1,6 @@
-"""Records columns: `recorder.record` for activities of one type, as files and uniform calls provide them.
+"""Records columns: `recorder.record_activities` for activities of one type, as files and uniform calls provide them.
 
-The outcome of every row is the same as with `record`: rows that are not plainly good are recorded as rows.
+The outcome of every row is the same as with `recorder.record_activities`: rows that are not plainly good are recorded as rows.
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def record_columns(
 
 @dataclass(slots=True)
 class _ReadyColumns:
-    """Rows that will be written, as columns, with their places in the batch; `Ready` is one such row."""
+    """Rows that will be written, as columns, with their places in the batch; `ReadyRow` is one such row."""
 
     schema: Schema
     places: Sequence[int]
@@ -134,7 +134,7 @@ class _ReadyColumns:
 
 
 class _ColumnBatch(ActivityBatch):
-    """One call of `record`."""
+    """One call of `record_columns`."""
 
     recorded: RecordedColumns
 
@@ -243,7 +243,7 @@ class _ColumnBatch(ActivityBatch):
         return super()._find_people() if self.by_id is None else self.by_id
 
     def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, ReadyRow]]:
-        """Check these rows as `recorder.record` does; note the refused ones, return the others."""
+        """Check these rows as `recorder.record_activities` does; note the refused ones, return the others."""
         self.rows = [self.columns[place] for place in places]
         people = self._find_people()
         checked = [(place, self._check(row, schemas, people)) for place, row in zip(places, self.rows, strict=True)]

@@ -26,7 +26,7 @@ class ActivityParser:
         self.lookup_fields = ("id", *people_lookup.lookup_fields())
 
     def translate(self, row: Any) -> NewActivity | list[Problem]:
-        """The row as `recorder.record` accepts it, or the problems of its structure."""
+        """The row as `recorder.record_activities` accepts it, or the problems of its structure."""
         if not isinstance(row, dict):
             return [bad_value(Code.WRONG_TYPE, _("an object"), row)]
         problems = [] if row.keys() <= _KNOWN else _unknown_members(row)

@@ -150,7 +150,7 @@ def encode_row(row: NewActivity) -> str:
 
 
 def dump_row(values: Mapping[str, Any]) -> str:
-    """The values as JSON text for `read`; empty for values that cannot be stored."""
+    """The values as JSON text for `load_row`; empty for values that cannot be stored."""
     if exact_json.is_deep(values):
         return ""
     try:

@@ -92,7 +92,7 @@ def count_refused(references: Sequence[Any], source: Source) -> None:
 
 
 class ActivityBatch:
-    """One call of `record`: its rows and their outcomes."""
+    """One call of `record_activities`: its rows and their outcomes."""
 
     outcomes: list[RecordOutcome]
     type_ids: dict[Any, int]  # by the reference that rows use

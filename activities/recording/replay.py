@@ -173,7 +173,7 @@ def dismiss_rows(ids: Sequence[int], by: Any) -> int:
 
 
 def decode_row(raw: str) -> NewActivity:
-    """The activity of a text written by `quarantine.encode`. Raises `RejectedError` where it was too large to keep."""
+    """The activity that `quarantine.encode_row` wrote. Raises `RejectedError` where it was too large to keep."""
     row = quarantine.load_row(raw)
     if row is None:
         raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to be kept.")))

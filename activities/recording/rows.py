@@ -22,7 +22,7 @@ class PersonLookup:
 class NewActivity:
     """One activity as a channel received it; only its structure has been checked.
 
-    `person`: an id or a `Lookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
+    `person`: an id or a `PersonLookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
     `attributes`: (API name or display name, raw value) pairs of the secondary fields.
     `former_id`: the external id that an earlier version would have given the row.
     """

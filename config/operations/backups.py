@@ -144,7 +144,7 @@ def load_backup(folder: Path, target: Parameters, replace: bool = False) -> None
 
 
 def open_id_gaps(target: Parameters) -> dict[str, int]:
-    """Continue ids after a gap, as `load` does: for a recovery to an earlier time by PostgreSQL itself."""
+    """Continue ids after a gap, as `load_backup` does: for a recovery to an earlier time by PostgreSQL itself."""
     with psycopg.connect(**target) as server, server.cursor() as cursor:
         return {name: cursor.execute(_gap(name, size).encode()).fetchone()[0] for name, size in GAPS.items()}  # type: ignore[index]
 

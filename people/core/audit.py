@@ -1,7 +1,7 @@
 """Audit entries in Django's admin log: one a call or job, never with personal values.
 
 The log is append-only (a trigger refuses updates and deletes). An entry holds an action's name and its
-parameters; `sentence` renders it in the reader's language.
+parameters; `entry_sentence` renders it in the reader's language.
 """
 
 import json
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 SYSTEM_USERNAME = "system"
 
 _FLAGS = {ADDITION: "created", CHANGE: "changed", DELETION: "deleted"}
-# upper apps register the sentences of their own verbs with `describe`
+# upper apps register the sentences of their own verbs with `register_actions`
 _SENTENCES: dict[str, tuple[int, str | Promise]] = {
     "created": (ADDITION, _("Created")),
     "changed": (CHANGE, _("Changed: %(what)s")),

@@ -164,7 +164,7 @@ def serialize_problem(problem: Problem, clean: Callable[[str], str]) -> dict[str
 
 
 def restore_problem(document: dict[str, Any]) -> Problem:
-    """The problem that `stored` serialized, in the active language."""
+    """The problem that `serialize_problem` serialized, in the active language."""
     parts = document.get("said", {})
     message, expected = (
         messages.retranslate(parts.get(name, {}), document.get(name, "")) for name in ("message", "expected")
@@ -173,7 +173,7 @@ def restore_problem(document: dict[str, Any]) -> Problem:
 
 
 def stored_problem_json(document: dict[str, Any]) -> dict[str, str]:
-    """The problem that `stored` serialized, as an API returns it in the language of the request."""
+    """The problem that `serialize_problem` serialized, as an API returns it in the language of the request."""
     problem = restore_problem(document)
     return {
         "code": problem.code,

@@ -1,6 +1,6 @@
 """Life cycle of a background job with its state in a row: requested, claimed, running, ended, or abandoned.
 
-Each model that inherits `Job` is one kind of job; its `LifeCycle` defines its states and how a worker holds it.
+Each model that inherits `Job` is one kind of job; its `JobLifeCycle` defines its states and how a worker holds it.
 A claim writes `progressed_at`, and so does every beat. A worker changes the row only while its own value is
 still there, so a worker whose job was cancelled, requested again or reclaimed can change nothing more.
 """

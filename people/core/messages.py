@@ -42,7 +42,7 @@ sentence_lazy = lazy(sentence, Sentence)
 
 
 def sentence_parts(text: Any, clean: Any) -> dict[str, Any]:
-    """The input of `again`, as JSON; empty for text that is no `Sentence`. `clean` makes text valid for storage."""
+    """The input of `retranslate`, as JSON; empty for text that is no `Sentence`. `clean` makes text storable."""
     if not isinstance(text := str(text), Sentence):
         return {}
     values = {name: _part(value, clean) for name, value in text.values.items()}
@@ -68,7 +68,7 @@ def retranslate(stored: dict[str, Any], otherwise: str) -> str:
 
 
 def pack_sentences(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
-    """Serialize `texts` to one text for a column, which `unpacked` reads; plain text if none is a `Sentence`."""
+    """Serialize `texts` for a column that `unpack_sentences` reads; plain text if none is a `Sentence`."""
     pairs = [(clean(str(text)), sentence_parts(text, clean)) for text in texts]
     if not any(sentence for _text, sentence in pairs):
         return " ".join(text for text, _sentence in pairs)
@@ -76,7 +76,7 @@ def pack_sentences(texts: Iterable[Any], clean: Callable[[str], str]) -> str:
 
 
 def unpack_sentences(column: str) -> str:
-    """The texts that `packed` serialized, in the active language; other text unchanged."""
+    """The texts that `pack_sentences` serialized, in the active language; other text unchanged."""
     try:
         items = json.loads(column) if column.startswith('[{"text": ') else None
         return " ".join(retranslate(item["said"], item["text"]) for item in items) if items else column

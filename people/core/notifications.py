@@ -33,7 +33,7 @@ class NoticeKind:
     told_apart_by: tuple[str, ...] = ()
 
 
-# upper apps register theirs with `describe`
+# upper apps register theirs with `register_notice_kinds`
 KINDS: dict[str, NoticeKind] = {
     "import_done": NoticeKind(
         gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")

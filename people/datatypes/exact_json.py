@@ -25,7 +25,7 @@ def load_exact_json(body: bytes, *, mark_repeats: bool = False) -> Any:
     """Parse `body` (UTF-8). Numbers with a fraction are Decimal; of a repeated key the last value counts.
 
     Lone surrogates, NUL characters and numbers of any size are accepted here and rejected by the checks of their
-    row. With `mark_repeats` objects with a repeated key are `Repeated`. Raises `InvalidJSONError`.
+    row. With `mark_repeats` objects with a repeated key are `RepeatedKeys`. Raises `InvalidJSONError`.
     """
     quick, careful = _MARKING if mark_repeats else _PLAIN
     try:

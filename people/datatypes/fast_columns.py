@@ -37,7 +37,7 @@ _MOMENTS = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}
 
 
 def are_plain_texts(cells: Sequence[Any]) -> bool:
-    """Return True if every cell is empty or text that is stored unchanged; see `fast.is_plain`."""
+    """Return True if every cell is empty or text that is stored unchanged; see `fast.is_plain_text`."""
     try:
         whole = "".join(cells)
     except TypeError:

@@ -15,5 +15,5 @@ def guard_formula(text: str) -> str:
 
 
 def unguard_formula(cell: Any) -> Any:
-    """The inverse of `guarded`; other cells are unchanged."""
+    """The inverse of `guard_formula`; other cells are unchanged."""
     return cell[1:] if type(cell) is str and cell[:1] == "'" and guard_formula(cell[1:]) == cell else cell

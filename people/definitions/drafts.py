@@ -66,7 +66,7 @@ def set_draft_fields(
 def rewrite_draft(
     definition: Definition, names: NameSpec, fields: Sequence[FieldSpec], by: Any, expected_revision: int | None = None
 ) -> Any:
-    """Replace names and fields of the draft in one transaction; see `edit` and `set_fields`."""
+    """Replace names and fields of the draft in one transaction; see `edit_draft_names` and `set_draft_fields`."""
     kind = definition_kind(definition)
     texts = {column: getattr(names, column) for column in kind.texts}
     api_name = {"api_name": names.api_name} if definition.live is None else {}
@@ -75,7 +75,7 @@ def rewrite_draft(
 
 
 def field_specs(version: Version) -> list[Any]:
-    """The version's fields as specs of the kind, in their order; changed copies can be passed to `set_fields`."""
+    """The version's fields as specs of the kind, in their order; changed copies can be passed to `set_draft_fields`."""
     kind = definition_kind(version)
     columns = kind.field_columns
     return [kind.field(**{column: getattr(field, column) for column in columns}) for field in version.fields.all()]
@@ -85,7 +85,7 @@ def field_specs(version: Version) -> list[Any]:
 def add_draft_fields(
     definition: Definition, fields: Iterable[FieldSpec], by: Any, expected_revision: int | None = None
 ) -> Any:
-    """Add fields after the present ones; see `set_fields`."""
+    """Add fields after the present ones; see `set_draft_fields`."""
     definition = _lock_for(definition, by)
     return set_draft_fields(definition, [*_current(definition), *fields], by, expected_revision)
 

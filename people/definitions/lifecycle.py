@@ -122,7 +122,7 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
 
 @transaction.atomic
 def retire_definition(definition: Definition, by: Any) -> None:
-    """Retire a definition: it accepts no new rows, existing ones stay usable in lists. Undone by `restore`."""
+    """Retire a definition: it accepts no new rows, existing ones stay usable in lists. See `restore_definition`."""
     require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition, exclusive=True)
     if definition.live_id is None:
@@ -202,7 +202,7 @@ def deletion_blockers(definition: Definition) -> list[Any]:
 
 
 def may_approve_draft(definition: Definition, by: Any) -> bool:
-    """Return True if `approve` would accept `by`: the right, and a second approver where required."""
+    """Return True if `approve_draft` would accept `by`: the right, and a second approver where required."""
     checks: tuple[Callable[[], None], ...] = (
         lambda: require_permission(by, definition_kind(definition).right("approve")),
         lambda: _require_second_approver(_draft_of(definition), by),

@@ -15,7 +15,7 @@ COLUMNS = "static_list_id, person_id, added_at, door, user_id, origin_id"
 
 
 def detach_people(person_ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Remove the people from every list; return the rows as JSON for `put_back`."""
+    """Remove the people from every list; return the rows as JSON for `restore_memberships`."""
     with connection.cursor() as cursor:
         cursor.execute(
             """with removed as (delete from static_list_member where person_id = any(%s) returning *)

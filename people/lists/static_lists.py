@@ -1,7 +1,7 @@
 """Static lists: creates, changes, archives and deletes lists; adds and removes people.
 
-Verbs on a list take the acting user and check the right. `add` and `remove` take a source, as recording does:
-their channels check the right to change lists once a call.
+Verbs on a list take the acting user and check the right. `add_members` and `remove_members` take a source, as
+recording does: their channels check the right to change lists once a call.
 """
 
 import re
@@ -159,7 +159,7 @@ def add_members(
 def remove_members(
     static_list: StaticList, person_ids: Sequence[Any], source: Source, *, follow_merges: bool = True
 ) -> list[Membership]:
-    """Remove people from the list, like `add`; one outcome an id, in order. Removed members are published."""
+    """Remove people from the list, like `add_members`; one outcome an id, in order. Removed members are published."""
     resolved_ids = _lock_people(person_ids, follow_merges)
     name = _lock_shared(static_list)
     with connection.cursor() as cursor:
@@ -179,7 +179,7 @@ def add_all_members(static_list: StaticList, person_ids: Iterable[int], source: 
 
 
 def remove_all_members(static_list: StaticList, person_ids: Iterable[int], source: Source) -> int:
-    """Remove any number of people from the list, like `add_all`; return the number removed."""
+    """Remove any number of people from the list, like `add_all_members`; return the number removed."""
     return sum(remove_members(static_list, batch, source).count(Membership.REMOVED) for batch in _batches(person_ids))
 
 

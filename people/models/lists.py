@@ -62,7 +62,7 @@ class StaticListCount(models.Model):
     """The change of a static list's size by some statements; the sum of the rows is its current size.
 
     Written by triggers, a row a statement, so that two transactions that add to one list never wait for each other;
-    summed up by `static_lists.add_up`.
+    summed up by `static_lists.sum_up_list_counts`.
     """
 
     static_list_id = models.BigIntegerField()  # no foreign key: its lock could deadlock

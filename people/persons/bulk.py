@@ -32,7 +32,7 @@ MAX_PEOPLE = 1_000_000
 class BulkKind:
     """One kind of bulk action: its right, and the function that runs it on some people and returns how many changed.
 
-    `is_alone`: the action takes the lock of people exclusively, as `run` does.
+    `is_alone`: the action takes the lock of people exclusively, as `run_bulk_action` does.
     """
 
     label: str | Promise

@@ -61,7 +61,7 @@ class DeletionOutcome:
 def delete_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[DeletionOutcome]:
     """Delete people from every list and page; one outcome an id, in order.
 
-    Their activities and values stay; `restore` restores them within PEOPLE_RESTORE_DAYS. Values of unique fields
+    Their activities and values stay; `restore_people` restores them within PEOPLE_RESTORE_DAYS. Values of unique fields
     are released. Unknown, merged and already deleted people are refused (`unknown_person`), without affecting
     the others. Raises `NotAllowedError`, and ValueError over 10,000 ids.
     """
@@ -144,7 +144,7 @@ def _move_to(state: State, person_ids: Sequence[int]) -> None:
 
 
 def _keep_memberships(person_ids: Sequence[int], source: Source) -> None:
-    """Remove the people from their lists and store the memberships for `restore`."""
+    """Remove the people from their lists and store the memberships for `restore_people`."""
     rows: dict[int, list[Any]] = {pk: [] for pk in person_ids}
     for row in memberships.detach_people(person_ids):
         rows[row["person_id"]].append(row)

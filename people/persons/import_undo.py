@@ -76,7 +76,7 @@ def may_undo_import(job: Import, by: Any) -> bool:
 
 
 def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
-    """Preview of `take_back`; nothing is changed. Raises `RejectedError` and `NotAllowedError`."""
+    """Preview of `request_import_undo`; nothing is changed. Raises `RejectedError` and `NotAllowedError`."""
     _check(job, by)
     log = traces.log_traces()
     people, kept_counts, reasons_by_id = 0, Counter[str](), dict[int, str]()
@@ -99,7 +99,7 @@ def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
 
 @transaction.atomic
 def request_import_undo(job: Import, reason: str, by: Any, *, queue: bool = True) -> None:
-    """Request the undo of the import, with a `reason`; the job is queued in the same transaction if `queue`.
+    """Request the undo of the import, with a `kept_reason`; the job is queued in the same transaction if `queue`.
 
     Safe to repeat: a later call undoes the rest. Raises `RejectedError` for imports that are running or recorded
     nothing, and `NotAllowedError`.

@@ -74,7 +74,7 @@ class MergePreview:
 def preview_merge(
     winner_id: Any, loser_ids: Sequence[Any], by: Any, choices: Mapping[str, int] | None = None
 ) -> MergePreview:
-    """Preview of `merge` with the same arguments; raises the same errors."""
+    """Preview of `merge_people` with the same arguments; raises the same errors."""
     require_permission(by, MERGE)
     winner, losers = _people(winner_id, loser_ids)
     people = [winner, *losers]

@@ -78,7 +78,7 @@ def upsert_people(
     A row maps API names of person fields to raw values; blank is no value. `lookup_field` is "id" (update
     only), "email" or a unique field. Several matches are an error; none of them is changed. Concurrent calls with
     one new e-mail create one person. Each changed value writes an entry to the log, so pass no more rows at once
-    than `parts` does. Without `announces` there are no entries; only the undo of a merge uses this. With `dry_run`
+    than `split_rows` does. Without `announces` there are no entries; only the undo of a merge uses this. With `dry_run`
     everything is checked and nothing is saved: no id is consumed, and people to be created have none.
     Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
     """
@@ -159,7 +159,7 @@ def _check_lookup(lookup_field: str, fields: Mapping[str, FieldInfo]) -> None:
 
 
 class _Batch:
-    """One call of `upsert`."""
+    """One call of `upsert_people`."""
 
     def __init__(
         self,

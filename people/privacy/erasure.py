@@ -31,7 +31,7 @@ class ErasePreview:
 
 
 def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
-    """Preview of `erase`. Raises `RejectedError` for the same input."""
+    """Preview of `erase_people`. Raises `RejectedError` for the same input."""
     require_permission(by, "people.erase_person")
     people = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
     _refuse_unless_erasable(person_ids, people)

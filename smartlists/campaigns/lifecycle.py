@@ -53,7 +53,7 @@ EMPTY = campaign_definition.dump_definition(CampaignDefinition())
 def create_campaign(
     name: Any, by: Any, *, value: Any = None, description: Any = "", folder: Folder | None = None
 ) -> Any:
-    """Create a draft; `value` is its definition as decoded JSON or as `Definition`.
+    """Create a draft; `value` is its definition as decoded JSON or as `CampaignDefinition`.
 
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `campaigns.parsing`).
     """

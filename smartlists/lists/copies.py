@@ -57,7 +57,7 @@ def copy_members_now(
 
     A repeated copy adds only missing people; `Mode.REPLACE` also removes people who are no members.
     Raises `RejectedError` (`too_many` over 100,000 members, `bad_mode`), and as `current_or_new_evaluation` and
-    `static_lists.add` do.
+    `static_lists.add_members` do.
     """
     require_permission(by, static_lists.CHANGE)
     mode = _checked_mode(mode)

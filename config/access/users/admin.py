@@ -70,7 +70,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)
         bound.change_password_form = partial(PasswordOfAnother, by=request.user)
-        bound.log_change = lambda *_entry: None  # `passwords.change` writes one
+        bound.log_change = lambda *_entry: None  # `passwords.change_password` writes one
         return super(UserAdmin, bound).user_change_password(request, *args, **options)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:

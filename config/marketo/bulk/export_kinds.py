@@ -130,7 +130,7 @@ def leads_statement(request: Mapping[str, Any]) -> ExportStatement:
 
 
 def check_leads_request(request: Mapping[str, Any]) -> None:
-    """Raise the errors of `leads` without evaluating a smart list."""
+    """Raise the errors of `leads_statement` without evaluating a smart list."""
     _leads(request, is_check=True)
 
 

@@ -34,7 +34,7 @@ def encode_position(position: ReadPosition) -> str:
 
 
 def decode_position(token: str) -> ReadPosition | None:
-    """Return the position that `encode` wrote, or None for any other text."""
+    """Return the position that `encode_position` wrote, or None for any other text."""
     try:
         packed = base64.b32decode(token)
         form, since, mark, last_id, checksum = _LOG.unpack(packed)

@@ -1,4 +1,4 @@
-"""Advisory locks; all but those of `alone` end with the transaction.
+"""Advisory locks; all but those of `try_session_lock` end with the transaction.
 
 PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte is the space of a key.
 Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.

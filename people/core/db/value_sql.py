@@ -25,7 +25,7 @@ def cast_sql(data_type: str, text: str) -> str:
 
 
 def comparison_sql(data_type: str, text: str) -> str:
-    """SQL that casts an expression of columns and `member` for comparisons.
+    """SQL that casts an expression of columns and `json_member_sql` for comparisons.
 
     A JSON number is cast directly, which takes a third less time than a cast of its text.
     """

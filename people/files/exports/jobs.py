@@ -90,7 +90,7 @@ def export_path(export: Export) -> Path:
 def create_export(
     kind: str, parameters: Mapping[str, Any], by: Any, channel: Channel, *, format: str = "csv", title: str = ""
 ) -> Export:
-    """Create an export; its file is written after `enqueue`. Raises `RejectedError` for impossible requests."""
+    """Create an export; its file is written after `enqueue_export`. Raises `RejectedError` for impossible requests."""
     export_kind = KINDS.get(kind)
     if export_kind is None:
         message = _("There is nothing called “%(kind)s” to export.") % {"kind": kind}

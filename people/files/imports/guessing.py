@@ -21,7 +21,7 @@ from people.files.tabular import FileLine, FileShape
 class PlanGuess:
     """An initial plan, and the parts of it that the file leaves open.
 
-    The questions are named as in `Plan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
+    The questions are named as in `ImportPlan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
 
     `is_remembered`: the plan is that of the last file with these columns.
     """

@@ -1,7 +1,7 @@
 """Import jobs: one set of functions for every kind of row and every channel; `runner` does the work.
 
-A file is uploaded, its columns are mapped by a `Plan`, a check may try the whole file, and the import records it
-batch by batch. Other apps add kinds of rows with `targets.register`.
+A file is uploaded, its columns are mapped by a `ImportPlan`, a check may try the whole file, and the import records it
+batch by batch. Other apps add kinds of rows with `targets.register_target`.
 """
 
 import os
@@ -249,7 +249,7 @@ STOPS: dict[str, tuple[str, ...]] = {
 
 
 def possible_steps(job: Import) -> set[str]:
-    """The possible verbs of `step` and wishes of `stop` in the present state of the job."""
+    """The possible verbs of `take_step` and wishes of `stop_import` in the present state of the job."""
     verbs = {verb for verb, (states, _following) in STEPS.items() if job.state in states}
     return verbs | {wish for wish, states in STOPS.items() if job.state in states}
 

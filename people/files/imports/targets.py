@@ -35,7 +35,7 @@ class ImportTarget(ABC):
 
     @abstractmethod
     def mappable(self, subject: str) -> list[Mappable]:
-        """The targets to which columns can be mapped; `subject` as in `Plan`."""
+        """The targets to which columns can be mapped; `subject` as in `ImportPlan`."""
 
     def labels(self, subject: str) -> dict[str, Any]:
         """The labels of the parts of a row, by their names in the paths of problems."""
