@@ -1,6 +1,7 @@
 """Records columns: `recorder.record_activities` for activities of one type, as files and uniform calls provide them.
 
-The outcome of every row is the same as with `recorder.record_activities`: rows that are not plainly good are recorded as rows.
+The outcome of every row is the same as with `recorder.record_activities`: rows that are not plainly good are
+recorded as rows.
 """
 
 from collections.abc import Sequence
