@@ -1,8 +1,10 @@
 """Browser tests: Chromium of the system, driven by Playwright, against the product on a port of its own."""
 
+import json
 import os
 import shutil
 import zlib
+from collections import defaultdict
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -79,30 +81,50 @@ def superuser(transactional_db):
     return get_user_model().objects.create_superuser("vera", password="a long password")
 
 
+@pytest.fixture(scope="package")
+def used_contexts(browser):
+    """Contexts by their options, for later tests: a new one would load scripts, styles and fonts again."""
+    return defaultdict(list)
+
+
 @pytest.fixture
-def new_page(browser, live_server):
-    """Makes pages; a script error or a missing file on any of them fails the test."""
+def new_page(browser, live_server, used_contexts):
+    """Makes pages, each of a context of its own; a script error or a missing file on any of them fails the test."""
     contexts, complaints = [], []
 
     def make(language="en", user=None, **options):
         locale = {"en": "en-GB", "es": "es-ES"}[language]
-        context = browser.new_context(**{"base_url": live_server.url, "locale": locale, "timezone_id": "UTC"} | options)
-        contexts.append(context)
+        options = {"base_url": live_server.url, "locale": locale, "timezone_id": "UTC"} | options
+        key = json.dumps(options, sort_keys=True)
+        context = used_contexts[key].pop() if used_contexts[key] else browser.new_context(**options)
+        contexts.append((key, context))
         context.set_default_timeout(PATIENCE)
+        opened = context.new_page()
+        forget_storage(opened, live_server.url)
         if user is not None:
             client = Client()
             client.force_login(user)
             session = client.cookies["sessionid"].value
             context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        opened = context.new_page()
         opened.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
-        opened.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+        opened.on("console", lambda line: complaints.append(f"console: {line.text}") if line.type == "error" else None)
         return opened
 
     yield make
-    for context in contexts:
-        context.close()
+    for key, context in contexts:
+        for opened in context.pages:
+            opened.close()
+        context.clear_cookies()
+        context.unroute_all()
+        used_contexts[key].append(context)
     assert not complaints, complaints
+
+
+def forget_storage(page, origin):
+    """Empty what earlier pages of the context stored; the cache of files stays."""
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage,indexeddb"})
+    devtools.detach()
 
 
 @pytest.fixture
