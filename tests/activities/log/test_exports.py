@@ -270,11 +270,11 @@ RUN = """
 import sys, django
 django.setup()
 from people.files.exports import jobs
-from people.files.exports.kinds import Column, Kind, Statement, register
-columns = [Column("n", "n"), Column("nap", "pg_sleep(0.01)")]
-register(Kind("slow", "slow", (), lambda _: Statement(columns, "generate_series(1, 3000) n")))
+from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, register_export_kind
+columns = [ExportColumn("n", "n"), ExportColumn("nap", "pg_sleep(0.01)")]
+register_export_kind(ExportKind("slow", "slow", (), lambda _: ExportStatement(columns, "generate_series(1, 3000) n")))
 print("ready", flush=True)
-jobs.run(int(sys.argv[1]))
+jobs.run_export(int(sys.argv[1]))
 """
 
 

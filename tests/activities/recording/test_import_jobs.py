@@ -346,7 +346,7 @@ from people.files.imports import runner
 from people.files.imports.targets import TARGETS
 TARGETS["activities"].batch = 200
 print("ready", flush=True)
-runner.run(int(sys.argv[1]), track=lambda rows: print("batch", flush=True))
+runner.run_import(int(sys.argv[1]), track=lambda rows: print("batch", flush=True))
 """
 
 
