@@ -125,7 +125,7 @@ def test_clocks_that_differ_and_a_full_disk_are_said(monkeypatch):
     assert found("clock").is_well
     with time_machine.travel(timezone.now() + timedelta(minutes=3), tick=False):
         assert "NTP" in found("clock").advice
-    monkeypatch.setattr(doctor.probes, "free_bytes", lambda place: (1024**3, 100 * 1024**3))
+    monkeypatch.setattr(doctor.probes, "disk_space", lambda place: (1024**3, 100 * 1024**3))
     assert "1.0 of 100 GiB free" in found("disk").state and "make room" in found("disk").advice
 
 

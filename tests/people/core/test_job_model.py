@@ -347,14 +347,14 @@ def test_what_waits_is_queued_again_when_its_first_job_got_lost(model):
 def test_a_worker_that_wakes_up_after_it_was_cancelled_shows_nothing(monkeypatch):
     smart_list = new_list()
     stored = stored_evaluations.request_evaluation(smart_list, None)
-    evaluate = stored_evaluations.evaluator.evaluate
+    evaluate = stored_evaluations.evaluator.evaluate_rules
 
     def evaluated_and_cancelled(*arguments, **more):
         found = evaluate(*arguments, **more)
         InThread(lambda: stored_evaluations.cancel_evaluation(stored, None)).result()
         return found
 
-    monkeypatch.setattr(stored_evaluations.evaluator, "evaluate", evaluated_and_cancelled)
+    monkeypatch.setattr(stored_evaluations.evaluator, "evaluate_rules", evaluated_and_cancelled)
     with pytest.raises(stored_evaluations.RejectedError, match="cancelled"):
         stored_evaluations.run_evaluation(stored.pk)
     stored.refresh_from_db()
