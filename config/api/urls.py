@@ -15,7 +15,7 @@ from people.api.fields import PersonFields
 from people.api.persons import People
 from people.api.static_lists import StaticListMembers, StaticLists
 from people.api.transfers import Exports, ImportFailures, Imports
-from smartlists.api.campaigns import SmartCampaignEntries, SmartCampaigns
+from smartlists.api.campaigns import SmartCampaignEntries, SmartCampaignRuns, SmartCampaigns
 from smartlists.api.copies import SmartListCopies
 from smartlists.api.smart_lists import SmartListMembers, SmartLists
 from smartlists.api.webhooks import WebhookDeliveries, Webhooks
@@ -36,6 +36,7 @@ router.register("smart-lists/<int:smart_list>/members", SmartListMembers, basena
 router.register("smart-lists/<int:smart_list>/copies", SmartListCopies)
 router.register("smart-campaigns", SmartCampaigns)
 router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntries)
+router.register("smart-campaigns/<int:smart_campaign>/runs", SmartCampaignRuns)
 router.register("webhooks", Webhooks)
 router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveries)
 router.register("api-clients", access.ApiClients)

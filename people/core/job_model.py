@@ -21,8 +21,11 @@ from django.utils.functional import Promise
 from people.core import jobs
 from people.core.db import locks
 from people.core.errors import RejectedError
+from people.core.messages import packed, storable
+from people.core.messages import sentence as _
 
 MAX_PROBLEM = 2_000
+MAX_TRIES = 5  # of the same part of a job that raises; then it fails with the reason
 OVERDUE = timedelta(minutes=5)  # until a job that no worker has claimed is queued again: its first one may be lost
 EVERY = Q()
 J = TypeVar("J", bound="Job")
@@ -280,6 +283,20 @@ def reclaim(now: datetime | None = None) -> int:
 def problem_of(error: Exception) -> str:
     """What is kept of an error: the sentences of a refusal; of anything else its name, the log has the rest."""
     return (str(error) if isinstance(error, RejectedError) else type(error).__name__)[:MAX_PROBLEM]
+
+
+def reason_of(error: Exception, tries: int) -> str:
+    """Why a job or one of its tries failed, for its column; `messages.unpacked` reads it in the reader's language."""
+    if isinstance(error, RejectedError):
+        return packed([problem.message for problem in error.problems], storable)
+    said = _("Tried %(count)s times; the last time it failed with: %(error)s. The log of the server has more.")
+    return packed([said % {"count": tries, "error": type(error).__name__}], storable)
+
+
+def no_answer(tries: int) -> str:
+    """Why a job failed whose worker was gone before its end at each of its tries."""
+    said = _("Tried %(count)s times; each time its worker was gone before the end.")
+    return packed([said % {"count": tries}], storable)
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from people.rest.viewsets import Moment, Strict, Text, Whole
 from smartlists.campaigns import results as campaign_results
-from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
+from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, StepOutcome
 
 DEFINITION = {"type": "object", "description": "Triggers, audience, qualification and steps: docs/campaigns.md."}
 
@@ -66,6 +66,22 @@ class RunGiven(Strict):
 class RunShown(Strict):
     id = Whole()
     count = Whole()
+
+
+class RunOfCampaign(serializers.ModelSerializer):
+    smart_list = Whole(
+        source="smart_list_id",
+        allow_null=True,
+        help_text="Whose members it takes in; null: the audience, or named people.",
+    )
+    count = Whole(help_text="How many people it takes in; 0 before it begins.")
+    problem = serializers.CharField(source="fault", help_text="Why it failed, or the last try of it; else empty.")
+    requested_at = Moment()
+    due_at = Moment(help_text="When a scheduled run begins, or the next try is made.")
+
+    class Meta:
+        model = CampaignRun
+        fields = ("id", "state", "smart_list", "count", "entered", "problem", "tries", "requested_at", "due_at")
 
 
 class StepShown(serializers.ModelSerializer):

@@ -19,8 +19,9 @@ from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import scheduling as campaign_scheduling
 from smartlists.catalog import Catalogue
-from smartlists.models import CampaignEntry, SmartCampaign, SmartList
+from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList
 
 
 class SmartCampaignFilters(Filters):
@@ -76,6 +77,30 @@ class CampaignEntryFilters(Filters):
         "dispatched_at": "not shown",
         "first_step_at": "not shown",
         "original_person_id": "not shown",
+    }
+
+
+class CampaignRunFilters(Filters):
+    class Meta:
+        model = CampaignRun
+        fields = ()
+
+    typed = {
+        "id": Column("integer", is_nullable=False, operators=NUMBER_KEY),
+        "state": Column("string", is_nullable=False, operators=("", "in")),
+        "requested_at": Column("datetime", is_nullable=False),
+        "due_at": Column("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "campaign": "stands in the address",
+        "version": "not shown",
+        "smart_list": "a campaign has few runs",
+        "count": "a campaign has few runs",
+        "entered": "a campaign has few runs",
+        "members": "not shown",
+        "requested_by": "not shown",
+        "problem": "a sentence, not something to look a run up by",
+        "tries": "a campaign has few runs",
     }
 
 
@@ -209,3 +234,30 @@ class SmartCampaignEntries(Listed):
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)
+
+
+class SmartCampaignRuns(Listed):
+    """Runs of a campaign that do not come from the log: on a smart list, requested, or scheduled."""
+
+    queryset = CampaignRun.objects.defer("members")
+    serializer_class = shown.RunOfCampaign
+    filterset_class = CampaignRunFilters
+    orderings = ("-id", "id")
+    rights = {"list": campaign_lifecycle.VIEW, "cancel": campaign_lifecycle.ACTIVATE}
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), MAX_BIG_ID))
+
+    def list(self, request: Any, smart_campaign: int) -> Response:
+        """The runs, the latest first, with how far each is and why it failed."""
+        if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
+        return super().list(request)
+
+    @extend_schema(request=None)
+    @action(["POST"], detail=True)
+    def cancel(self, request: Any, smart_campaign: int, pk: int) -> Response:
+        """Have a scheduled run not begin, or one under way take in nobody else."""
+        run = self.get_object()
+        campaign_scheduling.cancel(run, request.user)
+        return self.shown(run)

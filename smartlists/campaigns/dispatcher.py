@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import connection
 
 from activities.recording.notify import CHANNEL
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
+from smartlists.campaigns import isolated, triggers
 from smartlists.campaigns import runs as campaign_runs
-from smartlists.campaigns import triggers
+from smartlists.campaigns import scheduling as campaign_scheduling
 
 POLL_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
@@ -30,12 +32,12 @@ def dispatch(is_over: Callable[[], bool] = lambda: False) -> None:
                 if is_mine:
                     _work(is_over)
             sleep(0 if is_over() else STANDBY_SECONDS)
-        except (OperationalError, InterfaceError, DatabaseError) as error:
-            logger.warning("the database is not there: %s", error)
+        except Exception as error:  # one bad batch must not end the process that all campaigns live by
+            if is_outage(error):
+                logger.warning("the database is not there: %s", error)
+            else:
+                logger.exception("a batch failed; trying again")
             connection.close()
-            sleep(0 if is_over() else STANDBY_SECONDS)
-        except Exception:  # one bad batch must not end the process that all campaigns live by
-            logger.exception("a batch failed; trying again")
             sleep(0 if is_over() else STANDBY_SECONDS)
 
 
@@ -52,12 +54,19 @@ def _work(is_over: Callable[[], bool]) -> None:
 
 
 def once(*, seldom: bool = True) -> int:
-    """One look at everything that may be due; return how much was found, 0 when there is nothing left to do."""
-    batch = triggers.advance()
-    found = batch.entered + batch.has_more
+    """One look at everything that may be due; return how much was found, 0 when there is nothing left to do.
+
+    What goes wrong with one part keeps no other from its work; it is raised at the end.
+    """
+    looks: list[Callable[[], int]] = [_read_on, campaign_engine.run_due]
     if seldom:
-        found += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
-    return found + campaign_engine.run_due()
+        looks[1:1] = [campaign_scheduling.start_due, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
+    return isolated.done_by_each(looks)
+
+
+def _read_on() -> int:
+    batch = triggers.advance()
+    return batch.entered + batch.has_more
 
 
 def drain() -> None:

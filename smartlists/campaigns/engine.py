@@ -9,14 +9,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
@@ -28,6 +29,7 @@ from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
 LIMIT = 1_000  # entries looked at at once
 MAX_DETAIL = 1_000
+REST = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
 State, Outcome = CampaignEntry.State, StepOutcome.Outcome
 
@@ -43,17 +45,28 @@ class Moved:
 
 
 def run_due(limit: int = LIMIT) -> int:
-    """Do every step that is due now for up to `limit` entries; return how many steps were done."""
+    """Do every step that is due now for up to `limit` entries; return how many steps were done.
+
+    A step that raises is raised once all the others are done.
+    """
     waiting: dict[int, list[Entry]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
     done = 0
+    errors: list[Exception] = []
     while waiting:
         groups: dict[tuple[int, str], list[Entry]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
         for (version_id, path), group in sorted(groups.items()):
-            moved = {one.entry.id: one for one in step(version_id, path, group)}
+            try:
+                moved = {one.entry.id: one for one in step(version_id, path, group)}
+            except Exception as error:  # keeps no other step from being done
+                errors.append(error)
+                _rest(group, error)
+                for entry in group:
+                    del waiting[entry.person_id]
+                continue
             done += len(moved)
             now = timezone.now()
             for entry in group:
@@ -65,7 +78,16 @@ def run_due(limit: int = LIMIT) -> int:
                     queue.pop(0)
                 if not queue:
                     del waiting[entry.person_id]
+    if errors:
+        raise errors[0] if len(errors) == 1 else ExceptionGroup("steps could not be done", errors)
     return done
+
+
+def _rest(entries: Sequence[Entry], error: Exception) -> None:
+    """Let the others be looked at before entries whose step could not even be noted as failed."""
+    if not is_outage(error):
+        rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)
+        rows.update(due_at=timezone.now() + REST)
 
 
 def _due(limit: int) -> list[Entry]:
@@ -81,11 +103,11 @@ def step(version_id: int, path: str, entries: Sequence[Entry]) -> list[Moved]:
     definition = definition_of(version_id)
     try:
         return _step(definition, path, entries, campaign_actions.run)
-    except (OperationalError, InterfaceError):
-        raise
     except RejectedError as refused:
         return _step(definition, path, entries, campaign_actions.failing(str(refused)))
     except Exception as error:
+        if is_outage(error):
+            raise
         logger.exception("step %s of version %s", path, version_id)
         return _step(definition, path, entries, campaign_actions.failing(type(error).__name__))
 

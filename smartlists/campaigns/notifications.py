@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core import notifications
 from people.core.notifications import Kind
-from smartlists.models import SmartCampaign
+from smartlists.models import CampaignRun, SmartCampaign
 
 notifications.describe(
     {
@@ -15,6 +15,10 @@ notifications.describe(
         "campaign_not_run": Kind(
             gettext_lazy("A campaign of yours could not be run when it was scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
+        ),
+        "campaign_run_failed": Kind(
+            gettext_lazy("A run of a campaign of yours has failed"),
+            gettext_lazy("A run of %(name)s has failed: its page says why."),
         ),
     }
 )
@@ -27,3 +31,12 @@ def tell_not_run(campaign_id: int, user_id: int | None) -> None:
         users = [campaign.created_by_id, campaign.updated_by_id, user_id]
         page = "admin:smartlists_smartcampaign_results"
         notifications.tell(users, "campaign_not_run", page, campaign.pk, name=campaign.name)
+
+
+def tell_run_failed(run: CampaignRun) -> None:
+    """Tell who made and who changed the campaign, and who asked for the run."""
+    campaign = run.campaign
+    users = [campaign.created_by_id, campaign.updated_by_id, run.requested_by_id]
+    notifications.tell(
+        users, "campaign_run_failed", "admin:smartlists_smartcampaign_try", campaign.pk, name=campaign.name
+    )

@@ -1,32 +1,39 @@
 """Entries that do not come from the log: runs of a campaign on a smart list, and changes of watched lists."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people import lookup as people_lookup
-from people.core import audit, jobs
+from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights, triggers
+from smartlists.campaigns import effect_rights, run_failures, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.definition import Definition
+from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns.triggers import Candidate, Listener, definition_of
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
 
+logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
+REST_SECONDS = 60.0
+_resting: dict[int, float] = {}  # ids of watches whose changes raised: until when nobody looks at them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,44 +84,6 @@ def run_for(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) -> Camp
     return _start(campaign, None, members, by)
 
 
-def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> None:
-    """Enter everybody who is in the audience at the moment `at`, by a job. Checks now what `run_scheduled` will check.
-
-    Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
-    """
-    parsed = campaign_definition.load(campaign.definition)
-    _check_scheduled(campaign, parsed, by)
-    seconds = max((at - timezone.now()).total_seconds(), 0)
-    given = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
-    jobs.defer_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **given)
-
-
-def run_scheduled(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
-    """Do what `schedule` asked for, once; the rights are asked again. None: there is nothing (more) to do."""
-    campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
-    by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
-    if campaign is None or (by is None and user_id is not None):
-        return None
-    parsed = campaign_definition.load(campaign.definition)
-    _check_scheduled(campaign, parsed, by)
-    members = evaluator.members(parsed.audience.wanted)
-    with transaction.atomic():
-        campaign_lifecycle.lock(campaign)  # a job that is done again finds the run that it made before
-        done = CampaignRun.objects.filter(campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at)
-        return None if done.exists() else _start(campaign, None, members, by)
-
-
-def _check_scheduled(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
-    require(by, campaign_lifecycle.ACTIVATE)
-    effect_rights.require_effects(parsed, by)
-    _refuse_archived(campaign)
-    if parsed.audience.is_everybody:
-        message = _("The campaign has no audience: it would run for everybody.")
-        raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
-    if not parsed.steps:
-        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
-
-
 def _refuse_archived(campaign: SmartCampaign) -> None:
     if campaign.state == SmartCampaign.State.ARCHIVED:
         allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
@@ -157,16 +126,25 @@ def _who(campaign: SmartCampaign, smart_list: SmartList, by: Any) -> tuple[BitMa
 def enter_runs() -> int:
     """Let the next people of every run under way enter; return how many were looked at."""
     seen = 0
-    for pk in CampaignRun.objects.filter(CampaignRun.life.unended).order_by("pk").values_list("pk", flat=True):
-        seen += _enter_some(pk)
+    due = CampaignRun.objects.filter(state=CampaignRun.State.RUNNING, due_at__lte=Now())
+    for pk in due.order_by("pk").values_list("pk", flat=True):
+        try:
+            seen += _enter_some(pk)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("run %s", pk)
+            if run_failures.note(pk, error):
+                campaign_notifications.tell_run_failed(CampaignRun.objects.get(pk=pk))
     return seen
 
 
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
+    locks.share([locks.key(locks.Space.PEOPLE)])
     campaign_lifecycle.hold_position()
     with CampaignRun.claimed(run_id) as run:
-        if run is None:
+        if run is None or run.state != CampaignRun.State.RUNNING:
             return 0
         waiting = bitmap(run.members)
         some = list(waiting[:BATCH])
@@ -175,7 +153,8 @@ def _enter_some(run_id: int) -> int:
         listener = Listener(campaign, definition_of(run.version_id))
         triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
         rest = BitMap(waiting - BitMap(some))
-        (run.beat if rest else run.finish)(members=rest.serialize(), entered=F("entered") + len(some))
+        going_on = {"members": rest.serialize(), "entered": F("entered") + len(some), "tries": 0, "problem": ""}
+        (run.beat if rest else run.finish)(**going_on)
         return len(some)
 
 
@@ -184,12 +163,21 @@ def enter_list_changes() -> int:
     seen = 0
     evaluated = ListWatch.objects.filter(smart_list__current__isnull=False)
     for pk in evaluated.exclude(evaluation_id=F("smart_list__current_id")).order_by("pk").values_list("pk", flat=True):
-        seen += _enter_changes(pk)
+        if monotonic() < _resting.get(pk, 0):
+            continue
+        try:
+            seen += _enter_changes(pk)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("changes of watched list %s", pk)
+            _resting[pk] = monotonic() + REST_SECONDS
     return seen
 
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
+    locks.share([locks.key(locks.Space.PEOPLE)])
     campaign_lifecycle.hold_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
     current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None

@@ -5,6 +5,7 @@ the same transaction, so a batch that a killed process left is done again, whole
 of the same activity in any case. One process works at a time: whoever holds the row of the place in the log.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from activities.models import LogPosition
 from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
+from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.models import Import
@@ -41,6 +44,7 @@ from smartlists.rules.periods import Clock
 BATCH = 1_000  # activities a transaction
 HEARTBEAT = timedelta(seconds=5)
 State, Reason = CampaignEntry.State, CampaignEntry.Reason
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +134,8 @@ def advance(limit: int = BATCH) -> Batch:
         return Batch()
     page = log_reader.read(log_reader.Position(None, 0, position.last_id), wanted, limit=limit)
     loud = _without_quiet(page.activities)
+    if loud:  # whoever holds PEOPLE alone waits for no row that is held here
+        locks.share([locks.key(locks.Space.PEOPLE)])
     made = _enter(_candidates(loud, listening, names), names) if loud else Batch()
     _move(position, page.position.last_id)
     made.read, made.has_more = len(page.activities), page.has_more
@@ -288,7 +294,11 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         try:
             with transaction.atomic():
                 inside = evaluator.evaluate(wanted, people, names=names).members
-        except RejectedError:  # too slow, or a list that is gone: the results say so
+        except Exception as error:  # too slow, or a list that is gone: the results say so
+            if is_outage(error):
+                raise
+            if not isinstance(error, RejectedError):
+                logger.exception("the audience of campaign %s", group[0].listener.campaign.pk)
             for one in group:
                 one.reason = Reason.FAILED
             continue

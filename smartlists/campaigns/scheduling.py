@@ -1,0 +1,141 @@
+"""Runs of campaigns that begin later: asked for, cancelled, begun by a job when their time has come.
+
+A scheduled run is a row from the start, so nothing else that enters people at the same moment stands for it. The
+dispatcher looks for those whose time has come and has a job evaluate the audience, which may take long.
+"""
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from pyroaring import BitMap
+
+from people.core import audit, jobs
+from people.core.codes import Code
+from people.core.db.outages import is_outage
+from people.core.errors import NotAllowedError, Problem, RejectedError
+from people.core.permissions import require
+from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import effect_rights, run_failures
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import notifications as campaign_notifications
+from smartlists.campaigns.definition import Definition
+from smartlists.evaluation import evaluator
+from smartlists.models import CampaignRun, SmartCampaign
+
+AGAIN = timedelta(minutes=5)  # until a job that gave no answer counts as lost
+State = CampaignRun.State
+logger = logging.getLogger(__name__)
+
+audit.describe(
+    {
+        "run_scheduled": (2, gettext_lazy("Scheduled a run for %(at)s")),
+        "run_cancelled": (2, gettext_lazy("Cancelled a run, after %(count)s people had entered")),
+    }
+)
+
+
+@transaction.atomic
+def schedule(campaign: SmartCampaign, at: datetime, by: Any) -> CampaignRun:
+    """Enter everybody who is in the audience at the moment `at`. Checks now what `begin` will check.
+
+    Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
+    """
+    _check(campaign, campaign_definition.load(campaign.definition), by)
+    scheduled = CampaignRun.objects.create(
+        campaign=campaign, state=State.SCHEDULED, count=0, members=BitMap().serialize(), requested_by=by, due_at=at
+    )
+    audit.note(by, campaign, "run_scheduled", at=f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    return scheduled
+
+
+@transaction.atomic
+def cancel(run: CampaignRun, by: Any) -> None:
+    """Have a scheduled run not begin, or a run under way take in nobody else; who entered goes on.
+
+    Raises `RejectedError` (`wrong_state`), `NotAllowedError`.
+    """
+    require(by, campaign_lifecycle.ACTIVATE)
+    if not run.cancel(members=BitMap().serialize()):
+        run.refresh_from_db()
+        message = _("The run is over: %(state)s.") % {"state": run.get_state_display()}
+        raise RejectedError(Problem(Code.WRONG_STATE, message, ("state",), State.SCHEDULED, run.state))
+    run.refresh_from_db()
+    audit.note(by, run.campaign, "run_cancelled", count=run.entered)
+
+
+def start_due() -> int:
+    """Have a job begin each scheduled run whose time has come; return how many."""
+    due = CampaignRun.objects.filter(state=State.SCHEDULED, due_at__lte=Now()).order_by("pk")
+    return sum(_queue(pk, due_at) for pk, due_at in due.values_list("pk", "due_at"))
+
+
+def begin(run_id: int) -> None:
+    """Do what `schedule` asked for, once; the rights are asked again. What stands in the way is kept with the run."""
+    if run_failures.take_try(run_id):
+        run = CampaignRun.objects.select_related("campaign", "requested_by").get(pk=run_id)
+        try:
+            _begin(run)
+        except RejectedError as refusal:
+            logger.warning("run %s of campaign %s: %s", run_id, run.campaign_id, refusal)
+            run_failures.end(run_id, refusal)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("run %s of campaign %s", run_id, run.campaign_id)
+            run_failures.note(run_id, error, is_counted=True)
+    failed = CampaignRun.objects.filter(pk=run_id, state=State.FAILED).first()
+    if failed is not None:
+        campaign_notifications.tell_not_run(failed.campaign_id, failed.requested_by_id)
+
+
+def _begin(run: CampaignRun) -> None:
+    by = run.requested_by
+    if by is not None and not by.is_active:
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no active user any more.")))
+    parsed = campaign_definition.load(run.campaign.definition)
+    _check(run.campaign, parsed, by)
+    members = evaluator.members(parsed.audience.wanted)
+    with transaction.atomic():
+        campaign = campaign_lifecycle.lock(run.campaign)
+        with CampaignRun.claimed(run.pk) as held:
+            if held is None or held.state != State.SCHEDULED:  # cancelled meanwhile, or begun by another worker
+                return
+            held.beat(
+                state=State.RUNNING,
+                version=campaign_lifecycle.version_of(campaign),
+                count=len(members),
+                members=members.serialize(),
+                tries=0,
+                problem="",
+                due_at=Now(),
+            )
+        audit.note(by, campaign, "ran_once", count=len(members))
+
+
+def _check(campaign: SmartCampaign, parsed: Definition, by: Any) -> None:
+    require(by, campaign_lifecycle.ACTIVATE)
+    effect_rights.require_effects(parsed, by)
+    if campaign.state == SmartCampaign.State.ARCHIVED:
+        allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
+        campaign_lifecycle.require_state(campaign, *allowed)
+    if parsed.audience.is_everybody:
+        message = _("The campaign has no audience: it would run for everybody.")
+        raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
+    if not parsed.steps:
+        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
+
+
+def _queue(run_id: int, due_at: datetime) -> bool:
+    """Whether this process is the one that noticed; a job that is lost is queued again after `AGAIN`."""
+    with transaction.atomic():
+        waiting = CampaignRun.objects.filter(pk=run_id, state=State.SCHEDULED, due_at=due_at)
+        if not waiting.update(due_at=timezone.now() + AGAIN):
+            return False
+        jobs.defer_once("smartlists.begin_run", f"begin run {run_id}", run_id=run_id)
+        return True
