@@ -71,15 +71,15 @@ def people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     """The people whom the import created, as far as they are still there."""
     require(request, "people.view_person")
     after = number(request.GET.get("after", ""))
-    ids = [pk for pk in traces.of_log().created(job) if pk > after]
-    shown = list(Person.objects.live().filter(pk__in=ids).order_by("pk")[: PAGE + 1])
+    some = traces.of_log().created(job, after, PAGE + 1, is_live=True)
+    known = Person.objects.live().in_bulk([created.person_id for created in some[:PAGE]])
     return pages.page(
         request,
         "import_people",
         _("People created by %(name)s") % {"name": job.name},
         job=job,
-        people=shown[:PAGE],
-        after=shown[PAGE - 1].pk if len(shown) > PAGE else None,
+        people=[known[created.person_id] for created in some[:PAGE] if created.person_id in known],
+        after=some[PAGE - 1].activity_id if len(some) > PAGE else None,
         may_make_list=request.user.has_perms(("people.add_staticlist", static_lists.CHANGE)),
     )
 
@@ -90,7 +90,7 @@ def make_list(request: HttpRequest, job: Import) -> HttpResponse:
     try:
         with transaction.atomic():
             made = static_lists.create(name[:255], request.user)
-            action = bulk.start("add_to_list", traces.of_log().created(job), request.user, made)
+            action = bulk.start("add_to_list", traces.people_created(job), request.user, made)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
@@ -109,7 +109,12 @@ def summary(job: Import) -> dict[str, Any] | None:
     """How the import was taken back, for its page."""
     if not job.undo:
         return None
-    return {**job.undo, "kept": import_undo.reasons(job.undo["kept"]), "is_under_way": job.wish == Import.Wish.UNDO}
+    return {
+        **job.undo,
+        "kept": import_undo.reasons(job.undo["kept"]),
+        "is_under_way": job.wish == Import.Wish.UNDO,
+        "has_failed": import_undo.has_failed(job),
+    }
 
 
 def links(job: Import, user: Any) -> list[tuple[str, str]]:
@@ -117,6 +122,6 @@ def links(job: Import, user: Any) -> list[tuple[str, str]]:
     found = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
     if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
         found.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
-    if job.state != Import.State.TAKEN_BACK and import_undo.may(job, user):
+    if (job.state != Import.State.TAKEN_BACK or import_undo.has_failed(job)) and import_undo.may(job, user):
         found.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
     return found

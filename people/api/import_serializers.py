@@ -25,8 +25,9 @@ TAKEN_BACK = {
         "people": {"type": "integer", "description": "Deleted."},
         "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
         "is_done": {"type": "boolean"},
+        "has_failed": {"type": "boolean", "description": "It stopped before its end: `error` says why."},
     },
-    "required": ["reason", "at", "activities", "people", "kept", "is_done"],
+    "required": ["reason", "at", "activities", "people", "kept", "is_done", "has_failed"],
 }
 
 
@@ -68,7 +69,8 @@ class ImportShown(Strict):
         if not job.undo:
             return None
         counted = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
-        return {**counted, "is_done": job.wish != Import.Wish.UNDO}
+        has_failed = import_undo.has_failed(job)
+        return {**counted, "is_done": job.wish != Import.Wish.UNDO and not has_failed, "has_failed": has_failed}
 
 
 class TakeBackGiven(Strict):

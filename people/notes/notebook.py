@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 from people.core.personal_data import Merging
@@ -31,13 +32,14 @@ def latest(person: Person, limit: int = SHOWN) -> list[PersonNote]:
 def add(person: Person, text: Any, by: Any) -> PersonNote:
     """Write a note on the person. Raises `RejectedError` for an empty or long text, or too many notes.
 
-    The person's row is shared meanwhile: no merge, deletion or erasing of the person is under way.
+    No merge, deletion or erasing is under way meanwhile, nor an import taken back that created the person.
     """
     require(by, CHANGE)
     text = str(text).replace("\0", "").strip()
     if not text or len(text) > MAX_CHARACTERS:
         message = _("A note has 1 to %(most)s characters.") % {"most": MAX_CHARACTERS}
         raise RejectedError(Problem(Code.MISSING_VALUE if not text else Code.OUT_OF_RANGE, message, ("text",)))
+    locks.share([locks.key(locks.Space.PEOPLE)])
     held = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
     if held is None:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))

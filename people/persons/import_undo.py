@@ -4,6 +4,7 @@ Values that it changed of people who were known stay: they are listed, for someb
 restored like all deleted ones; external ids are free again, so that the corrected file can be imported.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.core import audit, jobs, permissions, personal_data
+from people.core import audit, job_model, jobs, permissions, personal_data
 from people.core.codes import Code
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.core.messages import packed, storable
 from people.core.personal_data import Arrival
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
@@ -38,6 +39,7 @@ SHOWN_PEOPLE = 20
 MAX_REASON = 200
 COUNTED = ("activities", "people")  # of what goes
 State = Import.State
+logger = logging.getLogger(__name__)
 
 audit.describe(
     {
@@ -80,7 +82,7 @@ def preview(job: Import, by: Any) -> Preview:
     _check(job, by)
     log = traces.of_log()
     people, kept, shown = 0, Counter[str](), dict[int, str]()
-    for part in _parts(log.created(job)):
+    for part in _parts(job):
         touched = _touched(part, _arrival(job))
         people += len(part) - len(touched)
         kept.update(touched.values())
@@ -134,12 +136,17 @@ def run(pk: int) -> None:
         job = Import.objects.filter(pk=pk, wish=Import.Wish.UNDO).first()
         if not is_mine or job is None:
             return
+        if not _take_try(job):
+            return
         by = get_user_model().objects.filter(pk=(job.undo or {})["by"]).first()
         try:
             _run(job, by)
-        except NotAllowedError as error:
-            # the right was taken away meanwhile
-            Import.objects.filter(pk=pk).update(wish="", problem=packed((str(error),), storable))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if not isinstance(error, RejectedError):
+                logger.exception("taking import %s back", pk)
+            _note_failure(pk, error)
 
 
 def interrupted() -> list[int]:
@@ -163,6 +170,34 @@ def reason(table: str) -> Any:
     return _("changes made since") if table == "person" else labels.get(table, table)
 
 
+def has_failed(job: Import) -> bool:
+    """Whether taking it back stopped before its end, for the import's `problem`; it can be asked for again."""
+    return bool((job.undo or {}).get("has_failed"))
+
+
+def _take_try(job: Import) -> bool:
+    """Count a try before it is made: one that kills its process counts, too. False: it was tried too often."""
+    undo = job.undo = {**(job.undo or {})}
+    undo["tries"] = undo.get("tries", 0) + 1
+    if undo["tries"] <= job_model.MAX_TRIES:
+        Import.objects.filter(pk=job.pk).update(undo=undo)
+        return True
+    problem = job.problem or job_model.no_answer(job_model.MAX_TRIES)
+    Import.objects.filter(pk=job.pk).update(undo=undo | {"has_failed": True}, wish="", problem=problem)
+    return False
+
+
+def _note_failure(pk: int, error: Exception) -> None:
+    """Keep why it failed: for good when the right is gone (meanwhile), or after the last try."""
+    undo: dict[str, Any] = Import.objects.values_list("undo", flat=True).get(pk=pk) or {}
+    is_over = isinstance(error, RejectedError) or undo["tries"] >= job_model.MAX_TRIES
+    Import.objects.filter(pk=pk).update(
+        undo=undo | {"has_failed": is_over},
+        wish="" if is_over else Import.Wish.UNDO,
+        problem=job_model.reason_of(error, undo["tries"]),
+    )
+
+
 def _run(job: Import, by: Any) -> None:
     undo: dict[str, Any] = job.undo or {}
     if by is None and undo["by"] is not None:
@@ -172,12 +207,13 @@ def _run(job: Import, by: Any) -> None:
 
     def note(removed: int) -> None:
         undo["activities"] += removed
+        undo["tries"] = 0 if removed else undo["tries"]
         Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
 
     log.remove(job, by, note)
     source = Source(Channel.IMPORT, undo["by"], job.pk, undo["reason"])
     kept = Counter[str]()
-    for part in _parts(log.created(job)):
+    for part in _parts(job):
         with transaction.atomic():
             # nobody records or changes anybody between the look and the deletion
             deletion.lock_for_removal(part)
@@ -186,13 +222,14 @@ def _run(job: Import, by: Any) -> None:
             if untouched:
                 outcomes = deletion.delete(untouched, by, source)
                 undo["people"] += sum(outcome.status is deletion.Status.DELETED for outcome in outcomes)
+                undo["tries"] = 0
             kept.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
     undo["kept"] = dict(kept)
     count, people = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
     undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
-        Import.objects.filter(pk=job.pk).update(undo=undo, wish="")
+        Import.objects.filter(pk=job.pk).update(undo=undo, wish="", problem="")
         audit.note(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
 
 
@@ -230,12 +267,12 @@ def _arrival(job: Import) -> Arrival:
     return Arrival(job.pk, job.first_id or 0, job.last_id or 0, ended_at)
 
 
-def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Some at a time, without those who are gone already."""
-    for start in range(0, len(person_ids), PART):
-        live = Person.objects.live().filter(pk__in=person_ids[start : start + PART])
-        if part := list(live.order_by("pk").values_list("pk", flat=True)):
-            yield part
+def _parts(job: Import) -> Iterator[Sequence[int]]:
+    """Whom the import created, some at a time, without those who are gone already."""
+    after = 0
+    while some := traces.of_log().created(job, after, PART, is_live=True):
+        yield sorted(created.person_id for created in some)
+        after = some[-1].activity_id
 
 
 def _touched(person_ids: Sequence[int], arrival: Arrival) -> dict[int, str]:

@@ -146,6 +146,7 @@ def _enter_some(run_id: int) -> int:
     with CampaignRun.claimed(run_id) as run:
         if run is None or run.state != CampaignRun.State.RUNNING:
             return 0
+        assert run.version_id is not None  # one that is scheduled alone has none
         waiting = bitmap(run.members)
         some = list(waiting[:BATCH])
         campaign = run.campaign

@@ -1,6 +1,6 @@
 """What imports leave in the log, asked of the app above that keeps it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from people.files.models import Import
@@ -15,6 +15,13 @@ class Change(NamedTuple):
     new: str
 
 
+class Created(NamedTuple):
+    """A person whom an import created, and the entry of the log that says so."""
+
+    activity_id: int
+    person_id: int
+
+
 class Traces(Protocol):
     """Finds what one import left in the log, between `Import.first_id` and `Import.last_id`."""
 
@@ -22,8 +29,10 @@ class Traces(Protocol):
         """The greatest id that the log has given out."""
         ...
 
-    def created(self, job: Import) -> list[int]:
-        """The people whom the import created, whatever has become of them."""
+    def created(self, job: Import, after: int = 0, limit: int = 1_000, *, is_live: bool = False) -> list[Created]:
+        """The people whom the import created, whatever has become of them, or those who are there; in the order of
+        the log, at most `limit` from the entry `after` on.
+        """
         ...
 
     def recorded(self, job: Import) -> int:
@@ -45,6 +54,14 @@ _registered: list[Traces] = []
 def register(traces: Traces) -> None:
     """Make the log known; called when the app starts."""
     _registered[:] = [traces]
+
+
+def people_created(job: Import, step: int = 10_000) -> Iterator[int]:
+    """The ids of all people whom the import created, whatever has become of them."""
+    after = 0
+    while some := of_log().created(job, after, step):
+        yield from (one.person_id for one in some)
+        after = some[-1].activity_id
 
 
 def of_log() -> Traces:

@@ -33,6 +33,8 @@ class Command(BaseCommand):
                 job.refresh_from_db()
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None
+        if import_undo.has_failed(job) or job.wish == Import.Wish.UNDO:
+            raise CommandError(f"Import {job.pk} was not taken back whole. {job.fault}")
         done = job.undo if not options["dry_run"] else None
         if done:
             activities, people, kept = done["activities"], done["people"], done["kept"]
