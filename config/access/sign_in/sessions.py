@@ -138,6 +138,12 @@ def end(user: Any, by: Any, names: Iterable[str] | None = None, keep: str | None
     return len(keys)
 
 
+def forget_expired() -> int:
+    """Remove sessions that have ended, with the address and the browser of each; return how many."""
+    removed, _tables = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return removed
+
+
 def device(agent: str) -> str:
     """What a browser says of itself, in two words: "Firefox, Windows"; empty when it says nothing that is known."""
     known = (next((name for mark, name in table if mark in agent), "") for table in (BROWSERS, SYSTEMS))

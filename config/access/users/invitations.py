@@ -27,6 +27,7 @@ from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require
 
 LIFETIME = timedelta(days=7)
+KEPT_AFTER_EXPIRY = timedelta(days=30)  # for whoever wants to send it again
 MOST_WAITING = 500  # invitations that nobody has used or revoked
 INVITE = "access.add_user"
 
@@ -35,6 +36,7 @@ audit.describe(
         "invited": (1, gettext_lazy("Invited: %(roles)s")),
         "invitation_renewed": (2, gettext_lazy("Made a new link; the one before no longer works")),
         "invitation_revoked": (3, gettext_lazy("Revoked the invitation")),
+        "invitation_expired": (3, gettext_lazy("Removed the invitation, which nobody had used")),
         "joined": (1, gettext_lazy("Joined by invitation: %(roles)s")),
     }
 )
@@ -101,6 +103,18 @@ def revoke(invitation: Invitation, by: Any) -> None:
     held = _held(invitation.pk)
     audit.note(by, held, "invitation_revoked")
     held.delete()
+
+
+@transaction.atomic
+def forget_expired() -> int:
+    """Remove invitations that ended long ago, and the address that each holds; return how many."""
+    expired = Invitation.objects.select_for_update(skip_locked=True).filter(
+        expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY
+    )
+    for invitation in expired:
+        audit.note(None, invitation, "invitation_expired")
+        invitation.delete()
+    return len(expired)
 
 
 def mail(issued: Issued, link: str) -> bool:
