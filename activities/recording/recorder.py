@@ -334,11 +334,13 @@ class Batch:
 
     def _former_digests(self, row: Ready) -> set[bytes]:
         """The digests that versions before would have given the row: they kept blanks around text, and in files
-        the ' that guards a text from being taken for a formula.
+        the ' that guards a text from being taken for a formula; of NDJSON they took a ' off that was the text's own.
         """
         given = self._given(row)
         shape = self.schemas[given.activity_type]
-        ways: list[Callable[[str], str]] = [str, formulas.guarded] if self.source.channel is Channel.IMPORT else [str]
+        ways: list[Callable[[str], str]] = [str]
+        if self.source.channel is Channel.IMPORT:
+            ways += [formulas.guarded, formulas.unguarded]
         found = set()
         for written in ways:
             primary, attributes = shape.check_untrimmed(given.primary_value, given.attributes, self.zone, written)

@@ -14,6 +14,11 @@ def guarded(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
+def escaped(text: str) -> str:
+    """`text` as it stands in a file without guards: with a ' more where `unguarded` would take one off."""
+    return f"'{text}" if unguarded(text) != text else text
+
+
 def unguarded(cell: Any) -> Any:
-    """The inverse of `guarded`; other cells stay as they are."""
+    """The inverse of `guarded` and of `escaped`; other cells stay as they are."""
     return cell[1:] if type(cell) is str and cell[:1] == "'" and guarded(cell[1:]) == cell else cell

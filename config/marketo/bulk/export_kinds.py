@@ -232,6 +232,16 @@ def _headers(asked: Mapping[str, Any]) -> dict[str, str]:
 
 
 export_kinds.register(
-    Kind("bulk_activities", "Activities", ("activities.view_activity",), activities, null="null", check=activities)
+    Kind(
+        "bulk_activities",
+        "Activities",
+        ("activities.view_activity",),
+        activities,
+        null="null",
+        check=activities,
+        is_exact=True,
+    )
 )
-export_kinds.register(Kind("bulk_leads", "Leads", ("people.view_person",), leads, null="null", check=check_leads))
+export_kinds.register(
+    Kind("bulk_leads", "Leads", ("people.view_person",), leads, null="null", check=check_leads, is_exact=True)
+)

@@ -27,7 +27,16 @@ from people.core.messages import packed, storable
 from people.core.messages import sentence as _
 from people.core.source import Channel
 from people.datatypes.formulas import guarded
-from people.files.exports.kinds import DELIMITERS, FORMATS, KINDS, Statement, json_select, require_parquet, select
+from people.files.exports.kinds import (
+    DELIMITERS,
+    FORMATS,
+    KINDS,
+    Marks,
+    Statement,
+    json_select,
+    require_parquet,
+    select,
+)
 from people.files.exports.parquet import write_parquet
 from people.files.models import Export
 
@@ -36,20 +45,31 @@ logger = logging.getLogger(__name__)
 State = Export.State
 
 
-def write(statement: Statement, format: str, out: disk.Writable, *, excel_safe: bool = False, null: str = "") -> int:
+def write(
+    statement: Statement,
+    format: str,
+    out: disk.Writable,
+    *,
+    excel_safe: bool = False,
+    null: str = "",
+    is_exact: bool = False,
+) -> int:
     """Write what `statement` gives to `out`, in UTF-8; return the number of rows.
 
-    With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text.
+    With `excel_safe` no text is a formula to a spreadsheet: a ' before it says that it is text. Without it a text
+    that looks as if it had one has one more, so that an import reads every text as it was; not where the file
+    `is_exact`. NDJSON and Parquet need neither.
     """
     if format == "ndjson":
         return _copy(json_select(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
     if format == "parquet":
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
+    marks = Marks.GUARDS if excel_safe else Marks.NONE if is_exact else Marks.ESCAPES
     names = [guarded(column.name) if excel_safe else column.name for column in statement.columns]
     out.write(_csv_line(names, delimiter))
     options = f"(format csv, delimiter '{delimiter}', null '{null}')"
-    return _copy(select(statement, excel_safe), statement, options, out)
+    return _copy(select(statement, marks), statement, options, out)
 
 
 def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
@@ -180,6 +200,7 @@ def _finish(export: Export, part: Path) -> None:
             _Hashing(disk.Guarded(file, folder()), digest),
             excel_safe=safe,
             null=kind.null,
+            is_exact=kind.is_exact,
         )
         file.flush()
         os.fsync(file.fileno())

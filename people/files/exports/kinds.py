@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib.util import find_spec
 from typing import Any
 
@@ -35,8 +36,9 @@ class Kind:
     which
     is given where making the statement is itself work.
 
-    `null` stands for no value. `rights` are what a user needs to ask for such a file. `choices` are what pages
-    offer: (key, label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
+    `null` stands for no value. A file that `is_exact` has every text as it is: its reader takes no ' off.
+    `rights` are what a user needs to ask for such a file. `choices` are what pages offer: (key, label, parameters);
+    with `has_dates` the parameters `since` and `until` narrow them.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Kind:
     null: str = ""
     choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
     has_dates: bool = False
+    is_exact: bool = False
 
 
 # as placeholders and literals of SQL want them
@@ -76,10 +79,18 @@ def require_parquet() -> None:
         raise RejectedError(Problem(Code.NO_PYARROW, message, ("format",)))
 
 
-def select(statement: Statement, excel_safe: bool = False) -> str:
+class Marks(Enum):
+    """Which texts have a ' before them, that an import takes off."""
+
+    NONE = "none"  # where the reader takes none off
+    ESCAPES = "escapes"  # those that would lose a ' of their own
+    GUARDS = "guards"  # those, and what a spreadsheet would take for a formula
+
+
+def select(statement: Statement, marks: Marks = Marks.NONE) -> str:
     """The statement as SQL, with places for its parameters."""
     values = [
-        f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
+        f"{_MARKED[marks](column.sql) if column.is_text else column.sql} as {_quoted(column.name)}"
         for column in statement.columns
     ]
     return f"select {', '.join(values)} from {statement.source}"
@@ -91,6 +102,20 @@ def json_select(statement: Statement) -> str:
 
 def _safe_sql(sql: str) -> str:
     return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
+
+
+def _escaped_sql(sql: str) -> str:
+    """As `formulas.escaped`."""
+    rest = f"substr({sql}, 2)"
+    is_doubtful = f"({sql}) ~ '^''' and {rest} ~ '{_FORMULA}' and {rest} !~ '{_NUMBER}'"
+    return f"case when {is_doubtful} then '''' || ({sql}) else {sql} end"
+
+
+_MARKED: Mapping[Marks, Callable[[str], str]] = {
+    Marks.NONE: lambda sql: sql,
+    Marks.ESCAPES: _escaped_sql,
+    Marks.GUARDS: _safe_sql,
+}
 
 
 def _quoted(name: str) -> str:

@@ -67,6 +67,8 @@ class Reading:
 
     def __init__(self, target: Target, plan: Plan, shape: Shape) -> None:
         self.target, self.shape = target, shape
+        if shape.format == "ndjson":  # which no spreadsheet reads, and no export guards
+            plan = replace(plan, keep_apostrophes=True)
         self.limit = target.batch_of(plan)
         # a fixed value is a column that every row has besides those of the file
         fixed = {f"\0{name}": value for name, value in plan.constants.items()}
