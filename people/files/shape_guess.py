@@ -80,6 +80,15 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
+def first_foreign(head: bytes) -> tuple[int, int]:
+    """The row and the value of the first byte that is no UTF-8; of a file whose encoding is open."""
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return head.count(b"\n", 0, error.start) + 1, head[error.start]
+    raise ValueError("this is UTF-8")
+
+
 _ASCII = bytes(range(128))
 # characters beyond ASCII as UTF-8 writes them, which no text in another encoding is likely to hold
 _MULTIBYTE = re.compile(

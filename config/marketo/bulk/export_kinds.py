@@ -159,6 +159,8 @@ def _lead_column(name: str, header: str, names: Names) -> Column:
     if info.data_type.name == "datetime":
         moment = f"p.{info.api_name}" if info.is_standard else f"{column.sql}::timestamptz"
         return Column(header, _WHOLE.format(moment))
+    if info.data_type.name == "boolean":  # a box that was never ticked
+        return Column(header, f"coalesce({column.sql}, 'false')")
     return Column(header, _one_line(column.sql)) if column.is_text else column
 
 

@@ -21,6 +21,7 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, missing, success
 from people.core.errors import RejectedError, show
 from people.core.source import Channel
+from people.files import shape_guess, tabular
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -144,7 +145,25 @@ def _upload(call: Call, kind: str) -> Import:
     fields, file = _parts(call)
     format = bulk_endpoints.format_of(fields.get("format") or call.parameters.text("format"))
     known = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
-    return import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **known)
+    if encoding := _encoding(fields.get("encoding") or call.parameters.text("encoding")):
+        known["encoding"] = encoding
+    job = import_jobs.upload(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **known)
+    if Shape.from_json(job.shape).is_encoding_open:
+        row, byte = shape_guess.first_foreign(import_jobs.head(job))
+        job.delete()
+        message = (
+            f"Invalid data: the file is not UTF-8: row {row} has the byte 0x{byte:02X}; 'encoding' can name another"
+        )
+        raise MarketoError("1003", message)
+    return job
+
+
+def _encoding(given: str) -> str:
+    """[I] §5.2 knows UTF-8 alone; `encoding` is ours. Raises 1003 for one that is not known."""
+    if given and given.lower() not in tabular.ENCODINGS:
+        known = ", ".join(tabular.ENCODINGS)
+        raise MarketoError("1003", f"Invalid data for 'encoding': '{show(given)}' is none of {known}")
+    return given.lower()
 
 
 def _parts(call: Call) -> tuple[Any, Any]:

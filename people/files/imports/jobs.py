@@ -175,7 +175,7 @@ def set_plan(job: Import, plan: Plan, by: Any) -> None:
     """Keep how the columns are understood. Raises `RejectedError`, each path naming the part of the plan."""
     require_for(job, by, plan)
     shape = Shape.from_json(job.shape)
-    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # whose API has no word for it
+    if shape.is_encoding_open:
         message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))
