@@ -25,6 +25,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
             "right": right,
             "what": rights.names([right]).get(right, ""),
             "path": request.path,
+            "key": asking.key(user, right, request.path[: asking.MAX_PATH]),
             "holders": asking.in_words(holders),
         }
     return render(request, "403.html", context, status=403)

@@ -10,10 +10,14 @@ from people.core.errors import RejectedError
 
 
 def page(request: HttpRequest) -> HttpResponse:
-    """Who can do what the reader may not (`right`, at the page `path`), and a button that asks them."""
+    """Who can do what the reader may not (`right`, at the page `path`), and a button that asks them.
+
+    A right counts only with the key of the page that named it to the reader; else it is that of the page at `path`.
+    """
     given = request.POST if request.method == "POST" else request.GET
-    path = given.get("path", "")[:500].partition("?")[0]
-    right = asking.right_of(path, given.get("right", "")[:150])
+    path = given.get("path", "")[: asking.MAX_PATH].partition("?")[0]
+    named = asking.named(request.user, given.get("right", "")[:150], path, given.get("key", ""))
+    right = asking.right_of(path, named)
     if request.method == "POST":
         try:
             told = asking.ask(request.user, right, path)
@@ -31,6 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "what": rights.names([right]).get(right, ""),
         "holders": asking.in_words(asking.holders(right, request.user)),
         "path": path,
+        "key": asking.key(request.user, right, path),
         "is_asked": request.method == "POST",
     }
     return render(request, "access/ask.html", context)

@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.core.signing import Signer
 from django.db.models import Q
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +20,7 @@ from people.core.notifications import Kind
 
 SHOWN = 5
 TOLD = 20  # who are asked at once
+MAX_PATH = 500
 MOST_AN_HOUR = 20  # questions of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
@@ -64,6 +67,16 @@ def right_of(path: str, given: Any = "") -> str:
         if (found.url_name or "").endswith(ending) and rights.names([f"{app}.{verb}_{model}"]):
             return f"{app}.{verb}_{model}"
     return CHANGES
+
+
+def key(user: Any, right: str, path: str) -> str:
+    """Given with a page that names `right` to `user`: nobody asks who may do what no page has named to them."""
+    return Signer(salt=__name__).signature(f"{user.pk} {right} {path}")
+
+
+def named(user: Any, right: str, path: str, given_key: str) -> str:
+    """The right, where a page has named it to the user for the page at `path`; else empty."""
+    return right if constant_time_compare(key(user, right, path), given_key) else ""
 
 
 def ask(by: Any, right: str, path: str) -> list[Any]:
