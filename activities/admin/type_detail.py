@@ -89,13 +89,12 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     span = rollup.span([activity_type.pk])
     today = timezone.now().astimezone(installation.zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
-    counts = rollup.daily([activity_type.pk], first, last)
-    total = sum(counts.values())
+    total = rollup.number([activity_type.pk], first, last)
     if not total and span.total and "days" not in request.GET:  # a short period is not taken for everything
         days, first, last = _period(ALL, today, span)
-        counts, total = rollup.daily([activity_type.pk], first, last), span.total
+        total = span.total
     interval = intervals.fitting(first, last) if days == ALL else "week" if days > 90 else "day"
-    points = intervals.grouped(counts.items(), interval)
+    points = rollup.by_interval([activity_type.pk], first, last, interval)
     latest = log_reader.latest(activity_type.pk, LATEST)
     return show_tab(
         request,

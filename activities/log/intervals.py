@@ -1,6 +1,6 @@
 """Counts of days put together as days, weeks, months, quarters or years."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,6 +39,22 @@ def grouped(counts: Iterable[tuple[date, int]], interval: str) -> list[tuple[dat
         start = start_of(day, interval)
         found[start] = found.get(start, 0) + count
     return list(found.items())
+
+
+def starts(first: date, last: date, interval: str) -> Iterator[date]:
+    """The first day of each interval between two days; the first of them may lie before `first`."""
+    start = start_of(first, interval)
+    while start <= last:
+        yield start
+        if interval in _MONTHS:
+            years, month = divmod(start.month - 1 + _MONTHS[interval], 12)
+            if start.year + years > date.max.year:
+                return
+            start = date(start.year + years, month + 1, 1)
+        elif (date.max - start).days < _DAYS[interval]:
+            return
+        else:
+            start += timedelta(days=_DAYS[interval])
 
 
 def points(first: date, last: date, interval: str) -> int:

@@ -82,18 +82,16 @@ def check(scope: Scope) -> None:
 def to_read(type_ids: Sequence[int], scope: Scope) -> int:
     """How many activities lie in the period, as the rollup has them: what a report of the types reads at most."""
     check(scope)
-    return sum(rollup.daily(type_ids, scope.first, scope.last).values())
+    return rollup.number(type_ids, scope.first, scope.last)
 
 
 def trend(activity_type: ActivityType, scope: Scope) -> list[tuple[date, int]]:
-    """The number of activities of each day; of everybody from the rollup, else from the log."""
+    """The number of activities of each day that has any; of everybody from the rollup, else from the log."""
     check(scope)
     if scope.people is None:
         return list(rollup.daily([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    found = dict(_rows(sql, scope, {"type": activity_type.pk}))
-    days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
-    return [(day, found.get(day, 0)) for day in days]
+    return sorted(_rows(sql, scope, {"type": activity_type.pk}))
 
 
 def breakdown(

@@ -76,7 +76,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     first = today - timedelta(days=DAYS - 1)
     now, before = rollup.totals(first, today), rollup.totals(first - timedelta(days=DAYS), first - timedelta(days=1))
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), found) for pk, found in types.items()), key=lambda row: -row[0])
-    daily = rollup.daily(list(types), first, today)
+    daily = dict(rollup.by_interval(list(types), first, today, "day"))
     latest = (
         entries(log_reader.latest_of(list(types), LATEST)) if request.user.has_perm("activities.view_activity") else []
     )

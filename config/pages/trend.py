@@ -62,6 +62,7 @@ def table(asked: Asked, answers: Sequence[Sequence[Any]]) -> Table:
 
     Days of the period before lie in the row of the day as long after them as the period lasts.
     """
+    starts = list(intervals.starts(asked.since, asked.until, asked.interval))
     series = []
     for place, rows in enumerate(answers):
         is_before = place >= len(asked.types)
@@ -71,8 +72,7 @@ def table(asked: Asked, answers: Sequence[Sequence[Any]]) -> Table:
         label = str(asked.types[of])
         label = _("%(series)s, period before") % {"series": label} if is_before else label
         grouped = dict(intervals.grouped(counts, asked.interval))
-        series.append((grouped, Series(label, list(grouped.values()), of, is_before)))
-    starts = list(series[0][0])
+        series.append((grouped, Series(label, [grouped.get(start, 0) for start in starts], of, is_before)))
     labels = [intervals.label(start, asked.interval) for start in starts]
     name = intervals.INTERVALS[asked.interval]
     cells = [
