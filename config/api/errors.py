@@ -4,8 +4,17 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
@@ -172,6 +181,22 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
     return respond(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
+def malformed(error: Exception) -> tuple[int, Problem]:
+    """What is wrong with a request that Django refuses, before any view or while one reads it."""
+    if isinstance(error, RequestDataTooBig):
+        return 413, Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))
+    if isinstance(error, DisallowedHost):
+        return 400, Problem(Code.INVALID, _("This installation does not answer to this host name."), ("Host",))
+    if isinstance(error, TooManyFieldsSent | TooManyFilesSent):
+        return 400, Problem(Code.TOO_MANY_VALUES, _("There are more parameters than are taken here."))
+    return 400, Problem(Code.INVALID, _("The request is malformed."))
+
+
+def refused(error: Exception) -> HttpResponse:
+    """Django's 403 outside any view."""
+    return respond(403, Problem(Code.PERMISSION_DENIED, _("You do not have permission to perform this action.")))
+
+
 def status_of(error: RejectedError) -> int:
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
     if by_class is None and error.code in GONE and not error.problems[0].path:
@@ -197,8 +222,9 @@ def body(status: int, problems: Iterable[Problem]) -> dict[str, Any]:
 def _faults(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
     if isinstance(error, RejectedError):
         return status_of(error), list(error.problems), _headers(error)
-    if isinstance(error, RequestDataTooBig):
-        return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))], {}
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
+        status, problem = malformed(error)
+        return status, [problem], {}
     if isinstance(error, Http404):
         return 404, [Problem(Code.NOT_FOUND, _("There is nothing at this address."))], {}
     if isinstance(error, PermissionDenied):

@@ -48,6 +48,7 @@ urlpatterns = [
     path("v1/me", access.Me.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
     re_path(r"^v1/[\s\S]*$", api_errors.not_found),
+    path("v1", api_errors.not_found),
     path(
         "docs/",
         api_views.for_readers_of_docs(

@@ -65,6 +65,13 @@ def failure(code: str, message: str, *, asset: bool = False) -> HttpResponse:
     return reply
 
 
+def malformed(problem: Problem, *, asset: bool) -> HttpResponse:
+    """A request that no view reads; what is too large is told as the service does (§A5), in plain text."""
+    if problem.code == Code.TOO_LARGE:
+        return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
+    return failure(GENERIC, f"Invalid data: {problem.message}", asset=asset)
+
+
 def assets(result: list[Any]) -> HttpResponse:
     """A reply of the asset API (§A2): without anything found it has no `result`, and clients read the warning."""
     body: dict[str, Any] = {"success": True, "errors": [], "requestId": _request_id(), "warnings": []}
