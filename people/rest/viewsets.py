@@ -35,6 +35,7 @@ from people.core.permissions import require
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import Repeated
 from people.rest.filters import NOT_FILTERS
+from people.rest.query import OF_THINGS, refuse_unknown
 
 MAX_BATCH = 1_000
 PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people whom its reply is about
@@ -134,11 +135,13 @@ class Resource(viewsets.GenericViewSet):
     """One kind of thing at one address.
 
     `rights` names the right each action needs (None: being logged in is enough); an action that is not in it
-    is refused. `orderings` are what an index serves, the first by default; `key` breaks their ties.
+    is refused. `parameters` are those of the query that an action reads itself; lists read filters besides.
+    `orderings` are what an index serves, the first by default; `key` breaks their ties.
     `served` are the filters that an index serves: the others are given a time.
     """
 
     rights: ClassVar[Mapping[str, str | None]] = {}
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
     served: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
@@ -147,6 +150,9 @@ class Resource(viewsets.GenericViewSet):
 
     def initial(self, request: Any, *arguments: Any, **more: Any) -> None:
         super().initial(request, *arguments, **more)
+        if self.action is not None and self.action != "list":
+            known = OF_THINGS | self.parameters.get(self.action, frozenset())
+            refuse_unknown(request, known, sorted(known))
         wanted = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
         if wanted is not None and request.method == "GET" and wanted not in orderings:
