@@ -29,7 +29,7 @@ def tell_not_run(campaign_id: int, user_id: int | None) -> None:
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     if campaign is not None:
         users = [campaign.created_by_id, campaign.updated_by_id, user_id]
-        page = "admin:smartlists_smartcampaign_results"
+        page = "admin:smartlists_smartcampaign_try"  # where the runs stand, with what stopped each
         notifications.tell(users, "campaign_not_run", page, campaign.pk, name=campaign.name)
 
 

@@ -154,7 +154,12 @@ def _enter_some(run_id: int) -> int:
         listener = Listener(campaign, definition_of(run.version_id))
         triggers.enter([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in some])
         rest = BitMap(waiting - BitMap(some))
-        going_on = {"members": rest.serialize(), "entered": F("entered") + len(some), "tries": 0, "problem": ""}
+        going_on: dict[str, Any] = {
+            "members": rest.serialize(),
+            "entered": F("entered") + len(some),
+            "tries": 0,
+            "problem": "",
+        }
         (run.beat if rest else run.finish)(**going_on)
         return len(some)
 
