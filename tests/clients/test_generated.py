@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -74,8 +73,10 @@ def kept(folder, name, document, program, tools, make):
         CACHE.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(dir=CACHE))
         shutil.copytree(folder, made, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".mypy_cache"))
-        with suppress(OSError):  # somebody else made the same meanwhile
+        try:
             made.rename(cached)
+        except OSError:  # somebody else made the same meanwhile
+            shutil.rmtree(made)
     shutil.copytree(cached, folder, dirs_exist_ok=True)
 
 
