@@ -78,7 +78,7 @@ $(VENV)/test.installed: requirements/test.txt $(VENV)/base.installed
 	@touch $@
 
 clean:  ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mypy_cache
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .mypy_cache .cache
 
 bench: install-test  ## measure recording, import, lists (ONLY=, JSON=)
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))

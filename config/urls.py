@@ -13,6 +13,8 @@ from config.pages import asking, components, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
 
+handler400 = "config.error_pages.bad_request"
+handler404 = "config.error_pages.not_found"
 handler403 = "config.error_pages.forbidden"
 handler500 = "config.error_pages.server_error"
 

@@ -1,16 +1,14 @@
 """Background work of smart lists: jobs take ids and can run twice without harm."""
 
 import logging
-from datetime import datetime
 
 from procrastinate.contrib.django import app
 
 from people.core import jobs
 from people.core.errors import RejectedError
 from smartlists.campaigns import emails as campaign_emails
-from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import results as campaign_results
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import scheduling as campaign_scheduling
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import reports as list_reports
@@ -88,14 +86,10 @@ def resume_sending(timestamp: int) -> None:
     campaign_emails.send_alerts()
 
 
-@app.task(name="smartlists.run_campaign", queue="campaigns", pass_context=False)
-def run_campaign(campaign_id: int, user_id: int | None, at: str) -> None:
+@app.task(name="smartlists.begin_run", queue="campaigns", pass_context=False)
+def begin_run(run_id: int) -> None:
     """Run a campaign for its audience at the scheduled moment; notify the scheduling user if that is refused."""
-    try:
-        campaign_runs.execute_scheduled_run(campaign_id, user_id, datetime.fromisoformat(at))
-    except RejectedError as refusal:
-        logger.warning("campaign %s: %s", campaign_id, refusal)
-        campaign_notifications.notify_campaign_not_run(campaign_id, user_id)
+    campaign_scheduling.begin_run(run_id)
 
 
 @app.periodic(cron="7 4 * * *")

@@ -95,13 +95,12 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     span = rollup.activity_span([activity_type.pk])
     today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
-    counts = rollup.daily_counts([activity_type.pk], first, last)
-    total = sum(counts.values())
+    total = rollup.activity_count([activity_type.pk], first, last)
     if not total and span.total and "days" not in request.GET:  # an empty short period must not look like an empty log
         days, first, last = _period(ALL, today, span)
-        counts, total = rollup.daily_counts([activity_type.pk], first, last), span.total
+        total = span.total
     interval = intervals.fitting_interval(first, last) if days == ALL else "week" if days > 90 else "day"
-    points = intervals.group_by_interval(counts.items(), interval)
+    points = rollup.interval_counts([activity_type.pk], first, last, interval)
     latest = log_reader.latest_of_type(activity_type.pk, LATEST)
     return show_type_tab(
         request,

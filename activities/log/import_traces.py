@@ -14,7 +14,7 @@ from activities.models import FIRST_CUSTOM_ID, ActivityRemoval, RefusedActivity
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
 from people.core.source import Channel
 from people.files.imports import traces
-from people.files.imports.traces import TracedChange
+from people.files.imports.traces import Created, TracedChange
 from people.files.models import Import
 
 # a merge moves activities to the winner, and keeps the original person
@@ -33,9 +33,11 @@ class _Log:
     def mark(self) -> int:
         return int(_rows(NEWEST)[0][0])
 
-    def created(self, job: Import) -> list[int]:
-        statement = f"select {_PERSON} from activity a where {_OF_JOB} and a.activity_type_id = {NEW_PERSON} order by 1"
-        return [pk for (pk,) in _rows(statement, *_values(job))]
+    def created(self, job: Import, after: int = 0, limit: int = 1_000, *, is_live: bool = False) -> list[Created]:
+        only_live = f"exists (select from person p where p.id = {_PERSON} and p.state = 'live')" if is_live else "true"
+        statement = f"""select a.id, {_PERSON} from activity a where {_OF_JOB} and a.id > %s
+            and a.activity_type_id = {NEW_PERSON} and {only_live} order by a.id limit %s"""
+        return [Created(*row) for row in _rows(statement, *_values(job), after, limit)]
 
     def recorded(self, job: Import) -> int:
         return int(_rows(f"select count(*) from activity a where {_RECORDED}", *_values(job))[0][0])

@@ -1,6 +1,6 @@
 """Counts of days, grouped by days, weeks, months, quarters or years."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,6 +39,22 @@ def group_by_interval(counts: Iterable[tuple[date, int]], interval: str) -> list
         start = interval_start(day, interval)
         sums[start] = sums.get(start, 0) + count
     return list(sums.items())
+
+
+def interval_starts(first: date, last: date, interval: str) -> Iterator[date]:
+    """Yield the first day of each interval between two days; the earliest may lie before `first`."""
+    start = interval_start(first, interval)
+    while start <= last:
+        yield start
+        if interval in _MONTHS:
+            years, month = divmod(start.month - 1 + _MONTHS[interval], 12)
+            if start.year + years > date.max.year:
+                return
+            start = date(start.year + years, month + 1, 1)
+        elif (date.max - start).days < _DAYS[interval]:
+            return
+        else:
+            start += timedelta(days=_DAYS[interval])
 
 
 def count_intervals(first: date, last: date, interval: str) -> int:

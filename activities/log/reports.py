@@ -82,18 +82,16 @@ def check_scope(scope: ReportScope) -> None:
 def count_activities_to_read(type_ids: Sequence[int], scope: ReportScope) -> int:
     """The number of activities in the period, by the rollup: the most that a report of the types reads."""
     check_scope(scope)
-    return sum(rollup.daily_counts(type_ids, scope.first, scope.last).values())
+    return rollup.activity_count(type_ids, scope.first, scope.last)
 
 
 def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tuple[date, int]]:
-    """The number of activities of each day; for all people from the rollup, else from the log."""
+    """The number of activities of each day that has any; for all people from the rollup, else from the log."""
     check_scope(scope)
     if scope.people is None:
         return list(rollup.daily_counts([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    counts = dict(_rows(sql, scope, {"type": activity_type.pk}))
-    days = (scope.first + timedelta(days=n) for n in range((scope.last - scope.first).days + 1))
-    return [(day, counts.get(day, 0)) for day in days]
+    return sorted(_rows(sql, scope, {"type": activity_type.pk}))
 
 
 def value_breakdown(

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from activities.log import intervals
 from activities.log.reader import high_water_mark
 from activities.models import DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
@@ -83,16 +84,50 @@ def rollup_read_at() -> datetime | None:
 
 
 def daily_counts(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
-    """The number of activities of the types for each day from `first` to `last`, days without any included."""
+    """The number of activities of the types for each day from `first` to `last` that has any, in their order."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select day, sum(count)::bigint from daily_count
-            where activity_type_id = any(%s) and day between %s and %s group by day""",
+            where activity_type_id = any(%s) and day between %s and %s group by day order by day""",
             [list(type_ids), first, last],
         )
+        return dict(cursor.fetchall())
+
+
+def activity_count(type_ids: Sequence[int], first: date, last: date) -> int:
+    """The number of activities of the types from day `first` to `last`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select coalesce(sum(count), 0)::bigint from daily_count
+            where activity_type_id = any(%s) and day between %s and %s""",
+            [list(type_ids), first, last],
+        )
+        return int(cursor.fetchone()[0])
+
+
+# the first day of the interval in which a day lies; a week begins %(week)s days after Monday
+_STARTS = {
+    "day": "day",
+    "week": "day - (extract(isodow from day)::int + 6 - %(week)s) %% 7",
+    **{interval: f"date_trunc('{interval}', day)::date" for interval in ("month", "quarter", "year")},
+}
+
+
+def interval_counts(type_ids: Sequence[int], first: date, last: date, interval: str) -> list[tuple[date, int]]:
+    """(first day, count) of each interval of the period, also without any; the outer ones may be cut by the period."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select {_STARTS[interval]}, sum(count)::bigint from daily_count
+            where activity_type_id = any(%(types)s) and day between %(first)s and %(last)s group by 1""",
+            {
+                "types": list(type_ids),
+                "first": first,
+                "last": last,
+                "week": installation.current_installation().week_starts_on,
+            },
+        )
         counts = dict(cursor.fetchall())
-    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
-    return {day: counts.get(day, 0) for day in days}
+    return [(start, counts.get(start, 0)) for start in intervals.interval_starts(first, last, interval)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,13 +346,14 @@ class ActivityBatch:
     def _former_digests(self, row: ReadyRow) -> set[bytes]:
         """The digests that earlier versions would have given the row.
 
-        They kept blanks around text, and in files the ' that guards a text from being taken for a formula.
+        They kept blanks around text, and in files the ' that guards a text from being taken for a formula; in NDJSON
+        they removed a ' that belonged to the text.
         """
         source_row = self._source_row(row)
         shape = self.schemas[source_row.activity_type]
-        ways: list[Callable[[str], str]] = (
-            [str, formulas.guard_formula] if self.source.channel is Channel.IMPORT else [str]
-        )
+        ways: list[Callable[[str], str]] = [str]
+        if self.source.channel is Channel.IMPORT:
+            ways += [formulas.guard_formula, formulas.unguard_formula]
         digests = set()
         for written in ways:
             primary, attributes = shape.check_untrimmed(

@@ -7,6 +7,8 @@ from procrastinate.contrib.django import app
 
 from config.access.clients import failures as client_failures
 from config.access.models import ApiToken, CallCount
+from config.access.sign_in import sessions
+from config.access.users import invitations
 from config.api import idempotency
 from config.api import throttling as api_throttling
 
@@ -18,6 +20,8 @@ KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token exp
 def tidy(timestamp: int) -> None:
     idempotency.delete_expired_replies()
     client_failures.delete_old_failures()
+    invitations.delete_expired_invitations()
+    sessions.delete_expired_sessions()
     ApiToken.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
     CallCount.objects.filter(window__lt=timestamp // api_throttling.WINDOW_SECONDS - 60).delete()
 

@@ -4,8 +4,17 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.core.exceptions import (
+    BadRequest,
+    DisallowedHost,
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_exempt
@@ -174,6 +183,24 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
     return problem_response(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
+def malformed_request_problem(error: Exception) -> tuple[int, Problem]:
+    """Status and problem of a request that Django rejects before any view, or while a view reads it."""
+    if isinstance(error, RequestDataTooBig):
+        return 413, Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))
+    if isinstance(error, DisallowedHost):
+        return 400, Problem(Code.INVALID, _("This installation does not answer to this host name."), ("Host",))
+    if isinstance(error, TooManyFieldsSent | TooManyFilesSent):
+        return 400, Problem(Code.TOO_MANY_VALUES, _("There are more parameters than are taken here."))
+    return 400, Problem(Code.INVALID, _("The request is malformed."))
+
+
+def forbidden_reply(error: Exception) -> HttpResponse:
+    """The reply to a request that Django forbids outside any view."""
+    return problem_response(
+        403, Problem(Code.PERMISSION_DENIED, _("You do not have permission to perform this action."))
+    )
+
+
 def error_status(error: RejectedError) -> int:
     """The HTTP status of an error: by its class, else by its code, else 422."""
     by_class = next((status for kind, status in _STATUS_BY_CLASS if isinstance(error, kind)), None)
@@ -200,8 +227,9 @@ def problem_document(status: int, problems: Iterable[Problem]) -> dict[str, Any]
 def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
     if isinstance(error, RejectedError):
         return error_status(error), list(error.problems), _headers(error)
-    if isinstance(error, RequestDataTooBig):
-        return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))], {}
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
+        status, problem = malformed_request_problem(error)
+        return status, [problem], {}
     if isinstance(error, Http404):
         return 404, [Problem(Code.NOT_FOUND, _("There is nothing at this address."))], {}
     if isinstance(error, PermissionDenied):

@@ -40,6 +40,7 @@ WRITING_STATUSES = tuple(FAULTS)
 SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
 # a name that generated clients reserve, and one published before the rename of its serializer
 COMPONENTS = {"ApiClient": "ApiClientDetails", "PatchedStaticListGiven": "PatchedListGiven"}
+METHODS = ("get", "post", "put", "patch", "delete")
 EDITING = {"partial_update", "update", "destroy", "set_fields"}
 
 PROBLEM = {
@@ -202,6 +203,7 @@ def complete_document(result: dict[str, Any], generator: Any, request: Any, publ
     _allow_sparse(result)
     _require_ids(result)
     description.add_surroundings(result, request)
+    _sort_methods(result)
     return result
 
 
@@ -246,6 +248,12 @@ def _require_files(document: dict[str, Any]) -> None:
             body = operation.get("requestBody")
             if body is not None and "application/json" not in body["content"]:
                 body["required"] = True
+
+
+def _sort_methods(document: dict[str, Any]) -> None:
+    """Make the document the same byte for byte in every process: the framework has the methods of a path in a set."""
+    for path, operations in document["paths"].items():
+        document["paths"][path] = dict(sorted(operations.items(), key=lambda item: METHODS.index(item[0])))
 
 
 def _component(reference: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
 """Addresses of the native API: the view sets of all apps, the OpenAPI document, the pages."""
 
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
@@ -15,7 +15,7 @@ from people.api.fields import PersonFieldViewSet
 from people.api.persons import PersonViewSet
 from people.api.static_lists import StaticListMemberViewSet, StaticListViewSet
 from people.api.transfers import ExportViewSet, ImportFailureViewSet, ImportViewSet
-from smartlists.api.campaigns import SmartCampaignEntryViewSet, SmartCampaignViewSet
+from smartlists.api.campaigns import SmartCampaignEntryViewSet, SmartCampaignRunViewSet, SmartCampaignViewSet
 from smartlists.api.copies import SmartListCopyViewSet
 from smartlists.api.smart_lists import SmartListMemberViewSet, SmartListViewSet
 from smartlists.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
@@ -36,6 +36,7 @@ router.register("smart-lists/<int:smart_list>/members", SmartListMemberViewSet, 
 router.register("smart-lists/<int:smart_list>/copies", SmartListCopyViewSet)
 router.register("smart-campaigns", SmartCampaignViewSet)
 router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntryViewSet)
+router.register("smart-campaigns/<int:smart_campaign>/runs", SmartCampaignRunViewSet)
 router.register("webhooks", WebhookViewSet)
 router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveryViewSet)
 router.register("api-clients", access.ApiClientViewSet)
@@ -43,10 +44,11 @@ router.register("me", access.MeViewSet, basename="me")
 
 urlpatterns = [
     path("v1/oauth/token", access.issue_token, name="api-token"),
-    path("v1/openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
+    path("v1/openapi.json", api_views.OpenAPIDocumentView.as_view(), name="openapi"),
     path("v1/me", access.MeViewSet.as_view({"get": "whoami"}), name="me"),
     path("v1/", include(router.urls)),
     re_path(r"^v1/[\s\S]*$", api_errors.not_found),
+    path("v1", api_errors.not_found),
     path(
         "docs/",
         api_views.docs_access_required(

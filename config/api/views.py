@@ -11,6 +11,19 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from people.rest.query import refuse_unknown
+
+DOCUMENT_PARAMETERS = ("format", "lang")
+
+
+class OpenAPIDocumentView(SpectacularJSONAPIView):
+    """The OpenAPI document."""
+
+    def initial(self, request: Any, *arguments: Any, **named: Any) -> None:
+        super().initial(request, *arguments, **named)
+        refuse_unknown(request, DOCUMENT_PARAMETERS, list(DOCUMENT_PARAMETERS))
 
 
 def docs_access_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:

@@ -20,13 +20,14 @@ from config.cluster import health
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
+from config.operations import kept_counts
+from config.operations.findings import TAG, Finding
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
 from smartlists.models import SmartCampaign
 
-TAG = "doctor"
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
 CLOCKS_APART = timedelta(seconds=2)
@@ -83,19 +84,6 @@ GUARDS = frozenset(
 )
 
 
-class Finding(checks.CheckMessage):
-    """The result of one check, as a message of Django's system checks. `advice` is empty if all is well."""
-
-    def __init__(self, check: str, state: str, advice: str = "") -> None:
-        level = checks.ERROR if advice else checks.INFO
-        super().__init__(level, state, hint=advice, id=f"{TAG}.{check.replace(' ', '_')}")
-        self.check, self.state, self.advice = check, state, advice
-
-    @property
-    def is_well(self) -> bool:
-        return not self.advice
-
-
 def register_checks() -> None:
     """Register every check for `manage.py check --tag doctor --database default`."""
     checks.register(find_faults, TAG)
@@ -109,8 +97,8 @@ def find_faults(databases: Collection[str] | None = None, **_more: object) -> li
 
 
 def run_checks(deep: bool = False) -> Iterator[Finding]:
-    """Run every check; with `deep` also the digests of all closed days, which reads the whole log."""
-    for check in (*CHECKS, digests if deep else last_digest):
+    """Run every check; with `deep` also those that read everything: the whole log, all people, all lists."""
+    for check in (*CHECKS, *(DEEP if deep else (last_digest,))):
         try:
             connection.ensure_connection()
         except DatabaseError as error:
@@ -394,6 +382,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     backup,
     cluster,
 )
+DEEP: tuple[Callable[[], Finding], ...] = (digests, *kept_counts.CHECKS)
 
 
 def _span(moment: datetime | None) -> str:

@@ -10,10 +10,14 @@ from people.core.errors import RejectedError
 
 
 def help_page(request: HttpRequest) -> HttpResponse:
-    """Show the holders of `right`, which the reader lacks at the page `path`; POST notifies them."""
+    """Show the holders of `right`, which the reader lacks at the page `path`; POST notifies them.
+
+    `right` counts only with the key of the page that named it to the reader; else the right of the page at `path` does.
+    """
     parameters = request.POST if request.method == "POST" else request.GET
-    path = parameters.get("path", "")[:500].partition("?")[0]
-    right = asking.right_for_page(path, parameters.get("right", "")[:150])
+    path = parameters.get("path", "")[: asking.MAX_PATH].partition("?")[0]
+    named = asking.verified_right(request.user, parameters.get("right", "")[:150], path, parameters.get("key", ""))
+    right = asking.right_for_page(path, named)
     if request.method == "POST":
         try:
             notified = asking.request_help(request.user, right, path)
@@ -31,6 +35,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "what": rights.right_labels([right]).get(right, ""),
         "holders": asking.names_in_words(asking.users_with_right(right, request.user)),
         "path": path,
+        "key": asking.help_key(request.user, right, path),
         "is_asked": request.method == "POST",
     }
     return render(request, "access/ask.html", context)

@@ -79,7 +79,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
         rollup.type_totals(first - timedelta(days=DAYS), first - timedelta(days=1)),
     )
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
-    daily = rollup.daily_counts(list(types), first, today)
+    daily = dict(rollup.interval_counts(list(types), first, today, "day"))
     latest = (
         timeline_entries(log_reader.latest_of_types(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")

@@ -62,6 +62,7 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
 
     Days of the period before are moved by the period's length into the rows of the present one.
     """
+    starts = list(intervals.interval_starts(query.since, query.until, query.interval))
     series = []
     for place, rows in enumerate(answers):
         is_before = place >= len(query.types)
@@ -71,8 +72,8 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
         label = str(query.types[type_index])
         label = _("%(series)s, period before") % {"series": label} if is_before else label
         grouped = dict(intervals.group_by_interval(counts, query.interval))
-        series.append((grouped, ChartSeries(label, list(grouped.values()), type_index, is_before)))
-    starts = list(series[0][0])
+        counts_by_start = [grouped.get(start, 0) for start in starts]
+        series.append((grouped, ChartSeries(label, counts_by_start, type_index, is_before)))
     labels = [intervals.interval_label(start, query.interval) for start in starts]
     name = intervals.INTERVALS[query.interval]
     cells = [

@@ -248,7 +248,8 @@ class PlanForm(forms.Form):
             help_text=_("Our exports put it there, so that spreadsheets take the text for text."),
             widget=forms.CheckboxInput(attrs={"class": "ca-input"}),
         )
-        self._add("keep_apostrophes", keep, plan.keep_apostrophes)
+        if self.shape.format != "ndjson":
+            self._add("keep_apostrophes", keep, plan.keep_apostrophes)
 
     def _constants(self) -> dict[str, str]:
         values = self.cleaned_data

@@ -71,15 +71,15 @@ def show_created_people(pages: Any, request: HttpRequest, job: Import) -> HttpRe
     """The people created by the import who are live."""
     require_rights(request, "people.view_person")
     after = parse_number(request.GET.get("after", ""))
-    ids = [pk for pk in traces.log_traces().created(job) if pk > after]
-    created_people = list(Person.objects.live().filter(pk__in=ids).order_by("pk")[: PAGE + 1])
+    rows = traces.log_traces().created(job, after, PAGE + 1, is_live=True)
+    people_by_id = Person.objects.live().in_bulk([created.person_id for created in rows[:PAGE]])
     return pages.page(
         request,
         "import_people",
         _("People created by %(name)s") % {"name": job.name},
         job=job,
-        people=created_people[:PAGE],
-        after=created_people[PAGE - 1].pk if len(created_people) > PAGE else None,
+        people=[people_by_id[created.person_id] for created in rows[:PAGE] if created.person_id in people_by_id],
+        after=rows[PAGE - 1].activity_id if len(rows) > PAGE else None,
         may_make_list=request.user.has_perms(("people.add_staticlist", static_lists.CHANGE)),
     )
 
@@ -90,7 +90,7 @@ def create_list_of_people(request: HttpRequest, job: Import) -> HttpResponse:
     try:
         with transaction.atomic():
             static_list = static_lists.create_static_list(name[:255], request.user)
-            action = bulk.start_bulk_action("add_to_list", traces.log_traces().created(job), request.user, static_list)
+            action = bulk.start_bulk_action("add_to_list", traces.people_created(job), request.user, static_list)
     except NotAllowedError:
         raise PermissionDenied from None
     except RejectedError as refusal:
@@ -113,6 +113,7 @@ def undo_summary(job: Import) -> dict[str, Any] | None:
         **job.undo,
         "kept": import_undo.kept_reasons(job.undo["kept"]),
         "is_under_way": job.wish == Import.Wish.UNDO,
+        "has_failed": import_undo.has_failed(job),
     }
 
 
@@ -121,6 +122,6 @@ def result_links(job: Import, user: Any) -> list[tuple[str, str]]:
     links = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
     if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
         links.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
-    if job.state != Import.State.TAKEN_BACK and import_undo.may_undo_import(job, user):
+    if (job.state != Import.State.TAKEN_BACK or import_undo.has_failed(job)) and import_undo.may_undo_import(job, user):
         links.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
     return links

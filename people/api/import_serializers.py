@@ -32,8 +32,9 @@ TAKEN_BACK = {
         "people": {"type": "integer", "description": "Deleted."},
         "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
         "is_done": {"type": "boolean"},
+        "has_failed": {"type": "boolean", "description": "It stopped before its end: `error` says why."},
     },
-    "required": ["reason", "at", "activities", "people", "kept", "is_done"],
+    "required": ["reason", "at", "activities", "people", "kept", "is_done", "has_failed"],
 }
 
 
@@ -75,7 +76,8 @@ class ImportSerializer(StrictSerializer):
         if not job.undo:
             return None
         undo = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
-        return {**undo, "is_done": job.wish != Import.Wish.UNDO}
+        has_failed = import_undo.has_failed(job)
+        return {**undo, "is_done": job.wish != Import.Wish.UNDO and not has_failed, "has_failed": has_failed}
 
 
 class TakeBackInputSerializer(StrictSerializer):

@@ -67,6 +67,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     rights: ClassVar = dict.fromkeys(
         ("list", "retrieve", "create", "plan", "check", "start", "resume", "pause", "cancel"), None
     ) | dict.fromkeys(("take_back", "do_take_back"), import_undo.RIGHT)
+    parameters: ClassVar = {"create": frozenset({"kind", "name", "encoding", "header_row"})}
 
     def get_queryset(self) -> Any:
         user = self.request.user

@@ -21,8 +21,11 @@ from django.utils.functional import Promise
 from people.core import jobs
 from people.core.db import locks
 from people.core.errors import RejectedError
+from people.core.messages import pack_sentences, storable_text
+from people.core.messages import sentence as _
 
 MAX_PROBLEM = 2_000
+MAX_TRIES = 5  # of a part of a job that raises; then the job fails with the reason
 OVERDUE = timedelta(minutes=5)  # age at which an unclaimed job is queued again: its first queue entry may be lost
 EVERY = Q()
 J = TypeVar("J", bound="Job")
@@ -280,6 +283,20 @@ def reclaim_jobs(now: datetime | None = None) -> int:
 def error_text(error: Exception) -> str:
     """The text stored for an error: the sentences of a `RejectedError`; else the class name, details are in the log."""
     return (str(error) if isinstance(error, RejectedError) else type(error).__name__)[:MAX_PROBLEM]
+
+
+def failure_reason(error: Exception, tries: int) -> str:
+    """The stored reason why a job or a try failed; `messages.unpack_sentences` translates it for the reader."""
+    if isinstance(error, RejectedError):
+        return pack_sentences([problem.message for problem in error.problems], storable_text)
+    message = _("Tried %(count)s times; the last time it failed with: %(error)s. The log of the server has more.")
+    return pack_sentences([message % {"count": tries, "error": type(error).__name__}], storable_text)
+
+
+def lost_worker_reason(tries: int) -> str:
+    """The stored reason of a job whose worker was lost at each try."""
+    message = _("Tried %(count)s times; each time its worker was gone before the end.")
+    return pack_sentences([message % {"count": tries}], storable_text)
 
 
 @transaction.atomic

@@ -14,6 +14,11 @@ def guard_formula(text: str) -> str:
     return f"'{text}" if _FORMULA.match(text) and not _NUMBER.match(text) else text
 
 
+def escape_apostrophe(text: str) -> str:
+    """`text` as written to a file without guards: with one more ' if `unguard_formula` would remove one."""
+    return f"'{text}" if unguard_formula(text) != text else text
+
+
 def unguard_formula(cell: Any) -> Any:
-    """The inverse of `guard_formula`; other cells are unchanged."""
+    """The inverse of `guard_formula` and of `escape_apostrophe`; other cells are unchanged."""
     return cell[1:] if type(cell) is str and cell[:1] == "'" and guard_formula(cell[1:]) == cell else cell

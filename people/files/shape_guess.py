@@ -82,6 +82,15 @@ def _encoding(head: bytes) -> str:
     return "utf-8"
 
 
+def first_non_utf8_byte(head: bytes) -> tuple[int, int]:
+    """The row and the value of the first byte that is not UTF-8, in a file of unknown encoding."""
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return head.count(b"\n", 0, error.start) + 1, head[error.start]
+    raise ValueError("this is UTF-8")
+
+
 _ASCII = bytes(range(128))
 # characters beyond ASCII in UTF-8, which are unlikely in text of another encoding
 _MULTIBYTE = re.compile(

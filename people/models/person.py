@@ -69,7 +69,7 @@ class Person(models.Model):
         verbose_name = _("person")
         verbose_name_plural = _("people")
         permissions = [
-            ("export_person", _("Can export people")),
+            ("export_person", _("Can export people to files")),
             ("merge_person", _("Can merge people")),
             ("erase_person", _("Can erase people for good")),
             ("restore_person", _("Can restore deleted people")),

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
 from people.core.personal_data import Merging
@@ -33,13 +34,14 @@ def latest_notes(person: Person, limit: int = SHOWN) -> list[PersonNote]:
 def add_note(person: Person, text: Any, by: Any) -> PersonNote:
     """Write a note on the person. Raises `RejectedError` for an empty or long text, or too many notes.
 
-    The person's row is locked meanwhile: no merge, deletion or erase of the person runs at the same time.
+    No merge, deletion or erase of the person, and no undo of the import that created the person, runs meanwhile.
     """
     require_permission(by, CHANGE)
     text = str(text).replace("\0", "").strip()
     if not text or len(text) > MAX_CHARACTERS:
         message = _("A note has 1 to %(most)s characters.") % {"most": MAX_CHARACTERS}
         raise RejectedError(Problem(Code.MISSING_VALUE if not text else Code.OUT_OF_RANGE, message, ("text",)))
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     locked = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))

@@ -4,8 +4,10 @@ Unprocessed parts are rows, deleted in the transaction that processes them, so a
 stopped and processes no part twice.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -14,9 +16,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.core import jobs
+from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.core.source import Channel, Source
@@ -24,6 +27,7 @@ from people.lists import static_lists
 from people.models import BulkAction, BulkPart, StaticList
 from people.persons import deletion
 
+logger = logging.getLogger(__name__)
 PART = 1_000
 MAX_PEOPLE = 1_000_000
 
@@ -83,7 +87,7 @@ def start_bulk_action(
     Raises `RejectedError` (`missing_value`, `too_many`), `NotAllowedError`.
     """
     require_permission(by, KINDS[kind].right)
-    ids = list(dict.fromkeys(person_ids))
+    ids = list(dict.fromkeys(islice(person_ids, MAX_PEOPLE + 1)))
     if not ids:
         raise RejectedError(Problem(Code.MISSING_VALUE, _("Nobody is named."), ("people",)))
     if len(ids) > MAX_PEOPLE:
@@ -130,8 +134,12 @@ def _process_part(action_id: int) -> bool:
         try:
             with transaction.atomic():
                 changed = kind.run(action, part.person_ids, by, source)
-        except RejectedError as error:
-            action.fail(str(error))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if not isinstance(error, RejectedError):
+                logger.exception("bulk action %s", action_id)
+            action.fail(job_model.error_text(error))
             action.parts.all().delete()
             return False
         part.delete()

@@ -4,6 +4,7 @@ Values of existing people that it changed stay: they are listed for a decision b
 restored like all deleted ones. External ids are released, so that the corrected file can be imported.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.core import audit, jobs, permissions, personal_data
+from people.core import audit, job_model, jobs, permissions, personal_data
 from people.core.codes import Code
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.core.messages import pack_sentences, storable_text
 from people.core.personal_data import ImportArrival
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
@@ -38,6 +39,7 @@ SHOWN_PEOPLE = 20
 MAX_REASON = 200
 COUNTED = ("activities", "people")  # numbers of removed rows
 State = Import.State
+logger = logging.getLogger(__name__)
 
 audit.register_actions(
     {
@@ -80,7 +82,7 @@ def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
     _check(job, by)
     log = traces.log_traces()
     people, kept_counts, reasons_by_id = 0, Counter[str](), dict[int, str]()
-    for part in _parts(log.created(job)):
+    for part in _parts(job):
         touched = _touched(part, _arrival(job))
         people += len(part) - len(touched)
         kept_counts.update(touched.values())
@@ -134,12 +136,17 @@ def run_import_undo(pk: int) -> None:
         job = Import.objects.filter(pk=pk, wish=Import.Wish.UNDO).first()
         if not is_mine or job is None:
             return
+        if not _take_try(job):
+            return
         by = get_user_model().objects.filter(pk=(job.undo or {})["by"]).first()
         try:
             _run(job, by)
-        except NotAllowedError as error:
-            # the right was revoked meanwhile
-            Import.objects.filter(pk=pk).update(wish="", problem=pack_sentences((str(error),), storable_text))
+        except Exception as error:
+            if is_outage(error):
+                raise
+            if not isinstance(error, RejectedError):
+                logger.exception("taking import %s back", pk)
+            _note_failure(pk, error)
 
 
 def interrupted_undo_ids() -> list[int]:
@@ -165,6 +172,34 @@ def kept_reason(table: str) -> Any:
     return _("changes made since") if table == "person" else labels.get(table, table)
 
 
+def has_failed(job: Import) -> bool:
+    """Return True if the undo ended early because of the import's `problem`; it can be requested again."""
+    return bool((job.undo or {}).get("has_failed"))
+
+
+def _take_try(job: Import) -> bool:
+    """Count a try beforehand: a try that kills its process counts, too. Return False after too many tries."""
+    undo = job.undo = {**(job.undo or {})}
+    undo["tries"] = undo.get("tries", 0) + 1
+    if undo["tries"] <= job_model.MAX_TRIES:
+        Import.objects.filter(pk=job.pk).update(undo=undo)
+        return True
+    problem = job.problem or job_model.lost_worker_reason(job_model.MAX_TRIES)
+    Import.objects.filter(pk=job.pk).update(undo=undo | {"has_failed": True}, wish="", problem=problem)
+    return False
+
+
+def _note_failure(pk: int, error: Exception) -> None:
+    """Store the error; the undo has failed if it was rejected (a right revoked meanwhile), or at the last try."""
+    undo: dict[str, Any] = Import.objects.values_list("undo", flat=True).get(pk=pk) or {}
+    is_over = isinstance(error, RejectedError) or undo["tries"] >= job_model.MAX_TRIES
+    Import.objects.filter(pk=pk).update(
+        undo=undo | {"has_failed": is_over},
+        wish="" if is_over else Import.Wish.UNDO,
+        problem=job_model.failure_reason(error, undo["tries"]),
+    )
+
+
 def _run(job: Import, by: Any) -> None:
     undo: dict[str, Any] = job.undo or {}
     if by is None and undo["by"] is not None:
@@ -174,12 +209,13 @@ def _run(job: Import, by: Any) -> None:
 
     def note(removed: int) -> None:
         undo["activities"] += removed
+        undo["tries"] = 0 if removed else undo["tries"]
         Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
 
     log.remove(job, by, note)
     source = Source(Channel.IMPORT, undo["by"], job.pk, undo["reason"])
     kept_counts = Counter[str]()
-    for part in _parts(log.created(job)):
+    for part in _parts(job):
         with transaction.atomic():
             # no recording or change happens between the check and the deletion
             deletion.lock_people(part)
@@ -188,13 +224,14 @@ def _run(job: Import, by: Any) -> None:
             if untouched:
                 outcomes = deletion.delete_people(untouched, by, source)
                 undo["people"] += sum(outcome.status is deletion.DeletionStatus.DELETED for outcome in outcomes)
+                undo["tries"] = 0
             kept_counts.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
     undo["kept"] = dict(kept_counts)
     count, people = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
     undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
-        Import.objects.filter(pk=job.pk).update(undo=undo, wish="")
+        Import.objects.filter(pk=job.pk).update(undo=undo, wish="", problem="")
         audit.write_audit_entry(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
 
 
@@ -232,12 +269,12 @@ def _arrival(job: Import) -> ImportArrival:
     return ImportArrival(job.pk, job.first_id or 0, job.last_id or 0, ended_at)
 
 
-def _parts(person_ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Yield the live people in parts of PART."""
-    for start in range(0, len(person_ids), PART):
-        live = Person.objects.live().filter(pk__in=person_ids[start : start + PART])
-        if part := list(live.order_by("pk").values_list("pk", flat=True)):
-            yield part
+def _parts(job: Import) -> Iterator[Sequence[int]]:
+    """Yield the live people created by the import in parts of PART."""
+    after = 0
+    while rows := traces.log_traces().created(job, after, PART, is_live=True):
+        yield sorted(created.person_id for created in rows)
+        after = rows[-1].activity_id
 
 
 def _touched(person_ids: Sequence[int], arrival: ImportArrival) -> dict[int, str]:

@@ -35,6 +35,7 @@ from people.core.permissions import require_permission
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import RepeatedKeys
 from people.rest.filters import NOT_FILTERS
+from people.rest.query import OBJECT_PARAMETERS, refuse_unknown
 
 MAX_BATCH = 1_000
 PERSON_IDS = "custom_activities.person_ids"  # in META of a request: the people in its reply
@@ -139,11 +140,13 @@ class ResourceViewSet(viewsets.GenericViewSet):
     """One kind of object at one address.
 
     `rights`: the right of each action (None: authentication is enough); an action without an entry is rejected.
+    `parameters`: the query parameters of each action other than a list, which accepts filters.
     `orderings`: the orderings that an index serves, the default first; `key` breaks their ties.
     `indexed_filters`: the filters that an index serves; queries with other filters have a time limit.
     """
 
     rights: ClassVar[Mapping[str, str | None]] = {}
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
     indexed_filters: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
@@ -152,6 +155,9 @@ class ResourceViewSet(viewsets.GenericViewSet):
 
     def initial(self, request: Any, *arguments: Any, **more: Any) -> None:
         super().initial(request, *arguments, **more)
+        if self.action is not None and self.action != "list":
+            known = OBJECT_PARAMETERS | self.parameters.get(self.action, frozenset())
+            refuse_unknown(request, known, sorted(known))
         ordering = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
         if ordering is not None and request.method == "GET" and ordering not in orderings:

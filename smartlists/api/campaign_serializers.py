@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
 from smartlists.campaigns import results as campaign_results
-from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
+from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, StepOutcome
 
 DEFINITION = {"type": "object", "description": "Triggers, audience, qualification and steps: docs/campaigns.md."}
 
@@ -66,6 +66,22 @@ class RunInputSerializer(StrictSerializer):
 class RunSerializer(StrictSerializer):
     id = StrictIntegerField()
     count = StrictIntegerField()
+
+
+class CampaignRunSerializer(serializers.ModelSerializer):
+    smart_list = StrictIntegerField(
+        source="smart_list_id",
+        allow_null=True,
+        help_text="The list whose members enter; null: the audience, or named people.",
+    )
+    count = StrictIntegerField(help_text="The number of people who enter; 0 before it begins.")
+    problem = serializers.CharField(source="fault", help_text="Why it failed, or the last try of it; else empty.")
+    requested_at = UTCDateTimeField()
+    due_at = UTCDateTimeField(help_text="When a scheduled run begins, or the next try is made.")
+
+    class Meta:
+        model = CampaignRun
+        fields = ("id", "state", "smart_list", "count", "entered", "problem", "tries", "requested_at", "due_at")
 
 
 class StepSerializer(serializers.ModelSerializer):

@@ -14,6 +14,7 @@ from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFi
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.campaign_serializers import (
     CampaignInputSerializer,
+    CampaignRunSerializer,
     CampaignSerializer,
     EntrySerializer,
     RunInputSerializer,
@@ -27,8 +28,9 @@ from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import scheduling as campaign_scheduling
 from smartlists.catalog import Catalogue
-from smartlists.models import CampaignEntry, SmartCampaign, SmartList
+from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList
 
 
 class SmartCampaignFilterSet(StrictFilterSet):
@@ -84,6 +86,30 @@ class CampaignEntryFilterSet(StrictFilterSet):
         "dispatched_at": "not shown",
         "first_step_at": "not shown",
         "original_person_id": "not shown",
+    }
+
+
+class CampaignRunFilterSet(StrictFilterSet):
+    class Meta:
+        model = CampaignRun
+        fields = ()
+
+    column_filters = {
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "requested_at": FilterColumn("datetime", is_nullable=False),
+        "due_at": FilterColumn("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "campaign": "is in the address",
+        "version": "not shown",
+        "smart_list": "a campaign has few runs",
+        "count": "a campaign has few runs",
+        "entered": "a campaign has few runs",
+        "members": "not shown",
+        "requested_by": "not shown",
+        "problem": "a sentence, not something to look a run up by",
+        "tries": "a campaign has few runs",
     }
 
 
@@ -219,3 +245,30 @@ class SmartCampaignEntryViewSet(ListMixin):
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)
+
+
+class SmartCampaignRunViewSet(ListMixin):
+    """Runs of a campaign that do not come from the log: on a smart list, requested, or scheduled."""
+
+    queryset = CampaignRun.objects.defer("members")
+    serializer_class = CampaignRunSerializer
+    filterset_class = CampaignRunFilterSet
+    orderings = ("-id", "id")
+    rights = {"list": campaign_lifecycle.VIEW, "cancel": campaign_lifecycle.ACTIVATE}
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), MAX_BIG_ID))
+
+    def list(self, request: Any, smart_campaign: int) -> Response:
+        """The runs, the latest first, with how far each is and why it failed."""
+        if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
+        return super().list(request)
+
+    @extend_schema(request=None)
+    @action(["POST"], detail=True)
+    def cancel(self, request: Any, smart_campaign: int, pk: int) -> Response:
+        """Cancel a scheduled run, or stop one under way from entering more people."""
+        run = self.get_object()
+        campaign_scheduling.cancel_run(run, request.user)
+        return self.response_for(run)

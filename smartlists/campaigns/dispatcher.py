@@ -8,13 +8,15 @@ import logging
 from collections.abc import Callable
 from time import monotonic, sleep
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import connection
 
 from activities.recording.notify import CHANNEL
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
+from smartlists.campaigns import isolated, triggers
 from smartlists.campaigns import runs as campaign_runs
-from smartlists.campaigns import triggers
+from smartlists.campaigns import scheduling as campaign_scheduling
 
 POLL_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
@@ -30,12 +32,12 @@ def run_dispatcher(is_over: Callable[[], bool] = lambda: False) -> None:
                 if is_mine:
                     _work(is_over)
             sleep(0 if is_over() else STANDBY_SECONDS)
-        except (OperationalError, InterfaceError, DatabaseError) as error:
-            logger.warning("the database is not there: %s", error)
+        except Exception as error:  # one failing batch must not end the process, on which all campaigns depend
+            if is_outage(error):
+                logger.warning("the database is not there: %s", error)
+            else:
+                logger.exception("a batch failed; trying again")
             connection.close()
-            sleep(0 if is_over() else STANDBY_SECONDS)
-        except Exception:  # one failing batch must not end the process, on which all campaigns depend
-            logger.exception("a batch failed; trying again")
             sleep(0 if is_over() else STANDBY_SECONDS)
 
 
@@ -52,12 +54,19 @@ def _work(is_over: Callable[[], bool]) -> None:
 
 
 def process_due_work(*, seldom: bool = True) -> int:
-    """Process what may be due once; return how much was processed, 0 when nothing is left to do."""
-    batch = triggers.process_log_batch()
-    processed = batch.entered + batch.has_more
+    """Process what may be due once; return how much was processed, 0 when nothing is left to do.
+
+    An error of one part does not keep the others from their work; it is raised at the end.
+    """
+    parts: list[Callable[[], int]] = [_process_log_batch, campaign_engine.run_due_steps]
     if seldom:
-        processed += campaign_runs.enter_runs() + campaign_runs.enter_list_changes()
-    return processed + campaign_engine.run_due_steps()
+        parts[1:1] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
+    return isolated.run_each(parts)
+
+
+def _process_log_batch() -> int:
+    batch = triggers.process_log_batch()
+    return batch.entered + batch.has_more
 
 
 def process_all_due_work() -> None:

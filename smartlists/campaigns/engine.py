@@ -9,14 +9,15 @@ import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
@@ -28,6 +29,7 @@ from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
 
 LIMIT = 1_000  # entries read at once
 MAX_DETAIL = 1_000
+REST = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
 State, Outcome = CampaignEntry.State, StepOutcome.Outcome
 
@@ -43,17 +45,28 @@ class EntryMove:
 
 
 def run_due_steps(limit: int = LIMIT) -> int:
-    """Do every step that is due now for up to `limit` entries; return how many steps were done."""
+    """Do every step that is due now for up to `limit` entries; return how many steps were done.
+
+    An error of a step is raised after all other steps are done.
+    """
     waiting: dict[int, list[EntryRow]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
     step_count = 0
+    errors: list[Exception] = []
     while waiting:
         groups: dict[tuple[int, str], list[EntryRow]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
         for (version_id, path), group in sorted(groups.items()):
-            moved = {move.entry.id: move for move in run_step(version_id, path, group)}
+            try:
+                moved = {move.entry.id: move for move in run_step(version_id, path, group)}
+            except Exception as error:  # the other steps are still done
+                errors.append(error)
+                _postpone(group, error)
+                for entry in group:
+                    del waiting[entry.person_id]
+                continue
             step_count += len(moved)
             now = timezone.now()
             for entry in group:
@@ -65,7 +78,16 @@ def run_due_steps(limit: int = LIMIT) -> int:
                     queue.pop(0)
                 if not queue:
                     del waiting[entry.person_id]
+    if errors:
+        raise errors[0] if len(errors) == 1 else ExceptionGroup("steps could not be done", errors)
     return step_count
+
+
+def _postpone(entries: Sequence[EntryRow], error: Exception) -> None:
+    """Postpone entries whose step could not even be stored as failed, so that other entries come first."""
+    if not is_outage(error):
+        rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)
+        rows.update(due_at=timezone.now() + REST)
 
 
 def _due(limit: int) -> list[EntryRow]:
@@ -81,11 +103,11 @@ def run_step(version_id: int, path: str, entries: Sequence[EntryRow]) -> list[En
     definition = definition_of_version(version_id)
     try:
         return _step(definition, path, entries, campaign_actions.run_action)
-    except (OperationalError, InterfaceError):
-        raise
     except RejectedError as refusal:
         return _step(definition, path, entries, campaign_actions.failing_action(str(refusal)))
     except Exception as error:
+        if is_outage(error):
+            raise
         logger.exception("step %s of version %s", path, version_id)
         return _step(definition, path, entries, campaign_actions.failing_action(type(error).__name__))
 

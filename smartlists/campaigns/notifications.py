@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core import notifications
 from people.core.notifications import NoticeKind
-from smartlists.models import SmartCampaign
+from smartlists.models import CampaignRun, SmartCampaign
 
 notifications.register_notice_kinds(
     {
@@ -16,6 +16,10 @@ notifications.register_notice_kinds(
             gettext_lazy("A campaign of yours could not be run when it was scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
         ),
+        "campaign_run_failed": NoticeKind(
+            gettext_lazy("A run of a campaign of yours has failed"),
+            gettext_lazy("A run of %(name)s has failed: its page says why."),
+        ),
     }
 )
 
@@ -25,5 +29,14 @@ def notify_campaign_not_run(campaign_id: int, user_id: int | None) -> None:
     campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
     if campaign is not None:
         users = [campaign.created_by_id, campaign.updated_by_id, user_id]
-        page = "admin:smartlists_smartcampaign_results"
+        page = "admin:smartlists_smartcampaign_try"  # lists the runs, each with the reason of its failure
         notifications.notify_users(users, "campaign_not_run", page, campaign.pk, name=campaign.name)
+
+
+def notify_run_failed(run: CampaignRun) -> None:
+    """Notify the users who created and last changed the campaign, and the user who requested the run."""
+    campaign = run.campaign
+    users = [campaign.created_by_id, campaign.updated_by_id, run.requested_by_id]
+    notifications.notify_users(
+        users, "campaign_run_failed", "admin:smartlists_smartcampaign_try", campaign.pk, name=campaign.name
+    )

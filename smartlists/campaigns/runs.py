@@ -1,32 +1,39 @@
 """Entries without a log activity: runs of a campaign on a smart list, and changes of watched lists."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
 from people import lookup as people_lookup
-from people.core import audit, jobs
+from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights, triggers
+from smartlists.campaigns import effect_rights, run_failures, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns.triggers import Candidate, Listener, definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
 
+logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
+REST_SECONDS = 60.0
+_postponed_until: dict[int, float] = {}  # by watch id, after an error: monotonic time of the next try
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,46 +84,6 @@ def run_for_people(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) 
     return _start(campaign, None, members, by)
 
 
-def schedule_run(campaign: SmartCampaign, at: datetime, by: Any) -> None:
-    """Queue a job that enters the audience at the moment `at`. Makes the checks of `execute_scheduled_run` now.
-
-    Raises `RejectedError` (`no_audience`, `no_step`, `wrong_state`), `NotAllowedError`.
-    """
-    parsed = campaign_definition.load_definition(campaign.definition)
-    _check_scheduled(campaign, parsed, by)
-    seconds = max((at - timezone.now()).total_seconds(), 0)
-    arguments = {"campaign_id": campaign.pk, "user_id": by.pk if by else None, "at": at.isoformat()}
-    jobs.defer_job_once("smartlists.run_campaign", f"run campaign {campaign.pk} {at.isoformat()}", seconds, **arguments)
-
-
-def execute_scheduled_run(campaign_id: int, user_id: int | None, at: datetime) -> CampaignRun | None:
-    """Execute a run planned by `schedule_run` once; permissions are checked again. None: nothing is left to do."""
-    campaign = SmartCampaign.objects.filter(pk=campaign_id).first()
-    by = get_user_model().objects.filter(pk=user_id, is_active=True).first() if user_id is not None else None
-    if campaign is None or (by is None and user_id is not None):
-        return None
-    parsed = campaign_definition.load_definition(campaign.definition)
-    _check_scheduled(campaign, parsed, by)
-    members = evaluator.evaluate_members(parsed.audience.wanted)
-    with transaction.atomic():
-        campaign_lifecycle.lock_campaign(campaign)  # a repeated job finds the run it created before
-        earlier_runs = CampaignRun.objects.filter(
-            campaign=campaign, requested_by=by, smart_list=None, requested_at__gte=at
-        )
-        return None if earlier_runs.exists() else _start(campaign, None, members, by)
-
-
-def _check_scheduled(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None:
-    require_permission(by, campaign_lifecycle.ACTIVATE)
-    effect_rights.require_effect_rights(parsed, by)
-    _refuse_archived(campaign)
-    if parsed.audience.is_everybody:
-        message = _("The campaign has no audience: it would run for everybody.")
-        raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
-    if not parsed.steps:
-        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
-
-
 def _refuse_archived(campaign: SmartCampaign) -> None:
     if campaign.state == SmartCampaign.State.ARCHIVED:
         allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
@@ -159,17 +126,27 @@ def _qualifying_members(campaign: SmartCampaign, smart_list: SmartList, by: Any)
 def enter_runs() -> int:
     """Enter the next people of every run under way; return how many were processed."""
     processed = 0
-    for pk in CampaignRun.objects.filter(CampaignRun.life.unended).order_by("pk").values_list("pk", flat=True):
-        processed += _enter_some(pk)
+    due = CampaignRun.objects.filter(state=CampaignRun.State.RUNNING, due_at__lte=Now())
+    for pk in due.order_by("pk").values_list("pk", flat=True):
+        try:
+            processed += _enter_some(pk)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("run %s", pk)
+            if run_failures.note_failed_try(pk, error):
+                campaign_notifications.notify_run_failed(CampaignRun.objects.get(pk=pk))
     return processed
 
 
 @transaction.atomic
 def _enter_some(run_id: int) -> int:
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     with CampaignRun.claimed(run_id) as run:
-        if run is None:
+        if run is None or run.state != CampaignRun.State.RUNNING:
             return 0
+        assert run.version_id is not None  # missing only while the run is scheduled
         waiting = bitmap(run.members)
         person_ids = list(waiting[:BATCH])
         campaign = run.campaign
@@ -177,7 +154,13 @@ def _enter_some(run_id: int) -> int:
         listener = Listener(campaign, definition_of_version(run.version_id))
         triggers.enter_candidates([Candidate(listener, pk, timezone.now(), run_id=run.pk) for pk in person_ids])
         remaining = BitMap(waiting - BitMap(person_ids))
-        (run.beat if remaining else run.finish)(members=remaining.serialize(), entered=F("entered") + len(person_ids))
+        progress: dict[str, Any] = {
+            "members": remaining.serialize(),
+            "entered": F("entered") + len(person_ids),
+            "tries": 0,
+            "problem": "",
+        }
+        (run.beat if remaining else run.finish)(**progress)
         return len(person_ids)
 
 
@@ -186,12 +169,21 @@ def enter_list_changes() -> int:
     processed = 0
     evaluated = ListWatch.objects.filter(smart_list__current__isnull=False)
     for pk in evaluated.exclude(evaluation_id=F("smart_list__current_id")).order_by("pk").values_list("pk", flat=True):
-        processed += _enter_changes(pk)
+        if monotonic() < _postponed_until.get(pk, 0):
+            continue
+        try:
+            processed += _enter_changes(pk)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("changes of watched list %s", pk)
+            _postponed_until[pk] = monotonic() + REST_SECONDS
     return processed
 
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
     current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None

@@ -5,6 +5,7 @@ same transaction, so the batch of a killed process is repeated as a whole; uniqu
 for the same activity in any case. One process works at a time: the one that locks the row of the position.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ from activities.models import LogPosition
 from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
+from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.models import Import
@@ -41,6 +44,7 @@ from smartlists.rules.periods import Clock
 BATCH = 1_000  # activities per transaction
 HEARTBEAT = timedelta(seconds=5)
 State, Reason = CampaignEntry.State, CampaignEntry.Reason
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,8 @@ def process_log_batch(limit: int = BATCH) -> BatchResult:
         return BatchResult()
     page = log_reader.read_activities(log_reader.ReadPosition(None, 0, position.last_id), type_ids, limit=limit)
     loud = _without_quiet(page.activities)
+    if loud:  # taken first: a holder of the exclusive lock on PEOPLE then waits for no row locked here
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     batch = _enter(_candidates(loud, listening, names), names) if loud else BatchResult()
     _move(position, page.position.last_id)
     batch.read, batch.has_more = len(page.activities), page.has_more
@@ -295,7 +301,11 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         try:
             with transaction.atomic():
                 members = evaluator.evaluate_rules(audience_rules, people, names=names).members
-        except RejectedError:  # too slow, or a deleted list: shown in the results
+        except Exception as error:  # too slow, or a deleted list: shown in the results
+            if is_outage(error):
+                raise
+            if not isinstance(error, RejectedError):
+                logger.exception("the audience of campaign %s", group[0].listener.campaign.pk)
             for candidate in group:
                 candidate.reason = Reason.FAILED
             continue

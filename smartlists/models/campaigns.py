@@ -11,6 +11,7 @@ from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import ActivityType, ApprovedField
+from people.core import messages
 from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.core.models import Folder
 from people.models import PersonField, StaticList
@@ -116,34 +117,56 @@ class CampaignUse(models.Model):
 
 
 class CampaignRun(Job):
-    """One run of a campaign on people who satisfied its audience at that moment, or a smart list's members."""
+    """One run of a campaign on people who satisfied its audience at that moment, or a smart list's members.
+
+    A scheduled run has its version, count and members from the moment when it begins.
+    """
 
     class State(models.TextChoices):
+        SCHEDULED = "scheduled", _("Scheduled")
         RUNNING = "running", _("Running")
         DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="runs")
-    version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
+    version = models.ForeignKey(CampaignVersion, models.CASCADE, null=True, related_name="+")
     smart_list = models.ForeignKey("SmartList", models.SET_NULL, null=True, related_name="+")
-    state = models.CharField(max_length=8, choices=State.choices, default=State.RUNNING)
+    state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
     count = models.PositiveIntegerField()
     entered = models.PositiveIntegerField(default=0)
     members = models.BinaryField()  # people still to enter: a serialized pyroaring bitmap of person ids
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     requested_at = models.DateTimeField(db_default=Now())
-    # no claim columns: a single dispatcher polls for runs and repeats until all people have entered
-    problem = None  # type: ignore[assignment]
+    problem = models.TextField(blank=True, default="", db_default="")  # of the last try
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)  # failed tries of the part under way
+    due_at = models.DateTimeField(db_default=Now())  # moment of the beginning, or of the next try
+    # no claim columns: a single dispatcher polls for runs
     progressed_at = None
 
-    life = JobLifeCycle(claim=RowClaim(), running={State.RUNNING: JobEnd(State.DONE)}, progress=("entered", "count"))
+    life = JobLifeCycle(
+        claim=RowClaim(),
+        waiting={State.SCHEDULED: State.RUNNING},
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
+        cancelled=dict.fromkeys((State.SCHEDULED, State.RUNNING), State.CANCELLED),
+        progress=("entered", "count"),
+    )
 
     class Meta:
         db_table = "smart_campaign_run"
         default_permissions = ()
-        indexes = [models.Index("id", condition=Q(state="running"), name="smart_campaign_run_open")]
+        indexes = [
+            models.Index("id", condition=Q(state="running"), name="smart_campaign_run_open"),
+            models.Index("due_at", condition=Q(state="scheduled"), name="smart_campaign_run_scheduled"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.campaign_id}: {self.count}"
+
+    @property
+    def fault(self) -> str:
+        """The reason of the failure, in the active language."""
+        return messages.unpack_sentences(self.problem)
 
 
 class ListWatch(models.Model):

@@ -26,6 +26,7 @@ from people.persons import deletion
 from people.persons import merge as person_merge
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import editing as list_editing
+from smartlists.models import CampaignRun
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import activity, approved_type, person, recorded
 
@@ -72,6 +73,7 @@ PLACES = (
     ("api/v1/static-lists/", {"pk": "static_list", "static_list": "static_list"}),
     ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list", "copy": 1}),
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
+    ("api/v1/smart-campaigns/<int:smart_campaign>/runs/", {"pk": "run", "smart_campaign": "campaign"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),
     ("api/docs/problems/", {"code": "wrong_type"}),
@@ -165,7 +167,8 @@ def build_world(caller: Any) -> dict[str, Any]:
         ).pk,
         "client": client_editing.create_client("Known", somebody, None).client.pk,
         "retention": Retention.objects.create(activity_type=check, months=1).pk,
-        "campaign": campaign_lifecycle.create_campaign("Welcome", None).pk,
+        "campaign": (campaign := campaign_lifecycle.create_campaign("Welcome", None)).pk,
+        "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,

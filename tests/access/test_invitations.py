@@ -4,6 +4,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
@@ -11,9 +13,12 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from config.access.models import Invitation
+from config.access import tasks
+from config.access.clients import tokens
+from config.access.models import Invitation, Session
 from config.access.users import invitations
 from config.access.users.roles import ADMINISTRATOR, ROLES
+from people.core import audit
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation
 
@@ -161,3 +166,43 @@ def test_an_invitation_that_was_used_meanwhile_is_not_renewed(boss):
     invitations.accept_invitation(issued.token, username="marta", password=OWN)
     with pytest.raises(RejectedError):
         invitations.renew_invitation(issued.invitation, boss)
+
+
+def test_an_invitation_that_ended_long_ago_is_removed_and_its_place_is_free(client, boss):
+    ask(client)
+    kept = Invitation.objects.get()
+    tasks.tidy(0)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=29))
+    tasks.tidy(0)
+    assert Invitation.objects.get() == kept
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(days=31))
+    tasks.tidy(0)
+    assert not Invitation.objects.exists()
+    entry = LogEntry.objects.order_by("-pk")[0]
+    assert audit.entry_details(entry)["action"] == "invitation_expired" and "marta" not in entry.object_repr
+    assert LINK.search(ask(client).text)
+
+
+OURS = ("people.", "activities.", "smartlists.", "config.")
+
+
+def test_what_ends_by_a_date_is_removed_by_a_job(client, boss):
+    """Every table whose rows end by a date: past it, and the time for which they are kept, none stays."""
+    ask(client)
+    tokens.create_personal_token(boss, "script", 1)
+    Session.objects.update(expire_date=timezone.now())
+    ended = {"access.Invitation": "expires_at", "access.ApiToken": "expires_at", "access.Session": "expire_date"}
+    known = {
+        model._meta.label: field.name
+        for model in apps.get_models()
+        for field in model._meta.get_fields()
+        if model.__module__.startswith(OURS)
+        and field.name in ("expires_at", "expire_date", "expires_on", "valid_until")
+    }
+    assert known == ended
+    for label, name in ended.items():
+        model = apps.get_model(label)
+        assert model.objects.exists(), label
+        model.objects.update(**{name: timezone.now() - timedelta(days=366)})
+    tasks.tidy(0)
+    assert {label: apps.get_model(label).objects.count() for label in ended} == dict.fromkeys(ended, 0)

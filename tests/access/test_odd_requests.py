@@ -93,6 +93,24 @@ def test_an_unknown_ordering_is_refused_by_every_list(program, superuser):
     assert not wrong, "\n".join(wrong)
 
 
+# RFC 6749 §3.2: what is not known is ignored; where there is nothing
+TAKES_ANYTHING = {"api/v1/oauth/token", "api/v1/[\\s\\S]*$"}
+
+
+def test_a_parameter_that_nobody_reads_is_refused_by_every_route(program, superuser):
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if not route.startswith("api/v1/") or route in TAKES_ANYTHING:
+            continue
+        for method in methods:
+            path = f"{address(route, world).removeprefix('/api/v1/')}?moon=1"
+            reply = program(method, path, None if method == "GET" else {})
+            fault = reply.json() if reply.content else {}
+            if reply.status_code != 400 or fault["errors"][0].get("parameter") != "moon":
+                wrong.append(f"{method} {route}: {reply.status_code} {fault.get('code')}")
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.parametrize("condition", ["", " ", "nonsense", '"1-99"'])
 def test_a_condition_that_does_not_hold_stops_every_change(condition, program, superuser):
     world, stopped = build_world(superuser), 0

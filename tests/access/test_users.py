@@ -1,5 +1,7 @@
 """The pages of users: who is here, in which role, deactivated with what they own; and asking who may."""
 
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
@@ -158,7 +160,7 @@ def test_who_is_refused_is_told_who_can_and_asks_them(client, boss, path, right)
     assert answer.status_code == 403 and answer.context["right"] == right
     assert "Carla" in answer.text and 'action="/admin/ask/"' in answer.text
     for _twice in range(2):
-        browser.post("/admin/ask/", {"right": right, "path": path})
+        browser.post("/admin/ask/", {"right": right, "path": path, "key": answer.context["key"]})
     found = Notice.objects.get(user=approver)
     assert "Quim" in str(found) and found.url == path
     client.force_login(approver)
@@ -180,9 +182,7 @@ def test_questions_are_bounded(boss):
     browser = Client()
     browser.force_login(viewer)
     for number in range(asking.MOST_AN_HOUR + 5):
-        browser.post(
-            "/admin/ask/", {"right": "people.delete_person", "path": f"/admin/people/person/{number + 1}/delete/"}
-        )
+        browser.post("/admin/ask/", {"path": f"/admin/people/person/{number + 1}/delete/"})
     assert Notice.objects.filter(user=boss).count() == asking.MOST_AN_HOUR
 
 
@@ -196,12 +196,31 @@ def test_a_button_that_is_not_for_a_role_leads_to_who_can(client, boss):
     client.force_login(user("quimby", "Marketer"))
     page = client.get(f"/admin/activities/activitytype/{draft.pk}/change/")
     link = f"/admin/ask/?right=activities.approve_activitytype&amp;path=/admin/activities/activitytype/{draft.pk}/step/approve/"
-    assert link in page.text
+    link = re.search(re.escape(link) + r"&amp;key=[^\"]+", page.text)[0]
     asked = client.get(link.replace("&amp;", "&"))
     assert "Bea" in asked.text and "Ask them" in asked.text
-    client.post("/admin/ask/", {"right": "activities.approve_activitytype", "path": asked.context["path"]})
+    client.post("/admin/ask/", {name: asked.context[name] for name in ("right", "path", "key")})
     assert (
         Notice.objects.get(user=boss, kind="access_asked").url == f"/admin/activities/activitytype/{draft.pk}/change/"
     )
     client.force_login(user("vic", "Viewer"))
     assert "right=activities.add_activitytype" in client.get("/admin/activities/activitytype/").text
+
+
+@pytest.mark.parametrize("right", ["access.view_apiclient", "people.erase_person", "activities.approve_activitytype"])
+def test_nobody_learns_who_has_a_right_that_no_page_named_to_them(boss, right):
+    """A right is asked for with the key of the page that named it, to this user, for this path."""
+    user("dora", "Developer", first_name="Dora"), user("abe", "Approver", first_name="Abe")
+    vic, other = user("vic", "Viewer"), user("quimby", "Viewer")
+    browser = Client()
+    browser.force_login(vic)
+    path = "/admin/people/person/"
+    keys = ["", "x", asking.help_key(other, right, path), asking.help_key(vic, "people.view_person", path)]
+    keys += [asking.help_key(vic, right, "/admin/"), asking.help_key(vic, "", path)]
+    for key in keys:
+        page = browser.get("/admin/ask/", {"right": right, "path": path, "key": key})
+        assert page.context["right"] == "people.view_person"
+        browser.post("/admin/ask/", {"right": right, "path": path, "key": key})
+    assert {notice.parameters["what"] for notice in Notice.objects.filter(kind="access_asked")} == {"See people"}
+    page = browser.get("/admin/ask/", {"right": right, "path": path, "key": asking.help_key(vic, right, path)})
+    assert page.context["right"] == right

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from jsonschema import Draft202012Validator
 
+from config.api import openapi
 from config.api.urls import router
 from tests.factories import approved_type, draft_type, person
 
@@ -144,3 +145,9 @@ def test_the_pages_come_from_here_alone(client, admin_user, document):
 
 def test_pages_are_for_people_who_are_logged_in(client, db):
     assert client.get("/api/docs/").status_code == 302
+
+
+def test_it_is_the_same_byte_for_byte_from_every_process(document):
+    """The framework keeps the methods of a path in a set, whose order changes with the process."""
+    for path, methods in document["paths"].items():
+        assert list(methods) == sorted(methods, key=openapi.METHODS.index), path

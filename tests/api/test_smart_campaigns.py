@@ -3,7 +3,7 @@
 import pytest
 
 from people.lists import static_lists
-from smartlists.campaigns import dispatcher
+from smartlists.campaigns import dispatcher, triggers
 from smartlists.lists import editing as list_editing
 from tests.factories import approved_type, person
 from tests.smartlists.campaign_factories import happened
@@ -77,3 +77,21 @@ def test_rights_are_asked(narrowed, definition):
     assert reader.get("smart-campaigns").status_code == 200
     assert reader.post("smart-campaigns", {"name": "x"}).status_code == 403
     assert reader.get("smart-campaigns/99/entries").status_code == 404
+
+
+def test_runs_are_listed_with_why_they_failed_and_cancelled(api, definition, monkeypatch):
+    address = f"smart-campaigns/{api.post('smart-campaigns', {'name': 'X', 'definition': definition}).json()['id']}"
+    everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
+    person()
+    made = api.post(f"{address}/run", {"smart_list": everybody.pk, "cap": 5}).json()
+    (row,) = api.get(f"{address}/runs?state=running").json()["results"]
+    assert (row["id"], row["count"], row["entered"], row["problem"]) == (made["id"], 1, 0, "")
+    with monkeypatch.context() as patched:
+        patched.setattr(triggers, "enter_candidates", lambda _candidates: {}["fault"])
+        dispatcher.process_all_due_work()
+    (row,) = api.get(f"{address}/runs").json()["results"]
+    assert row["tries"] == 1 and "KeyError" in row["problem"]
+    assert api.post(f"{address}/runs/{made['id']}/cancel").json()["state"] == "cancelled"
+    assert api.post(f"{address}/runs/{made['id']}/cancel").status_code == 409
+    assert api.post(f"smart-campaigns/999/runs/{made['id']}/cancel").status_code == 404
+    assert api.get("smart-campaigns/999/runs").status_code == 404

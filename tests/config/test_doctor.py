@@ -1,9 +1,11 @@
 """What the doctor and the probes say, of a healthy installation and of ill ones."""
 
+import inspect
 import os
 import subprocess
 import sys
 from datetime import timedelta
+from importlib import import_module
 from unittest.mock import Mock
 
 import pytest
@@ -19,7 +21,10 @@ from django.utils import timezone
 from activities.log import rollup
 from activities.models import ActivityDay
 from config.operations import doctor
+from config.operations.findings import Finding
 from people.core import maintenance
+from people.core.source import SYSTEM
+from people.lists import static_lists
 from tests.factories import person
 
 pytestmark = pytest.mark.django_db
@@ -256,3 +261,38 @@ def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
     assert "dispatch" in found("dispatcher").advice
     dispatcher.process_all_due_work()
     assert found("dispatcher").is_well
+
+
+def test_counts_that_are_not_what_a_recount_says_are_found_when_everything_is_read():
+    ann, kept = person(), static_lists.create_static_list("Kept", None)
+    static_lists.add_members(kept, [ann.pk], SYSTEM)
+    for check in ("people counted", "lists counted"):
+        assert check not in {finding.check for finding in doctor.run_checks()}
+        assert deeply(check).is_well
+    execute("insert into person_count (people) values (3)")
+    execute("insert into static_list_count (static_list_id, people) values (%s, -4)", kept.pk)
+    advice = deeply("people counted").advice, deeply("lists counted").advice
+    assert "by +3" in deeply("people counted").state
+    assert f"list {kept.pk} has 1, stored are -3" in deeply("lists counted").state
+    for statement in advice:
+        execute("insert" + statement.partition("insert")[2])
+    for check in ("people counted", "lists counted"):
+        assert deeply(check).is_well
+
+
+def deeply(check):
+    return {finding.check: finding for finding in doctor.run_checks(deep=True)}[check]
+
+
+def test_every_check_is_run():
+    """Whatever module has it: a function that gives a finding is among those that are run."""
+    modules = [import_module(f"config.operations.{name}") for name in ("doctor", "kept_counts")]
+    checks_there = {
+        function
+        for module in modules
+        for name, function in vars(module).items()
+        if not name.startswith("_")
+        and inspect.isfunction(function)
+        and function.__annotations__.get("return") is Finding
+    }
+    assert checks_there == {*doctor.CHECKS, *doctor.DEEP, doctor.last_digest, doctor.room}

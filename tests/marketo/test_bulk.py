@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from activities.models import Activity
 from people.core.source import SYSTEM
+from people.fields import editing as field_editing
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.lists import static_lists
@@ -109,7 +110,7 @@ def test_primary_values_narrow_the_types_that_have_them(dialect, checks):
     joined = static_lists.create_static_list("VIP", None)
     static_lists.add_members(joined, [checks[1].pk], SYSTEM)
     now = checks[1].created_at
-    whole = {"createdAt": {"startAt": now.isoformat(), "endAt": now.replace(day=now.day + 1).isoformat()}}
+    whole = {"createdAt": {"startAt": now.isoformat(), "endAt": (now + timedelta(days=1)).isoformat()}}
     for value, count in (("VIP", 1), ("Other", 0)):
         filters = {**whole, "activityTypeIds": [24], "primaryAttributeValues": [value]}
         assert ready(dialect, filter=filters)[0]["numberOfRecords"] == count
@@ -310,6 +311,40 @@ def test_leads_are_imported_with_failures(dialect, checks):
     assert dialect.get(f"{base}/warnings.json").status_code == 404
     assert fixed.members.count() == 2
     assert Person.objects.get(email="ann@example.com").first_name == "Anna"
+
+
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_file_in_another_encoding_is_refused_unless_it_is_named(dialect, checks, mark):
+    text = f"email{mark}firstName\nann@example.com{mark}Ann\njose@example.com{mark}José\n".encode("windows-1252")
+    form = {",": "csv", ";": "ssv"}[mark]
+    reply = upload(dialect, "/bulk/v1/leads.json", text, format=form)
+    assert code(reply) == "1003" and "row 3 has the byte 0xE9" in reply.json()["errors"][0]["message"]
+    assert not Import.objects.exists()
+    (row,) = result(upload(dialect, "/bulk/v1/leads.json", text, format=form, encoding="Windows-1252"))
+    import_runner.run_import(row["batchId"])
+    assert Person.objects.get(email="jose@example.com").first_name == "José"
+    assert code(upload(dialect, "/bulk/v1/leads.json", text, format=form, encoding="klingon")) == "1003"
+
+
+def test_activities_in_another_encoding_are_refused_too(dialect, checks):
+    text = "leadId,activityDate,primaryAttributeValue\n1,2026-11-02,Señal\n".encode("windows-1252")
+    reply = upload(dialect, "/bulk/v1/activities/import.json", text, activityTypeId=checks[0].pk)
+    assert code(reply) == "1003" and "row 2 has the byte 0xF1" in reply.json()["errors"][0]["message"]
+
+
+def test_a_box_that_was_never_ticked_is_false_in_files_as_in_replies(dialect, checks):
+    field_editing.create_person_field("Member", "boolean", None, api_name="member")
+    for ticked in ({}, {"member": True, "unsubscribed": True}, {"member": False}):
+        person(country="ES", **ticked)
+    now = timezone.now()
+    today = {"startAt": (now - timedelta(days=1)).isoformat(), "endAt": (now + timedelta(days=1)).isoformat()}
+    names = ["member", "unsubscribed", "blackListed", "isLead"]
+    _row, file = ready(dialect, "leads", fields=names, filter={"createdAt": today})
+    assert table(file)[2:] == [  # after the person of `checks`
+        ["false", "false", "false", "true"],
+        ["true", "true", "false", "true"],
+        ["false", "false", "false", "true"],
+    ]
 
 
 def test_a_file_of_failures_that_is_not_there_is_404_as_text(dialect, checks):

@@ -1,11 +1,13 @@
 """Smart campaigns over the Marketo API: read, requested for leads, scheduled."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from people.core import audit
 from people.core.notifications import Notice
 from people.lists import folders, static_lists
 from people.persons import deletion
@@ -82,7 +84,18 @@ def test_requests_that_cannot_be(runner, dialect_with, regulars):
 
 
 def scheduled():
-    return ProcrastinateJob.objects.filter(task_name="smartlists.run_campaign")
+    return CampaignRun.objects.filter(state="scheduled")
+
+
+def begun(run):
+    """Its time has come, and the job has done what the dispatcher queued, twice."""
+    CampaignRun.objects.filter(pk=run.pk).update(due_at=timezone.now() - timedelta(seconds=1))
+    dispatched()
+    (job,) = ProcrastinateJob.objects.filter(task_name="smartlists.begin_run", args={"run_id": run.pk})
+    for _twice in range(2):
+        tasks.begin_run(**job.args)
+    run.refresh_from_db()
+    return run
 
 
 def test_a_campaign_is_scheduled_for_its_audience(runner, regulars):
@@ -90,25 +103,44 @@ def test_a_campaign_is_scheduled_for_its_audience(runner, regulars):
     at = (timezone.now() + timedelta(hours=1)).replace(microsecond=0)
     path = f"/rest/v1/campaigns/{made.pk}/schedule.json"
     assert result(runner.post(path, {"input": {"runAt": at.isoformat()}})) == [{"id": made.pk}]
-    (job,) = scheduled()
-    assert abs(job.scheduled_at - at) < timedelta(seconds=1) and job.status == "todo"
+    (run,) = scheduled()
+    assert run.due_at == at
+    dispatched()
+    assert not ProcrastinateJob.objects.filter(task_name="smartlists.begin_run").exists()
     ann, _bob = person(country="ES"), person(country="PT")  # who is in the audience when it runs
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    for _twice in range(2):
-        tasks.run_campaign(**job.args | {"at": past.isoformat()})
-    assert CampaignRun.objects.get().count == 1
+    assert begun(run).count == 1
     dispatched()
     assert members(regulars) == {ann.pk}
+    said = [audit.entry_sentence(entry) for entry in LogEntry.objects.filter(object_id=str(made.pk)).order_by("pk")]
+    assert said[-2:] == [f"Scheduled a run for {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC", "Run once for 1 people"]
+
+
+@pytest.mark.parametrize("other", ["trigger", "schedule"])
+def test_nothing_else_at_the_same_moment_stands_for_a_scheduled_run(runner, regulars, other):
+    made = active(add_to(regulars), audience=SPANISH)
+    ann, bob = person(country="ES"), person(country="ES")
+    at = (timezone.now() + timedelta(seconds=1)).isoformat()
+    path = f"/rest/v1/campaigns/{made.pk}"
+    runner.post(f"{path}/schedule.json", {"input": {"runAt": at}})
+    if other == "trigger":
+        runner.post(f"{path}/trigger.json", {"input": {"leads": [{"id": ann.pk}]}})
+        CampaignRun.objects.update(requested_at=timezone.now() + timedelta(minutes=1))
+    else:
+        runner.post(f"{path}/schedule.json", {"input": {"runAt": at}})
+    for run in scheduled():
+        assert begun(run).count == 2
+    dispatched()
+    assert members(regulars) == {ann.pk, bob.pk}
+    assert CampaignRun.objects.filter(state="done").count() == 2
 
 
 def test_one_without_a_moment_runs_at_once(runner, regulars):
     made = draft(add_to(regulars), audience=SPANISH)
     assert result(runner.post(f"/rest/v1/campaigns/{made.pk}/schedule.json")) == [{"id": made.pk}]
-    (job,) = scheduled()
-    assert job.scheduled_at is None
+    (run,) = scheduled()
+    assert run.due_at <= timezone.now()
     person(country="ES")
-    tasks.run_campaign(**job.args)
-    assert CampaignRun.objects.get().count == 1
+    assert begun(run).count == 1
 
 
 def test_schedules_that_cannot_be(runner, dialect_with, regulars):
@@ -132,8 +164,8 @@ def test_who_made_it_is_told_when_it_cannot_run_any_more(runner, owner, regulars
     )
     runner.post(f"/rest/v1/campaigns/{made.pk}/schedule.json")
     campaign_lifecycle.archive_campaign(made, owner)
-    tasks.run_campaign(**scheduled().get().args)
-    assert not CampaignRun.objects.exists()
+    run = begun(scheduled().get())
+    assert (run.state, run.count) == ("failed", 0) and "Archived" in run.fault
     assert (
         str(Notice.objects.get(user=owner, kind="campaign_not_run")) == "Later could not be run when it was scheduled."
     )

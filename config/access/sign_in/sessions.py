@@ -145,6 +145,12 @@ def end_sessions(user: Any, by: Any, names: Iterable[str] | None = None, keep: s
     return len(keys)
 
 
+def delete_expired_sessions() -> int:
+    """Delete expired sessions, with the address and the browser of each; return their number."""
+    removed, _tables = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return removed
+
+
 def device_name(agent: str) -> str:
     """Browser and system of a User-Agent: "Firefox, Windows"; empty if both are unknown."""
     names = (next((name for mark, name in table if mark in agent), "") for table in (BROWSERS, SYSTEMS))

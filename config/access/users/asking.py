@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from django.core.signing import Signer
 from django.db.models import Q
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +20,7 @@ from people.core.notifications import NoticeKind
 
 SHOWN = 5
 TOLD = 20  # users notified at once
+MAX_PATH = 500
 MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
@@ -64,6 +67,16 @@ def right_for_page(path: str, right: Any = "") -> str:
         if (match.url_name or "").endswith(ending) and rights.right_labels([f"{app}.{verb}_{model}"]):
             return f"{app}.{verb}_{model}"
     return CHANGES
+
+
+def help_key(user: Any, right: str, path: str) -> str:
+    """The key that a page naming `right` to `user` contains; without it the holders of a right are not shown."""
+    return Signer(salt=__name__).signature(f"{user.pk} {right} {path}")
+
+
+def verified_right(user: Any, right: str, path: str, presented_key: str) -> str:
+    """The right if a page has named it to the user for the page at `path`; else empty."""
+    return right if constant_time_compare(help_key(user, right, path), presented_key) else ""
 
 
 def request_help(by: Any, right: str, path: str) -> list[Any]:

@@ -27,6 +27,7 @@ from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
 
 LIFETIME = timedelta(days=7)
+KEPT_AFTER_EXPIRY = timedelta(days=30)  # an expired invitation can be renewed for this long
 MOST_WAITING = 500  # invitations neither used nor revoked
 INVITE = "access.add_user"
 
@@ -35,6 +36,7 @@ audit.register_actions(
         "invited": (1, gettext_lazy("Invited: %(roles)s")),
         "invitation_renewed": (2, gettext_lazy("Made a new link; the one before no longer works")),
         "invitation_revoked": (3, gettext_lazy("Revoked the invitation")),
+        "invitation_expired": (3, gettext_lazy("Removed the invitation, which nobody had used")),
         "joined": (1, gettext_lazy("Joined by invitation: %(roles)s")),
     }
 )
@@ -103,6 +105,18 @@ def revoke_invitation(invitation: Invitation, by: Any) -> None:
     locked = _lock_invitation(invitation.pk)
     audit.write_audit_entry(by, locked, "invitation_revoked")
     locked.delete()
+
+
+@transaction.atomic
+def delete_expired_invitations() -> int:
+    """Delete invitations that expired long ago, with their addresses; return their number."""
+    expired = Invitation.objects.select_for_update(skip_locked=True).filter(
+        expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY
+    )
+    for invitation in expired:
+        audit.write_audit_entry(None, invitation, "invitation_expired")
+        invitation.delete()
+    return len(expired)
 
 
 def mail_invitation(issued: IssuedInvitation, link: str) -> bool:

@@ -164,6 +164,8 @@ def _lead_column(name: str, header: str, names: LeadNames) -> ExportColumn:
     if info.data_type.name == "datetime":
         moment = f"p.{info.api_name}" if info.is_standard else f"{column.sql}::timestamptz"
         return ExportColumn(header, _WHOLE.format(moment))
+    if info.data_type.name == "boolean":  # null: never set
+        return ExportColumn(header, f"coalesce({column.sql}, 'false')")
     return ExportColumn(header, _one_line(column.sql)) if column.is_text else column
 
 
@@ -244,8 +246,17 @@ export_kinds.register_export_kind(
         activities_statement,
         null="null",
         check=activities_statement,
+        is_exact=True,
     )
 )
 export_kinds.register_export_kind(
-    ExportKind("bulk_leads", "Leads", ("people.view_person",), leads_statement, null="null", check=check_leads_request)
+    ExportKind(
+        "bulk_leads",
+        "Leads",
+        ("people.view_person",),
+        leads_statement,
+        null="null",
+        check=check_leads_request,
+        is_exact=True,
+    )
 )

@@ -21,6 +21,7 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import MarketoError, missing_parameter, success_reply
 from people.core.errors import RejectedError, quoted_value
 from people.core.source import Channel
+from people.files import shape_guess, tabular
 from people.files.exports import kinds as export_kinds
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -144,7 +145,25 @@ def _upload(call: Call, kind: str) -> Import:
     fields, file = _parts(call)
     format = bulk_endpoints.requested_format(fields.get("format") or call.parameters.text("format"))
     shape = {"format": "csv", "delimiter": bulk_endpoints.FORMATS[format], "header_row": 1}
-    return import_jobs.upload_file(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **shape)
+    if encoding := _encoding(fields.get("encoding") or call.parameters.text("encoding")):
+        shape["encoding"] = encoding
+    job = import_jobs.upload_file(file.chunks(), file.name or "file", kind, call.user, Channel.MARKETO, **shape)
+    if FileShape.from_json(job.shape).is_encoding_open:
+        row, byte = shape_guess.first_non_utf8_byte(import_jobs.read_head(job))
+        job.delete()
+        message = (
+            f"Invalid data: the file is not UTF-8: row {row} has the byte 0x{byte:02X}; 'encoding' can name another"
+        )
+        raise MarketoError("1003", message)
+    return job
+
+
+def _encoding(text: str) -> str:
+    """[I] §5.2 names only UTF-8; `encoding` is our own parameter. Raises 1003 for an unknown encoding."""
+    if text and text.lower() not in tabular.ENCODINGS:
+        known = ", ".join(tabular.ENCODINGS)
+        raise MarketoError("1003", f"Invalid data for 'encoding': '{quoted_value(text)}' is none of {known}")
+    return text.lower()
 
 
 def _parts(call: Call) -> tuple[Any, Any]:

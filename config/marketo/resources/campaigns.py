@@ -17,6 +17,7 @@ from people.datatypes.parsing import BadValueError, parse_moment
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import scheduling as campaign_scheduling
 from smartlists.models import SmartCampaign
 
 LATEST_RUN = timedelta(days=730)  # [I] §4: runAt is at most two years ahead (1042)
@@ -65,7 +66,7 @@ def schedule_campaign(call: Call, campaign_id: int) -> HttpResponse:
     campaign, data = _find(campaign_id), _input(call)
     if data.get("cloneToProgramName"):
         raise MarketoError("1003", "Invalid data for 'cloneToProgramName': there are no programs")
-    campaign_runs.schedule_run(campaign, _run_at(data.get("runAt")), call.user)
+    campaign_scheduling.schedule_run(campaign, _run_at(data.get("runAt")), call.user)
     return success_reply([{"id": campaign.pk}])
 
 

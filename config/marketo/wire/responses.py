@@ -65,6 +65,13 @@ def failure_reply(code: str, message: str, *, asset: bool = False) -> HttpRespon
     return reply
 
 
+def malformed_request_reply(problem: Problem, *, asset: bool) -> HttpResponse:
+    """The reply to a malformed request; if it is too large, in plain text as the service does (§A5)."""
+    if problem.code == Code.TOO_LARGE:
+        return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
+    return failure_reply(GENERIC, f"Invalid data: {problem.message}", asset=asset)
+
+
 def assets_reply(result: list[Any]) -> HttpResponse:
     """Return a reply of the asset API (§A2): an empty one has no `result`, and clients read its warning."""
     body: dict[str, Any] = {"success": True, "errors": [], "requestId": _request_id(), "warnings": []}

@@ -32,6 +32,7 @@ from people.files.exports.kinds import (
     FORMATS,
     KINDS,
     ExportStatement,
+    Marks,
     json_select_sql,
     require_parquet,
     select_sql,
@@ -45,21 +46,30 @@ State = Export.State
 
 
 def write_export(
-    statement: ExportStatement, format: str, out: disk.WritableFile, *, excel_safe: bool = False, null: str = ""
+    statement: ExportStatement,
+    format: str,
+    out: disk.WritableFile,
+    *,
+    excel_safe: bool = False,
+    null: str = "",
+    is_exact: bool = False,
 ) -> int:
     """Write the rows of `statement` to `out`, in UTF-8; return their number.
 
-    With `excel_safe` no text is a formula to a spreadsheet: a ' before it marks it as text.
+    With `excel_safe` no text is a formula to a spreadsheet: a ' before it marks it as text. Without it, a text that
+    looks as if it had this mark gets one more ', so that an import restores every text; not if the file `is_exact`.
+    NDJSON and Parquet need neither.
     """
     if format == "ndjson":
         return _copy(json_select_sql(statement), statement, "(format csv, delimiter e'\\x01', quote e'\\x02')", out)
     if format == "parquet":
         return write_parquet(statement, out)
     delimiter = DELIMITERS[format]
+    marks = Marks.GUARDS if excel_safe else Marks.NONE if is_exact else Marks.ESCAPES
     names = [guard_formula(column.name) if excel_safe else column.name for column in statement.columns]
     out.write(_csv_line(names, delimiter))
     options = f"(format csv, delimiter '{delimiter}', null '{null}')"
-    return _copy(select_sql(statement, excel_safe), statement, options, out)
+    return _copy(select_sql(statement, marks), statement, options, out)
 
 
 def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
@@ -190,6 +200,7 @@ def _finish(export: Export, part: Path) -> None:
             _Hashing(disk.GuardedFile(file, exports_folder()), digest),
             excel_safe=safe,
             null=kind.null,
+            is_exact=kind.is_exact,
         )
         file.flush()
         os.fsync(file.fileno())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from importlib.util import find_spec
 from typing import Any
 
@@ -34,8 +35,9 @@ class ExportKind:
     """One kind of file.
 
     `statement` checks its parameters and raises `RejectedError`; so does `check`, set where making the statement is
-    expensive. `null` stands for no value. A user needs all `rights` to export. `choices` are offered on pages: (key,
-    label, parameters); with `has_dates` the parameters `since` and `until` narrow them.
+    expensive. `null` stands for no value. A file that `is_exact` has every text unchanged: its reader removes no '.
+    A user needs all `rights` to export. `choices` are offered on pages: (key, label, parameters); with `has_dates` the
+    parameters `since` and `until` narrow them.
     """
 
     name: str
@@ -46,6 +48,7 @@ class ExportKind:
     null: str = ""
     choices: Callable[[], Sequence[tuple[str, Any, Mapping[str, Any]]]] = tuple
     has_dates: bool = False
+    is_exact: bool = False
 
 
 # escaped for placeholders and literals of SQL
@@ -73,10 +76,18 @@ def require_parquet() -> None:
         raise RejectedError(Problem(Code.NO_PYARROW, message, ("format",)))
 
 
-def select_sql(statement: ExportStatement, excel_safe: bool = False) -> str:
+class Marks(Enum):
+    """The texts that get a leading ', which an import removes."""
+
+    NONE = "none"  # the reader removes none
+    ESCAPES = "escapes"  # texts that would lose a ' of their own
+    GUARDS = "guards"  # these, and texts that a spreadsheet would read as a formula
+
+
+def select_sql(statement: ExportStatement, marks: Marks = Marks.NONE) -> str:
     """The statement as SQL, with places for its parameters."""
     values = [
-        f"{_safe_sql(column.sql) if excel_safe and column.is_text else column.sql} as {_quoted(column.name)}"
+        f"{_MARKED[marks](column.sql) if column.is_text else column.sql} as {_quoted(column.name)}"
         for column in statement.columns
     ]
     return f"select {', '.join(values)} from {statement.source}"
@@ -88,6 +99,20 @@ def json_select_sql(statement: ExportStatement) -> str:
 
 def _safe_sql(sql: str) -> str:
     return f"case when ({sql}) ~ '{_FORMULA}' and ({sql}) !~ '{_NUMBER}' then '''' || ({sql}) else {sql} end"
+
+
+def _escaped_sql(sql: str) -> str:
+    """The SQL of `formulas.escape_apostrophe`."""
+    rest = f"substr({sql}, 2)"
+    is_doubtful = f"({sql}) ~ '^''' and {rest} ~ '{_FORMULA}' and {rest} !~ '{_NUMBER}'"
+    return f"case when {is_doubtful} then '''' || ({sql}) else {sql} end"
+
+
+_MARKED: Mapping[Marks, Callable[[str], str]] = {
+    Marks.NONE: lambda sql: sql,
+    Marks.ESCAPES: _escaped_sql,
+    Marks.GUARDS: _safe_sql,
+}
 
 
 def _quoted(name: str) -> str:

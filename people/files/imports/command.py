@@ -57,7 +57,8 @@ class ImportCommand(BaseCommand, ABC):
         parser.add_argument(
             "--keep-apostrophes",
             action="store_true",
-            help="an apostrophe before =, +, - or @ is part of the text, not the mark of an export",
+            help="an apostrophe before =, +, - or @ is part of the text, as other programs write it; "
+            "our exports put one more there, with --excel-safe or without",
         )
         parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
         order = "the order in dates like 3/4/2026; needed where the file leaves it open"

@@ -176,7 +176,7 @@ def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
     """Store the plan of the columns. Raises `RejectedError`, each path naming the part of the plan."""
     require_import_rights(job, by, plan)
     shape = FileShape.from_json(job.shape)
-    if shape.is_encoding_open and job.channel != Channel.MARKETO:  # the Marketo API has no parameter for it
+    if shape.is_encoding_open:
         message = _("the file is not UTF-8, and nothing in it says which encoding it is: say which")
         raise RejectedError(Problem(Code.NOTATION_OPEN, message, ("encoding",), ", ".join(tabular.ENCODINGS)))
     refuse_if(plan_problems(job.kind, plan, shape))

@@ -67,6 +67,8 @@ class ImportReader:
 
     def __init__(self, target: ImportTarget, plan: ImportPlan, shape: FileShape) -> None:
         self.target, self.shape = target, shape
+        if shape.format == "ndjson":  # no spreadsheet reads it, and no export guards it
+            plan = replace(plan, keep_apostrophes=True)
         self.limit = target.batch_of(plan)
         # a fixed value is an additional column with the same value in every row
         fixed = {f"\0{name}": value for name, value in plan.constants.items()}

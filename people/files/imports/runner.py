@@ -15,13 +15,14 @@ from dataclasses import replace
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import Count, F, Q, Sum, TextField
 from django.db.models.functions import Cast, Coalesce, Greatest, Least, Length
 from django.utils import translation
 
 from people.core import installation, notifications
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import NotAllowedError, Problem, serialize_problem
 from people.core.job_model import JobLostError
 from people.core.messages import pack_sentences, storable_text
@@ -75,9 +76,9 @@ def run_import(pk: int, file: IO[bytes] | None = None, track: Callable[[int], No
             _fail(job, str(error))
         except (BadFileError, OSError) as error:
             _fail(job, getattr(error, "strerror", None) or str(error))
-        except DatabaseError:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_outage(error):
+                raise
             logger.exception("import %s", pk)
             _fail(job, _("an unexpected fault; the log of the server has the details"))
 

@@ -1,6 +1,6 @@
 """The interface to the traces of imports in the log, implemented by the app of the log."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from people.files.models import Import
@@ -15,6 +15,13 @@ class TracedChange(NamedTuple):
     new: str
 
 
+class Created(NamedTuple):
+    """A person created by an import, and the log entry of the creation."""
+
+    activity_id: int
+    person_id: int
+
+
 class ImportTraces(Protocol):
     """Finds the traces of one import in the log, between `Import.first_id` and `Import.last_id`."""
 
@@ -22,8 +29,11 @@ class ImportTraces(Protocol):
         """The greatest id assigned by the log."""
         ...
 
-    def created(self, job: Import) -> list[int]:
-        """The people created by the import, in any state."""
+    def created(self, job: Import, after: int = 0, limit: int = 1_000, *, is_live: bool = False) -> list[Created]:
+        """The people created by the import, in any state or, with `is_live`, the live ones.
+
+        In the order of the log: at most `limit` with log ids greater than `after`.
+        """
         ...
 
     def recorded(self, job: Import) -> int:
@@ -45,6 +55,14 @@ _registered: list[ImportTraces] = []
 def register_traces(traces: ImportTraces) -> None:
     """Register the log; called when the app starts."""
     _registered[:] = [traces]
+
+
+def people_created(job: Import, step: int = 10_000) -> Iterator[int]:
+    """Yield the ids of all people created by the import, in any state."""
+    after = 0
+    while rows := log_traces().created(job, after, step):
+        yield from (created.person_id for created in rows)
+        after = rows[-1].activity_id
 
 
 def log_traces() -> ImportTraces:

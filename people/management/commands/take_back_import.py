@@ -33,6 +33,8 @@ class Command(BaseCommand):
                 job.refresh_from_db()
         except RejectedError as error:
             raise CommandError(str(error)) from None
+        if import_undo.has_failed(job) or job.wish == Import.Wish.UNDO:
+            raise CommandError(f"Import {job.pk} was not taken back whole. {job.fault}")
         undo = job.undo if not options["dry_run"] else None
         if undo:
             activities, people, kept_counts = undo["activities"], undo["people"], undo["kept"]

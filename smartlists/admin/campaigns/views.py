@@ -25,6 +25,7 @@ from smartlists.campaigns import dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns import scheduling as campaign_scheduling
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue
@@ -235,7 +236,15 @@ def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any])
     return redirect(f"{NAME}_results", campaign.pk)
 
 
-_TRY_ACTIONS = {"try": _try, "preview": _preview, "run": _run}
+def _cancel_run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
+    campaign_scheduling.cancel_run(
+        get_object_or_404(campaign.runs, pk=parse_number(request.POST.get("cancelled", ""))), request.user
+    )
+    messages.success(request, _("The run is cancelled."))
+    return redirect(f"{NAME}_try", campaign.pk)
+
+
+_TRY_ACTIONS = {"try": _try, "preview": _preview, "run": _run, "cancel": _cancel_run}
 
 
 def duplicate_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:

@@ -1,7 +1,7 @@
 """The counts per type and day are what the log says, whatever happened to the log."""
 
 import threading
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,7 +9,8 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from activities.log import rollup
+from activities.log import intervals, rollup
+from activities.log import reports as log_reports
 from activities.log.digest import digest_sql
 from activities.models import Activity, DailyCount, SeenValue
 from people.core import installation
@@ -182,3 +183,35 @@ def test_last_seen_is_of_the_latest_activity():
     assert rollup.last_occurrences([check.pk]) == {}
     recorded(activity(ann.pk, occurred_at="2026-11-20"), activity(ann.pk, occurred_at="2026-01-05"))
     assert rollup.last_occurrences([check.pk])[check.pk].date() == date(2026, 11, 20)
+
+
+@pytest.mark.parametrize("week_starts_on", [0, 6])
+@pytest.mark.parametrize("interval", intervals.INTERVALS)
+def test_intervals_of_the_database_are_those_of_the_page(interval, week_starts_on):
+    Installation.objects.update_or_create(defaults={"week_starts_on": week_starts_on})
+    check, first = approved_type(), date(2025, 12, 20)
+    days = [first + timedelta(days=7 * number + number % 5) for number in range(60)]
+    DailyCount.objects.bulk_create(
+        DailyCount(activity_type_id=check.pk, day=day, count=number + 1) for number, day in enumerate(days)
+    )
+    every = {first + timedelta(days=number): 0 for number in range((days[-1] - first).days + 1)}
+    every |= {day: number + 1 for number, day in enumerate(days)}
+    found = rollup.interval_counts([check.pk], first, days[-1], interval)
+    assert found == intervals.group_by_interval(every.items(), interval)
+    assert rollup.activity_count([check.pk], first, days[-1]) == sum(count for _start, count in found)
+
+
+def test_all_time_costs_what_it_shows_not_its_days(client, admin_user):
+    """One activity of the year 1000: every page about the type is as short as its chart."""
+    check = approved_type()
+    for day in (date(1000, 1, 1), date(2026, 11, 2)):
+        DailyCount.objects.create(activity_type_id=check.pk, day=day, count=3)
+    client.force_login(admin_user)
+    reply = client.get(f"/admin/activities/activitytype/{check.pk}/change/?days=all")
+    assert reply.status_code == 200 and len(reply.context["points"]) == 1027 and reply.context["total"] == 6
+    assert len(rollup.daily_counts([check.pk], date(1000, 1, 1), date(2026, 11, 29))) == 2
+    scope = log_reports.ReportScope(date(1960, 1, 1), date(2026, 11, 29))
+    assert (
+        len(log_reports.activity_trend(check, scope)) == 1
+        and log_reports.count_activities_to_read([check.pk], scope) == 3
+    )

@@ -2,24 +2,32 @@
 
 import json
 from io import StringIO
+from unittest import mock
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from activities.models import Activity
+from people.admin import import_results
 from people.core.errors import NotAllowedError, RejectedError
+from people.core.job_model import MAX_TRIES
 from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
+from people.files.imports import traces
 from people.files.imports.plan import ImportPlan
 from people.lists import static_lists
 from people.models import Import, Person
+from people.notes import notebook
 from people.persons import deletion, duplicates, import_undo, upsert
 from people.persons import merge as person_merge
+from smartlists.campaigns import triggers
+from tests.activities.recording.test_races import InThread
 from tests.factories import activity, approved_type, person, recorded
+from tests.smartlists.campaign_factories import active, add_to
 
 pytestmark = pytest.mark.django_db
 State = Import.State
@@ -157,6 +165,22 @@ def imported_again(pk):
     imported("email,city\nbob@example.com,Rome\n", "people", PEOPLE)
 
 
+def noted(pk):
+    notebook.add_note(Person.objects.get(pk=pk), "Call back", None)
+
+
+def refused_since(pk):
+    recorded(activity(pk, primary_value=""))
+
+
+def entered(pk):
+    active(
+        add_to(static_lists.create_static_list("Friends", None)), triggers=[{"type": "depositCheck", "constraints": []}]
+    )
+    recorded(activity(pk))
+    triggers.process_log_batch()
+
+
 def told_apart(pk):
     duplicates.mark_as_different([person(email="twin@example.com").pk, pk], None)
 
@@ -166,13 +190,13 @@ def told_apart_from_an_older_one(pk):
     duplicates.mark_as_different([Person.objects.get(email="ann@example.com").pk, pk], None)
 
 
-@pytest.mark.parametrize(
-    "touch",
-    [
-        *(recorded_since, edited, listed, listed_and_taken_off, merged, restored, imported_again),
-        *(told_apart, told_apart_from_an_older_one),
-    ],
+TOUCHES = (
+    *(recorded_since, refused_since, edited, listed, listed_and_taken_off, merged, restored, imported_again),
+    *(noted, entered, told_apart, told_apart_from_an_older_one),
 )
+
+
+@pytest.mark.parametrize("touch", TOUCHES)
 def test_whoever_was_touched_since_stays(touch):
     person(email="ann@example.com")
     job = imported(checks("bob", "cy"))
@@ -185,6 +209,28 @@ def test_whoever_was_touched_since_stays(touch):
     undone(job)
     assert "bob@example.com" in live() and "cy@example.com" not in live()
     assert sum(job.undo["kept"].values()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("touch", [touch for touch in TOUCHES if touch is not imported_again])
+def test_taking_back_waits_for_whoever_touches_somebody_at_the_same_moment(touch):
+    person(email="ann@example.com")
+    job = imported(checks("bob", "cy"))
+    bob = named("bob").pk
+    with transaction.atomic():
+        touch(bob)
+        taking_back = InThread(lambda: undone(job))
+        assert taking_back.is_waiting()
+    taking_back.result()
+    assert "bob@example.com" in live() and "cy@example.com" not in live()
+
+
+def test_nobody_writes_a_note_on_who_went_meanwhile():
+    job = imported(checks("bob"))
+    bob = named("bob")
+    undone(job)
+    with pytest.raises(RejectedError, match="deleted meanwhile"):
+        notebook.add_note(bob, "Call back", None)
 
 
 def test_asking_again_forgets_nothing_of_what_went(admin_user):
@@ -261,6 +307,51 @@ def test_work_that_was_killed_is_taken_up():
     assert import_undo.interrupted_undo_ids() == [job.pk]
     import_undo.run_import_undo(job.pk)
     assert import_undo.interrupted_undo_ids() == [] and live() == set()
+
+
+def a_fault(*_arguments, **_more):
+    raise ZeroDivisionError
+
+
+def test_taking_back_that_fails_is_tried_so_often_and_no_more(client, admin_user, monkeypatch):
+    job = imported(checks("bob", "cy"), by=admin_user)
+    import_undo.request_import_undo(job, "wrong file", admin_user, queue=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(deletion, "delete_people", a_fault)
+        for number in range(1 + MAX_TRIES):  # the first one removed the activities
+            assert import_undo.interrupted_undo_ids() == [job.pk], number
+            import_undo.run_import_undo(job.pk)
+    assert import_undo.interrupted_undo_ids() == []
+    job.refresh_from_db()
+    assert import_undo.has_failed(job) and "ZeroDivisionError" in job.fault and len(live()) == 2
+    client.force_login(admin_user)
+    page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
+    address = f"/admin/people/import/{job.pk}/take-back/"
+    assert "stopped before its end" in page and "ZeroDivisionError" in page and address in page
+    client.post(address, {"reason": "wrong file"})
+    import_undo.run_import_undo(job.pk)
+    job.refresh_from_db()
+    assert not import_undo.has_failed(job) and job.fault == "" and live() == set()
+
+
+def test_taking_back_that_kills_its_worker_is_tried_so_often_and_no_more(monkeypatch):
+    job = imported(checks("bob"))
+    import_undo.request_import_undo(job, "wrong file", None, queue=False)
+    monkeypatch.setattr(deletion, "delete_people", mock.Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(import_undo.traces.log_traces(), "remove", lambda *_a: None)
+    for _number in range(MAX_TRIES):
+        with pytest.raises(KeyboardInterrupt):
+            import_undo.run_import_undo(job.pk)
+    import_undo.run_import_undo(job.pk)
+    job.refresh_from_db()
+    assert import_undo.has_failed(job) and str(MAX_TRIES) in job.fault and job.wish == ""
+
+
+def test_the_command_says_that_it_failed(monkeypatch):
+    job = imported(checks("bob"))
+    monkeypatch.setattr(deletion, "delete_people", a_fault)
+    with pytest.raises(CommandError, match="ZeroDivisionError"):
+        run("take_back_import", str(job.pk), "--reason", "x")
 
 
 def run(*arguments):
@@ -341,3 +432,33 @@ def test_links_lead_to_what_came_in_and_what_was_refused(client, admin_user):
     assert "No. 2" not in client.get(refused.replace(f"={job.pk}", f"={job.pk + 1}")).content.decode()
     upload = client.get("/admin/people/import/add/").content.decode()
     assert "drop-zone.js" in upload and "data-drop" in upload
+
+
+def test_the_page_of_the_people_created_reads_one_page_of_them(client, admin_user, monkeypatch):
+    monkeypatch.setattr(import_results, "PAGE", 3)
+    client.force_login(admin_user)
+    job = imported(checks(*"abcdefgh"), by=admin_user)
+    deletion.delete_people([named("b").pk], None, SYSTEM)
+    created = traces.log_traces().created
+    read = []
+    monkeypatch.setattr(
+        traces.log_traces(), "created", lambda *args, **more: read.append(found := created(*args, **more)) or found
+    )
+    shown, address = [], f"/admin/people/import/{job.pk}/people/"
+    while address:
+        reply = client.get(address)
+        shown += [one.email[0] for one in reply.context["people"]]
+        after = reply.context["after"]
+        address = after and f"/admin/people/import/{job.pk}/people/?after={after}"
+    assert "".join(sorted(shown)) == "acdefgh"
+    assert max(map(len, read)) <= 4
+    assert sorted(traces.people_created(job, 3)) == sorted(one.person_id for one in created(job))
+
+
+def test_taking_back_reads_some_of_the_people_at_a_time(monkeypatch):
+    monkeypatch.setattr(import_undo, "PART", 2)
+    job = imported(checks(*"abcde"))
+    notebook.add_note(named("b"), "Call back", None)
+    assert import_undo.preview_import_undo(job, None).people == 4
+    undone(job)
+    assert live() == {"b@example.com"} and job.undo["people"] == 4
