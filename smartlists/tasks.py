@@ -8,7 +8,7 @@ from people.core import jobs
 from people.core.errors import RejectedError
 from smartlists.campaigns import emails as campaign_emails
 from smartlists.campaigns import results as campaign_results
-from smartlists.campaigns import scheduling as campaign_scheduling
+from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import reports as list_reports

@@ -5,7 +5,7 @@ work is complete or not done at all. It waits while the database is unavailable.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic, sleep
 
 from django.db import connection
@@ -14,9 +14,9 @@ from activities.recording.notify import CHANNEL
 from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
-from smartlists.campaigns import isolated, triggers
 from smartlists.campaigns import runs as campaign_runs
-from smartlists.campaigns import scheduling as campaign_scheduling
+from smartlists.campaigns import triggers
+from smartlists.campaigns.running import scheduling as campaign_scheduling
 
 POLL_SECONDS = 0.25
 STANDBY_SECONDS = 1.0
@@ -61,7 +61,27 @@ def process_due_work(*, seldom: bool = True) -> int:
     parts: list[Callable[[], int]] = [_process_log_batch, campaign_engine.run_due_steps]
     if seldom:
         parts[1:1] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
-    return isolated.run_each(parts)
+    return _run_each(parts)
+
+
+def _run_each(parts: Iterable[Callable[[], int]]) -> int:
+    """Call all `parts`; return the sum of their results.
+
+    Raises an outage at once, as the lock that makes this process the only one ends with the connection; any other
+    error after the remaining parts are done.
+    """
+    errors: list[Exception] = []
+    total = 0
+    for part in parts:
+        try:
+            total += part()
+        except Exception as error:
+            if is_outage(error):
+                raise
+            errors.append(error)
+    if errors:
+        raise errors[0] if len(errors) == 1 else ExceptionGroup("parts of the work failed", errors)
+    return total
 
 
 def _process_log_batch() -> int:

@@ -62,8 +62,10 @@ def run_due_steps(limit: int = LIMIT) -> int:
             try:
                 moved = {move.entry.id: move for move in run_step(version_id, path, group)}
             except Exception as error:  # the other steps are still done
+                if is_outage(error):
+                    raise
                 errors.append(error)
-                _postpone(group, error)
+                _postpone(group)
                 for entry in group:
                     del waiting[entry.person_id]
                 continue
@@ -83,11 +85,10 @@ def run_due_steps(limit: int = LIMIT) -> int:
     return step_count
 
 
-def _postpone(entries: Sequence[EntryRow], error: Exception) -> None:
+def _postpone(entries: Sequence[EntryRow]) -> None:
     """Postpone entries whose step could not even be stored as failed, so that other entries come first."""
-    if not is_outage(error):
-        rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)
-        rows.update(due_at=timezone.now() + REST)
+    rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)
+    rows.update(due_at=timezone.now() + REST)
 
 
 def _due(limit: int) -> list[EntryRow]:

@@ -22,9 +22,10 @@ from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import effect_rights, run_failures, triggers
+from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
+from smartlists.campaigns.running import failures as run_failures
 from smartlists.campaigns.triggers import Candidate, Listener, definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations

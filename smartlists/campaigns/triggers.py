@@ -27,7 +27,6 @@ from people import lookup as people_lookup
 from people.core import notifications
 from people.core.db import locks
 from people.core.db.outages import is_outage
-from people.core.errors import RejectedError
 from people.core.source import Channel
 from people.files.models import Import
 from smartlists.campaigns import counters as campaign_counters
@@ -304,8 +303,7 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
         except Exception as error:  # too slow, or a deleted list: shown in the results
             if is_outage(error):
                 raise
-            if not isinstance(error, RejectedError):
-                logger.exception("the audience of campaign %s", group[0].listener.campaign.pk)
+            logger.warning("the audience of campaign %s", group[0].listener.campaign.pk, exc_info=error)
             for candidate in group:
                 candidate.reason = Reason.FAILED
             continue

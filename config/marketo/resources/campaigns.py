@@ -17,7 +17,7 @@ from people.datatypes.parsing import BadValueError, parse_moment
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import runs as campaign_runs
-from smartlists.campaigns import scheduling as campaign_scheduling
+from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.models import SmartCampaign
 
 LATEST_RUN = timedelta(days=730)  # [I] §4: runAt is at most two years ahead (1042)

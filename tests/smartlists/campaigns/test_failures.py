@@ -13,9 +13,10 @@ from people.core.db.outages import is_outage
 from people.core.job_model import MAX_TRIES
 from people.core.notifications import Notice
 from smartlists import tasks
-from smartlists.campaigns import dispatcher, scheduling, triggers
+from smartlists.campaigns import dispatcher, triggers
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import scheduling
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
