@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from activities.recording import quarantine, schema
+from activities.recording import quarantine, reference_problems, schema
 from activities.recording import sql as recording_sql
 from activities.recording.rows import NewActivity, PersonLookup, RecordOutcome, RecordStatus
 from activities.recording.sql import ReadyRow
@@ -28,7 +28,6 @@ from people.datatypes import fast, formulas
 from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
-from people.datatypes.registry import BY_NAME
 from people.definitions import checks
 from people.fields.catalog import field_catalogue
 from people.persons import upsert
@@ -181,7 +180,7 @@ class ActivityBatch:
     def _schema(self, state: recording_sql.TypeState | None, reference: Any) -> "schema.Schema | Problem":
         path = ("activity_type",)
         if state is None or state.is_deleted:
-            return _unknown_type(reference)
+            return reference_problems.unknown_type_problem(reference)
         if state.is_standard != self.standard:
             return Problem(Code.STANDARD_TYPE, _("standard activities are recorded by the product itself"), path)
         if state.live_id is None:
@@ -225,7 +224,9 @@ class ActivityBatch:
                 self.texts.setdefault(key, lookup.value)
         for lookup in lookups:
             if lookup not in results:
-                results[lookup] = _single_match(matches.get(datatype_keys.key_of(lookup.value), []), lookup)
+                results[lookup] = reference_problems.single_person(
+                    matches.get(datatype_keys.key_of(lookup.value), []), lookup
+                )
         return results
 
     def _create(self, needed: Collection[int]) -> dict[int, int]:
@@ -260,12 +261,14 @@ class ActivityBatch:
         self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]
     ) -> "ReadyRow | RecordOutcome":
         problems = Problems()
-        person = _get(people, row.person) or _unknown_person(row.person)
+        person = _get(people, row.person) or reference_problems.unknown_person_problem(row.person)
         if type(person) is not int:
             problems.append(person)
         occurred_at = self._moment(row.occurred_at, problems)
-        external_id = None if row.external_id is None else _external_id(row.external_id, problems)
-        shape = _get(schemas, row.activity_type) or _unknown_type(row.activity_type)
+        external_id = (
+            None if row.external_id is None else reference_problems.parse_external_id(row.external_id, problems)
+        )
+        shape = _get(schemas, row.activity_type) or reference_problems.unknown_type_problem(row.activity_type)
         if type(shape) is not schema.Schema:
             problems.append(shape)
             return RecordOutcome(RecordStatus.REFUSED, None, problems.told())
@@ -368,40 +371,3 @@ def _get(mapping: dict[Any, Any], reference: Any) -> Any:
     if type(reference) is int or isinstance(reference, str | PersonLookup):
         return mapping.get(reference)
     return None
-
-
-def _unknown_person(reference: Any) -> Problem:
-    if is_blank(reference):
-        return Problem(Code.MISSING_VALUE, _("the person is missing"), ("person",))
-    if type(reference) is not int and not isinstance(reference, PersonLookup):
-        # 1.5 and "abc" can never be ids of people
-        return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
-    value = reference.value if isinstance(reference, PersonLookup) else reference
-    problem = bad_value(Code.UNKNOWN_PERSON, _("somebody we know"), value, "person")
-    return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
-
-
-def _single_match(ids: list[int], lookup: PersonLookup) -> int | Problem:
-    if len(ids) == 1:
-        return ids[0]
-    if not ids:
-        return _unknown_person(lookup)
-    message = _("%(count)s people share the value '%(value)s'") % {"count": len(ids), "value": lookup.value}
-    return Problem(Code.AMBIGUOUS_PERSON, message, ("person",))
-
-
-def _unknown_type(reference: Any) -> Problem:
-    if is_blank(reference):
-        return Problem(Code.MISSING_VALUE, _("the activity type is missing"), ("activity_type",))
-    problem = bad_value(Code.UNKNOWN_TYPE, _("an approved activity type"), reference, "activity_type")
-    return replace(problem, message=_("there is no activity type '%(name)s'") % {"name": problem.got})
-
-
-def _external_id(value: Any, problems: list[Problem]) -> str | None:
-    if is_blank(value):
-        return None
-    try:
-        return BY_NAME["string"].parse(value, UTC)
-    except BadValueError as error:
-        problems.append(bad_value(error.code, error.expected, value, "external_id"))
-        return None

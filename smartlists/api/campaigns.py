@@ -27,7 +27,7 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList

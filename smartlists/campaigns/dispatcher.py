@@ -14,8 +14,8 @@ from activities.recording.notify import CHANNEL
 from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
-from smartlists.campaigns import runs as campaign_runs
 from smartlists.campaigns import triggers
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 
 POLL_SECONDS = 0.25

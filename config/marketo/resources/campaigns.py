@@ -16,7 +16,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.parsing import BadValueError, parse_moment
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.models import SmartCampaign
 

@@ -24,8 +24,8 @@ from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
-from smartlists.campaigns import runs as campaign_runs
 from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue

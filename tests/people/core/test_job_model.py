@@ -24,7 +24,7 @@ from people.files.imports.plan import ImportPlan
 from people.lists import static_lists
 from people.models import BulkAction, Export, Import
 from people.persons import bulk
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies

@@ -7,7 +7,7 @@ from people.core.errors import NotAllowedError
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun
 from smartlists.webhooks import editing as webhook_editing

@@ -15,7 +15,7 @@ from people.core.notifications import Notice
 from smartlists import tasks
 from smartlists.campaigns import dispatcher, triggers
 from smartlists.campaigns import engine as campaign_engine
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations

@@ -13,7 +13,7 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from smartlists.campaigns import dispatcher, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
-from smartlists.campaigns import runs as campaign_runs
+from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEffect, CampaignEntry, SmartCampaign

@@ -26,7 +26,8 @@ from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns.running import failures as run_failures
-from smartlists.campaigns.triggers import Candidate, Listener, definition_of_version
+from smartlists.campaigns.running.entries import Candidate, Listener
+from smartlists.campaigns.triggers import definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
