@@ -1,6 +1,7 @@
 """The pages of a campaign besides its builder: results, trial and run, and the actions of their buttons."""
 
 import tempfile
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,16 +10,19 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
+from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
@@ -38,6 +42,12 @@ TABS = (
     ("try", gettext_lazy("Try and run"), "try"),
 )
 DELETE = "smartlists.delete_smartcampaign"
+CHART_DAYS = 90
+CHARTED = {  # result: label of its line in the chart
+    "entered": gettext_lazy("entered"),
+    "done": gettext_lazy("finished"),
+    "failed": gettext_lazy("finished, a step failed"),
+}
 State = SmartCampaign.State
 
 
@@ -126,7 +136,24 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
         skipped=_skipped(campaign),
+        **_results_by_day(campaign),
     )
+
+
+def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
+    """Template context of the chart: who entered and finished by day; no chart of a single day."""
+    today = timezone.now().astimezone(UTC).date()
+    first = today - timedelta(days=CHART_DAYS - 1)
+    by_day = campaign_counters.daily_results(campaign.pk, list(CHARTED), first, today)
+    if len(by_day) < 2:
+        return {"by_day": []}
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day, _numbers in by_day]
+    series = [
+        charts.ChartSeries(str(label), [numbers[place] for _day, numbers in by_day], place)
+        for place, label in enumerate(CHARTED.values())
+    ]
+    chart = charts.chart_json(labels, _("Day"), series)
+    return {"by_day": by_day, "chart": chart, "charted": CHARTED.values(), "chart_days": CHART_DAYS}
 
 
 def _person_id(text: str) -> int:
