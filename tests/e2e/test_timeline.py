@@ -106,7 +106,7 @@ def test_a_typo_is_corrected_and_withdrawn_by_keyboard(page, language, superuser
     recorded(activity(ann.pk, primary_value="No. l"), source=Source(Channel.ADMIN, superuser.pk))
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     entries = page.locator("#entries .ca-moment").filter(has_text="Deposit Check")
-    menu = page.locator("#entries li").filter(has=entries).locator(".ca-moments__menu > summary")
+    menu = page.locator("#entries li").filter(has_text="Deposit Check").locator(".ca-moments__menu > summary")
     menu.press("Enter")
     page.get_by_role("link", name=_("Correct…")).press("Enter")
     expect(page.get_by_label("Check", exact=True)).to_have_value("No. l")
