@@ -120,6 +120,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         else []
     )
     page_entries = entries[: campaign_results.PAGE]
+    summary = campaign_results.summarize_campaign(campaign)
     query = request.GET.copy()
     query.pop("before", None)
     return campaign_page(
@@ -127,7 +128,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         "results",
         campaign,
         rows=_rows(request, page_entries),
-        summary=campaign_results.summarize_campaign(campaign),
+        summary=summary,
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
         state=state,
@@ -135,7 +136,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         person=person_text,
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
-        skipped=_skipped(campaign),
+        skipped=_skipped(summary),
         **_results_by_day(campaign),
     )
 
@@ -163,12 +164,9 @@ def _person_id(text: str) -> int:
     return person.pk if person else 0
 
 
-def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
+def _skipped(summary: campaign_results.CampaignSummary) -> list[tuple[str, int]]:
     labels = dict(CampaignEntry.Reason.choices)
-    return [
-        (str(labels.get(reason, reason)), count)
-        for reason, count in campaign_results.summarize_campaign(campaign).skipped.items()
-    ]
+    return [(str(labels.get(reason, reason)), count) for reason, count in summary.skipped.items()]
 
 
 def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:
