@@ -1,22 +1,26 @@
-"""Recording one activity by hand, with the fields of the type's live version."""
+"""Recording one activity by hand, with the fields of the type's live version: anew, again, or to correct another."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.admin.base import show_type_page
-from activities.admin.timeline import find_person
-from activities.log import rollup
-from activities.models import ActivityField, ActivityType
+from activities.admin.timeline import find_activity, find_person
+from activities.log import rollup, withdrawal
+from activities.log.timeline import plain_text
+from activities.models import Activity, ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from people.core.admin.base import parse_number
+from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 from people.datatypes.registry import BY_NAME
 from people.models import Person
@@ -24,6 +28,8 @@ from people.models import Person
 RIGHTS = ("activities.record_activity", "people.view_person")
 PREFIX = "field_"
 SUGGESTIONS = 20
+AGAIN, CORRECT = "again", "correct"  # parameters: the activity to copy, or to replace
+MOMENT = "%Y-%m-%dT%H:%M:%S"
 
 
 class RecordForm(forms.Form):
@@ -71,10 +77,15 @@ class RecordForm(forms.Form):
 
 
 def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
-    """A form for the type in the parameter `type`; without it, the types to choose from."""
+    """A form for the type in the parameter `type`; without it, the types to choose from.
+
+    With the id of an activity as `again` the form begins with its values; with `correct` it is withdrawn, too, once
+    the new one is recorded.
+    """
     person = find_person(request, person_id, *RIGHTS)
     types = ActivityType.objects.recordable().custom().with_versions()
-    if "type" not in request.GET:
+    original = _original_activity(request, person)
+    if original is None and "type" not in request.GET:
         return show_type_page(
             request,
             "record_what",
@@ -84,36 +95,93 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
             original=person,
             types=sorted(types, key=lambda activity_type: str(activity_type).lower()),
         )
-    activity_type = get_object_or_404(types, pk=parse_number(request.GET["type"]))
+    type_id = original.activity_type_id if original else parse_number(request.GET["type"])
+    activity_type = get_object_or_404(types, pk=type_id)
     live = activity_type.live
     assert live is not None  # recordable types have one
     fields = list(live.fields.all())
-    suggestions = {
+    corrected = original if CORRECT in request.GET else None
+    initial = {"version": live.number} | (_values_of(original, fields, corrected is not None) if original else {})
+    form = RecordForm(
+        request.POST or None, fields=fields, suggested=_suggestions(activity_type, fields), initial=initial
+    )
+    homeless = _values_without_field(original, fields) if original and request.method != "POST" else []
+    if request.method == "POST" and form.is_valid():
+        if form.cleaned_data["version"] != live.number:
+            homeless = _switch_version(form, live.number)
+        elif _recorded(form, person.pk, activity_type.pk, request, corrected):
+            messages.success(request, _("Corrected.") if corrected else _("Recorded."))
+            return redirect("admin:activities_timeline", person.pk)
+    title = _("Correct: %(type)s, %(person)s") if corrected else _("Record: %(type)s, %(person)s")
+    return show_type_page(
+        request,
+        "record",
+        title % {"type": activity_type, "person": person},
+        person=person,
+        form=form,
+        homeless=homeless,
+        corrected=corrected,
+        reactions=withdrawal.reactions_to(corrected) if corrected else (),
+        hindrance=withdrawal.withdrawal_problem(corrected, request.user) if corrected else None,
+        opts=Person._meta,
+        original=person,
+    )
+
+
+def _original_activity(request: HttpRequest, person: Person) -> Activity | None:
+    """The person's activity that the parameters name, for those who may see it; None where they name none."""
+    text = request.GET.get(CORRECT) or request.GET.get(AGAIN)
+    if text is None:
+        return None
+    return find_activity(request, person, text)
+
+
+def _suggestions(activity_type: ActivityType, fields: Sequence[ActivityField]) -> dict[str, list[str]]:
+    return {
         field.api_name: rollup.suggest_values(activity_type.pk, field.api_name, limit=SUGGESTIONS)
         for field in fields
         if field.data_type == "string"
     }
-    form = RecordForm(request.POST or None, fields=fields, suggested=suggestions, initial={"version": live.number})
-    homeless: list[tuple[str, str]] = []
-    if request.method == "POST" and form.is_valid():
-        if form.cleaned_data["version"] != live.number:
-            homeless = _switch_version(form, live.number)
-        elif _recorded(form, person.pk, activity_type.pk, request):
-            messages.success(request, _("Recorded."))
-            return redirect("admin:activities_timeline", person.pk)
-    title = _("Record: %(type)s, %(person)s") % {"type": activity_type, "person": person}
-    return show_type_page(
-        request, "record", title, person=person, form=form, homeless=homeless, opts=Person._meta, original=person
-    )
 
 
-def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest) -> bool:
-    source = Source(Channel.ADMIN, request.user.pk)
-    (outcome,) = recorder.record_activities(
-        [form.activity(person_id, type_id)], source, zone=timezone.get_current_timezone()
-    )
+def _values_of(activity: Activity, fields: Sequence[ActivityField], with_moment: bool) -> dict[str, str]:
+    """The values of the activity as the form's inputs show them; only a correction keeps the moment."""
+    moment = {"occurred_at": timezone.localtime(activity.occurred_at).strftime(MOMENT)} if with_moment else {}
+    values = {field: _value_of(activity, field) for field in fields}
+    inputs = {f"{PREFIX}{field.api_name}": _input(value, field) for field, value in values.items() if value is not None}
+    return moment | inputs
+
+
+def _value_of(activity: Activity, field: ActivityField) -> Any:
+    return activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
+
+
+def _input(value: Any, field: ActivityField) -> str:
+    if field.data_type == "datetime":
+        return timezone.localtime(datetime.fromisoformat(value)).strftime(MOMENT)
+    return plain_text(value)
+
+
+def _values_without_field(activity: Activity, fields: Sequence[ActivityField]) -> list[tuple[str, str]]:
+    """Values of the activity in fields that the live version does not have any more."""
+    names = {field.api_name for field in fields}
+    return [(name, plain_text(value)) for name, value in activity.attributes.items() if name not in names]
+
+
+def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest, corrected: Activity | None) -> bool:
+    """Record the activity and withdraw the `corrected` one, both or neither; False after adding errors to the form."""
+    source, zone = Source(Channel.ADMIN, request.user.pk), timezone.get_current_timezone()
+    try:
+        with transaction.atomic():
+            (outcome,) = recorder.record_activities([form.activity(person_id, type_id)], source, zone=zone)
+            is_recorded = outcome.status is not recording_rows.RecordStatus.REFUSED
+            if is_recorded and corrected:
+                withdrawal.withdraw_activity(corrected.pk, request.user)
+    except RejectedError as refusal:
+        form.add_error(None, str(refusal))
+        return False
     form.show(outcome.problems)
-    return outcome.status is not recording_rows.RecordStatus.REFUSED
+    return is_recorded
 
 
 def _switch_version(form: RecordForm, number: int | None) -> list[tuple[str, str]]:

@@ -9,19 +9,22 @@ from defusedcsv import csv
 from django import forms
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from activities.admin.base import show_type_page
 from activities.api.serializers import activity_representation
 from activities.log import reader as log_reader
+from activities.log import withdrawal
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import TimelineEntry, timeline_entries
-from activities.models import ActivityType
+from activities.models import Activity, ActivityType
 from people.admin.days import DayField
+from people.admin.persons import person_actions
 from people.core import audit
 from people.core.admin.base import require_rights
+from people.core.numerals import whole_number
 from people.datatypes.canonical import dump_json, moment_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
@@ -86,6 +89,8 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         opts=Person._meta,
         original=person,
         external_ids=external_ids,
+        actions=person_actions(request, person),
+        withdrawable=_withdrawable(request, page_entries),
         as_json=_as_json(page_entries, external_ids),
         recordable=[
             activities for activities in types.values() if not activities.is_standard and activities.is_recordable
@@ -137,6 +142,15 @@ def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
     return person
 
 
+def find_activity(request: HttpRequest, person: Person, text: str) -> Activity:
+    """The person's activity with the id in `text`, for those who may see activities. Raises Http404."""
+    require_rights(request, "activities.view_activity")
+    number = whole_number(text, -1, most_digits=19)
+    if not 0 <= number <= MAX_BIG_ID:
+        raise Http404
+    return get_object_or_404(Activity.objects.of_person(person.pk), pk=number)
+
+
 class _Echo:
     """A file for csv.writer that returns every line."""
 
@@ -169,6 +183,14 @@ def _users(page_entries: list[TimelineEntry]) -> dict[int, str]:
     ids = {entry.activity.user_id for entry in page_entries if entry.activity.user_id is not None}
     users = get_user_model().objects.filter(pk__in=ids)
     return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
+
+
+def _withdrawable(request: HttpRequest, page_entries: list[TimelineEntry]) -> set[int]:
+    """The ids of the entries that the user may withdraw or correct."""
+    if not request.user.has_perm(withdrawal.RIGHT):
+        return set()
+    activities = (entry.activity for entry in page_entries)
+    return {activity.pk for activity in activities if withdrawal.withdrawal_problem(activity, request.user) is None}
 
 
 def _as_json(page_entries: list[TimelineEntry], external_ids: dict[int, str]) -> dict[int, str]:

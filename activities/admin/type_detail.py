@@ -1,9 +1,10 @@
 """The page of one activity type, in tabs: overview, fields, versions, uses, and API examples."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -21,7 +22,7 @@ from activities.models import ActivityType, ActivityVersion
 from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
-from people.core.admin.base import tabs_of
+from people.core.admin.base import require_rights, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.definitions import differences
 from people.models import Person
@@ -29,10 +30,13 @@ from people.models import Person
 RANGES = (30, 90, 365)
 ALL = "all"  # the period from the first activity to the last
 LATEST = 10
+PEOPLE = ("activities.view_activity", "people.view_person")
+AMONG, PEOPLE_PAGE = 10_000, 50  # latest activities among which people are found, people of a page
 SAMPLE = 1_000  # activities among which the top values are counted
 TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Overview"), "change"),
     ("fields", gettext_lazy("Fields"), "fields"),
+    ("people", gettext_lazy("People"), "people"),
     ("versions", gettext_lazy("Versions"), "versions"),
     ("used_by", gettext_lazy("Used by"), "used_by"),
     ("developers", gettext_lazy("Developers"), "developers"),
@@ -48,7 +52,7 @@ def show_type_tab(request: HttpRequest, activity_type: ActivityType, tab: str, *
         str(activity_type),
         activity_type=activity_type,
         version=activity_type.shown,
-        tabs=tabs_of(activity_type, TABS),
+        tabs=tabs_of(activity_type, [name for name in TABS if name[0] != "people" or may_see_people(request)]),
         tab=tab,
         primary=steps[0] if steps else None,
         actions=_actions(request, activity_type, steps[1:]),
@@ -82,11 +86,63 @@ def _actions(
             if (picture := address("picture", EDIT, activity_type.pk))
             else ()
         ),
+        *_uses_to_make(request, activity_type),
         duplicate=f"{copy}?like={activity_type.pk}" if copy else "",
         place=address("place", EDIT, activity_type.pk),
         export=(MenuAction(_("Export the schema"), f"{export}?type={activity_type.pk}"),),
         dangerous=tuple(entry for entry, step in others if step.is_dangerous),
         delete=address("step", DELETE, activity_type.pk, "delete") if may_delete else "",
+    )
+
+
+def _uses_to_make(request: HttpRequest, activity_type: ActivityType) -> list[MenuAction]:
+    """Actions that use the type elsewhere: a list and a campaign that begin with it, and its report."""
+    if activity_type.live is None:
+        return []
+    uses = (
+        (_("Make a list"), "admin:smartlists_smartlist_add", "type", "smartlists.add_smartlist"),
+        (_("Make a campaign"), "admin:smartlists_smartcampaign_add", "type", "smartlists.add_smartcampaign"),
+        (_("Report"), "reports", "report=trend&type", "activities.view_activity"),
+    )
+    return [
+        MenuAction(label, f"{reverse(name)}?{parameter}={activity_type.pk}")
+        for label, name, parameter, right in uses
+        if request.user.has_perm(right)
+    ]
+
+
+def may_see_people(request: HttpRequest) -> bool:
+    """True if the user may see who did something."""
+    return bool(request.user.has_perms(PEOPLE))
+
+
+def show_people(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who did it in a period, whoever did it last first, among the latest AMONG activities."""
+    activity_type = find_type(request, pk)
+    require_rights(request, *PEOPLE)
+    zone = installation.installation_zone()
+    today = timezone.now().astimezone(zone).date()
+    requested = request.GET.get("days", "")
+    days = int(requested) if requested in {str(length) for length in RANGES} else ALL
+    since = None if days == ALL else datetime.combine(today - timedelta(days=int(days) - 1), time(), zone)
+    until = datetime.combine(today + timedelta(days=2), time(), zone)  # activities may lie up to a day ahead
+    counts, has_more = log_reader.people_of_type(activity_type.pk, since, until, AMONG)
+    live = set(Person.objects.live().filter(pk__in=[row.person_id for row in counts]).values_list("pk", flat=True))
+    page = Paginator([row for row in counts if row.person_id in live], PEOPLE_PAGE).get_page(request.GET.get("p"))
+    people = Person.objects.in_bulk([row.person_id for row in page])
+    return show_type_tab(
+        request,
+        activity_type,
+        "people",
+        days=days,
+        ranges=RANGES,
+        all_time=ALL,
+        page=page,
+        rows=[(people[row.person_id], row) for row in page],
+        total=page.paginator.count,
+        has_more=has_more,
+        among=AMONG,
+        zone=timezone.get_current_timezone_name(),
     )
 
 

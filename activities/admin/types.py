@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard
+from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard, withdraw
 from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import TypeForms
 from activities.log import rollup
@@ -137,6 +137,7 @@ class ActivityTypeAdmin(PagesAdmin):
             ("<int:pk>/fields/", type_fields.show_fields, "fields"),
             ("<int:pk>/fields/add/", type_fields.edit_field, "new_field"),
             ("<int:pk>/fields/<str:api_name>/", type_fields.edit_field, "field"),
+            ("<int:pk>/people/", type_detail.show_people, "people"),
             ("<int:pk>/versions/", type_detail.show_versions, "versions"),
             ("<int:pk>/used-by/", type_detail.show_uses, "used_by"),
             ("<int:pk>/developers/", type_detail.show_api_examples, "developers"),
@@ -155,6 +156,11 @@ class ActivityTypeAdmin(PagesAdmin):
                 "timeline/<int:person_id>/numbers/", wrap(timeline.show_type_counts), name="activities_timeline_numbers"
             ),
             path("record/<int:person_id>/", wrap(record.record_by_hand), name="activities_record"),
+            path(
+                "withdraw/<int:person_id>/<int:activity_id>/",
+                wrap(withdraw.withdraw_by_hand),
+                name="activities_withdraw",
+            ),
             *super().get_urls(),
         ]
 

@@ -352,6 +352,34 @@ def latest_of_type(type_id: int, limit: int) -> list[Activity]:
     return list(Activity.objects.filter(activity_type_id=type_id).order_by("-occurred_at")[:limit])
 
 
+@dataclass(frozen=True, slots=True)
+class PersonCount:
+    """The number of a type's activities of one person, and the moment of the latest."""
+
+    person_id: int
+    count: int
+    last: datetime
+
+
+def people_of_type(type_id: int, since: datetime | None, until: datetime, among: int) -> tuple[list[PersonCount], bool]:
+    """The people of the type's `among` latest activities before `until`, whoever did it last first; one index scan.
+
+    `since` is included. True: there are more activities than that in the period.
+    """
+    bound = "" if since is None else "and occurred_at >= %(since)s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select person_id, count(*), max(occurred_at) from (
+                select person_id, occurred_at from activity
+                where activity_type_id = %(type)s {bound} and occurred_at < %(until)s
+                order by occurred_at desc limit %(among)s) latest
+            group by person_id order by 3 desc, 1""",
+            {"type": type_id, "since": since, "until": until, "among": among + 1},
+        )
+        people = [PersonCount(*row) for row in cursor.fetchall()]
+    return people, sum(person.count for person in people) > among
+
+
 def latest_of_types(type_ids: Sequence[int], limit: int) -> list[Activity]:
     """The latest activities of any of the types by occurrence, newest first; one index scan for each type."""
     branch = "(select * from activity where activity_type_id = %s order by occurred_at desc limit %s)"

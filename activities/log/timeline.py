@@ -39,6 +39,7 @@ class TimelineEntry:
     type_api_name: str = ""
     icon: str = ""
     colour: int = 0
+    is_recordable: bool = False  # the type accepts new activities
 
     @property
     def occurred_at(self) -> datetime:
@@ -78,7 +79,7 @@ def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Timelin
         name = localized_name(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
-            text = _plain_text(value) if plain else _local_text(value, field)
+            text = plain_text(value) if plain else _local_text(value, field)
             is_link = field.data_type == "link" and text.lower().startswith(("https://", "http://"))
             values.append(EntryValue(name, text, field.api_name, is_link, field.is_primary))
         else:
@@ -92,6 +93,7 @@ def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Timelin
         activity_type.api_name,
         activity_type.shown_icon,
         activity_type.shown_colour,
+        activity_type.is_recordable and not activity_type.is_standard,
     )
 
 
@@ -102,10 +104,11 @@ def _local_text(value: Any, field: ActivityField) -> str:
         return date_format(date.fromisoformat(value), "DATE_FORMAT")
     if field.data_type == "datetime":
         return date_format(timezone.localtime(datetime.fromisoformat(value)), "DATETIME_FORMAT")
-    return _plain_text(value)
+    return plain_text(value)
 
 
-def _plain_text(value: Any) -> str:
+def plain_text(value: Any) -> str:
+    """A value in the form for programs."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:f}" if hasattr(value, "as_tuple") else str(value)

@@ -68,6 +68,7 @@ class ActivityRemoval(models.Model):
         RETENTION = "retention", _("Kept long enough")
         CORRECTION = "correction", _("Corrected by an operator")
         UNDO = "undo", _("Undone")
+        WITHDRAWN = "withdrawn", _("Withdrawn by its author")
 
     id = models.BigAutoField(primary_key=True)
     activity_id = models.BigIntegerField()

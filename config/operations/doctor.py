@@ -72,6 +72,7 @@ GUARDS = frozenset(
         ("activity_removal", "activity_removal_is_append_only"),
         ("activity_removal", "activity_removal_is_never_truncated"),
         ("activity_removal", "activity_removal_is_stamped"),
+        ("activity_removal", "activity_removal_withdrawal_is_founded"),
         ("activity_type", "activity_type_is_kept"),
         ("activity_version", "activity_version_is_frozen"),
         ("approved_field", "approved_field_is_for_ever"),

@@ -226,7 +226,7 @@ class PersonAdmin(PagesAdmin):
             merge=merge,
             merge_hindrance=person_merge.undo_problem(merge) if merge else None,
             may_change=self.has_change_permission(request, person),
-            actions=_actions(request, person),
+            actions=person_actions(request, person),
         )
 
     def lists_view(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -246,7 +246,9 @@ class PersonAdmin(PagesAdmin):
         return redirect("admin:people_person_change", pk)
 
 
-def _actions(request: HttpRequest, person: Person) -> list[MenuAction]:
+def person_actions(request: HttpRequest, person: Person) -> list[MenuAction]:
+    """The menu of a person, the same on every tab."""
+
     def address(name: str, right: str) -> str:
         return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
 

@@ -1,5 +1,7 @@
 """The other pages of a smart list: history, text form, uses; and the actions of its buttons."""
 
+from collections.abc import Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
@@ -7,12 +9,15 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import PlaceForm
 from people.core import references
+from people.core.admin import charts
 from people.core.admin.base import require_rights, show_page
 from people.core.admin.object_actions import delete_page, duplicate_page, show_undoable_message
 from people.core.errors import RejectedError
@@ -23,10 +28,12 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
+from smartlists.lists import size_history
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.rules.text import language
 
 HISTORY = 100
+SIZE_DAYS = 180  # of the chart of the list's size
 INTERVALS = (
     (15, gettext_lazy("quarter of an hour")),
     (60, gettext_lazy("hour")),
@@ -36,7 +43,7 @@ INTERVALS = (
 
 
 def history_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """The past evaluations: how many people were found, joined and left, and the time each took."""
+    """The size by day, and the past evaluations: people found, joined and left, and the time each took."""
     smart_list = find_smart_list(request, pk)
     rows = smart_list.evaluations.defer("members").order_by("-pk")[:HISTORY]
     evaluations = [
@@ -44,7 +51,40 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         for row in rows
         for joined, left in [stored_evaluations.membership_changes(row)]
     ]
-    return smart_list_page(request, "history", smart_list, told=evaluations, intervals=INTERVALS)
+    zone = timezone.get_current_timezone()
+    sizes = size_history.daily_sizes(smart_list, SIZE_DAYS, timezone.localdate(), zone)
+    return smart_list_page(
+        request,
+        "history",
+        smart_list,
+        told=evaluations,
+        intervals=INTERVALS,
+        size_days=SIZE_DAYS,
+        sizes=sizes,
+        size_chart=_size_chart(sizes),
+        changes_chart=_changes_chart(evaluations),
+    )
+
+
+def _size_chart(sizes: Sequence[tuple[date, int]]) -> str:
+    """The chart's data; empty for a single day, which is no history."""
+    if len(sizes) < 2:
+        return ""
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day, _size in sizes]
+    return charts.chart_json(labels, _("Day"), [charts.ChartSeries(_("People"), [size for _day, size in sizes])])
+
+
+def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:
+    """The chart's data, oldest first, without the oldest: at the first count everybody joins. Empty for few counts."""
+    done = [entry for entry in reversed(evaluations) if entry["row"].state == StoredEvaluation.State.DONE][1:]
+    if len(done) < 2:
+        return ""
+    labels = [date_format(timezone.localtime(entry["row"].as_of), "SHORT_DATETIME_FORMAT") for entry in done]
+    series = [
+        charts.ChartSeries(label, [entry[name] for entry in done], of)
+        for of, (name, label) in enumerate((("joined", _("Joined")), ("left", _("Left"))))
+    ]
+    return charts.chart_json(labels, _("As of"), series)
 
 
 def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:

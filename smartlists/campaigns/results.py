@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.log import withdrawal
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
@@ -82,6 +83,12 @@ def latest_entries(
     return queryset.filter(**{name: value for name, value in filters.items() if value})[:limit]
 
 
+def campaigns_entered_by(person_id: int, activity_id: int) -> list[str]:
+    """The names of the campaigns that the person entered because of the activity."""
+    entries = CampaignEntry.objects.filter(person_id=person_id, activity_id=activity_id).exclude(state=State.SKIPPED)
+    return sorted(entries.values_list("campaign__name", flat=True).distinct())
+
+
 def delete_old_results() -> int:
     """Delete skipped entries and delivered calls older than the setting allows; return how many."""
     limit = timezone.now() - timedelta(days=settings.CAMPAIGN_RESULTS_DAYS)
@@ -117,6 +124,7 @@ _COLUMNS: Sequence[export_kinds.ExportColumn] = (
     export_kinds.ExportColumn("detail", "o.detail", is_text=True),
     export_kinds.ExportColumn("at", export_kinds.moment_sql("o.at")),
 )
+withdrawal.register_reactions(campaigns_entered_by)
 export_kinds.register_export_kind(
     export_kinds.ExportKind(
         "campaign_results",

@@ -93,7 +93,7 @@ PLACES = (
     ("admin/people/person/merge/", {"pk": "merge"}),
     ("admin/people/person/<int:pk>/restore", {"pk": "gone"}),
     ("admin/people/installation/", {"object_id": 1}),
-    ("admin/activities/activitytype/", {"pk": "type", "object_id": "type"}),
+    ("admin/activities/activitytype/", {"pk": "type", "object_id": "type", "activity_id": "activity"}),
     ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
     ("admin/activities/retention/", {"object_id": "retention"}),
     ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),

@@ -1,16 +1,20 @@
 """Every page of the marketer's day, judged by axe-core in light and dark, and used at phone width and 400 %."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from config.access.clients import editing as client_editing
 from people.core import installation
-from people.core.models import Installation
+from people.core.source import Channel, Source
 from smartlists.campaigns import dispatcher
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
+from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import activity, approved_type, edit_description, person, recorded
 from tests.smartlists.campaign_factories import BIG_CHECK, active, happened
@@ -27,6 +31,7 @@ PAGES = {
     "overview": "/admin/activities/activitytype/{type}/change/?days=90",
     "fields": "/admin/activities/activitytype/{type}/fields/",
     "field": "/admin/activities/activitytype/{type}/fields/amount/",
+    "people of a type": "/admin/activities/activitytype/{type}/people/",
     "versions": "/admin/activities/activitytype/{type}/versions/",
     "developers": "/admin/activities/activitytype/{type}/developers/",
     "approve": "/admin/activities/activitytype/{type}/step/approve/",
@@ -34,6 +39,9 @@ PAGES = {
     "import": "/admin/activities/activitytype/import/",
     "timeline": "/admin/activities/activitytype/timeline/{person}/",
     "record": "/admin/activities/activitytype/record/{person}/?type={type}",
+    "record again": "/admin/activities/activitytype/record/{person}/?again={activity}",
+    "correct": "/admin/activities/activitytype/record/{person}/?correct={activity}",
+    "withdraw": "/admin/activities/activitytype/withdraw/{person}/{activity}/",
     "reports": "/admin/reports/?report=people&type={type}",
     "notices": "/admin/notices/",
     "lists": "/admin/smartlists/smartlist/",
@@ -70,12 +78,22 @@ PAGES = {
 }
 
 
+def counted_list(rules):
+    """A list with a history of a few days, which its charts show."""
+    saved, now = list_editing.create_smart_list("Depositors", rules, None), timezone.now()
+    for days in (9, 5, 2, 0):
+        row = stored_evaluations.evaluate_list(saved, None)
+        StoredEvaluation.objects.filter(pk=row.pk).update(as_of=now - timedelta(days=days))
+    return saved.pk
+
+
 @pytest.fixture
-def where(transactional_db):
-    Installation.objects.get_or_create(pk=1)
+def where(superuser):
     installation.clear_installation_cache()
     check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
+    by_hand = Source(Channel.ADMIN, get_user_model().objects.get(username="vera").pk)
+    (mine,) = recorded(activity(ann.pk, amount=5_000), source=by_hand)
     edit_description(check, "changed")
     rules = {
         "version": 1,
@@ -111,11 +129,14 @@ def where(transactional_db):
     )
     happened(ann.pk, amount=5_000)
     dispatcher.process_all_due_work()
+    yesterday = timezone.now().date() - timedelta(days=1)
+    CampaignTally.objects.create(campaign=campaign, day=yesterday, what="entered", count=7)
     client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
     return {
         "type": check.pk,
         "person": ann.pk,
-        "list": list_editing.create_smart_list("Depositors", rules, None).pk,
+        "activity": mine.activity_id,
+        "list": counted_list(rules),
         "client": client.pk,
         "campaign": campaign.pk,
         "webhook": hook.pk,

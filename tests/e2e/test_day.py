@@ -160,7 +160,7 @@ def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
     page.get_by_label(_("Activity type")).select_option(str(check.pk))
     button(page, "Show").click()
     page.get_by_role("link", name="Ann Núñez").click()
-    expect(page.locator("#entries details").first).to_be_visible()
+    expect(page.locator("#entries .ca-moment").first).to_be_visible()
 
 
 def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language, settings, tmp_path):

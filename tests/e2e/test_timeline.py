@@ -3,6 +3,7 @@
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
+from people.core.source import Channel, Source
 from tests.factories import activity, approved_type, person, recorded
 
 
@@ -22,7 +23,7 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
     page.get_by_label("Amount").fill("1250.50")
     page.get_by_role("button", name=_("Record"), exact=True).click()
 
-    newest = page.locator("#entries details").filter(has_text="Deposit Check")
+    newest = page.locator("#entries .ca-moment").filter(has_text="Deposit Check")
     expect(newest).to_have_count(2)
     expect(newest.first).to_contain_text("No. 17")
     expect(newest.last).to_contain_text("No. 1")
@@ -40,11 +41,11 @@ def test_the_timeline_is_filtered_by_type_and_day(page, language):
         activity(ann.pk, occurred_at="2026-03-02T00:00:00Z", primary_value="second"),
     )
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
-    expect(page.locator("#entries details").filter(has_text="Deposit Check")).to_have_count(2)
+    expect(page.locator("#entries .ca-moment").filter(has_text="Deposit Check")).to_have_count(2)
     page.locator("summary").filter(has_text=_("Search and filter")).click()
     page.locator("label.ca-chip").filter(has_text="Deposit Check").click()
     page.get_by_label(_("From")).fill("2026-03-02")
-    entries = page.locator("#entries details")
+    entries = page.locator("#entries .ca-moment")
     expect(entries).to_have_count(1)
     expect(entries).to_contain_text("second")
     assert f"type={check.pk}" in page.url
@@ -58,7 +59,7 @@ def test_older_activities_are_loaded_under_the_newer_ones(page, language):
     ann = person()
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
-    entries = page.locator("#entries details")
+    entries = page.locator("#entries .ca-moment")
     expect(entries).to_have_count(50)
     page.get_by_role("link", name=_("Load older")).click()
     expect(entries).to_have_count(61)
@@ -74,7 +75,7 @@ def test_without_javascript_the_timeline_is_narrowed_and_paged(new_page, superus
     page.locator("label.ca-chip").filter(has_text="Deposit Check").click()
     page.get_by_role("button", name="Show", exact=True).click()
     page.get_by_role("link", name="Load older").click()
-    expect(page.locator("#entries details")).to_have_count(10)
+    expect(page.locator("#entries .ca-moment")).to_have_count(10)
     assert f"type={check.pk}" in page.url
 
 
@@ -97,3 +98,27 @@ def test_an_address_is_whole_in_the_people_list_on_a_telephone(new_page, superus
     page.goto("/admin/people/person/")
     cell = page.locator("#result_list td").filter(has_text=long_address)
     assert cell.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+
+
+def test_a_typo_is_corrected_and_withdrawn_by_keyboard(page, language, superuser):
+    approved_type()
+    ann = person()
+    recorded(activity(ann.pk, primary_value="No. l"), source=Source(Channel.ADMIN, superuser.pk))
+    page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
+    entries = page.locator("#entries .ca-moment").filter(has_text="Deposit Check")
+    menu = page.locator("#entries li").filter(has_text="Deposit Check").locator(".ca-moments__menu > summary")
+    menu.press("Enter")
+    page.get_by_role("link", name=_("Correct…")).press("Enter")
+    expect(page.get_by_label("Check", exact=True)).to_have_value("No. l")
+    page.get_by_label("Check", exact=True).fill("No. 1")
+    page.get_by_role("button", name=_("Withdraw and record")).press("Enter")
+    expect(entries).to_have_count(1)
+    expect(entries).to_contain_text("No. 1")
+    menu.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name=_("Withdraw…"))).to_be_hidden()
+    menu.press("Enter")
+    page.get_by_role("link", name=_("Withdraw…")).press("Enter")
+    page.get_by_role("button", name=_("Withdraw"), exact=True).press("Enter")
+    expect(page.get_by_text(_("Withdrawn: it is out of the timeline, lists and reports."))).to_be_visible()
+    expect(entries).to_have_count(0)

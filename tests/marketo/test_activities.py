@@ -10,6 +10,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from activities.log import withdrawal
 from activities.models import Activity, RefusedActivity
 from config.access.models import ApiClient
 from config.marketo.wire import paging
@@ -258,3 +259,17 @@ def test_a_tampered_token_is_refused(dialect, token):
     if paging.decode_position(token.strip()) is None:
         reply = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=1).json()
         assert reply["errors"][0]["code"] in {"1002", "1003"}
+
+
+@pytest.mark.usefixtures("own_rows_read")
+def test_a_withdrawn_activity_is_missing_from_pages_and_may_be_recorded_again(dialect, owner, check):
+    ann = person()
+    rows = [activity(ann.pk, external_id="a"), activity(ann.pk, external_id="b")]
+    token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-11-20").json()["nextPageToken"]
+    first, second = recorded(*rows, source=Source(Channel.ADMIN, owner.pk))
+    withdrawal.withdraw_activity(first.activity_id, owner)
+    page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
+    assert [entry["id"] for entry in page["result"]] == [second.activity_id]
+    again = dialect.post(EXTERNAL, {"input": [row(ann, check, externalId="a")]})
+    assert [entry["status"] for entry in again.json()["result"]] == ["added"]
+    assert again.json()["result"][0]["id"] != first.activity_id

@@ -24,6 +24,7 @@ from people.core.numerals import whole_number
 from smartlists.admin.base import NAME, require_rights
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
+from smartlists.rules.vocabulary import VocabularyType
 
 Json = dict[str, Any]
 # texts of the scripts of the page
@@ -45,6 +46,12 @@ def pressed_button(post: QueryDict) -> tuple[str, str]:
     """The pressed button, and the value of the select beside it."""
     action = post.get("do", "")
     return action, post.get(f"choice:{action}", "")
+
+
+def proposed_type(request: HttpRequest, choices: Choices) -> VocabularyType | None:
+    """The activity type whose id the parameter `type` has, as other pages link to a builder; None without one."""
+    number = whole_number(request.GET.get("type", ""), most_digits=9)
+    return next((activity_type for activity_type in choices.types if activity_type.id == number), None)
 
 
 @dataclass(kw_only=True)
@@ -132,6 +139,10 @@ class BuilderPage(ABC, Generic[Edited, State]):
     def stored(self, edited: Edited | None) -> State:
         """The saved state."""
 
+    def proposed(self, request: HttpRequest) -> State:
+        """The state in which a new object begins: empty, or what the page's parameters propose."""
+        return self.stored(None)
+
     @abstractmethod
     def posted(self, request: HttpRequest, edited: Edited | None) -> State:
         """The posted state, after the effect of the pressed button."""
@@ -173,7 +184,8 @@ class BuilderPage(ABC, Generic[Edited, State]):
 
     def _build(self, request: HttpRequest, edited: Edited | None, is_gone: bool = False) -> HttpResponse:
         if request.method != "POST":
-            return self._draw(request, edited, self.stored(edited).check(), "", self.shows_problems_at_first)
+            first = self.proposed(request) if edited is None else self.stored(edited)
+            return self._draw(request, edited, first.check(), "", self.shows_problems_at_first)
         state = self.posted(request, edited)
         state.is_gone = is_gone
         if "HX-Request" in request.headers:

@@ -21,7 +21,7 @@ from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
-from smartlists.admin.builder.page import BuilderPage, BuilderState, parse_revision, pressed_button
+from smartlists.admin.builder.page import BuilderPage, BuilderState, parse_revision, pressed_button, proposed_type
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import explanation
 from smartlists.evaluation import stored as stored_evaluations
@@ -131,6 +131,15 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
             rules=builder_form.with_form_defaults(edited.rules),
             choices=Choices(Catalogue(), edited.pk),
         )
+
+    def proposed(self, request: HttpRequest) -> ListBuilderState:
+        """A new list: of the people who did what the parameter `type` says, if there is one."""
+        state = self.stored(None)
+        if activity_type := proposed_type(request, state.choices):
+            state.name = activity_type.shown_filter_name
+            card = f"activity:{activity_type.api_name}"
+            state.rules = builder_form.apply_rules_action(state.rules, "add", card, state.choices)
+        return state
 
     def posted(self, request: HttpRequest, edited: SmartList | None) -> ListBuilderState:
         choices = Choices(Catalogue(), edited.pk if edited else None)

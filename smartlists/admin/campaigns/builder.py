@@ -13,7 +13,7 @@ from people.core.errors import Problem, RejectedError
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices
-from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_button
+from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_button, proposed_type
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
 from smartlists.admin.campaigns import views as campaign_views
@@ -115,6 +115,15 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
             form=campaign_form.form_from_definition(edited.definition, choices.catalogue),
             choices=choices,
         )
+
+    def proposed(self, request: HttpRequest) -> CampaignBuilderState:
+        """A new campaign: with the trigger of the activity type in the parameter `type`, if there is one."""
+        state = self.stored(None)
+        if activity_type := proposed_type(request, state.choices):
+            card = f"activity:{activity_type.api_name}"
+            triggers = builder_form.apply_rules_action(state.form["triggers"], "add", card, state.choices)
+            state.form["triggers"] = triggers
+        return state
 
     def posted(self, request: HttpRequest, edited: SmartCampaign | None) -> CampaignBuilderState:
         choices = Choices(Catalogue())

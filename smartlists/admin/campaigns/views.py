@@ -1,6 +1,7 @@
 """The pages of a campaign besides its builder: results, trial and run, and the actions of their buttons."""
 
 import tempfile
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -9,16 +10,19 @@ from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
+from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
@@ -39,6 +43,12 @@ TABS = (
     ("try", gettext_lazy("Try and run"), "try"),
 )
 DELETE = "smartlists.delete_smartcampaign"
+CHART_DAYS = 90
+CHARTED = {  # result: label of its line in the chart
+    "entered": gettext_lazy("entered"),
+    "done": gettext_lazy("finished"),
+    "failed": gettext_lazy("finished, a step failed"),
+}
 State = SmartCampaign.State
 
 
@@ -111,6 +121,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         else []
     )
     page_entries = entries[: campaign_results.PAGE]
+    summary = campaign_results.summarize_campaign(campaign)
     query = request.GET.copy()
     query.pop("before", None)
     return campaign_page(
@@ -118,7 +129,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         "results",
         campaign,
         rows=_rows(request, page_entries),
-        summary=campaign_results.summarize_campaign(campaign),
+        summary=summary,
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
         state=state,
@@ -126,8 +137,25 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         person=person_text,
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
-        skipped=_skipped(campaign),
+        skipped=_skipped(summary),
+        **_results_by_day(campaign),
     )
+
+
+def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
+    """Template context of the chart: who entered and finished by day; no chart of a single day."""
+    today = timezone.now().astimezone(UTC).date()
+    first = today - timedelta(days=CHART_DAYS - 1)
+    by_day = campaign_counters.daily_results(campaign.pk, list(CHARTED), first, today)
+    if len(by_day) < 2:
+        return {"by_day": []}
+    labels = [date_format(day, "MONTH_DAY_FORMAT") for day, _numbers in by_day]
+    series = [
+        charts.ChartSeries(str(label), [numbers[place] for _day, numbers in by_day], place)
+        for place, label in enumerate(CHARTED.values())
+    ]
+    chart = charts.chart_json(labels, _("Day"), series)
+    return {"by_day": by_day, "chart": chart, "charted": CHARTED.values(), "chart_days": CHART_DAYS}
 
 
 def _person_id(text: str) -> int:
@@ -137,12 +165,9 @@ def _person_id(text: str) -> int:
     return person.pk if person else 0
 
 
-def _skipped(campaign: SmartCampaign) -> list[tuple[str, int]]:
+def _skipped(summary: campaign_results.CampaignSummary) -> list[tuple[str, int]]:
     labels = dict(CampaignEntry.Reason.choices)
-    return [
-        (str(labels.get(reason, reason)), count)
-        for reason, count in campaign_results.summarize_campaign(campaign).skipped.items()
-    ]
+    return [(str(labels.get(reason, reason)), count) for reason, count in summary.skipped.items()]
 
 
 def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ PAGES = {
     "activities: types": "/admin/activities/activitytype/",
     "activities: type overview": "/admin/activities/activitytype/{type}/change/",
     "activities: type fields": "/admin/activities/activitytype/{type}/fields/",
+    "activities: type people": "/admin/activities/activitytype/{type}/people/",
     "activities: type versions": "/admin/activities/activitytype/{type}/versions/",
     "activities: type developers": "/admin/activities/activitytype/{type}/developers/",
     "activities: approve": "/admin/activities/activitytype/{type}/step/approve/",

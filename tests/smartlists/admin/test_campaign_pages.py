@@ -1,11 +1,12 @@
 """A campaign from its first trigger to its results, in the admin and without JavaScript."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 
 from smartlists.campaigns import dispatcher
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -13,7 +14,7 @@ from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignRun, SmartCampaign, Webhook, WebhookDelivery
+from smartlists.models import CampaignRun, CampaignTally, SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
 from tests.factories import approved_type, person
@@ -373,3 +374,18 @@ def test_steps_are_told_in_the_readers_language():
         score, choice, _wait = (said for _number, said in campaign_sentences.step_sentences(found, Catalogue(), {}))
     assert score == "Sumar 5 a Puntuación"
     assert choice.startswith("Elegir un camino: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")
+
+
+def test_results_by_day_are_those_of_the_counters(client, marketer):
+    """Days without anybody are there, too; a single day is no chart."""
+    approved_type()
+    campaign, today = draft(name="Welcome"), timezone.now().astimezone(UTC).date()
+    CampaignTally.objects.create(campaign=campaign, day=today, what="entered", count=2)
+    assert client.get(at("results", campaign.pk)).context["by_day"] == []
+    for days, what, count in ((2, "entered", 5), (2, "done", 4), (2, "failed", 1), (200, "entered", 9)):
+        CampaignTally.objects.create(campaign=campaign, day=today - timedelta(days=days), what=what, count=count)
+    page = client.get(at("results", campaign.pk))
+    assert [numbers for _day, numbers in page.context["by_day"]] == [[5, 4, 1], [0, 0, 0], [2, 0, 0]]
+    chart = json.loads(page.context["chart"])
+    assert [row["data"] for row in chart["series"]] == [[5, 0, 2], [4, 0, 0], [1, 0, 0]]
+    assert 'id="results-by-day"' in page.text

@@ -1,5 +1,8 @@
 """What a marketer does with smart lists in the admin, page by page, without JavaScript."""
 
+import json
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -11,7 +14,7 @@ from smartlists.admin.builder import form as builder_form
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import SmartList
+from smartlists.models import SmartList, StoredEvaluation
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from tests.factories import activity, approved_type, person, recorded
@@ -212,6 +215,30 @@ def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
     admin.post(url("schedule", saved.pk), {"minutes": "60"})
     saved.refresh_from_db()
     assert saved.evaluate_every_minutes == 60
+
+
+def chart_of(page, name):
+    return json.loads(page.context[name])
+
+
+def test_the_history_shows_size_and_changes_as_charts(admin, check):
+    """The figures of the charts are those of the stored evaluations; a day without one has the size of the day before."""
+    saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+    page = admin.get(url("history", saved.pk))
+    assert page.context["size_chart"] == page.context["changes_chart"] == ""
+    noon = timezone.now().replace(hour=12)
+    for minute, (days, people) in enumerate(((300, 1), (3, 0), (3, 1), (0, 2))):
+        for _number in range(people):
+            person()
+        row = stored_evaluations.evaluate_list(saved, None)
+        moment = noon - timedelta(days=days) + timedelta(minutes=minute)
+        StoredEvaluation.objects.filter(pk=row.pk).update(as_of=moment)
+    page = admin.get(url("history", saved.pk))
+    size = chart_of(page, "size_chart")["series"][0]["data"]
+    assert len(size) == 180 and size[-4:] == [2, 2, 2, 4] and set(size[:-4]) == {1}
+    changes = chart_of(page, "changes_chart")
+    assert [(row["label"], row["data"]) for row in changes["series"]] == [("Joined", [0, 1, 2]), ("Left", [0, 0, 0])]
+    assert 'id="sizes"' in page.text and "Size over time" in page.text
 
 
 def test_the_text_form_is_read_and_saved(admin, check):
