@@ -108,6 +108,7 @@ function save(canvas, name) {
 
 export function drawCharts(root) {
   for (const place of root.querySelectorAll("[data-chart]")) {
+    if (place.firstChild) continue; // drawn
     const canvas = draw(place);
     for (const button of root.querySelectorAll(`[data-picture-of="${CSS.escape(place.id)}"]`)) {
       button.addEventListener("click", () => save(canvas(), button.dataset.name));
