@@ -43,6 +43,7 @@ class Table:
     totals: Sequence[Total] = ()
     meters: Sequence[float] = ()  # per row, in percent
     words: Sequence[int] = (0,)  # the columns that are not numbers
+    people: Sequence[int] = ()  # per row, the id of its person
 
     def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
         """Return each row with its meter, if any."""
@@ -106,7 +107,8 @@ def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         for person_id, count, latest in rows
     ]
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, cells, meters=percentages(count for _id, count, _latest in rows), words=(0, 1))
+    meters = percentages(count for _id, count, _latest in rows)
+    return Table(headings, cells, meters=meters, words=(0, 1), people=[person_id for person_id, *_rest in rows])
 
 
 def funnel_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
