@@ -56,7 +56,7 @@ class PinForm(forms.Form):
     name = forms.CharField(required=False, max_length=255, label=gettext_lazy("Name of the new dashboard"))
 
     def __init__(self, data: Any, by: Any) -> None:
-        super().__init__(data)
+        super().__init__(data, auto_id="pin_%s")  # beside the form that saves the report, which has a name, too
         rows = saved_reports.visible_rows(Dashboard, by)
         changeable = [row.pk for row in rows if saved_reports.may_change(row, by)]
         self.fields["dashboard"].queryset = rows.filter(pk__in=changeable)  # type: ignore[attr-defined]

@@ -54,8 +54,8 @@ def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
     return Cell(value or otherwise, value or "", url)
 
 
-def number_cell(value: Any) -> Cell:
-    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value)
+def number_cell(value: Any, url: str = "") -> Cell:
+    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value, url)
 
 
 def share_cell(percent: float | None) -> Cell:

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,6 +20,7 @@ from smartlists.lists.reports import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
 MOST_POINTS = 3_660  # rows on a page
+MOST_LINKED = 400  # rows whose counts lead to the people behind them; more would make the page heavy
 CHOICES = (("", gettext_lazy("Automatic")), *intervals.INTERVALS.items())
 
 
@@ -94,16 +97,37 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
     labels = [intervals.interval_label(start, query.interval) for start in starts]
     name = intervals.INTERVALS[query.interval]
     points = [row.points(starts, query.is_cumulative) for row in series]
+    links = [_links(query, row, line, starts) for row, line in zip(series, points, strict=True)]
     cells = [
-        [Cell(label, start.isoformat()), *(number_cell(line[place]) for line in points)]
-        for place, (start, label) in enumerate(zip(starts, labels, strict=True))
+        [Cell(label, start.isoformat()), *map(number_cell, numbers, addresses)]
+        for start, label, numbers, addresses in zip(
+            starts, labels, zip(*points, strict=True), zip(*links, strict=True), strict=True
+        )
     ]
-    lines = [ChartSeries(row.label, line, row.of, row.is_before) for row, line in zip(series, points, strict=True)]
+    lines = [
+        ChartSeries(row.label, line, row.of, row.is_before, pages if any(pages) else ())
+        for row, line, pages in zip(series, points, links, strict=True)
+    ]
     is_single = len(series) == 1 and not query.split
     headings = (name, *([_("Activities")] if is_single else [row.label for row in series]))
     drawn = chart_json(labels, name, lines) if any(any(line) for line in points) else ""
     totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
     return Table(headings, cells[::-1], drawn, totals)
+
+
+def _links(query: TrendQuery, series: TrendSeries, counts: Sequence[int], starts: Sequence[date]) -> list[str]:
+    """Return the page of the people behind each count; empty for none, for values of a split, and in long tables."""
+    if query.split or len(starts) > MOST_LINKED:
+        return [""] * len(counts)
+    ends = [*(start - timedelta(days=1) for start in starts[1:]), query.until]
+    moved = query.length if series.is_before else timedelta()
+    asked = {"report": "people", "type": query.types[series.of].pk, "people": query.people}
+    pages = []
+    for count, start, end in zip(counts, starts, ends, strict=True):
+        first = query.since if query.is_cumulative else max(start, query.since)
+        period = {"since": (first - moved).isoformat(), "until": (end - moved).isoformat()}
+        pages.append(f"{reverse('reports')}?{urlencode(asked | period)}" if count else "")
+    return pages
 
 
 def _type_series(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> list[TrendSeries]:

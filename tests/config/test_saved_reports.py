@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from activities.log import reports as log_reports
 from activities.log import rollup
-from activities.models import Activity
+from activities.models import Activity, ApprovedField
 from config.access.users import deactivation
 from people.core.errors import NotAllowedError, NotFoundError, RejectedError
 from people.lists import static_lists
@@ -294,3 +295,38 @@ def test_a_dashboard_and_a_tile_keep_to_their_budgets(as_vera, vera, trend):
         as_vera.get(address)
         with query_budget(name):
             assert as_vera.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("cumulative", ["", "on"])
+def test_each_number_of_a_trend_leads_to_the_people_behind_it(as_vera, trend, cumulative):
+    page = as_vera.get("/admin/reports/", trend | {"days": "60", "interval": "week", "cumulative": cumulative})
+    numbers = [row[1] for row in page.context["table"].rows if row[1].raw]
+    assert len(numbers) > 1 and all(number.url for number in numbers)
+    for number in numbers:
+        people = as_vera.get(number.url)
+        assert sum(row[2] for row in rows(people)) == number.raw
+    chart = json.loads(page.context["table"].chart)["series"][0]
+    assert [bool(link) for link in chart["links"]] == [bool(count) for count in chart["data"]]
+
+
+def test_numbers_of_the_period_before_lead_there(as_vera, trend):
+    page = as_vera.get("/admin/reports/", trend | {"interval": "month", "compare": "on"})
+    before = [row[2] for row in page.context["table"].rows if row[2].raw]
+    assert sum(number.raw for number in before) == 1
+    assert [row[2] for row in rows(as_vera.get(before[0].url))] == [1]
+
+
+def test_a_trend_split_by_values_adds_up_to_the_whole(as_vera, trend, monkeypatch):
+    field = ApprovedField.objects.get(activity_type=trend["type"], api_name="branch").pk
+    asked = trend | {"days": "60", "split": field}
+    page = as_vera.get("/admin/reports/", asked)
+    assert [str(heading) for heading in page.context["table"].headings[1:]] == ["Lyon", "Nantes"]
+    assert [sum(line) for line in list(zip(*rows(page), strict=True))[1:]] == [2, 1]
+    monkeypatch.setattr(log_reports, "MOST_VALUES", 1)
+    rest = as_vera.get("/admin/reports/", asked)
+    assert [str(heading) for heading in rest.context["table"].headings[1:]] == ["Lyon", "(other values)"]
+    assert [sum(line) for line in list(zip(*rows(rest), strict=True))[1:]] == [2, 1]
+    grown = rows(as_vera.get("/admin/reports/", asked | {"cumulative": "on"}))
+    assert grown[0][1:] == [2, 1] and grown[-1][1:] == [0, 0]
+    for wrong in ({"compare": "on"}, {"type_2": trend["type"]}):
+        assert as_vera.get("/admin/reports/", asked | wrong).context["problems"]
