@@ -9,7 +9,7 @@ from config.access.sign_in.account import ACCOUNT, ENTRANCE
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
-from config.pages import asking, components, setup
+from config.pages import asking, components, dashboards, saved_reports, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
 
@@ -26,6 +26,23 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.reports_page), name="reports"),
+    *(
+        path(f"admin/{route}", admin.site.admin_view(view), name=name)
+        for route, view, name in (
+            ("reports/saved/", saved_reports.saved_page, "saved-reports"),
+            ("reports/save/", saved_reports.save_report, "save-report"),
+            ("reports/saved/<int:pk>/", saved_reports.open_saved_report, "saved-report"),
+            ("reports/saved/<int:pk>/settings/", saved_reports.saved_report_settings, "saved-report-settings"),
+            ("reports/saved/<int:pk>/delete/", saved_reports.delete_saved_report, "delete-saved-report"),
+            ("reports/saved/<int:pk>/pin/", saved_reports.pin_report, "pin-report"),
+            ("dashboards/add/", dashboards.add_dashboard, "add-dashboard"),
+            ("dashboards/<int:pk>/", dashboards.dashboard_page, "dashboard"),
+            ("dashboards/<int:pk>/tiles/<int:tile_id>/", dashboards.tile, "dashboard-tile"),
+            ("dashboards/<int:pk>/arrange/", dashboards.arrange, "arrange-dashboard"),
+            ("dashboards/<int:pk>/settings/", dashboards.dashboard_settings, "dashboard-settings"),
+            ("dashboards/<int:pk>/delete/", dashboards.delete_dashboard, "delete-dashboard"),
+        )
+    ),
     path("admin/notices/", admin.site.admin_view(notification_pages.notices_page), name="notices"),
     path("admin/components/", admin.site.admin_view(components.components_page), name="components"),
     path("admin/status/", admin.site.admin_view(status.status_page), name="status"),

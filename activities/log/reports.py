@@ -25,6 +25,7 @@ WORK_MEMORY = "64MB"
 MOST_DAYS = 36_600
 MOST_STEPS = 5
 MOST_ROWS = 50
+MOST_VALUES = 7  # series of a trend that is split by a field; the rest is one more
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,26 @@ def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tupl
         return list(rollup.daily_counts([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
     return sorted(_rows(sql, scope, {"type": activity_type.pk}))
+
+
+def value_trend(
+    activity_type: ActivityType, field: ApprovedField, scope: ReportScope
+) -> list[tuple[date, int | None, str | None, int]]:
+    """(day, rank, value, number) of the most frequent values of a field, days without activities left out.
+
+    The other values together have no rank. Activities without a value count as a value of their own (None).
+    """
+    check_scope(scope)
+    sql = f"""with counts as materialized (
+            select (a.occurred_at at time zone %(zone)s)::date as day, {_value(field, "%(field)s")} as value,
+                count(*) as rows from activity a where {_WHERE} group by 1, 2),
+        ranks as materialized (
+            select value, row_number() over (order by sum(rows) desc, value nulls last) as rank from counts
+            group by value order by 2 limit %(limit)s)
+        select c.day, r.rank, case when r.rank is not null then c.value end, sum(c.rows)::bigint
+        from counts c left join ranks r on c.value is not distinct from r.value
+        group by 1, 2, 3 order by 1, 2"""
+    return _rows(sql, scope, {"type": activity_type.pk, "field": field.api_name, "limit": MOST_VALUES})
 
 
 def value_breakdown(

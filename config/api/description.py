@@ -19,6 +19,7 @@ TAGS = {
     "static lists": "People put on a list by hand or by program.",
     "smart lists": "Rules that say who is meant; always current.",
     "smart campaigns": "What is to follow when something happens.",
+    "reports": "Saved reports, and the figures of every chart.",
     "webhooks": "Addresses outside that campaigns call.",
     "api clients": "Programs that may get tokens, and their rights.",
     "oauth": "Tokens for programs.",

@@ -11,6 +11,7 @@ from config.access.clients import api as access
 from config.api import errors as api_errors
 from config.api import problem_codes
 from config.api import views as api_views
+from config.api.reports import ReportViewSet
 from people.api.fields import PersonFieldViewSet
 from people.api.persons import PersonViewSet
 from people.api.static_lists import StaticListMemberViewSet, StaticListViewSet
@@ -37,6 +38,7 @@ router.register("smart-lists/<int:smart_list>/copies", SmartListCopyViewSet)
 router.register("smart-campaigns", SmartCampaignViewSet)
 router.register("smart-campaigns/<int:smart_campaign>/entries", SmartCampaignEntryViewSet)
 router.register("smart-campaigns/<int:smart_campaign>/runs", SmartCampaignRunViewSet)
+router.register("reports", ReportViewSet)
 router.register("webhooks", WebhookViewSet)
 router.register("webhooks/<int:webhook>/deliveries", WebhookDeliveryViewSet)
 router.register("api-clients", access.ApiClientViewSet)

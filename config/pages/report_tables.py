@@ -2,9 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import localize
+from django.utils.translation import gettext as _
+
+from activities.labels import localized_name
+from activities.log import reports as log_reports
+from activities.models import ActivityType, ApprovedField
+from people.models import Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +43,19 @@ class Table:
     totals: Sequence[Total] = ()
     meters: Sequence[float] = ()  # per row, in percent
     words: Sequence[int] = (0,)  # the columns that are not numbers
+    people: Sequence[int] = ()  # per row, the id of its person
+
+    def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
+        """Return each row with its meter, if any."""
+        return [(row, self.meters[place] if self.meters else None) for place, row in enumerate(self.rows)]
 
 
 def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
     return Cell(value or otherwise, value or "", url)
 
 
-def number_cell(value: Any) -> Cell:
-    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value)
+def number_cell(value: Any, url: str = "") -> Cell:
+    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value, url)
 
 
 def share_cell(percent: float | None) -> Cell:
@@ -53,3 +67,56 @@ def percentages(counts: Iterable[int]) -> list[float]:
     numbers = list(counts)
     most = max(numbers, default=0)
     return [round(100 * count / most, 1) if most else 0 for count in numbers]
+
+
+def field_name(field: ApprovedField) -> str:
+    """Return a field's name in the live version; its API name if the version does not have it any more."""
+    live = field.activity_type.live
+    names = {row.api_name: row.name for row in live.fields.all()} if live else {}
+    name = names.get(field.api_name, field.api_name)
+    return localized_name(name, field.activity_type.is_standard)
+
+
+def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    """Return the table of a breakdown: values, activities, people, and the sum where one is chosen."""
+    field = chosen["field"] or next(iter(log_reports.breakdown_fields(chosen["type"])), None)
+    if field is None:
+        return Table((_("Value"),), [])
+    headings = [field_name(field), _("Activities"), _("People")]
+    cells = [
+        [text_cell(value, _("(no value)")), number_cell(count), number_cell(people)]
+        for value, count, people, _sum in rows
+    ]
+    if chosen["total"]:
+        headings.append(_("Sum of %(field)s") % {"field": field_name(chosen["total"])})
+        cells = [[*row, number_cell(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
+    return Table(headings, cells, meters=percentages(count for _value, count, *_rest in rows))
+
+
+def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    """Return the table of the people with most activities, without those who are gone since."""
+    people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in rows])
+    rows = [row for row in rows if row[0] in people]
+    cells = [
+        [
+            text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
+            text_cell(people[person_id].email),
+            number_cell(count),
+            Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
+        ]
+        for person_id, count, latest in rows
+    ]
+    headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
+    meters = percentages(count for _id, count, _latest in rows)
+    return Table(headings, cells, meters=meters, words=(0, 1), people=[person_id for person_id, *_rest in rows])
+
+
+def funnel_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    """Return the table of a funnel: people a step, and their shares."""
+    types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
+    cells = [
+        [text_cell(str(types[type_id])), number_cell(people), share_cell(of_previous), share_cell(of_first)]
+        for type_id, people, of_previous, of_first in rows
+    ]
+    headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
+    return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])

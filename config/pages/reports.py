@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,28 +10,30 @@ from defusedcsv import csv
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from activities.labels import localized_name
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
-from config.pages.report_tables import Cell, Table, number_cell, percentages, share_cell, text_cell
+from config.pages.report_saving import SaveForm, saving_context
+from config.pages.report_tables import Table, breakdown_table, field_name, funnel_table, top_people_table
 from people.admin.days import DayField
 from people.core import installation
+from people.core.admin.base import parse_number
 from people.core.errors import RejectedError
+from people.core.numerals import whole_number
 from people.datatypes.registry import BY_NAME
-from people.models import Person, StaticList
+from people.models import StaticList
 from smartlists.lists import reports as list_reports
+from smartlists.lists import saved_reports
 from smartlists.lists.reports import ReportAnswer, ReportQuestion
-from smartlists.models import SmartList
+from smartlists.models import SavedReport, SmartList
 
 DAYS = 90
 
@@ -46,12 +48,17 @@ class ReportForm(forms.Form):
     since = DayField(label=gettext_lazy("From"))
     until = DayField(label=gettext_lazy("To"))
     interval = forms.ChoiceField(choices=trend.CHOICES, required=False, label=gettext_lazy("By"))
+    split = forms.ModelChoiceField(
+        ApprovedField.objects.none(), required=False, label=gettext_lazy("Split by"), empty_label="–"
+    )
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
+    cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
 
     def __init__(self, parameters: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.installation_zone()).date()
-        days = {"since": today - timedelta(days=DAYS - 1), "until": today}
+        length = whole_number(parameters.get("days", ""), DAYS, most_digits=5)
+        days = {"since": today - timedelta(days=max(length, 1) - 1), "until": today}
         data: dict[str, Any] = {name: day.isoformat() for name, day in days.items()} | parameters.dict()
         super().__init__(data)
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
@@ -68,10 +75,10 @@ class ReportForm(forms.Form):
             .select_related("activity_type__live")
             .prefetch_related("activity_type__live__fields")
         )
-        self.fields["field"].queryset = of_type  # type: ignore[attr-defined]
+        self.fields["field"].queryset = self.fields["split"].queryset = of_type  # type: ignore[attr-defined]
         self.fields["total"].queryset = of_type.filter(pk__in=numbers)  # type: ignore[attr-defined]
-        for name in ("field", "total"):
-            self.fields[name].label_from_instance = _field_name  # type: ignore[attr-defined]
+        for name in FIELDS_OF_THE_TYPE:
+            self.fields[name].label_from_instance = field_name  # type: ignore[attr-defined]
         self.fields["report"].choices = [(name, report.label) for name, report in REPORTS.items()]  # type: ignore[attr-defined]
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
         for step in range(1, log_reports.MOST_STEPS + 1):
@@ -79,7 +86,10 @@ class ReportForm(forms.Form):
             self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label)
         for name in trend.MORE_TYPES:
             self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label="–")
+        gone = _("It is no longer there, or you may not see it.")
         for bound in self.fields.values():
+            if isinstance(bound, forms.ModelChoiceField) or bound is self.fields["people"]:
+                bound.error_messages["invalid_choice"] = f"{bound.label}: {gone}"
             if isinstance(bound.widget, forms.CheckboxInput):
                 continue
             bound.widget.attrs["class"] = "ca-input"
@@ -102,10 +112,24 @@ class ReportForm(forms.Form):
 
     def clean(self) -> None:
         chosen = self.cleaned_data
+        if self.name == "trend" and chosen.get("split"):
+            if any(chosen.get(name) for name in trend.MORE_TYPES):
+                self.add_error("split", _("Choose a single activity type to split it by the values of a field."))
+            if chosen.get("compare"):
+                self.add_error("split", _("A trend split by values is not compared with the period before."))
         if self.name != "trend" or not (chosen.get("since") and chosen.get("until") and chosen.get("interval")):
             return
         if intervals.count_intervals(chosen["since"], chosen["until"], chosen["interval"]) > trend.MOST_POINTS:
             self.add_error("interval", _("Too many points. Choose a longer interval or a shorter period."))
+
+    def parameters(self, follows_today: bool) -> dict[str, str]:
+        """Return what a valid form says, to be saved; with `follows_today` its period ends on the day of reading."""
+        chosen: dict[str, Any] = {name: self.cleaned_data.get(name) for name in self.asked.asks}
+        texts = {name: _parameter(value) for name, value in chosen.items() if value}
+        if follows_today:
+            texts["days"] = str((chosen["until"] - chosen["since"]).days + 1)
+            del texts["since"], texts["until"]
+        return {"report": self.name} | texts
 
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
@@ -145,12 +169,13 @@ class ReportForm(forms.Form):
         )
 
 
-def _field_name(field: ApprovedField) -> str:
-    """Return a field's name in the live version; its API name if the version does not have it any more."""
-    live = field.activity_type.live
-    names = {row.api_name: row.name for row in live.fields.all()} if live else {}
-    name = names.get(field.api_name, field.api_name)
-    return localized_name(name, field.activity_type.is_standard)
+def _parameter(value: Any) -> str:
+    """Return the text of a chosen value in a query string."""
+    if isinstance(value, Model):
+        return str(value.pk)
+    if isinstance(value, date):
+        return value.isoformat()
+    return "on" if value is True else str(value)
 
 
 def _audiences(user: Any) -> list[tuple[str, Any]]:
@@ -169,50 +194,73 @@ def reports_page(request: HttpRequest) -> HttpResponse:
 
     POST requests newer figures. While they are computed, the page polls with `format=state`.
     """
+    return show_report(request, is_renewed=request.method == "POST")
+
+
+def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: SaveForm | None = None) -> HttpResponse:
+    """Show the report that the query string asks for; `save_form` is a rejected form for saving it."""
     if not request.user.has_perms(list_reports.RIGHTS):
         raise PermissionDenied
-    form = ReportForm(request.GET, request.user)
+    parameters, saved = report_parameters(request)
+    form = ReportForm(parameters, request.user)
     form.is_valid()
     problems = [error for errors in form.errors.values() for error in errors]
     reply = None
     # after the choice of another type only the form is requested
     if not problems and request.headers.get("HX-Target") != "ask":
         try:
-            reply = _reply(request, form)
+            reply = answer_report(form, request.user, is_renewed=is_renewed, is_kept=saved is not None)
         except RejectedError as refusal:
             problems = [str(problem.message) for problem in refusal.problems]
     table = form.table(reply.answers) if reply and reply.answers else None
     format, address = request.GET.get("format"), _query(request)
-    if request.method == "POST":
+    if is_renewed:
         return HttpResponseRedirect(f"{request.path}?{address}")
     if format == "state":
         return HttpResponse(status=204) if reply and reply.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
     if format == "csv" and reply:
         return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
-    return render(
-        request,
-        "config/reports.html",
-        {
-            **admin.site.each_context(request),
-            "title": _("Reports"),
-            "form": form,
-            "table": table,
-            "problems": problems,
-            "reports": list(REPORTS.items()),
-            "asked": form.asked,
-            "reply": reply,
-            "asks": [form[name] for name in form.asked.asks],
-            "depends_on_type": [name for name in form.asked.asks if name in FIELDS_OF_THE_TYPE],
-            "periods": _periods(form),
-            "zone": installation.current_installation().time_zone,
-            "again": address,
-            "csv": _query(request, format="csv"),
-            "state": _query(request, format="state"),
-            "rows": [(row, table.meters[i] if table.meters else None) for i, row in enumerate(table.rows)]
-            if table
-            else [],
-        },
-    )
+    context = {
+        "title": saved or _("Reports"),
+        "form": form,
+        "table": table,
+        "problems": problems,
+        "reports": list(REPORTS.items()),
+        "asked": form.asked,
+        "reply": reply,
+        "asks": [form[name] for name in form.asked.asks],
+        "depends_on_type": [name for name in form.asked.asks if name in FIELDS_OF_THE_TYPE],
+        "periods": _periods(form),
+        "zone": installation.current_installation().time_zone,
+        "again": address,
+        "csv": _query(request, format="csv"),
+        "state": _query(request, format="state"),
+        "rows": table.measured_rows() if table else [],
+    }
+    if reply and not problems:
+        context |= saving_context(saved, parameters, request.user, save_form)
+    return render(request, "config/reports.html", {**admin.site.each_context(request), **context, "saved": saved})
+
+
+def report_parameters(request: HttpRequest) -> tuple[QueryDict, SavedReport | None]:
+    """Return the parameters of the requested report and the saved report that is open, if any.
+
+    A query string without a report has only the id of the saved one, whose parameters are taken then.
+    """
+    pk = parse_number(request.GET.get("saved", ""))
+    saved = saved_reports.visible_rows(SavedReport, request.user).filter(pk=pk).first() if pk else None
+    if saved is None or "report" in request.GET:
+        return request.GET, saved
+    parameters = saved_parameters(saved)
+    parameters["saved"] = str(saved.pk)
+    return parameters, saved
+
+
+def saved_parameters(report: SavedReport) -> QueryDict:
+    """Return the parameters of a saved report as a query."""
+    parameters = QueryDict(mutable=True)
+    parameters.update(report.parameters)
+    return parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,15 +274,20 @@ class Replies:
     problem: str
 
 
-def _reply(request: HttpRequest, form: ReportForm) -> Replies | None:
-    """Return the state of the answers; None while the form is incomplete."""
+def answer_report(form: ReportForm, by: Any, *, is_renewed: bool = False, is_kept: bool = False) -> Replies | None:
+    """Return the state of the answers to a valid form; None while it is incomplete.
+
+    `is_renewed` requests newer figures. `is_kept`: of a saved report, whose answers are stored, so that its page, its
+    tiles and the API show the same figures.
+    """
     questions = form.questions()
     if not questions:
         return None
-    if request.method == "POST":
+    if is_renewed:
         for question in questions:
-            list_reports.request_report(question, request.user)
-    replies = [list_reports.answer_question(question, request.user) for question in questions]
+            list_reports.request_report(question, by)
+    answer = list_reports.answer_kept if is_kept else list_reports.answer_question
+    replies = [answer(question, by) for question in questions]
     answers = [reply.answer for reply in replies if reply.answer]
     is_whole = len(answers) == len(replies)
     return Replies(
@@ -265,7 +318,9 @@ def _periods(form: ReportForm) -> list[tuple[Any, str, bool]]:
 
 
 def _query_with(parameters: Mapping[str, Any], **changed: str) -> str:
-    return urlencode({name: value for name, value in {**parameters, **changed}.items() if name != "format"})
+    return urlencode(
+        {name: value for name, value in {**parameters, **changed}.items() if name not in {"format", "days"}}
+    )
 
 
 def _query(request: HttpRequest, **more: str) -> str:
@@ -288,47 +343,6 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     return reply
 
 
-def _breakdown(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    field = chosen["field"] or next(iter(log_reports.breakdown_fields(chosen["type"])), None)
-    if field is None:
-        return Table((_("Value"),), [])
-    headings = [_field_name(field), _("Activities"), _("People")]
-    cells = [
-        [text_cell(value, _("(no value)")), number_cell(count), number_cell(people)]
-        for value, count, people, _sum in rows
-    ]
-    if chosen["total"]:
-        headings.append(_("Sum of %(field)s") % {"field": _field_name(chosen["total"])})
-        cells = [[*row, number_cell(total)] for row, (*_rest, total) in zip(cells, rows, strict=True)]
-    return Table(headings, cells, meters=percentages(count for _value, count, *_rest in rows))
-
-
-def _top_people(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in rows])
-    rows = [row for row in rows if row[0] in people]
-    cells = [
-        [
-            text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
-            text_cell(people[person_id].email),
-            number_cell(count),
-            Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
-        ]
-        for person_id, count, latest in rows
-    ]
-    headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    return Table(headings, cells, meters=percentages(count for _id, count, _latest in rows), words=(0, 1))
-
-
-def _funnel(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
-    cells = [
-        [text_cell(str(types[type_id])), number_cell(people), share_cell(of_previous), share_cell(of_first)]
-        for type_id, people, of_previous, of_first in rows
-    ]
-    headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
-    return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
-
-
 @dataclass(frozen=True, slots=True)
 class Report:
     """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
@@ -342,26 +356,30 @@ class Report:
 
 STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
 PERIOD = ("since", "until", "people")
-FIELDS_OF_THE_TYPE = ("field", "total")  # loaded again when another type is chosen; what else was entered stays
+FIELDS_OF_THE_TYPE = (
+    "field",
+    "total",
+    "split",
+)  # loaded again when another type is chosen; what else was entered stays
 REPORTS: dict[str, Report] = {
     "trend": Report(
         gettext_lazy("Trend"),
         gettext_lazy("How often it happened, by day, week or month."),
-        ("type", *trend.MORE_TYPES, "since", "until", "interval", "people", "compare"),
+        ("type", *trend.MORE_TYPES, "split", "since", "until", "interval", "people", "compare", "cumulative"),
     ),
     "breakdown": Report(
         gettext_lazy("Breakdown"),
         gettext_lazy("Which values a field had, most frequent first."),
         ("type", "field", "total", *PERIOD),
-        _breakdown,
+        breakdown_table,
     ),
     "people": Report(
-        gettext_lazy("Top people"), gettext_lazy("Who did it most often."), ("type", *PERIOD), _top_people, True
+        gettext_lazy("Top people"), gettext_lazy("Who did it most often."), ("type", *PERIOD), top_people_table, True
     ),
     "funnel": Report(
         gettext_lazy("Funnel"),
         gettext_lazy("How many people did one thing, then another, up to five."),
         (*STEPS, *PERIOD),
-        _funnel,
+        funnel_table,
     ),
 }

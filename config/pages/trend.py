@@ -3,26 +3,30 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 from typing import Any
+from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log import intervals
-from activities.models import ActivityType
+from activities.models import ActivityType, ApprovedField
 from config.pages.report_tables import Cell, Table, Total, number_cell
 from people.core.admin.charts import ChartSeries, chart_json
 from smartlists.lists.reports import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
 MOST_POINTS = 3_660  # rows on a page
+MOST_LINKED = 400  # rows whose counts lead to the people behind them; more would make the page heavy
 CHOICES = (("", gettext_lazy("Automatic")), *intervals.INTERVALS.items())
 
 
 @dataclass(frozen=True, slots=True)
 class TrendQuery:
-    """Types, period and interval of a trend."""
+    """Types, period and interval of a trend; `split` is the field whose values are the series of a single type."""
 
     types: Sequence[ActivityType]
     since: date
@@ -30,6 +34,8 @@ class TrendQuery:
     interval: str
     is_compared: bool
     people: str
+    split: ApprovedField | None = None
+    is_cumulative: bool = False
 
     @classmethod
     def of(cls, chosen: dict[str, Any]) -> "TrendQuery | None":
@@ -38,15 +44,26 @@ class TrendQuery:
         types = list(dict.fromkeys(selected))
         if not types:
             return None
-        interval = chosen["interval"] or intervals.fitting_interval(chosen["since"], chosen["until"])
-        return cls(types, chosen["since"], chosen["until"], interval, chosen["compare"], chosen["people"])
+        return cls(
+            types,
+            chosen["since"],
+            chosen["until"],
+            chosen["interval"] or intervals.fitting_interval(chosen["since"], chosen["until"]),
+            chosen["compare"],
+            chosen["people"],
+            chosen["split"],
+            chosen["cumulative"],
+        )
 
     @property
     def length(self) -> timedelta:
         return self.until - self.since + timedelta(days=1)
 
     def questions(self) -> list[ReportQuestion]:
-        """Return one question a series: the types, then the types in the period before."""
+        """Return one question a series: the types, then the types in the period before; a single one for a split."""
+        if self.split:
+            types = (self.types[0].pk,)
+            return [ReportQuestion("split", types, self.since, self.until, self.split.pk, people=self.people)]
         periods = [(self.since, self.until)]
         if self.is_compared:
             periods.append((self.since - self.length, self.since - timedelta(days=1)))
@@ -57,40 +74,102 @@ class TrendQuery:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class TrendSeries:
+    """One series: its counts by the first day of each interval, and its place in the chart."""
+
+    label: str
+    counts: dict[date, int]
+    of: int
+    is_before: bool = False
+
+    def points(self, starts: Sequence[date], is_cumulative: bool) -> list[int]:
+        """Return the number of each interval, or that of all intervals up to it."""
+        counts = [self.counts.get(start, 0) for start in starts]
+        return list(accumulate(counts)) if is_cumulative else counts
+
+
 def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
-    """Return the answers of `query.questions()`, days and counts each, as one table with a row an interval.
+    """Return the answers of `query.questions()` as one table with a row an interval."""
+    series = _value_series(query, answers[0]) if query.split else _type_series(query, answers)
+    starts = list(intervals.interval_starts(query.since, query.until, query.interval))
+    labels = [intervals.interval_label(start, query.interval) for start in starts]
+    name = intervals.INTERVALS[query.interval]
+    points = [row.points(starts, query.is_cumulative) for row in series]
+    links = [_links(query, row, line, starts) for row, line in zip(series, points, strict=True)]
+    cells = [
+        [Cell(label, start.isoformat()), *map(number_cell, numbers, addresses)]
+        for start, label, numbers, addresses in zip(
+            starts, labels, zip(*points, strict=True), zip(*links, strict=True), strict=True
+        )
+    ]
+    lines = [
+        ChartSeries(row.label, line, row.of, row.is_before, pages if any(pages) else ())
+        for row, line, pages in zip(series, points, links, strict=True)
+    ]
+    is_single = len(series) == 1 and not query.split
+    headings = (name, *([_("Activities")] if is_single else [row.label for row in series]))
+    drawn = chart_json(labels, name, lines) if any(any(line) for line in points) else ""
+    totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
+    return Table(headings, cells[::-1], drawn, totals)
+
+
+def _links(query: TrendQuery, series: TrendSeries, counts: Sequence[int], starts: Sequence[date]) -> list[str]:
+    """Return the page of the people behind each count; empty for none, for values of a split, and in long tables."""
+    if query.split or len(starts) > MOST_LINKED:
+        return [""] * len(counts)
+    ends = [*(start - timedelta(days=1) for start in starts[1:]), query.until]
+    moved = query.length if series.is_before else timedelta()
+    asked = {"report": "people", "type": query.types[series.of].pk, "people": query.people}
+    pages = []
+    for count, start, end in zip(counts, starts, ends, strict=True):
+        first = query.since if query.is_cumulative else max(start, query.since)
+        period = {"since": (first - moved).isoformat(), "until": (end - moved).isoformat()}
+        pages.append(f"{reverse('reports')}?{urlencode(asked | period)}" if count else "")
+    return pages
+
+
+def _type_series(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> list[TrendSeries]:
+    """Return one series an answer of days and counts.
 
     Days of the period before are moved by the period's length into the rows of the present one.
     """
-    starts = list(intervals.interval_starts(query.since, query.until, query.interval))
     series = []
     for place, rows in enumerate(answers):
         is_before = place >= len(query.types)
         moved = query.length if is_before else timedelta()
-        counts = [(date.fromisoformat(day) + moved, count) for day, count in rows]
+        counts = ((date.fromisoformat(day) + moved, count) for day, count in rows)
         type_index = place % len(query.types)
         label = str(query.types[type_index])
         label = _("%(series)s, period before") % {"series": label} if is_before else label
-        grouped = dict(intervals.group_by_interval(counts, query.interval))
-        counts_by_start = [grouped.get(start, 0) for start in starts]
-        series.append((grouped, ChartSeries(label, counts_by_start, type_index, is_before)))
-    labels = [intervals.interval_label(start, query.interval) for start in starts]
-    name = intervals.INTERVALS[query.interval]
-    cells = [
-        [Cell(label, start.isoformat()), *(number_cell(grouped.get(start, 0)) for grouped, _series in series)]
-        for start, label in zip(starts, labels, strict=True)
+        series.append(
+            TrendSeries(label, dict(intervals.group_by_interval(counts, query.interval)), type_index, is_before)
+        )
+    return series
+
+
+def _value_series(query: TrendQuery, rows: Sequence[Any]) -> list[TrendSeries]:
+    """Return one series a value, the most frequent first, and one of all other values if there are any."""
+    values: dict[int | None, Any] = {}
+    counts: dict[int | None, list[tuple[date, int]]] = {}
+    for day, rank, value, count in rows:
+        values[rank] = value
+        counts.setdefault(rank, []).append((date.fromisoformat(day), count))
+    if not counts:
+        return [TrendSeries(str(query.types[0]), {}, 0)]
+    ranks = sorted(counts, key=lambda rank: (rank is None, rank or 0))
+    labels = [_("(other values)") if rank is None else values[rank] or _("(no value)") for rank in ranks]
+    return [
+        TrendSeries(label, dict(intervals.group_by_interval(counts[rank], query.interval)), number)
+        for number, (label, rank) in enumerate(zip(labels, ranks, strict=True))
     ]
-    lines = [line for _grouped, line in series]
-    headings = (name, *([_("Activities")] if len(lines) == 1 else [line.label for line in lines]))
-    drawn = chart_json(labels, name, lines) if any(sum(line.counts) for line in lines) else ""
-    return Table(headings, cells[::-1], drawn, [_total(line, lines) for line in lines if not line.is_before])
 
 
-def _total(series: ChartSeries, lines: Sequence[ChartSeries]) -> Total:
-    count = sum(series.counts)
-    average = localize(round(count / len(series.counts), 1), use_l10n=True) if series.counts else ""
+def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int) -> Total:
+    count = sum(series.counts.values())
+    average = localize(round(count / points, 1), use_l10n=True) if points else ""
     change = ""
-    before = next((sum(line.counts) for line in lines if line.is_before and line.of == series.of), None)
+    before = next((sum(row.counts.values()) for row in every if row.is_before and row.of == series.of), None)
     if before:
         percent = round(100 * (count - before) / before, 1)
         change = f"{'+' if percent > 0 else ''}{localize(percent, use_l10n=True)} %"

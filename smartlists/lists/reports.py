@@ -101,12 +101,59 @@ def answer_question(question: ReportQuestion, by: Any) -> ReportReply:
     stored = StoredReport.objects.filter(question=question.dump()).first()
     if stored is None and (answer := _at_once(question)):
         return ReportReply(answer)
+    return _stored_reply(stored, question, by)
+
+
+def answer_kept(question: ReportQuestion, by: Any) -> ReportReply:
+    """Answer with a stored answer; the first one is computed at once when few activities have to be read, and stored.
+
+    For pages that many open: each opening reads one row. Raises as `answer_question` does.
+    """
+    _require_rights(question, by)
+    stored = StoredReport.objects.filter(question=question.dump()).first()
+    return _stored_reply(stored or _store_at_once(question), question, by)
+
+
+def _stored_reply(stored: StoredReport | None, question: ReportQuestion, by: Any) -> ReportReply:
+    """The reply with the stored answer; queues a newer one when it is due."""
     if stored is None or (not stored.is_running and _is_old(stored)):
         stored = request_report(question, by)
     answer = None
     if stored.rows is not None and stored.as_of:
         answer = ReportAnswer(stored.rows, stored.as_of, stored.people_as_of, stored.seconds or 0)
     return ReportReply(answer, True, stored.asked_at if stored.is_running else None, stored.problem)
+
+
+def _store_at_once(question: ReportQuestion) -> StoredReport | None:
+    """Compute and store the first answer; None if that would block the page for too long.
+
+    The row is inserted before the activities are read, so that an erasure in between deletes it.
+    """
+    now = timezone.now()
+    values = {"asked_at": now, "progressed_at": now}
+    stored, is_new = StoredReport.objects.get_or_create(question=question.dump(), defaults=values)
+    if not is_new:
+        return stored
+    try:
+        answer = _at_once(question)
+    except RejectedError:
+        stored.mine().delete()
+        raise
+    if answer is None:
+        stored.mine().delete()
+        return None
+    _finish(stored, answer)
+    return stored
+
+
+def _finish(stored: StoredReport, answer: ReportAnswer) -> None:
+    """Store the answer of a claimed report, unless an erasure has deleted the report."""
+    with transaction.atomic():
+        # an erasure deletes all reports: figures read before it must not be stored after it
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+        stored.finish(
+            problem="", rows=answer.rows, as_of=answer.as_of, seconds=answer.seconds, people_as_of=answer.people_as_of
+        )
 
 
 @transaction.atomic
@@ -136,16 +183,7 @@ def run_report(report_id: int) -> None:
                 raise
             logger.warning("report %s: %s", report_id, problem)
             return
-        with transaction.atomic():
-            # an erasure deletes all reports: figures read before it must not be stored after it
-            locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-            stored.finish(
-                problem="",
-                rows=answer.rows,
-                as_of=answer.as_of,
-                seconds=answer.seconds,
-                people_as_of=answer.people_as_of,
-            )
+        _finish(stored, answer)
 
 
 def delete_old_reports() -> int:
@@ -231,6 +269,13 @@ def _trend(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     return [[day.isoformat(), count] for day, count in log_reports.activity_trend(_types(question)[0], scope)]
 
 
+def _split(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    assert question.field is not None
+    field = ApprovedField.objects.get(pk=question.field)
+    rows = log_reports.value_trend(_types(question)[0], field, scope)
+    return [[day.isoformat(), rank, value, count] for day, rank, value, count in rows]
+
+
 def _breakdown(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
     if question.field is None:
@@ -252,6 +297,7 @@ def _funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
 # columns of the rows of each report
 ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] = {
     "trend": _trend,  # day, activities
+    "split": _split,  # day, rank of the value (null: all other values), value, activities; days without any left out
     "breakdown": _breakdown,  # value, activities, people, sum
     "people": _top_people,  # person id, activities, latest moment
     "funnel": _funnel,  # type id, people, percent of the step before, percent of the first

@@ -15,6 +15,7 @@ from smartlists.models.copies import ListCopy
 from smartlists.models.lists import SmartList, SmartListUse, StoredEvaluation, bitmap
 from smartlists.models.member_views import MemberView
 from smartlists.models.reports import StoredReport
+from smartlists.models.saved_reports import Dashboard, DashboardTile, SavedReport
 from smartlists.models.webhooks import AlertEmail, Webhook, WebhookDelivery
 
 __all__ = [
@@ -25,9 +26,12 @@ __all__ = [
     "CampaignTally",
     "CampaignUse",
     "CampaignVersion",
+    "Dashboard",
+    "DashboardTile",
     "ListCopy",
     "ListWatch",
     "MemberView",
+    "SavedReport",
     "SmartCampaign",
     "SmartList",
     "SmartListUse",

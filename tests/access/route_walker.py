@@ -26,7 +26,7 @@ from people.persons import deletion
 from people.persons import merge as person_merge
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignRun
+from smartlists.models import CampaignRun, Dashboard, DashboardTile, SavedReport
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import activity, approved_type, person, recorded
 
@@ -93,6 +93,9 @@ PLACES = (
     ("admin/people/person/merge/", {"pk": "merge"}),
     ("admin/people/person/<int:pk>/restore", {"pk": "gone"}),
     ("admin/people/installation/", {"object_id": 1}),
+    ("admin/reports/saved/", {"pk": "saved_report"}),
+    ("admin/dashboards/", {"pk": "dashboard", "tile_id": "tile"}),
+    ("api/v1/reports/", {"pk": "saved_report"}),
     ("admin/activities/activitytype/", {"pk": "type", "object_id": "type", "activity_id": "activity"}),
     ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
     ("admin/activities/retention/", {"object_id": "retention"}),
@@ -144,6 +147,10 @@ def build_world(caller: Any) -> dict[str, Any]:
         "filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}],
     }
     files = {"channel": Channel.ADMIN, "user": caller}
+    report = SavedReport.objects.create(
+        name="Checks", owner=somebody, is_shared=True, parameters={"report": "trend", "type": str(check.pk)}
+    )
+    dashboard = Dashboard.objects.create(name="Board", owner=somebody, is_shared=True)
     export = Export.objects.create(key=uuid4(), kind="people", **files)
     bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"channel": Channel.MARKETO})
     return {
@@ -171,6 +178,9 @@ def build_world(caller: Any) -> dict[str, Any]:
         "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
+        "saved_report": report.pk,
+        "dashboard": dashboard.pk,
+        "tile": DashboardTile.objects.create(dashboard=dashboard, report=report, position=0).pk,
         "bulk": BulkAction.objects.create(kind="delete", total=1, user=caller).pk,
         "content_type": ContentType.objects.get_for_model(Person).pk,
         "token": tokens.create_personal_token(caller, "mine", 1).token.pk if caller else 1,

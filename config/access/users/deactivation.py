@@ -19,7 +19,8 @@ from people.definitions import lifecycle
 from people.lists import static_lists
 from people.models import StaticList
 from smartlists.lists import editing as list_editing
-from smartlists.models import SmartList
+from smartlists.lists import saved_reports
+from smartlists.models import Dashboard, SavedReport, SmartList
 
 CHANGE = "access.change_user"
 
@@ -37,6 +38,8 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
         lambda owner: StaticList.objects.filter(owner=owner),
         lambda thing, owner, by: static_lists.change_static_list(thing, by, owner=owner),
     ),
+    SavedReport: (lambda owner: SavedReport.objects.filter(owner=owner), saved_reports.hand_over),
+    Dashboard: (lambda owner: Dashboard.objects.filter(owner=owner), saved_reports.hand_over),
     ApiClient: (
         lambda owner: ApiClient.objects.filter(user=owner, is_revoked=False),
         lambda thing, owner, by: client_editing.hand_over_client(thing, owner, by),

@@ -37,6 +37,7 @@ _MARKETER = (
     "smartlists.add_smartlist",
     "smartlists.change_smartlist",
     "smartlists.delete_smartlist",
+    "smartlists.share_report",
     "smartlists.add_smartcampaign",
     "smartlists.change_smartcampaign",
     "smartlists.delete_smartcampaign",

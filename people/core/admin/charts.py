@@ -8,15 +8,23 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ChartSeries:
-    """One line or row of bars. `of` is the index of the series that a series of the period before belongs to."""
+    """One line or row of bars. `of` is the index of the series that a series of the period before belongs to.
+
+    `links` are the pages that a click on each point opens, if any.
+    """
 
     label: str
     counts: Sequence[int]
     of: int = 0
     is_before: bool = False
+    links: Sequence[str] = ()
 
 
 def chart_json(labels: Sequence[str], interval: Any, series: Sequence[ChartSeries]) -> str:
     """The JSON of `data-chart`; `interval` is the unit of the labels: days, weeks, …"""
-    lines = [{"label": row.label, "data": list(row.counts), "of": row.of, "isBefore": row.is_before} for row in series]
+    lines = [
+        {"label": row.label, "data": list(row.counts), "of": row.of, "isBefore": row.is_before}
+        | ({"links": list(row.links)} if row.links else {})
+        for row in series
+    ]
     return json.dumps({"labels": list(labels), "interval": str(interval), "series": lines}, ensure_ascii=False)

@@ -73,6 +73,17 @@ function options(place, chart, width, height) {
   };
 }
 
+// The page behind the point under the pointer: of the series whose line is nearest to it.
+function linkAt(plot, chart) {
+  const { idx, top } = plot.cursor;
+  if (idx == null) return "";
+  const near = chart.series
+    .filter((series) => series.links?.[idx])
+    .map((series) => ({ link: series.links[idx], away: Math.abs(plot.valToPos(series.data[idx], "y") - top) }))
+    .sort((one, other) => one.away - other.away);
+  return near[0]?.link ?? "";
+}
+
 function draw(place) {
   const chart = JSON.parse(place.dataset.chart);
   const data = [chart.labels.map((_label, number) => number), ...chart.series.map((series) => series.data)];
@@ -81,6 +92,12 @@ function draw(place) {
   const again = () => {
     if (plot) plot.destroy();
     plot = new uPlot(options(place, chart, size().width, size().height), data, place);
+    if (!chart.series.some((series) => series.links)) return;
+    plot.over.style.cursor = "pointer";
+    plot.over.addEventListener("click", () => {
+      const link = linkAt(plot, chart);
+      if (link) location.assign(link);
+    });
   };
   again();
   new ResizeObserver(() => plot.setSize(size())).observe(place);
@@ -108,6 +125,7 @@ function save(canvas, name) {
 
 export function drawCharts(root) {
   for (const place of root.querySelectorAll("[data-chart]")) {
+    if (place.firstChild) continue; // drawn
     const canvas = draw(place);
     for (const button of root.querySelectorAll(`[data-picture-of="${CSS.escape(place.id)}"]`)) {
       button.addEventListener("click", () => save(canvas(), button.dataset.name));

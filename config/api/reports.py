@@ -1,0 +1,216 @@
+"""Reports in the native API: the saved ones, and the figures of a saved one or of any other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from activities.log import intervals
+from activities.log import reports as log_reports
+from activities.models import ActivityType, ApprovedField
+from config.pages import trend
+from config.pages.report_tables import Table
+from config.pages.reports import REPORTS, STEPS, Replies, ReportForm, answer_report, saved_parameters
+from people.core import installation
+from people.core.codes import Code
+from people.core.errors import BadQueryError, NotAllowedError, Problem, RejectedError, bad_value
+from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.viewsets import ListMixin, RetrieveMixin, StrictSerializer, UTCDateTimeField, note_people_in_reply
+from smartlists.lists import saved_reports
+from smartlists.models import SavedReport
+
+VIEW = "activities.view_activity"  # the others of a report are required by its verbs
+RETRY_SECONDS = 2
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 100}
+_DAY = {"type": "string", "format": "date"}
+_FLAG = {"type": "string", "enum": ["true", "false"]}
+_TYPE = "API name of an activity type."
+# parameters of `reports/figures`: schema and description; those of the reports page, with API names for ids
+PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "report": ({"type": "string", "enum": list(REPORTS)}, "The report; trend if it is left out."),
+    "type": (_TEXT, f"{_TYPE} For every report but the funnel."),
+    **dict.fromkeys(trend.MORE_TYPES, (_TEXT, f"{_TYPE} A further series of a trend.")),
+    **dict.fromkeys(STEPS, (_TEXT, f"{_TYPE} A step of a funnel.")),
+    "field": (_TEXT, "API name of the field that a breakdown groups by."),
+    "total": (_TEXT, "API name of a number field that a breakdown sums."),
+    "split": (_TEXT, "API name of the field whose values are the series of a trend."),
+    "since": (_DAY, "First day, in the installation's time zone; 89 days before the present day if it is left out."),
+    "until": (_DAY, "Last day; the present day if it is left out."),
+    "interval": ({"type": "string", "enum": list(intervals.INTERVALS)}, "Of a trend; what fits if it is left out."),
+    "people": (_TEXT, "smart:7 or static:7 for the people of a list; all people if it is left out."),
+    "compare": (_FLAG, "Whether a trend is compared with the period before."),
+    "cumulative": (_FLAG, "Whether a trend adds up."),
+}
+FIELDS = ("field", "total", "split")
+TYPES = ("type", *trend.MORE_TYPES, *STEPS)
+
+
+class SavedReportSerializer(StrictSerializer):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    owner = serializers.CharField(source="owner.username")
+    is_shared = serializers.BooleanField(help_text="Whether everybody who may see reports sees it.")
+    parameters = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="Of the reports page. With days, the period ends on the day of reading.",
+    )
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+
+
+@extend_schema_field({"type": "array", "items": {"type": ["string", "number", "null"]}})
+class FiguresRowField(serializers.ListField):
+    """One row of figures."""
+
+
+class FiguresSerializer(StrictSerializer):
+    """The figures of a report: those of its page and of its CSV file."""
+
+    report = serializers.ChoiceField(choices=list(REPORTS))
+    columns = serializers.ListField(
+        child=serializers.CharField(), help_text="In the language that Accept-Language asks for."
+    )
+    rows = serializers.ListField(
+        child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are there."
+    )
+    people = serializers.ListField(child=serializers.IntegerField(), help_text="Of Top people: the person of each row.")
+    time_zone = serializers.CharField()
+    as_of = UTCDateTimeField(allow_null=True)
+    people_as_of = UTCDateTimeField(allow_null=True, help_text="When the smart list was evaluated, if there is one.")
+    is_running = serializers.BooleanField(help_text="Whether newer figures are being worked out.")
+    problem = serializers.CharField(help_text="What the last computation failed of; empty if it did not.")
+
+
+class SavedReportFilterSet(StrictFilterSet):
+    class Meta:
+        model = SavedReport
+        fields = ()
+
+    search = SearchFilter("name")
+    typed = {
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "owner": FilterColumn("string", "owner__username", is_nullable=False, operators=("", "in")),
+        "is_shared": FilterColumn("boolean", is_nullable=False),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
+    }
+    unfiltered = {"parameters": "a whole, not something to look a report up by"}
+
+
+class ReportViewSet(ListMixin, RetrieveMixin):
+    """Saved reports, and the figures of reports."""
+
+    queryset = SavedReport.objects.select_related("owner")
+    serializer_class = SavedReportSerializer
+    filterset_class = SavedReportFilterSet
+    orderings = ("id", "-id")
+    rights = {"list": VIEW, "retrieve": VIEW, "figures": VIEW, "saved_figures": VIEW}
+
+    def get_queryset(self) -> Any:
+        return saved_reports.visible_rows(SavedReport, self.request.user)
+
+    @extend_schema(responses={200: FiguresSerializer, 202: FiguresSerializer}, operation_id="reports_saved_figures")
+    @action(["GET"], detail=True, url_path="figures", url_name="saved-figures")
+    def saved_figures(self, request: Any, pk: int) -> Response:
+        """The figures of a saved report, as its page, tiles and file show them. 202 until the first are there."""
+        form = ReportForm(saved_parameters(self.get_object()), request.user)
+        return self._figures(form, is_kept=True)
+
+    @extend_schema(
+        responses={200: FiguresSerializer, 202: FiguresSerializer},
+        parameters=[
+            OpenApiParameter(name, dict(schema), OpenApiParameter.QUERY, description=description)
+            for name, (schema, description) in PARAMETERS.items()
+        ],
+        filters=False,
+    )
+    @action(["GET"], detail=False, pagination_class=None)
+    def figures(self, request: Any) -> Response:
+        """The figures of a report that need not be saved. 202 until the first are there."""
+        saved_reports.require_report_rights(request.user)
+        return self._figures(ReportForm(_form_parameters(request.query_params), request.user), is_kept=False)
+
+    def _figures(self, form: ReportForm, is_kept: bool) -> Response:
+        if not form.is_valid():
+            problems = (
+                Problem(Code.INVALID, str(message), () if name == "__all__" else (name,))
+                for name, messages in form.errors.items()
+                for message in messages
+            )
+            raise BadQueryError(*problems)
+        try:
+            reply = answer_report(form, self.request.user, is_kept=is_kept)
+        except NotAllowedError:
+            raise
+        except RejectedError as refusal:
+            raise BadQueryError(*refusal.problems) from None
+        if reply is None:
+            raise BadQueryError(Problem(Code.MISSING_VALUE, _("Say which activity type."), (_type_parameter(form),)))
+        table = form.table(reply.answers) if reply.answers else None
+        body = _representation(form, reply, table)
+        if body["people"]:
+            note_people_in_reply(self.request, body["people"])
+        if table is None:
+            return Response(FiguresSerializer(body).data, 202, headers={"Retry-After": str(RETRY_SECONDS)})
+        return Response(FiguresSerializer(body).data)
+
+
+def _representation(form: ReportForm, reply: Replies, table: Table | None) -> dict[str, Any]:
+    answer = reply.answer
+    return {
+        "report": form.name,
+        "columns": [str(heading) for heading in table.headings] if table else [],
+        "rows": [[None if cell.raw == "" else cell.raw for cell in row] for row in table.rows] if table else None,
+        "people": table.people if table else (),
+        "time_zone": installation.current_installation().time_zone,
+        "as_of": answer.as_of if answer else None,
+        "people_as_of": answer.people_as_of if answer else None,
+        "is_running": reply.asked_at is not None,
+        "problem": reply.problem,
+    }
+
+
+def _type_parameter(form: ReportForm) -> str:
+    return STEPS[0] if form.name == "funnel" else "type"
+
+
+def _form_parameters(query: Any) -> QueryDict:
+    """The parameters of the reports page for those of the API. Raises `BadQueryError` naming the first bad one."""
+    parameters = QueryDict(mutable=True)
+    for name, text in query.items():
+        if name not in PARAMETERS:
+            raise BadQueryError(bad_value(Code.UNKNOWN_FILTER, ", ".join(PARAMETERS), name, name))
+        choices = PARAMETERS[name][0].get("enum")
+        if choices and text not in choices:
+            raise BadQueryError(bad_value(Code.INVALID, ", ".join(choices), text, name))
+        if name not in FIELDS:
+            parameters[name] = _type_id(name, text) if name in TYPES else text
+    for name in FIELDS:
+        if name in query:
+            parameters[name] = _field_id(name, query[name], parameters.get("type", "0"))
+    return parameters
+
+
+def _type_id(name: str, api_name: str) -> str:
+    known = ActivityType.objects.approved().filter(api_name=api_name).first() if "\0" not in api_name else None
+    if known is None:
+        raise BadQueryError(bad_value(Code.UNKNOWN_TYPE, _("the API name of an approved type"), api_name, name))
+    return str(known.pk)
+
+
+def _field_id(name: str, api_name: str, type_id: str) -> str:
+    fields: list[ApprovedField] = []
+    if activity_type := ActivityType.objects.filter(pk=int(type_id)).first():
+        fields = log_reports.breakdown_fields(activity_type)
+    known = next((field for field in fields if field.api_name == api_name), None)
+    if known is None:
+        expected = ", ".join(field.api_name for field in fields)
+        raise BadQueryError(bad_value(Code.UNKNOWN_FIELD, expected, api_name, name))
+    return str(known.pk)

@@ -1,0 +1,77 @@
+"""Saved reports, and dashboards that show some of them; private to their owner or shared with everybody."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models.functions import Lower
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+SHARE = "smartlists.share_report"
+
+
+class SharedObject(models.Model):
+    """A named object of one user; a shared one is seen by everybody who may see reports."""
+
+    name = models.CharField(_("name"), max_length=255)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("owner"), related_name="+")
+    is_shared = models.BooleanField(_("shared"), default=False, db_index=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("changed"), auto_now=True)
+
+    class Meta:
+        abstract = True
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        raise NotImplementedError
+
+
+class SavedReport(SharedObject):
+    """The parameters of a report with a name."""
+
+    # of the reports page; `days` in the place of `since` and `until` is a period that ends today
+    parameters: Any = models.JSONField(default=dict)
+
+    class Meta(SharedObject.Meta):
+        db_table = "saved_report"
+        verbose_name, verbose_name_plural = _("report"), _("reports")
+        permissions = [("share_report", _("Can share reports and dashboards"))]
+        constraints = [models.UniqueConstraint("owner", Lower("name"), name="saved_report_name_is_unique")]
+
+    def get_absolute_url(self) -> str:
+        return reverse("saved-report", args=[self.pk])
+
+
+class Dashboard(SharedObject):
+    """A page of saved reports in an order chosen by hand."""
+
+    class Meta(SharedObject.Meta):
+        db_table = "dashboard"
+        verbose_name, verbose_name_plural = _("dashboard"), _("dashboards")
+        constraints = [models.UniqueConstraint("owner", Lower("name"), name="dashboard_name_is_unique")]
+
+    def get_absolute_url(self) -> str:
+        return reverse("dashboard", args=[self.pk])
+
+
+class DashboardTile(models.Model):
+    """A saved report's place on a dashboard."""
+
+    dashboard = models.ForeignKey(Dashboard, models.CASCADE, related_name="tiles")
+    report = models.ForeignKey(SavedReport, models.CASCADE, related_name="tiles")
+    position = models.PositiveSmallIntegerField()
+    is_wide = models.BooleanField(default=False)
+
+    class Meta:
+        db_table = "dashboard_tile"
+        default_permissions = ()
+        ordering = ("position", "pk")
+        constraints = [models.UniqueConstraint(fields=["dashboard", "report"], name="dashboard_tile_is_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.dashboard_id}: {self.report_id}"
