@@ -16,8 +16,9 @@ from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
 from people.definitions import lifecycle
+from people.directory import views as people_views
 from people.lists import static_lists
-from people.models import StaticList
+from people.models import PeopleView, StaticList
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 
@@ -36,6 +37,10 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
     StaticList: (
         lambda owner: StaticList.objects.filter(owner=owner),
         lambda thing, owner, by: static_lists.change_static_list(thing, by, owner=owner),
+    ),
+    PeopleView: (
+        lambda owner: PeopleView.objects.filter(owner=owner, is_shared=True),
+        lambda thing, owner, by: people_views.hand_over_view(thing, owner, by),
     ),
     ApiClient: (
         lambda owner: ApiClient.objects.filter(user=owner, is_revoked=False),
