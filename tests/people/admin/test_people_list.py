@@ -76,7 +76,7 @@ def test_activities_are_counted_and_last_seen_in_one_statement_for_the_page(ana,
         activity(people[0].pk, occurred_at="2026-03-02T09:00:00Z"),
     )
     client.post(f"{LIST}columns/", {"columns": ["activities.count", "activities.last"]})
-    with query_budget("people: list"):
+    with query_budget("people: list with activities"):
         page = client.get(LIST)
     numbers = {row.pk: [cell.text or cell.moment for cell in part] for row, _url, part in page.context["rows"]}
     # each person has the activity of being new, too
