@@ -41,6 +41,4 @@ ORDERS: Mapping[str, PeopleOrder] = {
     "": PeopleOrder(gettext_lazy("Newest first"), is_descending=True),
     "id": PeopleOrder(gettext_lazy("Oldest first")),
     **_text_orders(),
-    "-updated_at": PeopleOrder(gettext_lazy("Recently changed first"), "p.updated_at", True, column="updated_at"),
-    "updated_at": PeopleOrder(gettext_lazy("Longest unchanged first"), "p.updated_at", column="updated_at"),
 }
