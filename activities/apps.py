@@ -9,7 +9,7 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
-        from activities.log import import_traces
+        from activities.log import import_traces, people_list
         from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
         from activities.recording import person_changes, quarantine
@@ -18,6 +18,7 @@ class ActivitiesConfig(AppConfig):
         from people import events
 
         log_personal_data.register_log_data()
+        people_list.register_activity_columns()
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
         events.subscribe_to_events(person_changes.record_announcement)

@@ -11,7 +11,9 @@ class SmartlistsConfig(AppConfig):
         from smartlists.campaigns import personal_data as campaign_personal_data
         from smartlists.campaigns import results as campaign_results  # noqa: F401 (register)
         from smartlists.lists import export_kind as list_export_kind  # noqa: F401 (register)
+        from smartlists.lists import people_list
         from smartlists.lists import personal_data as list_personal_data
 
+        people_list.register_smart_list_filter()
         list_personal_data.register_list_data()
         campaign_personal_data.register_campaign_data()

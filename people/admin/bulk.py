@@ -2,17 +2,19 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
 from people.admin.forms import list_choices
 from people.core.admin.base import PagesAdmin, parse_ids, parse_number, require_rights
+from people.directory.selection import Selection
+from people.lists import static_lists
 from people.models import BulkAction, StaticList
 from people.persons import bulk
 
 SHOWN = 50
-COUNTED = 10_000  # people; a higher number is shown as "more than" in the confirmation
 
 
 def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
@@ -23,30 +25,44 @@ def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     ]
 
 
-def confirm_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str, queryset: Any) -> HttpResponse:
-    """Confirm and start the action for the chosen people, or for all results of search and filters."""
+def confirm_bulk_action(
+    pages: PagesAdmin, request: HttpRequest, kind: str, selection: Selection, *, is_new_list: bool = False
+) -> HttpResponse:
+    """Confirm and start the action for the chosen people, or for all results of search and filters.
+
+    With `is_new_list` the people are added to a static list that is made for them.
+    """
     bulk_kind = bulk.KINDS[kind]
-    require_rights(request, bulk_kind.right)
-    is_everything = request.POST.get("select_across") == "1"
+    require_rights(request, bulk_kind.right, *(("people.add_staticlist",) if is_new_list else ()))
     if "confirmed" in request.POST:
-        chosen = StaticList.objects.filter(pk=parse_number(request.POST.get("static_list", ""))).first()
-        ids = queryset.order_by("pk").values_list("pk", flat=True)[: bulk.MAX_PEOPLE + 1]
-        started = pages.tried(request, lambda: bulk.start_bulk_action(kind, ids, request.user, chosen))
+        started = pages.tried(request, lambda: _start(request, kind, selection, is_new_list))
         if started:
             return redirect("admin:people_person_bulk_action", started.pk)
+    count, is_exact = selection.count()
     return pages.page(
         request,
         "bulk_confirm",
-        bulk_kind.label,
+        _("Make a static list") if is_new_list else bulk_kind.label,
         kind=kind,
         what=bulk_kind,
-        lists=list_choices() if bulk_kind.needs_list else (),
-        count=queryset.order_by()[: COUNTED + 1].count(),
-        most=COUNTED,
+        lists=list_choices() if bulk_kind.needs_list and not is_new_list else (),
+        is_new_list=is_new_list,
+        name=request.POST.get("name", ""),
+        count=count,
+        is_exact=is_exact,
         action=request.POST.get("action", ""),
-        select_across=is_everything,
-        chosen=() if is_everything else request.POST.getlist("_selected_action"),
+        select_across=selection.plan is not None,
+        chosen=() if selection.plan is not None else request.POST.getlist("_selected_action"),
     )
+
+
+@transaction.atomic
+def _start(request: HttpRequest, kind: str, selection: Selection, is_new_list: bool) -> BulkAction:
+    if is_new_list:
+        chosen: StaticList | None = static_lists.create_static_list(request.POST.get("name", ""), request.user)
+    else:
+        chosen = StaticList.objects.filter(pk=parse_number(request.POST.get("static_list", ""))).first()
+    return bulk.start_bulk_action(kind, selection.ids(bulk.MAX_PEOPLE + 1), request.user, chosen)
 
 
 def start_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str) -> HttpResponse:

@@ -9,6 +9,7 @@ from people.models.history import PersonDeletion, PersonMerge, PersonNote
 from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
 from people.models.lists import StaticList, StaticListCount, StaticListMember
 from people.models.person import Person, PersonCount, PersonField, PersonKey
+from people.models.views import PeopleListSettings, PeopleView
 
 __all__ = [
     "BulkAction",
@@ -24,6 +25,8 @@ __all__ = [
     "Measurement",
     "Notice",
     "NoticeSwitch",
+    "PeopleListSettings",
+    "PeopleView",
     "Person",
     "PersonCount",
     "PersonDeletion",

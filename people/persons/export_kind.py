@@ -8,6 +8,9 @@ from django.utils.translation import gettext_lazy
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
+from people.directory.columns import SOURCES
+from people.directory.pages import matching_source, plan_people
+from people.directory.query import PeopleQuery
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.files.exports import kinds as export_kinds
@@ -38,25 +41,47 @@ def export_columns(names: Sequence[str] | None) -> list[ExportColumn]:
     catalogue = catalog.field_catalogue()
     if names is None:
         names = list(PersonField.objects.shown().values_list("api_name", flat=True))
-    unknown = [name for name in names if name not in catalogue and name != "id"]
+    computed = {column.name: column for source in SOURCES for column in source.columns}
+    unknown = [name for name in names if name not in catalogue and name not in computed and name != "id"]
     if unknown:
         message = _("there is no person field '%(name)s'") % {"name": str(unknown[0])[:100]}
         raise RejectedError(
             Problem(Code.UNKNOWN_FIELD, message, ("fields",), ", ".join(catalogue), str(unknown[0])[:100])
         )
-    return [ExportColumn("id", "p.id"), *(field_column(catalogue[name]) for name in names if name != "id")]
+    return [
+        ExportColumn("id", "p.id"),
+        *(
+            field_column(catalogue[name]) if name in catalogue else ExportColumn(name, computed[name].sql)
+            for name in names
+            if name != "id"
+        ),
+    ]
 
 
 def people_statement(parameters: Mapping[str, Any]) -> ExportStatement:
-    """The SQL of an export. Parameters: `fields`, API names; `static_list`, the id of a list, for its members only."""
+    """The SQL of an export.
+
+    Parameters: `fields`, API names and names of computed columns; and one of `static_list`, the id of a list, for its
+    members only; `people`, filters of the list of people in JSON; `ids`, people.
+    """
+    columns = export_columns(parameters.get("fields"))
+    if "people" in parameters:
+        source, values = matching_source(plan_people(PeopleQuery.load(parameters["people"]), None))
+        first, *others = source.split("%s")
+        named = first + "".join(f"%(value{number})s{part}" for number, part in enumerate(others))
+        sql_parameters = {f"value{number}": value for number, value in enumerate(values)}
+        return ExportStatement(columns, f"{named} order by p.id", sql_parameters)
     source, sql_parameters = "person p where p.state = 'live'", {}
+    if "ids" in parameters:
+        source += " and p.id = any(%(ids)s::int[])"
+        sql_parameters["ids"] = list(parameters["ids"])
     if (number := parameters.get("static_list")) is not None:
         if not StaticList.objects.filter(pk=number).exists():
             message = _("There is no static list %(id)s.") % {"id": number}
             raise RejectedError(Problem(Code.UNKNOWN_LIST, message, ("static_list",)))
         source += " and p.id in (select m.person_id from static_list_member m where m.static_list_id = %(list)s)"
         sql_parameters["list"] = number
-    return ExportStatement(export_columns(parameters.get("fields")), f"{source} order by p.id", sql_parameters)
+    return ExportStatement(columns, f"{source} order by p.id", sql_parameters)
 
 
 def chosen_people_statement(ids: Iterable[int], names: Sequence[str] | None) -> ExportStatement:

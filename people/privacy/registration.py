@@ -7,11 +7,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
-from people.core.personal_data import IdArray, PersonalData, PersonRows
+from people.core.personal_data import Erasing, IdArray, PersonalData, PersonRows
 from people.core.source import Channel
+from people.directory import views
 from people.fields import catalog
 from people.lists import memberships
-from people.models import DifferentPeople, Person, PersonDeletion, PersonMerge, StaticListMember
+from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember
 from people.notes import notebook
 from people.privacy import erasure
 
@@ -78,8 +79,27 @@ def register_personal_data() -> None:
             count=personal_data.count_rows("different_people", "person_id", "other_id"),
             touched=_marked_different,
         ),
+        # filters of saved views and of exports can hold an address
+        PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),
+        PersonalData("file_export", ("parameters",), _("filters of exports"), erase=_erase_from_exports),
         IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
     )
+
+
+def _erase_from_exports(erasing: Erasing) -> None:
+    """Remove the people from the parameters of exports; an export that would change by that is cancelled first."""
+    texts = [text.lower() for text in erasing.texts if text]
+    erased_ids = set(erasing.person_ids)
+    exports = Export.objects.filter(Q(parameters__has_key="people") | Q(parameters__has_key="ids"))
+    for export in exports.select_for_update().order_by("pk"):
+        kept = dict(export.parameters)
+        if "people" in kept:
+            kept["people"] = views.query_without_texts(kept["people"], texts)
+        if "ids" in kept:
+            kept["ids"] = [pk for pk in kept["ids"] if pk not in erased_ids]
+        if kept != export.parameters:
+            export.cancel()
+            Export.objects.filter(pk=export.pk).update(parameters=kept)
 
 
 def _changed_since(person_ids: Sequence[int], arrival: personal_data.ImportArrival) -> set[int]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.templatetags.moments import moment
-from smartlists.admin import copies, list_pages, members
+from smartlists.admin import copies, from_people, list_pages, members
 from smartlists.admin.builder.views import LIST_BUILDER, suggest_values
 from smartlists.models import SmartList
 
@@ -73,6 +73,7 @@ class SmartListAdmin(PagesAdmin):
             ("panel/", LIST_BUILDER.panel, "panel_new"),
             ("of/<int:person_id>/", list_pages.lists_of_person_page, "of_person"),
             ("suggest/", suggest_values, "suggest"),
+            ("from-people/", from_people.make_smart_list, "from_people"),
             ("<int:pk>/panel/", LIST_BUILDER.panel, "panel"),
             *((f"<int:pk>/{tab.replace('_', '-')}/", view, tab) for tab, view in PAGES.items()),
         ]

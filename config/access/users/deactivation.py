@@ -16,8 +16,9 @@ from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
 from people.definitions import lifecycle
+from people.directory import views as people_views
 from people.lists import static_lists
-from people.models import StaticList
+from people.models import PeopleView, StaticList
 from smartlists.lists import editing as list_editing
 from smartlists.lists import saved_reports
 from smartlists.models import Dashboard, SavedReport, SmartList
@@ -40,6 +41,10 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
     ),
     SavedReport: (lambda owner: SavedReport.objects.filter(owner=owner), saved_reports.hand_over),
     Dashboard: (lambda owner: Dashboard.objects.filter(owner=owner), saved_reports.hand_over),
+    PeopleView: (
+        lambda owner: PeopleView.objects.filter(owner=owner, is_shared=True),
+        lambda thing, owner, by: people_views.hand_over_view(thing, owner, by),
+    ),
     ApiClient: (
         lambda owner: ApiClient.objects.filter(user=owner, is_revoked=False),
         lambda thing, owner, by: client_editing.hand_over_client(thing, owner, by),

@@ -22,6 +22,7 @@ _MARKETER = (
     "people.delete_person",
     "people.merge_person",
     "people.restore_person",
+    "people.share_peopleview",
     "people.take_back_import",
     "people.add_staticlist",
     "people.change_staticlist",

@@ -1,4 +1,5 @@
 // What every page of the product needs.
+import { enableChoosing } from "../parts/chosen-rows.js";
 import { enableCopying } from "../parts/copy-buttons.js";
 import { saveDraggedOrder } from "../parts/dragged-rows.js";
 import { restoreFocus } from "../parts/focus.js";
@@ -7,6 +8,7 @@ import { proposeNames } from "../parts/proposed-names.js";
 import { guardUnsavedChanges } from "../parts/unsaved-changes.js";
 
 closeMenus();
+enableChoosing();
 enableCopying();
 saveDraggedOrder();
 guardUnsavedChanges();
