@@ -33,7 +33,7 @@ def _text_orders() -> dict[str, PeopleOrder]:
     return {
         f"{'-' * is_descending}{name}": PeopleOrder(label, f"lower(p.{name})", is_descending, True, name)
         for name in SEARCHED
-        for is_descending, label in enumerate(labels[name])
+        for is_descending, label in zip((False, True), labels[name], strict=True)
     }
 
 

@@ -241,7 +241,8 @@ def _next_by_key(
     direction, sign = ("desc", "<") if is_descending else ("asc", ">")
     mark = "~" if plan.order.is_text else ""
     column = plan.order.key.replace("p.", "q.")
-    conditions, inner = ["q.state = 'live'", f"{column} is not null"], []
+    inner: list[Any] = []
+    conditions = ["q.state = 'live'", f"{column} is not null"]
     if among is not None:
         conditions.append("q.id = any(%s::int[])")
         inner.append(among)
