@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from activities.log import reader as log_reader
 from activities.log import rollup
+from activities.log.columns import state as column_state
 from people.core.maintenance import Upkeep
 
 Values = Mapping[str, float]  # by the value of the label; by "" where there is none
@@ -92,6 +93,11 @@ def rollup_lag() -> int:
     return max(0, log_reader.high_water_mark() - counted)
 
 
+def columns() -> column_state.State:
+    """The column index of this node."""
+    return column_state.current()
+
+
 def database_bytes() -> int:
     return row("select pg_database_size(current_database())")[0]
 
@@ -124,6 +130,17 @@ def _backup_age() -> Values:
     return {"": age(found.done_at)} if found else {}
 
 
+def _column_index() -> Values:
+    found = columns()
+    return {
+        "used": found.is_used,
+        "rows": found.rows,
+        "bytes": found.bytes,
+        "behind_ids": found.behind,
+        "behind_seconds": age(found.built_at),
+    }
+
+
 # name: (what it says, the name of its label, how it is looked up)
 GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
     "jobs": ("Jobs of the queue: waiting, running, failed within a day.", "state", jobs),
@@ -146,5 +163,10 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
         _one(lambda: age(oldest_transaction())),
     ),
     "disk_free_bytes": ("Free where DATA_DIR lies.", "", _one(lambda: free_bytes()[0])),
+    "column_index": (
+        "The column index of this node: whether it is used, rows, bytes, ids and seconds that it is behind.",
+        "what",
+        _column_index,
+    ),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

@@ -15,6 +15,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from activities.log import rollup, verify
+from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
 from config.cluster import health
 from config.observability import probes
@@ -61,6 +62,7 @@ DISPATCHER_SILENT = timedelta(minutes=1)
 GUARDS = frozenset(
     {
         ("access_user", "users_are_never_deleted"),
+        ("activity", "activity_change_is_noted"),
         ("activity", "activity_insert_holds_high_water"),
         ("activity", "activity_is_never_truncated"),
         ("activity", "activity_is_never_updated"),
@@ -370,6 +372,10 @@ def backup() -> Finding:
     return Finding("backup", says, "take one, and see why none was" if is_old else "")
 
 
+def columns() -> Finding:
+    return Finding("column index", *column_state.examine())
+
+
 def cluster() -> Finding:
     return Finding("cluster", *health.examine())
 
@@ -390,6 +396,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     counts,
     dispatcher,
     closed_days,
+    columns,
     backup,
     cluster,
 )

@@ -28,6 +28,7 @@ class Space(IntEnum):
     LIMITS = 18  # how many API calls there are, where the installation limits them
     DISPATCHER = 20  # the one process that dispatches smart campaigns; held by the session
     DELIVERY = 21  # one lane of one webhook, while its deliveries go out; held by the session
+    CHANGES = 22  # who takes rows out of the log, from its first DELETE on: taken last of all, by a trigger
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 
