@@ -88,6 +88,10 @@ class EvaluatedShown(Strict):
     count = serializers.IntegerField()
     as_of = Moment()
     per_filter = serializers.ListField(child=serializers.IntegerField())
+    answered_by = serializers.ListField(
+        child=serializers.ChoiceField(["sql", "columns"]),
+        help_text="What answered each filter: the database, or the column index, which says the same.",
+    )
     seconds = serializers.FloatField()
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
 

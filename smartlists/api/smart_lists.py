@@ -236,6 +236,7 @@ class SmartLists(Listed, Retrieved):
             "count": found.count,
             "as_of": found.as_of,
             "per_filter": [part.count for part in found.per_filter],
+            "answered_by": [part.engine for part in found.per_filter],
             "seconds": found.seconds,
             "people": list(found.members[:SHOWN_PEOPLE]),
         }

@@ -4,6 +4,7 @@ An engine is made for one evaluation: it sees one snapshot of the data, one mome
 It answers one filter at a time with a bitmap; `evaluator.Run` combines the bitmaps by the rule logic.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from pyroaring import BitMap
@@ -13,6 +14,10 @@ from smartlists.rules.model import Filter
 
 class Engine(Protocol):
     """Answers filters within one evaluation; equal answers from every engine are the law that the oracle tests."""
+
+    @property
+    def answered_by(self) -> Mapping[Filter, str]:
+        """Which engine answered a filter ("sql", "columns"), where there are several."""
 
     @property
     def live(self) -> BitMap:

@@ -9,14 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
 from pyroaring import BitMap
 
+from activities.log.columns.manifest import Manifest
+from activities.log.columns.relation import pin
 from people.core import metrics
 from people.datatypes import keys as datatype_keys
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
+from smartlists.evaluation.columns import engine as column_engine
 from smartlists.evaluation.engine import Engine
-from smartlists.evaluation.postgres.engine import PostgresEngine
 from smartlists.evaluation.postgres.snapshot import Snapshot, snapshot
 from smartlists.rules import logic
 from smartlists.rules.model import ANY, Filter, Rules, SmartList
@@ -31,6 +34,7 @@ class Found:
 
     count: int
     seconds: float  # 0 where the answer was there already
+    engine: str = "sql"  # or "columns": what answered it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +75,9 @@ def evaluate(
     clock = Clock.current(now)
     outcome = "stopped"
     try:
+        pinned = pin() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
         with snapshot(seconds, tag) as view:
-            run = Run(view, clock, None if among is None else _known(among), names or Catalogue())
+            run = Run(view, clock, None if among is None else _known(among), names or Catalogue(), pinned)
             found = run.evaluate(rules)
             per_filter = tuple(run.found(item) for item in rules.filters)
         outcome = "done"
@@ -91,8 +96,10 @@ def _known(person_ids: Iterable[int]) -> BitMap:
 class Run:
     """One evaluation under way: what it has found so far is found once."""
 
-    def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
-        self.engine: Engine = PostgresEngine(view, clock, among, names)
+    def __init__(
+        self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None = None
+    ) -> None:
+        self.engine: Engine = column_engine.engine(view, clock, among, names, pinned)
         self.answers: dict[Filter, BitMap] = {}
         self.seconds: dict[Filter, float] = {}
         self.nested: dict[int, BitMap] = {}
@@ -104,7 +111,7 @@ class Run:
         return self._combined(rules)
 
     def found(self, item: Filter) -> Found:
-        return Found(len(self.answer(item)), self.seconds.pop(item, 0.0))
+        return Found(len(self.answer(item)), self.seconds.pop(item, 0.0), self.engine.answered_by.get(item, "sql"))
 
     def answer(self, item: Filter) -> BitMap:
         """The live people whom one filter finds."""

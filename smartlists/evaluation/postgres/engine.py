@@ -23,6 +23,7 @@ class PostgresEngine:
     def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
         self.view = view
         self.among = among
+        self.answered_by: dict[Filter, str] = {}  # all of them
         is_small = among is not None and len(among) <= FEW
         self.context = statements.Context(names, clock, list(among) if among is not None and is_small else None)
 
@@ -31,7 +32,7 @@ class PostgresEngine:
         if self.context.among is not None:
             named = "(select id as person from person where id = any(%s::int[]) and state = 'live') found"
             return self.view.people(Sql(named, (self.context.among,)))
-        everybody = self.view.people(ALL_PEOPLE) - self._not_live
+        everybody = self.view.people(ALL_PEOPLE) - self.not_live
         return everybody if self.among is None else everybody & self.among
 
     def people(self, item: Filter) -> BitMap:
@@ -41,10 +42,10 @@ class PostgresEngine:
             return self.live - found
         if self.context.among is not None:
             return found & self.live
-        found -= self._not_live
+        found -= self.not_live
         return found if self.among is None else found & self.among
 
     @cached_property
-    def _not_live(self) -> BitMap:
+    def not_live(self) -> BitMap:
         """People who were deleted, merged or erased: their activities are there, they are not."""
         return self.view.people(NOT_LIVE)
