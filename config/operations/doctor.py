@@ -1,9 +1,7 @@
 """What an operator would look at first: each check says what is, whether that is right, and what to do if not."""
 
-import inspect
 import stat
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from django.conf import settings
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from activities.log import rollup, verify
@@ -21,6 +18,7 @@ from config.cluster import health
 from config.observability import probes
 from config.observability.probes import row as _row
 from config.observability.probes import rows as _rows
+from config.operations.migrations_of import how_made
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -165,7 +163,7 @@ def guards() -> Finding:
     if broken:
         known = {(table, name) for table, name, _is_enabled in there}
         steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in known]
-        steps += _how_made(name for table, name in broken if (table, name) not in known)
+        steps += how_made(name for table, name in broken if (table, name) not in known)
         return Finding(
             "guards",
             f"missing or disabled: {', '.join(name for _table, name in broken)}",
@@ -174,28 +172,13 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def _how_made(names: Iterable[str]) -> list[str]:
-    """Where the statements are that make these triggers or indexes: the last migration that names each."""
-    migrations = sorted(MigrationLoader(None).disk_migrations.items())
-    by_migration: dict[tuple[str, ...], list[str]] = {}
-    for name in names:
-        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
-        by_migration.setdefault(naming[-1] if naming else (), []).append(name)
-    return [
-        f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"
-        if key
-        else f"restore {', '.join(of)}"
-        for key, of in by_migration.items()
-    ]
-
-
 def indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
     there = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
     if missing := INDEXES - there:
-        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_how_made(sorted(missing))))
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(how_made(sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid

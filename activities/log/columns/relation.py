@@ -93,7 +93,7 @@ class View:
         self.entry(type_id)
         if type_id not in self.deltas:
             ((number, changed),) = self.rows(
-                """select (select count(*) from (select from activity
+                """select (select count(*) from (select 1 from activity
                         where activity_type_id = %s and id > %s limit %s) as later),
                     array(select distinct person_id from activity_change
                         where activity_type_id = %s and id > %s limit %s)""",
