@@ -175,9 +175,10 @@ class _Build:
             _failed[type_id] = time.monotonic() + AGAIN
             log.warning("activity type %s is not in the column index: %s", type_id, self.left_out[type_id])
             return
-        self.touched.append(type_id)
         if entry is not None:
             self.types[type_id] = entry
+        if entry is not None or (self.base and type_id in self.base.types):
+            self.touched.append(type_id)
 
     def _anew(self, type_id: int, now: tuple[fields.StoredField, ...]) -> TypeColumns | None:
         """The whole type, read in the order of ids."""
