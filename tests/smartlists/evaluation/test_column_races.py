@@ -134,7 +134,7 @@ def test_who_is_changed_while_rows_are_read_is_right_at_once_and_gone_with_the_n
 
     monkeypatch.setattr(source, "copy_rows", read_and_change)
     builder.build()
-    cards = (did(), did(did=False), did(count=count("at least", "3")))
+    cards = (did(), did(did=False), did(count=count("at least", "2")))
     assert done and both(*cards) == [("columns", True)] * 3
     held = manifest.current().types[check.pk]
     assert bob in _people_of(held)
