@@ -95,8 +95,8 @@ def keep_building(is_over: Callable[[], bool], every: float = EVERY) -> None:
             _build_where_wanted()
         except BusyError:
             pass
-        except (OSError, session.Error, DatabaseError) as error:
-            log.warning("the column index was not built: %s", str(error).partition("\n")[0])
+        except Exception as error:  # whatever it is: who starts this process with others stops them all when it ends
+            log.warning("the column index was not built: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             connection.close()
         until = time.monotonic() + every
         while not is_over() and time.monotonic() < until:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import blake2b
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 
 from django.conf import settings
 
 BLOCK = 1024**2
+ABANDONED = 3_600.0  # seconds since a temporary file was written
 STAGING, TEMPORARY, LOCK = "staging", "temporary", "lock"
 
 
@@ -46,6 +47,9 @@ def make_folder() -> Path:
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in (*(place / STAGING).iterdir(), *place.glob("*.part")):
         left.unlink()
+    for left in (place / TEMPORARY).rglob("*"):  # of queries under way, or of a process that was killed
+        if left.is_file() and time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
     return place
 
 

@@ -61,7 +61,7 @@ class ColumnEngine:
             _have_checked(self.columns.pinned)
             log.warning("the column index is damaged, and SQL answers: %s", error)
             return self._by_sql(item, "damaged")
-        except session.Error as error:
+        except (session.Error, OSError) as error:
             log.warning("the column index could not answer, and SQL does: %s", str(error).partition("\n")[0])
             return self._by_sql(item, "error")
         self.answered_by[item] = COLUMNS
