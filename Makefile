@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test test-fast format lint bench load neighbours sbom pins clean install install-test browser
+.PHONY: help run test test-fast format lint bench oracle load neighbours sbom pins clean install install-test browser
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
@@ -82,6 +82,10 @@ clean:  ## remove the environment and caches
 
 bench: install-test  ## measure recording, import, lists (ONLY=, JSON=)
 	@python -m tests.benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON))
+
+oracle: install-test  ## compare SQL and columns with the oracle on random rules (CASES=)
+	@LONG_TESTS=1 ORACLE_EXAMPLES=$$(( ($(or $(CASES),5000) + 11) / 12 )) python -m pytest -q -p no:cacheprovider \
+		tests/smartlists/evaluation/test_columns.py tests/smartlists/evaluation/test_oracle.py
 
 load: install-test  ## load with several clients (JSON=)
 	@python -m tests.system.load $(if $(JSON),--json $(JSON))

@@ -3,6 +3,7 @@
 from procrastinate.contrib.django import app
 
 from activities.log import retention, rollup, verify
+from activities.log.columns import source as column_source
 from activities.recording import quarantine
 
 
@@ -28,3 +29,9 @@ def close_days(timestamp: int) -> None:
 @app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
 def forget_refused(timestamp: int) -> None:
     quarantine.remove_old_rows()
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(queueing_lock="forget_changes", lock="forget_changes", pass_context=False)
+def forget_changes(timestamp: int) -> None:
+    column_source.forget_changes()

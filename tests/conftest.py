@@ -126,3 +126,15 @@ def own_rows_read(monkeypatch):
             return cursor.fetchone()[0]
 
     monkeypatch.setattr(log_reader, "high_water_mark", last_id)
+
+
+@pytest.fixture
+def column_index(tmp_path, monkeypatch, settings):
+    """A folder of the test's own for the column index, which answers from the first row on."""
+    from activities.log.columns import builder, files
+
+    settings.COLUMN_INDEX = True
+    folder = tmp_path / "columns"
+    monkeypatch.setattr(files, "folder", lambda: folder)
+    monkeypatch.setattr(builder, "FEWEST_ROWS", 0)
+    return folder

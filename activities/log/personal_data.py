@@ -76,6 +76,13 @@ def register_log_data() -> None:
             keeps_ids=("person_id",),
         ),
         PersonalData(
+            "activity_change",
+            ("person_id",),
+            _("activities that changed hands"),
+            erase=personal_data.leave_rows_unchanged,  # an id, for a week: by it the column index forgets the person
+            keeps_ids=("person_id",),
+        ),
+        PersonalData(
             "activity_removal",
             ("person_id",),
             _("entries of removed activities"),

@@ -1,5 +1,6 @@
 """The tables of activity types, of the log and of data derived from it."""
 
+from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.log import Activity, ActivityDay, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity
 from activities.models.retention import Retention
@@ -16,6 +17,7 @@ from activities.models.types import (
 __all__ = [
     "FIRST_CUSTOM_ID",
     "Activity",
+    "ActivityChange",
     "ActivityDay",
     "ActivityField",
     "ActivityKey",
@@ -24,6 +26,7 @@ __all__ = [
     "ActivityTypeName",
     "ActivityVersion",
     "ApprovedField",
+    "ColumnGeneration",
     "DailyCount",
     "DayToRecount",
     "LogPosition",

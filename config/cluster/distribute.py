@@ -71,6 +71,8 @@ def distribution_steps(parts: int = PARTS) -> Iterator[DistributionStep]:
     """Yield the steps that distribute the log over the workers in `parts` parts."""
     unsafe = f"alter database {quoted_database_name()} set citus.enable_unsafe_triggers = on"
     yield DistributionStep("settings", (unsafe,), has_database_setting("enable_unsafe_triggers=on"))
+    # parts note no changes: an index that was built before must never be used again
+    yield DistributionStep("column index", ["delete from column_generation"], False)
     yield DistributionStep("functions", [_HOLD, _HELD_HERE, _MARK, *map(_distribute_function, _signatures())], False)
     first, *others = tables.DISTRIBUTED
     yield _distribution(first, f"shard_count => {parts}, colocate_with => 'none'")

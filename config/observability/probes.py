@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from activities.log import reader as log_reader
 from activities.log import rollup
+from activities.log.columns import state as column_state
 from people.core.maintenance import Upkeep
 
 Values = Mapping[str, float]  # by the value of the label; by "" without a label
@@ -92,6 +93,11 @@ def rollup_lag() -> int:
     return max(0, log_reader.high_water_mark() - counted)
 
 
+def columns() -> column_state.State:
+    """The column index of this node."""
+    return column_state.current()
+
+
 def database_bytes() -> int:
     return fetch_row("select pg_database_size(current_database())")[0]
 
@@ -122,6 +128,17 @@ def _single_value(look: Callable[[], float]) -> Callable[[], Values]:
 def _backup_age() -> Values:
     last = last_backup()
     return {"": seconds_since(last.done_at)} if last else {}
+
+
+def _column_index() -> Values:
+    index = columns()
+    return {
+        "used": index.is_used,
+        "rows": index.rows,
+        "bytes": index.bytes,
+        "behind_ids": index.behind,
+        "behind_seconds": seconds_since(index.built_at),
+    }
 
 
 # name: (help text, name of its label, function that reads it)
@@ -158,5 +175,10 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
         _single_value(lambda: seconds_since(oldest_transaction())),
     ),
     "disk_free_bytes": ("Free where DATA_DIR lies.", "", _single_value(lambda: disk_space()[0])),
+    "column_index": (
+        "The column index of this node: whether it is used, rows, bytes, ids and seconds that it is behind.",
+        "what",
+        _column_index,
+    ),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

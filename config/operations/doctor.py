@@ -1,9 +1,7 @@
 """Checks of a running installation: each returns a state, whether it is right, and the remedy if not."""
 
-import inspect
 import stat
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -11,10 +9,10 @@ from django.conf import settings
 from django.core import checks
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from activities.log import rollup, verify
+from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
 from config.cluster import health
 from config.observability import probes
@@ -22,6 +20,7 @@ from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
 from config.operations import kept_counts
 from config.operations.findings import TAG, Finding
+from config.operations.migrations_of import how_made
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -62,6 +61,7 @@ DISPATCHER_SILENT = timedelta(minutes=1)
 GUARDS = frozenset(
     {
         ("access_user", "users_are_never_deleted"),
+        ("activity", "activity_change_is_noted"),
         ("activity", "activity_insert_holds_high_water"),
         ("activity", "activity_is_never_truncated"),
         ("activity", "activity_is_never_updated"),
@@ -152,7 +152,7 @@ def guards() -> Finding:
     if broken:
         existing = {(table, name) for table, name, _is_enabled in triggers_found}
         steps = [f"ALTER TABLE {table} ENABLE TRIGGER {name}" for table, name in broken if (table, name) in existing]
-        steps += _creation_steps(name for table, name in broken if (table, name) not in existing)
+        steps += how_made(name for table, name in broken if (table, name) not in existing)
         return Finding(
             "guards",
             f"missing or disabled: {', '.join(name for _table, name in broken)}",
@@ -161,28 +161,13 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def _creation_steps(names: Iterable[str]) -> list[str]:
-    """Return how to create these triggers or indexes: the last migration that contains each name."""
-    migrations = sorted(MigrationLoader(None).disk_migrations.items())
-    by_migration: dict[tuple[str, ...], list[str]] = {}
-    for name in names:
-        naming = [key for key, migration in migrations if name in inspect.getsource(sys.modules[migration.__module__])]
-        by_migration.setdefault(naming[-1] if naming else (), []).append(name)
-    return [
-        f"create {', '.join(objects)} as manage.py sqlmigrate {' '.join(key)} shows it"
-        if key
-        else f"restore {', '.join(objects)}"
-        for key, objects in by_migration.items()
-    ]
-
-
 def indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
     existing = {name for (name,) in _rows("select indexname from pg_indexes where schemaname = current_schema()")}
     if missing := INDEXES - existing:
-        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(_creation_steps(sorted(missing))))
+        return Finding("indexes", f"missing: {', '.join(sorted(missing))}", "; ".join(how_made(sorted(missing))))
     unused = _rows(
         """select i.indexrelname, t.seq_scan from pg_stat_user_indexes i join pg_stat_user_tables t using (relid)
         join pg_class c on c.oid = i.relid
@@ -360,6 +345,10 @@ def backup() -> Finding:
     return Finding("backup", state, "take one, and see why none was" if is_old else "")
 
 
+def columns() -> Finding:
+    return Finding("column index", *column_state.examine())
+
+
 def cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
@@ -380,6 +369,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     counts,
     dispatcher,
     closed_days,
+    columns,
     backup,
     cluster,
 )

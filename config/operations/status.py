@@ -123,6 +123,25 @@ def _work() -> Iterator[Item]:
         _ago(counted) or _("never brought up to date"),
         _("The worker brings them up to date every minute.") if is_behind else "",
     )
+    yield _column_index()
+
+
+def _column_index() -> Item:
+    found = probes.columns()
+    if not found.is_wanted:
+        return Item(_("Column index"), _("off"))
+    if found.built_at is None or not found.is_used:
+        return Item(
+            _("Column index"),
+            _("not in use"),
+            _("Start its builder: “python manage.py columns build --keep”. Lists are right without it, but slower."),
+        )
+    value = _("%(rows)s rows, %(size)s, built %(time)s") % {
+        "rows": number_format(found.rows, force_grouping=True),
+        "size": filesizeformat(found.bytes),
+        "time": _ago(found.built_at),
+    }
+    return Item(_("Column index"), value)
 
 
 def _keeping() -> Iterator[Item]:

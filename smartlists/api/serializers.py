@@ -97,6 +97,10 @@ class EvaluatedSerializer(StrictSerializer):
     count = serializers.IntegerField()
     as_of = UTCDateTimeField()
     per_filter = serializers.ListField(child=serializers.IntegerField())
+    answered_by = serializers.ListField(
+        child=serializers.ChoiceField(["sql", "columns"]),
+        help_text="What answered each filter: the database, or the column index, which says the same.",
+    )
     seconds = serializers.FloatField()
     people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
 

@@ -244,6 +244,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             "count": evaluation.count,
             "as_of": evaluation.as_of,
             "per_filter": [part.count for part in evaluation.per_filter],
+            "answered_by": [part.engine for part in evaluation.per_filter],
             "seconds": evaluation.seconds,
             "people": list(evaluation.members[:SHOWN_PEOPLE]),
         }

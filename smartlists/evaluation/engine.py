@@ -4,6 +4,7 @@ An engine serves one evaluation: one snapshot of the data, one moment, and optio
 It returns a bitmap for one filter at a time; `evaluator.EvaluationRun` combines the bitmaps by the rule logic.
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from pyroaring import BitMap
@@ -13,6 +14,10 @@ from smartlists.rules.model import Filter
 
 class Engine(Protocol):
     """Evaluates filters within one evaluation; every engine must return the same results, which the oracle tests."""
+
+    @property
+    def answered_by(self) -> Mapping[Filter, str]:
+        """Which engine answered a filter ("sql", "columns"), where there are several."""
 
     @property
     def live(self) -> BitMap:

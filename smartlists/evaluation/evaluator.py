@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from django.conf import settings
 from pyroaring import BitMap
 
+from activities.log.columns.manifest import Manifest
+from activities.log.columns.relation import pin
 from people.core import metrics
 from people.datatypes import keys as datatype_keys
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
+from smartlists.evaluation.columns import engine as column_engine
 from smartlists.evaluation.engine import Engine
-from smartlists.evaluation.postgres.engine import PostgresEngine
 from smartlists.evaluation.postgres.snapshot import Snapshot, open_snapshot
 from smartlists.rules import logic
 from smartlists.rules.model import ANY, Filter, Rules, SmartList
@@ -30,6 +33,7 @@ class FilterResult:
 
     count: int
     seconds: float  # 0 where the answer was already known
+    engine: str = "sql"  # or "columns": the engine that answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +74,11 @@ def evaluate_rules(
     clock = Clock.current(now)
     outcome = "stopped"
     try:
+        pinned = pin() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
         with open_snapshot(seconds, tag) as view:
-            run = EvaluationRun(view, clock, None if among is None else _possible_ids(among), names or Catalogue())
+            run = EvaluationRun(
+                view, clock, None if among is None else _possible_ids(among), names or Catalogue(), pinned
+            )
             people = run.evaluate(rules)
             per_filter = tuple(run.result(item) for item in rules.filters)
         outcome = "done"
@@ -90,8 +97,10 @@ def _possible_ids(person_ids: Iterable[int]) -> BitMap:
 class EvaluationRun:
     """One evaluation under way; the result of each filter is computed once."""
 
-    def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
-        self.engine: Engine = PostgresEngine(view, clock, among, names)
+    def __init__(
+        self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None = None
+    ) -> None:
+        self.engine: Engine = column_engine.engine(view, clock, among, names, pinned)
         self.answers: dict[Filter, BitMap] = {}
         self.seconds: dict[Filter, float] = {}
         self.nested: dict[int, BitMap] = {}
@@ -103,7 +112,9 @@ class EvaluationRun:
         return self._combined(rules)
 
     def result(self, item: Filter) -> FilterResult:
-        return FilterResult(len(self.answer(item)), self.seconds.pop(item, 0.0))
+        return FilterResult(
+            len(self.answer(item)), self.seconds.pop(item, 0.0), self.engine.answered_by.get(item, "sql")
+        )
 
     def answer(self, item: Filter) -> BitMap:
         """The live people that one filter finds."""

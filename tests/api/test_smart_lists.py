@@ -5,6 +5,7 @@ import json
 import pytest
 
 from activities.log import retention
+from activities.log.columns import builder
 from people.lists import static_lists
 from people.persons import deletion
 from smartlists.lists import copies as list_copies
@@ -85,7 +86,14 @@ def test_text_goes_in_and_comes_out(api, people):
 def test_rules_are_evaluated_without_being_saved(api, people):
     reply = api.post("smart-lists/evaluate", {"rules": SPAIN}, Idempotency_Key="k").json()
     assert reply["count"] == 3 and reply["people"] == [people[0], people[2], people[3]]
+    assert reply["answered_by"] == ["sql"]
     assert api.get("smart-lists").json()["results"] == []
+
+
+def test_an_evaluation_says_what_answered_each_filter(api, people, column_index, own_rows_read):
+    builder.build()
+    reply = api.post("smart-lists/evaluate", {"rules": {"filters": [did(), SPAIN["filters"][0]]}}).json()
+    assert (reply["per_filter"], reply["answered_by"]) == ([2, 3], ["columns", "sql"])
 
 
 def test_every_fault_of_rules_has_its_place(api, people):

@@ -10,6 +10,7 @@ import smartlists.campaigns.actions
 import smartlists.campaigns.lifecycle
 import smartlists.campaigns.parsing
 import smartlists.campaigns.sentences
+import smartlists.evaluation.columns.engine
 import smartlists.evaluation.explanation
 import smartlists.evaluation.postgres.statements
 import smartlists.lists.diagnostics

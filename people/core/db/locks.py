@@ -28,6 +28,7 @@ class LockSpace(IntEnum):
     LIMITS = 18  # the count of API calls, where the installation limits them
     DISPATCHER = 20  # the one process that dispatches smart campaigns; held by the session
     DELIVERY = 21  # one lane of one webhook during its deliveries; held by the session
+    CHANGES = 22  # removal of rows from the log, from its first DELETE on: taken last of all, by a trigger
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

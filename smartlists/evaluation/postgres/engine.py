@@ -23,6 +23,7 @@ class PostgresEngine:
     def __init__(self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue) -> None:
         self.view = view
         self.among = among
+        self.answered_by: dict[Filter, str] = {}  # all of them
         is_small = among is not None and len(among) <= FEW
         self.context = statements.TranslationContext(
             names, clock, list(among) if among is not None and is_small else None
@@ -33,7 +34,7 @@ class PostgresEngine:
         if self.context.among is not None:
             statement = "(select id as person from person where id = any(%s::int[]) and state = 'live') found"
             return self.view.people(Sql(statement, (self.context.among,)))
-        people = self.view.people(ALL_PEOPLE) - self._not_live
+        people = self.view.people(ALL_PEOPLE) - self.not_live
         return people if self.among is None else people & self.among
 
     def people(self, item: Filter) -> BitMap:
@@ -43,10 +44,10 @@ class PostgresEngine:
             return self.live - people
         if self.context.among is not None:
             return people & self.live
-        people -= self._not_live
+        people -= self.not_live
         return people if self.among is None else people & self.among
 
     @cached_property
-    def _not_live(self) -> BitMap:
+    def not_live(self) -> BitMap:
         """People who were deleted, merged or erased, but whose activities still exist."""
         return self.view.people(NOT_LIVE)

@@ -1,0 +1,120 @@
+"""Bitmaps of people: out of DuckDB in one value, and on disk by month with one a day."""
+
+import struct
+from array import array
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+
+from pyroaring import BitMap
+
+from activities.log.columns.session import BLOCK
+
+DAY = 86_400_000_000  # microseconds
+_BYTES = BLOCK // 8
+_DENSE = 4_096  # a container with more people than this is kept as bits
+# PostgreSQL and DuckDB count bits from the left, roaring bitmaps from the right
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_OPPOSITE = bytes(255 - byte for byte in _REVERSED)
+_FIRST = date(1970, 1, 1).toordinal()
+WHOLE = -(2**31)  # stands for the whole month, where others are days
+_NO_RUNS = 12_346  # how a roaring bitmap without runs begins
+
+
+def top_bit(top: int) -> int:
+    """The last bit of values in which everybody up to the id `top` has one: the end of a block."""
+    return (top // BLOCK + 1) * BLOCK - 1
+
+
+def of_bits(bits: bytes | None) -> BitMap:
+    """The people whose bit is set; the first bit is that of 0, and their number is one of whole blocks.
+
+    The bytes become the containers of a serialized bitmap as they are. A block with few people is taken for its
+    opposite, which has many, and turned round afterwards.
+    """
+    if not bits:
+        return BitMap()
+    keys: list[tuple[int, int]] = []
+    contents: list[bytes] = []
+    turned: list[int] = []
+    for key in range(len(bits) // _BYTES):
+        block = bits[key * _BYTES : (key + 1) * _BYTES]
+        size = int.from_bytes(block, "little").bit_count()
+        if size == 0:
+            continue
+        if size <= _DENSE:
+            turned.append(key)
+            size = BLOCK - size
+        keys.append((key, size))
+        contents.append(block.translate(_OPPOSITE if turned and turned[-1] == key else _REVERSED))
+    if not keys:
+        return BitMap()
+    start = 8 + 8 * len(keys)
+    head = struct.pack("<II", _NO_RUNS, len(keys))
+    sizes = b"".join(struct.pack("<HH", key, size - 1) for key, size in keys)
+    offsets = struct.pack(f"<{len(keys)}I", *range(start, start + len(keys) * _BYTES, _BYTES))
+    found = BitMap.deserialize(head + sizes + offsets + b"".join(contents))
+    for key in turned:
+        found.flip_inplace(key * BLOCK, (key + 1) * BLOCK)
+    return found
+
+
+# A day's people as text: each character is one id, past the planes that have no characters of their own.
+PACKED = "string_agg(chr(65536 + (person & 1048575)), '')"
+PACKED_BLOCK = "person >> 20"
+
+
+def of_packed(packed: str, block: int) -> BitMap:
+    """The people of a value that `PACKED` made, of one `PACKED_BLOCK`."""
+    return BitMap(array("I", packed.encode("utf-32-le"))).shift((block << 20) - 65_536)
+
+
+def day_sql(moment: str) -> str:
+    """SQL of DuckDB for the day (UTC, since 1970) of a moment in microseconds, also before 1970."""
+    return f"({moment} - (({moment} % {DAY}) + {DAY}) % {DAY}) // {DAY}"
+
+
+def month_of(day: int) -> str:
+    """The month (UTC) of a day since 1970: "2026-11"."""
+    return f"{date.fromordinal(_FIRST + day):%Y-%m}"
+
+
+def days_of(month: str) -> tuple[int, int]:
+    """The first day of a month, since 1970, and the first day after it."""
+    year, number = map(int, month.split("-"))
+    following = date(year + number // 12, number % 12 + 1, 1)
+    return date(year, number, 1).toordinal() - _FIRST, following.toordinal() - _FIRST
+
+
+def dump(days: Mapping[int, BitMap]) -> bytes:
+    """A file of one month: the bitmap of the whole month, then one a day."""
+    parts = [(WHOLE, union(days.values())), *sorted(days.items())]
+    contents = []
+    for _day, people in parts:
+        people.run_optimize()
+        contents.append(people.serialize())
+    start = 4 + 16 * len(parts)
+    head = struct.pack("<I", len(parts))
+    for (day, _people), content in zip(parts, contents, strict=True):
+        head += struct.pack("<iIq", day, len(content), start)
+        start += len(content)
+    return head + b"".join(contents)
+
+
+def load(path: Path, wanted: Iterable[int] | None = None) -> dict[int, BitMap]:
+    """The bitmaps of a file by day; only those `wanted`, when given."""
+    with path.open("rb") as opened:
+        (number,) = struct.unpack("<I", opened.read(4))
+        places = list(struct.iter_unpack("<iIq", opened.read(16 * number)))
+        chosen = None if wanted is None else set(wanted)
+        found = {}
+        for day, size, start in places:
+            if chosen is None or day in chosen:
+                opened.seek(start)
+                found[day] = BitMap.deserialize(opened.read(size))
+    return found
+
+
+def union(bitmaps: Iterable[BitMap]) -> BitMap:
+    several = list(bitmaps)
+    return BitMap.union(*several) if len(several) > 1 else BitMap(several[0]) if several else BitMap()

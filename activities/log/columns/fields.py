@@ -1,0 +1,139 @@
+"""How values of the log are kept in columns: what PostgreSQL sends, and what DuckDB holds.
+
+PostgreSQL makes what its own rules compare: lower case, numbers, days, moments. Columns hold it as whole numbers
+(moments in microseconds of UTC, days since 1970, amounts in ten-thousandths), doubles and text, so that nothing is
+parsed, rounded or folded a second time. A value that this cannot hold exactly is marked, and its field left to SQL.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from activities.models import ApprovedField
+from people.core.db import value_sql
+
+_WORD_X = re.compile(r"\bx\b")
+EPOCH = "1970-01-01"
+UNFIT = -(2**63)  # stands for a number that the column cannot hold
+AMOUNT_SCALE = 4  # decimal places of amounts
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """One way to keep values: `sent` is SQL of PostgreSQL over `x`, what comparisons use; `held` a type of DuckDB."""
+
+    sent: str
+    held: str
+    is_unfit: str = ""  # SQL of DuckDB over {x}, true for a value that was marked
+
+
+def _whole(scaled: str) -> Storage:
+    fits = f"{scaled} = trunc({scaled}) and abs({scaled}) < 9e18"
+    return Storage(
+        f"case when x is null then null when {fits} then ({scaled})::bigint else {UNFIT} end",
+        "BIGINT",
+        f"{{x}} = ({UNFIT})",
+    )
+
+
+_MICROSECONDS = "(extract(epoch from x) * 1000000)::bigint"
+_TEXT = Storage("x", "VARCHAR")
+STORAGES: Mapping[str, Storage] = {
+    **dict.fromkeys(("string", "text", "email", "phone", "link"), _TEXT),
+    "integer": _whole("x"),
+    "currency": _whole("x * 10000"),
+    # a double's shortest decimal text is what the log has; any other number could compare otherwise
+    "float": Storage(
+        "case when x is null then null when x::float8::text::numeric = x then x::float8 else 'NaN' end",
+        "DOUBLE",
+        "isnan({x})",
+    ),
+    "boolean": Storage("x::int", "TINYINT"),
+    "date": Storage(f"x - date '{EPOCH}'", "INTEGER"),
+    "datetime": Storage(_MICROSECONDS, "BIGINT"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredField:
+    """One field of a type, as `approved_field` has it: for ever the same."""
+
+    id: int
+    api_name: str
+    data_type: str
+    is_primary: bool
+
+    @property
+    def column(self) -> str:
+        return f"f{self.id}"
+
+    @property
+    def storage(self) -> Storage:
+        return STORAGES[self.data_type]
+
+    @property
+    def compared(self) -> str:
+        """What comparisons use, as SQL of PostgreSQL over a row of `activity`."""
+        raw = "primary_value" if self.is_primary else value_sql.json_member_sql("attributes", self.api_name)
+        return value_sql.comparison_sql(self.data_type, raw)
+
+
+def of_type(type_id: int) -> list[StoredField]:
+    """Every field that any approved version of the type has had; those of unknown data types are left out."""
+    rows = ApprovedField.objects.filter(activity_type_id=type_id, data_type__in=STORAGES).order_by("pk")
+    return [StoredField(row.pk, row.api_name, row.data_type, row.is_primary) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of every file: its name, SQL of PostgreSQL for it over a row of `activity`, its type in DuckDB."""
+
+    name: str
+    compared: str
+    storage: Storage
+
+
+_MOMENT = Storage(_MICROSECONDS, "BIGINT")
+_ALWAYS = (
+    Column("id", "id", Storage("x", "BIGINT")),
+    Column("person", "person_id", Storage("x", "INTEGER")),
+    Column("occurred_at", "occurred_at", _MOMENT),
+    Column("recorded_at", "recorded_at", _MOMENT),
+)
+
+
+def columns(fields: Iterable[StoredField]) -> list[Column]:
+    """The columns of rows with these fields."""
+    return [*_ALWAYS, *(Column(field.column, field.compared, field.storage) for field in fields)]
+
+
+def rows_sql(type_id: int, wanted: Sequence[Column], where: str, limit: int | None = None) -> str:
+    """The statement that has PostgreSQL send the columns of the rows of the type that satisfy `where`.
+
+    Each value is looked up once: `offset 0` keeps the planner from repeating the expression wherever it is used.
+    """
+    inner = ", ".join(f"{column.compared} as x{number}" for number, column in enumerate(wanted))
+    sent = ", ".join(_of(column.storage.sent, f"x{number}") for number, column in enumerate(wanted))
+    ending = f"limit {int(limit)}" if limit is not None else "offset 0"
+    return (
+        f"select {sent} from (select {inner} from activity where activity_type_id = {int(type_id)} and {where}"
+        f" {ending}) as sent"
+    )
+
+
+def _of(expression: str, name: str) -> str:
+    return _WORD_X.sub(name, expression)
+
+
+def unfit_sql(fields: Iterable[StoredField]) -> dict[int, str]:
+    """SQL of DuckDB by the id of the field, true for a row whose value was marked."""
+    return {field.id: field.storage.is_unfit.format(x=field.column) for field in fields if field.storage.is_unfit}
+
+
+def dump(fields: Iterable[StoredField]) -> list[list[Any]]:
+    return [[field.id, field.api_name, field.data_type, field.is_primary] for field in fields]
+
+
+def load(stored: Iterable[Sequence[Any]]) -> list[StoredField]:
+    return [StoredField(*row) for row in stored]

@@ -1,0 +1,138 @@
+"""The folder of the column index: files that are written once, found whole or not used, and removed late.
+
+Nobody but the owner reads it. A name is never used twice; a file that is in no manifest is not there.
+"""
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_NB, flock
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic, sleep, time
+
+from django.conf import settings
+
+BLOCK = 1024**2
+ABANDONED = 3_600.0  # seconds since a temporary file was written
+STAGING, TEMPORARY, LOCK = "staging", "temporary", "lock"
+
+
+class DamagedFileError(Exception):
+    """A file is missing, or is not what the manifest says it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file as the manifest has it; `part` is the range of people or the month that it holds."""
+
+    name: str
+    size: int
+    digest: str
+    rows: int = 0
+    part: str = ""
+
+
+def folder() -> Path:
+    return Path(settings.DATA_DIR) / "columns"
+
+
+def make_folder() -> Path:
+    """The folder, made and emptied of what a build that was cut off left."""
+    place = folder()
+    for part in (place, place / STAGING, place / TEMPORARY):
+        part.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in (*(place / STAGING).iterdir(), *place.glob("*.part")):
+        left.unlink()
+    for left in (place / TEMPORARY).rglob("*"):  # of queries under way, or of a process that was killed
+        if left.is_file() and time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
+    return place
+
+
+def new_name(kind: str, ending: str) -> str:
+    return f"{kind}-{secrets.token_hex(8)}.{ending}"
+
+
+def keep(path: Path, rows: int = 0, part: str = "") -> File:
+    """Put a file that was written in the folder on disk for good; return what the manifest says of it."""
+    path.chmod(0o600)
+    with path.open("rb") as opened:
+        os.fsync(opened.fileno())
+    return File(path.name, path.stat().st_size, digest_of(path), rows, part)
+
+
+def write(name: str, content: bytes, rows: int = 0, part: str = "") -> File:
+    """Write a small file at once."""
+    path = folder() / name
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return keep(path, rows, part)
+
+
+def sync_folder(place: Path) -> None:
+    """Have the names of the files in `place` on disk."""
+    descriptor = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest_of(path: Path) -> str:
+    total = blake2b(digest_size=20)
+    with path.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            total.update(block)
+    return total.hexdigest()
+
+
+_intact: dict[tuple[str, str], tuple[int, int, int]] = {}  # what this process has read through: by path and digest
+_reading = threading.Lock()
+MOST_REMEMBERED = 50_000
+
+
+def intact(file: File) -> Path:
+    """The path of a file that is whole: read through when this process first asks, and when it was touched since.
+
+    Raises `DamagedFileError`.
+    """
+    path = folder() / file.name
+    try:
+        status = path.stat()
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        with _reading:
+            if _intact.get((str(path), file.digest)) == mark:
+                return path
+        if status.st_size != file.size or digest_of(path) != file.digest:
+            raise DamagedFileError(f"{file.name} is not what was written")
+    except OSError as error:
+        raise DamagedFileError(f"{file.name} cannot be read: {error.strerror}") from None
+    with _reading:
+        if len(_intact) > MOST_REMEMBERED:
+            _intact.clear()
+        _intact[str(path), file.digest] = mark
+    return path
+
+
+@contextmanager
+def alone(seconds: float = 0) -> Iterator[bool]:
+    """Whether no other process of this node builds or drops the index meanwhile; waits for `seconds`."""
+    make = folder()
+    make.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (make / LOCK).open("w") as opened:
+        until = monotonic() + seconds
+        while not (is_mine := _locked(opened.fileno())) and monotonic() < until:
+            sleep(0.1)
+        yield is_mine
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

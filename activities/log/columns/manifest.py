@@ -1,0 +1,151 @@
+"""What the column index of this node has: one file, replaced whole, that names all others."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from activities.log.columns import fields, files
+from activities.log.columns.fields import StoredField
+from activities.log.columns.files import File
+
+NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TypeColumns:
+    """The files of one activity type: rows in `segments`, people by day in `months`, people of any day in `ever`.
+
+    A segment with a `part` has the rows of one range of people, one without the rows of all that came lately.
+    `unfit` are the ids of fields with a value that columns cannot hold exactly.
+    """
+
+    fields: tuple[StoredField, ...]
+    segments: tuple[File, ...]
+    months: tuple[File, ...]
+    ever: File
+    unfit: frozenset[int] = frozenset()
+
+    @property
+    def rows(self) -> int:
+        return sum(file.rows for file in self.segments)
+
+    @property
+    def files(self) -> list[File]:
+        return [*self.segments, *self.months, self.ever]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One generation: what the log held up to the id `mark` when `change` was the last change that was seen.
+
+    `server` names the database and what makes its lower case; `top` is an id that no person here is above.
+    """
+
+    token: UUID
+    node: UUID
+    server: str
+    mark: int
+    change: int
+    top: int
+    built_at: str
+    types: Mapping[int, TypeColumns] = field(default_factory=dict)
+    left_out: Mapping[int, str] = field(default_factory=dict)  # types that could not be built, and why
+    retired: Sequence[tuple[str, float]] = ()  # names of files no longer used, and since when (Unix time)
+
+    @property
+    def files(self) -> list[File]:
+        return [file for entry in self.types.values() for file in entry.files]
+
+
+_read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # what this process read last, by its mark on disk
+
+
+def current() -> Manifest | None:
+    """The manifest of this node; None where there is none, or none that this version understands."""
+    path = files.folder() / NAME
+    try:
+        status = path.stat()
+        mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = _read.get(path)
+        if known is not None and known[0] == mark:
+            return known[1]
+        found = load(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    if found is not None:
+        _read.clear()
+        _read[path] = (mark, found)
+    return found
+
+
+def publish(manifest: Manifest) -> None:
+    """Make this the node's manifest: whole, or not at all."""
+    place = files.folder()
+    part = place / f"{NAME}.part"
+    part.touch(mode=0o600)
+    part.write_text(json.dumps(dump(manifest)), encoding="utf-8")
+    files.keep(part)
+    part.replace(place / NAME)
+    files.sync_folder(place)
+
+
+def with_retired(manifest: Manifest, retired: Sequence[tuple[str, float]]) -> Manifest:
+    return replace(manifest, retired=retired)
+
+
+def dump(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "token": str(manifest.token),
+        "node": str(manifest.node),
+        "server": manifest.server,
+        "mark": manifest.mark,
+        "change": manifest.change,
+        "top": manifest.top,
+        "built_at": manifest.built_at,
+        "types": {str(type_id): _dump_type(entry) for type_id, entry in manifest.types.items()},
+        "left_out": {str(type_id): why for type_id, why in manifest.left_out.items()},
+        "retired": [list(row) for row in manifest.retired],
+    }
+
+
+def load(stored: Mapping[str, Any]) -> Manifest | None:
+    """The manifest that `dump` wrote; None for one of another format. Raises KeyError, TypeError, ValueError."""
+    if stored["format"] != FORMAT:
+        return None
+    return Manifest(
+        UUID(stored["token"]),
+        UUID(stored["node"]),
+        stored["server"],
+        stored["mark"],
+        stored["change"],
+        stored["top"],
+        stored["built_at"],
+        {int(type_id): _load_type(entry) for type_id, entry in stored["types"].items()},
+        {int(type_id): why for type_id, why in stored["left_out"].items()},
+        [(name, since) for name, since in stored["retired"]],
+    )
+
+
+def _dump_type(entry: TypeColumns) -> dict[str, Any]:
+    return {
+        "fields": fields.dump(entry.fields),
+        "segments": [asdict(file) for file in entry.segments],
+        "months": [asdict(file) for file in entry.months],
+        "ever": asdict(entry.ever),
+        "unfit": sorted(entry.unfit),
+    }
+
+
+def _load_type(stored: Mapping[str, Any]) -> TypeColumns:
+    return TypeColumns(
+        tuple(fields.load(stored["fields"])),
+        tuple(File(**file) for file in stored["segments"]),
+        tuple(File(**file) for file in stored["months"]),
+        File(**stored["ever"]),
+        frozenset(stored["unfit"]),
+    )

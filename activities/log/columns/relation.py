@@ -1,0 +1,181 @@
+"""The rows of a type as one snapshot of the database sees them: files, and what differs from them.
+
+Files have the rows up to the generation's mark. What the snapshot sees besides are rows after the mark and rows of
+people who changed since; these come from PostgreSQL, and the files' rows of such people are left aside. Both parts
+together are each row once: a row up to the mark of somebody who did not change was there at the build, and is there.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyroaring import BitMap
+
+from activities.log.columns import bitmaps, fields, files, manifest, source
+from activities.log.columns.fields import Column
+from activities.log.columns.manifest import Manifest, TypeColumns
+from activities.log.columns.session import paths
+
+MOST_DELTA = 20_000  # rows after the mark, or people who changed; beyond it SQL answers
+MOST_ROWS = 100_000  # rows of both together
+
+Rows = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
+
+
+class NotHeldError(Exception):
+    """The files cannot answer this exactly; `reason` is one of few words, for counters."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def pin() -> Manifest | None:
+    """The generation to answer from; asked for before the snapshot begins, so that the snapshot sees all it read."""
+    return manifest.current()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What a snapshot sees of a type besides the files: a condition on `activity`, and the people who changed."""
+
+    mark: int
+    changed: BitMap
+
+    @property
+    def where(self) -> str:
+        """SQL of PostgreSQL over `activity`, for the rows of the type that count besides, or instead of, the files'."""
+        if not self.changed:
+            return f"id > {self.mark}"
+        ids = ",".join(map(str, self.changed))
+        return f"(id > {self.mark} or person_id = any('{{{ids}}}'::int[]))"
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """SQL of DuckDB for rows of a type, with its parameters, and an id that no person among them is above."""
+
+    sql: str
+    parameters: Sequence[Any]
+    top: int
+
+
+@dataclass(slots=True)
+class View:
+    """The pinned generation in one snapshot, in which `rows` runs a statement of PostgreSQL."""
+
+    pinned: Manifest
+    rows: Rows
+    deltas: dict[int, Delta] = field(default_factory=dict)
+    is_valid: bool | None = None
+
+    def entry(self, type_id: int) -> TypeColumns:
+        """The files of a type. Raises `NotHeldError`."""
+        if self.is_valid is None:
+            self.is_valid = self._check()
+        if not self.is_valid:
+            raise NotHeldError("generation")
+        if type_id not in self.pinned.types:
+            raise NotHeldError("type")
+        return self.pinned.types[type_id]
+
+    def _check(self) -> bool:
+        """Whether the snapshot sees the generation, and text is folded as when it was built."""
+        ((is_seen,),) = self.rows(
+            f"""select exists (select from column_generation where token = %s
+                and published_at > now() - interval '{source.TRUSTED}') and ({source.SERVER}) = %s""",
+            (self.pinned.token, self.pinned.server),
+        )
+        return bool(is_seen)
+
+    def delta(self, type_id: int) -> Delta:
+        """What the snapshot sees besides the files. Raises `NotHeldError` where that is much."""
+        self.entry(type_id)
+        if type_id not in self.deltas:
+            ((number, changed),) = self.rows(
+                """select (select count(*) from (select 1 from activity
+                        where activity_type_id = %s and id > %s limit %s) as later),
+                    array(select distinct person_id from activity_change
+                        where activity_type_id = %s and id > %s limit %s)""",
+                (type_id, self.pinned.mark, MOST_DELTA + 1, type_id, self.pinned.change, MOST_DELTA + 1),
+            )
+            if number > MOST_DELTA or len(changed) > MOST_DELTA:
+                raise NotHeldError("lag")
+            self.deltas[type_id] = Delta(self.pinned.mark, BitMap(changed))
+        return self.deltas[type_id]
+
+    def relation(self, type_id: int, field_ids: Iterable[int]) -> Relation:
+        """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
+
+        Raises `NotHeldError`, `DamagedFileError`.
+        """
+        entry = self.entry(type_id)
+        known = {stored.id: stored for stored in entry.fields}
+        wanted = sorted(set(field_ids))
+        if any(pk not in known or pk in entry.unfit for pk in wanted):
+            raise NotHeldError("field")
+        columns = fields.columns(known[pk] for pk in wanted)
+        delta = self.delta(type_id)
+        held = paths([files.intact(file) for file in entry.segments])
+        names = ", ".join(column.name for column in columns)
+        sql, parameters = f"select {names} from read_parquet({held})", []
+        if delta.changed:
+            sql += " where person not in (select unnest(?::INTEGER[]))"
+            parameters.append(list(delta.changed))
+        later = self._later(type_id, columns, delta)
+        top = self.pinned.top
+        if later:
+            by_column = list(zip(*later, strict=True))
+            parts = (f"unnest(?::{column.storage.held}[]) as {column.name}" for column in columns)
+            sql += f" union all select {', '.join(parts)}"
+            parameters += map(list, by_column)
+            top = max(top, *by_column[1])
+        return Relation(sql, parameters, top)
+
+    def _later(self, type_id: int, columns: Sequence[Column], delta: Delta) -> Sequence[Sequence[Any]]:
+        rows = self.rows(fields.rows_sql(type_id, columns, delta.where, MOST_ROWS + 1), ())
+        if len(rows) > MOST_ROWS:
+            raise NotHeldError("lag")
+        for number, column in enumerate(columns):
+            if column.storage.is_unfit and any(_is_unfit(row[number]) for row in rows):
+                raise NotHeldError("field")
+        return rows
+
+    def by_day(self, type_id: int, whole: Sequence[tuple[int | None, int | None]]) -> BitMap:
+        """Who has a row on one of the days (UTC, since 1970; [first, end), None is no bound), in the files.
+
+        People who changed are left out. Raises `NotHeldError`, `DamagedFileError`.
+        """
+        entry = self.entry(type_id)
+        delta = self.delta(type_id)
+        if (None, None) in whole:
+            found = bitmaps.union(bitmaps.load(files.intact(entry.ever)).values())
+            return found - delta.changed
+        parts = [part for file in entry.months for part in _of_month(files.intact(file), file.part, whole)]
+        return bitmaps.union(parts) - delta.changed
+
+
+def _of_month(path: Any, month: str, whole: Sequence[tuple[int | None, int | None]]) -> list[BitMap]:
+    """The bitmaps of a month's file that cover what of the month is wanted."""
+    start, end = bitmaps.days_of(month)
+    wanted: set[int] = set()
+    for first, last in whole:
+        low, high = start if first is None else max(first, start), end if last is None else min(last, end)
+        if (low, high) == (start, end):
+            return list(bitmaps.load(path, [bitmaps.WHOLE]).values())
+        wanted.update(range(low, high))
+    return list(bitmaps.load(path, wanted).values()) if wanted else []
+
+
+def _is_unfit(value: Any) -> bool:
+    return value is not None and (value == fields.UNFIT or value != value)
+
+
+def summary(pinned: Manifest) -> Mapping[str, int]:
+    """What there is, in numbers."""
+    return {
+        "types": len(pinned.types),
+        "rows": sum(entry.rows for entry in pinned.types.values()),
+        "files": len(pinned.files),
+        "bytes": sum(file.size for file in pinned.files),
+    }

@@ -1,0 +1,122 @@
+"""DuckDB in this process: one instance in memory, one query at a time, which reads and writes the index's folder only.
+
+It is made at first use and never shared with a forked child, which would hang in it.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from activities.log.columns import files
+
+MEMORY = "512MB"
+TEMPORARY = "20GB"
+SHORT = 0.1  # seconds: a query that takes no longer is not watched
+# people are named by the bits of one value, in blocks of as many ids as one container of a roaring bitmap has
+BLOCK = 1 << 16
+
+Error = duckdb.Error
+
+
+class Session:
+    """One instance of DuckDB; its threads share the time of a web process with the others of the machine."""
+
+    def __init__(self, place: Path) -> None:
+        self.busy = threading.Lock()
+        self.place = place
+        (place / files.TEMPORARY).mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.connection = duckdb.connect(":memory:")
+        processes = int(os.environ.get("WEB_WORKERS", "2"))
+        for name, value in {
+            "threads": str(max(1, (os.cpu_count() or 1) // processes)),
+            "memory_limit": MEMORY,
+            "temp_directory": str(place / files.TEMPORARY),
+            "max_temp_directory_size": TEMPORARY,
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }.items():
+            self.connection.execute(f"set {name} = '{value}'")
+        self.connection.execute(f"set allowed_directories = [{text(str(place))}]")
+        self.connection.execute("set enable_external_access = false")
+        self.connection.execute("set lock_configuration = true")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = (), meanwhile: Callable[[], None] | None = None) -> Any:
+        """All rows of one query. `meanwhile` is called again and again while it waits or runs; what it raises ends it.
+
+        Raises `duckdb.Error`.
+        """
+        while not self.busy.acquire(timeout=SHORT):
+            if meanwhile is not None:
+                meanwhile()
+        try:
+            return self._run(sql, parameters, meanwhile)
+        finally:
+            self.busy.release()
+
+    def _run(self, sql: str, parameters: Sequence[Any], meanwhile: Callable[[], None] | None) -> Any:
+        if meanwhile is None:
+            return self.connection.execute(sql, parameters).fetchall()
+        outcome: list[Any] = []
+        failure: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                outcome.extend(self.connection.execute(sql, parameters).fetchall())
+            except BaseException as error:
+                failure.append(error)
+
+        thread = threading.Thread(target=work, name="column index")
+        thread.start()
+        try:
+            thread.join(SHORT)
+            while thread.is_alive():
+                meanwhile()
+                thread.join(0)
+        except BaseException:
+            while thread.is_alive():  # an interrupt that comes before the query has begun is lost
+                self.connection.interrupt()
+                thread.join(0.01)
+            raise
+        if failure:
+            raise failure[0]
+        return outcome
+
+
+_sessions: dict[Path, Session] = {}
+_making = threading.Lock()
+
+
+def session() -> Session:
+    """This process's instance for the present folder."""
+    place = files.folder()
+    with _making:
+        if place not in _sessions:
+            _sessions.clear()
+            _sessions[place] = Session(place)
+        return _sessions[place]
+
+
+def _forget() -> None:
+    """Leave the parent's instance alone: it is not closed here, as its threads are not here."""
+    global _sessions, _making
+    _left.extend(_sessions.values())
+    _sessions, _making = {}, threading.Lock()
+
+
+_left: list[Session] = []
+os.register_at_fork(after_in_child=_forget)
+
+
+def text(value: str) -> str:
+    """A text as DuckDB's SQL has it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def paths(of: Sequence[Path]) -> str:
+    """A list of files as `read_parquet` takes it."""
+    return f"[{', '.join(text(str(path)) for path in of)}]"

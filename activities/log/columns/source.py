@@ -1,0 +1,139 @@
+"""What the column index asks PostgreSQL: where the log stands, who changed, and rows as columns."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection
+
+from activities.log import reader
+from activities.log.columns import fields
+from activities.log.columns.fields import Column
+from activities.models import ColumnGeneration
+
+KEPT = "7 days"  # how long changes are kept; whoever has read no further than that begins anew
+TRUSTED = "6 days"  # how old a generation may be that is still answered from
+GENERATIONS = 3  # of a node
+
+# what the files go by besides rows: the database, and what makes its lower case
+SERVER = """select concat_ws(' ', current_database(), d.oid, current_setting('server_version_num'), d.datcollate,
+    coalesce(pg_database_collation_actual_version(d.oid), d.datcollversion))
+    from pg_database d where d.datname = current_database()"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the log stands. Read in this order: what changes after `change` was read is seen to change."""
+
+    change: int
+    mark: int
+
+
+def position() -> Position:
+    with connection.cursor() as cursor:
+        cursor.execute("select coalesce(max(id), 0) from activity_change")
+        (change,) = cursor.fetchone()
+    return Position(change, reader.high_water_mark())
+
+
+def server() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(SERVER)
+        return cursor.fetchone()[0]
+
+
+def is_published(token: UUID) -> bool:
+    """Whether the generation was published in this database, so lately that no change since is forgotten."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select exists (select from column_generation
+            where token = %s and published_at > now() - interval '{TRUSTED}')""",
+            [token],
+        )
+        return cursor.fetchone()[0]
+
+
+def publish(token: UUID, node: UUID) -> None:
+    """Enter a generation; those of the node before the last few go."""
+    ColumnGeneration.objects.create(token=token, node=node)
+    kept = ColumnGeneration.objects.filter(node=node).order_by("-published_at").values("token")[:GENERATIONS]
+    ColumnGeneration.objects.filter(node=node).exclude(token__in=list(kept.values_list("token", flat=True))).delete()
+
+
+def forget_changes() -> None:
+    """Remove changes that every node has read, or begins anew without; nodes that were given up, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"delete from activity_change where changed_at < now() - interval '{KEPT}'")
+        cursor.execute(f"delete from column_generation where published_at < now() - interval '{KEPT}'")
+
+
+def changed(after: int, upto: int) -> dict[int, list[int]]:
+    """People by type who changed after the change `after`, until `upto`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select activity_type_id, array_agg(distinct person_id) from activity_change
+            where id > %s and id <= %s group by 1""",
+            [after, upto],
+        )
+        return dict(cursor.fetchall())
+
+
+def big_types(fewest: int) -> list[int]:
+    """Types with `fewest` activities or more, as far as the counts for charts know."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select t.id from activity_type t left join (
+                select activity_type_id as id, sum(count) as number from daily_count group by 1) counted using (id)
+            where t.live_id is not null and coalesce(counted.number, 0) >= %s order by 1""",
+            [fewest],
+        )
+        return [type_id for (type_id,) in cursor.fetchall()]
+
+
+def types_after(mark: int, upto: int) -> set[int]:
+    """Types of which something was recorded after the id `mark`, until `upto`."""
+    with connection.cursor() as cursor:
+        cursor.execute("select distinct activity_type_id from activity where id > %s and id <= %s", [mark, upto])
+        return {type_id for (type_id,) in cursor.fetchall()}
+
+
+def top_person() -> int:
+    """An id that nobody's is above now."""
+    with connection.cursor() as cursor:
+        cursor.execute("select last_value from person_id_seq")
+        return cursor.fetchone()[0]
+
+
+def last_of(type_id: int, after: int, upto: int, number: int) -> int | None:
+    """The last id of the next `number` rows of the type after an id, until another; None where there are none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select max(id) from (select id from activity where activity_type_id = %s and id > %s and id <= %s
+            order by id limit %s) as following""",
+            [type_id, after, upto, number],
+        )
+        return cursor.fetchone()[0]
+
+
+def copy_rows(target: Path, type_id: int, wanted: Sequence[Column], after: int, upto: int) -> None:
+    """Append the rows of the type with ids after `after`, until `upto`, to a CSV file."""
+    _copy(target, fields.rows_sql(type_id, wanted, f"id > {int(after)} and id <= {int(upto)}"))
+
+
+def copy_rows_of(target: Path, type_id: int, wanted: Sequence[Column], people: Sequence[int], upto: int) -> None:
+    """Append the rows of the type that the people have, with ids until `upto`, to a CSV file."""
+    ids = ",".join(str(int(person)) for person in people)
+    _copy(target, fields.rows_sql(type_id, wanted, f"person_id = any('{{{ids}}}'::int[]) and id <= {int(upto)}"))
+
+
+def _copy(target: Path, sql: str) -> None:
+    connection.ensure_connection()
+    with (
+        connection.wrap_database_errors,
+        target.open("ab") as sink,
+        connection.connection.cursor() as cursor,
+        cursor.copy(f"copy ({sql}) to stdout (format csv)") as rows,
+    ):
+        for block in rows:
+            sink.write(block)

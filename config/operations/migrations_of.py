@@ -1,0 +1,22 @@
+"""Which migration makes a trigger or an index that is missing."""
+
+import inspect
+import sys
+from collections.abc import Iterable
+
+from django.db.migrations.loader import MigrationLoader
+
+
+def how_made(names: Iterable[str]) -> list[str]:
+    """Where the statements are that make these triggers or indexes: the last migration that names each."""
+    migrations = sorted(MigrationLoader(None).disk_migrations.items())
+    by_migration: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+        by_migration.setdefault(naming[-1] if naming else (), []).append(name)
+    return [
+        f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"
+        if key
+        else f"restore {', '.join(of)}"
+        for key, of in by_migration.items()
+    ]

@@ -1,0 +1,138 @@
+"""Answers filters on activities from the column index where that is exact, and has PostgreSQL answer all others.
+
+The files are those of a generation that was pinned before the snapshot; `activities/log/columns/relation.py` says what
+makes them equal to the log as the snapshot sees it. Whatever keeps them from answering is counted by its reason.
+"""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from pyroaring import BitMap
+
+from activities.log.columns import bitmaps, files, session
+from activities.log.columns.files import DamagedFileError
+from activities.log.columns.manifest import Manifest
+from activities.log.columns.relation import NotHeldError, View
+from people.core import metrics
+from people.core.kinds import Facet
+from smartlists.catalog import Catalogue
+from smartlists.evaluation.columns import periods, statements
+from smartlists.evaluation.columns.statements import Query
+from smartlists.evaluation.postgres.engine import FEW, PostgresEngine
+from smartlists.evaluation.postgres.snapshot import Snapshot
+from smartlists.rules import model as rules
+from smartlists.rules.model import FILTERS, Filter
+from smartlists.rules.periods import Clock
+
+log = logging.getLogger(__name__)
+
+COLUMNS, SQL = "columns", "sql"
+FILTERS_ANSWERED = metrics.register_counter(
+    "filters_answered", "Filters by what answered them, and why.", "engine", "reason"
+)
+PULSE = "select pg_sleep(0.04)"  # a statement that a cancellation meets while DuckDB works
+
+
+class ColumnEngine:
+    """The engine of one evaluation over `view`, which began after `pinned` was read."""
+
+    def __init__(self, pinned: Manifest, sql: PostgresEngine, names: Catalogue, clock: Clock) -> None:
+        self.sql = sql
+        self.view = sql.view
+        self.columns = View(pinned, self._rows)
+        self.context = statements.Context(names, clock, self.columns)
+        self.answered_by: dict[Filter, str] = {}
+
+    @property
+    def live(self) -> BitMap:
+        return self.sql.live
+
+    def people(self, item: Filter) -> BitMap:
+        """The people of `live` for whom the filter holds."""
+        answer = ANSWERS.of(item)
+        if answer is None:
+            self.answered_by[item] = SQL
+            return self.sql.people(item)
+        try:
+            found = self._combined(answer(self, item))
+        except NotHeldError as error:
+            return self._by_sql(item, error.reason)
+        except DamagedFileError as error:
+            _have_checked(self.columns.pinned)
+            log.warning("the column index is damaged, and SQL answers: %s", error)
+            return self._by_sql(item, "damaged")
+        except (session.Error, OSError) as error:
+            log.warning("the column index could not answer, and SQL does: %s", str(error).partition("\n")[0])
+            return self._by_sql(item, "error")
+        self.answered_by[item] = COLUMNS
+        FILTERS_ANSWERED.add(COLUMNS, "")
+        return found
+
+    def _by_sql(self, item: Filter, reason: str) -> BitMap:
+        self.answered_by[item] = SQL
+        FILTERS_ANSWERED.add(SQL, reason)
+        return self.sql.people(item)
+
+    def _combined(self, answer: tuple[BitMap, bool]) -> BitMap:
+        found, is_complement = answer
+        if is_complement:
+            return self.live - found
+        found = found - self.sql.not_live
+        return found if self.sql.among is None else found & self.sql.among
+
+    def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:
+        """Who did what the filter says, and whether it means everybody else."""
+        stretches = periods.of_filter(item, self.context)
+        if stretches is not None:
+            of = self.context.names.type(item.type)
+            return periods.people(self.columns, self.view, of.id, stretches), not item.did
+        return self._run(statements.activity(item, self.context))
+
+    def sequence(self, item: rules.Sequence) -> tuple[BitMap, bool]:
+        return self._run(statements.sequence(item, self.context))
+
+    def _run(self, query: Query) -> tuple[BitMap, bool]:
+        bits = f"select bitstring_agg(person, 0, {bitmaps.top_bit(query.top)})::BLOB from ({query.sql})"
+        ((found,),) = session.session().rows(bits, query.params, self._pulse)
+        return bitmaps.of_bits(found), query.is_complement
+
+    def _pulse(self) -> None:
+        """A short statement in the snapshot: it ends when the evaluation's time is up, or when it is cancelled."""
+        self.view.rows(PULSE)
+
+    def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        return self.view.rows(sql, parameters)
+
+
+def _have_checked(pinned: Manifest) -> None:
+    """Touch the files, so that every process, and the builder among them, reads them through again."""
+    for file in pinned.files:
+        try:
+            os.utime(files.folder() / file.name)
+        except OSError:
+            continue
+
+
+Answer = Callable[[ColumnEngine, Any], tuple[BitMap, bool]]
+ANSWERS: Facet[Answer | None] = FILTERS.facet(
+    "answer from the column index",
+    {
+        "person_field": None,
+        "activity": ColumnEngine.activity,
+        "sequence": ColumnEngine.sequence,
+        "static_list": None,
+        "smart_list": None,
+    },
+)
+
+
+def engine(
+    view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None
+) -> "PostgresEngine | ColumnEngine":
+    """The engine of an evaluation: over the generation that was pinned, unless few people are asked about."""
+    sql = PostgresEngine(view, clock, among, names)
+    if pinned is None or (among is not None and len(among) <= FEW):
+        return sql
+    return ColumnEngine(pinned, sql, names, clock)

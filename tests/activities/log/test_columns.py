@@ -1,0 +1,210 @@
+"""The column index as an operator has it: command, doctor, files that are damaged, and what does not fit into columns."""
+
+import io
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from activities.log import reader, rollup
+from activities.log.columns import bitmaps, builder, files, manifest, relation, state, verify
+from activities.log.columns.relation import NotHeldError
+from config.operations import doctor
+from people.core.db import citus
+from smartlists.evaluation import evaluator
+from tests.factories import activity, approved_type, person, recorded
+from tests.smartlists.rule_factories import did, parsed, total, where
+
+pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
+
+
+@pytest.fixture
+def check(column_index, own_rows_read):
+    return approved_type()
+
+
+def columns(*arguments):
+    out = io.StringIO()
+    call_command("columns", *arguments, stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+def engine(card):
+    found = evaluator.evaluate_rules(parsed(card))
+    return found.per_filter[0].engine, set(found.members)
+
+
+def test_the_command_builds_compares_shows_and_removes(check, settings, monkeypatch):
+    assert "there is no column index" in columns("status")
+    with pytest.raises(CommandError, match="no column index"):
+        columns("verify")
+    ann = person().pk
+    recorded(activity(ann))
+    assert "rows written for 2 types" in columns("build")
+    assert "2 types agree" in columns("verify")
+    assert "2 rows of 2 types" in columns("status") and "not used" not in columns("status")
+    assert engine(did()) == ("columns", {ann})
+    assert "removed" in columns("drop")
+    assert list(files.folder().glob("*-*")) == [] and engine(did()) == ("sql", {ann})
+    assert "There was no" in columns("drop")
+    settings.COLUMN_INDEX = False
+    with pytest.raises(CommandError, match="COLUMN_INDEX is off"):
+        columns("build")
+    settings.COLUMN_INDEX = True
+    monkeypatch.setattr(citus, "is_distributed", lambda: True)
+    with pytest.raises(CommandError, match="cluster"):
+        columns("build")
+
+
+def test_switched_off_nothing_is_answered_from_it_and_its_process_removes_it(check, settings):
+    ann = person().pk
+    recorded(activity(ann))
+    builder.build()
+    settings.COLUMN_INDEX = False
+    assert engine(did()) == ("sql", {ann})
+    turns = iter([False, True, True])
+    builder.keep_building(lambda: next(turns), every=0)
+    assert manifest.current() is None and list(files.folder().glob("rows-*")) == []
+
+
+def test_only_one_process_of_a_node_builds(check):
+    with files.alone() as is_mine, pytest.raises(builder.BusyError):
+        assert is_mine
+        builder.build()
+
+
+def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
+    monkeypatch.setattr(builder, "FEWEST_ROWS", 3)
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: reader.high_water_mark())
+    recorded(*(activity(person().pk) for _row in range(2)))
+    rollup.catch_up_rollup()
+    assert not builder.build().manifest.types
+    recorded(activity(person().pk))
+    rollup.catch_up_rollup()
+    assert check.pk in builder.build().manifest.types
+
+
+@pytest.mark.parametrize("kind", ["rows", "ever", "days"])
+@pytest.mark.parametrize("fault", ["flipped", "cut", "missing", "foreign"])
+def test_a_file_that_is_not_what_was_written_is_noticed_and_built_anew(check, caplog, kind, fault):
+    ann = person().pk
+    recorded(activity(ann, amount=Decimal("7")))
+    builder.build()
+    card = {
+        "rows": did(where("amount", "at least", "7")),
+        "ever": did(),
+        "days": did(where("@occurred_at", "after", "2026-11-10")),
+    }[kind]
+    assert engine(card) == ("columns", {ann})
+    entry = manifest.current().types[check.pk]
+    (name,) = {"rows": [entry.segments[0].name], "ever": [entry.ever.name], "days": [entry.months[0].name]}[kind]
+    path = files.folder() / name
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    damage = {
+        "flipped": lambda: path.write_bytes(content),
+        "cut": lambda: path.write_bytes(content[:-1]),
+        "missing": path.unlink,
+        "foreign": lambda: path.write_bytes(next(files.folder().glob("rows-*")).read_bytes()[::-1]),
+    }
+    damage[fault]()
+    assert engine(card) == ("sql", {ann})
+    assert "damaged" in caplog.text
+    assert builder.build().types == (check.pk,)
+    assert engine(card) == ("columns", {ann})
+    assert verify.verify()[1] == []
+
+
+def test_a_manifest_of_another_database_format_or_none_at_all_is_not_used(check):
+    ann = person().pk
+    recorded(activity(ann))
+    path = files.folder() / manifest.NAME
+    builder.build()
+    good = path.read_text()
+    for other in (
+        good.replace(state.source.server(), "elsewhere"),
+        good.replace('"format": 1', '"format": 9'),
+        "{",
+        "",
+    ):
+        path.write_text(other)
+        assert engine(did()) == ("sql", {ann})
+        assert builder.build().rows > 0
+        assert engine(did()) == ("columns", {ann})
+
+
+def test_amounts_that_columns_cannot_hold_are_left_to_sql(check):
+    ann, bob = person().pk, person().pk
+    recorded(activity(ann, amount=Decimal("899999999999999.9999")), activity(bob, amount=Decimal("1")))
+    builder.build()
+    large = did(where("amount", "greater than", "899999999999999.9998"))
+    assert engine(large) == ("columns", {ann})
+    assert engine(did(aggregate=total("sum", "amount", "at most", "1"))) == ("columns", {bob})
+    recorded(activity(bob, amount=Decimal("999999999999999.9999")))
+    assert engine(large) == ("sql", {ann, bob})  # in what is read besides
+    builder.build()
+    assert engine(large) == ("sql", {ann, bob})  # in a file
+    assert engine(did()) == ("columns", {ann, bob})
+
+
+def test_what_lies_too_far_behind_is_left_to_sql(check, monkeypatch):
+    recorded(activity(person().pk))
+    builder.build()
+    monkeypatch.setattr(relation, "MOST_DELTA", 2)
+    recorded(*(activity(person().pk) for _row in range(2)))
+    assert engine(did())[0] == "columns"
+    recorded(activity(person().pk))
+    assert engine(did())[0] == "sql"
+
+
+def test_a_field_that_was_never_approved_for_the_type_is_not_held(check):
+    recorded(activity(person().pk))
+    builder.build()
+
+    def rows(sql, parameters):
+        with state.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return cursor.fetchall()
+
+    with pytest.raises(NotHeldError):
+        relation.View(manifest.current(), rows).relation(check.pk, [-1])
+
+
+def test_bits_become_the_same_people_whether_many_or_few_are_in_a_block():
+    for ids in ([], [0], [65_535, 65_536], range(5_000), range(70_000), [3, *range(65_536, 131_072)]):
+        people = bitmaps.BitMap(ids)
+        bits = bytearray((bitmaps.top_bit(200_000) + 1) // 8)
+        for pk in people:
+            bits[pk // 8] |= 128 >> pk % 8
+        assert bitmaps.of_bits(bytes(bits)) == people
+
+
+def test_days_before_1970_are_days_of_their_own_month(column_index):
+    assert bitmaps.month_of(-1) == "1969-12" and bitmaps.days_of("1969-12") == (-31, 0)
+    stored = bitmaps.dump({-1: bitmaps.BitMap([5]), 0: bitmaps.BitMap([6])})
+    path = files.folder().parent / "days"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(stored)
+    assert bitmaps.load(path, [-1]) == {-1: bitmaps.BitMap([5])}
+    assert bitmaps.load(path, [bitmaps.WHOLE]) == {bitmaps.WHOLE: bitmaps.BitMap([5, 6])}
+
+
+def test_activities_of_long_ago_count_on_their_days(check):
+    ann, bob = person().pk, person().pk
+    recorded(activity(ann, occurred_at=datetime(1969, 12, 31, 23, 59, tzinfo=UTC)), activity(bob))
+    builder.build()
+    assert engine(did(where("@occurred_at", "before", "1970-01-01"))) == ("columns", {ann})
+    assert engine(did(where("@occurred_at", "on or after", "1970-01-01"))) == ("columns", {bob})
+
+
+def test_the_doctor_says_how_it_is(check, settings):
+    def finding():
+        return next(found for found in doctor.run_checks() if found.check == "column index")
+
+    assert not finding().is_well and "columns build --keep" in finding().advice
+    recorded(activity(person().pk))
+    builder.build()
+    assert finding().is_well and "0 ids behind" in finding().says
+    settings.COLUMN_INDEX = False
+    assert finding().is_well and finding().says.startswith("off")

@@ -1,0 +1,138 @@
+"""The column index: how it is built, and each kind of filter three ways (columns, SQL, DuckDB by hand on the same files)."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+from pyroaring import BitMap
+
+from smartlists.rules.parsing import parse_rules
+from tests.benchmarks import Bench, Line, measures, plain
+from tests.benchmarks import smart_lists as sql_lines
+
+ROUNDS = 7
+RECENT = "occurred_at >= {now} - 90 * 86400000000 and occurred_at <= {now}"
+STEPS = (
+    "select person, occurred_at, true as is_check from {check} union all select person, occurred_at, false from {car}"
+)
+# by hand: people of the filter, or those whom it leaves out
+BY_HAND: dict[str, tuple[str, bool]] = {
+    "did": ("select person from {check}", False),
+    "did, in past 90 days": (f"select person from {{check}} where {RECENT}", False),
+    "did, amount over 500": ("select person from {check} where {amount} > 5000000", False),
+    "did not, in past 90 days": (f"select person from {{check}} where {RECENT}", True),
+    "did at least 3 times": ("select person from {check} group by person having count(*) >= 3", False),
+    "did at most 2 times": ("select person from {check} group by person having count(*) > 2", True),
+    "sum of amounts over 1,000": ("select person from {check} group by person having sum({amount}) > 10000000", False),
+    "last amount over 500": (
+        "select person from {check} where {amount} is not null group by person"
+        " having arg_max({amount}, (occurred_at, id)) > 5000000",
+        False,
+    ),
+    "sequence": (
+        f"select person from ({STEPS}) group by person"
+        " having min(occurred_at) filter (where is_check) < max(occurred_at) filter (where not is_check)",
+        False,
+    ),
+    "sequence, within 30 days": (
+        "select v.person from {car} v asof join {check} c on v.person = c.person and v.occurred_at > c.occurred_at"
+        " where c.occurred_at >= v.occurred_at - 30 * 86400000000",
+        False,
+    ),
+    "sequence, not followed within 30 days": (
+        "select c.person from {check} c asof left join {car} v on c.person = v.person and c.occurred_at < v.occurred_at"
+        " where c.occurred_at < {now} - 30 * 86400000000"
+        " and (v.occurred_at is null or v.occurred_at > c.occurred_at + 30 * 86400000000)",
+        False,
+    ),
+}
+LIMITS = {"did": 20, "did, in past 90 days": 20, "did not, in past 90 days": 20, "did, amount over 500": 100}
+
+
+@measures
+def column_index(bench: Bench) -> Iterator[Line]:
+    """Built once, whole; then again with a little more."""
+    from activities.log.columns import builder, state
+
+    numbers = sql_lines._ready(bench.scale)
+    with patch.object(builder, "FEWEST_ROWS", 1_000):
+        _count_types()
+        started = time.perf_counter()
+        built = builder.build()
+        yield plain("column index: build", built.rows / (time.perf_counter() - started), "rows/s")
+    there = state.current()
+    yield plain("column index: size on disk", there.bytes / there.rows, "bytes/row", f"{there.rows:,} rows")
+    yield from _filters(numbers)
+
+
+def _count_types() -> None:
+    from activities.log import rollup
+
+    rollup.catch_up_rollup()
+
+
+def _filters(numbers: dict[str, int]) -> Iterator[Line]:
+    from smartlists.evaluation import evaluator
+    from smartlists.rules.periods import Clock
+
+    names, live = (
+        sql_lines._names(),
+        BitMap(evaluator.evaluate_rules(parse_rules({"filters": []}, sql_lines._names())).members),
+    )
+    now = Clock.current().now
+    for what, (sql, is_complement) in BY_HAND.items():
+        parsed = parse_rules({"filters": [sql_lines.FILTERS[what][0]]}, names)
+        query = _query(sql, numbers, names, now)
+
+        def by_hand(query: str = query, is_complement: bool = is_complement) -> BitMap:
+            found = _people(query)
+            return live - found if is_complement else found & live
+
+        def evaluate(is_wanted: bool, parsed: Any = parsed) -> Any:
+            from django.test import override_settings
+
+            with override_settings(COLUMN_INDEX=is_wanted):
+                return evaluator.evaluate_rules(parsed, now=now, names=names)
+
+        ours, theirs = evaluate(True), evaluate(False)
+        assert [part.engine for part in ours.per_filter] == ["columns"], what
+        assert ours.members == theirs.members == by_hand(), what
+        taken: list[list[float]] = [[], [], []]
+        for _turn in range(ROUNDS):
+            for place, work in enumerate((lambda: evaluate(True), lambda: evaluate(False), by_hand)):
+                taken[place].append(sql_lines._seconds(work) * 1000)
+        columns, in_sql, hand = map(min, taken)
+        limit = LIMITS.get(what, 300)
+        note = f"SQL {in_sql:.1f} ms, {in_sql / columns:.1f} ×"
+        held = columns <= limit and columns <= 2 * hand
+        yield Line(f"columns: {what}", columns, "ms", hand, columns / hand, f"≤ {limit} ms, ≤ 2", held, note)
+
+
+def _query(sql: str, numbers: dict[str, int], names: Any, now: Any) -> str:
+    from activities.log.columns import files, manifest, session
+
+    pinned = manifest.current()
+    assert pinned
+
+    def relation(type_id: int) -> str:
+        held = session.paths([files.intact(file) for file in pinned.types[type_id].segments])
+        return f"read_parquet({held})"
+
+    (check,) = (found for found in names.types.values() if found.id == numbers["check"])
+    return sql.format(
+        check=relation(numbers["check"]),
+        car=relation(numbers["car"]),
+        amount=f"f{check.fields['amount'].id}",
+        now=int(now.timestamp() * 1_000_000),
+    )
+
+
+def _people(query: str) -> BitMap:
+    from activities.log.columns import bitmaps, manifest, session
+
+    pinned = manifest.current()
+    assert pinned
+    bits = f"select bitstring_agg(person, 0, {bitmaps.top_bit(pinned.top)})::BLOB from ({query})"
+    ((found,),) = session.session().rows(bits)
+    return bitmaps.of_bits(found)
