@@ -101,7 +101,7 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
         elif _recorded(form, person.pk, activity_type.pk, request):
             messages.success(request, _("Recorded."))
             return redirect("admin:activities_timeline", person.pk)
-    title = _("Record: %(type)s, %(person)s") % {"type": activity_type, "person": person}
+    title = _("Record %(type)s for %(person)s") % {"type": activity_type, "person": person}
     return show_type_page(
         request, "record", title, person=person, form=form, homeless=homeless, opts=Person._meta, original=person
     )

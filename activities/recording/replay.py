@@ -37,9 +37,9 @@ State = RefusedActivity.State
 
 audit.register_actions(
     {
-        "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
-        "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
-        "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s refused activities")),
+        "refused_corrected": (2, gettext_lazy("Corrected %(count)s rejected activities")),
+        "refused_replayed": (2, gettext_lazy("Retried %(count)s rejected activities")),
+        "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s rejected activities")),
     }
 )
 
@@ -126,7 +126,7 @@ def _replay(ids: Sequence[int], by: Any) -> ReplayResult:
         if values is None:
             _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to be kept."))])
         elif not may_create and _creates_person(row):
-            message = sentence("To create people needs a right that is missing.")
+            message = sentence("The permission to create people is missing.")
             _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
             sender = values.get("corrected_by", row.user_id)

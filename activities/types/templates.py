@@ -35,7 +35,7 @@ TEMPLATES: Mapping[str, TypeTemplate] = {
     ),
     "event": TypeTemplate(
         _("Attend Event"),
-        _("Somebody came to an event of yours: a fair, a dinner, an open day."),
+        _("Somebody came to one of your events: a fair, a dinner, an open day."),
         "event",
         (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),
     ),
@@ -58,7 +58,7 @@ TEMPLATES: Mapping[str, TypeTemplate] = {
     ),
     "call": TypeTemplate(
         _("Have Call"),
-        _("Somebody of your team spoke with them on the phone."),
+        _("Somebody on your team spoke with them on the phone."),
         "call",
         (_Field(_("Subject"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Outcome"), "string")),
     ),

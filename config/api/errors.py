@@ -42,15 +42,15 @@ TITLES = {
     404: gettext_lazy("There is no such thing"),
     405: gettext_lazy("The resource does not take this method"),
     406: gettext_lazy("No such representation"),
-    409: gettext_lazy("In conflict with how things stand"),
+    409: gettext_lazy("In conflict with the current state"),
     410: gettext_lazy("It was there once"),
     412: gettext_lazy("It has changed in the meantime"),
     413: gettext_lazy("Too large"),
     414: gettext_lazy("The address is too long"),
     415: gettext_lazy("The body has an unknown media type"),
-    422: gettext_lazy("Something in the body does not fit"),
+    422: gettext_lazy("Something in the body is not valid"),
     429: gettext_lazy("Too many calls"),
-    500: gettext_lazy("A fault of ours"),
+    500: gettext_lazy("An error on our side"),
     503: gettext_lazy("Not now"),
 }
 # codes of errors about the present state; all other codes, about the request, are 422
@@ -135,7 +135,7 @@ class ProblemResponse(HttpResponse):
 
 def unexpected_error_problem() -> Problem:
     """The problem of an unexpected error, without its details."""
-    return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
+    return Problem(Code.ERROR, _("Something went wrong here; it was logged. Try again later."))
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:
@@ -201,7 +201,7 @@ def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Prob
     if isinstance(error, RejectedError):
         return error_status(error), list(error.problems), _headers(error)
     if isinstance(error, RequestDataTooBig):
-        return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is taken here."))], {}
+        return 413, [Problem(Code.TOO_LARGE, _("The body is larger than is accepted here."))], {}
     if isinstance(error, Http404):
         return 404, [Problem(Code.NOT_FOUND, _("There is nothing at this address."))], {}
     if isinstance(error, PermissionDenied):

@@ -77,7 +77,7 @@ class PersonAdmin(PagesAdmin):
     list_display_links = ("shown_name",)
     list_filter = (UnsubscribedFilter, InvalidFilter, ListFilter)
     search_fields = FOUND_BY
-    search_help_text = gettext_lazy("Name, e-mail or company")
+    search_help_text = gettext_lazy("Name, email or company")
     list_before_template = "people/_people_links.html"
     nothing_yet = gettext_lazy("People you import, add by hand or record activities for appear here.")
     empty_icon = "group"
@@ -251,7 +251,7 @@ def _actions(request: HttpRequest, person: Person) -> list[MenuAction]:
         return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
 
     return action_menu(
-        MenuAction(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
+        MenuAction(_("Audit log"), reverse("admin:people_person_history", args=[person.pk])),
         export=(MenuAction(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
         dangerous=(MenuAction(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
         delete=address("remove", "people.delete_person"),

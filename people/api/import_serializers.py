@@ -81,7 +81,7 @@ class ImportSerializer(StrictSerializer):
 class TakeBackInputSerializer(StrictSerializer):
     """Why an import is taken back."""
 
-    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Noted in the audit log.")
 
 
 class ChangeSerializer(StrictSerializer):

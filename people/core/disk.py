@@ -52,8 +52,8 @@ def bounded_chunks(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
             )
         if stored + size > settings.UPLOADS_MAX_BYTES:
             message = _(
-                "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
-                "removed every night; the administrator may raise UPLOADS_MAX_MB."
+                "Uploaded files take up %(limit)s MB in %(folder)s, the most they may. Old ones are removed "
+                "every night; an administrator can raise UPLOADS_MAX_MB."
             )
             values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
             raise RejectedError(Problem(Code.NO_SPACE, message % values))

@@ -128,7 +128,7 @@ def retire_definition(definition: Definition, by: Any) -> None:
     if definition.live_id is None:
         raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if definition.retired_at:
-        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
+        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is already retired.")))
     definition.retired_at = timezone.now()
     drafts.save_definition(definition, "retired_at")
     audit.write_audit_entry(by, definition, "retired")

@@ -87,7 +87,7 @@ def register_personal_files() -> None:
     """Register files and refused rows as personal data; called when the app starts."""
     # refused rows contain nothing that is stored of a person
     personal_data.register_personal_tables(
-        personal_data.PersonalData("file_import_failure", (), _("refused rows of imports"), erase=_erase_failures)
+        personal_data.PersonalData("file_import_failure", (), _("rejected rows of imports"), erase=_erase_failures)
     )
     personal_data.register_personal_files(
         personal_data.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files)

@@ -57,7 +57,7 @@ def delete_note(note: PersonNote, by: Any) -> None:
     """Delete a note: by its author, or by a user with the right to delete people."""
     require_permission(by, CHANGE)
     if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
-        message = _("Only who wrote a note, or who may delete people, deletes it.")
+        message = _("Only the author of a note, or someone who may delete people, can delete it.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "people.delete_person"))
     audit.write_audit_entry(by, note.person, "note_deleted")
     note.delete()

@@ -207,7 +207,7 @@ class _Batch:
                 message = _("there is no person field '%(name)s'") % {"name": quoted_value(name, MAX_NAME)}
                 problems.append(Problem(Code.UNKNOWN_FIELD, message, (quoted_value(name, MAX_NAME),)))
             elif info.is_read_only:
-                problems.append(Problem(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (name,)))
+                problems.append(Problem(Code.READ_ONLY_FIELD, _("is maintained by the product"), (name,)))
             elif is_blank(raw):
                 values[name] = None
             else:

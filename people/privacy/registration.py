@@ -22,7 +22,7 @@ def register_personal_data() -> None:
         PersonalData(
             "person",
             ("id", "merged_into_id"),
-            _("people with their fields"),
+            _("person records"),
             # a merge itself changes the winner; the losers keep their values for the undo
             erase=erasure.clear_person_rows,
             export=_export_people,
@@ -70,7 +70,7 @@ def register_personal_data() -> None:
             touched=_merged_before,
         ),
         # people who are no longer live are skipped later
-        IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
+        IdArray("duplicate_group", "person_ids", _("possible duplicates")),
         PersonRows(
             "different_people",
             ("person_id", "other_id"),
@@ -78,7 +78,7 @@ def register_personal_data() -> None:
             count=personal_data.count_rows("different_people", "person_id", "other_id"),
             touched=_marked_different,
         ),
-        IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
+        IdArray("bulk_part", "person_ids", _("places in running bulk actions")),
     )
 
 

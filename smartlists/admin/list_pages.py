@@ -130,7 +130,7 @@ def toggle_archived(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if smart_list.is_archived:
             list_editing.unarchive_smart_list(smart_list, request.user)
-            message = _("Taken out of the archive.")
+            message = _("Unarchived.")
         else:
             list_editing.archive_smart_list(smart_list, request.user)
             message = _("Archived.")

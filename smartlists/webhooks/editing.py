@@ -34,7 +34,7 @@ from smartlists.webhooks import tokens as webhook_tokens
 
 audit.register_actions(
     {
-        "secret_made": (2, gettext_lazy("Made a new secret")),
+        "secret_made": (2, gettext_lazy("Created a new secret")),
         "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
     }
 )
@@ -177,12 +177,12 @@ def _renew(webhook: Webhook) -> str:
 def _lock(webhook: Webhook) -> Webhook:
     locked = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook no longer exists.")))
     return locked
 
 
 def _save(webhook: Webhook) -> None:
-    message = _("There is a webhook “%(name)s” already.") % {"name": webhook.name}
+    message = _("There is already a webhook “%(name)s”.") % {"name": webhook.name}
     with naming.refuse_taken_name("webhook_name_is_unique", message):
         webhook.save()
 

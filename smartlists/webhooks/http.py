@@ -57,7 +57,7 @@ class CallTarget:
 def check_url(url: str) -> tuple[str, str, int, str]:
     """Check `url` without resolving it; return scheme, host, port and path. Raises `UnsafeAddressError`."""
     if any(character <= " " or character == "\x7f" for character in url):
-        raise UnsafeAddressError(_("the address has a blank or a line break in it"))
+        raise UnsafeAddressError(_("the address contains a space or a line break"))
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -111,7 +111,7 @@ def resolve_target(url: str, resolve: Resolve = socket.getaddrinfo) -> CallTarge
         for _family, address in addresses:
             if not is_public_address(address[0]):
                 parameters = {"host": host, "address": address[0]}
-                raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % parameters)
+                raise UnsafeAddressError(_("%(host)s is %(address)s, which is not a public address") % parameters)
     return CallTarget(scheme, host, port, path, addresses)
 
 

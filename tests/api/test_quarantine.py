@@ -1,4 +1,4 @@
-"""Refused activities over the native API."""
+"""Rejected activities over the native API."""
 
 import pytest
 

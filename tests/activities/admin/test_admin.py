@@ -73,7 +73,7 @@ def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
     assert list(check.draft.fields.values_list("api_name", "is_primary")) == [("check", True), ("amount", False)]
     assert "Draft" in reply.text
     review = admin.get(reverse(f"{TYPES}_step", args=[check.pk, "approve"])).text
-    assert "Deposited Check" in review and "Fixed for ever" in review
+    assert "Deposited Check" in review and "be changed after approval" in review
     step(admin, check, "approve", revision=check.draft.revision)
     assert ActivityType.objects.get(pk=check.pk).state == "approved"
 
@@ -109,7 +109,7 @@ def test_mistakes_are_said_at_their_field_and_nothing_typed_is_lost(admin):
     draft_type()
     reply = admin.post(reverse(f"{TYPES}_add"), form(description="typed before", **{"fields-1-name": "Amount"}))
     assert reply.status_code == 200
-    assert "is taken" in reply.text and "too like" in reply.text and "share the name" in reply.text
+    assert "is taken" in reply.text and "too similar" in reply.text and "share the name" in reply.text
     assert "typed before" in reply.text
 
 
@@ -171,7 +171,7 @@ def test_a_timeline_by_day_type_and_date(admin):
     page = admin.get(reverse("admin:activities_timeline", args=[ann.pk])).text
     assert page.index("20 Nov 2026") < page.index("5 Jan 2026")
     assert "12.5" in page and "&lt;script&gt;x" in page and "<script>x" not in page and "&lt;b&gt;Ann" in page
-    assert "New Person" in page and "Times are of UTC" in page
+    assert "New Person" in page and "Times shown in UTC" in page
     url = reverse("admin:activities_timeline", args=[ann.pk])
     assert "No. 2" not in admin.get(url, {"since": "2026-02-01"}).text
     assert "No. 1" not in admin.get(url, {"type": check.pk, "until": "2026-02-01"}).text
