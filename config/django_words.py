@@ -3,7 +3,7 @@
 Nothing imports this module. `config.translations` extracts from every file, and LOCALE_PATHS go before Django's own.
 """
 
-from django.utils.translation import gettext_noop as N_
+from django.utils.translation import gettext_noop as N_  # the short name that Babel extracts
 from django.utils.translation import ngettext_lazy
 
 FORMS = [
@@ -80,8 +80,8 @@ PAGES = [
 PASSWORDS = [
     N_("Enter the same password as before, for verification."),
     N_(
-        "Please enter your old password, for security’s sake, and then enter your new password twice so we can verify you "
-        "typed it in correctly."
+        "Please enter your old password, for security’s sake, and then enter your new password twice so we can verify "
+        "you typed it in correctly."
     ),
     N_("Enter a valid username. This value may contain only letters, numbers, and @/./+/-/_ characters."),
     N_("Please enter a correct %(username)s and password. Note that both fields may be case-sensitive."),
