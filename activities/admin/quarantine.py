@@ -115,7 +115,7 @@ class RefusedActivityAdmin(PagesAdmin):
         text = ngettext("%(count)s row dismissed.", "%(count)s rows dismissed.", count)
         messages.success(request, text % {"count": count})
 
-    @admin.action(description=gettext_lazy("Correct a value or rename a field …"))
+    @admin.action(description=gettext_lazy("Correct a value or rename a field…"))
     def correct_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         rows = list(queryset.filter(state=State.WAITING).exclude(raw="").order_by("pk")[: recording_replay.MAX_ROWS])
         form = CorrectionForm(request.POST if "apply" in request.POST else None, rows=rows)

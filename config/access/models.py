@@ -46,7 +46,7 @@ class User(AbstractUser):
         _("must change the password"),
         default=False,
         db_default=False,
-        help_text=_("Somebody else knows it: the next sign-in leads to the page that changes it."),
+        help_text=_("Someone else knows it: the next sign-in leads to the page that changes it."),
     )
 
     # of the present request: whether it has a token, and the rights that the token is limited to (None: no limit)

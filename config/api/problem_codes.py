@@ -17,7 +17,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.ADDRESS_TOO_LONG: _("The address has more than 8,192 bytes. Send long lists in several calls."),
     Code.ALREADY_QUEUED: _("The same work is already waiting to be done. Wait until it has ended."),
     Code.ALREADY_STARTED: _("The work has already started and can't be changed any more."),
-    Code.ALWAYS_MATCHES: _("The rule matches everybody. Narrow it, or leave it out."),
+    Code.ALWAYS_MATCHES: _("The rule matches everyone. Narrow it, or leave it out."),
     Code.AMBIGUOUS_PERSON: _("Several people have this value. Name the person by id, or by a field that is unique."),
     Code.API_NAME_TAKEN: _("The API name is or was in use. API names are never reused: choose another."),
     Code.ARCHIVED_LIST: _("The list is archived. Unarchive it first."),
@@ -39,7 +39,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.CANNOT_BE_UNIQUE: _(
         "Several people have the same value in this field, or its data type cannot tell people apart."
     ),
-    Code.CHANGED_MEANWHILE: _("Somebody else changed it since you read it. Read it again; nothing was overwritten."),
+    Code.CHANGED_MEANWHILE: _("Someone else changed it since you read it. Read it again; nothing was overwritten."),
     Code.CONFIRMATION_NEEDED: _("What was asked for affects more than usual and has to be confirmed."),
     Code.CONFLICT: _("It conflicts with the current state."),
     Code.CYCLE: _("A list would refer to itself through others."),
@@ -59,7 +59,7 @@ MEANINGS: Mapping[Code, object] = {
     ),
     Code.IN_USE: _("Lists or campaigns use it; the answer names them. Remove it there first."),
     Code.INCOMPLETE_BODY: _("The body ended too early. Send the request again."),
-    Code.INVALID: _("The value does not fit the member."),
+    Code.INVALID: _("The value is not valid for this member."),
     Code.INVALID_JSON: _(
         "The body is not valid JSON. Members named twice and numbers like NaN are not accepted either."
     ),
@@ -79,12 +79,12 @@ MEANINGS: Mapping[Code, object] = {
     Code.NAME_TAKEN: _("This name is already taken. Choose another."),
     Code.NEVER_APPROVED: _("The type has never been approved: no activity of it can be recorded yet."),
     Code.NEVER_MATCHES: _("The rule matches nobody. Its constraints exclude each other."),
-    Code.NO_AUDIENCE: _("The campaign has no audience, so that it would run for everybody."),
+    Code.NO_AUDIENCE: _("The campaign has no audience, so it would run for everyone."),
     Code.NO_DEMO: _("There is no demo to remove."),
     Code.NO_DRAFT: _("There is no draft. Begin one first."),
     Code.NO_PLAN: _("The import has no plan yet. Say first which column goes where."),
     Code.NO_PYARROW: _("This installation cannot write the format: a library is not installed."),
-    Code.NO_SPACE: _("The disk is nearly full. Nothing was written; an operator has to make room."),
+    Code.NO_SPACE: _("The disk is nearly full. Nothing was written; an operator has to free up space."),
     Code.NO_STEP: _("The campaign has no step, or none of this number."),
     Code.NO_TRIGGER: _("The campaign has no trigger."),
     Code.NOT_ACCEPTABLE: _("Only JSON is answered here."),
@@ -122,7 +122,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.STANDARD_FIELD: _("Standard fields of people cannot be changed this way."),
     Code.STANDARD_TYPE: _("Standard activity types cannot be changed this way."),
     Code.THROTTLED: _("Too many calls. Retry-After says when to try again."),
-    Code.TIMEOUT: _("It took too long and was given up. Ask for less."),
+    Code.TIMEOUT: _("It took too long and was stopped. Ask for less."),
     Code.TOO_DEEP: _("The nesting is too deep."),
     Code.TOO_LARGE: _("The body is larger than is accepted in one call. Send several calls, or a stream."),
     Code.TOO_LATE: _("It is too late to undo or change this."),
@@ -155,7 +155,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNKNOWN_LOOKUP_FIELD: _("People cannot be told apart by this field."),
     Code.UNKNOWN_MEMBER: _("The body has an unknown member. Check its spelling."),
     Code.UNKNOWN_MERGE: _("There is no such merge, or its time to be undone is over."),
-    Code.UNKNOWN_ORDERING: _("The list cannot be ordered this way; expected names how it can."),
+    Code.UNKNOWN_ORDERING: _("The list can't be ordered this way; expected gives the possible orders."),
     Code.UNKNOWN_PERSON: _("There is no such person."),
     Code.UNKNOWN_RIGHT: _("There is no such permission."),
     Code.UNKNOWN_TOKEN: _("There is no such token."),
@@ -168,7 +168,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNSUPPORTED_MEDIA_TYPE: _("This media type is not accepted here; send application/json."),
     Code.VALUE_SHARED: _("Several people have this value, so it can't be used to tell them apart."),
     Code.VALUE_TAKEN: _("Another person has this value in a field that is unique."),
-    Code.WRONG_KIND: _("It is of another kind than is needed here."),
+    Code.WRONG_KIND: _("It is not of the kind needed here."),
     Code.WRONG_STATE: _("This can't be done in its current state."),
     Code.WRONG_TYPE: _(
         "The value is of another type, or written in another way, than the field accepts; expected says how."

@@ -99,9 +99,7 @@ def _work() -> Iterator[Item]:
     beat = probes.worker_heartbeat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
-        _("Worker"),
-        _ago(beat) or _("no sign of life yet"),
-        _("Start it: “python manage.py worker”.") if is_silent else "",
+        _("Worker"), _ago(beat) or _("not seen yet"), _("Start it: “python manage.py worker”.") if is_silent else ""
     )
     jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE

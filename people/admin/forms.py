@@ -183,7 +183,7 @@ class PlaceForm(forms.Form):
         required=False,
         widget=forms.Select({"class": "ca-input"}),
         empty_label=gettext_lazy("Nobody"),
-        help_text=gettext_lazy("Who is asked when something is unclear."),
+        help_text=gettext_lazy("Who to ask when something is unclear."),
     )
 
     def __init__(self, data: Any = None, placed: Any = None, **initial: Any) -> None:

@@ -206,7 +206,7 @@ class PlanForm(forms.Form):
             coerce=int,
             empty_value=None,
             widget=forms.Select(attrs={"class": "ca-input"}),
-            help_text=_("Everybody in the file whose row is valid, new or existing."),
+            help_text=_("Everyone in the file whose row is valid, new or existing."),
         )
         self._add("static_list", into, plan.static_list)
         question = _("Should these changes start smart campaigns?")
@@ -222,7 +222,7 @@ class PlanForm(forms.Form):
         for name, label, choices in (
             ("date_order", _("Dates are written"), DATE_ORDERS),
             ("decimal", _("Decimal mark"), DECIMALS),
-            ("pivot", _("Years of two digits"), PIVOTS),
+            ("pivot", _("Two-digit years"), PIVOTS),
         ):
             blank = [_unanswered()] if name in questions else []
             is_needed = name != "pivot" or name in questions

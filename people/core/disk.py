@@ -30,7 +30,8 @@ def require_room(folder: Path, coming: int = 0) -> None:
     free = free_bytes(folder)
     if free - coming < settings.DISK_RESERVE_BYTES:
         message = _(
-            "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
+            "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are reserved for recording. "
+            "Free up space there."
         ) % {"folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE}
         raise RejectedError(Problem(Code.NO_SPACE, message))
 

@@ -121,7 +121,7 @@ def _erase_files(erasing: personal_data.Erasing) -> None:
         ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
         if _may_name(import_jobs.imports_folder() / job.stored_as, texts, ids):
             forget_upload(job)
-            message = _("The file was removed: it named somebody who was erased.")
+            message = _("The file was removed: it named someone who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
                 state=Import.State.CANCELLED, problem=str(message), finished_at=timezone.now()
             )

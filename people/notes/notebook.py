@@ -42,7 +42,7 @@ def add_note(person: Person, text: Any, by: Any) -> PersonNote:
         raise RejectedError(Problem(Code.MISSING_VALUE if not text else Code.OUT_OF_RANGE, message, ("text",)))
     locked = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted in the meantime."), ()))
     if PersonNote.objects.filter(person=locked).count() >= MAX_NOTES:
         raise RejectedError(
             Problem(Code.CONFLICT, _("There are too many notes on this person. Delete some first."), ())

@@ -298,7 +298,7 @@ def lock_campaign(campaign: SmartCampaign, expected_revision: int | None = None)
     locked = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, _("The smart campaign no longer exists.")))
-    message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
+    message = _("Someone else changed the campaign in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
 

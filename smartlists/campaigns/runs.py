@@ -111,7 +111,7 @@ def _check_scheduled(campaign: SmartCampaign, parsed: CampaignDefinition, by: An
     effect_rights.require_effect_rights(parsed, by)
     _refuse_archived(campaign)
     if parsed.audience.is_everybody:
-        message = _("The campaign has no audience: it would run for everybody.")
+        message = _("The campaign has no audience: it would run for everyone.")
         raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
     if not parsed.steps:
         raise RejectedError(Problem(Code.NO_STEP, _("Add at least one step."), ("steps",)))

@@ -57,7 +57,7 @@ def audience_sentence(item: Audience, names: Vocabulary) -> str:
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
         return _("members of the smart list “%(name)s”") % {"name": name}
     if item.rules is None:
-        return _("everybody")
+        return _("everyone")
     return sentences.list_sentence(item.rules, names)
 
 

@@ -68,7 +68,7 @@ def _delivery(
         try:
             json.loads(text)
         except ValueError:
-            return _("with this person's values the body is no valid JSON")
+            return _("with this person's values the body is not valid JSON")
     if webhook.format == Webhook.Format.CLOUDEVENTS:
         data = json.loads(text) if text else _data(webhook, entry, situation, values, activity)
         delivery.body = _event(delivery, data, entry, situation, values)

@@ -124,7 +124,7 @@ class _FilterChecker:
         self, activity_type: VocabularyType, type_fields: Iterable[tuple[str, str]], path: Path
     ) -> Iterator[Problem]:
         if activity_type.is_retired:
-            message = _("“%(name)s” is retired: no new activities are recorded, existing ones count.")
+            message = _("“%(name)s” is retired: no new activities are recorded, but existing ones count.")
             yield Problem(Code.RETIRED_TYPE, message % {"name": activity_type.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in type_fields):
             field = activity_type.fields.get(name)
@@ -251,7 +251,7 @@ def _is_open(stretch: operators.Range) -> bool:
 def _contradiction(path: Path, is_positive: bool) -> Problem:
     if is_positive:
         return Problem(Code.NEVER_MATCHES, _("This can never match: its conditions contradict each other."), path)
-    message = _("This matches everybody: its conditions contradict each other, so nobody can have done it.")
+    message = _("This matches everyone: its conditions contradict each other, so nobody can have done it.")
     return Problem(Code.ALWAYS_MATCHES, message, path)
 
 

@@ -189,7 +189,7 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     locked = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list no longer exists.")))
-    message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
+    message = _("Someone else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
 

@@ -168,7 +168,7 @@ class CampaignEntry(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open", _("In progress")
-        HELD = "held", _("Held: the campaign is paused")
+        HELD = "held", _("On hold: the campaign is paused")
         DONE = "done", _("Finished")
         FAILED = "failed", _("Finished with errors")
         LEFT = "left", _("Ended early")

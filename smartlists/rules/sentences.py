@@ -99,7 +99,7 @@ class _SentenceWriter:
                 "aggregate": self._aggregate_text(item.aggregate, item.type),
             }
         if not item.did and not is_plain:
-            text = _("Everybody except people who match this: %(card)s") % {"card": text}
+            text = _("Everyone except people who match this: %(card)s") % {"card": text}
         return [_with_full_stop(text), "" if is_plain else self._without_activity(item)]
 
     def _count_text(self, item: rules.Activity, parameters: Mapping[str, str]) -> str:

@@ -102,7 +102,7 @@ def change_webhook(
     """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
     require_permission(by, CHANGE)
     changed = _lock(webhook)
-    message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
+    message = _("Someone else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
     if name is not None:
         changed.name = naming.parse_name(name)

@@ -67,7 +67,7 @@ def check_url(url: str) -> tuple[str, str, int, str]:
     if parts.scheme not in ("https", "http") or not host:
         raise UnsafeAddressError(_("the address must begin with https:// and a host"))
     if parts.username is not None or parts.password is not None:
-        raise UnsafeAddressError(_("the address must hold no user and no password"))
+        raise UnsafeAddressError(_("the address must not contain a user or a password"))
     if port == 0:
         raise UnsafeAddressError(_("the address cannot be read"))
     port = port or {"https": 443, "http": 80}[parts.scheme]
@@ -182,14 +182,14 @@ def send_request(
     except (OSError, http.client.HTTPException, ValueError) as error:
         if caller.was_cut or isinstance(error, TimeoutError):
             raise CallFailedError(
-                _("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}
+                _("no complete reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}
             ) from None
         raise CallFailedError(f"{type(error).__name__}: {error}"[:300]) from None
     finally:
         alarm.cancel()
         caller.close()
     if caller.was_cut:
-        raise CallFailedError(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
+        raise CallFailedError(_("no complete reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
     return CallReply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
 
 

@@ -27,7 +27,7 @@ def admin(client):
 
 def test_it_tells_what_is_not_well_and_what_to_do(client, admin):
     page = client.get("/admin/status/").text
-    assert "Something needs attention" in page and "no sign of life yet" in page
+    assert "Something needs attention" in page and "not seen yet" in page
     assert "python manage.py worker" in page
 
 

@@ -221,7 +221,7 @@ def _is_usable(invitation: Invitation) -> bool:
 def _lock_invitation(pk: int) -> Invitation:
     invitation = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").filter(pk=pk).first()
     if invitation is None:
-        raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked meanwhile."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked in the meantime."), ()))
     return invitation
 
 

@@ -11,7 +11,7 @@ NOTHING = "–"
 
 audit.register_actions(
     {
-        "roles_changed": (2, gettext_lazy("Roles and permissions: given %(given)s, taken %(taken)s")),
+        "roles_changed": (2, gettext_lazy("Roles and permissions: granted %(given)s, removed %(taken)s")),
         "superuser_given": (2, gettext_lazy("Made a superuser")),
         "superuser_taken": (2, gettext_lazy("No longer a superuser")),
         "deactivated": (2, gettext_lazy("Deactivated")),

@@ -283,7 +283,7 @@ def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
 
 def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.pause_campaign(campaign, request.user)
-    return _("Paused: nobody enters, and everybody in progress is held."), ""
+    return _("Paused: nobody enters, and everyone in progress is on hold."), ""
 
 
 def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:

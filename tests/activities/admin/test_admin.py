@@ -118,14 +118,14 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin):
     seen = check.draft.revision
     edit_description(check, "by somebody else")
     reply = admin.post(reverse(f"{TYPES}_edit", args=[check.pk]), form(revision=seen, description="mine"))
-    assert "Somebody else changed this draft" in reply.text and "mine" in reply.text
+    assert "Someone else changed this draft" in reply.text and "mine" in reply.text
     assert ActivityType.objects.get(pk=check.pk).draft.description == "by somebody else"
 
 
 def test_an_approver_who_saw_another_draft_is_told(admin):
     check = draft_type()
     reply = step(admin, check, "approve", revision=99)
-    assert "Somebody else changed this draft" in reply.text
+    assert "Someone else changed this draft" in reply.text
     assert ActivityType.objects.get(pk=check.pk).state == "draft"
 
 
@@ -307,7 +307,7 @@ def test_a_person_is_added_and_changed_and_the_second_editor_told(admin):
     admin.post(url, {"email": "ann@example.com", "first_name": "Anne", "seen_revision": 1})
     assert Person.objects.get(pk=ann.pk).first_name == "Anne"
     reply = admin.post(url, {"email": "ann@example.com", "first_name": "Annie", "seen_revision": 1})
-    assert "Somebody else changed this person" in reply.text
+    assert "Someone else changed this person" in reply.text
     assert Person.objects.get(pk=ann.pk).first_name == "Anne"
     assert Activity.objects.of_person(ann.pk).filter(primary_value="first_name").count() == 1
 

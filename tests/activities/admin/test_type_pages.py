@@ -130,12 +130,12 @@ def test_the_second_editor_of_the_fields_is_told(admin):
     check = draft_type()
     edit_description(check, "by somebody else")
     reply = admin.post(page("fields", check.pk), {"remove": "branch", "revision": check.draft.revision})
-    assert "Somebody else changed this draft" in reply.text
+    assert "Someone else changed this draft" in reply.text
     assert "branch" in names_of(again(check).draft)
     reply = admin.post(
         page("new_field", check.pk), {"name": "Mine", "data_type": "string", "revision": check.draft.revision}
     )
-    assert "Somebody else changed this draft" in reply.text and "Mine" in reply.text
+    assert "Someone else changed this draft" in reply.text and "Mine" in reply.text
 
 
 @pytest.mark.parametrize("bad", ["", "a\x00b", "\ud800", "x" * 300, "Amount"])
@@ -271,7 +271,7 @@ def test_fields_are_put_into_the_order_that_was_dragged(admin):
     admin.post(page("fields", check.pk), {"order": order, "revision": check.draft.revision})
     assert names_of(again(check).draft) == ["check", *order.split(",")]
     reply = admin.post(page("fields", check.pk), {"order": "branch,pages", "revision": check.draft.revision})
-    assert "Somebody else changed this draft" in reply.text
+    assert "Someone else changed this draft" in reply.text
 
 
 @pytest.mark.parametrize("state", ["draft", "approved", "approved_with_draft", "retired", "standard"])

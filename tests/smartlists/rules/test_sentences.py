@@ -42,7 +42,7 @@ SAMPLES = [
     ),
     (
         'did not "Deposited Check" at least 3 times in past 2 hours',
-        "Everybody except people who match this: Has at least 3 activities “Deposited Check” where the date of the "
+        "Everyone except people who match this: Has at least 3 activities “Deposited Check” where the date of the "
         "activity is in the past 2 hours, up to now. People without any such activity are included.",
         "Todo el mundo excepto las personas que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
         "fecha de la actividad está en el periodo de 2 horas hasta ahora. Se incluye a las personas sin ninguna "
