@@ -73,7 +73,7 @@ PAGES = {
     "status": "/admin/status/",
     "imports": "/admin/people/import/",
     "exports": "/admin/people/export/",
-    "rejected activities": "/admin/activities/refusedactivity/",
+    "refused activities": "/admin/activities/refusedactivity/",
     "notices": "/admin/notices/",
     "users": "/admin/access/user/",
     "suggested companies": f"{LISTS}/suggest/?field=company&q=com",
