@@ -28,10 +28,10 @@ from smartlists.rules.text import language
 
 HISTORY = 100
 INTERVALS = (
-    (15, gettext_lazy("quarter of an hour")),
-    (60, gettext_lazy("hour")),
-    (1_440, gettext_lazy("day")),
-    (10_080, gettext_lazy("week")),
+    (15, gettext_lazy("every 15 minutes")),
+    (60, gettext_lazy("every hour")),
+    (1_440, gettext_lazy("every day")),
+    (10_080, gettext_lazy("every week")),
 )
 
 

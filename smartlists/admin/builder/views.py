@@ -211,7 +211,6 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
     counts = [result.count for result in evaluation.per_filter]
     context |= {
         "draft": evaluation,
-        "milliseconds": round(evaluation.seconds * 1000),
         "per_filter": list(zip(numbers, counts, strict=True)),
         "unfinished": _numbered(state.problems),
     }
