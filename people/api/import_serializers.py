@@ -99,7 +99,7 @@ class TakeBackSerializer(StrictSerializer):
     kept = serializers.DictField(
         child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
     )
-    changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
+    changed = serializers.IntegerField(help_text="Values that it changed of existing people: they stay.")
     changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 

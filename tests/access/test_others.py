@@ -1,4 +1,4 @@
-"""Things that are somebody's own, walked at every address by somebody else; and full access a token can lack."""
+"""Things that are somebody's own, walked at every address by somebody else; and every right a token can lack."""
 
 from dataclasses import dataclass
 
@@ -164,7 +164,7 @@ def test_a_program_of_the_marketo_api_needs_every_right_of_the_route():
             needed = [set(part.split("|")) for part in who.split()]
             walked += 1
             if not is_open(method, route, known.values()):
-                wrong.append(f"{method} {route} is shut with full access")
+                wrong.append(f"{method} {route} is shut with every right")
             for part in needed:
                 if is_open(method, route, [right for name, right in known.items() if name not in part]):
                     wrong.append(f"{method} {route} opens without {', '.join(part)}")

@@ -1,4 +1,4 @@
-"""Rejected activities over the native API."""
+"""Refused activities over the native API."""
 
 import pytest
 

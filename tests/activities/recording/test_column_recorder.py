@@ -86,7 +86,7 @@ ROWS = {
     "without keys": [row("ann@example.com", n) for n in range(3)],
     "some with keys": [row("ann@example.com", 1, "k"), row("bob@example.com", 2, " "), row("bob@example.com", 3)],
     "a key twice": [row("ann@example.com", 1, "k"), row("Ann@Example.com", 1, "k"), row("ann@example.com", 2, "k")],
-    "a key already imported": [
+    "a key known before": [
         row("ann@example.com", 1, "known"),
         row("bob@example.com", 1, "known"),
         row("ann@example.com", 5, "k"),

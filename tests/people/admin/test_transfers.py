@@ -91,7 +91,7 @@ def test_a_file_goes_through_every_step(marketer):
     assert b"2,3/4/2026,<b>B</b>,x,3," in b"".join(download)
     assert download["Content-Disposition"] == 'attachment; filename="checks-refused.csv"'
     assert download["Content-Type"].startswith("text/plain")
-    assert "1 added, 1 refused" in marketer.get(reverse("admin:people_import_changelist")).content.decode()
+    assert "1 added, 1 rejected" in marketer.get(reverse("admin:people_import_changelist")).content.decode()
     assert Person.objects.filter(email="c1@example.com").exists()
 
 

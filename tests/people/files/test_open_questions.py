@@ -49,7 +49,7 @@ def test_the_command_refuses_what_is_open_and_names_the_option(tmp_path, content
     with pytest.raises(CommandError, match=option):
         imported(tmp_path, content)
     assert not Import.objects.exists() and not Person.objects.exists()
-    assert " 0 refused" in imported(tmp_path, content, option, answer)
+    assert " 0 rejected" in imported(tmp_path, content, option, answer)
     assert Person.objects.exists()
 
 

@@ -1,4 +1,4 @@
-"""Result with a list, in words; and that what is called impossible finds nobody."""
+"""What is wrong with a list, in words; and that what is called impossible finds nobody."""
 
 from unittest.mock import patch
 

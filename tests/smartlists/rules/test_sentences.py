@@ -138,9 +138,11 @@ def test_a_whole_list(names):
             "3. City has no value.",
         ]
         assert sentences.list_sentence(rules.Rules("any", found.filters), Catalogue()).startswith(
-            "Match at least one of"
+            "People who match at least one of"
         )
-        assert sentences.list_sentence(rules.Rules("all", found.filters), Catalogue()).startswith("Match all of these")
+        assert sentences.list_sentence(rules.Rules("all", found.filters), Catalogue()).startswith(
+            "People who match all of these"
+        )
         assert sentences.list_sentence(rules.Rules("all", found.filters[2:]), Catalogue()) == "City has no value."
         assert sentences.list_sentence(rules.Rules(), Catalogue()) == "All people."
         assert sentences.list_sentence(rules.Rules("any"), Catalogue()) == "Nobody."
