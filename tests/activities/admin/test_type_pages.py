@@ -258,7 +258,7 @@ def test_deleted_types_are_found_and_brought_back(admin):
     assert "Deposit Check" in shown and "Buy Car" not in shown
     draft_type(api_name="other")
     refused = admin.post(page("deleted"), {"type": check.pk}).text
-    assert "too like a name of the activity type other" in refused and again(check).deleted_at
+    assert "too similar to a name of the activity type other" in refused and again(check).deleted_at
     reply = admin.post(page("deleted"), {"type": car.pk}, follow=True)
     assert again(car).state == "approved" and "Buy Car" in reply.text
     for nonsense in ("", "x", "9" * 30, check.pk + 99):

@@ -173,7 +173,7 @@ def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     upsert.upsert_people([{"email": "ann@example.com"}], MARKETO, action=upsert.UpsertAction.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
     assert f"The people merged into this person are erased, too: {twin.pk}" in page
-    assert "1 other person has the same e-mail" in page
+    assert "1 other person has the same email" in page
     assert "Nothing was erased" in post(admin, url("person_erase", ann.pk), typed="7").text
     assert "Erased for good." in post(admin, url("person_erase", ann.pk), typed=str(ann.pk)).text
     assert admin.get(url("person_change", ann.pk)).status_code == 404
@@ -278,7 +278,7 @@ def test_chosen_people_are_added_to_a_list_by_a_job(admin):
     action = BulkAction.objects.get()
     bulk.run_bulk_action(action.pk)
     fragment = admin.get(url("person_bulk_action", action.pk), headers={"HX-Request": "true"}).text
-    assert "1 of 1 people gone through, done to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
+    assert "1 of 1 people processed, applied to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
     with query_budget("people: bulk actions"):
         assert "Seeds" in admin.get(url("person_bulk")).text
 

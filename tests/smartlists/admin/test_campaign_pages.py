@@ -372,4 +372,4 @@ def test_steps_are_told_in_the_readers_language():
     with translation.override("es"):
         score, choice, _wait = (said for _number, said in campaign_sentences.step_sentences(found, Catalogue(), {}))
     assert score == "Sumar 5 a Puntuación"
-    assert choice.startswith("Elegir un camino: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")
+    assert choice.startswith("Bifurcación: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")

@@ -16,7 +16,7 @@ from tests.smartlists import oracle_worlds, strategies
 pytestmark = pytest.mark.django_db
 
 MADRID = "Days and times are in Europe/Madrid."
-ES_MADRID = "Los días y las horas son los de Europe/Madrid."
+ES_MADRID = "Los días y las horas son de Europe/Madrid."
 SAMPLES = [
     (
         'did "Deposited Check" where Amount > 1500.5 and Branch is not any of "Madrid", "Málaga"'
@@ -44,7 +44,7 @@ SAMPLES = [
         'did not "Deposited Check" at least 3 times in past 2 hours',
         "Everyone except people who match this: Has at least 3 activities “Deposited Check” where the date of the "
         "activity is in the past 2 hours, up to now. People without any such activity are included.",
-        "Todo el mundo excepto las personas que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
+        "Todas las personas excepto las que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
         "fecha de la actividad está en el periodo de 2 horas hasta ahora. Se incluye a las personas sin ninguna "
         "actividad así.",
     ),
