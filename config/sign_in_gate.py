@@ -58,7 +58,7 @@ def _missing_step(request: HttpRequest) -> HttpResponse | None:
     if user.must_change_password:
         if user.is_superuser and not installation.is_installation_set_up():  # the setup page requires a password, too
             return None if request.path == reverse("setup") else _lead_to(request, "setup", "")
-        return _lead_to(request, "admin:password_change", _("Please choose a password of your own first."))
+        return _lead_to(request, "admin:password_change", _("Please choose your own password first."))
     if settings.REQUIRE_SECOND_FACTOR and mfa.is_second_step_missing(request):
         return _lead_to(request, "mfa_index", _("Your role needs a second step at sign-in. Please set one up first."))
     return None

@@ -75,7 +75,7 @@ class Catalogue:
 
 
 def _unknown_name(code: str, name: str) -> RejectedError:
-    message = _("The rules name “%(name)s”, which is no longer there.") % {"name": name}
+    message = _("The rules name “%(name)s”, which no longer exists.") % {"name": name}
     return RejectedError(Problem(code, message, ("filters",), "", name))
 
 

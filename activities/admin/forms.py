@@ -43,12 +43,20 @@ class NamesForm(ProposingForm):
 
     proposed = ("api_name", "filter_name", "trigger_name")
 
-    name = _text(_("Name"), _("As an infinitive: “Deposit Check”."))
+    name = _text(_("Name"), _("Start with a verb, like “Attend webinar”."))
     api_name = _text(
-        _("API name"), _("What programs call it. Fixed at the first approval. Empty: from the name."), False
+        _("API name"),
+        _("Used by the API. Can't be changed after approval. Leave empty to generate it from the name."),
+        False,
     )
-    filter_name = _text(_("Filter name"), _("In the past: “Deposited Check”. Empty: from the name."), False)
-    trigger_name = _text(_("Trigger name"), _("In the present: “Deposits Check”. Empty: from the name."), False)
+    filter_name = _text(
+        _("Filter name"), _("In the past tense, like “Attended webinar”. Leave empty to take it from the name."), False
+    )
+    trigger_name = _text(
+        _("Trigger name"),
+        _("In the present tense, like “Attends webinar”. Leave empty to take it from the name."),
+        False,
+    )
     description = forms.CharField(
         label=_("Description"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3})
     )

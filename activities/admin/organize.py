@@ -120,7 +120,7 @@ def import_schemas(request: HttpRequest) -> HttpResponse:
         if not problems:
             results, problems = _read(text, request, keep="confirm" in request.POST)
         if results and not problems and "confirm" in request.POST:
-            messages.success(request, _("Brought in as drafts. Approve them when they are right."))
+            messages.success(request, _("Imported as drafts. Approve them when they are ready."))
             return redirect("admin:activities_activitytype_changelist")
     return show_type_page(
         request,

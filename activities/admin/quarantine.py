@@ -62,7 +62,9 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(RefusedActivity)
 class RefusedActivityAdmin(PagesAdmin):
-    nothing_yet = gettext_lazy("Rows that an import or a program sends and that do not fit wait here to be corrected.")
+    nothing_yet = gettext_lazy(
+        "Rows that an import or a program sends and that are not valid wait here to be corrected."
+    )
     list_display = ("what", "problem", "times", "channel", "user", "last_time", "badge")
     list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
@@ -103,7 +105,7 @@ class RefusedActivityAdmin(PagesAdmin):
     def badge(self, row: RefusedActivity) -> str:
         return state_badge(row.get_state_display(), BADGES[State(row.state)])
 
-    @admin.action(description=gettext_lazy("Replay: record what is right by now"))
+    @admin.action(description=gettext_lazy("Retry: record what is valid by now"))
     def replay_selected(self, request: HttpRequest, queryset: Any) -> None:
         self._replay(request, list(queryset.values_list("pk", flat=True)))
 
@@ -113,7 +115,7 @@ class RefusedActivityAdmin(PagesAdmin):
         text = ngettext("%(count)s row dismissed.", "%(count)s rows dismissed.", count)
         messages.success(request, text % {"count": count})
 
-    @admin.action(description=gettext_lazy("Correct a value or rename a field …"))
+    @admin.action(description=gettext_lazy("Correct a value or rename a field…"))
     def correct_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse:
         rows = list(queryset.filter(state=State.WAITING).exclude(raw="").order_by("pk")[: recording_replay.MAX_ROWS])
         form = CorrectionForm(request.POST if "apply" in request.POST else None, rows=rows)
@@ -127,7 +129,7 @@ class RefusedActivityAdmin(PagesAdmin):
         return self.page(
             request,
             "refused_correct",
-            _("Correct refused activities"),
+            _("Correct rejected activities"),
             form=form,
             rows=rows,
             selected=SELECTED,
@@ -141,7 +143,7 @@ class RefusedActivityAdmin(PagesAdmin):
             text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", result.recorded)
             messages.success(request, text % {"count": result.recorded})
         if result.refused:
-            text = ngettext("%(count)s row is still refused.", "%(count)s rows are still refused.", result.refused)
+            text = ngettext("%(count)s row is still rejected.", "%(count)s rows are still rejected.", result.refused)
             messages.warning(request, text % {"count": result.refused})
 
     def own_pages(self) -> OwnPages:
@@ -197,12 +199,12 @@ class CorrectionForm(forms.Form):
         )
         self.fields["value"] = forms.CharField(label=_("to"), required=False, widget=forms.TextInput(attrs=attrs))
         self.fields["old"] = forms.ChoiceField(
-            label=_("Take the field"), choices=[("", "—"), *sent_names], required=False, widget=choice
+            label=_("Rename field"), choices=[("", "—"), *sent_names], required=False, widget=choice
         )
         self.fields["new"] = forms.ChoiceField(
             label=_("for"), choices=[("", "—"), *target_names], required=False, widget=choice
         )
-        self.fields["replay"] = forms.BooleanField(label=_("Replay at once"), required=False, initial=True)
+        self.fields["replay"] = forms.BooleanField(label=_("Retry now"), required=False, initial=True)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

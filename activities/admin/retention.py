@@ -18,7 +18,7 @@ from people.core.errors import RejectedError
 
 @admin.register(Retention)
 class RetentionAdmin(ModelAdmin):
-    nothing_yet = gettext_lazy("All activities are kept for ever, unless a type is given a time here.")
+    nothing_yet = gettext_lazy("All activities are kept forever unless you set a retention period for a type here.")
     list_display = ("activity_type", "months", "due")
     fields = ("activity_type", "months")
     show_full_result_count = False

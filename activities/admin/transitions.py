@@ -51,7 +51,7 @@ STEPS: dict[str, Transition] = {
         gettext_lazy("Approve"),
         APPROVE,
         _approve,
-        gettext_lazy("Approved: the filter and the trigger exist now."),
+        gettext_lazy("Approved. You can now use it in smart lists and campaigns."),
         gettext_lazy("In Marketo: publish"),
     ),
     "return": Transition(
@@ -82,7 +82,7 @@ STEPS: dict[str, Transition] = {
         gettext_lazy("Delete"),
         DELETE,
         _plain(lifecycle.delete_definition),
-        gettext_lazy("Deleted. What was approved once can be brought back: “Deleted types”."),
+        gettext_lazy("Deleted. A type that was ever approved can be brought back under “Deleted types”."),
         is_dangerous=True,
     ),
 }

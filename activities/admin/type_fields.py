@@ -22,7 +22,7 @@ from people.core.admin.base import add_form_errors, parse_number
 from people.core.errors import RejectedError
 from people.definitions import drafts
 
-FIXED = gettext_lazy("Fixed since this field was approved: programs and stored activities rely on it.")
+FIXED = gettext_lazy("Can't be changed since this field was approved: programs and stored activities rely on it.")
 
 
 class OneFieldForm(FieldForm):
@@ -36,7 +36,7 @@ class OneFieldForm(FieldForm):
     def __init__(self, *args: Any, fixed: bool, primary_is_fixed: bool, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["name"].required = True
-        self.fields["api_name"].help_text = gettext_lazy("What programs call it. Empty: from the name.")
+        self.fields["api_name"].help_text = gettext_lazy("Used by the API. Leave empty to generate it from the name.")
         for name in ("api_name", "data_type") if fixed else ():
             self.fields[name].disabled = True
             self.fields[name].help_text = FIXED

@@ -106,7 +106,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
         step = next((step for step, (_title, names) in STEPS.items() if places & set(names)), LAST)
         return _page(request, step, forms)
-    messages.success(request, _("Created as a draft. Approve it when it is right."))
+    messages.success(request, _("Created as a draft. Approve it when it is ready."))
     return redirect("admin:activities_activitytype_change", created.pk)
 
 

@@ -76,7 +76,7 @@ class ActivityTypeAdmin(PagesAdmin):
     search_help_text = gettext_lazy("Name, API name, filter or trigger")
     list_select_related = ("live", "draft", "folder", "owner")
     list_before_template = "activities/_list_actions.html"
-    nothing_yet = gettext_lazy("An activity type says what can happen: a check deposited, a webinar attended.")
+    nothing_yet = gettext_lazy("An activity type says what can happen: a cheque deposited, a webinar attended.")
     empty_icon = "category"
 
     def get_queryset(self, request: HttpRequest) -> Any:

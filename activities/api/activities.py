@@ -170,7 +170,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         try:
             spool = recording_stream.record_stream(body.read, self.source, self._receiver().translate, key)
         except OSError:
-            message = _("The body ended before its time. What came in whole thousands of lines is recorded.")
+            message = _("The body ended too early. What came in whole thousands of lines is recorded.")
             raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 

@@ -92,7 +92,7 @@ class NamesInputSerializer(StrictSerializer):
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
     filter_name = StrictCharField(max_length=255)
     trigger_name = StrictCharField(max_length=255)
-    api_name = StrictCharField(max_length=255, help_text="Fixed at the first approval.")
+    api_name = StrictCharField(max_length=255, help_text="Can't be changed after the first approval.")
 
 
 class ActivityTypeInputSerializer(StrictSerializer):

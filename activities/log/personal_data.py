@@ -71,7 +71,7 @@ def register_log_data() -> None:
         PersonalData(
             "day_to_recount",
             ("person_id",),
-            _("days to count again"),
+            _("days to recount"),
             erase=personal_data.leave_rows_unchanged,  # an id, for the minutes until the days are counted
             keeps_ids=("person_id",),
         ),

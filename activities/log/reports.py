@@ -77,7 +77,7 @@ def check_scope(scope: ReportScope) -> None:
     if scope.first > scope.last:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("The period ends before it begins."), ("since",)))
     if (scope.last - scope.first).days > MOST_DAYS:
-        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report reaches over a hundred years at most."), ("since",)))
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A report can cover at most a hundred years."), ("since",)))
 
 
 def count_activities_to_read(type_ids: Sequence[int], scope: ReportScope) -> int:

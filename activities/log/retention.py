@@ -30,11 +30,11 @@ CORRECT = "activities.correct_activity"  # a right of superusers only: no role h
 audit.register_actions(
     {
         "retention_set": (2, gettext_lazy("Activities are kept for %(months)s months")),
-        "retention_ended": (2, gettext_lazy("Activities are kept for ever")),
-        "retention_ran": (3, gettext_lazy("Removed %(count)s activities that were past their time")),
-        "activities_corrected": (3, gettext_lazy("Took %(count)s activities out of the log")),
+        "retention_ended": (2, gettext_lazy("Activities are kept forever")),
+        "retention_ran": (3, gettext_lazy("Removed %(count)s activities past their retention period")),
+        "activities_corrected": (3, gettext_lazy("Removed %(count)s activities from the log")),
         # of entries of an earlier version
-        "import_taken_back": (3, gettext_lazy("Took back an import: %(count)s activities removed (%(reason)s)")),
+        "import_taken_back": (3, gettext_lazy("Undid an import: %(count)s activities removed (%(reason)s)")),
     }
 )
 

@@ -65,7 +65,7 @@ class ActivityRemoval(models.Model):
     class Reason(models.TextChoices):
         ERASE = "erase", _("Person erased")
         MERGE = "merge", _("Moved by a merge")
-        RETENTION = "retention", _("Kept long enough")
+        RETENTION = "retention", _("Retention period ended")
         CORRECTION = "correction", _("Corrected by an operator")
         UNDO = "undo", _("Undone")
         WITHDRAWN = "withdrawn", _("Withdrawn by its author")

@@ -40,8 +40,8 @@ class RefusedActivity(models.Model):
 
     class Meta:
         db_table = "refused_activity"
-        verbose_name = _("refused activity")
-        verbose_name_plural = _("refused activities")
+        verbose_name = _("rejected activity")
+        verbose_name_plural = _("rejected activities")
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint("channel", "user", "key", name="refused_activity_is_unique", nulls_distinct=False)
@@ -53,4 +53,4 @@ class RefusedActivity(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(_("Refused activity %(id)s") % {"id": self.pk})
+        return str(_("Rejected activity %(id)s") % {"id": self.pk})

@@ -113,7 +113,7 @@ class ActivitiesTarget(ImportTarget):
         if plan.external_id not in set(ExternalId):
             yield Problem(Code.WRONG_TYPE, _("there is no such kind of external id"), ("external_id",))
         if (plan.external_id == ExternalId.COLUMN) != bool(plan.columns.get("external_id")):
-            message = _("a column for the external id is needed exactly when it is taken from a column")
+            message = _("choose a column for the external id only if the id comes from a column")
             yield Problem(Code.MISSING_VALUE, message, ("columns", "external_id"))
 
     def reader(self, plan: ImportPlan, shape: FileShape) -> Reader:
@@ -149,7 +149,7 @@ class ActivitiesTarget(ImportTarget):
     def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
         if is_same:
             return RowResult(ImportStatus.REPEATED)
-        message = _("the external id came before in the file, with other content")
+        message = _("the external id appears earlier in the file, with other content")
         return RowResult(ImportStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
     def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
@@ -180,7 +180,7 @@ class ActivitiesTarget(ImportTarget):
         if job.refused and user.has_perms(("activities.change_refusedactivity", "people.view_person")):
             address = reverse("admin:activities_refusedactivity_changelist")
             query = f"channel__exact={Channel.IMPORT:d}&origin_id__exact={job.pk}"
-            links.append((str(_("Correct the refused rows")), f"{address}?{query}"))
+            links.append((str(_("Correct the rejected rows")), f"{address}?{query}"))
         return links
 
     def keyed(self, rows: Sequence[Any], external_ids: Sequence[str | None]) -> Sequence[Any]:

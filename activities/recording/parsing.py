@@ -61,7 +61,7 @@ class ActivityParser:
         if value is not True:
             problems.append(bad_value(Code.WRONG_TYPE, _("true or false"), value, "create_person"))
         elif not self.may_create:
-            message = _("To create people needs a right that is missing.")
+            message = _("The permission to create people is missing.")
             problems.append(Problem(Code.NOT_ALLOWED, message, ("create_person",), CREATE))
         return True
 
@@ -95,7 +95,7 @@ class ActivityParser:
 
 
 def _unknown_members(row: Any) -> list[Problem]:
-    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(MEMBERS)}
+    message = _("Unknown. Known are %(known)s.") % {"known": ", ".join(MEMBERS)}
     return [Problem(Code.UNKNOWN_MEMBER, message, (quoted_value(name),)) for name in row if name not in _KNOWN][:20]
 
 

@@ -196,7 +196,7 @@ def register_refused_rows() -> None:
         personal_data.PersonRows(
             "refused_activity",
             ("person_id",),
-            _("refused activities"),
+            _("rejected activities"),
             erase=_erase,
             export=_export,
             touched=personal_data.touched_by_rows(

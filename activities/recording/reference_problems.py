@@ -20,7 +20,7 @@ def unknown_person_problem(reference: Any) -> Problem:
         # 1.5 and "abc" can never be ids of people
         return bad_value(Code.WRONG_TYPE, _("the id of a person"), reference, "person", data_type="integer")
     value = reference.value if isinstance(reference, PersonLookup) else reference
-    problem = bad_value(Code.UNKNOWN_PERSON, _("somebody we know"), value, "person")
+    problem = bad_value(Code.UNKNOWN_PERSON, _("an existing person"), value, "person")
     return replace(problem, message=_("there is no person '%(person)s'") % {"person": problem.got})
 
 

@@ -37,9 +37,9 @@ State = RefusedActivity.State
 
 audit.register_actions(
     {
-        "refused_corrected": (2, gettext_lazy("Corrected %(count)s refused activities")),
-        "refused_replayed": (2, gettext_lazy("Replayed %(count)s refused activities")),
-        "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s refused activities")),
+        "refused_corrected": (2, gettext_lazy("Corrected %(count)s rejected activities")),
+        "refused_replayed": (2, gettext_lazy("Retried %(count)s rejected activities")),
+        "refused_dismissed": (2, gettext_lazy("Dismissed %(count)s rejected activities")),
     }
 )
 
@@ -98,7 +98,7 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
             row["corrected_by"] = by.pk
         raw = quarantine.dump_row(row)
         if not 0 < len(raw) <= quarantine.MAX_RAW:
-            raise RejectedError(Problem(Code.TOO_LARGE, _("The row would be too large to be kept."), ("value",)))
+            raise RejectedError(Problem(Code.TOO_LARGE, _("The row would be too large to keep."), ("value",)))
         if raw != refused.raw:
             refused.raw = raw
             changed.append(refused)
@@ -124,9 +124,9 @@ def _replay(ids: Sequence[int], by: Any) -> ReplayResult:
     for row in waiting:
         values = quarantine.load_row(row.raw)
         if values is None:
-            _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to be kept."))])
+            _refuse(row, [Problem(Code.TOO_LARGE, sentence("The row was too large to keep."))])
         elif not may_create and _creates_person(row):
-            message = sentence("To create people needs a right that is missing.")
+            message = sentence("The permission to create people is missing.")
             _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
             sender = values.get("corrected_by", row.user_id)
@@ -176,7 +176,7 @@ def decode_row(raw: str) -> NewActivity:
     """The activity that `quarantine.encode_row` wrote. Raises `RejectedError` where it was too large to keep."""
     row = quarantine.load_row(raw)
     if row is None:
-        raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to be kept.")))
+        raise RejectedError(Problem(Code.TOO_LARGE, _("The row was too large to keep.")))
     person = row["person"]
     if isinstance(person, dict) and set(person) == {"value", "field", "create"}:
         person = PersonLookup(person["value"], person["field"], person["create"])

@@ -85,7 +85,7 @@ class Refusals:
         """The reply for the pending run of refused lines; empty where there is none."""
         if not self.first:
             return b""
-        message = _("Refused, like the lines before; send it alone to be told why.")
+        message = _("Rejected, like the lines before it; send it on its own to see why.")
         problem = problem_json(Problem(Code.MORE_REFUSED, message))
         reply = {"line": self.first, "to_line": self.last, "status": str(RecordStatus.REFUSED), "errors": [problem]}
         self.first = 0

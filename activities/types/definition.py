@@ -48,7 +48,7 @@ def _primary_problems(fields: Sequence[ActivityFieldSpec], activity_type: Activi
         code, message = (
             ("no_primary", _("A type needs a primary field: what the activity is about."))
             if primaries == 0
-            else ("two_primaries", _("Only one field can be primary: take it from the other one first."))
+            else ("two_primaries", _("Only one field can be primary: unset the other one first."))
         )
         problems.append(Problem(code, message, ("fields",)))
     approved: dict[str, ApprovedField] = {}
@@ -79,9 +79,9 @@ ACTIVITY_TYPES = kinds.DefinitionKind(
     sentences=kinds.DefinitionSentences(
         gone=gettext_lazy("The activity type does not exist any more."),
         not_deleted=gettext_lazy("The activity type is not deleted."),
-        name_taken=gettext_lazy("“%(name)s” is too like a name of the activity type %(other)s."),
+        name_taken=gettext_lazy("“%(name)s” is too similar to a name of the activity type %(other)s."),
         too_many=gettext_lazy("This installation is limited to %(limit)s activity types."),
-        too_many_fields=gettext_lazy("A type has at most %(limit)s fields besides the primary one."),
+        too_many_fields=gettext_lazy("A type can have at most %(limit)s fields besides the primary one."),
         field_removed=gettext_lazy("%(field)s removed: new activities no longer have it"),
     ),
     unique_names=("name", "filter_name", "trigger_name"),

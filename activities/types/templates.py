@@ -29,19 +29,19 @@ _Field = TemplateField
 TEMPLATES: Mapping[str, TypeTemplate] = {
     "webinar": TypeTemplate(
         _("Attend Webinar"),
-        _("Somebody attended one of your webinars, live or recorded."),
+        _("Someone attended one of your webinars, live or recorded."),
         "videocam",
         (_Field(_("Webinar"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Live"), "boolean")),
     ),
     "event": TypeTemplate(
         _("Attend Event"),
-        _("Somebody came to an event of yours: a fair, a dinner, an open day."),
+        _("Someone came to one of your events: a fair, a dinner, an open day."),
         "event",
         (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),
     ),
     "purchase": TypeTemplate(
         _("Make Purchase"),
-        _("Somebody bought something: what, for how much, under which order."),
+        _("Someone bought something: what, for how much, under which order."),
         "shopping_cart",
         (
             _Field(_("Product"), "string"),
@@ -52,25 +52,25 @@ TEMPLATES: Mapping[str, TypeTemplate] = {
     ),
     "trial": TypeTemplate(
         _("Start Trial"),
-        _("Somebody began to try your product."),
+        _("Someone began to try your product."),
         "hourglass_top",
         (_Field(_("Plan"), "string"), _Field(_("Days"), "integer"), _Field(_("Ends on"), "date")),
     ),
     "call": TypeTemplate(
         _("Have Call"),
-        _("Somebody of your team spoke with them on the phone."),
+        _("Someone on your team spoke with them on the phone."),
         "call",
         (_Field(_("Subject"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Outcome"), "string")),
     ),
     "support_case": TypeTemplate(
         _("Open Support Case"),
-        _("Somebody asked for help."),
+        _("Someone asked for help."),
         "support_agent",
         (_Field(_("Subject"), "string"), _Field(_("Priority"), "string"), _Field(_("Link to the case"), "link")),
     ),
     "course": TypeTemplate(
         _("Complete Course"),
-        _("Somebody completed a course or one of its parts."),
+        _("Someone completed a course or one of its parts."),
         "school",
         (_Field(_("Course"), "string"), _Field(_("Score"), "float"), _Field(_("Certificate"), "link")),
     ),

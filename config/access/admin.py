@@ -45,7 +45,7 @@ class OwnPassword(PasswordChangeView):
         user, password = signed_in_user(self.request), form.cleaned_data["new_password1"]
         passwords.change_password(user, password, user, keep=self.request.session.session_key)
         update_session_auth_hash(self.request, user)
-        messages.success(self.request, _("Your password is changed; elsewhere you are signed out."))
+        messages.success(self.request, _("Your password was changed; all other sessions were signed out."))
         return redirect(self.get_success_url())
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class User(AbstractUser):
     """
 
     is_api_only = models.BooleanField(
-        _("API only"), default=False, help_text=_("Acts for a program and cannot log in to the pages.")
+        _("API only"), default=False, help_text=_("Acts for a program and cannot sign in to the pages.")
     )
     owner = models.ForeignKey(
         "self",
@@ -36,17 +36,17 @@ class User(AbstractUser):
         blank=True,
         editable=False,
         related_name="api_users",
-        help_text=_("Whose rights an API-only user can never exceed."),
+        help_text=_("An API-only user never has more permissions than this user."),
     )
     time_zone = models.CharField(
-        _("time zone"), max_length=64, blank=True, help_text=_("Empty: the time zone of this installation.")
+        _("time zone"), max_length=64, blank=True, help_text=_("Leave empty for this installation's time zone.")
     )
     language = models.CharField(_("language"), max_length=8, blank=True)
     must_change_password = models.BooleanField(
         _("must change the password"),
         default=False,
         db_default=False,
-        help_text=_("Somebody else knows it: the next sign-in leads to the page that changes it."),
+        help_text=_("Someone else knows it: the next sign-in leads to the page that changes it."),
     )
 
     # of the present request: whether it has a token, and the rights that the token is limited to (None: no limit)
@@ -78,7 +78,7 @@ class Invitation(models.Model):
     The row holds the data and roles of the user to be created. It is deleted when the link is used or revoked.
     """
 
-    email = models.EmailField(_("e-mail"), max_length=150)
+    email = models.EmailField(_("email"), max_length=150)
     name = models.CharField(_("name"), max_length=150, blank=True)
     language = models.CharField(_("language"), max_length=8, blank=True)
     groups = models.ManyToManyField("auth.Group", related_name="+")
@@ -172,7 +172,9 @@ class ApiToken(models.Model):
     client = models.ForeignKey(ApiClient, models.CASCADE, null=True, related_name="tokens")
     name = models.CharField(_("name"), max_length=150, blank=True)
     digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    scopes = ArrayField(models.CharField(max_length=150), null=True, help_text=_("Empty: every right of the user."))
+    scopes = ArrayField(
+        models.CharField(max_length=150), null=True, help_text=_("Leave empty for all the user's permissions.")
+    )
     created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
     expires_at = models.DateTimeField(_("expires at"))
     last_used_at = models.DateTimeField(_("last used at"), null=True, editable=False)

@@ -48,18 +48,18 @@ TITLES = {
     400: gettext_lazy("The request cannot be understood"),
     401: gettext_lazy("Who is asking?"),
     403: gettext_lazy("Not allowed"),
-    404: gettext_lazy("There is no such thing"),
+    404: gettext_lazy("Not found"),
     405: gettext_lazy("The resource does not take this method"),
     406: gettext_lazy("No such representation"),
-    409: gettext_lazy("In conflict with how things stand"),
-    410: gettext_lazy("It was there once"),
+    409: gettext_lazy("In conflict with the current state"),
+    410: gettext_lazy("No longer there"),
     412: gettext_lazy("It has changed in the meantime"),
     413: gettext_lazy("Too large"),
     414: gettext_lazy("The address is too long"),
     415: gettext_lazy("The body has an unknown media type"),
-    422: gettext_lazy("Something in the body does not fit"),
+    422: gettext_lazy("Something in the body is not valid"),
     429: gettext_lazy("Too many calls"),
-    500: gettext_lazy("A fault of ours"),
+    500: gettext_lazy("An error on our side"),
     503: gettext_lazy("Not now"),
 }
 # codes of errors about the present state; all other codes, about the request, are 422
@@ -144,7 +144,7 @@ class ProblemResponse(HttpResponse):
 
 def unexpected_error_problem() -> Problem:
     """The problem of an unexpected error, without its details."""
-    return Problem(Code.ERROR, _("Something went wrong here; it was written down. Try again later."))
+    return Problem(Code.ERROR, _("Something went wrong here; it was logged. Try again later."))
 
 
 def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response:

@@ -41,7 +41,7 @@ def idempotency_key_of(request: HttpRequest) -> str | None:
     if len(key) > 2 and key[0] == key[-1] == '"':
         key = key[1:-1]
     if not _KEY.fullmatch(key):
-        message = _("1 to 200 visible ASCII characters are needed.")
+        message = _("Use 1 to 200 visible ASCII characters.")
         raise BadQueryError(Problem(Code.BAD_IDEMPOTENCY_KEY, message, ("Idempotency-Key",)))
     return key
 
@@ -59,7 +59,7 @@ def reply_once(
     ).digest()
     with transaction.atomic():
         if not _try_lock(caller, key):
-            message = _("A request with this Idempotency-Key is under way. Ask again in a moment.")
+            message = _("A request with this Idempotency-Key is still running. Try again in a moment.")
             raise ConflictError(Problem(Code.IDEMPOTENCY_KEY_IN_USE, message))
         kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
         if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
@@ -88,7 +88,7 @@ def _try_lock(caller: str, key: str) -> bool:
 
 def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
     if bytes(kept.digest) != digest:
-        message = _("This Idempotency-Key came before with another request. Take a new key for a new request.")
+        message = _("This Idempotency-Key was used before with another request. Use a new key for a new request.")
         raise UnprocessableError(Problem(Code.IDEMPOTENCY_KEY_REUSED, message))
     if kept.body is None:
         raise GoneError(Problem(Code.REPLY_ERASED, _("The request was done. Its reply was erased with a person.")))

@@ -64,9 +64,7 @@ class NativeApiMiddleware:
         except RequestDataTooBig:
             reply = api_errors.problem_response(413, _too_large())
         except UnreadablePostError:
-            reply = api_errors.problem_response(
-                400, Problem(Code.INCOMPLETE_BODY, _("The body ended before its time."))
-            )
+            reply = api_errors.problem_response(400, Problem(Code.INCOMPLETE_BODY, _("The body ended too early.")))
         _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value
@@ -94,7 +92,7 @@ def _count_failure(request: HttpRequest, reply: HttpResponse) -> None:
 
 def _check_address(request: HttpRequest) -> None:
     if len(request.get_full_path()) > MAX_ADDRESS:
-        raise RejectedError(Problem(Code.ADDRESS_TOO_LONG, _("At most 8,192 bytes of address are taken.")))
+        raise RejectedError(Problem(Code.ADDRESS_TOO_LONG, _("Addresses can have at most 8,192 bytes.")))
 
 
 def _holder(request: HttpRequest) -> tuple[TokenHolder | None, UnauthorizedError | None]:
@@ -103,7 +101,7 @@ def _holder(request: HttpRequest) -> tuple[TokenHolder | None, UnauthorizedError
         return None, None
     holder = tokens.token_holder(text.strip())
     if holder is None:
-        message = _("The token is unknown, revoked or over. Get a new one.")
+        message = _("The token is unknown, revoked or expired. Get a new one.")
         return None, UnauthorizedError(Problem(Code.INVALID_TOKEN, message))
     tokens.note_token_use(holder)
     log_formats.add_log_ids(user=holder.user.pk, client=holder.client.pk if holder.client else None)
@@ -137,5 +135,5 @@ def _bound_body(request: HttpRequest) -> None:
 
 
 def _too_large() -> Problem:
-    message = _("The body is larger than is taken here. Send several calls, or a stream.")
+    message = _("The body is larger than is accepted here. Send several calls, or a stream.")
     return Problem(Code.TOO_LARGE, message, (), str(settings.API_MAX_BODY))

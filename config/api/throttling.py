@@ -39,7 +39,7 @@ class Allowance:
     def require(self) -> None:
         """Raise `TooManyRequestsError` over the limit."""
         if self.used > self.limit:
-            message = _("More than %(limit)s calls in a minute. Go on in %(seconds)s seconds.") % {
+            message = _("More than %(limit)s calls in a minute. Try again in %(seconds)s seconds.") % {
                 "limit": self.limit,
                 "seconds": self.seconds_left,
             }

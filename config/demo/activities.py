@@ -81,10 +81,13 @@ def _service(chance: random.Random, day: date) -> Sequence[Any]:
 WATCHED = DemoField("watchedRecording", {"en": "Watched recording", "es": "Vio la grabación"}, "boolean")
 TYPES: Mapping[str, DemoType] = {
     "attendWebinar": DemoType(
-        {"en": "Attend Webinar", "es": "Asistir a seminario web"},
-        {"en": "Was in a webinar, by the webinar platform.", "es": "Estuvo en un seminario web, según la plataforma."},
+        {"en": "Attend Webinar", "es": "Asistir a un webinario"},
+        {
+            "en": "Attended a webinar (reported by the webinar platform).",
+            "es": "Asistió a un webinario (según la plataforma).",
+        },
         (
-            DemoField("webinar", {"en": "Webinar", "es": "Seminario"}),
+            DemoField("webinar", {"en": "Webinar", "es": "Webinario"}),
             DemoField("minutes", {"en": "Minutes", "es": "Minutos"}, "integer"),
             DemoField("askedQuestion", {"en": "Asked question", "es": "Hizo una pregunta"}, "boolean"),
             DemoField("rating", {"en": "Rating", "es": "Valoración"}, "integer"),
@@ -94,8 +97,8 @@ TYPES: Mapping[str, DemoType] = {
         (WATCHED,),
     ),
     "bookService": DemoType(
-        {"en": "Book Service", "es": "Reservar taller"},
-        {"en": "Booked the workshop for a car.", "es": "Reservó el taller para un coche."},
+        {"en": "Book Service", "es": "Reservar revisión"},
+        {"en": "Booked a car service.", "es": "Reservó una revisión del coche."},
         (
             DemoField("work", {"en": "Work", "es": "Trabajo"}),
             DemoField("amount", {"en": "Amount", "es": "Importe"}, "currency"),
@@ -120,7 +123,7 @@ TYPES: Mapping[str, DemoType] = {
     ),
     "redeemVoucher": DemoType(
         {"en": "Redeem Voucher", "es": "Canjear vale"},
-        {"en": "Gave a voucher in; not approved yet.", "es": "Entregó un vale; sin aprobar todavía."},
+        {"en": "Redeemed a voucher; not approved yet.", "es": "Canjeó un vale; sin aprobar todavía."},
         (
             DemoField("voucher", {"en": "Voucher", "es": "Vale"}),
             DemoField("value", {"en": "Value", "es": "Valor"}, "currency"),
@@ -137,7 +140,7 @@ LISTS: Sequence[tuple[Text, str]] = (
         'match all\n1: did `{buyCar}`\n2: `country` is "Spain"',
     ),
     (
-        {"en": "Webinar fans without a car", "es": "Asiduos a seminarios sin coche"},
+        {"en": "Webinar fans without a car", "es": "Asiduos a webinarios sin coche"},
         "match all\n1: did `{attendWebinar}` where `minutes` >= 30 at least 3 times in past 6 months\n"
         "2: did not `{buyCar}`",
     ),

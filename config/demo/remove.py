@@ -78,13 +78,13 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
     if removable:
         erasure.erase_people([person.pk for person in removable], by, source)
     if own:
-        removed.kept.append(_("%(count)s people have activities of your own and stay.") % {"count": len(own)})
+        removed.kept.append(_("%(count)s people have activities of your own and are kept.") % {"count": len(own)})
     return len(removable)
 
 
 def _delete_type(activity_type: ActivityType, by: Any, removed: Removed) -> None:
     if Activity.objects.filter(activity_type_id=activity_type.pk).exists():
-        removed.kept.append(_("%(name)s has activities of your own and stays.") % {"name": activity_type})
+        removed.kept.append(_("%(name)s has activities of your own and is kept.") % {"name": activity_type})
         return
     removed.types += _delete_if_unused(activity_type, lifecycle.delete_definition, by, removed)
 

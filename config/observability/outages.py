@@ -25,7 +25,7 @@ class Outage:
 
 
 DISK_FULL = Outage(
-    "disk_full", _("The disk of the database is full: nothing can be written until its operator makes room."), 60
+    "disk_full", _("The disk of the database is full: nothing can be written until its operator frees up space."), 60
 )
 TIMEOUT = Outage(Code.TIMEOUT, _("This took too long and was stopped. Ask for less, or try again later."), 10)
 UNAVAILABLE = Outage("unavailable", _("The database cannot be reached just now. Try again in a moment."), 5)

@@ -69,7 +69,7 @@ def _product() -> Iterator[Item]:
     )
     guards = doctor.guards()
     yield Item(
-        _("Guards of the log"),
+        _("Log protection"),
         _("in place") if guards.is_well else _("missing or switched off"),
         "" if guards.is_well else _("Run “python manage.py doctor”, which names them."),
     )
@@ -88,20 +88,18 @@ def _database() -> Iterator[Item]:
     yield Item(
         _("Longest transaction"),
         _since(oldest) or _("none"),
-        _("It holds readers of the log back. Look for it in pg_stat_activity.")
+        _("It holds back the readers of the log. Look it up in pg_stat_activity.")
         if probes.seconds_since(oldest) > doctor.TRANSACTION_LONG.total_seconds()
         else "",
     )
-    yield Item(_("Readers of the log are behind by"), _activities(probes.high_water_lag()))
+    yield Item(_("Consumer lag"), _activities(probes.high_water_lag()))
 
 
 def _work() -> Iterator[Item]:
     beat = probes.worker_heartbeat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
     yield Item(
-        _("Worker"),
-        _ago(beat) or _("no sign of life yet"),
-        _("Start it: “python manage.py worker”.") if is_silent else "",
+        _("Worker"), _ago(beat) or _("not seen yet"), _("Start it: “python manage.py worker”.") if is_silent else ""
     )
     jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
@@ -120,8 +118,8 @@ def _work() -> Iterator[Item]:
     is_behind = counted is None or timezone.now() - counted > doctor.COUNTS_LATE
     yield Item(
         _("Counts for charts"),
-        _ago(counted) or _("never brought up to date"),
-        _("The worker brings them up to date every minute.") if is_behind else "",
+        _ago(counted) or _("never updated"),
+        _("The worker updates them every minute.") if is_behind else "",
     )
     yield _column_index()
 
@@ -149,7 +147,7 @@ def _keeping() -> Iterator[Item]:
     yield Item(
         _("Disk"),
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
-        _("Make room, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
+        _("Free up space, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
     )
     done_at = {row.name: row.done_at for row in Upkeep.objects.all()}
     last = done_at.get(Upkeep.BACKUP)
@@ -157,25 +155,25 @@ def _keeping() -> Iterator[Item]:
     yield Item(
         _("Last backup"),
         _ago(last) or _("none by “python manage.py backup”"),
-        _("Take one, and see why none was taken.") if is_old else "",
+        _("Make a backup, and find out why there is none.") if is_old else "",
     )
-    yield Item(_("Last rehearsal of a restore"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
+    yield Item(_("Last restore test"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.chain_head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(
-        _("Days of the log closed until"),
+        _("Log sealed until"),
         date_format(day, "DATE_FORMAT") if day else _("none yet"),
         _("Run “python manage.py verify_activities --close”.") if is_open else "",
     )
     if head:
-        yield Item(_("Digest of all closed days"), f"{head[0]} {head[1]}")
+        yield Item(_("Digest of all sealed days"), f"{head[0]} {head[1]}")
 
 
 GROUPS: Sequence[tuple[Any, Callable[[], Iterator[Item]]]] = (
     (gettext_lazy("Product"), _product),
     (gettext_lazy("Database"), _database),
     (gettext_lazy("Background work"), _work),
-    (gettext_lazy("Keeping"), _keeping),
+    (gettext_lazy("Backups"), _keeping),
 )
 
 

@@ -30,7 +30,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
                 messages.warning(request, _("Nobody else here can do this."))
     context = {
         **admin.site.each_context(request),
-        "title": _("Ask somebody who can"),
+        "title": _("Ask someone who can"),
         "right": right,
         "what": rights.right_labels([right]).get(right, ""),
         "holders": asking.names_in_words(asking.users_with_right(right, request.user)),

@@ -51,7 +51,7 @@ def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
         (_("Approve it"), types.approved().exists(), "activities.approve_activitytype", approval),
         (_("Create an API client"), ApiClient.objects.exists(), "access.add_apiclient", "access_apiclient_add"),
         (_("Record a first activity"), _has_activity(), "activities.record_activity", "people_person_changelist"),
-        (_("Make a list"), has_list, "smartlists.add_smartlist", "smartlists_smartlist_add"),
+        (_("Create a list"), has_list, "smartlists.add_smartlist", "smartlists_smartlist_add"),
     ]
     if all(is_done for _label, is_done, _right, _page in steps):
         return []

@@ -104,7 +104,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
-                    _item(_("Refused activities"), "rule", "activities_refusedactivity", "activities.record_activity"),
+                    _item(_("Rejected activities"), "rule", "activities_refusedactivity", "activities.record_activity"),
                 ],
             },
             {

@@ -36,15 +36,21 @@ from smartlists.lists.reports import ReportAnswer, ReportQuestion
 from smartlists.models import SavedReport, SmartList
 
 DAYS = 90
+CHOOSE = gettext_lazy("— please choose —")
+NONE = gettext_lazy("— none —")
 
 
 class ReportForm(forms.Form):
     """Choice of report, activity type, period and audience."""
 
     report = forms.ChoiceField(choices=(), required=False)
-    type = forms.ModelChoiceField(ActivityType.objects.none(), required=False, label=gettext_lazy("Activity type"))
+    type = forms.ModelChoiceField(
+        ActivityType.objects.none(), required=False, label=gettext_lazy("Activity type"), empty_label=CHOOSE
+    )
     field = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Broken down by"))
-    total = forms.ModelChoiceField(ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"))
+    total = forms.ModelChoiceField(
+        ApprovedField.objects.none(), required=False, label=gettext_lazy("Sum of"), empty_label=NONE
+    )
     since = DayField(label=gettext_lazy("From"))
     until = DayField(label=gettext_lazy("To"))
     interval = forms.ChoiceField(choices=trend.CHOICES, required=False, label=gettext_lazy("By"))
@@ -83,10 +89,11 @@ class ReportForm(forms.Form):
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
         for step in range(1, log_reports.MOST_STEPS + 1):
             label = _("Step %(number)s") % {"number": step}
-            self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label)
+            empty = CHOOSE if step <= 2 else NONE
+            self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label, empty_label=empty)
         for name in trend.MORE_TYPES:
-            self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label="–")
-        gone = _("It is no longer there, or you may not see it.")
+            self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label=NONE)
+        gone = _("It no longer exists, or you may not see it.")
         for bound in self.fields.values():
             if isinstance(bound, forms.ModelChoiceField) or bound is self.fields["people"]:
                 bound.error_messages["invalid_choice"] = f"{bound.label}: {gone}"

@@ -35,7 +35,7 @@ class SetupForm(forms.ModelForm):
         label=gettext_lazy("New password"),
         required=False,
         strip=False,
-        help_text=gettext_lazy("Empty: the one that you logged in with stays."),
+        help_text=gettext_lazy("Leave empty to keep the one you signed in with."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     with_demo = forms.TypedChoiceField(
@@ -57,7 +57,7 @@ class SetupForm(forms.ModelForm):
         self.user = user
         if user.must_change_password:
             self.fields["password"].required = True
-            self.fields["password"].help_text = gettext_lazy("The printed one was for this first visit only.")
+            self.fields["password"].help_text = gettext_lazy("Choose a new password.")
         names = Locale.parse(get_language() or "en").currencies
         codes = sorted(_currencies())
         self.fields["time_zone"] = forms.ChoiceField(
@@ -78,7 +78,7 @@ class SetupForm(forms.ModelForm):
         name = self.cleaned_data["username"].strip()
         get_user_model().username_validator(name)
         if get_user_model().objects.filter(username__iexact=name).exclude(pk=self.user.pk).exists():
-            raise ValidationError(_("There is a user of that name already."))
+            raise ValidationError(_("There is already a user of that name."))
         return name
 
     def clean_password(self) -> str:

@@ -67,9 +67,7 @@ def _change(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     if "apart" in request.POST:
         ids = parse_ids([request.POST["apart"]])
         pages.tried(
-            request,
-            lambda: duplicates.mark_as_different(ids, request.user),
-            _("Remembered: they are not the same person."),
+            request, lambda: duplicates.mark_as_different(ids, request.user), _("Noted: they are not the same person.")
         )
     else:
         pages.tried(request, lambda: duplicates.request_duplicate_search(request.user))

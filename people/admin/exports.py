@@ -49,7 +49,7 @@ class ExportForm(forms.Form):
             widget=forms.Select(attrs=attrs),
         )
         for name, label in (("since", _("Occurred from")), ("until", _("Occurred up to"))):
-            help_text = _("Only for activities; days of %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
+            help_text = _("Only for activities; days in %(zone)s.") % {"zone": timezone.get_current_timezone_name()}
             self.fields[name] = DayField(
                 label=label, required=False, help_text=help_text, widget=forms.DateInput(attrs=date)
             )
@@ -71,7 +71,7 @@ class ExportForm(forms.Form):
 
 @admin.register(Export)
 class ExportAdmin(TransferAdmin):
-    nothing_yet = gettext_lazy("Files of people and activities that were asked for wait here to be fetched.")
+    nothing_yet = gettext_lazy("Exports of people and activities appear here, ready to download.")
     list_display = ("__str__", "format", "badge", "written", "by", "created_at", "download")
     list_filter = ("state",)
     list_select_related = ("user",)

@@ -46,7 +46,7 @@ class PersonFieldAdmin(PagesAdmin):
             except RejectedError as refusal:
                 form.show(refusal.problems)
             else:
-                messages.success(request, _("Added. It is on every person's page now."))
+                messages.success(request, _("Added. It now shows on every person's page."))
                 return redirect("admin:people_personfield_changelist")
         return self.page(request, "field_form", _("New person field"), form=form)
 

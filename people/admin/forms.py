@@ -183,7 +183,7 @@ class PlaceForm(forms.Form):
         required=False,
         widget=forms.Select({"class": "ca-input"}),
         empty_label=gettext_lazy("Nobody"),
-        help_text=gettext_lazy("Who is asked when something is unclear."),
+        help_text=gettext_lazy("Who to ask when something is unclear."),
     )
 
     def __init__(self, data: Any = None, placed: Any = None, **initial: Any) -> None:
@@ -229,8 +229,8 @@ class PasteForm(forms.Form):
     """People given by ids and e-mail addresses in pasted text."""
 
     people = forms.CharField(
-        label=gettext_lazy("Ids or e-mail addresses"),
-        help_text=gettext_lazy("Separated by blanks, commas or lines; “Ann <ann@example.com>” is understood."),
+        label=gettext_lazy("Ids or email addresses"),
+        help_text=gettext_lazy("Separated by spaces, commas or lines; “Ann <ann@example.com>” works, too."),
         widget=forms.Textarea({"class": "ca-input", "rows": 4}),
     )
 
@@ -244,14 +244,14 @@ class FieldForm(forms.Form):
         required=False,
         max_length=100,
         widget=forms.TextInput({"class": "ca-input"}),
-        help_text=gettext_lazy("What programs call it, for ever. Empty: from the label."),
+        help_text=gettext_lazy("Used by the API. Can't be changed later. Leave empty to generate it from the label."),
     )
     data_type = forms.ChoiceField(
         label=gettext_lazy("Data type"),
         choices=CHOICES_FOR_PEOPLE,
         initial="string",
         widget=forms.Select({"class": "ca-input"}),
-        help_text=gettext_lazy("For ever, too."),
+        help_text=gettext_lazy("Can't be changed later."),
     )
     description = forms.CharField(
         label=gettext_lazy("Description"), required=False, widget=forms.Textarea({"class": "ca-input", "rows": 2})
@@ -260,7 +260,7 @@ class FieldForm(forms.Form):
         label=gettext_lazy("Suggested values"),
         required=False,
         widget=forms.Textarea({"class": "ca-input", "rows": 4}),
-        help_text=gettext_lazy("One a line. Others are accepted too."),
+        help_text=gettext_lazy("One per line. Others are accepted, too."),
     )
     is_unique = forms.BooleanField(
         label=gettext_lazy("Unique"),
@@ -270,7 +270,7 @@ class FieldForm(forms.Form):
     is_hidden = forms.BooleanField(
         label=gettext_lazy("Hidden"),
         required=False,
-        help_text=gettext_lazy("Not offered on pages. Values stay, and lists go on using it."),
+        help_text=gettext_lazy("Not offered on pages. Values stay, and lists keep using it."),
     )
 
     def __init__(self, data: Any = None, field: PersonField | None = None) -> None:

@@ -33,12 +33,12 @@ DECIMALS = {".": gettext_lazy("Point: 1250.50"), ",": gettext_lazy("Comma: 1250,
 EXTERNAL_IDS = {
     ExternalId.HASH: gettext_lazy("The row itself: a file imported twice adds nothing"),
     ExternalId.COLUMN: gettext_lazy("The column mapped to “External id”"),
-    ExternalId.NONE: gettext_lazy("Nothing: importing the file again records everything again"),
+    ExternalId.NONE: gettext_lazy("Nothing: importing the file again records everything twice"),
 }
 ACTIONS = {
-    "upsert": gettext_lazy("Change people who are known, create the others"),
-    "update": gettext_lazy("Only change people who are known"),
-    "create": gettext_lazy("Only create people who are not known"),
+    "upsert": gettext_lazy("Update existing people and create the others"),
+    "update": gettext_lazy("Only update existing people"),
+    "create": gettext_lazy("Only create new people"),
 }
 CAMPAIGNS = {
     "yes": gettext_lazy("Yes: as if each had just happened"),
@@ -54,8 +54,8 @@ FIXED, FIXED_VALUE, MAX_FIXED = "fixed_field_", "fixed_value_", 3
 DELIMITER_NAMES = {
     ",": gettext_lazy("Comma"),
     ";": gettext_lazy("Semicolon"),
-    "\t": gettext_lazy("Tabulator"),
-    "|": gettext_lazy("Bar |"),
+    "\t": gettext_lazy("Tab"),
+    "|": gettext_lazy("Vertical bar |"),
 }
 
 
@@ -121,7 +121,7 @@ class ShapeForm(forms.Form):
     def __init__(self, *args: Any, shape: FileShape, **options: Any) -> None:
         options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
         super().__init__(*args, **options)
-        self.fields["delimiter"] = _select(_("Between the columns"), list(DELIMITER_NAMES.items()))
+        self.fields["delimiter"] = _select(_("Delimiter"), list(DELIMITER_NAMES.items()))
         self.fields["encoding"] = _select(
             _("Encoding"), [(name, ENCODING_NAMES.get(name, name)) for name in tabular.ENCODINGS]
         )
@@ -160,12 +160,12 @@ class PlanForm(forms.Form):
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
         if encodings:
-            self._add("encoding", _select(_("Which of these reads right?"), [_unanswered(), *encodings]), "")
+            self._add("encoding", _select(_("Which of these is correct?"), [_unanswered(), *encodings]), "")
         lookups = [
             ("id", _("Person id")),
             *((name, field_catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
         ]
-        self._add("lookup_field", _select(_("People are found by"), lookups), plan.lookup_field)
+        self._add("lookup_field", _select(_("Find people by"), lookups), plan.lookup_field)
         if "lookup_field" in guess.questions:
             lookup = self.fields["lookup_field"]
             lookup.choices, lookup.initial = [_unanswered(), *lookups], ""  # type: ignore[attr-defined]
@@ -184,34 +184,36 @@ class PlanForm(forms.Form):
     def _add_activities(self, plan: ImportPlan) -> None:
         example = _("A column in braces, like {email}, or a text with columns in it: customer{number}@example.com")
         person = forms.CharField(
-            label=_("The person is in"),
+            label=_("Person (column or template)"),
             help_text=example,
             required=False,
             widget=forms.TextInput(attrs={"class": "ca-input", "list": "person-columns"}),
         )
         self._add("person", person, plan.person)
         tick = forms.CheckboxInput(attrs={"class": "ca-input"})
-        create = forms.BooleanField(label=_("Create people who are not known yet"), required=False, widget=tick)
+        create = forms.BooleanField(label=_("Create people who don't exist yet"), required=False, widget=tick)
         self._add("create_people", create, plan.create_people)
-        external = _select(_("What keeps a row from being recorded twice?"), list(EXTERNAL_IDS.items()))
+        external = _select(_("Avoid duplicates by"), list(EXTERNAL_IDS.items()))
         self._add("external_id", external, plan.external_id)
 
     def _add_people(self, plan: ImportPlan) -> None:
         self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
         lists = StaticList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name")
         into = forms.TypedChoiceField(
-            label=_("Put these people into a static list"),
+            label=_("Add these people to a static list"),
             choices=[("", _("— no list —")), *lists],
             required=False,
             coerce=int,
             empty_value=None,
             widget=forms.Select(attrs={"class": "ca-input"}),
-            help_text=_("Everybody in the file whose row is good, new or known."),
+            help_text=_("Everyone in the file whose row is valid, new or existing."),
         )
         self._add("static_list", into, plan.static_list)
         question = _("Should these changes start smart campaigns?")
         unanswered = [] if self.guess.is_remembered else [("", _("— please choose —"))]
-        starts = _select(question, [*unanswered, *CAMPAIGNS.items()], _("Each change is in the timeline in any case."))
+        starts = _select(
+            question, [*unanswered, *CAMPAIGNS.items()], _("Every change shows in the timeline in any case.")
+        )
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
         self._add("starts_campaigns", starts, remembered)
 
@@ -220,14 +222,14 @@ class PlanForm(forms.Form):
         for name, label, choices in (
             ("date_order", _("Dates are written"), DATE_ORDERS),
             ("decimal", _("Decimal mark"), DECIMALS),
-            ("pivot", _("Years of two digits"), PIVOTS),
+            ("pivot", _("Two-digit years"), PIVOTS),
         ):
             blank = [_unanswered()] if name in questions else []
             is_needed = name != "pivot" or name in questions
             field = _select(label, [*blank, *choices.items()], required=is_needed)
             self._add(name, field, "" if name in questions else getattr(plan, name))
         zones = [(name, name) for name in sorted(available_timezones())]
-        self._add("zone", _select(_("Times without a zone are of"), zones), plan.zone)
+        self._add("zone", _select(_("Times without a time zone are in"), zones), plan.zone)
 
     def _add_constants(self, plan: ImportPlan) -> None:
         """Add fields with one value for every row: a value above the table, or not in the file at all."""
@@ -245,7 +247,7 @@ class PlanForm(forms.Form):
         keep = forms.BooleanField(
             label=_("Keep an apostrophe before =, +, - and @"),
             required=False,
-            help_text=_("Our exports put it there, so that spreadsheets take the text for text."),
+            help_text=_("Our exports add it so that spreadsheets treat the text as text."),
             widget=forms.CheckboxInput(attrs={"class": "ca-input"}),
         )
         if self.shape.format != "ndjson":
@@ -275,7 +277,7 @@ class PlanForm(forms.Form):
         for place, column in enumerate(self.shape.header):
             name = cleaned.get(f"{COLUMN}{place}")
             if name and name in first:
-                message = _("“%(first)s” is mapped to this already.") % {"first": first[name]}
+                message = _("“%(first)s” is already mapped to this.") % {"first": first[name]}
                 self.add_error(f"{COLUMN}{place}", message)
             elif name:
                 first[name] = column
@@ -298,7 +300,7 @@ class PlanForm(forms.Form):
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
-            self.add_error(name, _("The columns that were chosen leave this open. Please choose."))
+            self.add_error(name, _("The chosen columns don't make this clear. Please choose."))
         self.data = data
         self.asked |= questions
 
@@ -343,7 +345,7 @@ class PlanForm(forms.Form):
 
 
 def _labelled(item: Mappable) -> str:
-    return _("%(field)s (needed)") % {"field": item.label} if item.is_required else str(item.label)
+    return _("%(field)s (required)") % {"field": item.label} if item.is_required else str(item.label)
 
 
 def import_contents(user: Any) -> list[tuple[str, Any]]:

@@ -31,7 +31,7 @@ class ReasonForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["reason"] = forms.CharField(
             label=_("Why?"),
-            help_text=_("Kept in the log of edits."),
+            help_text=_("Noted in the audit log."),
             max_length=import_undo.MAX_REASON,
             widget=forms.TextInput(attrs={"class": "ca-input"}),
         )
@@ -55,7 +55,7 @@ def undo_import(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     return pages.page(
         request,
         "import_undo",
-        _("Take back %(name)s?") % {"name": job.name},
+        _("Undo %(name)s?") % {"name": job.name},
         job=job,
         form=form,
         preview=preview,
@@ -123,5 +123,5 @@ def result_links(job: Import, user: Any) -> list[tuple[str, str]]:
     if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
         links.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
     if (job.state != Import.State.TAKEN_BACK or import_undo.has_failed(job)) and import_undo.may_undo_import(job, user):
-        links.append((_("Take the import back"), reverse("admin:people_import_take_back", args=[job.pk])))
+        links.append((_("Undo the import"), reverse("admin:people_import_take_back", args=[job.pk])))
     return links

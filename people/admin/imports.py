@@ -35,7 +35,7 @@ State = Import.State
 
 @admin.register(Import)
 class ImportAdmin(TransferAdmin):
-    nothing_yet = gettext_lazy("Bring people or activities in from a file: CSV, Excel or NDJSON.")
+    nothing_yet = gettext_lazy("Import people or activities from a file: CSV, Excel or NDJSON.")
     list_display = ("name", "contents", "badge", "counted", "by", "created_at")
     list_filter = ("state",)
     search_fields = ("name",)
@@ -61,8 +61,8 @@ class ImportAdmin(TransferAdmin):
         counts = [
             (job.added, _("%(count)s added")),
             (job.updated, _("%(count)s updated")),
-            (job.repeated, _("%(count)s known before")),
-            (job.refused, _("%(count)s refused")),
+            (job.repeated, _("%(count)s already imported")),
+            (job.refused, _("%(count)s rejected")),
             (0 if job.kind == "people" else job.created, _("%(count)s people created")),
         ]
         return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"

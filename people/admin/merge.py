@@ -96,7 +96,7 @@ def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse
         messages.error(request, _("There is no such merge."))
         return redirect("admin:people_person_changelist")
     if request.method == "POST":
-        message = _("Undone. People of their own again: %(ids)s.") % {"ids": ", ".join(map(str, past_merge.loser_ids))}
+        message = _("Undone. Separate people again: %(ids)s.") % {"ids": ", ".join(map(str, past_merge.loser_ids))}
         pages.tried(request, lambda: person_merge.undo_merge(pk, request.user, request_source(request)), message)
         return redirect("admin:people_person_change", past_merge.winner_id)
     return pages.page(

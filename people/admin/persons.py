@@ -143,7 +143,7 @@ def person_actions(request: HttpRequest, person: Person) -> list[MenuAction]:
         return reverse(f"admin:people_person_{name}", args=[person.pk]) if request.user.has_perm(right) else ""
 
     return action_menu(
-        MenuAction(_("Log of edits"), reverse("admin:people_person_history", args=[person.pk])),
+        MenuAction(_("Audit log"), reverse("admin:people_person_history", args=[person.pk])),
         export=(MenuAction(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
         dangerous=(MenuAction(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
         delete=address("remove", "people.delete_person"),

@@ -42,7 +42,7 @@ class StaticListAdmin(PagesAdmin):
     list_select_related = ("folder", "owner", "created_by")
     search_fields = ("name", "description")
     list_before_template = "people/_lists_links.html"
-    nothing_yet = gettext_lazy("A static list holds people whom you put there by hand, by a file or by a program.")
+    nothing_yet = gettext_lazy("A static list holds people you add by hand, from a file or from a program.")
     empty_icon = "list_alt"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -169,7 +169,7 @@ class StaticListAdmin(PagesAdmin):
         static_list = self._find(request, pk)
         if self.tried(request, lambda: STEPS[step](static_list, request.user)):
             reverse_step = "archive" if step == "unarchive" else "unarchive"
-            done = _("Taken out of the archive.") if step == "unarchive" else _("Archived.")
+            done = _("Unarchived.") if step == "unarchive" else _("Archived.")
             show_undoable_message(request, done, reverse("admin:people_staticlist_step", args=[pk, reverse_step]))
         return redirect("admin:people_staticlist_change", pk)
 

@@ -83,7 +83,7 @@ class ImportSerializer(StrictSerializer):
 class TakeBackInputSerializer(StrictSerializer):
     """Why an import is taken back."""
 
-    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Kept in the log of edits.")
+    reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Noted in the audit log.")
 
 
 class ChangeSerializer(StrictSerializer):
@@ -101,7 +101,7 @@ class TakeBackSerializer(StrictSerializer):
     kept = serializers.DictField(
         child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
     )
-    changed = serializers.IntegerField(help_text="Values that it changed of people known before: they stay.")
+    changed = serializers.IntegerField(help_text="Values that it changed of existing people: they stay.")
     changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 

@@ -35,7 +35,7 @@ def person_row_or_problems(body: Any) -> dict[str, Any] | list[Problem]:
     if not isinstance(custom, dict):
         return [bad_value(Code.WRONG_TYPE, _("an object of fields and their values"), custom, "fields")]
     problems = [
-        Problem(Code.UNKNOWN_FIELD, _("is no field that the team added"), ("fields", quoted_value(name)))
+        Problem(Code.UNKNOWN_FIELD, _("is not a field added by the team"), ("fields", quoted_value(name)))
         for name in custom
         if name == "id" or name in STANDARD
     ]
@@ -43,7 +43,7 @@ def person_row_or_problems(body: Any) -> dict[str, Any] | list[Problem]:
 
 
 def _unknown_member(name: str) -> Problem:
-    return Problem(Code.UNKNOWN_MEMBER, _("Unknown; there are %(known)s.") % {"known": ", ".join(WRITABLE)}, (name,))
+    return Problem(Code.UNKNOWN_MEMBER, _("Unknown. Known are %(known)s.") % {"known": ", ".join(WRITABLE)}, (name,))
 
 
 def with_custom_field_paths(problems: Iterable[Problem]) -> list[Problem]:

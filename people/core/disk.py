@@ -30,7 +30,8 @@ def require_room(folder: Path, coming: int = 0) -> None:
     free = free_bytes(folder)
     if free - coming < settings.DISK_RESERVE_BYTES:
         message = _(
-            "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are kept for recording. Make room there."
+            "The disk of %(folder)s has %(free)s MB free, and %(reserve)s MB are reserved for recording. "
+            "Free up space there."
         ) % {"folder": str(folder), "free": free // MEGABYTE, "reserve": settings.DISK_RESERVE_BYTES // MEGABYTE}
         raise RejectedError(Problem(Code.NO_SPACE, message))
 
@@ -52,8 +53,8 @@ def bounded_chunks(chunks: Iterable[bytes], folder: Path) -> Iterator[bytes]:
             )
         if stored + size > settings.UPLOADS_MAX_BYTES:
             message = _(
-                "The files that were uploaded take %(limit)s MB in %(folder)s, which is all they may. Old ones are "
-                "removed every night; the administrator may raise UPLOADS_MAX_MB."
+                "Uploaded files take up %(limit)s MB in %(folder)s, the most they may. Old ones are removed "
+                "every night; an administrator can raise UPLOADS_MAX_MB."
             )
             values = {"limit": settings.UPLOADS_MAX_BYTES // MEGABYTE, "folder": str(folder)}
             raise RejectedError(Problem(Code.NO_SPACE, message % values))

@@ -12,7 +12,7 @@ class Installation(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     company = models.CharField(_("company"), max_length=255, blank=True)
     time_zone = models.CharField(
-        _("time zone"), max_length=64, default="UTC", help_text=_("Days in rules are days of this zone.")
+        _("time zone"), max_length=64, default="UTC", help_text=_("Days in rules are days in this time zone.")
     )
     currency = models.CharField(
         _("currency"), max_length=3, default="USD", help_text=_("Every currency value is in this currency.")

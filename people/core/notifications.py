@@ -35,10 +35,8 @@ class NoticeKind:
 
 # upper apps register theirs with `register_notice_kinds`
 KINDS: dict[str, NoticeKind] = {
-    "import_done": NoticeKind(
-        gettext_lazy("An import of yours is done"), gettext_lazy("The import of %(file)s is done.")
-    ),
-    "export_done": NoticeKind(gettext_lazy("An export of yours is ready"), gettext_lazy("Export %(number)s is ready.")),
+    "import_done": NoticeKind(gettext_lazy("Your import is done"), gettext_lazy("The import of %(file)s is done.")),
+    "export_done": NoticeKind(gettext_lazy("Your export is ready"), gettext_lazy("Export %(number)s is ready.")),
 }
 
 
@@ -169,4 +167,4 @@ def save_notice_switches(user: Any, channels: Mapping[str, tuple[bool, bool]]) -
 
 def _text(notice: Notice) -> str:
     lines = [str(notice), f"{settings.SITE_URL}{notice.url}" if settings.SITE_URL else ""]
-    return "\n\n".join([line for line in lines if line] + [_("You can switch these e-mails off under Notifications.")])
+    return "\n\n".join([line for line in lines if line] + [_("You can switch these emails off under Notifications.")])

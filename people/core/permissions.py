@@ -27,7 +27,7 @@ def require_permission(by: Any, permission: str) -> None:
         return
     app, codename = permission.split(".")
     right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
-    message = _("This needs the right “%(right)s”.") % {"right": _(right.name) if right else permission}
+    message = _("This needs the permission “%(right)s”.") % {"right": _(right.name) if right else permission}
     raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), permission))
 
 
@@ -52,6 +52,6 @@ def find_owner(id_or_name: int | str | None, besides: int | None = None) -> Any:
         return None
     owner = possible_owners(besides).filter(**{"username" if isinstance(id_or_name, str) else "pk": id_or_name}).first()
     if owner is None:
-        expected = _("the id or name of an active user who can log in")
+        expected = _("the id or name of an active user who can sign in")
         raise RejectedError(bad_value(Code.UNKNOWN_USER, expected, id_or_name, "owner"))
     return owner

@@ -44,5 +44,5 @@ def refuse_if_used(*things: Model) -> None:
     uses = uses_of(*things)
     if uses:
         names = ", ".join(str(use) for use in uses)
-        message = _("It is in use by %(users)s. Take it out there first.") % {"users": names}
+        message = _("It is in use by %(users)s. Remove it there first.") % {"users": names}
         raise RejectedError(Problem(Code.IN_USE, message, (), "", names))

@@ -37,7 +37,7 @@ class BadValueError(ValueError):
 
 
 _TEXT = _("text")
-_AN_EMAIL = _("an e-mail address like ann@example.com")
+_AN_EMAIL = _("an email address like ann@example.com")
 _AN_ADDRESS = _("a web address")
 
 
@@ -138,7 +138,7 @@ def parse_link(value: Any, _zone: tzinfo) -> str:
     if len(text) > MAX_LINK:
         raise BadValueError(Code.TOO_LONG, _("at most 2,000 characters"))
     if any(character.isspace() or not character.isprintable() for character in text):
-        raise BadValueError(Code.WRONG_TYPE, _("a web address without blanks"))
+        raise BadValueError(Code.WRONG_TYPE, _("a web address without spaces"))
     return text
 
 

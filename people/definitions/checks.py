@@ -20,9 +20,11 @@ API_NAME = re.compile(r"[A-Za-z0-9_]*[A-Za-z][A-Za-z0-9_]*")
 
 def api_name_problems(api_name: str, path: Path) -> list[Problem]:
     if not api_name:
-        return [Problem(Code.MISSING_VALUE, _("An API name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("Enter an API name."), path)]
     if len(api_name) > MAX_NAME or not API_NAME.fullmatch(api_name):
-        message = _("An API name has letters, digits and underscores, at least one letter and at most 255 characters.")
+        message = _(
+            "An API name can have letters, digits and underscores, at least one letter and at most 255 characters."
+        )
         return [Problem(Code.BAD_NAME, message, path)]
     return []
 
@@ -38,7 +40,9 @@ def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name:
     if api_name == definition.api_name:
         return []
     if definition.live_id is not None:
-        return [Problem(Code.LOCKED_API_NAME, _("The API name is fixed since the first approval."), ("api_name",))]
+        return [
+            Problem(Code.LOCKED_API_NAME, _("The API name can't be changed since the first approval."), ("api_name",))
+        ]
     return new_api_name_problems(kind, api_name)
 
 
@@ -49,7 +53,7 @@ def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Defini
         name = getattr(names, column)
         faults = _text_problems(name, (column,))
         if not faults and column == "name" and not _is_plain(name):
-            message = _("A name has letters, digits, blanks and underscores, and at least one letter.")
+            message = _("A name can have letters, digits, spaces and underscores, and needs at least one letter.")
             faults = [Problem(Code.BAD_NAME, message, (column,))]
         problems += faults or _clash(kind, column, name, definition)
     return problems
@@ -81,17 +85,17 @@ def field_problems(
 
 
 def _taken(api_name: str) -> Problem:
-    message = _("The API name %(name)s is taken, for ever if its type was approved once.") % {"name": api_name}
+    message = _("The API name %(name)s is taken, and stays taken if its type was ever approved.") % {"name": api_name}
     return Problem(Code.API_NAME_TAKEN, message, ("api_name",))
 
 
 def _text_problems(text: str, path: Path) -> list[Problem]:
     if not text.strip():
-        return [Problem(Code.MISSING_VALUE, _("A name is needed."), path)]
+        return [Problem(Code.MISSING_VALUE, _("Enter a name."), path)]
     if len(text) > MAX_NAME:
-        return [Problem(Code.TOO_LONG, _("A name has at most 255 characters."), path)]
+        return [Problem(Code.TOO_LONG, _("A name can have at most 255 characters."), path)]
     if not text.isprintable():
-        return [Problem(Code.BAD_NAME, _("A name has no line breaks or control characters."), path)]
+        return [Problem(Code.BAD_NAME, _("A name can't have line breaks or control characters."), path)]
     return []
 
 
@@ -120,7 +124,7 @@ def _clash(kind: DefinitionKind[Any], column: str, name: str, definition: Defini
 
 
 def _unknown_data_type(field: FieldSpec, data_types: str) -> Problem:
-    message = _("'%(type)s' is not a data type; there are %(known)s.") % {"type": field.data_type, "known": data_types}
+    message = _("'%(type)s' is not a data type. Use one of %(known)s.") % {"type": field.data_type, "known": data_types}
     return Problem(Code.UNKNOWN_DATA_TYPE, message, ("fields", field.api_name), data_types, field.data_type)
 
 
@@ -131,7 +135,7 @@ def _locked_problems(fields: Sequence[FieldSpec], definition: Definition) -> lis
     for field in fields:
         data_type = fixed.get(field.api_name, field.data_type)
         if data_type != field.data_type:
-            message = _("The data type of %(name)s is fixed since its first approval: %(type)s.") % {
+            message = _("The data type of %(name)s can't be changed since its first approval: %(type)s.") % {
                 "name": field.api_name,
                 "type": BY_NAME[data_type].label,
             }

@@ -175,7 +175,7 @@ def require_draft_revision(draft: Version | None, expected: int | None) -> None:
 
 def draft_conflict() -> Problem:
     return Problem(
-        Code.CONFLICT, _("Somebody else changed this draft in the meantime. Look at it again; nothing was overwritten.")
+        Code.CONFLICT, _("Someone else changed this draft in the meantime. Look at it again; nothing was overwritten.")
     )
 
 

@@ -111,9 +111,7 @@ def return_draft(definition: Definition, by: Any, reason: str) -> None:
     definition = _lock(definition)
     draft = _draft_of(definition)
     if not reason.strip():
-        raise RejectedError(
-            Problem(Code.MISSING_VALUE, _("Say why, so that the editors know what to change."), ("reason",))
-        )
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Say why, so the editors know what to change."), ("reason",)))
     draft.return_reason = reason.strip()
     draft.save(update_fields=["return_reason", "updated_at"])
     audit.write_audit_entry(by, definition, "draft_returned", reason=draft.return_reason)
@@ -128,7 +126,7 @@ def retire_definition(definition: Definition, by: Any) -> None:
     if definition.live_id is None:
         raise RejectedError(Problem(Code.NEVER_APPROVED, _("Only an approved type can be retired.")))
     if definition.retired_at:
-        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is retired already.")))
+        raise RejectedError(Problem(Code.RETIRED_TYPE, _("The type is already retired.")))
     definition.retired_at = timezone.now()
     drafts.save_definition(definition, "retired_at")
     audit.write_audit_entry(by, definition, "retired")
@@ -243,5 +241,5 @@ def _require_second_approver(draft: Version, by: Any) -> None:
         return
     involved = {by.pk, getattr(by, "owner_id", None)}
     if draft.editors.filter(pk__in=involved - {None}).exists():
-        message = _("You edited this draft, so somebody else has to approve it.")
+        message = _("You edited this draft, so someone else has to approve it.")
         raise RejectedError(Problem(Code.SECOND_APPROVER, message))

@@ -14,14 +14,14 @@ from people.definitions.models import Definition, Version
 notifications.register_notice_kinds(
     {
         "draft_waits": NoticeKind(
-            gettext_lazy("A draft waits for your approval"), gettext_lazy("The draft of %(name)s waits for approval.")
+            gettext_lazy("A draft is waiting for your approval"),
+            gettext_lazy("The draft of %(name)s is awaiting approval."),
         ),
         "draft_approved": NoticeKind(
-            gettext_lazy("A draft of yours was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
+            gettext_lazy("Your draft was approved"), gettext_lazy("%(name)s was approved, version %(version)s.")
         ),
         "draft_returned": NoticeKind(
-            gettext_lazy("A draft of yours was returned"),
-            gettext_lazy("The draft of %(name)s was returned: %(reason)s"),
+            gettext_lazy("Your draft was returned"), gettext_lazy("The draft of %(name)s was returned: %(reason)s")
         ),
     }
 )

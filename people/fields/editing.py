@@ -151,7 +151,7 @@ def delete_person_field(field: PersonField, by: Any) -> None:
     require_permission(by, "people.delete_personfield")
     field = _lock(field)
     if field.is_standard:
-        message = _("Standard fields belong to the product. A field that nobody needs can be hidden.")
+        message = _("Standard fields belong to the product. A field you don't need can be hidden.")
         raise RejectedError(Problem(Code.STANDARD_FIELD, message))
     references.refuse_if_used(field)
     _lock_people()
@@ -224,7 +224,7 @@ def _choices(raw: Iterable[Any], field: PersonField) -> list[str]:
 
 
 def _save(field: PersonField, **options: Any) -> None:
-    message = _("There is a person field “%(name)s” already.") % {"name": field.label}
+    message = _("There is already a person field “%(name)s”.") % {"name": field.label}
     with naming.refuse_taken_name("person_field_label_is_unique", message, "label"):
         field.save(**options)
 

@@ -32,7 +32,7 @@ def claim_unique_values(people: Sequence[Person], fields: Mapping[str, FieldInfo
     }
     problems: dict[int, list[Problem]] = {}
     for missing in claims.keys() - _insert(claims):
-        message = _("Somebody else has the value of %(field)s by now.") % {"field": fields[claims[missing]].shown_label}
+        message = _("Someone else has the value of %(field)s by now.") % {"field": fields[claims[missing]].shown_label}
         problems.setdefault(missing[2], []).append(Problem(Code.VALUE_TAKEN, message, (claims[missing],)))
     return problems
 

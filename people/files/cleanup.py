@@ -87,7 +87,7 @@ def register_personal_files() -> None:
     """Register files and refused rows as personal data; called when the app starts."""
     # refused rows contain nothing that is stored of a person
     personal_data.register_personal_tables(
-        personal_data.PersonalData("file_import_failure", (), _("refused rows of imports"), erase=_erase_failures)
+        personal_data.PersonalData("file_import_failure", (), _("rejected rows of imports"), erase=_erase_failures)
     )
     personal_data.register_personal_files(
         personal_data.OwnedFiles(label=_("uploads and exports"), paths=_paths, erase=_erase_files)
@@ -121,7 +121,7 @@ def _erase_files(erasing: personal_data.Erasing) -> None:
         ids = erasing.person_ids if (job.plan or {}).get("lookup_field", "id") == "id" else ()
         if _may_name(import_jobs.imports_folder() / job.stored_as, texts, ids):
             forget_upload(job)
-            message = _("The file was removed: it named somebody who was erased.")
+            message = _("The file was removed: it named someone who was erased.")
             Import.objects.filter(pk=job.pk).exclude(state__in=_ENDED).update(
                 state=Import.State.CANCELLED, problem=str(message), finished_at=timezone.now()
             )

@@ -35,14 +35,14 @@ class Import(FileJob):
         PAUSED = "paused", _("Paused")
         CANCELLED = "cancelled", _("Cancelled")
         COMPLETE = "complete", _("Complete")
-        FAILED = "failed", _("Stopped by a fault")
-        TAKEN_BACK = "taken_back", _("Taken back")
+        FAILED = "failed", _("Stopped by an error")
+        TAKEN_BACK = "taken_back", _("Undone")
 
     class Wish(models.TextChoices):
         NONE = "", ""
         PAUSE = "pause", _("Pause")
         CANCEL = "cancel", _("Cancel")
-        UNDO = "undo", _("Take back")  # of an import in the state TAKEN_BACK that is not completely undone yet
+        UNDO = "undo", _("Undo")  # of an import in the state TAKEN_BACK that is not completely undone yet
 
     kind = models.CharField(_("what"), max_length=16)  # a key of imports.targets.TARGETS
     name = models.CharField(_("file"), max_length=255)
@@ -59,8 +59,8 @@ class Import(FileJob):
     bytes_done = models.BigIntegerField(default=0)
     added = models.BigIntegerField(_("added"), default=0)
     updated = models.BigIntegerField(_("updated"), default=0)
-    repeated = models.BigIntegerField(_("known before"), default=0)
-    refused = models.BigIntegerField(_("refused"), default=0)
+    repeated = models.BigIntegerField(_("already imported"), default=0)
+    refused = models.BigIntegerField(_("rejected"), default=0)
     created = models.BigIntegerField(_("people created"), default=0, db_default=0)
     # ids of the log between which the import recorded; incomplete for an import of an earlier version
     first_id = models.BigIntegerField(null=True)

@@ -64,7 +64,7 @@ _UNREADABLE = {
     "unexpected end of data": sentence_lazy("a quotation mark is opened and never closed"),
     "field larger": sentence_lazy("a cell is longer than 131,072 characters"),
     "expected after": sentence_lazy("text follows a closing quotation mark"),
-    "": sentence_lazy("its quotation marks do not fit"),
+    "": sentence_lazy("its quotation marks do not match"),
 }
 
 

@@ -19,7 +19,7 @@ MAX_ROW = 1_048_576  # as Excel has it
 MAX_COLUMN = 2_000
 MAX_ROW_BYTES = 16 * 1024**2  # of XML that is read before a row ends
 _SHEETS = "xl/worksheets/"
-_BROKEN = sentence_lazy("the workbook cannot be read: it is broken or protected. Save it anew as .xlsx, or as CSV")
+_BROKEN = sentence_lazy("the workbook can't be read: it is broken or protected. Save it again as .xlsx, or as CSV")
 
 
 class BadFileError(Exception):

@@ -20,7 +20,7 @@ def create_folder(name: Any, by: Any, parent: Folder | None = None) -> Folder:
     """Create an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
     require_permission(by, "people.add_folder")
     if parent is not None and len(folder_path(parent)) >= MAX_DEPTH:
-        message = _("Folders go %(limit)s deep at most.") % {"limit": MAX_DEPTH}
+        message = _("Folders can be nested at most %(limit)s deep.") % {"limit": MAX_DEPTH}
         raise RejectedError(Problem(Code.TOO_DEEP, message, ("parent",)))
     folder = Folder(name=naming.parse_name(name), parent=parent)
     _save(folder)
@@ -75,5 +75,5 @@ def folder_tree() -> list[tuple[str, Folder]]:
 
 
 def _save(folder: Folder) -> None:
-    with naming.refuse_taken_name("folder_name_is_unique", _("There is a folder of this name here already.")):
+    with naming.refuse_taken_name("folder_name_is_unique", _("There is already a folder of this name here.")):
         folder.save()

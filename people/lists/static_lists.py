@@ -36,7 +36,7 @@ CHANGE = "people.change_staticlist"
 audit.register_actions(
     {
         "archived": (2, gettext_lazy("Archived")),
-        "unarchived": (2, gettext_lazy("Taken out of the archive")),
+        "unarchived": (2, gettext_lazy("Unarchived")),
         "members_added": (2, gettext_lazy("Added %(count)s people")),
         "members_removed": (2, gettext_lazy("Removed %(count)s people")),
     }
@@ -258,7 +258,7 @@ def _match_problem(entry: str, matches: Sequence[int], number: int) -> Problem:
     if matches:
         message = _("%(count)s people share '%(value)s'; choose by id") % {"count": len(matches), "value": entry[:80]}
         return Problem(Code.AMBIGUOUS_PERSON, message, (number,))
-    return bad_value(Code.UNKNOWN_PERSON, _("the id or e-mail address of somebody we know"), entry, number)
+    return bad_value(Code.UNKNOWN_PERSON, _("the id or email address of an existing person"), entry, number)
 
 
 def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
@@ -267,7 +267,7 @@ def _batches(person_ids: Iterable[int]) -> Iterator[list[int]]:
 
 
 def _save(static_list: StaticList, **options: Any) -> None:
-    message = _("There is a static list “%(name)s” already.") % {"name": static_list.name}
+    message = _("There is already a static list “%(name)s”.") % {"name": static_list.name}
     with naming.refuse_taken_name("static_list_name_is_unique", message):
         static_list.save(**options)
 

@@ -69,10 +69,10 @@ class BulkAction(Job):
     """One action on many people by a job, with its progress (people/persons/bulk.py)."""
 
     class State(models.TextChoices):
-        RUNNING = "running", _("Under way")
+        RUNNING = "running", _("In progress")
         DONE = "done", _("Done")
         CANCELLED = "cancelled", _("Cancelled")
-        FAILED = "failed", _("Stopped by a fault")
+        FAILED = "failed", _("Stopped by an error")
 
     kind = models.CharField(_("what"), max_length=20)  # a key of bulk.KINDS
     static_list = models.ForeignKey(StaticList, models.SET_NULL, null=True, related_name="+")

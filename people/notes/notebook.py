@@ -44,7 +44,7 @@ def add_note(person: Person, text: Any, by: Any) -> PersonNote:
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     locked = Person.objects.live().select_for_update(no_key=True).filter(pk=person.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted meanwhile."), ()))
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("This person was merged or deleted in the meantime."), ()))
     if PersonNote.objects.filter(person=locked).count() >= MAX_NOTES:
         raise RejectedError(
             Problem(Code.CONFLICT, _("There are too many notes on this person. Delete some first."), ())
@@ -59,7 +59,7 @@ def delete_note(note: PersonNote, by: Any) -> None:
     """Delete a note: by its author, or by a user with the right to delete people."""
     require_permission(by, CHANGE)
     if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
-        message = _("Only who wrote a note, or who may delete people, deletes it.")
+        message = _("Only the author of a note, or someone who may delete people, can delete it.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "people.delete_person"))
     audit.write_audit_entry(by, note.person, "note_deleted")
     note.delete()

@@ -39,7 +39,7 @@ class DuplicateKind:
 _NAME = "regexp_replace(lower({}), '[[:space:][:punct:]]+', '', 'g')"
 _DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 9)"
 KINDS: dict[str, DuplicateKind] = {
-    "email": DuplicateKind(gettext_lazy("Same e-mail"), "select lower(p.email) as key"),
+    "email": DuplicateKind(gettext_lazy("Same email"), "select lower(p.email) as key"),
     # national or international, mobile or not: the last nine digits are compared
     "phone": DuplicateKind(
         gettext_lazy("Same phone"),
@@ -140,7 +140,7 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
     """
     require_permission(by, "people.merge_person")
     if len(person_ids) > SHOWN_IDS:
-        message = _("At most %(limit)s people are told apart at once.") % {"limit": SHOWN_IDS}
+        message = _("At most %(limit)s people can be marked as different at once.") % {"limit": SHOWN_IDS}
         raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))
     locks.acquire_shared(
         [locks.lock_key(locks.LockSpace.PEOPLE)]
@@ -148,7 +148,7 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
     people = list(Person.objects.live().filter(pk__in=person_ids).order_by("pk"))
     if len(people) < 2:
         raise RejectedError(
-            Problem(Code.MISSING_VALUE, _("Name two people or more who are not the same."), ("people",))
+            Problem(Code.MISSING_VALUE, _("Enter two or more people who are not the same."), ("people",))
         )
     pairs = [DifferentPeople(person=first, other=second, user=by) for first, second in combinations(people, 2)]
     DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)

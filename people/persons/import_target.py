@@ -77,7 +77,7 @@ class PeopleTarget(ImportTarget):
                 Code.UNKNOWN_LOOKUP_FIELD, message, ("lookup_field",), ", ".join(lookup_fields), plan.lookup_field
             )
         elif plan.lookup_field not in plan.columns and plan.action != UpsertAction.DUPLICATE:
-            message = _("a column for the field by which people are looked up is needed")
+            message = _("choose a column for the field by which people are looked up")
             yield Problem(Code.MISSING_VALUE, message, ("columns", plan.lookup_field))
         if plan.static_list is not None and not StaticList.objects.filter(pk=plan.static_list).exists():
             message = _("There is no static list %(id)s.") % {"id": plan.static_list}

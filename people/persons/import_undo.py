@@ -45,7 +45,7 @@ audit.register_actions(
     {
         "import_undone": (
             3,
-            gettext_lazy("Took back an import: %(count)s activities removed, %(people)s people deleted (%(reason)s)"),
+            gettext_lazy("Undid an import: %(count)s activities removed, %(people)s people deleted (%(reason)s)"),
         )
     }
 )
@@ -108,7 +108,7 @@ def request_import_undo(job: Import, reason: str, by: Any, *, queue: bool = True
     """
     _check(job, by)
     if not reason.strip():
-        raise RejectedError(Problem(Code.MISSING_VALUE, _("Say why, for the log of edits."), ("reason",)))
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("Give a reason for the audit log."), ("reason",)))
     earlier = Import.objects.select_for_update().values_list("undo", flat=True).get(pk=job.pk) or {}
     removed = {name: earlier.get(name, 0) for name in COUNTED}
     undo: dict[str, Any] = {
@@ -203,7 +203,7 @@ def _note_failure(pk: int, error: Exception) -> None:
 def _run(job: Import, by: Any) -> None:
     undo: dict[str, Any] = job.undo or {}
     if by is None and undo["by"] is not None:
-        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no user any more.")))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Whoever asked for it is no longer a user.")))
     _require(job, by)
     log = traces.log_traces()
 
@@ -244,9 +244,9 @@ def _problem(job: Import) -> Problem | None:
     if job.is_running or job.wish:
         return _wrong_state()
     if job.state in (State.UPLOADED, State.CHECKED):
-        return Problem(Code.NOTHING_RECORDED, _("There is nothing to take back: this import recorded nothing."))
+        return Problem(Code.NOTHING_RECORDED, _("There is nothing to undo: this import recorded nothing."))
     if job.first_id is None:
-        return Problem(Code.NOTHING_RECORDED, _("It is not known what this import recorded: it was made long ago."))
+        return Problem(Code.NOTHING_RECORDED, _("It is not known what this import recorded: it is too old."))
     return None
 
 

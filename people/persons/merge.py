@@ -201,7 +201,7 @@ def _people(winner_id: Any, loser_ids: Sequence[Any]) -> tuple[Person, list[Pers
 def _person_problem(person: Person | None, raw_id: Any, *path: str | int) -> Problem | None:
     """The problem that excludes a person from a merge, if any."""
     if person is None or person.state == State.ERASED:
-        return bad_value(Code.UNKNOWN_PERSON, _("the id of somebody we know"), raw_id, *path)
+        return bad_value(Code.UNKNOWN_PERSON, _("the id of an existing person"), raw_id, *path)
     if person.state == State.DELETED:
         message = _("Person %(id)s is deleted. Restore that person first.") % {"id": person.pk}
         return Problem(Code.PERSON_DELETED, message, path)

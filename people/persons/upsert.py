@@ -120,7 +120,7 @@ def update_person(
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
         if expected_revision is not None and revision != expected_revision:
-            message = _("Somebody else changed this person in the meantime. Look again; nothing was overwritten.")
+            message = _("Someone else changed this person in the meantime. Look again; nothing was overwritten.")
             raise ConflictError(Problem(Code.CONFLICT, message))
         return upsert_people([{**values, "id": person.pk}], source, "id", UpsertAction.UPDATE, zone=zone)[0]
 
@@ -207,7 +207,7 @@ class _Batch:
                 message = _("there is no person field '%(name)s'") % {"name": quoted_value(name, MAX_NAME)}
                 problems.append(Problem(Code.UNKNOWN_FIELD, message, (quoted_value(name, MAX_NAME),)))
             elif info.is_read_only:
-                problems.append(Problem(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (name,)))
+                problems.append(Problem(Code.READ_ONLY_FIELD, _("is maintained by the product"), (name,)))
             elif is_blank(raw):
                 values[name] = None
             else:
@@ -324,7 +324,7 @@ class _Batch:
             me = target.person.pk or id(target)
             if owners.setdefault((info.id, key), me) != me:
                 refused.add(id(target))
-                problem = Problem(Code.VALUE_TAKEN, _("somebody else has this value already"), (info.api_name,))
+                problem = Problem(Code.VALUE_TAKEN, _("someone else has this value already"), (info.api_name,))
                 for index in target.rows:
                     self._refuse(index, problem)
         return [target for target in targets if id(target) not in refused]

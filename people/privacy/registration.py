@@ -23,7 +23,7 @@ def register_personal_data() -> None:
         PersonalData(
             "person",
             ("id", "merged_into_id"),
-            _("people with their fields"),
+            _("person records"),
             # a merge itself changes the winner; the losers keep their values for the undo
             erase=erasure.clear_person_rows,
             export=_export_people,
@@ -71,7 +71,7 @@ def register_personal_data() -> None:
             touched=_merged_before,
         ),
         # people who are no longer live are skipped later
-        IdArray("duplicate_group", "person_ids", _("suspicions of duplicates")),
+        IdArray("duplicate_group", "person_ids", _("possible duplicates")),
         PersonRows(
             "different_people",
             ("person_id", "other_id"),
@@ -82,7 +82,7 @@ def register_personal_data() -> None:
         # filters of saved views and of exports can hold an address
         PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),
         PersonalData("file_export", ("parameters",), _("filters of exports"), erase=_erase_from_exports),
-        IdArray("bulk_part", "person_ids", _("places in bulk actions under way")),
+        IdArray("bulk_part", "person_ids", _("places in running bulk actions")),
     )
 
 

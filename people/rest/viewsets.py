@@ -124,7 +124,7 @@ def _repeated() -> ErrorDetail:
 
 
 def _unknown_member(names: Iterable[str]) -> ErrorDetail:
-    message = _("Unknown; there are %(known)s.") % {"known": ", ".join(names)}
+    message = _("Unknown. Known are %(known)s.") % {"known": ", ".join(names)}
     return ErrorDetail(message, Code.UNKNOWN_MEMBER)
 
 
@@ -302,8 +302,8 @@ def _time_limit(is_filtered: bool) -> Iterator[None]:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         message = _(
-            "Nothing was found in %(seconds)s seconds: no index serves these filters alone. Narrow them, by id or by "
-            "time for example, or have an export or a smart list made of them."
+            "Nothing was found in %(seconds)s seconds: no index covers these filters alone. Narrow them, "
+            "for example by id or by time, or use an export or a smart list."
         ) % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
         raise BadQueryError(Problem(Code.TOO_SLOW, message)) from None
 
@@ -349,7 +349,7 @@ def refuse_unknown_members(body: Any, allowed: Iterable[str]) -> None:
     problems = [
         Problem(
             Code.UNKNOWN_MEMBER,
-            _("Unknown; there are %(known)s.") % {"known": ", ".join(allowed)},
+            _("Unknown. Known are %(known)s.") % {"known": ", ".join(allowed)},
             (quoted_value(name),),
         )
         for name in body

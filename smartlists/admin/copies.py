@@ -36,7 +36,7 @@ def copy_members(request: HttpRequest, pk: int) -> HttpResponse:
         static_list = static_list or static_lists.create_static_list(name, request.user)
         if every is not None or members > WAITED_FOR:
             list_copies.plan_copy(smart_list, static_list, request.user, mode=mode, every_minutes=every)
-            return _("“%(name)s” is being filled; how far it is stands below.") % {"name": static_list.name}
+            return _("“%(name)s” is being filled; its progress is shown below.") % {"name": static_list.name}
         copied = list_copies.copy_members_now(
             smart_list, static_list, Source(Channel.ADMIN, request.user.pk), request.user, mode
         )
@@ -55,7 +55,7 @@ def end_copy(request: HttpRequest, pk: int) -> HttpResponse:
         copy = smart_list.copies.select_related("static_list", "smart_list").filter(pk=number).first()
         if copy is not None:
             list_copies.end_copy(copy, request.user)
-        return _("It is not filled any more; the people on it stay.")
+        return _("It is no longer filled; the people on it stay.")
 
     return run_list_action(request, pk, "members", stop)
 

@@ -35,10 +35,10 @@ from smartlists.rules.text import language
 HISTORY = 100
 SIZE_DAYS = 180  # of the chart of the list's size
 INTERVALS = (
-    (15, gettext_lazy("quarter of an hour")),
-    (60, gettext_lazy("hour")),
-    (1_440, gettext_lazy("day")),
-    (10_080, gettext_lazy("week")),
+    (15, gettext_lazy("every 15 minutes")),
+    (60, gettext_lazy("every hour")),
+    (1_440, gettext_lazy("every day")),
+    (10_080, gettext_lazy("every week")),
 )
 
 
@@ -170,7 +170,7 @@ def toggle_archived(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         if smart_list.is_archived:
             list_editing.unarchive_smart_list(smart_list, request.user)
-            message = _("Taken out of the archive.")
+            message = _("Unarchived.")
         else:
             list_editing.archive_smart_list(smart_list, request.user)
             message = _("Archived.")

@@ -169,7 +169,7 @@ def _heading(column: FieldInfo, parameters: MembersRequest, size: int) -> Column
 
 def _orders(parameters: MembersRequest, fields: Mapping[str, FieldInfo], size: int) -> list[tuple[str, Any, bool]]:
     """The orders available for this list: value, label, and whether it is the present one."""
-    orders: list[tuple[str, Any]] = [("", _("As they came, first one first")), ("-", _("As they came, latest first"))]
+    orders: list[tuple[str, Any]] = [("", _("Oldest first")), ("-", _("Newest first"))]
     for info in fields.values():
         if member_order.is_sortable_field(info, size):
             orders.append((info.api_name, _("%(field)s, ascending") % {"field": info.shown_label}))
@@ -193,7 +193,7 @@ def save_or_delete_view(request: HttpRequest, pk: int) -> HttpResponse:
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(back)
-    messages.success(request, _("The view is kept."))
+    messages.success(request, _("The view was saved."))
     return redirect(f"{back}?view={saved_view.pk}")
 
 

@@ -38,7 +38,7 @@ class SmartListAdmin(PagesAdmin):
     list_display_links = ("shown_name",)
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_before_template = "people/_lists_links.html"
-    nothing_yet = _("A smart list finds the people for whom its filters hold, always up to date.")
+    nothing_yet = _("A smart list finds the people who match its filters, always up to date.")
     empty_icon = "filter_alt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")

@@ -168,7 +168,7 @@ def run_webhook_action(request: HttpRequest, pk: int, verb: str) -> HttpResponse
         if verb == "resend":
             delivery_ids = parse_ids(request.POST.getlist("delivery"))
             count = webhook_editing.resend_deliveries(hook, request.user, delivery_ids or None)
-            messages.success(request, _("%(count)s calls are made again.") % {"count": count})
+            messages.success(request, _("%(count)s calls will be sent again.") % {"count": count})
             return redirect(f"{NAME}_deliveries", pk)
         if verb == "new-secret":
             return _page(

@@ -287,7 +287,7 @@ def _document(body: dict[str, Any]) -> language.ListDocument:
     Raises `RejectedError` with the place of every problem.
     """
     if ("rules" in body) == ("text" in body):
-        message = _("Give the rules as “rules” or as “text”, one of the two.")
+        message = _("Give the rules as “rules” or as “text”, not both.")
         raise UnprocessableError(Problem(Code.MISSING_VALUE, message, ("rules",)))
     if "text" in body:
         return language.parse_document(body["text"], Catalogue())

@@ -184,7 +184,7 @@ def _wait_result(text: str, now: datetime) -> StepResult:
     try:
         until = parse_moment(text, installation.installation_zone()) if text else now
     except BadValueError:
-        return StepResult(Outcome.FAILED, _("“%(text)s” is no date") % {"text": text})
+        return StepResult(Outcome.FAILED, _("“%(text)s” is not a date") % {"text": text})
     if until <= now:
         return StepResult(Outcome.NOTHING, text)
     return StepResult(Outcome.DONE, moment_text(until.astimezone(UTC)), until)

@@ -95,10 +95,10 @@ def unsubscribed_addresses(addresses: set[str]) -> set[str]:
 
 def _send(email: AlertEmail, recipients: list[str], server: Any) -> int:
     if not recipients:
-        _finish(email, State.FAILED, _("everybody whom it would go to has unsubscribed"))
+        _finish(email, State.FAILED, _("all recipients have unsubscribed"))
         return 0
     if not settings.EMAIL_IS_SET_UP:
-        _finish(email, State.FAILED, _("no e-mail server is set up (EMAIL_URL)"))
+        _finish(email, State.FAILED, _("no email server is set up (EMAIL_URL)"))
         return 0
     headers = {"Message-ID": f"<campaign-{email.pk}-{email.created_at.timestamp():.6f}@custom-activities>"}
     try:

@@ -239,9 +239,9 @@ def activation_problems(parsed: CampaignDefinition) -> list[Problem]:
     """The problems that prevent activation of a campaign."""
     problems = []
     if not parsed.triggers:
-        problems.append(Problem(Code.NO_TRIGGER, _("A campaign needs a trigger."), ("triggers",)))
+        problems.append(Problem(Code.NO_TRIGGER, _("Add at least one trigger."), ("triggers",)))
     if not parsed.steps:
-        problems.append(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
+        problems.append(Problem(Code.NO_STEP, _("Add at least one step."), ("steps",)))
     types = [trigger.type for _at, trigger in parsed.activity_triggers]
     retired = set(
         ActivityType.objects.filter(api_name__in=types, retired_at__isnull=False).values_list("api_name", flat=True)
@@ -297,14 +297,14 @@ def lock_campaign(campaign: SmartCampaign, expected_revision: int | None = None)
     # transaction that locks the campaign first and waits for these entries
     locked = SmartCampaign.objects.select_for_update(no_key=True).filter(pk=campaign.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, _("The smart campaign is no longer there.")))
-    message = _("Somebody else changed the campaign in the meantime. Look at it again before you save.")
+        raise RejectedError(Problem(Code.UNKNOWN_CAMPAIGN, _("The smart campaign no longer exists.")))
+    message = _("Someone else changed the campaign in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
 
 
 def _save(campaign: SmartCampaign) -> None:
-    message = _("There is a smart campaign “%(name)s” already.") % {"name": campaign.name}
+    message = _("There is already a smart campaign “%(name)s”.") % {"name": campaign.name}
     with naming.refuse_taken_name("smart_campaign_name_is_unique", message):
         campaign.save()
 

@@ -9,11 +9,11 @@ from smartlists.models import CampaignRun, SmartCampaign
 notifications.register_notice_kinds(
     {
         "campaign_loops": NoticeKind(
-            gettext_lazy("A campaign of yours goes round in a circle"),
-            gettext_lazy("%(name)s was stopped for some people: campaigns set each other off in a circle."),
+            gettext_lazy("One of your campaigns is in a loop"),
+            gettext_lazy("%(name)s was stopped for some people: campaigns trigger each other in a loop."),
         ),
         "campaign_not_run": NoticeKind(
-            gettext_lazy("A campaign of yours could not be run when it was scheduled"),
+            gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
         ),
         "campaign_run_failed": NoticeKind(

@@ -175,7 +175,7 @@ class DefinitionReader(RulesReader):
             return None
         info = fields[name]
         if info.is_read_only:
-            self._add(Code.READ_ONLY_FIELD, _("is kept by the product itself"), (*path, "field"))
+            self._add(Code.READ_ONLY_FIELD, _("is maintained by the product"), (*path, "field"))
             return None
         if "by" in form and not is_blank(form["by"]):
             return self._increment(name, info.data_type, form, path)
@@ -259,7 +259,7 @@ class DefinitionReader(RulesReader):
             return  # `_text` has added this problem
         info = self.names.person_fields.get(token.name) if token.source == "person" else None
         if token.source == "person" and (info is None or not info.data_type.is_moment):
-            self._add(Code.WRONG_TYPE, _("%(token)s is no date") % {"token": text}, path, got=text)
+            self._add(Code.WRONG_TYPE, _("%(token)s is not a date") % {"token": text}, path, got=text)
 
     def _alert(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:
         items = self._list(form.get("to", []), (*path, "to"), MAX_RECIPIENTS, "too_many_recipients")
@@ -297,11 +297,11 @@ class DefinitionReader(RulesReader):
 
     def _choose(self, form: Mapping[str, Any], path: Path, depth: int) -> Step | None:
         if depth >= MAX_DEPTH:
-            self._add(Code.TOO_DEEP, _("choices lie at most 3 deep in each other"), path)
+            self._add(Code.TOO_DEEP, _("if/else steps can be nested at most 3 deep"), path)
             return None
         items = self._list(form.get("choices", []), (*path, "choices"), MAX_CHOICES, "too_many_choices")
         if not items:
-            self._add(Code.MISSING_VALUE, _("a choice needs at least one way"), (*path, "choices"))
+            self._add(Code.MISSING_VALUE, _("an if/else step needs at least one branch"), (*path, "choices"))
         choices = []
         for at, item in enumerate(items):
             way_path = (*path, "choices", at)

@@ -20,7 +20,7 @@ MOVING: Mapping[str, tuple[Any, str]] = {
     "campaign_entry": (_("places in smart campaigns"), "campaign_id, state, reason, entered_at, finished_at"),
     "campaign_step_outcome": (_("steps of smart campaigns"), "path, do, outcome, detail, at"),
     "webhook_delivery": (_("calls of webhooks"), "url, body, state, created_at, finished_at, response"),
-    "alert_email": (_("alert e-mails"), "recipients, subject, body, state, created_at"),
+    "alert_email": (_("alert emails"), "recipients, subject, body, state, created_at"),
 }
 
 
@@ -38,7 +38,7 @@ def register_campaign_data() -> None:
             )
         )
     for model in (CampaignRun, ListWatch):  # people deleted before their turn are skipped
-        label = _("smart lists that campaigns watch") if model is ListWatch else _("people still to enter")
+        label = _("smart lists watched by campaigns") if model is ListWatch else _("people still to enter")
         personal_data.register_personal_tables(
             PersonalData(
                 model._meta.db_table, ("members",), label, erase=_erase_members(model), count=_count_rows(model)

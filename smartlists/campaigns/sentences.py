@@ -24,9 +24,9 @@ STEP_TITLES = campaign_definition.STEPS.facet(
         "change_field": gettext_lazy("Change a person field"),
         "record": gettext_lazy("Record an activity"),
         "wait": gettext_lazy("Wait"),
-        "alert": gettext_lazy("Send an alert e-mail"),
+        "alert": gettext_lazy("Send an alert email"),
         "webhook": gettext_lazy("Call a webhook"),
-        "choose": gettext_lazy("Choose a way"),
+        "choose": gettext_lazy("If/else branch"),
     },
 )
 
@@ -57,7 +57,7 @@ def audience_sentence(item: Audience, names: Vocabulary) -> str:
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
         return _("members of the smart list “%(name)s”") % {"name": name}
     if item.rules is None:
-        return _("everybody")
+        return _("everyone")
     return sentences.list_sentence(item.rules, names)
 
 
@@ -144,7 +144,7 @@ def _choose(item: campaign_definition.Choose, naming: Naming, _webhooks: Mapping
         % {"number": number, "who": audience_sentence(choice.when, naming.catalogue).rstrip(".")}
         for number, choice in enumerate(item.choices, 1)
     )
-    return _("Choose a way: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}
+    return _("If/else: %(ways)s; else %(number)s") % {"ways": ways, "number": len(item.choices) + 1}
 
 
 STEP_SENTENCES: Facet[Callable[[Any, Naming, Mapping[int, str]], str]] = campaign_definition.STEPS.facet(

@@ -22,7 +22,7 @@ def queue_webhook_calls(webhook_id: int, entries: Sequence[Any], situation: Any)
     """Store one call per entry; jobs make the calls once this is committed. Returns problems by entry id."""
     webhook = Webhook.objects.filter(pk=webhook_id).first()
     if webhook is None:
-        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook no longer exists.")))
     values = token_values.values_by_entry(entries, situation)
     activities = _activities(webhook, entries)
     templates, seals = webhook_headers.headers_of(webhook), webhook_headers.is_sealing_headers()
@@ -68,7 +68,7 @@ def _delivery(
         try:
             json.loads(text)
         except ValueError:
-            return _("with this person's values the body is no valid JSON")
+            return _("with this person's values the body is not valid JSON")
     if webhook.format == Webhook.Format.CLOUDEVENTS:
         data = json.loads(text) if text else _data(webhook, entry, situation, values, activity)
         delivery.body = _event(delivery, data, entry, situation, values)

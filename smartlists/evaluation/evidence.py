@@ -244,7 +244,7 @@ def _step_miss(
 
 
 def _not_done(step: rules.Step, naming: Naming) -> NearMiss:
-    return NearMiss("too_few", _("no “%(activity)s” fits") % {"activity": naming.shown_type_label(step.type)})
+    return NearMiss("too_few", _("no “%(activity)s” matches") % {"activity": naming.shown_type_label(step.type)})
 
 
 def activity_field_label(naming: Naming, activity_type: str, field: str) -> str:

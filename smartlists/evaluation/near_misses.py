@@ -119,7 +119,7 @@ def _number_miss(label: str, data_type: DataType, value: Decimal, bounds: Sequen
     else:
         code, template, by = "too_high", _("%(field)s: %(value)s, %(difference)s too high"), value - (high or 0)
     if not by:
-        code, template = "on_the_bound", _("%(field)s: %(value)s, exactly the bound")
+        code, template = "on_the_bound", _("%(field)s: %(value)s, exactly the limit")
     parameters = {
         "field": label,
         "value": spoken_value(data_type, canonical_text(value)),

@@ -49,7 +49,7 @@ def _all_below(rules: Rules) -> dict[int, Rules]:
         rows = models.SmartList.objects.filter(pk__in=missing).values_list("pk", "rules")
         level = {pk: load_rules(stored) for pk, stored in rows}
         if missing - level.keys():
-            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("A smart list that the rules name is no longer there.")))
+            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("A smart list used in the rules no longer exists.")))
         rules_by_id.update(level)
         missing = {inner for nested in level.values() for inner in directly_used_lists(nested)} - rules_by_id.keys()
     return rules_by_id
@@ -59,5 +59,5 @@ def _cycle(ids: Iterable[int]) -> RejectedError:
     ids = list(ids)
     names = dict(models.SmartList.objects.filter(pk__in=ids).values_list("pk", "name"))
     path_text = " → ".join(f"“{names.get(list_id, list_id)}”" for list_id in ids)
-    message = _("The lists would go round in a circle: %(lists)s.") % {"lists": path_text}
+    message = _("The lists would form a loop: %(lists)s.") % {"lists": path_text}
     return RejectedError(Problem(Code.CYCLE, message, ("filters",), "", path_text))

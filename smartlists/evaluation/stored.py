@@ -151,7 +151,7 @@ def _create_request(smart_list: SmartList, by: Any) -> StoredEvaluation:
     require_permission(by, VIEW)
     current = SmartList.objects.filter(pk=smart_list.pk).first()
     if current is None:
-        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list no longer exists.")))
     return StoredEvaluation.objects.create(
         smart_list=current, rules=current.rules, revision=current.revision, requested_by=by
     )

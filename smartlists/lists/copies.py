@@ -63,7 +63,7 @@ def copy_members_now(
     mode = _checked_mode(mode)
     stored = stored_evaluations.current_or_new_evaluation(smart_list, by)
     if (stored.count or 0) > MAX_AT_ONCE:
-        message = _("At most %(limit)s people are copied at once; have a job do it.") % {"limit": MAX_AT_ONCE}
+        message = _("At most %(limit)s people can be copied at once; use a job for more.") % {"limit": MAX_AT_ONCE}
         raise RejectedError(Problem(Code.TOO_MANY, message))
     return _copy(stored, static_list, source, by, mode)
 
@@ -88,7 +88,7 @@ def plan_copy(
             Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",))
         )
     if not SmartList.objects.select_for_update(of=("self",)).filter(pk=smart_list.pk).exists():
-        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list no longer exists.")))
     _refuse_conflict(smart_list, locked, mode, every_minutes)
     now = timezone.now()
     copy, _is_new = ListCopy.objects.update_or_create(
@@ -199,8 +199,6 @@ def _refuse_conflict(smart_list: SmartList, static_list: StaticList, mode: str, 
         schedules = schedules.filter(mode=Mode.REPLACE)
     conflicting = schedules.select_related("smart_list").first()
     if every_minutes is not None and conflicting is not None:
-        message = _(
-            "“%(list)s” is filled from “%(other)s” already, and one of the two would take off whom the other adds."
-        )
+        message = _("“%(list)s” is already filled from “%(other)s”, and each would remove the people the other adds.")
         names = {"list": static_list.name, "other": conflicting.smart_list.name}
         raise RejectedError(Problem(Code.IN_USE, message % names, ("static_list",)))

@@ -77,7 +77,7 @@ class _FilterChecker:
         if field is None:
             yield _missing(Code.REMOVED_FIELD, _("the person field “%(name)s”"), item.field, path)
         elif PersonField.objects.filter(pk=field.id, is_hidden=True).exists():
-            message = _("The person field “%(name)s” is hidden; the filter goes on using it.")
+            message = _("The person field “%(name)s” is hidden; the filter keeps using it.")
             yield Problem(Code.HIDDEN_FIELD, message % {"name": field.shown_label}, (*path, "field"))
         elif self._contradictions([item], lambda _item: field.data_type):
             yield _contradiction(path, True)
@@ -124,7 +124,7 @@ class _FilterChecker:
         self, activity_type: VocabularyType, type_fields: Iterable[tuple[str, str]], path: Path
     ) -> Iterator[Problem]:
         if activity_type.is_retired:
-            message = _("“%(name)s” is retired: no new activities are recorded, those that are there count.")
+            message = _("“%(name)s” is retired: no new activities are recorded, but existing ones count.")
             yield Problem(Code.RETIRED_TYPE, message % {"name": activity_type.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in type_fields):
             field = activity_type.fields.get(name)
@@ -250,13 +250,13 @@ def _is_open(stretch: operators.Range) -> bool:
 
 def _contradiction(path: Path, is_positive: bool) -> Problem:
     if is_positive:
-        return Problem(Code.NEVER_MATCHES, _("This can never hold: its conditions contradict each other."), path)
-    message = _("This holds for everybody: its conditions contradict each other, so nobody can have done it.")
+        return Problem(Code.NEVER_MATCHES, _("This can never match: its conditions contradict each other."), path)
+    message = _("This matches everyone: its conditions contradict each other, so nobody can have done it.")
     return Problem(Code.ALWAYS_MATCHES, message, path)
 
 
 def _missing(code: str, what: str, name: str, path: Path) -> Problem:
-    message = _("%(what)s is no longer there.") % {"what": what % {"name": name}}
+    message = _("%(what)s no longer exists.") % {"what": what % {"name": name}}
     return Problem(code, message[:1].upper() + message[1:], path)
 
 
@@ -264,7 +264,7 @@ def _list_problems(used_list: Any, list_id: int, path: Path) -> Iterator[Problem
     if used_list is None:
         yield _missing("deleted_list", _("the list “%(name)s”"), str(list_id), path)
     elif used_list.is_archived:
-        message = _("The list “%(name)s” is archived; the filter goes on using it.") % {"name": used_list.name}
+        message = _("The list “%(name)s” is archived; the filter keeps using it.") % {"name": used_list.name}
         yield Problem(Code.ARCHIVED_LIST, message, (*path, "list"))
 
 

@@ -34,7 +34,7 @@ audit.register_actions(
         "rules_changed": (2, gettext_lazy("Changed the rules")),
         "renamed": (2, gettext_lazy("Renamed from %(old)s")),
         "archived": (2, gettext_lazy("Archived")),
-        "unarchived": (2, gettext_lazy("Taken out of the archive")),
+        "unarchived": (2, gettext_lazy("Unarchived")),
         "scheduled": (2, gettext_lazy("Evaluated every %(minutes)s minutes")),
         "unscheduled": (2, gettext_lazy("No longer evaluated on a schedule")),
     }
@@ -188,8 +188,8 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     """
     locked = SmartList.objects.select_for_update().filter(pk=smart_list.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there.")))
-    message = _("Somebody else changed the list in the meantime. Look at it again before you save.")
+        raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list no longer exists.")))
+    message = _("Someone else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
 
@@ -227,7 +227,7 @@ def _checked_text(text: Any, problems: list[Problem]) -> str:
 
 def _name_taken(name: str) -> Problem:
     return Problem(
-        Code.NAME_TAKEN, _("There is a smart list “%(name)s” already.") % {"name": name}, ("name",), "", name
+        Code.NAME_TAKEN, _("There is already a smart list “%(name)s”.") % {"name": name}, ("name",), "", name
     )
 
 

@@ -57,10 +57,10 @@ def lookback_problems(
         return
     retention = ngettext("%(count)s month", "%(count)s months", months) % {"count": months}
     if start is None:
-        message = _("“%(type)s” is kept for %(kept)s, and this looks back without limit: what is older is gone.")
+        message = _("“%(type)s” is kept for %(kept)s, and this looks back without limit: anything older is gone.")
         parameters = {"type": activity_type.shown_name, "kept": retention}
     else:
-        message = _("“%(type)s” is kept for %(kept)s, and this looks back to %(day)s: what is older is gone.")
+        message = _("“%(type)s” is kept for %(kept)s, and this looks back to %(day)s: anything older is gone.")
         day = formats.date_format(start.astimezone(clock.zone), "DATE_FORMAT")
         parameters = {"type": activity_type.shown_name, "kept": retention, "day": day}
     yield Problem(Code.KEPT_SHORTER, message % parameters, path)

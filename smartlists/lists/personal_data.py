@@ -26,9 +26,7 @@ def register_list_data() -> None:
             count=lambda person_ids: len(stored_evaluations.evaluations_with_people(person_ids)),
         ),
         # aggregated figures, recomputed from activities; deleted people are skipped
-        PersonalData(
-            "stored_report", ("rows",), _("reports that were worked out"), erase=_forget_reports, count=_count_reports
-        ),
+        PersonalData("stored_report", ("rows",), _("calculated reports"), erase=_forget_reports, count=_count_reports),
     )
     events.subscribe_to_events(remove_from_lists)
 

@@ -237,7 +237,7 @@ def _people(people: str, most: int | None) -> tuple[Sequence[int] | None, dateti
     if kind == "smart":
         smart_list = SmartList.objects.filter(pk=int(number)).first()
         if smart_list is None:
-            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list is no longer there."), ("people",)))
+            raise RejectedError(Problem(Code.UNKNOWN_LIST, _("The smart list no longer exists."), ("people",)))
         stored = (
             stored_evaluations.current_evaluation(smart_list)
             if most

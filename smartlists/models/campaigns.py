@@ -190,10 +190,10 @@ class CampaignEntry(models.Model):
     """One person in one campaign because of one activity (or one run), with the position on its path."""
 
     class State(models.TextChoices):
-        OPEN = "open", _("Under way")
-        HELD = "held", _("Held: the campaign is paused")
+        OPEN = "open", _("In progress")
+        HELD = "held", _("On hold: the campaign is paused")
         DONE = "done", _("Finished")
-        FAILED = "failed", _("Finished, a step failed")
+        FAILED = "failed", _("Finished with errors")
         LEFT = "left", _("Ended early")
         SKIPPED = "skipped", _("Skipped")
 
@@ -202,7 +202,7 @@ class CampaignEntry(models.Model):
         PAUSED = "paused", _("the campaign was paused")
         AUDIENCE = "audience", _("not in the audience")
         ONCE = "once", _("has been through it before")
-        LOOP = "loop", _("campaigns set each other off in a circle")
+        LOOP = "loop", _("campaigns trigger each other in a loop")
         GONE = "gone", _("the person was deleted")
         ARCHIVED = "archived", _("the campaign was archived")
         FAILED = "failed", _("the audience could not be evaluated")

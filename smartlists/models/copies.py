@@ -16,12 +16,12 @@ class ListCopy(Job):
     """A copy of a smart list's members to a static list: on a schedule, or once, deleted when done."""
 
     class Mode(models.TextChoices):
-        ADD = "add", _("Add who is missing")
-        REPLACE = "replace", _("Make it the same: add and take off")
+        ADD = "add", _("Add missing people")
+        REPLACE = "replace", _("Make it match: add and remove")
 
     class State(models.TextChoices):
         WAITING = "waiting", _("Waiting")
-        RUNNING = "running", _("Under way")
+        RUNNING = "running", _("In progress")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 

@@ -130,7 +130,7 @@ class StoredEvaluation(Job):
         cancelled=dict.fromkeys((State.PENDING, State.RUNNING), State.FAILED),
         task="smartlists.run_evaluation",
         argument="evaluation_id",
-        given_up=_("The process that counted was ended."),
+        given_up=_("The process that was counting was ended."),
     )
 
     class Meta:

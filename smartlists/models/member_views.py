@@ -52,11 +52,11 @@ def save_member_view(name: Any, columns: Sequence[str], order: str, by: Any) -> 
     mine = MemberView.objects.select_for_update().filter(user=by)
     view = mine.filter(name__iexact=checked).first()
     if view is None and mine.count() >= MOST_VIEWS:
-        message = _("At most %(limit)s views can be kept.") % {"limit": MOST_VIEWS}
+        message = _("At most %(limit)s views can be saved.") % {"limit": MOST_VIEWS}
         raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("name",)))
     view = view or MemberView(user=by)
     view.name, view.columns, view.order = checked, list(columns), order
-    with naming.refuse_taken_name("member_view_name_is_unique", _("There is a view of this name already.")):
+    with naming.refuse_taken_name("member_view_name_is_unique", _("There is already a view of this name.")):
         view.save()
     return view
 

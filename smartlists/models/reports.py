@@ -16,7 +16,7 @@ class StoredReport(Job):
     """One question, its last answer, and the state of the computation of a newer one."""
 
     class State(models.TextChoices):
-        RUNNING = "running", _("Being worked out")
+        RUNNING = "running", _("Being calculated")
         DONE = "done", _("Done")
         FAILED = "failed", _("Failed")
 

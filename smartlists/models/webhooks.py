@@ -47,7 +47,7 @@ class Webhook(models.Model):
     payload_version = models.PositiveSmallIntegerField(
         _("version of the data"), choices=Payload.choices, default=Payload.ATTRIBUTES, db_default=Payload.TEXTS
     )
-    per_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=600)
+    per_minute = models.PositiveIntegerField(_("calls per minute, at most"), default=600)
     timeout_seconds = models.PositiveSmallIntegerField(_("seconds to wait for a reply"), default=10)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)
     # the circuit breaker: consecutive failures, and until when no call is made

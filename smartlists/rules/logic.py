@@ -58,7 +58,7 @@ def parse_logic(text: Any, filters: int) -> Expression:
     expression = parser.whole()
     left_out = sorted(set(range(1, filters + 1)) - set(filter_numbers(expression)))
     if left_out:
-        raise _bad_logic(_("filter %(number)s is left out") % {"number": ", ".join(map(str, left_out))})
+        raise _bad_logic(_("filter %(number)s is missing") % {"number": ", ".join(map(str, left_out))})
     return expression
 
 

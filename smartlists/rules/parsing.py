@@ -141,7 +141,11 @@ class RulesReader:
         if within is not None:
             within = self._whole(within, (*path, "within_days"), 1, MAX_WITHIN_DAYS)
             if position == 0:
-                self._add(Code.UNEXPECTED_VALUE, _("the first step has nothing to be within"), (*path, "within_days"))
+                self._add(
+                    Code.UNEXPECTED_VALUE,
+                    _("the first step can't have a time limit: no step comes before it"),
+                    (*path, "within_days"),
+                )
         if is_not and not is_last:
             self._add(Code.UNEXPECTED_VALUE, _("only the last step of a sequence can be “not”"), (*path, "not"))
         elif is_not and within is None and "within_days" not in form:
@@ -233,7 +237,7 @@ class RulesReader:
         if field is None or function not in AGGREGATES:
             return None
         if not AGGREGATES[function](field.data_type):
-            message = _("%(function)s does not go with %(field)s, which is %(type)s")
+            message = _("%(function)s can't be used with %(field)s, which is %(type)s")
             parameters = {"function": function, "field": field.api_name, "type": field.data_type.label}
             self._add(Code.WRONG_TYPE, message % parameters, (*path, "function"))
             return None
@@ -279,7 +283,7 @@ class RulesReader:
         if value is None:
             return None
         if operators.OPERATORS[operator].shape is Shape.NOTHING:
-            message = _("the operator itself says what becomes of no value")
+            message = _("the operator itself says what happens without a value")
             self._add(Code.UNEXPECTED_VALUE, message, (*path, "empty"))
             return None
         return self._one_of(value, EMPTY, (*path, "empty"), _("word for no value"))
@@ -300,7 +304,7 @@ class RulesReader:
             self._append(bad_value(Code.WRONG_TYPE, _("a list"), value, *path))
             return []
         if len(value) > most:
-            message = _("at most %(most)s are possible here, got %(got)s") % {"most": most, "got": len(value)}
+            message = _("at most %(most)s are accepted here, got %(got)s") % {"most": most, "got": len(value)}
             self._append(Problem(code, message, path, str(most), str(len(value))))
             return []
         return list(value)

@@ -42,10 +42,10 @@ def list_sentence(parsed: rules.Rules, names: Vocabulary) -> str:
 def _heading(parsed: rules.Rules) -> str:
     if parsed.match == rules.ADVANCED:
         spoken_logic = re.sub("and|or|not", lambda word: str(LOGIC[word[0]]()), parsed.logic)
-        return _("People for whom this holds: %(logic)s.") % {"logic": spoken_logic}
+        return _("People who match this: %(logic)s.") % {"logic": spoken_logic}
     if parsed.match == rules.ANY:
-        return _("People for whom at least one of these holds:")
-    return _("People for whom all of these hold:")
+        return _("People who match at least one of these:")
+    return _("People who match all of these:")
 
 
 LOGIC: Mapping[str, Callable[[], str]] = {
@@ -67,7 +67,7 @@ class _SentenceWriter:
         sentences = [part for part in FILTER_SENTENCES.of(item)(self, item) if part]
         if self.zone_matters:
             sentences.append(
-                _("Days and times are those of %(zone)s.") % {"zone": installation.current_installation().time_zone}
+                _("Days and times are in %(zone)s.") % {"zone": installation.current_installation().time_zone}
             )
         return " ".join(sentences)
 
@@ -99,7 +99,7 @@ class _SentenceWriter:
                 "aggregate": self._aggregate_text(item.aggregate, item.type),
             }
         if not item.did and not is_plain:
-            text = _("Everybody except people for whom this holds: %(card)s") % {"card": text}
+            text = _("Everyone except people who match this: %(card)s") % {"card": text}
         return [_with_full_stop(text), "" if is_plain else self._without_activity(item)]
 
     def _count_text(self, item: rules.Activity, parameters: Mapping[str, str]) -> str:

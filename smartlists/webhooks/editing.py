@@ -34,7 +34,7 @@ from smartlists.webhooks import tokens as webhook_tokens
 
 audit.register_actions(
     {
-        "secret_made": (2, gettext_lazy("Made a new secret")),
+        "secret_made": (2, gettext_lazy("Created a new secret")),
         "resent": (2, gettext_lazy("Sent %(count)s deliveries again")),
     }
 )
@@ -102,7 +102,7 @@ def change_webhook(
     """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
     require_permission(by, CHANGE)
     changed = _lock(webhook)
-    message = _("Somebody else changed the webhook in the meantime. Look at it again before you save.")
+    message = _("Someone else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
     if name is not None:
         changed.name = naming.parse_name(name)
@@ -177,12 +177,12 @@ def _renew(webhook: Webhook) -> str:
 def _lock(webhook: Webhook) -> Webhook:
     locked = Webhook.objects.select_for_update().filter(pk=webhook.pk).first()
     if locked is None:
-        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook is no longer there.")))
+        raise RejectedError(Problem(Code.UNKNOWN_WEBHOOK, _("The webhook no longer exists.")))
     return locked
 
 
 def _save(webhook: Webhook) -> None:
-    message = _("There is a webhook “%(name)s” already.") % {"name": webhook.name}
+    message = _("There is already a webhook “%(name)s”.") % {"name": webhook.name}
     with naming.refuse_taken_name("webhook_name_is_unique", message):
         webhook.save()
 

@@ -57,7 +57,7 @@ class CallTarget:
 def check_url(url: str) -> tuple[str, str, int, str]:
     """Check `url` without resolving it; return scheme, host, port and path. Raises `UnsafeAddressError`."""
     if any(character <= " " or character == "\x7f" for character in url):
-        raise UnsafeAddressError(_("the address has a blank or a line break in it"))
+        raise UnsafeAddressError(_("the address contains a space or a line break"))
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -67,7 +67,7 @@ def check_url(url: str) -> tuple[str, str, int, str]:
     if parts.scheme not in ("https", "http") or not host:
         raise UnsafeAddressError(_("the address must begin with https:// and a host"))
     if parts.username is not None or parts.password is not None:
-        raise UnsafeAddressError(_("the address must hold no user and no password"))
+        raise UnsafeAddressError(_("the address must not contain a user or a password"))
     if port == 0:
         raise UnsafeAddressError(_("the address cannot be read"))
     port = port or {"https": 443, "http": 80}[parts.scheme]
@@ -111,7 +111,7 @@ def resolve_target(url: str, resolve: Resolve = socket.getaddrinfo) -> CallTarge
         for _family, address in addresses:
             if not is_public_address(address[0]):
                 parameters = {"host": host, "address": address[0]}
-                raise UnsafeAddressError(_("%(host)s is %(address)s, which is no public address") % parameters)
+                raise UnsafeAddressError(_("%(host)s is %(address)s, which is not a public address") % parameters)
     return CallTarget(scheme, host, port, path, addresses)
 
 
@@ -182,14 +182,14 @@ def send_request(
     except (OSError, http.client.HTTPException, ValueError) as error:
         if caller.was_cut or isinstance(error, TimeoutError):
             raise CallFailedError(
-                _("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}
+                _("no complete reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"}
             ) from None
         raise CallFailedError(f"{type(error).__name__}: {error}"[:300]) from None
     finally:
         alarm.cancel()
         caller.close()
     if caller.was_cut:
-        raise CallFailedError(_("no whole reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
+        raise CallFailedError(_("no complete reply within %(seconds)s seconds") % {"seconds": f"{seconds:g}"})
     return CallReply(reply.status, text.decode("utf-8", "replace").replace("\0", "�")[:KEPT])
 
 

@@ -11,7 +11,7 @@ from people.core.models import Installation
 
 pytestmark = pytest.mark.django_db
 WORDS = {
-    "403": {"en": "You can&#x27;t open this page", "es": "No puede abrir esta página"},
+    "403": {"en": "You can&#x27;t open this page", "es": "No puedes abrir esta página"},
     "404": {"en": "Page not found", "es": "Página no encontrada"},
     "403_csrf": {"en": "This form has expired", "es": "Este formulario ha caducado"},
     "400": {"en": "This request can&#x27;t be read", "es": "No se puede leer esta petición"},

@@ -122,7 +122,7 @@ def test_nobody_invites_somebody_who_may_do_more(client, boss):
     ("given", "said"),
     [
         ({"email": "no address"}, "valid email"),
-        ({"email": "TAKEN@example.com"}, "has this address already"),
+        ({"email": "TAKEN@example.com"}, "with this address already exists"),
         ({"email": "waiting@example.com"}, "invitation for this address"),
         ({"role": ""}, "Choose a role"),
     ],
@@ -157,7 +157,7 @@ def test_the_mail_holds_the_link_in_the_language_of_who_invites(client, boss, se
     form = {"email": "marta@example.com", "role": "Marketer"}
     shown = LINK.search(client.post(USERS + "add/", form, headers=spoken).text)[1]
     assert LINK.search(mailoutbox[0].body)[1] == shown
-    assert mailoutbox[0].to == ["marta@example.com"] and "le invita" in mailoutbox[0].subject
+    assert mailoutbox[0].to == ["marta@example.com"] and "te invita" in mailoutbox[0].subject
     assert Invitation.objects.get().mailed_at
 
 

@@ -76,7 +76,7 @@ def test_they_are_found_on_the_audit_page(client, vera):
     attempt("wrong")
     client.force_login(vera)
     page = client.get("/admin/audit/", {"what": "sign_in_failed", "thing": "vera"}).text
-    assert f"A wrong password was given from {ADDRESS}" in page
+    assert f"A wrong password was entered from {ADDRESS}" in page
     assert "from … is locked" in page, "what can be searched for"
 
 

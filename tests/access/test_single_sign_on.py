@@ -108,7 +108,7 @@ def test_without_a_provider_there_is_no_such_door(client):
 
 
 def test_the_login_page_offers_it_and_does_not_start_it_by_a_link(client, provider):
-    assert "Log in with Acme ID" in client.get("/admin/login/").text
+    assert "Sign in with Acme ID" in client.get("/admin/login/").text
     assert client.get(START).status_code == 200
 
 

@@ -93,7 +93,7 @@ def test_a_filter_that_takes_too_long_is_a_clear_fault(api, settings, monkeypatc
     monkeypatch.setattr(KeysetPagination, "paginate_queryset", slowly)
     reply = api.get(address)
     assert reply.status_code == 400 and reply.json()["code"] == "too_slow"
-    assert "in 0.01 seconds" in reply.json()["detail"] and "no index serves" in reply.json()["detail"]
+    assert "in 0.01 seconds" in reply.json()["detail"] and "no index covers" in reply.json()["detail"]
     monkeypatch.undo()
     settings.API_LIST_SECONDS = 10.0
     assert api.get(address).status_code == 200  # the limit ends with the call

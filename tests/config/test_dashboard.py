@@ -50,7 +50,7 @@ def test_each_role_has_its_cards(client, role, cards):
 
 
 def test_somebody_without_a_role_is_told_what_to_do(client):
-    assert "An administrator gives roles" in home(client).text
+    assert "An administrator assigns roles" in home(client).text
 
 
 def test_drafts_wait_until_they_are_approved_or_returned(client):

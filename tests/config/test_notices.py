@@ -38,7 +38,7 @@ def test_a_draft_from_its_wait_to_its_return_and_approval(team):
     edda, anna = team
     check = lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
     edit_description(check, "again")  # no second notice while the first is unread
-    assert of(anna) == ["The draft of Deposit Check waits for approval."] and of(edda) == []
+    assert of(anna) == ["The draft of Deposit Check is awaiting approval."] and of(edda) == []
     lifecycle.return_draft(check, anna, "units?")
     check = ActivityType.objects.get(pk=check.pk)
     lifecycle.approve_draft(check, anna)

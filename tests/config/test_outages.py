@@ -103,7 +103,7 @@ def test_no_statement_runs_longer_than_a_user_waits(client, bearer):
 def test_other_faults_have_an_answer_in_every_form_too(client, bearer, monkeypatch):
     monkeypatch.setattr("people.core.installation.current_installation", lambda: 1 / 0)
     page = client.get("/admin/reports/")
-    assert page.status_code == 500 and "it was written down" in page.text
+    assert page.status_code == 500 and "it was logged" in page.text
     assert client.get("/api/docs/guide").json()["code"] == "error"
 
 

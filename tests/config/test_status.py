@@ -27,7 +27,7 @@ def admin(client):
 
 def test_it_tells_what_is_not_well_and_what_to_do(client, admin):
     page = client.get("/admin/status/").text
-    assert "Something needs attention" in page and "no sign of life yet" in page
+    assert "Something needs attention" in page and "not seen yet" in page
     assert "python manage.py worker" in page
 
 
@@ -39,7 +39,7 @@ def test_it_says_that_all_is_well(client, admin):
     page = client.get("/admin/status/").text
     assert "All is well" in page and "now" in page
     maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
-    assert "Take one, and see why none was taken." in client.get("/admin/status/").text
+    assert "Make a backup, and find out why there is none." in client.get("/admin/status/").text
 
 
 def test_it_shows_the_latest_evaluations(client, admin):

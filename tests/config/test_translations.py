@@ -8,9 +8,12 @@ from django.utils import translation
 from config import translations
 
 PLACE = re.compile(r"%\((\w+)\)[sd]|%[sd]")
-FAMILIAR = re.compile(
-    r"\b(tú|tu|tus|tuy[oa]s?|contigo|puedes|debes|tienes|quieres|eres|estás|has|necesitas|podrás|inténtalo"
-    r"|elige|escribe (?!en)|empieza (?:con|de)|vuelve atrás|únete)\b",
+FORMAL = re.compile(  # usted, its imperatives at the start of a clause, and those with a pronoun anywhere
+    r"\busted(?:es)?\b|(?:^|[.:;,¿¡]\s+)(?:abra|acote|añada|busque|cambie|cargue|compruebe|confirme|copie|corrija|cree|divida"
+    r"|elija|elimine|empiece|envíe|escriba|espere|exporte|guarde|haga|indique|inicie|introduzca|libere|mire|obtenga|pegue"
+    r"|pida|pregunte|pulse|quite|registre|revise|revoque|seleccione|suba|tenga|use|vacíe|vuelva)\b"
+    r"|\b(?:acóte|apruébe|compruébe|corríja|descompríma|divída|escríba|envíe|guárde|inície|indíque|inténte|léa|pída"
+    r"|quíte|repíta|restáure|revíse|vacíe|ábra)l[oae]s?\b|\búnase\b",
     re.IGNORECASE,
 )
 
@@ -27,10 +30,15 @@ def test_spanish_has_the_same_places():
             assert set(PLACE.findall(said)) <= set(PLACE.findall(ids[-1])) | set(PLACE.findall(ids[0])), message.id
 
 
-def test_spanish_addresses_readers_formally_everywhere():
+def test_spanish_addresses_readers_as_tu_everywhere():
     for message in translations.read_catalogue():
         strings = message.string if isinstance(message.string, tuple | list) else [message.string]
-        assert not [text for text in strings if message.id and FAMILIAR.search(text)], message.id
+        assert not [text for text in strings if message.id and FORMAL.search(text)], message.id
+
+
+@pytest.mark.parametrize("formal", ["Lo hizo usted.", "Elija un rol.", "Ya existe: elija otro.", "Falló. Inténtelo."])
+def test_formal_spanish_is_noticed(formal):
+    assert FORMAL.search(formal)
 
 
 def test_no_plural_was_taken_letter_by_letter():

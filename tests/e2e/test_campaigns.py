@@ -36,7 +36,7 @@ def test_a_campaign_is_built_and_its_result_seen(page, language):
     expect(page.get_by_text(_("Saved and active."), exact=True)).to_be_visible()
 
     recorded(activity(ann.pk, occurred_at=datetime.now(UTC), primary_value="No. 7", amount=5000))
-    page.get_by_role("link", name=_("Try and run"), exact=True).click()
+    page.get_by_role("link", name=_("Test and run"), exact=True).click()
     page.get_by_label(_("Person"), exact=True).fill("ann@example.com")
     page.get_by_role("button", name=_("Try"), exact=True).click()
     expect(page.get_by_text(_("would enter"), exact=True)).to_be_visible()
@@ -54,7 +54,7 @@ def test_steps_are_moved_and_removed(page):
     page.goto("/admin/smartlists/smartcampaign/add/")
     add(page, "Wait", "step-new-")
     page.locator("[id='steps.0.amount']").fill("7")
-    add(page, "Send an alert e-mail", "step-new-")
+    add(page, "Send an alert email", "step-new-")
     page.locator("[id='steps.1.subject']").fill("Hello")
     page.locator("#step-1").get_by_role("button", name="Move up").click()
     expect(page.locator("[id='steps.0.subject']")).to_have_value("Hello")

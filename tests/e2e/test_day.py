@@ -62,8 +62,8 @@ def test_a_draft_goes_back_to_its_editor_with_a_reason(new_page, somebody, langu
 @pytest.mark.parametrize(
     ("role", "shown", "hidden"),
     [
-        ("Marketer", "Your activities", "Drafts that wait for approval"),
-        ("Approver", "Drafts that wait for approval", "Queue and database"),
+        ("Marketer", "Your activities", "Drafts awaiting approval"),
+        ("Approver", "Drafts awaiting approval", "Queue and database"),
         ("Developer", "Failed calls in 7 days", "Queue and database"),
         ("Administrator", "Queue and database", "Returned to you"),
     ],
@@ -124,7 +124,7 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
     button(page, "Mark all as read").click()
     expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(0)
     assert Notice.objects.get(user=approver).read_at is not None
-    waits = page.get_by_role("checkbox", name=f"{_('A draft waits for your approval')}: {_('Here')}")
+    waits = page.get_by_role("checkbox", name=f"{_('A draft is waiting for your approval')}: {_('Here')}")
     waits.uncheck()
     button(page, "Save").click()
     expect(waits).not_to_be_checked()
@@ -178,14 +178,14 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     progress = page.locator("#import-progress")
     expect(progress).to_be_visible()
     import_runner.run_import(Import.objects.get().pk)
-    expect(progress).to_contain_text(_("would be added"))
+    expect(progress).to_contain_text(_("to be added"))
     assert not Person.objects.exists()
-    button(page, "Import the good rows").click()
-    expect(progress).not_to_contain_text(_("would be added"))
+    button(page, "Import the valid rows").click()
+    expect(progress).not_to_contain_text(_("to be added"))
     import_runner.run_import(Import.objects.get().pk)
-    expect(page.get_by_role("link", name=_("Download the refused rows"))).to_be_visible()
+    expect(page.get_by_role("link", name=_("Download the rejected rows"))).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("link", name=_("Download the refused rows")).click()
+        page.get_by_role("link", name=_("Download the rejected rows")).click()
     assert "no address" in download.value.path().read_text(encoding="utf-8-sig")
     assert Person.objects.get().last_name == "Núñez"
 
@@ -212,7 +212,7 @@ def test_a_type_is_duplicated(page, language):
 def test_a_token_is_made_copied_and_ended(page, language):
     page.goto("/admin/tokens/")
     page.get_by_label(_("What is it for?")).fill("Nightly script")
-    page.locator("summary").filter(has_text=_("Only these rights")).click()
+    page.locator("summary").filter(has_text=_("Only these permissions")).click()
     page.locator("input[name=rights][value='people.view_person']").check()
     button(page, "Create token").click()
     shown = page.locator("code").filter(has_text="cap_")
@@ -223,7 +223,7 @@ def test_a_token_is_made_copied_and_ended(page, language):
     page.goto("/admin/tokens/")
     expect(shown).to_have_count(0)
     page.get_by_role("button", name=f"{_('Revoke')} Nightly script").click()
-    expect(page.get_by_text(_("You have no token."))).to_be_visible()
+    expect(page.get_by_text(_("You have no tokens."))).to_be_visible()
     assert not ApiToken.objects.exists()
 
 
@@ -232,12 +232,12 @@ def test_a_client_is_made_given_a_new_secret_and_revoked(page, language):
     page.get_by_label(_("Name"), exact=True).fill("Bank core")
     button(page, "Create API client").click()
     first = page.locator("dd code").nth(1).inner_text()
-    page.get_by_role("link", name=_("To the client")).click()
+    page.get_by_role("link", name=_("Go to the client")).click()
     expect(page.get_by_text(pgettext("API client", "Active"), exact=True)).to_be_visible()
     page.get_by_label(_("The old one ends")).select_option("1")
     button(page, "New secret").click()
     expect(page.locator("dd code").nth(1)).not_to_have_text(first)
-    page.get_by_role("link", name=_("To the client")).click()
+    page.get_by_role("link", name=_("Go to the client")).click()
     page.locator("summary").filter(has_text=_("Revoke…")).click()
     button(page, "Revoke").click()
     expect(page.locator(".ca-badge", has_text=_("Revoked"))).to_be_visible()

@@ -75,10 +75,10 @@ def test_an_app_is_set_up_and_then_asked_for(new_page, superuser, language):
     expect(other.locator("#id_code")).to_be_visible()
     judge(other, f"second-{language}")
     other.locator("#id_code").fill("000000")
-    other.get_by_role("button", name=_("Log in"), exact=True).click()
+    other.get_by_role("button", name=_("Sign in"), exact=True).click()
     expect(other.get_by_role("alert").first).to_be_visible()
     other.locator("#id_code").fill(code())
-    other.get_by_role("button", name=_("Log in"), exact=True).click()
+    other.get_by_role("button", name=_("Sign in"), exact=True).click()
     arrive(other, "/admin/")
 
 
@@ -118,7 +118,7 @@ def test_a_passkey_is_added_and_opens_alone_and_as_the_second_step(new_page, sup
     page.context.clear_cookies()
     page.goto("/admin/login/?next=/admin/notices/")
     judge(page, f"login-{language}")
-    page.get_by_role("button", name=_("Log in with a passkey")).click()
+    page.get_by_role("button", name=_("Sign in with a passkey")).click()
     arrive(page, "/admin/notices/")
     page.context.clear_cookies()
     log_in(page)

@@ -38,7 +38,7 @@ class ClientForm(forms.Form):
 
     def __init__(self, data: Any, user: Any, name: str, chosen: list[str]) -> None:
         super().__init__(data, initial={"name": name})
-        self.fields["rights"] = RightsField(user, chosen, label=_("Rights"), required=False)
+        self.fields["rights"] = RightsField(user, chosen, label=_("Permissions"), required=False)
 
     @property
     def chosen(self) -> set[str]:
@@ -112,7 +112,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
             except RejectedError as refusal:
                 form.show(refusal)
             else:
-                messages.success(request, _("Saved. It holds at once."))
+                messages.success(request, _("Saved. It takes effect at once."))
                 return redirect("admin:access_apiclient_change", client.pk)
         failed = [
             (client, row) for row in client_failures.frequent_failures([client.api_user_id], FAILED_DAYS, FAILED_SHOWN)
@@ -148,7 +148,7 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
             client_editing.revoke_client(client, request.user)
         except NotAllowedError:
             raise PermissionDenied from None
-        messages.success(request, _("Revoked: the client gets in no more."))
+        messages.success(request, _("Revoked: the client no longer has access."))
         return redirect("admin:access_apiclient_change", pk)
 
     def _find(self, request: HttpRequest, pk: int) -> ApiClient:

@@ -151,7 +151,7 @@ def rotate_client_secret(client: ApiClient, by: Any, overlap: timedelta = timede
         raise RejectedError(Problem(Code.REVOKED_CLIENT, _("The client is revoked.")))
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise RejectedError(
-            Problem(Code.OUT_OF_RANGE, _("The old secret can go on for at most a week."), ("overlap_hours",))
+            Problem(Code.OUT_OF_RANGE, _("The old secret can stay valid for at most a week."), ("overlap_hours",))
         )
     secret = secrets.token_urlsafe(24)
     client.previous_secret = client.client_secret if overlap else ""
@@ -245,7 +245,7 @@ def _free_name(name: str) -> str:
         )
     if ApiClient.objects.filter(name__iexact=name).exists():
         raise RejectedError(
-            Problem(Code.NAME_TAKEN, _("There is an API client called “%(name)s” already.") % {"name": name}, ("name",))
+            Problem(Code.NAME_TAKEN, _("There is already an API client called “%(name)s”.") % {"name": name}, ("name",))
         )
     return name
 
@@ -277,7 +277,9 @@ def _permissions(rights: Iterable[str]) -> list[Permission]:
     rights = list(rights)
     refuse_if(
         Problem(
-            Code.UNKNOWN_RIGHT, _("there is no right '%(right)s'") % {"right": quoted_value(right)}, ("rights", index)
+            Code.UNKNOWN_RIGHT,
+            _("there is no permission '%(right)s'") % {"right": quoted_value(right)},
+            ("rights", index),
         )
         for index, right in enumerate(rights)
         if right not in permissions

@@ -30,7 +30,7 @@ NOTICE = "client_fails"
 notifications.register_notice_kinds(
     {
         NOTICE: NoticeKind(
-            gettext_lazy("An API client of yours keeps failing"),
+            gettext_lazy("One of your API clients keeps failing"),
             gettext_lazy("%(name)s failed %(count)s times today, most often with %(code)s at %(route)s."),
         )
     }

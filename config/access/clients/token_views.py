@@ -41,9 +41,9 @@ class TokenForm(forms.Form):
         self.fields["rights"] = RightsField(
             user,
             (),
-            label=_("Only these rights"),
+            label=_("Only these permissions"),
             required=False,
-            help_text=_("None ticked: everything that you may do, also what you may do later."),
+            help_text=_("None selected: everything you may do, now and later."),
         )
 
     @property
@@ -61,7 +61,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
             mine, pk=int(token_id) if token_id.isascii() and token_id.isdigit() and len(token_id) < 19 else 0
         )
         tokens.revoke_personal_token(token, user)
-        messages.success(request, _("Ended: the token “%(name)s” gets in no more.") % {"name": token.name})
+        messages.success(request, _("Ended: the token “%(name)s” no longer works.") % {"name": token.name})
         return redirect("tokens")
     is_confirmed = sessions.is_session_confirmed(request)
     if request.method == "POST" and not is_confirmed:

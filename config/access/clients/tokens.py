@@ -96,7 +96,7 @@ def require_confirmed_session(request: Any) -> None:
     """
     _require_signed_in_user(request.user)
     if not sessions.is_session_confirmed(request):
-        message = _("Confirm first that it is you: by your password, your second step, or by signing in again.")
+        message = _("First confirm that it's you: with your password, your second step, or by signing in again.")
         raise NotAllowedError(Problem(Code.CONFIRMATION_NEEDED, message, (), "session"))
 
 
@@ -142,7 +142,7 @@ def _store(prefix: str, life: timedelta, **values: Any) -> IssuedToken:
 
 def _require_signed_in_user(user: Any) -> None:
     if user.is_api_only or user.has_token:
-        message = _("Personal tokens are made and revoked by people who are logged in, not with a token.")
+        message = _("Personal tokens are created and revoked by people who are signed in, not with a token.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "session"))
 
 
@@ -151,7 +151,7 @@ def _refuse_unknown(scopes: list[str], allowed: Iterable[str]) -> None:
     refuse_if(
         Problem(
             Code.UNKNOWN_RIGHT,
-            _("there is no right '%(right)s' to give") % {"right": quoted_value(right)},
+            _("there is no permission '%(right)s' to give") % {"right": quoted_value(right)},
             ("scopes", index),
         )
         for index, right in enumerate(scopes)

@@ -59,7 +59,7 @@ def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST" and "reset" in request.POST:
         mfa.reset_second_step(user, request.user)
-        messages.success(request, _("The second step is reset and every session ended."))
+        messages.success(request, _("The second step was reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)
     if "revoke" in request.POST:
         token_id = request.POST["revoke"]

@@ -22,9 +22,9 @@ audit.register_actions(
     {
         "signed_in": (2, gettext_lazy("Signed in from %(address)s")),
         "signed_out": (2, gettext_lazy("Signed out")),
-        "sign_in_failed": (2, gettext_lazy("A wrong password was given from %(address)s")),
+        "sign_in_failed": (2, gettext_lazy("A wrong password was entered from %(address)s")),
         "sign_in_locked": (2, gettext_lazy("Signing in from %(address)s is locked after too many wrong passwords")),
-        "second_step_failed": (2, gettext_lazy("A wrong code of the second step was given from %(address)s")),
+        "second_step_failed": (2, gettext_lazy("A wrong second-step code was entered from %(address)s")),
     }
 )
 

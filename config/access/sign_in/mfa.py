@@ -27,7 +27,7 @@ audit.register_actions(
         "webauthn_added": (2, gettext_lazy("Added a passkey")),
         "webauthn_removed": (2, gettext_lazy("Removed a passkey")),
         "factors_reset": (2, gettext_lazy("Reset the second step at sign-in")),
-        "codes_renewed": (2, gettext_lazy("Made new recovery codes")),
+        "codes_renewed": (2, gettext_lazy("Created new recovery codes")),
     }
 )
 
@@ -36,7 +36,7 @@ class Adapter(DefaultMFAAdapter):
     """Encryption of allauth's secrets, and the names that it shows."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": gettext_lazy("That is not right, or it was used before. Please try again.")
+        "incorrect_code": gettext_lazy("That is not correct, or it was used before. Please try again.")
     }
 
     def get_totp_issuer(self) -> str:

@@ -70,7 +70,7 @@ class Adapter(DefaultSocialAccountAdapter):
             assign_claimed_roles(user, claims.get(settings.OIDC_ROLE_CLAIM))
 
     def on_authentication_error(self, request: HttpRequest, *args: Any, **options: Any) -> None:
-        redirect_to_login(request, _("Single sign-on did not work out. Please try again, or tell an administrator."))
+        redirect_to_login(request, _("Single sign-on did not work. Please try again, or tell an administrator."))
 
 
 def display(user: Any) -> str:

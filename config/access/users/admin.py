@@ -118,7 +118,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 form.show(refusal.problems)
             else:
                 return self._issued(request, issued)
-        return self.page(request, "invite", _("Invite somebody"), form=form)
+        return self.page(request, "invite", _("Invite someone"), form=form)
 
     def invitation_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show one invitation; POST resends it with a new link, shown only once, or revokes it."""

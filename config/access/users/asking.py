@@ -30,7 +30,7 @@ CHANGES = "access.change_user"  # the right to give roles: its holders can help 
 notifications.register_notice_kinds(
     {
         "access_asked": NoticeKind(
-            gettext_lazy("Somebody asks for what you may do and they may not"),
+            gettext_lazy("Someone asks for something that you may do and they may not"),
             gettext_lazy("%(who)s asks for your help: %(what)s"),
             ("who", "what"),
         )

@@ -98,7 +98,7 @@ def _check_and_lock(user: Any, by: Any) -> None:
     # not the key: a transaction that holds a lock on a thing to be handed over may be writing an entry of `user`
     user.is_active = User.objects.select_for_update(no_key=True).get(pk=user.pk).is_active
     if by is not None and not limits.has_rights_of(by, user):
-        message = _("%(name)s may do more than you.") % {"name": user.get_username()}
+        message = _("%(name)s can do more than you.") % {"name": user.get_username()}
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
 
 

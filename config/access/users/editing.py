@@ -29,10 +29,10 @@ def change_user(user: Any, by: Any, groups: Iterable[Group], **values: str) -> A
     before, group_ids = list(locked.groups.all()), {group.pk for group in groups}
     added = group_ids - {group.pk for group in before}
     if by is not None and not limits.has_rights_of(by, locked):
-        message = _("%(name)s may do more than you.") % {"name": locked.get_username()}
+        message = _("%(name)s can do more than you.") % {"name": locked.get_username()}
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), CHANGE))
     if by is not None and added - set(limits.roles_grantable_by(by).filter(pk__in=added).values_list("pk", flat=True)):
-        message = _("You can't give a role that may do more than you.")
+        message = _("You can't give a role that can do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), CHANGE))
     changed = [name for name in FIELDS if name in values and getattr(locked, name) != values[name]]
     for name in changed:

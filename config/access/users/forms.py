@@ -39,7 +39,7 @@ class RolesForm(VerbForm):
 
     role = forms.ChoiceField(label=gettext_lazy("Role"), widget=forms.RadioSelect, required=False)
     besides = forms.ModelMultipleChoiceField(
-        Group.objects.none(), label=gettext_lazy("Besides"), widget=forms.CheckboxSelectMultiple, required=False
+        Group.objects.none(), label=gettext_lazy("Also"), widget=forms.CheckboxSelectMultiple, required=False
     )
 
     def __init__(self, *args: Any, editor: Any, has: Iterable[Group] = (), **options: Any) -> None:
@@ -56,7 +56,7 @@ class RolesForm(VerbForm):
         choices: list[Any] = [(name, roles.role_label(name)) for name in names]
         others = [name for name in self.offered if name not in OFFERED or (name in present and name != role)]
         if any(name != EXPORTER for name in others) or (present and not role):
-            choices.append(("", _("No role: only what is ticked below")))
+            choices.append(("", _("No role: only what is selected below")))
         fields: Any = self.fields
         fields["role"].choices = choices
         fields["besides"].queryset = Group.objects.filter(name__in=others)
@@ -74,7 +74,7 @@ class RolesForm(VerbForm):
 
 class InvitationForm(RolesForm):
     email = forms.EmailField(
-        label=gettext_lazy("E-mail"),
+        label=gettext_lazy("Email"),
         max_length=150,
         widget=forms.EmailInput(attrs=_INPUT | {"autofocus": True, "autocomplete": "off"}),
     )
@@ -98,11 +98,11 @@ class UserForm(RolesForm):
     last_name = forms.CharField(
         label=gettext_lazy("Last name"), max_length=150, required=False, widget=forms.TextInput(attrs=_INPUT)
     )
-    email = forms.EmailField(label=gettext_lazy("E-mail"), required=False, widget=forms.EmailInput(attrs=_INPUT))
+    email = forms.EmailField(label=gettext_lazy("Email"), required=False, widget=forms.EmailInput(attrs=_INPUT))
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
         required=False,
-        choices=[("", gettext_lazy("As their browser asks")), *settings.LANGUAGES],
+        choices=[("", gettext_lazy("Same as their browser")), *settings.LANGUAGES],
         widget=forms.Select(attrs=_INPUT),
     )
     OWN = ("username", "first_name", "last_name", "email", "language")
@@ -118,7 +118,7 @@ class UserForm(RolesForm):
         users = get_user_model()
         users.username_validator(username)
         if users.objects.filter(username__iexact=username).exclude(pk=self.user.pk).exists():
-            raise ValidationError(_("There is a user of that name already."))
+            raise ValidationError(_("There is already a user of that name."))
         return username
 
 

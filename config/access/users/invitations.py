@@ -34,7 +34,7 @@ INVITE = "access.add_user"
 audit.register_actions(
     {
         "invited": (1, gettext_lazy("Invited: %(roles)s")),
-        "invitation_renewed": (2, gettext_lazy("Made a new link; the one before no longer works")),
+        "invitation_renewed": (2, gettext_lazy("Created a new link; the previous one no longer works")),
         "invitation_revoked": (3, gettext_lazy("Revoked the invitation")),
         "invitation_expired": (3, gettext_lazy("Removed the invitation, which nobody had used")),
         "joined": (1, gettext_lazy("Joined by invitation: %(roles)s")),
@@ -78,7 +78,7 @@ def invite_user(
                 expires_at=timezone.now() + LIFETIME,
             )
     except IntegrityError:
-        message = _("There is an invitation for this address already. You can resend it.")
+        message = _("There is already an invitation for this address. You can resend it.")
         raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",))) from None
     invitation.groups.set(roles)
     audit.write_audit_entry(by, invitation, "invited", roles=_names(roles))
@@ -190,7 +190,7 @@ def _new_user(invitation: Invitation, username: Any, name: str, password: str) -
 
 
 def _name_taken() -> Problem:
-    return Problem(Code.NAME_TAKEN, _("There is a user of that name already."), ("username",))
+    return Problem(Code.NAME_TAKEN, _("There is already a user of that name."), ("username",))
 
 
 def _check_field(place: str, check: Any) -> None:
@@ -208,7 +208,7 @@ def _address(email: Any) -> str:
     address = str(email).strip()
     _check_field("email", lambda: validate_email(address))
     if get_user_model().objects.filter(email__iexact=address, is_api_only=False).exists():
-        message = _("A user has this address already. Deactivated users can be activated again.")
+        message = _("A user with this address already exists. Deactivated users can be reactivated.")
         raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",)))
     return address
 
@@ -217,7 +217,7 @@ def _require_within(by: Any, roles: Iterable[Group]) -> None:
     """Raise `NotAllowedError` for a role with a right that `by` does not have."""
     group_ids = {role.pk for role in roles}
     if group_ids - set(limits.roles_grantable_by(by).filter(pk__in=group_ids).values_list("pk", flat=True)):
-        message = _("You can't give a role that may do more than you.")
+        message = _("You can't give a role that can do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), "role"))
 
 
@@ -235,7 +235,7 @@ def _is_usable(invitation: Invitation) -> bool:
 def _lock_invitation(pk: int) -> Invitation:
     invitation = Invitation.objects.select_for_update(of=("self",)).select_related("invited_by").filter(pk=pk).first()
     if invitation is None:
-        raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked meanwhile."), ()))
+        raise RejectedError(Problem(Code.CONFLICT, _("This invitation was used or revoked in the meantime."), ()))
     return invitation
 
 

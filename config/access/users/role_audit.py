@@ -11,11 +11,11 @@ NOTHING = "–"
 
 audit.register_actions(
     {
-        "roles_changed": (2, gettext_lazy("Roles and rights: given %(given)s, taken %(taken)s")),
+        "roles_changed": (2, gettext_lazy("Roles and permissions: granted %(given)s, removed %(taken)s")),
         "superuser_given": (2, gettext_lazy("Made a superuser")),
-        "superuser_taken": (2, gettext_lazy("Is no superuser any more")),
+        "superuser_taken": (2, gettext_lazy("No longer a superuser")),
         "deactivated": (2, gettext_lazy("Deactivated")),
-        "activated": (2, gettext_lazy("Activated again")),
+        "activated": (2, gettext_lazy("Reactivated")),
     }
 )
 # field: its new value: the action of the entry

@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand
 _WELCOME = """
   Custom Activities is running at {address}
 
-  Log in      {address}/admin/ as “admin”; the password was printed at the first start
+  Sign in     {address}/admin/ as “admin”; the password is in the output of the first start
               (a new one: python manage.py changepassword admin)
   Try         People: open a timeline, record an activity by hand
               Activity types → Add: define one of your own and approve it
               README.md: record activities from a program, with curl; load a real file
-  Ctrl-C stops everything; make run goes on where you left.
+  Ctrl-C stops everything; make run continues where you left off.
 """
 
 

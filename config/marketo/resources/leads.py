@@ -148,7 +148,7 @@ def _computed_field_problem(problem: Problem, names: LeadNames) -> Problem:
     info = names.fields.get(str(problem.path[-1])) if problem.code == Code.UNKNOWN_FIELD and problem.path else None
     if info is None or not info.is_read_only:
         return problem
-    return Problem(Code.READ_ONLY_FIELD, gettext("is kept by the product itself"), problem.path)
+    return Problem(Code.READ_ONLY_FIELD, gettext("is maintained by the product"), problem.path)
 
 
 def get_lead(call: Call, lead_id: int) -> HttpResponse:

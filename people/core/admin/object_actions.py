@@ -48,7 +48,7 @@ def action_menu(
         (place, MenuAction(_("Move to folder"), f"{place}#id_folder")),
         (place, MenuAction(_("Change owner"), f"{place}#id_owner")),
         *((action.url, action) for action in export),
-        (archive, MenuAction(_("Take out of the archive") if is_archived else _("Archive"), archive, is_posted=True)),
+        (archive, MenuAction(_("Unarchive") if is_archived else _("Archive"), archive, is_posted=True)),
         *((action.url, action) for action in dangerous),
         (delete, MenuAction(_("Delete…"), delete, is_dangerous=True)),
     ]

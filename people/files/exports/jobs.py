@@ -136,7 +136,7 @@ def enqueue_export(export: Export) -> None:
         state=State.QUEUED, queued_at=timezone.now()
     )
     if not changed:
-        raise RejectedError(Problem(Code.ALREADY_QUEUED, _("This export was queued already.")))
+        raise RejectedError(Problem(Code.ALREADY_QUEUED, _("This export is already queued.")))
     export.refresh_from_db()
     jobs.defer_job("people.run_export", export_id=export.pk)
 
@@ -186,7 +186,7 @@ def _reasons(pk: int, error: Exception) -> Sequence[Any]:
     if isinstance(error, OSError | DatabaseError):
         return [getattr(error, "strerror", None) or str(error)]
     logger.exception("export %s", pk, exc_info=error)
-    return [_("an unexpected fault; the log of the server has the details")]
+    return [_("an unexpected error; the log of the server has the details")]
 
 
 def _finish(export: Export, part: Path) -> None:

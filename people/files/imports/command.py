@@ -156,8 +156,8 @@ class ImportCommand(BaseCommand, ABC):
     def summary(self, job: Import, is_check: bool) -> str:
         prefix = "Dry run, nothing was recorded: " if is_check else ""
         if self.kind == "people":
-            return f"{prefix}{job.rows:,} rows: {job.added:,} added, {job.updated:,} updated, {job.refused:,} refused."
-        rows = f"{job.rows:,} rows: {job.added:,} added, {job.repeated:,} known before, {job.refused:,} refused"
+            return f"{prefix}{job.rows:,} rows: {job.added:,} added, {job.updated:,} updated, {job.refused:,} rejected."
+        rows = f"{job.rows:,} rows: {job.added:,} added, {job.repeated:,} already imported, {job.refused:,} rejected"
         created = f", {job.created:,} people {'would be ' if is_check else ''}created" if job.created else ""
         return f"{prefix}{rows}{created}."
 

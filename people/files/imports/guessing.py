@@ -116,9 +116,9 @@ def settle_plan(
 # notations that only a user can decide: the message of the refusal, and the choices
 _NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
     "date_order": (sentence_lazy("the dates can be read in more than one order: say which"), [*DateOrder]),
-    "decimal": (sentence_lazy("the numbers leave open which mark is the decimal mark: say which"), [".", ","]),
+    "decimal": (sentence_lazy("the numbers don't show which mark is the decimal mark: say which"), [".", ","]),
     "pivot": (
-        sentence_lazy("years of two digits may be of either century: say from which on they are of the 1900s"),
+        sentence_lazy("two-digit years can be in either century: say from which year on they are in the 1900s"),
         [str(EXCEL_PIVOT), str(LATE_PIVOT)],
     ),
 }

@@ -183,7 +183,9 @@ def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
     # a plan changed after the first row would apply to a part of the file only
     changed = Import.objects.filter(pk=job.pk, position=0).exclude(state__in=Import.life.running)
     if not changed.update(plan=plan.as_json(), state=Import.State.UPLOADED):
-        raise RejectedError(Problem(Code.ALREADY_STARTED, _("The import has begun: its columns stay as they are.")))
+        raise RejectedError(
+            Problem(Code.ALREADY_STARTED, _("The import has started: its columns can't be changed any more."))
+        )
     job.refresh_from_db()
 
 
@@ -262,7 +264,7 @@ def take_step(job: Import, verb: str, by: Any, *, queue: bool = True) -> None:
     """
     require_import_rights(job, by, ImportPlan.from_json(job.plan) if job.plan else None)
     if not job.plan:
-        raise RejectedError(Problem(Code.NO_PLAN, _("Say first what the columns mean.")))
+        raise RejectedError(Problem(Code.NO_PLAN, _("Choose first what the columns map to.")))
     states, following = STEPS[verb]
     now = timezone.now()
     fresh = {} if verb == "resume" else {**dict.fromkeys(COUNTS, 0), "started_at": now}

@@ -80,7 +80,7 @@ def run_import(pk: int, file: IO[bytes] | None = None, track: Callable[[int], No
             if is_outage(error):
                 raise
             logger.exception("import %s", pk)
-            _fail(job, _("an unexpected fault; the log of the server has the details"))
+            _fail(job, _("an unexpected error; the log of the server has the details"))
 
 
 @contextmanager

@@ -50,6 +50,6 @@ class Command(BaseCommand):
 
     def _show_changes(self, preview: import_undo.ImportUndoPreview) -> None:
         if preview.changed:
-            self.stderr.write(f"{preview.changed:,} values of people known before were changed and stay:")
+            self.stderr.write(f"{preview.changed:,} values of existing people were changed and stay:")
         for change in preview.changes[:SHOWN_CHANGES]:
             self.stderr.write(f"person {change.person_id}, {change.field}: '{change.old}' -> '{change.new}'")

@@ -15,7 +15,7 @@ COUNT_OPERATORS: Sequence[Choice] = (
     ("between", gettext_lazy("between … and … times")),
 )
 FUNCTIONS: Sequence[Choice] = (
-    ("", gettext_lazy("no condition on a total")),
+    ("", gettext_lazy("— none —")),
     ("sum", gettext_lazy("the sum of")),
     ("average", gettext_lazy("the average of")),
     ("minimum", gettext_lazy("the smallest")),
@@ -33,7 +33,7 @@ INVERSIONS: Mapping[str | None, str | Promise] = {
     "opposite": gettext_lazy("Change to the opposite"),
 }
 EMPTY: Sequence[Choice] = (
-    ("", gettext_lazy("as usual")),
+    ("", gettext_lazy("default")),
     ("include", gettext_lazy("include people without a value")),
     ("exclude", gettext_lazy("exclude people without a value")),
 )

@@ -32,7 +32,7 @@ SPOKEN = {
     "remove": gettext_lazy("Remove “VALUE”"),
     "lines": gettext_lazy("Edit as lines"),
     "tokens": gettext_lazy("Edit one by one"),
-    "nothing": gettext_lazy("Nothing is called so."),
+    "nothing": gettext_lazy("Nothing has this name."),
     "values": gettext_lazy("Values"),
     "hint": gettext_lazy("Type or paste values"),
 }

@@ -220,7 +220,6 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
     counts = [result.count for result in evaluation.per_filter]
     context |= {
         "draft": evaluation,
-        "milliseconds": round(evaluation.seconds * 1000),
         "per_filter": list(zip(numbers, counts, strict=True)),
         "unfinished": _numbered(state.problems),
     }
@@ -250,7 +249,7 @@ def _numbered(problems: Sequence[Problem]) -> list[str]:
 
 def _test_person(state: ListBuilderState, tested: str) -> dict[str, Any]:
     if state.parsed is None:
-        return {"explanation_error": _("A person can be tested as soon as every filter is finished.")}
+        return {"explanation_error": _("You can test a person once every filter is complete.")}
     people = Person.objects.live()
     if tested.isascii() and tested.isdigit() and len(tested) < 10:
         matching = people.filter(pk=int(tested))
@@ -258,7 +257,7 @@ def _test_person(state: ListBuilderState, tested: str) -> dict[str, Any]:
         matching = people.with_email([tested.replace("\0", "")])
     person = matching.order_by("pk").first()
     if person is None:
-        return {"explanation_error": _("Nobody has this e-mail or id.")}
+        return {"explanation_error": _("Nobody has this email or id.")}
     return {"explanation": _explain_person(state, person)}
 
 

@@ -23,7 +23,7 @@ BADGES = {"active": "good", "paused": "draft", "draft": "info", "archived": ""}
 class SmartCampaignAdmin(PagesAdmin):
     list_display = ("name", "shown_state", "activated_at", "updated_at")
     list_filter = ("state", "folder")
-    nothing_yet = _("A campaign acts when somebody does something: it waits, changes fields, calls webhooks.")
+    nothing_yet = _("A campaign acts when someone does something: it waits, changes fields, calls webhooks.")
     empty_icon = "bolt"
     search_fields = ("name", "description")
     search_help_text = _("Name or description")
@@ -42,7 +42,7 @@ class SmartCampaignAdmin(PagesAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         names = Catalogue()  # per request, as threads share the admin; read when the first trigger is shown
 
-        @admin.display(description=_("When somebody…"))
+        @admin.display(description=_("When someone…"))
         def shown_triggers(campaign: SmartCampaign) -> str:
             triggers = campaign_definition.load_definition(campaign.definition).triggers
             return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers) or "—"

@@ -40,7 +40,7 @@ NAME = "admin:smartlists_smartcampaign"
 TABS = (
     ("flow", gettext_lazy("Trigger and steps"), "change"),
     ("results", gettext_lazy("Results"), "results"),
-    ("try", gettext_lazy("Try and run"), "try"),
+    ("try", gettext_lazy("Test and run"), "try"),
 )
 DELETE = "smartlists.delete_smartcampaign"
 CHART_DAYS = 90
@@ -312,12 +312,12 @@ def change_campaign_state(request: HttpRequest, pk: int, verb: str) -> HttpRespo
 
 def _activate(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.activate_campaign(campaign, request.user)
-    return _("Active: whatever is recorded from now on counts."), ""
+    return _("Active: everything recorded from now on counts."), ""
 
 
 def _pause(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.pause_campaign(campaign, request.user)
-    return _("Paused: nobody enters, and everybody under way is held."), ""
+    return _("Paused: nobody enters, and everyone in progress is on hold."), ""
 
 
 def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
@@ -328,7 +328,7 @@ def _archive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
 
 def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
     campaign_lifecycle.unarchive_campaign(campaign, request.user)
-    return _("Taken out of the archive."), "archive"
+    return _("Unarchived."), "archive"
 
 
 # verb: function that returns the message and the verb that undoes it, if any

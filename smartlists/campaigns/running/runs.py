@@ -63,7 +63,7 @@ def run_on_list(campaign: SmartCampaign, smart_list: SmartList, by: Any, *, cap:
     """
     require_permission(by, campaign_lifecycle.ACTIVATE)
     if type(cap) is not int or cap < 1:
-        raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people that is meant"), cap, "cap"))
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("the largest number of people expected"), cap, "cap"))
     members, _as_of = _qualifying_members(campaign, smart_list, by)
     if len(members) > cap:
         message = _("The list holds %(count)s people, more than %(cap)s. Nothing was done.")
@@ -98,7 +98,7 @@ def _start(campaign: SmartCampaign, smart_list: SmartList | None, members: BitMa
     parsed = campaign_lifecycle.parse_and_lock_definition(locked.definition, triggers.Catalogue())
     effect_rights.require_effect_rights(parsed, by)
     if not parsed.steps:
-        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem(Code.NO_STEP, _("Add at least one step."), ("steps",)))
     _refuse_archived(locked)
     version = campaign_lifecycle.current_version(locked)
     run = CampaignRun.objects.create(

@@ -126,10 +126,10 @@ def _check(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None
         allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
         campaign_lifecycle.require_campaign_state(campaign, *allowed)
     if parsed.audience.is_everybody:
-        message = _("The campaign has no audience: it would run for everybody.")
+        message = _("The campaign has no audience: it would run for everyone.")
         raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
     if not parsed.steps:
-        raise RejectedError(Problem(Code.NO_STEP, _("A campaign needs a step."), ("steps",)))
+        raise RejectedError(Problem(Code.NO_STEP, _("Add at least one step."), ("steps",)))
 
 
 def _queue(run_id: int, due_at: datetime) -> bool:

@@ -69,7 +69,7 @@ class TreeReader:
         cards = [part for part in tree.children if part.data == "card"]
         self.filters = len(cards)
         if self.filters > MAX_FILTERS:
-            message = _("at most %(most)s are possible here, got %(got)s")
+            message = _("at most %(most)s are accepted here, got %(got)s")
             parameters = {"most": MAX_FILTERS, "got": self.filters}
             self._problem(cards[MAX_FILTERS].children[0], Code.TOO_MANY_FILTERS, message % parameters)
             self.refuse_if_wrong()
@@ -284,7 +284,7 @@ class TreeReader:
         if matches:
             names = (f"`{match}`" if isinstance(match, str) else str(match) for match in matches)
             parameters["names"] = ", ".join(names)
-            message = _("“%(got)s” may be any of several; write which one: %(names)s")
+            message = _("“%(got)s” can mean several; write which one: %(names)s")
             self._problem(token, Code.AMBIGUOUS_NAME, message % parameters, got=name)
         else:
             message = (

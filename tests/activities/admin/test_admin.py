@@ -73,7 +73,7 @@ def test_a_type_is_created_with_proposed_names_reviewed_and_approved(admin):
     assert list(check.draft.fields.values_list("api_name", "is_primary")) == [("check", True), ("amount", False)]
     assert "Draft" in reply.text
     review = admin.get(reverse(f"{TYPES}_step", args=[check.pk, "approve"])).text
-    assert "Deposited Check" in review and "Fixed for ever" in review
+    assert "Deposited Check" in review and "be changed after approval" in review
     step(admin, check, "approve", revision=check.draft.revision)
     assert ActivityType.objects.get(pk=check.pk).state == "approved"
 
@@ -109,7 +109,7 @@ def test_mistakes_are_said_at_their_field_and_nothing_typed_is_lost(admin):
     draft_type()
     reply = admin.post(reverse(f"{TYPES}_add"), form(description="typed before", **{"fields-1-name": "Amount"}))
     assert reply.status_code == 200
-    assert "is taken" in reply.text and "too like" in reply.text and "share the name" in reply.text
+    assert "is taken" in reply.text and "too similar" in reply.text and "share the name" in reply.text
     assert "typed before" in reply.text
 
 
@@ -118,14 +118,14 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin):
     seen = check.draft.revision
     edit_description(check, "by somebody else")
     reply = admin.post(reverse(f"{TYPES}_edit", args=[check.pk]), form(revision=seen, description="mine"))
-    assert "Somebody else changed this draft" in reply.text and "mine" in reply.text
+    assert "Someone else changed this draft" in reply.text and "mine" in reply.text
     assert ActivityType.objects.get(pk=check.pk).draft.description == "by somebody else"
 
 
 def test_an_approver_who_saw_another_draft_is_told(admin):
     check = draft_type()
     reply = step(admin, check, "approve", revision=99)
-    assert "Somebody else changed this draft" in reply.text
+    assert "Someone else changed this draft" in reply.text
     assert ActivityType.objects.get(pk=check.pk).state == "draft"
 
 
@@ -171,7 +171,7 @@ def test_a_timeline_by_day_type_and_date(admin):
     page = admin.get(reverse("admin:activities_timeline", args=[ann.pk])).text
     assert page.index("20 Nov 2026") < page.index("5 Jan 2026")
     assert "12.5" in page and "&lt;script&gt;x" in page and "<script>x" not in page and "&lt;b&gt;Ann" in page
-    assert "New Person" in page and "Times are of UTC" in page
+    assert "New Person" in page and "Times shown in UTC" in page
     url = reverse("admin:activities_timeline", args=[ann.pk])
     assert "No. 2" not in admin.get(url, {"since": "2026-02-01"}).text
     assert "No. 1" not in admin.get(url, {"type": check.pk, "until": "2026-02-01"}).text
@@ -307,7 +307,7 @@ def test_a_person_is_added_and_changed_and_the_second_editor_told(admin):
     admin.post(url, {"email": "ann@example.com", "first_name": "Anne", "seen_revision": 1})
     assert Person.objects.get(pk=ann.pk).first_name == "Anne"
     reply = admin.post(url, {"email": "ann@example.com", "first_name": "Annie", "seen_revision": 1})
-    assert "Somebody else changed this person" in reply.text
+    assert "Someone else changed this person" in reply.text
     assert Person.objects.get(pk=ann.pk).first_name == "Anne"
     assert Activity.objects.of_person(ann.pk).filter(primary_value="first_name").count() == 1
 

@@ -90,7 +90,7 @@ def test_what_was_exported_is_imported_and_known(checks, tmp_path):
         "id",
         "--no-progress",
     ]
-    assert export("import_activities", *arguments) == "3 rows: 3 added, 0 known before, 0 refused."
+    assert export("import_activities", *arguments) == "3 rows: 3 added, 0 already imported, 0 rejected."
     found = (
         Activity.objects.filter(activity_type_id__gt=100_000)
         .order_by("id")
@@ -129,7 +129,7 @@ def test_people_of_a_file_are_the_same_when_they_come_back(checks, tmp_path):
     assert dict(zip(header, ann, strict=True))["unsubscribed"] == "true"
     arguments = ["--no-progress", "--lookup", "id"]
     said = export("import_people", str(tmp_path / "p.csv"), *arguments)
-    assert said == "2 rows: 0 added, 2 updated, 0 refused."
+    assert said == "2 rows: 0 added, 2 updated, 0 rejected."
     assert [found.revision for found in checks[0]._meta.model.objects.order_by("pk")] == [1, 1]  # nothing changed
 
 
@@ -206,7 +206,7 @@ def test_an_export_job_leaves_a_file_with_its_checksum(checks):
     content = export_jobs.export_path(job).read_bytes()
     assert (job.state, job.rows, job.size) == (State.COMPLETED, 2, len(content))
     assert job.checksum == hashlib.sha256(content).hexdigest()
-    with pytest.raises(RejectedError, match="queued already"):
+    with pytest.raises(RejectedError, match="already queued"):
         export_jobs.enqueue_export(job)
     with pytest.raises(RejectedError, match="Ready"):
         export_jobs.cancel_export(job)

@@ -124,7 +124,7 @@ def test_the_same_rows_saved_by_another_program_add_nothing(order):
         call_command("import_activities", str(CASES / name), *arguments, *notation, stdout=out, stderr=io.StringIO())
         summaries.append(out.getvalue())
     assert ["2 added" in summary for summary in summaries] == [True, False, False]
-    assert all("2 known before" in summary for summary in summaries[1:])
+    assert all("2 already imported" in summary for summary in summaries[1:])
     assert Person.objects.count() == 1
 
 

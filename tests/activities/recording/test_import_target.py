@@ -73,9 +73,9 @@ def test_a_bad_type_file_changes_nothing(content, tmp_path):
 
 def test_a_file_imported_twice_adds_nothing(buy_cds):
     sample = EXAMPLES / "purchases-sample.csv"
-    assert load(sample) == "200 rows: 200 added, 0 known before, 0 refused, 48 people created."
+    assert load(sample) == "200 rows: 200 added, 0 already imported, 0 rejected, 48 people created."
     people = Person.objects.count()
-    assert load(sample) == "200 rows: 0 added, 200 known before, 0 refused."
+    assert load(sample) == "200 rows: 0 added, 200 already imported, 0 rejected."
     assert Person.objects.count() == people
     assert Activity.objects.filter(activity_type_id=buy_cds.pk).count() == 200
 
@@ -83,7 +83,7 @@ def test_a_file_imported_twice_adds_nothing(buy_cds):
 def test_a_dry_run_checks_everything_and_keeps_nothing(buy_cds):
     text = load(EXAMPLES / "purchases-sample.csv", "--dry-run")
     assert text == (
-        "Dry run, nothing was recorded: 200 rows: 200 added, 0 known before, 0 refused, 48 people would be created."
+        "Dry run, nothing was recorded: 200 rows: 200 added, 0 already imported, 0 rejected, 48 people would be created."
     )
     assert not Activity.objects.exists() and not Person.objects.exists()
 
@@ -115,7 +115,7 @@ def test_gzip_byte_order_mark_and_ndjson(buy_cds, tmp_path):
     assert load(tmp_path / "f.csv.gz").startswith("1 rows: 1 added")
     line = {"order_id": "A", "customer_id": 1, "date": "1997-01-01", "cds": 1, "amount": 1.5}
     (tmp_path / "f.ndjson").write_text(json.dumps(line) + "\n\n")
-    assert load(tmp_path / "f.ndjson") == "1 rows: 0 added, 1 known before, 0 refused."
+    assert load(tmp_path / "f.ndjson") == "1 rows: 0 added, 1 already imported, 0 rejected."
 
 
 def test_a_field_is_given_one_column(buy_cds):

@@ -170,7 +170,7 @@ def test_a_person_is_deleted_listed_and_restored(admin):
     assert "Ann Lee" in page
     post(admin, url("person_restore", ann.pk))
     assert Person.objects.get(pk=ann.pk).is_live
-    assert "Nobody was deleted lately" in admin.get(url("person_deleted")).text
+    assert "Nobody was deleted recently" in admin.get(url("person_deleted")).text
 
 
 def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
@@ -179,8 +179,8 @@ def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     person_merge.merge_people(ann.pk, [twin.pk], None, MARKETO)
     upsert.upsert_people([{"email": "ann@example.com"}], MARKETO, action=upsert.UpsertAction.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
-    assert f"With them go those who were merged into this person: {twin.pk}" in page
-    assert "1 other person has the same e-mail" in page
+    assert f"The people merged into this person are erased, too: {twin.pk}" in page
+    assert "1 other person has the same email" in page
     assert "Nothing was erased" in post(admin, url("person_erase", ann.pk), typed="7").text
     assert "Erased for good." in post(admin, url("person_erase", ann.pk), typed=str(ann.pk)).text
     assert admin.get(url("person_change", ann.pk)).status_code == 404
@@ -216,7 +216,7 @@ def test_people_are_compared_merged_and_parted_again(admin):
     assert (found.city, found.title, found.first_name) == ("Lugo", "Chief", "Ann")
     assert admin.get(url("person_change", bob.pk)).url == url("person_change", ann.pk)
     done = ann.merges.get()
-    assert "become people of their own again" in admin.get(url("person_merge_undo", done.pk)).text
+    assert "become separate people again" in admin.get(url("person_merge_undo", done.pk)).text
     assert "Undone." in post(admin, url("person_merge_undo", done.pk)).text
     assert "undone already" in admin.get(url("person_merge_undo", done.pk)).text
     assert Person.objects.live().count() == 2
@@ -226,12 +226,12 @@ def test_impossible_merges_are_explained(admin):
     ann = person()
     for people, why in (
         (ann.pk, "Nobody to be merged"),
-        (f"{ann.pk},999999", "somebody we know"),
+        (f"{ann.pk},999999", "an existing person"),
         ("", "Nobody to be merged"),
         (",".join(map(str, range(1, 28))), "At most 25 people"),
     ):
         assert why in admin.get(url("person_merge"), {"people": people}).text
-    assert "somebody we know" in post(admin, url("person_merge_with", ann.pk), people="nobody@example.com").text
+    assert "an existing person" in post(admin, url("person_merge_with", ann.pk), people="nobody@example.com").text
 
 
 def test_duplicates_are_searched_and_shown(admin):
@@ -248,9 +248,9 @@ def test_duplicates_are_searched_and_shown(admin):
         page = admin.get(url("person_duplicates")).text
     assert "twins@example.com" in page and "Compare and merge" in page
     nothing = admin.get(url("person_duplicates"), {"kind": "phone"}).text
-    assert "No possible duplicates of this kind" in nothing and "Same e-mail: 1" in nothing
+    assert "No possible duplicates of this kind" in nothing and "Same email: 1" in nothing
     ids = list(Person.objects.values_list("pk", flat=True))
-    assert "Same e-mail" in admin.get(url("person_change", ids[0])).text
+    assert "Same email" in admin.get(url("person_change", ids[0])).text
 
 
 def test_the_page_of_duplicates_opens_on_the_first_kind_with_any_and_forgets_no_answer(admin):
@@ -262,7 +262,7 @@ def test_the_page_of_duplicates_opens_on_the_first_kind_with_any_and_forgets_no_
     assert "they are not the same person" in said and "No possible duplicates" in said
     assert duplicates.search_duplicates() == 0
     for odd in ("", "0", str(twins[0].pk), "1" * 400):
-        assert "Name two people or more" in post(admin, url("person_duplicates"), apart=odd).text
+        assert "Enter two or more people" in post(admin, url("person_duplicates"), apart=odd).text
     assert "At most 26" in post(admin, url("person_duplicates"), apart=",".join(map(str, range(1, 40)))).text
 
 
@@ -277,15 +277,15 @@ def chosen(action, *people, **more):
 def test_chosen_people_are_added_to_a_list_by_a_job(admin):
     ann, bob, seeds = person(), person(), static_lists.create_static_list("Seeds", None)
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, bob)).text
-    assert "This concerns 2 people" in page and not BulkAction.objects.exists()
+    assert "This affects 2 people" in page and not BulkAction.objects.exists()
     refused = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1)).text
     assert "Choose a static list" in refused and not BulkAction.objects.exists()
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1, static_list=seeds.pk)).text
-    assert "0 of 1 people gone through" in page and "Under way" in page
+    assert "0 of 1 people processed" in page and "In progress" in page
     action = BulkAction.objects.get()
     bulk.run_bulk_action(action.pk)
     fragment = admin.get(url("person_bulk_action", action.pk), headers={"HX-Request": "true"}).text
-    assert "1 of 1 people gone through, done to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
+    assert "1 of 1 people processed, applied to 1" in fragment and "<html" not in fragment and "hx-get" not in fragment
     with query_budget("people: bulk actions"):
         assert "Seeds" in admin.get(url("person_bulk")).text
 
@@ -296,7 +296,7 @@ def test_all_that_a_search_finds_can_be_deleted_and_restored(admin):
     other = person(last_name="Other")
     address = url("person_changelist") + "?q=lee"
     page = post(admin, address, **chosen("delete_selected_people", other, select_across=1)).text
-    assert "This concerns 3 people" in page and "All that the search" in page
+    assert "This affects 3 people" in page and "All people the search" in page
     post(admin, address, **chosen("delete_selected_people", other, select_across=1, confirmed=1))
     bulk.run_bulk_action(BulkAction.objects.get().pk)
     assert Person.objects.live().get() == other
@@ -329,7 +329,7 @@ def test_a_list_is_made_in_a_new_folder_changed_archived_and_deleted(admin):
     seeds = StaticList.objects.get()
     assert seeds.folder.name == "Mails" and "Nobody is on this list yet" in page
     page = post(admin, url("staticlist_add"), name="seeds", new_folder="Other").text
-    assert "There is a static list" in page and not Folder.objects.filter(name="Other").exists()
+    assert "There is already a static list" in page and not Folder.objects.filter(name="Other").exists()
     post(admin, url("staticlist_edit", seeds.pk), name="Sprouts", description="Ours", folder=seeds.folder_id)
     post(admin, url("staticlist_step", seeds.pk, "archive"))
     seeds.refresh_from_db()
@@ -442,9 +442,9 @@ def test_pages_speak_spanish(admin):
 def test_asking_for_everybody_counts_no_further_than_needed(admin, monkeypatch):
     people = [person() for _one in range(3)]
     address, asked = "/admin/people/person/", chosen("delete_selected_people", people[0], select_across=1)
-    assert "This concerns 3 people." in post(admin, address, **asked).text
+    assert "This affects 3 people." in post(admin, address, **asked).text
     monkeypatch.setattr(selection, "MOST_COUNTED", 2)
-    assert "This concerns at least 2 people." in " ".join(post(admin, address, **asked).text.split())
+    assert "This affects at least 2 people." in " ".join(post(admin, address, **asked).text.split())
 
 
 def test_the_list_of_people_has_only_orders_of_an_index(admin):

@@ -66,7 +66,7 @@ def test_a_file_goes_through_every_step(marketer):
     assert answer.status_code == 302
     columns = marketer.get(answer.url)
     page = columns.content.decode()
-    assert "leaves open" in page and "— please choose —" in page and "Check (needed)" in page
+    assert "tell how the file writes its dates" in page and "— please choose —" in page and "Check (required)" in page
     job = Import.objects.get()
     unanswered = marketer.post(answer.url, {**CHOICES, "date_order": ""}).content.decode()
     assert "This field is required" in unanswered and not Import.objects.get().plan
@@ -82,7 +82,7 @@ def test_a_file_goes_through_every_step(marketer):
     assert 'hx-trigger="every 1s"' in fragment
     import_runner.run_import(job.pk)
     checked = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
-    assert "would be added" in checked and "Import the good rows" in checked and "every 1s" not in checked
+    assert "to be added" in checked and "Import the valid rows" in checked and "every 1s" not in checked
     marketer.post(reverse("admin:people_import_step", args=[job.pk, "start"]))
     import_runner.run_import(job.pk)
     report = marketer.get(reverse("admin:people_import_change", args=[job.pk])).content.decode()
@@ -91,7 +91,7 @@ def test_a_file_goes_through_every_step(marketer):
     assert b"2,3/4/2026,<b>B</b>,x,3," in b"".join(download)
     assert download["Content-Disposition"] == 'attachment; filename="checks-refused.csv"'
     assert download["Content-Type"].startswith("text/plain")
-    assert "1 added, 1 refused" in marketer.get(reverse("admin:people_import_changelist")).content.decode()
+    assert "1 added, 1 rejected" in marketer.get(reverse("admin:people_import_changelist")).content.decode()
     assert Person.objects.filter(email="c1@example.com").exists()
 
 
@@ -103,7 +103,7 @@ def test_the_next_file_of_that_shape_is_understood_at_once(marketer):
 
 def test_a_field_mapped_twice_is_told_beside_the_column(marketer):
     page = marketer.post(upload(marketer).url, {**CHOICES, "column_0": "field.amount"}).content.decode()
-    assert "“Customer” is mapped to this already." in page
+    assert "“Customer” is already mapped to this." in page
 
 
 def test_what_is_missing_in_the_plan_is_told(marketer):
@@ -184,9 +184,9 @@ def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
 
 def test_an_empty_list_says_what_to_do_next(marketer):
     page = marketer.get(reverse("admin:people_import_changelist"))
-    assert "Bring people or activities in from a file" in page.text and "Add import" in page.text
+    assert "Import people or activities from a file" in page.text and "Add import" in page.text
     searched = marketer.get(reverse("admin:people_import_changelist"), {"q": "x"})
-    assert "Nothing fits what was searched for." in searched.text and "Reset filters" in searched.text
+    assert "No results for this search." in searched.text and "Reset filters" in searched.text
 
 
 def test_putting_people_into_a_list_needs_its_right(django_user_model):
@@ -278,7 +278,7 @@ def test_columns_mapped_later_are_asked_about(marketer):
     answer = upload(marketer, "Customer,Whenever,App,What\nx@example.com,05/11/2026,2.14.0,A\n")
     values = {**CHOICES, "person": "{Customer}", "column_1": "", "column_3": "primary_value", "column_2": ""}
     asked = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": ""})
-    assert "leave this open" in asked.text and not Import.objects.get().plan
+    assert "make this clear" in asked.text and not Import.objects.get().plan
     again = marketer.post(answer.url, {**values, "column_1": "occurred_at", "asked": "date_order"})
     assert again.context["preview"] is not None
 

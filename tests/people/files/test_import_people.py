@@ -36,10 +36,10 @@ def test_columns_called_like_fields_are_taken(tmp_path):
     file.write_text(
         "Email Address;First Name;company;Unsubscribed;shoe\nANN@example.com;Ann;New;no;7\nb@example.com;Bob;;yes;8\n"
     )
-    assert run(file, "--dry-run") == "Dry run, nothing was recorded: 2 rows: 1 added, 1 updated, 0 refused."
+    assert run(file, "--dry-run") == "Dry run, nothing was recorded: 2 rows: 1 added, 1 updated, 0 rejected."
     assert not Import.objects.exists() and Person.objects.count() == 1
-    assert run(file) == "2 rows: 1 added, 1 updated, 0 refused."
-    assert run(file) == "2 rows: 0 added, 2 updated, 0 refused."
+    assert run(file) == "2 rows: 1 added, 1 updated, 0 rejected."
+    assert run(file) == "2 rows: 0 added, 2 updated, 0 rejected."
     ann.refresh_from_db()
     assert (ann.first_name, ann.company, ann.unsubscribed) == ("Ann", "New", False)
     assert Person.objects.get(email="b@example.com").unsubscribed is True
@@ -48,7 +48,7 @@ def test_columns_called_like_fields_are_taken(tmp_path):
 def test_what_a_file_writes_for_no_value(tmp_path):
     file = tmp_path / "people.csv"
     file.write_text("email,city,number_of_employees\na@example.com,null,null\n")
-    assert run(file, "--null", "null") == "1 rows: 1 added, 0 updated, 0 refused."
+    assert run(file, "--null", "null") == "1 rows: 1 added, 0 updated, 0 rejected."
     assert Person.objects.values_list("city", "number_of_employees").get() == (None, None)
 
 
@@ -67,14 +67,14 @@ def test_gzip_ndjson_from_standard_input(monkeypatch):
     lines = [{"email": "a@example.com", "first_name": "Ann"}, {"email": "b@example.com", "first_name": 7}]
     content = gzip.compress("\n".join(json.dumps(line) for line in lines).encode())
     monkeypatch.setattr("sys.stdin", type("Stdin", (), {"buffer": io.BytesIO(content)}))
-    assert run("-") == "2 rows: 2 added, 0 updated, 0 refused."
+    assert run("-") == "2 rows: 2 added, 0 updated, 0 rejected."
     assert Person.objects.get(email="b@example.com").first_name == "7"
 
 
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
-        ("name\nAnn\n", (), "looked up is needed"),
+        ("name\nAnn\n", (), "people are looked up"),
         ("email\na@example.com\n", ("--field", "shoe=email"), "no such field"),
         ("email\na@example.com\n", ("--lookup", "shoe"), "cannot be looked up"),
         ("email\na@example.com\n", ("--zone", "Mars"), "not a time zone"),

@@ -242,5 +242,5 @@ def test_people_of_an_export_are_the_same_after_its_import(format, excel_safe, t
     with suppress(SystemExit):
         options = ["--dates", "ymd", "--decimal", ".", "--encoding", "utf-8"]
         call_command("import_people", str(tmp_path / f"p.{format}"), *options, "--no-progress", stdout=out, stderr=err)
-    assert f"{len(before)} updated, 0 refused" in out.getvalue() and len(kept) <= len(before), err.getvalue()
+    assert f"{len(before)} updated, 0 rejected" in out.getvalue() and len(kept) <= len(before), err.getvalue()
     assert list(Person.objects.order_by("pk").values()) == before

@@ -172,7 +172,7 @@ def test_refused_rows_leave_nobody_behind(simple_act):
         "--field",
         "n=N",
     )
-    assert "0 added" in out and "2 refused" in out
+    assert "0 added" in out and "2 rejected" in out
     assert not Person.objects.exists() and not Activity.objects.exists()
 
 
@@ -206,7 +206,7 @@ def test_invisible_characters(blank, data_type):
 @pytest.mark.django_db
 def test_one_row_of_another_encoding_does_not_decide_for_the_others():
     out, _err = command("import_people", CASES / "one-latin1-row.csv")
-    assert "3 added" in out and "1 refused" in out
+    assert "3 added" in out and "1 rejected" in out
     assert set(Person.objects.values_list("city", flat=True)) == {"Málaga"}
 
 

@@ -49,7 +49,7 @@ def test_the_command_refuses_what_is_open_and_names_the_option(tmp_path, content
     with pytest.raises(CommandError, match=option):
         imported(tmp_path, content)
     assert not Import.objects.exists() and not Person.objects.exists()
-    assert " 0 refused" in imported(tmp_path, content, option, answer)
+    assert " 0 rejected" in imported(tmp_path, content, option, answer)
     assert Person.objects.exists()
 
 
@@ -93,7 +93,7 @@ def test_the_wizard_asks_for_the_encoding_and_shows_what_each_makes_of_the_file(
     job = import_jobs.upload_file([LATIN.encode("mac_roman")], "f.csv", "people", admin_user)
     address = f"/admin/people/import/{job.pk}/columns/"
     page = client.get(address).content.decode()
-    assert "Which of these reads right?" in page and "José,Málaga" in page
+    assert "Which of these is correct?" in page and "José,Málaga" in page
     answers = {
         "subject": "",
         "asked": "",
@@ -109,11 +109,11 @@ def test_the_wizard_asks_for_the_encoding_and_shows_what_each_makes_of_the_file(
     }
     page = client.post(address, answers).content.decode()
     job.refresh_from_db()
-    assert job.plan is None and "Which of these reads right?" in page
+    assert job.plan is None and "Which of these is correct?" in page
     page = client.post(address, answers | {"encoding": "mac_roman"}).content.decode()
     job.refresh_from_db()
     assert job.plan and job.shape["encoding"] == "mac_roman" and "Málaga" in page
-    assert "Which of these reads right?" not in page
+    assert "Which of these is correct?" not in page
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])

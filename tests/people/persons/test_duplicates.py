@@ -49,7 +49,7 @@ def test_one_person_is_compared_at_once(django_assert_num_queries):
     with django_assert_num_queries(2):
         found = duplicates.duplicates_of_person(ann)
     assert [(one.person.pk, one.labels) for one in found] == [
-        (ids[1], ["Same e-mail", "Same name and company"]),
+        (ids[1], ["Same email", "Same name and company"]),
         (third.pk, ["Same name and company"]),
     ]
     assert duplicates.duplicates_of_person(Person(pk=0)) == []

@@ -275,7 +275,7 @@ def test_what_cannot_be_taken_back():
     job = imported(checks("bob"))
     Import.objects.filter(pk=job.pk).update(first_id=None)
     job.refresh_from_db()
-    with pytest.raises(RejectedError, match="long ago"):
+    with pytest.raises(RejectedError, match="too old"):
         import_undo.request_import_undo(job, "x", None)
 
 
@@ -389,7 +389,7 @@ def test_the_page_shows_it_and_does_it(client, admin_user, monkeypatch):
     client.post(address, {"reason": "wrong file"})
     job.refresh_from_db()
     assert job.wish == Import.Wish.UNDO
-    assert "being taken back" in client.get(f"/admin/people/import/{job.pk}/progress/").content.decode()
+    assert "being undone" in client.get(f"/admin/people/import/{job.pk}/progress/").content.decode()
     import_undo.run_import_undo(job.pk)
     page = client.get(f"/admin/people/import/{job.pk}/change/").content.decode()
     assert "wrong file" in page and "1 person was" in " ".join(page.split()) and address not in page
@@ -400,7 +400,7 @@ def test_a_list_is_made_of_the_people_created(client, admin_user):
     client.force_login(admin_user)
     job = imported("email,city\nbob@example.com,Rome\ncy@example.com,Bonn\n", "people", PEOPLE, by=admin_user)
     page = client.get(f"/admin/people/import/{job.pk}/people/").content.decode()
-    assert "bob@example.com" in page and "Make a static list" in page
+    assert "bob@example.com" in page and "Create a static list" in page
     reply = client.post(f"/admin/people/import/{job.pk}/list/")
     assert "/bulk/" in reply["Location"]
     from people.models import BulkAction, StaticList

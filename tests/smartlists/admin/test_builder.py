@@ -209,6 +209,6 @@ def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
     assert page.context["draft"].count == 2 and page.context["per_filter"] == [(1, 1), (3, 1)]
     (said,) = page.context["unfinished"]
     assert said.startswith("Filter 2:") and escape(said) in page.text
-    assert "explanation" not in page.context and "as soon as every filter is finished" in page.text
+    assert "explanation" not in page.context and "once every filter is complete" in page.text
     page = press(admin, page, "count", logic="2 and (1 or")
     assert "draft" not in page.context

@@ -273,7 +273,7 @@ def test_results_are_filtered_and_exported(client, marketer, django_user_model):
     assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
     page = client.get(at("results", made.pk), {"person": "bob@example.com"}).content.decode()
     assert page.count("Bob</a>") == 2
-    assert "Nobody like that" in client.get(at("results", made.pk), {"person": "who"}).content.decode()
+    assert "Nobody matches" in client.get(at("results", made.pk), {"person": "who"}).content.decode()
     assert client.get(at("export", made.pk)).status_code == 403
     marketer.groups.add(Group.objects.get(name="Exporter"))
     lines = b"".join(client.get(at("export", made.pk)).streaming_content).decode().splitlines()
@@ -373,7 +373,7 @@ def test_steps_are_told_in_the_readers_language():
     with translation.override("es"):
         score, choice, _wait = (said for _number, said in campaign_sentences.step_sentences(found, Catalogue(), {}))
     assert score == "Sumar 5 a Puntuación"
-    assert choice.startswith("Elegir un camino: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")
+    assert choice.startswith("Bifurcación: 1 para ") and ".;" not in choice and choice.endswith("; si no, 2")
 
 
 def test_results_by_day_are_those_of_the_counters(client, marketer):

@@ -163,15 +163,13 @@ def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
     list_editing.rename_smart_list(saved, "By somebody else", None)
     page = press(admin, page, "save", description="mine")
     assert (
-        "Somebody else changed the list" in page.text
-        and 'value="mine"' in page.text
-        and "By somebody else" in page.text
+        "Someone else changed the list" in page.text and 'value="mine"' in page.text and "By somebody else" in page.text
     )
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("By somebody else", "")
     list_editing.rename_smart_list(saved, "By a third", None)
     page = press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
-    assert "Somebody else changed the list" in page.text and "By a third" in page.text
+    assert "Someone else changed the list" in page.text and "By a third" in page.text
     press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("Everything", "mine")

@@ -227,7 +227,7 @@ def test_a_loop_is_told_to_whose_campaign_it_is(settings, django_user_model):
     happened(person().pk)
     dispatched()
     assert [str(notice) for notice in vera.notices.all()] == [
-        "Round was stopped for some people: campaigns set each other off in a circle."
+        "Round was stopped for some people: campaigns trigger each other in a loop."
     ]
 
 

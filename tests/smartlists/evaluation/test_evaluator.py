@@ -355,7 +355,7 @@ def test_changed_people_are_found_at_once():
     ],
 )
 def test_what_is_no_longer_there_is_named_rather_than_guessed(check, lost):
-    with pytest.raises(RejectedError, match="no longer there"):
+    with pytest.raises(RejectedError, match="no longer exists"):
         evaluator.evaluate_members(rules.Rules(filters=(lost,)))
 
 

@@ -77,7 +77,7 @@ def test_the_page_of_a_person_asks_for_them_and_works_without_scripts(client, li
     address = reverse("admin:smartlists_smartlist_of_person", args=[ann.pk])
     assert f'hx-get="{address}"' in client.get(reverse("admin:people_person_change", args=[ann.pk])).text
     part = client.get(address, headers={"HX-Request": "true"}).text
-    assert "Depositors" in part and "<html" not in part and "4 smart lists looked at" in part
+    assert "Depositors" in part and "<html" not in part and "4 smart lists checked" in part
     assert "Smart lists of Ann" in client.get(address).text
     deletion.delete_people([ann.pk], vera, MARKETO)
     assert client.get(address).status_code == 404

@@ -166,4 +166,4 @@ def test_lists_are_filled_from_the_page(client, spaniards, kept, people, monkeyp
     monkeypatch.setattr(copies, "WAITED_FOR", 1)
     client.post(url("snapshot", spaniards.pk), press)
     assert ListCopy.objects.get().every_minutes is None
-    assert "Under way" not in client.post(url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text
+    assert "In progress" not in client.post(url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text

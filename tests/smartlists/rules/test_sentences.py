@@ -15,8 +15,8 @@ from tests.smartlists import oracle_worlds, strategies
 
 pytestmark = pytest.mark.django_db
 
-MADRID = "Days and times are those of Europe/Madrid."
-ES_MADRID = "Los días y las horas son los de Europe/Madrid."
+MADRID = "Days and times are in Europe/Madrid."
+ES_MADRID = "Los días y las horas son de Europe/Madrid."
 SAMPLES = [
     (
         'did "Deposited Check" where Amount > 1500.5 and Branch is not any of "Madrid", "Málaga"'
@@ -42,9 +42,9 @@ SAMPLES = [
     ),
     (
         'did not "Deposited Check" at least 3 times in past 2 hours',
-        "Everybody except people for whom this holds: Has at least 3 activities “Deposited Check” where the date of the "
+        "Everyone except people who match this: Has at least 3 activities “Deposited Check” where the date of the "
         "activity is in the past 2 hours, up to now. People without any such activity are included.",
-        "Todo el mundo excepto las personas que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
+        "Todas las personas excepto las que cumplen esto: Tiene al menos 3 actividades «Deposited Check» en que la "
         "fecha de la actividad está en el periodo de 2 horas hasta ahora. Se incluye a las personas sin ninguna "
         "actividad así.",
     ),
@@ -132,16 +132,16 @@ def test_a_whole_list(names):
     )
     with translation.override("en"):
         assert sentences.list_sentence(found, Catalogue()).splitlines() == [
-            "People for whom this holds: 1 and (2 or not 3).",
+            "People who match this: 1 and (2 or not 3).",
             "1. Country is “x”. People without a value for Country are not included.",
             "2. City is “y”. People without a value for City are not included.",
             "3. City has no value.",
         ]
         assert sentences.list_sentence(rules.Rules("any", found.filters), Catalogue()).startswith(
-            "People for whom at least one of"
+            "People who match at least one of"
         )
         assert sentences.list_sentence(rules.Rules("all", found.filters), Catalogue()).startswith(
-            "People for whom all of these"
+            "People who match all of these"
         )
         assert sentences.list_sentence(rules.Rules("all", found.filters[2:]), Catalogue()) == "City has no value."
         assert sentences.list_sentence(rules.Rules(), Catalogue()) == "All people."

@@ -175,7 +175,7 @@ FAULTS = [
     ('match 1 and 2)\n1: City is "a"\n2: City is "b"', 1, 14, "got “)”"),
     ('match 1 and\n1: City is "a"', 2, 1, "expected a number, not, ("),
     ('match 1 and 3\n1: City is "a"', 1, 13, "there is no filter 3"),
-    ('match 1\n1: City is "a"\n2: City is "b"', 1, 7, "filter 2 is left out"),
+    ('match 1\n1: City is "a"\n2: City is "b"', 1, 7, "filter 2 is missing"),
     (f'match {"(" * 31}1{")" * 31}\n1: City is "a"', 1, 37, "at most 30 deep"),
 ]
 
