@@ -25,7 +25,7 @@ class PeopleOrder:
 
 def _text_orders() -> dict[str, PeopleOrder]:
     labels = {
-        "email": (gettext_lazy("E-mail, A to Z"), gettext_lazy("E-mail, Z to A")),
+        "email": (gettext_lazy("Email, A to Z"), gettext_lazy("Email, Z to A")),
         "first_name": (gettext_lazy("First name, A to Z"), gettext_lazy("First name, Z to A")),
         "last_name": (gettext_lazy("Last name, A to Z"), gettext_lazy("Last name, Z to A")),
         "company": (gettext_lazy("Company, A to Z"), gettext_lazy("Company, Z to A")),

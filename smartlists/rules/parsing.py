@@ -25,7 +25,6 @@ MAX_BYTES = 262_144
 MAX_COUNT = 1_000_000_000
 MAX_WITHIN_DAYS = 10_000
 MAX_PROBLEMS = 100  # more are of no use, and input with errors everywhere should be refused quickly
-
 MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
 EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 

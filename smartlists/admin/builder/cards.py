@@ -15,6 +15,7 @@ from people.datatypes.registry import DataType
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices, FieldChoice, selectable_fields
+from smartlists.admin.builder.inversion import inversion_key
 from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
 from smartlists.rules import operators, periods
 from smartlists.rules.model import FILTERS
@@ -152,7 +153,7 @@ class FilterCard:
     @property
     def inversion(self) -> str:
         """The label of the inverted card; empty where it has no opposite."""
-        return str(INVERSIONS.get(builder_form.inversion_key(self.rules), ""))
+        return str(INVERSIONS.get(inversion_key(self.rules), ""))
 
     @property
     def count_rules(self) -> Json:
