@@ -280,8 +280,8 @@ def test_people_finish_on_the_version_with_which_they_entered():
     ann, bob = person(), person()
     happened(ann.pk)
     dispatched()
-    changed = campaign_lifecycle.campaign_definition.dump(
-        campaign_lifecycle.campaign_definition.load(made.definition)
+    changed = campaign_lifecycle.campaign_definition.dump_definition(
+        campaign_lifecycle.campaign_definition.load_definition(made.definition)
     ) | {"steps": [add_to(new)]}
     campaign_lifecycle.change_campaign(made, None, value=changed)
     happened(bob.pk)

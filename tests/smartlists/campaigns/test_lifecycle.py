@@ -233,15 +233,15 @@ def test_what_a_campaign_names_stays():
 
 
 @pytest.mark.parametrize(
-    "verb", ["create", "change", "copy", "move", "activate", "pause", "archive", "unarchive", "delete"]
+    "verb", ["create", "change", "duplicate", "move", "activate", "pause", "archive", "unarchive", "delete"]
 )
 def test_every_verb_asks_for_a_right(verb, django_user_model):
     approved_type()
     nobody = django_user_model.objects.create_user("nobody")
     made = draft(add_to(a_list()))
-    arguments = {"create": ("x", nobody), "copy": (made, "x", nobody), "move": (made, None, nobody)}
+    arguments = {"create": ("x", nobody), "duplicate": (made, "x", nobody), "move": (made, None, nobody)}
     with pytest.raises(NotAllowedError):
-        getattr(campaign_lifecycle, verb)(*arguments.get(verb, (made, nobody)))
+        getattr(campaign_lifecycle, f"{verb}_campaign")(*arguments.get(verb, (made, nobody)))
 
 
 def test_changes_leave_entries_in_the_audit():

@@ -108,7 +108,7 @@ def test_sequences(check):
     assert [(one.activity_id, one.step) for one in found.activities] == [(first, 1), (bought, 2)]
     assert miss(sequence(step, {**car, "within_days": 7}), ann) == ("too_late", "“Buyed Car”: 1 day too late")
     assert miss(sequence(step, car), bob) == ("wrong_order", "“Buyed Car” came before, not after")
-    assert miss(sequence(step, car), cas) == ("too_few", "no “Deposited Check” fits")
+    assert miss(sequence(step, car), cas) == ("too_few", "no “Deposited Check” matches")
     assert miss(sequence(car, step, car), bob) == ("wrong_order", "“Buyed Car” came before, not after")
     followed = miss(sequence(step, {**car, "within_days": 10, "not": True}), ann)
     assert followed == ("followed", "“Buyed Car” followed after 8 days")
