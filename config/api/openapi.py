@@ -135,7 +135,10 @@ class OperationSchema(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)
         content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-        for status in READING_STATUSES if self.method == "GET" else WRITING_STATUSES:
+        statuses = READING_STATUSES if self.method == "GET" else WRITING_STATUSES
+        if self._action() in getattr(self.view, "conflicting_reads", frozenset()):
+            statuses = (*statuses, "409")
+        for status in statuses:
             bodies.setdefault(status, {"description": FAULTS[status], "content": content})
         if self._action() == "retrieve":
             bodies.setdefault("304", {"description": "It is as If-None-Match says."})

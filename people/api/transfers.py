@@ -273,6 +273,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     filterset_class = ExportFilterSet
     orderings = ("-id", "id")
     rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
+    conflicting_reads: ClassVar = frozenset({"file"})
 
     def get_queryset(self) -> Any:
         exports = super().get_queryset()

