@@ -24,14 +24,14 @@ _LAST = "(select max(a.occurred_at) from activity a where a.person_id = p.id)"
 
 def activity_columns(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
     """The number of activities of each person, up to `MOST_COUNTED`, and the latest moment; by one index."""
+    # a statement a person, as each is on one part of a cluster
+    of_person = f"""(select %s::int, count(*), max(occurred_at) from (select occurred_at from activity
+        where person_id = %s order by occurred_at desc limit {MOST_COUNTED + 1}) r)"""
+    if not person_ids:
+        return {}
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select p.id, a.number, a.latest from unnest(%s::int[]) p (id), lateral (
-                select count(*) as number, max(occurred_at) as latest from (
-                    select occurred_at from activity where person_id = p.id
-                    order by occurred_at desc limit {MOST_COUNTED + 1}) r) a""",
-            [list(person_ids)],
-        )
+        values = [value for person_id in person_ids for value in (person_id, person_id)]
+        cursor.execute(" union all ".join([of_person] * len(person_ids)), values)
         rows = cursor.fetchall()
     return {
         person_id: {COUNT: f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else number, LAST: latest}
@@ -43,7 +43,7 @@ def apply_activity_type(type_id: int, _by: Any) -> AppliedFilter:
     """The people with an activity of the type; from the type's own index where it has few activities."""
     if not ActivityType.objects.approved().filter(pk=type_id).exists():
         raise RejectedError(Problem(Code.UNKNOWN_TYPE, _("This activity type is no longer there."), ("did",)))
-    sql = "exists (select from activity a where a.person_id = p.id and a.activity_type_id = %s)"
+    sql = "exists (select 1 from activity a where a.person_id = p.id and a.activity_type_id = %s)"
     with connection.cursor() as cursor:
         cursor.execute(
             f"select person_id from activity where activity_type_id = %s limit {filters.MOST_CANDIDATES + 1}", [type_id]

@@ -1,7 +1,7 @@
 """Reports in the native API: the saved ones, and the figures of a saved one or of any other."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -112,6 +112,7 @@ class ReportViewSet(ListMixin, RetrieveMixin):
     filterset_class = SavedReportFilterSet
     orderings = ("id", "-id")
     rights = {"list": VIEW, "retrieve": VIEW, "figures": VIEW, "saved_figures": VIEW}
+    parameters: ClassVar = {"figures": frozenset(PARAMETERS)}
 
     def get_queryset(self) -> Any:
         return saved_reports.visible_rows(SavedReport, self.request.user)

@@ -94,7 +94,7 @@ class CampaignRunFilterSet(StrictFilterSet):
         model = CampaignRun
         fields = ()
 
-    column_filters = {
+    typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
         "requested_at": FilterColumn("datetime", is_nullable=False),

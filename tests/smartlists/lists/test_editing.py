@@ -194,7 +194,7 @@ def test_two_editors_do_not_close_a_circle_together():
         list_editing.change_smart_list(first, None, value=form(nested(second)))
         other = InThread(lambda: list_editing.change_smart_list(second, None, value=form(nested(first))))
         assert other.is_waiting()
-    with pytest.raises(RejectedError, match="circle"):
+    with pytest.raises(RejectedError, match="loop"):
         other.result()
 
 
