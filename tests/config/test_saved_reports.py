@@ -257,9 +257,9 @@ def test_what_a_report_asks_about_may_be_gone(as_vera, vera, trend):
     report = saved_reports.save_report("Friends", trend | {"people": f"static:{friends.pk}"}, vera)
     board = dashboards.create_dashboard("Board", vera)
     address = reverse("dashboard-tile", args=[board.pk, dashboards.pin_report(board, report, vera).pk])
-    assert "no longer there" not in as_vera.get(address).text
+    assert "no longer exists" not in as_vera.get(address).text
     static_lists.delete_static_list(friends, None)
-    assert "no longer there" in as_vera.get(address).text
+    assert "no longer exists" in as_vera.get(address).text
 
 
 def test_who_leaves_hands_over_reports_and_dashboards(vera, bob, trend):

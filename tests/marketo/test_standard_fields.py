@@ -114,7 +114,7 @@ def test_files_hold_them_in_both_directions(dialect, settings, tmp_path):
     export_jobs.run_export(Export.objects.get().pk)
     reply = dialect.get(f"/bulk/v1/leads/export/{job['exportId']}/file.json")
     (line,) = csv.DictReader(io.StringIO(b"".join(reply.streaming_content).decode()))
-    assert list(line.values()) == ["Vigo", "null", "null", "Ann", "true", "null", "null"]
+    assert list(line.values()) == ["Vigo", "null", "false", "Ann", "true", "null", "null"]
 
 
 @pytest.mark.parametrize("name", MARKETO_STANDARD)
