@@ -93,7 +93,7 @@ def test_who_sees_no_activities_gets_no_columns_of_them(client):
     person(first_name="Ann")
     page = client.get(LIST)
     assert labels(page) == ["Email Address", "Company Name", "Country"] and "Activity" not in page.text
-    assert "needs the right" in client.get(LIST, {"did": "1"}).text
+    assert "needs the permission" in client.get(LIST, {"did": "1"}).text
 
 
 # ---------------------------------------------------------------- filters
@@ -215,7 +215,7 @@ def test_a_static_list_is_made_of_all_that_the_filters_find(ana, client, monkeyp
     assert "All that the search and the filters find" in client.get(address).text
     act = {"action": "new_list_selected", "select_across": "1"}
     asked = client.post(address, act).text
-    assert "This concerns 3 people." in asked and 'name="name"' in asked
+    assert "This affects 3 people." in asked and 'name="name"' in asked
     refused = client.post(address, act | {"confirmed": "1", "name": ""})
     assert "A name is missing" in refused.text and not StaticList.objects.exists()
     client.post(address, act | {"confirmed": "1", "name": "Spaniards"})

@@ -143,7 +143,7 @@ def test_everything_wrong_is_said_at_once_in_the_words_of_the_kind():
         ("given_twice", ("fields", "d")),
     }
     assert "“VISIT” is too like a name of the survey visit." in str(refusal.value)
-    assert "there are string, integer, boolean" in str(refusal.value)
+    assert "Use one of string, integer, boolean" in str(refusal.value)
     assert refused(draft, "Call", "call", "Calls", fields=[QuestionSpec(f"q{n}", f"Q {n}") for n in range(5)]) == [
         "too_many_fields"
     ]
