@@ -258,7 +258,7 @@ def test_an_import_asks_for_the_rights_again_when_it_runs(job):
     job.user.user_permissions.clear()
     import_runner.run_import(job.pk)
     job.refresh_from_db()
-    assert job.state == "failed" and "right" in job.fault and not Person.objects.exists()
+    assert job.state == "failed" and "permission" in job.fault and not Person.objects.exists()
 
 
 def test_an_import_of_activities_that_creates_people_needs_that_right():
