@@ -205,6 +205,6 @@ def test_the_doctor_says_how_it_is(check, settings):
     assert not finding().is_well and "columns build --keep" in finding().advice
     recorded(activity(person().pk))
     builder.build()
-    assert finding().is_well and "0 ids behind" in finding().says
+    assert finding().is_well and "0 ids behind" in finding().state
     settings.COLUMN_INDEX = False
-    assert finding().is_well and finding().says.startswith("off")
+    assert finding().is_well and finding().state.startswith("off")

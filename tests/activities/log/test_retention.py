@@ -121,7 +121,7 @@ def test_what_cannot_be_taken_back(check):
     with pytest.raises(CommandError, match="Pause or cancel"):
         run("take_back_import", str(job.pk), "--reason", "x")
     import_runner.run_import(job.pk)
-    with pytest.raises(CommandError, match="Say why"):
+    with pytest.raises(CommandError, match="Give a reason"):
         run("take_back_import", str(job.pk), "--reason", " ")
     with pytest.raises(CommandError, match="no import 999"):
         run("take_back_import", "999", "--reason", "x")

@@ -37,7 +37,7 @@ from tests.smartlists import oracle_worlds
 from tests.smartlists.rule_factories import count, did, sequence, total, where
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
-EXAMPLES = examples(8, 400, "HISTORIES")
+EXAMPLES = examples(4, 400, "HISTORIES")
 answered: Counter[str] = Counter()
 INDEX = st.integers(0, 30)
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
