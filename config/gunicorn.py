@@ -74,6 +74,6 @@ def post_worker_init(worker):
 
 def worker_exit(_server, _worker):
     """Write the counts of this process."""
-    from people.core import counters
+    from people.core import counters  # gunicorn reads this file before the settings and the apps are loaded
 
     counters.stop_flusher()

@@ -1,7 +1,7 @@
 """Names of objects, chosen by users: one line of text, unique among the objects of a kind."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any
@@ -45,6 +45,21 @@ def name_key(name: str) -> str:
     Clients turn type names into table names in this way, so names with the same key would collide there.
     """
     return re.sub(r"[\s_]+", "_", text_key(name.strip()))[:MAX_NAME]
+
+
+def numbered_name(name: str, taken: Iterable[str], suffix: str) -> str:
+    """`name`, or where it is taken in any case, `name` with the first free number from 2 on.
+
+    `suffix`: the form of the number (" {}", " ({})"). Long names are cut so that the result has at most `MAX_NAME`
+    characters.
+    """
+    used = {other.lower() for other in taken}
+    free, number = name, 1
+    while free.lower() in used:
+        number += 1
+        end = suffix.format(number)
+        free = f"{name[: MAX_NAME - len(end)]}{end}"
+    return free
 
 
 @contextmanager

@@ -115,12 +115,8 @@ def delete_view(view: PeopleView, by: Any) -> None:
 def hand_over_view(view: PeopleView, owner: Any, by: Any) -> None:
     """Make another user the owner of a shared view; a number is added to a name that this user has in use."""
     view = PeopleView.objects.select_for_update(of=("self",)).get(pk=view.pk)
-    taken = {name.lower() for name in PeopleView.objects.filter(owner=owner).values_list("name", flat=True)}
-    name, number = view.name, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{view.name[: naming.MAX_NAME - 8]} {number}"
-    view.owner, view.name = owner, name
+    taken = PeopleView.objects.filter(owner=owner).values_list("name", flat=True)
+    view.owner, view.name = owner, naming.numbered_name(view.name, taken, " {}")
     _save(view)
     audit.write_audit_entry(by, view, "handed_over", owner=owner.get_username())
 

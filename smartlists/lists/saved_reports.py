@@ -91,12 +91,8 @@ def dashboards_with(report: SavedReport, by: Any) -> list[Dashboard]:
 @transaction.atomic
 def hand_over(row: SharedObject, owner: Any, by: Any) -> None:
     """Give a saved report or a dashboard another owner; a name that the owner has already is numbered."""
-    taken = {name.lower() for name in type(row)._default_manager.filter(owner=owner).values_list("name", flat=True)}
-    name, number = row.name, 1
-    while name.lower() in taken:
-        number += 1
-        name = f"{row.name[:240]} ({number})"
-    row.name, row.owner = name, owner
+    taken = type(row)._default_manager.filter(owner=owner).values_list("name", flat=True)
+    row.name, row.owner = naming.numbered_name(row.name, taken, " ({})"), owner
     row.save(update_fields=["name", "owner", "updated_at"])
     audit.write_audit_entry(by, row, "changed", what="owner")
 

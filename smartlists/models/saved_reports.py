@@ -1,6 +1,6 @@
 """Saved reports, and dashboards that show some of them; private to their owner or shared with everybody."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,8 @@ SHARE = "smartlists.share_report"
 
 class SharedObject(models.Model):
     """A named object of one user; a shared one is seen by everybody who may see reports."""
+
+    page: ClassVar[str]  # the route of the object's page
 
     name = models.CharField(_("name"), max_length=255)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("owner"), related_name="+")
@@ -28,11 +30,13 @@ class SharedObject(models.Model):
         return self.name
 
     def get_absolute_url(self) -> str:
-        raise NotImplementedError
+        return reverse(self.page, args=[self.pk])
 
 
 class SavedReport(SharedObject):
     """The parameters of a report with a name."""
+
+    page = "saved-report"
 
     # of the reports page; `days` in the place of `since` and `until` is a period that ends today
     parameters: Any = models.JSONField(default=dict)
@@ -43,20 +47,16 @@ class SavedReport(SharedObject):
         permissions = [("share_report", _("Can share reports and dashboards"))]
         constraints = [models.UniqueConstraint("owner", Lower("name"), name="saved_report_name_is_unique")]
 
-    def get_absolute_url(self) -> str:
-        return reverse("saved-report", args=[self.pk])
-
 
 class Dashboard(SharedObject):
     """A page of saved reports in an order chosen by hand."""
+
+    page = "dashboard"
 
     class Meta(SharedObject.Meta):
         db_table = "dashboard"
         verbose_name, verbose_name_plural = _("dashboard"), _("dashboards")
         constraints = [models.UniqueConstraint("owner", Lower("name"), name="dashboard_name_is_unique")]
-
-    def get_absolute_url(self) -> str:
-        return reverse("dashboard", args=[self.pk])
 
 
 class DashboardTile(models.Model):

@@ -72,10 +72,10 @@ def _number(column: str, data_type: DataType, operator: str, values: Sequence[st
     numbers = [Decimal(value) for value in values]
     if data_type.name == "float":
         return _double(column, operator, numbers)
-    return whole_number(column, _SCALES[data_type.name], operator, numbers)
+    return scaled_comparison(column, _SCALES[data_type.name], operator, numbers)
 
 
-def whole_number(column: str, scale: int, operator: str, numbers: Sequence[Decimal]) -> Columnar:
+def scaled_comparison(column: str, scale: int, operator: str, numbers: Sequence[Decimal]) -> Columnar:
     """The comparison of whole numbers that stand for decimals with `scale` places."""
     scaled = [_EXACT.scaleb(number, scale) for number in numbers]
     if operator == "is":
@@ -195,7 +195,7 @@ def total(column: str, data_type: DataType, operator: str, values: Sequence[str]
 
 def _positive_or_not(expression: str, operator: str, values: Sequence[str], scale: int) -> Columnar:
     negates = OPERATORS[operator].negates
-    plain = whole_number(expression, scale, negates or operator, [Decimal(value) for value in values])
+    plain = scaled_comparison(expression, scale, negates or operator, [Decimal(value) for value in values])
     return Columnar(f"({plain.text}) is not true") if negates else plain
 
 
