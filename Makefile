@@ -20,7 +20,7 @@ run: install  ## run the product on PORT (8000)
 
 test: install-test lint browser  ## everything: lint, migrations, all tests
 	@python manage.py makemigrations --check --dry-run
-	@pytest -n 2 -rsR
+	@pytest -n 2 -rsR --reruns 1
 
 test-fast: install-test  ## the tests for the inner loop: neither slow ones nor the browser's
 	@pytest -n 2 -m "not slow and not e2e"

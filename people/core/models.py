@@ -2,7 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -38,6 +38,9 @@ class Folder(models.Model):
 
     name = models.CharField(_("name"), max_length=255)
     parent = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="children")
+    # db_default: a web process of the version before inserts folders without these while both run
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_default=Now())
 
     class Meta:
         db_table = "folder"

@@ -1,6 +1,6 @@
 """Smart campaigns over the Marketo API: read, requested for leads, scheduled."""
 
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -8,6 +8,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from people.core import audit
+from people.core.models import Folder
 from people.core.notifications import Notice
 from people.lists import folders, static_lists
 from people.persons import deletion
@@ -220,6 +221,9 @@ def test_folders_are_listed_and_read_with_what_lies_in_them(dialect, dialect_wit
     (row,) = result(dialect.get(f"{ASSET}/folder/{number['Week 1']}.json", type="Folder"))
     assert row["path"] == "/Default/Spring/April/Week 1"
     assert row["parent"] == {"id": number["April"], "type": "Folder"}
+    Folder.objects.filter(pk=deep.pk).update(created_at=datetime(2026, 3, 1, 12, tzinfo=UTC))
+    (row,) = result(dialect.get(f"{ASSET}/folder/{number['Week 1']}.json", type="Folder"))
+    assert row["createdAt"] == "2026-03-01T12:00:00Z+0000" and row["updatedAt"] >= first["createdAt"]
     assert result(dialect.get(f"{ASSET}/folder/byName.json", name="Week 1")) == [row]
     assert "result" not in dialect.get(f"{ASSET}/folder/7.json").json()
     inside = result(dialect.get(f"{ASSET}/folder/{number['Spring']}/content.json", type="Folder"))

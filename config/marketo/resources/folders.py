@@ -1,11 +1,12 @@
 """Folders in the asset API (§4): lists, single folders, contents. One system folder holds all others."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.contrib.auth import get_user_model
+from django.db.models import Min, Model, QuerySet
 from django.http import HttpResponse
-from django.utils import timezone
 
 from config.marketo.resources.assets import FIRST_FOLDER, ROOT, WORKSPACE, folder_of, folder_row
 from config.marketo.wire.endpoint import Call
@@ -34,7 +35,7 @@ class FolderTree:
         self.inside: dict[int | None, list[int]] = {}
         for folder in self.folders.values():
             self.inside.setdefault(folder.parent_id, []).append(folder.pk)
-        self.since = asset_timestamp(installation.current_installation().created_at or timezone.now())
+        self.root_created_at = _installation_created_at()
 
     def below(self, top: int | None, depth: int) -> list[int | None]:
         """Return `top` and its descendants down to `depth` levels, each after its parent."""
@@ -46,14 +47,14 @@ class FolderTree:
         return folder_ids
 
     def row(self, folder_id: int | None) -> dict[str, Any]:
-        """Return a folder. [I] §4: it has no description, and the installation's creation stands for its dates."""
+        """Return a folder. [I] §4: it has no description; the system folder's dates are the installation's creation."""
         folder = self.folders.get(folder_id) if folder_id is not None else None
         reference = folder_row(folder_id)
         return {
             "name": folder.name if folder else ROOT["name"],
             "description": None,
-            "createdAt": self.since,
-            "updatedAt": self.since,
+            "createdAt": asset_timestamp(folder.created_at if folder else self.root_created_at),
+            "updatedAt": asset_timestamp(folder.updated_at if folder else self.root_created_at),
             "url": None,
             "folderId": reference,
             "folderType": "List" if folder else "Zone",
@@ -72,6 +73,14 @@ class FolderTree:
             names.insert(0, folder.name)
             folder = self.folders.get(folder.parent_id) if folder.parent_id else None
         return "/".join(["", str(ROOT["name"]), *names])
+
+
+def _installation_created_at() -> datetime:
+    """Return when the installation was set up; before that, when its first user was created."""
+    created_at: datetime | None = installation.current_installation().created_at
+    if created_at is None:
+        created_at = get_user_model().objects.aggregate(first=Min("date_joined"))["first"]
+    return created_at or datetime.fromtimestamp(0, UTC)
 
 
 def list_folders(call: Call) -> HttpResponse:
