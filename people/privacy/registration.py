@@ -92,14 +92,14 @@ def _erase_from_exports(erasing: Erasing) -> None:
     erased_ids = set(erasing.person_ids)
     exports = Export.objects.filter(Q(parameters__has_key="people") | Q(parameters__has_key="ids"))
     for export in exports.select_for_update().order_by("pk"):
-        kept = dict(export.parameters)
-        if "people" in kept:
-            kept["people"] = views.query_without_texts(kept["people"], texts)
-        if "ids" in kept:
-            kept["ids"] = [pk for pk in kept["ids"] if pk not in erased_ids]
-        if kept != export.parameters:
+        parameters = dict(export.parameters)
+        if "people" in parameters:
+            parameters["people"] = views.query_without_texts(parameters["people"], texts)
+        if "ids" in parameters:
+            parameters["ids"] = [pk for pk in parameters["ids"] if pk not in erased_ids]
+        if parameters != export.parameters:
             export.cancel()
-            Export.objects.filter(pk=export.pk).update(parameters=kept)
+            Export.objects.filter(pk=export.pk).update(parameters=parameters)
 
 
 def _changed_since(person_ids: Sequence[int], arrival: personal_data.ImportArrival) -> set[int]:
