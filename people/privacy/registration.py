@@ -13,7 +13,7 @@ from people.directory import views
 from people.fields import catalog
 from people.lists import memberships
 from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember
-from people.notes import notebook
+from people.persons import notes
 from people.privacy import erasure
 
 
@@ -48,9 +48,9 @@ def register_personal_data() -> None:
             "person_note",
             ("person_id",),
             _("notes of colleagues"),
-            merge=notebook.merge_notes,
-            undo=notebook.unmerge_notes,
-            export=notebook.export_notes,
+            merge=notes.merge_notes,
+            undo=notes.unmerge_notes,
+            export=notes.export_notes,
         ),
         # only live people are merged
         PersonRows(

@@ -5,7 +5,7 @@ people who changed since; these come from PostgreSQL, and the files' rows of suc
 together are each row once: a row up to the mark of somebody who did not change was there at the build, and is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -169,13 +169,3 @@ def _of_month(path: Any, month: str, whole: Sequence[tuple[int | None, int | Non
 
 def _is_unfit(value: Any) -> bool:
     return value is not None and (value == fields.UNFIT or value != value)
-
-
-def manifest_summary(pinned: Manifest) -> Mapping[str, int]:
-    """What there is, in numbers."""
-    return {
-        "types": len(pinned.types),
-        "rows": sum(entry.rows for entry in pinned.types.values()),
-        "files": len(pinned.files),
-        "bytes": sum(file.size for file in pinned.files),
-    }

@@ -100,13 +100,6 @@ def types_after(mark: int, upto: int) -> set[int]:
         return {type_id for (type_id,) in cursor.fetchall()}
 
 
-def top_person() -> int:
-    """An id that nobody's is above now."""
-    with connection.cursor() as cursor:
-        cursor.execute("select last_value from person_id_seq")
-        return cursor.fetchone()[0]
-
-
 def last_id_of_type(type_id: int, after: int, upto: int, number: int) -> int | None:
     """The last id of the next `number` rows of the type after an id, until another; None where there are none."""
     with connection.cursor() as cursor:
