@@ -16,3 +16,14 @@ class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
     """
 
     patterns: Any = (*_DJANGO.patterns, ("js/*.js", _DJANGO._js_module_import_aggregation_patterns[1]))
+
+    def save_manifest(self) -> None:
+        """Write the manifest, and keep the names in the one before whose files are still there.
+
+        Between an upgrade's `collectstatic` and its reload, processes of the version before may start with this
+        manifest; their pages name files that this version no longer has.
+        """
+        earlier, _hash = self.load_manifest()
+        kept = {name: file for name, file in earlier.items() if name not in self.hashed_files and self.exists(file)}
+        self.hashed_files = kept | self.hashed_files
+        super().save_manifest()
