@@ -221,7 +221,7 @@ class _Build:
 
     def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[File]:
         """What `copies` have PostgreSQL send, as one segment or none."""
-        wanted = fields.columns(of)
+        wanted = fields.columns(of, as_stored=of)
         staged = files.folder() / files.STAGING / files.new_name(str(type_id), "csv")
         try:
             staged.touch(mode=0o600)

@@ -12,7 +12,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, fields, files, manifest, source
-from activities.log.columns.fields import Column
+from activities.log.columns.fields import Column, StoredField
 from activities.log.columns.manifest import Manifest, TypeColumns
 from activities.log.columns.session import paths
 
@@ -104,17 +104,23 @@ class View:
             self.deltas[type_id] = Delta(self.pinned.mark, BitMap(changed))
         return self.deltas[type_id]
 
-    def relation(self, type_id: int, field_ids: Iterable[int]) -> Relation:
+    def stored_field(self, type_id: int, field_id: int) -> StoredField:
+        """The field as the files have it. Raises `NotHeldError` where they cannot hold its values exactly."""
+        entry = self.entry(type_id)
+        for stored in entry.fields:
+            if stored.id == field_id and field_id not in entry.unfit:
+                return stored
+        raise NotHeldError("field")
+
+    def relation(self, type_id: int, field_ids: Iterable[int], as_stored: Iterable[int] = ()) -> Relation:
         """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
 
-        Raises `NotHeldError`, `DamagedFileError`.
+        `as_stored`: ids of those fields whose text is grouped in its own case. Raises `NotHeldError`,
+        `DamagedFileError`.
         """
         entry = self.entry(type_id)
-        known = {stored.id: stored for stored in entry.fields}
-        wanted = sorted(set(field_ids))
-        if any(pk not in known or pk in entry.unfit for pk in wanted):
-            raise NotHeldError("field")
-        columns = fields.columns(known[pk] for pk in wanted)
+        wanted = {pk: self.stored_field(type_id, pk) for pk in sorted(set(field_ids))}
+        columns = fields.columns(wanted.values(), as_stored=[wanted[pk] for pk in sorted(set(as_stored))])
         delta = self.delta(type_id)
         held = paths([files.intact(file) for file in entry.segments])
         names = ", ".join(column.name for column in columns)
