@@ -37,8 +37,8 @@ urlpatterns = [
             ("reports/saved/<int:pk>/pin/", saved_reports.pin_report, "pin-report"),
             ("dashboards/add/", dashboards.add_dashboard, "add-dashboard"),
             ("dashboards/<int:pk>/", dashboards.dashboard_page, "dashboard"),
-            ("dashboards/<int:pk>/tiles/<int:tile_id>/", dashboards.tile, "dashboard-tile"),
-            ("dashboards/<int:pk>/arrange/", dashboards.arrange, "arrange-dashboard"),
+            ("dashboards/<int:pk>/tiles/<int:tile_id>/", dashboards.tile_view, "dashboard-tile"),
+            ("dashboards/<int:pk>/arrange/", dashboards.arrange_view, "arrange-dashboard"),
             ("dashboards/<int:pk>/settings/", dashboards.dashboard_settings, "dashboard-settings"),
             ("dashboards/<int:pk>/delete/", dashboards.delete_dashboard, "delete-dashboard"),
         )

@@ -135,6 +135,6 @@ def column_index(tmp_path, monkeypatch, settings):
 
     settings.COLUMN_INDEX = True
     folder = tmp_path / "columns"
-    monkeypatch.setattr(files, "folder", lambda: folder)
+    monkeypatch.setattr(files, "index_folder", lambda: folder)
     monkeypatch.setattr(builder, "FEWEST_ROWS", 0)
     return folder

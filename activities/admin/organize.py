@@ -90,7 +90,7 @@ def list_deleted_types(request: HttpRequest) -> HttpResponse:
         "deleted",
         _("Deleted activity types"),
         types=types[:DELETED_SHOWN],
-        wanted=query,
+        query=query,
         problem=problem,
         more=len(types) > DELETED_SHOWN,
     )
@@ -127,7 +127,7 @@ def import_schemas(request: HttpRequest) -> HttpResponse:
         "bring_in",
         _("Import schemas"),
         text=text if results else "",
-        found=results,
+        types=results,
         problems=problems,
         changes=[result for result in results if result.what != "unchanged"],
     )

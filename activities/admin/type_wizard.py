@@ -126,7 +126,7 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         last=LAST,
         errors=forms.errors,
         steps=[(number, title) for number, (title, _asked) in STEPS.items()],
-        asked=[forms.names[name] for name in names],
+        questions=[forms.names[name] for name in names],
         carried=[field for field in forms.names if field.name not in names],
         similar=_similar(name) if step == 1 else [],
         templates=TEMPLATES.items() if step == 1 and request.method != "POST" and not request.GET else (),

@@ -94,9 +94,9 @@ class TypesField(forms.Field):
             .filter(Q(api_name__in=names) | Q(pk__in=numbers))
             .values_list("api_name", "pk")
         )
-        known = {*ids_by_name, *(str(pk) for pk in ids_by_name.values())}
+        known_names = {*ids_by_name, *(str(pk) for pk in ids_by_name.values())}
         for word in references:
-            if word not in known:
+            if word not in known_names:
                 parameters = {"expected": _("an activity type's API name or id"), "got": quoted_value(word)}
                 raise forms.ValidationError(_("there is no activity type '%(got)s'"), Code.UNKNOWN_TYPE, parameters)
         return sorted(ids_by_name.values())

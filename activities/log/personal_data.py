@@ -230,8 +230,8 @@ def _move_keys(rows: Sequence[ActivityKey], targets: Mapping[int, int]) -> None:
                 [origin for _row, _target, origin in moved],
             ],
         )
-        done = set(cursor.fetchall())
-        moved_rows = [row for row in rows if (row.activity_type_id, row.external_id) in done]
+        moved_keys = set(cursor.fetchall())
+        moved_rows = [row for row in rows if (row.activity_type_id, row.external_id) in moved_keys]
         cursor.execute(
             """delete from activity_key k using unnest(%s::int[], %s::int[], %s::text[]) g (person, type, external)
             where k.person_id = g.person and k.activity_type_id = g.type and k.external_id = g.external""",

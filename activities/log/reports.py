@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from activities.log import rollup
-from activities.log.columns.relation import pin
+from activities.log.columns.relation import pin_manifest
 from activities.log.columns.reports import ColumnReports, Period, TooSlowError, report_from_columns
 from activities.models import ActivityType, ApprovedField
 from people.core import installation
@@ -246,7 +246,7 @@ def _answer(
     by_sql: Callable[[], Answer],
 ) -> Answer:
     """The answer of the column index where it has the types and is exact, else that of the database; one snapshot."""
-    pinned = pin() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
+    pinned = pin_manifest() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
     with _limited(scope.seconds):
         if pinned is not None:
             period = (scope.first, scope.last, scope.zone, scope.people)

@@ -35,8 +35,8 @@ class ActivityColumns(Sequence[NewActivity]):
     """Activities of the type with this id or API name; rows are made only when they are read.
 
     `people`: ids, or values of `lookup_field`. `fields`: (API name, values) of secondary fields, in the order of
-    their names. All columns are of one length. `row_of` makes a row of its entry in `given`, where that keeps more
-    than the columns: the order of its fields.
+    their names. All columns are of one length. `row_of` makes a row of its entry in `source_rows`, where that keeps
+    more than the columns: the order of its fields.
     `former_ids`: the external ids that an earlier version would have given the rows.
     """
 
@@ -49,7 +49,7 @@ class ActivityColumns(Sequence[NewActivity]):
     fields: Sequence[tuple[str, Sequence[Any]]]
     external_ids: Sequence[Any] | None = None
     checked: CheckedColumns | None = None
-    given: Sequence[Any] = ()
+    source_rows: Sequence[Any] = ()
     row_of: Callable[[Any], NewActivity] | None = None
     former_ids: Sequence[str | None] | None = None
 
@@ -74,12 +74,12 @@ class ActivityColumns(Sequence[NewActivity]):
                 fields,
                 external_ids,
                 None,
-                self.given[place],
+                self.source_rows[place],
                 self.row_of,
                 None if self.former_ids is None else self.former_ids[place],
             )
         if self.row_of is not None:
-            return self.row_of(self.given[place])
+            return self.row_of(self.source_rows[place])
         return NewActivity(
             self.reference(self.people[place]),
             self.activity_type,

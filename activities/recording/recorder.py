@@ -271,11 +271,11 @@ class ActivityBatch:
         shape = _get(schemas, row.activity_type) or reference_problems.unknown_type_problem(row.activity_type)
         if type(shape) is not schema.Schema:
             problems.append(shape)
-            return RecordOutcome(RecordStatus.REFUSED, None, problems.told())
+            return RecordOutcome(RecordStatus.REFUSED, None, problems.shown_problems())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
         if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
-            return RecordOutcome(RecordStatus.REFUSED, None, problems.told())
+            return RecordOutcome(RecordStatus.REFUSED, None, problems.shown_problems())
         return ReadyRow(person, shape.type_id, shape.number, occurred_at, primary_value, attributes, external_id)
 
     def _moment(self, value: Any, problems: list[Problem]) -> str | None:

@@ -72,7 +72,7 @@ class Refusals:
     first: int = 0  # line of the run that is not reported yet; 0 for none
     last: int = 0
 
-    def tell(self, number: int, problems: Any) -> bytes:
+    def add(self, number: int, problems: Any) -> bytes:
         """The reply for a refused line; empty where the line joins a run."""
         if self.remaining_bytes > 0:
             text = exact_json.dump_exact_json({"line": number, **refusal_as_dict(problems)}, str) + b"\n"
@@ -145,7 +145,7 @@ def _record_chunk(
         else:
             counts[RecordStatus.REFUSED] += 1
             problems = row if outcome is None else outcome.problems
-            replies.append(refusals.tell(number, problems))
+            replies.append(refusals.add(number, problems))
     return b"".join(replies)
 
 

@@ -61,10 +61,12 @@ def reply_once(
         if not _try_lock(caller, key):
             message = _("A request with this Idempotency-Key is still running. Try again in a moment.")
             raise ConflictError(Problem(Code.IDEMPOTENCY_KEY_IN_USE, message))
-        kept = IdempotentReply.objects.filter(caller=caller, key=key).first()
-        if kept is not None and kept.created_at > timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS):
+        stored_reply = IdempotentReply.objects.filter(caller=caller, key=key).first()
+        if stored_reply is not None and stored_reply.created_at > timezone.now() - timedelta(
+            hours=settings.IDEMPOTENCY_HOURS
+        ):
             _require_right(request)
-            return _replay(kept, digest)
+            return _replay(stored_reply, digest)
         reply = answer(request)
         if reply.status_code >= 400:
             transaction.set_rollback(True)
@@ -86,16 +88,16 @@ def _try_lock(caller: str, key: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _replay(kept: IdempotentReply, digest: bytes) -> HttpResponse:
-    if bytes(kept.digest) != digest:
+def _replay(stored_reply: IdempotentReply, digest: bytes) -> HttpResponse:
+    if bytes(stored_reply.digest) != digest:
         message = _("This Idempotency-Key was used before with another request. Use a new key for a new request.")
         raise UnprocessableError(Problem(Code.IDEMPOTENCY_KEY_REUSED, message))
-    if kept.body is None:
+    if stored_reply.body is None:
         raise GoneError(Problem(Code.REPLY_ERASED, _("The request was done. Its reply was erased with a person.")))
-    headers, body = dict(kept.headers), bytes(kept.body)
+    headers, body = dict(stored_reply.headers), bytes(stored_reply.body)
     if key_name := headers.pop(SEALED, ""):
         body = webhook_secrets.unseal_secret(key_name, body)
-    return HttpResponse(body, status=kept.status, headers={**headers, "Idempotent-Replay": "true"})
+    return HttpResponse(body, status=stored_reply.status, headers={**headers, "Idempotent-Replay": "true"})
 
 
 def _require_right(request: HttpRequest) -> None:

@@ -200,18 +200,18 @@ def _form_parameters(query: Any) -> QueryDict:
 
 
 def _type_id(name: str, api_name: str) -> str:
-    known = ActivityType.objects.approved().filter(api_name=api_name).first() if "\0" not in api_name else None
-    if known is None:
+    activity_type = ActivityType.objects.approved().filter(api_name=api_name).first() if "\0" not in api_name else None
+    if activity_type is None:
         raise BadQueryError(bad_value(Code.UNKNOWN_TYPE, _("the API name of an approved type"), api_name, name))
-    return str(known.pk)
+    return str(activity_type.pk)
 
 
 def _field_id(name: str, api_name: str, type_id: str) -> str:
     fields: list[ApprovedField] = []
     if activity_type := ActivityType.objects.filter(pk=int(type_id)).first():
         fields = log_reports.breakdown_fields(activity_type)
-    known = next((field for field in fields if field.api_name == api_name), None)
-    if known is None:
+    field = next((field for field in fields if field.api_name == api_name), None)
+    if field is None:
         expected = ", ".join(field.api_name for field in fields)
         raise BadQueryError(bad_value(Code.UNKNOWN_FIELD, expected, api_name, name))
-    return str(known.pk)
+    return str(field.pk)

@@ -62,17 +62,17 @@ def _undistribution(table: str) -> distribute.DistributionStep:
     title = f"{table} is here"
     if table not in distribute.distributed_tables():
         return distribute.DistributionStep(title, (), True)
-    here = f"{table}_here"
-    sequences = {name: name.replace(table, here, 1) for name in _catalog_texts(_SEQUENCES, table)}
+    local_copy = f"{table}_here"
+    sequences = {name: name.replace(table, local_copy, 1) for name in _catalog_texts(_SEQUENCES, table)}
     return distribute.DistributionStep(
         title,
         [
             f"lock table {table} in exclusive mode",  # nothing is recorded between the copy and the renaming
-            f"create table {here} (like {table} including all excluding indexes)",
-            f"insert into {here} overriding system value select * from {table}",
+            f"create table {local_copy} (like {table} including all excluding indexes)",
+            f"insert into {local_copy} overriding system value select * from {table}",
             *(f"select setval('{new}', last_value, is_called) from {old}" for old, new in sequences.items()),
             f"drop table {table}",
-            f"alter table {here} rename to {table}",
+            f"alter table {local_copy} rename to {table}",
             *(f"alter sequence {new} rename to {old}" for old, new in sequences.items()),
             *_catalog_texts(_KEYS, table),
             *_catalog_texts(_INDEXES, table),

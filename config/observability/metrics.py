@@ -83,7 +83,7 @@ def _stored_metrics() -> Iterator[Metric]:
     names = _names()
     for measure, by_labels in metrics.metric_totals().items():
         family = HistogramMetricFamily if measure.bounds else CounterMetricFamily
-        metric: Any = family(f"{PREFIX}_{measure.name}", measure.says, labels=measure.labels)
+        metric: Any = family(f"{PREFIX}_{measure.name}", measure.description, labels=measure.labels)
         for labels, parts in sorted(by_labels.items()):
             label_values = _label_values(measure, labels, names)
             if measure.bounds:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.log.columns import state as column_state
-from people.core.maintenance import Upkeep
+from people.core.maintenance import MaintenanceRun
 
 Values = Mapping[str, float]  # by the value of the label; by "" without a label
 
@@ -93,9 +93,9 @@ def rollup_lag() -> int:
     return max(0, log_reader.high_water_mark() - counted)
 
 
-def columns() -> column_state.State:
+def column_index_state() -> column_state.IndexState:
     """The column index of this node."""
-    return column_state.current()
+    return column_state.index_state()
 
 
 def database_bytes() -> int:
@@ -116,9 +116,9 @@ def disk_space(place: Path | str | None = None) -> tuple[int, int]:
     return usage.free, usage.total
 
 
-def last_backup() -> Upkeep | None:
+def last_backup() -> MaintenanceRun | None:
     """The last backup by the product's own command."""
-    return Upkeep.objects.filter(name=Upkeep.BACKUP).first()
+    return MaintenanceRun.objects.filter(name=MaintenanceRun.BACKUP).first()
 
 
 def _single_value(look: Callable[[], float]) -> Callable[[], Values]:
@@ -131,7 +131,7 @@ def _backup_age() -> Values:
 
 
 def _column_index() -> Values:
-    index = columns()
+    index = column_index_state()
     return {
         "used": index.is_used,
         "rows": index.rows,

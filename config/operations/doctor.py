@@ -99,7 +99,7 @@ def find_faults(databases: Collection[str] | None = None, **_more: object) -> li
 
 def run_checks(deep: bool = False) -> Iterator[Finding]:
     """Run every check; with `deep` also those that read everything: the whole log, all people, all lists."""
-    for check in (*CHECKS, *(DEEP if deep else (last_digest,))):
+    for check in (*CHECKS, *(DEEP if deep else (check_last_digest,))):
         try:
             connection.ensure_connection()
         except DatabaseError as error:
@@ -110,15 +110,17 @@ def run_checks(deep: bool = False) -> Iterator[Finding]:
             yield check()
         except DatabaseError as error:  # a missing table: other checks report the reason
             problem = str(error).partition("\n")[0]
-            yield Finding(check.__name__.replace("_", " "), problem, "put right what is said of migrations")
+            yield Finding(
+                check.__name__.removeprefix("check_").replace("_", " "), problem, "put right what is said of migrations"
+            )
 
 
-def readiness() -> list[Finding]:
+def readiness_findings() -> list[Finding]:
     """Run the quick checks of whether requests can be served; return those that are not well."""
-    return [finding for check in (room, migrations, guards) if not (finding := check()).is_well]
+    return [finding for check in (check_room, check_migrations, check_guards) if not (finding := check()).is_well]
 
 
-def server() -> Finding:
+def check_server() -> Finding:
     version, encoding, lower, commit, fsync = _row(
         """select current_setting('server_version_num')::int / 10000, getdatabaseencoding(), lower('É'),
         current_setting('synchronous_commit'), current_setting('fsync')"""
@@ -135,7 +137,7 @@ def server() -> Finding:
     return Finding("server", state)
 
 
-def migrations() -> Finding:
+def check_migrations() -> Finding:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
@@ -143,7 +145,7 @@ def migrations() -> Finding:
     return Finding("migrations", "all are applied")
 
 
-def guards() -> Finding:
+def check_guards() -> Finding:
     triggers_found = _rows(
         "select tgrelid::regclass::text, tgname, tgenabled in ('O', 'A') from pg_trigger where not tgisinternal"
     )
@@ -161,7 +163,7 @@ def guards() -> Finding:
     return Finding("guards", f"{len(GUARDS)} triggers are there and enabled")
 
 
-def indexes() -> Finding:
+def check_indexes() -> Finding:
     broken = [name for (name,) in _rows("select indexrelid::regclass::text from pg_index where not indisvalid")]
     if broken:
         return Finding("indexes", f"invalid: {', '.join(broken)}", "run REINDEX INDEX CONCURRENTLY for each")
@@ -182,7 +184,7 @@ def indexes() -> Finding:
     return Finding("indexes", f"{len(INDEXES)} are there, valid and in use where tables are big")
 
 
-def ids() -> Finding:
+def check_ids() -> Finding:
     """Return whether new rows get unused ids, and activities get them in the order that readers of the log rely on."""
     (cached,) = _row(
         """select (select cache_size from pg_sequences
@@ -211,14 +213,14 @@ def ids() -> Finding:
     return Finding("ids", "the next are beyond all that are in use")
 
 
-def clock() -> Finding:
+def check_clock() -> Finding:
     (database_time,) = _row("select clock_timestamp()")
     apart = abs(timezone.now() - database_time)
     state = f"{apart.total_seconds():.1f} s from the database's"
     return Finding("clock", state, "synchronise the clocks (NTP)" if apart > CLOCKS_APART else "")
 
 
-def disk() -> Finding:
+def check_disk() -> Finding:
     places = {str(settings.DATA_DIR), str(settings.FILES_DIR)}
     free = {place: probes.disk_space(place) for place in sorted(places)}
     state = "; ".join(
@@ -228,7 +230,7 @@ def disk() -> Finding:
     return Finding("disk", state, "make room, or move DATA_DIR or FILES_DIR" if tight else "")
 
 
-def room() -> Finding:
+def check_room() -> Finding:
     """Return whether the embedded database's disk has room for recording; another server reports a full disk itself."""
     if not settings.DATABASE_IS_EMBEDDED:
         return Finding("room", "the database's disk is its own server's")
@@ -238,14 +240,14 @@ def room() -> Finding:
     return Finding("room", state, "make room on this disk: nothing can be recorded" if free < FLOOR_BYTES else "")
 
 
-def secret_key() -> Finding:
+def check_secret_key() -> Finding:
     file = Path(settings.DATA_DIR) / "secret_key"
     if file.exists() and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return Finding("secret key", f"others can read {file}", f"run: chmod 600 '{file}'")
     return Finding("secret key", "only its owner reads it")
 
 
-def worker() -> Finding:
+def check_worker() -> Finding:
     beat = probes.worker_heartbeat()
     if beat is None or timezone.now() - beat > WORKER_SILENT:
         state = "none has given a sign of life" if beat is None else f"silent for {_span(beat)}"
@@ -253,7 +255,7 @@ def worker() -> Finding:
     return Finding("worker", f"gave a sign of life {_span(beat)} ago")
 
 
-def queue() -> Finding:
+def check_queue() -> Finding:
     jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     failed = jobs["failed"]
     state = f"{jobs['waiting']} jobs wait, {failed} failed within a day"
@@ -264,7 +266,7 @@ def queue() -> Finding:
     return Finding("queue", state, "see the worker's log for their errors" if failed else "")
 
 
-def transactions() -> Finding:
+def check_transactions() -> Finding:
     oldest = probes.oldest_transaction()
     state = f"the longest runs for {_span(oldest)}; readers are {probes.high_water_lag():,} ids behind"
     if oldest is not None and timezone.now() - oldest > TRANSACTION_LONG:
@@ -272,7 +274,7 @@ def transactions() -> Finding:
     return Finding("transactions", state)
 
 
-def counts() -> Finding:
+def check_counts() -> Finding:
     read_at = rollup.rollup_read_at()
     if read_at is None or timezone.now() - read_at > COUNTS_LATE:
         state = "charts have never been counted" if read_at is None else f"charts are {_span(read_at)} behind the log"
@@ -284,7 +286,7 @@ def last_closed_day() -> date | None:
     return ActivityDay.objects.order_by("-day").values_list("day", flat=True).first()
 
 
-def dispatcher() -> Finding:
+def check_dispatcher() -> Finding:
     """Return whether a dispatcher reads the log for smart campaigns, and how far it is behind."""
     active = SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).count()
     read_at = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).values_list("read_at", flat=True).first()
@@ -298,7 +300,7 @@ def dispatcher() -> Finding:
     return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind")
 
 
-def closed_days() -> Finding:
+def check_closed_days() -> Finding:
     last = last_closed_day()
     if last is None:
         return Finding("closed days", "none yet: nothing was recorded before today, or no worker has run at night")
@@ -307,13 +309,13 @@ def closed_days() -> Finding:
     return Finding("closed days", f"until {last}")
 
 
-def last_digest() -> Finding:
+def check_last_digest() -> Finding:
     """Verify the newest closed day only."""
     last = last_closed_day()
     return Finding("digests", "no day is closed yet") if last is None else _digests(last)
 
 
-def digests() -> Finding:
+def check_digests() -> Finding:
     return _digests()
 
 
@@ -324,7 +326,7 @@ def _digests(since: date | None = None) -> Finding:
     return Finding("digests", f"{since} adds up; --deep looks at every day" if since else "every closed day adds up")
 
 
-def registry() -> Finding:
+def check_registry() -> Finding:
     unknown = personal_data.unregistered_columns()
     if unknown:
         names = ", ".join(f"{table}.{column}" for table, column in sorted(unknown))
@@ -336,44 +338,44 @@ def registry() -> Finding:
     )
 
 
-def backup() -> Finding:
+def check_backup() -> Finding:
     last = probes.last_backup()
     if last is None:
         return Finding("backup", "none was taken by manage.py backup; those made by other means are not seen")
-    state = f"the last was taken {_span(last.done_at)} ago: {last.says}"
+    state = f"the last was taken {_span(last.done_at)} ago: {last.outcome}"
     is_old = timezone.now() - last.done_at > BACKUP_OLD
     return Finding("backup", state, "take one, and see why none was" if is_old else "")
 
 
-def columns() -> Finding:
-    return Finding("column index", *column_state.examine())
+def check_columns() -> Finding:
+    return Finding("column index", *column_state.examine_index())
 
 
-def cluster() -> Finding:
+def check_cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
 
 CHECKS: tuple[Callable[[], Finding], ...] = (
-    server,
-    migrations,
-    guards,
-    registry,
-    indexes,
-    ids,
-    clock,
-    disk,
-    secret_key,
-    worker,
-    queue,
-    transactions,
-    counts,
-    dispatcher,
-    closed_days,
-    columns,
-    backup,
-    cluster,
+    check_server,
+    check_migrations,
+    check_guards,
+    check_registry,
+    check_indexes,
+    check_ids,
+    check_clock,
+    check_disk,
+    check_secret_key,
+    check_worker,
+    check_queue,
+    check_transactions,
+    check_counts,
+    check_dispatcher,
+    check_closed_days,
+    check_columns,
+    check_backup,
+    check_cluster,
 )
-DEEP: tuple[Callable[[], Finding], ...] = (digests, *kept_counts.CHECKS)
+DEEP: tuple[Callable[[], Finding], ...] = (check_digests, *kept_counts.CHECKS)
 
 
 def _span(moment: datetime | None) -> str:

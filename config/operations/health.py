@@ -22,7 +22,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Return 200 `ready` if requests can be served, else 503; with reasons for operators only."""
     try:
-        findings = doctor.readiness()
+        findings = doctor.readiness_findings()
         may_know = bool(findings) and observability_access.is_operator(request)
     except DatabaseError:
         return _plain(NO_DATABASE, 503)

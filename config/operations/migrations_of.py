@@ -12,7 +12,7 @@ def how_made(names: Iterable[str]) -> list[str]:
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
     by_migration: dict[tuple[str, ...], list[str]] = {}
     for name in names:
-        naming = [key for key, made in migrations if name in inspect.getsource(sys.modules[made.__module__])]
+        naming = [key for key, migration in migrations if name in inspect.getsource(sys.modules[migration.__module__])]
         by_migration.setdefault(naming[-1] if naming else (), []).append(name)
     return [
         f"create {', '.join(of)} as manage.py sqlmigrate {' '.join(key)} shows it"

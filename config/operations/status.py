@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy
 from activities.log import rollup, verify
 from config.observability import probes
 from config.operations import doctor
-from people.core.maintenance import Upkeep
+from people.core.maintenance import MaintenanceRun
 from smartlists.models import StoredEvaluation
 
 RIGHT = "access.view_user"
@@ -61,13 +61,13 @@ def status_page(request: HttpRequest) -> HttpResponse:
 def _product() -> Iterator[Item]:
     yield Item(_("Version"), settings.VERSION)
     yield Item("Django", django.get_version())
-    missing = doctor.migrations()
+    missing = doctor.check_migrations()
     yield Item(
         _("Migrations"),
         _("all applied") if missing.is_well else _("some are missing"),
         "" if missing.is_well else _("Run “python manage.py migrate”."),
     )
-    guards = doctor.guards()
+    guards = doctor.check_guards()
     yield Item(
         _("Log protection"),
         _("in place") if guards.is_well else _("missing or switched off"),
@@ -125,19 +125,19 @@ def _work() -> Iterator[Item]:
 
 
 def _column_index() -> Item:
-    found = probes.columns()
-    if not found.is_wanted:
+    state = probes.column_index_state()
+    if not state.is_wanted:
         return Item(_("Column index"), _("off"))
-    if found.built_at is None or not found.is_used:
+    if state.built_at is None or not state.is_used:
         return Item(
             _("Column index"),
             _("not in use"),
             _("Start its builder: “python manage.py columns build --keep”. Lists are right without it, but slower."),
         )
     value = _("%(rows)s rows, %(size)s, built %(time)s") % {
-        "rows": number_format(found.rows, force_grouping=True),
-        "size": filesizeformat(found.bytes),
-        "time": _ago(found.built_at),
+        "rows": number_format(state.rows, force_grouping=True),
+        "size": filesizeformat(state.bytes),
+        "time": _ago(state.built_at),
     }
     return Item(_("Column index"), value)
 
@@ -149,15 +149,15 @@ def _keeping() -> Iterator[Item]:
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Free up space, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
     )
-    done_at = {row.name: row.done_at for row in Upkeep.objects.all()}
-    last = done_at.get(Upkeep.BACKUP)
+    done_at = {row.name: row.done_at for row in MaintenanceRun.objects.all()}
+    last = done_at.get(MaintenanceRun.BACKUP)
     is_old = last is not None and timezone.now() - last > doctor.BACKUP_OLD
     yield Item(
         _("Last backup"),
         _ago(last) or _("none by “python manage.py backup”"),
         _("Make a backup, and find out why there is none.") if is_old else "",
     )
-    yield Item(_("Last restore test"), _ago(done_at.get(Upkeep.REHEARSAL)) or _("none yet"))
+    yield Item(_("Last restore test"), _ago(done_at.get(MaintenanceRun.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.chain_head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
     yield Item(

@@ -34,7 +34,7 @@ class Kind:
     details: Callable[[Any], str] = lambda _row: ""
 
 
-def search(request: HttpRequest, term: str) -> list[SearchResult]:
+def search_palette(request: HttpRequest, term: str) -> list[SearchResult]:
     """Unfold's search callback: returns a few things of each kind that the user may see."""
     term = term.strip()[: words.MAX_LENGTH]
     query = words.SearchTerms.of(term)

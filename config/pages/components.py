@@ -25,15 +25,15 @@ class ExampleForm(forms.Form):
 def components_page(request: HttpRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
-    here = request.path
+    path = request.path
     context: dict[str, Any] = {
         "title": "Components",
         "form": ExampleForm({"country": "es", "notes": "Hello"}),
         "actions": action_menu(
-            duplicate=here, place=here, export=(MenuAction("Export (CSV)", here),), archive=here, delete=here
+            duplicate=path, place=path, export=(MenuAction("Export (CSV)", path),), archive=path, delete=path
         ),
         "tones": ("good", "wait", "bad", "info"),
-        "here": here,
+        "here": path,
         "now": timezone.now(),
     }
     return render(request, "components/index.html", {**admin.site.each_context(request), **context})

@@ -64,7 +64,7 @@ def dashboard_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_GET
-def tile(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
+def tile_view(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
     """One tile: the chart of a report, or the first rows of its table."""
     dashboard = find_row(request, Dashboard, pk)
     place = get_object_or_404(DashboardTile.objects.select_related("report"), dashboard=dashboard, pk=tile_id)
@@ -93,7 +93,7 @@ def tile(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
 
 
 @require_POST
-def arrange(request: HttpRequest, pk: int) -> HttpResponse:
+def arrange_view(request: HttpRequest, pk: int) -> HttpResponse:
     """Do what a button of a tile says, or pin the chosen report; return to the arrangement with the focus there."""
     dashboard = find_row(request, Dashboard, pk, to_change=True)
     tile_id, verb = parse_number(request.POST.get("tile", "")), request.POST.get("do", "")

@@ -47,7 +47,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_URL": None,  # there is no other site than these pages
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.pages.dashboard.context",
-    "COMMAND": {"search_callback": "config.pages.command_palette.search"},
+    "COMMAND": {"search_callback": "config.pages.command_palette.search_palette"},
     "STYLES": [
         lambda request: static("css/tokens.css"),
         lambda request: static("css/app.css"),

@@ -30,7 +30,7 @@ def notices_page(request: HttpRequest) -> HttpResponse:
         {
             **admin.site.each_context(request),
             "title": _("Notifications"),
-            "found": notices,
+            "notices": notices,
             "switches": switches,
             "has_unread": any(notice.read_at is None for notice in notices),
         },

@@ -71,7 +71,7 @@ class ReportForm(forms.Form):
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
         fields = log_reports.breakdown_fields(chosen) if chosen else []
-        if fields and "field" in self.asked.asks and not data.get("field"):
+        if fields and "field" in self.report_kind.inputs and not data.get("field"):
             data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
         numbers = [field.pk for field in fields if BY_NAME[field.data_type].is_number]
@@ -93,10 +93,10 @@ class ReportForm(forms.Form):
             self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label, empty_label=empty)
         for name in trend.MORE_TYPES:
             self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label=NONE)
-        gone = _("It no longer exists, or you may not see it.")
+        unavailable = _("It no longer exists, or you may not see it.")
         for bound in self.fields.values():
             if isinstance(bound, forms.ModelChoiceField) or bound is self.fields["people"]:
-                bound.error_messages["invalid_choice"] = f"{bound.label}: {gone}"
+                bound.error_messages["invalid_choice"] = f"{bound.label}: {unavailable}"
             if isinstance(bound.widget, forms.CheckboxInput):
                 continue
             bound.widget.attrs["class"] = "ca-input"
@@ -114,7 +114,7 @@ class ReportForm(forms.Form):
         return report if report in REPORTS else "trend"
 
     @property
-    def asked(self) -> "Report":
+    def report_kind(self) -> "Report":
         return REPORTS[self.name]
 
     def clean(self) -> None:
@@ -131,7 +131,7 @@ class ReportForm(forms.Form):
 
     def parameters(self, follows_today: bool) -> dict[str, str]:
         """Return what a valid form says, to be saved; with `follows_today` its period ends on the day of reading."""
-        chosen: dict[str, Any] = {name: self.cleaned_data.get(name) for name in self.asked.asks}
+        chosen: dict[str, Any] = {name: self.cleaned_data.get(name) for name in self.report_kind.inputs}
         texts = {name: _parameter(value) for name, value in chosen.items() if value}
         if follows_today:
             texts["days"] = str((chosen["until"] - chosen["since"]).days + 1)
@@ -141,30 +141,30 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = trend.TrendQuery.of(self.cleaned_data)
-            return asked.questions() if asked else []
+            query = trend.TrendQuery.of(self.cleaned_data)
+            return query.questions() if query else []
         question = self._question()
         return [question] if question else []
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
         query = trend.TrendQuery.of(self.cleaned_data)
-        if self.asked.table is None and query:
+        if self.report_kind.table is None and query:
             return trend.trend_table(query, answers)
-        assert self.asked.table is not None
-        return self.asked.table(self.cleaned_data, answers[0])
+        assert self.report_kind.table is not None
+        return self.report_kind.table(self.cleaned_data, answers[0])
 
     def _question(self) -> ReportQuestion | None:
-        chosen, asked = self.cleaned_data, self.asked
-        types = [chosen[name] for name in ("type", *STEPS) if name in asked.asks and chosen[name]]
+        chosen, report = self.cleaned_data, self.report_kind
+        types = [chosen[name] for name in ("type", *STEPS) if name in report.inputs and chosen[name]]
         if not types:
             return None
         field = (
             chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
-            if "field" in asked.asks
+            if "field" in report.inputs
             else None
         )
-        total = chosen["total"] if "total" in asked.asks else None
+        total = chosen["total"] if "total" in report.inputs else None
         return ReportQuestion(
             self.name,
             tuple(activity_type.pk for activity_type in types),
@@ -233,10 +233,10 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         "table": table,
         "problems": problems,
         "reports": list(REPORTS.items()),
-        "asked": form.asked,
+        "report_kind": form.report_kind,
         "reply": reply,
-        "asks": [form[name] for name in form.asked.asks],
-        "depends_on_type": [name for name in form.asked.asks if name in FIELDS_OF_THE_TYPE],
+        "inputs": [form[name] for name in form.report_kind.inputs],
+        "depends_on_type": [name for name in form.report_kind.inputs if name in FIELDS_OF_THE_TYPE],
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
         "again": address,
@@ -339,7 +339,7 @@ def _query(request: HttpRequest, **more: str) -> str:
 
 
 def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
-    if form.asked.names_people and not request.user.has_perm("people.export_person"):
+    if form.report_kind.names_people and not request.user.has_perm("people.export_person"):
         raise PermissionDenied
     disposition = f'attachment; filename="{form.name}.csv"'
     reply = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
@@ -355,8 +355,8 @@ class Report:
     """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
 
     label: Any
-    says: Any
-    asks: tuple[str, ...]
+    description: Any
+    inputs: tuple[str, ...]
     table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # takes the rows of one answer
     names_people: bool = False
 

@@ -120,12 +120,12 @@ def _links(query: TrendQuery, series: TrendSeries, counts: Sequence[int], starts
         return [""] * len(counts)
     ends = [*(start - timedelta(days=1) for start in starts[1:]), query.until]
     moved = query.length if series.is_before else timedelta()
-    asked = {"report": "people", "type": query.types[series.of].pk, "people": query.people}
+    parameters = {"report": "people", "type": query.types[series.of].pk, "people": query.people}
     pages = []
     for count, start, end in zip(counts, starts, ends, strict=True):
         first = query.since if query.is_cumulative else max(start, query.since)
         period = {"since": (first - moved).isoformat(), "until": (end - moved).isoformat()}
-        pages.append(f"{reverse('reports')}?{urlencode(asked | period)}" if count else "")
+        pages.append(f"{reverse('reports')}?{urlencode(parameters | period)}" if count else "")
     return pages
 
 

@@ -34,9 +34,9 @@ def reachable_binaries(user: str) -> Path:
     return binaries if not user or user_can_reach(user, binaries) else _copy(binaries, user)
 
 
-def binaries_of(major: int, user: str, given: Path | None = None) -> Path | None:
-    """Return binaries of another major version that `user` can run: those `given`, else the wheel's or the system's."""
-    for folder in _candidates(major) if given is None else [given]:
+def binaries_of(major: int, user: str, only_folder: Path | None = None) -> Path | None:
+    """Return binaries of a major version that `user` can run: those in `only_folder`, or the wheel's or system's."""
+    for folder in _candidates(major) if only_folder is None else [only_folder]:
         if _version(folder).partition(".")[0] == str(major):
             return folder if not user or user_can_reach(user, folder) else _copy(folder, user)
     return None

@@ -35,7 +35,7 @@ def confirm_bulk_action(
     bulk_kind = bulk.KINDS[kind]
     require_rights(request, bulk_kind.right, *(("people.add_staticlist",) if is_new_list else ()))
     if "confirmed" in request.POST:
-        started = pages.tried(request, lambda: _start(request, kind, selection, is_new_list))
+        started = pages.try_verb(request, lambda: _start(request, kind, selection, is_new_list))
         if started:
             return redirect("admin:people_person_bulk_action", started.pk)
     count, is_exact = selection.count()
@@ -70,7 +70,7 @@ def start_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str) -> Htt
     if request.method != "POST" or kind not in bulk.KINDS:
         raise Http404
     require_rights(request, bulk.KINDS[kind].right)
-    started = pages.tried(
+    started = pages.try_verb(
         request, lambda: bulk.start_bulk_action(kind, parse_ids(request.POST.getlist("people")), request.user)
     )
     if started:
@@ -94,7 +94,7 @@ def show_bulk_action(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRe
     if action is None or (action.user_id != request.user.pk and not request.user.is_superuser):
         raise Http404
     if request.method == "POST":
-        pages.tried(
+        pages.try_verb(
             request, lambda: bulk.cancel_bulk_action(action, request.user), _("Cancelled: the rest stays as it is.")
         )
         return redirect("admin:people_person_bulk_action", pk)

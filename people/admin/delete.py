@@ -72,11 +72,11 @@ def erase_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespon
     wrong = False
     if request.method == "POST":
         wrong = request.POST.get("typed", "").strip() != str(pk)
-        if not wrong and pages.tried(
+        if not wrong and pages.try_verb(
             request, lambda: erasure.erase_people([pk], request.user, request_source(request)), _("Erased for good.")
         ):
             return redirect("admin:people_person_changelist")
-    preview = pages.tried(request, lambda: erasure.preview_erase([pk], request.user))
+    preview = pages.try_verb(request, lambda: erasure.preview_erase([pk], request.user))
     if preview is None:
         return redirect("admin:people_person_changelist")
     return pages.page(

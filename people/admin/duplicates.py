@@ -66,9 +66,9 @@ def show_duplicates(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
 def _change(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     if "apart" in request.POST:
         ids = parse_ids([request.POST["apart"]])
-        pages.tried(
+        pages.try_verb(
             request, lambda: duplicates.mark_as_different(ids, request.user), _("Noted: they are not the same person.")
         )
     else:
-        pages.tried(request, lambda: duplicates.request_duplicate_search(request.user))
+        pages.try_verb(request, lambda: duplicates.request_duplicate_search(request.user))
     return redirect(request.get_full_path())

@@ -78,7 +78,7 @@ class PersonFieldAdmin(PagesAdmin):
         field = self._find(request, pk)
         if request.method == "POST":
             done = _("Deleted. Its values are being cleared.")
-            if self.tried(request, lambda: field_editing.delete_person_field(field, request.user), done):
+            if self.try_verb(request, lambda: field_editing.delete_person_field(field, request.user), done):
                 return redirect("admin:people_personfield_changelist")
         title = _("Delete %(name)s?") % {"name": field_label(field)}
         return self.page(request, "delete_field", title, field=field, uses=references.uses_of(field))

@@ -175,7 +175,9 @@ class PlanForm(forms.Form):
         is_settled = guess.is_remembered or guess.is_chosen
         questions = ASKED if is_settled else ASKED & guess.questions
         posted_questions = None if data is None else data.get("asked")
-        self.asked = questions if posted_questions is None else ASKED.intersection(str(posted_questions).split())
+        self.shown_questions = (
+            questions if posted_questions is None else ASKED.intersection(str(posted_questions).split())
+        )
 
     def _add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
@@ -295,14 +297,14 @@ class PlanForm(forms.Form):
         questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
         assert isinstance(self.data, QueryDict)
         data = self.data.copy()
-        for name in sorted(questions - self.asked):
+        for name in sorted(questions - self.shown_questions):
             data[name] = ""
             choices = list(self.fields[name].choices)  # type: ignore[attr-defined]
             self.fields[name].choices = [_unanswered(), *(pair for pair in choices if pair[0] != "")]  # type: ignore[attr-defined]
             cleaned.pop(name, None)
             self.add_error(name, _("The chosen columns don't make this clear. Please choose."))
         self.data = data
-        self.asked |= questions
+        self.shown_questions |= questions
 
     def plan(self, subject: str) -> ImportPlan:
         """The chosen plan; the form must be valid."""

@@ -36,7 +36,7 @@ def choose_people(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespo
     require_rights(request, person_merge.MERGE)
     form = PasteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        pasted = pages.tried(request, lambda: static_lists.find_pasted_people(form.cleaned_data["people"]))
+        pasted = pages.try_verb(request, lambda: static_lists.find_pasted_people(form.cleaned_data["people"]))
         for problem in pasted.problems[:5] if pasted else ():
             form.add_error("people", problem_text(problem))
         if pasted and not pasted.problems:
@@ -97,7 +97,7 @@ def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse
         return redirect("admin:people_person_changelist")
     if request.method == "POST":
         message = _("Undone. Separate people again: %(ids)s.") % {"ids": ", ".join(map(str, past_merge.loser_ids))}
-        pages.tried(request, lambda: person_merge.undo_merge(pk, request.user, request_source(request)), message)
+        pages.try_verb(request, lambda: person_merge.undo_merge(pk, request.user, request_source(request)), message)
         return redirect("admin:people_person_change", past_merge.winner_id)
     return pages.page(
         request,

@@ -57,8 +57,8 @@ def urls(pages_admin: PagesAdmin) -> list[tuple[str, Any, str]]:
 def run_action(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Confirm, or start, the posted action for the chosen people or for all that the address finds."""
     name = request.POST.get("action", "")
-    asked = PeopleRequest.of(request.GET, request.user, catalog.field_catalogue())
-    back = reverse(LIST) + asked.address()
+    people_request = PeopleRequest.of(request.GET, request.user, catalog.field_catalogue())
+    back = reverse(LIST) + people_request.address()
     if name not in RIGHTS:
         messages.error(request, _("Choose what to do with these people."))
         return redirect(back)
@@ -69,24 +69,28 @@ def run_action(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
         messages.error(request, _("Choose the people first."))
         return redirect(back)
     try:
-        selection = Selection(chosen, pages.plan_people(asked.query, request.user) if is_everything else None)
+        selection = Selection(chosen, pages.plan_people(people_request.query, request.user) if is_everything else None)
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(back)
     if name == "merge_selected":
         return redirect(admin_merge.merge_address(selection.ids(person_merge.MAX_LOSERS + 2)))
     if name == "export_selected":
-        return _export(pages_admin, request, asked, chosen, is_everything) or redirect(back)
+        return _export(pages_admin, request, people_request, chosen, is_everything) or redirect(back)
     kind, is_new_list = BULK[name]
     return bulk.confirm_bulk_action(pages_admin, request, kind, selection, is_new_list=is_new_list)
 
 
 def _export(
-    pages_admin: PagesAdmin, request: HttpRequest, asked: PeopleRequest, chosen: list[int], is_everything: bool
+    pages_admin: PagesAdmin, request: HttpRequest, people_request: PeopleRequest, chosen: list[int], is_everything: bool
 ) -> HttpResponse | None:
     """Queue a CSV file with the shown columns."""
-    people = {"people": asked.query.dump()} if is_everything else {"ids": chosen}
-    names = ["first_name", "last_name", *(name for name in asked.columns if name not in ("first_name", "last_name"))]
+    people = {"people": people_request.query.dump()} if is_everything else {"ids": chosen}
+    names = [
+        "first_name",
+        "last_name",
+        *(name for name in people_request.columns if name not in ("first_name", "last_name")),
+    ]
 
     def start() -> Any:
         export = export_jobs.create_export(
@@ -94,12 +98,12 @@ def _export(
             {**people, "fields": names, "excel_safe": True},
             request.user,
             Channel.ADMIN,
-            title=str(asked.view or _("People")),
+            title=str(people_request.view or _("People")),
         )
         export_jobs.enqueue_export(export)
         return export
 
-    export = pages_admin.tried(request, start)
+    export = pages_admin.try_verb(request, start)
     return redirect("admin:people_export_change", export.pk) if export else None
 
 
@@ -110,7 +114,7 @@ def show_neighbours(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("admin:people_person_change", pk)
     query = PeopleQuery.of_address(request.GET)
     try:
-        before, after = pages.neighbours(pages.plan_people(query, request.user), pk)
+        before, after = pages.neighbours_of_person(pages.plan_people(query, request.user), pk)
     except RejectedError:
         before = after = None
     people = Person.objects.in_bulk([number for number in (before, after) if number])
@@ -128,17 +132,17 @@ def show_neighbours(request: HttpRequest, pk: int) -> HttpResponse:
 def save_columns(request: HttpRequest) -> HttpResponse:
     """Keep the user's columns, or show them in the view in force without keeping them."""
     require_rights(request, VIEW)
-    asked = PeopleRequest.of(QueryDict(request.POST.get("here", "")), request.user, catalog.field_catalogue())
+    people_request = PeopleRequest.of(QueryDict(request.POST.get("here", "")), request.user, catalog.field_catalogue())
     if request.method != "POST":
         return redirect(LIST)
     names = request.POST.getlist("columns")
-    if asked.view is not None:
-        return redirect(reverse(LIST) + asked.address(columns=",".join(names)))
+    if people_request.view is not None:
+        return redirect(reverse(LIST) + people_request.address(columns=",".join(names)))
     try:
         people_views.set_own_columns(None if "standard" in request.POST else names, request.user)
     except RejectedError as refusal:
         messages.error(request, str(refusal))
-    return redirect(reverse(LIST) + asked.address(columns=""))
+    return redirect(reverse(LIST) + people_request.address(columns=""))
 
 
 def save_view(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
@@ -146,24 +150,32 @@ def save_view(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
     require_rights(request, VIEW)
     if request.method != "POST":
         return redirect(LIST)
-    asked = PeopleRequest.of(QueryDict(request.POST.get("here", "")), request.user, catalog.field_catalogue())
+    people_request = PeopleRequest.of(QueryDict(request.POST.get("here", "")), request.user, catalog.field_catalogue())
     verb = request.POST.get("verb", "")
     if verb == "create":
-        view = pages_admin.tried(request, lambda: _create(request, asked), _("The view is saved."))
-        return redirect(reverse(LIST) + (f"?view={view.pk}" if view else asked.address()))
-    if verb not in _VERBS or (asked.view is None and verb != "undefault"):
+        view = pages_admin.try_verb(request, lambda: _create(request, people_request), _("The view is saved."))
+        return redirect(reverse(LIST) + (f"?view={view.pk}" if view else people_request.address()))
+    if verb not in _VERBS or (people_request.view is None and verb != "undefault"):
         raise Http404
     act, done = _VERBS[verb]
-    is_done = pages_admin.tried(request, lambda: act(request, asked, asked.view), done)
+    is_done = pages_admin.try_verb(request, lambda: act(request, people_request, people_request.view), done)
     if verb == "delete" and is_done:
         return redirect(f"{reverse(LIST)}?all=1")
-    shown = f"?view={asked.view.pk}" if asked.view and verb == "update" and is_done else asked.address()
+    shown = (
+        f"?view={people_request.view.pk}"
+        if people_request.view and verb == "update" and is_done
+        else people_request.address()
+    )
     return redirect(reverse(LIST) + shown)
 
 
-def _create(request: HttpRequest, asked: PeopleRequest) -> PeopleView:
+def _create(request: HttpRequest, people_request: PeopleRequest) -> PeopleView:
     return people_views.create_view(
-        request.POST.get("name"), asked.query, asked.columns, request.user, is_shared="is_shared" in request.POST
+        request.POST.get("name"),
+        people_request.query,
+        people_request.columns,
+        request.user,
+        is_shared="is_shared" in request.POST,
     )
 
 
@@ -173,8 +185,8 @@ def _rename(request: HttpRequest, _asked: PeopleRequest, view: PeopleView) -> No
     people_views.change_view(view, request.user, name=request.POST.get("name", ""), is_shared=is_shared)
 
 
-def _update(request: HttpRequest, asked: PeopleRequest, view: PeopleView) -> None:
-    people_views.change_view(view, request.user, query=asked.query, columns=asked.columns)
+def _update(request: HttpRequest, people_request: PeopleRequest, view: PeopleView) -> None:
+    people_views.change_view(view, request.user, query=people_request.query, columns=people_request.columns)
 
 
 def _delete(request: HttpRequest, _asked: PeopleRequest, view: PeopleView) -> None:

@@ -80,52 +80,54 @@ class NewFilter:
 def show_people(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """One page of the people who match, or what is wrong with a filter; a complete new filter is added first."""
     fields = catalog.field_catalogue()
-    asked = PeopleRequest.of(request.GET, request.user, fields)
+    people_request = PeopleRequest.of(request.GET, request.user, fields)
     new = _new_filter(request, fields)
     if new is not None and not new.problem and ("op" in request.GET or "value" in request.GET):
-        return redirect(request.path + asked.address(_with_filter(asked, new, fields)))
+        return redirect(request.path + people_request.address(_with_filter(people_request, new, fields)))
     page, plan, problem = PeoplePage([]), None, ""
     try:
-        plan = pages.plan_people(asked.query, request.user)
-        page = _page_at(plan, asked)
+        plan = pages.plan_people(people_request.query, request.user)
+        page = _page_at(plan, people_request)
     except RejectedError as refusal:
         problem = problem_text(refusal.problems[0])
     return pages_admin.page(
         request,
         "people",
         _("People"),
-        asked=asked,
-        rows=_rows(request, page.ids, asked, fields),
-        headings=[_heading(name, asked, fields, request.user) for name in asked.columns],
-        name_heading=_name_heading(asked),
-        found=page,
-        count=_count(asked, plan, page),
+        people_request=people_request,
+        rows=_rows(request, page.ids, people_request, fields),
+        headings=[_heading(name, people_request, fields, request.user) for name in people_request.columns],
+        name_heading=_name_heading(people_request),
+        people_page=page,
+        count=_count(people_request, plan, page),
         problem=problem,
-        chips=_chips(asked, fields),
+        chips=_chips(people_request, fields),
         new=new,
         offered_kinds=[kind for kind in KINDS.values() if request.user.has_perm(kind.right)],
         offered_fields=[info for info in fields.values() if not info.is_hidden],
-        offered_columns=_offered_columns(asked, fields, request.user),
-        orders=[(name, order.label, name == asked.query.order) for name, order in ORDERS.items()],
-        following=asked.address(after=page.following) if page.following else "",
-        preceding=asked.address(before=page.preceding) if page.preceding else "",
-        may_change_view=asked.view is not None and people_views.may_change_view(asked.view, request.user),
-        is_default=asked.view is not None and asked.view.pk == asked.settings.default_view_id,
-        within=asked.query.address() or "all=1",
-        here=asked.address(),
+        offered_columns=_offered_columns(people_request, fields, request.user),
+        orders=[(name, order.label, name == people_request.query.order) for name, order in ORDERS.items()],
+        following=people_request.address(after=page.following) if page.following else "",
+        preceding=people_request.address(before=page.preceding) if page.preceding else "",
+        may_change_view=people_request.view is not None
+        and people_views.may_change_view(people_request.view, request.user),
+        is_default=people_request.view is not None
+        and people_request.view.pk == people_request.settings.default_view_id,
+        within=people_request.query.address() or "all=1",
+        here=people_request.address(),
         read=pages.MOST_READ,
     )
 
 
-def _page_at(plan: PeoplePlan, asked: PeopleRequest) -> PeoplePage:
-    page = pages.read_page(plan, asked.place, PAGE, is_back=asked.is_back)
-    if asked.is_back and not page.preceding and len(page.ids) < PAGE:  # before the start: show the first page
+def _page_at(plan: PeoplePlan, people_request: PeopleRequest) -> PeoplePage:
+    page = pages.read_page(plan, people_request.place, PAGE, is_back=people_request.is_back)
+    if people_request.is_back and not page.preceding and len(page.ids) < PAGE:  # before the start: show the first page
         return pages.read_page(plan, pages.Position(), PAGE)
     return page
 
 
-def _count(asked: PeopleRequest, plan: PeoplePlan | None, page: PeoplePage) -> int | None:
-    if asked.query.is_everybody:
+def _count(people_request: PeopleRequest, plan: PeoplePlan | None, page: PeoplePage) -> int | None:
+    if people_request.query.is_unfiltered:
         return person_size.people_count()
     return None if plan is None else pages.known_count(plan, page)
 
@@ -134,19 +136,19 @@ def _count(asked: PeopleRequest, plan: PeoplePlan | None, page: PeoplePage) -> i
 
 
 def _rows(
-    request: HttpRequest, ids: Sequence[int], asked: PeopleRequest, fields: Mapping[str, FieldInfo]
+    request: HttpRequest, ids: Sequence[int], people_request: PeopleRequest, fields: Mapping[str, FieldInfo]
 ) -> list[tuple[Person, str, list[Cell]]]:
     """Person, address of the profile, and cells of each row; one statement for people, one a source of columns."""
     people = Person.objects.live().in_bulk(ids)
-    computed = directory_columns.computed_values(asked.columns, ids)
+    computed = directory_columns.computed_values(people_request.columns, ids)
     page = "activities_timeline" if request.user.has_perm("activities.view_activity") else "people_person_change"
     stem, end = reverse(f"admin:{page}", args=[MAX_ID]).split(str(MAX_ID))
-    within = urlencode({"people": asked.query.address() or "all=1"})
+    within = urlencode({"people": people_request.query.address() or "all=1"})
     return [
         (
             people[pk],
             f"{stem}{pk}{end}?{within}",
-            [_cell(people[pk], name, fields, computed[pk]) for name in asked.columns],
+            [_cell(people[pk], name, fields, computed[pk]) for name in people_request.columns],
         )
         for pk in ids
         if pk in people
@@ -164,44 +166,49 @@ def _cell(person: Person, name: str, fields: Mapping[str, FieldInfo], computed: 
     return Cell(localized_value(value), is_number=fields[name].data_type.is_number)
 
 
-def _heading(name: str, asked: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> Heading:
+def _heading(name: str, people_request: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> Heading:
     if name not in fields:
         column = directory_columns.computed_columns(by)[name]
         return Heading(column.label, is_number=column.is_number)
     label, is_number = fields[name].shown_label, fields[name].data_type.is_number
     if name not in ORDERS:
         return Heading(label, is_number=is_number)
-    return _sorting_heading(label, name, asked)
+    return _sorting_heading(label, name, people_request)
 
 
-def _sorting_heading(label: Any, name: str, asked: PeopleRequest) -> Heading:
-    shown = asked.query.order
+def _sorting_heading(label: Any, name: str, people_request: PeopleRequest) -> Heading:
+    shown = people_request.query.order
     sorted_now = {name: "ascending", f"-{name}": "descending"}.get(shown, "")
-    return Heading(label, asked.sorted_by(f"-{name}" if shown == name else name), sorted_now)
+    return Heading(label, people_request.sorted_by(f"-{name}" if shown == name else name), sorted_now)
 
 
-def _name_heading(asked: PeopleRequest) -> Heading:
+def _name_heading(people_request: PeopleRequest) -> Heading:
     """Names are sorted by the last name, which has the index."""
-    return _sorting_heading(_("Name"), "last_name", asked)
+    return _sorting_heading(_("Name"), "last_name", people_request)
 
 
-def _offered_columns(asked: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> list[tuple[str, Any, bool]]:
+def _offered_columns(
+    people_request: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any
+) -> list[tuple[str, Any, bool]]:
     computed = directory_columns.computed_columns(by)
     labels = {name: column.label for name, column in computed.items()}
-    labels |= {name: info.shown_label for name, info in fields.items() if not info.is_hidden or name in asked.columns}
-    return [(name, label, name in asked.columns) for name, label in labels.items()]
+    labels |= {
+        name: info.shown_label for name, info in fields.items() if not info.is_hidden or name in people_request.columns
+    }
+    return [(name, label, name in people_request.columns) for name, label in labels.items()]
 
 
 # --- Filters --------------------------------------------------------------------------------------------------
 
 
-def _chips(asked: PeopleRequest, fields: Mapping[str, FieldInfo]) -> list[Chip]:
+def _chips(people_request: PeopleRequest, fields: Mapping[str, FieldInfo]) -> list[Chip]:
     chips = [
-        Chip(_filter_sentence(item, fields), asked.address(asked.query.without(item))) for item in asked.query.filters
+        Chip(_filter_sentence(item, fields), people_request.address(people_request.query.without(item)))
+        for item in people_request.query.filters
     ]
-    if asked.query.text:
-        text = _("Words: %(words)s") % {"words": asked.query.text}
-        chips.insert(0, Chip(text, asked.address(replace(asked.query, text=""))))
+    if people_request.query.text:
+        text = _("Words: %(words)s") % {"words": people_request.query.text}
+        chips.insert(0, Chip(text, people_request.address(replace(people_request.query, text=""))))
     return chips
 
 
@@ -264,11 +271,11 @@ def _new_filter(request: HttpRequest, fields: Mapping[str, FieldInfo]) -> NewFil
     )
 
 
-def _with_filter(asked: PeopleRequest, new: NewFilter, fields: Mapping[str, FieldInfo]) -> Any:
+def _with_filter(people_request: PeopleRequest, new: NewFilter, fields: Mapping[str, FieldInfo]) -> Any:
     item: filters.Filter = (
         ReferenceFilter(new.name, int(new.value))
         if new.name in KINDS
         else filters.parse_field_filter(new.name, new.operator, new.value, fields)
     )
-    kept = [other for other in asked.query.filters if other != item][: filters.MAX_FILTERS - 1]
-    return replace(asked.query, filters=(*kept, item))
+    other_filters = [other for other in people_request.query.filters if other != item][: filters.MAX_FILTERS - 1]
+    return replace(people_request.query, filters=(*other_filters, item))

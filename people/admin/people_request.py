@@ -42,13 +42,13 @@ class PeopleRequest:
             view_id = settings.default_view_id or 0
         view = next((row for row in views if row.pk == view_id), None)
         query = PeopleQuery.load(view.query) if view and not is_own else PeopleQuery.of_address(parameters)
-        known = {*fields, *directory_columns.computed_columns(by)}
-        in_address = [name for name in parameters.get("columns", "").split(",") if name in known]
+        known_names = {*fields, *directory_columns.computed_columns(by)}
+        in_address = [name for name in parameters.get("columns", "").split(",") if name in known_names]
         fallback = settings.columns if settings.columns is not None else directory_columns.default_columns(by)
         names = in_address or (view.columns if view else fallback)
         return cls(
             query,
-            [name for name in dict.fromkeys(names) if name in known][: directory_columns.MOST_COLUMNS],
+            [name for name in dict.fromkeys(names) if name in known_names][: directory_columns.MOST_COLUMNS],
             Position.of(parameters.get("before", "") or parameters.get("after", "")),
             "before" in parameters,
             view,

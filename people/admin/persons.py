@@ -130,7 +130,7 @@ class PersonAdmin(PagesAdmin):
             messages.error(request, _("Choose a static list."))
         else:
             done = _("Added to “%(list)s”.") if verb is static_lists.add_members else _("Removed from “%(list)s”.")
-            self.tried(
+            self.try_verb(
                 request, lambda: verb(static_list, [pk], request_source(request)), done % {"list": static_list.name}
             )
         return redirect("admin:people_person_change", pk)

@@ -13,8 +13,7 @@ from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
 from people.fields import catalog
 from people.models import Person, PersonNote
-from people.notes import notebook
-from people.persons import upsert
+from people.persons import notes, upsert
 
 FACTS = 8  # shown at first; the others are folded
 LISTS = 20
@@ -37,7 +36,7 @@ def show_profile(request: HttpRequest, pk: int) -> HttpResponse:
 def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """One field in place: its input; on POST the facts with the new value, or the input with its errors."""
     person = _person(request, pk)
-    require_rights(request, notebook.CHANGE)
+    require_rights(request, notes.CHANGE)
     form = ValuesForm(request.POST or None, person)
     if name not in {row.api_name for row in form.rows}:
         raise Http404
@@ -63,16 +62,16 @@ def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 def edit_notes(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a note, or delete the note in the parameter `delete`."""
     person = _person(request, pk)
-    require_rights(request, notebook.CHANGE)
+    require_rights(request, notes.CHANGE)
     problem = ""
     if request.method == "POST":
         try:
             if "delete" in request.POST:
                 note = PersonNote.objects.filter(person=person, pk=parse_number(request.POST["delete"])).first()
                 if note is not None:
-                    notebook.delete_note(note, request.user)
+                    notes.delete_note(note, request.user)
             else:
-                notebook.add_note(person, request.POST.get("text", ""), request.user)
+                notes.add_note(person, request.POST.get("text", ""), request.user)
         except RejectedError as refusal:
             problem = problem_text(refusal.problems[0])
     if "HX-Request" in request.headers:
@@ -98,11 +97,11 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
         "more_facts": [fact for fact in facts if fact[2] is not None][FACTS:],
         "empty_facts": [fact for fact in facts if fact[2] is None],
         "members": members[:LISTS],
-        "notes": notebook.latest_notes(person),
+        "notes": notes.latest_notes(person),
         "changed": changed,
         "problem": problem,
-        "may_change": request.user.has_perm(notebook.CHANGE),
-        "most": notebook.MAX_CHARACTERS,
+        "may_change": request.user.has_perm(notes.CHANGE),
+        "most": notes.MAX_CHARACTERS,
     }
     if "HX-Request" in request.headers:
         return render(request, "people/_about.html", context)

@@ -145,18 +145,20 @@ class StaticListAdmin(PagesAdmin):
     def _add(self, request: HttpRequest, static_list: StaticList, person_ids: Any) -> None:
         """Add people: a few at once, many by a job."""
         if len(person_ids) <= bulk.PART:
-            added = self.tried(
+            added = self.try_verb(
                 request, lambda: static_lists.add_members(static_list, person_ids, request_source(request))
             )
             if added:
                 self.message_user(
                     request, _("Added: %(count)s.") % {"count": added.count(static_lists.Membership.ADDED)}
                 )
-        elif self.tried(request, lambda: bulk.start_bulk_action("add_to_list", person_ids, request.user, static_list)):
+        elif self.try_verb(
+            request, lambda: bulk.start_bulk_action("add_to_list", person_ids, request.user, static_list)
+        ):
             self.message_user(request, _("They are being added; see “Bulk actions”."))
 
     def _remove(self, request: HttpRequest, static_list: StaticList, person_ids: list[int]) -> None:
-        removed = self.tried(
+        removed = self.try_verb(
             request, lambda: static_lists.remove_members(static_list, person_ids, request_source(request))
         )
         if removed is not None and removed is not True:
@@ -167,7 +169,7 @@ class StaticListAdmin(PagesAdmin):
         if request.method != "POST" or step not in STEPS:
             raise Http404
         static_list = self._find(request, pk)
-        if self.tried(request, lambda: STEPS[step](static_list, request.user)):
+        if self.try_verb(request, lambda: STEPS[step](static_list, request.user)):
             reverse_step = "archive" if step == "unarchive" else "unarchive"
             done = _("Unarchived.") if step == "unarchive" else _("Archived.")
             show_undoable_message(request, done, reverse("admin:people_staticlist_step", args=[pk, reverse_step]))
@@ -179,7 +181,7 @@ class StaticListAdmin(PagesAdmin):
         static_list = self._find(request, pk)
         if request.method == "POST":
             done = _("The list is deleted; its people stay.")
-            if self.tried(request, lambda: static_lists.delete_static_list(static_list, request.user), done):
+            if self.try_verb(request, lambda: static_lists.delete_static_list(static_list, request.user), done):
                 return redirect("admin:people_staticlist_changelist")
         count = static_lists.static_list_size(static_list)
         title = _("Delete %(name)s?") % {"name": static_list}
@@ -199,11 +201,11 @@ class StaticListAdmin(PagesAdmin):
         folder = Folder.objects.filter(pk=parse_number(request.POST.get("folder", ""))).first()
         name, step = request.POST.get("name", ""), request.POST.get("step")
         if step == "create":
-            self.tried(request, lambda: folders.create_folder(name, request.user, folder), _("Done."))
+            self.try_verb(request, lambda: folders.create_folder(name, request.user, folder), _("Done."))
         elif folder is not None and step == "rename":
-            self.tried(request, lambda: folders.rename_folder(folder, request.user, name), _("Done."))
+            self.try_verb(request, lambda: folders.rename_folder(folder, request.user, name), _("Done."))
         elif folder is not None and step == "delete":
-            self.tried(request, lambda: folders.delete_folder(folder, request.user), _("Done."))
+            self.try_verb(request, lambda: folders.delete_folder(folder, request.user), _("Done."))
 
     def _find(self, request: HttpRequest, pk: int) -> StaticList:
         if not self.has_view_permission(request):

@@ -61,7 +61,7 @@ class Problems(list[Problem]):
         for problem in problems:
             self.append(problem)
 
-    def told(self) -> tuple[Problem, ...]:
+    def shown_problems(self) -> tuple[Problem, ...]:
         """The problems to show; the last one states how many were left out."""
         if not self.more:
             return tuple(self)

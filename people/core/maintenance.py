@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 
 
-class Upkeep(models.Model):
+class MaintenanceRun(models.Model):
     """One kind of maintenance: its last date and outcome."""
 
     BACKUP = "backup"
@@ -13,7 +13,7 @@ class Upkeep(models.Model):
 
     name = models.CharField(max_length=40, primary_key=True)
     done_at = models.DateTimeField()
-    says = models.CharField(max_length=500, blank=True)
+    outcome = models.CharField(max_length=500, blank=True, db_column="says")
 
     class Meta:
         db_table = "upkeep"
@@ -23,6 +23,6 @@ class Upkeep(models.Model):
         return self.name
 
 
-def record_maintenance(name: str, says: str) -> None:
+def record_maintenance(name: str, outcome: str) -> None:
     """Record the maintenance `name` as done now."""
-    Upkeep.objects.update_or_create(name=name, defaults={"done_at": timezone.now(), "says": says[:500]})
+    MaintenanceRun.objects.update_or_create(name=name, defaults={"done_at": timezone.now(), "outcome": outcome[:500]})

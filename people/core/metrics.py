@@ -42,7 +42,7 @@ class Measure:
     """A counter or histogram. Its labels need few values: names of routes and types, never user input."""
 
     name: str
-    says: str
+    description: str
     labels: Labels
     bounds: tuple[float, ...] = ()  # of a histogram, in seconds; a counter has none
 
@@ -70,12 +70,12 @@ _measures: dict[str, Measure] = {}
 _counts: CounterBuffer[tuple[str, Labels, str]] = CounterBuffer(_write)
 
 
-def register_counter(name: str, says: str, *labels: str) -> Measure:
-    return _measures.setdefault(name, Measure(name, says, labels))
+def register_counter(name: str, description: str, *labels: str) -> Measure:
+    return _measures.setdefault(name, Measure(name, description, labels))
 
 
-def register_histogram(name: str, says: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Measure:
-    return _measures.setdefault(name, Measure(name, says, labels, bounds))
+def register_histogram(name: str, description: str, *labels: str, bounds: tuple[float, ...] = SECONDS) -> Measure:
+    return _measures.setdefault(name, Measure(name, description, labels, bounds))
 
 
 def flush_metrics() -> None:

@@ -68,8 +68,8 @@ def default_columns(by: Any) -> list[str]:
 
 def parse_columns(names: Sequence[str], fields: Mapping[str, FieldInfo], by: Any) -> list[str]:
     """Checked names of columns, each once. Raises `RejectedError` (`unknown_column`, `too_many_values`)."""
-    known = {*fields, *computed_columns(by)}
-    if unknown := [name for name in names if name not in known]:
+    known_names = {*fields, *computed_columns(by)}
+    if unknown := [name for name in names if name not in known_names]:
         message = _("There is no column “%(name)s”.") % {"name": str(unknown[0])[:80]}
         raise RejectedError(Problem(Code.UNKNOWN_COLUMN, message, ("columns",), "", str(unknown[0])[:80]))
     if len(set(names)) > MOST_COLUMNS:

@@ -92,13 +92,13 @@ def read_page(plan: PeoplePlan, place: Position, size: int, *, is_back: bool = F
     ids: list[int] = []
     first = last = ""
     is_short, is_end = False, True
-    for number, (here, is_match) in enumerate(_walk(plan, place, is_back), 1):
+    for number, (row_position, is_match) in enumerate(_walk(plan, place, is_back), 1):
         if is_match and len(ids) == size:
             is_end = False
             break
-        first, last = first or str(here), str(here)
+        first, last = first or str(row_position), str(row_position)
         if is_match:
-            ids.append(here.person_id or 0)
+            ids.append(row_position.person_id or 0)
         if number == MOST_READ:
             is_short, is_end = len(ids) < size, False
             break
@@ -108,7 +108,7 @@ def read_page(plan: PeoplePlan, place: Position, size: int, *, is_back: bool = F
     return PeoplePage(ids, further, (first or str(place)) if place.person_id is not None else "", is_short)
 
 
-def neighbours(plan: PeoplePlan, person_id: int) -> tuple[int | None, int | None]:
+def neighbours_of_person(plan: PeoplePlan, person_id: int) -> tuple[int | None, int | None]:
     """The people before and after one person in the plan's order; None: there is none among `MOST_READ`."""
     place = _position_of(plan.order, person_id)
     before, after = (read_page(plan, place, 1, is_back=is_back).ids for is_back in (True, False))

@@ -24,7 +24,7 @@ class PeopleQuery:
     order: str = ""
 
     @property
-    def is_everybody(self) -> bool:
+    def is_unfiltered(self) -> bool:
         return not self.text and not self.filters
 
     @classmethod

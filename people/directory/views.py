@@ -115,8 +115,8 @@ def delete_view(view: PeopleView, by: Any) -> None:
 def hand_over_view(view: PeopleView, owner: Any, by: Any) -> None:
     """Make another user the owner of a shared view; a number is added to a name that this user has in use."""
     view = PeopleView.objects.select_for_update(of=("self",)).get(pk=view.pk)
-    taken = PeopleView.objects.filter(owner=owner).values_list("name", flat=True)
-    view.owner, view.name = owner, naming.numbered_name(view.name, taken, " {}")
+    taken_names = PeopleView.objects.filter(owner=owner).values_list("name", flat=True)
+    view.owner, view.name = owner, naming.numbered_name(view.name, taken_names, " {}")
     _save(view)
     audit.write_audit_entry(by, view, "handed_over", owner=owner.get_username())
 
@@ -128,8 +128,8 @@ def may_change_view(view: PeopleView, by: Any) -> bool:
 
 def settings_of(by: Any) -> PeopleListSettings:
     """The user's settings of the list, saved or not; with the default view unless it is shared no longer."""
-    found = PeopleListSettings.objects.select_related("default_view").filter(user=by).first()
-    return found or PeopleListSettings(user=by)
+    settings = PeopleListSettings.objects.select_related("default_view").filter(user=by).first()
+    return settings or PeopleListSettings(user=by)
 
 
 def set_default_view(view: PeopleView | None, by: Any) -> None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from typing import Any
+from unicodedata import normalize
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -187,8 +188,6 @@ def proposed_api_name(label: str) -> str:
 
 
 def _without_accents(text: str) -> str:
-    from unicodedata import normalize
-
     return normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 

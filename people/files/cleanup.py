@@ -17,7 +17,7 @@ from people.files import tabular
 from people.files.exports import jobs as export_jobs
 from people.files.imports import jobs as import_jobs
 from people.files.models import Export, Import, ImportFailure
-from people.files.unzip import unzipped
+from people.files.unzip import open_unzipped
 
 # a running upload has a file before it has a row
 GRACE = timedelta(hours=1)
@@ -138,7 +138,7 @@ def _may_name(path: Path, texts: Sequence[bytes], ids: Sequence[int]) -> bool:
         return False
     tail = b""
     try:
-        with path.open("rb") as file, unzipped(file) as plain:
+        with path.open("rb") as file, open_unzipped(file) as plain:
             while chunk := plain.read(1 << 20):
                 if not tail and chunk.startswith(b"PK\x03\x04"):
                     return True

@@ -14,7 +14,7 @@ from people.files.xlsx import BadFileError
 
 
 @contextmanager
-def unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
+def open_unzipped(file: IO[bytes]) -> Iterator[IO[bytes]]:
     """`file` from its beginning, unzipped if it is gzip, up to the limit of the settings.
 
     Raises BadFileError for broken gzip, and for a file that is larger than the limit once it is unzipped.

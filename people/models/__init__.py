@@ -1,6 +1,6 @@
 """The tables of people, of the installation and of its files."""
 
-from people.core.maintenance import Upkeep
+from people.core.maintenance import MaintenanceRun
 from people.core.metrics import Measurement
 from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
@@ -22,6 +22,7 @@ __all__ = [
     "Import",
     "ImportFailure",
     "Installation",
+    "MaintenanceRun",
     "Measurement",
     "Notice",
     "NoticeSwitch",
@@ -37,5 +38,4 @@ __all__ = [
     "StaticList",
     "StaticListCount",
     "StaticListMember",
-    "Upkeep",
 ]

@@ -62,7 +62,7 @@ class PersonMerge(models.Model):
 
 
 class PersonNote(models.Model):
-    """A note on a person by a user; written by `people.notes`."""
+    """A note on a person by a user; written by `people.persons.notes`."""
 
     person = models.ForeignKey(Person, models.CASCADE, related_name="notes")
     text = models.TextField(_("note"))

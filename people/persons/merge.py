@@ -124,7 +124,7 @@ def merge_people(
     )
     merging = personal_data.Merging(winner.pk, families, source, person_merge.pk, person_merge.changes)
     undo_data = {owned.table: owned.merge(merging) for owned in personal_data.registered_tables()}
-    person_merge.kept = {table: kept for table, kept in undo_data.items() if kept is not None}
+    person_merge.kept = {table: table_data for table, table_data in undo_data.items() if table_data is not None}
     person_merge.save(update_fields=["changes", "kept"])
     events.publish_event(events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes)), source)
     audit.write_audit_entry(by, winner, "merged", losers=", ".join(map(str, ids)))

@@ -217,7 +217,7 @@ class _Batch:
                     problems.append(bad_value(error.code, error.expected, raw, name, data_type=info.data_type.name))
         problems.extend(self._lookup_problems(self.rows[index], values, bool(problems)))
         if problems:
-            self._refuse(index, *problems.told())
+            self._refuse(index, *problems.shown_problems())
             return None
         return values
 

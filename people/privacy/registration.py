@@ -13,7 +13,7 @@ from people.directory import views
 from people.fields import catalog
 from people.lists import memberships
 from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember
-from people.notes import notebook
+from people.persons import notes
 from people.privacy import erasure
 
 
@@ -48,9 +48,9 @@ def register_personal_data() -> None:
             "person_note",
             ("person_id",),
             _("notes of colleagues"),
-            merge=notebook.merge_notes,
-            undo=notebook.unmerge_notes,
-            export=notebook.export_notes,
+            merge=notes.merge_notes,
+            undo=notes.unmerge_notes,
+            export=notes.export_notes,
         ),
         # only live people are merged
         PersonRows(
@@ -92,14 +92,14 @@ def _erase_from_exports(erasing: Erasing) -> None:
     erased_ids = set(erasing.person_ids)
     exports = Export.objects.filter(Q(parameters__has_key="people") | Q(parameters__has_key="ids"))
     for export in exports.select_for_update().order_by("pk"):
-        kept = dict(export.parameters)
-        if "people" in kept:
-            kept["people"] = views.query_without_texts(kept["people"], texts)
-        if "ids" in kept:
-            kept["ids"] = [pk for pk in kept["ids"] if pk not in erased_ids]
-        if kept != export.parameters:
+        parameters = dict(export.parameters)
+        if "people" in parameters:
+            parameters["people"] = views.query_without_texts(parameters["people"], texts)
+        if "ids" in parameters:
+            parameters["ids"] = [pk for pk in parameters["ids"] if pk not in erased_ids]
+        if parameters != export.parameters:
             export.cancel()
-            Export.objects.filter(pk=export.pk).update(parameters=kept)
+            Export.objects.filter(pk=export.pk).update(parameters=parameters)
 
 
 def _changed_since(person_ids: Sequence[int], arrival: personal_data.ImportArrival) -> set[int]:

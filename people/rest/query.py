@@ -14,15 +14,15 @@ CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
 
 
-def refuse_unknown(request: Any, allowed: Any, known: list[str]) -> None:
+def refuse_unknown(request: Any, allowed: Any, known_names: list[str]) -> None:
     """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known`."""
     unknown = [quoted_value(name) for name in request.query_params if name not in allowed]
     if unknown:
-        raise BadQueryError(*(_unknown(name, known) for name in unknown[:MAX_SHOWN]))
+        raise BadQueryError(*(_unknown(name, known_names) for name in unknown[:MAX_SHOWN]))
 
 
-def _unknown(name: str, known: list[str]) -> Problem:
-    near = ", ".join(get_close_matches(name, known, CLOSEST, CLOSE_ENOUGH))
+def _unknown(name: str, known_names: list[str]) -> Problem:
+    near = ", ".join(get_close_matches(name, known_names, CLOSEST, CLOSE_ENOUGH))
     message = (
         _("there is no filter '%(name)s'; the closest are %(near)s") if near else _("there is no filter '%(name)s'")
     )

@@ -158,8 +158,8 @@ class ResourceViewSet(viewsets.GenericViewSet):
     def initial(self, request: Any, *arguments: Any, **more: Any) -> None:
         super().initial(request, *arguments, **more)
         if self.action is not None and self.action != "list":
-            known = OBJECT_PARAMETERS | self.parameters.get(self.action, frozenset())
-            refuse_unknown(request, known, sorted(known))
+            known_names = OBJECT_PARAMETERS | self.parameters.get(self.action, frozenset())
+            refuse_unknown(request, known_names, sorted(known_names))
         ordering = request.query_params.get("ordering")
         orderings = self.orderings if self.action == "list" else ()
         if ordering is not None and request.method == "GET" and ordering not in orderings:

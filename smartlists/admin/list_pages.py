@@ -57,7 +57,7 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "history",
         smart_list,
-        told=evaluations,
+        evaluations=evaluations,
         intervals=INTERVALS,
         size_days=SIZE_DAYS,
         sizes=sizes,
@@ -76,12 +76,12 @@ def _size_chart(sizes: Sequence[tuple[date, int]]) -> str:
 
 def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:
     """The chart's data, oldest first, without the oldest: at the first count everybody joins. Empty for few counts."""
-    done = [entry for entry in reversed(evaluations) if entry["row"].state == StoredEvaluation.State.DONE][1:]
-    if len(done) < 2:
+    finished = [entry for entry in reversed(evaluations) if entry["row"].state == StoredEvaluation.State.DONE][1:]
+    if len(finished) < 2:
         return ""
-    labels = [date_format(timezone.localtime(entry["row"].as_of), "SHORT_DATETIME_FORMAT") for entry in done]
+    labels = [date_format(timezone.localtime(entry["row"].as_of), "SHORT_DATETIME_FORMAT") for entry in finished]
     series = [
-        charts.ChartSeries(label, [entry[name] for entry in done], of)
+        charts.ChartSeries(label, [entry[name] for entry in finished], of)
         for of, (name, label) in enumerate((("joined", _("Joined")), ("left", _("Left"))))
     ]
     return charts.chart_json(labels, _("As of"), series)
@@ -93,7 +93,7 @@ def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
     context: dict[str, Any] = {
         "person": person,
-        "found": lists_of_person.smart_lists_of_person(person.pk, request.user),
+        "result": lists_of_person.smart_lists_of_person(person.pk, request.user),
     }
     if "HX-Request" in request.headers:
         return render(request, "smartlists/_of_person.html", context)

@@ -84,7 +84,7 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         current = stored_evaluations.current_or_new_evaluation(smart_list, request.user)
     except RejectedError as refusal:
-        return smart_list_page(request, "members", smart_list, asked=parameters, problem=str(refusal))
+        return smart_list_page(request, "members", smart_list, parameters=parameters, problem=str(refusal))
     smart_list.current = current
     person_ids = current.person_ids
     member_page = _members_page(person_ids, parameters, fields)
@@ -103,8 +103,8 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         request,
         "members",
         smart_list,
-        asked=parameters,
-        found=member_page,
+        parameters=parameters,
+        member_page=member_page,
         rows=rows,
         views=views,
         headings=[_heading(column, parameters, len(person_ids)) for column in parameters.columns],

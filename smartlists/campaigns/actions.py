@@ -197,7 +197,7 @@ def _choose(step: campaign_definition.Choose, entries: Sequence[EntryRow], _situ
     for branch, choice in enumerate(step.choices):
         if not undecided:
             break
-        inside = evaluator.evaluate_rules(choice.when.wanted, set(undecided.values()), names=names).members
+        inside = evaluator.evaluate_rules(choice.when.effective_rules, set(undecided.values()), names=names).members
         chosen = [pk for pk, person_id in undecided.items() if person_id in inside]
         results |= {pk: StepResult(Outcome.DONE, str(branch + 1), branch=branch) for pk in chosen}
         undecided = {pk: person_id for pk, person_id in undecided.items() if pk not in results}

@@ -50,11 +50,11 @@ class Audience:
     rules: Rules | None = None
 
     @property
-    def is_everybody(self) -> bool:
+    def is_unrestricted(self) -> bool:
         return self.smart_list is None and self.rules is None
 
     @property
-    def wanted(self) -> Rules:
+    def effective_rules(self) -> Rules:
         """The rules that a person has to satisfy."""
         if self.smart_list is not None:
             return Rules(filters=(rules.SmartList(self.smart_list),))

@@ -12,7 +12,9 @@ def campaign_problems(definition: campaign_definition.CampaignDefinition, names:
     """The problems of the rules of a campaign's audience and of its choices."""
     audiences = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
     return [
-        problem for audience, path in audiences for problem in rules_problems(audience.wanted, names, (*path, "rules"))
+        problem
+        for audience, path in audiences
+        for problem in rules_problems(audience.effective_rules, names, (*path, "rules"))
     ]
 
 

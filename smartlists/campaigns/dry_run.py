@@ -92,7 +92,9 @@ def _why_not(
 ) -> str:
     if definition.activity_triggers and trigger < 0:
         return _("no activity of this person satisfies a trigger")
-    if not definition.audience.is_everybody and not evaluator.evaluate_members(definition.audience.wanted, [person.pk]):
+    if not definition.audience.is_unrestricted and not evaluator.evaluate_members(
+        definition.audience.effective_rules, [person.pk]
+    ):
         return str(CampaignEntry.Reason.AUDIENCE.label)
     last = campaign.entries.exclude(state=CampaignEntry.State.SKIPPED).filter(person_id=person.pk)
     before = last.order_by("-entered_at").values_list("entered_at", flat=True).first()

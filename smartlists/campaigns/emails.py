@@ -64,10 +64,10 @@ def send_alerts() -> int:
 def _due() -> Q:
     """The condition for waiting e-mails whose next attempt is due; each further attempt waits longer."""
     now = timezone.now()
-    tried = Q()
+    retry_due = Q()
     for attempts in range(1, MAX_ATTEMPTS):
-        tried |= Q(attempts=attempts, finished_at__lt=now - timedelta(minutes=2**attempts))
-    return Q(state=State.WAITING) & (Q(attempts=0) | tried)
+        retry_due |= Q(attempts=attempts, finished_at__lt=now - timedelta(minutes=2**attempts))
+    return Q(state=State.WAITING) & (Q(attempts=0) | retry_due)
 
 
 def _send_all(emails: Sequence[AlertEmail]) -> int:

@@ -19,7 +19,7 @@ def filters_in_definition(parsed: CampaignDefinition) -> Iterator[rules.Filter]:
         if isinstance(step, campaign_definition.Choose):
             audiences += [choice.when for choice in step.choices]
     for audience in audiences:
-        yield from audience.wanted.filters
+        yield from audience.effective_rules.filters
 
 
 def activity_fields_in_definition(parsed: CampaignDefinition) -> Iterator[tuple[str, str]]:

@@ -263,11 +263,11 @@ def _skip_outsiders(candidates: Sequence[Candidate], names: Catalogue) -> None:
     """Evaluate each campaign's audience once, for all people in the batch."""
     waiting: dict[int, list[Candidate]] = defaultdict(list)
     for candidate in candidates:
-        has_audience = not candidate.listener.definition.audience.is_everybody
+        has_audience = not candidate.listener.definition.audience.is_unrestricted
         if has_audience and not candidate.reason and not candidate.run_id:
             waiting[candidate.listener.campaign.pk].append(candidate)
     for group in waiting.values():
-        audience_rules = group[0].listener.definition.audience.wanted
+        audience_rules = group[0].listener.definition.audience.effective_rules
         people = {candidate.person_id for candidate in group}
         try:
             with transaction.atomic():

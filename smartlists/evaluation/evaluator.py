@@ -12,7 +12,7 @@ from django.conf import settings
 from pyroaring import BitMap
 
 from activities.log.columns.manifest import Manifest
-from activities.log.columns.relation import pin
+from activities.log.columns.relation import pin_manifest
 from people.core import metrics
 from people.datatypes import keys as datatype_keys
 from smartlists.catalog import Catalogue
@@ -74,7 +74,9 @@ def evaluate_rules(
     clock = Clock.current(now)
     outcome = "stopped"
     try:
-        pinned = pin() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
+        pinned = (
+            pin_manifest() if settings.COLUMN_INDEX else None
+        )  # before the snapshot, which then sees all that it holds
         with open_snapshot(seconds, tag) as view:
             run = EvaluationRun(
                 view, clock, None if among is None else _possible_ids(among), names or Catalogue(), pinned
@@ -100,7 +102,7 @@ class EvaluationRun:
     def __init__(
         self, view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None = None
     ) -> None:
-        self.engine: Engine = column_engine.engine(view, clock, among, names, pinned)
+        self.engine: Engine = column_engine.engine_for(view, clock, among, names, pinned)
         self.answers: dict[Filter, BitMap] = {}
         self.seconds: dict[Filter, float] = {}
         self.nested: dict[int, BitMap] = {}

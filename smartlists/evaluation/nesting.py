@@ -21,7 +21,7 @@ def nested_lists_first(rules: Rules, list_id: int | None = None) -> Iterator[tup
     `list_id` is the list that will have these rules. Raises `RejectedError` (`cycle`, `unknown_list`).
     """
     rules_by_id = _all_below(rules)
-    done: set[int] = set()
+    finished_ids: set[int] = set()
     path: list[int] = [] if list_id is None else [list_id]
     waiting = [
         iter(directly_used_lists(rules))
@@ -32,11 +32,11 @@ def nested_lists_first(rules: Rules, list_id: int | None = None) -> Iterator[tup
             waiting.pop()
             if waiting:
                 finished = path.pop()
-                done.add(finished)
+                finished_ids.add(finished)
                 yield finished, rules_by_id[finished]
         elif following in path:
             raise _cycle([*path[path.index(following) :], following])
-        elif following not in done:
+        elif following not in finished_ids:
             path.append(following)
             waiting.append(iter(directly_used_lists(rules_by_id[following])))
 

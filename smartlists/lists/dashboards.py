@@ -59,21 +59,23 @@ def pin_report(dashboard: Dashboard, report: SavedReport, by: Any) -> DashboardT
     """
     # the dashboard first, in every verb: two that pin and share at once cannot wait for each other
     dashboard = saved_reports.lock_row(dashboard, by)
-    known = saved_reports.visible_rows(SavedReport, by).select_for_update(of=("self",)).filter(pk=report.pk).first()
-    if known is None:
+    visible_report = (
+        saved_reports.visible_rows(SavedReport, by).select_for_update(of=("self",)).filter(pk=report.pk).first()
+    )
+    if visible_report is None:
         raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
-    if dashboard.is_shared and not known.is_shared:
+    if dashboard.is_shared and not visible_report.is_shared:
         message = _("Everybody sees this dashboard. Share the report before you pin it here.")
         raise RejectedError(Problem(Code.CONFLICT, message, ("dashboard",)))
     tiles = list(dashboard.tiles.all())
-    if present := next((tile for tile in tiles if tile.report_id == known.pk), None):
+    if present := next((tile for tile in tiles if tile.report_id == visible_report.pk), None):
         return present
     if len(tiles) >= MOST_TILES:
         message = _("A dashboard shows at most %(limit)s reports.") % {"limit": MOST_TILES}
         raise RejectedError(Problem(Code.TOO_MANY_VALUES, message, ("dashboard",)))
     position = tiles[-1].position + 1 if tiles else 0
-    tile = DashboardTile.objects.create(dashboard=dashboard, report=known, position=position)
-    audit.write_audit_entry(by, dashboard, "report_pinned", report=known.name)
+    tile = DashboardTile.objects.create(dashboard=dashboard, report=visible_report, position=position)
+    audit.write_audit_entry(by, dashboard, "report_pinned", report=visible_report.name)
     return tile
 
 

@@ -87,15 +87,15 @@ def page_by_field(
     ids: list[int] = []
     first = last = ""
     for number, (where, person_id, is_member) in enumerate(read(members, field, place, descending), 1):
-        here = f"{where}{person_id}"
-        first = first or here
+        cursor_sql = f"{where}{person_id}"
+        first = first or cursor_sql
         if is_member and len(ids) == size:
             return MemberPage.along(ids, first, last, place)
         if is_member:
             ids.append(person_id)
-            last = here
+            last = cursor_sql
         if number == MOST_READ:
-            return MemberPage.along(ids, first, here, place)
+            return MemberPage.along(ids, first, cursor_sql, place)
     return MemberPage.along(ids, first, "", place)
 
 

@@ -91,8 +91,8 @@ def dashboards_with(report: SavedReport, by: Any) -> list[Dashboard]:
 @transaction.atomic
 def hand_over(row: SharedObject, owner: Any, by: Any) -> None:
     """Give a saved report or a dashboard another owner; a name that the owner has already is numbered."""
-    taken = type(row)._default_manager.filter(owner=owner).values_list("name", flat=True)
-    row.name, row.owner = naming.numbered_name(row.name, taken, " ({})"), owner
+    taken_names = type(row)._default_manager.filter(owner=owner).values_list("name", flat=True)
+    row.name, row.owner = naming.numbered_name(row.name, taken_names, " ({})"), owner
     row.save(update_fields=["name", "owner", "updated_at"])
     audit.write_audit_entry(by, row, "changed", what="owner")
 
@@ -175,7 +175,7 @@ def _taken(row: SharedObject) -> str:
 
 def _checked(parameters: Mapping[str, Any]) -> dict[str, str]:
     """Short text by name: the form of the reports page checks what they mean each time they are used."""
-    kept = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
-    if too_long := [name for name, value in kept.items() if len(value) > LONGEST_VALUE]:
+    filled_in = {name: str(value) for name, value in parameters.items() if value not in (None, "")}
+    if too_long := [name for name, value in filled_in.items() if len(value) > LONGEST_VALUE]:
         raise RejectedError(Problem(Code.TOO_LONG, _("The value is too long."), (too_long[0],)))
-    return kept
+    return filled_in

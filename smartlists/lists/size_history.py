@@ -13,11 +13,13 @@ def daily_sizes(smart_list: SmartList, days: int, today: date, zone: tzinfo) -> 
     The last evaluation of a day counts; a day without one has the size of the day before.
     """
     first = today - timedelta(days=days - 1)
-    done = smart_list.evaluations.filter(state=StoredEvaluation.State.DONE)
+    evaluations = smart_list.evaluations.filter(state=StoredEvaluation.State.DONE)
     start = datetime.combine(first, time(), zone)
-    by_day = done.filter(as_of__gte=start).annotate(day=TruncDate("as_of", tzinfo=zone)).order_by("day", "-as_of")
+    by_day = (
+        evaluations.filter(as_of__gte=start).annotate(day=TruncDate("as_of", tzinfo=zone)).order_by("day", "-as_of")
+    )
     sizes = dict(by_day.distinct("day").values_list("day", "count"))
-    size = done.filter(as_of__lt=start).order_by("-as_of").values_list("count", flat=True).first()
+    size = evaluations.filter(as_of__lt=start).order_by("-as_of").values_list("count", flat=True).first()
     history = []
     for number in range(days):
         day = first + timedelta(days=number)

@@ -97,7 +97,7 @@ def test_pages_follow_each_other_without_loss(client, reader):
     found, asked = [], PAGE
     while asked:
         page = client.get(asked)
-        found += [entry.object_repr for entry, _sentence in page.context["found"]]
+        found += [entry.object_repr for entry, _sentence in page.context["entries"]]
         asked = f"{PAGE}?{page.context['older']}" if page.context["older"] else ""
     assert [name for name in found if name.startswith("List")] == [str(one) for one in reversed(made)]
 

@@ -91,7 +91,7 @@ def test_rules_are_evaluated_without_being_saved(api, people):
 
 
 def test_an_evaluation_says_what_answered_each_filter(api, people, column_index, own_rows_read):
-    builder.build()
+    builder.build_index()
     reply = api.post("smart-lists/evaluate", {"rules": {"filters": [did(), SPAIN["filters"][0]]}}).json()
     assert (reply["per_filter"], reply["answered_by"]) == ([2, 3], ["columns", "sql"])
 

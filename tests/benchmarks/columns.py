@@ -60,9 +60,9 @@ def column_index(bench: Bench) -> Iterator[Line]:
     with patch.object(builder, "FEWEST_ROWS", 1_000):
         _count_types()
         started = time.perf_counter()
-        built = builder.build()
+        built = builder.build_index()
         yield plain("column index: build", built.rows / (time.perf_counter() - started), "rows/s")
-    there = state.current()
+    there = state.index_state()
     yield plain("column index: size on disk", there.bytes / there.rows, "bytes/row", f"{there.rows:,} rows")
     yield from _filters(numbers)
     yield from _reports(numbers)
@@ -152,11 +152,11 @@ def _report_calls(numbers: dict[str, int]) -> dict[str, Any]:
 def _query(sql: str, numbers: dict[str, int], names: Any, now: Any) -> str:
     from activities.log.columns import files, manifest, session
 
-    pinned = manifest.current()
+    pinned = manifest.current_manifest()
     assert pinned
 
     def relation(type_id: int) -> str:
-        held = session.paths([files.intact(file) for file in pinned.types[type_id].segments])
+        held = session.path_list([files.intact_path(file) for file in pinned.types[type_id].segments])
         return f"read_parquet({held})"
 
     (check,) = (found for found in names.types.values() if found.id == numbers["check"])
@@ -171,8 +171,8 @@ def _query(sql: str, numbers: dict[str, int], names: Any, now: Any) -> str:
 def _people(query: str) -> BitMap:
     from activities.log.columns import bitmaps, manifest, session
 
-    pinned = manifest.current()
+    pinned = manifest.current_manifest()
     assert pinned
     bits = f"select bitstring_agg(person, 0, {bitmaps.top_bit(pinned.top)})::BLOB from ({query})"
-    ((found,),) = session.session().rows(bits)
-    return bitmaps.of_bits(found)
+    ((found,),) = session.duck_session().rows(bits)
+    return bitmaps.bitmap_of_bits(found)

@@ -201,7 +201,7 @@ def test_the_log_comes_back_as_it_was_and_goes_again():
         assert not citus.is_distributed() and distribute.distributed_tables() == set()
         assert as_it_is() == before
         assert list(undistribute.undistribution_obstacles()) == list(distribute.session_problems())
-        assert doctor.guards().is_well and doctor.indexes().is_well
+        assert doctor.check_guards().is_well and doctor.check_indexes().is_well
         assert (
             distribute.run_steps(undistribute.undistribution_steps(), lambda said: None) == 1
         )  # functions, which are dropped if there are any

@@ -144,9 +144,9 @@ def test_a_log_that_was_altered_is_said_by_its_digests():
 
 def test_backups_that_have_stopped_are_said():
     assert found("backup").is_well
-    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.record_maintenance(maintenance.MaintenanceRun.BACKUP, "/backups/tonight")
     assert "/backups/tonight" in found("backup").state and found("backup").is_well
-    maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=9))
+    maintenance.MaintenanceRun.objects.update(done_at=timezone.now() - timedelta(days=9))
     assert "take one" in found("backup").advice
 
 
@@ -187,7 +187,7 @@ def test_what_stops_one_check_stops_no_other(monkeypatch):
         with transaction.atomic():
             execute("select from no_such_table")
 
-    monkeypatch.setattr(doctor, "CHECKS", (without_its_table, doctor.migrations))
+    monkeypatch.setattr(doctor, "CHECKS", (without_its_table, doctor.check_migrations))
     first, *others = doctor.run_checks()
     assert (first.check, first.state) == ("without its table", 'relation "no_such_table" does not exist')
     assert [finding.check for finding in others] == ["migrations", "digests"]
@@ -295,4 +295,4 @@ def test_every_check_is_run():
         and inspect.isfunction(function)
         and function.__annotations__.get("return") is Finding
     }
-    assert checks_there == {*doctor.CHECKS, *doctor.DEEP, doctor.last_digest, doctor.room}
+    assert checks_there == {*doctor.CHECKS, *doctor.DEEP, doctor.check_last_digest, doctor.check_room}

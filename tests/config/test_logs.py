@@ -159,7 +159,7 @@ def test_errors_of_requests_hold_no_values_in_either_format(client, lines, monke
         except KeyError as error:
             raise ValueError("of hidden@example.com") from error
 
-    monkeypatch.setattr("config.operations.doctor.readiness", fail)
+    monkeypatch.setattr("config.operations.doctor.readiness_findings", fail)
     client.raise_request_exception = False
     assert client.get("/readyz", {"q": "hidden@example.com"}).status_code == 500
     client.get("/admin/people/person/hidden@example.com/change/")

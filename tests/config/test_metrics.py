@@ -122,7 +122,7 @@ def test_the_state_of_database_queue_and_log_is_told(client):
     approved_type()
     recorded(activity(person().pk))
     evaluator.evaluate_rules(parse_rules({"match": "all", "filters": []}, Catalogue()))
-    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.record_maintenance(maintenance.MaintenanceRun.BACKUP, "/backups/tonight")
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_jobs (task_name, queue_name, status) values ('x', 'default', 'todo')")
         cursor.execute("update procrastinate_events set at = now() - interval '20 min'")

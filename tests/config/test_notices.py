@@ -64,7 +64,7 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
     )
     client.post("/admin/notices/", chosen)
     lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
-    assert len(client.get("/admin/notices/").context["found"]) == int(in_product)
+    assert len(client.get("/admin/notices/").context["notices"]) == int(in_product)
     assert (notifications.unread_notice_count(anna), notifications.send_notice_mails()) == (
         int(in_product),
         int(by_email),

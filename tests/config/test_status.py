@@ -35,10 +35,10 @@ def test_it_says_that_all_is_well(client, admin):
     with connection.cursor() as cursor:
         cursor.execute("insert into procrastinate_workers (last_heartbeat) values (now())")
     rollup.catch_up_rollup()
-    maintenance.record_maintenance(maintenance.Upkeep.BACKUP, "/backups/tonight")
+    maintenance.record_maintenance(maintenance.MaintenanceRun.BACKUP, "/backups/tonight")
     page = client.get("/admin/status/").text
     assert "All is well" in page and "now" in page
-    maintenance.Upkeep.objects.update(done_at=timezone.now() - timedelta(days=20))
+    maintenance.MaintenanceRun.objects.update(done_at=timezone.now() - timedelta(days=20))
     assert "Make a backup, and find out why there is none." in client.get("/admin/status/").text
 
 

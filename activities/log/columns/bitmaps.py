@@ -26,7 +26,7 @@ def top_bit(top: int) -> int:
     return (top // BLOCK + 1) * BLOCK - 1
 
 
-def of_bits(bits: bytes | None) -> BitMap:
+def bitmap_of_bits(bits: bytes | None) -> BitMap:
     """The people whose bit is set; the first bit is that of 0, and their number is one of whole blocks.
 
     The bytes become the containers of a serialized bitmap as they are. A block with few people is taken for its
@@ -53,10 +53,10 @@ def of_bits(bits: bytes | None) -> BitMap:
     head = struct.pack("<II", _NO_RUNS, len(keys))
     sizes = b"".join(struct.pack("<HH", key, size - 1) for key, size in keys)
     offsets = struct.pack(f"<{len(keys)}I", *range(start, start + len(keys) * _BYTES, _BYTES))
-    found = BitMap.deserialize(head + sizes + offsets + b"".join(contents))
+    bitmap = BitMap.deserialize(head + sizes + offsets + b"".join(contents))
     for key in turned:
-        found.flip_inplace(key * BLOCK, (key + 1) * BLOCK)
-    return found
+        bitmap.flip_inplace(key * BLOCK, (key + 1) * BLOCK)
+    return bitmap
 
 
 # A day's people as text: each character is one id, past the planes that have no characters of their own.
@@ -64,7 +64,7 @@ PACKED = "string_agg(chr(65536 + (person & 1048575)), '')"
 PACKED_BLOCK = "person >> 20"
 
 
-def of_packed(packed: str, block: int) -> BitMap:
+def bitmap_of_packed(packed: str, block: int) -> BitMap:
     """The people of a value that `PACKED` made, of one `PACKED_BLOCK`."""
     return BitMap(array("I", packed.encode("utf-32-le"))).shift((block << 20) - 65_536)
 
@@ -86,9 +86,9 @@ def days_of(month: str) -> tuple[int, int]:
     return date(year, number, 1).toordinal() - _FIRST, following.toordinal() - _FIRST
 
 
-def dump(days: Mapping[int, BitMap]) -> bytes:
+def dump_days(days: Mapping[int, BitMap]) -> bytes:
     """A file of one month: the bitmap of the whole month, then one a day."""
-    parts = [(WHOLE, union(days.values())), *sorted(days.items())]
+    parts = [(WHOLE, union_of(days.values())), *sorted(days.items())]
     contents = []
     for _day, people in parts:
         people.run_optimize()
@@ -101,20 +101,20 @@ def dump(days: Mapping[int, BitMap]) -> bytes:
     return head + b"".join(contents)
 
 
-def load(path: Path, wanted: Iterable[int] | None = None) -> dict[int, BitMap]:
+def load_days(path: Path, wanted: Iterable[int] | None = None) -> dict[int, BitMap]:
     """The bitmaps of a file by day; only those `wanted`, when given."""
     with path.open("rb") as opened:
         (number,) = struct.unpack("<I", opened.read(4))
         places = list(struct.iter_unpack("<iIq", opened.read(16 * number)))
         chosen = None if wanted is None else set(wanted)
-        found = {}
+        bitmaps_by_day = {}
         for day, size, start in places:
             if chosen is None or day in chosen:
                 opened.seek(start)
-                found[day] = BitMap.deserialize(opened.read(size))
-    return found
+                bitmaps_by_day[day] = BitMap.deserialize(opened.read(size))
+    return bitmaps_by_day
 
 
-def union(bitmaps: Iterable[BitMap]) -> BitMap:
+def union_of(bitmaps: Iterable[BitMap]) -> BitMap:
     several = list(bitmaps)
     return BitMap.union(*several) if len(several) > 1 else BitMap(several[0]) if several else BitMap()

@@ -21,16 +21,16 @@ from django.utils import timezone
 from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, fields, files, manifest, segments, session, source
-from activities.log.columns.fields import Column
-from activities.log.columns.files import DamagedFileError, File
+from activities.log.columns.fields import StoredColumn
+from activities.log.columns.files import DamagedFileError, IndexFile
 from activities.log.columns.manifest import Manifest, TypeColumns
-from activities.log.columns.session import Session
-from activities.log.columns.source import Position
+from activities.log.columns.session import DuckSession
+from activities.log.columns.source import LogMark
 from people.core.db import citus
 
 log = logging.getLogger(__name__)
 
-EVERY = 5.0  # seconds between two builds
+BUILD_INTERVAL = 5.0  # seconds between two builds
 FEWEST_ROWS = 200_000  # of a type: SQL is quick enough for less
 CHUNK = 1_000_000  # rows that are read by one statement
 MOST_LATE = 8  # segments that wait to be put with the others, and their share of the type's rows
@@ -41,16 +41,16 @@ AGAIN = 3_600.0  # seconds until a type that could not be built is tried again
 GRACE = 60.0  # seconds, besides those of the longest evaluation, that files are kept after they are used
 
 
-Copy = Callable[[Path, int, Sequence[Column]], None]  # appends rows of a type to a file
+Copy = Callable[[Path, int, Sequence[StoredColumn]], None]  # appends rows of a type to a file
 _failed: dict[int, float] = {}  # types that this process could not build, and when
 
 
-class BusyError(Exception):
+class IndexBusyError(Exception):
     """Another process of this node builds or drops the index."""
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuildResult:
     """What a build did: rows written, types that were changed, the generation now."""
 
     rows: int
@@ -58,24 +58,24 @@ class Built:
     manifest: Manifest
 
 
-def build(mark: int | None = None, anew: bool = False) -> Built:
+def build_index(mark: int | None = None, anew: bool = False) -> BuildResult:
     """Bring the index up to the high-water mark; `mark` is another end, for transactions that hold it back.
 
     With `anew` nothing of what is there is used. Raises `BusyError`, `OSError`, `duckdb.Error`.
     """
-    with files.alone() as is_mine:
+    with files.index_lock() as is_mine:
         if not is_mine:
-            raise BusyError("another process builds the column index")
-        files.make_folder()
+            raise IndexBusyError("another process builds the column index")
+        files.prepare_index_folder()
         return _Build(mark, anew).run()
 
 
-def drop() -> bool:
+def drop_index() -> bool:
     """Remove the index of this node; whether there was one. Raises `BusyError`."""
-    with files.alone(seconds=600) as is_mine:
+    with files.index_lock(seconds=600) as is_mine:
         if not is_mine:
-            raise BusyError("another process builds the column index: stop it first")
-        place = files.folder()
+            raise IndexBusyError("another process builds the column index: stop it first")
+        place = files.index_folder()
         was_there = (place / manifest.NAME).exists()
         # the manifest first: what is named nowhere is not used
         left = [
@@ -88,12 +88,12 @@ def drop() -> bool:
     return was_there
 
 
-def keep_building(is_over: Callable[[], bool], every: float = EVERY) -> None:
+def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVAL) -> None:
     """Build again and again until told that it is over; what goes wrong is logged, and tried again."""
     while not is_over():
         try:
             _build_where_wanted()
-        except BusyError:
+        except IndexBusyError:
             pass
         except Exception as error:  # whatever it is: who starts this process with others stops them all when it ends
             log.warning("the column index was not built: %s: %s", type(error).__name__, str(error).partition("\n")[0])
@@ -105,38 +105,38 @@ def keep_building(is_over: Callable[[], bool], every: float = EVERY) -> None:
 
 def _build_where_wanted() -> None:
     if settings.COLUMN_INDEX and not citus.is_distributed():
-        build()
-    elif (files.folder() / manifest.NAME).exists():
-        drop()
+        build_index()
+    elif (files.index_folder() / manifest.NAME).exists():
+        drop_index()
 
 
 class _Build:
     """One build: what it goes by, and what it has written."""
 
     def __init__(self, mark: int | None, anew: bool) -> None:
-        self.session: Session = session.session()
-        self.before = manifest.current()
-        self.server = source.server()
+        self.session: DuckSession = session.duck_session()
+        self.before = manifest.current_manifest()
+        self.server = source.server_identity()
         _remove_strangers(self.before)
         self.base = None if anew else self._usable(self.before)
-        self.position = self._reached(source.position(), mark)
+        self.position = self._reached(source.read_log_mark(), mark)
         self.types: dict[int, TypeColumns] = {}
         self.left_out: dict[int, str] = {}
         self.touched: list[int] = []
         self.rows = 0
         self.top = self.base.top if self.base else 0
 
-    def run(self) -> Built:
+    def run(self) -> BuildResult:
         changed: Mapping[int, Sequence[int]] = {}
         recorded: set[int] = set()
         if self.base:
-            changed = source.changed(self.base.change, self.position.change)
+            changed = source.changed_people(self.base.change, self.position.change)
             recorded = source.types_after(self.base.mark, self.position.mark)
-        known = self.base.types if self.base else {}
-        for type_id in sorted({*source.big_types(FEWEST_ROWS), *known}):
-            self._type(type_id, known.get(type_id), changed.get(type_id, ()), type_id in recorded)
+        types_before = self.base.types if self.base else {}
+        for type_id in sorted({*source.big_types(FEWEST_ROWS), *types_before}):
+            self._type(type_id, types_before.get(type_id), changed.get(type_id, ()), type_id in recorded)
         if self.base and not self._is_worth_it(self.base):
-            return Built(0, (), self.base)
+            return BuildResult(0, (), self.base)
         return self._publish()
 
     def _usable(self, before: Manifest | None) -> Manifest | None:
@@ -145,16 +145,16 @@ class _Build:
             return None
         return before
 
-    def _reached(self, position: Position, mark: int | None) -> Position:
+    def _reached(self, position: LogMark, mark: int | None) -> LogMark:
         """The log's position, or `mark`. A recorder that is slow to take its lock may seem to put the mark back."""
         upto = position.mark if mark is None else mark
         if self.base is None:
-            return Position(position.change, upto)
-        return Position(max(position.change, self.base.change), max(upto, self.base.mark))
+            return LogMark(position.change, upto)
+        return LogMark(max(position.change, self.base.change), max(upto, self.base.mark))
 
     def _type(self, type_id: int, old: TypeColumns | None, changed: Sequence[int], is_recorded: bool) -> None:
         # read after the mark: whatever was recorded until then has no other fields
-        now = tuple(fields.of_type(type_id))
+        now = tuple(fields.fields_of_type(type_id))
         if time.monotonic() < _failed.get(type_id, 0):
             self.left_out[type_id] = self.base.left_out.get(type_id, "") if self.base else ""
             return
@@ -182,99 +182,106 @@ class _Build:
 
     def _anew(self, type_id: int, now: tuple[fields.StoredField, ...]) -> TypeColumns | None:
         """The whole type, read in the order of ids."""
-        late: list[File] = []
+        late: list[IndexFile] = []
         after, upto = 0, self.position.mark
-        while (last := source.last_of(type_id, after, upto, CHUNK)) is not None:
+        while (last := source.last_id_of_type(type_id, after, upto, CHUNK)) is not None:
             late += self._segment(type_id, now, [partial(source.copy_rows, after=after, upto=last)])
             after = last
         if not late:
             return None
-        made = segments.fold(self.session, late)
+        segment_files = segments.merge_segments(self.session, late)
         for file in late:
-            (files.folder() / file.name).unlink()
+            (files.index_folder() / file.name).unlink()
         return self._entry(
-            now, made, self._months({}, segments.days(self.session, made), BitMap()), self._unfit(made, now)
+            now,
+            segment_files,
+            self._months({}, segments.people_by_day(self.session, segment_files), BitMap()),
+            self._unfit(segment_files, now),
         )
 
-    def _updated(self, type_id: int, old: TypeColumns, gone: BitMap) -> TypeColumns | None:
+    def _updated(self, type_id: int, old: TypeColumns, changed_people: BitMap) -> TypeColumns | None:
         """What is there without the people who changed, and with their rows and the new ones."""
         assert self.base
         copies: list[Copy] = [partial(source.copy_rows, after=self.base.mark, upto=self.position.mark)]
-        if gone:
-            copies.append(partial(source.copy_rows_of, people=list(gone), upto=self.base.mark))
+        if changed_people:
+            copies.append(partial(source.copy_rows_of_people, people=list(changed_people), upto=self.base.mark))
         new = self._segment(type_id, old.fields, copies)
-        kept = list(old.segments)
-        if gone:
-            rewritten = [segments.without(self.session, file, gone) for file in kept]
-            kept = [file for file in rewritten if file is not None]
-        made = [*kept, *new]
-        if not made:
+        old_files = list(old.segments)
+        if changed_people:
+            rewritten = [segments.segment_without(self.session, file, changed_people) for file in old_files]
+            old_files = [file for file in rewritten if file is not None]
+        segment_files = [*old_files, *new]
+        if not segment_files:
             return None
-        months = self._months({file.part: file for file in old.months}, segments.days(self.session, new), gone)
+        months = self._months(
+            {file.part: file for file in old.months}, segments.people_by_day(self.session, new), changed_people
+        )
         unfit = old.unfit | self._unfit(new, old.fields)
-        late = [file for file in made if not file.part]
-        if len(late) > MOST_LATE or sum(file.rows for file in late) > LATE_SHARE * sum(file.rows for file in made):
-            made = segments.fold(self.session, made)
+        late = [file for file in segment_files if not file.part]
+        if len(late) > MOST_LATE or sum(file.rows for file in late) > LATE_SHARE * sum(
+            file.rows for file in segment_files
+        ):
+            segment_files = segments.merge_segments(self.session, segment_files)
             for file in new:
-                (files.folder() / file.name).unlink()
-        return self._entry(old.fields, made, months, unfit)
+                (files.index_folder() / file.name).unlink()
+        return self._entry(old.fields, segment_files, months, unfit)
 
-    def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[File]:
+    def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[IndexFile]:
         """What `copies` have PostgreSQL send, as one segment or none."""
-        wanted = fields.columns(of, as_stored=of)
-        staged = files.folder() / files.STAGING / files.new_name(str(type_id), "csv")
+        columns = fields.stored_columns(of, as_stored=of)
+        staged = files.index_folder() / files.STAGING / files.new_file_name(str(type_id), "csv")
         try:
             staged.touch(mode=0o600)
             for copy in copies:
-                copy(staged, type_id, wanted)
-            made = segments.of_csv(self.session, staged, wanted) if staged.stat().st_size else None
+                copy(staged, type_id, columns)
+            segment = segments.segment_from_csv(self.session, staged, columns) if staged.stat().st_size else None
         finally:
             staged.unlink(missing_ok=True)
-        if made is None:
+        if segment is None:
             return []
-        self.rows += made.rows
-        self.top = max(self.top, segments.top(self.session, [made]))
-        return [made]
+        self.rows += segment.rows
+        self.top = max(self.top, segments.greatest_person_id(self.session, [segment]))
+        return [segment]
 
-    def _unfit(self, of: Sequence[File], known: tuple[fields.StoredField, ...]) -> frozenset[int]:
-        return frozenset().union(*(segments.unfit(self.session, file, known) for file in of))
+    def _unfit(self, of: Sequence[IndexFile], stored_fields: tuple[fields.StoredField, ...]) -> frozenset[int]:
+        return frozenset().union(*(segments.unfit_fields(self.session, file, stored_fields) for file in of))
 
     def _months(
-        self, old: Mapping[str, File], days: Mapping[int, BitMap], gone: BitMap
-    ) -> dict[str, tuple[File, BitMap]]:
+        self, old: Mapping[str, IndexFile], days: Mapping[int, BitMap], changed_people: BitMap
+    ) -> dict[str, tuple[IndexFile, BitMap]]:
         """The files of people by day, each with the people of its month: without those who changed, with `days`."""
         added: dict[str, dict[int, BitMap]] = {}
         for day, people in days.items():
             added.setdefault(bitmaps.month_of(day), {})[day] = people
-        found: dict[str, tuple[File, BitMap]] = {}
+        files_by_month: dict[str, tuple[IndexFile, BitMap]] = {}
         for month in sorted({*old, *added}):
-            stored = bitmaps.load(files.intact(old[month])) if month in old else {}
-            everybody = stored.pop(bitmaps.WHOLE, BitMap())
-            leaves = everybody.intersect(gone)
+            stored = bitmaps.load_days(files.intact_path(old[month])) if month in old else {}
+            month_people = stored.pop(bitmaps.WHOLE, BitMap())
+            leaves = month_people.intersect(changed_people)
             if month not in added and not leaves:
-                found[month] = (old[month], everybody)
+                files_by_month[month] = (old[month], month_people)
                 continue
             for day, people in stored.items():
-                stored[day] = people - gone if leaves else people
+                stored[day] = people - changed_people if leaves else people
             for day, people in added.get(month, {}).items():
                 stored[day] = stored[day] | people if day in stored else people
             stored = {day: people for day, people in stored.items() if people}
             if stored:
-                content = bitmaps.dump(stored)
-                name = files.new_name("days", "people")
-                found[month] = (files.write(name, content, part=month), bitmaps.union(stored.values()))
-        return found
+                content = bitmaps.dump_days(stored)
+                name = files.new_file_name("days", "people")
+                files_by_month[month] = (files.write_file(name, content, part=month), bitmaps.union_of(stored.values()))
+        return files_by_month
 
     def _entry(
         self,
         of: tuple[fields.StoredField, ...],
-        made: Sequence[File],
-        months: Mapping[str, tuple[File, BitMap]],
+        segment_files: Sequence[IndexFile],
+        months: Mapping[str, tuple[IndexFile, BitMap]],
         unfit: frozenset[int],
     ) -> TypeColumns:
-        everybody = bitmaps.union(people for _file, people in months.values())
-        ever = files.write(files.new_name("ever", "people"), bitmaps.dump({0: everybody}))
-        return TypeColumns(of, tuple(made), tuple(file for file, _people in months.values()), ever, unfit)
+        all_people = bitmaps.union_of(people for _file, people in months.values())
+        ever = files.write_file(files.new_file_name("ever", "people"), bitmaps.dump_days({0: all_people}))
+        return TypeColumns(of, tuple(segment_files), tuple(file for file, _people in months.values()), ever, unfit)
 
     def _is_worth_it(self, base: Manifest) -> bool:
         """Whether there is something to publish."""
@@ -282,12 +289,12 @@ class _Build:
         has_moved = (self.position.mark, self.position.change) != (base.mark, base.change)
         return bool(self.touched) or self.left_out != base.left_out or age > DAILY or (has_moved and age > STEADY)
 
-    def _publish(self) -> Built:
-        files.sync_folder(files.folder())
+    def _publish(self) -> BuildResult:
+        files.sync_folder(files.index_folder())
         token, node = uuid4(), self.before.node if self.before else uuid4()
         with transaction.atomic():
-            source.publish(token, node)
-        made = Manifest(
+            source.publish_generation(token, node)
+        new_manifest = Manifest(
             token,
             node,
             self.server,
@@ -298,31 +305,31 @@ class _Build:
             self.types,
             self.left_out,
         )
-        retired, over = self._retired(made)
-        made = manifest.with_retired(made, retired)
-        manifest.publish(made)
+        retired, over = self._retired(new_manifest)
+        new_manifest = manifest.with_retired(new_manifest, retired)
+        manifest.publish_manifest(new_manifest)
         for name in over:
-            (files.folder() / name).unlink(missing_ok=True)
-        return Built(self.rows, tuple(self.touched), made)
+            (files.index_folder() / name).unlink(missing_ok=True)
+        return BuildResult(self.rows, tuple(self.touched), new_manifest)
 
-    def _retired(self, made: Manifest) -> tuple[list[tuple[str, float]], list[str]]:
+    def _retired(self, new_manifest: Manifest) -> tuple[list[tuple[str, float]], list[str]]:
         """The files of before that evaluations may still use, each with the time since when it is of no use; and those
         that none can use any more."""
         if self.before is None:
             return [], []
         now = time.time()
-        used = {file.name for file in made.files}
-        known = dict(self.before.retired)
-        known.update({file.name: now for file in self.before.files if file.name not in used})
-        kept = settings.SMART_LIST_TIMEOUT_SECONDS + GRACE
-        waiting = [(name, since) for name, since in known.items() if now - since < kept]
-        return waiting, [name for name, since in known.items() if now - since >= kept]
+        used = {file.name for file in new_manifest.files}
+        retired_at = dict(self.before.retired)
+        retired_at.update({file.name: now for file in self.before.files if file.name not in used})
+        seconds_kept = settings.SMART_LIST_TIMEOUT_SECONDS + GRACE
+        waiting = [(name, since) for name, since in retired_at.items() if now - since < seconds_kept]
+        return waiting, [name for name, since in retired_at.items() if now - since >= seconds_kept]
 
 
 def _is_whole(entry: TypeColumns) -> bool:
     try:
         for file in entry.files:
-            files.intact(file)
+            files.intact_path(file)
     except DamagedFileError as error:
         log.warning("the column index is damaged, and built anew where it is: %s", error)
         return False
@@ -332,6 +339,6 @@ def _is_whole(entry: TypeColumns) -> bool:
 def _remove_strangers(before: Manifest | None) -> None:
     """Remove files that a build left which did not come to its end: no manifest names them."""
     named = set() if before is None else {*(file.name for file in before.files), *dict(before.retired)}
-    for path in files.folder().iterdir():
+    for path in files.index_folder().iterdir():
         if path.suffix in {".parquet", ".people"} and path.name not in named:
             path.unlink()

@@ -20,7 +20,7 @@ AMOUNT_SCALE = 4  # decimal places of amounts
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class StorageForm:
     """One way to keep values: `sent` is SQL of PostgreSQL over `x`, what comparisons use; `held` a type of DuckDB."""
 
     sent: str
@@ -28,9 +28,9 @@ class Storage:
     is_unfit: str = ""  # SQL of DuckDB over {x}, true for a value that was marked
 
 
-def _whole(scaled: str) -> Storage:
+def _whole(scaled: str) -> StorageForm:
     fits = f"{scaled} = trunc({scaled}) and abs({scaled}) < 9e18"
-    return Storage(
+    return StorageForm(
         f"case when x is null then null when {fits} then ({scaled})::bigint else {UNFIT} end",
         "BIGINT",
         f"{{x}} = ({UNFIT})",
@@ -38,20 +38,20 @@ def _whole(scaled: str) -> Storage:
 
 
 _MICROSECONDS = "(extract(epoch from x) * 1000000)::bigint"
-_TEXT = Storage("x", "VARCHAR")
-STORAGES: Mapping[str, Storage] = {
+_TEXT = StorageForm("x", "VARCHAR")
+STORAGES: Mapping[str, StorageForm] = {
     **dict.fromkeys(("string", "text", "email", "phone", "link"), _TEXT),
     "integer": _whole("x"),
     "currency": _whole("x * 10000"),
     # a double's shortest decimal text is what the log has; any other number could compare otherwise
-    "float": Storage(
+    "float": StorageForm(
         "case when x is null then null when x::float8::text::numeric = x then x::float8 else 'NaN' end",
         "DOUBLE",
         "isnan({x})",
     ),
-    "boolean": Storage("x::int", "TINYINT"),
-    "date": Storage(f"x - date '{EPOCH}'", "INTEGER"),
-    "datetime": Storage(_MICROSECONDS, "BIGINT"),
+    "boolean": StorageForm("x::int", "TINYINT"),
+    "date": StorageForm(f"x - date '{EPOCH}'", "INTEGER"),
+    "datetime": StorageForm(_MICROSECONDS, "BIGINT"),
 }
 
 
@@ -72,7 +72,7 @@ class StoredField:
         return f"f{self.id}"
 
     @property
-    def storage(self) -> Storage:
+    def storage(self) -> StorageForm:
         return STORAGES[self.data_type]
 
     @property
@@ -91,49 +91,49 @@ class StoredField:
         return f"coalesce(r{self.id}, {self.column})" if self.data_type in AS_STORED else self.column
 
 
-def of_type(type_id: int) -> list[StoredField]:
+def fields_of_type(type_id: int) -> list[StoredField]:
     """Every field that any approved version of the type has had; those of unknown data types are left out."""
     rows = ApprovedField.objects.filter(activity_type_id=type_id, data_type__in=STORAGES).order_by("pk")
     return [StoredField(row.pk, row.api_name, row.data_type, row.is_primary) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class StoredColumn:
     """A column of every file: its name, SQL of PostgreSQL for it over a row of `activity`, its type in DuckDB."""
 
     name: str
     compared: str
-    storage: Storage
+    storage: StorageForm
 
 
-_MOMENT = Storage(_MICROSECONDS, "BIGINT")
+_MOMENT = StorageForm(_MICROSECONDS, "BIGINT")
 _ALWAYS = (
-    Column("id", "id", Storage("x", "BIGINT")),
-    Column("person", "person_id", Storage("x", "INTEGER")),
-    Column("occurred_at", "occurred_at", _MOMENT),
-    Column("recorded_at", "recorded_at", _MOMENT),
+    StoredColumn("id", "id", StorageForm("x", "BIGINT")),
+    StoredColumn("person", "person_id", StorageForm("x", "INTEGER")),
+    StoredColumn("occurred_at", "occurred_at", _MOMENT),
+    StoredColumn("recorded_at", "recorded_at", _MOMENT),
 )
 
 
-def columns(fields: Iterable[StoredField], as_stored: Iterable[StoredField] = ()) -> list[Column]:
+def stored_columns(fields: Iterable[StoredField], as_stored: Iterable[StoredField] = ()) -> list[StoredColumn]:
     """The columns of rows with these fields; `as_stored`: fields whose text is needed in its own case, too."""
-    compared = [Column(field.column, field.compared, field.storage) for field in fields]
+    compared = [StoredColumn(field.column, field.compared, field.storage) for field in fields]
     # empty where the text is in lower case already: most addresses and links are
     own_case = [
-        Column(f"r{field.id}", f"nullif({field.raw}, {field.compared})", _TEXT)
+        StoredColumn(f"r{field.id}", f"nullif({field.raw}, {field.compared})", _TEXT)
         for field in as_stored
         if field.data_type in AS_STORED
     ]
     return [*_ALWAYS, *compared, *own_case]
 
 
-def rows_sql(type_id: int, wanted: Sequence[Column], where: str, limit: int | None = None) -> str:
+def rows_sql(type_id: int, columns: Sequence[StoredColumn], where: str, limit: int | None = None) -> str:
     """The statement that has PostgreSQL send the columns of the rows of the type that satisfy `where`.
 
     Each value is looked up once: `offset 0` keeps the planner from repeating the expression wherever it is used.
     """
-    inner = ", ".join(f"{column.compared} as x{number}" for number, column in enumerate(wanted))
-    sent = ", ".join(_of(column.storage.sent, f"x{number}") for number, column in enumerate(wanted))
+    inner = ", ".join(f"{column.compared} as x{number}" for number, column in enumerate(columns))
+    sent = ", ".join(_of(column.storage.sent, f"x{number}") for number, column in enumerate(columns))
     ending = f"limit {int(limit)}" if limit is not None else "offset 0"
     return (
         f"select {sent} from (select {inner} from activity where activity_type_id = {int(type_id)} and {where}"
@@ -150,9 +150,9 @@ def unfit_sql(fields: Iterable[StoredField]) -> dict[int, str]:
     return {field.id: field.storage.is_unfit.format(x=field.column) for field in fields if field.storage.is_unfit}
 
 
-def dump(fields: Iterable[StoredField]) -> list[list[Any]]:
+def dump_fields(fields: Iterable[StoredField]) -> list[list[Any]]:
     return [[field.id, field.api_name, field.data_type, field.is_primary] for field in fields]
 
 
-def load(stored: Iterable[Sequence[Any]]) -> list[StoredField]:
+def load_fields(stored: Iterable[Sequence[Any]]) -> list[StoredField]:
     return [StoredField(*row) for row in stored]

@@ -26,7 +26,7 @@ class DamagedFileError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class IndexFile:
     """One file as the manifest has it; `part` is the range of people or the month that it holds."""
 
     name: str
@@ -36,13 +36,13 @@ class File:
     part: str = ""
 
 
-def folder() -> Path:
+def index_folder() -> Path:
     return Path(settings.DATA_DIR) / "columns"
 
 
-def make_folder() -> Path:
+def prepare_index_folder() -> Path:
     """The folder, made and emptied of what a build that was cut off left."""
-    place = folder()
+    place = index_folder()
     for part in (place, place / STAGING, place / TEMPORARY):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in (*(place / STAGING).iterdir(), *place.glob("*.part")):
@@ -53,24 +53,24 @@ def make_folder() -> Path:
     return place
 
 
-def new_name(kind: str, ending: str) -> str:
+def new_file_name(kind: str, ending: str) -> str:
     return f"{kind}-{secrets.token_hex(8)}.{ending}"
 
 
-def keep(path: Path, rows: int = 0, part: str = "") -> File:
+def store_file(path: Path, rows: int = 0, part: str = "") -> IndexFile:
     """Put a file that was written in the folder on disk for good; return what the manifest says of it."""
     path.chmod(0o600)
     with path.open("rb") as opened:
         os.fsync(opened.fileno())
-    return File(path.name, path.stat().st_size, digest_of(path), rows, part)
+    return IndexFile(path.name, path.stat().st_size, digest_of(path), rows, part)
 
 
-def write(name: str, content: bytes, rows: int = 0, part: str = "") -> File:
+def write_file(name: str, content: bytes, rows: int = 0, part: str = "") -> IndexFile:
     """Write a small file at once."""
-    path = folder() / name
+    path = index_folder() / name
     path.touch(mode=0o600)
     path.write_bytes(content)
-    return keep(path, rows, part)
+    return store_file(path, rows, part)
 
 
 def sync_folder(place: Path) -> None:
@@ -95,12 +95,12 @@ _reading = threading.Lock()
 MOST_REMEMBERED = 50_000
 
 
-def intact(file: File) -> Path:
+def intact_path(file: IndexFile) -> Path:
     """The path of a file that is whole: read through when this process first asks, and when it was touched since.
 
     Raises `DamagedFileError`.
     """
-    path = folder() / file.name
+    path = index_folder() / file.name
     try:
         status = path.stat()
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -119,9 +119,9 @@ def intact(file: File) -> Path:
 
 
 @contextmanager
-def alone(seconds: float = 0) -> Iterator[bool]:
+def index_lock(seconds: float = 0) -> Iterator[bool]:
     """Whether no other process of this node builds or drops the index meanwhile; waits for `seconds`."""
-    make = folder()
+    make = index_folder()
     make.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (make / LOCK).open("w") as opened:
         until = monotonic() + seconds

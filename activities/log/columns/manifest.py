@@ -9,7 +9,7 @@ from uuid import UUID
 
 from activities.log.columns import fields, files
 from activities.log.columns.fields import StoredField
-from activities.log.columns.files import File
+from activities.log.columns.files import IndexFile
 
 NAME = "manifest.json"
 FORMAT = 2
@@ -24,9 +24,9 @@ class TypeColumns:
     """
 
     fields: tuple[StoredField, ...]
-    segments: tuple[File, ...]
-    months: tuple[File, ...]
-    ever: File
+    segments: tuple[IndexFile, ...]
+    months: tuple[IndexFile, ...]
+    ever: IndexFile
     unfit: frozenset[int] = frozenset()
 
     @property
@@ -34,7 +34,7 @@ class TypeColumns:
         return sum(file.rows for file in self.segments)
 
     @property
-    def files(self) -> list[File]:
+    def files(self) -> list[IndexFile]:
         return [*self.segments, *self.months, self.ever]
 
 
@@ -57,38 +57,38 @@ class Manifest:
     retired: Sequence[tuple[str, float]] = ()  # names of files no longer used, and since when (Unix time)
 
     @property
-    def files(self) -> list[File]:
+    def files(self) -> list[IndexFile]:
         return [file for entry in self.types.values() for file in entry.files]
 
 
 _read: dict[Path, tuple[tuple[int, int, int], Manifest]] = {}  # what this process read last, by its mark on disk
 
 
-def current() -> Manifest | None:
+def current_manifest() -> Manifest | None:
     """The manifest of this node; None where there is none, or none that this version understands."""
-    path = files.folder() / NAME
+    path = files.index_folder() / NAME
     try:
         status = path.stat()
         mark = (status.st_mtime_ns, status.st_size, status.st_ino)
-        known = _read.get(path)
-        if known is not None and known[0] == mark:
-            return known[1]
-        found = load(json.loads(path.read_bytes()))
+        cached = _read.get(path)
+        if cached is not None and cached[0] == mark:
+            return cached[1]
+        manifest = load_manifest(json.loads(path.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if found is not None:
+    if manifest is not None:
         _read.clear()
-        _read[path] = (mark, found)
-    return found
+        _read[path] = (mark, manifest)
+    return manifest
 
 
-def publish(manifest: Manifest) -> None:
+def publish_manifest(manifest: Manifest) -> None:
     """Make this the node's manifest: whole, or not at all."""
-    place = files.folder()
+    place = files.index_folder()
     part = place / f"{NAME}.part"
     part.touch(mode=0o600)
-    part.write_text(json.dumps(dump(manifest)), encoding="utf-8")
-    files.keep(part)
+    part.write_text(json.dumps(dump_manifest(manifest)), encoding="utf-8")
+    files.store_file(part)
     part.replace(place / NAME)
     files.sync_folder(place)
 
@@ -97,7 +97,7 @@ def with_retired(manifest: Manifest, retired: Sequence[tuple[str, float]]) -> Ma
     return replace(manifest, retired=retired)
 
 
-def dump(manifest: Manifest) -> dict[str, Any]:
+def dump_manifest(manifest: Manifest) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "token": str(manifest.token),
@@ -113,8 +113,8 @@ def dump(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def load(stored: Mapping[str, Any]) -> Manifest | None:
-    """The manifest that `dump` wrote; None for one of another format. Raises KeyError, TypeError, ValueError."""
+def load_manifest(stored: Mapping[str, Any]) -> Manifest | None:
+    """The manifest that `dump_manifest` wrote; None if in another format. Raises KeyError, TypeError, ValueError."""
     if stored["format"] != FORMAT:
         return None
     return Manifest(
@@ -133,7 +133,7 @@ def load(stored: Mapping[str, Any]) -> Manifest | None:
 
 def _dump_type(entry: TypeColumns) -> dict[str, Any]:
     return {
-        "fields": fields.dump(entry.fields),
+        "fields": fields.dump_fields(entry.fields),
         "segments": [asdict(file) for file in entry.segments],
         "months": [asdict(file) for file in entry.months],
         "ever": asdict(entry.ever),
@@ -143,9 +143,9 @@ def _dump_type(entry: TypeColumns) -> dict[str, Any]:
 
 def _load_type(stored: Mapping[str, Any]) -> TypeColumns:
     return TypeColumns(
-        tuple(fields.load(stored["fields"])),
-        tuple(File(**file) for file in stored["segments"]),
-        tuple(File(**file) for file in stored["months"]),
-        File(**stored["ever"]),
+        tuple(fields.load_fields(stored["fields"])),
+        tuple(IndexFile(**file) for file in stored["segments"]),
+        tuple(IndexFile(**file) for file in stored["months"]),
+        IndexFile(**stored["ever"]),
         frozenset(stored["unfit"]),
     )

@@ -5,16 +5,16 @@ people who changed since; these come from PostgreSQL, and the files' rows of suc
 together are each row once: a row up to the mark of somebody who did not change was there at the build, and is there.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, fields, files, manifest, source
-from activities.log.columns.fields import Column, StoredField
+from activities.log.columns.fields import StoredColumn, StoredField
 from activities.log.columns.manifest import Manifest, TypeColumns
-from activities.log.columns.session import paths
+from activities.log.columns.session import path_list
 
 MOST_DELTA = 20_000  # rows after the mark, or people who changed; beyond it SQL answers
 MOST_ROWS = 100_000  # rows of both together
@@ -30,13 +30,13 @@ class NotHeldError(Exception):
         self.reason = reason
 
 
-def pin() -> Manifest | None:
+def pin_manifest() -> Manifest | None:
     """The generation to answer from; asked for before the snapshot begins, so that the snapshot sees all it read."""
-    return manifest.current()
+    return manifest.current_manifest()
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
+class TypeDelta:
     """What a snapshot sees of a type besides the files: a condition on `activity`, and the people who changed."""
 
     mark: int
@@ -52,7 +52,7 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class RowRelation:
     """SQL of DuckDB for rows of a type, with its parameters, and an id that no person among them is above."""
 
     sql: str
@@ -61,12 +61,12 @@ class Relation:
 
 
 @dataclass(slots=True)
-class View:
+class IndexView:
     """The pinned generation in one snapshot, in which `rows` runs a statement of PostgreSQL."""
 
     pinned: Manifest
     rows: Rows
-    deltas: dict[int, Delta] = field(default_factory=dict)
+    deltas: dict[int, TypeDelta] = field(default_factory=dict)
     is_valid: bool | None = None
 
     def entry(self, type_id: int) -> TypeColumns:
@@ -88,7 +88,7 @@ class View:
         )
         return bool(is_seen)
 
-    def delta(self, type_id: int) -> Delta:
+    def delta(self, type_id: int) -> TypeDelta:
         """What the snapshot sees besides the files. Raises `NotHeldError` where that is much."""
         self.entry(type_id)
         if type_id not in self.deltas:
@@ -101,7 +101,7 @@ class View:
             )
             if number > MOST_DELTA or len(changed) > MOST_DELTA:
                 raise NotHeldError("lag")
-            self.deltas[type_id] = Delta(self.pinned.mark, BitMap(changed))
+            self.deltas[type_id] = TypeDelta(self.pinned.mark, BitMap(changed))
         return self.deltas[type_id]
 
     def stored_field(self, type_id: int, field_id: int) -> StoredField:
@@ -112,7 +112,7 @@ class View:
                 return stored
         raise NotHeldError("field")
 
-    def relation(self, type_id: int, field_ids: Iterable[int], as_stored: Iterable[int] = ()) -> Relation:
+    def relation(self, type_id: int, field_ids: Iterable[int], as_stored: Iterable[int] = ()) -> RowRelation:
         """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
 
         `as_stored`: ids of those fields whose text is grouped in its own case. Raises `NotHeldError`,
@@ -120,11 +120,11 @@ class View:
         """
         entry = self.entry(type_id)
         wanted = {pk: self.stored_field(type_id, pk) for pk in sorted(set(field_ids))}
-        columns = fields.columns(wanted.values(), as_stored=[wanted[pk] for pk in sorted(set(as_stored))])
+        columns = fields.stored_columns(wanted.values(), as_stored=[wanted[pk] for pk in sorted(set(as_stored))])
         delta = self.delta(type_id)
-        held = paths([files.intact(file) for file in entry.segments])
+        segment_paths = path_list([files.intact_path(file) for file in entry.segments])
         names = ", ".join(column.name for column in columns)
-        sql, parameters = f"select {names} from read_parquet({held})", []
+        sql, parameters = f"select {names} from read_parquet({segment_paths})", []
         if delta.changed:
             sql += " where person not in (select unnest(?::INTEGER[]))"
             parameters.append(list(delta.changed))
@@ -136,9 +136,9 @@ class View:
             sql += f" union all select {', '.join(parts)}"
             parameters += map(list, by_column)
             top = max(top, *by_column[1])
-        return Relation(sql, parameters, top)
+        return RowRelation(sql, parameters, top)
 
-    def _later(self, type_id: int, columns: Sequence[Column], delta: Delta) -> Sequence[Sequence[Any]]:
+    def _later(self, type_id: int, columns: Sequence[StoredColumn], delta: TypeDelta) -> Sequence[Sequence[Any]]:
         rows = self.rows(fields.rows_sql(type_id, columns, delta.where, MOST_ROWS + 1), ())
         if len(rows) > MOST_ROWS:
             raise NotHeldError("lag")
@@ -155,33 +155,23 @@ class View:
         entry = self.entry(type_id)
         delta = self.delta(type_id)
         if (None, None) in whole:
-            found = bitmaps.union(bitmaps.load(files.intact(entry.ever)).values())
-            return found - delta.changed
-        parts = [part for file in entry.months for part in _of_month(files.intact(file), file.part, whole)]
-        return bitmaps.union(parts) - delta.changed
+            people = bitmaps.union_of(bitmaps.load_days(files.intact_path(entry.ever)).values())
+            return people - delta.changed
+        parts = [part for file in entry.months for part in _of_month(files.intact_path(file), file.part, whole)]
+        return bitmaps.union_of(parts) - delta.changed
 
 
 def _of_month(path: Any, month: str, whole: Sequence[tuple[int | None, int | None]]) -> list[BitMap]:
     """The bitmaps of a month's file that cover what of the month is wanted."""
     start, end = bitmaps.days_of(month)
-    wanted: set[int] = set()
+    wanted_days: set[int] = set()
     for first, last in whole:
         low, high = start if first is None else max(first, start), end if last is None else min(last, end)
         if (low, high) == (start, end):
-            return list(bitmaps.load(path, [bitmaps.WHOLE]).values())
-        wanted.update(range(low, high))
-    return list(bitmaps.load(path, wanted).values()) if wanted else []
+            return list(bitmaps.load_days(path, [bitmaps.WHOLE]).values())
+        wanted_days.update(range(low, high))
+    return list(bitmaps.load_days(path, wanted_days).values()) if wanted_days else []
 
 
 def _is_unfit(value: Any) -> bool:
     return value is not None and (value == fields.UNFIT or value != value)
-
-
-def summary(pinned: Manifest) -> Mapping[str, int]:
-    """What there is, in numbers."""
-    return {
-        "types": len(pinned.types),
-        "rows": sum(entry.rows for entry in pinned.types.values()),
-        "files": len(pinned.files),
-        "bytes": sum(file.size for file in pinned.files),
-    }

@@ -19,7 +19,7 @@ from activities.log.columns import session
 from activities.log.columns.fields import AMOUNT_SCALE, StoredField
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
-from activities.log.columns.relation import NotHeldError, Rows, View
+from activities.log.columns.relation import IndexView, NotHeldError, Rows
 from activities.models import ActivityType, ApprovedField
 from people.core.db.value_sql import day_start_sql
 
@@ -67,7 +67,7 @@ class Period:
 class ColumnReports:
     """Reports over the generation of `view`, in the snapshot that its statements run in."""
 
-    view: View
+    view: IndexView
     deadline: float
 
     def top_people(self, activity_type: ActivityType, period: Period, most: int) -> list[tuple[int, int, datetime]]:
@@ -173,7 +173,7 @@ class ColumnReports:
         return list(numbers)
 
     def _query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
-        return list(session.session().rows(sql, parameters, self._pulse))
+        return list(session.duck_session().rows(sql, parameters, self._pulse))
 
     def _pulse(self) -> None:
         if time.monotonic() > self.deadline:
@@ -216,7 +216,7 @@ def report_from_columns(
         return None
     first, last, zone, people = period
     try:
-        reports = ColumnReports(View(pinned, rows), time.monotonic() + seconds)
+        reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds)
         reports.view.entry(types[0].pk)  # before anything else is asked, as an unusable generation ends it
         return ask(reports, Period(first, day_starts(first, last, zone, rows), people))
     except NotHeldError:

@@ -22,7 +22,7 @@ BLOCK = 1 << 16
 Error = duckdb.Error
 
 
-class Session:
+class DuckSession:
     """One instance of DuckDB; its threads share the time of a web process with the others of the machine."""
 
     def __init__(self, place: Path) -> None:
@@ -41,7 +41,7 @@ class Session:
             "preserve_insertion_order": "false",
         }.items():
             self.connection.execute(f"set {name} = '{value}'")
-        self.connection.execute(f"set allowed_directories = [{text(str(place))}]")
+        self.connection.execute(f"set allowed_directories = [{text_literal(str(place))}]")
         self.connection.execute("set enable_external_access = false")
         self.connection.execute("set lock_configuration = true")
 
@@ -87,17 +87,17 @@ class Session:
         return outcome
 
 
-_sessions: dict[Path, Session] = {}
+_sessions: dict[Path, DuckSession] = {}
 _making = threading.Lock()
 
 
-def session() -> Session:
+def duck_session() -> DuckSession:
     """This process's instance for the present folder."""
-    place = files.folder()
+    place = files.index_folder()
     with _making:
         if place not in _sessions:
             _sessions.clear()
-            _sessions[place] = Session(place)
+            _sessions[place] = DuckSession(place)
         return _sessions[place]
 
 
@@ -108,15 +108,15 @@ def _forget() -> None:
     _sessions, _making = {}, threading.Lock()
 
 
-_left: list[Session] = []
+_left: list[DuckSession] = []
 os.register_at_fork(after_in_child=_forget)
 
 
-def text(value: str) -> str:
+def text_literal(value: str) -> str:
     """A text as DuckDB's SQL has it."""
     return "'" + value.replace("'", "''") + "'"
 
 
-def paths(of: Sequence[Path]) -> str:
+def path_list(of: Sequence[Path]) -> str:
     """A list of files as `read_parquet` takes it."""
-    return f"[{', '.join(text(str(path)) for path in of)}]"
+    return f"[{', '.join(text_literal(str(path)) for path in of)}]"

@@ -9,7 +9,7 @@ from django.db import connection
 
 from activities.log import reader
 from activities.log.columns import fields
-from activities.log.columns.fields import Column
+from activities.log.columns.fields import StoredColumn
 from activities.models import ColumnGeneration
 
 KEPT = "7 days"  # how long changes are kept; whoever has read no further than that begins anew
@@ -23,21 +23,21 @@ SERVER = """select concat_ws(' ', current_database(), d.oid, current_setting('se
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class LogMark:
     """Where the log stands. Read in this order: what changes after `change` was read is seen to change."""
 
     change: int
     mark: int
 
 
-def position() -> Position:
+def read_log_mark() -> LogMark:
     with connection.cursor() as cursor:
         cursor.execute("select coalesce(max(id), 0) from activity_change")
         (change,) = cursor.fetchone()
-    return Position(change, reader.high_water_mark())
+    return LogMark(change, reader.high_water_mark())
 
 
-def server() -> str:
+def server_identity() -> str:
     with connection.cursor() as cursor:
         cursor.execute(SERVER)
         return cursor.fetchone()[0]
@@ -54,11 +54,13 @@ def is_published(token: UUID) -> bool:
         return cursor.fetchone()[0]
 
 
-def publish(token: UUID, node: UUID) -> None:
+def publish_generation(token: UUID, node: UUID) -> None:
     """Enter a generation; those of the node before the last few go."""
     ColumnGeneration.objects.create(token=token, node=node)
-    kept = ColumnGeneration.objects.filter(node=node).order_by("-published_at").values("token")[:GENERATIONS]
-    ColumnGeneration.objects.filter(node=node).exclude(token__in=list(kept.values_list("token", flat=True))).delete()
+    kept_tokens = ColumnGeneration.objects.filter(node=node).order_by("-published_at").values("token")[:GENERATIONS]
+    ColumnGeneration.objects.filter(node=node).exclude(
+        token__in=list(kept_tokens.values_list("token", flat=True))
+    ).delete()
 
 
 def forget_changes() -> None:
@@ -68,7 +70,7 @@ def forget_changes() -> None:
         cursor.execute(f"delete from column_generation where published_at < now() - interval '{KEPT}'")
 
 
-def changed(after: int, upto: int) -> dict[int, list[int]]:
+def changed_people(after: int, upto: int) -> dict[int, list[int]]:
     """People by type who changed after the change `after`, until `upto`."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -98,14 +100,7 @@ def types_after(mark: int, upto: int) -> set[int]:
         return {type_id for (type_id,) in cursor.fetchall()}
 
 
-def top_person() -> int:
-    """An id that nobody's is above now."""
-    with connection.cursor() as cursor:
-        cursor.execute("select last_value from person_id_seq")
-        return cursor.fetchone()[0]
-
-
-def last_of(type_id: int, after: int, upto: int, number: int) -> int | None:
+def last_id_of_type(type_id: int, after: int, upto: int, number: int) -> int | None:
     """The last id of the next `number` rows of the type after an id, until another; None where there are none."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -116,15 +111,17 @@ def last_of(type_id: int, after: int, upto: int, number: int) -> int | None:
         return cursor.fetchone()[0]
 
 
-def copy_rows(target: Path, type_id: int, wanted: Sequence[Column], after: int, upto: int) -> None:
+def copy_rows(target: Path, type_id: int, columns: Sequence[StoredColumn], after: int, upto: int) -> None:
     """Append the rows of the type with ids after `after`, until `upto`, to a CSV file."""
-    _copy(target, fields.rows_sql(type_id, wanted, f"id > {int(after)} and id <= {int(upto)}"))
+    _copy(target, fields.rows_sql(type_id, columns, f"id > {int(after)} and id <= {int(upto)}"))
 
 
-def copy_rows_of(target: Path, type_id: int, wanted: Sequence[Column], people: Sequence[int], upto: int) -> None:
+def copy_rows_of_people(
+    target: Path, type_id: int, columns: Sequence[StoredColumn], people: Sequence[int], upto: int
+) -> None:
     """Append the rows of the type that the people have, with ids until `upto`, to a CSV file."""
     ids = ",".join(str(int(person)) for person in people)
-    _copy(target, fields.rows_sql(type_id, wanted, f"person_id = any('{{{ids}}}'::int[]) and id <= {int(upto)}"))
+    _copy(target, fields.rows_sql(type_id, columns, f"person_id = any('{{{ids}}}'::int[]) and id <= {int(upto)}"))
 
 
 def _copy(target: Path, sql: str) -> None:

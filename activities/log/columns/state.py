@@ -14,7 +14,7 @@ OLD = timedelta(days=1, minutes=10)  # there is a generation a day even when not
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class IndexState:
     """What there is. `is_used` is false where the database does not know the generation: then SQL answers alone."""
 
     is_wanted: bool
@@ -27,42 +27,47 @@ class State:
     left_out: tuple[int, ...] = ()
 
 
-def current() -> State:
+def index_state() -> IndexState:
     is_wanted = settings.COLUMN_INDEX and not citus.is_distributed()
-    found = manifest.current()
-    if found is None:
-        return State(is_wanted)
-    entries = found.types.values()
-    return State(
+    current = manifest.current_manifest()
+    if current is None:
+        return IndexState(is_wanted)
+    entries = current.types.values()
+    return IndexState(
         is_wanted,
         len(entries),
         sum(entry.rows for entry in entries),
-        sum(file.size for file in found.files),
-        datetime.fromisoformat(found.built_at),
-        max(0, _last_id() - found.mark),
-        is_wanted and source.is_published(found.token) and source.server() == found.server,
-        tuple(found.left_out),
+        sum(file.size for file in current.files),
+        datetime.fromisoformat(current.built_at),
+        max(0, _last_id() - current.mark),
+        is_wanted and source.is_published(current.token) and source.server_identity() == current.server,
+        tuple(current.left_out),
     )
 
 
-def examine() -> tuple[str, str]:
+def examine_index() -> tuple[str, str]:
     """What there is, and what to do where smart lists cannot be answered from it though that is wanted."""
-    found, says = current(), text()
-    if not found.is_wanted:
-        return f"off: {says}", ""
-    if found.built_at is None or timezone.now() - found.built_at > OLD or not found.is_used:
-        return says, "start its builder: python manage.py columns build --keep (make run does); until then SQL answers"
-    return says, "see the builder's log for the reason; SQL answers for these types" if found.left_out else ""
+    state, summary = index_state(), index_summary()
+    if not state.is_wanted:
+        return f"off: {summary}", ""
+    if state.built_at is None or timezone.now() - state.built_at > OLD or not state.is_used:
+        return (
+            summary,
+            "start its builder: python manage.py columns build --keep (make run does); until then SQL answers",
+        )
+    return summary, "see the builder's log for the reason; SQL answers for these types" if state.left_out else ""
 
 
-def text() -> str:
+def index_summary() -> str:
     """One line for a terminal."""
-    found = current()
-    if found.built_at is None:
-        return "there is no column index" + ("" if found.is_wanted else ", and none is wanted")
-    says = f"{found.rows:,} rows of {found.types} types, {found.bytes / 1024**2:,.1f} MB, {found.behind:,} ids behind"
-    says += "" if found.is_used else "; not used: the database does not know this generation"
-    return says + (f"; left out: types {', '.join(map(str, found.left_out))}" if found.left_out else "")
+    state = index_state()
+    if state.built_at is None:
+        return "there is no column index" + ("" if state.is_wanted else ", and none is wanted")
+    summary = (
+        f"{state.rows:,} rows of {state.types} types, {state.bytes / 1024**2:,.1f} MB, {state.behind:,} ids behind"
+    )
+    summary += "" if state.is_used else "; not used: the database does not know this generation"
+    return summary + (f"; left out: types {', '.join(map(str, state.left_out))}" if state.left_out else "")
 
 
 def _last_id() -> int:

@@ -7,23 +7,23 @@ from django.db import connection, transaction
 
 from activities.log.columns import bitmaps, files, session
 from activities.log.columns.files import DamagedFileError
-from activities.log.columns.relation import NotHeldError, View, pin
+from activities.log.columns.relation import IndexView, NotHeldError, pin_manifest
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class IndexMismatch:
     """A type whose files say something else than the log, or cannot be compared with it now."""
 
     type_id: int
-    says: str
+    problem: str
 
     def __str__(self) -> str:
-        return f"type {self.type_id}: {self.says}"
+        return f"type {self.type_id}: {self.problem}"
 
 
-def verify() -> tuple[int, list[Finding]]:
+def verify_index() -> tuple[int, list[IndexMismatch]]:
     """How many types agree, and what does not. Raises `NotHeldError` where there is nothing to compare."""
-    pinned = pin()
+    pinned = pin_manifest()
     if pinned is None:
         raise NotHeldError("there is no column index on this node")
     is_nested = connection.in_atomic_block
@@ -35,62 +35,62 @@ def verify() -> tuple[int, list[Finding]]:
             cursor.execute(sql, parameters)
             return cursor.fetchall()
 
-        view = View(pinned, rows)
-        found = [finding for type_id in pinned.types for finding in _of_type(view, type_id)]
-    return len(pinned.types) - len({finding.type_id for finding in found}), found
+        view = IndexView(pinned, rows)
+        mismatches = [finding for type_id in pinned.types for finding in _of_type(view, type_id)]
+    return len(pinned.types) - len({finding.type_id for finding in mismatches}), mismatches
 
 
-def _of_type(view: View, type_id: int) -> list[Finding]:
+def _of_type(view: IndexView, type_id: int) -> list[IndexMismatch]:
     try:
         for file in view.entry(type_id).files:
-            files.intact(file)
-        held, logged = _held(view, type_id), _logged(view, type_id)
+            files.intact_path(file)
+        indexed, logged = _held(view, type_id), _logged(view, type_id)
         by_bitmaps, by_rows = _days(view, type_id), _people_of_files(view, type_id)
     except (NotHeldError, DamagedFileError, session.Error) as error:
-        return [Finding(type_id, f"cannot be compared: {error}")]
-    wrong = [day for day in {*held, *logged} if held.get(day) != logged.get(day)]
-    says = [f"{len(wrong)} days differ from the log, the first is day {min(wrong)} since 1970"] if wrong else []
-    says += ["people by day differ from the rows"] if by_bitmaps != by_rows else []
-    return [Finding(type_id, said) for said in says]
+        return [IndexMismatch(type_id, f"cannot be compared: {error}")]
+    wrong = [day for day in {*indexed, *logged} if indexed.get(day) != logged.get(day)]
+    texts = [f"{len(wrong)} days differ from the log, the first is day {min(wrong)} since 1970"] if wrong else []
+    texts += ["people by day differ from the rows"] if by_bitmaps != by_rows else []
+    return [IndexMismatch(type_id, text) for text in texts]
 
 
-def _held(view: View, type_id: int) -> dict[int, tuple[int, int]]:
+def _held(view: IndexView, type_id: int) -> dict[int, tuple[int, int]]:
     relation = view.relation(type_id, ())
-    found = session.session().rows(
+    rows = session.duck_session().rows(
         f"select {bitmaps.day_sql('occurred_at')}, count(*), sum(id) from ({relation.sql}) group by 1",
         relation.parameters,
     )
-    return {day: (number, int(total)) for day, number, total in found}
+    return {day: (number, int(total)) for day, number, total in rows}
 
 
-def _logged(view: View, type_id: int) -> dict[int, tuple[int, int]]:
-    found = view.rows(
+def _logged(view: IndexView, type_id: int) -> dict[int, tuple[int, int]]:
+    rows = view.rows(
         """select floor(extract(epoch from occurred_at) / 86400)::int, count(*), sum(id)
         from activity where activity_type_id = %s group by 1""",
         (type_id,),
     )
-    return {day: (number, int(total)) for day, number, total in found}
+    return {day: (number, int(total)) for day, number, total in rows}
 
 
-def _days(view: View, type_id: int) -> dict[int, int]:
+def _days(view: IndexView, type_id: int) -> dict[int, int]:
     entry = view.entry(type_id)
-    found: dict[int, int] = {}
+    people_by_day: dict[int, int] = {}
     months = []
     for file in entry.months:
-        stored = bitmaps.load(files.intact(file))
+        stored = bitmaps.load_days(files.intact_path(file))
         whole = stored.pop(bitmaps.WHOLE)
-        if whole != bitmaps.union(stored.values()):
+        if whole != bitmaps.union_of(stored.values()):
             raise DamagedFileError(f"{file.name} says other people of the month than of its days")
         months.append(whole)
-        found.update({day: len(people) for day, people in stored.items()})
-    if bitmaps.union(bitmaps.load(files.intact(entry.ever)).values()) != bitmaps.union(months):
+        people_by_day.update({day: len(people) for day, people in stored.items()})
+    if bitmaps.union_of(bitmaps.load_days(files.intact_path(entry.ever)).values()) != bitmaps.union_of(months):
         raise DamagedFileError(f"{entry.ever.name} says other people than the months")
-    return found
+    return people_by_day
 
 
-def _people_of_files(view: View, type_id: int) -> dict[int, int]:
-    held = session.paths([files.intact(file) for file in view.entry(type_id).segments])
-    found = session.session().rows(
-        f"select {bitmaps.day_sql('occurred_at')}, count(distinct person) from read_parquet({held}) group by 1"
+def _people_of_files(view: IndexView, type_id: int) -> dict[int, int]:
+    segment_paths = session.path_list([files.intact_path(file) for file in view.entry(type_id).segments])
+    rows = session.duck_session().rows(
+        f"select {bitmaps.day_sql('occurred_at')}, count(distinct person) from read_parquet({segment_paths}) group by 1"
     )
-    return dict(found)
+    return dict(rows)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.log.columns import builder, session, state, verify
-from activities.log.columns.builder import BusyError
+from activities.log.columns.builder import IndexBusyError
 from activities.log.columns.relation import NotHeldError
 from people.core.db import citus
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, action: str, **options: Any) -> str:
         try:
             return str(getattr(self, action)(**options))
-        except (BusyError, NotHeldError, OSError, session.Error) as error:
+        except (IndexBusyError, NotHeldError, OSError, session.Error) as error:
             raise CommandError(str(error)) from None
 
     def build(self, anew: bool, keep: bool, **options: Any) -> str:
@@ -40,19 +40,19 @@ class Command(BaseCommand):
             over: list[int] = []
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda received, _frame: over.append(received))
-            builder.keep_building(lambda: bool(over))
+            builder.build_continuously(lambda: bool(over))
             return "Ended."
         if not settings.COLUMN_INDEX:
             raise CommandError("COLUMN_INDEX is off: nothing would be answered from it. See docs/settings.md.")
         if citus.is_distributed():
             raise CommandError("The log lies on a cluster: the column index works on one server only.")
-        built = builder.build(anew=anew)
+        built = builder.build_index(anew=anew)
         for type_id, why in built.manifest.left_out.items():
             self.stderr.write(f"type {type_id} is left out: {why}")
-        return f"{built.rows:,} rows written for {len(built.types)} types; {state.text()}"
+        return f"{built.rows:,} rows written for {len(built.types)} types; {state.index_summary()}"
 
     def verify(self, **options: Any) -> str:
-        agree, findings = verify.verify()
+        agree, findings = verify.verify_index()
         for finding in findings[:SHOWN]:
             self.stderr.write(str(finding))
         if findings:
@@ -60,7 +60,7 @@ class Command(BaseCommand):
         return f"{agree} types agree with the log."
 
     def status(self, **options: Any) -> str:
-        return state.text()
+        return state.index_summary()
 
     def drop(self, **options: Any) -> str:
-        return "The column index was removed." if builder.drop() else "There was no column index."
+        return "The column index was removed." if builder.drop_index() else "There was no column index."

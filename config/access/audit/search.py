@@ -31,23 +31,25 @@ class EntryFilter:
     until: date | None = None
 
 
-def find_entries(wanted: EntryFilter, before: int | None = None) -> QuerySet[LogEntry]:
+def find_entries(conditions: EntryFilter, before: int | None = None) -> QuerySet[LogEntry]:
     """Return the matching entries, newest first; `before` is the id of the last entry of the previous page."""
     entries = LogEntry.objects.select_related("user", "content_type").order_by("-pk")
-    if wanted.who:
-        entries = entries.filter(user__username__istartswith=wanted.who)
-    if wanted.what:
-        entries = entries.alias(action=audit.action_sql()).filter(action__in=wanted.what.split(","))
-    if wanted.kind:
-        entries = entries.filter(content_type_id=wanted.kind)
-    if wanted.thing.isascii() and wanted.thing.isdecimal():
-        entries = entries.filter(object_id=wanted.thing)
-    elif wanted.thing:
-        entries = entries.alias(name=Lower("object_repr")).filter(StartsWith(F("name"), Value(wanted.thing.lower())))
-    if wanted.since:
-        entries = entries.filter(action_time__gte=_midnight(wanted.since))
-    if wanted.until:
-        entries = entries.filter(action_time__lt=_midnight(wanted.until + timedelta(days=1)))
+    if conditions.who:
+        entries = entries.filter(user__username__istartswith=conditions.who)
+    if conditions.what:
+        entries = entries.alias(action=audit.action_sql()).filter(action__in=conditions.what.split(","))
+    if conditions.kind:
+        entries = entries.filter(content_type_id=conditions.kind)
+    if conditions.thing.isascii() and conditions.thing.isdecimal():
+        entries = entries.filter(object_id=conditions.thing)
+    elif conditions.thing:
+        entries = entries.alias(name=Lower("object_repr")).filter(
+            StartsWith(F("name"), Value(conditions.thing.lower()))
+        )
+    if conditions.since:
+        entries = entries.filter(action_time__gte=_midnight(conditions.since))
+    if conditions.until:
+        entries = entries.filter(action_time__lt=_midnight(conditions.until + timedelta(days=1)))
     return entries.filter(pk__lt=before) if before else entries
 
 

@@ -53,7 +53,7 @@ class SearchForm(forms.Form):
         kinds = sorted((str(model._meta.verbose_name).capitalize(), kind) for model, kind in _kinds())
         kind_field.choices = [("", _("everything")), *((kind, name) for name, kind in kinds)]
 
-    def wanted(self) -> EntryFilter:
+    def entry_filter(self) -> EntryFilter:
         data = self.cleaned_data
         return EntryFilter(**{name: data[name] for name in EntryFilter.__slots__})
 
@@ -63,7 +63,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
     form = _search_form(request)
     entries: list[LogEntry] = []
     if form.is_valid():
-        entries = list(audit_search.find_entries(form.wanted(), form.cleaned_data["before"])[: SHOWN + 1])
+        entries = list(audit_search.find_entries(form.entry_filter(), form.cleaned_data["before"])[: SHOWN + 1])
     older = request.GET.copy()
     if len(entries) > SHOWN:
         older["before"] = str(entries[SHOWN - 1].pk)
@@ -76,7 +76,7 @@ def audit_page(request: HttpRequest) -> HttpResponse:
             **admin.site.each_context(request),
             "title": _("Audit"),
             "form": form,
-            "found": [(entry, audit.entry_sentence(entry)) for entry in entries[:SHOWN]],
+            "entries": [(entry, audit.entry_sentence(entry)) for entry in entries[:SHOWN]],
             "query": parameters.urlencode(),
             "older": older.urlencode() if len(entries) > SHOWN else "",
             "is_narrowed": any(parameters.values()),
@@ -92,7 +92,7 @@ def export_audit(request: HttpRequest) -> Any:
         return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
     write, content_type = FORMATS[chosen]
     audit.write_audit_entry(request.user, signed_in_user(request), "audit_exported", format=chosen)
-    reply = StreamingHttpResponse(write(audit_search.find_entries(form.wanted())), content_type=content_type)
+    reply = StreamingHttpResponse(write(audit_search.find_entries(form.entry_filter())), content_type=content_type)
     reply["Content-Disposition"] = f'attachment; filename="audit.{chosen}"'
     return reply
 

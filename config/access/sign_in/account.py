@@ -75,7 +75,7 @@ def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
         {
             **admin.site.each_context(request),
             "title": _("Sign-in of %(name)s") % name,
-            "somebody": user,
+            "account": user,
             "signed_in": sessions.sessions_of(user),
             "has_factor": mfa.has_second_step(user),
             "ends_all": True,

@@ -124,8 +124,8 @@ def _create_user(claims: dict[str, Any]) -> Any:
         return None
     users = get_user_model().objects
     verified = claims.get("email") if claims.get("email_verified") is True else ""
-    wish = str(claims.get("preferred_username") or claims.get("email") or "user")
-    name = NOT_A_NAME.sub("", wish)[:140] or "user"
+    wished_name = str(claims.get("preferred_username") or claims.get("email") or "user")
+    name = NOT_A_NAME.sub("", wished_name)[:140] or "user"
     existing = {
         username.lower() for username in users.filter(username__istartswith=name).values_list("username", flat=True)
     }

@@ -126,10 +126,10 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         invitation = get_object_or_404(Invitation.objects.prefetch_related("groups"), pk=pk)
         if request.method == "POST" and "revoke" in request.POST:
             done = _("Invitation revoked. Its link no longer works.")
-            self.tried(request, lambda: invitations.revoke_invitation(invitation, request.user), done)
+            self.try_verb(request, lambda: invitations.revoke_invitation(invitation, request.user), done)
             return redirect("admin:access_user_changelist")
         if request.method == "POST":
-            issued = self.tried(request, lambda: invitations.renew_invitation(invitation, request.user))
+            issued = self.try_verb(request, lambda: invitations.renew_invitation(invitation, request.user))
             return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
         return self.page(request, "invitation", _("Invitation"), invitation=invitation, roles=_role_names(invitation))
 
@@ -154,7 +154,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             "user",
             user.get_full_name() or user.get_username(),
             form=form,
-            somebody=user,
+            account=user,
             roles=_role_names(user),
             may_change=may_change,
             has_second_step=mfa.has_second_step(user),
@@ -168,7 +168,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             successor = User.objects.filter(pk=parse_number(request.POST.get("successor", ""))).first()
             done = _("Deactivated and signed out everywhere.")
             if (
-                self.tried(request, lambda: deactivation.deactivate_user(user, successor, request.user), done)
+                self.try_verb(request, lambda: deactivation.deactivate_user(user, successor, request.user), done)
                 is not None
             ):
                 return redirect("admin:access_user_changelist")
@@ -176,7 +176,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             request,
             "deactivate",
             _("Deactivate %(name)s?") % {"name": user.get_full_name() or user.get_username()},
-            somebody=user,
+            account=user,
             owned=deactivation.owned_counts(user),
             successors=deactivation.possible_successors(user)[:1000],
         )
@@ -185,7 +185,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         require_rights(request, deactivation.CHANGE)
         user = self._find(request, str(pk))
         if request.method == "POST":
-            self.tried(request, lambda: deactivation.activate_user(user, request.user), _("Active again."))
+            self.try_verb(request, lambda: deactivation.activate_user(user, request.user), _("Active again."))
         return redirect("admin:access_user_change", user.pk)
 
     def _issued(self, request: HttpRequest, issued: invitations.IssuedInvitation) -> HttpResponse:

@@ -25,7 +25,7 @@ class Command(BaseCommand):
             manifest = backups.take_backup(folder)
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
-        maintenance.record_maintenance(maintenance.Upkeep.BACKUP, str(folder))
+        maintenance.record_maintenance(maintenance.MaintenanceRun.BACKUP, str(folder))
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Backup written to {folder}: {rows:,} rows, {manifest['activities']['count']:,} of them activities."

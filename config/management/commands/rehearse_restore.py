@@ -36,7 +36,7 @@ class Command(BaseCommand):
             finally:
                 server.stop()
         rows, activities = sum(manifest["tables"].values()), manifest["activities"]["count"]
-        maintenance.record_maintenance(maintenance.Upkeep.REHEARSAL, manifest["taken_at"])
+        maintenance.record_maintenance(maintenance.MaintenanceRun.REHEARSAL, manifest["taken_at"])
         self.stdout.write(
             f"Rehearsed in {time.monotonic() - started:.0f} s: {len(manifest['tables'])} tables with {rows:,} rows and "
             f"the digest of {activities:,} activities are as they were at {manifest['taken_at']}; {len(files.names):,} "

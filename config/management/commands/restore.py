@@ -41,7 +41,7 @@ class Command(BaseCommand):
         except backups.BackupError as error:
             raise CommandError(str(error)) from None
         call_command("migrate", verbosity=0)
-        maintenance.record_maintenance(maintenance.Upkeep.RESTORE, manifest["taken_at"])
+        maintenance.record_maintenance(maintenance.MaintenanceRun.RESTORE, manifest["taken_at"])
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
@@ -59,7 +59,7 @@ class Command(BaseCommand):
 
     def _after_recovery(self) -> None:
         last = backups.open_id_gaps(backups.database_parameters())
-        maintenance.record_maintenance(maintenance.Upkeep.RESTORE, "by PostgreSQL's own means")
+        maintenance.record_maintenance(maintenance.MaintenanceRun.RESTORE, "by PostgreSQL's own means")
         self.stdout.write(
             f"Ids go on after a gap: activities after {last['activity_id_seq']:,}, people after "
             f"{last['person_id_seq']:,}. Next: python manage.py verify_activities"

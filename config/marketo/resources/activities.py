@@ -122,7 +122,7 @@ def _columns(rows: Sequence[Any]) -> ActivityColumns | None:
     is_plain = set(map(type, people)) == {int}
     ids = people if is_plain else [parse_person_id(person) or person for person in people]
     return ActivityColumns(
-        types[0], ids, "id", False, moments, primaries, fields, external_ids, given=rows, row_of=_new_activity
+        types[0], ids, "id", False, moments, primaries, fields, external_ids, source_rows=rows, row_of=_new_activity
     )
 
 

@@ -55,7 +55,7 @@ class PagesAdmin(WordSearch, ModelAdmin):
     def page(self, request: HttpRequest, name: str, title: Any, /, **context: Any) -> HttpResponse:
         return show_page(request, self.model, name, title, **context)
 
-    def tried(self, request: HttpRequest, verb: Callable[[], Any], done: Any = "") -> Any:
+    def try_verb(self, request: HttpRequest, verb: Callable[[], Any], success_message: Any = "") -> Any:
         """Run `verb` and return its result (True for None); None if it was rejected, after adding error messages."""
         try:
             result = verb()
@@ -65,8 +65,8 @@ class PagesAdmin(WordSearch, ModelAdmin):
             for problem in refusal.problems[:SHOWN_PROBLEMS]:
                 messages.error(request, problem_text(problem))
             return None
-        if done:
-            messages.success(request, done)
+        if success_message:
+            messages.success(request, success_message)
         return True if result is None else result
 
 

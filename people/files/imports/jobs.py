@@ -30,7 +30,7 @@ from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.shape_guess import guess_shape
 from people.files.tabular import FileShape
-from people.files.unzip import unzipped
+from people.files.unzip import open_unzipped
 
 MAX_NAME = 255
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
@@ -97,11 +97,11 @@ def _shown_name(name: str) -> str:
 def guess_file_shape(file: IO[bytes], name: str, **shape_parts: Any) -> FileShape:
     """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
     try:
-        with unzipped(file) as plain:
+        with open_unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
         shape = guess_shape(head, name, **shape_parts)
         file.seek(0)
-        with unzipped(file) as plain:
+        with open_unzipped(file) as plain:
             return tabular.read_header(plain, shape)
     except tabular.BadFileError as error:
         raise RejectedError(Problem(Code.BAD_FILE, str(error)[:1].upper() + str(error)[1:] + ".")) from None
@@ -131,7 +131,7 @@ def open_import(job: Import) -> Iterator[IO[bytes]]:
 
 def read_head(job: Import) -> bytes:
     """The first bytes of the file, unzipped."""
-    with open_import(job) as file, unzipped(file) as plain:
+    with open_import(job) as file, open_unzipped(file) as plain:
         return plain.read(tabular.SAMPLE_BYTES)
 
 
@@ -144,7 +144,7 @@ def sample_rows(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.F
 def sample_rows_of(file: IO[bytes], shape: FileShape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
     """The first rows of `file`, which is at its beginning before and after."""
     try:
-        with unzipped(file) as plain:
+        with open_unzipped(file) as plain:
             return list(islice(tabular.table_rows(plain, shape), limit))
     finally:
         file.seek(0)

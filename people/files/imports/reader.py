@@ -16,7 +16,7 @@ from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, ExternalId, ImportPlan
 from people.files.imports.targets import ImportTarget
 from people.files.tabular import FileLine, FileShape
-from people.files.unzip import unzipped
+from people.files.unzip import open_unzipped
 
 MAX_BATCH_BYTES = 8 * 1024 * 1024  # of the unzipped file; three batches may be in memory
 LOOK = 50  # rows after which the number of bytes read is checked
@@ -82,7 +82,7 @@ class ImportReader:
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
 
     def batches(self, file: IO[bytes]) -> Generator[ImportBatch]:
-        with unzipped(file) as plain:
+        with open_unzipped(file) as plain:
             for lines in _batches(tabular.table_rows(plain, self.shape), plain, self.limit):
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
 

@@ -65,7 +65,7 @@ class ListBuilderState(BuilderState):
     def cards(self, problems: Sequence[Problem]) -> builder_form.Json:
         return {
             "rules": self.rules,
-            "cards": builder_cards.build_cards(self.rules, self.choices, problems, self.said()),
+            "cards": builder_cards.build_cards(self.rules, self.choices, problems, self.card_sentences()),
             **{f"{name}_errors": builder_cards.errors_at(problems, name) for name in ("name", "description", "logic")},
             "other": self.other,
             "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "",
@@ -90,7 +90,7 @@ class ListBuilderState(BuilderState):
         except RejectedError:
             return None  # the logic is invalid, too
 
-    def said(self) -> list[str]:
+    def card_sentences(self) -> list[str]:
         """The sentence of each card in order; empty for an unfinished card."""
         names = self.choices.catalogue
         if self.parsed is not None:
@@ -205,7 +205,7 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
         "tested": tested,
         "zone": timezone.get_current_timezone_name(),
         "is_gone": state.is_gone,
-        "card_sentences": state.said(),  # of the same state that is counted; the cards show them, too
+        "card_sentences": state.card_sentences(),  # of the same state that is counted; the cards show them, too
     }
     countable = state.countable()
     if countable is None:
@@ -279,4 +279,4 @@ def _explain_person(state: ListBuilderState, person: Person) -> dict[str, Any]:
         }
         for verdict in result.verdicts
     ]
-    return {"person": person, "found": result, "verdicts": verdicts}
+    return {"person": person, "result": result, "verdicts": verdicts}

@@ -179,7 +179,7 @@ def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
             )
             if sentence not in shown_above
         ],
-        "said": {
+        "sentences": {
             "triggers": [campaign_sentences.trigger_sentence(trigger, names) for trigger in state.parsed.triggers],
             "audience": campaign_sentences.audience_sentence(state.parsed.audience, names),
             "qualification": campaign_sentences.qualification_sentence(state.parsed.qualification),

@@ -198,7 +198,7 @@ def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -
         if is_choice
         else (campaign_sentences.step_sentence(item, names, webhooks))
     )
-    return {"number": campaign_sentences.displayed_path(outcome.path), "said": sentence, "outcome": outcome}
+    return {"number": campaign_sentences.displayed_path(outcome.path), "sentence": sentence, "outcome": outcome}
 
 
 def export_results(request: HttpRequest, pk: int) -> Any:

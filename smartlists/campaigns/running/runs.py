@@ -81,8 +81,8 @@ def run_for_people(campaign: SmartCampaign, person_ids: Iterable[int], by: Any) 
     campaign_lifecycle.require_campaign_state(campaign, SmartCampaign.State.ACTIVE)
     members = BitMap(people_lookup.person_ids_by_id(person_ids, follow_merges=False).values())
     audience = campaign_definition.load_definition(campaign.definition).audience
-    if members and not audience.is_everybody:
-        members = evaluator.evaluate_members(audience.wanted, members)
+    if members and not audience.is_unrestricted:
+        members = evaluator.evaluate_members(audience.effective_rules, members)
     return _start(campaign, None, members, by)
 
 
@@ -117,8 +117,8 @@ def _qualifying_members(campaign: SmartCampaign, smart_list: SmartList, by: Any)
     stored = stored_evaluations.evaluate_list(smart_list, by)
     audience = campaign_definition.load_definition(campaign.definition).audience
     members = stored.person_ids
-    if not audience.is_everybody:
-        members = evaluator.evaluate_members(audience.wanted, members)
+    if not audience.is_unrestricted:
+        members = evaluator.evaluate_members(audience.effective_rules, members)
     return members, stored.as_of or timezone.now()
 
 

@@ -101,7 +101,7 @@ def _begin(run: CampaignRun) -> None:
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Who asked for it is no active user any more.")))
     parsed = campaign_definition.load_definition(run.campaign.definition)
     _check(run.campaign, parsed, by)
-    members = evaluator.evaluate_members(parsed.audience.wanted)
+    members = evaluator.evaluate_members(parsed.audience.effective_rules)
     with transaction.atomic():
         campaign = campaign_lifecycle.lock_campaign(run.campaign)
         with CampaignRun.claimed(run.pk) as locked:
@@ -125,7 +125,7 @@ def _check(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None
     if campaign.state == SmartCampaign.State.ARCHIVED:
         allowed = (state for state in SmartCampaign.State.values if state != campaign.state)
         campaign_lifecycle.require_campaign_state(campaign, *allowed)
-    if parsed.audience.is_everybody:
+    if parsed.audience.is_unrestricted:
         message = _("The campaign has no audience: it would run for everyone.")
         raise RejectedError(Problem(Code.NO_AUDIENCE, message, ("audience",)))
     if not parsed.steps:

@@ -25,19 +25,19 @@ _SMALLEST, _GREATEST = -(2**126), 2**126  # what sums lie between
 
 
 @dataclass(frozen=True, slots=True)
-class Columnar:
+class ColumnSql:
     """A piece of a query of DuckDB and the values of its ? places."""
 
     text: str
     params: tuple[Any, ...] = ()
 
 
-def condition(
+def column_condition(
     column: str, data_type: DataType, operator: str, values: Sequence[str], empty: str | None, clock: Clock
-) -> Columnar:
+) -> ColumnSql:
     """The SQL that is true where the value of `column` passes; `empty` overrides what becomes of no value."""
     if operator in EMPTINESS:
-        return Columnar(f"{column} {_EMPTINESS[operator]}")
+        return ColumnSql(f"{column} {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates
     plain = _FAMILIES[data_type.operators](column, data_type, negates or operator, values, clock)
     if empty == INCLUDE:
@@ -46,7 +46,7 @@ def condition(
         text = f"not ({plain.text})" if empty == EXCLUDE else f"({plain.text}) is not true"
     else:
         text = plain.text
-    return Columnar(text, plain.params)
+    return ColumnSql(text, plain.params)
 
 
 _EMPTINESS = {"is empty": "is null", "is not empty": "is not null"}
@@ -60,36 +60,36 @@ def _always(column: str, is_true: bool) -> str:
 _TEXT_COMPARISONS = {"starts with": "starts_with", "ends with": "suffix", "contains": "contains"}
 
 
-def _text(column: str, _data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> Columnar:
+def _text(column: str, _data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> ColumnSql:
     keys = tuple(text_key(value) for value in values)
     if operator == "is":
-        return Columnar(f"{column} in ({', '.join('?' * len(keys))})", keys)
+        return ColumnSql(f"{column} in ({', '.join('?' * len(keys))})", keys)
     function = _TEXT_COMPARISONS[operator]
-    return Columnar(f"({' or '.join(f'{function}({column}, ?)' for _key in keys)})", keys)
+    return ColumnSql(f"({' or '.join(f'{function}({column}, ?)' for _key in keys)})", keys)
 
 
-def _number(column: str, data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> Columnar:
+def _number(column: str, data_type: DataType, operator: str, values: Sequence[str], _clock: Clock) -> ColumnSql:
     numbers = [Decimal(value) for value in values]
     if data_type.name == "float":
         return _double(column, operator, numbers)
     return scaled_comparison(column, _SCALES[data_type.name], operator, numbers)
 
 
-def scaled_comparison(column: str, scale: int, operator: str, numbers: Sequence[Decimal]) -> Columnar:
+def scaled_comparison(column: str, scale: int, operator: str, numbers: Sequence[Decimal]) -> ColumnSql:
     """The comparison of whole numbers that stand for decimals with `scale` places."""
     scaled = [_EXACT.scaleb(number, scale) for number in numbers]
     if operator == "is":
-        wanted = [int(number) for number in scaled if number == number.to_integral_value() and _is_near(number)]
-        if not wanted:
-            return Columnar(_always(column, False))
-        return Columnar(f"{column} in ({', '.join(map(_literal, wanted))})")
+        whole_numbers = [int(number) for number in scaled if number == number.to_integral_value() and _is_near(number)]
+        if not whole_numbers:
+            return ColumnSql(_always(column, False))
+        return ColumnSql(f"{column} in ({', '.join(map(_literal, whole_numbers))})")
     lowest, highest = _BOUNDS[operator](scaled)
     parts = []
     if lowest is not None:
         parts.append(_compared(column, ">=", max(lowest, _SMALLEST)))
     if highest is not None:
         parts.append(_compared(column, "<=", min(highest, _GREATEST)))
-    return Columnar(f"({' and '.join(parts)})")
+    return ColumnSql(f"({' and '.join(parts)})")
 
 
 def _compared(column: str, sign: str, bound: int) -> str:
@@ -132,22 +132,22 @@ _DOUBLE_COMPARISONS = {
 }
 
 
-def _double(column: str, operator: str, numbers: Sequence[Decimal]) -> Columnar:
+def _double(column: str, operator: str, numbers: Sequence[Decimal]) -> ColumnSql:
     """The comparison of doubles with doubles: as their shortest decimal texts compare, so do they."""
     doubles = tuple(float(number) for number in numbers)
     if any(Decimal(repr(double)) != number for double, number in zip(doubles, numbers, strict=True)):
         raise NotHeldError("value")
     if operator == "is":
-        return Columnar(f"{column} in ({', '.join('?::DOUBLE' for _double in doubles)})", doubles)
-    return Columnar(f"({_DOUBLE_COMPARISONS[operator].format(column).replace('?', '?::DOUBLE')})", doubles)
+        return ColumnSql(f"{column} in ({', '.join('?::DOUBLE' for _double in doubles)})", doubles)
+    return ColumnSql(f"({_DOUBLE_COMPARISONS[operator].format(column).replace('?', '?::DOUBLE')})", doubles)
 
 
-def _boolean(column: str, _data_type: DataType, _operator: str, values: Sequence[str], _clock: Clock) -> Columnar:
-    return Columnar(f"{column} = {int(values[0] == 'true')}")
+def _boolean(column: str, _data_type: DataType, _operator: str, values: Sequence[str], _clock: Clock) -> ColumnSql:
+    return ColumnSql(f"{column} = {int(values[0] == 'true')}")
 
 
-def _moment(column: str, data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> Columnar:
-    return Columnar(within(column, whole_ranges(time_ranges(data_type, operator, values, clock))))
+def _moment(column: str, data_type: DataType, operator: str, values: Sequence[str], clock: Clock) -> ColumnSql:
+    return ColumnSql(within_ranges(column, whole_ranges(time_ranges(data_type, operator, values, clock))))
 
 
 def whole_ranges(stretches: Sequence[Range]) -> list[tuple[int | None, int | None]]:
@@ -158,14 +158,16 @@ def whole_ranges(stretches: Sequence[Range]) -> list[tuple[int | None, int | Non
 def _whole(moment: Any) -> int | None:
     if moment is None:
         return None
-    return microseconds(moment) if isinstance(moment, datetime) else moment.toordinal() - date(1970, 1, 1).toordinal()
+    return (
+        microseconds_of(moment) if isinstance(moment, datetime) else moment.toordinal() - date(1970, 1, 1).toordinal()
+    )
 
 
-def microseconds(moment: datetime) -> int:
+def microseconds_of(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def within(column: str, stretches: Sequence[tuple[int | None, int | None]]) -> str:
+def within_ranges(column: str, stretches: Sequence[tuple[int | None, int | None]]) -> str:
     """The SQL that is true where the value lies in any of `stretches`, [start, end)."""
     parts = []
     for start, end in stretches:
@@ -174,7 +176,7 @@ def within(column: str, stretches: Sequence[tuple[int | None, int | None]]) -> s
     return f"({' or '.join(f'({part})' for part in parts)})"
 
 
-_FAMILIES: Mapping[tuple[str, ...], Callable[[str, DataType, str, Sequence[str], Clock], Columnar]] = {
+_FAMILIES: Mapping[tuple[str, ...], Callable[[str, DataType, str, Sequence[str], Clock], ColumnSql]] = {
     TEXT_OPERATORS: _text,
     NUMBER_OPERATORS: _number,
     BOOLEAN_OPERATORS: _boolean,
@@ -186,26 +188,26 @@ _FAMILIES: Mapping[tuple[str, ...], Callable[[str, DataType, str, Sequence[str],
 MOST_PLACES, MOST_AVERAGE = 8, Decimal(10) ** 18
 
 
-def total(column: str, data_type: DataType, operator: str, values: Sequence[str]) -> Columnar:
+def total_condition(column: str, data_type: DataType, operator: str, values: Sequence[str]) -> ColumnSql:
     """The condition on a group of rows that their sum states."""
     if operator in EMPTINESS:
-        return Columnar(f"sum({column}) {_EMPTINESS[operator]}")
+        return ColumnSql(f"sum({column}) {_EMPTINESS[operator]}")
     return _positive_or_not(f"sum({column})", operator, values, _SCALES[data_type.name])
 
 
-def _positive_or_not(expression: str, operator: str, values: Sequence[str], scale: int) -> Columnar:
+def _positive_or_not(expression: str, operator: str, values: Sequence[str], scale: int) -> ColumnSql:
     negates = OPERATORS[operator].negates
     plain = scaled_comparison(expression, scale, negates or operator, [Decimal(value) for value in values])
-    return Columnar(f"({plain.text}) is not true") if negates else plain
+    return ColumnSql(f"({plain.text}) is not true") if negates else plain
 
 
 _AVERAGE_SIGNS = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
 
 
-def average(column: str, data_type: DataType, operator: str, values: Sequence[str]) -> Columnar:
+def average_condition(column: str, data_type: DataType, operator: str, values: Sequence[str]) -> ColumnSql:
     """The condition on a group of rows that their average states: their sum against the value times their number."""
     if operator in EMPTINESS:
-        return Columnar(f"sum({column}) {_EMPTINESS[operator]}")
+        return ColumnSql(f"sum({column}) {_EMPTINESS[operator]}")
     negates = OPERATORS[operator].negates
     scale = _SCALES[data_type.name]
     bounds = [_scaled(Decimal(value)) for value in values]
@@ -221,7 +223,7 @@ def average(column: str, data_type: DataType, operator: str, values: Sequence[st
         text = f"{compared('>=', bounds[0])} and {compared('<=', bounds[1])}"
     else:
         text = compared(_AVERAGE_SIGNS[positive], bounds[0])
-    return Columnar(f"({text}) is not true" if negates else f"({text})")
+    return ColumnSql(f"({text}) is not true" if negates else f"({text})")
 
 
 def _scaled(number: Decimal) -> int:

@@ -14,12 +14,12 @@ from pyroaring import BitMap
 from activities.log.columns import bitmaps, files, session
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
-from activities.log.columns.relation import NotHeldError, View
+from activities.log.columns.relation import IndexView, NotHeldError
 from people.core import metrics
 from people.core.kinds import Facet
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.columns import periods, statements
-from smartlists.evaluation.columns.statements import Query
+from smartlists.evaluation.columns.statements import ColumnQuery
 from smartlists.evaluation.postgres.engine import FEW, PostgresEngine
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
@@ -41,8 +41,8 @@ class ColumnEngine:
     def __init__(self, pinned: Manifest, sql: PostgresEngine, names: Catalogue, clock: Clock) -> None:
         self.sql = sql
         self.view = sql.view
-        self.columns = View(pinned, self._rows)
-        self.context = statements.Context(names, clock, self.columns)
+        self.columns = IndexView(pinned, self._rows)
+        self.context = statements.ColumnContext(names, clock, self.columns)
         self.answered_by: dict[Filter, str] = {}
 
     @property
@@ -56,7 +56,7 @@ class ColumnEngine:
             self.answered_by[item] = SQL
             return self.sql.people(item)
         try:
-            found = self._combined(answer(self, item))
+            people = self._combined(answer(self, item))
         except NotHeldError as error:
             return self._by_sql(item, error.reason)
         except DamagedFileError as error:
@@ -68,7 +68,7 @@ class ColumnEngine:
             return self._by_sql(item, "error")
         self.answered_by[item] = COLUMNS
         FILTERS_ANSWERED.add(COLUMNS, "")
-        return found
+        return people
 
     def _by_sql(self, item: Filter, reason: str) -> BitMap:
         self.answered_by[item] = SQL
@@ -76,27 +76,27 @@ class ColumnEngine:
         return self.sql.people(item)
 
     def _combined(self, answer: tuple[BitMap, bool]) -> BitMap:
-        found, is_complement = answer
+        people, is_complement = answer
         if is_complement:
-            return self.live - found
-        found = found - self.sql.not_live
-        return found if self.sql.among is None else found & self.sql.among
+            return self.live - people
+        people = people - self.sql.not_live
+        return people if self.sql.among is None else people & self.sql.among
 
     def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:
         """Who did what the filter says, and whether it means everybody else."""
-        stretches = periods.of_filter(item, self.context)
+        stretches = periods.periods_of_filter(item, self.context)
         if stretches is not None:
             of = self.context.names.type(item.type)
-            return periods.people(self.columns, self.view, of.id, stretches), not item.did
-        return self._run(statements.activity(item, self.context))
+            return periods.people_in_periods(self.columns, self.view, of.id, stretches), not item.did
+        return self._run(statements.activity_query(item, self.context))
 
     def sequence(self, item: rules.Sequence) -> tuple[BitMap, bool]:
-        return self._run(statements.sequence(item, self.context))
+        return self._run(statements.sequence_query(item, self.context))
 
-    def _run(self, query: Query) -> tuple[BitMap, bool]:
+    def _run(self, query: ColumnQuery) -> tuple[BitMap, bool]:
         bits = f"select bitstring_agg(person, 0, {bitmaps.top_bit(query.top)})::BLOB from ({query.sql})"
-        ((found,),) = session.session().rows(bits, query.params, self._pulse)
-        return bitmaps.of_bits(found), query.is_complement
+        ((packed,),) = session.duck_session().rows(bits, query.params, self._pulse)
+        return bitmaps.bitmap_of_bits(packed), query.is_complement
 
     def _pulse(self) -> None:
         """A short statement in the snapshot: it ends when the evaluation's time is up, or when it is cancelled."""
@@ -110,7 +110,7 @@ def _have_checked(pinned: Manifest) -> None:
     """Touch the files, so that every process, and the builder among them, reads them through again."""
     for file in pinned.files:
         try:
-            os.utime(files.folder() / file.name)
+            os.utime(files.index_folder() / file.name)
         except OSError:
             continue
 
@@ -128,7 +128,7 @@ ANSWERS: Facet[Answer | None] = FILTERS.facet(
 )
 
 
-def engine(
+def engine_for(
     view: Snapshot, clock: Clock, among: BitMap | None, names: Catalogue, pinned: Manifest | None
 ) -> "PostgresEngine | ColumnEngine":
     """The engine of an evaluation: over the generation that was pinned, unless few people are asked about."""

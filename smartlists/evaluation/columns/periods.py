@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pyroaring import BitMap
 
 from activities.log.columns.bitmaps import DAY
-from activities.log.columns.relation import View
+from activities.log.columns.relation import IndexView
 from smartlists.evaluation.columns import conditions
-from smartlists.evaluation.columns.statements import Context
+from smartlists.evaluation.columns.statements import ColumnContext
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.evaluation.postgres.snapshot import Snapshot
 from smartlists.rules import model as rules
@@ -19,11 +19,11 @@ EVER: Sequence[Stretch] = ((None, None),)
 MANY = 8  # stretches: rows of more parts of days are quicker read from the columns
 
 
-def of_filter(item: rules.Activity, context: Context) -> Sequence[Stretch] | None:
+def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[Stretch] | None:
     """The stretches of time in one of which somebody has to have done it; None where more than that is asked."""
     if item.aggregate is not None or (item.count is not None and item.count.bounds != (1, None)):
         return None
-    found: Sequence[Stretch] = EVER
+    periods: Sequence[Stretch] = EVER
     for constraint in item.constraints:
         if constraint.field != "@occurred_at" or constraint.operator not in RANGED:
             return None
@@ -31,33 +31,33 @@ def of_filter(item: rules.Activity, context: Context) -> Sequence[Stretch] | Non
             return None
         field = context.names.field(context.names.type(item.type), constraint.field)
         ranges = operators.time_ranges(field.data_type, constraint.operator, constraint.values, context.clock)
-        found = _both(found, conditions.whole_ranges(ranges))
-    return found if len(found) <= MANY else None
+        periods = _both(periods, conditions.whole_ranges(ranges))
+    return periods if len(periods) <= MANY else None
 
 
-def people(columns: View, view: Snapshot, type_id: int, stretches: Sequence[Stretch]) -> BitMap:
+def people_in_periods(columns: IndexView, view: Snapshot, type_id: int, stretches: Sequence[Stretch]) -> BitMap:
     """Who has a row of the type in one of the stretches.
 
     Raises `NotHeldError`, `DamagedFileError`.
     """
     delta = columns.delta(type_id)
     whole, parts = _split(stretches)
-    found = columns.by_day(type_id, whole) if whole else BitMap()
+    people = columns.by_day(type_id, whole) if whole else BitMap()
     if parts:
-        found |= view.people(_rows(type_id, _in(parts)))
-    return found | view.people(_rows(type_id, f"{delta.where} and {_in(stretches)}"))
+        people |= view.people(_rows(type_id, _in(parts)))
+    return people | view.people(_rows(type_id, f"{delta.where} and {_in(stretches)}"))
 
 
 def _both(first: Sequence[Stretch], second: Sequence[Stretch]) -> list[Stretch]:
     """The stretches that lie in both."""
-    found = []
+    overlaps = []
     for start, end in first:
         for low, high in second:
             lowest = max((bound for bound in (start, low) if bound is not None), default=None)
             highest = min((bound for bound in (end, high) if bound is not None), default=None)
             if lowest is None or highest is None or lowest < highest:
-                found.append((lowest, highest))
-    return found
+                overlaps.append((lowest, highest))
+    return overlaps
 
 
 def _split(stretches: Sequence[Stretch]) -> tuple[list[Stretch], list[Stretch]]:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from activities.log.columns.relation import NotHeldError, Relation
+from activities.log.columns.relation import NotHeldError, RowRelation
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.columns import conditions
-from smartlists.evaluation.columns.conditions import Columnar
+from smartlists.evaluation.columns.conditions import ColumnSql
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.parsing import aggregate_data_type
@@ -18,15 +18,15 @@ DAY = 86_400_000_000  # microseconds: 24 hours, whatever the clocks do
 _ORDER = "occurred_at::HUGEINT * 4611686018427387904 + id"  # of the rows of one person: ids are below 2 ** 62
 
 
-class Relations(Protocol):
+class RelationSource(Protocol):
     """Gives the rows of a type."""
 
-    def relation(self, type_id: int, field_ids: Iterable[int]) -> Relation:
+    def relation(self, type_id: int, field_ids: Iterable[int]) -> RowRelation:
         """The rows with the columns of these fields. Raises `NotHeldError`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class ColumnQuery:
     """A query with a column `person`, repeats and all; `top` is an id that none of them is above."""
 
     sql: str
@@ -36,10 +36,10 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class ColumnContext:
     names: Catalogue
     clock: Clock
-    rows: Relations
+    rows: RelationSource
 
 
 def column_of(field: VocabularyField) -> str:
@@ -47,35 +47,37 @@ def column_of(field: VocabularyField) -> str:
     return MOMENTS.get(field.api_name, f"f{field.id}")
 
 
-def activity(item: rules.Activity, context: Context) -> Query:
+def activity_query(item: rules.Activity, context: ColumnContext) -> ColumnQuery:
     """The people of an activity filter."""
     of = context.names.type(item.type)
-    found = _grouped(item, of, context)
+    query = _grouped(item, of, context)
     if item.did:
-        return found
-    return Query(found.sql, found.params, found.top, not found.is_complement)
+        return query
+    return ColumnQuery(query.sql, query.params, query.top, not query.is_complement)
 
 
 def _rows(
     of: VocabularyType,
     constraints: Sequence[rules.Constraint],
-    context: Context,
+    context: ColumnContext,
     besides: Iterable[VocabularyField] = (),
-) -> tuple[Columnar, int]:
+) -> tuple[ColumnSql, int]:
     """The rows of the type that satisfy all constraints, as what follows `from` and has a `where`; the top id."""
     fields = [context.names.field(of, item.field) for item in constraints]
-    wanted = {field.id for field in (*fields, *besides) if field.api_name not in MOMENTS}
-    relation = context.rows.relation(of.id, wanted)
+    field_ids = {field.id for field in (*fields, *besides) if field.api_name not in MOMENTS}
+    relation = context.rows.relation(of.id, field_ids)
     parts = [
-        conditions.condition(column_of(field), field.data_type, item.operator, item.values, item.empty, context.clock)
+        conditions.column_condition(
+            column_of(field), field.data_type, item.operator, item.values, item.empty, context.clock
+        )
         for field, item in zip(fields, constraints, strict=True)
     ]
     where = " and ".join(part.text for part in parts) or "true"
     params = (*relation.parameters, *(value for part in parts for value in part.params))
-    return Columnar(f"({relation.sql}) rows where {where}", params), relation.top
+    return ColumnSql(f"({relation.sql}) rows where {where}", params), relation.top
 
 
-def _grouped(item: rules.Activity, of: VocabularyType, context: Context) -> Query:
+def _grouped(item: rules.Activity, of: VocabularyType, context: ColumnContext) -> ColumnQuery:
     """The people whose rows are so many and whose aggregate is such; grouped only when that is asked."""
     fewest, most = item.count.bounds if item.count else (1, None)
     is_nothing_passing = item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
@@ -85,19 +87,19 @@ def _grouped(item: rules.Activity, of: VocabularyType, context: Context) -> Quer
     if fewest <= 1 and most is None and item.aggregate is None:
         # at least none are all: the complement of nobody
         text = f"select person from {rows.text}" + (" and false" if without_rows else "")
-        return Query(text, rows.params, top, without_rows)
-    having = [Columnar(f"count(*) >= {fewest}")] if max(fewest, 0 if without_rows else 1) > 1 else []
-    having += [Columnar(f"count(*) <= {most}")] if most is not None else []
+        return ColumnQuery(text, rows.params, top, without_rows)
+    having = [ColumnSql(f"count(*) >= {fewest}")] if max(fewest, 0 if without_rows else 1) > 1 else []
+    having += [ColumnSql(f"count(*) <= {most}")] if most is not None else []
     if item.aggregate and field:
         having.append(_aggregate(item.aggregate, field, context))
     text = " and ".join(part.text for part in having) or "true"
     if without_rows:
         text = f"({text}) is not true"
     params = (*rows.params, *(value for part in having for value in part.params))
-    return Query(f"select person from {rows.text} group by person having {text}", params, top, without_rows)
+    return ColumnQuery(f"select person from {rows.text} group by person having {text}", params, top, without_rows)
 
 
-def _aggregate(item: rules.Aggregate, field: VocabularyField, context: Context) -> Columnar:
+def _aggregate(item: rules.Aggregate, field: VocabularyField, context: ColumnContext) -> ColumnSql:
     """The condition on the rows of one person that an aggregate states."""
     column = column_of(field)
     if item.function in _WITHOUT_DOUBLES:
@@ -106,10 +108,13 @@ def _aggregate(item: rules.Aggregate, field: VocabularyField, context: Context) 
         return _WITHOUT_DOUBLES[item.function](column, field.data_type, item.operator, item.values)
     compared = aggregate_data_type(item.function, field.data_type)
     expression = _AGGREGATES[item.function].format(column)
-    return conditions.condition(expression, compared, item.operator, item.values, None, context.clock)
+    return conditions.column_condition(expression, compared, item.operator, item.values, None, context.clock)
 
 
-_WITHOUT_DOUBLES: Mapping[str, Callable[..., Columnar]] = {"sum": conditions.total, "average": conditions.average}
+_WITHOUT_DOUBLES: Mapping[str, Callable[..., ColumnSql]] = {
+    "sum": conditions.total_condition,
+    "average": conditions.average_condition,
+}
 _AGGREGATES: Mapping[str, str] = {
     "minimum": "min({0})",
     "maximum": "max({0})",
@@ -123,7 +128,7 @@ _AGGREGATES: Mapping[str, str] = {
 _BEFORE = "range between unbounded preceding and 1 preceding"  # what is earlier: peers are of the same moment
 
 
-def sequence(item: rules.Sequence, context: Context) -> Query:
+def sequence_query(item: rules.Sequence, context: ColumnContext) -> ColumnQuery:
     """One pass over the rows of all steps, in order of time, that carries along the last row of each step."""
     parts = [_step(number, step, context) for number, step in enumerate(item.steps, 1)]
     params = tuple(value for part, _top in parts for value in part.params)
@@ -132,7 +137,7 @@ def sequence(item: rules.Sequence, context: Context) -> Query:
     steps, last = item.steps, len(item.steps)
     if last == 2 and steps[1].within_days is None:
         having = "min(moment) filter (where step = 1) < max(moment) filter (where step = 2)"
-        return Query(f"select person from {text} group by person having {having}", params, top)
+        return ColumnQuery(f"select person from {text} group by person having {having}", params, top)
     chained = last - 1 if steps[-1].is_not else last
     for number in range(2, chained + 1):
         text = (
@@ -140,23 +145,23 @@ def sequence(item: rules.Sequence, context: Context) -> Query:
             f" (partition by person order by moment {_BEFORE}) as before_{number} from {text}) rows"
         )
     if not steps[-1].is_not:
-        return Query(f"select person from {text} where {_completes(last, steps)}", params, top)
+        return ColumnQuery(f"select person from {text} where {_completes(last, steps)}", params, top)
     text = (
         f"(select *, min(moment) filter (where step = {last}) over"
         f" (partition by person order by moment desc {_BEFORE}) as following from {text}) rows"
     )
     window = (steps[-1].within_days or 0) * DAY
-    now = conditions.microseconds(context.clock.now)
+    now = conditions.microseconds_of(context.clock.now)
     where = (
         f"{_completes(chained, steps)} and moment + {window} < {now}"
         f" and (following is null or following > moment + {window})"
     )
-    return Query(f"select person from {text} where {where}", params, top)
+    return ColumnQuery(f"select person from {text} where {where}", params, top)
 
 
-def _step(number: int, step: rules.Step, context: Context) -> tuple[Columnar, int]:
+def _step(number: int, step: rules.Step, context: ColumnContext) -> tuple[ColumnSql, int]:
     rows, top = _rows(context.names.type(step.type), step.constraints, context)
-    return Columnar(f"select person, occurred_at as moment, {number} as step from {rows.text}", rows.params), top
+    return ColumnSql(f"select person, occurred_at as moment, {number} as step from {rows.text}", rows.params), top
 
 
 def _completes(number: int, steps: Sequence[rules.Step]) -> str:

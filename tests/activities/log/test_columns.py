@@ -46,7 +46,7 @@ def test_the_command_builds_compares_shows_and_removes(check, settings, monkeypa
     assert "2 rows of 2 types" in columns("status") and "not used" not in columns("status")
     assert engine(did()) == ("columns", {ann})
     assert "removed" in columns("drop")
-    assert list(files.folder().glob("*-*")) == [] and engine(did()) == ("sql", {ann})
+    assert list(files.index_folder().glob("*-*")) == [] and engine(did()) == ("sql", {ann})
     assert "There was no" in columns("drop")
     settings.COLUMN_INDEX = False
     with pytest.raises(CommandError, match="COLUMN_INDEX is off"):
@@ -60,18 +60,18 @@ def test_the_command_builds_compares_shows_and_removes(check, settings, monkeypa
 def test_switched_off_nothing_is_answered_from_it_and_its_process_removes_it(check, settings):
     ann = person().pk
     recorded(activity(ann))
-    builder.build()
+    builder.build_index()
     settings.COLUMN_INDEX = False
     assert engine(did()) == ("sql", {ann})
     turns = iter([False, True, True])
-    builder.keep_building(lambda: next(turns), every=0)
-    assert manifest.current() is None and list(files.folder().glob("rows-*")) == []
+    builder.build_continuously(lambda: next(turns), every=0)
+    assert manifest.current_manifest() is None and list(files.index_folder().glob("rows-*")) == []
 
 
 def test_only_one_process_of_a_node_builds(check):
-    with files.alone() as is_mine, pytest.raises(builder.BusyError):
+    with files.index_lock() as is_mine, pytest.raises(builder.IndexBusyError):
         assert is_mine
-        builder.build()
+        builder.build_index()
 
 
 def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
@@ -79,10 +79,10 @@ def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
     monkeypatch.setattr(rollup, "high_water_mark", lambda: reader.high_water_mark())
     recorded(*(activity(person().pk) for _row in range(2)))
     rollup.catch_up_rollup()
-    assert not builder.build().manifest.types
+    assert not builder.build_index().manifest.types
     recorded(activity(person().pk))
     rollup.catch_up_rollup()
-    assert check.pk in builder.build().manifest.types
+    assert check.pk in builder.build_index().manifest.types
 
 
 @pytest.mark.parametrize("kind", ["rows", "ever", "days"])
@@ -90,67 +90,67 @@ def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
 def test_a_file_that_is_not_what_was_written_is_noticed_and_built_anew(check, caplog, kind, fault):
     ann = person().pk
     recorded(activity(ann, amount=Decimal("7")))
-    builder.build()
+    builder.build_index()
     card = {
         "rows": did(where("amount", "at least", "7")),
         "ever": did(),
         "days": did(where("@occurred_at", "after", "2026-11-10")),
     }[kind]
     assert engine(card) == ("columns", {ann})
-    entry = manifest.current().types[check.pk]
+    entry = manifest.current_manifest().types[check.pk]
     (name,) = {"rows": [entry.segments[0].name], "ever": [entry.ever.name], "days": [entry.months[0].name]}[kind]
-    path = files.folder() / name
+    path = files.index_folder() / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     damage = {
         "flipped": lambda: path.write_bytes(content),
         "cut": lambda: path.write_bytes(content[:-1]),
         "missing": path.unlink,
-        "foreign": lambda: path.write_bytes(next(files.folder().glob("rows-*")).read_bytes()[::-1]),
+        "foreign": lambda: path.write_bytes(next(files.index_folder().glob("rows-*")).read_bytes()[::-1]),
     }
     damage[fault]()
     assert engine(card) == ("sql", {ann})
     assert "damaged" in caplog.text
-    assert builder.build().types == (check.pk,)
+    assert builder.build_index().types == (check.pk,)
     assert engine(card) == ("columns", {ann})
-    assert verify.verify()[1] == []
+    assert verify.verify_index()[1] == []
 
 
 def test_a_manifest_of_another_database_format_or_none_at_all_is_not_used(check):
     ann = person().pk
     recorded(activity(ann))
-    path = files.folder() / manifest.NAME
-    builder.build()
+    path = files.index_folder() / manifest.NAME
+    builder.build_index()
     good = path.read_text()
     for other in (
-        good.replace(state.source.server(), "elsewhere"),
+        good.replace(state.source.server_identity(), "elsewhere"),
         good.replace(f'"format": {manifest.FORMAT}', '"format": 99'),
         "{",
         "",
     ):
         path.write_text(other)
         assert engine(did()) == ("sql", {ann})
-        assert builder.build().rows > 0
+        assert builder.build_index().rows > 0
         assert engine(did()) == ("columns", {ann})
 
 
 def test_amounts_that_columns_cannot_hold_are_left_to_sql(check):
     ann, bob = person().pk, person().pk
     recorded(activity(ann, amount=Decimal("899999999999999.9999")), activity(bob, amount=Decimal("1")))
-    builder.build()
+    builder.build_index()
     large = did(where("amount", "greater than", "899999999999999.9998"))
     assert engine(large) == ("columns", {ann})
     assert engine(did(aggregate=total("sum", "amount", "at most", "1"))) == ("columns", {bob})
     recorded(activity(bob, amount=Decimal("999999999999999.9999")))
     assert engine(large) == ("sql", {ann, bob})  # in what is read besides
-    builder.build()
+    builder.build_index()
     assert engine(large) == ("sql", {ann, bob})  # in a file
     assert engine(did()) == ("columns", {ann, bob})
 
 
 def test_what_lies_too_far_behind_is_left_to_sql(check, monkeypatch):
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
     monkeypatch.setattr(relation, "MOST_DELTA", 2)
     recorded(*(activity(person().pk) for _row in range(2)))
     assert engine(did())[0] == "columns"
@@ -160,7 +160,7 @@ def test_what_lies_too_far_behind_is_left_to_sql(check, monkeypatch):
 
 def test_a_field_that_was_never_approved_for_the_type_is_not_held(check):
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
 
     def rows(sql, parameters):
         with state.connection.cursor() as cursor:
@@ -168,7 +168,7 @@ def test_a_field_that_was_never_approved_for_the_type_is_not_held(check):
             return cursor.fetchall()
 
     with pytest.raises(NotHeldError):
-        relation.View(manifest.current(), rows).relation(check.pk, [-1])
+        relation.IndexView(manifest.current_manifest(), rows).relation(check.pk, [-1])
 
 
 def test_bits_become_the_same_people_whether_many_or_few_are_in_a_block():
@@ -177,23 +177,23 @@ def test_bits_become_the_same_people_whether_many_or_few_are_in_a_block():
         bits = bytearray((bitmaps.top_bit(200_000) + 1) // 8)
         for pk in people:
             bits[pk // 8] |= 128 >> pk % 8
-        assert bitmaps.of_bits(bytes(bits)) == people
+        assert bitmaps.bitmap_of_bits(bytes(bits)) == people
 
 
 def test_days_before_1970_are_days_of_their_own_month(column_index):
     assert bitmaps.month_of(-1) == "1969-12" and bitmaps.days_of("1969-12") == (-31, 0)
-    stored = bitmaps.dump({-1: bitmaps.BitMap([5]), 0: bitmaps.BitMap([6])})
-    path = files.folder().parent / "days"
+    stored = bitmaps.dump_days({-1: bitmaps.BitMap([5]), 0: bitmaps.BitMap([6])})
+    path = files.index_folder().parent / "days"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(stored)
-    assert bitmaps.load(path, [-1]) == {-1: bitmaps.BitMap([5])}
-    assert bitmaps.load(path, [bitmaps.WHOLE]) == {bitmaps.WHOLE: bitmaps.BitMap([5, 6])}
+    assert bitmaps.load_days(path, [-1]) == {-1: bitmaps.BitMap([5])}
+    assert bitmaps.load_days(path, [bitmaps.WHOLE]) == {bitmaps.WHOLE: bitmaps.BitMap([5, 6])}
 
 
 def test_activities_of_long_ago_count_on_their_days(check):
     ann, bob = person().pk, person().pk
     recorded(activity(ann, occurred_at=datetime(1969, 12, 31, 23, 59, tzinfo=UTC)), activity(bob))
-    builder.build()
+    builder.build_index()
     assert engine(did(where("@occurred_at", "before", "1970-01-01"))) == ("columns", {ann})
     assert engine(did(where("@occurred_at", "on or after", "1970-01-01"))) == ("columns", {bob})
 
@@ -204,7 +204,7 @@ def test_the_doctor_says_how_it_is(check, settings):
 
     assert not finding().is_well and "columns build --keep" in finding().advice
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
     assert finding().is_well and "0 ids behind" in finding().state
     settings.COLUMN_INDEX = False
     assert finding().is_well and finding().state.startswith("off")

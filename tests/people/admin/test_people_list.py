@@ -168,9 +168,9 @@ def test_a_view_is_saved_opened_changed_and_made_the_first(ana, client):
     view = PeopleView.objects.get()
     assert reply.url == f"{LIST}?view={view.pk}" and not view.is_shared
     page = client.get(reply.url)
-    assert shown(page) == [ann.pk] and labels(page) == ["City"] and not page.context["asked"].is_changed
+    assert shown(page) == [ann.pk] and labels(page) == ["City"] and not page.context["people_request"].is_changed
     act = {"here": f"view={view.pk}&f=country:is:Peru"}
-    assert client.get(f"{LIST}?{act['here']}").context["asked"].is_changed
+    assert client.get(f"{LIST}?{act['here']}").context["people_request"].is_changed
     client.post(f"{LIST}views/", {"verb": "update"} | act)
     assert shown(client.get(f"{LIST}?view={view.pk}")) == [bob.pk]
     client.post(f"{LIST}views/", {"verb": "default", "here": f"view={view.pk}"})
@@ -195,7 +195,7 @@ def test_a_shared_view_is_used_by_others_and_changed_by_none_of_them(ana, client
     user(client, "ben", "Viewer")
     page = client.get(LIST)
     assert "Spain" in page.text and "Private" not in page.text
-    assert client.get(f"{LIST}?view={private.pk}").context["asked"].view is None
+    assert client.get(f"{LIST}?view={private.pk}").context["people_request"].view is None
     page = client.get(f"{LIST}?view={view.pk}")
     assert "Delete view" not in page.text and "Shared by ana" in page.text and "is_shared" not in page.text
     assert client.post(f"{LIST}views/", {"verb": "delete", "here": f"view={view.pk}"}).status_code == 403

@@ -113,7 +113,7 @@ def test_nobody_is_told_ready_while_nothing_can_be_recorded(settings, free, clie
     if not settings.DATABASE_IS_EMBEDDED:
         pytest.skip("the database's disk is another server's")
     free(FLOOR_BYTES - 1)
-    assert [finding.check for finding in doctor.readiness()] == ["room"]
+    assert [finding.check for finding in doctor.readiness_findings()] == ["room"]
     reply = client.get("/readyz")
     assert reply.status_code == 503 and b"MB" not in reply.content
     client.force_login(django_user_model.objects.create_superuser("olga", password="x"))

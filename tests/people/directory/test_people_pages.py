@@ -10,7 +10,7 @@ from people.core.errors import RejectedError
 from people.directory import filters, pages
 from people.directory.filters import FieldFilter, ReferenceFilter
 from people.directory.orders import ORDERS
-from people.directory.pages import Position, neighbours, plan_people, read_page
+from people.directory.pages import Position, neighbours_of_person, plan_people, read_page
 from people.directory.query import PeopleQuery
 from people.fields import catalog
 from people.lists import static_lists
@@ -99,10 +99,10 @@ def test_neighbours_keep_the_filter_and_the_order(vera):
         person(last_name="C", country="Peru"),
     )
     plan = plan_people(PeopleQuery(filters=(FieldFilter("country", "is", "peru"),), order="last_name"), vera)
-    assert neighbours(plan, ann.pk) == (None, carl.pk)
-    assert neighbours(plan, carl.pk) == (ann.pk, None)
+    assert neighbours_of_person(plan, ann.pk) == (None, carl.pk)
+    assert neighbours_of_person(plan, carl.pk) == (ann.pk, None)
     everybody = plan_people(PeopleQuery(), vera)
-    assert neighbours(everybody, carl.pk)[0] is None and neighbours(everybody, ann.pk)[1] is None
+    assert neighbours_of_person(everybody, carl.pk)[0] is None and neighbours_of_person(everybody, ann.pk)[1] is None
 
 
 def test_filters_are_combined_and_indexes_give_the_same_as_conditions(vera, monkeypatch):

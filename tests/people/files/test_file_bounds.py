@@ -16,7 +16,7 @@ from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import ImportPlan
 from people.files.tabular import BadFileError
-from people.files.unzip import unzipped
+from people.files.unzip import open_unzipped
 from people.models import Import
 from tests.factories import approved_type
 
@@ -92,7 +92,7 @@ def test_a_gzip_file_is_read_no_further_than_settings_allow(settings):
     settings.IMPORT_MAX_UNZIPPED_BYTES = 3 * 1024 * 1024
     packed = io.BytesIO(gzip.compress(b"email\n" + b"a@example.com\n" * 2_000_000))
     read = 0
-    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), unzipped(packed) as plain:
+    with pytest.raises(BadFileError, match="3 MB once it is unzipped"), open_unzipped(packed) as plain:
         while block := plain.read(1 << 16):
             read += len(block)
     assert read <= settings.IMPORT_MAX_UNZIPPED_BYTES

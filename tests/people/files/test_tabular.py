@@ -15,19 +15,19 @@ from openpyxl import Workbook
 from people.files import tabular
 from people.files.shape_guess import guess_shape
 from people.files.tabular import BadFileError
-from people.files.unzip import unzipped
+from people.files.unzip import open_unzipped
 
 
 def read(content, name="f.csv", **known):
     """(shape, rows as lists of cells, (number, code) of the problems)."""
     file = io.BytesIO(content)
-    with unzipped(file) as plain:
+    with open_unzipped(file) as plain:
         shape = guess_shape(plain.read(tabular.SAMPLE_BYTES), name, **known)
     file.seek(0)
-    with unzipped(file) as plain:
+    with open_unzipped(file) as plain:
         shape = tabular.read_header(plain, shape)
     file.seek(0)
-    with unzipped(file) as plain:
+    with open_unzipped(file) as plain:
         lines = list(tabular.table_rows(plain, shape))
     good = [list(line.cells) for line in lines if not line.problem]
     return shape, good, [(line.number, line.problem.code) for line in lines if line.problem]

@@ -21,8 +21,7 @@ from people.files.imports import traces
 from people.files.imports.plan import ImportPlan
 from people.lists import static_lists
 from people.models import Import, Person
-from people.notes import notebook
-from people.persons import deletion, duplicates, import_undo, upsert
+from people.persons import deletion, duplicates, import_undo, notes, upsert
 from people.persons import merge as person_merge
 from smartlists.campaigns import triggers
 from tests.activities.recording.test_races import InThread
@@ -166,7 +165,7 @@ def imported_again(pk):
 
 
 def noted(pk):
-    notebook.add_note(Person.objects.get(pk=pk), "Call back", None)
+    notes.add_note(Person.objects.get(pk=pk), "Call back", None)
 
 
 def refused_since(pk):
@@ -230,7 +229,7 @@ def test_nobody_writes_a_note_on_who_went_meanwhile():
     bob = named("bob")
     undone(job)
     with pytest.raises(RejectedError, match="deleted in the meantime"):
-        notebook.add_note(bob, "Call back", None)
+        notes.add_note(bob, "Call back", None)
 
 
 def test_asking_again_forgets_nothing_of_what_went(admin_user):
@@ -458,7 +457,7 @@ def test_the_page_of_the_people_created_reads_one_page_of_them(client, admin_use
 def test_taking_back_reads_some_of_the_people_at_a_time(monkeypatch):
     monkeypatch.setattr(import_undo, "PART", 2)
     job = imported(checks(*"abcde"))
-    notebook.add_note(named("b"), "Call back", None)
+    notes.add_note(named("b"), "Call back", None)
     assert import_undo.preview_import_undo(job, None).people == 4
     undone(job)
     assert live() == {"b@example.com"} and job.undo["people"] == 4

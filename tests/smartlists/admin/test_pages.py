@@ -190,7 +190,7 @@ def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
     assert explained["person"] == ann and not explained["found"].is_member
     assert "Country is “Chile”" in reply.text
     reply = admin.post(url("panel_new"), data | {"filters.0.lines": "Spain\nChile", "tested": str(ann.pk)})
-    assert reply.context["explanation"]["found"].is_member
+    assert reply.context["explanation"]["result"].is_member
     assert "Nobody has this" in admin.post(url("panel_new"), data | {"tested": "\0x"}).text
     reply = admin.post(url("panel_new"), data | {"filters.0.operator": "likes"})
     assert reply.status_code == 200
@@ -206,7 +206,7 @@ def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
     assert "1 person joined the static list “Kept”" in page.text
     assert StaticList.objects.get(name="Kept").members.count() == 1
     admin.post(url("refresh", saved.pk))
-    told = admin.get(url("history", saved.pk)).context["told"]
+    told = admin.get(url("history", saved.pk)).context["evaluations"]
     assert [(one["row"].count, one["joined"], one["left"]) for one in told] == [(2, 1, 0), (1, 1, 0)]
     page = admin.post(url("snapshot", saved.pk), {"name": "kept"}, follow=True)  # the list there is already
     assert "1 person joined" in page.text and StaticList.objects.get().members.count() == 2

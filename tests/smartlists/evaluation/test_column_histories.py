@@ -42,12 +42,12 @@ answered: Counter[str] = Counter()
 INDEX = st.integers(0, 30)
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 STEPS = (
-    "activities.log.columns.source.changed",
+    "activities.log.columns.source.changed_people",
     "activities.log.columns.source.copy_rows",
-    "activities.log.columns.segments.days",
+    "activities.log.columns.segments.people_by_day",
     "activities.log.columns.files.sync_folder",
-    "activities.log.columns.source.publish",
-    "activities.log.columns.manifest.publish",
+    "activities.log.columns.source.publish_generation",
+    "activities.log.columns.manifest.publish_manifest",
 )
 CARDS = (
     did(),
@@ -79,7 +79,7 @@ class World(RuleBasedStateMachine):
     def begin(self):
         self.folder = Path(tempfile.mkdtemp()) / "columns"
         self.patches = [
-            patch.object(files, "folder", lambda: self.folder),
+            patch.object(files, "index_folder", lambda: self.folder),
             patch.object(builder, "FEWEST_ROWS", 0),
             patch.object(builder, "MOST_LATE", 2),
             patch.object(builder, "_failed", {}),
@@ -93,7 +93,7 @@ class World(RuleBasedStateMachine):
         self.fields = 0
         self.record(0, 3, 5, "2")
         self.names = Catalogue()
-        builder.build(self._mark(0))
+        builder.build_index(self._mark(0))
 
     def teardown(self):
         for one in getattr(self, "patches", ()):
@@ -171,22 +171,22 @@ class World(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 6))
     def build(self, back):
-        builder.build(self._mark(back))
-        agree, differences = verify.verify()
-        assert not differences and agree == len(manifest.current().types)
+        builder.build_index(self._mark(back))
+        agree, differences = verify.verify_index()
+        assert not differences and agree == len(manifest.current_manifest().types)
 
     @rule(step=st.sampled_from(STEPS), back=st.integers(0, 3))
     def build_is_cut_off(self, step, back):
         try:
             with transaction.atomic(), patch(step, side_effect=CutOffError):
-                builder.build(self._mark(back))
+                builder.build_index(self._mark(back))
         except CutOffError:
             event(f"cut off at {step}")
 
     @rule()
     def build_is_rolled_back(self):
         with transaction.atomic():
-            builder.build(self._mark(0))
+            builder.build_index(self._mark(0))
             transaction.set_rollback(True)
 
     @rule(place=INDEX)
@@ -219,15 +219,15 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def drop_and_build(self):
-        builder.drop()
-        builder.build(self._mark(0))
+        builder.drop_index()
+        builder.build_index(self._mark(0))
 
     @invariant()
     def both_answer_alike(self):
         if not hasattr(self, "names"):
             return
         parsed = parse_rules({"version": 1, "match": "any", "filters": list(CARDS)}, self.names)
-        pinned = relation.pin()
+        pinned = relation.pin_manifest()
         with open_snapshot() as view:
             by_sql = EvaluationRun(view, Clock.current(NOW), None, self.names)
             run = EvaluationRun(view, Clock.current(NOW), None, self.names, pinned)

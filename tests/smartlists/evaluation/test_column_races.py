@@ -46,7 +46,7 @@ def check(column_index):
 
 def both(*cards):
     """(what answered, whether columns and SQL agree) for each card, all in one snapshot."""
-    names, pinned = Catalogue(), relation.pin()
+    names, pinned = Catalogue(), relation.pin_manifest()
     filters = parsed(*cards).filters
     with open_snapshot() as view:
         run, by_sql = (EvaluationRun(view, Clock.current(), None, names, generation) for generation in (pinned, None))
@@ -67,10 +67,10 @@ def test_a_snapshot_of_before_the_generation_is_answered_by_sql(check):
 
         def later():
             recorded(activity(person().pk))
-            builder.build()
+            builder.build_index()
 
         InThread(later).result()
-        run = EvaluationRun(view, Clock.current(), None, names, relation.pin())
+        run = EvaluationRun(view, Clock.current(), None, names, relation.pin_manifest())
         assert set(run.answer(card)) == {ann}
         assert run.engine.answered_by[card] == "sql"
     assert engines(did()) == ["columns"]
@@ -90,7 +90,7 @@ def test_what_commits_out_of_order_is_read_besides(check):
     writer = InThread(slow)
     assert is_written.wait(20)
     recorded(activity(bob))
-    built = builder.build()
+    built = builder.build_index()
     assert built.manifest.mark < Activity.objects.get(person_id=bob, activity_type_id=check.pk).pk
     found = evaluator.evaluate_rules(parsed(did()))
     assert (set(found.members), found.per_filter[0].engine) == ({bob, eve}, "columns")
@@ -98,8 +98,8 @@ def test_what_commits_out_of_order_is_read_besides(check):
     writer.result()
     found = evaluator.evaluate_rules(parsed(did()))
     assert (set(found.members), found.per_filter[0].engine) == ({ann, bob, eve}, "columns")
-    builder.build()
-    assert verify.verify() == (len(manifest.current().types), [])
+    builder.build_index()
+    assert verify.verify_index() == (len(manifest.current_manifest().types), [])
 
 
 def test_changes_are_numbered_in_the_order_of_commit(check):
@@ -133,22 +133,22 @@ def test_who_is_changed_while_rows_are_read_is_right_at_once_and_gone_with_the_n
             InThread(verbs[verb]).result()
 
     monkeypatch.setattr(source, "copy_rows", read_and_change)
-    builder.build()
+    builder.build_index()
     cards = (did(), did(did=False), did(count=count("at least", "2")))
     assert done and both(*cards) == [("columns", True)] * 3
-    held = manifest.current().types[check.pk]
+    held = manifest.current_manifest().types[check.pk]
     assert bob in _people_of(held)
-    builder.build()
-    held = manifest.current().types[check.pk]
+    builder.build_index()
+    held = manifest.current_manifest().types[check.pk]
     assert bob not in _people_of(held)
     assert both(*cards) == [("columns", True)] * 3
-    assert verify.verify()[1] == []
+    assert verify.verify_index()[1] == []
 
 
 def _people_of(entry):
-    paths = session.paths([files.intact(file) for file in entry.segments])
-    by_rows = {pk for (pk,) in session.session().rows(f"select distinct person from read_parquet({paths})")}
-    assert by_rows == set(relation.bitmaps.load(files.intact(entry.ever))[0])
+    paths = session.path_list([files.intact_path(file) for file in entry.segments])
+    by_rows = {pk for (pk,) in session.duck_session().rows(f"select distinct person from read_parquet({paths})")}
+    assert by_rows == set(relation.bitmaps.load(files.intact_path(entry.ever))[0])
     return by_rows
 
 
@@ -197,8 +197,8 @@ def test_evaluations_agree_while_others_record_change_and_build(check):
             pass
 
     record()
-    builder.build()
-    threads = [keep(record), keep(change), keep(lambda: builder.build())]
+    builder.build_index()
+    threads = [keep(record), keep(change), keep(lambda: builder.build_index())]
     answers = []
     try:
         until = time.monotonic() + 12
@@ -211,8 +211,8 @@ def test_evaluations_agree_while_others_record_change_and_build(check):
     assert not faults
     assert all(agree for _engine, agree in answers)
     assert sum(engine == "columns" for engine, _agree in answers) > len(answers) / 2 > 20
-    builder.build()
-    assert verify.verify()[1] == []
+    builder.build_index()
+    assert verify.verify_index()[1] == []
 
 
 def _two(random, people):
@@ -222,7 +222,7 @@ def _two(random, people):
 
 def test_cancelling_and_the_time_limit_reach_duckdb(check, monkeypatch):
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
     endless = "(select count(*) from range(3000000000) a(x) where x % 7 = 3 and sqrt(x) > 2) > 0"
     slow = column_engine.statements.Columnar(f"{endless}")
     monkeypatch.setattr(column_engine.statements.conditions, "condition", lambda *_: slow)
@@ -237,17 +237,17 @@ def test_cancelling_and_the_time_limit_reach_duckdb(check, monkeypatch):
     with pytest.raises(RejectedError) as caught:
         running.result()
     assert caught.value.code == "cancelled"
-    assert session.session().rows("select 1") == [(1,)]
+    assert session.duck_session().rows("select 1") == [(1,)]
 
 
 def test_a_forked_process_has_an_instance_of_its_own(check):
     recorded(activity(person().pk))
-    builder.build()
-    assert session.session().rows("select 1") == [(1,)]
-    ours = session.session()
+    builder.build_index()
+    assert session.duck_session().rows("select 1") == [(1,)]
+    ours = session.duck_session()
 
     def ask(pipe):
-        pipe.send((session.session() is ours, session.session().rows("select 2")))
+        pipe.send((session.duck_session() is ours, session.duck_session().rows("select 2")))
 
     here, there = multiprocessing.Pipe()
     child = multiprocessing.get_context("fork").Process(target=ask, args=(there,))
@@ -262,24 +262,24 @@ def test_old_generations_go_from_the_database_and_old_files_from_the_disk(check,
     monkeypatch.setattr(builder, "GRACE", 0)
     for _build in range(5):
         recorded(activity(person().pk))
-        builder.build()
+        builder.build_index()
     assert ColumnGeneration.objects.count() == source.GENERATIONS
-    named = {file.name for file in manifest.current().files}
-    assert {path.name for path in files.folder().glob("*-*")} == named
-    assert (files.folder().stat().st_mode & 0o777, oct(next(files.folder().glob("rows-*")).stat().st_mode)[-3:]) == (
-        0o700,
-        "600",
-    )
+    named = {file.name for file in manifest.current_manifest().files}
+    assert {path.name for path in files.index_folder().glob("*-*")} == named
+    assert (
+        files.index_folder().stat().st_mode & 0o777,
+        oct(next(files.index_folder().glob("rows-*")).stat().st_mode)[-3:],
+    ) == (0o700, "600")
 
 
 def test_a_generation_that_outlived_its_changes_is_not_used(check):
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
     assert engines(did()) == ["columns"]
     with connection.cursor() as cursor:
         cursor.execute("update column_generation set published_at = now() - interval '6 days 1 hour'")
     assert engines(did()) == ["sql"]
-    built = builder.build()
+    built = builder.build_index()
     assert check.pk in built.types and engines(did()) == ["columns"]
     source.forget_changes()
     assert ColumnGeneration.objects.count() >= 1

@@ -78,14 +78,14 @@ def _build_at_some_ids(random: Random) -> None:
     """One build, or several one after another: what is recorded after the last is answered besides."""
     ids = list(Activity.objects.order_by("pk").values_list("pk", flat=True)) or [0]
     for mark in sorted(random.choice(ids) for _build in range(random.randint(1, 3))):
-        builder.build(mark)
+        builder.build_index(mark)
 
 
 def agree(world: oracle.World, form: dict[str, Any], names: Catalogue) -> None:
     parsed = parse_rules(form, names)
     expected = oracle.members(world, form)
     found = evaluator.evaluate_rules(parsed, now=world.now, names=names)
-    with patch("smartlists.evaluation.evaluator.pin", return_value=None):
+    with patch("smartlists.evaluation.evaluator.pin_manifest", return_value=None):
         by_sql = evaluator.evaluate_rules(parsed, now=world.now, names=names)
     assert set(by_sql.members) == expected
     assert set(found.members) == expected

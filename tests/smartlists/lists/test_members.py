@@ -162,7 +162,7 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
     assert "أحمد 🎉" in page.text and "<b>" not in re.sub("(?s)<script.*?</script>", "", page.text)
     kept = member_views.MemberView.objects.get()
     page = admin.get(url("members", other.pk), {"view": kept.pk})
-    assert page.context["asked"].order == "-city" and 'aria-current="page">Cities' in page.text
+    assert page.context["parameters"].order == "-city" and 'aria-current="page">Cities' in page.text
     admin.post(url("view", one.pk), {"columns": ["email"], "name": "cities"}, follow=True)
     kept.refresh_from_db()
     assert kept.columns == ["email"]
@@ -176,7 +176,7 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
         assert "The view was saved." not in admin.post(url("view", one.pk), wrong, follow=True).text
     assert member_views.MemberView.objects.count() == 1
     client.force_login(get_user_model().objects.create_superuser("otto", password="x"))
-    assert client.get(url("members", one.pk), {"view": kept.pk}).context["asked"].view is None
+    assert client.get(url("members", one.pk), {"view": kept.pk}).context["parameters"].view is None
     client.post(url("view", one.pk), {"forget": kept.pk})
     assert member_views.MemberView.objects.count() == 1
 

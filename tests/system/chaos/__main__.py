@@ -142,7 +142,14 @@ def _of_processes(world: World, done: Counter[str]) -> Iterator[str]:
         killed = sum(done[fault] for fault in KILLS.get(name, ()))
         if times > 1 + killed:
             yield f"{name} was started {times} times and killed {killed} times"
-    for look in (doctor.worker, doctor.dispatcher, doctor.transactions, doctor.guards, doctor.indexes, doctor.registry):
+    for look in (
+        doctor.check_worker,
+        doctor.check_dispatcher,
+        doctor.check_transactions,
+        doctor.check_guards,
+        doctor.check_indexes,
+        doctor.check_registry,
+    ):
         if not (finding := _settled(look)).is_well:
             yield f"the doctor says of {finding.check}: {finding.state}"
 

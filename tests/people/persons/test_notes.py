@@ -8,8 +8,7 @@ from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation
 from people.core.source import SYSTEM
 from people.models import PersonNote
-from people.notes import notebook
-from people.persons import deletion
+from people.persons import deletion, notes
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.factories import person
@@ -25,33 +24,33 @@ def marta():
 
 
 def texts(somebody):
-    return [note.text for note in notebook.latest_notes(somebody)]
+    return [note.text for note in notes.latest_notes(somebody)]
 
 
 def test_a_merge_brings_notes_together_and_its_undo_takes_them_apart(marta):
     ann, double = person(), person()
-    notebook.add_note(ann, "called back", marta)
-    notebook.add_note(double, "likes tea", marta)
+    notes.add_note(ann, "called back", marta)
+    notes.add_note(double, "likes tea", marta)
     merge = person_merge.merge_people(ann.pk, [double.pk], None, SYSTEM)
     assert texts(ann) == ["likes tea", "called back"]
-    notebook.add_note(ann, "after the merge", marta)
+    notes.add_note(ann, "after the merge", marta)
     person_merge.undo_merge(merge.pk, None, SYSTEM)
     assert texts(ann) == ["after the merge", "called back"] and texts(double) == ["likes tea"]
 
 
 def test_erasing_removes_them_and_the_export_holds_them(marta):
     ann, bob = person(), person()
-    notebook.add_note(ann, "called back", marta)
-    notebook.add_note(bob, "another's", marta)
-    assert [row["text"] for row in notebook.export_notes([ann.pk])] == ["called back"]
+    notes.add_note(ann, "called back", marta)
+    notes.add_note(bob, "another's", marta)
+    assert [row["text"] for row in notes.export_notes([ann.pk])] == ["called back"]
     erasure.erase_people([ann.pk], None, SYSTEM)
     assert [note.text for note in PersonNote.objects.all()] == ["another's"]
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "\0", "x" * (notebook.MAX_CHARACTERS + 1)])
+@pytest.mark.parametrize("text", ["", "  \n", "\0", "x" * (notes.MAX_CHARACTERS + 1)])
 def test_a_note_has_a_text_of_bounded_length(marta, text):
     with pytest.raises(RejectedError):
-        notebook.add_note(person(), text, marta)
+        notes.add_note(person(), text, marta)
 
 
 def test_nobody_writes_about_who_is_gone_and_nobody_without_the_right(marta):
@@ -59,19 +58,19 @@ def test_nobody_writes_about_who_is_gone_and_nobody_without_the_right(marta):
     viewer = get_user_model().objects.create_user("quimby")
     viewer.groups.add(Group.objects.get(name="Viewer"))
     with pytest.raises(NotAllowedError):
-        notebook.add_note(ann, "called back", viewer)
+        notes.add_note(ann, "called back", viewer)
     deletion.delete_people([ann.pk], None, SYSTEM)
     with pytest.raises(RejectedError):
-        notebook.add_note(ann, "called back", marta)
+        notes.add_note(ann, "called back", marta)
 
 
 def test_a_note_is_deleted_by_its_author_and_by_who_may_delete_people(marta):
     developer = get_user_model().objects.create_user("dev")
     developer.groups.add(Group.objects.get(name="Developer"))
-    note = notebook.add_note(person(), "called back", marta)
+    note = notes.add_note(person(), "called back", marta)
     with pytest.raises(NotAllowedError):
-        notebook.delete_note(note, developer)
-    notebook.delete_note(note, marta)
+        notes.delete_note(note, developer)
+    notes.delete_note(note, marta)
     assert not PersonNote.objects.exists()
 
 
@@ -93,7 +92,7 @@ def test_the_profile_shows_facts_lists_and_notes_and_writes_a_note(signed_in, ma
     assert "Buyer" in signed_in.get(page + "about/", headers=HTMX).text
     shown = signed_in.post(page + "notes/", {"text": "<b>called</b> back"}, headers=HTMX).text
     assert "&lt;b&gt;called" in shown and texts(ann) == ["<b>called</b> back"]
-    shown = signed_in.post(page + "notes/", {"delete": notebook.latest_notes(ann)[0].pk}, headers=HTMX).text
+    shown = signed_in.post(page + "notes/", {"delete": notes.latest_notes(ann)[0].pk}, headers=HTMX).text
     assert "called" not in shown
     assert signed_in.post(page + "notes/", {"text": "without script"}).status_code == 302
 
