@@ -84,7 +84,7 @@ def test_every_report_is_equal_from_both(column_index, own_rows_read, settings, 
     people = [person().pk for _number in range(9)]
     around = ZONES[zone]
     recorded(*rows(chance, people, check, around, 60), *rows(chance, people, second, around, 20))
-    builder.build()
+    builder.build_index()
     merge.merge_people(people[0], [people[1]], None, MARKETO)
     deletion.delete_people([people[2]], None, MARKETO)
     recorded(*rows(chance, [*people[3:], people[0]], check, around, 20), *rows(chance, people[4:], second, around, 5))
@@ -110,7 +110,7 @@ def test_what_columns_cannot_hold_is_answered_by_the_database(column_index, own_
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31))
     ann = person().pk
     recorded(activity(ann, share=0.1), activity(ann, share=0.2))
-    builder.build()
+    builder.build_index()
     (group,) = reports.value_breakdown(check, fields["city"], scope, fields["share"])
     assert str(group.total) == "0.3"
 
@@ -119,7 +119,7 @@ def test_a_damaged_file_is_answered_by_the_database(column_index, own_rows_read,
     check = approved_type("Deposit Check", "depositCheck", FIELDS)
     ann = person().pk
     recorded(activity(ann))
-    (segment,) = builder.build().manifest.types[check.pk].segments
+    (segment,) = builder.build_index().manifest.types[check.pk].segments
     (column_index / segment.name).write_bytes(b"PAR1")
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31))
     assert [row[:2] for row in reports.top_people(check, scope)] == [(ann, 1)]
@@ -129,7 +129,7 @@ def test_a_damaged_file_is_answered_by_the_database(column_index, own_rows_read,
 def test_the_time_limit_reaches_the_columns(column_index, own_rows_read, monkeypatch):
     check = approved_type("Deposit Check", "depositCheck", FIELDS)
     recorded(activity(person().pk))
-    builder.build()
+    builder.build_index()
     endless = "select count(*) from range(1000000000) a, range(1000) b where a.range <> b.range"
     monkeypatch.setattr(column_reports.ColumnReports, "top_people", lambda self, *_arguments: self._query(endless, []))
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31), seconds=0.5)
