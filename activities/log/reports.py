@@ -3,22 +3,27 @@
 Days are those of the installation. Every report raises `RejectedError` (`timeout`) after the scope's seconds.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from activities.log import rollup
+from activities.log.columns.relation import pin_manifest
+from activities.log.columns.reports import ColumnReports, Period, TooSlowError, report_from_columns
 from activities.models import ActivityType, ApprovedField
 from people.core import installation
 from people.core.codes import Code
 from people.core.db import value_sql
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME, DataType
+
+Answer = TypeVar("Answer")
 
 SECONDS = 20
 WORK_MEMORY = "64MB"
@@ -37,11 +42,15 @@ class ReportScope:
     people: Sequence[int] | None = None
     seconds: float = SECONDS
 
+    @property
+    def zone(self) -> str:
+        return installation.current_installation().time_zone
+
     def parameters(self) -> dict[str, Any]:
         return {
             "first": self.first,
             "end": self.last + timedelta(days=1),
-            "zone": installation.current_installation().time_zone,
+            "zone": self.zone,
             "people": None if self.people is None else list(self.people),
         }
 
@@ -66,9 +75,9 @@ class FunnelStep:
     of_first: float | None
 
 
-_WHERE = """a.activity_type_id = %(type)s
-    and a.occurred_at >= %(first)s::timestamp at time zone %(zone)s
-    and a.occurred_at < %(end)s::timestamp at time zone %(zone)s
+_WHERE = f"""a.activity_type_id = %(type)s
+    and a.occurred_at >= {value_sql.day_start_sql("%(first)s", "%(zone)s")}
+    and a.occurred_at < {value_sql.day_start_sql("%(end)s", "%(zone)s")}
     and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))"""
 
 
@@ -92,7 +101,12 @@ def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tupl
     if scope.people is None:
         return list(rollup.daily_counts([activity_type.pk], scope.first, scope.last).items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    return sorted(_rows(sql, scope, {"type": activity_type.pk}))
+    return _answer(
+        [activity_type],
+        scope,
+        lambda columns, period: columns.trend(activity_type, period),
+        lambda: sorted(_rows(sql, scope, {"type": activity_type.pk})),
+    )
 
 
 def value_trend(
@@ -107,12 +121,18 @@ def value_trend(
             select (a.occurred_at at time zone %(zone)s)::date as day, {_value(field, "%(field)s")} as value,
                 count(*) as rows from activity a where {_WHERE} group by 1, 2),
         ranks as materialized (
-            select value, row_number() over (order by sum(rows) desc, value nulls last) as rank from counts
-            group by value order by 2 limit %(limit)s)
+            select value, row_number() over (order by sum(rows) desc, {_ordered("value", field)} nulls last) as rank
+            from counts group by value order by 2 limit %(limit)s)
         select c.day, r.rank, case when r.rank is not null then c.value end, sum(c.rows)::bigint
         from counts c left join ranks r on c.value is not distinct from r.value
         group by 1, 2, 3 order by 1, 2"""
-    return _rows(sql, scope, {"type": activity_type.pk, "field": field.api_name, "limit": MOST_VALUES})
+    parameters = {"type": activity_type.pk, "field": field.api_name, "limit": MOST_VALUES}
+    return _answer(
+        [activity_type],
+        scope,
+        lambda columns, period: columns.value_trend(activity_type, field, period, MOST_VALUES),
+        lambda: _rows(sql, scope, parameters),
+    )
 
 
 def value_breakdown(
@@ -125,14 +145,20 @@ def value_breakdown(
     sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
         from (select {_value(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
             from activity a where {_WHERE} group by 1, a.person_id) each
-        group by 1 order by 2 desc, 1 nulls last limit %(limit)s"""
+        group by 1 order by 2 desc, {_ordered("value", field)} nulls last limit %(limit)s"""
     parameters = {
         "type": activity_type.pk,
         "field": field.api_name,
         "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
     }
-    return [BreakdownGroup(*row) for row in _rows(sql, scope, parameters)]
+    groups = _answer(
+        [activity_type],
+        scope,
+        lambda columns, period: columns.breakdown(activity_type, field, total_of, period, MOST_ROWS),
+        lambda: _rows(sql, scope, parameters),
+    )
+    return [BreakdownGroup(*group) for group in groups]
 
 
 def top_people(activity_type: ActivityType, scope: ReportScope) -> list[tuple[int, int, Any]]:
@@ -145,8 +171,14 @@ def top_people(activity_type: ActivityType, scope: ReportScope) -> list[tuple[in
             order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
         order by 2 desc, 3 desc, 1 limit %(limit)s"""
-    ((not_live,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
-    return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
+
+    def by_sql() -> list[Any]:
+        ((not_live,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
+        return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
+
+    return _answer(
+        [activity_type], scope, lambda columns, period: columns.top_people(activity_type, period, MOST_ROWS), by_sql
+    )
 
 
 def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[FunnelStep]:
@@ -171,7 +203,12 @@ def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[Fun
                 where {_WHERE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
         )
     counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-    ((*people,),) = _rows(f"with {', '.join(steps)} select {counts}", scope, parameters)
+    people = _answer(
+        types,
+        scope,
+        lambda columns, period: columns.funnel(types, period),
+        lambda: list(_rows(f"with {', '.join(steps)} select {counts}", scope, parameters)[0]),
+    )
     return [
         FunnelStep(
             activity_type, count, _share(count, people[number - 1]) if number else None, _share(count, people[0])
@@ -194,18 +231,53 @@ def _share(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
+def _ordered(value: str, field: ApprovedField) -> str:
+    """SQL that orders values: text by its characters, whatever the database's collation; numbers as numbers."""
+    data_type = BY_NAME[field.data_type]
+    if value_sql.is_compared_as_text(data_type.name):
+        return f'{value} collate "C"'
+    return value_sql.cast_sql(data_type.name, value)
+
+
+def _answer(
+    types: Sequence[ActivityType],
+    scope: ReportScope,
+    by_columns: Callable[[ColumnReports, Period], Answer],
+    by_sql: Callable[[], Answer],
+) -> Answer:
+    """The answer of the column index where it has the types and is exact, else that of the database; one snapshot."""
+    pinned = pin_manifest() if settings.COLUMN_INDEX else None  # before the snapshot, which then sees all that it holds
+    with _limited(scope.seconds):
+        if pinned is not None:
+            period = (scope.first, scope.last, scope.zone, scope.people)
+            answer = report_from_columns(pinned, types, period, scope.seconds, _statement, by_columns)
+            if answer is not None:
+                return answer
+        return by_sql()
+
+
 def _rows(sql: str, scope: ReportScope, parameters: dict[str, Any]) -> list[Any]:
-    with _limited(scope.seconds), connection.cursor() as cursor:
-        cursor.execute(sql, scope.parameters() | parameters)
+    return list(_statement(sql, scope.parameters() | parameters))
+
+
+def _statement(sql: str, parameters: Any) -> Sequence[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
         return cursor.fetchall()
 
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Limit the statements inside to this many seconds, so that no request waits for ever."""
+    """One snapshot, whose statements take at most this many seconds each, so that no request waits for ever.
+
+    Inside a transaction it is that transaction's view of the database.
+    """
+    is_nested = connection.in_atomic_block
     try:
         with transaction.atomic():
             with connection.cursor() as cursor:
+                if not is_nested:
+                    cursor.execute("set transaction isolation level repeatable read, read only")
                 # compiling costs more than it saves here, and groups belong in memory
                 cursor.execute(
                     """select set_config('statement_timeout', %s, true), set_config('jit', 'off', true),
@@ -213,8 +285,14 @@ def _limited(seconds: float) -> Iterator[None]:
                     [f"{seconds * 1000:.0f}ms", WORK_MEMORY],
                 )
             yield
+    except TooSlowError:
+        raise _too_slow(seconds) from None
     except OperationalError as error:
         if "statement timeout" not in str(error):
             raise
-        message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
-        raise RejectedError(Problem(Code.TIMEOUT, message % {"seconds": f"{seconds:g}"})) from None
+        raise _too_slow(seconds) from None
+
+
+def _too_slow(seconds: float) -> RejectedError:
+    message = _("This takes longer than %(seconds)s seconds. Choose a shorter period or fewer people.")
+    return RejectedError(Problem(Code.TIMEOUT, message % {"seconds": f"{seconds:g}"}))

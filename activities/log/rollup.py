@@ -17,6 +17,7 @@ from activities.log.reader import high_water_mark
 from activities.models import DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
 from people.core import installation, words
+from people.core.db.value_sql import day_start_sql
 
 NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
@@ -270,12 +271,12 @@ def _recount() -> None:
             values,
         )
         cursor.execute(
-            """insert into daily_count (activity_type_id, day, count)
+            f"""insert into daily_count (activity_type_id, day, count)
             select t.type, t.day, count(*)
             from unnest(%(types)s::int[], %(days)s::date[]) as t (type, day) join activity a
               on a.activity_type_id = t.type and a.id <= %(last)s
-              and a.occurred_at >= t.day::timestamp at time zone %(zone)s
-              and a.occurred_at < (t.day + 1)::timestamp at time zone %(zone)s
+              and a.occurred_at >= {day_start_sql("t.day", "%(zone)s")}
+              and a.occurred_at < {day_start_sql("t.day + 1", "%(zone)s")}
             group by 1, 2""",
             values,
         )

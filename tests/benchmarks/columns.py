@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from unittest.mock import patch
 
@@ -64,6 +65,7 @@ def column_index(bench: Bench) -> Iterator[Line]:
     there = state.index_state()
     yield plain("column index: size on disk", there.bytes / there.rows, "bytes/row", f"{there.rows:,} rows")
     yield from _filters(numbers)
+    yield from _reports(numbers)
 
 
 def _count_types() -> None:
@@ -107,6 +109,44 @@ def _filters(numbers: dict[str, int]) -> Iterator[Line]:
         note = f"SQL {in_sql:.1f} ms, {in_sql / columns:.1f} ×"
         held = columns <= limit and columns <= 2 * hand
         yield Line(f"columns: {what}", columns, "ms", hand, columns / hand, f"≤ {limit} ms, ≤ 2", held, note)
+
+
+def _reports(numbers: dict[str, int]) -> Iterator[Line]:
+    """Each report from the columns and from the database; the figures have to be equal."""
+    from django.test import override_settings
+
+    for what, report in _report_calls(numbers).items():
+
+        def answer(is_wanted: bool, report: Any = report) -> Any:
+            with override_settings(COLUMN_INDEX=is_wanted):
+                return report()
+
+        assert answer(True) == answer(False), what
+        taken: list[list[float]] = [[], []]
+        for _turn in range(ROUNDS):
+            for place, is_wanted in enumerate((True, False)):
+                taken[place].append(sql_lines._seconds(lambda is_wanted=is_wanted: answer(is_wanted)) * 1000)
+        columns, in_sql = map(min, taken)
+        yield Line(f"columns, report: {what}", columns, "ms", in_sql, columns / in_sql, "≤ 1,000 ms", columns <= 1_000)
+
+
+def _report_calls(numbers: dict[str, int]) -> dict[str, Any]:
+    from activities.log import reports
+    from activities.models import ActivityType
+    from people.models import Person
+
+    check, car = (ActivityType.objects.get(pk=numbers[name]) for name in ("check", "car"))
+    amount, branch = (check.approved_fields.get(api_name=name) for name in ("amount", "branch"))
+    scope = reports.ReportScope(date(2000, 1, 1), date(2100, 1, 1), seconds=120)
+    every_second = list(Person.objects.order_by("pk").values_list("pk", flat=True)[::2])
+    half = reports.ReportScope(scope.first, scope.last, every_second, seconds=120)
+    return {
+        "breakdown with sum": lambda: reports.value_breakdown(check, branch, scope, amount),
+        "split trend": lambda: reports.value_trend(check, branch, scope),
+        "top people": lambda: reports.top_people(check, scope),
+        "funnel": lambda: reports.people_funnel([check, car], scope),
+        "trend of half of all people": lambda: reports.activity_trend(check, half),
+    }
 
 
 def _query(sql: str, numbers: dict[str, int], names: Any, now: Any) -> str:

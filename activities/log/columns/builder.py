@@ -228,7 +228,7 @@ class _Build:
 
     def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[IndexFile]:
         """What `copies` have PostgreSQL send, as one segment or none."""
-        columns = fields.stored_columns(of)
+        columns = fields.stored_columns(of, as_stored=of)
         staged = files.index_folder() / files.STAGING / files.new_file_name(str(type_id), "csv")
         try:
             staged.touch(mode=0o600)

@@ -55,6 +55,9 @@ STORAGES: Mapping[str, StorageForm] = {
 }
 
 
+AS_STORED = frozenset(field_type for field_type, storage in STORAGES.items() if storage is _TEXT)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredField:
     """One field of a type, as `approved_field` has it: for ever the same."""
@@ -73,10 +76,19 @@ class StoredField:
         return STORAGES[self.data_type]
 
     @property
+    def raw(self) -> str:
+        """SQL of PostgreSQL for the text of the value as it was recorded, over a row of `activity`."""
+        return "primary_value" if self.is_primary else value_sql.json_member_sql("attributes", self.api_name)
+
+    @property
     def compared(self) -> str:
-        """What comparisons use, as SQL of PostgreSQL over a row of `activity`."""
-        raw = "primary_value" if self.is_primary else value_sql.json_member_sql("attributes", self.api_name)
-        return value_sql.comparison_sql(self.data_type, raw)
+        """SQL of PostgreSQL for what comparisons use, over a row of `activity`."""
+        return value_sql.comparison_sql(self.data_type, self.raw)
+
+    @property
+    def grouped(self) -> str:
+        """SQL of DuckDB that is equal for two rows exactly when their values are, upper case and lower case apart."""
+        return f"coalesce(r{self.id}, {self.column})" if self.data_type in AS_STORED else self.column
 
 
 def fields_of_type(type_id: int) -> list[StoredField]:
@@ -103,9 +115,16 @@ _ALWAYS = (
 )
 
 
-def stored_columns(fields: Iterable[StoredField]) -> list[StoredColumn]:
-    """The columns of rows with these fields."""
-    return [*_ALWAYS, *(StoredColumn(field.column, field.compared, field.storage) for field in fields)]
+def stored_columns(fields: Iterable[StoredField], as_stored: Iterable[StoredField] = ()) -> list[StoredColumn]:
+    """The columns of rows with these fields; `as_stored`: fields whose text is needed in its own case, too."""
+    compared = [StoredColumn(field.column, field.compared, field.storage) for field in fields]
+    # empty where the text is in lower case already: most addresses and links are
+    own_case = [
+        StoredColumn(f"r{field.id}", f"nullif({field.raw}, {field.compared})", _TEXT)
+        for field in as_stored
+        if field.data_type in AS_STORED
+    ]
+    return [*_ALWAYS, *compared, *own_case]
 
 
 def rows_sql(type_id: int, columns: Sequence[StoredColumn], where: str, limit: int | None = None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from pyroaring import BitMap
 
 from activities.log.columns import bitmaps, fields, files, manifest, source
-from activities.log.columns.fields import StoredColumn
+from activities.log.columns.fields import StoredColumn, StoredField
 from activities.log.columns.manifest import Manifest, TypeColumns
 from activities.log.columns.session import path_list
 
@@ -104,17 +104,23 @@ class IndexView:
             self.deltas[type_id] = TypeDelta(self.pinned.mark, BitMap(changed))
         return self.deltas[type_id]
 
-    def relation(self, type_id: int, field_ids: Iterable[int]) -> RowRelation:
+    def stored_field(self, type_id: int, field_id: int) -> StoredField:
+        """The field as the files have it. Raises `NotHeldError` where they cannot hold its values exactly."""
+        entry = self.entry(type_id)
+        for stored in entry.fields:
+            if stored.id == field_id and field_id not in entry.unfit:
+                return stored
+        raise NotHeldError("field")
+
+    def relation(self, type_id: int, field_ids: Iterable[int], as_stored: Iterable[int] = ()) -> RowRelation:
         """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
 
-        Raises `NotHeldError`, `DamagedFileError`.
+        `as_stored`: ids of those fields whose text is grouped in its own case. Raises `NotHeldError`,
+        `DamagedFileError`.
         """
         entry = self.entry(type_id)
-        fields_by_id = {stored.id: stored for stored in entry.fields}
-        wanted_ids = sorted(set(field_ids))
-        if any(pk not in fields_by_id or pk in entry.unfit for pk in wanted_ids):
-            raise NotHeldError("field")
-        columns = fields.stored_columns(fields_by_id[pk] for pk in wanted_ids)
+        wanted = {pk: self.stored_field(type_id, pk) for pk in sorted(set(field_ids))}
+        columns = fields.stored_columns(wanted.values(), as_stored=[wanted[pk] for pk in sorted(set(as_stored))])
         delta = self.delta(type_id)
         segment_paths = path_list([files.intact_path(file) for file in entry.segments])
         names = ", ".join(column.name for column in columns)

@@ -35,3 +35,12 @@ def comparison_sql(data_type: str, text: str) -> str:
 def is_compared_as_text(data_type: str) -> bool:
     """Return True if values are compared as text, ignoring case."""
     return _CASTS[data_type] is _TEXT
+
+
+def day_start_sql(day: str, zone: str) -> str:
+    """SQL for the moment at which a day starts in a zone: the first whose date there is `day` (a date or timestamp).
+
+    Clocks may skip midnight, or show it twice. The last microsecond before it is never skipped, and where it comes
+    twice PostgreSQL takes the second one, so the day starts right after it.
+    """
+    return f"((({day})::timestamp - interval '1 microsecond') at time zone {zone} + interval '1 microsecond')"

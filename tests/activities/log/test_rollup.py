@@ -1,7 +1,7 @@
 """The counts per type and day are what the log says, whatever happened to the log."""
 
 import threading
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -71,6 +71,29 @@ def test_days_are_those_of_the_installation_also_after_it_moved(committed):
     installation.clear_installation_cache()
     rollup.catch_up_rollup()
     assert counts(check) == {"2026-11-21": 1}
+    assert rollup.rollup_differences() == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "midnight"),
+    [
+        ("Atlantic/Azores", "2025-10-26T00:00:00Z"),  # shown twice
+        ("America/Asuncion", "2024-03-24T03:00:00Z"),  # the hour before it is shown twice
+        ("America/Sao_Paulo", "2018-11-04T03:00:00Z"),  # skipped
+    ],
+)
+def test_days_counted_again_begin_where_days_begin_when_the_clocks_change_at_midnight(committed, zone, midnight):
+    Installation.objects.update_or_create(id=1, defaults={"time_zone": zone})
+    installation.clear_installation_cache()
+    approved_type()
+    ann, change = person(), datetime.fromisoformat(midnight)
+    minutes = (-61, -60, -59, -30, -1, 0, 1, 30, 59, 60, 61, 90)
+    outcomes = recorded(
+        *(activity(ann.pk, occurred_at=(change + timedelta(minutes=number)).isoformat()) for number in minutes)
+    )
+    rollup.catch_up_rollup()
+    remove("retention", outcomes[0].activity_id)
+    rollup.catch_up_rollup()
     assert rollup.rollup_differences() == []
 
 

@@ -1,0 +1,238 @@
+"""Reports answered from the column index: the same figures as the statements of `activities/log/reports.py` give.
+
+Rows are grouped here; the values that head the groups are read from the log by the id of one row of each group, so that
+they are shown as they were recorded.
+"""
+
+import logging
+import math
+import time
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any, TypeVar
+
+from activities.log.columns import session
+from activities.log.columns.fields import AMOUNT_SCALE, StoredField
+from activities.log.columns.files import DamagedFileError
+from activities.log.columns.manifest import Manifest
+from activities.log.columns.relation import IndexView, NotHeldError, Rows
+from activities.models import ActivityType, ApprovedField
+from people.core.db.value_sql import day_start_sql
+
+Answer = TypeVar("Answer")
+
+logger = logging.getLogger(__name__)
+
+MOST_NOT_LIVE = 100_000  # people who are not live, sent to a query
+MOST_BUCKETS = 4_000_000  # stretches of time that a trend groups by
+PULSE = "select pg_sleep(0.04)"  # a statement that a cancellation or a closed connection ends while DuckDB works
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# how numbers are summed: whole numbers in units of the last place; sums of doubles are no sums of decimals
+_PLACES = {"integer": 0, "currency": AMOUNT_SCALE}
+
+
+class TooSlowError(Exception):
+    """The report's time is up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The starts of the days of a report and of the day after it, in microseconds since 1970; only `people`, if any."""
+
+    first: date
+    day_starts: Sequence[int]
+    people: Sequence[int] | None
+
+    @property
+    def where(self) -> str:
+        """SQL of DuckDB over a relation; `people_parameters` are its values."""
+        within = f"occurred_at >= {self.day_starts[0]} and occurred_at < {self.day_starts[-1]}"
+        return within if self.people is None else f"{within} and person in (select unnest(?::INTEGER[]))"
+
+    def day_of(self, since_start: int) -> date:
+        """The day of a moment, in microseconds since the start of the period."""
+        number = bisect_right(self.day_starts, self.day_starts[0] + since_start) - 1
+        return self.first + timedelta(days=number)
+
+    @property
+    def people_parameters(self) -> list[Any]:
+        return [] if self.people is None else [list(self.people)]
+
+
+@dataclass(slots=True)
+class ColumnReports:
+    """Reports over the generation of `view`, in the snapshot that its statements run in."""
+
+    view: IndexView
+    deadline: float
+
+    def top_people(self, activity_type: ActivityType, period: Period, most: int) -> list[tuple[int, int, datetime]]:
+        """(person id, count, latest moment) of the live people with most activities."""
+        rows = self.view.relation(activity_type.pk, ())
+        found = self._query(
+            f"""select person, count(*), max(occurred_at) from ({rows.sql}) where {period.where}
+            and person not in (select unnest(?::INTEGER[])) group by 1 order by 2 desc, 3 desc, 1 limit {int(most)}""",
+            [*rows.parameters, *period.people_parameters, self._not_live()],
+        )
+        return [(person, count, _EPOCH + timedelta(microseconds=latest)) for person, count, latest in found]
+
+    def breakdown(
+        self,
+        activity_type: ActivityType,
+        field: ApprovedField,
+        total_of: ApprovedField | None,
+        period: Period,
+        most: int,
+    ) -> list[tuple[str | None, int, int, Decimal | None]]:
+        """(value, activities, people, sum) of the most frequent values."""
+        grouped = self.view.stored_field(activity_type.pk, field.pk)
+        summed = self.view.stored_field(activity_type.pk, total_of.pk) if total_of else None
+        if summed is not None and summed.data_type not in _PLACES:
+            raise NotHeldError("float")
+        rows = self.view.relation(activity_type.pk, [field.pk, *([summed.id] if summed else [])], [field.pk])
+        amount = summed.column if summed else "null::BIGINT"
+        groups = self._query(
+            f"""select sum(number)::BIGINT, count(*), sum(total), min(id) from (
+                select {grouped.grouped} as value, count(*) as number, sum({amount}) as total, min(id) as id
+                from ({rows.sql}) where {period.where} group by 1, person)
+            group by value order by 1 desc, value nulls last limit {int(most)}""",
+            [*rows.parameters, *period.people_parameters],
+        )
+        values = self._values(grouped, [group[3] for group in groups])
+        places = _PLACES[summed.data_type] if summed else 0
+        return [
+            (values[row], number, people, None if total is None else Decimal(total).scaleb(-places))
+            for number, people, total, row in groups
+        ]
+
+    def trend(self, activity_type: ActivityType, period: Period) -> list[tuple[date, int]]:
+        """The number of activities of each day that has any."""
+        rows = self.view.relation(activity_type.pk, ())
+        width = _bucket_width(period)
+        counts: dict[date, int] = {}
+        for bucket, number in self._query(
+            f"""select (occurred_at - {period.day_starts[0]}) // {width}, count(*) from ({rows.sql})
+            where {period.where} group by 1""",
+            [*rows.parameters, *period.people_parameters],
+        ):
+            day = period.day_of(bucket * width)
+            counts[day] = counts.get(day, 0) + number
+        return sorted(counts.items())
+
+    def value_trend(
+        self, activity_type: ActivityType, field: ApprovedField, period: Period, most: int
+    ) -> list[tuple[date, int | None, str | None, int]]:
+        """(day, rank, value, number) of the most frequent values; the others together have neither rank nor value."""
+        grouped = self.view.stored_field(activity_type.pk, field.pk)
+        rows = self.view.relation(activity_type.pk, [field.pk], [field.pk])
+        width = _bucket_width(period)
+        groups = self._query(
+            f"""with counts as materialized (
+                select (occurred_at - {period.day_starts[0]}) // {width} as bucket, {grouped.grouped} as value,
+                    count(*) as number, min(id) as id from ({rows.sql}) where {period.where} group by 1, 2),
+            ranks as materialized (
+                select value, min(id) as id, row_number() over (
+                    order by sum(number) desc, value nulls last) as rank
+                from counts group by value order by rank limit {int(most)})
+            select bucket, rank, ranks.id, sum(number)::BIGINT from counts
+            left join ranks on counts.value is not distinct from ranks.value group by 1, 2, 3""",
+            [*rows.parameters, *period.people_parameters],
+        )
+        values = self._values(grouped, {row for _bucket, rank, row, _number in groups if rank is not None})
+        counts: dict[tuple[date, int | None, str | None], int] = {}
+        for bucket, rank, row, number in groups:
+            day = period.day_of(bucket * width)
+            key = (day, rank, values[row] if rank is not None else None)
+            counts[key] = counts.get(key, 0) + number
+        ordered = sorted(counts.items(), key=lambda group: (group[0][0], group[0][1] is None, group[0][1] or 0))
+        return [(*key, number) for key, number in ordered]
+
+    def funnel(self, types: Sequence[ActivityType], period: Period) -> list[int]:
+        """The numbers of live people who did the first, after that the second, and so on."""
+        steps, parameters = [], []
+        for number, activity_type in enumerate(types):
+            rows = self.view.relation(activity_type.pk, ())
+            parameters += [*rows.parameters, *period.people_parameters]
+            source = f"({rows.sql}) rows"
+            if number == 0:
+                where = f"{period.where} and person not in (select unnest(?::INTEGER[]))"
+                parameters.append(self._not_live())
+            else:
+                source += f" join s{number - 1} before using (person)"
+                where = f"{period.where} and occurred_at > before.moment"
+            steps.append(
+                f"s{number} as materialized"
+                f" (select person, min(occurred_at) as moment from {source} where {where} group by 1)"
+            )
+        counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
+        (numbers,) = self._query(f"with {', '.join(steps)} select {counts}", parameters)
+        return list(numbers)
+
+    def _query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        return list(session.duck_session().rows(sql, parameters, self._pulse))
+
+    def _pulse(self) -> None:
+        if time.monotonic() > self.deadline:
+            raise TooSlowError
+        self.view.rows(PULSE, ())
+
+    def _not_live(self) -> list[int]:
+        people = self.view.rows(f"select id from person where state <> 'live' limit {MOST_NOT_LIVE + 1}", ())
+        if len(people) > MOST_NOT_LIVE:
+            raise NotHeldError("people")
+        return [person for (person,) in people]
+
+    def _values(self, field: StoredField, ids: Sequence[int] | set[int]) -> dict[int, str | None]:
+        """The value of a field in these rows of the log, as recorded, by the id of the row."""
+        rows = self.view.rows(f"select id, {field.raw} from activity where id = any(%s)", (list(ids),))
+        return {row[0]: row[1] for row in rows}
+
+
+def day_starts(first: date, last: date, zone: str, rows: Rows) -> list[int]:
+    """The starts of the days from `first` to the one after `last` in a zone, in microseconds since 1970."""
+    sql = f"""select (extract(epoch from {day_start_sql("day", "%s")}) * 1000000)::bigint
+        from generate_series(%s::timestamp, %s::timestamp, '1 day') day order by day"""
+    return [start for (start,) in rows(sql, (zone, first, last + timedelta(days=1)))]
+
+
+def report_from_columns(
+    pinned: Manifest,
+    types: Sequence[ActivityType],
+    period: tuple[date, date, str, Sequence[int] | None],
+    seconds: float,
+    rows: Rows,
+    ask: Callable[[ColumnReports, Period], Answer],
+) -> Answer | None:
+    """The answer of `ask`, or None where the index cannot give it exactly.
+
+    `pinned` was read before the snapshot in which `rows` runs statements; `period`: the first and the last day, their
+    zone, and the people, or None for all. Raises `TooSlowError` after `seconds`.
+    """
+    if any(activity_type.pk not in pinned.types for activity_type in types):
+        return None
+    first, last, zone, people = period
+    try:
+        reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds)
+        reports.view.entry(types[0].pk)  # before anything else is asked, as an unusable generation ends it
+        return ask(reports, Period(first, day_starts(first, last, zone, rows), people))
+    except NotHeldError:
+        return None
+    except (DamagedFileError, session.Error, OSError) as error:
+        logger.warning("the column index could not answer a report, and SQL does: %s", str(error).partition("\n")[0])
+        return None
+
+
+def _bucket_width(period: Period) -> int:
+    """The widest stretch of time of which every day of the period is a multiple, in microseconds.
+
+    Days are 23 to 25 hours long; it is an hour mostly, half an hour or less where the clocks move so. Raises
+    `NotHeldError` where the period has more than `MOST_BUCKETS` of them.
+    """
+    width = math.gcd(*(end - start for start, end in pairwise(period.day_starts)))
+    if (period.day_starts[-1] - period.day_starts[0]) // width > MOST_BUCKETS:
+        raise NotHeldError("days")
+    return width
