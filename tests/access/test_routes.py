@@ -130,6 +130,7 @@ def test_each_caller_gets_in_where_the_table_says_and_nowhere_else(name, quiet, 
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.slow
 def test_methods_that_are_not_listed_are_refused(quiet):
     caller = Caller("superuser")
     world, listed = build_world(caller.user), table()
