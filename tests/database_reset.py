@@ -5,12 +5,14 @@ Here the rows that a new database has are kept aside, and only tables that diffe
 one place where a trigger is disabled: the application never does it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
 
 from django.db import connection, transaction
+from django.test import TransactionTestCase
 
 from config.cluster import tables
 from people.core.db import citus
@@ -19,45 +21,73 @@ UNTOUCHED = ("django_migrations", "log_part")
 # A restore leaves gaps of millions of ids, after which tests that name ids of nobody would meet people.
 REWOUND = ("activity_id_seq", "person_id_seq")
 
+_kept: dict[str, bool] = {}  # the tables there were when their rows were put aside, and whether there were any
+_guarded: set[str] = set()  # those with triggers
+
 
 def keep() -> None:
     """Put aside what the tables hold now, in a schema of its own."""
+    _kept.clear()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("drop schema if exists kept cascade; create schema kept")
         for table in _tables():
             cursor.execute(f'create table kept."{table}" as table "{table}"')
+            _kept[table] = cursor.rowcount > 0
+        cursor.execute("select distinct tgrelid::regclass::text from pg_trigger where not tgisinternal")
+        _guarded.update(name.strip('"') for (name,) in cursor.fetchall())
 
 
 def restore() -> None:
     """Make every table hold what was put aside."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("set local citus.multi_shard_modify_mode = 'sequential'")  # means nothing but on a cluster
-        changed = _changed(cursor)
-        for table in changed:
-            cursor.execute(f'alter table "{table}" disable trigger user')
-        for table in changed:
-            cursor.execute(f'delete from "{table}"')
-        for table in set(changed) - _distributed():
-            cursor.execute(f'insert into "{table}" overriding system value table kept."{table}"')
-        cursor.execute("set constraints all immediate")  # a trigger cannot be enabled while checks are pending
-        for table in changed:
-            cursor.execute(f'alter table "{table}" enable trigger user')
-        for sequence in REWOUND:
-            cursor.execute("select setval(%s, 1, false)", [sequence])
+    connection.close()  # and roll back whatever the test has not committed
+    session = _own_session()
+    with session.cursor() as cursor:
+        cursor.execute("begin; set local citus.multi_shard_modify_mode = 'sequential'")  # that is for clusters
+        if changed := _changed(cursor):
+            _put_right(cursor, changed)
+        rewind = "; ".join(f"select setval('{sequence}', 1, false)" for sequence in REWOUND)
+        cursor.execute(f"{rewind}; commit")
+
+
+@cache
+def _copied_connection() -> Any:
+    return connection.copy()
+
+
+def _own_session() -> Any:
+    """A connection that stays: a new one would read the definitions of all tables after each test."""
+    session = _copied_connection()
+    session.health_check_done = False
+    session.close_if_unusable_or_obsolete()
+    return session
 
 
 @contextmanager
 def installed() -> Iterator[None]:
-    """Have Django's flush do this instead."""
-    with (
-        mock.patch("django.db.backends.postgresql.operations.DatabaseOperations.execute_sql_flush", _restore),
-        mock.patch("django.core.management.commands.flush.emit_post_migrate_signal"),
-    ):
+    """Have Django do this where it would flush."""
+    with mock.patch.object(TransactionTestCase, "_fixture_teardown", _restore):
         yield
 
 
-def _restore(_operations: Any, _statements: Sequence[str]) -> None:
+def _restore(_case: TransactionTestCase) -> None:
     restore()
+
+
+def _put_right(cursor: Any, changed: list[str]) -> None:
+    guarded = [table for table in changed if table in _guarded]
+    steps = [f'alter table "{table}" disable trigger user' for table in guarded]
+    for table in changed:
+        gone = f' where t::text not in (select k::text from kept."{table}" k)'
+        steps += [f'delete from "{table}" t{gone if _kept[table] else ""}']
+    for table in changed:
+        if _kept[table]:
+            steps += [
+                f"""insert into "{table}" overriding system value
+                select * from kept."{table}" k where k::text not in (select t::text from "{table}" t)"""
+            ]
+    steps += ["set constraints all immediate"]  # a trigger cannot be enabled while checks are pending
+    steps += [f'alter table "{table}" enable trigger user' for table in guarded]
+    cursor.execute("; ".join(steps))
 
 
 def _tables() -> list[str]:
@@ -79,11 +109,13 @@ def _changed(cursor: Any) -> list[str]:
     for table in distributed:
         cursor.execute(f'select 1 from "{table}" limit 1')
         changed += [table] if cursor.fetchone() else []
-    parts = [
-        f"""select '{table}' where (select count(*) from "{table}") <> (select count(*) from kept."{table}")
-            or exists (select t::text from "{table}" t except select k::text from kept."{table}" k)"""
-        for table in _tables()
-        if table not in distributed
-    ]
-    cursor.execute(" union all ".join(parts))
+    local = [table for table in _kept if table not in distributed]
+    cursor.execute(" union all ".join(f"select '{table}' where {_differs(table)}" for table in local))
     return [*changed, *(table for (table,) in cursor.fetchall())]
+
+
+def _differs(table: str) -> str:
+    if not _kept[table]:
+        return f'exists (select from "{table}")'
+    return f"""((select count(*) from "{table}") <> (select count(*) from kept."{table}")
+        or exists (select t::text from "{table}" t except select k::text from kept."{table}" k))"""

@@ -16,6 +16,9 @@ from config.settings import *  # noqa: F403
 
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 MEASURED_EVERY_SECONDS = 0  # tests write what was counted themselves
+DATABASES["default"]["OPTIONS"]["options"] = DATABASE_OPTIONS.replace(  # noqa: F405
+    "idle_in_transaction_session_timeout=30s", "idle_in_transaction_session_timeout=10min"
+)  # a test's transaction is as long as the test, which on a busy machine thinks for longer
 AXES_ENABLED = False  # but in the tests of throttling: the test client logs in without a request
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DISK_RESERVE_BYTES = 0  # but in the tests of the reserve: a machine of tests may have little

@@ -1,31 +1,44 @@
 """A database for the tests, copied from one that was migrated before: a second instead of a migration a run.
 
-The template's name holds a digest of all migrations and requirements, so a change of either makes a new one.
+The template's name holds a digest of all migrations and requirements, so a change of either makes a new one. One worker
+makes it, and the others wait for it: two that migrate at the same time take twice as long.
 """
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import Error, connection
 
 PREFIX = "ca_template_"
 
+_turn: list[IO[str]] = []  # the locked file of the worker that makes the template
+
 
 def copy_template() -> None:
     """Make the tests' database anew from the template, or drop it where there is no template yet."""
     with _server() as cursor:
         cursor.execute(f'drop database if exists "{test_database()}" with (force)')
-        cursor.execute("select 1 from pg_database where datname = %s", [_template()])
-        if cursor.fetchone():
+        if not _is_there(cursor):
+            _take_turn()
+        if _is_there(cursor):
             cursor.execute(f'create database "{test_database()}" template "{_template()}"')
+            _end_turn()
 
 
 def keep_template() -> None:
     """Keep what was migrated just now for the next run, and drop what older migrations made."""
+    try:
+        _keep()
+    finally:
+        _end_turn()
+
+
+def _keep() -> None:
     with _server() as cursor:
         cursor.execute("select datname from pg_database where datname like %s", [f"{PREFIX}%"])
         known = {name for (name,) in cursor.fetchall()}
@@ -39,6 +52,23 @@ def keep_template() -> None:
                 cursor.execute(f'drop database if exists "{name}"')
         except Error:  # another worker does it
             return
+
+
+def _is_there(cursor: Any) -> bool:
+    cursor.execute("select 1 from pg_database where datname = %s", [_template()])
+    return cursor.fetchone() is not None
+
+
+def _take_turn() -> None:
+    """Wait until no other worker makes a template."""
+    file = (Path(settings.DATA_DIR) / "template.lock").open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    _turn.append(file)
+
+
+def _end_turn() -> None:
+    while _turn:
+        _turn.pop().close()
 
 
 @contextmanager

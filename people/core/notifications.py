@@ -103,7 +103,10 @@ def notify_users(user_ids: Iterable[int | None], kind: str, page: str, page_id: 
 
     A user with an equal unread notice gets no second one. The worker sends the e-mails later.
     """
-    users = get_user_model().objects.filter(pk__in={pk for pk in user_ids if pk}, is_active=True, is_api_only=False)
+    named = {pk for pk in user_ids if pk}
+    if not named:
+        return 0
+    users = get_user_model().objects.filter(pk__in=named, is_active=True, is_api_only=False)
     equal = Notice.objects.filter(kind=kind, page=page, page_id=page_id, read_at=None, user__in=users)
     apart = KINDS[kind].told_apart_by if kind in KINDS else ()
     equal = equal.filter(**{f"parameters__{name}": parameters[name] for name in apart})

@@ -1,10 +1,13 @@
 """Validation of a draft's names and fields, with the same rules as the database."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
+from functools import reduce
+from operator import or_
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
@@ -48,15 +51,25 @@ def rename_problems(kind: DefinitionKind[Any], definition: Definition, api_name:
 
 def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Definition | None) -> list[Problem]:
     """Problems of `names` for `definition` (None: a new one), except those of the API name."""
+    faults = {column: _name_faults(column, getattr(names, column)) for column in kind.unique_names}
+    sound = {column: getattr(names, column) for column in kind.unique_names if not faults[column]}
+    owners = _owners_of_names(kind, sound, definition)
     problems = _description_problems(names.description, ("description",))
     for column in kind.unique_names:
-        name = getattr(names, column)
-        faults = _text_problems(name, (column,))
-        if not faults and column == "name" and not _is_plain(name):
-            message = _("A name can have letters, digits, spaces and underscores, and needs at least one letter.")
-            faults = [Problem(Code.BAD_NAME, message, (column,))]
-        problems += faults or _clash(kind, column, name, definition)
+        problems += faults[column]
+        if column in owners:
+            message = str(kind.sentences.name_taken) % {"name": sound[column], "other": owners[column]}
+            problems.append(Problem(Code.NAME_TAKEN, message, (column,)))
     return problems
+
+
+def _name_faults(column: str, name: str) -> list[Problem]:
+    """What is wrong with a name by itself."""
+    faults = _text_problems(name, (column,))
+    if not faults and column == "name" and not _is_plain(name):
+        message = _("A name can have letters, digits, spaces and underscores, and needs at least one letter.")
+        return [Problem(Code.BAD_NAME, message, (column,))]
+    return faults
 
 
 def field_problems(
@@ -112,15 +125,17 @@ def _is_plain(name: str) -> bool:
     return any(letter.isalpha() for letter in name) and all(letter.isalnum() or letter in " _" for letter in name)
 
 
-def _clash(kind: DefinitionKind[Any], column: str, name: str, definition: Definition | None) -> list[Problem]:
-    others = kind.model._default_manager.filter(names__kind=column, names__key=name_key(name))
+def _owners_of_names(
+    kind: DefinitionKind[Any], names: Mapping[str, str], definition: Definition | None
+) -> dict[str, str]:
+    """The API names of the other definitions that have reserved one of `names`, by the column of the name."""
+    if not names:
+        return {}
+    same = [Q(names__kind=column, names__key=name_key(name)) for column, name in names.items()]
+    others = kind.model._default_manager.filter(reduce(or_, same))
     if definition is not None:
         others = others.exclude(pk=definition.pk)
-    other = others.first()
-    if other is None:
-        return []
-    message = str(kind.sentences.name_taken) % {"name": name, "other": other.api_name}
-    return [Problem(Code.NAME_TAKEN, message, (column,))]
+    return dict(others.order_by().values_list("names__kind", "api_name"))
 
 
 def _unknown_data_type(field: FieldSpec, data_types: str) -> Problem:

@@ -60,6 +60,7 @@ def test_only_its_owner_reads_it_and_none_is_overwritten(backup):
         call_command("backup", backup)
 
 
+@pytest.mark.slow
 def test_a_rehearsal_compares_counts_and_digests(backup, capsys, monkeypatch):
     monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")  # processes that leave the installation's server to another
     call_command("rehearse_restore", backup)
@@ -144,6 +145,7 @@ def test_files_that_cannot_be_restored_are_refused_before_the_database_is_touche
         call_command("restore", backup, "--replace")
 
 
+@pytest.mark.slow
 def test_a_rehearsal_fails_where_files_or_key_cannot_be_had(backup, capsys, monkeypatch):
     monkeypatch.setenv("EMBEDDED_POSTGRES_ATTACH", "1")
     monkeypatch.delenv("SECRET_KEY", raising=False)
@@ -180,6 +182,7 @@ def test_after_a_recovery_by_postgresql_itself_ids_go_on_after_a_gap(capsys):
             call_command("restore", *arguments)
 
 
+@pytest.mark.slow
 def test_another_installation_goes_on_from_it_after_a_gap(backup, tmp_path):
     with connection.cursor() as cursor:
         cursor.execute("select last_value from activity_id_seq")

@@ -31,6 +31,8 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
             "0",
             "--pause",
             "1",
+            "--rest",  # else campaigns and the judge have thousands of activities to go through
+            "0.3",
             "--rows",
             "1000",
             "--disk-megabytes",

@@ -116,7 +116,8 @@ def test_an_older_moment_has_the_one_form_of_its_language(language, wanted):
     when = timezone.datetime(2020, 11, 29, 14, 5, tzinfo=timezone.get_default_timezone())
     with translation.override(language):
         assert f'title="{wanted}">{wanted}</time>' in moment(when)
-        assert moment(timezone.now() + timedelta(hours=1)).count(str(timezone.now().year)) >= 1
+        later = timezone.now() + timedelta(hours=1)
+        assert str(later.year) in moment(later)
     assert moment(None) == "—"
 
 

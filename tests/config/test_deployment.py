@@ -37,6 +37,7 @@ def started(**environment):
     )
 
 
+@pytest.mark.slow
 def test_production_starts_with_all_it_needs_and_says_everything_that_is_missing():
     assert started(**COMPLETE).returncode == 0
     refused = started(PRODUCTION="1", SECRET_KEY="short")
@@ -59,6 +60,7 @@ def test_what_would_be_unsafe_or_useless_is_refused(environment, said):
     assert refused.returncode == 1 and said in refused.stderr
 
 
+@pytest.mark.slow
 def test_cookies_are_of_this_host_alone_once_there_is_tls():
     said = started(**COMPLETE).stdout
     assert "SESSION_COOKIE_NAME = '__Host-sessionid'" in said and "CSRF_COOKIE_NAME = '__Host-csrftoken'" in said

@@ -233,6 +233,7 @@ def test_what_browsers_refuse_is_reported_where_the_operator_says(client, settin
     assert "Reporting-Endpoints" not in page
 
 
+@pytest.mark.slow
 def test_behind_tls_the_deployment_checks_find_nothing():
     environment = os.environ | {"HTTPS": "1", "TRUST_PROXY": "1", "ALLOWED_HOSTS": "ca.example.com"}
     environment["TEST_DATABASE_NAME"] = connection.settings_dict["NAME"]

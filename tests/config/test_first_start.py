@@ -114,6 +114,7 @@ def test_the_first_visit_leads_to_the_setup_page_until_it_is_done(client):
     assert Installation.objects.get().company == "Autohaus Süd"
 
 
+@pytest.mark.slow
 def test_the_demo_stays_goes_or_comes_as_it_was_said(client):
     client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
     demo.load_demo(None)

@@ -55,6 +55,7 @@ def data_dir(tmp_path, monkeypatch):
         yield found
 
 
+@pytest.mark.slow
 def test_data_of_another_major_version_are_refused_and_taken_over(data_dir, tmp_path):
     refused = EmbeddedPostgres(data_dir)
     with pytest.raises(DatabaseUnavailableError, match=f"PostgreSQL {OLD}.*upgrade_postgres"):

@@ -46,6 +46,7 @@ def waiting(other):
     raise AssertionError("no request waits")
 
 
+@pytest.mark.slow
 def test_told_to_stop_it_answers_what_it_has_begun():
     with served() as server, held_table() as other:
         thread, answers = in_thread(lambda: server.get("/admin/login/", COOKIE))
@@ -59,18 +60,20 @@ def test_told_to_stop_it_answers_what_it_has_begun():
         assert server.process.wait(30) == 0
 
 
+@pytest.mark.slow
 def test_a_request_that_the_database_keeps_waiting_is_answered_in_time():
     with served(WEB_STATEMENT_SECONDS="0.3") as server, held_table():
         status, text = server.get("/admin/login/", COOKIE)
         assert status == 503 and "This took too long" in text
 
 
+@pytest.mark.slow
 def test_a_reload_loses_no_request():
     with served() as server:
         ending, lost, counted = threading.Event(), [], []
 
         def ask():
-            while not ending.is_set():
+            while not ending.wait(0.01):  # else the reload would have no processor to itself
                 connected = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
                 try:
                     connected.request("GET", "/healthz", headers={"Connection": "close"})
@@ -93,6 +96,7 @@ def test_a_reload_loses_no_request():
         assert lost == [] and set(counted) == {200} and len(counted) > 20
 
 
+@pytest.mark.slow
 def test_the_worker_goes_on_when_its_connections_are_cut_and_ends_when_told():
     of_another_version = app.configure_task("later.version", allow_unknown=True).defer(number=7)
     with worker() as process:

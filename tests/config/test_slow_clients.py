@@ -46,6 +46,7 @@ def answer(port, request):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_forty_slow_clients_keep_two_threads_from_nobody():
     with served(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60") as server:
         large = b"GET /static/admin/js/vendor/jquery/jquery.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
@@ -58,6 +59,7 @@ def test_forty_slow_clients_keep_two_threads_from_nobody():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_beside_slow_clients_a_killed_process_is_replaced_and_a_reload_keeps_nobody_waiting():
     with served(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60", WEB_BODY_SECONDS="60") as server:
         for number in (signal.SIGKILL, signal.SIGHUP):
@@ -81,6 +83,7 @@ def processes(server):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_request_is_bounded_in_bytes_and_seconds_and_the_answer_says_how():
     with served(WEB_HEAD_SECONDS="1", WEB_BODY_SECONDS="2") as server:
         long = b"GET /api/v1/people?q=" + b"a" * 80_000
@@ -95,6 +98,7 @@ def test_a_request_is_bounded_in_bytes_and_seconds_and_the_answer_says_how():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_requests_in_a_row_bodies_in_chunks_and_expectations_are_answered():
     ask = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
     with served() as server:

@@ -18,6 +18,7 @@ FORMAL = re.compile(  # usted, its imperatives at the start of a clause, and tho
 )
 
 
+@pytest.mark.slow
 def test_every_message_has_spanish():
     assert translations.missing_translations() == [], "run `python manage.py messages` and fill the gaps"
 

@@ -279,6 +279,7 @@ jobs.run_export(int(sys.argv[1]))
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_kill_9_in_the_middle_leaves_no_half_file_and_the_export_is_written_anew(settings, tmp_path, slow):
     job = queued("slow")
     environment = {

@@ -351,6 +351,7 @@ runner.run_import(int(sys.argv[1]), track=lambda rows: print("batch", flush=True
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_kill_9_in_the_middle_loses_nothing_and_doubles_nothing(settings, tmp_path):
     """Three times killed at some batch; rows without a key of their own, so that nothing but the position helps."""
     approved_type("Open Account", "openAccount")

@@ -159,6 +159,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
     check, ann = approved_type(), person()
     acknowledged = {}

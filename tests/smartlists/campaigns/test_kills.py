@@ -177,7 +177,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
                     processes[name].kill()
                     processes[name].start()
             writer.is_over.set()
-            writer.join(20)
+            writer.join(PATIENCE)
             assert not writer.is_alive()
             with contextlib.suppress(AlreadyEnqueued):  # what a killed worker had taken; else the next minute's
                 tasks.resume_sending.defer(timestamp=0)
@@ -226,6 +226,7 @@ def _check(writer, people, rich, server):
         assert first_seen[person_id] == [str(one.key) for one in deliveries if one.person_id == person_id]
 
 
+@pytest.mark.slow
 def test_a_second_dispatcher_stands_by():
     from people.core.db import locks
 

@@ -143,6 +143,7 @@ def test_nobody_and_somebody_who_is_gone(check):
 
 @DRAWS
 @given(data=strategies.st.data(), scene=strategies.scenes())
+@pytest.mark.slow
 def test_verdicts_agree_with_the_oracle(catalogue, data, scene):  # noqa: F811 (the fixture)
     with transaction.atomic():
         oracle_worlds.set_clock(scene.zone, scene.week_starts_on)

@@ -165,6 +165,7 @@ COUNTS = {"never_matches": lambda world: 0, "always_matches": lambda world: len(
 
 @DRAWS
 @given(data=strategies.st.data(), scene=strategies.scenes())
+@pytest.mark.slow
 def test_what_can_never_match_never_does(catalogue, data, scene):  # noqa: F811 (the fixture)
     # worlds have activities further ahead than the product lets in
     with transaction.atomic(), patch.object(list_diagnostics, "_LATEST", {}):

@@ -118,12 +118,12 @@ def names(db):
     return Catalogue()
 
 
-@pytest.mark.parametrize(("text", "english", "spanish"), SAMPLES)
-def test_one_card(names, text, english, spanish):
-    (item,) = language.parse_rules_text(f"1: {text}", Catalogue()).filters
-    for code, expected in (("en", english), ("es", spanish)):
-        with translation.override(code):
-            assert sentences.filter_sentence(item, Catalogue()) == expected
+def test_one_card(names):
+    for text, english, spanish in SAMPLES:
+        (item,) = language.parse_rules_text(f"1: {text}", Catalogue()).filters
+        for code, expected in (("en", english), ("es", spanish)):
+            with translation.override(code):
+                assert sentences.filter_sentence(item, Catalogue()) == expected
 
 
 def test_a_whole_list(names):

@@ -39,7 +39,7 @@ def main() -> int:
     has_disk = not citus_cluster.is_wanted and bool(options.disk_megabytes) and own_disk(folder, options.disk_megabytes)
     if has_disk:
         faults["disk full"] = the_disk_is_full
-    world = World(folder)
+    world = World(folder, options.rest)
     try:
         report = _run(world, faults, options)
     finally:
@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=300, help="how long (300); at least every fault comes once")
     parser.add_argument("--pause", type=float, default=6, help="seconds between two faults (6)")
+    parser.add_argument("--rest", type=float, default=0, help="seconds that programs rest between calls at most (0)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--rows", type=int, default=IMPORTED_ROWS, help=f"of the imported file ({IMPORTED_ROWS})")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "var" / "chaos")

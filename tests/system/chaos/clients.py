@@ -58,6 +58,8 @@ class Program(threading.Thread, ABC):
         while not self.ending.is_set():
             try:
                 self.step()
+                if self.world.rest:
+                    self.ending.wait(self.random.uniform(0, self.world.rest))
             except CallFailedError:
                 self.ending.wait(self.random.uniform(0.05, 0.3))
 

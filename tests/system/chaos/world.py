@@ -25,8 +25,9 @@ CLUSTER_DATABASE = "custom_activities_chaos"
 class World:
     """One installation in a folder of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, rest: float = 0.0) -> None:
         self.data_dir = data_dir
+        self.rest = rest  # seconds that a program waits between two steps, at most
         self.port = _free_port()
         self.environment = _environment(data_dir, self.port)
         self.commands: dict[str, tuple[Path, Sequence[str]]] = {}
