@@ -14,6 +14,7 @@ from django.utils import timezone
 from activities.log import rollup, verify
 from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
+from activities.sources import health as source_health
 from config.cluster import health
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
@@ -349,6 +350,10 @@ def columns() -> Finding:
     return Finding("column index", *column_state.examine())
 
 
+def event_sources() -> Finding:
+    return Finding("event sources", *source_health.examine())
+
+
 def cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
@@ -370,6 +375,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     dispatcher,
     closed_days,
     columns,
+    event_sources,
     backup,
     cluster,
 )
