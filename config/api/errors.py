@@ -96,11 +96,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.NO_SPACE: 503,
     Code.FILE_TOO_LARGE: 413,
     Code.SECOND_APPROVER: 403,
-    Code.ORIGIN_REFUSED: 403,
-    Code.SOURCE_OFF: 403,
-    Code.KEY_EXPIRED: 401,
-    Code.UNKNOWN_WRITE_KEY: 401,
-    Code.QUOTA_REACHED: 429,
+    Code.KEY_EXPIRED: 409,
     Code.ADDRESS_TOO_LONG: 414,
 }
 # 404 when the address names the missing object; in a body, the same codes have a path
