@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 
 from activities.models import EventSource
@@ -87,9 +87,14 @@ class SourceForm(forms.Form):
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()
-        self.fields["user_id_field"].choices = [("", _("none")), *((name, name) for name in fields)]  # type: ignore[attr-defined]
+        self.fields["user_id_field"].choices = [
+            ("", pgettext("person field", "none")),
+            *((name, name) for name in fields),
+        ]  # type: ignore[attr-defined]
         if source is not None:
             del self.fields["kind"]
+            for name in () if source.is_browser else ("origins", "munchkin_id"):
+                del self.fields[name]
 
     def values(self, source: EventSource | None) -> dict[str, Any]:
         """The values as the verbs take them; an unchanged quota keeps its bytes."""
@@ -97,15 +102,16 @@ class SourceForm(forms.Form):
         megabytes = data.pop("megabytes_a_day")
         is_same = source is not None and megabytes == _megabytes(source)
         size = source.bytes_a_day if source is not None and is_same else megabytes * MEGABYTE
-        origins = [line.strip() for line in data["origins"].splitlines() if line.strip()]
-        return {**data, "origins": origins, "bytes_a_day": size}
+        if "origins" in data:
+            data["origins"] = [line.strip() for line in data["origins"].splitlines() if line.strip()]
+        return {**data, "bytes_a_day": size}
 
     def show(self, refusal: RejectedError) -> None:
         places = {"bytes_a_day": "megabytes_a_day"}
         for problem in refusal.problems:
             if problem.path[:1] == ("origins",):
-                got = f" ({problem.got})" if problem.got else ""
-                self.add_error("origins", f"{problem.message}{got}")
+                text = problem.message[:1].upper() + problem.message[1:]
+                self.add_error("origins", text)
             else:
                 add_form_errors(self, RejectedError(problem), places)
 
@@ -217,7 +223,7 @@ class EventSourceAdmin(PagesAdmin):
 
     def _show_key(self, request: HttpRequest, issued: IssuedKey) -> HttpResponse:
         source = issued.key.source
-        details = {name: value for name, value in describe_key(issued).items() if value is not None}
+        details = {name: value for name, value in describe_key(issued).items() if value and name not in ("id", "kind")}
         response = self.page(
             request, "source_key", _("Key of %(name)s") % {"name": source.name}, eventsource=source, details=details
         )

@@ -79,6 +79,11 @@ def test_keys_are_rotated_and_ended(staff):
     assert "The key has ended." in do(staff, source, "end", key=first.key.pk).text
     assert "The key has ended already." in do(staff, source, "end", key=first.key.pk).text
     assert SourceKey.objects.count() == 2
+    form = staff.get(f"{LIST}{source.pk}/change/").context["form"]
+    assert not {"kind", "origins", "munchkin_id"} & set(form.fields), "of web sites only"
+    settings = {name: FORM[name] for name in ("consent", "user_id_field", "site_group", "megabytes_a_day")}
+    assert staff.post(f"{LIST}{source.pk}/change/", {**settings, "name": "ERP 2"}).status_code == 302
+    assert EventSource.objects.get().name == "ERP 2"
 
 
 def test_it_is_turned_off_and_deleted_while_nothing_came_in(staff):
