@@ -13,8 +13,10 @@ class ActivitiesConfig(AppConfig):
         from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
         from activities.recording import person_changes, quarantine
-        from activities.types import definition  # noqa: F401 (registers the definition kind)
-        from activities.types import standard as standard_types
+        from activities.types import (
+            definition,  # noqa: F401 (registers the definition kind)
+            standard_installation,
+        )
         from people import events
 
         log_personal_data.register_log_data()
@@ -22,4 +24,4 @@ class ActivitiesConfig(AppConfig):
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
         events.subscribe_to_events(person_changes.record_announcement)
-        post_migrate.connect(standard_types.install_after_migration, sender=self)
+        post_migrate.connect(standard_installation.install_after_migration, sender=self)

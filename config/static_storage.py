@@ -17,6 +17,8 @@ class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
 
     patterns: Any = (*_DJANGO.patterns, ("js/*.js", _DJANGO._js_module_import_aggregation_patterns[1]))
 
+    hashed_files: dict[str, str]
+
     def save_manifest(self) -> None:
         """Write the manifest, and keep the names in the one before whose files are still there.
 

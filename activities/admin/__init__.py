@@ -1,3 +1,3 @@
-"""The admin of activity types, refused activities and retention."""
+"""The admin of activity types, refused activities, event sources and retention."""
 
-from activities.admin import quarantine, retention, types  # noqa: F401 (register)
+from activities.admin import quarantine, retention, sources, types  # noqa: F401 (register)

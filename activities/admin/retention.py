@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from activities.log import retention
-from activities.models import ActivityType, Retention
+from activities.models import CONSENT_TYPES, ActivityType, Retention
 from people.core.errors import RejectedError
 
 
@@ -33,7 +33,7 @@ class RetentionAdmin(ModelAdmin):
         }
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
-        options["queryset"] = ActivityType.objects.existing()
+        options["queryset"] = ActivityType.objects.existing().exclude(pk__in=CONSENT_TYPES)
         return super().formfield_for_foreignkey(db_field, request, **options)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

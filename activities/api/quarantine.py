@@ -44,6 +44,7 @@ class RefusedActivityFilterSet(StrictFilterSet):
         "field": FilterColumn("string", is_nullable=False, operators=("", "in")),
         "user": FilterColumn("integer", "user_id", operators=("", "in", "isempty")),
         "origin": FilterColumn("integer", "origin_id", operators=("", "in", "isempty")),
+        "event_source": FilterColumn("integer", "event_source_id", operators=("", "in", "isempty")),
         "activity": FilterColumn("integer", "activity_id", operators=("", "in", "isempty")),
         "times": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "first_at": FilterColumn("datetime", is_nullable=False),
@@ -65,6 +66,9 @@ class RefusedActivitySerializer(StrictSerializer):
     source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
+    event_source = serializers.IntegerField(
+        source="event_source_id", allow_null=True, help_text="Whose write key sent it."
+    )
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
     row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log.digest import digest_sql
-from activities.models import ActivityRemoval, ActivityType, Retention
+from activities.models import CONSENT_TYPES, ActivityRemoval, ActivityType, Retention
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
@@ -51,9 +51,13 @@ class DueRemoval:
 def set_retention(activity_type: ActivityType, months: int | None, by: Any) -> Retention | None:
     """Keep the type's activities for `months` months after they occurred; None: for ever.
 
-    Nothing is removed before the next nightly run. Raises `RejectedError` for a number out of range.
+    Nothing is removed before the next nightly run. Raises `RejectedError` for a number out of range, and for the
+    types of consent (`standard_type`), which is proof.
     """
     require_permission(by, RIGHT)
+    if activity_type.pk in CONSENT_TYPES and months is not None:
+        message = _("Consent is kept forever, as proof of what was agreed.")
+        raise RejectedError(Problem(Code.STANDARD_TYPE, message, ("activity_type",)))
     if months is None:
         removed, _counts = Retention.objects.filter(activity_type=activity_type).delete()
         if removed:

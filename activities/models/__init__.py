@@ -5,7 +5,9 @@ from activities.models.log import Activity, ActivityDay, ActivityKey, ActivityRe
 from activities.models.quarantine import RefusedActivity
 from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
+from activities.models.sources import EventSource, SourceDay, SourceKey
 from activities.models.types import (
+    CONSENT_TYPES,
     FIRST_CUSTOM_ID,
     ActivityField,
     ActivityType,
@@ -15,6 +17,7 @@ from activities.models.types import (
 )
 
 __all__ = [
+    "CONSENT_TYPES",
     "FIRST_CUSTOM_ID",
     "Activity",
     "ActivityChange",
@@ -29,8 +32,11 @@ __all__ = [
     "ColumnGeneration",
     "DailyCount",
     "DayToRecount",
+    "EventSource",
     "LogPosition",
     "RefusedActivity",
     "Retention",
     "SeenValue",
+    "SourceDay",
+    "SourceKey",
 ]

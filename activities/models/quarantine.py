@@ -20,6 +20,9 @@ class RefusedActivity(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", verbose_name=_("sent by")
     )
     origin_id = models.BigIntegerField(null=True)  # the import
+    event_source = models.ForeignKey(
+        "activities.EventSource", models.SET_NULL, null=True, related_name="+", verbose_name=_("event source")
+    )
     key = models.CharField(max_length=32)  # of the external id, or of the content: a retry is the same row
     # JSON as text: jsonb takes neither NUL characters nor lone surrogates; empty when it is too large to keep
     raw = models.TextField()

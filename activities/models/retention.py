@@ -5,6 +5,8 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from activities.models.types import CONSENT_TYPES
+
 
 class Retention(models.Model):
     """The months for which the activities of a type are kept. Types without a retention keep them for ever."""
@@ -20,7 +22,12 @@ class Retention(models.Model):
         db_table = "activity_retention"
         verbose_name = _("retention")
         verbose_name_plural = _("retention")
-        constraints = [models.CheckConstraint(condition=models.Q(months__gte=1), name="activity_retention_months")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(months__gte=1), name="activity_retention_months"),
+            models.CheckConstraint(
+                condition=~models.Q(activity_type__in=CONSENT_TYPES), name="activity_retention_keeps_consent"
+            ),
+        ]
 
     def __str__(self) -> str:
         return str(_("%(type)s: %(months)s months") % {"type": self.activity_type, "months": self.months})

@@ -41,6 +41,7 @@ _COLUMNS = (
     ("code", "text"),
     ("field", "text"),
     ("problems", "jsonb"),
+    ("event_source_id", "bigint"),
 )
 
 
@@ -91,7 +92,7 @@ def _column_values(
         int(source.channel),
         source.user_id,
         source.origin_id,
-        _key(row, raw),
+        _key(row, raw, source.event_source_id),
         raw if len(raw) <= MAX_RAW else "",
         str(zone),
         type_id,
@@ -99,15 +100,17 @@ def _column_values(
         first.code,
         quoted_value(first.path[-1] if first.path else ""),
         json.dumps([problem_as_json(problem) for problem in problems]),
+        source.event_source_id,
     )
 
 
-def _key(row: NewActivity, raw: str) -> str:
+def _key(row: NewActivity, raw: str, event_source_id: int | None) -> str:
     if is_row_key(row.external_id):
         return _digest(row.external_id)
     if not is_blank(row.external_id):
         raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
-    return _digest(raw)
+    # the same content from two event sources is two rows
+    return _digest(raw if event_source_id is None else f"{event_source_id}:{raw}")
 
 
 def _digest(text: str) -> str:

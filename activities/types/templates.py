@@ -34,7 +34,7 @@ TEMPLATES: Mapping[str, TypeTemplate] = {
         (_Field(_("Webinar"), "string"), _Field(_("Minutes"), "integer"), _Field(_("Live"), "boolean")),
     ),
     "event": TypeTemplate(
-        _("Attend Event"),
+        _("Join Event"),
         _("Someone came to one of your events: a fair, a dinner, an open day."),
         "event",
         (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),

@@ -20,6 +20,7 @@ TAGS = {
     "smart lists": "Rules that say who is meant; always current.",
     "smart campaigns": "What is to follow when something happens.",
     "reports": "Saved reports, and the figures of every chart.",
+    "event sources": "Web sites and programs that send events, with their write keys.",
     "webhooks": "Addresses outside that campaigns call.",
     "api clients": "Programs that may get tokens, and their rights.",
     "oauth": "Tokens for programs.",

@@ -96,10 +96,11 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.NO_SPACE: 503,
     Code.FILE_TOO_LARGE: 413,
     Code.SECOND_APPROVER: 403,
+    Code.KEY_EXPIRED: 409,
     Code.ADDRESS_TOO_LONG: 414,
 }
 # 404 when the address names the missing object; in a body, the same codes have a path
-GONE = frozenset({Code.UNKNOWN_TYPE, Code.UNKNOWN_LIST, Code.UNKNOWN_MERGE, Code.UNKNOWN_FIELD})
+GONE = frozenset({Code.UNKNOWN_SOURCE, Code.UNKNOWN_TYPE, Code.UNKNOWN_LIST, Code.UNKNOWN_MERGE, Code.UNKNOWN_FIELD})
 # error codes of REST framework, as codes of problems
 OUR_CODES = {
     "required": Code.MISSING_VALUE,

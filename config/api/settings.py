@@ -37,6 +37,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_NAME_OVERRIDES": {
         "ActivityDataType": "activities.api.serializers.DATA_TYPES",
         "PersonDataType": "people.api.serializers.DATA_TYPES",
+        "EventSourceKind": "activities.models.sources.EventSource.Kind",
+        "EventSourceConsent": "activities.models.sources.EventSource.Consent",
         "WebhookFormat": "smartlists.models.webhooks.Webhook.Format",
         "WebhookPayloadVersion": "smartlists.models.webhooks.Webhook.Payload",
     },

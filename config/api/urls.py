@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
 from activities.api.quarantine import QuarantineViewSet
+from activities.api.sources import EventSourceViewSet
 from activities.api.types import ActivityTypeViewSet
 from config.access.clients import api as access
 from config.api import errors as api_errors
@@ -25,6 +26,7 @@ router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypeViewSet)
 router.register("activities", ActivityViewSet)
 router.register("quarantine", QuarantineViewSet)
+router.register("event-sources", EventSourceViewSet)
 router.register("imports", ImportViewSet)
 router.register("imports/<int:job>/failures", ImportFailureViewSet)
 router.register("exports", ExportViewSet)

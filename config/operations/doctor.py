@@ -14,6 +14,7 @@ from django.utils import timezone
 from activities.log import rollup, verify
 from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
+from activities.sources import health as source_health
 from config.cluster import health
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
@@ -351,6 +352,10 @@ def check_columns() -> Finding:
     return Finding("column index", *column_state.examine_index())
 
 
+def check_event_sources() -> Finding:
+    return Finding("event sources", *source_health.examine())
+
+
 def check_cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
@@ -372,6 +377,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_dispatcher,
     check_closed_days,
     check_columns,
+    check_event_sources,
     check_backup,
     check_cluster,
 )

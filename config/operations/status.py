@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, verify
+from activities.sources import health as source_health
 from config.observability import probes
 from config.operations import doctor
 from people.core.maintenance import MaintenanceRun
@@ -122,6 +123,19 @@ def _work() -> Iterator[Item]:
         _("The worker updates them every minute.") if is_behind else "",
     )
     yield _column_index()
+    yield _event_sources()
+
+
+def _event_sources() -> Item:
+    state = source_health.current_state()
+    if not state.count:
+        return Item(_("Event sources"), _("none"))
+    names = ", ".join(state.ending)
+    return Item(
+        _("Event sources"),
+        _("%(count)s on, last event %(time)s") % {"count": state.count, "time": _ago(state.last_seen_at) or "—"},
+        _("Create a new key for %(names)s: none works in 3 days.") % {"names": names} if names else "",
+    )
 
 
 def _column_index() -> Item:

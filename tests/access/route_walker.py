@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from activities.models import Activity, Retention
 from activities.models.quarantine import RefusedActivity
+from activities.sources import editing as source_editing
 from config.access import tasks
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
@@ -74,6 +75,7 @@ PLACES = (
     ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list", "copy": 1}),
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
     ("api/v1/smart-campaigns/<int:smart_campaign>/runs/", {"pk": "run", "smart_campaign": "campaign"}),
+    ("api/v1/event-sources/", {"pk": "event_source"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),
     ("api/docs/problems/", {"code": "wrong_type"}),
@@ -100,6 +102,7 @@ PLACES = (
     ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
     ("admin/activities/retention/", {"object_id": "retention"}),
     ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),
+    ("admin/activities/eventsource/", {"pk": "event_source", "object_id": "event_source", "verb": "off"}),
     ("admin/smartlists/webhook/", {"pk": "webhook", "object_id": "webhook", "verb": "resend"}),
     ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
     ("admin/smartlists/smartlist/of/", {"person_id": "ann"}),
@@ -176,6 +179,7 @@ def build_world(caller: Any) -> dict[str, Any]:
         "retention": Retention.objects.create(activity_type=check, months=1).pk,
         "campaign": (campaign := campaign_lifecycle.create_campaign("Welcome", None)).pk,
         "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
+        "event_source": source_editing.create_source("Our program", "server", None).key.source_id,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "saved_report": report.pk,

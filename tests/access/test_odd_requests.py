@@ -116,6 +116,7 @@ def test_a_condition_that_does_not_hold_stops_every_change(condition, program, s
     world, stopped = build_world(superuser), 0
     for name, path in (
         ("webhook", "webhooks"),
+        ("event_source", "event-sources"),
         ("static_list", "static-lists"),
         ("smart_list", "smart-lists"),
         ("campaign", "smart-campaigns"),
@@ -130,7 +131,7 @@ def test_a_condition_that_does_not_hold_stops_every_change(condition, program, s
         )
         assert reply.status_code == 412, (path, reply.status_code)
         stopped += 1
-    assert stopped == 6
+    assert stopped == 7
 
 
 def test_a_length_that_is_no_number_is_no_fault_of_ours(program):

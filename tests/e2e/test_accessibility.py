@@ -8,6 +8,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from activities.sources import editing as source_editing
+from activities.sources import usage as source_usage
 from config.access.clients import editing as client_editing
 from people.core import installation
 from people.core.source import Channel, Source
@@ -72,6 +74,9 @@ PAGES = {
     "new webhook": "/admin/smartlists/webhook/add/",
     "webhook": "/admin/smartlists/webhook/{webhook}/change/",
     "deliveries": "/admin/smartlists/webhook/{webhook}/deliveries/",
+    "event sources": "/admin/activities/eventsource/",
+    "new event source": "/admin/activities/eventsource/add/",
+    "event source": "/admin/activities/eventsource/{event_source}/change/",
     "clients": "/admin/access/apiclient/",
     "new client": "/admin/access/apiclient/add/",
     "client": "/admin/access/apiclient/{client}/change/",
@@ -132,6 +137,8 @@ def where(superuser):
     yesterday = timezone.now().date() - timedelta(days=1)
     CampaignTally.objects.create(campaign=campaign, day=yesterday, what="entered", count=7)
     client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
+    shop = source_editing.create_source("Shop", "browser", None, origins=["https://www.example.com"]).key.source
+    source_usage.note_use(shop.pk, size=1_500, accepted=3, rejected=1)
     return {
         "type": check.pk,
         "person": ann.pk,
@@ -140,6 +147,7 @@ def where(superuser):
         "client": client.pk,
         "campaign": campaign.pk,
         "webhook": hook.pk,
+        "event_source": shop.pk,
     }
 
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+from activities.recording.recorder import record_activities
+from activities.recording.rows import NewActivity
+from people.core.source import SYSTEM
 from people.models import Person
 from tests.factories import person
 
@@ -161,3 +164,31 @@ def test_lead_refusals(dialect):
     update = post(input=[{"email": "x@example.com"}], action="updateOnly").json()["result"][0]
     assert update["reasons"] == [{"code": "1004", "message": "Lead not found"}]
     assert not Person.objects.exists()
+
+
+def test_standard_types_have_marketo_s_names_and_attributes(dialect):
+    rows = {row["id"]: row for row in dialect.get("/rest/v1/activities/types.json").json()["result"]}
+    visit = rows[1]
+    assert visit["name"] == "Visit Webpage" and visit["primaryAttribute"] == {
+        "name": "Webpage ID",
+        "dataType": "integer",
+    }
+    names = {row["name"] for row in visit["attributes"]}
+    assert names >= {"Client IP Address", "Query Parameters", "Referrer URL", "Search Engine", "Search Query"}
+    assert names >= {"User Agent", "Webpage URL", "Is Bot Activity", "Bot Activity Pattern"} and "Path" not in names
+    assert rows[27]["name"] == "Email Bounced Soft" and rows[90001]["name"] == "Attend Event"
+    assert {"name": "Campaign Run ID", "dataType": "integer"} in rows[6]["attributes"]
+    assert not any("apiName" in row for row in rows.values())
+
+
+@pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
+def test_activities_have_the_attribute_names_of_types_json(dialect):
+    values = [("page_path", "/a"), ("url", "https://example.com/a")]
+    row = NewActivity(person().pk, 1, "2026-11-20T10:00:00Z", "example.com/a", values)
+    record_activities([row], SYSTEM, standard=True)
+    token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-01-01T00:00:00Z").json()
+    parameters = {"nextPageToken": token["nextPageToken"], "activityTypeIds": 1}
+    (row,) = dialect.get("/rest/v1/activities.json", **parameters).json()["result"]
+    assert row["primaryAttributeValue"] == "example.com/a"
+    assert {"name": "Webpage URL", "value": "/a"} in row["attributes"]
+    assert {"name": "URL", "value": "https://example.com/a"} in row["attributes"]

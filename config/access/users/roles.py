@@ -35,6 +35,7 @@ _MARKETER = (
     "activities.record_activity",
     "activities.view_refusedactivity",
     "activities.change_refusedactivity",
+    "activities.view_eventsource",
     "smartlists.add_smartlist",
     "smartlists.change_smartlist",
     "smartlists.delete_smartlist",
@@ -57,6 +58,10 @@ _DEVELOPER = (
     "people.add_person",
     "people.change_person",
     "activities.record_activity",
+    "activities.view_eventsource",
+    "activities.add_eventsource",
+    "activities.change_eventsource",
+    "activities.delete_eventsource",
 )
 ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": _VIEW,

@@ -189,6 +189,8 @@ TYPE_NAMES = {
     standard_types.MERGE_PEOPLE: "Merge Leads",
     standard_types.DELETE_PERSON: "Delete Lead",
 }
+# §2.1: Marketo's names of attributes that pages name otherwise, by type and API name
+ATTRIBUTE_NAMES = {(standard_types.VISIT_WEB_PAGE, "page_path"): "Webpage URL"}
 FILL_OUT_FORM = 2
 PRIMARY_ATTRIBUTES = {
     standard_types.VISIT_WEB_PAGE: {"name": "Webpage ID", "dataType": "integer"},
@@ -210,12 +212,15 @@ def _type_row(activity_type: ActivityType) -> dict[str, Any]:
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     if primary is not None:
-        row["primaryAttribute"] = _field_row(primary, is_custom) | PRIMARY_ATTRIBUTES.get(activity_type.pk, {})
-    return row | {"attributes": [_field_row(field, is_custom) for field in fields if not field.is_primary]}
+        own_names = PRIMARY_ATTRIBUTES.get(activity_type.pk, {})
+        row["primaryAttribute"] = _field_row(activity_type, primary) | own_names
+    return row | {"attributes": [_field_row(activity_type, field) for field in fields if not field.is_primary]}
 
 
-def _field_row(field: ActivityField, is_custom: bool) -> dict[str, str]:
-    return {"name": field.name, "dataType": field.data_type} | ({"apiName": field.api_name} if is_custom else {})
+def _field_row(activity_type: ActivityType, field: ActivityField) -> dict[str, str]:
+    name = ATTRIBUTE_NAMES.get((activity_type.pk, field.api_name), field.name)
+    api_name = {} if activity_type.is_standard else {"apiName": field.api_name}
+    return {"name": name, "dataType": field.data_type, **api_name}
 
 
 def paging_token(call: Call) -> HttpResponse:
@@ -325,7 +330,7 @@ class ActivityFormatter:
         self.names: dict[tuple[int, str], str] = {}
         for type_id, is_standard, api_name, name in rows:
             self.types.add(type_id)
-            self.names[(type_id, api_name)] = name
+            self.names[(type_id, api_name)] = ATTRIBUTE_NAMES.get((type_id, api_name), name)
             if is_standard:
                 self.standard.add(type_id)
 

@@ -6,11 +6,20 @@ from io import StringIO
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from activities.log import retention, verify
-from activities.models import Activity, ActivityDay, ActivityKey, ActivityRemoval, ActivityType, RefusedActivity
+from activities.models import (
+    CONSENT_TYPES,
+    Activity,
+    ActivityDay,
+    ActivityKey,
+    ActivityRemoval,
+    ActivityType,
+    RefusedActivity,
+    Retention,
+)
 from people.core.errors import RejectedError
 from people.core.source import SYSTEM
 from people.files.imports import jobs as import_jobs
@@ -283,3 +292,14 @@ def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
     # and found on the day where it is now, which is before all that are closed
     assert [bool(finding.fault) for finding in verify.verify_log()] == [True, False]
+
+
+@pytest.mark.parametrize("type_id", CONSENT_TYPES)
+def test_consent_is_kept_for_ever(type_id):
+    consent = ActivityType.objects.get(pk=type_id)
+    with pytest.raises(RejectedError) as refusal:
+        retention.set_retention(consent, 12, None)
+    assert refusal.value.code == "standard_type"
+    assert retention.set_retention(consent, None, None) is None
+    with pytest.raises(IntegrityError, match="activity_retention_keeps_consent"), transaction.atomic():
+        Retention.objects.create(activity_type=consent, months=12)

@@ -40,11 +40,11 @@ def test_every_name_of_the_standard_types_has_spanish():
     with translation.override("es"):
         same = {
             name
-            for _api, *names, fields in standard_types.TYPES.values()
-            for name in (*names, *(field.lstrip("*") for _field_api, field, _type in fields))
+            for shape in standard_types.TYPES.values()
+            for name in (shape.name, shape.filter_name, shape.trigger_name, *(field.name for field in shape.fields()))
             if labels.localized_name(name, True) == name
         }
-    assert same == {"Webhook"}
+    assert same == {"URL", "Webhook"}
 
 
 def test_cards_sentences_and_choices_say_them_in_spanish_and_text_forms_do_not():

@@ -8,11 +8,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
+from activities.sources import sealing
 from smartlists import tasks
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
-from smartlists.webhooks import secrets as webhook_secrets
 from tests.factories import person
 from tests.smartlists.campaign_factories import dispatched, happened
 from tests.smartlists.webhooks.test_webhooks import delivered, hooked
@@ -101,7 +101,7 @@ def test_a_mask_keeps_the_value_and_anything_else_replaces_it(new):
 
 def test_they_move_to_another_key_with_the_secrets(new, settings):
     called()
-    old = ("secret-key", webhook_secrets._derived(settings.SECRET_KEY).decode())
+    old = ("secret-key", sealing._derived(settings.SECRET_KEY).decode())
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode()), old]
     assert call_command("rotate_webhook_secrets").startswith("3 secrets")
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]

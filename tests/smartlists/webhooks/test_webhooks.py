@@ -11,6 +11,7 @@ import time_machine
 from django.core.management import call_command
 
 from activities.recording.rows import NewActivity
+from activities.sources import sealing
 from activities.types.definition import ActivityFieldSpec
 from people.core.errors import NotAllowedError, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
@@ -277,7 +278,7 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
     with pytest.raises(RejectedError) as refused:
         webhook_secrets.unseal_secret(hook.secret_key_name, hook.secret)
     assert refused.value.code == "key_missing"
-    old = webhook_secrets._derived(settings.SECRET_KEY).decode()
+    old = sealing._derived(settings.SECRET_KEY).decode()
     settings.WEBHOOK_KEYS = [*settings.WEBHOOK_KEYS, ("secret-key", old)]
     call_command("rotate_webhook_secrets")
     hook.refresh_from_db()

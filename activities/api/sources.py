@@ -1,0 +1,252 @@
+"""Event sources in the native API: reading, editing, keys and use."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from activities.models import EventSource, SourceDay, SourceKey
+from activities.sources import editing as source_editing
+from activities.sources import usage
+from activities.sources.keys import IssuedKey, describe_key
+from people.datatypes.keys import MAX_ID
+from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
+from people.rest.viewsets import (
+    ListMixin,
+    RetrieveMixin,
+    StrictCharField,
+    StrictIntegerField,
+    StrictSerializer,
+    UTCDateTimeField,
+)
+
+MAX_OVERLAP_HOURS = source_editing.MAX_OVERLAP.days * 24
+
+
+class EventSourceFilterSet(StrictFilterSet):
+    class Meta:
+        model = EventSource
+        fields = ()
+
+    search = SearchFilter("name")
+    state = WordsFilter({"on": Q(is_on=True), "off": Q(is_on=False)})
+    typed = {
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "name": FilterColumn("string", is_nullable=False),
+        "kind": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "site_group": FilterColumn("string", is_nullable=False),
+        "consent": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "munchkin_id": FilterColumn("string", operators=("", "in", "isempty")),
+        "last_seen_at": FilterColumn("datetime"),
+        "created_at": FilterColumn("datetime", is_nullable=False),
+        "updated_at": FilterColumn("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "origins": "a list, not something to look a source up by",
+        "user_id_field": "a setting, not a property",
+        "bytes_a_day": "a limit, not a property",
+        "is_on": "filtered by its word: state",
+        "revision": "stands in the ETag",
+        "created_by": "not shown",
+    }
+
+
+class SourceKeySerializer(serializers.ModelSerializer):
+    key = serializers.CharField(
+        source="lookup", help_text="The whole key of a web site; of any other key the beginning, the rest is secret."
+    )
+    expires_at = UTCDateTimeField(allow_null=True, help_text="When it ends or ended; null while nothing is said.")
+    last_used_at = UTCDateTimeField(allow_null=True)
+    created_at = UTCDateTimeField()
+
+    class Meta:
+        model = SourceKey
+        fields = ("id", "key", "expires_at", "last_used_at", "created_at")
+
+
+class EventSourceSerializer(serializers.ModelSerializer):
+    state = serializers.SerializerMethodField()
+    munchkin_id = serializers.CharField(allow_null=True)
+    last_seen_at = UTCDateTimeField(allow_null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+    keys = SourceKeySerializer(many=True)
+
+    class Meta:
+        model = EventSource
+        fields = (
+            "id",
+            "name",
+            "kind",
+            "state",
+            "site_group",
+            "origins",
+            "consent",
+            "user_id_field",
+            "munchkin_id",
+            "bytes_a_day",
+            "last_seen_at",
+            "created_at",
+            "updated_at",
+            "keys",
+        )
+
+    @extend_schema_field({"type": "string", "enum": ["on", "off"]})
+    def get_state(self, source: EventSource) -> str:
+        return "on" if source.is_on else "off"
+
+
+class IssuedKeySerializer(StrictSerializer):
+    """What a sender needs to know. Addresses are null while nothing listens at them."""
+
+    id = serializers.IntegerField(help_text="Of the event source.")
+    kind = serializers.ChoiceField(EventSource.Kind.choices)
+    write_key = serializers.CharField(help_text="Of other than web sites shown this once.")
+    identity_secret = serializers.CharField(allow_null=True, help_text="Of a web site; shown this once.")
+    collect_url = serializers.CharField(allow_null=True)
+    script_url = serializers.CharField(allow_null=True)
+    munchkin_id = serializers.CharField(allow_null=True)
+    munchkin_script_url = serializers.CharField(allow_null=True)
+    segment_host = serializers.CharField(allow_null=True)
+
+
+class SourceInputSerializer(StrictSerializer):
+    """The members that can be changed; verbs check their values."""
+
+    name = StrictCharField(max_length=255)
+    site_group = StrictCharField(max_length=source_editing.MAX_GROUP, required=False)
+    origins = serializers.ListField(
+        child=StrictCharField(max_length=255),
+        required=False,
+        max_length=source_editing.MAX_ORIGINS,
+        help_text="Of a web site, like https://www.example.com or https://*.example.com.",
+    )
+    consent = serializers.ChoiceField(EventSource.Consent.choices, required=False)
+    user_id_field = StrictCharField(
+        max_length=255, required=False, allow_blank=True, help_text="A unique person field; empty for none."
+    )
+    munchkin_id = StrictCharField(max_length=11, required=False, allow_null=True)
+    bytes_a_day = StrictIntegerField(min_value=1, max_value=source_editing.MAX_BYTES_A_DAY, required=False)
+
+
+class NewSourceSerializer(SourceInputSerializer):
+    kind = serializers.ChoiceField(EventSource.Kind.choices)
+
+
+class KeyRotationSerializer(StrictSerializer):
+    overlap_hours = StrictIntegerField(
+        min_value=0,
+        max_value=MAX_OVERLAP_HOURS,
+        default=24,
+        help_text="How long the keys before it go on; 0 ends them at once.",
+    )
+
+
+class KeyInputSerializer(StrictSerializer):
+    key = StrictIntegerField(min_value=1, max_value=MAX_ID, help_text="The id of the key.")
+
+
+class SourceDaySerializer(serializers.ModelSerializer):
+    bytes = serializers.IntegerField(source="size")
+
+    class Meta:
+        model = SourceDay
+        fields = ("day", "requests", "bytes", "accepted", "rejected")
+
+
+class SourceUsageSerializer(StrictSerializer):
+    days = SourceDaySerializer(many=True, help_text="The last 30 days (UTC) with requests, the latest first.")
+
+
+class EventSourceViewSet(ListMixin, RetrieveMixin):
+    """Web sites, programs and products that send what people do."""
+
+    queryset = EventSource.objects.prefetch_related("keys")
+    serializer_class = EventSourceSerializer
+    filterset_class = EventSourceFilterSet
+    orderings = ("id", "-id")
+    rights = {
+        "list": source_editing.VIEW,
+        "retrieve": source_editing.VIEW,
+        "usage": source_editing.VIEW,
+        "create": source_editing.ADD,
+        "partial_update": source_editing.CHANGE,
+        "rotate_key": source_editing.CHANGE,
+        "end_key": source_editing.CHANGE,
+        "turn_on": source_editing.CHANGE,
+        "turn_off": source_editing.CHANGE,
+        "destroy": source_editing.DELETE,
+    }
+
+    def revision(self, source: EventSource) -> str:
+        return f"{source.pk}-{source.revision}"
+
+    @extend_schema(request=NewSourceSerializer, responses={201: IssuedKeySerializer})
+    def create(self, request: Any) -> Response:
+        """Make an event source. The reply has its key, secret parts this once."""
+        body = self.validated_body(NewSourceSerializer)
+        issued = source_editing.create_source(body.pop("name"), body.pop("kind"), request.user, **body)
+        location = f"{request.build_absolute_uri()}/{issued.key.source_id}"
+        return self._with_key(issued, 201, Location=location)
+
+    @extend_schema(request=SourceInputSerializer, responses=EventSourceSerializer)
+    def partial_update(self, request: Any, pk: int) -> Response:
+        """Change an event source, effective at once; its kind stays."""
+        source = self.get_object()
+        self.require_match(source)
+        body = self.validated_body(SourceInputSerializer, partial=True)
+        with self.expecting(source.revision) as expected:
+            source_editing.change_source(source, request.user, expected_revision=expected, **body)
+        return self.response_for(self.get_object())
+
+    @extend_schema(request=None, responses={204: None})
+    def destroy(self, request: Any, pk: int) -> Response:
+        """Delete an event source that never sent anything, with its keys."""
+        source = self.get_object()
+        self.require_match(source)
+        source_editing.delete_source(source, request.user)
+        return Response(status=204)
+
+    @extend_schema(request=KeyRotationSerializer, responses=IssuedKeySerializer)
+    @action(["POST"], detail=True, url_path="rotate-key")
+    def rotate_key(self, request: Any, pk: int) -> Response:
+        """Give an event source a new key, secret parts this once; those before it go on for a while."""
+        source = self.get_object()
+        overlap = timedelta(hours=self.validated_body(KeyRotationSerializer)["overlap_hours"])
+        return self._with_key(source_editing.rotate_key(source, request.user, overlap), 200)
+
+    @extend_schema(request=KeyInputSerializer, responses=EventSourceSerializer)
+    @action(["POST"], detail=True, url_path="end-key")
+    def end_key(self, request: Any, pk: int) -> Response:
+        """End a key at once."""
+        source = self.get_object()
+        source_editing.end_key(source, self.validated_body(KeyInputSerializer)["key"], request.user)
+        return self.response_for(self.get_object())
+
+    @extend_schema(request=None, responses=EventSourceSerializer)
+    @action(["POST"], detail=True, url_path="turn-on")
+    def turn_on(self, request: Any, pk: int) -> Response:
+        """Accept events of it again."""
+        source_editing.turn_on(self.get_object(), request.user)
+        return self.response_for(self.get_object())
+
+    @extend_schema(request=None, responses=EventSourceSerializer)
+    @action(["POST"], detail=True, url_path="turn-off")
+    def turn_off(self, request: Any, pk: int) -> Response:
+        """Accept nothing from it until it is turned on; keys and settings stay."""
+        source_editing.turn_off(self.get_object(), request.user)
+        return self.response_for(self.get_object())
+
+    @extend_schema(responses=SourceUsageSerializer)
+    @action(["GET"], detail=True)
+    def usage(self, request: Any, pk: int) -> Response:
+        """What it sent, day by day."""
+        days = usage.last_days(self.get_object())
+        return Response({"days": SourceDaySerializer(days, many=True).data})
+
+    def _with_key(self, issued: IssuedKey, status: int, **headers: str) -> Response:
+        return Response(describe_key(issued), status, headers={"Cache-Control": "no-store", **headers})

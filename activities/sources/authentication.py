@@ -1,0 +1,115 @@
+"""Who sends: a write key and where the request comes from, checked before anything of its body is read."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from activities.models import EventSource, SourceKey
+from activities.sources import usage
+from activities.sources.keys import find_key
+from activities.sources.origins import is_allowed, origin_of_address
+from activities.sources.sealing import unseal_secret
+from people.core import metrics
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, quoted_value
+
+REFUSED_REQUESTS = metrics.register_counter(
+    "source_refused_requests", "Requests with a write key that were refused, by reason.", "reason"
+)
+NOTE_USE_EVERY = timedelta(minutes=1)
+
+
+class KeyRejectedError(RejectedError):
+    """A request is not accepted with its write key; the code says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """An accepted sender. What it says of identity is proven, or else a claim that needs a signature.
+
+    Only a server may identify, alias and back-fill: the key of a web page is public.
+    """
+
+    source: EventSource
+    key: SourceKey
+    origin: str | None
+
+    @property
+    def is_server(self) -> bool:
+        return not self.source.is_browser
+
+    @property
+    def may_identify(self) -> bool:
+        return self.is_server
+
+    @property
+    def may_alias(self) -> bool:
+        return self.is_server
+
+    @property
+    def may_backfill(self) -> bool:
+        return self.is_server
+
+    def is_signed(self, value: str, signature: str) -> bool:
+        """True if `signature` is the hex HMAC-SHA256 of `value` under the identity secret of the key."""
+        if self.key.identity_secret is None or not signature.isascii():
+            return False
+        secret = unseal_secret(self.key.identity_key_name, self.key.identity_secret)
+        expected = hmac.new(secret, value.encode("utf-8", "replace"), sha256).hexdigest()
+        return hmac.compare_digest(expected, signature.strip().lower())
+
+
+def authenticate(key: str, origin: str | None = None, referrer: str | None = None, size: int = 0) -> Sender:
+    """The sender of a request of `size` bytes with this write key and these headers Origin and Referer.
+
+    Raises `KeyRejectedError`: `unknown_write_key`, `key_expired`, `source_off`, `origin_refused` (a browser key from
+    elsewhere; any other key from a browser, so that a key in a page is no server key) or `quota_reached`.
+    """
+    try:
+        sender = _check(key, origin or None, referrer or None, size)
+    except KeyRejectedError as refusal:
+        REFUSED_REQUESTS.add(refusal.code)
+        raise
+    _note_key_use(sender.key)
+    return sender
+
+
+def _check(text: str, origin: str | None, referrer: str | None, size: int) -> Sender:
+    key = find_key(text)
+    if key is None:
+        raise _refusal(Code.UNKNOWN_WRITE_KEY, _("There is no such write key."))
+    if not key.is_live:
+        raise _refusal(Code.KEY_EXPIRED, _("This write key has ended. Use the newer one of the event source."))
+    source = key.source
+    if not source.is_on:
+        raise _refusal(Code.SOURCE_OFF, _("This event source is turned off."))
+    if not source.is_browser:
+        if origin is not None:
+            message = _("This write key is secret and doesn't work in web pages. Use the key of a web site there.")
+            raise _refusal(Code.ORIGIN_REFUSED, message, origin)
+        sender = Sender(source, key, None)
+    else:
+        # an Origin that is sent counts, also when it is “null”: Referer stands in only where there is none
+        came_from = origin_of_address(origin if origin is not None else referrer or "")
+        if came_from is None or not is_allowed(came_from, source.origins):
+            message = _("This write key works only from the origins of its event source.")
+            raise _refusal(Code.ORIGIN_REFUSED, message, origin or referrer or "")
+        sender = Sender(source, key, came_from)
+    if not usage.has_room(source, size):
+        raise _refusal(Code.QUOTA_REACHED, _("This event source has sent as much as it may today (UTC)."))
+    return sender
+
+
+def _refusal(code: Code, message: str, got: str = "") -> KeyRejectedError:
+    return KeyRejectedError(Problem(code, message, (), "", quoted_value(got) if got else ""))
+
+
+def _note_key_use(key: SourceKey) -> None:
+    """Record the time of the key's last use; at most one write a minute."""
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > NOTE_USE_EVERY:
+        SourceKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -1,0 +1,79 @@
+"""Write keys: their text, what is stored of it, and how it is found again."""
+
+import secrets
+import string
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+from activities.models import EventSource, SourceKey
+from activities.sources.sealing import seal_secret
+
+BROWSER, SECRET = "cab_", "cas_"
+MAX_KEY = 200
+_PUBLIC_LENGTH, _LOOKUP_LENGTH = 24, 16
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key with what is shown of it: `write_key` of other than browser sources and `identity_secret` only once."""
+
+    key: SourceKey
+    write_key: str
+    identity_secret: str | None
+
+
+def issue_key(source: EventSource, by: Any) -> IssuedKey:
+    """Create a key of the source; only the caller ever sees its secret parts."""
+    if source.is_browser:
+        identity_secret = secrets.token_hex(32)
+        name, sealed = seal_secret(identity_secret.encode())
+        lookup = BROWSER + _random(_PUBLIC_LENGTH)
+        key = source.keys.create(lookup=lookup, identity_secret=sealed, identity_key_name=name, created_by=by)
+        return IssuedKey(key, lookup, identity_secret)
+    lookup, secret = SECRET + _random(_LOOKUP_LENGTH), secrets.token_urlsafe(32)
+    key = source.keys.create(lookup=lookup, secret_hash=_hash(secret), created_by=by)
+    return IssuedKey(key, f"{lookup}_{secret}", None)
+
+
+def describe_key(issued: IssuedKey) -> dict[str, Any]:
+    """What a sender needs to know, as JSON. Addresses are None as long as this version has nothing at them."""
+    source = issued.key.source
+    return {
+        "id": source.pk,
+        "kind": source.kind,
+        "write_key": issued.write_key,
+        "identity_secret": issued.identity_secret,
+        "collect_url": None,
+        "script_url": None,
+        "munchkin_id": source.munchkin_id,
+        "munchkin_script_url": None,
+        "segment_host": None,
+    }
+
+
+def find_key(text: str) -> SourceKey | None:
+    """The key with this text, with its source; None for an unknown one. The secret is compared in constant time."""
+    if len(text) > MAX_KEY or not text.isascii() or "\0" in text:
+        return None
+    lookup, secret = text, ""
+    if text.startswith(SECRET):
+        end = len(SECRET) + _LOOKUP_LENGTH
+        lookup, secret = text[:end], text[end:].removeprefix("_")
+    key = SourceKey.objects.select_related("source").filter(lookup=lookup).first()
+    if key is None:
+        return None
+    if key.secret_hash is not None and not compare_digest(bytes(key.secret_hash), _hash(secret)):
+        return None
+    return key
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(length))
+
+
+def _hash(secret: str) -> bytes:
+    """A plain hash: secrets are 256 random bits, which nobody guesses."""
+    return sha256(secret.encode()).digest()

@@ -1,0 +1,36 @@
+"""Values of standard activities, cut to what their fields hold.
+
+Addresses, query strings and user agents of the web are longer than a text field. They are recorded whole in the fields
+for long values (`url`, `query`) and cut in the others, never rejected for their length.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+from unicodedata import normalize
+
+from activities.types.standard_shapes import TYPES
+from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, trim_text
+
+Attributes = list[tuple[str, Any]]
+_CHARACTERS = {"string": MAX_STRING, "link": MAX_LINK}
+
+
+def clip_values(type_id: int, primary_value: Any, attributes: Iterable[tuple[str, Any]]) -> tuple[Any, Attributes]:
+    """The values of one activity of a standard type; texts are cut, everything else stays for the recorder to check.
+
+    `attributes` are (API name, value) pairs.
+    """
+    fields = TYPES[type_id].fields()
+    data_types = {field.api_name: field.data_type for field in fields}
+    primary = next((field.data_type for field in fields if field.is_primary), "")
+    return _clip(primary_value, primary), [(name, _clip(value, data_types.get(name, ""))) for name, value in attributes]
+
+
+def _clip(value: Any, data_type: str) -> Any:
+    if not isinstance(value, str):
+        return value
+    if data_type == "text":
+        return normalize("NFC", value).encode(errors="surrogatepass")[:MAX_TEXT_BYTES].decode(errors="ignore")
+    if (room := _CHARACTERS.get(data_type)) is None:
+        return value
+    return trim_text(normalize("NFC", trim_text(value))[:room])

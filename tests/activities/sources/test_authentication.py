@@ -1,0 +1,170 @@
+"""Who may send with a write key, and from where."""
+
+import hmac
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+import time_machine
+from django.utils import timezone
+
+from activities.models import EventSource, SourceDay, SourceKey
+from activities.sources import editing, usage
+from activities.sources.authentication import KeyRejectedError, authenticate
+from activities.sources.origins import origin_of_address, parse_origin
+from people.core import metrics
+
+pytestmark = pytest.mark.django_db
+SITE = "https://www.example.com"
+
+
+@pytest.fixture
+def site(db):
+    origins = [SITE, "https://*.example.org", "http://localhost:8000"]
+    return editing.create_source("Shop", "browser", None, origins=origins)
+
+
+@pytest.fixture(params=["server", "webhook"])
+def program(db, request):
+    return editing.create_source("ERP", request.param, None)
+
+
+def refused(*arguments, **more):
+    with pytest.raises(KeyRejectedError) as refusal:
+        authenticate(*arguments, **more)
+    return refusal.value.code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (SITE, None),
+        ("HTTPS://WWW.EXAMPLE.COM", None),
+        (None, f"{SITE}/a?b=c#d"),
+        ("https://a.b.example.org", "https://elsewhere.example"),
+        ("http://localhost:8000", None),
+    ],
+)
+def test_a_browser_key_works_from_its_origins(site, headers):
+    sender = authenticate(site.write_key, *headers)
+    assert sender.source == site.key.source and sender.origin
+    assert not (sender.may_identify or sender.may_alias or sender.may_backfill)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (None, None),
+        ("", ""),
+        ("null", f"{SITE}/a"),
+        ("https://example.com", None),
+        ("http://www.example.com", None),
+        (f"{SITE}:8443", None),
+        (f"{SITE}.evil.test", None),
+        ("https://evilexample.org", None),
+        ("https://example.org", None),
+        ("https://*.example.org", None),
+        ("https://evil.test", f"{SITE}/a"),
+        (None, f"https://evil.test/{SITE}"),
+        (None, "https://www.example.com@evil.test/"),
+        ("http://localhost", None),
+        ("https://[", None),
+    ],
+)
+def test_a_browser_key_works_from_nowhere_else(site, headers):
+    assert refused(site.write_key, *headers) == "origin_refused"
+
+
+def test_a_server_key_identifies_and_is_refused_from_a_page(program):
+    sender = authenticate(program.write_key)
+    assert sender.may_identify and sender.may_alias and sender.may_backfill and sender.origin is None
+    assert authenticate(program.write_key, None, f"{SITE}/a").is_server, "a Referer is no sign of a browser"
+    for origin in (SITE, "null", "x"):
+        assert refused(program.write_key, origin) == "origin_refused"
+
+
+def test_a_browser_key_copied_into_a_program_stays_one(site):
+    """Whoever writes the header Origin themselves is believed to be a page, not a server."""
+    assert not authenticate(site.write_key, SITE).may_identify
+
+
+def test_unknown_ended_and_turned_off(program):
+    for wrong in ("", "cab_" + "a" * 24, program.key.lookup, "x" * 10_000, program.write_key.upper()):
+        assert refused(wrong) == "unknown_write_key"
+    editing.turn_off(program.key.source, None)
+    assert refused(program.write_key) == "source_off"
+    editing.turn_on(program.key.source, None)
+    editing.rotate_key(program.key.source, None, timedelta(hours=1))
+    assert authenticate(program.write_key)
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        assert refused(program.write_key) == "key_expired"
+
+
+def test_a_signature_proves_who_a_visitor_is(site, program):
+    sender = authenticate(site.write_key, SITE)
+    signature = hmac.new(site.identity_secret.encode(), b"ann@example.com", sha256).hexdigest()
+    assert sender.is_signed("ann@example.com", signature) and sender.is_signed("ann@example.com", signature.upper())
+    for value, wrong in (("bob@example.com", signature), ("ann@example.com", ""), ("ann@example.com", "ä")):
+        assert not sender.is_signed(value, wrong)
+    assert not authenticate(program.write_key).is_signed("ann@example.com", signature)
+
+
+def test_the_quota_is_of_the_day(program):
+    source = program.key.source
+    editing.change_source(source, None, bytes_a_day=100)
+    usage.note_use(source.pk, size=60, accepted=2, rejected=1)
+    usage.note_use(source.pk, size=30, accepted=1)
+    assert authenticate(program.write_key, size=10)
+    assert refused(program.write_key, size=11) == "quota_reached"
+    day = SourceDay.objects.get()
+    assert (day.requests, day.size, day.accepted, day.rejected) == (2, 90, 3, 1)
+    assert EventSource.objects.get(pk=source.pk).last_seen_at
+    assert usage.totals([source.pk]) == {source.pk: {"requests": 2, "size": 90, "accepted": 3, "rejected": 1}}
+    assert usage.last_days(source) == [day]
+    SourceDay.objects.update(day=day.day - timedelta(days=1))
+    assert authenticate(program.write_key, size=100), "a new day"
+
+
+def test_it_takes_two_statements_and_notes_a_use_once_a_minute(site, django_assert_num_queries):
+    with django_assert_num_queries(3):
+        authenticate(site.write_key, SITE)
+    with django_assert_num_queries(2):
+        authenticate(site.write_key, SITE)
+    assert SourceKey.objects.get().last_used_at
+
+
+def test_refusals_are_counted(site):
+    before = counted("unknown_write_key")
+    refused("nothing")
+    assert counted("unknown_write_key") == before + 1
+
+
+def counted(reason):
+    metrics.flush_metrics()
+    measures = {measure.name: values for measure, values in metrics.metric_totals().items()}
+    return measures["source_refused_requests"].get((reason,), {}).get("", 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://Example.com/", "https://example.com"),
+        ("http://example.com:80", "http://example.com"),
+        ("https://example.com:8443", "https://example.com:8443"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://[::1]:8000", "https://[::1]:8000"),
+        ("https://*.example.com", "https://*.example.com"),
+        ("https://*", None),
+        ("https://a.*.com", None),
+        ("https://example.com?x", None),
+        ("https://example.com/#", None),
+        ("javascript:alert(1)", None),
+        ("https://", None),
+        ("https://" + "a" * 300, None),
+        ("https://a\nb.com", None),
+    ],
+)
+def test_an_origin_has_one_form(text, expected):
+    assert parse_origin(text) == expected
+    if expected:
+        assert parse_origin(expected) == expected == origin_of_address(text)

@@ -1,0 +1,211 @@
+"""Event sources: what is checked when they are made and changed, and the life of their keys."""
+
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from activities.models import EventSource, SourceKey
+from activities.sources import editing, usage
+from activities.sources.keys import find_key
+from people.core import audit
+from people.core.errors import ConflictError, NotAllowedError, RejectedError
+
+pytestmark = pytest.mark.django_db
+SITE = "https://www.example.com"
+
+
+def site(name="Shop", **values):
+    return editing.create_source(name, "browser", None, **{"origins": [SITE], **values})
+
+
+def problems(refusal):
+    return {(".".join(map(str, problem.path)), problem.code) for problem in refusal.value.problems}
+
+
+def test_a_site_gets_a_public_key_and_a_secret_that_signs():
+    issued = site(origins=[" HTTPS://WWW.Example.com:443/ ", SITE, "http://localhost:8080"], munchkin_id="123-ABC-456")
+    source = EventSource.objects.get()
+    assert source.origins == [SITE, "http://localhost:8080"] and source.munchkin_id == "123-ABC-456"
+    assert issued.write_key == issued.key.lookup and len(issued.identity_secret) == 64
+    stored = SourceKey.objects.get()
+    assert stored.secret_hash is None and issued.identity_secret.encode() not in bytes(stored.identity_secret)
+
+
+def test_a_program_s_key_is_stored_as_a_hash_only():
+    issued = editing.create_source("ERP", "server", None)
+    stored = SourceKey.objects.get()
+    assert issued.identity_secret is None and stored.identity_secret is None
+    secret = issued.write_key.removeprefix(stored.lookup)
+    assert len(secret) > 40 and secret.encode() not in bytes(stored.secret_hash)
+    assert find_key(issued.write_key) == stored
+    for wrong in (stored.lookup, f"{stored.lookup}_", issued.write_key[:-1], issued.write_key + "x", "", "\0", "ä"):
+        assert find_key(wrong) is None, wrong
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"origins": []}, ("origins", "missing_value")),
+        ({"origins": ["www.example.com"]}, ("origins.0", "bad_origin")),
+        ({"origins": [SITE, f"{SITE}/shop"]}, ("origins.1", "bad_origin")),
+        ({"origins": [f"https://user@{SITE}"]}, ("origins.0", "bad_origin")),
+        ({"origins": ["ftp://example.com"]}, ("origins.0", "bad_origin")),
+        ({"origins": ["https://a..b"]}, ("origins.0", "bad_origin")),
+        ({"origins": ["https://example.com:99999"]}, ("origins.0", "bad_origin")),
+        ({"origins": [7]}, ("origins.0", "bad_origin")),
+        ({"origins": [SITE] * 51}, ("origins", "wrong_type")),
+        ({"consent": "maybe"}, ("consent", "unknown_word")),
+        ({"site_group": " "}, ("site_group", "wrong_type")),
+        ({"site_group": "x" * 101}, ("site_group", "wrong_type")),
+        ({"munchkin_id": "123"}, ("munchkin_id", "wrong_type")),
+        ({"user_id_field": "company"}, ("user_id_field", "unknown_lookup_field")),
+        ({"bytes_a_day": 0}, ("bytes_a_day", "wrong_type")),
+        ({"bytes_a_day": True}, ("bytes_a_day", "wrong_type")),
+        ({"bytes_a_day": 10**14}, ("bytes_a_day", "wrong_type")),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_made(values, expected):
+    with pytest.raises(RejectedError) as refusal:
+        site(**values)
+    assert problems(refusal) == {expected}
+    assert not EventSource.objects.exists() and not SourceKey.objects.exists()
+
+
+def test_every_problem_is_named_at_once_and_programs_have_no_origins():
+    with pytest.raises(RejectedError) as refusal:
+        editing.create_source("ERP", "server", None, origins=[SITE], munchkin_id="123-ABC-456", bytes_a_day=0)
+    assert {place for place, _code in problems(refusal)} == {"origins", "munchkin_id", "bytes_a_day"}
+    with pytest.raises(RejectedError) as refusal:
+        editing.create_source("ERP", "telepathy", None)
+    assert problems(refusal) == {("kind", "unknown_word")}
+
+
+def test_names_and_munchkin_ids_are_unique():
+    site(munchkin_id="123-ABC-456")
+    for name, more, place in (("SHOP", {}, "name"), ("Blog", {"munchkin_id": "123-ABC-456"}, "munchkin_id")):
+        with pytest.raises(RejectedError) as refusal:
+            site(name, **more)
+        assert problems(refusal) == {(place, "name_taken")}
+    assert EventSource.objects.count() == 1
+
+
+def test_the_database_keeps_that_a_site_has_origins():
+    source = site().key.source
+    with pytest.raises(IntegrityError), transaction.atomic():
+        EventSource.objects.filter(pk=source.pk).update(origins=[])
+
+
+def test_a_change_is_of_what_the_editor_saw():
+    source = site().key.source
+    changed = editing.change_source(source, None, expected_revision=1, name="Shop 2", consent="denied")
+    assert (changed.name, changed.consent, changed.revision) == ("Shop 2", "denied", 2)
+    with pytest.raises(ConflictError):
+        editing.change_source(source, None, expected_revision=1, name="Shop 3")
+    assert sentences() == ["Created", "Changed: consent, name"]
+
+
+def test_an_old_key_works_on_for_the_overlap():
+    first = editing.create_source("ERP", "server", None)
+    source = first.key.source
+    second = editing.rotate_key(source, None, timedelta(hours=24))
+    assert second.write_key != first.write_key
+    assert find_key(first.write_key).is_live and find_key(second.write_key).is_live
+    with time_machine.travel(timezone.now() + timedelta(hours=25)):
+        assert not find_key(first.write_key).is_live and find_key(second.write_key).is_live
+    third = editing.rotate_key(source, None, timedelta())
+    assert not find_key(second.write_key).is_live, "at once"
+    editing.end_key(source, third.key.pk, None)
+    assert not find_key(third.write_key).is_live
+    assert not any(secret.write_key in sentence for secret in (first, second, third) for sentence in sentences())
+    assert sentences()[1] == f"Issued a new key, {second.key.lookup}"
+
+
+def test_an_overlap_never_prolongs_a_key_and_has_a_limit():
+    source = site().key.source
+    editing.rotate_key(source, None, timedelta(hours=1))
+    ends = source.keys.order_by("pk").first().expires_at
+    editing.rotate_key(source, None, timedelta(days=7))
+    assert source.keys.order_by("pk").first().expires_at == ends
+    for wrong in (timedelta(days=31), timedelta(seconds=-1)):
+        with pytest.raises(RejectedError):
+            editing.rotate_key(source, None, wrong)
+    with pytest.raises(RejectedError) as refusal:
+        for _again in range(editing.MAX_LIVE_KEYS + 1):
+            editing.rotate_key(source, None, timedelta(hours=1))
+    assert refusal.value.code == "too_many_tokens"
+
+
+def test_a_key_is_ended_once_and_only_by_its_source():
+    one, other = site().key, site("Blog").key
+    with pytest.raises(RejectedError) as refusal:
+        editing.end_key(one.source, other.pk, None)
+    assert refusal.value.code == "unknown_write_key"
+    editing.end_key(one.source, one.pk, None)
+    with pytest.raises(RejectedError) as refusal:
+        editing.end_key(one.source, one.pk, None)
+    assert refusal.value.code == "key_expired"
+
+
+def test_it_is_turned_off_and_on_and_deleted_only_without_data():
+    source = site().key.source
+    assert not editing.turn_off(source, None).is_on
+    editing.turn_off(source, None)
+    assert editing.turn_on(source, None).is_on
+    assert sentences() == ["Created", "Turned off", "Turned on"]
+    usage.note_use(source.pk, size=10, accepted=1)
+    with pytest.raises(RejectedError) as refusal:
+        editing.delete_source(source, None)
+    assert refusal.value.code == "in_use"
+    unused = site("Blog").key.source
+    editing.delete_source(unused, None)
+    assert list(EventSource.objects.values_list("name", flat=True)) == ["Shop"]
+    with pytest.raises(RejectedError) as refusal:
+        editing.turn_off(unused, None)
+    assert refusal.value.code == "unknown_source"
+
+
+def test_every_verb_asks_for_its_right():
+    source, nobody = site().key.source, get_user_model().objects.create_user("nobody")
+    for verb in (
+        lambda: editing.create_source("Blog", "server", nobody),
+        lambda: editing.change_source(source, nobody, name="x"),
+        lambda: editing.rotate_key(source, nobody, timedelta()),
+        lambda: editing.end_key(source, 1, nobody),
+        lambda: editing.turn_off(source, nobody),
+        lambda: editing.turn_on(source, nobody),
+        lambda: editing.delete_source(source, nobody),
+    ):
+        with pytest.raises(NotAllowedError):
+            verb()
+
+
+def test_the_command_prints_what_a_sender_needs(capsys):
+    call_command("create_event_source", "Shop", "--origin", SITE, "--origin", "https://*.example.org")
+    call_command("create_event_source", "ERP")
+    shop, erp = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (
+        set(shop)
+        == set(erp)
+        == {
+            *("id", "kind", "write_key", "identity_secret", "collect_url", "script_url"),
+            *("munchkin_id", "munchkin_script_url", "segment_host"),
+        }
+    )
+    assert (shop["kind"], erp["kind"], erp["identity_secret"]) == ("browser", "server", None)
+    assert find_key(shop["write_key"]).source_id == shop["id"] and find_key(erp["write_key"]).source_id == erp["id"]
+    assert shop["collect_url"] is None and shop["segment_host"] is None, "nothing listens there yet"
+    with pytest.raises(CommandError, match="shop"):
+        call_command("create_event_source", "shop", "--origin", SITE)
+    with pytest.raises(CommandError, match="a path"):
+        call_command("create_event_source", "Blog", "--origin", "example.com")
+
+
+def sentences():
+    return [audit.entry_sentence(entry) for entry in LogEntry.objects.order_by("pk")]
