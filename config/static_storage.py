@@ -15,6 +15,7 @@ class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
     other projects, where text that only looks like an import would make `collectstatic` fail.
     """
 
+    hashed_files: dict[str, str]  # by name
     patterns: Any = (*_DJANGO.patterns, ("js/*.js", _DJANGO._js_module_import_aggregation_patterns[1]))
 
     hashed_files: dict[str, str]

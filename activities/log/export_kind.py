@@ -10,9 +10,9 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.datatypes.parsing import BadValueError, parse_moment
+from people.datatypes.registry import BY_NAME
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
-from people.persons.export_kind import TEXTS
 
 _HEAD = (
     ExportColumn("id", "a.id"),
@@ -75,7 +75,7 @@ def _fields(types: list[ActivityType]) -> list[ExportColumn]:
         ExportColumn(
             f"field_{field.api_name}" if field.api_name in head_names else field.api_name,
             "a.primary_value" if field.is_primary else f"(a.attributes ->> '{field.api_name}')",
-            field.data_type in TEXTS,
+            BY_NAME[field.data_type].is_text,
         )
         for field in fields
     ]

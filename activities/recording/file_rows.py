@@ -16,7 +16,7 @@ from people.core.messages import sentence as _
 from people.datatypes import exact_json, fast_columns
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import is_blank
-from people.datatypes.registry import BY_NAME, DataType
+from people.datatypes.registry import BY_NAME
 from people.files.imports.plan import ExternalId, ImportPlan
 from people.files.tabular import FileShape
 
@@ -60,8 +60,8 @@ class ActivityReader:
             schema.schema_of_version(activity_type.live_id) if activity_type and activity_type.live_id else None
         )
         self.kinds = [kinds[name] for name, _at, _read in self.fields]
-        self.texts = [_is_text(kind) for kind in self.kinds]
-        self.is_primary_text = _is_text(BY_NAME[primary])
+        self.texts = [kind.is_text for kind in self.kinds]
+        self.is_primary_text = BY_NAME[primary].is_text
         self.unmarked = read(BY_NAME["email"])
         self.parts = [
             (text, None if name is None else shape.header.index(name)) for text, name in template_parts(plan.person)
@@ -177,10 +177,6 @@ class ActivityReader:
         field, create = self.plan.lookup_field, self.plan.create_people
         lookups = {text: PersonLookup(text, field, create) if text.strip() else None for text in set(people)}
         return [lookups[text] for text in people]
-
-
-def _is_text(kind: DataType) -> bool:
-    return not (kind.is_moment or kind.is_number or kind.name == "boolean")
 
 
 def _text(cell: Any) -> str:

@@ -94,6 +94,11 @@ class DataType:
     is_number: bool = False
     is_moment: bool = False
 
+    @property
+    def is_text(self) -> bool:
+        """Return True if values are texts, and compared as texts."""
+        return self.operators is TEXT_OPERATORS
+
     def from_json(self, stored: Any) -> Any:
         """The canonical value of a stored value, written by `to_json` and read by `ExactDecoder`."""
         return self.parse(stored, UTC)

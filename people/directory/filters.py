@@ -25,7 +25,7 @@ from people.core.permissions import require_permission
 from people.core.words import SearchTerms
 from people.datatypes.canonical import canonical_text, text_key
 from people.datatypes.parsing import BadValueError, is_blank
-from people.datatypes.registry import BOOLEAN_OPERATORS, BY_NAME, TEXT_OPERATORS
+from people.datatypes.registry import BOOLEAN_OPERATORS, BY_NAME
 from people.fields.catalog import FieldInfo
 from people.models import Person, StaticList, StaticListMember
 from people.querysets import ENOUGH, FOUND_BY, NEAREST, SEARCHED
@@ -135,7 +135,7 @@ def parse_field_filter(field: str, operator: str, raw: str, fields: Mapping[str,
 
 
 def _canonical_value(info: FieldInfo, raw: str) -> str:
-    if info.data_type.operators is TEXT_OPERATORS:  # a part of an address is no valid address
+    if info.data_type.is_text:  # a part of an address is no valid address
         text: str = BY_NAME["string"].parse(raw, UTC)
         return text
     if info.data_type.is_moment:
@@ -180,7 +180,7 @@ def apply_field_filter(item: FieldFilter, info: FieldInfo) -> AppliedFilter:
 
 def _is_indexed(item: FieldFilter, info: FieldInfo) -> bool:
     if not info.is_standard:
-        return info.is_unique and item.operator == "is" and info.data_type.operators is TEXT_OPERATORS
+        return info.is_unique and item.operator == "is" and info.data_type.is_text
     if info.api_name in SEARCHED:
         return item.operator in ("is", "starts with")
     if info.api_name in _INDEXED_YES:
@@ -193,7 +193,7 @@ def _condition(item: FieldFilter, info: FieldInfo, column: str) -> tuple[str, tu
         return (f"{column} is null" if item.operator == "is empty" else f"{column} is not null"), ()
     data_type = info.data_type
     compared = value_sql.comparison_sql(data_type.name, column)
-    if data_type.operators is TEXT_OPERATORS:
+    if data_type.is_text:
         key = text_key(item.value)
         if item.operator in ("is", "is not"):
             sql = f"{compared} = %s"

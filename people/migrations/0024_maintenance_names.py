@@ -7,7 +7,13 @@ class Migration(migrations.Migration):
     dependencies = [("people", "0023_folder_dates")]
 
     operations = [
-        migrations.RenameModel("Upkeep", "MaintenanceRun"),
-        migrations.AlterField("maintenancerun", "says", models.CharField(max_length=500, blank=True, db_column="says")),
-        migrations.RenameField("maintenancerun", "says", "outcome"),
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.RenameModel("Upkeep", "MaintenanceRun"),
+                migrations.RenameField("maintenancerun", "says", "outcome"),
+                migrations.AlterField(
+                    "maintenancerun", "outcome", models.CharField(max_length=500, blank=True, db_column="says")
+                ),
+            ]
+        )
     ]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
+from people.datatypes.registry import BY_NAME
 from people.directory.columns import SOURCES
 from people.directory.pages import matching_source, plan_people
 from people.directory.query import PeopleQuery
@@ -17,7 +18,6 @@ from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
 from people.models import PersonField, StaticList
 
-TEXTS = frozenset({"string", "text", "email", "phone", "link"})
 # SQL for the column of a standard field by data type; other types are exported as text unchanged
 _WRITTEN: Mapping[str, Callable[[str], str]] = {
     "boolean": "case {0} when true then 'true' when false then 'false' end".format,
@@ -30,7 +30,7 @@ def field_column(info: FieldInfo, name: str | None = None) -> ExportColumn:
     """A person field of table `p` as a column with the header `name` (default: its API name)."""
     kind = info.data_type.name
     sql = _WRITTEN.get(kind, str)(f"p.{info.api_name}") if info.is_standard else f"(p.fields ->> '{info.api_name}')"
-    return ExportColumn(name or info.api_name, sql, kind in TEXTS)
+    return ExportColumn(name or info.api_name, sql, BY_NAME[kind].is_text)
 
 
 def export_columns(names: Sequence[str] | None) -> list[ExportColumn]:

@@ -36,7 +36,7 @@ from people.core.errors import Problem, quoted_value
 from people.datatypes import json_schema
 from people.datatypes.canonical import text_key
 from people.datatypes.parsing import BadValueError, is_blank
-from people.datatypes.registry import BY_NAME, TEXT_OPERATORS, DataType
+from people.datatypes.registry import BY_NAME, DataType
 
 MAX_VALUES = 300
 NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})  # parameters of every list
@@ -112,7 +112,7 @@ NUMBER_KEY = ("", "in", "gt", "gte", "lt", "lte")
 
 
 def is_text_type(data_type: str) -> bool:
-    return BY_NAME[data_type].operators is TEXT_OPERATORS
+    return BY_NAME[data_type].is_text
 
 
 def cast_expression(data_type: str, text: Any) -> Func:

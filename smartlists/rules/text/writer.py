@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from people.datatypes.registry import TEXT_OPERATORS
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.vocabulary import MOMENTS
@@ -141,7 +140,7 @@ class TextWriter:
 
 def _is_text(field: Any) -> bool:
     """True if the values of a field (None: an unknown field) are written in quotes."""
-    return field is None or field.data_type.operators is TEXT_OPERATORS
+    return field is None or field.data_type.is_text
 
 
 def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:

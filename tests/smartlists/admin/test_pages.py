@@ -187,7 +187,7 @@ def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
     }
     reply = admin.post(url("panel_new"), data)
     explained = reply.context["explanation"]
-    assert explained["person"] == ann and not explained["found"].is_member
+    assert explained["person"] == ann and not explained["result"].is_member
     assert "Country is “Chile”" in reply.text
     reply = admin.post(url("panel_new"), data | {"filters.0.lines": "Spain\nChile", "tested": str(ann.pk)})
     assert reply.context["explanation"]["result"].is_member

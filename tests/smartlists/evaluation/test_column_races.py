@@ -148,7 +148,7 @@ def test_who_is_changed_while_rows_are_read_is_right_at_once_and_gone_with_the_n
 def _people_of(entry):
     paths = session.path_list([files.intact_path(file) for file in entry.segments])
     by_rows = {pk for (pk,) in session.duck_session().rows(f"select distinct person from read_parquet({paths})")}
-    assert by_rows == set(relation.bitmaps.load(files.intact_path(entry.ever))[0])
+    assert by_rows == set(relation.bitmaps.load_days(files.intact_path(entry.ever))[0])
     return by_rows
 
 
