@@ -7,6 +7,7 @@ import yaml
 from django.conf import settings
 
 from activities.recording import recorder
+from activities.sources import authentication, usage
 from config.observability import metrics as metrics_page
 from config.observability import probes
 from smartlists.evaluation import evaluator
@@ -14,7 +15,15 @@ from smartlists.evaluation import evaluator
 PREFIX = f"{metrics_page.PREFIX}_"
 RULES = settings.BASE_DIR / "deploy" / "prometheus" / "alerts.yml"
 DASHBOARD = settings.BASE_DIR / "deploy" / "grafana" / "custom-activities.json"
-COUNTED = (metrics_page.REQUESTS, metrics_page.REQUEST_SECONDS, recorder.ROWS, evaluator.SECONDS)
+COUNTED = (
+    metrics_page.REQUESTS,
+    metrics_page.REQUEST_SECONDS,
+    recorder.ROWS,
+    evaluator.SECONDS,
+    usage.EVENTS,
+    usage.BYTES,
+    authentication.REFUSED_REQUESTS,
+)
 
 
 def exposed():
