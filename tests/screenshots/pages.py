@@ -23,7 +23,7 @@ STATES = (
     ("trend", "/admin/reports/?report=trend&type={type}&days=90", "vera"),
     ("trend, months compared", "/admin/reports/?report=trend&type={type}&days=365&by=month&compare=on", "vera"),
     ("funnel", "/admin/reports/?report=funnel&type={type}&then={type}", "vera"),
-    ("breakdown", "/admin/reports/?report=breakdown&type={type}&field=webinar", "vera"),
+    ("breakdown", "/admin/reports/?report=breakdown&type={type}", "vera"),
     ("top people", "/admin/reports/?report=people&type={type}", "vera"),
     ("404", "/admin/nowhere/", "vera"),
     ("403", "/admin/access/user/", "tom"),

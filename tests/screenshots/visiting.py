@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from playwright.sync_api import TimeoutError as PageTimeoutError
 
 from tests.screenshots.pages import Page
 
 THEMES, WIDTHS, LANGUAGES = ("light", "dark"), (1440, 390), ("en", "es")
 HEIGHTS = {1440: 900, 390: 844}
 TALLEST = 4_000  # pixels of a picture
+PATIENCE = 3_000  # milliseconds for what a page loads by itself
 SAMPLES = 5  # of each kind of finding
 # words that no Spanish text has
 ENGLISH = re.compile(r"\b(the|and|with|your|this|that|from|was|were|has|have|not|of|for|is|are)\b", re.IGNORECASE)
@@ -85,7 +89,8 @@ class Visitor:
         opened.set_viewport_size({"width": self.variant.width, "height": HEIGHTS[self.variant.width]})
         self._complaints.clear()
         reply = opened.goto(page.address, wait_until="load")
-        opened.wait_for_timeout(150)
+        with suppress(PageTimeoutError):  # a page that asks again and again is photographed as it is
+            opened.wait_for_load_state("networkidle", timeout=PATIENCE)
         found = [] if page.name[:3] == str(reply.status) or reply.status < 400 else [f"status {reply.status}"]
         if reply.status < 400:
             found += [f"console: {complaint}" for complaint in self._complaints]

@@ -82,7 +82,7 @@ def _of_the_demo() -> dict[str, Any]:
     from activities.models import Activity, ActivityType
     from config.demo import manifest
     from smartlists.evaluation import stored
-    from smartlists.models import SmartList
+    from smartlists.models import DashboardTile, SmartList
 
     rollup.catch_up_rollup()
     loaded = manifest.current_manifest() or {}
@@ -98,7 +98,11 @@ def _of_the_demo() -> dict[str, Any]:
         "ann": busiest,
         "activity": of_type.filter(person_id=busiest).order_by("-occurred_at").first().pk,
         "smart_list": lists[1].pk,
-        **{name: pk for name, pk in loaded.items() if isinstance(pk, int)},
+        "static_list": loaded["static_list_ids"][0],
+        "campaign": loaded["campaign_ids"][0],
+        "saved_report": loaded["report_ids"][0],
+        "dashboard": (tile := DashboardTile.objects.get(report=loaded["report_ids"][0])).dashboard_id,
+        "tile": tile.pk,
     }
 
 
