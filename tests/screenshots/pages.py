@@ -13,16 +13,16 @@ NOT_VISITED = re.compile(r"logout|autocomplete|jsi18n|/history/|procrastinate|<p
 # pages in the states that people see them in; (name, address, user)
 TYPE, LIST, PEOPLE = "/admin/activities/activitytype", "/admin/smartlists/smartlist", "/admin/people/person"
 STATES = (
-    ("people by activity", f"{PEOPLE}/?activity={{type}}&q=garcia", "vera"),
+    ("people, filtered", f"{PEOPLE}/?did={{type}}&new=country", "vera"),
     ("people, nobody", f"{PEOPLE}/?q=zzzz", "vera"),
     ("type, all time", f"{TYPE}/{{type}}/change/?days=all", "vera"),
-    ("types, standard", f"{TYPE}/?kind=standard", "vera"),
+    ("types, standard", f"{TYPE}/?state=standard", "vera"),
     ("new type from template", f"{TYPE}/add/?template=webinar", "vera"),
     ("record, form", f"{TYPE}/record/{{ann}}/?type={{type}}", "vera"),
     ("record again", f"{TYPE}/record/{{ann}}/?again={{activity}}", "vera"),
     ("trend", "/admin/reports/?report=trend&type={type}&days=90", "vera"),
-    ("trend, months compared", "/admin/reports/?report=trend&type={type}&days=365&by=month&compare=on", "vera"),
-    ("funnel", "/admin/reports/?report=funnel&type={type}&then={type}", "vera"),
+    ("trend, months compared", "/admin/reports/?report=trend&type={type}&days=365&interval=month&compare=on", "vera"),
+    ("funnel", "/admin/reports/?report=funnel&step_1={type}&step_2={type}", "vera"),
     ("breakdown", "/admin/reports/?report=breakdown&type={type}", "vera"),
     ("top people", "/admin/reports/?report=people&type={type}", "vera"),
     ("404", "/admin/nowhere/", "vera"),
