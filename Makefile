@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test test-fast format lint bench oracle load neighbours sbom pins clean install install-test browser
+.PHONY: help run test test-fast format lint bench oracle load neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
@@ -92,6 +92,9 @@ load: install-test  ## load with several clients (JSON=)
 
 neighbours: install-test  ## run beside an older version (FROM=)
 	@python -m tests.system.upgrade $(FROM)
+
+screenshots: install-test browser  ## photograph every page into build/screenshots (ONLY=)
+	@python -m tests.screenshots $(if $(ONLY),--only '$(ONLY)')
 
 sbom: install  ## write sbom.json
 	@python manage.py sbom sbom.json

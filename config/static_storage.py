@@ -18,8 +18,6 @@ class ModuleStaticFilesStorage(CompressedManifestStaticFilesStorage):
     hashed_files: dict[str, str]  # by name
     patterns: Any = (*_DJANGO.patterns, ("js/*.js", _DJANGO._js_module_import_aggregation_patterns[1]))
 
-    hashed_files: dict[str, str]
-
     def save_manifest(self) -> None:
         """Write the manifest, and keep the names in the one before whose files are still there.
 

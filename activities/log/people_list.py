@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from pyroaring import BitMap
 
 from activities.models import ActivityType
+from activities.types import standard as standard_types
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.directory import columns, filters
@@ -19,13 +20,19 @@ from people.files.exports.kinds import moment_sql
 COUNT, LAST = "activities.count", "activities.last"
 MOST_COUNTED = 1_000  # activities of one person; more are shown as "1,000+"
 VIEW = "activities.view_activity"
-_LAST = "(select max(a.occurred_at) from activity a where a.person_id = p.id)"
+# the system's own entries do not count: after an import everybody would have been seen a minute ago
+_OWN = f"activity_type_id not in ({', '.join(map(str, standard_types.OF_THE_SYSTEM))})"
+_LAST = f"(select max(a.occurred_at) from activity a where a.person_id = p.id and a.{_OWN})"
 
 
 def activity_columns(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
-    """The number of activities of each person, up to `MOST_COUNTED`, and the latest moment; by one index."""
+    """The number of activities among the latest `MOST_COUNTED` of each person, and the latest moment; by one index.
+
+    The system's own entries are not counted, see `standard.OF_THE_SYSTEM`.
+    """
     # a statement a person, as each is on one part of a cluster
-    of_person = f"""(select %s::int, count(*), max(occurred_at) from (select occurred_at from activity
+    of_person = f"""(select %s::int, count(*) filter (where {_OWN}), max(occurred_at) filter (where {_OWN}),
+        count(*) > {MOST_COUNTED} from (select occurred_at, activity_type_id from activity
         where person_id = %s order by occurred_at desc limit {MOST_COUNTED + 1}) r)"""
     if not person_ids:
         return {}
@@ -34,8 +41,8 @@ def activity_columns(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any
         cursor.execute(" union all ".join([of_person] * len(person_ids)), values)
         rows = cursor.fetchall()
     return {
-        person_id: {COUNT: f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else number, LAST: latest}
-        for person_id, number, latest in rows
+        person_id: {COUNT: f"{min(number, MOST_COUNTED):,}+" if has_more else number, LAST: latest}
+        for person_id, number, latest, has_more in rows
     }
 
 
@@ -73,7 +80,7 @@ def register_activity_columns() -> None:
                 ComputedColumn(
                     COUNT,
                     gettext_lazy("Activities"),
-                    "(select count(*) from activity a where a.person_id = p.id)",
+                    f"(select count(*) from activity a where a.person_id = p.id and a.{_OWN})",
                     is_number=True,
                 ),
                 ComputedColumn(LAST, gettext_lazy("Last seen"), moment_sql(_LAST)),

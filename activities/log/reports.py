@@ -30,6 +30,7 @@ WORK_MEMORY = "64MB"
 MOST_DAYS = 36_600
 MOST_STEPS = 5
 MOST_ROWS = 50
+MOST_PEOPLE = 500  # named at one step of a funnel
 MOST_VALUES = 7  # series of a trend that is split by a field; the rest is one more
 
 
@@ -161,12 +162,18 @@ def value_breakdown(
     return [BreakdownGroup(*group) for group in groups]
 
 
-def top_people(activity_type: ActivityType, scope: ReportScope) -> list[tuple[int, int, Any]]:
-    """(person id, count, latest moment) of the live people with most activities."""
+def top_people(
+    activity_type: ActivityType, scope: ReportScope, field: ApprovedField | None = None, value: str | None = None
+) -> list[tuple[int, int, Any]]:
+    """(person id, count, latest moment) of the live people with most activities.
+
+    With a `field`: only activities with that `value` of it, None for those without one, as `value_breakdown` groups.
+    """
     check_scope(scope)
+    narrowed = f"and {_value(field, '%(field)s')} is not distinct from %(value)s" if field else ""
     sql = f"""select c.person_id, c.count, c.latest from (
             select a.person_id, count(*) as count, max(a.occurred_at) as latest
-            from activity a where {_WHERE} group by 1
+            from activity a where {_WHERE} {narrowed} group by 1
             -- at most all people who are not live can be dropped from the top
             order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
@@ -174,11 +181,13 @@ def top_people(activity_type: ActivityType, scope: ReportScope) -> list[tuple[in
 
     def by_sql() -> list[Any]:
         ((not_live,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
-        return _rows(sql, scope, {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
+        parameters = {"field": field.api_name if field else None, "value": value}
+        return _rows(sql, scope, parameters | {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
 
-    return _answer(
-        [activity_type], scope, lambda columns, period: columns.top_people(activity_type, period, MOST_ROWS), by_sql
-    )
+    def by_columns(columns: ColumnReports, period: Period) -> list[Any]:
+        return columns.top_people(activity_type, period, MOST_ROWS, (field, value) if field else None)
+
+    return _answer([activity_type], scope, by_columns, by_sql)
 
 
 def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[FunnelStep]:
@@ -190,6 +199,42 @@ def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[Fun
     check_scope(scope)
     if not 2 <= len(types) <= MOST_STEPS:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
+    steps, parameters = _funnel_steps(types)
+    counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
+    people = _answer(
+        types,
+        scope,
+        lambda columns, period: columns.funnel(types, period),
+        lambda: list(_rows(f"with {steps} select {counts}", scope, parameters)[0]),
+    )
+    return [
+        FunnelStep(
+            activity_type, count, _share(count, people[number - 1]) if number else None, _share(count, people[0])
+        )
+        for number, (activity_type, count) in enumerate(zip(types, people, strict=True))
+    ]
+
+
+def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tuple[int, Any]]:
+    """(person id, moment) of the people who reached the last of a funnel's `types`, the latest `MOST_PEOPLE` of them.
+
+    They are those whom `people_funnel` counts at that step. Raises `RejectedError` (`out_of_range`).
+    """
+    check_scope(scope)
+    if not 1 <= len(types) <= MOST_STEPS:
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
+    steps, parameters = _funnel_steps(types)
+    sql = f"with {steps} select person_id, moment from s{len(types) - 1} order by 2 desc, 1 limit {MOST_PEOPLE}"
+    return _answer(
+        types,
+        scope,
+        lambda columns, period: columns.people_at_step(types, period, MOST_PEOPLE),
+        lambda: _rows(sql, scope, parameters),
+    )
+
+
+def _funnel_steps(types: Sequence[ActivityType]) -> tuple[str, dict[str, Any]]:
+    """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
     parameters = {f"type_{number}": activity_type.pk for number, activity_type in enumerate(types)}
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
@@ -202,19 +247,7 @@ def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[Fun
                 join s{number - 1} b on b.person_id = a.person_id and a.occurred_at > b.moment
                 where {_WHERE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
         )
-    counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-    people = _answer(
-        types,
-        scope,
-        lambda columns, period: columns.funnel(types, period),
-        lambda: list(_rows(f"with {', '.join(steps)} select {counts}", scope, parameters)[0]),
-    )
-    return [
-        FunnelStep(
-            activity_type, count, _share(count, people[number - 1]) if number else None, _share(count, people[0])
-        )
-        for number, (activity_type, count) in enumerate(zip(types, people, strict=True))
-    ]
+    return ", ".join(steps), parameters
 
 
 def breakdown_fields(activity_type: ActivityType) -> list[ApprovedField]:

@@ -10,11 +10,12 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from activities.log import intervals
 from activities.log.reader import high_water_mark
-from activities.models import DailyCount, LogPosition, SeenValue
+from activities.models import Activity, ApprovedField, DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
 from people.core import installation, words
 from people.core.db.value_sql import day_start_sql
@@ -82,6 +83,11 @@ def rollup_differences() -> list[CountDifference]:
 def rollup_read_at() -> datetime | None:
     """The moment of the last reading of the log; None before the first."""
     return LogPosition.objects.filter(name=NAME).values_list("read_at", flat=True).first()
+
+
+def rollup_position() -> int:
+    """The id of the last activity that was counted; 0 before the first."""
+    return LogPosition.objects.filter(name=NAME).values_list("last_id", flat=True).first() or 0
 
 
 def daily_counts(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
@@ -188,6 +194,19 @@ def suggest_values(activity_type_id: int, field: str, beginning: str = "", limit
     first = [value for key, value in keyed if key.startswith(query)]
     other = [value for key, value in keyed if query in key and not key.startswith(query)]
     return [*first, *other][:limit]
+
+
+def forget_values(activity: Activity) -> None:
+    """Count the values of an activity that left the log once less; what nothing else had is proposed no more."""
+    fields = ApprovedField.objects.filter(activity_type_id=activity.activity_type_id, data_type__in=SUGGESTED)
+    texts = {
+        field.api_name: activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
+        for field in fields
+    }
+    for field, value in texts.items():
+        seen = SeenValue.objects.filter(activity_type_id=activity.activity_type_id, field=field, value=value)
+        seen.update(times=F("times") - 1)
+        seen.filter(times__lt=1).delete()
 
 
 @transaction.atomic

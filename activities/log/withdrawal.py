@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.log import rollup
 from activities.log.retention import remove_activities
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityRemoval, ActivityType
 from people.core import audit
@@ -68,10 +69,13 @@ def withdraw_activity(activity_id: int, by: Any) -> int:
     long ago; `NotAllowedError` without the right to record.
     """
     require_permission(by, RIGHT)
+    activity = Activity.objects.filter(pk=activity_id).first()
     if not remove_activities(
         _WITHDRAWABLE, [activity_id, by.pk], ActivityRemoval.Reason.WITHDRAWN, by, _untracked, True
     ):
         raise RejectedError(_refusal(activity_id, by))
+    if activity is not None and activity_id <= rollup.rollup_position():
+        rollup.forget_values(activity)
     removal = ActivityRemoval.objects.get(activity_id=activity_id, reason=ActivityRemoval.Reason.WITHDRAWN)
     person = Person.objects.live().filter(pk=removal.person_id).first()
     if person is None:  # deleted: the log of who may be restored stays as it is

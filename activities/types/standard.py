@@ -15,7 +15,10 @@ from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
 ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON = 24, 25, 32, 37
+CALL_WEBHOOK = 110
 CHANGES = (CHANGE_DATA_VALUE, CHANGE_SCORE)
+# what happens to people's data, by the product; all other activities are what people did or were sent
+OF_THE_SYSTEM = (NEW_PERSON, *CHANGES, ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON, CALL_WEBHOOK)
 
 
 def find_standard_types(term: str) -> list[int]:

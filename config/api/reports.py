@@ -42,12 +42,14 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "split": (_TEXT, "API name of the field whose values are the series of a trend."),
     "since": (_DAY, "First day, in the installation's time zone; 89 days before the present day if it is left out."),
     "until": (_DAY, "Last day; the present day if it is left out."),
+    "where": (_TEXT, "API name of a field: top people by the activities with the `value` of it."),
+    "value": ({"type": "string", "maxLength": 255}, "With `where`; no value if it is empty or left out."),
     "interval": ({"type": "string", "enum": list(intervals.INTERVALS)}, "Of a trend; what fits if it is left out."),
     "people": (_TEXT, "smart:7 or static:7 for the people of a list; all people if it is left out."),
     "compare": (_FLAG, "Whether a trend is compared with the period before."),
     "cumulative": (_FLAG, "Whether a trend adds up."),
 }
-FIELDS = ("field", "total", "split")
+FIELDS = ("field", "total", "split", "where")
 TYPES = ("type", *trend.MORE_TYPES, *STEPS)
 
 
@@ -79,7 +81,9 @@ class FiguresSerializer(StrictSerializer):
     rows = serializers.ListField(
         child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are there."
     )
-    people = serializers.ListField(child=serializers.IntegerField(), help_text="Of Top people: the person of each row.")
+    people = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Of reports that name people: the person of each row."
+    )
     time_zone = serializers.CharField()
     as_of = UTCDateTimeField(allow_null=True)
     people_as_of = UTCDateTimeField(allow_null=True, help_text="When the smart list was evaluated, if there is one.")
@@ -179,7 +183,7 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
 
 
 def _type_parameter(form: ReportForm) -> str:
-    return STEPS[0] if form.name == "funnel" else "type"
+    return "type" if "type" in form.report_kind.inputs else STEPS[0]
 
 
 def _form_parameters(query: Any) -> QueryDict:

@@ -1,9 +1,9 @@
-"""The demo's activity types, and its activities in the year that ends yesterday."""
+"""The demo's activity types, and its activities in the year that ends now."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from activities.types import name_proposals
@@ -160,14 +160,18 @@ class DemoActivity:
     values: Sequence[Any]
 
 
-def demo_activities(demo_type: DemoType, people: int, last_day: date, zone: tzinfo) -> Iterator[DemoActivity]:
-    """Yield activities until the end of `last_day`, in working hours of `zone`; a few people have most of them."""
+def demo_activities(demo_type: DemoType, people: int, now: datetime) -> Iterator[DemoActivity]:
+    """Yield the activities of a year until `now`, in working hours of its zone; a few people have most of them."""
     chance = random.Random(f"{SEED} {demo_type.name['en']}")
     weights = [chance.paretovariate(1.6) for _person in range(people)]
+    today = now.date()
     for person in chance.choices(range(people), weights=weights, k=demo_type.number):
         # the square root favours the end of the year: business is growing
-        day = last_day - timedelta(days=DAYS - 1 - int(chance.random() ** 0.5 * DAYS))
-        if day.weekday() == 6 and day < last_day:  # Sundays are quiet
+        day = today - timedelta(days=DAYS - 1 - int(chance.random() ** 0.5 * DAYS))
+        if day.weekday() == 6 and day < today:  # Sundays are quiet
             day += timedelta(days=1)
         clock = time(chance.randint(8, 19), chance.randrange(60), chance.randrange(60))
-        yield DemoActivity(person, datetime.combine(day, clock, zone), demo_type.values(chance, day))
+        moment = datetime.combine(day, clock, now.tzinfo)
+        if moment > now:  # later today: some minutes or hours ago instead
+            moment = now - timedelta(minutes=chance.randint(3, 300))
+        yield DemoActivity(person, moment, demo_type.values(chance, day))

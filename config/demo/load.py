@@ -3,7 +3,6 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -19,6 +18,7 @@ from activities.types.definition import ACTIVITY_TYPES
 from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, demo_activities
 from config.demo.people import demo_people
+from config.demo.story import Story, tell_story
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
@@ -45,6 +45,7 @@ class Loaded:
     type_ids: Sequence[int]
     list_ids: Sequence[int]
     activities: int
+    story: Story
 
 
 @transaction.atomic
@@ -68,7 +69,8 @@ def load_demo(by: Any) -> Loaded:
                 activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by
             )
     lists = [_make_list(name[language_code], text, types, by) for name, text in LISTS]
-    loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count)
+    story = tell_story(person_ids, types, lists, language_code, source, by)
+    loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count, story)
     demo_manifest.note_demo_loaded(by, loaded)
     return loaded
 
@@ -104,7 +106,7 @@ def _record(
     numbers: "itertools.count[int]",
     source: Source,
 ) -> int:
-    yesterday = installation.to_local_time(timezone.now()).date() - timedelta(days=1)
+    now = installation.to_local_time(timezone.now())
     names = [field.api_name for field in demo_type.fields]
     rows = [
         NewActivity(
@@ -115,7 +117,7 @@ def _record(
             list(zip(names[1:], activity.values[1:], strict=True)),
             KEY.format(number=next(numbers)),
         )
-        for activity in demo_activities(demo_type, len(person_ids), yesterday, installation.installation_zone())
+        for activity in demo_activities(demo_type, len(person_ids), now)
     ]
     outcomes = recorder.record_activities(rows, source)
     refused = next((outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED), None)

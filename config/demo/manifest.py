@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
@@ -14,7 +15,7 @@ LOADED, REMOVED = "demo_loaded", "demo_removed"
 
 
 def current_manifest() -> Mapping[str, Any] | None:
-    """Return the ids of the loaded demo (`person_ids`, `type_ids`, `list_ids`); None if there is no demo."""
+    """Return the ids of the loaded demo (`person_ids`, `type_ids`, `list_ids`, of a `Story`); None without a demo."""
     entries = LogEntry.objects.filter(
         content_type=ContentType.objects.get_for_model(Installation), change_message__startswith='{"action": "demo_'
     )
@@ -33,6 +34,7 @@ def note_demo_loaded(by: Any, loaded: Any) -> None:
         person_ids=list(loaded.person_ids),
         type_ids=list(loaded.type_ids),
         list_ids=list(loaded.list_ids),
+        **asdict(loaded.story),
     )
 
 

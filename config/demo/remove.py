@@ -1,6 +1,6 @@
 """Removal of the demo data; the team's own data stay."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,10 +17,13 @@ from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.source import Channel, Source
 from people.definitions import lifecycle
-from people.models import Person
+from people.lists import static_lists
+from people.models import Person, StaticList
 from people.privacy import erasure
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import editing as list_editing
-from smartlists.models import SmartList
+from smartlists.models import Dashboard, SavedReport, SmartCampaign, SmartList
 
 audit.register_actions(
     {"demo_removed": (3, gettext_lazy("Removed the demo: %(people)s people, %(activities)s activities"))}
@@ -39,7 +42,7 @@ class Removed:
 
 @transaction.atomic
 def remove_demo(by: Any) -> Removed:
-    """Erase the demo's people, activities, types and smart lists, all or nothing.
+    """Erase the demo's people, activities, types, lists, campaigns, reports and dashboards, all or nothing.
 
     A person with an activity that the team recorded stays, with that activity; so does a type that one of the
     team's lists or activities uses. Raises `RejectedError` (`no_demo`) if no demo is loaded, and
@@ -51,14 +54,31 @@ def remove_demo(by: Any) -> Removed:
         raise RejectedError(Problem(Code.NO_DEMO, _("There is no demo to remove.")))
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
+    _remove_story(loaded, by, removed)
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
         _delete_if_unused(smart_list, list_editing.delete_smart_list, by, removed)
+    for static_list in StaticList.objects.filter(pk__in=loaded.get("static_list_ids", ())):
+        _delete_if_unused(static_list, static_lists.delete_static_list, by, removed)
     removed.activities = retention.correct_activities(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
         _delete_type(activity_type, by, removed)
     demo_manifest.note_demo_removed(by, removed)
     return removed
+
+
+def _remove_story(loaded: Mapping[str, Any], by: Any, removed: Removed) -> None:
+    """Delete the dashboards, the reports and the campaigns; an active campaign stops first."""
+    for dashboard in Dashboard.objects.filter(pk__in=loaded.get("dashboard_ids", ())):
+        dashboards.delete_dashboard(dashboard, None)
+    for report in SavedReport.objects.filter(pk__in=loaded.get("report_ids", ())):
+        saved_reports.delete_report(report, None)
+    for campaign in SmartCampaign.objects.filter(pk__in=loaded.get("campaign_ids", ())):
+        if campaign.state == SmartCampaign.State.ACTIVE:
+            campaign = campaign_lifecycle.pause_campaign(campaign, by)
+        if campaign.state == SmartCampaign.State.PAUSED:
+            campaign = campaign_lifecycle.archive_campaign(campaign, by)
+        _delete_if_unused(campaign, campaign_lifecycle.delete_campaign, by, removed)
 
 
 def _activities_of(type_ids: Sequence[int]) -> list[int]:

@@ -17,7 +17,9 @@ from activities.types import standard as standard_types
 from config.pages.navigation import UNFOLD
 from people.core import words
 from people.models import Person, PersonField, StaticList
-from smartlists.models import SmartCampaign, SmartList
+from smartlists.lists import saved_reports
+from smartlists.lists.reports import RIGHTS
+from smartlists.models import Dashboard, SavedReport, SmartCampaign, SmartList
 
 FEW = 8  # of each kind
 
@@ -30,7 +32,7 @@ class Kind:
     label: Any
     icon: str
     page: str
-    find: Callable[[str], Any]
+    find: Callable[[str, Any], Any]  # takes the text and the user
     details: Callable[[Any], str] = lambda _row: ""
 
 
@@ -45,12 +47,12 @@ def search_palette(request: HttpRequest, term: str) -> list[SearchResult]:
         if request.user.has_perm(kind.right):
             results += [
                 SearchResult(str(row), _description(row, kind), reverse(kind.page, args=[row.pk]), kind.icon)
-                for row in islice(kind.find(term)[:FEW], FEW)
+                for row in islice(kind.find(term, request.user)[:FEW], FEW)
             ]
     return results
 
 
-def _types(term: str) -> Any:
+def _types(term: str, _by: Any) -> Any:
     matches = words.filter_by_words(ActivityType.objects.existing(), term, "live__name", "draft__name", "api_name")
     is_found = Q(pk__in=matches.values("pk")) | Q(pk__in=standard_types.find_standard_types(term))
     return ActivityType.objects.existing().select_related("live", "draft").filter(is_found).order_by("-pk")
@@ -62,8 +64,19 @@ def _contact(person: Person) -> str:
     return " · ".join(part for part in (email, person.company) if part)
 
 
-def _by_name(model: Any) -> Callable[[str], Any]:
-    return lambda term: words.filter_by_words(model.objects.all(), term, "name").order_by("is_archived", "name")
+def _by_name(model: Any) -> Callable[[str, Any], Any]:
+    return lambda term, _by: words.filter_by_words(model.objects.all(), term, "name").order_by("is_archived", "name")
+
+
+def _visible(model: Any) -> Callable[[str, Any], Any]:
+    """Return the search of saved reports or dashboards: the user's own ones, and those that everybody sees."""
+
+    def find(term: str, by: Any) -> Any:
+        if not by.has_perms(RIGHTS):
+            return model.objects.none()
+        return words.filter_by_words(saved_reports.visible_rows(model, by), term, "name")
+
+    return find
 
 
 KINDS = (
@@ -72,7 +85,7 @@ KINDS = (
         gettext_lazy("Person"),
         "person",
         "admin:people_person_change",
-        lambda term: Person.objects.live().newest_beginning_with(term).order_by("-pk"),
+        lambda term, _by: Person.objects.live().newest_beginning_with(term).order_by("-pk"),
         _contact,
     ),
     Kind(
@@ -101,14 +114,16 @@ KINDS = (
         gettext_lazy("Smart campaign"),
         "bolt",
         "admin:smartlists_smartcampaign_change",
-        lambda term: words.filter_by_words(SmartCampaign.objects.all(), term, "name").order_by("name"),
+        lambda term, _by: words.filter_by_words(SmartCampaign.objects.all(), term, "name").order_by("name"),
     ),
+    Kind("activities.view_activity", gettext_lazy("Dashboard"), "dashboard", "dashboard", _visible(Dashboard)),
+    Kind("activities.view_activity", gettext_lazy("Saved report"), "bar_chart", "saved-report", _visible(SavedReport)),
     Kind(
         "people.view_personfield",
         gettext_lazy("Person field"),
         "badge",
         "admin:people_personfield_change",
-        lambda term: words.filter_by_words(PersonField.objects.all(), term, "label", "api_name").order_by("label"),
+        lambda term, _by: words.filter_by_words(PersonField.objects.all(), term, "label", "api_name").order_by("label"),
         lambda field: field.get_data_type_display(),
     ),
 )
@@ -132,6 +147,8 @@ MORE_PAGES = (
     (gettext_lazy("New smart list"), "add", "admin:smartlists_smartlist_add", "smartlists.add_smartlist"),
     (gettext_lazy("New static list"), "add", "admin:people_staticlist_add", "people.add_staticlist"),
     (gettext_lazy("New smart campaign"), "add", "admin:smartlists_smartcampaign_add", "smartlists.add_smartcampaign"),
+    (gettext_lazy("Saved reports"), "bar_chart", "saved-reports", "activities.view_activity"),
+    (gettext_lazy("New dashboard"), "add", "add-dashboard", "activities.view_activity"),
     (gettext_lazy("Possible duplicates"), "group", "admin:people_person_duplicates", "people.merge_person"),
 )
 

@@ -1,6 +1,7 @@
 """The home page: cards by the user's rights, and the first steps until they are done."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -40,29 +41,83 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context | {"title": _("Home"), "steps": first_steps(request), "cards": cards}
 
 
-def first_steps(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the steps of a new installation in order, each done or not; empty if all are done."""
+@dataclass(frozen=True, slots=True)
+class FirstStep:
+    """A step of a new installation: what to do and why, and its page, if the user may open it."""
+
+    label: str
+    reason: str
+    is_done: bool
+    url: str
+    is_next: bool = False
+
+
+def first_steps(request: HttpRequest) -> list[FirstStep]:
+    """Return the steps from nothing to the first list in order, the next one marked; empty if all are done."""
     types = ActivityType.objects.custom().existing()
-    draft = types.filter(live=None).values_list("pk", flat=True).first()
-    approval = reverse("admin:activities_activitytype_step", args=[draft, "approve"]) if draft else ""
-    has_list = SmartList.objects.exists() or StaticList.objects.exists()
     steps = [
-        (_("Define an activity type"), types.exists(), "activities.add_activitytype", "activities_activitytype_add"),
-        (_("Approve it"), types.approved().exists(), "activities.approve_activitytype", approval),
-        (_("Create an API client"), ApiClient.objects.exists(), "access.add_apiclient", "access_apiclient_add"),
-        (_("Record a first activity"), _has_activity(), "activities.record_activity", "people_person_changelist"),
-        (_("Create a list"), has_list, "smartlists.add_smartlist", "smartlists_smartlist_add"),
+        _step(
+            request,
+            _("Bring in people"),
+            _("Import a file of people, or add a first person by hand."),
+            Person.objects.live().exists(),
+            "people.add_person",
+            lambda: reverse("admin:people_import_add"),
+        ),
+        _step(
+            request,
+            _("Say what can happen"),
+            _("Start from a template like “Attend webinar” or “Make purchase”, and change what you like."),
+            types.exists(),
+            "activities.add_activitytype",
+            lambda: reverse("admin:activities_activitytype_add"),
+        ),
+        _step(
+            request,
+            _("Approve it"),
+            _("From then on activities of this type can be recorded and used."),
+            types.approved().exists(),
+            "activities.approve_activitytype",
+            lambda: _draft_address(types),
+        ),
+        _step(
+            request,
+            _("Record a first activity, and see it"),
+            _("By hand, for one person: it appears in their timeline at once."),
+            _has_activity(),
+            "activities.record_activity",
+            lambda: _record_address(types),
+        ),
+        _step(
+            request,
+            _("Make a list of who did it"),
+            _("A smart list keeps itself up to date. Reports and campaigns can use it."),
+            SmartList.objects.exists() or StaticList.objects.exists(),
+            "smartlists.add_smartlist",
+            lambda: reverse("admin:smartlists_smartlist_add"),
+        ),
     ]
-    if all(is_done for _label, is_done, _right, _page in steps):
-        return []
-    return [
-        {"label": label, "is_done": is_done, "url": _address(page) if request.user.has_perm(right) else ""}
-        for label, is_done, right, page in steps
-    ]
+    following = next((step for step in steps if not step.is_done), None)
+    return [replace(step, is_next=step is following) for step in steps] if following else []
 
 
-def _address(page: str) -> str:
-    return page if page.startswith("/") or not page else reverse(f"admin:{page}")
+def _step(
+    request: HttpRequest, label: str, reason: str, is_done: bool, right: str, address: Callable[[], str]
+) -> FirstStep:
+    return FirstStep(label, reason, is_done, address() if not is_done and request.user.has_perm(right) else "")
+
+
+def _draft_address(types: Any) -> str:
+    """Return the page that approves the first draft; empty before there is one."""
+    draft = types.filter(live=None).values_list("pk", flat=True).first()
+    return reverse("admin:activities_activitytype_step", args=[draft, "approve"]) if draft else ""
+
+
+def _record_address(types: Any) -> str:
+    """Return the form that records an activity of the first approved type for the newest person; empty before both."""
+    person_id = Person.objects.live().order_by("-pk").values_list("pk", flat=True).first()
+    type_id = types.approved().order_by("pk").values_list("pk", flat=True).first()
+    return f"{reverse('admin:activities_record', args=[person_id])}?type={type_id}" if person_id and type_id else ""
 
 
 def _has_activity() -> bool:

@@ -30,6 +30,15 @@ def is_types_page(request: Any) -> bool:
     return request.path.startswith(types) and not is_people_page(request)
 
 
+def is_dashboards_page(request: Any) -> bool:
+    """Return whether a page belongs to dashboards: their list, which has the saved reports, too, or one of them."""
+    return request.path.startswith((reverse("saved-reports"), reverse("add-dashboard").removesuffix("add/")))
+
+
+def is_reports_page(request: Any) -> bool:
+    return request.path.startswith(str(reverse("reports"))) and not is_dashboards_page(request)
+
+
 def unread_notices(request: Any) -> str:
     """Return the number of unread notices for the side bar; empty if there are none."""
     from people.core import notifications  # settings import this module before apps are loaded
@@ -101,7 +110,10 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
                     _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
-                    _item(_("Reports"), "bar_chart", "reports", "activities.view_activity"),
+                    _item(_("Reports"), "bar_chart", "reports", "activities.view_activity")
+                    | {"active": is_reports_page},
+                    _item(_("Dashboards"), "dashboard", "saved-reports", "activities.view_activity")
+                    | {"active": is_dashboards_page},
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
                     _item(_("Rejected activities"), "rule", "activities_refusedactivity", "activities.record_activity"),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -83,8 +84,13 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     if field is None:
         return Table((_("Value"),), [])
     headings = [field_name(field), _("Activities"), _("People")]
+    asked = {"report": "people", "type": chosen["type"].pk, "where": field.pk}
     cells = [
-        [text_cell(value, _("(no value)")), number_cell(count), number_cell(people)]
+        [
+            text_cell(value, _("(no value)")),
+            number_cell(count),
+            number_cell(people, people_address(chosen, asked | {"value": value or ""})),
+        ]
         for value, count, people, _sum in rows
     ]
     if chosen["total"]:
@@ -111,12 +117,44 @@ def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     return Table(headings, cells, meters=meters, words=(0, 1), people=[person_id for person_id, *_rest in rows])
 
 
-def funnel_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
+    """Return the table of the people at a step of a funnel, without those who are gone since."""
+    people = Person.objects.live().in_bulk([person_id for person_id, _moment in rows])
+    rows = [row for row in rows if row[0] in people]
+    cells = [
+        [
+            text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
+            text_cell(people[person_id].email),
+            Cell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment),
+        ]
+        for person_id, moment in rows
+    ]
+    headings = (_("Person"), _("Email"), _("Got there"))
+    return Table(headings, cells, words=(0, 1), people=[person_id for person_id, _moment in rows])
+
+
+def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
+    """Return the page of the people behind a figure of the report `chosen`: same period, same list."""
+    period = {name: chosen[name].isoformat() for name in ("since", "until")}
+    return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']})}"
+
+
+def funnel_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of a funnel: people a step, and their shares."""
     types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
     cells = [
-        [text_cell(str(types[type_id])), number_cell(people), share_cell(of_previous), share_cell(of_first)]
-        for type_id, people, of_previous, of_first in rows
+        [
+            text_cell(str(types[type_id])),
+            number_cell(people, _step_address(chosen, [row[0] for row in rows[: number + 1]]) if people else ""),
+            share_cell(of_previous),
+            share_cell(of_first),
+        ]
+        for number, (type_id, people, of_previous, of_first) in enumerate(rows)
     ]
     headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
     return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
+
+
+def _step_address(chosen: dict[str, Any], type_ids: Sequence[int]) -> str:
+    steps = {f"step_{number}": type_id for number, type_id in enumerate(type_ids, 1)}
+    return people_address(chosen, {"report": "reached"} | steps)

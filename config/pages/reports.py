@@ -1,6 +1,6 @@
 """The reports page: four reports on activities, of all people or of a list, each as a table, a chart and CSV."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,14 +15,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
+from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS, Report
 from config.pages.report_saving import SaveForm, saving_context
-from config.pages.report_tables import Table, breakdown_table, field_name, funnel_table, top_people_table
+from config.pages.report_tables import Table, field_name
 from people.admin.days import DayField
 from people.core import installation
 from people.core.admin.base import parse_number
@@ -38,6 +39,7 @@ from smartlists.models import SavedReport, SmartList
 DAYS = 90
 CHOOSE = gettext_lazy("— please choose —")
 NONE = gettext_lazy("— none —")
+ANYTHING = gettext_lazy("— anything —")
 
 
 class ReportForm(forms.Form):
@@ -55,7 +57,16 @@ class ReportForm(forms.Form):
     until = DayField(label=gettext_lazy("To"))
     interval = forms.ChoiceField(choices=trend.CHOICES, required=False, label=gettext_lazy("By"))
     split = forms.ModelChoiceField(
-        ApprovedField.objects.none(), required=False, label=gettext_lazy("Split by"), empty_label="–"
+        ApprovedField.objects.none(),
+        required=False,
+        label=gettext_lazy("Split by"),
+        empty_label=gettext_lazy("— all together —"),
+    )
+    where = forms.ModelChoiceField(
+        ApprovedField.objects.none(), required=False, label=gettext_lazy("Where"), empty_label=ANYTHING
+    )
+    value = forms.CharField(
+        required=False, max_length=255, strip=False, label=pgettext_lazy("the value of a field", "is")
     )
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
@@ -81,7 +92,8 @@ class ReportForm(forms.Form):
             .select_related("activity_type__live")
             .prefetch_related("activity_type__live__fields")
         )
-        self.fields["field"].queryset = self.fields["split"].queryset = of_type  # type: ignore[attr-defined]
+        for name in ("field", "split", "where"):
+            self.fields[name].queryset = of_type  # type: ignore[attr-defined]
         self.fields["total"].queryset = of_type.filter(pk__in=numbers)  # type: ignore[attr-defined]
         for name in FIELDS_OF_THE_TYPE:
             self.fields[name].label_from_instance = field_name  # type: ignore[attr-defined]
@@ -91,12 +103,12 @@ class ReportForm(forms.Form):
             label = _("Step %(number)s") % {"number": step}
             empty = CHOOSE if step <= 2 else NONE
             self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label, empty_label=empty)
-        for name in trend.MORE_TYPES:
-            self.fields[name] = forms.ModelChoiceField(types, required=False, label=_("And"), empty_label=NONE)
-        unavailable = _("It no longer exists, or you may not see it.")
+        for name, title in zip(trend.MORE_TYPES, trend.MORE_LABELS, strict=True):
+            self.fields[name] = forms.ModelChoiceField(types, required=False, label=title, empty_label=NONE)
+        gone = _("It no longer exists, or you may not see it.")
         for bound in self.fields.values():
             if isinstance(bound, forms.ModelChoiceField) or bound is self.fields["people"]:
-                bound.error_messages["invalid_choice"] = f"{bound.label}: {unavailable}"
+                bound.error_messages["invalid_choice"] = f"{bound.label}: {gone}"
             if isinstance(bound.widget, forms.CheckboxInput):
                 continue
             bound.widget.attrs["class"] = "ca-input"
@@ -114,7 +126,7 @@ class ReportForm(forms.Form):
         return report if report in REPORTS else "trend"
 
     @property
-    def report_kind(self) -> "Report":
+    def report_kind(self) -> Report:
         return REPORTS[self.name]
 
     def clean(self) -> None:
@@ -141,8 +153,8 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            query = trend.TrendQuery.of(self.cleaned_data)
-            return query.questions() if query else []
+            asked = trend.TrendQuery.of(self.cleaned_data)
+            return asked.questions() if asked else []
         question = self._question()
         return [question] if question else []
 
@@ -159,11 +171,9 @@ class ReportForm(forms.Form):
         types = [chosen[name] for name in ("type", *STEPS) if name in report.inputs and chosen[name]]
         if not types:
             return None
-        field = (
-            chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
-            if "field" in report.inputs
-            else None
-        )
+        field = chosen["where"] if "where" in report.inputs else None
+        if "field" in report.inputs:
+            field = chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
         total = chosen["total"] if "total" in report.inputs else None
         return ReportQuestion(
             self.name,
@@ -173,6 +183,7 @@ class ReportForm(forms.Form):
             field.pk if field else None,
             total.pk if total else None,
             chosen["people"],
+            (chosen["value"] or None) if field and self.name == "people" else None,
         )
 
 
@@ -232,10 +243,12 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         "form": form,
         "table": table,
         "problems": problems,
-        "reports": list(REPORTS.items()),
+        "reports": [(name, report) for name, report in REPORTS.items() if report.is_tab or report is form.report_kind],
         "report_kind": form.report_kind,
         "reply": reply,
-        "inputs": [form[name] for name in form.report_kind.inputs],
+        "inputs": [form[name] for name in form.report_kind.inputs if name not in form.report_kind.more],
+        "more": [form[name] for name in form.report_kind.more],
+        "uses_more": any(form.cleaned_data.get(name) for name in form.report_kind.more),
         "depends_on_type": [name for name in form.report_kind.inputs if name in FIELDS_OF_THE_TYPE],
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
@@ -348,45 +361,3 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     writer.writerow([str(heading) for heading in table.headings])
     writer.writerows([cell.raw for cell in row] for row in table.rows)
     return reply
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
-
-    label: Any
-    description: Any
-    inputs: tuple[str, ...]
-    table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # takes the rows of one answer
-    names_people: bool = False
-
-
-STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
-PERIOD = ("since", "until", "people")
-FIELDS_OF_THE_TYPE = (
-    "field",
-    "total",
-    "split",
-)  # loaded again when another type is chosen; what else was entered stays
-REPORTS: dict[str, Report] = {
-    "trend": Report(
-        gettext_lazy("Trend"),
-        gettext_lazy("How often it happened, by day, week or month."),
-        ("type", *trend.MORE_TYPES, "split", "since", "until", "interval", "people", "compare", "cumulative"),
-    ),
-    "breakdown": Report(
-        gettext_lazy("Breakdown"),
-        gettext_lazy("Which values a field had, most frequent first."),
-        ("type", "field", "total", *PERIOD),
-        breakdown_table,
-    ),
-    "people": Report(
-        gettext_lazy("Top people"), gettext_lazy("Who did it most often."), ("type", *PERIOD), top_people_table, True
-    ),
-    "funnel": Report(
-        gettext_lazy("Funnel"),
-        gettext_lazy("How many people did one thing, then another, up to five."),
-        (*STEPS, *PERIOD),
-        funnel_table,
-    ),
-}

@@ -1,7 +1,6 @@
 """The setup page at the first administrator's first visit: settings of the installation, with or without demo."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.core import get_global
@@ -25,7 +24,6 @@ from config.demo import manifest as demo_manifest
 from people.core import installation
 from people.core.models import Installation
 
-NO_ZONES = ("posix/", "right/", "Etc/", "SystemV/")
 _INPUT = {"class": "ca-input"}
 
 
@@ -63,7 +61,7 @@ class SetupForm(forms.ModelForm):
         self.fields["time_zone"] = forms.ChoiceField(
             label=self.fields["time_zone"].label,
             help_text=self.fields["time_zone"].help_text,
-            choices=[(zone, zone.replace("_", " ")) for zone in _zones()],
+            choices=[(zone, zone.replace("_", " ")) for zone in installation.inhabited_zones()],
         )
         self.fields["currency"] = forms.ChoiceField(
             label=self.fields["currency"].label,
@@ -128,12 +126,6 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
             demo.load_demo(user)
         elif not chosen["with_demo"] and demo_manifest.current_manifest() is not None:
             demo.remove_demo(user)
-
-
-def _zones() -> list[str]:
-    """Return the zones of inhabited places, UTC first."""
-    zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
-    return ["UTC", *sorted(zones)]
 
 
 def _currencies() -> set[str]:

@@ -19,6 +19,7 @@ from people.core.admin.charts import ChartSeries, chart_json
 from smartlists.lists.reports import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
+MORE_LABELS = (gettext_lazy("Second type"), gettext_lazy("Third type"), gettext_lazy("Fourth type"))
 MOST_POINTS = 3_660  # rows on a page
 MOST_LINKED = 400  # rows whose counts lead to the people behind them; more would make the page heavy
 CHOICES = (("", gettext_lazy("Automatic")), *intervals.INTERVALS.items())

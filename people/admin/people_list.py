@@ -17,7 +17,7 @@ from people.admin.people_request import PeopleRequest
 from people.core.admin.base import PagesAdmin, problem_text
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
-from people.datatypes.registry import BOOLEAN_OPERATORS
+from people.datatypes.registry import BOOLEAN_OPERATORS, TEXT_OPERATORS
 from people.directory import columns as directory_columns
 from people.directory import filters, pages
 from people.directory import views as people_views
@@ -60,6 +60,7 @@ class Cell:
     text: Any = ""
     moment: datetime | None = None
     is_number: bool = False
+    label: str = ""  # before a value that says nothing by itself, where a telephone shows no headings
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,28 +143,33 @@ def _rows(
     people = Person.objects.live().in_bulk(ids)
     computed = directory_columns.computed_values(people_request.columns, ids)
     page = "activities_timeline" if request.user.has_perm("activities.view_activity") else "people_person_change"
+    labels = {name: str(column.label) for name, column in directory_columns.computed_columns(request.user).items()}
     stem, end = reverse(f"admin:{page}", args=[MAX_ID]).split(str(MAX_ID))
     within = urlencode({"people": people_request.query.address() or "all=1"})
     return [
         (
             people[pk],
             f"{stem}{pk}{end}?{within}",
-            [_cell(people[pk], name, fields, computed[pk]) for name in people_request.columns],
+            [_cell(people[pk], name, fields, computed[pk], labels) for name in people_request.columns],
         )
         for pk in ids
         if pk in people
     ]
 
 
-def _cell(person: Person, name: str, fields: Mapping[str, FieldInfo], computed: Mapping[str, Any]) -> Cell:
+def _cell(
+    person: Person, name: str, fields: Mapping[str, FieldInfo], computed: Mapping[str, Any], labels: Mapping[str, str]
+) -> Cell:
     if name not in fields:
-        value = computed.get(name)
+        value, label = computed.get(name), labels.get(name, "")
         is_moment = isinstance(value, datetime)
-        return Cell(moment=value) if is_moment else Cell(value, is_number=value is not None)
+        return Cell(moment=value, label=label) if is_moment else Cell(value, None, value is not None, label)
     value = catalog.person_value(person, fields[name])
     if isinstance(value, datetime):
-        return Cell(moment=value)
-    return Cell(localized_value(value), is_number=fields[name].data_type.is_number)
+        return Cell(moment=value, label=fields[name].shown_label)
+    is_telling = fields[name].data_type.operators is TEXT_OPERATORS
+    label = "" if is_telling else fields[name].shown_label
+    return Cell(localized_value(value), None, fields[name].data_type.is_number, label)
 
 
 def _heading(name: str, people_request: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> Heading:

@@ -3,11 +3,12 @@
 from datetime import datetime
 from functools import lru_cache
 from time import monotonic
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from people.core.models import Installation
 
 FRESH_FOR_SECONDS = 5
+NO_ZONES = ("posix/", "right/", "Etc/", "SystemV/")
 
 
 def current_installation() -> Installation:
@@ -28,6 +29,12 @@ def clear_installation_cache() -> None:
 def installation_zone() -> ZoneInfo:
     """The time zone of days in rules."""
     return ZoneInfo(current_installation().time_zone)
+
+
+def inhabited_zones() -> list[str]:
+    """The names of the time zones of inhabited places, UTC first."""
+    zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
+    return ["UTC", *sorted(zones)]
 
 
 def to_local_time(moment: datetime) -> datetime:

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 register = template.Library()
 
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 @register.filter
@@ -24,6 +24,21 @@ def moment(when: datetime | None) -> SafeString | str:
     exact = date_format(local, "DATETIME_FORMAT")
     text = relative_age(timezone.now() - when) or exact
     return format_html('<time datetime="{}" title="{}">{}</time>', local.isoformat(timespec="seconds"), exact, text)
+
+
+@register.filter
+def moment_of_day(when: datetime) -> SafeString:
+    """As `moment`, below a heading that names the day: relative within a day, else the time alone."""
+    local, age = timezone.localtime(when), timezone.now() - when
+    text = (relative_age(age) if age < DAY else "") or date_format(local, "TIME_FORMAT")
+    exact = date_format(local, "DATETIME_FORMAT")
+    return format_html(
+        '<time class="ca-push ca-muted ca-small" datetime="{}" title="{}">{}<span class="ca-print"> {}</span></time>',
+        local.isoformat(timespec="seconds"),
+        exact,
+        text,
+        date_format(local, "TIME_FORMAT"),
+    )
 
 
 def relative_age(age: timedelta) -> str:

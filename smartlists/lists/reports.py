@@ -51,10 +51,12 @@ class ReportQuestion:
     field: int | None = None
     total: int | None = None
     people: str = ""
+    value: str | None = None  # of `field`, in a report that names people
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; days are in the installation's zone, so the zone is included."""
-        return {
+        narrowed = {"value": self.value} if self.report == "people" and self.field else {}
+        return narrowed | {
             "report": self.report,
             "types": list(self.types),
             "since": self.since.isoformat(),
@@ -69,7 +71,7 @@ class ReportQuestion:
     def load(cls, stored: Mapping[str, Any]) -> Self:
         since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         values = {name: stored[name] for name in ("report", "field", "total", "people")}
-        return cls(types=tuple(stored["types"]), since=since, until=until, **values)
+        return cls(types=tuple(stored["types"]), since=since, until=until, value=stored.get("value"), **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +287,14 @@ def _breakdown(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
 
 
 def _top_people(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    people = log_reports.top_people(_types(question)[0], scope)
+    field = ApprovedField.objects.get(pk=question.field) if question.field else None
+    people = log_reports.top_people(_types(question)[0], scope, field, question.value)
     return [[person_id, count, moment_text(latest)] for person_id, count, latest in people]
+
+
+def _reached(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    people = log_reports.people_at_step(_types(question), scope)
+    return [[person_id, moment_text(moment)] for person_id, moment in people]
 
 
 def _funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
@@ -300,5 +308,6 @@ ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] 
     "split": _split,  # day, rank of the value (null: all other values), value, activities; days without any left out
     "breakdown": _breakdown,  # value, activities, people, sum
     "people": _top_people,  # person id, activities, latest moment
+    "reached": _reached,  # person id, moment of the last step
     "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
 }

@@ -104,6 +104,10 @@ READ = {
         lambda check, ann: log_reports.people_funnel([check, ActivityType.objects.get(pk=1)], WIDE),
         {PUT_TOGETHER},
     ),
+    "report: people at a step": (
+        lambda check, ann: log_reports.people_at_step([check, ActivityType.objects.get(pk=1)], WIDE),
+        {PUT_TOGETHER},
+    ),
     "counts that differ": (lambda check, ann: rollup.rollup_differences(), {PUT_TOGETHER}),
     "digests": (lambda check, ann: verify.close_days(), {PUT_TOGETHER}),
 }

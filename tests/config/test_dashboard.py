@@ -7,7 +7,6 @@ from django.urls import reverse
 
 from activities.log import rollup
 from activities.models import Activity
-from config.access.clients import editing as client_editing
 from people.core import installation
 from people.core.models import Installation
 from people.definitions import lifecycle
@@ -76,12 +75,15 @@ def test_recent_activity_is_counted_by_type(client, monkeypatch):
 
 def test_the_first_steps_go_away_when_they_are_done(client):
     user = get_user_model().objects.create_superuser("root")
-    assert [step["is_done"] for step in home(client, "Administrator").context["steps"]] == [False] * 5
-    approved_type()
-    recorded(activity(person().pk))
-    client_editing.create_client("Bank core", user, user)
+    steps = home(client, "Administrator").context["steps"]
+    assert [step.is_done for step in steps] == [False] * 5 and [step.is_next for step in steps] == [True, *[False] * 4]
+    ann, check = person(), approved_type()
+    (record,) = (step for step in client.get(reverse("admin:index")).context["steps"] if step.is_next)
+    assert record.url == f"{reverse('admin:activities_record', args=[ann.pk])}?type={check.pk}"
+    assert client.get(record.url).status_code == 200
+    recorded(activity(ann.pk))
     reply = client.get(reverse("admin:index"))
-    assert [step["is_done"] for step in reply.context["steps"]] == [True, True, True, True, False]
+    assert [step.is_done for step in reply.context["steps"]] == [True, True, True, True, False]
     static_lists.create_static_list("Friends", user)
     assert client.get(reverse("admin:index")).context["steps"] == []
 

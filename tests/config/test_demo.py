@@ -4,19 +4,25 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.utils import timezone
 
 from activities.log import reader as log_reader
 from activities.models import Activity, ActivityRemoval, ActivityType
+from activities.models.quarantine import RefusedActivity
 from config import demo
+from config.demo import story
 from config.demo.people import demo_people
+from config.pages.reports import ReportForm, answer_report, saved_parameters
 from people.core.errors import RejectedError
-from people.models import Person
+from people.models import Person, StaticList
+from smartlists.campaigns import dispatcher
+from smartlists.campaigns.running import scheduling
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.lists import editing as list_editing
-from smartlists.models import SmartList
+from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList
 from smartlists.rules.text import language
 from tests.factories import activity, approved_type, person, recorded
 
@@ -33,12 +39,32 @@ def test_what_is_there_after_loading():
     states = Counter(str(found.state) for found in demo_types().values())
     assert states == {"approved": 2, "approved_with_draft": 1, "draft": 1}
     moments = Activity.objects.filter(activity_type_id__in=loaded.type_ids).order_by("occurred_at")
-    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    now = timezone.now()
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     assert today - timedelta(days=366) <= moments.first().occurred_at <= today - timedelta(days=330)
-    assert today - timedelta(days=4) <= moments.last().occurred_at < today
+    assert now - timedelta(hours=26) <= moments.last().occurred_at <= now
     assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
     found = SmartList.objects.filter(pk__in=loaded.list_ids)
     assert len(found) == 3 and all(evaluator.evaluate_rules(one.parsed).count > 0 for one in found)
+
+
+def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again():
+    owner = get_user_model().objects.create_superuser("vera")
+    kept = StaticList, SmartCampaign, SavedReport, Dashboard, RefusedActivity
+    demo.load_demo(owner)
+    assert [model.objects.count() for model in kept] == [2, 2, 3, 1, 3]
+    assert story.GUESTS in {row.members.count() for row in StaticList.objects.all()}
+    scheduling.begin_run(CampaignRun.objects.get().pk)
+    dispatcher.process_all_due_work()
+    fans = SmartList.objects.get(name="Webinar fans without a car")
+    reached = set(StaticList.objects.get(name="Invited to a test drive").members.values_list("person_id", flat=True))
+    assert reached == set(evaluator.evaluate_members(fans.parsed)) and len(reached) > 20
+    for report in SavedReport.objects.all():
+        form = ReportForm(saved_parameters(report), owner)
+        assert form.is_valid(), form.errors
+        assert len(form.table(answer_report(form, owner).answers).rows) >= 3
+    assert demo.remove_demo(owner).kept == []
+    assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0]
 
 
 def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():

@@ -309,6 +309,32 @@ def test_each_number_of_a_trend_leads_to_the_people_behind_it(as_vera, trend, cu
     assert [bool(link) for link in chart["links"]] == [bool(count) for count in chart["data"]]
 
 
+def test_each_value_of_a_breakdown_leads_to_its_people(as_vera, trend):
+    recorded(activity(person().pk), activity(person().pk))  # without a branch
+    field = ApprovedField.objects.get(activity_type=trend["type"], api_name="branch").pk
+    page = as_vera.get("/admin/reports/", {"report": "breakdown", "type": trend["type"], "field": field})
+    found = {row[0].raw: (row[1].raw, row[2].raw, row[2].url) for row in page.context["table"].rows}
+    assert {value: number[:2] for value, number in found.items()} == {"Lyon": (2, 1), "Nantes": (1, 1), "": (2, 2)}
+    for activities, people, address in found.values():
+        listed = rows(as_vera.get(address))
+        assert len(listed) == people and sum(row[2] for row in listed) == activities
+
+
+def test_each_step_of_a_funnel_leads_to_its_people(as_vera, trend):
+    webinar, both, one = approved_type("Attend Webinar", "attendWebinar"), person(), person()
+    recorded(
+        *(activity(pk, webinar.pk, occurred_at=timezone.now() - timedelta(hours=5)) for pk in (both.pk, one.pk)),
+        activity(both.pk, occurred_at=timezone.now() - timedelta(hours=4)),
+    )
+    asked = {"report": "funnel", "step_1": webinar.pk, "step_2": trend["type"]}
+    steps = [row[1] for row in as_vera.get("/admin/reports/", asked).context["table"].rows]
+    listed = [as_vera.get(step.url) for step in steps]
+    assert [step.raw for step in steps] == [2, 1] and [len(rows(page)) for page in listed] == [2, 1]
+    assert listed[1].context["table"].people == [both.pk]
+    tabs = [name for name, _report in as_vera.get("/admin/reports/", asked).context["reports"]]
+    assert "reached" not in tabs
+
+
 def test_numbers_of_the_period_before_lead_there(as_vera, trend):
     page = as_vera.get("/admin/reports/", trend | {"interval": "month", "compare": "on"})
     before = [row[2] for row in page.context["table"].rows if row[2].raw]

@@ -15,6 +15,7 @@ from people.core import installation
 from people.core.source import Channel, Source
 from smartlists.campaigns import dispatcher
 from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
@@ -45,6 +46,11 @@ PAGES = {
     "correct": "/admin/activities/activitytype/record/{person}/?correct={activity}",
     "withdraw": "/admin/activities/activitytype/withdraw/{person}/{activity}/",
     "reports": "/admin/reports/?report=people&type={type}",
+    "saved reports": "/admin/reports/saved/",
+    "saved report": "/admin/reports/?saved={report}",
+    "dashboard": "/admin/dashboards/{board}/",
+    "dashboard arranged": "/admin/dashboards/{board}/?arrange=1",
+    "new dashboard": "/admin/dashboards/add/",
     "notices": "/admin/notices/",
     "lists": "/admin/smartlists/smartlist/",
     "rules": "/admin/smartlists/smartlist/{list}/change/",
@@ -53,6 +59,10 @@ PAGES = {
     "text": "/admin/smartlists/smartlist/{list}/text/",
     "uses": "/admin/smartlists/smartlist/{list}/used-by/",
     "people": "/admin/people/person/",
+    "people filtered": "/admin/people/person/?did={type}&new=country",
+    "users": "/admin/access/user/",
+    "invite": "/admin/access/user/add/",
+    "account": "/account/",
     "person": "/admin/people/person/{person}/change/",
     "static lists": "/admin/people/staticlist/",
     "deleted types": "/admin/activities/activitytype/deleted/",
@@ -97,7 +107,8 @@ def where(superuser):
     installation.clear_installation_cache()
     check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
     recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
-    by_hand = Source(Channel.ADMIN, get_user_model().objects.get(username="vera").pk)
+    vera = get_user_model().objects.get(username="vera")
+    by_hand = Source(Channel.ADMIN, vera.pk)
     (mine,) = recorded(activity(ann.pk, amount=5_000), source=by_hand)
     edit_description(check, "changed")
     rules = {
@@ -139,7 +150,13 @@ def where(superuser):
     client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
     shop = source_editing.create_source("Shop", "browser", None, origins=["https://www.example.com"]).key.source
     source_usage.note_use(shop.pk, size=1_500, accepted=3, rejected=1)
+    reported = {"report": "trend", "type": str(check.pk), "days": "30"}
+    report = saved_reports.save_report("Checks", reported, vera, is_shared=True)
+    board = dashboards.create_dashboard("Board", vera)
+    dashboards.pin_report(board, report, vera)
     return {
+        "report": report.pk,
+        "board": board.pk,
         "type": check.pk,
         "person": ann.pk,
         "activity": mine.activity_id,

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from activities.log.columns import session
-from activities.log.columns.fields import AMOUNT_SCALE, StoredField
+from activities.log.columns.fields import AMOUNT_SCALE, AS_STORED, StoredField
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
 from activities.log.columns.relation import IndexView, NotHeldError, Rows
@@ -70,15 +70,28 @@ class ColumnReports:
     view: IndexView
     deadline: float
 
-    def top_people(self, activity_type: ActivityType, period: Period, most: int) -> list[tuple[int, int, datetime]]:
-        """(person id, count, latest moment) of the live people with most activities."""
-        rows = self.view.relation(activity_type.pk, ())
-        found = self._query(
-            f"""select person, count(*), max(occurred_at) from ({rows.sql}) where {period.where}
-            and person not in (select unnest(?::INTEGER[])) group by 1 order by 2 desc, 3 desc, 1 limit {int(most)}""",
-            [*rows.parameters, *period.people_parameters, self._not_live()],
+    def top_people(
+        self,
+        activity_type: ActivityType,
+        period: Period,
+        most: int,
+        only: tuple[ApprovedField, str | None] | None = None,
+    ) -> list[tuple[int, int, datetime]]:
+        """(person id, count, latest moment) of the live people with most activities; `only`: of a value of a field."""
+        if only is not None and only[0].data_type not in AS_STORED:
+            raise NotHeldError("value")  # the text of a number or moment is not in the columns
+        field_ids = [only[0].pk] if only else []
+        rows = self.view.relation(activity_type.pk, field_ids, field_ids)
+        narrowed = (
+            f"and {self.view.stored_field(activity_type.pk, only[0].pk).grouped} is not distinct from ?" if only else ""
         )
-        return [(person, count, _EPOCH + timedelta(microseconds=latest)) for person, count, latest in found]
+        people = self._query(
+            f"""select person, count(*), max(occurred_at) from ({rows.sql}) where {period.where}
+            and person not in (select unnest(?::INTEGER[])) {narrowed}
+            group by 1 order by 2 desc, 3 desc, 1 limit {int(most)}""",
+            [*rows.parameters, *period.people_parameters, self._not_live(), *([only[1]] if only else [])],
+        )
+        return [(person, count, _moment(latest)) for person, count, latest in people]
 
     def breakdown(
         self,
@@ -153,6 +166,19 @@ class ColumnReports:
 
     def funnel(self, types: Sequence[ActivityType], period: Period) -> list[int]:
         """The numbers of live people who did the first, after that the second, and so on."""
+        steps, parameters = self._steps(types, period)
+        counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
+        (numbers,) = self._query(f"with {steps} select {counts}", parameters)
+        return list(numbers)
+
+    def people_at_step(self, types: Sequence[ActivityType], period: Period, most: int) -> list[tuple[int, datetime]]:
+        """(person id, moment) of the people who reached the last step, the latest `most` of them."""
+        steps, parameters = self._steps(types, period)
+        sql = f"with {steps} select person, moment from s{len(types) - 1} order by 2 desc, 1 limit {int(most)}"
+        return [(person, _moment(moment)) for person, moment in self._query(sql, parameters)]
+
+    def _steps(self, types: Sequence[ActivityType], period: Period) -> tuple[str, list[Any]]:
+        """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
         steps, parameters = [], []
         for number, activity_type in enumerate(types):
             rows = self.view.relation(activity_type.pk, ())
@@ -168,9 +194,7 @@ class ColumnReports:
                 f"s{number} as materialized"
                 f" (select person, min(occurred_at) as moment from {source} where {where} group by 1)"
             )
-        counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-        (numbers,) = self._query(f"with {', '.join(steps)} select {counts}", parameters)
-        return list(numbers)
+        return ", ".join(steps), parameters
 
     def _query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         return list(session.duck_session().rows(sql, parameters, self._pulse))
@@ -190,6 +214,10 @@ class ColumnReports:
         """The value of a field in these rows of the log, as recorded, by the id of the row."""
         rows = self.view.rows(f"select id, {field.raw} from activity where id = any(%s)", (list(ids),))
         return {row[0]: row[1] for row in rows}
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def day_starts(first: date, last: date, zone: str, rows: Rows) -> list[int]:

@@ -1,6 +1,7 @@
 """The user's own account page (password, second step, sessions), and an administrator's page of another user's."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.account.views import reauthenticate
 from allauth.mfa.base.views import authenticate as second_step
@@ -10,27 +11,37 @@ from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
 from allauth.socialaccount.providers.openid_connect import views as openid_connect
+from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 
 from config.access.clients import tokens
 from config.access.sign_in import mfa, sessions
 from config.access.sign_in import views as sign_in_views
+from config.access.users import own_account
+from config.access.users.forms import AccountForm
+from people.core.errors import RejectedError
 
 
 @login_required
 def account_page(request: HttpRequest) -> HttpResponse:
-    """Show the user's own settings and sessions; POST ends sessions."""
+    """Show the user's own settings and sessions; POST saves the details, or ends sessions."""
     user: Any = request.user
-    if request.method == "POST":
+    is_saved = "details" in request.POST
+    if request.method == "POST" and not is_saved:
         return _end_sessions(request, user, "mfa_index")
+    form = AccountForm(request.POST if is_saved else None, user=user)
+    if is_saved and form.is_valid():
+        return _save_details(request, user, form.cleaned_data)
     own = list(Authenticator.objects.filter(user=user).order_by("pk"))
     by_type = {authenticator.type: authenticator for authenticator in own}
     codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
@@ -39,6 +50,8 @@ def account_page(request: HttpRequest) -> HttpResponse:
         "access/account.html",
         {
             "title": _("Your account"),
+            "form": form,
+            "token_count": user.api_tokens.filter(client=None).count(),
             "roles": user.groups.order_by("name"),
             "has_factor": mfa.has_second_step(user),
             "is_required": mfa.is_second_step_required(user),
@@ -48,6 +61,48 @@ def account_page(request: HttpRequest) -> HttpResponse:
             "signed_in": sessions.sessions_of(user, request.session.session_key),
         },
     )
+
+
+def _save_details(request: HttpRequest, user: Any, data: Any) -> HttpResponse:
+    """Save what counts at once, and send the link that confirms a new address."""
+    own_account.change_own_details(user, **{name: data[name] for name in own_account.FIELDS})
+    reply = redirect("mfa_index")
+    if data["language"]:
+        translation.activate(data["language"])
+        reply.set_cookie(settings.LANGUAGE_COOKIE_NAME, data["language"])
+    elif user.language:
+        reply.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+    if data["email"] == user.email:
+        messages.success(request, _("Saved."))
+        return reply
+    change = own_account.AddressChange(user.pk, user.email, data["email"])
+    link = request.build_absolute_uri(f"{reverse('confirm-address')}?{urlencode({'token': change.token})}")
+    if own_account.mail_confirmation(change, link):
+        messages.success(request, _("Saved. Open the link that we sent to %(email)s.") % {"email": change.email})
+    else:
+        messages.error(
+            request, _("The rest is saved, but no email could be sent to %(email)s.") % {"email": change.email}
+        )
+    return reply
+
+
+@login_required
+@never_cache
+def confirm_address_page(request: HttpRequest) -> HttpResponse:
+    """The page that the link to a new address leads to; POST makes it the user's."""
+    user: Any = request.user
+    token = (request.POST if request.method == "POST" else request.GET).get("token", "")[:1000]
+    change, problem = None, ""
+    try:
+        change = own_account.read_change(user, token)
+        if request.method == "POST":
+            own_account.confirm_address(user, token)
+            messages.success(request, _("Your email is %(email)s now.") % {"email": change.email})
+            return redirect("mfa_index")
+    except RejectedError as refusal:
+        problem = str(refusal)
+    context = {"title": _("Confirm your email"), "change": change, "problem": problem, "token": token}
+    return render(request, "access/confirm_address.html", context, status=400 if problem else 200)
 
 
 def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
@@ -111,6 +166,7 @@ ENTRANCE: list[URLPattern] = [
 ]
 ACCOUNT: list[URLPattern] = [
     path("", account_page, name="mfa_index"),
+    path("email/", confirm_address_page, name="confirm-address"),
     path("confirm/", reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", reauthenticate_by_code, name="mfa_reauthenticate"),
     path("confirm/passkey/", webauthn.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.users import limits, roles
+from people.core import installation
 from people.core.errors import Problem
 
 EXPORTER = "Exporter"
@@ -120,6 +121,63 @@ class UserForm(RolesForm):
         if users.objects.filter(username__iexact=username).exclude(pk=self.user.pk).exists():
             raise ValidationError(_("There is already a user of that name."))
         return username
+
+
+class AccountForm(VerbForm):
+    """What users change of themselves."""
+
+    first_name = forms.CharField(
+        label=gettext_lazy("First name"),
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(attrs=_INPUT | {"autocomplete": "given-name"}),
+    )
+    last_name = forms.CharField(
+        label=gettext_lazy("Last name"),
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(attrs=_INPUT | {"autocomplete": "family-name"}),
+    )
+    email = forms.EmailField(
+        label=gettext_lazy("Email"),
+        max_length=254,
+        required=False,
+        help_text=gettext_lazy("A new address counts once you open the link that we send there."),
+        widget=forms.EmailInput(attrs=_INPUT | {"autocomplete": "email"}),
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        required=False,
+        choices=[("", gettext_lazy("Same as your browser")), *settings.LANGUAGES],
+        help_text=gettext_lazy("Of pages and of the emails that you get."),
+        widget=forms.Select(attrs=_INPUT),
+    )
+    time_zone = forms.ChoiceField(
+        label=gettext_lazy("Time zone"),
+        required=False,
+        help_text=gettext_lazy("Times on pages are shown in it."),
+        widget=forms.Select(attrs=_INPUT),
+    )
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        names = ("first_name", "last_name", "email", "language", "time_zone")
+        options["initial"] = {name: getattr(user, name) for name in names}
+        super().__init__(*args, **options)
+        zone = _("That of this installation: %(zone)s") % {"zone": installation.current_installation().time_zone}
+        zones = [(name, name.replace("_", " ")) for name in installation.inhabited_zones()]
+        if user.time_zone and user.time_zone not in dict(zones):
+            zones.append((user.time_zone, user.time_zone))
+        fields: Any = self.fields
+        fields["time_zone"].choices = [("", zone), *zones]
+        if not settings.EMAIL_IS_SET_UP:
+            fields["email"].disabled = True
+            fields["email"].help_text = _("No email can be sent from here, so an administrator changes the address.")
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if not email and self.initial["email"]:
+            raise ValidationError(_("Enter the address that you want instead."))
+        return email
 
 
 class JoiningForm(VerbForm):

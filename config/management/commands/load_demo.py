@@ -8,7 +8,7 @@ from people.core.errors import RejectedError
 
 
 class Command(BaseCommand):
-    help = "Load the demo: some 300 people, four activity types and what happened in a year. See remove_demo."
+    help = "Load the demo: some 300 people, four activity types, a year of activities, lists, reports. See remove_demo."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -28,6 +28,7 @@ class PagesAdmin(WordSearch, ModelAdmin):
     """Admin of a model with custom pages. Verbs do the work and raise the errors that the pages show."""
 
     show_full_result_count = False
+    empty_value_display = "—"
     actions: Any = None
     # the page of one row, by its id, instead of Django's form
     row_page: Callable[[HttpRequest, int], HttpResponse] | None = None

@@ -70,6 +70,24 @@ def test_the_author_withdraws_within_a_day_and_everything_adds_up(vera):
         withdrawal.withdraw_activity(typo, vera)
 
 
+def test_a_withdrawn_typo_is_proposed_no_more_and_what_others_wrote_is(vera, monkeypatch):
+    check, ann = approved_type(), person()
+    typo, right, _other = by_hand(
+        vera,
+        activity(ann.pk, primary_value="Opne day", branch="Lyon"),
+        activity(ann.pk, primary_value="Open day", branch="Lyon"),
+        activity(ann.pk, primary_value="Open day"),
+    )
+    monkeypatch.setattr(log_rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    log_rollup.catch_up_rollup()
+    primary = check.approved_fields.get(is_primary=True).api_name
+    assert log_rollup.suggest_values(check.pk, primary) == ["Open day", "Opne day"]
+    withdrawal.withdraw_activity(typo, vera)
+    withdrawal.withdraw_activity(right, vera)
+    assert log_rollup.suggest_values(check.pk, primary) == ["Open day"]
+    assert log_rollup.suggest_values(check.pk, "branch") == []
+
+
 def test_it_is_audited_without_values(vera):
     approved_type()
     (mine,) = by_hand(vera, activity(person().pk, primary_value="secret"))

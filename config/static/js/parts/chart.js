@@ -19,7 +19,7 @@ function lineOf(series, number, all, format) {
     stroke: colour,
     width: 2,
     points: { show: series.data.length < 60, size: 5 },
-    value: (_plot, value) => (value == null ? "–" : format(value)),
+    value: (_plot, value) => (value == null ? "" : format(value)),
   };
   if (series.isBefore) return { ...line, dash: [5, 4], width: 1.5, points: { show: false } };
   if (all.length > 1) return line;
@@ -67,7 +67,7 @@ function options(place, chart, width, height) {
       },
     ],
     series: [
-      { label: chart.interval, value: (_plot, value) => (value == null ? "–" : (chart.labels[value] ?? "")) },
+      { label: chart.interval, value: (_plot, value) => (value == null ? "" : (chart.labels[value] ?? "")) },
       ...chart.series.map((series, number) => lineOf(series, number, chart.series, format)),
     ],
   };
@@ -92,6 +92,7 @@ function draw(place) {
   const again = () => {
     if (plot) plot.destroy();
     plot = new uPlot(options(place, chart, size().width, size().height), data, place);
+    place.classList.toggle("is-single", chart.series.length === 1);
     if (!chart.series.some((series) => series.links)) return;
     plot.over.style.cursor = "pointer";
     plot.over.addEventListener("click", () => {

@@ -1,0 +1,163 @@
+"""What the demo's team made of its data: a static list, campaigns, saved reports and a dashboard, rows to mend."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from activities.models import ActivityType, ApprovedField
+from activities.recording import recorder
+from activities.recording.rows import NewActivity
+from people.core.permissions import owner_of
+from people.core.source import Source
+from people.datatypes import naming
+from people.lists import static_lists
+from people.models import StaticList
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns.running import scheduling
+from smartlists.lists import dashboards, saved_reports
+from smartlists.models import Dashboard, SavedReport, SmartCampaign, SmartList
+
+GUESTS = 40
+Text = Mapping[str, str]  # by language
+INVITED: Text = {"en": "Invited to a test drive", "es": "Con invitación a una prueba de conducción"}
+INVITATION: Text = {"en": "Test drive invitation", "es": "Invitación a una prueba de conducción"}
+WELCOME: Text = {"en": "Welcome to the workshop", "es": "Bienvenida al taller"}
+OPEN_DAY: Text = {"en": "Spring open day guests", "es": "Asistentes a la jornada de primavera"}
+DASHBOARD: Text = {"en": "Showroom and workshop", "es": "Concesionario y taller"}
+# (name, parameters of the reports page, whole width); names in braces are ids of types and of approved fields
+REPORTS: Sequence[tuple[Text, Mapping[str, str], bool]] = (
+    (
+        {"en": "Webinars and workshop by week", "es": "Webinarios y taller por semana"},
+        {"report": "trend", "type": "{attendWebinar}", "type_2": "{bookService}", "interval": "week", "days": "182"},
+        True,
+    ),
+    (
+        {"en": "Cars sold by model", "es": "Coches vendidos por modelo"},
+        {"report": "breakdown", "type": "{buyCar}", "field": "{buyCar.model}", "total": "{buyCar.price}"}
+        | {"days": "365"},
+        False,
+    ),
+    (
+        {"en": "From webinar to car", "es": "Del webinario al coche"},
+        {"report": "funnel", "step_1": "{attendWebinar}", "step_2": "{bookService}", "step_3": "{buyCar}"}
+        | {"days": "365"},
+        False,
+    ),
+)
+# what a workshop's file got wrong: kilometres and amounts that are none, for the people with these places
+MISTAKES: Sequence[tuple[int, str, Sequence[tuple[str, Any]]]] = (
+    (3, "Tyres", (("amount", "420.00"), ("kilometres", "48,200 km"))),
+    (17, "Inspection", (("amount", "one hundred eighty"), ("kilometres", 61_300))),
+    (42, "Brakes", (("amount", "310.00"), ("kilometres", "unknown"))),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The ids of what `tell_story` made, by the name under which the manifest has them."""
+
+    static_list_ids: Sequence[int] = ()
+    campaign_ids: Sequence[int] = ()
+    report_ids: Sequence[int] = ()
+    dashboard_ids: Sequence[int] = ()
+
+
+def tell_story(
+    people: Sequence[int],
+    types: Mapping[str, ActivityType],
+    lists: Sequence[SmartList],
+    language: str,
+    source: Source,
+    by: Any,
+) -> Story:
+    """Make everything; `lists` are the demo's smart lists in their order. The worker runs the campaign."""
+    guests, invited = _make_static_list(OPEN_DAY[language], by), _make_static_list(INVITED[language], by)
+    static_lists.add_members(guests, people[:GUESTS], source)
+    campaigns = [_run_invitation(lists[1], invited, language, by), _draft_welcome(types["bookService"], language, by)]
+    _reject_rows(people, types["bookService"], source)
+    reports, boards = _make_dashboard(types, language, by)
+    return Story([guests.pk, invited.pk], [row.pk for row in campaigns], reports, boards)
+
+
+def _make_static_list(name: str, by: Any) -> StaticList:
+    return static_lists.create_static_list(_free(name, StaticList.objects), by)
+
+
+def _free(name: str, rows: Any) -> str:
+    return naming.numbered_name(name, rows.values_list("name", flat=True), " ({})")
+
+
+def _run_invitation(smart_list: SmartList, invited: StaticList, language: str, by: Any) -> SmartCampaign:
+    """A campaign that runs once, on the people of a smart list."""
+    definition = {
+        "triggers": [],
+        "audience": {"smart_list": smart_list.pk},
+        "qualification": {"how": "once"},
+        "steps": [
+            {"do": "add_to_list", "list": invited.pk},
+            {"do": "change_field", "field": "person_score", "by": "10"},
+        ],
+    }
+    campaign = campaign_lifecycle.create_campaign(
+        _free(INVITATION[language], SmartCampaign.objects), by, value=definition
+    )
+    scheduling.schedule_run(campaign, timezone.now(), by)
+    return campaign
+
+
+def _draft_welcome(service: ActivityType, language: str, by: Any) -> SmartCampaign:
+    """A draft that listens to a type: to be looked at, tested and activated."""
+    definition = {
+        "triggers": [{"type": service.api_name, "constraints": []}],
+        "qualification": {"how": "once"},
+        "steps": [{"do": "wait", "period": "1 day"}, {"do": "change_field", "field": "person_score", "by": "5"}],
+    }
+    return campaign_lifecycle.create_campaign(_free(WELCOME[language], SmartCampaign.objects), by, value=definition)
+
+
+def _reject_rows(people: Sequence[int], service: ActivityType, source: Source) -> None:
+    """Record rows whose values do not fit their fields; they wait among the rejected activities."""
+    last_hours = (timezone.now() - timedelta(hours=hours) for hours in itertools.count(1))
+    recorder.record_activities(
+        [
+            NewActivity(people[place], service.pk, moment, work, values, f"demo-workshop-{place}")
+            for (place, work, values), moment in zip(MISTAKES, last_hours, strict=False)
+        ],
+        source,
+    )
+
+
+def _make_dashboard(types: Mapping[str, ActivityType], language: str, by: Any) -> tuple[list[int], list[int]]:
+    """Saved reports on a dashboard that everybody sees; none while there is nobody who could own them."""
+    owner = owner_of(by) if by else _administrators().first()
+    if owner is None:
+        return [], []
+    ids = dict(_ids(types))
+    reports = []
+    for names, parameters, is_wide in REPORTS:
+        chosen = {name: value if "{" not in value else ids[value.strip("{}")] for name, value in parameters.items()}
+        name = _free(names[language], SavedReport.objects.filter(owner=owner))
+        reports.append((saved_reports.save_report(name, chosen, owner, is_shared=True), is_wide))
+    name = _free(DASHBOARD[language], Dashboard.objects.filter(owner=owner))
+    dashboard = dashboards.create_dashboard(name, owner, is_shared=True)
+    for report, is_wide in reports:
+        tile = dashboards.pin_report(dashboard, report, owner)
+        dashboards.set_tile_width(dashboard, tile.pk, owner, is_wide=is_wide)
+    return [report.pk for report, _is_wide in reports], [dashboard.pk]
+
+
+def _administrators() -> Any:
+    return get_user_model().objects.filter(is_superuser=True, is_active=True).order_by("pk")
+
+
+def _ids(types: Mapping[str, ActivityType]) -> Iterator[tuple[str, str]]:
+    """Yield ids by the demo's API name of a type, and by type and field."""
+    for api_name, activity_type in types.items():
+        yield api_name, str(activity_type.pk)
+        for field in ApprovedField.objects.filter(activity_type=activity_type):
+            yield f"{api_name}.{field.api_name}", str(field.pk)

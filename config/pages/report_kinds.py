@@ -1,0 +1,70 @@
+"""The kinds of reports: what the form of each asks for, and who makes a table of its rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy
+
+from activities.log import reports as log_reports
+from config.pages import trend
+from config.pages.report_tables import Table, breakdown_table, funnel_table, reached_table, top_people_table
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
+
+    label: Any
+    description: Any
+    inputs: tuple[str, ...]
+    table: Callable[[dict[str, Any], Sequence[Any]], Table] | None = None  # takes the rows of one answer
+    names_people: bool = False
+    is_tab: bool = True  # else only figures of other reports lead there
+    more: tuple[str, ...] = ()  # of `inputs`, what the form has under "More options"
+
+
+STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
+PERIOD = ("since", "until", "people")
+FIELDS_OF_THE_TYPE = (
+    "field",
+    "total",
+    "split",
+    "where",
+)  # loaded again when another type is chosen; what else was entered stays
+REPORTS: dict[str, Report] = {
+    "trend": Report(
+        gettext_lazy("Trend"),
+        gettext_lazy("How often it happened, by day, week or month."),
+        ("type", "since", "until", "interval", "people", *trend.MORE_TYPES, "split", "compare", "cumulative"),
+        more=(*trend.MORE_TYPES, "split", "compare", "cumulative"),
+    ),
+    "breakdown": Report(
+        gettext_lazy("Breakdown"),
+        gettext_lazy("Which values a field had, most frequent first."),
+        ("type", "field", "total", *PERIOD),
+        breakdown_table,
+    ),
+    "people": Report(
+        gettext_lazy("Top people"),
+        gettext_lazy("Who did it most often."),
+        ("type", *PERIOD, "where", "value"),
+        top_people_table,
+        True,
+        more=("where", "value"),
+    ),
+    "funnel": Report(
+        gettext_lazy("Funnel"),
+        gettext_lazy("How many people did one thing, then another, up to five."),
+        (*STEPS, *PERIOD),
+        funnel_table,
+    ),
+    "reached": Report(
+        gettext_lazy("People at a step"),
+        gettext_lazy("Who got as far as the last of these steps, the latest first."),
+        (*STEPS, *PERIOD),
+        reached_table,
+        True,
+        is_tab=False,
+    ),
+}

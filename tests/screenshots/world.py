@@ -1,0 +1,120 @@
+"""An installation of its own with the demo and one of everything that an address can name."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks.server import new_server
+
+KEPT = "world.json"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Keys by the names in `route_walker.PLACES`, cookies of sessions by user, and texts that are somebody's data."""
+
+    keys: dict[str, Any]
+    sessions: dict[str, str]
+    data_texts: list[str]
+
+
+def kept_world(data_dir: Path) -> World:
+    """The world of an earlier run, its database started again."""
+    os.environ |= {"DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
+
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    connection.ensure_connection()
+    call_command("migrate", verbosity=0)
+    call_command("messages", "--compile", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    return World(**json.loads((data_dir / KEPT).read_text()))
+
+
+def build_world(data_dir: Path) -> World:
+    """Start a database of its own below `data_dir` and fill it; sessions are those of an administrator and a viewer."""
+    new_server(data_dir)
+
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+    from django.core.management import call_command
+
+    from config import demo
+    from people.core import installation
+    from people.core.models import Installation
+    from tests.access import route_walker
+
+    call_command("messages", "--compile", verbosity=0)
+    Installation.objects.create(company="Brisa Motors", time_zone="Europe/Madrid", currency="EUR")
+    installation.clear_installation_cache()
+    users = get_user_model().objects
+    vera = users.create_superuser("vera", "vera@brisa.example", first_name="Vera", last_name="Costa")
+    viewer = users.create_user("tom", "tom@brisa.example", first_name="Tom", last_name="Reid", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="Viewer"))
+    others = route_walker.build_world(vera)
+    demo.load_demo(vera)
+    sessions = {user.username: _session(user) for user in (vera, viewer)}
+    world = World(others | _of_the_demo(), sessions, _data_texts())
+    (data_dir / KEPT).write_text(json.dumps(asdict(world), default=str))
+    return world
+
+
+def _session(user: Any) -> str:
+    from django.conf import settings
+    from django.test import Client
+
+    browser = Client()
+    browser.force_login(user)
+    return browser.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def _of_the_demo() -> dict[str, Any]:
+    """The demo's things in the places of those that were made only to have one: they are what people look at."""
+    from django.db.models import Count
+
+    from activities.log import rollup
+    from activities.models import Activity, ActivityType
+    from config.demo import manifest
+    from smartlists.evaluation import stored
+    from smartlists.models import DashboardTile, SmartList
+
+    rollup.catch_up_rollup()
+    loaded = manifest.current_manifest() or {}
+    webinar = ActivityType.objects.get(api_name="attendWebinar")
+    lists = SmartList.objects.filter(pk__in=loaded["list_ids"]).order_by("pk")
+    for smart_list in lists:
+        stored.evaluate_list(smart_list, None)
+    of_type = Activity.objects.filter(activity_type_id=webinar.pk, person_id__in=loaded["person_ids"])
+    busiest = of_type.values("person_id").annotate(number=Count("id")).order_by("-number", "person_id")[0]["person_id"]
+    return {
+        "type": webinar.pk,
+        "amount": "minutes",
+        "ann": busiest,
+        "activity": of_type.filter(person_id=busiest).order_by("-occurred_at").first().pk,
+        "smart_list": lists[1].pk,
+        "static_list": loaded["static_list_ids"][0],
+        "campaign": loaded["campaign_ids"][0],
+        "saved_report": loaded["report_ids"][0],
+        "dashboard": (tile := DashboardTile.objects.get(report=loaded["report_ids"][0])).dashboard_id,
+        "tile": tile.pk,
+    }
+
+
+def _data_texts() -> list[str]:
+    """What somebody wrote, and thus stays in its language whatever the page's."""
+    from activities.models import ActivityVersion
+    from people.models import StaticList
+    from smartlists.models import SavedReport, SmartCampaign, SmartList
+
+    columns: list[tuple[Any, tuple[str, ...]]] = [
+        (ActivityVersion, ("name", "description", "filter_name", "trigger_name")),
+        *((model, ("name",)) for model in (SmartList, StaticList, SmartCampaign, SavedReport)),
+    ]
+    rows = (row for model, names in columns for row in model.objects.values_list(*names))
+    return sorted({text for row in rows for text in row if text})
