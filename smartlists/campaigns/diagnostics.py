@@ -1,11 +1,15 @@
-"""Problems of a campaign's audience and choices."""
+"""Problems of a campaign: its triggers, its audience and its choices."""
 
 from collections.abc import Iterator, Sequence
 
+from django.utils.translation import gettext as _
+
+from people.core.codes import Code
 from people.core.errors import Path, Problem
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
+from smartlists.models import CampaignBacklog, ListWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -13,6 +17,18 @@ def campaign_problems(definition: campaign_definition.CampaignDefinition, names:
     audiences = [(definition.audience, ("audience",)), *_ways(definition.steps, ("steps",))]
     return [
         problem for audience, path in audiences for problem in rules_problems(audience.wanted, names, (*path, "rules"))
+    ]
+
+
+def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
+    """The errors that the campaign's triggers raised when they were tried last."""
+    message = _(
+        "The triggers of this campaign fail: %(problem)s They are tried again; what they have not read is kept."
+    )
+    return [
+        Problem(Code.TRIGGERS_FAIL, message % {"problem": reading.fault}, ("triggers",))
+        for model in (CampaignBacklog, ListWatch)
+        for reading in model.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
     ]
 
 
