@@ -193,7 +193,6 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
     target = TARGETS[kind]
     mappable = {item.name: item for item in target.mappable(plan.subject)}
     problems = []
-    used: dict[str, str] = {}
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in mappable:
@@ -201,9 +200,6 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
         elif column not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": column}
             problems.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
-        elif name in used:
-            problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
-        used[name] = column
     for name in plan.constants:
         if name not in mappable:
             problems.append(
