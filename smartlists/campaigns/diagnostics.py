@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import Path, Problem
+from people.core.messages import unpack_sentences
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
@@ -25,10 +26,13 @@ def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     message = _(
         "The triggers of this campaign fail: %(problem)s They are tried again; what they have not read is kept."
     )
-    return [
-        Problem(Code.TRIGGERS_FAIL, message % {"problem": reading.fault}, ("triggers",))
+    backlogs, watches = (
+        model.objects.filter(campaign=campaign, tries__gt=0).values_list("problem", flat=True)
         for model in (CampaignBacklog, ListWatch)
-        for reading in model.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
+    )
+    return [
+        Problem(Code.TRIGGERS_FAIL, message % {"problem": unpack_sentences(problem)}, ("triggers",))
+        for problem in backlogs.union(watches)
     ]
 
 

@@ -186,11 +186,6 @@ class Reading(models.Model):
         abstract = True
 
     @property
-    def fault(self) -> str:
-        """The reason of the last failed try, in the active language."""
-        return messages.unpack_sentences(self.problem)
-
-    @property
     def is_resting(self) -> bool:
         return self.tries >= job_model.MAX_TRIES
 
