@@ -132,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.UserTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.RefuseNulMiddleware",
     "config.sign_in_gate.SignInMiddleware",
     "config.middleware.SetupMiddleware",
     "allauth.account.middleware.AccountMiddleware",

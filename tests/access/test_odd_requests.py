@@ -51,8 +51,8 @@ def test_every_resource_names_its_methods(program, superuser):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1"])
-def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):
+@pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1", "%00", "a%00b"])
+def test_a_number_or_name_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):
     world, wrong = build_world(superuser), []
     world = dict.fromkeys(world, odd)
     for route, methods in table().items():
@@ -63,6 +63,21 @@ def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, s
         reply = client.get(path, headers=program.headers if route.startswith("api/") else {})
         if reply.status_code >= 500:
             wrong.append(f"{path}: {reply.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+def test_a_form_from_a_session_is_refused_by_every_resource(kind, superuser):
+    """The check of a session's requests reads a form, before the resource does."""
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.force_login(superuser)
+    client.cookies["csrftoken"] = "a" * 32
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if route.startswith("api/v1/") and "POST" in methods:
+            reply = client.post(address(route, world), b"a=1&" * 3_000, content_type=kind)
+            if reply.status_code >= 500 or reply.status_code < 400:
+                wrong.append(f"{route}: {reply.status_code}")
     assert not wrong, "\n".join(wrong)
 
 
