@@ -1,10 +1,10 @@
-"""Language, time zone, content security and compression of pages, redirect to the setup page, release of memory."""
+"""Language, time zone, content security and compression of pages, redirect to the setup page, odd addresses, memory."""
 
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.middleware.locale import LocaleMiddleware
@@ -16,6 +16,18 @@ from config.marketo.wire.middleware import ROOTS
 from people.core import installation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+class RefuseNulMiddleware:
+    """Answers 404 to an address with the character NUL, whoever would read it: the database takes no such text."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if "\0" in request.path_info:
+            raise Http404
+        return self.get_response(request)
 
 
 class ReleaseMemoryMiddleware:

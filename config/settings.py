@@ -132,6 +132,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.middleware.UserTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "config.middleware.RefuseNulMiddleware",
     "config.sign_in_gate.SignInMiddleware",
     "config.middleware.SetupMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -255,6 +256,7 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)
+NOTICES_KEPT_DAYS = env.int("NOTICES_KEPT_DAYS", 90)
 # Limit of all statements of one evaluation together
 SMART_LIST_TIMEOUT_SECONDS = env.float("SMART_LIST_TIMEOUT_SECONDS", 60.0)
 

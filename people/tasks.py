@@ -86,6 +86,12 @@ def mail_notices(timestamp: int) -> None:
     notifications.send_notice_mails()
 
 
+@app.periodic(cron="37 3 * * *")
+@app.task(name="people.delete_old_notices", queueing_lock="people.delete_old_notices", pass_context=False)
+def delete_old_notices(timestamp: int) -> None:
+    notifications.delete_old_notices()
+
+
 @app.periodic(cron="29 3 * * *")
 @app.task(name="people.forget_expired", queue="people", pass_context=False)
 def forget_expired(timestamp: int) -> None:

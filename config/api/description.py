@@ -40,11 +40,7 @@ LOOKUPS = {
     "contains": "has this in it",
     "isempty": "has no value (true) or any (false)",
 }
-PARAMETERS = {
-    "page_size": "How many things a page has, at most.",
-    "fields": "Only these members, and the id.",
-    "format": "json, or the page that shows it.",
-}
+PARAMETERS = {"page_size": "How many things a page has, at most.", "fields": "Only these members, and the id."}
 RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 # telling examples, by the name of the member
 VALUES: Mapping[str, Any] = {

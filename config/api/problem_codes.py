@@ -142,6 +142,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.TOO_MANY_TYPES: _("The maximum number of activity types is reached."),
     Code.TOO_MANY_VALUES: _("A list in a query parameter has too many values."),
     Code.TOO_SLOW: _("The filters ask for more than can be searched in time. Narrow them by type, person or time."),
+    Code.TRIGGERS_FAIL: _("The campaign's triggers fail, and are tried again; nothing they missed is lost."),
     Code.UNAPPROVED_TYPE: _("The type has no approved version."),
     Code.UNEXPECTED_ID: _("An id was given where none belongs."),
     Code.UNKNOWN_ACTIVITY: _("There is no such activity."),

@@ -26,7 +26,7 @@ from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
-from smartlists.models import SmartCampaign
+from smartlists.models import CampaignBacklog, SmartCampaign
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -298,7 +298,11 @@ def check_dispatcher() -> Finding:
         return Finding("dispatcher", state, "start it: python manage.py dispatch (make run does)")
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
-    return Finding("dispatcher", f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind")
+    state = f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind"
+    stuck = CampaignBacklog.objects.filter(tries__gt=0).count()
+    if stuck:
+        return Finding("dispatcher", f"{state}; the triggers of {stuck} campaigns fail", "their pages say why")
+    return Finding("dispatcher", state)
 
 
 def check_closed_days() -> Finding:

@@ -110,6 +110,10 @@ class ClientSocket:
         return self.real.fileno()
 
     def recv(self, size: int) -> bytes:
+        """Return the next bytes of a request. Raises ConnectionResetError if the client leaves within a stream.
+
+        An end there is no end of the body: the parser reads a stream no further than to its own end.
+        """
         data = self.incoming.recv(size) if self.incoming else b""
         if data or self.reading is None:
             return data
@@ -119,6 +123,8 @@ class ClientSocket:
             except BlockingIOError:
                 self._wait(self.reading, for_writing=False)
                 continue
+            if not data:
+                raise ConnectionResetError
             self.reading.count += len(data)
             return data
 

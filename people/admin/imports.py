@@ -114,7 +114,11 @@ class ImportAdmin(TransferAdmin):
             return _to_columns(job, subject)
         if request.POST.get("encoding") in tabular.ENCODINGS and FileShape.from_json(job.shape).is_encoding_open:
             self._read_as(request, job, request.POST["encoding"])
-        lines = import_jobs.sample_rows(job)
+        try:
+            lines = import_jobs.sample_rows(job)
+        except RejectedError as refusal:  # uploaded to a version that did not read the first rows
+            messages.error(request, str(refusal))
+            return redirect("admin:people_import_changelist")
         guess = guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines)
         if job.plan and job.plan["subject"] == subject:
             guess = guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)

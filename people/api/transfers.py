@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+from rest_framework.request import is_form_media_type
 from rest_framework.response import Response
 
 from people.api.import_serializers import (
@@ -48,11 +49,13 @@ CHUNK = 64 * 1024
 
 
 class FileParser(BaseParser):
-    """Leaves the body unread; `ImportViewSet.create` reads it."""
+    """Leaves the body unread; `ImportViewSet.create` reads it. Refuses forms: the check of a session reads them."""
 
     media_type = "*/*"
 
     def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        if is_form_media_type(media_type or ""):
+            raise UnsupportedMediaType(media_type)
         return stream
 
 
@@ -203,7 +206,12 @@ def _shape_options(parameters: Any) -> dict[str, Any]:
 
 
 def _chunks(body: Any) -> Iterator[bytes]:
-    return iter(lambda: body.read(CHUNK), b"")
+    """The pieces of the body. Raises `BadQueryError` where it ends too early."""
+    try:
+        yield from iter(lambda: body.read(CHUNK), b"")
+    except OSError:
+        message = _("The body ended too early. Send the request again.")
+        raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
 
 
 class ImportFailureViewSet(ListMixin):

@@ -123,6 +123,7 @@ class Code(StrEnum):
     TOO_MANY_TYPES = "too_many_types"
     TOO_MANY_VALUES = "too_many_values"
     TOO_SLOW = "too_slow"
+    TRIGGERS_FAIL = "triggers_fail"
     UNAPPROVED_TYPE = "unapproved_type"
     UNEXPECTED_ID = "unexpected_id"
     UNEXPECTED_VALUE = "unexpected_value"

@@ -6,6 +6,7 @@ language.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -146,6 +147,12 @@ def send_notice_mails() -> int:
                     EmailMessage(str(notice), _text(notice), None, [notice.user.email], connection=server).send()
                 sent += 1
     return sent
+
+
+def delete_old_notices() -> int:
+    """Delete the notices, read or unread, that are older than NOTICES_KEPT_DAYS; return their number."""
+    before = timezone.now() - timedelta(days=settings.NOTICES_KEPT_DAYS)
+    return Notice.objects.filter(created_at__lt=before).delete()[0]
 
 
 def unread_notice_count(user: Any) -> int:

@@ -13,6 +13,8 @@ from people.core.messages import sentence_lazy
 from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, FileShape, codec_name
 from people.files.xlsx import BadFileError
 
+_ARCHIVE = sentence_lazy("this is an archive: unpack it, and upload one of its files")
+_PICTURE = sentence_lazy("this is a picture: export the table as CSV or .xlsx")
 # the beginnings of files that are no tables, with a message of their format and a remedy
 _OTHERS = (
     (
@@ -23,9 +25,10 @@ _OTHERS = (
     ),
     (b"%PDF-", sentence_lazy("this is a PDF: export the table as CSV or .xlsx")),
     (b"PAR1", sentence_lazy("this is a Parquet file: export the table as CSV, NDJSON or .xlsx")),
-    (b"7z\xbc\xaf", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
-    (b"Rar!", sentence_lazy("this is an archive: unpack it, and upload one of its files")),
+    *((magic, _ARCHIVE) for magic in (b"7z\xbc\xaf", b"Rar!", b"PK\x05\x06", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")),
+    *((magic, _PICTURE) for magic in (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")),
 )
+_JSON_LIST = re.compile(rb"\s*\[\s*(?:\{|\[|\]|$)")
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
 LOOKED_AT = 50  # records among which the header is searched
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -41,7 +44,10 @@ def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> FileShape:
     for magic, message in _OTHERS:
         if head.startswith(magic):
             raise BadFileError(str(message))
-    if given_parts.get("format") != "ndjson" and _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+    plain = head.removeprefix(b"\xef\xbb\xbf")
+    if given_parts.get("format") != "ndjson" and _JSON_LIST.match(plain):
+        raise BadFileError(_("this is one JSON document: upload CSV, .xlsx, or NDJSON with one object on each line"))
+    if given_parts.get("format") != "ndjson" and (_MARKUP.match(plain) or plain.startswith(b"MIME-Version:")):
         raise BadFileError(
             _("this is a web page or XML, not a table: open it in a spreadsheet, and save it as .xlsx or CSV")
         )

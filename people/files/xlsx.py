@@ -117,8 +117,13 @@ def _guard(file: IO[bytes]) -> None:
             raise BadFileError(_("the workbook unpacks to more than is safe to read; save it as CSV"))
     if sum(part.file_size for part in parts) > MAX_UNZIPPED:
         raise BadFileError(_("the workbook unpacks to more than is safe to read; save it as CSV"))
-    if not any(part.filename == "[Content_Types].xml" for part in parts):
-        raise BadFileError(_other_archive([part.filename for part in parts]))
+    names = [part.filename for part in parts]
+    if "[Content_Types].xml" not in names:
+        raise BadFileError(_other_archive(names))
+    if "xl/workbook.bin" in names:
+        raise BadFileError(_("this is a binary Excel file (.xlsb): save it as .xlsx or CSV, and upload that"))
+    if any(name.startswith(("word/", "ppt/")) for name in names):
+        raise BadFileError(_("this is a document or a presentation: export the table as CSV or .xlsx"))
 
 
 def _other_archive(names: list[str]) -> str:
@@ -127,7 +132,7 @@ def _other_archive(names: list[str]) -> str:
         return _("this is an OpenDocument file: save it as .xlsx or CSV, and upload that")
     files = [name for name in names if not name.endswith("/") and not name.startswith("__MACOSX/")]
     message = _(
-        "this is a ZIP archive (%(count)s files in it, like “%(name)s”): unpack it, and upload one of its files"
+        "this is a ZIP archive (files in it: %(count)s, like “%(name)s”): unpack it, and upload one of its files"
     )
     return message % {"count": len(files), "name": quoted_value(files[0]) if files else "—"}
 

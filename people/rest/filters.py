@@ -39,7 +39,7 @@ from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, DataType
 
 MAX_VALUES = 300
-NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields", "format"})  # parameters of every list
+NOT_FILTERS = frozenset({"cursor", "page_size", "ordering", "fields"})  # parameters of every list
 
 
 @dataclass(frozen=True, slots=True)

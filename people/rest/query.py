@@ -1,6 +1,7 @@
-"""Rejects unknown query parameters."""
+"""Rejects query parameters that are unknown or given twice."""
 
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,17 +9,33 @@ from django.utils.translation import gettext as _
 from people.core.codes import Code
 from people.core.errors import BadQueryError, Problem, quoted_value
 
-OBJECT_PARAMETERS = frozenset({"fields", "format"})  # parameters of every action
+OBJECT_PARAMETERS = frozenset({"fields"})  # parameters of every action
 MAX_SHOWN = 5  # unknown parameters of one request
 CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
 
 
 def refuse_unknown(request: Any, allowed: Any, known_names: list[str]) -> None:
-    """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known`."""
-    unknown = [quoted_value(name) for name in request.query_params if name not in allowed]
-    if unknown:
-        raise BadQueryError(*(_unknown(name, known_names) for name in unknown[:MAX_SHOWN]))
+    """Raise `BadQueryError` for parameters that are not `allowed`, each with the closest names of `known_names`.
+
+    A parameter that is given twice is refused, too: only one of its values would be read.
+    """
+    parameters = request.query_params
+    unknown = (name for name in parameters if name not in allowed)
+    problems = [_unknown(quoted_value(name), known_names) for name in islice(unknown, MAX_SHOWN)]
+    repeated = (name for name in parameters if name in allowed and len(parameters.getlist(name)) > 1)
+    problems += [_repeated(name, parameters.getlist(name)) for name in islice(repeated, MAX_SHOWN)]
+    if problems:
+        raise BadQueryError(*problems)
+
+
+def _repeated(name: str, values: list[str]) -> Problem:
+    message = _(
+        "“%(name)s” is given %(count)s times; give it once, with commas between several values where it takes them"
+    )
+    parameters = {"name": name, "count": len(values)}
+    got = ", ".join(quoted_value(value) for value in values[:MAX_SHOWN])
+    return Problem(Code.GIVEN_TWICE, message % parameters, (name,), "", got)
 
 
 def _unknown(name: str, known_names: list[str]) -> Problem:

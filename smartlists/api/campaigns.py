@@ -207,9 +207,11 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
-        """What is wrong with the rules of its audience and of its choices."""
-        definition = campaign_definition.load_definition(self.get_object().definition)
-        return Response(health_representation(campaign_diagnostics.campaign_problems(definition, Catalogue())))
+        """What is wrong with its triggers, and with the rules of its audience and of its choices."""
+        campaign = self.get_object()
+        definition = campaign_definition.load_definition(campaign.definition)
+        problems = campaign_diagnostics.campaign_problems(definition, Catalogue())
+        return Response(health_representation([*campaign_diagnostics.trigger_problems(campaign), *problems]))
 
     @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)

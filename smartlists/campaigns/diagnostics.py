@@ -1,11 +1,16 @@
-"""Problems of a campaign's audience and choices."""
+"""Problems of a campaign: its triggers, its audience and its choices."""
 
 from collections.abc import Iterator, Sequence
 
+from django.utils.translation import gettext as _
+
+from people.core.codes import Code
 from people.core.errors import Path, Problem
+from people.core.messages import unpack_sentences
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
+from smartlists.models import CampaignBacklog, ListWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -15,6 +20,21 @@ def campaign_problems(definition: campaign_definition.CampaignDefinition, names:
         problem
         for audience, path in audiences
         for problem in rules_problems(audience.effective_rules, names, (*path, "rules"))
+    ]
+
+
+def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
+    """The errors that the campaign's triggers raised when they were tried last."""
+    message = _(
+        "The triggers of this campaign fail: %(problem)s They are tried again; what they have not read is kept."
+    )
+    backlogs, watches = (
+        model.objects.filter(campaign=campaign, tries__gt=0).values_list("problem", flat=True)
+        for model in (CampaignBacklog, ListWatch)
+    )
+    return [
+        Problem(Code.TRIGGERS_FAIL, message % {"problem": unpack_sentences(problem)}, ("triggers",))
+        for problem in backlogs.union(watches)
     ]
 
 

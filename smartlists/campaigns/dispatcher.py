@@ -15,6 +15,7 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns import triggers
+from smartlists.campaigns.running import backlog as campaign_backlog
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
 
@@ -58,9 +59,9 @@ def process_due_work(*, seldom: bool = True) -> int:
 
     An error of one part does not keep the others from their work; it is raised at the end.
     """
-    parts: list[Callable[[], int]] = [_process_log_batch, campaign_engine.run_due_steps]
+    parts: list[Callable[[], int]] = [_process_log_batch, campaign_backlog.catch_up, campaign_engine.run_due_steps]
     if seldom:
-        parts[1:1] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
+        parts[2:2] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
     return _run_each(parts)
 
 
@@ -85,7 +86,14 @@ def _run_each(parts: Iterable[Callable[[], int]]) -> int:
 
 
 def _process_log_batch() -> int:
-    batch = triggers.process_log_batch()
+    """Read the next part of the log for all campaigns at once; for each on its own where that raises an error."""
+    try:
+        batch = triggers.process_log_batch()
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("a part of the log; reading it for each campaign on its own")
+        batch = campaign_backlog.process_log_batch_apart()
     return batch.entered + batch.has_more
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -28,7 +29,7 @@ from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.campaigns.references import activity_fields_in_definition, filters_in_definition, store_references
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
-from smartlists.models import CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
+from smartlists.models import CampaignBacklog, CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
 from smartlists.rules import model as rules
 
 audit.register_actions(
@@ -109,7 +110,8 @@ def change_campaign(
         store_references(changed, parsed, names)
         if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
             changed.version = current_version(changed)
-            _watch(changed, parsed, by)
+            _watch(changed, parsed)
+            _try_readings_now(changed)
     changed.revision += 1
     changed.updated_by = by
     _save(changed)
@@ -154,7 +156,9 @@ def activate_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state, changed.activated_at = State.ACTIVE, timezone.now()
     changed.revision += 1
     changed.save()
-    _watch(changed, parsed, by)
+    changed.watches.all().delete()  # what changed while the campaign was a draft or paused triggers nothing
+    _watch(changed, parsed)
+    _try_readings_now(changed)
     _update_entries(changed, (EntryState.HELD,), state=EntryState.OPEN)
     audit.write_audit_entry(by, changed, "activated")
     return changed
@@ -262,19 +266,30 @@ def current_version(campaign: SmartCampaign) -> CampaignVersion:
     return CampaignVersion.objects.create(campaign=campaign, number=number, definition=campaign.definition)
 
 
-def _watch(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None:
-    """Store the members of the triggering smart lists, so that only later joins and leaves trigger."""
+def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
+    """Store the members of the triggering smart lists, so that only later joins and leaves trigger.
+
+    A list that is watched already keeps its members: the dispatcher may still have to read what changed since.
+    """
     list_ids = {trigger.smart_list for _at, trigger in parsed.list_triggers}
     campaign.watches.exclude(smart_list__in=list_ids).delete()
-    for smart_list in SmartList.objects.filter(pk__in=list_ids).select_related("current"):
+    watched_ids = campaign.watches.values_list("smart_list", flat=True)
+    for smart_list in SmartList.objects.filter(pk__in=list_ids.difference(watched_ids)).select_related("current"):
         current = smart_list.current
         members = current.person_ids if current else evaluator.evaluate_members(smart_list.parsed)
         members.run_optimize()
-        ListWatch.objects.update_or_create(
+        ListWatch.objects.create(
             campaign=campaign,
             smart_list=smart_list,
-            defaults={"members": members.serialize(), "evaluation_id": current.pk if current else 0},
+            members=members.serialize(),
+            evaluation_id=current.pk if current else 0,
         )
+
+
+def _try_readings_now(campaign: SmartCampaign) -> None:
+    """Have the dispatcher try again at once what raised an error: the change may have mended it."""
+    for model in (CampaignBacklog, ListWatch):
+        model.objects.filter(campaign=campaign).update(tries=0, due_at=Now())
 
 
 def _update_entries(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:

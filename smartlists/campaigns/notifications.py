@@ -12,6 +12,10 @@ notifications.register_notice_kinds(
             gettext_lazy("One of your campaigns is in a loop"),
             gettext_lazy("%(name)s was stopped for some people: campaigns trigger each other in a loop."),
         ),
+        "campaign_stuck": NoticeKind(
+            gettext_lazy("The triggers of a campaign of yours fail"),
+            gettext_lazy("The triggers of %(name)s fail: nobody enters it until that is fixed. Nothing is lost."),
+        ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
@@ -22,6 +26,14 @@ notifications.register_notice_kinds(
         ),
     }
 )
+
+
+def notify_campaign_stuck(campaign_id: int) -> None:
+    """Notify the users who created and last changed the campaign that its triggers raise an error at every try."""
+    campaign = SmartCampaign.objects.get(pk=campaign_id)
+    users = [campaign.created_by_id, campaign.updated_by_id]
+    page = "admin:smartlists_smartcampaign_results"
+    notifications.notify_users(users, "campaign_stuck", page, campaign.pk, name=campaign.name)
 
 
 def notify_campaign_not_run(campaign_id: int, user_id: int | None) -> None:

@@ -17,7 +17,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
 from smartlists.campaigns import counters as campaign_counters
-from smartlists.models import CampaignEntry, SmartCampaign, WebhookDelivery
+from smartlists.models import AlertEmail, CampaignEntry, SmartCampaign, WebhookDelivery
 
 PAGE = 50
 SAMPLE = 1_000  # entries used for the latency
@@ -90,11 +90,16 @@ def campaigns_entered_by(person_id: int, activity_id: int) -> list[str]:
 
 
 def delete_old_results() -> int:
-    """Delete skipped entries and delivered calls older than the setting allows; return how many."""
+    """Delete skipped entries, and calls and e-mails that are over, older than the setting allows; return how many."""
     limit = timezone.now() - timedelta(days=settings.CAMPAIGN_RESULTS_DAYS)
     skipped = CampaignEntry.objects.filter(state=State.SKIPPED, dispatched_at__lt=limit)
-    delivered = WebhookDelivery.objects.filter(state=WebhookDelivery.State.DELIVERED, finished_at__lt=limit)
-    return skipped.delete()[0] + delivered.delete()[0]
+    calls, emails = WebhookDelivery.State, AlertEmail.State
+    over = (
+        skipped,
+        WebhookDelivery.objects.filter(state__in=(calls.DELIVERED, calls.DEAD), finished_at__lt=limit),
+        AlertEmail.objects.filter(state__in=(emails.SENT, emails.FAILED), finished_at__lt=limit),
+    )
+    return sum(rows.delete()[0] for rows in over)
 
 
 def results_statement(parameters: Mapping[str, Any]) -> export_kinds.ExportStatement:

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 
 from activities.log import reader as log_reader
@@ -38,7 +38,7 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.conditions import Sql
-from smartlists.models import CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
+from smartlists.models import CampaignBacklog, CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
 from smartlists.rules.periods import Clock
 
 BATCH = 1_000  # activities per transaction
@@ -84,48 +84,76 @@ class BatchResult:
     lag: int = field(default=0)
 
 
-def load_listeners() -> list[Listener]:
+@dataclass(frozen=True, slots=True)
+class LogPart:
+    """A part of the log: the activities in it that may start campaigns, and its end."""
+
+    loud: Sequence[ActivityRow]
+    read: int
+    last_id: int
+    has_more: bool
+
+
+def listening_campaigns() -> QuerySet[SmartCampaign]:
     """All active campaigns, and the paused ones, for which skipped entries are stored."""
-    campaigns = SmartCampaign.objects.filter(
+    return SmartCampaign.objects.filter(
         state__in=(SmartCampaign.State.ACTIVE, SmartCampaign.State.PAUSED), version__isnull=False
     ).order_by("pk")
-    return [Listener(campaign, definition_of_version(campaign.version_id)) for campaign in campaigns]
+
+
+def load_listener(campaign: SmartCampaign) -> Listener:
+    return Listener(campaign, definition_of_version(campaign.version_id))
+
+
+def trigger_type_ids(listening: Iterable[Listener], names: Catalogue) -> set[int]:
+    """The ids of the activity types in the triggers of these campaigns."""
+    return {
+        names.type(trigger.type).id for listener in listening for _at, trigger in listener.definition.activity_triggers
+    }
 
 
 @transaction.atomic
 def process_log_batch(limit: int = BATCH) -> BatchResult:
-    """Read the next part of the log and enter people into campaigns; one transaction."""
+    """Read the next part of the log and enter people into campaigns; one transaction.
+
+    Campaigns with a backlog read the log by themselves: see `running.backlog`.
+    """
     position = campaign_lifecycle.lock_dispatcher_position()
-    listening = load_listeners()
+    listening = [load_listener(campaign) for campaign in listening_campaigns().filter(backlog=None)]
     names = _catalogue_cache.of(listening)
-    type_ids = sorted(
-        {
-            names.type(trigger.type).id
-            for listener in listening
-            for _at, trigger in listener.definition.activity_triggers
-        }
-    )
-    if not type_ids:
-        mark = log_reader.high_water_mark()
-        _move(position, max(mark, position.last_id))
-        return BatchResult()
-    page = log_reader.read_activities(log_reader.ReadPosition(None, 0, position.last_id), type_ids, limit=limit)
-    loud = _without_quiet(page.activities)
-    if loud:  # taken first: a holder of the exclusive lock on PEOPLE then waits for no row locked here
-        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-    batch = _enter(_candidates(loud, listening, names), names) if loud else BatchResult()
-    _move(position, page.position.last_id)
-    batch.read, batch.has_more = len(page.activities), page.has_more
+    part = read_log(position.last_id, trigger_type_ids(listening, names), limit)
+    batch = enter_activities(part.loud, listening, names)
+    move_position(position, part.last_id)
+    batch.read, batch.has_more = part.read, part.has_more
     return batch
 
 
-def _move(position: LogPosition, last_id: int) -> None:
+def read_log(after: int, type_ids: Iterable[int], limit: int = BATCH) -> LogPart:
+    """Read the next part of the log after the id `after`, inside the transaction that enters people."""
+    wanted = sorted(type_ids)
+    if not wanted:
+        return LogPart((), 0, max(log_reader.high_water_mark(), after), False)
+    page = log_reader.read_activities(log_reader.ReadPosition(None, 0, after), wanted, limit=limit)
+    loud = _without_quiet(page.activities)
+    if loud:  # taken first: a holder of the exclusive lock on PEOPLE then waits for no row locked here
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    return LogPart(loud, len(page.activities), page.position.last_id, page.has_more)
+
+
+def enter_activities(rows: Sequence[ActivityRow], listening: Sequence[Listener], names: Catalogue) -> BatchResult:
+    """Enter the people of these activities into the campaigns whose triggers they satisfy."""
+    return _enter(_candidates(rows, listening, names), names) if rows else BatchResult()
+
+
+def move_position(position: LogPosition, last_id: int) -> None:
     """Store the position in the log, and at intervals a heartbeat of the reading process."""
     now = timezone.now()
     if last_id > position.last_id or now - position.read_at > HEARTBEAT:
         LogPosition.objects.filter(pk=position.pk).update(last_id=last_id, read_at=now)
     if last_id > position.last_id:
-        CampaignEffect.objects.filter(activity_id__lte=last_id).delete()
+        backlogs = CampaignBacklog.objects.aggregate(last_id=Min("last_id"))["last_id"]  # still to read by these
+        read_by_all = last_id if backlogs is None else min(last_id, backlogs)
+        CampaignEffect.objects.filter(activity_id__lte=read_by_all).delete()
 
 
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:

@@ -1,6 +1,7 @@
 """The tables of smart lists, campaigns, webhooks and reports."""
 
 from smartlists.models.campaigns import (
+    CampaignBacklog,
     CampaignEffect,
     CampaignEntry,
     CampaignRun,
@@ -20,6 +21,7 @@ from smartlists.models.webhooks import AlertEmail, Webhook, WebhookDelivery
 
 __all__ = [
     "AlertEmail",
+    "CampaignBacklog",
     "CampaignEffect",
     "CampaignEntry",
     "CampaignRun",

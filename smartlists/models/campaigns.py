@@ -4,14 +4,17 @@ Written by `campaigns.lifecycle`, `campaigns.triggers` and `campaigns.engine` on
 no foreign key to it: like the log they are stored on the same node as the person's other rows.
 """
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import ActivityType, ApprovedField
-from people.core import messages
+from people.core import job_model, messages
 from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.core.models import Folder
 from people.models import PersonField, StaticList
@@ -169,7 +172,51 @@ class CampaignRun(Job):
         return messages.unpack_sentences(self.problem)
 
 
-class ListWatch(models.Model):
+class Reading(models.Model):
+    """Something that one campaign reads apart from the others, and its failed tries since the last successful one."""
+
+    PAUSE = timedelta(minutes=1)  # after the first failed try; after the n-th, n times as long
+    REST = timedelta(hours=1)  # after each failed try from the last of MAX_TRIES on
+
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    problem = models.TextField(blank=True, default="", db_default="")  # of the last try
+    due_at = models.DateTimeField(db_default=Now())  # moment of the next try
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_resting(self) -> bool:
+        return self.tries >= job_model.MAX_TRIES
+
+    def count_failed_try(self, error: Exception) -> bool:
+        """Count a failed try, without saving; return True if it is the one after which this rests."""
+        was_resting = self.is_resting
+        self.tries = min(self.tries + 1, job_model.MAX_TRIES)
+        self.problem = job_model.failure_reason(error, self.tries)
+        self.due_at = timezone.now() + (self.REST if self.is_resting else self.PAUSE * self.tries)
+        return self.is_resting and not was_resting
+
+
+class CampaignBacklog(Reading):
+    """A campaign whose triggers raised an error, and the position up to which it has read the log.
+
+    It reads the log apart from the others until it has caught up with them; then the row is deleted.
+    """
+
+    campaign = models.OneToOneField(SmartCampaign, models.CASCADE, primary_key=True, related_name="backlog")
+    last_id = models.BigIntegerField()
+    since = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "smart_campaign_backlog"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.last_id}"
+
+
+class ListWatch(Reading):
     """The members of a smart list at the last check by a campaign: the base for detecting joins and leaves."""
 
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="watches")

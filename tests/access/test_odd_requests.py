@@ -51,8 +51,8 @@ def test_every_resource_names_its_methods(program, superuser):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1"])
-def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):
+@pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1", "%00", "a%00b"])
+def test_a_number_or_name_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):
     world, wrong = build_world(superuser), []
     world = dict.fromkeys(world, odd)
     for route, methods in table().items():
@@ -63,6 +63,21 @@ def test_a_number_that_is_none_in_an_address_is_nobodys(odd, browser, program, s
         reply = client.get(path, headers=program.headers if route.startswith("api/") else {})
         if reply.status_code >= 500:
             wrong.append(f"{path}: {reply.status_code}")
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
+def test_a_form_from_a_session_is_refused_by_every_resource(kind, superuser):
+    """The check of a session's requests reads a form, before the resource does."""
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    client.force_login(superuser)
+    client.cookies["csrftoken"] = "a" * 32
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if route.startswith("api/v1/") and "POST" in methods:
+            reply = client.post(address(route, world), b"a=1&" * 3_000, content_type=kind)
+            if reply.status_code >= 500 or reply.status_code < 400:
+                wrong.append(f"{route}: {reply.status_code}")
     assert not wrong, "\n".join(wrong)
 
 
@@ -95,18 +110,21 @@ def test_an_unknown_ordering_is_refused_by_every_list(program, superuser):
 
 # RFC 6749 §3.2: what is not known is ignored; where there is nothing
 TAKES_ANYTHING = {"api/v1/oauth/token", "api/v1/[\\s\\S]*$"}
+READS = {"format": {"api/v1/openapi.json", "api/v1/exports", "api/v1/webhooks"}}
 
 
-def test_a_parameter_that_nobody_reads_is_refused_by_every_route(program, superuser):
+@pytest.mark.parametrize("query", ["moon=1", "format=xml", "fields=id&fields=name"])
+def test_a_parameter_that_nobody_reads_or_given_twice_is_refused_by_every_route(query, program, superuser):
     world, wrong = build_world(superuser), []
+    name = query.partition("=")[0]
     for route, methods in table().items():
-        if not route.startswith("api/v1/") or route in TAKES_ANYTHING:
+        if not route.startswith("api/v1/") or route in TAKES_ANYTHING | READS.get(name, set()):
             continue
         for method in methods:
-            path = f"{address(route, world).removeprefix('/api/v1/')}?moon=1"
+            path = f"{address(route, world).removeprefix('/api/v1/')}?{query}"
             reply = program(method, path, None if method == "GET" else {})
             fault = reply.json() if reply.content else {}
-            if reply.status_code != 400 or fault["errors"][0].get("parameter") != "moon":
+            if reply.status_code != 400 or fault["errors"][0].get("parameter") != name:
                 wrong.append(f"{method} {route}: {reply.status_code} {fault.get('code')}")
     assert not wrong, "\n".join(wrong)
 

@@ -1,12 +1,16 @@
 """Notices reach those who want them, in the product and by e-mail."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core import mail
+from django.utils import timezone
 
 from activities.models import ActivityType
 from activities.types.definition import ACTIVITY_TYPES
+from people import tasks
 from people.core import notifications
 from people.core.notifications import Notice
 from people.definitions import lifecycle
@@ -119,3 +123,17 @@ def test_the_palette_finds_everything_by_the_beginning_of_each_word(team, client
     assert "/admin/status/" not in found("stat")
     client.force_login(get_user_model().objects.create_superuser("root"))
     assert "/admin/status/" in found("stat") and "Installation" in found("inst")
+
+
+def test_old_notices_are_deleted_whether_they_were_read_or_not(team, settings):
+    now = timezone.now()
+    for days in (89, 91):
+        for read_at in (None, now):
+            Notice.objects.create(
+                user=team[0], kind="import_done", read_at=read_at, created_at=now - timedelta(days=days)
+            )
+    tasks.delete_old_notices(0)
+    assert sorted((now - notice.created_at).days for notice in Notice.objects.all()) == [89, 89]
+    settings.NOTICES_KEPT_DAYS = 30
+    tasks.delete_old_notices(0)
+    assert not Notice.objects.exists()

@@ -8,8 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from django.contrib.auth import get_user_model
 
+from activities.models import Activity
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
 from config.server.framing import Bounds, Incoming, RequestBoundError
+from people.models import Import
+from tests.factories import approved_type, person
 from tests.server import served
 
 HEAD = b"POST /identity/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -56,6 +62,37 @@ def test_forty_slow_clients_keep_two_threads_from_nobody():
                 assert [server.get("/healthz")[0] for _request in range(5)] == [200] * 5, sent
         with connections(server.port, 40, large, received=4_096):
             assert [server.get("/healthz")[0] for _request in range(5)] == [200] * 5
+
+
+ROW = '{"activity_type": "depositCheck", "person": %d, "occurred_at": "2026-11-20", "primary_value": "No. 1"}'
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("framing", ["length", "chunks"])
+@pytest.mark.parametrize("path", ["imports?kind=people&name=f.csv", "activities/stream"])
+def test_a_body_that_ends_too_early_is_never_taken_for_a_whole_one(path, framing):
+    """What arrived ends in a whole row: only the framing says that more was to come."""
+    check, ann = approved_type(), person()
+    owner = get_user_model().objects.create_superuser("olga")
+    token = tokens.issue_token(client_editing.create_client("Bank core", owner, None).client).text
+    is_import = path.startswith("imports")
+    body = b"email\nbob@example.com" if is_import else (ROW % ann.pk).encode()
+    head = f"POST /api/v1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    head += f"Content-Type: {'text/csv' if is_import else 'application/x-ndjson'}\r\n"
+    sent = f"{head}Content-Length: {len(body) + 1}\r\n\r\n".encode() + body
+    if framing == "chunks":
+        sent = f"{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n"
+    with (
+        served(WEB_WORKERS="1") as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as connected,
+    ):
+        connected.sendall(sent)
+        connected.shutdown(socket.SHUT_WR)
+        reply = b""
+        while piece := connected.recv(65_536):
+            reply += piece
+    assert reply.startswith(b"HTTP/1.1 400") and b'"incomplete_body"' in reply
+    assert not Import.objects.exists() and not Activity.objects.filter(activity_type_id=check.pk).exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -95,14 +95,23 @@ def _shown_name(name: str) -> str:
 
 
 def guess_file_shape(file: IO[bytes], name: str, **shape_parts: Any) -> FileShape:
-    """The shape of a file with its header. Raises `RejectedError` (`bad_file`)."""
-    try:
+    """The shape of a file with its header. Raises `RejectedError` (`bad_file`), also for unreadable first rows."""
+    with _refuse_bad_file(file):
         with open_unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
         shape = guess_shape(head, name, **shape_parts)
         file.seek(0)
         with open_unzipped(file) as plain:
-            return tabular.read_header(plain, shape)
+            shape = tabular.read_header(plain, shape)
+    sample_rows_of(file, shape)  # what every preview and guess will read
+    return shape
+
+
+@contextmanager
+def _refuse_bad_file(file: IO[bytes]) -> Iterator[None]:
+    """Turn the error of an unreadable file into `RejectedError` (`bad_file`), and go back to the file's beginning."""
+    try:
+        yield
     except tabular.BadFileError as error:
         raise RejectedError(Problem(Code.BAD_FILE, str(error)[:1].upper() + str(error)[1:] + ".")) from None
     finally:
@@ -136,18 +145,15 @@ def read_head(job: Import) -> bytes:
 
 
 def sample_rows(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
-    """The first rows of the file."""
+    """The first rows of the file. Raises `RejectedError` (`bad_file`)."""
     with open_import(job) as file:
         return sample_rows_of(file, FileShape.from_json(job.shape), limit)
 
 
 def sample_rows_of(file: IO[bytes], shape: FileShape, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
-    """The first rows of `file`, which is at its beginning before and after."""
-    try:
-        with open_unzipped(file) as plain:
-            return list(islice(tabular.table_rows(plain, shape), limit))
-    finally:
-        file.seek(0)
+    """The first rows of `file`, which is at its beginning before and after. Raises `RejectedError` (`bad_file`)."""
+    with _refuse_bad_file(file), open_unzipped(file) as plain:
+        return list(islice(tabular.table_rows(plain, shape), limit))
 
 
 def visible_imports(by: Any) -> Any:
@@ -193,7 +199,6 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
     target = TARGETS[kind]
     mappable = {item.name: item for item in target.mappable(plan.subject)}
     problems = []
-    used: dict[str, str] = {}
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in mappable:
@@ -201,9 +206,6 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
         elif column not in shape.header:
             message = _("there is no column '%(name)s'") % {"name": column}
             problems.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
-        elif name in used:
-            problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), path))
-        used[name] = column
     for name in plan.constants:
         if name not in mappable:
             problems.append(

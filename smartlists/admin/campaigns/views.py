@@ -93,9 +93,9 @@ def campaign_page(
 
 def campaign_health(campaign: SmartCampaign, names: Catalogue) -> list[str]:
     """The problems shown in the head of each page."""
-    return list_diagnostics.problem_messages(
-        campaign_diagnostics.campaign_problems(campaign_definition.load_definition(campaign.definition), names)
-    )
+    definition = campaign_definition.load_definition(campaign.definition)
+    problems = campaign_diagnostics.campaign_problems(definition, names)
+    return list_diagnostics.problem_messages([*campaign_diagnostics.trigger_problems(campaign), *problems])
 
 
 def results_page(request: HttpRequest, pk: int) -> HttpResponse:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
 from typing import Any
 
 from django.db import transaction
@@ -34,8 +33,6 @@ from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, 
 
 logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
-REST_SECONDS = 60.0
-_postponed_until: dict[int, float] = {}  # by watch id, after an error: monotonic time of the next try
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +167,26 @@ def enter_list_changes() -> int:
     """Enter people who joined or left watched smart lists according to newer evaluations; return how many."""
     processed = 0
     evaluated = ListWatch.objects.filter(smart_list__current__isnull=False)
-    for pk in evaluated.exclude(evaluation_id=F("smart_list__current_id")).order_by("pk").values_list("pk", flat=True):
-        if monotonic() < _postponed_until.get(pk, 0):
-            continue
+    due = evaluated.filter(due_at__lte=Now()).exclude(evaluation_id=F("smart_list__current_id"))
+    for pk in due.order_by("pk").values_list("pk", flat=True):
         try:
             processed += _enter_changes(pk)
         except Exception as error:
             if is_outage(error):
                 raise
             logger.exception("changes of watched list %s", pk)
-            _postponed_until[pk] = monotonic() + REST_SECONDS
+            _note_failed_watch(pk, error)
     return processed
+
+
+@transaction.atomic
+def _note_failed_watch(watch_id: int, error: Exception) -> None:
+    watch = ListWatch.objects.select_for_update().filter(pk=watch_id).first()
+    if watch is None:
+        return
+    if watch.count_failed_try(error):
+        campaign_notifications.notify_campaign_stuck(watch.campaign_id)
+    watch.save(update_fields=["tries", "problem", "due_at"])
 
 
 @transaction.atomic
@@ -206,5 +212,6 @@ def _enter_changes(watch_id: int) -> int:
             candidate.reason = triggers.Reason.PAUSED
     triggers.enter_candidates(candidates)
     watch.members, watch.evaluation_id = now.serialize(), current.pk
-    watch.save(update_fields=["members", "evaluation_id"])
+    watch.tries, watch.problem = 0, ""
+    watch.save(update_fields=["members", "evaluation_id", "tries", "problem"])
     return len(candidates)

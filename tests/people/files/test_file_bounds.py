@@ -7,6 +7,7 @@ from zipfile import ZIP_DEFLATED, BadZipFile, ZipFile
 
 import openpyxl
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from people.core.errors import RejectedError
@@ -180,21 +181,21 @@ def api_of(client, django_user_model):
     return client.get
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize(
-    "sheet",
-    [
-        ROW + f'<row r="2000000000">{CELL.format("A")}</row>',
-        ROW + f'<row r="2">{CELL.format("XFD")}</row>',
-        ROW
-        + f'<row r="2">{CELL.format("A")}</row>'
-        + f'<row r="2000000000">{CELL.format("A").replace("2", "3")}</row>',
-    ],
+GOOD = "".join(
+    f'<row r="{n}"><c r="A{n}" t="inlineStr"><is><t>p{n}@example.com</t></is></c></row>' for n in range(2, 603)
 )
-def test_a_small_workbook_of_many_rows_is_refused_with_the_rows_before(files, sheet, monkeypatch):
+UNREADABLE = {
+    "a far row": '<row r="2000000000"><c r="A2000000000" t="inlineStr"><is><t>a@example.com</t></is></c></row>',
+    "a far column": '<row r="{n}"><c r="XFD{n}" t="inlineStr"><is><t>a@example.com</t></is></c></row>',
+    "a row before the others": '<row r="-5"><c r="A1" t="inlineStr"><is><t>a@example.com</t></is></c></row>',
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("row", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_workbook_with_an_unreadable_row_is_imported_up_to_it(files, row, monkeypatch):
     """Whatever a row's number or a cell's column says, no more rows are made than the file has."""
-    content = workbook(sheet).getvalue()
-    assert len(content) < 10_000
+    content = workbook(ROW + GOOD + row.format(n=603)).getvalue()
     made = []
     of_rows = tabular.READERS["xlsx"]
     monkeypatch.setitem(
@@ -203,9 +204,46 @@ def test_a_small_workbook_of_many_rows_is_refused_with_the_rows_before(files, sh
     job = import_jobs.upload_file([content], "f.xlsx", "people", None)
     import_jobs.set_plan(job, ImportPlan(columns={"email": "email"}), None)
     import_jobs.take_step(job, "start", None, queue=False)
+    made.clear()
     import_runner.run_import(job.pk)
     job.refresh_from_db()
-    assert job.state == Import.State.FAILED and job.fault and len(made) <= 1 and job.rows <= 1
+    assert job.state == Import.State.FAILED and job.fault and len(made) <= 601 and job.rows <= 601
+
+
+UNREADABLE_FILES = {
+    **{
+        name: ("f.xlsx", lambda row=row: workbook(ROW + row.format(n=2)).getvalue()) for name, row in UNREADABLE.items()
+    },
+    "an endless line": ("f.csv.gz", lambda: gzip.compress(b"email\n" + b"a," * 5_000_000)),
+}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("name", "content"), UNREADABLE_FILES.values(), ids=UNREADABLE_FILES)
+def test_unreadable_first_rows_are_refused_wherever_a_file_comes_in(
+    files, name, content, client, admin_user, monkeypatch, tmp_path
+):
+    """The guesses of a plan read the first rows, so an upload does: the API, the pages and the command refuse alike."""
+    file = content()
+    client.force_login(admin_user)
+    with pytest.raises(RejectedError) as refusal:
+        import_jobs.upload_file([file], name, "people", None)
+    assert refusal.value.code == "bad_file"
+    reply = client.post(f"/api/v1/imports?kind=people&name={name}", file, content_type="application/octet-stream")
+    assert (reply.status_code, reply.json()["code"]) == (422, "bad_file")
+    path = tmp_path / name
+    path.write_bytes(file)
+    with pytest.raises(CommandError, match=str(refusal.value)[:40]):
+        call_command("import_people", str(path), "--no-progress")
+    assert not Import.objects.exists() and not any(import_jobs.imports_folder().iterdir())
+    with monkeypatch.context() as older:  # a file that a version before took
+        older.setattr(import_jobs, "sample_rows_of", lambda *_arguments: [])
+        job = import_jobs.upload_file([file], name, "people", admin_user)
+    plan = {"columns": {"email": "email"}}
+    reply = client.put(f"/api/v1/imports/{job.pk}/plan", plan, content_type="application/json")
+    assert (reply.status_code, reply.json()["code"]) == (422, "bad_file")
+    page = client.get(f"/admin/people/import/{job.pk}/columns/", follow=True)
+    assert page.status_code == 200 and str(refusal.value)[:20] in page.content.decode()
 
 
 def test_a_part_that_says_less_of_itself_than_it_unpacks_to_is_read_no_further():

@@ -1,10 +1,13 @@
 """Files of other products: what they write is read, asked for or refused, and what we write we read back."""
 
+import bz2
 import io
+import lzma
 from contextlib import suppress
 from datetime import UTC, date
 from io import StringIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from django.core.management import call_command
@@ -238,12 +241,45 @@ def test_columns_are_taken_by_label_and_the_others_named(simple_act):
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("subscribers.zip", "ZIP archive \\(2 files"), ("table-as.xls", "web page"), ("x.xls", "old Excel file")],
+    [("subscribers.zip", "ZIP archive \\(files in it: 2,"), ("table-as.xls", "web page"), ("x.xls", "old Excel file")],
 )
 def test_what_is_no_table_is_called_what_it_is(name, said):
     content = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 if name == "x.xls" else (CASES / name).read_bytes()
     with pytest.raises(RejectedError, match=said):
         import_jobs.upload_file([content], name, "people", None)
+
+
+def zipped(*names):
+    content = io.BytesIO()
+    with ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return content.getvalue()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (zipped(), "an archive"),
+        (zipped("a.csv"), r"ZIP archive \(files in it: 1,"),
+        (zipped("[Content_Types].xml", "xl/workbook.bin"), r"\.xlsb"),
+        (zipped("[Content_Types].xml", "word/document.xml"), "a document"),
+        (bz2.compress(b"email\n"), "an archive"),
+        (lzma.compress(b"email\n"), "an archive"),
+        (b"\x28\xb5\x2f\xfd\x04\0", "an archive"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "a picture"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF", "a picture"),
+        (b"GIF89a\1\0", "a picture"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b'[{"email": "ann@example.com"}]', "JSON document"),
+        (b"\xef\xbb\xbf \n[\n  {", "JSON document"),
+        (b"MIME-Version: 1.0\nContent-Type: multipart/related\n", "web page"),
+    ],
+)
+def test_the_message_of_a_file_that_is_no_table_names_its_format(content, expected):
+    with pytest.raises(RejectedError, match=expected):
+        import_jobs.upload_file([content], "list.csv", "people", None)
 
 
 @pytest.mark.parametrize(

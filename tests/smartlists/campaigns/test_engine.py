@@ -384,3 +384,52 @@ def test_a_read_of_a_changed_person_is_of_now():
         dispatched()
     ann.refresh_from_db()
     assert ann.title == "Vigo"
+
+
+def test_results_that_are_over_are_deleted_after_their_time_and_no_others(settings):
+    settings.CAMPAIGN_RESULTS_DAYS = 10
+    approved_type()
+    campaign = active(add_to(a_list()))
+    hook, _secret = webhook_editing.create_webhook("Desk", None, url="https://example.com/")
+    for days in (9, 11):
+        at = datetime.now(UTC) - timedelta(days=days)
+        for state in CampaignEntry.State.values:
+            CampaignEntry.objects.create(
+                campaign=campaign,
+                version=campaign.version,
+                person_id=days,
+                state=state,
+                due_at=at,
+                entered_at=at,
+                dispatched_at=at,
+            )
+    entry = CampaignEntry.objects.filter(state="done", person_id=9).get()
+    for number, state in enumerate(WebhookDelivery.State.values * 2):
+        WebhookDelivery.objects.create(
+            webhook=hook,
+            entry=entry,
+            path=str(number),
+            person_id=9,
+            lane=0,
+            method="POST",
+            url="https://example.com/",
+            state=state,
+            give_up_at=datetime.now(UTC),
+            finished_at=None if state == "waiting" else datetime.now(UTC) - timedelta(days=9 if number < 3 else 11),
+        )
+    for number, state in enumerate(AlertEmail.State.values * 2):
+        AlertEmail.objects.create(
+            entry=entry,
+            path=str(number),
+            person_id=9,
+            recipients=[],
+            subject="",
+            body="",
+            state=state,
+            finished_at=datetime.now(UTC) - timedelta(days=9 if number < 3 else 11),
+        )
+    assert campaign_results.delete_old_results() == 5
+    assert not CampaignEntry.objects.filter(person_id=11, state="skipped").exists()
+    assert CampaignEntry.objects.count() == 2 * len(CampaignEntry.State.values) - 1
+    assert WebhookDelivery.objects.filter(state="waiting").count() == 2 and WebhookDelivery.objects.count() == 4
+    assert AlertEmail.objects.filter(state="waiting").count() == 2 and AlertEmail.objects.count() == 4

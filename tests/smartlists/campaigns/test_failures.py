@@ -15,12 +15,13 @@ from people.core.notifications import Notice
 from smartlists import tasks
 from smartlists.campaigns import dispatcher, triggers
 from smartlists.campaigns import engine as campaign_engine
+from smartlists.campaigns.running import backlog as campaign_backlog
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignEntry, CampaignRun
+from smartlists.models import CampaignEntry, CampaignRun, ListWatch
 from tests.factories import approved_type, person
 from tests.smartlists.campaign_factories import a_list, active, add_to, draft, happened, members
 
@@ -61,6 +62,7 @@ def try_now(run):
 # each part of the dispatcher's work: what is broken for it
 PARTS = {
     "reading": (triggers, "process_log_batch"),
+    "backlogs": (campaign_backlog, "catch_up"),
     "scheduled": (scheduling, "queue_due_runs"),
     "runs": (campaign_runs, "_enter_some"),
     "watched": (campaign_runs, "enter_list_changes"),
@@ -75,7 +77,7 @@ def test_no_part_of_the_dispatchers_work_keeps_another_from_its_own(broken, run,
         real = getattr(module, function)
         monkeypatch.setattr(module, function, done.setdefault(name, mock.Mock(side_effect=real)))
     done[broken].side_effect = raising
-    if broken == "runs":  # counted with the run
+    if broken in ("runs", "reading"):  # counted with the run; read for each campaign on its own
         dispatcher.process_due_work()
     else:
         with pytest.raises(ZeroDivisionError):
@@ -182,18 +184,22 @@ def test_what_is_an_outage():
     assert not is_outage(ExceptionGroup("one", [OperationalError("gone"), ZeroDivisionError()]))
 
 
-def test_a_watched_list_that_raises_rests(monkeypatch):
+def test_a_watched_list_that_raises_rests_and_its_owner_is_notified_once(monkeypatch, admin_user):
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     joined = {"smart_list": everybody.pk, "change": "joined"}
-    active(add_to(a_list()), triggers=[joined])
+    campaign = active(add_to(a_list()), triggers=[joined], name="Watcher")
+    campaign.created_by = admin_user
+    campaign.save()
     person()
     stored_evaluations.evaluate_list(everybody, None)
     changes = mock.Mock(side_effect=raising)
     monkeypatch.setattr(campaign_runs, "_enter_changes", changes)
-    monkeypatch.setattr(campaign_runs, "_postponed_until", {})
-    for _round in range(3):
-        dispatcher.process_due_work()
-    assert changes.call_count == 1
+    for number in range(1, MAX_TRIES + 2):
+        for _round in range(3):
+            dispatcher.process_due_work()
+        assert changes.call_count == number
+        ListWatch.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert "Watcher" in str(Notice.objects.get(user=admin_user, kind="campaign_stuck"))
 
 
 @pytest.mark.parametrize("state", ["scheduled", "running"])

@@ -268,7 +268,7 @@ def test_a_batch_that_fails_is_done_again_whole(monkeypatch):
     ann = person()
     happened(ann.pk)
     with monkeypatch.context() as patched, pytest.raises(RuntimeError), transaction.atomic():
-        patched.setattr(triggers, "_move", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
+        patched.setattr(triggers, "move_position", lambda *_arguments: (_ for _ in ()).throw(RuntimeError))
         triggers.process_log_batch()
     assert entries() == []
     assert dispatched() == [(ann.pk, "done", "")]
