@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from activities.models import Activity
+from activities.models import Activity, ActivityFlag
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, LockSpace
@@ -64,11 +64,16 @@ class ActivityRow(NamedTuple):
     user_id: int | None
     origin_id: int | None
     original_person_id: int | None
+    flags: int
     attributes: dict[str, Any]
 
     @property
     def pk(self) -> int:
         return self.id
+
+    @property
+    def is_backfill(self) -> bool:
+        return bool(self.flags & ActivityFlag.BACKFILL)
 
 
 Row = TypeVar("Row", ActivityRow, Activity)

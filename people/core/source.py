@@ -27,6 +27,7 @@ class Source:
 
     `user_id` is the user or the API-only user of an API client; `origin_id` the import or campaign, if any;
     `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
+    `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.
     """
 
     channel: Channel
@@ -34,6 +35,7 @@ class Source:
     origin_id: int | None = None
     reason: str = ""
     is_merge: bool = False
+    is_backfill: bool = False
 
 
 SYSTEM = Source(Channel.SYSTEM)

@@ -100,6 +100,7 @@ _ALWAYS = (
     Column("person", "person_id", Storage("x", "INTEGER")),
     Column("occurred_at", "occurred_at", _MOMENT),
     Column("recorded_at", "recorded_at", _MOMENT),
+    Column("flags", "flags", Storage("x", "SMALLINT")),
 )
 
 

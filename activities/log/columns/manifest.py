@@ -12,7 +12,7 @@ from activities.log.columns.fields import StoredField
 from activities.log.columns.files import File
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class View:
         return self.deltas[type_id]
 
     def relation(self, type_id: int, field_ids: Iterable[int]) -> Relation:
-        """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
+        """The rows of a type with the columns of these fields, and id, person, occurred_at, recorded_at and flags.
 
         Raises `NotHeldError`, `DamagedFileError`.
         """

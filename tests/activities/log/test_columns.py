@@ -124,7 +124,7 @@ def test_a_manifest_of_another_database_format_or_none_at_all_is_not_used(check)
     good = path.read_text()
     for other in (
         good.replace(state.source.server(), "elsewhere"),
-        good.replace('"format": 1', '"format": 9'),
+        good.replace(f'"format": {manifest.FORMAT}', '"format": 9'),
         "{",
         "",
     ):
