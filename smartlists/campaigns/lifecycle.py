@@ -267,13 +267,17 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition, by: Any) -> None
     list_ids = {trigger.smart_list for _at, trigger in parsed.list_triggers}
     campaign.watches.exclude(smart_list__in=list_ids).delete()
     for smart_list in SmartList.objects.filter(pk__in=list_ids).select_related("current"):
-        current = smart_list.current
+        current, started_at = smart_list.current, timezone.now()
         members = current.person_ids if current else evaluator.evaluate_members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.update_or_create(
             campaign=campaign,
             smart_list=smart_list,
-            defaults={"members": members.serialize(), "evaluation_id": current.pk if current else 0},
+            defaults={
+                "members": members.serialize(),
+                "evaluation_id": current.pk if current else 0,
+                "as_of": current.as_of if current else started_at,
+            },
         )
 
 

@@ -8,7 +8,6 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from activities.log import reader, verify
-from activities.log.digest import digest_sql
 from activities.models import Activity, ActivityRemoval
 from activities.recording.recorder import record_activities
 from people.core.source import Channel, Source
