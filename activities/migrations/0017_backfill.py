@@ -39,4 +39,17 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunSQL(DIGEST, DROP_DIGEST),
+        migrations.AlterModelOptions(
+            "activitytype",
+            options={
+                "ordering": ["id"],
+                "permissions": [
+                    ("approve_activitytype", "Can approve, retire and restore activity types"),
+                    ("record_activity", "Can record activities"),
+                    ("record_standard_activity", "Can import the history of standard activities"),
+                ],
+                "verbose_name": "activity type",
+                "verbose_name_plural": "activity types",
+            },
+        ),
     ]

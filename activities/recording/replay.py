@@ -17,9 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import RefusedActivity
-from activities.recording import parsing, quarantine, recorder
+from activities.recording import history, parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, PersonLookup
+from activities.types.marketo_history import HISTORY_TYPES
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value
@@ -134,13 +135,18 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
             _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
             sender = values.get("corrected_by", row.user_id)
-            is_past = backfill or bool(values.get("backfill"))
-            groups.setdefault((row.channel, sender, row.origin_id, row.zone, is_past), []).append(row)
+            was_past = bool(values.get("backfill"))
+            group = (row.channel, sender, row.origin_id, row.zone, backfill or was_past)
+            groups.setdefault((*group, was_past and row.channel == Channel.IMPORT), []).append(row)
     recorded = 0
-    for (channel, user_id, origin_id, zone, is_past), rows in groups.items():
+    for (channel, user_id, origin_id, zone, is_past, is_history), rows in groups.items():
         source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past)
         activities = [decode_row(row.raw) for row in rows]
-        outcomes = recorder.record_activities(activities, source, zone=ZoneInfo(zone), keep_refused=False)
+        # an import of Marketo's history is always sent as back-fill
+        may_record = HISTORY_TYPES if is_history and history.is_allowed(by) else history.NONE
+        outcomes = recorder.record_activities(
+            activities, source, zone=ZoneInfo(zone), may_record=may_record, keep_refused=False
+        )
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.status is recording_rows.RecordStatus.REFUSED:
                 _refuse(row, outcome.problems)
