@@ -79,6 +79,8 @@ def test_history_of_standard_activities_comes_by_import(script, monkeypatch, cap
     ann = person()
     visit = activity(ann.pk, "visitWebPage", primary_value="/pricing", **{"User Agent": "Safari"})
     record_activities([visit], MARKETO, may_record=frozenset({1}))
+    here_are = ActivityType.objects.filter(pk__in=script.HISTORY).values_list("pk", flat=True)
+    monkeypatch.setattr(script, "HISTORY", tuple(here_are))  # Marketo has them all
     sides = script.Side("MARKETO_"), script.Side("")
     script.fields(*sides)
     sides[1].ask("/rest/v1/leads.json", {"input": [{"email": ann.email, "marketoId": ann.pk}]})

@@ -1,6 +1,7 @@
 """Changes of people: single entries with old and new value through every channel, and which start campaigns."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -254,6 +255,7 @@ def test_activities_that_name_an_import_of_the_same_number_are_no_changes_by_a_m
     approved_type()
     ann = person()
     campaign = active(add_to(a_list()))
-    recorded(activity(ann.pk), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
+    now = datetime.now(UTC)
+    recorded(activity(ann.pk, occurred_at=now), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
     dispatched()
     assert entered(campaign.pk, ann.pk) == 1
