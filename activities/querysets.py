@@ -9,6 +9,12 @@ from people.datatypes.canonical import text_key
 from people.definitions.models import DefinitionQuerySet
 
 M = TypeVar("M", bound=models.Model)
+IS_BACKFILL = "flags & 1 = 1"  # over a row of the log; `ActivityFlag.BACKFILL` is the bit
+
+
+def is_backfill_expression() -> RawSQL:
+    """Whether an activity was recorded as back-fill."""
+    return RawSQL(IS_BACKFILL, (), models.BooleanField())
 
 
 class ActivityTypeQuerySet(DefinitionQuerySet[M]):

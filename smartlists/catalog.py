@@ -12,7 +12,7 @@ from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.models import StaticList
 from smartlists.models import SmartList
-from smartlists.rules.vocabulary import MOMENT_FIELDS, VocabularyField, VocabularyType
+from smartlists.rules.vocabulary import COMMON_FIELDS, VocabularyField, VocabularyType
 
 
 class Catalogue:
@@ -102,6 +102,6 @@ def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> VocabularyTyp
         *names,
         row.retired_at is not None,
         retention.months if retention else None,
-        {**fields, **MOMENT_FIELDS},
+        {**fields, **COMMON_FIELDS},
         row.is_standard,
     )

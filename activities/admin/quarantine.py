@@ -30,6 +30,7 @@ PART_LABELS = {
     "external_id": gettext_lazy("External id"),
 }
 SELECTED = "_selected_action"
+AS_NEW = "@as_new"  # no field can be called so
 
 
 def _labels(row: RefusedActivity) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class RefusedActivityAdmin(PagesAdmin):
     list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
-    actions = ("replay_selected", "correct_selected", "dismiss_selected")
+    actions = ("replay_selected", "replay_as_new_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         is_allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
@@ -105,9 +106,13 @@ class RefusedActivityAdmin(PagesAdmin):
     def badge(self, row: RefusedActivity) -> str:
         return state_badge(row.get_state_display(), BADGES[State(row.state)])
 
-    @admin.action(description=gettext_lazy("Retry: record what is valid by now"))
+    @admin.action(description=gettext_lazy("Retry as history: no campaign starts"))
     def replay_selected(self, request: HttpRequest, queryset: Any) -> None:
-        self._replay(request, list(queryset.values_list("pk", flat=True)))
+        self._replay(request, list(queryset.values_list("pk", flat=True)), backfill=True)
+
+    @admin.action(description=gettext_lazy("Retry as if just received: campaigns start"))
+    def replay_as_new_selected(self, request: HttpRequest, queryset: Any) -> None:
+        self._replay(request, list(queryset.values_list("pk", flat=True)), backfill=False)
 
     @admin.action(description=gettext_lazy("Dismiss"))
     def dismiss_selected(self, request: HttpRequest, queryset: Any) -> None:
@@ -124,7 +129,7 @@ class RefusedActivityAdmin(PagesAdmin):
             text = ngettext("%(count)s row changed.", "%(count)s rows changed.", changed)
             messages.success(request, text % {"count": changed})
             if form.cleaned_data["replay"]:
-                self._replay(request, [row.pk for row in rows])
+                self._replay(request, [row.pk for row in rows], backfill=not form.cleaned_data["as_new"])
             return redirect("admin:activities_refusedactivity_changelist")
         return self.page(
             request,
@@ -137,8 +142,8 @@ class RefusedActivityAdmin(PagesAdmin):
             problems=sorted({text for row in rows for text in _sentences(row)})[:20],
         )
 
-    def _replay(self, request: HttpRequest, ids: list[int]) -> None:
-        result = recording_replay.replay_rows(ids, request.user)
+    def _replay(self, request: HttpRequest, ids: list[int], backfill: bool) -> None:
+        result = recording_replay.replay_rows(ids, request.user, backfill=backfill)
         if result.recorded:
             text = ngettext("%(count)s activity recorded.", "%(count)s activities recorded.", result.recorded)
             messages.success(request, text % {"count": result.recorded})
@@ -162,7 +167,7 @@ class RefusedActivityAdmin(PagesAdmin):
         form = RowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
             form.apply(request.user)
-            self._replay(request, [pk])
+            self._replay(request, [pk], backfill=not form.cleaned_data[AS_NEW])
             return redirect("admin:activities_refusedactivity_row", pk)
         return self.page(
             request,
@@ -205,6 +210,7 @@ class CorrectionForm(forms.Form):
             label=_("for"), choices=[("", "—"), *target_names], required=False, widget=choice
         )
         self.fields["replay"] = forms.BooleanField(label=_("Retry now"), required=False, initial=True)
+        self.fields["as_new"] = _as_new_field()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -219,6 +225,14 @@ class CorrectionForm(forms.Form):
         if values["part"]:
             changed = max(changed, recording_replay.correct_rows(self.ids, values["part"], values["value"], by))
         return changed
+
+
+def _as_new_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_("As if just received: campaigns start"),
+        required=False,
+        help_text=_("Otherwise it is recorded as history, and no campaign starts."),
+    )
 
 
 def _field_names(activity_type: ActivityType) -> list[str]:
@@ -241,6 +255,7 @@ class RowForm(forms.Form):
                 required=False,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
             )
+        self.fields[AS_NEW] = _as_new_field()
 
     def _values(self, row: dict[str, Any]) -> dict[str, str]:
         person = row["person"]
@@ -253,7 +268,7 @@ class RowForm(forms.Form):
 
     def apply(self, by: Any) -> None:
         for name, value in self.cleaned_data.items():
-            if value != self.before[name]:
+            if name != AS_NEW and value != self.before[name]:
                 recording_replay.correct_rows([self.row.pk], name, _typed(name, value), by)
 
 

@@ -28,6 +28,7 @@ from people.models import Person
 RIGHTS = ("activities.record_activity", "people.view_person")
 PREFIX = "field_"
 SUGGESTIONS = 20
+BACKFILL = "backfill"
 AGAIN, CORRECT = "again", "correct"  # parameters: the activity to copy, or to replace
 MOMENT = "%Y-%m-%dT%H:%M:%S"
 
@@ -58,6 +59,11 @@ class RecordForm(forms.Form):
             self.fields[name] = forms.CharField(
                 label=field.name, required=field.is_primary, help_text=field.description, widget=widget, strip=False
             )
+        self.fields[BACKFILL] = forms.BooleanField(
+            label=_("Record as history"),
+            required=False,
+            help_text=_("It is on the timeline and in smart lists. No campaign starts."),
+        )
 
     def activity(self, person_id: int, type_id: int) -> recording_rows.NewActivity:
         values = {field.api_name: self.cleaned_data[f"{PREFIX}{field.api_name}"] for field in self.rows}
@@ -170,7 +176,8 @@ def _values_without_field(activity: Activity, fields: Sequence[ActivityField]) -
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest, corrected: Activity | None) -> bool:
     """Record the activity and withdraw the `corrected` one, both or neither; False after adding errors to the form."""
-    source, zone = Source(Channel.ADMIN, request.user.pk), timezone.get_current_timezone()
+    source = Source(Channel.ADMIN, request.user.pk, is_backfill=form.cleaned_data[BACKFILL])
+    zone = timezone.get_current_timezone()
     try:
         with transaction.atomic():
             (outcome,) = recorder.record_activities([form.activity(person_id, type_id)], source, zone=zone)

@@ -190,18 +190,18 @@ class EventSourceAdmin(PagesAdmin):
         source, by = self._find(request, pk), request.user
         if verb == "rotate":
             overlap = timedelta(hours=parse_number(request.POST.get("overlap", ""), 24))
-            if issued := self.tried(request, lambda: source_editing.rotate_key(source, by, overlap)):
+            if issued := self.try_verb(request, lambda: source_editing.rotate_key(source, by, overlap)):
                 return self._show_key(request, issued)
         elif verb == "end":
             key_id = min(parse_number(request.POST.get("key", "")), MAX_ID)
-            self.tried(request, lambda: source_editing.end_key(source, key_id, by), _("The key has ended."))
+            self.try_verb(request, lambda: source_editing.end_key(source, key_id, by), _("The key has ended."))
         elif verb == "delete":
-            if self.tried(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
+            if self.try_verb(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
         else:
             turn = source_editing.turn_on if verb == "on" else source_editing.turn_off
             done = _("The event source is on.") if verb == "on" else _("The event source is off.")
-            self.tried(request, lambda: turn(source, by), done)
+            self.try_verb(request, lambda: turn(source, by), done)
         return redirect(f"{PAGE}_change", pk)
 
     def _find(self, request: HttpRequest, pk: int) -> EventSource:

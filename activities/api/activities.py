@@ -1,11 +1,12 @@
 """Activities in the native API."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -29,12 +30,19 @@ from activities.recording import stream as recording_stream
 from activities.recording.parsing import ActivityParser
 from activities.recording.rows import NewActivity, RecordStatus
 from people.core.codes import Code
-from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError
+from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError, bad_value
+from people.core.source import Source
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
+BACKFILL = OpenApiParameter(
+    "backfill",
+    str,
+    enum=["true", "false"],
+    description="true: these are about the past. They are on the timeline and in smart lists, and start no campaign.",
+)
 
 
 class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
@@ -93,9 +101,17 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         "validate": "activities.record_activity",
         "stream": "activities.record_activity",
     }
+    parameters = dict.fromkeys(("create", "batch", "validate", "stream"), frozenset({BACKFILL.name}))
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "api_names": self._api_names()}
+
+    @property
+    def source(self) -> Source:
+        text = self.request.query_params.get(BACKFILL.name, "false")
+        if text not in ("true", "false"):
+            raise BadQueryError(bad_value(Code.WRONG_TYPE, _("true or false"), text, BACKFILL.name))
+        return replace(super().source, is_backfill=text == "true")
 
     def _api_names(self) -> dict[int, str]:
         return dict(ActivityType.objects.values_list("pk", "api_name"))
@@ -121,7 +137,11 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         people = [pk for pk in [cleaned.get("person"), *(cleaned.get("person__in") or ())] if pk is not None]
         return log_reader.read_activities(position, types, people or None, limit)
 
-    @extend_schema(request=ActivityInputSerializer, responses={201: ActivitySerializer, 200: ActivitySerializer})
+    @extend_schema(
+        parameters=[BACKFILL],
+        request=ActivityInputSerializer,
+        responses={201: ActivitySerializer, 200: ActivitySerializer},
+    )
     def create(self, request: Any) -> Response:
         """Record one activity. 200 when its external id was recorded before with the same content."""
         row = self._receiver().translate(request.data)
@@ -136,19 +156,20 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         location = f"{request.build_absolute_uri()}/{activity.pk}"
         return self.response_for(activity, 201 if outcome.status is RecordStatus.ADDED else 200, Location=location)
 
-    @extend_schema(request=BatchInputSerializer, responses=BatchSerializer)
+    @extend_schema(parameters=[BACKFILL], request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Record up to 1,000 activities in one transaction; each row is added or refused on its own."""
         return self._record(dry_run=False)
 
-    @extend_schema(request=BatchInputSerializer, responses=ValidatedSerializer)
+    @extend_schema(parameters=[BACKFILL], request=BatchInputSerializer, responses=ValidatedSerializer)
     @action(["POST"], detail=False)
     def validate(self, request: Any) -> Response:
         """Check up to 1,000 activities as recording would, and keep nothing."""
         return self._record(dry_run=True)
 
     @extend_schema(
+        parameters=[BACKFILL],
         request={STREAM: ActivityInputSerializer},
         responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome a line, then their sum.")},
     )

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from activities.log import external_ids
 from activities.models import Activity, ActivityType, ApprovedField
+from activities.querysets import is_backfill_expression
 from people.core.codes import Code
 from people.core.errors import BadQueryError, Problem, quoted_value
 from people.core.source import Channel
@@ -176,8 +177,10 @@ class ActivityFilterSet(StrictFilterSet):
         "user": FilterColumn("integer", "user_id", operators=("", "in", "isempty")),
         "origin": FilterColumn("integer", "origin_id", operators=("", "in", "isempty")),
         "original_person": FilterColumn("integer", "original_person_id", operators=("", "in", "isempty")),
+        "backfill": FilterColumn("boolean", is_backfill_expression(), is_nullable=False),
     }
     unfiltered = {
+        "flags": "filtered by what they say: backfill",
         "attributes": "filtered by field: attributes.<api_name>",
         "channel": "filtered by its word: source",
         "activity_type_id": "filtered by API name or id: activity_type",

@@ -20,6 +20,7 @@ from people.rest.viewsets import (
     ListMixin,
     ProblemSerializer,
     RetrieveMixin,
+    StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -103,6 +104,12 @@ class CorrectedValueField(serializers.JSONField):
         return data
 
 
+class ReplayInputSerializer(IdsInputSerializer):
+    backfill = StrictBooleanField(
+        default=True, help_text="False: the rows count as just received, and may start campaigns."
+    )
+
+
 class CorrectionInputSerializer(IdsInputSerializer):
     part = StrictCharField(
         max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field."
@@ -139,11 +146,12 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
             require_permission(self.request.user, recording_replay.RIGHT)
         return recording_replay.visible_refused_rows(self.request.user).select_related("activity_type")
 
-    @extend_schema(request=IdsInputSerializer, responses=ReplayedSerializer)
+    @extend_schema(request=ReplayInputSerializer, responses=ReplayedSerializer)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
         """Record waiting rows as types and people are today; those that are refused again wait on."""
-        result = recording_replay.replay_rows(self.validated_body(IdsInputSerializer)["ids"], request.user)
+        body = self.validated_body(ReplayInputSerializer)
+        result = recording_replay.replay_rows(body["ids"], request.user, backfill=body["backfill"])
         return Response({"recorded": result.recorded, "refused": result.refused})
 
     @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)

@@ -140,6 +140,9 @@ class ActivitySerializer(StrictSerializer):
     user = serializers.IntegerField(source="user_id", allow_null=True)
     origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
     original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
+    backfill = serializers.BooleanField(
+        source="is_backfill", help_text="Recorded about the past: it started no campaign, unless one asks for the past."
+    )
 
     def get_external_id(self, activity: Activity) -> str | None:
         return external_ids_of([activity]).get(activity.pk)
@@ -177,6 +180,7 @@ def activity_representation(
         "user": activity.user_id,
         "origin": activity.origin_id,
         "original_person": activity.original_person_id,
+        "backfill": activity.is_backfill,
     }
 
 

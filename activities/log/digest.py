@@ -13,6 +13,7 @@ COLUMNS = (
     "user_id",
     "origin_id",
     "original_person_id",
+    "flags",
 )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
+from activities.querysets import IS_BACKFILL
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -21,6 +22,7 @@ _HEAD = (
     ExportColumn("activity_type", "t.api_name"),
     ExportColumn("occurred_at", moment_sql("a.occurred_at")),
     ExportColumn("recorded_at", moment_sql("a.recorded_at")),
+    ExportColumn("backfill", f"case when a.{IS_BACKFILL} then 'true' else 'false' end"),
 )
 
 

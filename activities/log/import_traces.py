@@ -11,6 +11,7 @@ from django.db import connection
 from activities.log import retention
 from activities.log.reader import NEWEST
 from activities.models import FIRST_CUSTOM_ID, ActivityRemoval, RefusedActivity
+from activities.types.marketo_history import HISTORY_TYPES
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
 from people.core.source import Channel
 from people.files.imports import traces
@@ -21,7 +22,8 @@ from people.files.models import Import
 _PERSON = "coalesce(a.original_person_id, a.person_id)"
 _OF_IMPORT = "{0}.id between %s and %s and {0}.door = %s and {0}.origin_id = %s"
 _OF_JOB = _OF_IMPORT.format("a")
-_RECORDED = f"{_OF_JOB} and a.activity_type_id >= {FIRST_CUSTOM_ID}"
+_HISTORY = ", ".join(map(str, sorted(HISTORY_TYPES)))
+_RECORDED = f"{_OF_JOB} and (a.activity_type_id >= {FIRST_CUSTOM_ID} or a.activity_type_id in ({_HISTORY}))"
 _CHANGED = f"""from activity a where {_OF_JOB} and a.activity_type_id in ({CHANGE_DATA_VALUE}, {CHANGE_SCORE})
     and not exists (select 1 from activity n where n.person_id = a.person_id and n.activity_type_id = {NEW_PERSON}
         and {_OF_IMPORT.format("n")})"""

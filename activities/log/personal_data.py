@@ -285,6 +285,7 @@ def _export_activities(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]
             "attributes": row.attributes,
             "door": row.get_channel_display(),
             "original_person_id": row.original_person_id,
+            "is_backfill": row.is_backfill,
         }
 
 

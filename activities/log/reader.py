@@ -11,15 +11,14 @@ from django.db import connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from activities.models import Activity
+from activities.models import Activity, ActivityFlag
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
 from people.core.db.locks import KEY_BITS, LockSpace
 from people.datatypes.canonical import ExactDecoder
 
 MAX_PAGE = 1_000
-# An activity that occurred later than this after it was recorded is in the index `activity_ahead` (migration).
-AHEAD = timedelta(minutes=10)
+AHEAD = timedelta(minutes=10)  # what occurs later than this after it is recorded is in the index `activity_ahead`
 # `recorded_at` grows with the id, except for differing clocks of servers and for the duration of a transaction.
 DISORDER = timedelta(hours=1)
 # a new token searches at most this many ids for the first that qualifies; a page skips the rest
@@ -64,11 +63,16 @@ class ActivityRow(NamedTuple):
     user_id: int | None
     origin_id: int | None
     original_person_id: int | None
+    flags: int
     attributes: dict[str, Any]
 
     @property
     def pk(self) -> int:
         return self.id
+
+    @property
+    def is_backfill(self) -> bool:
+        return bool(self.flags & ActivityFlag.BACKFILL)
 
 
 Row = TypeVar("Row", ActivityRow, Activity)
@@ -116,8 +120,7 @@ def _mark_here() -> int:
 
 def start_position(since: datetime | None = None) -> ReadPosition:
     """The start position for activities that occurred at `since` or later, and all recorded from now on."""
-    # a worker's lock may be held for moving rows, far below the newest ids: irrelevant to `since`
-    mark = _mark_here()
+    mark = _mark_here()  # a worker's lock may be held for moving rows, far below the newest ids: irrelevant here
     return ReadPosition(since, mark, 0 if since is None else _first_id(since, mark) - 1)
 
 
@@ -275,11 +278,7 @@ def _ranges(position: ReadPosition, mark: int) -> list[str]:
 
 
 def person_timeline(person_id: int, *, limit: int = TIMELINE, **narrowed: Any) -> list[Activity]:
-    """One person's activities, newest first; one statement. Narrowed by `type_ids`, `containing`, `since`, `until`.
-
-    `containing` keeps activities with a value that contains the text, ignoring case. `since` is included, `until`
-    is not. `before` is (occurred_at, id) of the last activity seen: keyset paging.
-    """
+    """One person's activities, newest first; one statement, narrowed as `_timeline` says."""
     return list(_timeline(person_id, **narrowed)[:limit])
 
 
@@ -292,6 +291,7 @@ def _timeline(
     until: datetime | None = None,
     before: tuple[datetime, int] | None = None,
 ) -> ActivityQuerySet[Activity]:
+    """`containing` ignores case. `since` is included, `until` not. `before`: (occurred_at, id) of the last one seen."""
     activities = Activity.objects.of_person(person_id).newest_first()
     if type_ids is not None:
         activities = activities.filter(activity_type_id__in=type_ids)

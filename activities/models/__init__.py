@@ -1,7 +1,7 @@
 """The tables of activity types, of the log and of data derived from it."""
 
 from activities.models.columns import ActivityChange, ColumnGeneration
-from activities.models.log import Activity, ActivityDay, ActivityKey, ActivityRemoval, LogPosition
+from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity
 from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
@@ -23,6 +23,7 @@ __all__ = [
     "ActivityChange",
     "ActivityDay",
     "ActivityField",
+    "ActivityFlag",
     "ActivityKey",
     "ActivityRemoval",
     "ActivityType",

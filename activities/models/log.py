@@ -1,5 +1,7 @@
 """The activity log, and the tables that account for every row of it."""
 
+from enum import IntFlag
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +9,12 @@ from django.utils.translation import gettext_lazy as _
 from activities import querysets
 from people.core.source import Channel
 from people.datatypes.canonical import ExactDecoder
+
+
+class ActivityFlag(IntFlag):
+    """The bits of `Activity.flags`."""
+
+    BACKFILL = 1  # recorded about the past on purpose: nothing fires for it
 
 
 class Activity(models.Model):
@@ -28,6 +36,7 @@ class Activity(models.Model):
     user_id = models.IntegerField(null=True)
     origin_id = models.BigIntegerField(null=True)
     original_person_id = models.IntegerField(null=True)
+    flags = models.PositiveSmallIntegerField(db_default=0, default=0)
 
     objects = querysets.ActivityQuerySet.as_manager()
 
@@ -40,6 +49,10 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return str(_("Activity %(id)s") % {"id": self.pk})
+
+    @property
+    def is_backfill(self) -> bool:
+        return bool(self.flags & ActivityFlag.BACKFILL)
 
 
 class ActivityKey(models.Model):

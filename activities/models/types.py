@@ -49,6 +49,7 @@ class ActivityType(Definition):
         permissions = [
             ("approve_activitytype", _("Can approve, retire and restore activity types")),
             ("record_activity", _("Can record activities")),
+            ("record_standard_activity", _("Can import the history of standard activities")),
         ]
         constraints = [
             named_for_programs("activity_type_api_name_is_a_name"),

@@ -16,7 +16,7 @@ from django.db import transaction
 from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import ActivityColumns
-from activities.recording.recorder import MAX_BATCH, ROWS, ActivityBatch
+from activities.recording.recorder import MAX_BATCH, NO_STANDARD_TYPES, ROWS, ActivityBatch
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.recording.schema import Schema
 from activities.recording.sql import ReadyRow
@@ -47,20 +47,22 @@ def record_columns(
     source: Source,
     *,
     zone: tzinfo = UTC,
+    may_record: frozenset[int] = NO_STANDARD_TYPES,
     follow_merges: bool = True,
     dry_run: bool = False,
     keep_refused: bool = False,
 ) -> RecordedColumns:
     """Record up to 10,000 activities in one transaction.
 
-    Zone-less moments are of `zone`. A merged person's id means the winner unless `follow_merges` is false. With
-    `dry_run` everything is checked, nothing kept, and nothing has an id. What is reported as added or repeated is
-    committed when the outermost transaction is. Refused rows are kept in the quarantine where `keep_refused`; else
-    the caller keeps them. Raises ValueError when there are more than 10,000 rows; never for bad rows.
+    Zone-less moments are of `zone`. `may_record`: ids of the standard types that are not refused. A merged person's id
+    means the winner unless `follow_merges` is false. With `dry_run` everything is checked, nothing kept, and nothing
+    has an id. What is reported as added or repeated is committed when the outermost transaction is. Refused rows are
+    kept in the quarantine where `keep_refused`; else the caller keeps them. Raises ValueError when there are more than
+    10,000 rows; never for bad rows.
     """
     if len(columns) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} activities in one transaction")
-    batch = _ColumnBatch(columns, source, zone, follow_merges)
+    batch = _ColumnBatch(columns, source, zone, may_record, follow_merges)
     with transaction.atomic():
         batch.record(dry_run)
         if dry_run:
@@ -139,8 +141,10 @@ class _ColumnBatch(ActivityBatch):
 
     recorded: RecordedColumns
 
-    def __init__(self, columns: ActivityColumns, source: Source, zone: tzinfo, follow_merges: bool) -> None:
-        super().__init__([], source, zone, standard=False, follow_merges=follow_merges)
+    def __init__(
+        self, columns: ActivityColumns, source: Source, zone: tzinfo, may_record: frozenset[int], follow_merges: bool
+    ) -> None:
+        super().__init__([], source, zone, may_record, follow_merges)
         self.columns = columns
         self.by_id: dict[Any, Any] | None = None  # people by id, where rows refer to people by id
         self.others: dict[int, RecordOutcome] = {}

@@ -7,7 +7,7 @@ from itertools import islice
 from django.db import connection, transaction
 from psycopg.errors import UniqueViolation
 
-from activities.recording.sql import COPY, escape_for_copy
+from activities.recording.sql import COPY, escape_for_copy, source_columns
 from people.core.source import Source
 
 CHUNK = 500  # rows that the server reads while the next ones are made
@@ -69,10 +69,8 @@ def copy_columns(
     moment: datetime,
 ) -> None:
     """Write the activities, recorded at `moment`."""
-    user = source.user_id if source.user_id is not None else r"\N"
-    origin = source.origin_id if source.origin_id is not None else r"\N"
     middle, recorded_at = f"\t{type_id}\t{version}\t", moment.isoformat()
-    tail = f"\t{int(source.channel)}\t{user}\t{origin}\n"
+    tail = f"\t{source_columns(source)}"
     texts = [_all_escaped(primary_values), _all_escaped(attributes)]
     rows = zip(ids, people, occurred_at, *texts, strict=True)
     with connection.cursor() as cursor, cursor.copy(COPY) as copying:

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType
-from activities.recording import column_recorder, parsing, quarantine, recorder, schema
+from activities.recording import column_recorder, history, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
 from activities.recording.columns import ActivityColumns
 from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type, recordable_type, template_parts
@@ -120,11 +121,13 @@ class ActivitiesTarget(ImportTarget):
         return ActivityReader(plan, shape).read
 
     def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
+        """Record a batch; of standard types only Marketo's history, as back-fill and with a right of its own."""
         if isinstance(rows, ActivityColumns):
             recorded = column_recorder.record_columns(rows, source, zone=plan.time_zone, dry_run=dry_run)
             others = {place: _result(outcome) for place, outcome in recorded.others.items()}
             return BatchResults(recorded.ids, others, recorded.created)
-        batch = recorder.ActivityBatch(rows, source, plan.time_zone)
+        user = None if source.user_id is None else get_user_model().objects.get(pk=source.user_id)
+        batch = recorder.ActivityBatch(rows, source, plan.time_zone, history.history_types(plan, user))
         recorder.record_batch(batch, dry_run=dry_run, keep_refused=False)
         return BatchResults.of([_result(outcome) for outcome in batch.outcomes], batch.created)
 

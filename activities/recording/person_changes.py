@@ -23,12 +23,17 @@ from people.core.source import Source
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import MAX_TEXT_BYTES
 
+# the standard types of which changes to people are activities
+RECORDED = frozenset(
+    {NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE, ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON}
+)
+
 
 def record_announcement(announcement: events.Announcement, source: Source) -> None:
     """Record the standard activities of a change to people: same transaction, whole batches."""
     rows = list(_ROWS[type(announcement)](announcement, source))
     for start in range(0, len(rows), recorder.MAX_BATCH):
-        outcomes = recorder.record_activities(rows[start : start + recorder.MAX_BATCH], source, standard=True)
+        outcomes = recorder.record_activities(rows[start : start + recorder.MAX_BATCH], source, may_record=RECORDED)
         refused = [outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED]
         assert not refused, refused[0].problems  # rows made here are always valid
 

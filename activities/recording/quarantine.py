@@ -84,7 +84,7 @@ def keep_refused_rows(
 def _column_values(
     row: NewActivity, problems: Sequence[Problem], source: Source, zone: tzinfo, types: Mapping[Any, int]
 ) -> tuple[Any, ...]:
-    raw = encode_row(row)
+    raw = encode_row(row, source.is_backfill)
     person_id = row.person if type(row.person) is int and 0 < row.person <= datatype_keys.MAX_ID else None
     first = problems[0]
     type_id = types.get(row.activity_type) if type(row.activity_type) in (int, str) else None
@@ -139,7 +139,7 @@ def settle_rows(recorded: Mapping[str, int | None]) -> None:
     RefusedActivity.objects.bulk_update(waiting, ["state", "activity_id", "settled_at"], batch_size=1000)
 
 
-def encode_row(row: NewActivity) -> str:
+def encode_row(row: NewActivity, is_backfill: bool = False) -> str:
     """The complete row as JSON text in ASCII; empty for a row nested too deeply to be read again."""
     values = {
         "person": _person(row.person),
@@ -149,7 +149,7 @@ def encode_row(row: NewActivity) -> str:
         "attributes": [[name, value] for name, value in row.attributes],
         "external_id": row.external_id,
     }
-    return dump_row(values)
+    return dump_row(values | {"backfill": True} if is_backfill else values)
 
 
 def dump_row(values: Mapping[str, Any]) -> str:

@@ -32,6 +32,7 @@ from people.definitions import checks
 from people.fields.catalog import field_catalogue
 from people.persons import upsert
 
+NO_STANDARD_TYPES: frozenset[int] = frozenset()
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
 ROWS = metrics.register_counter(
     "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
@@ -43,22 +44,22 @@ def record_activities(
     source: Source,
     *,
     zone: tzinfo = UTC,
-    standard: bool = False,
+    may_record: frozenset[int] = NO_STANDARD_TYPES,
     follow_merges: bool = True,
     dry_run: bool = False,
     keep_refused: bool = True,
 ) -> list[RecordOutcome]:
     """Record up to 10,000 activities in one transaction; return one outcome a row, in order.
 
-    Zone-less moments are of `zone`. Standard types are refused unless `standard`. A merged person's id
-    means the winner unless `follow_merges` is false. With `dry_run` everything is checked and nothing kept.
+    Zone-less moments are of `zone`. Standard types are refused except those of `may_record`, by id. A merged person's
+    id means the winner unless `follow_merges` is false. With `dry_run` everything is checked and nothing kept.
     What is reported as added or repeated is committed when the outermost transaction is. Refused rows are kept in
     the quarantine unless `keep_refused` is false.
     Raises ValueError when there are more than 10,000 rows; never for bad rows.
     """
     if not rows:
         return []
-    batch = ActivityBatch(rows, source, zone, standard, follow_merges)
+    batch = ActivityBatch(rows, source, zone, may_record, follow_merges)
     record_batch(batch, dry_run=dry_run, keep_refused=keep_refused)
     return batch.outcomes
 
@@ -103,13 +104,13 @@ class ActivityBatch:
         rows: Sequence[NewActivity],
         source: Source,
         zone: tzinfo = UTC,
-        standard: bool = False,
+        may_record: frozenset[int] = NO_STANDARD_TYPES,
         follow_merges: bool = True,
     ) -> None:
         self.rows = rows
         self.source = source
         self.zone = zone
-        self.standard = standard
+        self.may_record = may_record
         self.follow_merges = follow_merges
         self.texts: dict[tuple[str, str], str] = {}
         self.created: list[tuple[str, str]] = []  # (field, value) of the people created for the rows
@@ -174,14 +175,14 @@ class ActivityBatch:
         )
         types = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
-        self.schemas = {reference: self._schema(types.get(pk), reference) for reference, pk in ids.items()}
+        self.schemas = {reference: self._schema(pk, types.get(pk), reference) for reference, pk in ids.items()}
         return self.schemas
 
-    def _schema(self, state: recording_sql.TypeState | None, reference: Any) -> "schema.Schema | Problem":
+    def _schema(self, pk: int, state: recording_sql.TypeState | None, reference: Any) -> "schema.Schema | Problem":
         path = ("activity_type",)
         if state is None or state.is_deleted:
             return reference_problems.unknown_type_problem(reference)
-        if state.is_standard != self.standard:
+        if state.is_standard and pk not in self.may_record:
             return Problem(Code.STANDARD_TYPE, _("standard activities are recorded by the product itself"), path)
         if state.live_id is None:
             return Problem(

@@ -1,7 +1,8 @@
 """Settles refused rows: corrects them, renames a field, records them after all, or dismisses them.
 
 A row is recorded once, however often and by however many users it is replayed: with today's live version, and as
-if received through the channel that refused it. The source of a corrected row is the user who corrected it last.
+if received through the channel that refused it; as back-fill unless the caller says that it counts as just received.
+The source of a corrected row is the user who corrected it last.
 Each function is limited to the rows of its user and of that user's API clients, unless the user has the right `OTHERS`.
 """
 
@@ -16,9 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import RefusedActivity
-from activities.recording import parsing, quarantine, recorder
+from activities.recording import history, parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, PersonLookup
+from activities.types.marketo_history import HISTORY_TYPES
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value
@@ -107,15 +109,18 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
     return len(changed)
 
 
-def replay_rows(ids: Sequence[int], by: Any) -> ReplayResult:
-    """Record the waiting rows; rows refused again stay waiting with today's reasons. Commits every 1,000 rows."""
+def replay_rows(ids: Sequence[int], by: Any, *, backfill: bool = True) -> ReplayResult:
+    """Record the waiting rows; rows refused again stay waiting with today's reasons. Commits every 1,000 rows.
+
+    They start campaigns only where not `backfill`, and where they were not sent as back-fill.
+    """
     require_permission(by, RIGHT)
-    results = [_replay(ids[start : start + MAX_ROWS], by) for start in range(0, len(ids), MAX_ROWS)]
+    results = [_replay(ids[start : start + MAX_ROWS], by, backfill) for start in range(0, len(ids), MAX_ROWS)]
     return ReplayResult(sum(result.recorded for result in results), sum(result.refused for result in results))
 
 
 @transaction.atomic
-def _replay(ids: Sequence[int], by: Any) -> ReplayResult:
+def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
     # a row locked by another replay is recorded by that one
     waiting = list(_waiting(ids, by))
     now = timezone.now()
@@ -130,12 +135,18 @@ def _replay(ids: Sequence[int], by: Any) -> ReplayResult:
             _refuse(row, [Problem(Code.NOT_ALLOWED, message, ("create_person",), parsing.CREATE)])
         else:
             sender = values.get("corrected_by", row.user_id)
-            groups.setdefault((row.channel, sender, row.origin_id, row.zone), []).append(row)
+            was_past = bool(values.get("backfill"))
+            group = (row.channel, sender, row.origin_id, row.zone, backfill or was_past)
+            groups.setdefault((*group, was_past and row.channel == Channel.IMPORT), []).append(row)
     recorded = 0
-    for (channel, user_id, origin_id, zone), rows in groups.items():
-        source = Source(Channel(channel), user_id, origin_id)
+    for (channel, user_id, origin_id, zone, is_past, is_history), rows in groups.items():
+        source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past)
         activities = [decode_row(row.raw) for row in rows]
-        outcomes = recorder.record_activities(activities, source, zone=ZoneInfo(zone), keep_refused=False)
+        # an import of Marketo's history is always sent as back-fill
+        may_record = HISTORY_TYPES if is_history and history.is_allowed(by) else history.NONE
+        outcomes = recorder.record_activities(
+            activities, source, zone=ZoneInfo(zone), may_record=may_record, keep_refused=False
+        )
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome.status is recording_rows.RecordStatus.REFUSED:
                 _refuse(row, outcome.problems)

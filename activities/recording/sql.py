@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, final
 
 from django.db import connection
 
+from activities.models import ActivityFlag
 from activities.recording import notify
 from people.core.db import locks, prepared
 from people.core.source import Source
@@ -141,17 +142,23 @@ def _array(texts: Sequence[str]) -> str:
 
 
 COPY = """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
-    primary_value, attributes, door, user_id, origin_id) from stdin"""
+    primary_value, attributes, door, user_id, origin_id, flags) from stdin"""
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _SPECIAL = re.compile(r"[\\\t\n\r]")
+
+
+def source_columns(source: Source) -> str:
+    """The last columns of COPY, which are the same for every row of a source."""
+    user = source.user_id if source.user_id is not None else r"\N"
+    origin = source.origin_id if source.origin_id is not None else r"\N"
+    flags = ActivityFlag.BACKFILL if source.is_backfill else 0
+    return f"{int(source.channel)}\t{user}\t{origin}\t{int(flags)}\n"
 
 
 def copy_activities(rows: Sequence[ReadyRow], source: Source, moment: datetime) -> None:
     """Write the rows, recorded at `moment`."""
     recorded_at = moment.isoformat()
-    user = source.user_id if source.user_id is not None else r"\N"
-    origin = source.origin_id if source.origin_id is not None else r"\N"
-    tail = f"{int(source.channel)}\t{user}\t{origin}\n"
+    tail = source_columns(source)
     lines = [
         f"{row.activity_id}\t{row.person_id}\t{row.type_id}\t{row.version}\t{row.occurred_at}\t{recorded_at}"
         f"\t{escape_for_copy(row.primary_value)}\t{escape_for_copy(row.attributes)}\t{tail}"

@@ -1,7 +1,7 @@
 """Forms of the import pages: they carry the choices; `people.files.imports` validates them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import available_timezones
@@ -43,6 +43,10 @@ ACTIONS = {
 CAMPAIGNS = {
     "yes": gettext_lazy("Yes: as if each had just happened"),
     "no": gettext_lazy("No: nobody enters a campaign because of this file"),
+}
+MOMENTS = {
+    "yes": gettext_lazy("Just now: campaigns start"),
+    "no": gettext_lazy("History: nobody enters a campaign because of this file"),
 }
 PIVOTS = {
     EXCEL_PIVOT: gettext_lazy("30 to 99 are 1930 to 1999, as in Excel"),
@@ -197,6 +201,7 @@ class PlanForm(forms.Form):
         self._add("create_people", create, plan.create_people)
         external = _select(_("Avoid duplicates by"), list(EXTERNAL_IDS.items()))
         self._add("external_id", external, plan.external_id)
+        self._add_starts_campaigns(plan, _("Did this happen just now, or is it history?"), MOMENTS)
 
     def _add_people(self, plan: ImportPlan) -> None:
         self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
@@ -211,11 +216,13 @@ class PlanForm(forms.Form):
             help_text=_("Everyone in the file whose row is valid, new or existing."),
         )
         self._add("static_list", into, plan.static_list)
-        question = _("Should these changes start smart campaigns?")
+        self._add_starts_campaigns(plan, _("Should these changes start smart campaigns?"), CAMPAIGNS)
+
+    def _add_starts_campaigns(self, plan: ImportPlan, question: str, answers: Mapping[str, Any]) -> None:
+        """Add the question whether the rows are back-fill: unanswered unless a like file was imported before."""
         unanswered = [] if self.guess.is_remembered else [("", _("— please choose —"))]
-        starts = _select(
-            question, [*unanswered, *CAMPAIGNS.items()], _("Every change shows in the timeline in any case.")
-        )
+        help_text = _("It shows in the timeline and counts in smart lists in any case.")
+        starts = _select(question, [*unanswered, *answers.items()], help_text)
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
         self._add("starts_campaigns", starts, remembered)
 

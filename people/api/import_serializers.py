@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -129,13 +130,26 @@ class PlanInputSerializer(StrictSerializer):
     static_list = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     null_text = StrictCharField(max_length=64, required=False, allow_blank=True)
     starts_campaigns = StrictBooleanField(
-        required=False, help_text="Of people: whether changes start smart campaigns. By default true."
+        required=False, help_text="Whether what is recorded may start smart campaigns. By default true."
+    )
+    backfill = StrictBooleanField(
+        required=False,
+        help_text="True: the rows are about the past and start no campaign. The opposite of starts_campaigns.",
     )
     pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
     keep_apostrophes = StrictBooleanField(required=False)
     constants = serializers.DictField(
         child=StrictCharField(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
     )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The parts of a plan: `backfill` is stored as `starts_campaigns`, which versions before know."""
+        backfill = attrs.pop("backfill", None)
+        if backfill is None:
+            return attrs
+        if attrs.get("starts_campaigns", not backfill) is backfill:
+            raise serializers.ValidationError({"backfill": _("starts_campaigns says the opposite")})
+        return {**attrs, "starts_campaigns": not backfill}
 
 
 class FailureSerializer(StrictSerializer):

@@ -213,7 +213,8 @@ def _run(job: Import, by: Any) -> None:
         Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
 
     log.remove(job, by, note)
-    source = Source(Channel.IMPORT, undo["by"], job.pk, undo["reason"])
+    is_backfill = not import_jobs.import_plan(job).starts_campaigns
+    source = Source(Channel.IMPORT, undo["by"], job.pk, undo["reason"], is_backfill=is_backfill)
     kept_counts = Counter[str]()
     for part in _parts(job):
         with transaction.atomic():

@@ -143,7 +143,9 @@ def _change_result(outcome: upsert.UpsertOutcome | None, value: str) -> StepResu
 
 
 def _record(step: campaign_definition.RecordActivity, entries: Sequence[EntryRow], situation: ActionContext) -> Dones:
-    is_standard = ActivityType.objects.filter(api_name=step.type, is_standard=True).exists()
+    may_record = frozenset(
+        ActivityType.objects.filter(api_name=step.type, is_standard=True).values_list("pk", flat=True)
+    )
     primaries = token_values.render_for_entries(step.primary, entries, situation)
     attributes = {name: token_values.render_for_entries(text, entries, situation) for name, text in step.attributes}
     rows = [
@@ -156,7 +158,7 @@ def _record(step: campaign_definition.RecordActivity, entries: Sequence[EntryRow
         )
         for entry in entries
     ]
-    outcomes = recorder.record_activities(rows, situation.source, standard=is_standard, keep_refused=False)
+    outcomes = recorder.record_activities(rows, situation.source, may_record=may_record, keep_refused=False)
     return {entry.id: _record_result(outcome) for entry, outcome in zip(entries, outcomes, strict=True)}
 
 

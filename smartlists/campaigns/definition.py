@@ -160,13 +160,18 @@ STEPS = Kinds(
 
 @dataclass(frozen=True, slots=True)
 class CampaignDefinition:
-    """A complete campaign. Triggers are or-ed; `late_after_hours` None: no activity is too late."""
+    """A complete campaign. Triggers are or-ed.
+
+    Nothing fires for the past unless `also_past`: for what was recorded as back-fill, or more than `late_after_hours`
+    after it happened (None: however late).
+    """
 
     triggers: tuple[ActivityTrigger | ListTrigger, ...] = ()
     audience: Audience = Audience()
     qualification: Qualification = Qualification()
     steps: tuple[Step, ...] = ()
     late_after_hours: int | None = LATE_AFTER_HOURS
+    also_past: bool = False
 
     @property
     def activity_triggers(self) -> list[tuple[int, ActivityTrigger]]:
@@ -188,6 +193,7 @@ def dump_definition(definition: CampaignDefinition) -> dict[str, Any]:
         "audience": _dump_audience(definition.audience),
         "qualification": _fields_of(definition.qualification),
         "late_after_hours": definition.late_after_hours,
+        **({"also_past": True} if definition.also_past else {}),  # a version before does not know it
         "steps": [dump_step(step) for step in definition.steps],
     }
 
@@ -237,6 +243,7 @@ def load_definition(stored: Mapping[str, Any]) -> CampaignDefinition:
         Qualification(**stored["qualification"]),
         tuple(_load_step(form) for form in stored["steps"]),
         stored["late_after_hours"],
+        stored.get("also_past", False),
     )
 
 

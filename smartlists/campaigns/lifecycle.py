@@ -275,7 +275,7 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
     campaign.watches.exclude(smart_list__in=list_ids).delete()
     watched_ids = campaign.watches.values_list("smart_list", flat=True)
     for smart_list in SmartList.objects.filter(pk__in=list_ids.difference(watched_ids)).select_related("current"):
-        current = smart_list.current
+        current, started_at = smart_list.current, timezone.now()
         members = current.person_ids if current else evaluator.evaluate_members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.create(
@@ -283,6 +283,7 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
             smart_list=smart_list,
             members=members.serialize(),
             evaluation_id=current.pk if current else 0,
+            as_of=current.as_of if current else started_at,
         )
 
 

@@ -65,7 +65,7 @@ class DefinitionReader(RulesReader):
 
     def read_definition(self, value: Any) -> CampaignDefinition:
         """Parse a complete definition. Raises `RejectedError` with every problem found."""
-        keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "steps")
+        keys = ("version", "triggers", "audience", "qualification", "late_after_hours", "also_past", "steps")
         form = self._object(value, (), keys)
         if form is None:
             raise RejectedError(*self.problems)
@@ -84,10 +84,11 @@ class DefinitionReader(RulesReader):
         hours = form.get("late_after_hours", campaign_definition.LATE_AFTER_HOURS)
         if hours is not None:
             hours = self._whole(hours, ("late_after_hours",), 1, MAX_HOURS)
+        also_past = self._flag(form, "also_past", (), default=False)
         steps = self._steps(form.get("steps", []), ("steps",), 0)
         if self.problems:
             raise RejectedError(*self.problems)
-        return CampaignDefinition(triggers, audience, qualification, steps, hours)
+        return CampaignDefinition(triggers, audience, qualification, steps, hours, also_past)
 
     # --- entry: triggers, audience, qualification ---
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from activities.log import reader as log_reader
 from activities.log.reader import ActivityRow
-from activities.models import LogPosition
+from activities.models import Activity, LogPosition
 from activities.types import standard as standard_types
 from people import lookup as people_lookup
 from people.core import notifications
@@ -157,11 +157,17 @@ def move_position(position: LogPosition, last_id: int) -> None:
 
 
 def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
-    """Drop activities that start no campaign: changes by a merge, and imports that were set to start none."""
+    """Drop changes by a merge, and by imports that were set to start no campaign while a version before ran them.
+
+    Imports of this version record back-fill: see `is_past`.
+    """
     imports = {
         row.origin_id
         for row in rows
-        if row.channel == Channel.IMPORT and row.origin_id is not None and row.activity_type_id in standard_types.TYPES
+        if row.channel == Channel.IMPORT
+        and row.origin_id is not None
+        and row.activity_type_id in standard_types.TYPES
+        and not row.is_backfill
     }
     quiet: set[int | None] = set()
     if imports:
@@ -169,7 +175,7 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     return [
         row
         for row in rows
-        if not (row.channel == Channel.IMPORT and row.origin_id in quiet)
+        if not (row.channel == Channel.IMPORT and row.origin_id in quiet and not row.is_backfill)
         and not standard_types.is_of_merge(row.activity_type_id, row.channel, row.origin_id, row.attributes)
     ]
 
@@ -195,12 +201,20 @@ def _candidates(rows: Sequence[ActivityRow], listening: Sequence[Listener], name
 
 def _reason(row: ActivityRow, candidate: Candidate, was_active: bool) -> str:
     """The reason why the activity does not count; empty when it does."""
-    late_after = candidate.listener.definition.late_after_hours
     if not was_active:
         return Reason.PAUSED
-    if late_after is not None and row.recorded_at - row.occurred_at > timedelta(hours=late_after):
-        return Reason.LATE
+    if is_past(row, candidate.listener.definition):
+        return Reason.PAST
     return Reason.LOOP if candidate.depth > settings.CAMPAIGN_MAX_DEPTH else ""
+
+
+def is_past(row: ActivityRow | Activity, definition: CampaignDefinition) -> bool:
+    """True for an activity that is about the past, for which the campaign does not fire."""
+    if definition.also_past:
+        return False
+    late_after = definition.late_after_hours
+    is_late = late_after is not None and row.recorded_at - row.occurred_at > timedelta(hours=late_after)
+    return row.is_backfill or is_late
 
 
 def match_triggers(

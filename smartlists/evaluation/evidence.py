@@ -249,7 +249,7 @@ def _not_done(step: rules.Step, naming: Naming) -> NearMiss:
 
 def activity_field_label(naming: Naming, activity_type: str, field: str) -> str:
     """The shown label of a field of an activity."""
-    return str(MOMENT_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
+    return str(COMMON_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
 
 
 def _result(aggregate: rules.Aggregate, activity_type: VocabularyType, text: str) -> Any:
@@ -263,7 +263,11 @@ def _typed(data_type: DataType, raw: Any) -> Any:
     return None if raw is None else data_type.parse(raw, UTC)
 
 
-MOMENT_LABELS = {"@occurred_at": gettext_lazy("Occurred at"), "@recorded_at": gettext_lazy("Recorded at")}
+COMMON_LABELS = {
+    "@occurred_at": gettext_lazy("Occurred at"),
+    "@recorded_at": gettext_lazy("Recorded at"),
+    "@backfill": gettext_lazy("Recorded as history"),
+}
 AGGREGATE_LABELS = {
     "sum": lambda: _("Sum of %(field)s"),
     "average": lambda: _("Average of %(field)s"),

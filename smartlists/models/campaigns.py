@@ -223,6 +223,7 @@ class ListWatch(Reading):
     smart_list = models.ForeignKey("SmartList", models.CASCADE, related_name="+")
     evaluation_id = models.BigIntegerField()
     members = models.BinaryField()
+    as_of = models.DateTimeField(null=True)  # of that evaluation; empty where a version before wrote it
 
     class Meta:
         db_table = "smart_campaign_watch"
@@ -245,7 +246,8 @@ class CampaignEntry(models.Model):
         SKIPPED = "skipped", _("Skipped")
 
     class Reason(models.TextChoices):
-        LATE = "late", _("recorded too long after it happened")
+        PAST = "past", _("done before: recorded as history, or long after it happened")
+        LATE = "late", _("recorded too long after it happened")  # of entries from before there was back-fill
         PAUSED = "paused", _("the campaign was paused")
         AUDIENCE = "audience", _("not in the audience")
         ONCE = "once", _("has been through it before")

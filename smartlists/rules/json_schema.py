@@ -10,6 +10,7 @@ from people.core.kinds import Facet
 from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
 from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
+from smartlists.rules.vocabulary import COMMON
 
 META_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "Rules of a smart list"
@@ -110,8 +111,8 @@ def _membership(kind: str) -> Json:
 
 
 def _name(special: bool = False) -> Json:
-    moments = "|@occurred_at|@recorded_at" if special else ""
-    return {"type": "string", "pattern": f"^([A-Za-z0-9_]+{moments})$"}
+    common = "".join(f"|{name}" for name in COMMON) if special else ""
+    return {"type": "string", "pattern": f"^([A-Za-z0-9_]+{common})$"}
 
 
 def _empty() -> Json:

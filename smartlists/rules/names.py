@@ -7,7 +7,7 @@ from typing import Any
 
 from people.datatypes.canonical import text_key
 from people.datatypes.naming import name_key
-from smartlists.rules.vocabulary import MOMENTS, Vocabulary
+from smartlists.rules.vocabulary import COMMON, Vocabulary
 
 
 def plain_key(name: str) -> str:
@@ -98,7 +98,7 @@ class Naming:
         if activity_type not in self._fields:
             vocabulary_type = self.catalogue.types.get(activity_type)
             fields = (
-                [field for field in vocabulary_type.fields.values() if field.api_name not in MOMENTS]
+                [field for field in vocabulary_type.fields.values() if field.api_name not in COMMON]
                 if vocabulary_type
                 else []
             )

@@ -17,7 +17,7 @@ from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Naming
 from smartlists.rules.sentence_values import join_in_words, spoken_period, spoken_value
-from smartlists.rules.vocabulary import MOMENTS, Vocabulary
+from smartlists.rules.vocabulary import BACKFILL, COMMON, Vocabulary
 
 
 def filter_sentence(item: rules.Filter, names: Vocabulary) -> str:
@@ -131,7 +131,7 @@ class _SentenceWriter:
     def constraint(self, item: rules.Constraint, activity_type: str) -> str:
         label = self._activity_label(item.field, activity_type)
         condition = self._predicate(label, self._data_type(item.field, activity_type), item)
-        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING or item.field in MOMENTS:
+        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING or item.field in COMMON:
             return condition
         if operators.passes_without_value(item.operator, item.empty):
             return _("%(condition)s (or has no value)") % {"condition": condition}
@@ -178,7 +178,7 @@ class _SentenceWriter:
         return str(template) % parameters
 
     def _activity_label(self, name: str, activity_type: str) -> str:
-        return str(MOMENT_LABELS[name]) if name in MOMENTS else self.naming.shown_activity_label(activity_type, name)
+        return str(COMMON_LABELS[name]) if name in COMMON else self.naming.shown_activity_label(activity_type, name)
 
     def _data_type(self, name: str, activity_type: str) -> DataType:
         vocabulary_type = self.naming.catalogue.types.get(activity_type)
@@ -209,9 +209,10 @@ FILTER_SENTENCES: Facet[Callable[[_SentenceWriter, Any], list[str]]] = FILTERS.f
     },
 )
 
-MOMENT_LABELS = {
+COMMON_LABELS = {
     "@occurred_at": gettext_lazy("the date of the activity"),
     "@recorded_at": gettext_lazy("the date of recording"),
+    BACKFILL: gettext_lazy("“recorded as history”"),
 }
 
 COUNTS: Mapping[str, Callable[[int], str]] = {

@@ -7,15 +7,17 @@ from typing import Any, Protocol
 from activities.labels import localized_name
 from people.datatypes.registry import BY_NAME, DataType
 
-# moments of every activity, whatever its type, with their columns; API names cannot begin with @
+# what every activity has, whatever its type, with its SQL, the same in both engines; API names cannot begin with @
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
+BACKFILL = "@backfill"  # true for what was recorded as back-fill
+COMMON: Mapping[str, str] = {**MOMENTS, BACKFILL: "(flags & 1 = 1)"}
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyField:
     """One field of an activity type that rules can use: of the live version or of an earlier one."""
 
-    id: int  # id of the ApprovedField; 0 for the moments that every activity has
+    id: int  # id of the ApprovedField; 0 for what every activity has
     api_name: str
     name: str
     data_type: DataType
@@ -57,8 +59,11 @@ class VocabularyType:
         return localized_name(self.trigger_name, self.is_standard)
 
 
-MOMENT_FIELDS = {
-    name: VocabularyField(0, name, name, BY_NAME["datetime"], is_primary=False, is_live=True) for name in MOMENTS
+COMMON_FIELDS = {
+    name: VocabularyField(
+        0, name, name, BY_NAME["datetime" if name in MOMENTS else "boolean"], is_primary=False, is_live=True
+    )
+    for name in COMMON
 }
 
 

@@ -6,9 +6,12 @@ import pytest
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from activities.models import ActivityType
+from activities.models import Activity, ActivityType
+from activities.recording.recorder import record_activities
 from config.access.clients import editing as client_editing
 from people.definitions import drafts
+from people.files.imports import runner as import_runner
+from people.files.models import Import
 from people.lists import static_lists
 from people.models import PersonField
 from tests.factories import MARKETO, activity, approved_type, draft_type, person, recorded
@@ -19,7 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def script(live_server, monkeypatch):
     owner = get_user_model().objects.create_superuser("olga", password="x")
-    credentials = client_editing.create_client("Mover", owner, None)
+    rights = (*client_editing.DEFAULT_RIGHTS, "activities.record_standard_activity")
+    credentials = client_editing.create_client("Mover", owner, None, rights)
     for prefix in ("MARKETO_", ""):
         monkeypatch.setenv(f"{prefix}HOST", live_server.url)
         monkeypatch.setenv(f"{prefix}CLIENT_ID", credentials.client_id)
@@ -67,6 +71,27 @@ def test_what_programs_record_here_since_the_switch_is_left_out_of_the_check(scr
     with pytest.raises(SystemExit):
         script.check(script.Side("MARKETO_"), script.Side(""))
     assert capsys.readouterr().out == "type depositCheck: 1 there, 1 here\n"
+
+
+def test_history_of_standard_activities_comes_by_import(script, monkeypatch, capsys, settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+    monkeypatch.chdir(tmp_path)
+    ann = person()
+    visit = activity(ann.pk, "visitWebPage", primary_value="/pricing", **{"User Agent": "Safari"})
+    record_activities([visit], MARKETO, may_record=frozenset({1}))
+    here_are = ActivityType.objects.filter(pk__in=script.HISTORY).values_list("pk", flat=True)
+    monkeypatch.setattr(script, "HISTORY", tuple(here_are))  # Marketo has them all
+    sides = script.Side("MARKETO_"), script.Side("")
+    script.fields(*sides)
+    sides[1].ask("/rest/v1/leads.json", {"input": [{"email": ann.email, "marketoId": ann.pk}]})
+    monkeypatch.setattr(script.time, "sleep", lambda _seconds: import_runner.run_import(Import.objects.latest("pk").pk))
+    capsys.readouterr()
+    script.history(*sides)
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "history: 1 activities of Marketo in history.csv"
+    assert told[1].endswith("complete, 1 added, 0 repeated, 0 refused")
+    _there, here = Activity.objects.filter(activity_type_id=1).order_by("pk")
+    assert here.is_backfill and (here.primary_value, here.attributes) == ("/pricing", {"user_agent": "Safari"})
 
 
 def test_a_type_is_made_and_approved_where_it_is_missing(script, monkeypatch, capsys):

@@ -58,7 +58,7 @@ class Inputs(HTMLParser):
             self.inside = attrs.get("id") == "list-form"
         elif not self.inside or "disabled" in attrs:
             return
-        elif tag == "input":
+        elif tag == "input" and (attrs.get("type") != "checkbox" or "checked" in attrs):
             self.sent.append((attrs["name"], attrs.get("value") or ""))
         elif tag == "select":
             self.select, self.options = attrs["name"], []

@@ -22,7 +22,10 @@ NUMBERS = {"integer", "float", "currency", "score", "percent"}
 
 @dataclass(frozen=True)
 class Happening:
-    """One activity; `values` holds the primary value, too, and no key for what has no value."""
+    """One activity; `values` holds the primary value, too, and no key for what has no value.
+
+    What was recorded as back-fill has "@backfill" there.
+    """
 
     id: int
     person: int
@@ -154,12 +157,16 @@ def _row_satisfies(world: World, card: Json, row: Happening) -> bool:
     )
 
 
+COMMON = {"@occurred_at": "datetime", "@recorded_at": "datetime", "@backfill": "boolean"}
+
+
 def _data_type(world: World, activity_type: str, name: str) -> str:
-    return "datetime" if name.startswith("@") else world.activity_fields[activity_type][name]
+    return COMMON[name] if name in COMMON else world.activity_fields[activity_type][name]
 
 
 def _value(row: Happening, name: str) -> Any:
     special = {"@occurred_at": row.occurred_at, "@recorded_at": row.recorded_at}
+    special["@backfill"] = row.values.get("@backfill", False)
     return special[name] if name in special else row.values.get(name)
 
 

@@ -125,7 +125,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
         ids = sorted(pk for (pk,) in cursor.fetchall())
         with cursor.copy(
             """copy activity (id, person_id, activity_type_id, version, occurred_at, recorded_at,
-            primary_value, attributes, door) from stdin"""
+            primary_value, attributes, door, flags) from stdin"""
         ) as copy:
             for pk, (person, name, version, occurred_at, recorded_at, values) in zip(ids, rows, strict=True):
                 shape = VERSIONS[name][version - 1]
@@ -145,6 +145,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
                         text,
                         f"{{{attributes}}}",
                         int(Channel.API),
+                        int(values.get("@backfill", False)),
                     )
                 )
     return ids

@@ -200,6 +200,8 @@ class Scene:
         version = self.random.randint(1, len(VERSIONS[name]))
         shape = VERSIONS[name][version - 1]
         values = self._values(shape, next(iter(shape)))
+        if self.random.random() < 0.25:
+            values["@backfill"] = True
         occurred_at, recorded_at = self._moment(), self._moment()
         return self.random.choice(people), name, version, occurred_at, recorded_at, values
 
@@ -375,7 +377,7 @@ def person_filters(draw: Any, scene: Scene) -> Json:
 
 @st.composite
 def constraints(draw: Any, scene: Scene, activity_type: str) -> Json:
-    shape = {**ACTIVITY_FIELDS[activity_type], "@occurred_at": "datetime", "@recorded_at": "datetime"}
+    shape = {**ACTIVITY_FIELDS[activity_type], **oracle.COMMON}
     name = draw(st.sampled_from(list(shape)))
     return {"field": name, **draw(comparisons(scene, shape[name]))}
 

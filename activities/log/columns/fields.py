@@ -112,6 +112,7 @@ _ALWAYS = (
     StoredColumn("person", "person_id", StorageForm("x", "INTEGER")),
     StoredColumn("occurred_at", "occurred_at", _MOMENT),
     StoredColumn("recorded_at", "recorded_at", _MOMENT),
+    StoredColumn("flags", "flags", StorageForm("x", "SMALLINT")),
 )
 
 

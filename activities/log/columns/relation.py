@@ -113,7 +113,7 @@ class IndexView:
         raise NotHeldError("field")
 
     def relation(self, type_id: int, field_ids: Iterable[int], as_stored: Iterable[int] = ()) -> RowRelation:
-        """The rows of a type with the columns of these fields, and id, person, occurred_at and recorded_at.
+        """The rows of a type with the columns of these fields, and id, person, occurred_at, recorded_at and flags.
 
         `as_stored`: ids of those fields whose text is grouped in its own case. Raises `NotHeldError`,
         `DamagedFileError`.

@@ -24,7 +24,9 @@ VERBS = {
 }
 
 # the rights offered for programs; those of tables that only the product itself writes are left out
-OFFERED = frozenset(DEFAULT_RIGHTS).union(*ROLES.values(), {"people.export_person", "people.erase_person"})
+OFFERED = frozenset(DEFAULT_RIGHTS).union(
+    *ROLES.values(), {"people.export_person", "people.erase_person", "activities.record_standard_activity"}
+)
 
 
 def rights_by_app(user: Any) -> list[tuple[str, list[tuple[str, str]]]]:

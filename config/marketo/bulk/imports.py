@@ -67,7 +67,12 @@ def import_leads(call: Call) -> HttpResponse:
         raise MarketoError("1006", f"Field '{quoted_value(unknown[0])}' not found")
     names.create(header, call.user)
     columns = {"id" if column == "id" else names.api_names[column]: column for column in header}
-    plan = ImportPlan(columns=columns, lookup_field=lookup, static_list=static_list.pk if static_list else None)
+    plan = ImportPlan(
+        columns=columns,
+        lookup_field=lookup,
+        static_list=static_list.pk if static_list else None,
+        starts_campaigns=not parameters.is_backfill,
+    )
     return success_reply([_enqueue(call, job, plan)])
 
 
@@ -75,7 +80,7 @@ def import_activities(call: Call) -> HttpResponse:
     """Import activities of one type: `activityDate`, `primaryAttributeValue`, fields by API name or name.
 
     The column of `lookupField` identifies the person. `externalId`, or without it the row's own content, prevents
-    recording a row twice. With `createLeads=true` unknown people are created.
+    recording a row twice. With `createLeads=true` unknown people are created, with `backfill=true` no campaign starts.
     """
     parameters = call.parameters
     number = parameters.id("activityTypeId")
@@ -104,6 +109,7 @@ def import_activities(call: Call) -> HttpResponse:
         create_people=parameters.flag("createLeads"),
         null_text="null",
         external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
+        starts_campaigns=not parameters.is_backfill,
     )
     return success_reply([{**_enqueue(call, job, plan), "activityTypeId": activity_type.pk}])
 

@@ -1,6 +1,7 @@
 """Activities over the Marketo API: recording (§2.6) and reading (§2.1 to §2.3)."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from operator import itemgetter
 from typing import Any
@@ -43,11 +44,12 @@ def record_activities(call: Call) -> HttpResponse:
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
     warnings = _warnings(rows)
+    source = replace(call.source, is_backfill=call.parameters.is_backfill)
     columns = _columns(rows) if warnings is None else None
     if columns is None:
-        outcomes = recorder.record_activities([_new_activity(row) for row in rows], call.source, follow_merges=False)
+        outcomes = recorder.record_activities([_new_activity(row) for row in rows], source, follow_merges=False)
         return success_reply([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
-    recorded = column_recorder.record_columns(columns, call.source, follow_merges=False, keep_refused=True)
+    recorded = column_recorder.record_columns(columns, source, follow_merges=False, keep_refused=True)
     return success_reply(
         [_result_row(recorded.others[place]) if pk is None else _added_row(pk) for place, pk in enumerate(recorded.ids)]
     )

@@ -13,7 +13,11 @@ from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
 
 # conditions that every activity has, with Marketo's number (the first) or the following ones
-MOMENTS = {"@occurred_at": (-101, "Date of Activity"), "@recorded_at": (-102, "Date Recorded")}
+COMMON = {
+    "@occurred_at": (-101, "Date of Activity"),
+    "@recorded_at": (-102, "Date Recorded"),
+    "@backfill": (-103, "Recorded as History"),
+}
 TIMES = (-103, "Min. Number of Times")
 COUNTED = (-103, "Number of Times")
 AGGREGATED = -104
@@ -63,8 +67,8 @@ def _activity(item: rules.Activity, names: Catalogue) -> dict[str, Any]:
 
 
 def _constraint(item: rules.Constraint, type_name: str, names: Catalogue) -> dict[str, Any]:
-    if item.field in MOMENTS:
-        return _condition(*MOMENTS[item.field], item.operator, item.values)
+    if item.field in COMMON:
+        return _condition(*COMMON[item.field], item.operator, item.values)
     field = names.types[type_name].fields[item.field]
     return _condition(field.id, field.name, item.operator, item.values, field.is_primary)
 

@@ -92,6 +92,14 @@ class Parameters:
             raise MarketoError("701", f"{name} cannot be blank")
         return text
 
+    @property
+    def is_backfill(self) -> bool:
+        """Return `backfill`, the product's own parameter. Raises an error unless it is true, false or missing."""
+        text = self.text("backfill").lower()
+        if text not in ("", "true", "false"):
+            raise invalid_value(text, "Boolean")
+        return text == "true"
+
     def flag(self, name: str) -> bool:
         """Return whether a parameter is `true` in any case: Python clients send `True`."""
         return self.text(name).lower() == "true"

@@ -65,6 +65,11 @@ class ImportCommand(BaseCommand, ABC):
         parser.add_argument("--dates", choices=list(DateOrder), help=order)
         mark = "the decimal mark; needed where the file leaves it open"
         parser.add_argument("--decimal", choices=[".", ","], help=mark)
+        parser.add_argument(
+            "--backfill",
+            action="store_true",
+            help="these rows are about the past: they are on the timeline and in smart lists, and start no campaign",
+        )
         parser.add_argument("--failures", metavar="FILE", help="write refused rows here, with their reasons")
         parser.add_argument(
             "--resume",
@@ -114,7 +119,13 @@ class ImportCommand(BaseCommand, ABC):
             job = _without_upload(file, options["file"], self.kind, shape_parts)
         shape = FileShape.from_json(job.shape)
         constants = dict(pair.partition("=")[::2] for pair in options["set"])
-        plan = replace(self.plan(shape, options), constants=constants, keep_apostrophes=options["keep_apostrophes"])
+        plan = self.plan(shape, options)
+        plan = replace(
+            plan,
+            constants=constants,
+            keep_apostrophes=options["keep_apostrophes"],
+            starts_campaigns=plan.starts_campaigns and not options["backfill"],
+        )
         notations = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
         lines = import_jobs.sample_rows(job) if file is None else import_jobs.sample_rows_of(file, shape)
         try:

@@ -97,7 +97,7 @@ class ImportPlan:
     decimal: str = "."
     static_list: int | None = None
     null_text: str = ""  # a cell with exactly this text is no value
-    starts_campaigns: bool = True  # of people: True where their recorded changes may trigger campaigns
+    starts_campaigns: bool = True  # False: everything that the file records is back-fill
     # two-digit years from this on are of the 1900s
     pivot: int = EXCEL_PIVOT
     keep_apostrophes: bool = False  # apostrophes that exports put before text that looks like a formula

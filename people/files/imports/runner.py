@@ -122,7 +122,7 @@ class _ImportRun:
         is_plain = job.channel == Channel.MARKETO
         self.plan = replace(plan, keep_apostrophes=True) if is_plain else plan
         self.target: ImportTarget = TARGETS[job.kind]
-        self.source = Source(Channel.IMPORT, job.user_id, job.pk)
+        self.source = Source(Channel.IMPORT, job.user_id, job.pk, is_backfill=not plan.starts_campaigns)
         self.reading = ImportReader(self.target, self.plan, FileShape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
         self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)

@@ -24,7 +24,7 @@ class Command(ImportCommand):
         parser.add_argument("--action", choices=list(UpsertAction), default=UpsertAction.UPSERT)
         parser.add_argument("--field", action="append", default=[], metavar="API_NAME=COLUMN")
         parser.add_argument("--list", type=int, metavar="ID", help="a static list: everybody in the file is put on it")
-        quiet = "start no smart campaign by what changes (by default it may)"
+        quiet = "the older name of --backfill"
         parser.add_argument("--no-campaigns", action="store_true", help=quiet)
         parser.add_argument("--null", default="", metavar="TEXT", help="a cell of just this is empty: Marketo's null")
 

@@ -12,7 +12,7 @@ from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
 from smartlists.rules.model import FILTERS
-from smartlists.rules.vocabulary import VocabularyType
+from smartlists.rules.vocabulary import BACKFILL, VocabularyType
 
 RECENT, RECENT_LISTS = 6, 10
 
@@ -70,9 +70,13 @@ class Choices:
         return [activity_type for activity_type in self.types if activity_type.id < FIRST_CUSTOM_ID]
 
     def fields_of(self, type_name: str) -> Mapping[str, FieldChoice]:
-        """The fields of a type, the primary one first, and the moments that every activity has."""
+        """The fields of a type, the primary one first, then what every activity has."""
         activity_type = self.catalogue.types.get(type_name)
-        labels = {"@occurred_at": _("Date of activity"), "@recorded_at": _("Date recorded")}
+        labels = {
+            "@occurred_at": _("Date of activity"),
+            "@recorded_at": _("Date recorded"),
+            BACKFILL: _("Recorded as history"),
+        }
         fields = activity_type.fields.values() if activity_type else ()
         return {
             field.api_name: FieldChoice(

@@ -40,7 +40,7 @@ class CampaignBuilderState(BuilderState):
     parsed: CampaignDefinition | None = None
     value: Json = field(default_factory=dict)
 
-    placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "name"})
+    placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "also_past", "name"})
 
     def check(self) -> "CampaignBuilderState":
         self.value, problems = campaign_form.definition_from_form(self.form, self.choices.catalogue)

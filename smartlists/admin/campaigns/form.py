@@ -34,6 +34,7 @@ def parse_posted_campaign(post: QueryDict) -> Json:
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
+        "also_past": "also_past" in post,
         "steps": [
             _step(node) for node in builder_form.posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])
         ],
@@ -76,6 +77,7 @@ def definition_from_form(form: Json, names: Catalogue) -> tuple[Json, list[Probl
         "audience": _audience_of(form["audience"], names, ("audience",), problems),
         "qualification": qualification,
         "late_after_hours": form["late_after_hours"] or None,
+        "also_past": form["also_past"],
         "steps": _steps_of(form["steps"], names, ("steps",), problems),
     }, problems
 
@@ -176,6 +178,7 @@ def form_from_definition(definition: Json, names: Catalogue) -> Json:
         "audience": _audience_form(definition["audience"], names),
         "qualification": {"number": "", "unit": "", **definition["qualification"]},
         "late_after_hours": "" if late is None else str(late),
+        "also_past": definition.get("also_past", False),
         "steps": [_step_form(step, names) for step in definition["steps"]],
     }
 

@@ -1,9 +1,9 @@
 """Entries without a log activity: runs of a campaign on a smart list, and changes of watched lists."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
 
+from activities.log import backfill
 from people import lookup as people_lookup
 from people.core import audit
 from people.core.codes import Code
@@ -33,6 +34,7 @@ from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, 
 
 logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
+OVERLAP = timedelta(minutes=1)  # longer than a recording takes from its moment to its commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,7 @@ def _note_failed_watch(watch_id: int, error: Exception) -> None:
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
+    """Enter those who changed; those silently who got back-filled activities since the evaluation before."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
@@ -200,6 +203,7 @@ def _enter_changes(watch_id: int) -> int:
     before, now = bitmap(watch.members), current.person_ids
     changes = {campaign_definition.JOINED: now - before, campaign_definition.LEFT: before - now}
     campaign = watch.campaign
+    since = watch.as_of and watch.as_of - OVERLAP
     listener = Listener(campaign, definition_of_version(campaign.version_id))
     candidates = [
         Candidate(listener, pk, current.as_of or timezone.now(), at, evaluation_id=current.pk)
@@ -207,11 +211,16 @@ def _enter_changes(watch_id: int) -> int:
         if trigger.smart_list == watch.smart_list_id
         for pk in changes[trigger.change]
     ]
-    if not campaign.is_active:
-        for candidate in candidates:
+    silent: Collection[int] = ()
+    if candidates and not listener.definition.also_past:
+        silent = backfill.people_with_backfill({candidate.person_id for candidate in candidates}, since)
+    for candidate in candidates:
+        if not campaign.is_active:
             candidate.reason = triggers.Reason.PAUSED
+        elif candidate.person_id in silent:
+            candidate.reason = triggers.Reason.PAST
     triggers.enter_candidates(candidates)
-    watch.members, watch.evaluation_id = now.serialize(), current.pk
+    watch.members, watch.evaluation_id, watch.as_of = now.serialize(), current.pk, current.as_of
     watch.tries, watch.problem = 0, ""
-    watch.save(update_fields=["members", "evaluation_id", "tries", "problem"])
+    watch.save(update_fields=["members", "evaluation_id", "as_of", "tries", "problem"])
     return len(candidates)

@@ -12,7 +12,7 @@ from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.parsing import aggregate_data_type
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import MOMENTS, VocabularyField, VocabularyType
+from smartlists.rules.vocabulary import BACKFILL, COMMON, MOMENTS, VocabularyField, VocabularyType
 
 DAY = 86_400_000_000  # microseconds: 24 hours, whatever the clocks do
 _ORDER = "occurred_at::HUGEINT * 4611686018427387904 + id"  # of the rows of one person: ids are below 2 ** 62
@@ -43,8 +43,8 @@ class ColumnContext:
 
 
 def column_of(field: VocabularyField) -> str:
-    """The column of a field; of the moments that every activity has, theirs."""
-    return MOMENTS.get(field.api_name, f"f{field.id}")
+    """The column of a field; of what every activity has, its own. Booleans are 0 and 1 here."""
+    return "(flags & 1)" if field.api_name == BACKFILL else MOMENTS.get(field.api_name, f"f{field.id}")
 
 
 def activity_query(item: rules.Activity, context: ColumnContext) -> ColumnQuery:
@@ -64,7 +64,7 @@ def _rows(
 ) -> tuple[ColumnSql, int]:
     """The rows of the type that satisfy all constraints, as what follows `from` and has a `where`; the top id."""
     fields = [context.names.field(of, item.field) for item in constraints]
-    field_ids = {field.id for field in (*fields, *besides) if field.api_name not in MOMENTS}
+    field_ids = {field.id for field in (*fields, *besides) if field.api_name not in COMMON}
     relation = context.rows.relation(of.id, field_ids)
     parts = [
         conditions.column_condition(

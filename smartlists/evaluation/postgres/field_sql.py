@@ -2,13 +2,13 @@
 
 from people.core.db import value_sql
 from people.fields.catalog import FieldInfo
-from smartlists.rules.vocabulary import MOMENTS, VocabularyField
+from smartlists.rules.vocabulary import COMMON, VocabularyField
 
 
 def activity_field_sql(field: VocabularyField) -> str:
-    """The field's text; for the moments that every activity has, the column itself."""
-    if field.api_name in MOMENTS:
-        return MOMENTS[field.api_name]
+    """The field's text; for what every activity has, the value of the type itself."""
+    if field.api_name in COMMON:
+        return COMMON[field.api_name]
     return "primary_value" if field.is_primary else value_sql.json_member_sql("attributes", field.api_name)
 
 

@@ -17,6 +17,7 @@ from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
 from smartlists.rules.text.errors import TextPosition, with_position
+from smartlists.rules.vocabulary import BACKFILL, MOMENTS
 
 Json = dict[str, Any]
 ParseTree = Any  # a Tree whose children follow grammar.lark, which types cannot express
@@ -33,7 +34,7 @@ SYMBOLS = {
 }
 # moments use before and after, not less and greater
 SYMBOLS_OF_MOMENTS = {">": "after", "<": "before", ">=": "on or after", "<=": "on or before"}
-MOMENTS_OF_ACTIVITIES = {"occurred at": "@occurred_at", "recorded at": "@recorded_at"}
+COMMON_FIELDS = {"occurred at": "@occurred_at", "recorded at": "@recorded_at", "recorded as history": BACKFILL}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "”": "”", "“": "“"}
 
@@ -253,9 +254,10 @@ class TreeReader:
     def _field(self, tree: ParseTree, activity_type: Any, path: Path) -> tuple[Any, bool]:
         """The API name of a field of `activity_type`, and whether its values are moments."""
         token = tree.children[0]
-        if token.type == "MOMENT_OF_ACTIVITY":
+        if token.type == "FIELD_OF_ALL":
             self._mark((*path, "field"), token)
-            return MOMENTS_OF_ACTIVITIES[keyword_text(token)], True
+            name = COMMON_FIELDS[keyword_text(token)]
+            return name, name in MOMENTS
         vocabulary_type = self.naming.catalogue.types.get(activity_type)
         if vocabulary_type is None:  # already reported for the type's name
             return "", False

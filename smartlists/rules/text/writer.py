@@ -6,12 +6,13 @@ from typing import Any
 
 from smartlists.rules.model import FILTERS
 from smartlists.rules.names import Index, Naming
-from smartlists.rules.vocabulary import MOMENTS
+from smartlists.rules.vocabulary import COMMON
 
 Json = Mapping[str, Any]
 
 LONG_LINE = 110
 MANY_VALUES = 10
+COMMON_WORDS = {"@occurred_at": "occurred at", "@recorded_at": "recorded at", "@backfill": "recorded as history"}
 SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
 WHEN = frozenset(
     {
@@ -127,8 +128,8 @@ class TextWriter:
         return self._name(self.naming.types, self.naming.type_label(api_name), api_name)
 
     def _field(self, activity_type: str, api_name: str) -> str:
-        if api_name in MOMENTS:
-            return api_name.removeprefix("@").replace("_", " ")
+        if api_name in COMMON:
+            return COMMON_WORDS[api_name]
         label = self.naming.activity_label(activity_type, api_name)
         return self._name(self.naming.activity_fields(activity_type), label, api_name)
 

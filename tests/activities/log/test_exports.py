@@ -65,10 +65,10 @@ def cells(path):
 def test_activities_of_one_type_have_a_column_a_field(checks, tmp_path):
     assert export("export_activities", str(tmp_path / "a.csv"), "--type", "depositCheck") == "3 rows written."
     header, *rows = cells(tmp_path / "a.csv")
-    assert header[:6] == ["id", "person_id", "email", "activity_type", "occurred_at", "recorded_at"]
-    assert header[6:] == ["check", "amount", "branch", "deposited_on", "is_foreign", "pages"]
+    assert header[:7] == ["id", "person_id", "email", "activity_type", "occurred_at", "recorded_at", "backfill"]
+    assert header[7:] == ["check", "amount", "branch", "deposited_on", "is_foreign", "pages"]
     assert rows[0][4] == "2026-11-20T10:00:00Z"
-    assert rows[0][6:] == ["No. 1", "1250.5", 'Ma"in, 1', "2026-11-19", "true", "3"]
+    assert rows[0][6:] == ["false", "No. 1", "1250.5", 'Ma"in, 1', "2026-11-19", "true", "3"]
     assert rows[1][4] == "2026-11-20T10:00:00.250000Z"
 
 
@@ -112,7 +112,7 @@ def test_several_types_share_a_column_of_json(checks, tmp_path):
 
 def test_formulas_are_text_when_asked_for_and_numbers_stay_numbers(checks, tmp_path):
     export("export_activities", str(tmp_path / "a.csv"), "--type", "depositCheck", "--excel-safe")
-    assert [row[6] for row in cells(tmp_path / "a.csv")[1:]] == ["No. 1", "'@No. 2", "-5"]
+    assert [row[7] for row in cells(tmp_path / "a.csv")[1:]] == ["No. 1", "'@No. 2", "-5"]
     export(
         "export_people", str(tmp_path / "p.csv"), "--fields", "first_name", "phone", "annual_revenue", "--excel-safe"
     )

@@ -57,6 +57,7 @@ CHOICES = {
     "date_order": "dmy",
     "decimal": ".",
     "zone": "Europe/Madrid",
+    "starts_campaigns": "yes",
     "subject": "depositCheck",
 }
 

@@ -269,7 +269,7 @@ def test_results_are_filtered_and_exported(client, marketer, django_user_model):
     happened(bob.pk)
     happened(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
     dispatcher.process_all_due_work()
-    page = client.get(at("results", made.pk), {"state": "skipped", "reason": "late"}).content.decode()
+    page = client.get(at("results", made.pk), {"state": "skipped", "reason": "past"}).content.decode()
     assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
     page = client.get(at("results", made.pk), {"person": "bob@example.com"}).content.decode()
     assert page.count("Bob</a>") == 2

@@ -175,7 +175,7 @@ def test_pages_api_and_doctor_say_what_fails(breaks, admin_client):
     assert "The triggers of this campaign fail" in page
     health = admin_client.get(f"/api/v1/smart-campaigns/{failing.pk}/health").json()
     assert [item["code"] for item in health["problems"]] == ["triggers_fail"]
-    assert "1 campaign" in doctor.dispatcher().state
+    assert "1 campaign" in doctor.check_dispatcher().state
     breaks()
     try_now()
     dispatcher.process_all_due_work()

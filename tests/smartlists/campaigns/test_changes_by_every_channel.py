@@ -1,6 +1,7 @@
 """Changes of people: single entries with old and new value through every channel, and which start campaigns."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -161,7 +162,10 @@ def listening(*kinds):
 
 
 def entered(pk, person_id):
-    return CampaignEntry.objects.filter(campaign=pk, person_id=person_id).count()
+    """How often somebody entered; what is recorded as back-fill leaves entries that are skipped."""
+    found = CampaignEntry.objects.filter(campaign=pk, person_id=person_id)
+    assert {one.reason for one in found.filter(state="skipped")} <= {"past"}
+    return found.exclude(state="skipped").count()
 
 
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
@@ -251,6 +255,7 @@ def test_activities_that_name_an_import_of_the_same_number_are_no_changes_by_a_m
     approved_type()
     ann = person()
     campaign = active(add_to(a_list()))
-    recorded(activity(ann.pk), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
+    now = datetime.now(UTC)
+    recorded(activity(ann.pk, occurred_at=now), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
     dispatched()
     assert entered(campaign.pk, ann.pk) == 1

@@ -100,7 +100,7 @@ def test_what_is_recorded_long_after_it_happened_does_not_trigger():
     active(add_to(a_list()))
     happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(hours=25))
     happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(hours=23))
-    assert dispatched() == [(ann.pk, "skipped", "late"), (ann.pk, "done", "")]
+    assert dispatched() == [(ann.pk, "skipped", "past"), (ann.pk, "done", "")]
 
 
 def test_lateness_is_each_campaigns_own():
@@ -109,7 +109,7 @@ def test_lateness_is_each_campaigns_own():
     active(add_to(a_list()), late_after_hours=None)
     active(add_to(a_list()), late_after_hours=1)
     happened(ann.pk, occurred_at=datetime.now(UTC) - timedelta(days=300))
-    assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "late")]
+    assert dispatched() == [(ann.pk, "done", ""), (ann.pk, "skipped", "past")]
 
 
 def test_triggers_are_or_ed():

@@ -1,0 +1,126 @@
+"""Which standard types may be recorded, and Marketo's history of them: imported as back-fill, with a right."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.management import CommandError, call_command
+
+from activities.models import Activity, RefusedActivity
+from activities.recording import column_recorder, replay
+from activities.recording.columns import ActivityColumns
+from activities.recording.import_target import MARKETO as EXTRACT
+from activities.recording.import_target import marketo_plan
+from activities.recording.recorder import record_activities
+from activities.types.marketo_history import HISTORY_TYPES
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
+from people.persons import import_undo
+from tests.factories import MARKETO, activity, approved_type, person
+
+pytestmark = pytest.mark.django_db
+AT = "2026-11-20T10:00:00Z"
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+def statuses(*rows, **options):
+    return [
+        (str(outcome.status), outcome.problems[0].code if outcome.problems else "")
+        for outcome in record_activities(rows, MARKETO, **options)
+    ]
+
+
+def test_one_batch_mixes_custom_types_and_the_standard_ones_that_it_may_record():
+    approved_type()
+    ann = person().pk
+    rows = [activity(ann), activity(ann, "visitWebPage"), activity(ann, 3), activity(ann, 12, primary_value=None)]
+    added, refused = ("added", ""), ("refused", "standard_type")
+    assert statuses(*rows, may_record=frozenset({1})) == [added, added, refused, refused]
+    assert statuses(*rows, may_record=frozenset({1, 3})) == [added, added, added, refused]
+    assert statuses(*rows) == [added, refused, refused, refused]
+
+
+def test_columns_of_a_standard_type_need_it_just_as_much():
+    ann = person().pk
+    columns = ActivityColumns(1, [ann], "id", False, [AT], ["/pricing"], [])
+    assert column_recorder.record_columns(columns, MARKETO).others[0].problems[0].code == "standard_type"
+    assert column_recorder.record_columns(columns, MARKETO, may_record=frozenset({1})).ids[0]
+
+
+def extract(*rows):
+    """A bulk extract of Marketo with these (lead, type, primary value, attributes)."""
+    lines = [",".join(EXTRACT.values())]
+    for number, (lead, type_id, primary, attributes) in enumerate(rows):
+        text = json.dumps(attributes).replace('"', '""')
+        named = {"leadId": lead, "activityTypeId": type_id, "activityDate": AT, "primaryAttributeValue": primary}
+        row = {**named, "attributes": f'"{text}"', "marketoGUID": f"guid{number}"}
+        lines.append(",".join(str(row[column]) for column in EXTRACT.values()))
+    return "\n".join(lines) + "\n"
+
+
+def imported(user, text, **more):
+    job = import_jobs.upload_file([text.encode()], "extract.csv", "activities", user)
+    import_jobs.set_plan(job, marketo_plan(**more), user)
+    import_jobs.take_step(job, "start", user, queue=False)
+    import_runner.run_import(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def user_with(*rights):
+    made = get_user_model().objects.create_user(f"user{len(rights)}", password="x", is_staff=True)
+    made.user_permissions.add(*Permission.objects.filter(codename__in=rights))
+    return get_user_model().objects.get(pk=made.pk)
+
+
+HISTORY = {"starts_campaigns": False}
+
+
+def test_history_of_standard_activities_is_imported_with_its_right_and_as_back_fill_only():
+    check, ann = approved_type(), person().pk
+    text = extract((ann, 1, "/pricing", {"User Agent": "Safari"}), (ann, check.pk, "No. 1", {}), (ann, 12, "", {}))
+    stranger = user_with("record_activity")
+    mover = user_with("record_activity", "record_standard_activity")
+    assert imported(stranger, text, **HISTORY).added == 1
+    assert imported(mover, text).added == 0  # the check is there already; nothing else without back-fill
+    job = imported(mover, text, **HISTORY)
+    assert (job.added, job.repeated, job.refused) == (1, 1, 1)
+    visit = Activity.objects.get(activity_type_id=1)
+    assert visit.is_backfill and (visit.primary_value, visit.attributes) == ("/pricing", {"user_agent": "Safari"})
+
+
+def test_an_import_of_history_is_taken_back_with_its_standard_activities():
+    ann, boss = person().pk, get_user_model().objects.create_superuser("olga", password="x")
+    job = imported(boss, extract((ann, 1, "/pricing", {}), (ann, 10, "Newsletter", {})), **HISTORY)
+    assert job.added == 2
+    import_undo.request_import_undo(job, "wrong file", boss, queue=False)
+    import_undo.run_import_undo(job.pk)
+    assert not Activity.objects.filter(activity_type_id__in=HISTORY_TYPES).exists()
+
+
+def test_rejected_rows_of_history_are_retried_with_the_same_right():
+    ann, boss = person().pk, get_user_model().objects.create_superuser("olga", password="x")
+    assert imported(boss, extract((ann, 1, "", {})), **HISTORY).refused == 1
+    (row,) = RefusedActivity.objects.all()
+    replay.correct_rows([row.pk], "primary_value", "/pricing", boss)
+    assert replay.replay_rows([row.pk], user_with("record_activity", "change_refusedactivity")).recorded == 0
+    assert replay.replay_rows([row.pk], boss, backfill=False).recorded == 1
+    assert Activity.objects.get(activity_type_id=1).is_backfill
+
+
+def test_the_command_imports_history_where_it_is_called_so(tmp_path):
+    ann = person().pk
+    path = tmp_path / "extract.csv"
+    path.write_text(extract((ann, 1, "/pricing", {})))
+    named = ["import_activities", str(path), "--person-field", "id", "--no-progress"]
+    with pytest.raises((SystemExit, CommandError)):
+        call_command(*named, stdout=StringIO(), stderr=StringIO())
+    assert not Activity.objects.filter(activity_type_id=1).exists()
+    call_command(*named, "--backfill", stdout=StringIO(), stderr=StringIO())
+    assert Activity.objects.get(activity_type_id=1).is_backfill

@@ -1,0 +1,286 @@
+"""What was done before starts no campaign: every channel, as live and as back-fill, by what each campaign chose."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
+from django.urls import reverse
+
+from activities.models import Activity, RefusedActivity
+from activities.recording.recorder import record_activities
+from activities.recording.rows import PersonLookup
+from config.access.clients import editing as client_editing
+from config.access.clients import tokens
+from people.core.source import Channel, Source
+from people.files.imports import jobs as import_jobs
+from people.files.imports import runner as import_runner
+from people.files.models import Import
+from smartlists.campaigns.running import runs as campaign_runs
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
+from smartlists.models import CampaignEntry
+from tests.api.conftest import Api
+from tests.factories import activity, approved_type, person, recorded
+from tests.smartlists import rule_factories
+from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, entries, happened, members
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+EMAIL = "ann.past@example.com"
+PAST = Source(Channel.API, is_backfill=True)
+SETTINGS = {"default": {}, "however late": {"late_after_hours": None}, "also past": {"also_past": True}}
+
+
+@pytest.fixture(autouse=True)
+def files(settings, tmp_path):
+    settings.FILES_DIR = tmp_path / "files"
+
+
+@pytest.fixture
+def owner():
+    return get_user_model().objects.create_superuser("olga", password="x")
+
+
+class World:
+    """One person, a client of both APIs, and a folder for files."""
+
+    def __init__(self, client, owner, folder):
+        made = client_editing.create_client("Core", owner, None, client_editing.grantable_rights()).client
+        self.client, self.owner, self.folder = client, owner, folder
+        self.api = Api(client, tokens.issue_token(made).text)
+        self.marketo = {"Authorization": f"Bearer {client_editing.client_token(made).text}"}
+        self.ann, self.type = person(email=EMAIL), approved_type()
+        self.now = datetime.now(UTC) - timedelta(minutes=1)
+
+    @property
+    def row(self):
+        return {"activity_type": "depositCheck", "person": {"email": EMAIL}, "occurred_at": self.moment} | {
+            "primary_value": "No. 1"
+        }
+
+    @property
+    def moment(self):
+        return self.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
+    def csv(self):
+        path = self.folder / "checks.csv"
+        path.write_text(f"email,when,check\n{EMAIL},{self.moment},No. 1\n")
+        return path
+
+    def lead_row(self, **more):
+        named = {"leadId": self.ann.pk, "activityTypeId": self.type.pk, "activityDate": self.moment}
+        return {**named, "primaryAttributeValue": "No. 1", **more}
+
+
+def by_native_api(world, backfill):
+    assert world.api.post(f"activities{query(backfill)}", world.row).status_code == 201
+
+
+def by_native_batch(world, backfill):
+    reply = world.api.post(f"activities/batch{query(backfill)}", {"activities": [world.row]})
+    assert reply.json()["added"] == 1, reply.content
+
+
+def by_native_stream(world, backfill):
+    body = json.dumps(world.row)
+    reply = world.api.post(f"activities/stream{query(backfill)}", body, content_type="application/x-ndjson")
+    assert b'"added":1' in b"".join(reply.streaming_content)
+
+
+def by_marketo_rows(world, backfill):
+    marketo(world, world.lead_row(), backfill)
+
+
+def by_marketo_columns(world, backfill):
+    marketo(world, world.lead_row(attributes=[{"apiName": "branch", "value": "North"}]), backfill)
+
+
+def marketo(world, row, backfill):
+    address = f"/rest/v1/activities/external.json{query(backfill)}"
+    reply = world.client.post(
+        address, json.dumps({"input": [row]}), content_type="application/json", headers=world.marketo
+    )
+    assert reply.json()["result"][0]["status"] == "added", reply.content
+
+
+def by_marketo_file(world, backfill):
+    text = f"leadId,activityDate,check\n{world.ann.pk},{world.moment},No. 1\n"
+    address = (
+        f"/bulk/v1/activities/import.json?format=csv&activityTypeId={world.type.pk}&backfill={json.dumps(backfill)}"
+    )
+    reply = world.client.post(address, {"file": SimpleUploadedFile("checks.csv", text.encode())}, headers=world.marketo)
+    assert reply.json()["success"], reply.content
+    import_runner.run_import(Import.objects.latest("pk").pk)
+
+
+def by_file_of_the_api(world, backfill):
+    job = import_jobs.upload_file([world.csv.read_bytes()], "checks.csv", "activities", world.owner)
+    columns = {"occurred_at": "when", "primary_value": "check"}
+    plan = {"columns": columns, "subject": "depositCheck", "person": "{email}", "backfill": backfill}
+    reply = world.api.put(f"imports/{job.pk}/plan", plan)
+    assert reply.status_code == 200, reply.content
+    job.refresh_from_db()
+    import_jobs.take_step(job, "start", world.owner, queue=False)
+    import_runner.run_import(job.pk)
+
+
+def by_command(world, backfill):
+    named = ["--type", "depositCheck", "--person", "{email}", "--occurred-at", "when", "--primary", "check"]
+    call_command("import_activities", str(world.csv), *named, *(["--backfill"] if backfill else []), "--no-progress")
+
+
+def by_hand(world, backfill):
+    world.client.force_login(world.owner)
+    address = reverse("admin:activities_record", args=[world.ann.pk]) + f"?type={world.type.pk}"
+    data = {"version": 1, "occurred_at": world.moment, "field_check": "No. 1"} | (
+        {"backfill": "on"} if backfill else {}
+    )
+    assert world.client.post(address, data).status_code == 302
+
+
+def refused(world, backfill_sent=False):
+    row = activity(world.ann.pk, occurred_at=world.moment, primary_value="")
+    source = Source(Channel.API, world.owner.pk, is_backfill=backfill_sent)
+    record_activities([row], source)
+    return RefusedActivity.objects.latest("pk").pk
+
+
+def by_replay(world, backfill):
+    pk = refused(world)
+    world.api.post("quarantine/correct", {"ids": [pk], "part": "primary_value", "value": "No. 1"})
+    reply = world.api.post("quarantine/replay", {"ids": [pk], "backfill": backfill})
+    assert reply.json()["recorded"] == 1, reply.content
+
+
+def by_replay_on_the_page(world, backfill):
+    world.client.force_login(world.owner)
+    address = reverse("admin:activities_refusedactivity_row", args=[refused(world)])
+    form = world.client.get(address).context["form"]
+    data = {name: form[name].initial or "" for name in form.fields} | {"primary_value": "No. 1"}
+    data.pop("@as_new")
+    assert world.client.post(address, data | ({} if backfill else {"@as_new": "on"})).status_code == 302
+
+
+def query(backfill):
+    return f"?backfill={json.dumps(backfill)}"
+
+
+CHANNELS = (
+    by_native_api,
+    by_native_batch,
+    by_native_stream,
+    by_marketo_rows,
+    by_marketo_columns,
+    by_marketo_file,
+    by_file_of_the_api,
+    by_command,
+    by_hand,
+    by_replay,
+    by_replay_on_the_page,
+)
+
+
+@pytest.mark.parametrize("backfill", [False, True], ids=["live", "backfill"])
+@pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
+def test_back_fill_starts_only_campaigns_that_ask_for_the_past(channel, backfill, client, owner, tmp_path):
+    world = World(client, owner, tmp_path)
+    step = {"do": "remove_from_list", "list": a_list().pk}
+    campaigns = {active(step, **chosen).pk: name for name, chosen in SETTINGS.items()}
+    channel(world, backfill)
+    assert [row.is_backfill for row in Activity.objects.filter(activity_type_id=world.type.pk)] == [backfill]
+    dispatched()
+    became = {campaigns[one.campaign_id]: (one.state, one.reason) for one in CampaignEntry.objects.all()}
+    fired, skipped = ("done", ""), ("skipped", "past")
+    expected = (
+        {"default": skipped, "however late": skipped, "also past": fired}
+        if backfill
+        else dict.fromkeys(SETTINGS, fired)
+    )
+    assert became == expected
+
+
+def test_the_person_that_a_back_fill_creates_starts_no_campaign_either():
+    approved_type()
+    active(add_to(a_list()), triggers=[{"type": "newPerson", "constraints": []}])
+    new = activity(PersonLookup("new@example.com", "email", True))
+    record_activities([new], PAST)
+    assert [(state, reason) for _person, state, reason in dispatched()] == [("skipped", "past")]
+
+
+def test_what_was_sent_as_back_fill_stays_one_when_it_is_replayed_as_new(owner, client, tmp_path):
+    world = World(client, owner, tmp_path)
+    pk = refused(world, backfill_sent=True)
+    world.api.post("quarantine/correct", {"ids": [pk], "part": "primary_value", "value": "No. 1"})
+    world.api.post("quarantine/replay", {"ids": [pk], "backfill": False})
+    assert Activity.objects.get(activity_type_id=world.type.pk).is_backfill
+
+
+def test_late_and_back_filled_are_one_rule():
+    approved_type()
+    ann, long_ago = person(), datetime.now(UTC) - timedelta(days=300)
+    active(add_to(a_list()), late_after_hours=1)
+    active(add_to(a_list()), late_after_hours=1, also_past=True)
+    happened(ann.pk, occurred_at=long_ago)
+    record_activities([activity(ann.pk, occurred_at=long_ago)], PAST)
+    past, done = (ann.pk, "skipped", "past"), (ann.pk, "done", "")
+    assert dispatched() == [past, done, past, done]
+
+
+def test_waits_of_who_enters_by_the_past_count_from_the_entry():
+    approved_type()
+    ann = person()
+    long_ago = datetime.now(UTC) - timedelta(days=300)
+    active({"do": "wait", "period": "2 days"}, add_to(a_list()), also_past=True)
+    record_activities([activity(ann.pk, occurred_at=long_ago)], PAST)
+    assert dispatched() == [(ann.pk, "open", "")]
+    left = CampaignEntry.objects.get().due_at - datetime.now(UTC)
+    assert timedelta(days=1, hours=23) < left <= timedelta(days=2)
+
+
+@pytest.fixture
+def depositors(monkeypatch):
+    """A smart list of people who deposited a check, evaluated once."""
+    monkeypatch.setattr(campaign_runs, "OVERLAP", timedelta())
+    approved_type()
+    made = list_editing.create_smart_list("Depositors", {"filters": [rule_factories.did()]}, None)
+    stored_evaluations.evaluate_list(made, None)
+    return made
+
+
+def test_who_joins_a_watched_list_by_back_fill_joins_silently(depositors):
+    ann, bob, cas = person(), person(), person()
+    aloud, always = a_list(), a_list()
+    watch = {"smart_list": depositors.pk, "change": "joined"}
+    active(add_to(aloud), triggers=[watch])
+    active(add_to(always), triggers=[watch], also_past=True)
+    record_activities([activity(ann.pk), activity(cas.pk)], PAST)
+    recorded(activity(bob.pk), activity(cas.pk))
+    stored_evaluations.evaluate_list(depositors, None)
+    dispatched()
+    assert (members(aloud), members(always)) == ({bob.pk}, {ann.pk, bob.pk, cas.pk})
+    reasons = {(one, reason) for one, state, reason in entries() if state == "skipped"}
+    assert reasons == {(ann.pk, "past"), (cas.pk, "past")}
+
+
+def test_back_fill_of_before_the_last_evaluation_does_not_silence(depositors):
+    ann, aloud = person(), a_list()
+    twice = rule_factories.did(count=rule_factories.count("at least", 2))
+    often = list_editing.create_smart_list("Often", {"filters": [twice]}, None)
+    active(add_to(aloud), triggers=[{"smart_list": often.pk, "change": "joined"}])
+    record_activities([activity(ann.pk)], PAST)
+    stored_evaluations.evaluate_list(often, None)
+    dispatched()
+    recorded(activity(ann.pk))
+    stored_evaluations.evaluate_list(often, None)
+    dispatched()
+    assert members(aloud) == {ann.pk}
+
+
+def test_the_choice_is_kept_in_json_and_only_where_it_is_made():
+    approved_type()
+    made = active(add_to(a_list()), also_past=True)
+    assert made.definition["also_past"] is True
+    assert "also_past" not in active(add_to(a_list())).definition

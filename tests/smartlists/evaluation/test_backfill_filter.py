@@ -1,0 +1,54 @@
+"""Filters ask whether an activity was recorded as history: in every form, on every engine, with an explanation."""
+
+import pytest
+
+from activities.log.columns import builder
+from activities.recording.recorder import record_activities
+from people.core.source import Channel, Source
+from smartlists.catalog import Catalogue
+from smartlists.evaluation import evaluator
+from smartlists.rules import model as rules
+from smartlists.rules import sentences
+from smartlists.rules.text import language
+from tests.factories import activity, approved_type, person, recorded
+from tests.smartlists.rule_factories import did, parsed, where
+
+pytestmark = pytest.mark.django_db
+PAST = Source(Channel.API, is_backfill=True)
+HISTORY, LIVE = where("@backfill", "is", "true"), where("@backfill", "is", "false")
+
+
+@pytest.fixture
+def people():
+    """Who has an activity recorded as history, and who has another one."""
+    approved_type()
+    ann, bob = person().pk, person().pk
+    record_activities([activity(ann)], PAST)
+    recorded(activity(bob), activity(bob))
+    return ann, bob
+
+
+def test_sql_and_columns_agree(people, column_index, own_rows_read):
+    ann, bob = people
+    expected = {"true": {ann}, "false": {bob}}
+    for engine in ("sql", "columns"):
+        if engine == "columns":
+            builder.build_index()
+        for value, found in expected.items():
+            answer = evaluator.evaluate_rules(parsed(did(where("@backfill", "is", value))))
+            assert (answer.per_filter[0].engine, set(answer.members)) == (engine, found)
+    record_activities([activity(bob)], PAST)  # after the mark of the index
+    assert set(evaluator.evaluate_rules(parsed(did(HISTORY))).members) == {ann, bob}
+
+
+def test_the_text_form_goes_back_and_forth(people):
+    names = Catalogue()
+    both = parsed(did(HISTORY), did(LIVE, where("@recorded_at", "in past", "2 days")))
+    text = language.render_rules_text(both, names)
+    assert "where recorded as history is true" in text
+    assert language.parse_rules_text(text, names) == both
+    assert rules.load_rules(rules.dump_rules(both)) == both
+
+
+def test_the_sentence_says_it(people):
+    assert "“recorded as history” is yes" in sentences.list_sentence(parsed(did(HISTORY)), Catalogue()).lower()
