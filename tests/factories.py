@@ -28,7 +28,7 @@ CHECK_FIELDS = (
 )
 
 
-def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> TypeNames:
+def type_names(name: str = "Deposit Check", api_name: str = "depositCheck") -> TypeNames:
     verb, rest = name.split(" ", 1)
     return TypeNames(api_name, name, f"{verb}ed {rest}", f"{verb}s {rest}", "A cheque reached an account")
 
@@ -36,7 +36,7 @@ def names(name: str = "Deposit Check", api_name: str = "depositCheck") -> TypeNa
 def draft_type(
     name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[ActivityFieldSpec] = CHECK_FIELDS
 ) -> ActivityType:
-    return lifecycle.create_definition(ACTIVITY_TYPES, names(name, api_name), fields, None)
+    return lifecycle.create_definition(ACTIVITY_TYPES, type_names(name, api_name), fields, None)
 
 
 def approved_type(
@@ -47,14 +47,14 @@ def approved_type(
     return ActivityType.objects.get(pk=activity_type.pk)
 
 
-def person(**values: object) -> Person:
+def make_person(**values: object) -> Person:
     values.setdefault("email", f"person{next(_numbers)}@example.com")
     (outcome,) = upsert.upsert_people([values], MARKETO)
     assert outcome.person_id, outcome.problems
     return Person.objects.get(pk=outcome.person_id)
 
 
-def activity(
+def new_activity(
     person_id: object,
     activity_type: object = "depositCheck",
     occurred_at: object = "2026-11-20T10:00:00Z",
@@ -65,7 +65,7 @@ def activity(
     return NewActivity(person_id, activity_type, occurred_at, primary_value, list(attributes.items()), external_id)
 
 
-def recorded(*rows: NewActivity, source: Source = MARKETO) -> list[RecordOutcome]:
+def record_rows(*rows: NewActivity, source: Source = MARKETO) -> list[RecordOutcome]:
     return record_activities(rows, source)
 
 

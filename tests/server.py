@@ -35,7 +35,7 @@ class Server:
 
 
 @contextmanager
-def served(**environment: str) -> Iterator[Server]:
+def running_web_server(**environment: str) -> Iterator[Server]:
     """A server on the test's database; commit first what it has to see."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -61,7 +61,7 @@ def served(**environment: str) -> Iterator[Server]:
 
 
 @contextmanager
-def worker() -> Iterator["subprocess.Popen[bytes]"]:
+def running_worker() -> Iterator["subprocess.Popen[bytes]"]:
     """A worker on the test's database."""
     process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=_environment())
     try:

@@ -29,7 +29,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, Dashboard, DashboardTile, SavedReport
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
 PLACES = (
@@ -140,8 +140,14 @@ def build_world(caller: Any) -> dict[str, Any]:
     """One of everything that an address can name; files and tokens are the caller's own."""
     Installation.objects.get_or_create(pk=1)
     somebody = get_user_model().objects.create_user("somebody", is_staff=True)
-    check, ann, bob, loser, gone = approved_type(), person(first_name="Ann"), person(), person(), person()
-    recorded(activity(ann.pk, external_id="T-1", amount=5), activity(ann.pk, amount="many"))
+    check, ann, bob, loser, gone = (
+        approved_type(),
+        make_person(first_name="Ann"),
+        make_person(),
+        make_person(),
+        make_person(),
+    )
+    record_rows(new_activity(ann.pk, external_id="T-1", amount=5), new_activity(ann.pk, amount="many"))
     RefusedActivity.objects.update(user=caller)
     deletion.delete_people([gone.pk], None, SYSTEM)
     rules = {

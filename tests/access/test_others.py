@@ -23,7 +23,7 @@ from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
 from tests.access.route_walker import address, build_world, is_let_in
 from tests.access.test_routes import BODIES, JSON, MARKETO, table
-from tests.factories import activity, approved_type, recorded
+from tests.factories import approved_type, new_activity, record_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -188,8 +188,8 @@ def refused():
     """A row of another program's, refused for its amount, that asks for its person to be created."""
     approved_type()
     sender = program_of(user("dora", "Developer"), recording_replay.RIGHT, "people.add_person")
-    row = activity(PersonLookup("new@example.com", "email", True), amount="many")
-    recorded(row, source=Source(Channel.API, sender.pk))
+    row = new_activity(PersonLookup("new@example.com", "email", True), amount="many")
+    record_rows(row, source=Source(Channel.API, sender.pk))
     return RefusedActivity.objects.get()
 
 

@@ -13,7 +13,7 @@ from people.core.errors import NotAllowedError, RejectedError
 from people.core.models import Installation
 from people.datatypes.registry import BY_NAME
 from people.definitions import lifecycle
-from tests.factories import activity, approved_type, draft_type, person, recorded
+from tests.factories import approved_type, draft_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 TYPES = "/admin/activities/activitytype/"
@@ -112,8 +112,10 @@ def test_standard_types_have_a_tab_of_their_own_and_are_found_by_a_search(client
 
 def test_a_profile_counts_what_somebody_did_type_by_type(client, boss):
     approved_type()
-    ann, bob = person(), person()
-    recorded(*(activity(ann.pk, primary_value=f"No. {number}", amount=5) for number in range(3)), activity(bob.pk))
+    ann, bob = make_person(), make_person()
+    record_rows(
+        *(new_activity(ann.pk, primary_value=f"No. {number}", amount=5) for number in range(3)), new_activity(bob.pk)
+    )
     page = client.get(f"{TYPES}timeline/{ann.pk}/numbers/")
     counted = {str(activity_type): one.count for activity_type, one in page.context["numbers"]}
     assert counted["Deposit Check"] == 3

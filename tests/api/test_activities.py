@@ -9,7 +9,7 @@ from activities.models import FIRST_CUSTOM_ID, Activity
 from activities.types.definition import ActivityFieldSpec
 from people.definitions import lifecycle
 from people.models import Person
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def check():
 
 @pytest.fixture
 def ann():
-    return person(email="ann@example.com")
+    return make_person(email="ann@example.com")
 
 
 def custom():
@@ -195,12 +195,12 @@ def ids(reply):
 @pytest.fixture
 def log(check, ann):
     approved_type("Attend Webinar", "attendWebinar", fields=lifecycle_fields())
-    bob = person(email="bob@example.com")
-    outcomes = recorded(
-        activity(ann.pk, "depositCheck", "2026-11-20T10:00:00Z", "No. 1", amount=100, branch="Sol", pages=2),
-        activity(bob.pk, "depositCheck", "2026-11-21T10:00:00Z", "No. 2", amount="700.5", branch="SOL Norte"),
-        activity(ann.pk, "attendWebinar", "2026-11-19T10:00:00Z", "Bread", minutes=50),
-        activity(bob.pk, "attendWebinar", "2026-11-18T10:00:00Z", "Cake"),
+    bob = make_person(email="bob@example.com")
+    outcomes = record_rows(
+        new_activity(ann.pk, "depositCheck", "2026-11-20T10:00:00Z", "No. 1", amount=100, branch="Sol", pages=2),
+        new_activity(bob.pk, "depositCheck", "2026-11-21T10:00:00Z", "No. 2", amount="700.5", branch="SOL Norte"),
+        new_activity(ann.pk, "attendWebinar", "2026-11-19T10:00:00Z", "Bread", minutes=50),
+        new_activity(bob.pk, "attendWebinar", "2026-11-18T10:00:00Z", "Cake"),
     )
     return [outcome.activity_id for outcome in outcomes]
 
@@ -297,7 +297,7 @@ def test_the_log_is_paged_by_cursor_and_can_be_followed(api, log, ann):
     assert [one["id"] for one in first["results"]] == log[:3]
     second = api.client.get(first["next"], headers=api.headers).json()
     assert [one["id"] for one in second["results"]] == log[3:] and second["next"] is None
-    later = recorded(activity(ann.pk, occurred_at="2020-01-01T00:00:00Z"))[0].activity_id
+    later = record_rows(new_activity(ann.pk, occurred_at="2020-01-01T00:00:00Z"))[0].activity_id
     third = api.get(f"activities?{CUSTOM}&cursor={second['cursor']}").json()
     assert [one["id"] for one in third["results"]] == [later]
 

@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from activities.models import Activity
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATH = "/api/v1/activities/stream"
@@ -55,7 +55,7 @@ def wait_for(reached):
 
 
 def test_what_was_committed_stays_and_a_repeat_completes_it_without_doubles(live_server, headers):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     server, whole = urlsplit(live_server.url), body(ann.pk)
     of_check = Activity.objects.filter(activity_type_id=check.pk)
     lines = whole.splitlines(keepends=True)

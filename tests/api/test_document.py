@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 
 from config.api import openapi
 from config.api.urls import router
-from tests.factories import approved_type, draft_type, person
+from tests.factories import approved_type, draft_type, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -129,7 +129,7 @@ def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
     assert not list(validator.iter_errors(good))
     assert list(validator.iter_errors({**good, "attributes": {"amount": "twelve"}}))
     assert list(validator.iter_errors({**good, "attributes": {"colour": 1}}))
-    person(email=good["person"]["email"])
+    make_person(email=good["person"]["email"])
     assert api.post("activities", good).status_code == 201
 
 

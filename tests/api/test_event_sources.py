@@ -7,7 +7,7 @@ from activities.recording.recorder import record_activities
 from activities.sources import usage
 from activities.sources.authentication import authenticate
 from people.core.source import Channel, Source
-from tests.factories import activity, approved_type
+from tests.factories import approved_type, new_activity
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 SITE = "https://www.example.com"
@@ -75,7 +75,7 @@ def test_one_that_sent_something_stays_and_shows_what(api):
 
 def test_rejected_activities_know_their_source_and_two_sources_are_two_rows(api):
     approved_type()
-    row = activity(999_999)
+    row = new_activity(999_999)
     ids = [api.post("event-sources", {"name": name, "kind": "server"}).json()["id"] for name in ("A", "B")]
     for event_source_id in (ids[0], ids[0], ids[1], None):
         record_activities([row], Source(Channel.API, event_source_id=event_source_id))

@@ -9,7 +9,7 @@ from activities.models import ActivityKey
 from people.core.source import SYSTEM
 from people.persons import merge as person_merge
 from tests.api.test_activities import ids
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)  # the log is read as far as it is committed
 
@@ -17,11 +17,11 @@ pytestmark = pytest.mark.django_db(transaction=True)  # the log is read as far a
 @pytest.fixture
 def people():
     approved_type()
-    return person(email="ann@example.com"), person(email="ben@example.com")
+    return make_person(email="ann@example.com"), make_person(email="ben@example.com")
 
 
 def record(person_id, external_id=None):
-    return recorded(activity(person_id, external_id=external_id))[0].activity_id
+    return record_rows(new_activity(person_id, external_id=external_id))[0].activity_id
 
 
 def test_external_ids_are_shown_in_lists_and_alone(api, people):

@@ -20,13 +20,13 @@ from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
 from tests.api.conftest import Api
 from tests.api.test_activities import custom, row
-from tests.factories import MARKETO, approved_type, person
+from tests.factories import MARKETO, approved_type, make_person
 
 
 @pytest.fixture
 def ready(db):
     approved_type()
-    return person(email="ann@example.com")
+    return make_person(email="ann@example.com")
 
 
 def test_a_replay_gives_the_stored_reply_and_does_nothing(api, ready):

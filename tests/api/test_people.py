@@ -14,7 +14,7 @@ from people.api import serializers as people_serializers
 from people.fields import editing as field_editing
 from people.models import Person, PersonField, StaticListMember
 from tests.api.test_activities import ids, paths
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -47,7 +47,7 @@ def test_a_person_is_created_shown_and_changed(api, plan):
 
 
 def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers(db, plan):
-    ann = person(
+    ann = make_person(
         first_name="Ana",
         annual_revenue="12.50",
         number_of_employees=7,
@@ -67,7 +67,7 @@ def test_the_quick_form_of_a_person_and_an_activity_is_that_of_their_serializers
 
 
 def activity_of(person_id, **attributes):
-    (outcome,) = recorded(activity(person_id, **attributes))
+    (outcome,) = record_rows(new_activity(person_id, **attributes))
     return Activity.objects.get(pk=outcome.activity_id)
 
 
@@ -83,7 +83,7 @@ def test_who_is_there_already_conflicts(api, member_number):
     "address", ["people?city=Vigo", "people?ordering=-id&last_name__contains=z", "static-lists?name=x"]
 )
 def test_a_filter_that_takes_too_long_is_a_clear_fault(api, settings, monkeypatch, address):
-    person(city="Vigo")
+    make_person(city="Vigo")
     settings.API_LIST_SECONDS = 0.01
 
     def slowly(self, queryset, *_arguments, **_more):
@@ -142,7 +142,7 @@ def test_every_fault_has_its_place(api, body, expected):
 
 
 def test_a_batch_upserts_each_row_on_its_own(api, plan):
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     rows = [{"email": "ann@example.com", "last_name": "A"}, {"email": "bob@example.com"}, {"colour": 1}, {"email": "x"}]
     reply = api.post("people/batch", {"people": rows}).json()
     assert [row["status"] for row in reply["results"]] == ["updated", "created", "refused", "refused"]
@@ -163,7 +163,7 @@ def test_the_terms_of_a_batch_are_checked(api):
 
 
 def test_deleting_hides_and_restoring_brings_back(api):
-    ann = person()
+    ann = make_person()
     assert api.delete(f"people/{ann.pk}").status_code == 204
     assert api.get(f"people/{ann.pk}").status_code == 404
     assert api.delete(f"people/{ann.pk}").status_code == 404
@@ -173,7 +173,7 @@ def test_deleting_hides_and_restoring_brings_back(api):
 
 
 def test_erasing_leaves_nothing(api):
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     assert api.post(f"people/{ann.pk}/erase").status_code == 204
     assert api.get(f"people/{ann.pk}").status_code == 404
     assert api.post(f"people/{ann.pk}/erase").status_code == 404
@@ -181,7 +181,7 @@ def test_erasing_leaves_nothing(api):
 
 
 def test_a_merged_persons_id_answers_as_the_winner_until_undone(api):
-    ann, bob = person(email="ann@example.com"), person(email="bob@example.com", city="Vigo")
+    ann, bob = make_person(email="ann@example.com"), make_person(email="bob@example.com", city="Vigo")
     merged = api.post(f"people/{ann.pk}/merge", {"losers": [bob.pk]})
     assert merged.status_code == 200 and merged.json()["person"]["city"] == "Vigo"
     loser = api.get(f"people/{bob.pk}")
@@ -192,7 +192,7 @@ def test_a_merged_persons_id_answers_as_the_winner_until_undone(api):
 
 
 def test_rights_are_asked_for(narrowed):
-    ann = person()
+    ann = make_person()
     reader = narrowed("people.view_person")
     assert reader.get(f"people/{ann.pk}").status_code == 200
     for method, path in (
@@ -231,7 +231,7 @@ FOUND = (
 
 def test_filters_find_what_they_say(api, plan, member_number):
     everybody = [
-        person(
+        make_person(
             email="ann@example.com",
             last_name="Álvarez",
             annual_revenue="100.25",
@@ -239,8 +239,8 @@ def test_filters_find_what_they_say(api, plan, member_number):
             plan="Gold",
             memberNumber=6,
         ),
-        person(email="bob@example.com", last_name="100%", annual_revenue=200, unsubscribed=True, memberNumber=7),
-        person(email="cid@example.com", date_of_birth="1999-01-01"),
+        make_person(email="bob@example.com", last_name="100%", annual_revenue=200, unsubscribed=True, memberNumber=7),
+        make_person(email="cid@example.com", date_of_birth="1999-01-01"),
     ]
     made = api.post("static-lists", {"name": "VIP"}).json()["id"]
     api.post(f"static-lists/{made}/members", {"people": [everybody[0].pk, everybody[1].pk]})
@@ -250,7 +250,7 @@ def test_filters_find_what_they_say(api, plan, member_number):
 
 
 def test_people_are_paged_by_key_in_every_order(api):
-    everybody = [person().pk for _number in range(5)]
+    everybody = [make_person().pk for _number in range(5)]
     for ordering in ("id", "-id", "created_at", "-created_at", "updated_at", "-updated_at"):
         seen, address = [], f"/api/v1/people?page_size=2&ordering={ordering}"
         while address:
@@ -280,7 +280,7 @@ def test_person_fields_are_defined_changed_and_deleted(api):
 
 
 def test_static_lists_and_their_members(api):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     made = api.post("static-lists", {"name": "VIP", "description": "Dear ones"})
     address = f"static-lists/{made.json()['id']}"
     assert api.post("static-lists", {"name": "vip"}).status_code == 409
@@ -307,8 +307,8 @@ def test_static_lists_and_their_members(api):
 
 
 def test_people_and_lists_are_searched_by_the_beginning_of_words(api):
-    lucia = person(first_name="Lucía", last_name="García", email="lucia.garcia@x.com")
-    person(first_name="Lucas", last_name="Green")
+    lucia = make_person(first_name="Lucía", last_name="García", email="lucia.garcia@x.com")
+    make_person(first_name="Lucas", last_name="Green")
     for text in ("gar LUC", "lucia.garcia@x.com", "garcía", "garcia x com"):
         reply = api.get(f"people?search={quote(text)}")
         assert [row["id"] for row in reply.json()["results"]] == [lucia.pk], text

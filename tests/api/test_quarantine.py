@@ -4,14 +4,14 @@ import pytest
 
 from activities.models import RefusedActivity
 from tests.api.test_activities import custom, row
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 
 
 def test_what_was_refused_is_mended_and_replayed(api):
     approved_type()
-    ann = person()
+    ann = make_person()
     rows = [row(ann.pk, attributes={"amount": "twelve"}), row(ann.pk, occurred_at="soon")]
     assert api.post("activities/batch", {"activities": rows}).json()["refused"] == 2
     waiting = api.get("quarantine?state=waiting&code=wrong_type&activity_type=depositCheck").json()["results"]
@@ -35,7 +35,7 @@ def test_rights_are_asked_for(narrowed):
 
 def test_one_row_that_cannot_be_read_takes_no_page_and_no_list_with_it(api, client, owner):
     approved_type()
-    ann = person()
+    ann = make_person()
     rows = [
         row(ann.pk, attributes={"amount": 10**30}),
         row(ann.pk, attributes={"branch": "\ud800"}),
@@ -62,7 +62,9 @@ def test_one_row_that_cannot_be_read_takes_no_page_and_no_list_with_it(api, clie
 def test_a_correction_may_be_any_number_and_no_nest(api):
     approved_type()
     assert (
-        api.post("activities/batch", {"activities": [row(person().pk, attributes={"amount": "x"})]}).json()["refused"]
+        api.post("activities/batch", {"activities": [row(make_person().pk, attributes={"amount": "x"})]}).json()[
+            "refused"
+        ]
         == 1
     )
     pk = RefusedActivity.objects.get().pk

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.api.test_activities import row
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -12,9 +12,9 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def some(api):
     approved_type()
-    people = [person().pk for _number in range(5)]
+    people = [make_person().pk for _number in range(5)]
     api.get("me")  # the first call of a minute notes that the client was here
-    return people, [one.activity_id for one in recorded(*(activity(pk) for pk in people))]
+    return people, [one.activity_id for one in record_rows(*(new_activity(pk) for pk in people))]
 
 
 READS = (

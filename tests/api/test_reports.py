@@ -12,7 +12,7 @@ from activities.models import Activity, ActivityType, ApprovedField
 from smartlists.lists import reports as list_reports
 from smartlists.lists import saved_reports
 from smartlists.models import StoredReport
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -20,16 +20,18 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def world(monkeypatch):
     check, webinar = approved_type(), approved_type("Attend Webinar", "attendWebinar")
-    ann, bob = person(email="ann@example.com"), person(email="bob@example.com")
+    ann, bob = make_person(email="ann@example.com"), make_person(email="bob@example.com")
     day = timezone.now().date() - timedelta(days=3)
     rows = [("Lyon", "1.50", ann), ("Lyon", "2", ann), (None, "4", bob)]
-    recorded(
+    record_rows(
         *(
-            activity(who.pk, occurred_at=f"{day}T09:00:00Z", amount=amount, **({"branch": branch} if branch else {}))
+            new_activity(
+                who.pk, occurred_at=f"{day}T09:00:00Z", amount=amount, **({"branch": branch} if branch else {})
+            )
             for branch, amount, who in rows
         )
     )
-    recorded(activity(ann.pk, webinar.pk, f"{day}T10:00:00Z"))
+    record_rows(new_activity(ann.pk, webinar.pk, f"{day}T10:00:00Z"))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     return check, webinar
@@ -91,7 +93,7 @@ def test_the_figures_of_a_saved_report_are_the_stored_ones(api, client, owner, w
     assert [row["id"] for row in api.get("reports?search=to&is_shared=false").json()["results"]] == [report.pk]
     body = api.get(f"reports/{report.pk}/figures").json()
     assert body["rows"][0][1:3] == ["ann@example.com", 2] and len(body["people"]) == 2
-    recorded(activity(body["people"][0]))
+    record_rows(new_activity(body["people"][0]))
     assert api.get(f"reports/{report.pk}/figures").json()["rows"] == body["rows"]
     assert_same(body["rows"], of_page(client, owner, {"saved": report.pk})[1:])
 

@@ -19,7 +19,7 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.wsgi import application
 from people.fields import editing as field_editing
-from tests.factories import activity, approved_type, draft_type, person, recorded
+from tests.factories import approved_type, draft_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 EXAMPLES = examples(2, 50, "SCHEMATHESIS_EXAMPLES")
@@ -72,8 +72,8 @@ def schema(db, _in_one_transaction):
     approved_type()
     draft_type("Attend Webinar", "attendWebinar")
     field_editing.create_person_field("Plan", "string", None)
-    ann = person(email="ann@example.com", plan="Gold")
-    recorded(activity(ann.pk, amount=7), activity(ann.pk, "depositCheck", branch="Sol"))
+    ann = make_person(email="ann@example.com", plan="Gold")
+    record_rows(new_activity(ann.pk, amount=7), new_activity(ann.pk, "depositCheck", branch="Sol"))
     found = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application, config=CONFIG, headers=headers)
     return found, headers
 

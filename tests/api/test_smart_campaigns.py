@@ -5,8 +5,8 @@ import pytest
 from people.lists import static_lists
 from smartlists.campaigns import dispatcher, triggers
 from smartlists.lists import editing as list_editing
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import happened
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import record_deposit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
@@ -32,10 +32,10 @@ def test_a_campaign_is_made_activated_read_and_paused(api, definition):
     assert api.patch(address, {"description": "newer"}, If_Match=made["ETag"]).status_code == 412
     assert api.post(f"{address}/activate").json()["state"] == "active"
     assert api.delete(address).status_code == 409
-    ann, bob = person(), person()
-    happened(ann.pk, amount=5000)
-    happened(bob.pk, amount=5)
-    happened(ann.pk, amount=6000)
+    ann, bob = make_person(), make_person()
+    record_deposit(ann.pk, amount=5000)
+    record_deposit(bob.pk, amount=5)
+    record_deposit(ann.pk, amount=6000)
     dispatcher.process_all_due_work()
     assert api.get(f"{address}/summary").json() | {"latency": None} == {
         "entered": 1,
@@ -63,7 +63,7 @@ def test_problems_have_their_place(api, definition):
 def test_a_run_once_states_its_cap(api, definition):
     made = api.post("smart-campaigns", {"name": "Once", "definition": definition}).json()
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
-    person(), person()
+    make_person(), make_person()
     address = f"smart-campaigns/{made['id']}/run"
     assert api.post(address, {"smart_list": everybody.pk, "cap": 1}).status_code in (409, 422)
     assert api.post(address, {"smart_list": 999, "cap": 1}).status_code == 422
@@ -82,7 +82,7 @@ def test_rights_are_asked(narrowed, definition):
 def test_runs_are_listed_with_why_they_failed_and_cancelled(api, definition, monkeypatch):
     address = f"smart-campaigns/{api.post('smart-campaigns', {'name': 'X', 'definition': definition}).json()['id']}"
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
-    person()
+    make_person()
     made = api.post(f"{address}/run", {"smart_list": everybody.pk, "cap": 5}).json()
     (row,) = api.get(f"{address}/runs?state=running").json()["results"]
     assert (row["id"], row["count"], row["entered"], row["problem"]) == (made["id"], 1, 0, "")

@@ -11,10 +11,10 @@ from people.persons import deletion
 from smartlists.lists import copies as list_copies
 from smartlists.lists import editing as list_editing
 from tests.api.test_activities import paths
-from tests.factories import MARKETO, activity, approved_type, person, recorded
-from tests.smartlists.campaign_factories import draft
-from tests.smartlists.rule_factories import did, total, where
-from tests.smartlists.rule_factories import person as did_person
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.smartlists.campaign_factories import make_draft_campaign
+from tests.smartlists.rule_factories import activity_filter, aggregate_condition, field_constraint
+from tests.smartlists.rule_factories import person_field_filter as did_person
 
 SPAIN = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 TEXT = 'smart list "Big depositors"\n\nmatch all\n1: did "Deposited Check" where Amount > 500\n'
@@ -23,8 +23,8 @@ TEXT = 'smart list "Big depositors"\n\nmatch all\n1: did "Deposited Check" where
 @pytest.fixture
 def people(db):
     approved_type()
-    everybody = [person(country=country) for country in ("Spain", "France", "Spain", "Spain")]
-    recorded(activity(everybody[0].pk, amount=700), activity(everybody[1].pk, amount=600))
+    everybody = [make_person(country=country) for country in ("Spain", "France", "Spain", "Spain")]
+    record_rows(new_activity(everybody[0].pk, amount=700), new_activity(everybody[1].pk, amount=600))
     return [one.pk for one in everybody]
 
 
@@ -59,7 +59,7 @@ def test_pages_of_members_are_of_one_evaluation(api, people):
     address = f"smart-lists/{api.post('smart-lists', {'name': 'Spain', 'rules': SPAIN}).json()['id']}"
     found, first = members(api, f"{address}/members?page_size=2")
     assert found == [people[0], people[2]] and first["count"] == 3
-    person(country="Spain")
+    make_person(country="Spain")
     assert api.post(f"{address}/evaluate").json()["count"] == 4
     rest, second = members(api, f"{address}/members?page_size=2&cursor={first['cursor']}")
     assert rest == [people[3]] and second["next"] is None and second["as_of"] == first["as_of"]
@@ -92,7 +92,7 @@ def test_rules_are_evaluated_without_being_saved(api, people):
 
 def test_an_evaluation_says_what_answered_each_filter(api, people, column_index, own_rows_read):
     builder.build_index()
-    reply = api.post("smart-lists/evaluate", {"rules": {"filters": [did(), SPAIN["filters"][0]]}}).json()
+    reply = api.post("smart-lists/evaluate", {"rules": {"filters": [activity_filter(), SPAIN["filters"][0]]}}).json()
     assert (reply["per_filter"], reply["answered_by"]) == ([2, 3], ["columns", "sql"])
 
 
@@ -134,11 +134,11 @@ def test_one_person_is_explained(api, people):
 
 def test_what_looks_back_further_than_is_kept_is_told_with_its_place(api, db):
     retention.set_retention(approved_type(), 12, None)
-    long = did(where("@occurred_at", "in past", "24 months"))
+    long = activity_filter(field_constraint("@occurred_at", "in past", "24 months"))
     made = list_editing.create_smart_list("Faithful", {"filters": [did_person("country", "is", "Spain"), long]}, None)
     (problem,) = api.get(f"smart-lists/{made.pk}/health").json()["problems"]
     assert (problem["code"], problem["path"]) == ("kept_shorter", "/filters/1")
-    campaign = draft(audience={"smart_list": made.pk})
+    campaign = make_draft_campaign(audience={"smart_list": made.pk})
     (problem,) = api.get(f"smart-campaigns/{campaign.pk}/health").json()["problems"]
     assert problem["code"] == "kept_shorter" and problem["message"].startswith("In the list “Faithful”")
 
@@ -166,8 +166,8 @@ def test_static_lists_are_filled_from_a_smart_list(api, people):
     "value", ["1e-999999999", "0e-999999999", "1e999999999", "1e99999999999999999999", "9" * 5_000]
 )
 def test_a_rule_with_a_number_without_bounds_is_refused_before_it_is_evaluated(api, people, value):
-    plain = did(where("amount", "greater than", "VALUE"))
-    for rule in (plain, did(aggregate=total("sum", "amount", "at least", "VALUE"))):
+    plain = activity_filter(field_constraint("amount", "greater than", "VALUE"))
+    for rule in (plain, activity_filter(aggregate=aggregate_condition("sum", "amount", "at least", "VALUE"))):
         body = json.dumps({"rules": {"version": 1, "match": "all", "filters": [rule]}})
         good = api.post("smart-lists/evaluate", body.replace("VALUE", "500"))
         assert good.status_code == 200, good.content

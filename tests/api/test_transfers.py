@@ -10,7 +10,7 @@ from people.files.imports import runner as import_runner
 from people.models import Person
 from people.persons import import_undo
 from tests.api.conftest import Api
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -57,7 +57,7 @@ def test_what_is_no_file_is_refused(api):
 
 
 def test_a_file_is_asked_for_and_fetched_by_whoever_asked(api, client):
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     made = api.post("exports", {"kind": "people", "parameters": {"fields": ["id", "email"]}})
     assert made.status_code == 202, made.content
     address = f"exports/{made.json()['id']}"

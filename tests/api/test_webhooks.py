@@ -10,8 +10,8 @@ from config.access.models import IdempotentReply
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import active, dispatched, happened
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import make_active_campaign, process_due_work, record_deposit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 URL = "https://example.com/hook"
@@ -48,7 +48,7 @@ def test_every_fault_is_named_with_its_place_and_nothing_is_stored(api):
 def test_one_that_a_campaign_calls_stays(api):
     approved_type()
     hook, _secret = webhook_editing.create_webhook("CRM", None, url=URL)
-    active({"do": "webhook", "webhook": hook.pk})
+    make_active_campaign({"do": "webhook", "webhook": hook.pk})
     reply = api.delete(f"webhooks/{hook.pk}")
     assert (reply.status_code, reply.json()["errors"][0]["code"]) == (409, "in_use")
 
@@ -56,10 +56,10 @@ def test_one_that_a_campaign_calls_stays(api):
 def test_calls_that_were_given_up_are_seen_and_made_again(api):
     approved_type()
     hook, _secret = webhook_editing.create_webhook("CRM", None, url=URL)
-    active({"do": "webhook", "webhook": hook.pk})
-    ann = person()
-    happened(ann.pk)
-    dispatched()
+    make_active_campaign({"do": "webhook", "webhook": hook.pk})
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
     WebhookDelivery.objects.update(state="dead", problem="no answer", attempts=7)
     (row,) = api.get(f"webhooks/{hook.pk}/deliveries?state=dead").json()["results"]
     assert (row["person"], row["attempts"], row["problem"]) == (ann.pk, 7, "no answer")

@@ -96,13 +96,13 @@ def _definition(type_name: str, list_id: int, above: str, late_after_hours: int 
 
 def _record_all(people: Sequence[int], number: int) -> float:
     """Record `number` activities in calls of 300 over the connections; return the activities a second."""
-    from tests.factories import activity, recorded
+    from tests.factories import new_activity, record_rows
 
     def record(first: int) -> None:
         try:
             for start in range(first * A_CALL, number, A_CALL * CONNECTIONS):
                 rows = [
-                    activity(
+                    new_activity(
                         people[at * 7919 % len(people)],
                         "benchCampaign",
                         datetime.now(UTC),
@@ -113,7 +113,7 @@ def _record_all(people: Sequence[int], number: int) -> float:
                     )
                     for at in range(start, start + A_CALL)
                 ]
-                recorded(*rows)
+                record_rows(*rows)
         finally:
             connection.close()
 
@@ -125,15 +125,17 @@ def _record_all(people: Sequence[int], number: int) -> float:
 
 def _record_steadily(people: Sequence[int]) -> float:
     """Record at the pace for the seconds; return the activities a second there really were."""
-    from tests.factories import activity, recorded
+    from tests.factories import new_activity, record_rows
 
     started, number = time.perf_counter(), 0
     while number < A_SECOND * SECONDS:
         rows = [
-            activity(people[(number + at) % len(people)], "benchLatency", datetime.now(UTC), f"No. {at}", amount=at + 1)
+            new_activity(
+                people[(number + at) % len(people)], "benchLatency", datetime.now(UTC), f"No. {at}", amount=at + 1
+            )
             for at in range(A_COMMIT)
         ]
-        recorded(*rows)
+        record_rows(*rows)
         number += A_COMMIT
         time.sleep(max(0, started + number / A_SECOND - time.perf_counter()))
     return number / (time.perf_counter() - started)

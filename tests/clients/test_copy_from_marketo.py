@@ -14,7 +14,7 @@ from people.files.imports import runner as import_runner
 from people.files.models import Import
 from people.lists import static_lists
 from people.models import PersonField
-from tests.factories import MARKETO, activity, approved_type, draft_type, person, recorded
+from tests.factories import MARKETO, approved_type, draft_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,8 +37,8 @@ def script(live_server, monkeypatch):
 def test_every_step(script, capsys):
     approved_type()
     draft_type("Attend Workshop", "attendWorkshop")
-    ann, bob = person(), person()
-    recorded(activity(ann.pk), activity(bob.pk))
+    ann, bob = make_person(), make_person()
+    record_rows(new_activity(ann.pk), new_activity(bob.pk))
     seeds = static_lists.create_static_list("Seeds", None)
     static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
     sides = script.Side("MARKETO_"), script.Side("")
@@ -63,9 +63,9 @@ def test_every_step(script, capsys):
 
 def test_what_programs_record_here_since_the_switch_is_left_out_of_the_check(script, monkeypatch, capsys):
     approved_type()
-    recorded(
-        activity(person().pk, occurred_at="2026-11-20T13:54:59Z"),
-        activity(person().pk, occurred_at="2026-11-20T13:56Z"),
+    record_rows(
+        new_activity(make_person().pk, occurred_at="2026-11-20T13:54:59Z"),
+        new_activity(make_person().pk, occurred_at="2026-11-20T13:56Z"),
     )
     monkeypatch.setenv("UNTIL", "2026-11-20T13:55")
     with pytest.raises(SystemExit):
@@ -76,8 +76,8 @@ def test_what_programs_record_here_since_the_switch_is_left_out_of_the_check(scr
 def test_history_of_standard_activities_comes_by_import(script, monkeypatch, capsys, settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
     monkeypatch.chdir(tmp_path)
-    ann = person()
-    visit = activity(ann.pk, "visitWebPage", primary_value="/pricing", **{"User Agent": "Safari"})
+    ann = make_person()
+    visit = new_activity(ann.pk, "visitWebPage", primary_value="/pricing", **{"User Agent": "Safari"})
     record_activities([visit], MARKETO, may_record=frozenset({1}))
     here_are = ActivityType.objects.filter(pk__in=script.HISTORY).values_list("pk", flat=True)
     monkeypatch.setattr(script, "HISTORY", tuple(here_are))  # Marketo has them all

@@ -11,7 +11,7 @@ from config.access.clients import editing as client_editing
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.models import Export, Person
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RANGE = {"createdAt": {"startAt": "2026-11-01T00:00:00Z", "endAt": "2026-11-23T00:00:00Z"}}
@@ -29,7 +29,7 @@ def marketo(live_server, settings, tmp_path):
 
 def test_activities_are_exported(marketo):
     check = approved_type("Visit Branch", "visitBranch")
-    recorded(activity(person().pk, "visitBranch", amount="2.5"))
+    record_rows(new_activity(make_person().pk, "visitBranch", amount="2.5"))
     filters = {**RANGE, "activityTypeIds": [check.pk]}
     (job,) = marketo.execute(method="create_activities_export_job", filters=filters)
     (queued,) = marketo.execute(method="enqueue_activities_export_job", job_id=job["exportId"])
@@ -46,7 +46,7 @@ def test_activities_are_exported(marketo):
 
 
 def test_leads_are_exported_and_a_job_is_cancelled(marketo):
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     now = ann.created_at
     filters = {"createdAt": {"startAt": now.isoformat(), "endAt": now.isoformat()}}
     (job,) = marketo.execute(method="create_leads_export_job", fields=["id", "email"], filters=filters)

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 
 from tests.factories import approved_type
-from tests.smartlists.campaign_factories import draft
+from tests.smartlists.campaign_factories import make_draft_campaign
 
 OF_UNFOLD = {"request", "list_editable"}  # which it keeps there, and nothing of ours reads
 
@@ -20,7 +20,7 @@ def state_of_pages():
 @pytest.mark.django_db
 def test_a_list_leaves_nothing_on_its_admin(admin_client):
     approved_type()
-    draft()
+    make_draft_campaign()
     before = state_of_pages()
     shown = []
     for model in before:

@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from config.operations import backups
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -26,8 +26,8 @@ pytestmark = [
 @pytest.fixture
 def backup(tmp_path, capsys):
     approved_type()
-    ann = person(first_name="Ánn\t")
-    recorded(*(activity(ann.pk, external_id=f"k{number}", amount=number) for number in range(20)))
+    ann = make_person(first_name="Ánn\t")
+    record_rows(*(new_activity(ann.pk, external_id=f"k{number}", amount=number) for number in range(20)))
     folder = tmp_path / "a backup"
     call_command("backup", folder)
     assert "activities" in capsys.readouterr().out
@@ -172,11 +172,11 @@ def test_a_database_with_something_in_it_is_not_overwritten_by_accident(backup):
 
 def test_after_a_recovery_by_postgresql_itself_ids_go_on_after_a_gap(capsys):
     approved_type()
-    ann = person()
-    before = recorded(activity(ann.pk))[0].activity_id
+    ann = make_person()
+    before = record_rows(new_activity(ann.pk))[0].activity_id
     call_command("restore", "--after-recovery")
     assert "python manage.py verify_activities" in capsys.readouterr().out
-    assert recorded(activity(ann.pk))[0].activity_id == before + backups.GAPS["activity_id_seq"] + 1
+    assert record_rows(new_activity(ann.pk))[0].activity_id == before + backups.GAPS["activity_id_seq"] + 1
     for arguments in ([], ["folder", "--after-recovery"]):
         with pytest.raises(CommandError, match="Name the folder"):
             call_command("restore", *arguments)

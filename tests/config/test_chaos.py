@@ -13,7 +13,7 @@ from django.db import connection
 from activities.types.definition import ActivityFieldSpec
 from people.models import Person
 from smartlists.campaigns import dispatcher
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.system.chaos import judging
 from tests.system.chaos.clients import TYPE, Sent, Tally
 
@@ -61,10 +61,10 @@ def world(transactional_db):
         TYPE,
         (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer")),
     )
-    ann = person().pk
+    ann = make_person().pk
     keys = [f"native-1-{number}" for number in range(5)]
-    rows = [activity(ann, TYPE, primary_value=key, external_id=key, amount=1) for key in keys]
-    told = [outcome.activity_id for outcome in recorded(*rows)]
+    rows = [new_activity(ann, TYPE, primary_value=key, external_id=key, amount=1) for key in keys]
+    told = [outcome.activity_id for outcome in record_rows(*rows)]
     tally = Tally(sent={key: Sent(ann, 1, True, pk) for key, pk in zip(keys, told, strict=True)}, read=list(told))
     tally.sent["native-1-9"] = Sent(ann, 1, True)  # without an answer, and absent
     return tally
@@ -78,7 +78,7 @@ def test_the_judge_sees_a_campaign_that_missed_an_activity_or_answered_it_twice(
     judging.start_campaign()
     ann = next(iter(world.sent.values())).person
     key = "native-1-7"
-    (outcome,) = recorded(activity(ann, TYPE, primary_value=key, external_id=key, amount=judging.LARGE + 1))
+    (outcome,) = record_rows(new_activity(ann, TYPE, primary_value=key, external_id=key, amount=judging.LARGE + 1))
     world.sent[key] = Sent(ann, judging.LARGE + 1, True, outcome.activity_id)
     world.read.append(outcome.activity_id)
     assert any("1 activities qualify, the campaign answered 0" in said for said in judging.judge(world, []))
@@ -95,7 +95,7 @@ def lose_one(tally):
 
 
 def double_one(tally):
-    recorded(activity(tally.sent["native-1-0"].person, TYPE, primary_value="native-1-0", amount=1))
+    record_rows(new_activity(tally.sent["native-1-0"].person, TYPE, primary_value="native-1-0", amount=1))
 
 
 def half_approve(tally):

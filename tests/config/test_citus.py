@@ -19,7 +19,7 @@ from people.persons import merge as person_merge
 from smartlists.evaluation.postgres import statements
 from smartlists.rules import model as rules
 from tests import citus_cluster
-from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_by_our_clock, record_rows
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db]
 
@@ -99,8 +99,8 @@ def test_a_page_of_several_types_is_merged_from_a_piece_of_each():
 
 @pytest.mark.django_db(transaction=True)
 def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
-    check, ann = approved_type(), person()
-    recorded(activity(ann.pk))
+    check, ann = approved_type(), make_person()
+    record_rows(new_activity(ann.pk))
     start = log_reader.ReadPosition(None, 0)
     with connection.cursor() as cursor:
         cursor.execute("select nextval('activity_id_seq')")
@@ -112,7 +112,7 @@ def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
             [ann.pk],
         )
         shard, *node = cursor.fetchone()
-    (after,) = recorded(activity(ann.pk))
+    (after,) = record_rows(new_activity(ann.pk))
     with citus_cluster.connect(tuple(node), connection.settings_dict["NAME"]) as worker:
         worker.execute("set citus.enable_manual_changes_to_shards = on")
         worker.execute("begin")
@@ -133,8 +133,8 @@ def test_what_a_worker_has_prepared_holds_readers_back_until_it_is_decided():
 def test_a_merge_from_one_worker_to_another_adds_up(monkeypatch):
     record_by_our_clock(monkeypatch)
     approved_type()
-    crowd = [person() for _ in range(6)]
-    recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
+    crowd = [make_person() for _ in range(6)]
+    record_rows(*(new_activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
     with time_machine.travel(timezone.now() + timedelta(days=2)):
         assert verify.close_days(timezone.now()) > 0
         done = person_merge.merge_people(crowd[0].pk, [one.pk for one in crowd[1:]], None, MARKETO)
@@ -192,8 +192,8 @@ def as_it_is():
 @pytest.mark.django_db(transaction=True)
 def test_the_log_comes_back_as_it_was_and_goes_again():
     approved_type()
-    crowd = [person() for _ in range(6)]
-    recorded(*(activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
+    crowd = [make_person() for _ in range(6)]
+    record_rows(*(new_activity(one.pk, external_id=f"T-{one.pk}") for one in crowd))
     person_merge.merge_people(crowd[0].pk, [crowd[1].pk, crowd[2].pk], None, MARKETO)
     before = as_it_is()
     try:
@@ -205,14 +205,14 @@ def test_the_log_comes_back_as_it_was_and_goes_again():
         assert (
             distribute.run_steps(undistribute.undistribution_steps(), lambda said: None) == 1
         )  # functions, which are dropped if there are any
-        (after,) = recorded(activity(crowd[0].pk))
+        (after,) = record_rows(new_activity(crowd[0].pk))
         assert after.activity_id == before["numbers"][0] + 1
         assert verify.verify_log() == []
     finally:
         distribute.run_steps(distribute.distribution_steps(citus_cluster.PARTS), lambda said: None)
         connection.close()  # the next one has the database's settings
     assert citus.is_distributed() and verify.verify_log() == []
-    assert recorded(activity(crowd[0].pk))[0].activity_id > after.activity_id
+    assert record_rows(new_activity(crowd[0].pk))[0].activity_id > after.activity_id
 
 
 @pytest.mark.django_db(transaction=True)

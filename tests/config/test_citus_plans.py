@@ -20,8 +20,15 @@ from smartlists.rules import model as rules
 from smartlists.rules.periods import Clock
 from tests import citus_cluster
 from tests.config.test_citus_readiness import SPEAKS_OF_THE_LOG
-from tests.factories import MARKETO, activity, approved_type, person, recorded
-from tests.smartlists.rule_factories import count, did, parsed, sequence, total, where
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.smartlists.rule_factories import (
+    activity_filter,
+    aggregate_condition,
+    count_condition,
+    field_constraint,
+    parse_filters,
+    sequence_filter,
+)
 
 pytestmark = [pytest.mark.on_cluster, pytest.mark.django_db(transaction=True)]
 
@@ -59,8 +66,8 @@ def kinds_of(work):
 @pytest.fixture
 def world(transactional_db):
     check = approved_type()
-    people = [person().pk for _ in range(3)]
-    recorded(*(activity(pk, external_id=f"T-{pk}", amount=5) for pk in people))
+    people = [make_person().pk for _ in range(3)]
+    record_rows(*(new_activity(pk, external_id=f"T-{pk}", amount=5) for pk in people))
     rollup.catch_up_rollup()
     return check, *people
 
@@ -124,20 +131,20 @@ def test_what_is_read(world, verb, kinds):
 
 
 FILTERS = {
-    "did": did(),
-    "in past 90 days": did(where("@occurred_at", "in past", "90 days")),
-    "a number": did(where("amount", "greater than", "500")),
-    "at least": did(count=count("at least", "3")),
-    "at most": did(count=count("at most", "2")),
-    "sum": did(aggregate=total("sum", "amount", "greater than", "1")),
-    "last": did(aggregate=total("last", "amount", "greater than", "1")),
-    "sequence": sequence({"type": "depositCheck"}, {"type": "visitWebPage", "within_days": 30}),
+    "did": activity_filter(),
+    "in past 90 days": activity_filter(field_constraint("@occurred_at", "in past", "90 days")),
+    "a number": activity_filter(field_constraint("amount", "greater than", "500")),
+    "at least": activity_filter(count=count_condition("at least", "3")),
+    "at most": activity_filter(count=count_condition("at most", "2")),
+    "sum": activity_filter(aggregate=aggregate_condition("sum", "amount", "greater than", "1")),
+    "last": activity_filter(aggregate=aggregate_condition("last", "amount", "greater than", "1")),
+    "sequence": sequence_filter({"type": "depositCheck"}, {"type": "visitWebPage", "within_days": 30}),
 }
 
 
 @pytest.mark.parametrize("item", FILTERS.values(), ids=FILTERS.keys())
 def test_every_filter_on_activities_is_worked_out_by_each_part_alone(world, item):
-    (found,) = parsed(item).filters
+    (found,) = parse_filters(item).filters
     source = statements.filter_statement(
         found, statements.TranslationContext(Catalogue(), Clock.current(), None)
     ).source
@@ -152,7 +159,7 @@ def test_what_is_written(world):
     done = []
     for work in (
         rollup.catch_up_rollup,
-        lambda: recorded(activity(ann, external_id="new")),
+        lambda: record_rows(new_activity(ann, external_id="new")),
         lambda: done.append(person_merge.merge_people(ann, [bob], None, MARKETO)),
         lambda: person_merge.undo_merge(done[0].pk, None, MARKETO),
         lambda: retention.correct_activities([row.pk], None),

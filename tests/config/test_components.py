@@ -12,8 +12,8 @@ from people.lists import static_lists
 from people.templatetags.moments import moment
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import add_to, draft
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import add_to_list_step, make_draft_campaign
 
 pytestmark = pytest.mark.django_db
 ORDER = ["Duplicate", "Move to folder", "Change owner", "Export", "Archive", "Delete…"]
@@ -35,10 +35,14 @@ def objects():
         approved_type(),
         ["Duplicate", "Move to folder", "Change owner", "Export", "Delete…"],
     )
-    yield "people_person", person(email="ana@example.com"), ["Export", "Delete…"]
+    yield "people_person", make_person(email="ana@example.com"), ["Export", "Delete…"]
     yield "people_staticlist", guests, ["Move to folder", "Change owner", "Archive", "Delete…"]
     yield "smartlists_smartlist", list_editing.create_smart_list("Everybody", ALL, None), ORDER
-    yield "smartlists_smartcampaign", draft(add_to(guests)), ["Duplicate", "Export", "Archive", "Delete…"]
+    yield (
+        "smartlists_smartcampaign",
+        make_draft_campaign(add_to_list_step(guests)),
+        ["Duplicate", "Export", "Archive", "Delete…"],
+    )
 
 
 def test_every_object_offers_its_actions_in_one_place_and_order(admin_client):
@@ -87,7 +91,7 @@ def test_a_copy_has_the_name_that_was_asked_for(admin_client):
 
 
 def test_the_way_to_a_page_ends_with_the_object_as_it_is_written(admin_client):
-    found = person(email="lucia@example.com")
+    found = make_person(email="lucia@example.com")
     page = admin_client.get(reverse("admin:people_person_change", args=[found.pk])).text
     way = re.search(r"<h1[^>]*>(.*?)</h1>", page, re.S)[1]
     names = [name.strip() for name in re.findall(r">([^<>]+)<", way) if name.strip()]

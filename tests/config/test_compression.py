@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 ZIPPED = {"HTTP_ACCEPT_ENCODING": "gzip"}
@@ -25,7 +25,7 @@ def test_a_page_is_sent_compressed_and_its_length_says_nothing_exact(admin_clien
 
 
 def test_files_and_what_programs_read_are_left_as_they_are(admin_client):
-    found = person(email="ana@example.com")
+    found = make_person(email="ana@example.com")
     file = admin_client.post(reverse("admin:people_person_archive", args=[found.pk]), **ZIPPED)
     assert file.streaming and "Content-Encoding" not in file
     assert b"ana@example.com" in file.getvalue()

@@ -11,7 +11,7 @@ from people.core import installation
 from people.core.models import Installation
 from people.definitions import lifecycle
 from people.lists import static_lists
-from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
+from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -63,8 +63,8 @@ def test_drafts_wait_until_they_are_approved_or_returned(client):
 
 
 def test_recent_activity_is_counted_by_type(client, monkeypatch):
-    check, ann = approved_type(), person(first_name="<b>Ann</b>")
-    recorded(activity(ann.pk), activity(ann.pk, occurred_at="2020-01-01"))
+    check, ann = approved_type(), make_person(first_name="<b>Ann</b>")
+    record_rows(new_activity(ann.pk), new_activity(ann.pk, occurred_at="2020-01-01"))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     reply = home(client, "Marketer")
@@ -77,11 +77,11 @@ def test_the_first_steps_go_away_when_they_are_done(client):
     user = get_user_model().objects.create_superuser("root")
     steps = home(client, "Administrator").context["steps"]
     assert [step.is_done for step in steps] == [False] * 5 and [step.is_next for step in steps] == [True, *[False] * 4]
-    ann, check = person(), approved_type()
+    ann, check = make_person(), approved_type()
     (record,) = (step for step in client.get(reverse("admin:index")).context["steps"] if step.is_next)
     assert record.url == f"{reverse('admin:activities_record', args=[ann.pk])}?type={check.pk}"
     assert client.get(record.url).status_code == 200
-    recorded(activity(ann.pk))
+    record_rows(new_activity(ann.pk))
     reply = client.get(reverse("admin:index"))
     assert [step.is_done for step in reply.context["steps"]] == [True, True, True, True, False]
     static_lists.create_static_list("Friends", user)

@@ -24,7 +24,7 @@ from smartlists.evaluation import evaluator
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, Dashboard, SavedReport, SmartCampaign, SmartList
 from smartlists.rules.text import language
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -87,12 +87,12 @@ def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
 
 
 def test_what_somebody_made_themselves_stays_with_what_it_needs():
-    own_type, own_person = approved_type(), person()
-    (own,) = recorded(activity(own_person.pk))
+    own_type, own_person = approved_type(), make_person()
+    (own,) = record_rows(new_activity(own_person.pk))
     loaded = demo.load_demo(None)
     theirs, other = loaded.person_ids[0], loaded.person_ids[1]
-    (on_theirs,) = recorded(activity(theirs))
-    (by_hand,) = recorded(activity(own_person.pk, "buyCar", primary_value="Volta"))
+    (on_theirs,) = record_rows(new_activity(theirs))
+    (by_hand,) = record_rows(new_activity(own_person.pk, "buyCar", primary_value="Volta"))
     removed = demo.remove_demo(None)
     assert removed.people == 299 and removed.types == 3 and len(removed.kept) == 2
     assert set(demo_types()) == {own_type.api_name, "buyCar"}

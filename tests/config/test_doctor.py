@@ -25,7 +25,7 @@ from config.operations.findings import Finding
 from people.core import maintenance
 from people.core.source import SYSTEM
 from people.lists import static_lists
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -103,7 +103,7 @@ def test_an_index_that_is_missing_invalid_or_unused_is_said(monkeypatch):
 
 def test_ids_that_are_in_use_or_taken_in_advance_are_said():
     assert found("ids").is_well
-    person(), person()
+    make_person(), make_person()
     execute("alter sequence person_id_seq restart with 1")
     assert "people have" in found("ids").state and "--after-recovery" in found("ids").advice
     execute("alter sequence activity_id_seq cache 10")
@@ -252,11 +252,11 @@ def test_behind_tls_the_deployment_checks_find_nothing():
 def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
     from smartlists.campaigns import dispatcher
     from tests.factories import approved_type
-    from tests.smartlists.campaign_factories import a_list, active, add_to
+    from tests.smartlists.campaign_factories import add_to_list_step, make_active_campaign, make_static_list
 
     assert found("dispatcher").is_well
     approved_type()
-    active(add_to(a_list()))
+    make_active_campaign(add_to_list_step(make_static_list()))
     execute("update log_position set read_at = %s where name = 'campaigns'", timezone.now() - timedelta(minutes=5))
     assert "nobody reads the log for them since 5 min" in found("dispatcher").state
     assert "dispatch" in found("dispatcher").advice
@@ -265,7 +265,7 @@ def test_a_dispatcher_that_is_silent_is_missed_once_a_campaign_is_active():
 
 
 def test_counts_that_are_not_what_a_recount_says_are_found_when_everything_is_read():
-    ann, kept = person(), static_lists.create_static_list("Kept", None)
+    ann, kept = make_person(), static_lists.create_static_list("Kept", None)
     static_lists.add_members(kept, [ann.pk], SYSTEM)
     for check in ("people counted", "lists counted"):
         assert check not in {finding.check for finding in doctor.run_checks()}

@@ -15,7 +15,7 @@ from procrastinate.testing import InMemoryConnector
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.observability.logging import JsonFormatter, LineFormatter, add_job_log_ids
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -57,7 +57,7 @@ def test_only_a_trusted_proxy_gives_ids(client, settings, trusts, given, is_kept
 
 
 def test_secrets_and_personal_values_stay_out(client, lines):
-    person(email="hidden@example.com")
+    make_person(email="hidden@example.com")
     client.get(
         "/rest/v1/leads.json",
         {"access_token": "s3cret-token", "filterType": "email", "filterValues": "hidden@example.com"},

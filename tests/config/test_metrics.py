@@ -16,7 +16,7 @@ from people.core.source import Channel, Source
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.rules.parsing import parse_rules
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,11 +77,13 @@ def test_requests_are_counted_by_route_never_by_address(client):
 
 def test_rows_are_counted_by_type_client_and_outcome_once_they_are_committed(client):
     approved_type()
-    ann = person()
+    ann = make_person()
     bank = get_user_model().objects.create_user("bank")
     source = Source(Channel.MARKETO, bank.pk)
-    recorded(activity(ann.pk, external_id="1"), activity(ann.pk, amount="much"), source=source)
-    recorded(activity(ann.pk, external_id="1"), activity(ann.pk, "nosuch"), activity(ann.pk, [1]), source=source)
+    record_rows(new_activity(ann.pk, external_id="1"), new_activity(ann.pk, amount="much"), source=source)
+    record_rows(
+        new_activity(ann.pk, external_id="1"), new_activity(ann.pk, "nosuch"), new_activity(ann.pk, [1]), source=source
+    )
     numbers = scraped(client)
     assert numbers["rows_total", "bank", "added", "depositCheck"] == 1
     assert numbers["rows_total", "bank", "repeated", "depositCheck"] == 1
@@ -108,10 +110,10 @@ def test_rows_refused_for_their_structure_are_counted_too(client):
 
 def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):
     approved_type()
-    ann = person()
-    recorded(activity(ann.pk))
+    ann = make_person()
+    record_rows(new_activity(ann.pk))
     metrics.flush_metrics()
-    recorded(activity(ann.pk))
+    record_rows(new_activity(ann.pk))
     with monkeypatch.context() as patch:
         patch.setattr(connection, "cursor", lambda: (_ for _ in ()).throw(OperationalError("away")))
         metrics.flush_metrics()
@@ -120,7 +122,7 @@ def test_processes_add_up_and_what_cannot_be_written_waits(client, monkeypatch):
 
 def test_the_state_of_database_queue_and_log_is_told(client):
     approved_type()
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     evaluator.evaluate_rules(parse_rules({"match": "all", "filters": []}, Catalogue()))
     maintenance.record_maintenance(maintenance.MaintenanceRun.BACKUP, "/backups/tonight")
     with connection.cursor() as cursor:

@@ -16,7 +16,7 @@ from people.core.notifications import Notice
 from people.definitions import lifecycle
 from people.lists import static_lists
 from smartlists.models import SmartCampaign, SmartList
-from tests.factories import CHECK_FIELDS, edit_description, names, person
+from tests.factories import CHECK_FIELDS, edit_description, make_person, type_names
 
 pytestmark = pytest.mark.django_db
 
@@ -40,7 +40,7 @@ def of(somebody):
 
 def test_a_draft_from_its_wait_to_its_return_and_approval(team):
     edda, anna = team
-    check = lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
+    check = lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, edda)
     edit_description(check, "again")  # no second notice while the first is unread
     assert of(anna) == ["The draft of Deposit Check is awaiting approval."] and of(edda) == []
     lifecycle.return_draft(check, anna, "units?")
@@ -50,7 +50,7 @@ def test_a_draft_from_its_wait_to_its_return_and_approval(team):
 
 
 def test_e_mails_go_out_once_in_the_readers_language(team):
-    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])
     assert notifications.send_notice_mails() == 1 and notifications.send_notice_mails() == 0
     (message,) = mail.outbox
     assert message.to == ["anna@example.com"] and "borrador" in message.subject
@@ -67,7 +67,7 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
         | ({"mail_draft_waits": "on"} if by_email else {})
     )
     client.post("/admin/notices/", chosen)
-    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, edda)
+    lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, edda)
     assert len(client.get("/admin/notices/").context["notices"]) == int(in_product)
     assert (notifications.unread_notice_count(anna), notifications.send_notice_mails()) == (
         int(in_product),
@@ -77,7 +77,9 @@ def test_each_kind_is_switched_off_here_or_by_e_mail(team, client, in_product, b
 
 def test_notices_are_read_and_counted_beside_their_page(team, client):
     edda, anna = team
-    lifecycle.create_definition(ACTIVITY_TYPES, names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda)
+    lifecycle.create_definition(
+        ACTIVITY_TYPES, type_names("Deposit <b>"[:7] + " bold", "depositBold"), CHECK_FIELDS, edda
+    )
     client.force_login(anna)
     assert notifications.unread_notice_count(anna) == 1
     client.post("/admin/notices/")
@@ -87,14 +89,14 @@ def test_notices_are_read_and_counted_beside_their_page(team, client):
 
 def test_without_a_mail_server_nothing_waits_to_be_mailed(team, settings):
     settings.EMAIL_IS_SET_UP = False
-    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])
     assert not Notice.objects.filter(to_be_mailed=True).exists()
 
 
 def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
-    lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, team[0])
+    lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, team[0])
     for number in range(12):
-        person(first_name="Depositor", last_name=str(number))
+        make_person(first_name="Depositor", last_name=str(number))
     client.force_login(team[1])
     found = client.get("/admin/search/", {"s": "depos", "extended": 1}, headers={"accept-language": "en"}).text
     assert "Deposit Check" in found and found.count("/admin/people/person/") == 8
@@ -105,8 +107,8 @@ def test_the_palette_finds_types_people_and_pages_but_only_a_few(team, client):
 
 
 def test_the_palette_finds_everything_by_the_beginning_of_each_word(team, client):
-    person(first_name="Lucía", last_name="García", email="lg@one.example", company="Anatolia")
-    person(first_name="Lucía", last_name="García", email="lucia@two.example")
+    make_person(first_name="Lucía", last_name="García", email="lg@one.example", company="Anatolia")
+    make_person(first_name="Lucía", last_name="García", email="lucia@two.example")
     static_lists.create_static_list("Garden: Lúcid dreams", None)
     SmartList.objects.create(name="Luck by garage", rules={"filters": []})
     SmartCampaign.objects.create(name="Gárgola lucida", definition={})

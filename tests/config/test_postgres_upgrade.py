@@ -17,7 +17,7 @@ from config.postgres import location as postgres_location
 from config.postgres import server as postgres_server
 from config.postgres.binaries import DatabaseUnavailableError, binaries_of, wheel_binaries
 from config.postgres.server import EmbeddedPostgres
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_server("of the embedded server")]
 OLD = 16  # comes in the same wheel
@@ -47,7 +47,7 @@ def data_dir(tmp_path, monkeypatch):
         server.move_to(old)
         with server.serving(old) as parameters:
             approved_type()
-            recorded(*(activity(person().pk, external_id=f"k{number}") for number in range(5)))
+            record_rows(*(new_activity(make_person().pk, external_id=f"k{number}") for number in range(5)))
             backups.take_backup(tmp_path / "before")
             backups.load_backup(tmp_path / "before", parameters)
         server.stop()

@@ -29,7 +29,7 @@ from people.privacy import search as privacy_search
 from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.models import StoredReport
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -53,8 +53,8 @@ def shown(reply):
 
 
 def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypatch):
-    ann = person()
-    recorded(*(activity(ann.pk, occurred_at=f"2026-03-0{day}T23:30:00Z") for day in (1, 1, 3)))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, occurred_at=f"2026-03-0{day}T23:30:00Z") for day in (1, 1, 3)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     of_ann = log_reports.ReportScope(YEAR.first, YEAR.last, [ann.pk])
@@ -70,13 +70,13 @@ def test_the_trend_is_the_same_from_the_rollup_and_from_the_log(types, monkeypat
 
 
 def test_a_breakdown_counts_activities_and_people_and_sums(types):
-    ann, bob = person(), person()
-    recorded(
-        activity(ann.pk, branch="Lyon", amount="1.50"),
-        activity(ann.pk, branch="Lyon", amount="2"),
-        activity(bob.pk, branch="Lyon"),
-        activity(bob.pk, amount="4"),
-        activity(bob.pk, branch="<b>", amount="8"),
+    ann, bob = make_person(), make_person()
+    record_rows(
+        new_activity(ann.pk, branch="Lyon", amount="1.50"),
+        new_activity(ann.pk, branch="Lyon", amount="2"),
+        new_activity(bob.pk, branch="Lyon"),
+        new_activity(bob.pk, amount="4"),
+        new_activity(bob.pk, branch="<b>", amount="8"),
     )
     fields = {field.api_name: field for field in ApprovedField.objects.filter(activity_type=types[0])}
     found = log_reports.value_breakdown(types[0], fields["branch"], YEAR, fields["amount"])
@@ -85,8 +85,8 @@ def test_a_breakdown_counts_activities_and_people_and_sums(types):
 
 
 def test_top_people_are_live_people(types):
-    ann, bob, gone = person(), person(), person()
-    recorded(*(activity(who.pk) for who in (ann, bob, bob, gone, gone, gone)))
+    ann, bob, gone = make_person(), make_person(), make_person()
+    record_rows(*(new_activity(who.pk) for who in (ann, bob, bob, gone, gone, gone)))
     type(gone).objects.filter(pk=gone.pk).update(state="merged", merged_into_id=ann.pk)
     assert [row[:2] for row in log_reports.top_people(types[0], YEAR)] == [(bob.pk, 2), (ann.pk, 1)]
 
@@ -97,9 +97,9 @@ def test_a_funnel_follows_its_definition(types, data):
     from django.db import transaction
 
     with transaction.atomic():
-        people = [person() for _ in range(3)]
+        people = [make_person() for _ in range(3)]
         rows = data.draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(1, 6)), max_size=14))
-        recorded(*(activity(people[who].pk, types[what].pk, f"2026-03-0{day}") for who, what, day in rows))
+        record_rows(*(new_activity(people[who].pk, types[what].pk, f"2026-03-0{day}") for who, what, day in rows))
         steps = data.draw(st.lists(st.integers(0, 2), min_size=2, max_size=4))
         expected: Counter[int] = Counter()
         for who in range(3):
@@ -125,15 +125,15 @@ def test_periods_and_steps_that_make_no_sense_are_refused(types):
 
 def test_a_report_that_takes_too_long_is_given_up(types, monkeypatch):
     monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     with pytest.raises(RejectedError, match="takes longer"):
         log_reports.top_people(types[0], replace(YEAR, seconds=0.05))
 
 
 def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin, types):
     user = get_user_model().objects.get(username="vera")
-    ann, bob = person(first_name="=Ann"), person()
-    recorded(activity(ann.pk), activity(bob.pk), activity(bob.pk))
+    ann, bob = make_person(first_name="=Ann"), make_person()
+    record_rows(new_activity(ann.pk), new_activity(bob.pk), new_activity(bob.pk))
     friends = static_lists.create_static_list("Friends", user)
     static_lists.add_members(friends, [ann.pk], Source(Channel.ADMIN, user.pk))
     asked = {"report": "people", "type": types[0].pk, "since": "2026-11-01", "until": "2026-11-30"}
@@ -146,7 +146,7 @@ def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin
 
 @pytest.mark.parametrize("report", ["trend", "breakdown", "people", "funnel"])
 def test_each_report_opens_empty_and_filled(admin, types, report):
-    recorded(activity(person().pk, occurred_at="2026-11-02"))
+    record_rows(new_activity(make_person().pk, occurred_at="2026-11-02"))
     assert admin.get(URL, {"report": report}).context["table"] is None
     filled = {
         "type": types[0].pk,
@@ -190,8 +190,10 @@ def test_reports_take_rights(client, types):
 @pytest.fixture
 def many(types, monkeypatch):
     """More activities than a page reads at once, and what to ask about them."""
-    ann, bob = person(email="ann@example.com"), person()
-    recorded(*(activity(who.pk, occurred_at="2026-11-02", branch="Lyon", amount="1.50") for who in (ann, ann, bob)))
+    ann, bob = make_person(email="ann@example.com"), make_person()
+    record_rows(
+        *(new_activity(who.pk, occurred_at="2026-11-02", branch="Lyon", amount="1.50") for who in (ann, ann, bob))
+    )
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     monkeypatch.setattr(list_reports, "AT_ONCE", 2)
@@ -237,14 +239,14 @@ def test_what_reads_many_activities_is_worked_out_by_a_job_and_shown_with_its_ti
 def test_old_figures_are_shown_until_newer_ones_are_there(admin, many):
     admin.get(URL, many)
     work()
-    recorded(activity(person().pk, occurred_at="2026-11-03", branch="Lyon"))
+    record_rows(new_activity(make_person().pk, occurred_at="2026-11-03", branch="Lyon"))
     assert shown(admin.get(URL, many))[0][1] == 3 and StoredReport.objects.get().state == "done"
     StoredReport.objects.update(as_of=timezone.now() - list_reports.FRESH)
     again = admin.get(URL, many)
     assert shown(again)[0][1] == 3 and again.context["reply"].asked_at
     assert work() == 2
     assert shown(admin.get(URL, many))[0][1] == 4
-    recorded(activity(person().pk, occurred_at="2026-11-03", branch="Lyon"))
+    record_rows(new_activity(make_person().pk, occurred_at="2026-11-03", branch="Lyon"))
     query = "&".join(f"{name}={value}" for name, value in many.items())
     assert admin.post(f"{URL}?{query}").status_code == 302 and admin.post(f"{URL}?{query}").status_code == 302
     assert work() == 3  # who asks while it is worked out waits for the same
@@ -282,7 +284,7 @@ def test_a_long_list_is_read_by_the_job_too(admin, types, many, monkeypatch):
         list_editing.create_smart_list("Depositors", rules, user),
         static_lists.create_static_list("Four", user),
     )
-    static_lists.add_members(static, [person().pk for _one in range(4)], Source(Channel.ADMIN, user.pk))
+    static_lists.add_members(static, [make_person().pk for _one in range(4)], Source(Channel.ADMIN, user.pk))
     for people in (f"smart:{smart.pk}", f"static:{static.pk}"):
         assert admin.get(URL, many | {"people": people}).context["reply"].asked_at, people
     work()
@@ -328,9 +330,9 @@ def test_a_report_of_a_list_takes_the_right_to_see_it(types):
 
 @pytest.fixture
 def two_years(types, monkeypatch):
-    ann = person()
+    ann = make_person()
     days = [date(2025, 1, 1) + timedelta(days=3 * number) for number in range(230)]
-    recorded(*(activity(ann.pk, types[number % 2].pk, f"{day}T12:00:00Z") for number, day in enumerate(days)))
+    record_rows(*(new_activity(ann.pk, types[number % 2].pk, f"{day}T12:00:00Z") for number, day in enumerate(days)))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     return {"report": "trend", "type": types[0].pk, "since": "2026-01-01", "until": "2026-06-30"}

@@ -21,7 +21,7 @@ from people.privacy import erasure
 from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import reports as list_reports
 from smartlists.models import Dashboard, SavedReport, StoredReport
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -52,11 +52,11 @@ def as_vera(client, vera):
 @pytest.fixture
 def trend(monkeypatch):
     """The parameters of a trend with three activities, two of them in Lyon."""
-    check, ann = approved_type(), person(email="ann@example.com")
+    check, ann = approved_type(), make_person(email="ann@example.com")
     today = timezone.now().date()
     days = [today - timedelta(days=number) for number in (1, 1, 40)]
     for day, branch in zip(days, ("Lyon", "Nantes", "Lyon"), strict=True):
-        recorded(activity(ann.pk, occurred_at=f"{day}T09:00:00Z", branch=branch))
+        record_rows(new_activity(ann.pk, occurred_at=f"{day}T09:00:00Z", branch=branch))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     return {"report": "trend", "type": str(check.pk), "interval": "day", "days": "30"}
@@ -213,7 +213,7 @@ def test_page_tile_and_file_show_the_same_stored_figures(as_vera, vera, trend):
     assert tile in frame.text and not StoredReport.objects.exists()  # the page itself computes nothing
     first = as_vera.get(tile)
     assert StoredReport.objects.get().state == "done"
-    recorded(activity(person().pk, occurred_at=f"{timezone.now().date() - timedelta(days=2)}T09:00:00Z"))
+    record_rows(new_activity(make_person().pk, occurred_at=f"{timezone.now().date() - timedelta(days=2)}T09:00:00Z"))
     rollup.catch_up_rollup()
     again, page = as_vera.get(tile), as_vera.get(f"/admin/reports/?saved={report.pk}")
     assert rows(first) == rows(again) == rows(page)
@@ -310,7 +310,7 @@ def test_each_number_of_a_trend_leads_to_the_people_behind_it(as_vera, trend, cu
 
 
 def test_each_value_of_a_breakdown_leads_to_its_people(as_vera, trend):
-    recorded(activity(person().pk), activity(person().pk))  # without a branch
+    record_rows(new_activity(make_person().pk), new_activity(make_person().pk))  # without a branch
     field = ApprovedField.objects.get(activity_type=trend["type"], api_name="branch").pk
     page = as_vera.get("/admin/reports/", {"report": "breakdown", "type": trend["type"], "field": field})
     found = {row[0].raw: (row[1].raw, row[2].raw, row[2].url) for row in page.context["table"].rows}
@@ -321,10 +321,10 @@ def test_each_value_of_a_breakdown_leads_to_its_people(as_vera, trend):
 
 
 def test_each_step_of_a_funnel_leads_to_its_people(as_vera, trend):
-    webinar, both, one = approved_type("Attend Webinar", "attendWebinar"), person(), person()
-    recorded(
-        *(activity(pk, webinar.pk, occurred_at=timezone.now() - timedelta(hours=5)) for pk in (both.pk, one.pk)),
-        activity(both.pk, occurred_at=timezone.now() - timedelta(hours=4)),
+    webinar, both, one = approved_type("Attend Webinar", "attendWebinar"), make_person(), make_person()
+    record_rows(
+        *(new_activity(pk, webinar.pk, occurred_at=timezone.now() - timedelta(hours=5)) for pk in (both.pk, one.pk)),
+        new_activity(both.pk, occurred_at=timezone.now() - timedelta(hours=4)),
     )
     asked = {"report": "funnel", "step_1": webinar.pk, "step_2": trend["type"]}
     steps = [row[1] for row in as_vera.get("/admin/reports/", asked).context["table"].rows]

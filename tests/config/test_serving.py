@@ -12,7 +12,7 @@ from django.db import connection
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from tests.server import served, worker
+from tests.server import running_web_server, running_worker
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +48,7 @@ def waiting(other):
 
 @pytest.mark.slow
 def test_told_to_stop_it_answers_what_it_has_begun():
-    with served() as server, held_table() as other:
+    with running_web_server() as server, held_table() as other:
         thread, answers = in_thread(lambda: server.get("/admin/login/", COOKIE))
         waiting(other)
         server.signal(signal.SIGTERM)
@@ -62,14 +62,14 @@ def test_told_to_stop_it_answers_what_it_has_begun():
 
 @pytest.mark.slow
 def test_a_request_that_the_database_keeps_waiting_is_answered_in_time():
-    with served(WEB_STATEMENT_SECONDS="0.3") as server, held_table():
+    with running_web_server(WEB_STATEMENT_SECONDS="0.3") as server, held_table():
         status, text = server.get("/admin/login/", COOKIE)
         assert status == 503 and "This took too long" in text
 
 
 @pytest.mark.slow
 def test_a_reload_loses_no_request():
-    with served() as server:
+    with running_web_server() as server:
         ending, lost, counted = threading.Event(), [], []
 
         def ask():
@@ -99,7 +99,7 @@ def test_a_reload_loses_no_request():
 @pytest.mark.slow
 def test_the_worker_goes_on_when_its_connections_are_cut_and_ends_when_told():
     of_another_version = app.configure_task("later.version", allow_unknown=True).defer(number=7)
-    with worker() as process:
+    with running_worker() as process:
         for _life in range(2):
             pids = connections_of_the_worker()
             with connection.cursor() as cursor:

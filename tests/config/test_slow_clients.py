@@ -15,8 +15,8 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.server.framing import Bounds, Incoming, RequestBoundError
 from people.models import Import
-from tests.factories import approved_type, person
-from tests.server import served
+from tests.factories import approved_type, make_person
+from tests.server import running_web_server
 
 HEAD = b"POST /identity/oauth/token HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 BODY = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 50000\r\n\r\n" + b"a" * 100
@@ -54,7 +54,7 @@ def answer(port, request):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_forty_slow_clients_keep_two_threads_from_nobody():
-    with served(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60") as server:
+    with running_web_server(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60") as server:
         large = b"GET /static/admin/js/vendor/jquery/jquery.js HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
         stream = b"POST /api/v1/activities/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n"
         for sent in (b"", HEAD, BODY, stream):
@@ -72,7 +72,7 @@ ROW = '{"activity_type": "depositCheck", "person": %d, "occurred_at": "2026-11-2
 @pytest.mark.parametrize("path", ["imports?kind=people&name=f.csv", "activities/stream"])
 def test_a_body_that_ends_too_early_is_never_taken_for_a_whole_one(path, framing):
     """What arrived ends in a whole row: only the framing says that more was to come."""
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     owner = get_user_model().objects.create_superuser("olga")
     token = tokens.issue_token(client_editing.create_client("Bank core", owner, None).client).text
     is_import = path.startswith("imports")
@@ -83,7 +83,7 @@ def test_a_body_that_ends_too_early_is_never_taken_for_a_whole_one(path, framing
     if framing == "chunks":
         sent = f"{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n"
     with (
-        served(WEB_WORKERS="1") as server,
+        running_web_server(WEB_WORKERS="1") as server,
         socket.create_connection(("127.0.0.1", server.port), timeout=60) as connected,
     ):
         connected.sendall(sent)
@@ -98,7 +98,7 @@ def test_a_body_that_ends_too_early_is_never_taken_for_a_whole_one(path, framing
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_beside_slow_clients_a_killed_process_is_replaced_and_a_reload_keeps_nobody_waiting():
-    with served(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60", WEB_BODY_SECONDS="60") as server:
+    with running_web_server(WEB_WORKERS="1", WEB_THREADS="2", WEB_HEAD_SECONDS="60", WEB_BODY_SECONDS="60") as server:
         for number in (signal.SIGKILL, signal.SIGHUP):
             with connections(server.port, 20, HEAD), connections(server.port, 20, BODY):
                 (before,) = processes(server)
@@ -122,7 +122,7 @@ def processes(server):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.slow
 def test_a_request_is_bounded_in_bytes_and_seconds_and_the_answer_says_how():
-    with served(WEB_HEAD_SECONDS="1", WEB_BODY_SECONDS="2") as server:
+    with running_web_server(WEB_HEAD_SECONDS="1", WEB_BODY_SECONDS="2") as server:
         long = b"GET /api/v1/people?q=" + b"a" * 80_000
         assert answer(server.port, long).startswith(b"HTTP/1.1 414") and b"problem+json" in answer(server.port, long)
         assert answer(server.port, HEAD + b"X: " + b"a" * 200_000).startswith(b"HTTP/1.1 431")
@@ -138,7 +138,7 @@ def test_a_request_is_bounded_in_bytes_and_seconds_and_the_answer_says_how():
 @pytest.mark.slow
 def test_requests_in_a_row_bodies_in_chunks_and_expectations_are_answered():
     ask = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-    with served() as server:
+    with running_web_server() as server:
         both = answer(server.port, ask + b"\r\n" + ask + b"Connection: close\r\n\r\n")
         assert both.count(b"HTTP/1.1 200") == 2
         form = HEAD + b"Content-Type: application/x-www-form-urlencoded\r\nConnection: close\r\n"

@@ -19,8 +19,8 @@ from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import activity, approved_type, edit_description, person, recorded
-from tests.smartlists.campaign_factories import BIG_CHECK, active, happened
+from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
+from tests.smartlists.campaign_factories import BIG_CHECK, make_active_campaign, record_deposit
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 NO_AXE = "axe-core is not installed (make test installs it where npm is)"
@@ -105,11 +105,11 @@ def counted_list(rules):
 @pytest.fixture
 def where(superuser):
     installation.clear_installation_cache()
-    check, ann = approved_type(), person(first_name="Ann", last_name="أحمد 🎉")
-    recorded(*(activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
+    check, ann = approved_type(), make_person(first_name="Ann", last_name="أحمد 🎉")
+    record_rows(*(new_activity(ann.pk, primary_value=f"No. {i}", branch="Lyon") for i in range(3)))
     vera = get_user_model().objects.get(username="vera")
     by_hand = Source(Channel.ADMIN, vera.pk)
-    (mine,) = recorded(activity(ann.pk, amount=5_000), source=by_hand)
+    (mine,) = record_rows(new_activity(ann.pk, amount=5_000), source=by_hand)
     edit_description(check, "changed")
     rules = {
         "version": 1,
@@ -130,7 +130,7 @@ def where(superuser):
     }
     hook = webhook_editing.create_webhook("CRM", None, url="https://example.com/hook")[0]
     spanish = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-    campaign = active(
+    campaign = make_active_campaign(
         {"do": "change_field", "field": "person_score", "by": "1"},
         {"do": "webhook", "webhook": hook.pk},
         {"do": "record", "type": "depositCheck", "primary": "{{trigger.check}}"},
@@ -143,7 +143,7 @@ def where(superuser):
         triggers=[BIG_CHECK],
         name="Big depositors",
     )
-    happened(ann.pk, amount=5_000)
+    record_deposit(ann.pk, amount=5_000)
     dispatcher.process_all_due_work()
     yesterday = timezone.now().date() - timedelta(days=1)
     CampaignTally.objects.create(campaign=campaign, day=yesterday, what="entered", count=7)

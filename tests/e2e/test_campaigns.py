@@ -8,13 +8,13 @@ from playwright.sync_api import expect
 from people.lists import static_lists
 from smartlists.campaigns import dispatcher
 from tests.e2e.test_smart_lists import add, choose
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
 def test_a_campaign_is_built_and_its_result_seen(page, language):
     approved_type()
     static_lists.create_static_list("VIPs", None)
-    ann = person(first_name="Ann", last_name="Lee", email="ann@example.com")
+    ann = make_person(first_name="Ann", last_name="Lee", email="ann@example.com")
     page.goto("/admin/")
     page.locator("#nav-sidebar").get_by_role("link", name=_("Smart campaigns")).click()
     page.locator("a[href*='/smartcampaign/add/']").first.click()
@@ -35,7 +35,7 @@ def test_a_campaign_is_built_and_its_result_seen(page, language):
     page.get_by_role("button", name=_("Save and activate")).click()
     expect(page.get_by_text(_("Saved and active."), exact=True)).to_be_visible()
 
-    recorded(activity(ann.pk, occurred_at=datetime.now(UTC), primary_value="No. 7", amount=5000))
+    record_rows(new_activity(ann.pk, occurred_at=datetime.now(UTC), primary_value="No. 7", amount=5000))
     page.get_by_role("link", name=_("Test and run"), exact=True).click()
     page.get_by_label(_("Person"), exact=True).fill("ann@example.com")
     page.get_by_role("button", name=_("Try"), exact=True).click()

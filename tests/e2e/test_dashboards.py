@@ -6,13 +6,15 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from activities.log import rollup
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
 def test_reports_are_saved_pinned_and_arranged_by_keyboard_alone(page, language):
-    check, ann = approved_type(), person(email="ann@example.com")
+    check, ann = approved_type(), make_person(email="ann@example.com")
     today = date.today()
-    recorded(*(activity(ann.pk, occurred_at=f"{today - timedelta(days=1 + n % 9)}T10:00:00Z") for n in range(20)))
+    record_rows(
+        *(new_activity(ann.pk, occurred_at=f"{today - timedelta(days=1 + n % 9)}T10:00:00Z") for n in range(20))
+    )
     rollup.catch_up_rollup()
     for name, report in (("Checks", "trend"), ("Best", "people")):
         page.goto(f"/admin/reports/?report={report}&type={check.pk}")

@@ -20,7 +20,7 @@ from people.definitions import lifecycle
 from people.files.imports import runner as import_runner
 from people.models import Import, Person
 from smartlists.lists import editing as list_editing
-from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
+from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
 
 
 def button(page, label):
@@ -91,7 +91,7 @@ def test_the_first_steps_lead_on_and_go_when_they_are_done(new_page, superuser, 
     expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
     client_editing.create_client("Bank core", superuser, None)
     list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
-    recorded(activity(person().pk, draft.pk))
+    record_rows(new_activity(make_person().pk, draft.pk))
     page.goto("/admin/")
     expect(page.get_by_role("heading", name=_("Your activities"))).to_be_visible()
     expect(page.locator(steps)).to_have_count(0)
@@ -139,9 +139,11 @@ def _names_and_fields():
 
 
 def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
-    check, ann = approved_type(), person(first_name="Ann", last_name="Núñez")
+    check, ann = approved_type(), make_person(first_name="Ann", last_name="Núñez")
     day = date.today() - timedelta(days=3)
-    recorded(*(activity(ann.pk, occurred_at=f"{day}T10:00:00Z", branch=branch) for branch in ("Lyon", "Lyon", "Sol")))
+    record_rows(
+        *(new_activity(ann.pk, occurred_at=f"{day}T10:00:00Z", branch=branch) for branch in ("Lyon", "Lyon", "Sol"))
+    )
     rollup.catch_up_rollup()
     page.goto("/admin/")
     page.locator("a[href='/admin/reports/']").first.click()

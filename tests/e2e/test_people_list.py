@@ -4,12 +4,12 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from people.models import BulkAction, PeopleView
-from tests.factories import person
+from tests.factories import make_person
 
 
 def test_people_are_filtered_kept_as_a_view_and_put_on_a_list(page, language):
     for name, country in (("Ann", "Spain"), ("Bob", "Peru"), ("Carl", "Spain")):
-        person(first_name=name, country=country)
+        make_person(first_name=name, country=country)
     page.goto("/admin/people/person/")
     page.get_by_label(_("Add a filter")).select_option("country")
     page.get_by_label(_("Value"), exact=True).fill("Spain")
@@ -46,7 +46,7 @@ def test_people_are_filtered_kept_as_a_view_and_put_on_a_list(page, language):
 
 
 def test_the_list_fits_a_phone(page, language):
-    person(first_name="Ann", email="a-very-long-address-of-somebody@department.example.com", company="C" * 60)
+    make_person(first_name="Ann", email="a-very-long-address-of-somebody@department.example.com", company="C" * 60)
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto("/admin/people/person/")
     for summary in (_("Columns"), _("Save as a view")):

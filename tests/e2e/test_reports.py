@@ -7,15 +7,17 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from activities.log import rollup
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
 def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
-    check, webinar, ann = approved_type(), approved_type("Attend Webinar", "attendWebinar"), person()
+    check, webinar, ann = approved_type(), approved_type("Attend Webinar", "attendWebinar"), make_person()
     today = date.today()
-    recorded(
+    record_rows(
         *(
-            activity(ann.pk, (check, webinar)[number % 2].pk, f"{today - timedelta(days=1 + number % 50)}T10:00:00Z")
+            new_activity(
+                ann.pk, (check, webinar)[number % 2].pk, f"{today - timedelta(days=1 + number % 50)}T10:00:00Z"
+            )
             for number in range(90)
         )
     )

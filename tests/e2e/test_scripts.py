@@ -11,7 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from tests.factories import approved_type
-from tests.server import served
+from tests.server import running_web_server
 
 HASHED = re.compile(r"/static/js/(pages|parts)/[a-z-]+\.[0-9a-f]{12}\.js$")
 BUILDER = "/admin/smartlists/smartlist/add/"
@@ -42,7 +42,7 @@ def test_modules_import_each_other_under_hashed_names(new_page, superuser, colle
     page = new_page("en", superuser)
     scripts = []
     page.on("response", lambda reply: scripts.append((reply.status, reply.url)) if "/static/js/" in reply.url else None)
-    with served(**collected) as server:
+    with running_web_server(**collected) as server:
         page.goto(f"http://localhost:{server.port}{BUILDER}")
         page.get_by_role("combobox", name="Add a filter").click()
         expect(page.get_by_role("tree")).to_be_visible()

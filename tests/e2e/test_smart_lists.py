@@ -10,19 +10,23 @@ from playwright.sync_api import expect
 from people.lists import static_lists
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
 def people():
     approved_type()
     now = timezone.now()
-    ann = person(first_name="Ann", country="Spain", email="ann@example.com")
-    bob = person(first_name="Bob", country="Chile", email="bob@example.com")
-    cas = person(first_name="Cas", country="spain", email="cas@example.com")
-    recorded(
-        *(activity(one.pk, occurred_at=now - timedelta(days=n), amount=600 + n) for one in (ann, bob) for n in (1, 2)),
-        activity(cas.pk, occurred_at=now - timedelta(days=3), amount=900),
-        activity(cas.pk, occurred_at=now - timedelta(days=200), amount=900),
+    ann = make_person(first_name="Ann", country="Spain", email="ann@example.com")
+    bob = make_person(first_name="Bob", country="Chile", email="bob@example.com")
+    cas = make_person(first_name="Cas", country="spain", email="cas@example.com")
+    record_rows(
+        *(
+            new_activity(one.pk, occurred_at=now - timedelta(days=n), amount=600 + n)
+            for one in (ann, bob)
+            for n in (1, 2)
+        ),
+        new_activity(cas.pk, occurred_at=now - timedelta(days=3), amount=900),
+        new_activity(cas.pk, occurred_at=now - timedelta(days=200), amount=900),
     )
 
 
@@ -251,7 +255,7 @@ def test_two_people_edit_one_list_and_one_deletes_it(page, language):
 
 def test_members_with_other_columns_become_a_view(page, language):
     people()
-    person(first_name="<i>أحمد</i> 🎉", city="Zürich", email="ahmed@example.com")
+    make_person(first_name="<i>أحمد</i> 🎉", city="Zürich", email="ahmed@example.com")
     saved = list_editing.create_smart_list("All", {"filters": []}, None)
     page.goto(f"/admin/smartlists/smartlist/{saved.pk}/members/")
     page.locator("summary").filter(has_text=_("Columns and order")).click()

@@ -4,13 +4,13 @@ from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
 from people.core.source import Channel, Source
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
 def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
     approved_type()
-    ann = person(first_name="Ann", last_name="Núñez")
-    recorded(activity(ann.pk, occurred_at="2026-03-01T09:30:00Z", primary_value="No. 1", amount=20))
+    ann = make_person(first_name="Ann", last_name="Núñez")
+    record_rows(new_activity(ann.pk, occurred_at="2026-03-01T09:30:00Z", primary_value="No. 1", amount=20))
     page.goto("/admin/people/person/")
     page.get_by_role("row", name="Ann Núñez").get_by_role("link", name="Ann Núñez").click()
     page.locator("summary").filter(has_text=_("Record an activity")).click()
@@ -35,10 +35,10 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
 
 def test_the_timeline_is_filtered_by_type_and_day(page, language):
     check = approved_type()
-    ann = person()
-    recorded(
-        activity(ann.pk, occurred_at="2026-03-01T23:59:59Z", primary_value="first"),
-        activity(ann.pk, occurred_at="2026-03-02T00:00:00Z", primary_value="second"),
+    ann = make_person()
+    record_rows(
+        new_activity(ann.pk, occurred_at="2026-03-01T23:59:59Z", primary_value="first"),
+        new_activity(ann.pk, occurred_at="2026-03-02T00:00:00Z", primary_value="second"),
     )
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     expect(page.locator("#entries .ca-moment").filter(has_text="Deposit Check")).to_have_count(2)
@@ -56,8 +56,8 @@ def test_the_timeline_is_filtered_by_type_and_day(page, language):
 
 def test_older_activities_are_loaded_under_the_newer_ones(page, language):
     approved_type()
-    ann = person()
-    recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     entries = page.locator("#entries .ca-moment")
     expect(entries).to_have_count(50)
@@ -67,8 +67,8 @@ def test_older_activities_are_loaded_under_the_newer_ones(page, language):
 
 
 def test_without_javascript_the_timeline_is_narrowed_and_paged(new_page, superuser):
-    check, ann = approved_type(), person()
-    recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
+    check, ann = approved_type(), make_person()
+    record_rows(*(new_activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
     page = new_page("en", superuser, java_script_enabled=False)
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     page.locator("summary").filter(has_text=_("Search and filter")).click()
@@ -80,7 +80,7 @@ def test_without_javascript_the_timeline_is_narrowed_and_paged(new_page, superus
 
 
 def test_a_fact_is_typed_at_once_where_it_stands(page, language):
-    ann = person(first_name="Ann", city="San José")
+    ann = make_person(first_name="Ann", city="San José")
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     page.locator("#fact-city").get_by_role("link").click()
     entry = page.locator("#fact-city").get_by_role("textbox")
@@ -93,7 +93,7 @@ def test_a_fact_is_typed_at_once_where_it_stands(page, language):
 
 def test_an_address_is_whole_in_the_people_list_on_a_telephone(new_page, superuser, language):
     long_address = "maximiliana.garcia244@terranovaseguros-internacional.example"
-    person(first_name="Ann", email=long_address)
+    make_person(first_name="Ann", email=long_address)
     page = new_page(language, superuser, viewport={"width": 390, "height": 800})
     page.goto("/admin/people/person/")
     cell = page.locator("#people-form td").filter(has_text=long_address)
@@ -102,8 +102,8 @@ def test_an_address_is_whole_in_the_people_list_on_a_telephone(new_page, superus
 
 def test_a_typo_is_corrected_and_withdrawn_by_keyboard(page, language, superuser):
     approved_type()
-    ann = person()
-    recorded(activity(ann.pk, primary_value="No. l"), source=Source(Channel.ADMIN, superuser.pk))
+    ann = make_person()
+    record_rows(new_activity(ann.pk, primary_value="No. l"), source=Source(Channel.ADMIN, superuser.pk))
     page.goto(f"/admin/activities/activitytype/timeline/{ann.pk}/")
     entries = page.locator("#entries .ca-moment").filter(has_text="Deposit Check")
     menu = page.locator("#entries li").filter(has_text="Deposit Check").locator(".ca-moments__menu > summary")

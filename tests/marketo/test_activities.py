@@ -17,7 +17,7 @@ from config.marketo.wire import paging
 from people.core.source import Channel, Source
 from people.persons import deletion
 from people.persons import merge as person_merge
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 EXTERNAL = "/rest/v1/activities/external.json"
@@ -39,7 +39,7 @@ def row(lead, check, **changes):
 
 
 def test_misnamed_attributes_skip_their_row_and_other_unknown_members_are_warned_of(dialect, check):
-    ann = person()
+    ann = make_person()
     attributes = [{"apiName": "amount", "value": 5}]
     misnamed = {name: value for name, value in row(ann, check).items() if name != "attributes"}
     rows = [
@@ -63,7 +63,7 @@ def test_misnamed_attributes_skip_their_row_and_other_unknown_members_are_warned
 
 
 def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
-    ann = person()
+    ann = make_person()
     reply = dialect.post(
         EXTERNAL,
         {
@@ -99,7 +99,7 @@ def test_good_rows_are_added_and_bad_ones_skipped_in_order(dialect, check):
 
 
 def test_an_external_id_sent_again_answers_added_with_the_same_id(dialect, check):
-    ann = person()
+    ann = make_person()
     body = {"input": [row(ann, check, externalId="T-1")]}
     first, second = (dialect.post(EXTERNAL, body).json()["result"] for _ in range(2))
     assert first == second
@@ -127,7 +127,7 @@ def test_what_refuses_the_whole_call(dialect, check, body, content_type, code):
 
 
 def test_strange_values_spoil_their_own_row_only(dialect, check):
-    lead = person().pk
+    lead = make_person().pk
     head = f'"leadId": {lead}, "activityTypeId": {check.pk}, "activityDate": "2026-11-20", "primaryAttributeValue": '
     rows = [
         head + '"\\ud800"',
@@ -150,7 +150,7 @@ def test_other_answers(dialect, check):
 
 
 def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check):
-    leads = [person() for _ in range(10)]
+    leads = [make_person() for _ in range(10)]
     sent_before = [row(leads[i % 10], check, externalId=f"T{i}") for i in range(100)]
     dialect.post(EXTERNAL, {"input": sent_before})
     new = [row(leads[i % 10], check, externalId=f"T{i}") for i in range(100, 199)]
@@ -179,7 +179,7 @@ def test_a_call_costs_at_most_twelve_statements_whatever_it_holds(dialect, check
 
 
 def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
-    ann, twin, gone = person(), person(), person()
+    ann, twin, gone = make_person(), make_person(), make_person()
     person_merge.merge_people(ann.pk, [twin.pk], None, Source(Channel.SYSTEM))
     deletion.delete_people([gone.pk], None, Source(Channel.SYSTEM))
     values = [(1, "red"), ("1.50", "red"), (1.5, None), ("x", "y" * 256), (1e99, {}), (10**30, ["a"]), (True, "\0")]
@@ -220,10 +220,10 @@ def test_calls_of_one_shape_are_answered_and_kept_as_any_other(dialect, check):
 
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
 def test_following_tokens_gives_every_activity_once(dialect, check):
-    ann = person()
+    ann = make_person()
     token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-11-20").json()["nextPageToken"]
-    recorded(*(activity(ann.pk, primary_value=f"No. {i}", amount=i) for i in range(7)))
-    recorded(activity(ann.pk, occurred_at="2001-01-01", primary_value="back-dated"))
+    record_rows(*(new_activity(ann.pk, primary_value=f"No. {i}", amount=i) for i in range(7)))
+    record_rows(new_activity(ann.pk, occurred_at="2001-01-01", primary_value="back-dated"))
     seen, more = [], True
     while more:
         page = dialect.get(
@@ -233,7 +233,7 @@ def test_following_tokens_gives_every_activity_once(dialect, check):
         seen += [entry["primaryAttributeValue"] for entry in page["result"]]
         token, more = page["nextPageToken"], page["moreResult"]
     assert seen == [f"No. {i}" for i in range(7)] + ["back-dated"]
-    recorded(activity(ann.pk, primary_value="later"), source=Source(Channel.CAMPAIGN, origin_id=44))
+    record_rows(new_activity(ann.pk, primary_value="later"), source=Source(Channel.CAMPAIGN, origin_id=44))
     page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
     (later,) = page["result"]
     assert later["activityDate"] == "2026-11-20T10:00:00Z" and later["attributes"] == []
@@ -242,10 +242,10 @@ def test_following_tokens_gives_every_activity_once(dialect, check):
 
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
 def test_older_activities_before_the_token_are_left_out(dialect, check):
-    ann = person()
-    recorded(
-        activity(ann.pk, occurred_at="2026-01-01", primary_value="old"),
-        activity(ann.pk, primary_value="new", amount="0.1"),
+    ann = make_person()
+    record_rows(
+        new_activity(ann.pk, occurred_at="2026-01-01", primary_value="old"),
+        new_activity(ann.pk, primary_value="new", amount="0.1"),
     )
     token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-06-01").json()["nextPageToken"]
     page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=f"{check.pk},1").json()
@@ -263,10 +263,10 @@ def test_a_tampered_token_is_refused(dialect, token):
 
 @pytest.mark.usefixtures("own_rows_read")
 def test_a_withdrawn_activity_is_missing_from_pages_and_may_be_recorded_again(dialect, owner, check):
-    ann = person()
-    rows = [activity(ann.pk, external_id="a"), activity(ann.pk, external_id="b")]
+    ann = make_person()
+    rows = [new_activity(ann.pk, external_id="a"), new_activity(ann.pk, external_id="b")]
     token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-11-20").json()["nextPageToken"]
-    first, second = recorded(*rows, source=Source(Channel.ADMIN, owner.pk))
+    first, second = record_rows(*rows, source=Source(Channel.ADMIN, owner.pk))
     withdrawal.withdraw_activity(first.activity_id, owner)
     page = dialect.get("/rest/v1/activities.json", nextPageToken=token, activityTypeIds=check.pk).json()
     assert [entry["id"] for entry in page["result"]] == [second.activity_id]

@@ -9,7 +9,7 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from people.core.errors import MAX_PROBLEMS
 from people.models import Person
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 from tests.marketo.conftest import result
 
 pytestmark = pytest.mark.django_db
@@ -95,7 +95,7 @@ def attributes(activity_type, lead, member, value):
 
 @pytest.mark.parametrize("member", MEMBERS + ATTRIBUTES)
 def test_an_activity_that_cannot_be_kept_leaves_the_others_as_they_are(dialect, api_of, member):
-    activity_type, lead = approved_type(), person()
+    activity_type, lead = approved_type(), make_person()
     good = attributes(activity_type, lead, "amount", "1.5")
     rows = [good]
     for value in HOSTILE:
@@ -117,7 +117,7 @@ def api_of(client, owner):
 
 
 def test_a_row_of_very_many_unknown_attributes_is_refused_in_few_words_and_little_work(dialect, monkeypatch):
-    activity_type, lead = approved_type(), person()
+    activity_type, lead = approved_type(), make_person()
     compared = []
     monkeypatch.setattr(
         "activities.recording.schema.get_close_matches", lambda *_given, **_more: compared.append(1) or []

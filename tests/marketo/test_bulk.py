@@ -19,7 +19,7 @@ from people.lists import static_lists
 from people.models import Export, Import, Person
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing as list_editing
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.marketo.conftest import code, result
 
 pytestmark = pytest.mark.django_db
@@ -34,11 +34,11 @@ def files(settings, tmp_path):
 @pytest.fixture
 def checks(db):
     check = approved_type()
-    ann = person(email="ann@example.com", first_name="Ann\nMaria", unsubscribed=True)
-    recorded(
-        activity(ann.pk, amount="2.50", is_foreign=True, pages=3, branch='Ma"in, \u00e9'),
-        activity(ann.pk, primary_value="Rye,\nadvanced", occurred_at="2026-11-22T00:00:00.4Z"),
-        activity(ann.pk, primary_value="too late", occurred_at="2026-11-22T00:00:01Z"),
+    ann = make_person(email="ann@example.com", first_name="Ann\nMaria", unsubscribed=True)
+    record_rows(
+        new_activity(ann.pk, amount="2.50", is_foreign=True, pages=3, branch='Ma"in, \u00e9'),
+        new_activity(ann.pk, primary_value="Rye,\nadvanced", occurred_at="2026-11-22T00:00:00.4Z"),
+        new_activity(ann.pk, primary_value="too late", occurred_at="2026-11-22T00:00:01Z"),
     )
     return check, ann
 
@@ -237,7 +237,7 @@ def test_jobs_are_their_makers_only(dialect, dialect_with, checks):
 
 @pytest.mark.parametrize("kind", ["staticListId", "staticListName", "smartListId", "smartListName", "updatedAt"])
 def test_leads_by_each_filter(dialect, checks, kind):
-    ann, bob = checks[1], person(email="bob@example.com")
+    ann, bob = checks[1], make_person(email="bob@example.com")
     fixed = static_lists.create_static_list("VIP", None)
     static_lists.add_members(fixed, [ann.pk], SYSTEM)
     now = ann.updated_at
@@ -335,7 +335,7 @@ def test_activities_in_another_encoding_are_refused_too(dialect, checks):
 def test_a_box_that_was_never_ticked_is_false_in_files_as_in_replies(dialect, checks):
     field_editing.create_person_field("Member", "boolean", None, api_name="member")
     for ticked in ({}, {"member": True, "unsubscribed": True}, {"member": False}):
-        person(country="ES", **ticked)
+        make_person(country="ES", **ticked)
     now = timezone.now()
     today = {"startAt": (now - timedelta(days=1)).isoformat(), "endAt": (now + timedelta(days=1)).isoformat()}
     names = ["member", "unsubscribed", "blackListed", "isLead"]

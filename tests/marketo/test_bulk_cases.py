@@ -5,7 +5,7 @@ import pytest
 from activities.models import Activity
 from people.files.imports import runner as import_runner
 from people.models import Import
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 from tests.marketo.conftest import code, result
 from tests.marketo.test_bulk import upload
 
@@ -27,7 +27,7 @@ def changes(lead):
 
 def test_a_bulk_import_leaves_the_entries_that_single_calls_leave(dialect):
     before = {"city": "Lima", "person_score": 5}
-    single, bulk = person(**before), person(**before)
+    single, bulk = make_person(**before), make_person(**before)
     body = {"input": [{"email": single.email, "city": "Quito", "firstName": "Ann", "leadScore": 9}]}
     assert result(dialect.post("/rest/v1/leads.json", body))[0]["status"] == "updated"
     text = f"email,city,firstName,leadScore\n{bulk.email},Quito,Ann,9\n"

@@ -15,9 +15,16 @@ from people.persons import deletion
 from smartlists import tasks
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.models import CampaignEntry, CampaignRun
-from tests.factories import MARKETO, approved_type, person
+from tests.factories import MARKETO, approved_type, make_person
 from tests.marketo.conftest import code, result
-from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, draft, members
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    list_member_ids,
+    make_active_campaign,
+    make_draft_campaign,
+    make_static_list,
+    process_due_work,
+)
 
 ASSET = "/rest/asset/v1"
 SPANISH = {
@@ -31,7 +38,7 @@ SPANISH = {
 @pytest.fixture
 def regulars(db):
     approved_type()
-    return a_list("Regulars")
+    return make_static_list("Regulars")
 
 
 @pytest.fixture
@@ -43,7 +50,7 @@ def runner(dialect_with):
 
 
 def test_they_are_listed(dialect, regulars):
-    made, _other = draft(name="Big cheques"), campaign_lifecycle.create_campaign("By hand", None)
+    made, _other = make_draft_campaign(name="Big cheques"), campaign_lifecycle.create_campaign("By hand", None)
     first, second = result(dialect.get("/rest/v1/campaigns.json"))
     assert (first["id"], first["name"], first["type"], first["active"]) == (made.pk, "Big cheques", "trigger", False)
     assert second["type"] == "batch"
@@ -55,21 +62,21 @@ def test_they_are_listed(dialect, regulars):
 
 
 def test_leads_enter_an_active_campaign_on_request(runner, regulars):
-    made = active(add_to(regulars), audience=SPANISH)
-    ann, bob, gone = person(country="ES"), person(country="PT"), person(country="ES")
+    made = make_active_campaign(add_to_list_step(regulars), audience=SPANISH)
+    ann, bob, gone = make_person(country="ES"), make_person(country="PT"), make_person(country="ES")
     deletion.delete_people([gone.pk], None, MARKETO)
     leads = [{"id": pk} for pk in (ann.pk, bob.pk, gone.pk, 999_999)] + ["x"]
     assert result(runner.post(f"/rest/v1/campaigns/{made.pk}/trigger.json", {"input": {"leads": leads}})) == [
         {"id": made.pk}
     ]
-    dispatched()
-    assert members(regulars) == {ann.pk}
+    process_due_work()
+    assert list_member_ids(regulars) == {ann.pk}
     assert [entry.person_id for entry in CampaignEntry.objects.all()] == [ann.pk]
 
 
 def test_requests_that_cannot_be(runner, dialect_with, regulars):
-    made, idle = active(add_to(regulars)), draft(add_to(regulars))
-    one = {"leads": [{"id": person().pk}]}
+    made, idle = make_active_campaign(add_to_list_step(regulars)), make_draft_campaign(add_to_list_step(regulars))
+    one = {"leads": [{"id": make_person().pk}]}
 
     def request(campaign, given, by=runner):
         return code(by.post(f"/rest/v1/campaigns/{campaign}/trigger.json", {"input": given}))
@@ -91,7 +98,7 @@ def scheduled():
 def begun(run):
     """Its time has come, and the job has done what the dispatcher queued, twice."""
     CampaignRun.objects.filter(pk=run.pk).update(due_at=timezone.now() - timedelta(seconds=1))
-    dispatched()
+    process_due_work()
     (job,) = ProcrastinateJob.objects.filter(task_name="smartlists.begin_run", args={"run_id": run.pk})
     for _twice in range(2):
         tasks.begin_run(**job.args)
@@ -100,26 +107,26 @@ def begun(run):
 
 
 def test_a_campaign_is_scheduled_for_its_audience(runner, regulars):
-    made = draft(add_to(regulars), audience=SPANISH)
+    made = make_draft_campaign(add_to_list_step(regulars), audience=SPANISH)
     at = (timezone.now() + timedelta(hours=1)).replace(microsecond=0)
     path = f"/rest/v1/campaigns/{made.pk}/schedule.json"
     assert result(runner.post(path, {"input": {"runAt": at.isoformat()}})) == [{"id": made.pk}]
     (run,) = scheduled()
     assert run.due_at == at
-    dispatched()
+    process_due_work()
     assert not ProcrastinateJob.objects.filter(task_name="smartlists.begin_run").exists()
-    ann, _bob = person(country="ES"), person(country="PT")  # who is in the audience when it runs
+    ann, _bob = make_person(country="ES"), make_person(country="PT")  # who is in the audience when it runs
     assert begun(run).count == 1
-    dispatched()
-    assert members(regulars) == {ann.pk}
+    process_due_work()
+    assert list_member_ids(regulars) == {ann.pk}
     said = [audit.entry_sentence(entry) for entry in LogEntry.objects.filter(object_id=str(made.pk)).order_by("pk")]
     assert said[-2:] == [f"Scheduled a run for {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC", "Run once for 1 people"]
 
 
 @pytest.mark.parametrize("other", ["trigger", "schedule"])
 def test_nothing_else_at_the_same_moment_stands_for_a_scheduled_run(runner, regulars, other):
-    made = active(add_to(regulars), audience=SPANISH)
-    ann, bob = person(country="ES"), person(country="ES")
+    made = make_active_campaign(add_to_list_step(regulars), audience=SPANISH)
+    ann, bob = make_person(country="ES"), make_person(country="ES")
     at = (timezone.now() + timedelta(seconds=1)).isoformat()
     path = f"/rest/v1/campaigns/{made.pk}"
     runner.post(f"{path}/schedule.json", {"input": {"runAt": at}})
@@ -130,28 +137,31 @@ def test_nothing_else_at_the_same_moment_stands_for_a_scheduled_run(runner, regu
         runner.post(f"{path}/schedule.json", {"input": {"runAt": at}})
     for run in scheduled():
         assert begun(run).count == 2
-    dispatched()
-    assert members(regulars) == {ann.pk, bob.pk}
+    process_due_work()
+    assert list_member_ids(regulars) == {ann.pk, bob.pk}
     assert CampaignRun.objects.filter(state="done").count() == 2
 
 
 def test_one_without_a_moment_runs_at_once(runner, regulars):
-    made = draft(add_to(regulars), audience=SPANISH)
+    made = make_draft_campaign(add_to_list_step(regulars), audience=SPANISH)
     assert result(runner.post(f"/rest/v1/campaigns/{made.pk}/schedule.json")) == [{"id": made.pk}]
     (run,) = scheduled()
     assert run.due_at <= timezone.now()
-    person(country="ES")
+    make_person(country="ES")
     assert begun(run).count == 1
 
 
 def test_schedules_that_cannot_be(runner, dialect_with, regulars):
-    made, everybody = draft(add_to(regulars), audience=SPANISH), draft(add_to(regulars))
+    made, everybody = (
+        make_draft_campaign(add_to_list_step(regulars), audience=SPANISH),
+        make_draft_campaign(add_to_list_step(regulars)),
+    )
 
     def schedule(campaign, given=None, by=runner):
         return code(by.post(f"/rest/v1/campaigns/{campaign}/schedule.json", {"input": given or {}}))
 
     assert schedule(everybody.pk) == "1003" and schedule(999) == "1013"
-    assert schedule(draft(audience=SPANISH).pk) == "1003"
+    assert schedule(make_draft_campaign(audience=SPANISH).pk) == "1003"
     assert schedule(made.pk, {"runAt": "soon"}) == "1001" and schedule(made.pk, {"runAt": "2020-01-01"}) == "1003"
     assert schedule(made.pk, {"runAt": "2199-01-01"}) == "1042"
     assert schedule(made.pk, {"cloneToProgramName": "X"}) == "1003"
@@ -161,7 +171,7 @@ def test_schedules_that_cannot_be(runner, dialect_with, regulars):
 
 def test_who_made_it_is_told_when_it_cannot_run_any_more(runner, owner, regulars):
     made = campaign_lifecycle.create_campaign(
-        "Later", owner, value={"triggers": [], "steps": [add_to(regulars)], "audience": SPANISH}
+        "Later", owner, value={"triggers": [], "steps": [add_to_list_step(regulars)], "audience": SPANISH}
     )
     runner.post(f"/rest/v1/campaigns/{made.pk}/schedule.json")
     campaign_lifecycle.archive_campaign(made, owner)
@@ -174,9 +184,11 @@ def test_who_made_it_is_told_when_it_cannot_run_any_more(runner, owner, regulars
 
 def test_they_are_assets_too(dialect, regulars):
     folder = folders.create_folder("Spring", None)
-    made = active(add_to(regulars), name="Big cheques", qualification={"how": "once in", "number": 3, "unit": "days"})
+    made = make_active_campaign(
+        add_to_list_step(regulars), name="Big cheques", qualification={"how": "once in", "number": 3, "unit": "days"}
+    )
     campaign_lifecycle.move_campaign(made, folder, None)
-    idle = draft(name="Idle")
+    idle = make_draft_campaign(name="Idle")
     (row,) = result(dialect.get(f"{ASSET}/smartCampaign/{made.pk}.json"))
     assert (row["status"], row["type"], row["isActive"], row["isSystem"]) == ("Active", "Trigger", True, False)
     assert (row["qualificationRuleType"], row["qualificationRuleInterval"], row["qualificationRuleUnit"]) == (
@@ -203,7 +215,7 @@ def test_folders_are_listed_and_read_with_what_lies_in_them(dialect, dialect_wit
     april = folders.create_folder("April", None, spring)
     deep = folders.create_folder("Week 1", None, april)
     seeds = static_lists.create_static_list("Seeds", None, folder=spring)
-    made = draft(name="Big cheques")
+    made = make_draft_campaign(name="Big cheques")
     campaign_lifecycle.move_campaign(made, spring, None)
     number = {folder.name: 1_000 + folder.pk for folder in (spring, april, deep)} | {"Default": 1}
 

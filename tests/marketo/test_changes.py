@@ -11,7 +11,7 @@ from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import Person
 from people.persons import deletion, upsert
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.marketo.conftest import code, result
 
 # the mark stays below what the reading transaction itself wrote, so these tests commit
@@ -52,22 +52,22 @@ def test_lead_changes_give_new_people_and_the_fields_asked_for(dialect, token):
 
 
 def test_a_summary_that_the_version_before_left_is_a_change_of_each_field_it_names(dialect, token):
-    ann, start = person(), token()
-    summary = activity(ann.pk, CHANGE_DATA_VALUE, primary_value="first_name, city")
+    ann, start = make_person(), token()
+    summary = new_activity(ann.pk, CHANGE_DATA_VALUE, primary_value="first_name, city")
     record_activities([summary], Source(Channel.IMPORT), may_record=frozenset({CHANGE_DATA_VALUE}))
     body = dialect.get("/rest/v1/activities/leadchanges.json", nextPageToken=start, fields="city").json()
     assert [row["name"] for row in body["result"][-1]["fields"]] == ["city"]
 
 
 def test_a_changed_field_is_called_by_its_name_in_this_api(dialect, token):
-    ann, start = person(), token()
+    ann, start = make_person(), token()
     upsert.upsert_people([{"email": ann.email, "first_name": "Ann", "person_score": 5}], MARKETO)
     rows = result(dialect.get(READ, nextPageToken=start, activityTypeIds="13,22"))
     assert sorted(row["primaryAttributeValue"] for row in rows) == ["firstName", "leadScore"]
 
 
 def test_deleted_leads(dialect, token):
-    ann, start = person(first_name="Ann", last_name="Lee"), token()
+    ann, start = make_person(first_name="Ann", last_name="Lee"), token()
     deletion.delete_people([ann.pk], None, MARKETO)
     (row,) = result(dialect.get("/rest/v1/activities/deletedleads.json", nextPageToken=start))
     assert (row["activityTypeId"], row["leadId"], row["attributes"]) == (37, ann.pk, [])
@@ -77,10 +77,10 @@ def test_deleted_leads(dialect, token):
 
 def test_reads_are_narrowed_to_leads_a_list_and_assets(dialect, token, monkeypatch):
     check, start = approved_type(), token()
-    ann, bob, cid = person(), person(), person()
+    ann, bob, cid = make_person(), make_person(), make_person()
     seeds = static_lists.create_static_list("Seeds", None)
     static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
-    recorded(*(activity(one.pk) for one in (ann, bob, cid)))
+    record_rows(*(new_activity(one.pk) for one in (ann, bob, cid)))
 
     def leads(**parameters):
         page = dialect.get(READ, nextPageToken=start, **({"activityTypeIds": check.pk} | parameters))
@@ -101,8 +101,8 @@ def test_reads_are_narrowed_to_leads_a_list_and_assets(dialect, token, monkeypat
 
 def test_pages_of_a_narrowed_read_have_everything_once(dialect, token):
     check, start = approved_type(), token()
-    ann, bob = person(), person()
-    recorded(*(activity(one.pk, primary_value=f"{i}") for i in range(5) for one in (ann, bob)))
+    ann, bob = make_person(), make_person()
+    record_rows(*(new_activity(one.pk, primary_value=f"{i}") for i in range(5) for one in (ann, bob)))
     seen, more = [], True
     while more:
         page = dialect.get(READ, nextPageToken=start, activityTypeIds=check.pk, leadIds=ann.pk, batchSize=2).json()
@@ -152,8 +152,10 @@ def test_dates_of_a_token_in_every_form(dialect):
 
 def test_months_of_custom_activities_as_marketo_limits_them(dialect, token, settings):
     check, start = approved_type(), token("2001-01-01")
-    ann = person()
-    recorded(activity(ann.pk, occurred_at="2001-01-01", primary_value="old"), activity(ann.pk, primary_value="new"))
+    ann = make_person()
+    record_rows(
+        new_activity(ann.pk, occurred_at="2001-01-01", primary_value="old"), new_activity(ann.pk, primary_value="new")
+    )
     settings.DIALECT_ACTIVITY_MONTHS = 25
     assert [
         row["primaryAttributeValue"] for row in result(dialect.get(READ, nextPageToken=start, activityTypeIds=check.pk))
@@ -164,7 +166,7 @@ def test_months_of_custom_activities_as_marketo_limits_them(dialect, token, sett
 
 
 def test_ids_as_text_are_ids_and_other_text_is_none(dialect):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     row = {
         "leadId": str(ann.pk),
         "activityTypeId": str(check.pk),

@@ -12,7 +12,7 @@ from activities.models import ActivityType
 from config.marketo import urls
 from people.lists import static_lists
 from smartlists.lists import editing as list_editing
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 from tests.hypothesis_profiles import examples
 from tests.marketo.conftest import FORM, Dialect, code, result
 
@@ -194,7 +194,7 @@ def things(dialect):
     seeds = static_lists.create_static_list("Seeds", None)
     rules = {"version": 1, "match": "all", "filters": [{"kind": "static_list", "list": seeds.pk, "member": True}]}
     list_editing.create_smart_list("Regulars", rules, None)
-    return {"lead": person(email="ann@example.com").pk, "list": seeds.pk}
+    return {"lead": make_person(email="ann@example.com").pk, "list": seeds.pk}
 
 
 def address(route, things, draw):

@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 from tests.marketo.conftest import result
 
 pytestmark = pytest.mark.django_db
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("write", [float, str, int])
 def test_a_whole_number_is_an_id_however_it_is_written(dialect, write):
-    ann, check = person(), approved_type()
+    ann, check = make_person(), approved_type()
     row = {"activityDate": "2026-11-20T10:00:00Z", "primaryAttributeValue": "x", "attributes": []}
     rows = [row | {"leadId": write(ann.pk), "activityTypeId": float(check.pk)}]
     assert [

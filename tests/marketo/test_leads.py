@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person, PersonField
-from tests.factories import person
+from tests.factories import make_person
 from tests.marketo.conftest import code, result
 
 
@@ -41,7 +41,7 @@ def test_the_schema_of_fields_comes_in_pages(dialect, shoe_size):
 
 
 def test_every_described_field_can_be_asked_for(dialect, shoe_size):
-    ann = person(shoeSize=38, annual_revenue="12.50", date_of_birth="1990-02-28", unsubscribed=True)
+    ann = make_person(shoeSize=38, annual_revenue="12.50", date_of_birth="1990-02-28", unsubscribed=True)
     names = [row["rest"]["name"] for row in result(dialect.get("/rest/v1/leads/describe.json"))]
     (row,) = result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields=",".join(names)))
     assert set(row) == set(names)
@@ -61,7 +61,7 @@ def test_names_of_ours_are_not_names_of_the_dialect(dialect):
 
 
 def test_leads_by_a_custom_field_of_a_type_that_can_be_filtered_by(dialect, shoe_size):
-    ann, _bob = person(shoeSize=38), person(shoeSize=40)
+    ann, _bob = make_person(shoeSize=38), make_person(shoeSize=40)
     find = lambda **parameters: dialect.get("/rest/v1/leads.json", **parameters)  # noqa: E731
     assert [row["id"] for row in result(find(filterType="shoeSize", filterValues="38,39"))] == [ann.pk]
     assert result(find(filterType="cookies", filterValues="x")) == []
@@ -76,7 +76,7 @@ def test_leads_by_a_custom_field_of_a_type_that_can_be_filtered_by(dialect, shoe
 
 def test_values_with_an_ampersand_stay_whole(dialect):
     PersonField.objects.create(api_name="employer", label="Employer", data_type="string")
-    ann = person(employer="AT&T")
+    ann = make_person(employer="AT&T")
     assert [
         row["id"] for row in result(dialect.get("/rest/v1/leads.json", filterType="employer", filterValues="at&t"))
     ] == [ann.pk]
@@ -99,7 +99,7 @@ def test_partitions(dialect):
 
 
 def test_a_cookie_is_associated_with_a_lead(dialect):
-    ann = person()
+    ann = make_person()
     good = "id:287-GTJ-838%26token:_mch-example.com-1396310362214-46169"
     body = dialect.post(f"/rest/v1/leads/{ann.pk}/associate.json?id={ann.pk}&cookie={good}").json()
     assert body["success"] is True and "result" not in body
@@ -123,27 +123,27 @@ def test_a_value_that_does_not_fit_is_told_with_its_field(dialect, shoe_size):
 
 def test_booleans_that_were_never_set_are_false(dialect):
     PersonField.objects.create(api_name="isMember", label="Is Member", data_type="boolean")
-    ann = person(city=None)
+    ann = make_person(city=None)
     (row,) = result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields="isMember,unsubscribed,city"))
     assert (row["isMember"], row["unsubscribed"], row["city"]) == (False, False, None)
 
 
 def test_the_filter_type_id_is_read_in_either_case(dialect):
-    ann = person()
+    ann = make_person()
     for name in ("id", "Id", "ID"):
         rows = result(dialect.get("/rest/v1/leads.json", filterType=name, filterValues=ann.pk))
         assert [row["id"] for row in rows] == [ann.pk]
 
 
 def test_a_plus_that_came_unencoded_is_a_plus(dialect):
-    ann = person(email="ann+news@example.com")
+    ann = make_person(email="ann+news@example.com")
     for value in ("ann+news@example.com", "ann news@example.com"):  # encoded; as a bare + is decoded
         rows = result(dialect.get("/rest/v1/leads.json", filterType="email", filterValues=value))
         assert [row["id"] for row in rows] == [ann.pk]
 
 
 def test_leads_are_moved_to_the_one_partition_there_is(dialect):
-    ann = person()
+    ann = make_person()
     given = [
         {"id": ann.pk, "partitionName": "Default"},
         {"id": ann.pk, "partitionName": "Europe"},

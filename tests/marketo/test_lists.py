@@ -6,7 +6,7 @@ import pytest
 
 from people.lists import folders, static_lists
 from people.models import StaticList
-from tests.factories import person
+from tests.factories import make_person
 from tests.marketo.conftest import code, result
 
 ASSET = "/rest/asset/v1"
@@ -29,7 +29,7 @@ def seeds(db):
     ],
 )
 def test_members_come_and_go_in_every_spelling(dialect, seeds, spelling, ids):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     path, body = ids(f"/rest/v1/{spelling}/{seeds.pk}/leads.json", ann.pk, bob.pk)
     added = [{"id": ann.pk, "status": "added"}, {"id": bob.pk, "status": "added"}]
     assert result(dialect.post(path, body)) == added
@@ -45,7 +45,7 @@ def test_members_come_and_go_in_every_spelling(dialect, seeds, spelling, ids):
 
 
 def test_whoever_is_nobody_is_skipped_alone(dialect, seeds):
-    ann = person()
+    ann = make_person()
     body = {"input": [{"id": 999_999}, {"id": ann.pk}, {"id": None}, {"id": "x\0"}, 7, {"id": 10**30}]}
     rows = result(dialect.post(f"/rest/v1/lists/{seeds.pk}/leads.json", body))
     assert [row["status"] for row in rows] == ["skipped", "added", "skipped", "skipped", "skipped", "skipped"]
@@ -54,7 +54,7 @@ def test_whoever_is_nobody_is_skipped_alone(dialect, seeds):
 
 
 def test_is_member_by_query_and_by_overridden_post(dialect, seeds):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     dialect.post(f"/rest/v1/lists/{seeds.pk}/leads.json?id={ann.pk}")
     path = f"/rest/v1/lists/{seeds.pk}/leads/ismember.json"
     by_query = result(dialect.get(path, id=[ann.pk, bob.pk, 999_999]))
@@ -64,7 +64,7 @@ def test_is_member_by_query_and_by_overridden_post(dialect, seeds):
 
 
 def test_pages_of_members_have_a_token_only_when_there_are_more(dialect, seeds):
-    people = [person() for _ in range(5)]
+    people = [make_person() for _ in range(5)]
     dialect.post(f"/rest/v1/lists/{seeds.pk}/leads.json", {"input": [{"id": one.pk} for one in people]})
     path, seen, token = f"/rest/v1/list/{seeds.pk}/leads.json?_method=GET", [], {}
     while True:  # as a public client asks: a POST that says it is a GET, with a form

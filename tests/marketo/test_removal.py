@@ -3,7 +3,7 @@
 import pytest
 
 from people.models import Person, PersonField
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.marketo.conftest import code, result
 
 
@@ -17,7 +17,7 @@ from tests.marketo.conftest import code, result
     ],
 )
 def test_leads_are_deleted_in_every_spelling(dialect, method, path, with_body):
-    ann, bob = person(first_name="Ann"), person()
+    ann, bob = make_person(first_name="Ann"), make_person()
     ids = [ann.pk, 999_999, ann.pk]
     body = {"input": [{"id": pk} for pk in ids]} if with_body else None
     rows = result(dialect.request(method, path.format(ids=",".join(map(str, ids))), body))
@@ -30,8 +30,12 @@ def test_leads_are_deleted_in_every_spelling(dialect, method, path, with_body):
 
 def test_losers_become_the_winner(dialect):
     approved_type()
-    ann, bob, cid = person(first_name="Ann"), person(first_name="Bob", city="Oslo"), person(country="Spain")
-    recorded(activity(bob.pk))
+    ann, bob, cid = (
+        make_person(first_name="Ann"),
+        make_person(first_name="Bob", city="Oslo"),
+        make_person(country="Spain"),
+    )
+    record_rows(new_activity(bob.pk))
     body = dialect.post(f"/rest/v1/leads/{ann.pk}/merge.json?leadIds={bob.pk}%2C{cid.pk}&mergeInCRM=False").json()
     assert body["success"] is True and "result" not in body
     (winner,) = result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields="firstName,city,country"))
@@ -42,7 +46,7 @@ def test_losers_become_the_winner(dialect):
 
 
 def test_what_cannot_be_merged(dialect):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     merge = lambda query: dialect.post(f"/rest/v1/leads/{ann.pk}/merge.json?{query}")  # noqa: E731
     assert code(merge("")) == "1002"
     assert code(merge(f"leadId={ann.pk}")) == "1003"
@@ -102,12 +106,12 @@ def test_fields_are_created_and_changed(dialect):
     assert code(dialect.post(f"{path}/shoeSize.json", {"input": [{"dataType": "string"}]})) == "1003"
     assert code(dialect.post(f"{path}/shoeSize.json", {"input": [change, change]})) == "1003"
     assert code(dialect.post(f"{path}/nothing.json", {"input": [change]})) == "1006"
-    ann = person(shoeSize=38)
+    ann = make_person(shoeSize=38)
     assert result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields="shoeSize"))[0]["shoeSize"] == 38
 
 
 def test_each_verb_needs_its_right(dialect_with):
-    ann = person()
+    ann = make_person()
     reader = dialect_with("people.view_person", "people.change_person")
     assert code(reader.post(f"/rest/v1/leads/delete.json?id={ann.pk}")) == "603"
     assert code(reader.post(f"/rest/v1/leads/{ann.pk}/merge.json?leadId=5")) == "603"

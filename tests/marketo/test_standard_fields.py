@@ -11,7 +11,7 @@ from people.fields.marketo_standard import MARKETO_STANDARD
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
 from people.models import Export, Person, PersonField
-from tests.factories import person
+from tests.factories import make_person
 from tests.marketo.conftest import code, result
 from tests.marketo.test_bulk import upload
 
@@ -24,7 +24,7 @@ def test_they_are_described_and_read_before_anybody_has_a_value(dialect):
     rows = described(dialect)
     assert MARKETO_STANDARD.keys() <= rows.keys() and len(rows) == 90
     assert rows["billingCity"]["displayName"] == "Billing City" and rows["mktoName"]["rest"]["readOnly"] is True
-    ann = person(first_name="Ann", last_name="Lee")
+    ann = make_person(first_name="Ann", last_name="Lee")
     fields = "billingCity,blackListed,mktoName,isLead,isAnonymous,leadPartitionId,cookies"
     (row,) = result(dialect.get(f"/rest/v1/lead/{ann.pk}.json", fields=fields))
     assert row == {

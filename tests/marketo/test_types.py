@@ -6,7 +6,7 @@ from activities.recording.recorder import record_activities
 from activities.recording.rows import NewActivity
 from people.core.source import SYSTEM
 from people.models import Person
-from tests.factories import person
+from tests.factories import make_person
 
 TYPE = "/rest/v1/activities/external/type"
 NEW = {
@@ -147,7 +147,7 @@ def test_leads_are_synced_and_read_back(dialect):
 
 
 def test_a_form_body_may_say_that_a_post_is_a_get(dialect):
-    ann = person()
+    ann = make_person()
     form = f"_method=GET&filterType=id&filterValues={ann.pk}&fields=email"
     reply = dialect.post("/rest/v1/leads.json", form, "application/x-www-form-urlencoded").json()
     assert reply["result"] == [{"id": ann.pk, "email": ann.email}]
@@ -184,7 +184,7 @@ def test_standard_types_have_marketo_s_names_and_attributes(dialect):
 @pytest.mark.django_db(transaction=True)  # the mark stays below what the reading transaction itself wrote
 def test_activities_have_the_attribute_names_of_types_json(dialect):
     values = [("page_path", "/a"), ("url", "https://example.com/a")]
-    row = NewActivity(person().pk, 1, "2026-11-20T10:00:00Z", "example.com/a", values)
+    row = NewActivity(make_person().pk, 1, "2026-11-20T10:00:00Z", "example.com/a", values)
     record_activities([row], SYSTEM, standard=True)
     token = dialect.get("/rest/v1/activities/pagingtoken.json", sinceDatetime="2026-01-01T00:00:00Z").json()
     parameters = {"nextPageToken": token["nextPageToken"], "activityTypeIds": 1}

@@ -40,7 +40,7 @@ BIG = {
 }
 
 
-def url(tab, *args):
+def builder_url(tab, *args):
     return reverse(f"{NAME}_{tab}", args=args)
 
 
@@ -83,7 +83,7 @@ class Inputs(HTMLParser):
             self.inside = False
 
 
-def press(client, page, action, **changes):
+def press_button(client, page, action, **changes):
     """Press a button of the form that `page` shows, having changed some inputs."""
     data = {}
     for name, value in Inputs(page.text).sent:

@@ -18,7 +18,7 @@ from smartlists.evaluation import evaluator
 from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.text import language
-from tests.factories import CHECK_FIELDS, MARKETO, activity, approved_type, recorded
+from tests.factories import CHECK_FIELDS, MARKETO, approved_type, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 DOCS = settings.BASE_DIR / "docs"
@@ -110,9 +110,9 @@ def test_lists_over_purchases_find_whom_a_script_finds():
     customers = sorted({row["customer_id"] for row in rows})
     outcomes = upsert.upsert_people([{"email": f"customer{one}@example.com"} for one in customers], MARKETO)
     ids = {one: outcome.person_id for one, outcome in zip(customers, outcomes, strict=True)}
-    recorded(
+    record_rows(
         *(
-            activity(
+            new_activity(
                 ids[row["customer_id"]], "buyCds", row["date"], row["order_id"], cds=row["cds"], amount=row["amount"]
             )
             for row in rows

@@ -14,7 +14,7 @@ from activities.models import Activity, ActivityType
 from people.core import installation
 from people.core.models import Installation
 from people.models import Person
-from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
+from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 TYPES = "admin:activities_activitytype"
@@ -163,10 +163,10 @@ def test_each_role_is_shown_and_let_do_only_its_own(client, name, allowed):
 
 
 def test_a_timeline_by_day_type_and_date(admin):
-    check, ann = approved_type(), person(first_name="<b>Ann</b>")
-    recorded(
-        activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", amount="12.50", branch="<script>x</script>"),
-        activity(ann.pk, occurred_at="2026-01-05", primary_value="No. 2"),
+    check, ann = approved_type(), make_person(first_name="<b>Ann</b>")
+    record_rows(
+        new_activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", amount="12.50", branch="<script>x</script>"),
+        new_activity(ann.pk, occurred_at="2026-01-05", primary_value="No. 2"),
     )
     page = admin.get(reverse("admin:activities_timeline", args=[ann.pk])).text
     assert page.index("20 Nov 2026") < page.index("5 Jan 2026")
@@ -180,7 +180,7 @@ def test_a_timeline_by_day_type_and_date(admin):
 
 
 def test_the_pages_of_a_person_are_marked_as_such_in_the_navigation(admin):
-    ann = person()
+    ann = make_person()
     for name, args, marked in (
         ("activities_timeline", [ann.pk], "People"),
         ("people_person_change", [ann.pk], "People"),
@@ -194,8 +194,8 @@ def test_an_entry_shows_everything_that_is_kept_of_it(admin):
     import json
 
     approved_type()
-    ann = person()
-    recorded(activity(ann.pk, primary_value="<No. 1>", amount="1250.50", external_id="order 7"))
+    ann = make_person()
+    record_rows(new_activity(ann.pk, primary_value="<No. 1>", amount="1250.50", external_id="order 7"))
     shown = admin.get(reverse("admin:activities_timeline", args=[ann.pk]))
     for text in ("order 7", "Branch, Deposited On, Is Foreign, Pages", "version 1", "recorded", "&lt;No. 1&gt;"):
         assert text in shown.text, text
@@ -207,8 +207,8 @@ def test_an_entry_shows_everything_that_is_kept_of_it(admin):
 
 def test_a_long_timeline_is_paged_by_keyset(admin):
     approved_type()
-    ann = person()
-    recorded(*(activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, primary_value=f"No. {i}", occurred_at="2026-11-01") for i in range(60)))
     first = admin.get(reverse("admin:activities_timeline", args=[ann.pk]))
     older = first.context["older"].removeprefix("before=")
     second = admin.get(reverse("admin:activities_timeline", args=[ann.pk]) + "?before=" + older)
@@ -222,11 +222,11 @@ def entries(reply):
 
 def test_a_timeline_is_searched_in_all_values_and_jumped_through(admin):
     approved_type()
-    ann = person()
-    recorded(
-        activity(ann.pk, primary_value="<i>Ávila</i>", occurred_at="2026-11-01"),
-        activity(ann.pk, primary_value="other", branch="in ÁVILA", occurred_at="2026-11-02T23:59:00Z"),
-        activity(ann.pk, primary_value="avila", occurred_at="2026-11-03"),
+    ann = make_person()
+    record_rows(
+        new_activity(ann.pk, primary_value="<i>Ávila</i>", occurred_at="2026-11-01"),
+        new_activity(ann.pk, primary_value="other", branch="in ÁVILA", occurred_at="2026-11-02T23:59:00Z"),
+        new_activity(ann.pk, primary_value="avila", occurred_at="2026-11-03"),
     )
     url = reverse("admin:activities_timeline", args=[ann.pk])
     found = admin.get(url, {"q": "áVILA"})
@@ -239,17 +239,18 @@ def test_a_timeline_is_searched_in_all_values_and_jumped_through(admin):
 @pytest.mark.parametrize("value", ["\x00", "%", "_", "\\", "'", "9" * 5_000, "\ud800"])
 def test_odd_searches_of_a_timeline_find_nothing_and_break_nothing(admin, value):
     approved_type()
-    ann = person()
-    recorded(activity(ann.pk, primary_value="plain"))
+    ann = make_person()
+    record_rows(new_activity(ann.pk, primary_value="plain"))
     query = f"q={quote(value.encode('utf-8', 'surrogatepass'))}&type=x&before=0001-01-01T00:00:00,1"
     assert admin.get(reverse("admin:activities_timeline", args=[ann.pk]) + "?" + query).status_code == 200
 
 
 def test_the_log_of_a_person_is_exported_as_the_page_shows_it(admin):
     approved_type()
-    ann = person()
-    recorded(
-        activity(ann.pk, primary_value="=1+1", branch="a, b\n", amount="12.50"), activity(ann.pk, primary_value="x")
+    ann = make_person()
+    record_rows(
+        new_activity(ann.pk, primary_value="=1+1", branch="a, b\n", amount="12.50"),
+        new_activity(ann.pk, primary_value="x"),
     )
     reply = admin.get(reverse("admin:activities_timeline_export", args=[ann.pk]), {"q": "=1"})
     head, row = csv.reader(io.StringIO(reply.getvalue().decode("utf-8-sig"), newline=""))
@@ -260,13 +261,13 @@ def test_the_log_of_a_person_is_exported_as_the_page_shows_it(admin):
 
 def test_only_who_may_export_people_exports_a_log(client):
     approved_type()
-    ann = person()
+    ann = make_person()
     role(client, "Marketer")
     assert client.get(reverse("admin:activities_timeline_export", args=[ann.pk])).status_code == 403
 
 
 def test_an_activity_is_recorded_by_hand(admin):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
     data = {"version": 1, "occurred_at": "2026-11-20T10:00", "field_check": "No. 9", "field_amount": "twelve"}
     reply = admin.post(url, data)
@@ -279,7 +280,7 @@ def test_an_activity_is_recorded_by_hand(admin):
 def test_a_type_approved_while_somebody_fills_the_form(admin):
     from people.definitions import lifecycle
 
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     edit_description(check, "two")
     lifecycle.approve_draft(check, None)
     url = reverse("admin:activities_record", args=[ann.pk]) + f"?type={check.pk}"
@@ -292,8 +293,8 @@ def test_a_type_approved_while_somebody_fills_the_form(admin):
 
 
 def test_people_are_found_by_the_beginning_of_a_name(admin):
-    person(email="ann@example.com", first_name="Ann", last_name="Ávila")
-    person(email="bob@example.com", first_name="Bob")
+    make_person(email="ann@example.com", first_name="Ann", last_name="Ávila")
+    make_person(email="bob@example.com", first_name="Bob")
     page = admin.get(reverse("admin:people_person_changelist"), {"q": "ávi ANN"}).text
     assert "ann@example.com" in page and "bob@example.com" not in page
 

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 
 from people.core import installation
 from people.core.models import Installation
-from tests.factories import activity, approved_type, edit_description, person, recorded
+from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -32,9 +32,9 @@ def test_a_page_keeps_to_its_budget_with_many_types_and_people(client, name):
     installation.clear_installation_cache()
     for number in range(4):
         edit_description(approved_type(f"Do thing {number}", f"thing{number}"), "draft")
-    check, people = approved_type(), [person() for _ in range(5)]
+    check, people = approved_type(), [make_person() for _ in range(5)]
     edit_description(check, "draft")
-    recorded(*(activity(one.pk) for one in people for _ in range(12)))
+    record_rows(*(new_activity(one.pk) for one in people for _ in range(12)))
     client.force_login(get_user_model().objects.create_superuser("vera"))
     address = PAGES[name].format(type=check.pk, person=people[0].pk)
     client.get(address)

@@ -11,7 +11,7 @@ from people.core.models import Installation
 from people.core.source import Channel, Source
 from people.definitions import drafts, lifecycle
 from people.models import Person
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def vera(client):
 
 
 def by_hand(user, *rows):
-    return [outcome.activity_id for outcome in recorded(*rows, source=Source(Channel.ADMIN, user.pk))]
+    return [outcome.activity_id for outcome in record_rows(*rows, source=Source(Channel.ADMIN, user.pk))]
 
 
 def address(name, *places, **query):
@@ -36,9 +36,9 @@ def address(name, *places, **query):
 
 def test_a_row_offers_what_its_reader_may_do(client, vera):
     approved_type()
-    ann = person()
-    (mine,) = by_hand(vera, activity(ann.pk))
-    (other,) = [outcome.activity_id for outcome in recorded(activity(ann.pk))]
+    ann = make_person()
+    (mine,) = by_hand(vera, new_activity(ann.pk))
+    (other,) = [outcome.activity_id for outcome in record_rows(new_activity(ann.pk))]
     page = client.get(address("timeline", ann.pk)).text
     assert address("withdraw", ann.pk, mine) in page and address("withdraw", ann.pk, other) not in page
     assert f"?again={other}" in page and f"?correct={mine}" in page and f"?correct={other}" not in page
@@ -50,8 +50,8 @@ def test_a_row_offers_what_its_reader_may_do(client, vera):
 def test_an_activity_is_withdrawn_after_a_question(client, vera, monkeypatch):
     monkeypatch.setattr(withdrawal, "_reactions", [lambda _person, _activity: ["Welcome <all>"]])
     approved_type()
-    ann = person()
-    (mine,) = by_hand(vera, activity(ann.pk, primary_value="No. <9>"))
+    ann = make_person()
+    (mine,) = by_hand(vera, new_activity(ann.pk, primary_value="No. <9>"))
     question = client.get(address("withdraw", ann.pk, mine)).text
     assert "No. &lt;9&gt;" in question and "Welcome &lt;all&gt;" in question and "What they did stays" in question
     assert Activity.objects.filter(pk=mine).exists()
@@ -64,20 +64,20 @@ def test_an_activity_is_withdrawn_after_a_question(client, vera, monkeypatch):
 
 def test_what_cannot_be_withdrawn_is_explained_and_stays(client, vera):
     approved_type()
-    ann = person()
-    (other,) = [outcome.activity_id for outcome in recorded(activity(ann.pk))]
+    ann = make_person()
+    (other,) = [outcome.activity_id for outcome in record_rows(new_activity(ann.pk))]
     page = client.get(address("withdraw", ann.pk, other)).text
     assert "Only the person who recorded" in page and 'method="post" class="ca-row"' not in page
     assert "Only the person who recorded" in client.post(address("withdraw", ann.pk, other), follow=True).text
-    assert client.get(address("withdraw", person().pk, other)).status_code == 404
+    assert client.get(address("withdraw", make_person().pk, other)).status_code == 404
     assert client.get(address("withdraw", ann.pk, 2**63)).status_code == 404
     assert Activity.objects.filter(pk=other).exists()
 
 
 def test_record_again_begins_with_the_same_values(client, vera):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     values = {"amount": "12.50", "branch": "North", "deposited_on": "2026-11-01", "is_foreign": "true", "pages": 3}
-    (first,) = [outcome.activity_id for outcome in recorded(activity(ann.pk, primary_value="No. 7", **values))]
+    (first,) = [outcome.activity_id for outcome in record_rows(new_activity(ann.pk, primary_value="No. 7", **values))]
     form = client.get(address("record", ann.pk, again=first)).context["form"]
     shown = {name.removeprefix("field_"): form[name].value() for name in form.fields if name.startswith("field_")}
     assert shown == {
@@ -96,8 +96,8 @@ def test_record_again_begins_with_the_same_values(client, vera):
 
 
 def test_a_correction_withdraws_and_records_together_or_not_at_all(client, vera):
-    check, ann = approved_type(), person()
-    (typo,) = by_hand(vera, activity(ann.pk, primary_value="No. l", occurred_at="2026-11-20T10:00:30Z"))
+    check, ann = approved_type(), make_person()
+    (typo,) = by_hand(vera, new_activity(ann.pk, primary_value="No. l", occurred_at="2026-11-20T10:00:30Z"))
     url = address("record", ann.pk, correct=typo)
     form = client.get(url).context["form"]
     data = {name: form[name].value() or "" for name in form.fields}
@@ -112,8 +112,8 @@ def test_a_correction_withdraws_and_records_together_or_not_at_all(client, vera)
 
 
 def test_a_correction_of_what_another_recorded_records_nothing(client, vera):
-    check, ann = approved_type(), person()
-    (other,) = [outcome.activity_id for outcome in recorded(activity(ann.pk))]
+    check, ann = approved_type(), make_person()
+    (other,) = [outcome.activity_id for outcome in record_rows(new_activity(ann.pk))]
     url = address("record", ann.pk, correct=other)
     page = client.get(url)
     assert "Only the person who recorded" in page.text
@@ -123,8 +123,8 @@ def test_a_correction_of_what_another_recorded_records_nothing(client, vera):
 
 
 def test_values_of_fields_that_are_gone_are_shown_but_not_recorded(client, vera):
-    check, ann = approved_type(), person()
-    (first,) = [outcome.activity_id for outcome in recorded(activity(ann.pk, branch="North"))]
+    check, ann = approved_type(), make_person()
+    (first,) = [outcome.activity_id for outcome in record_rows(new_activity(ann.pk, branch="North"))]
     drafts.remove_draft_fields(check, ["branch"], None)
     lifecycle.approve_draft(check, None)
     page = client.get(address("record", ann.pk, again=first))
@@ -134,11 +134,11 @@ def test_values_of_fields_that_are_gone_are_shown_but_not_recorded(client, vera)
 @pytest.mark.parametrize("text", ["x", "0", "-1", "9" * 30, "%00", ""])
 def test_an_odd_number_names_no_activity(client, vera, text):
     approved_type()
-    assert client.get(address("record", person().pk, again=text)).status_code == 404
+    assert client.get(address("record", make_person().pk, again=text)).status_code == 404
 
 
 def test_a_timeline_has_the_actions_of_the_person(client, vera):
-    ann = person()
+    ann = make_person()
     timeline = client.get(address("timeline", ann.pk))
     details = client.get(reverse("admin:people_person_change", args=[ann.pk]))
     assert timeline.context["actions"] and timeline.context["actions"] == details.context["actions"]
@@ -154,12 +154,12 @@ def stored(check):
 
 
 def test_who_did_it_in_the_period_the_last_first(client, vera):
-    check, ann, bob, eve = approved_type(), *(person(first_name=name) for name in ("Ann", "Bob", "Eve"))
-    recorded(
-        activity(ann.pk, occurred_at="2020-01-01T00:00:00Z"),
-        activity(ann.pk, occurred_at="2020-01-02T00:00:00Z"),
-        activity(bob.pk, occurred_at="2020-01-03T00:00:00Z"),
-        activity(eve.pk, occurred_at="2020-01-04T00:00:00Z"),
+    check, ann, bob, eve = approved_type(), *(make_person(first_name=name) for name in ("Ann", "Bob", "Eve"))
+    record_rows(
+        new_activity(ann.pk, occurred_at="2020-01-01T00:00:00Z"),
+        new_activity(ann.pk, occurred_at="2020-01-02T00:00:00Z"),
+        new_activity(bob.pk, occurred_at="2020-01-03T00:00:00Z"),
+        new_activity(eve.pk, occurred_at="2020-01-04T00:00:00Z"),
     )
     Person.objects.filter(pk=eve.pk).update(state="deleted")
     page = client.get(reverse("admin:activities_activitytype_people", args=[check.pk]))
@@ -171,8 +171,8 @@ def test_who_did_it_in_the_period_the_last_first(client, vera):
 def test_people_of_a_type_come_in_pages_within_a_bound(client, vera, monkeypatch):
     monkeypatch.setattr("activities.admin.type_detail.PEOPLE_PAGE", 2)
     monkeypatch.setattr("activities.admin.type_detail.AMONG", 5)
-    check, people = approved_type(), [person() for _ in range(6)]
-    recorded(*(activity(one.pk, occurred_at=f"2026-11-{day:02}") for day, one in enumerate(people, 1)))
+    check, people = approved_type(), [make_person() for _ in range(6)]
+    record_rows(*(new_activity(one.pk, occurred_at=f"2026-11-{day:02}") for day, one in enumerate(people, 1)))
     url = reverse("admin:activities_activitytype_people", args=[check.pk])
     seen = [row.pk for number in (1, 2, 3) for row, _count in client.get(url, {"p": number}).context["rows"]]
     page = client.get(url, {"p": "x"})

@@ -10,7 +10,15 @@ from activities.log import rollup
 from activities.models import Activity, ActivityType
 from people.core.models import Folder
 from people.definitions import lifecycle
-from tests.factories import CHECK_FIELDS, activity, approved_type, draft_type, edit_description, person, recorded
+from tests.factories import (
+    CHECK_FIELDS,
+    approved_type,
+    draft_type,
+    edit_description,
+    make_person,
+    new_activity,
+    record_rows,
+)
 
 pytestmark = pytest.mark.django_db
 TYPES = "admin:activities_activitytype"
@@ -35,9 +43,9 @@ def names_of(version):
 
 
 def test_the_overview_shows_counts_last_seen_top_values_and_latest(admin, monkeypatch):
-    check, ann = approved_type(), person(first_name="Ann", last_name="Ávila")
-    recorded(
-        *(activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", primary_value=value) for value in ("A", "A", "<b>"))
+    check, ann = approved_type(), make_person(first_name="Ann", last_name="Ávila")
+    record_rows(
+        *(new_activity(ann.pk, occurred_at="2026-11-20T10:00:00Z", primary_value=value) for value in ("A", "A", "<b>"))
     )
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
@@ -48,9 +56,9 @@ def test_the_overview_shows_counts_last_seen_top_values_and_latest(admin, monkey
 
 
 def test_imported_history_is_seen_although_nothing_happened_of_late(admin, monkeypatch):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     days = [f"19{year}-0{month}-15T10:00:00Z" for year in (97, 98) for month in (1, 6)]
-    recorded(*(activity(ann.pk, occurred_at=day, primary_value=day) for day in days))
+    record_rows(*(new_activity(ann.pk, occurred_at=day, primary_value=day) for day in days))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     shown = admin.get(page("change", check.pk))
@@ -176,7 +184,7 @@ def test_a_draft_is_returned_with_a_reason_that_its_editors_see(admin):
 
 
 def test_developers_get_requests_with_this_types_ids_and_fields(admin):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     shown = admin.get(page("developers", check.pk))
     examples = shown.context["shown"]
     body = json.loads(examples.curl.split("<<'JSON'\n")[1].removesuffix("\nJSON"))
@@ -198,7 +206,7 @@ def test_developers_get_requests_with_this_types_ids_and_fields(admin):
 
 def test_the_example_payload_would_be_recorded_and_is_not(admin):
     check = approved_type()
-    person()
+    make_person()
     payload = admin.get(page("developers", check.pk)).context["payload"]
     assert "This would be recorded" in admin.post(page("developers", check.pk), {"payload": payload}).text
     assert not Activity.objects.filter(activity_type_id=check.pk).exists()

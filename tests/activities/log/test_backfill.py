@@ -12,7 +12,7 @@ from activities.models import Activity, ActivityRemoval
 from activities.recording.recorder import record_activities
 from people.core.source import Channel, Source
 from people.persons import merge as person_merge
-from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_by_our_clock, record_rows
 
 pytestmark = pytest.mark.django_db
 PAST = Source(Channel.API, is_backfill=True)
@@ -63,7 +63,7 @@ def copied(who, check, flags=None):
 
 
 def test_rows_of_the_version_before_and_flagged_ones_add_up():
-    check, ann, twin = approved_type(), person(), person()
+    check, ann, twin = approved_type(), make_person(), make_person()
     old, new, plain = copied(twin, check), copied(twin, check, 1), copied(twin, check, 0)
     assert dict(Activity.objects.filter(pk__in=[old, new, plain]).values_list("pk", "flags")) == {
         old: 0,
@@ -82,7 +82,7 @@ def test_rows_of_the_version_before_and_flagged_ones_add_up():
 def test_a_flag_that_is_taken_away_is_found(monkeypatch):
     record_by_our_clock(monkeypatch)
     approved_type()
-    (outcome,) = record_activities([activity(person().pk)], PAST)
+    (outcome,) = record_activities([new_activity(make_person().pk)], PAST)
     verify.close_days(timezone.now() + timedelta(days=2))
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("update activity set flags = 0")
@@ -93,17 +93,17 @@ def test_a_flag_that_is_taken_away_is_found(monkeypatch):
 
 
 def test_readers_of_the_log_say_it(own_rows_read):
-    check, ann = approved_type(), person()
-    (past,) = record_activities([activity(ann.pk)], PAST)
-    recorded(activity(ann.pk))
+    check, ann = approved_type(), make_person()
+    (past,) = record_activities([new_activity(ann.pk)], PAST)
+    record_rows(new_activity(ann.pk))
     page = reader.read_activities(reader.ReadPosition(None, 0, past.activity_id - 1), [check.pk])
     assert [row.is_backfill for row in page.activities] == [True, False]
 
 
 def test_a_flagged_key_is_the_same_key():
     approved_type()
-    ann = person()
-    (first,) = record_activities([activity(ann.pk, external_id="k")], PAST)
-    (again,) = recorded(activity(ann.pk, external_id="k"))
+    ann = make_person()
+    (first,) = record_activities([new_activity(ann.pk, external_id="k")], PAST)
+    (again,) = record_rows(new_activity(ann.pk, external_id="k"))
     assert (again.status, again.activity_id) == ("repeated", first.activity_id)
     assert Activity.objects.get(pk=first.activity_id).is_backfill and not ActivityRemoval.objects.exists()

@@ -14,7 +14,7 @@ from people.core import installation
 from people.core.errors import RejectedError
 from people.core.models import Installation
 from people.persons import deletion, merge
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
 
@@ -53,7 +53,7 @@ def rows(chance, people, activity_type, around, number):
         moment += timedelta(microseconds=chance.choice((0, 0, 1, -1)))
         values = {name: chance.choice(VALUES[name]) for name in VALUES if chance.random() < 0.7}
         label = chance.choice(("A", "a", "B", "b", "C", "d", "E", "f", "G", "h", "i"))
-        yield activity(chance.choice(people), activity_type.api_name, moment.isoformat(), label, **values)
+        yield new_activity(chance.choice(people), activity_type.api_name, moment.isoformat(), label, **values)
 
 
 def every_report(check, second, scope):
@@ -81,13 +81,15 @@ def test_every_report_is_equal_from_both(column_index, own_rows_read, settings, 
     installation.clear_installation_cache()
     chance = Random(zone)
     check, second = approved_type("Deposit Check", "depositCheck", FIELDS), approved_type("Buy Car", "buyCar", FIELDS)
-    people = [person().pk for _number in range(9)]
+    people = [make_person().pk for _number in range(9)]
     around = ZONES[zone]
-    recorded(*rows(chance, people, check, around, 60), *rows(chance, people, second, around, 20))
+    record_rows(*rows(chance, people, check, around, 60), *rows(chance, people, second, around, 20))
     builder.build_index()
     merge.merge_people(people[0], [people[1]], None, MARKETO)
     deletion.delete_people([people[2]], None, MARKETO)
-    recorded(*rows(chance, [*people[3:], people[0]], check, around, 20), *rows(chance, people[4:], second, around, 5))
+    record_rows(
+        *rows(chance, [*people[3:], people[0]], check, around, 20), *rows(chance, people[4:], second, around, 5)
+    )
     day = around.date()
     for scope in (
         reports.ReportScope(day - timedelta(days=3), day + timedelta(days=5)),
@@ -108,8 +110,8 @@ def test_what_columns_cannot_hold_is_answered_by_the_database(column_index, own_
     check = approved_type("Deposit Check", "depositCheck", FIELDS)
     fields = {field.api_name: field for field in ApprovedField.objects.filter(activity_type=check)}
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31))
-    ann = person().pk
-    recorded(activity(ann, share=0.1), activity(ann, share=0.2))
+    ann = make_person().pk
+    record_rows(new_activity(ann, share=0.1), new_activity(ann, share=0.2))
     builder.build_index()
     (group,) = reports.value_breakdown(check, fields["city"], scope, fields["share"])
     assert str(group.total) == "0.3"
@@ -117,8 +119,8 @@ def test_what_columns_cannot_hold_is_answered_by_the_database(column_index, own_
 
 def test_a_damaged_file_is_answered_by_the_database(column_index, own_rows_read, caplog):
     check = approved_type("Deposit Check", "depositCheck", FIELDS)
-    ann = person().pk
-    recorded(activity(ann))
+    ann = make_person().pk
+    record_rows(new_activity(ann))
     (segment,) = builder.build_index().manifest.types[check.pk].segments
     (column_index / segment.name).write_bytes(b"PAR1")
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31))
@@ -128,7 +130,7 @@ def test_a_damaged_file_is_answered_by_the_database(column_index, own_rows_read,
 
 def test_the_time_limit_reaches_the_columns(column_index, own_rows_read, monkeypatch):
     check = approved_type("Deposit Check", "depositCheck", FIELDS)
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
     endless = "select count(*) from range(1000000000) a, range(1000) b where a.range <> b.range"
     monkeypatch.setattr(column_reports.ColumnReports, "top_people", lambda self, *_arguments: self._query(endless, []))

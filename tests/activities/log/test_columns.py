@@ -13,8 +13,8 @@ from activities.log.columns.relation import NotHeldError
 from config.operations import doctor
 from people.core.db import citus
 from smartlists.evaluation import evaluator
-from tests.factories import activity, approved_type, person, recorded
-from tests.smartlists.rule_factories import did, parsed, total, where
+from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.smartlists.rule_factories import activity_filter, aggregate_condition, field_constraint, parse_filters
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
 
@@ -31,7 +31,7 @@ def columns(*arguments):
 
 
 def engine(card):
-    found = evaluator.evaluate_rules(parsed(card))
+    found = evaluator.evaluate_rules(parse_filters(card))
     return found.per_filter[0].engine, set(found.members)
 
 
@@ -39,14 +39,14 @@ def test_the_command_builds_compares_shows_and_removes(check, settings, monkeypa
     assert "there is no column index" in columns("status")
     with pytest.raises(CommandError, match="no column index"):
         columns("verify")
-    ann = person().pk
-    recorded(activity(ann))
+    ann = make_person().pk
+    record_rows(new_activity(ann))
     assert "rows written for 2 types" in columns("build")
     assert "2 types agree" in columns("verify")
     assert "2 rows of 2 types" in columns("status") and "not used" not in columns("status")
-    assert engine(did()) == ("columns", {ann})
+    assert engine(activity_filter()) == ("columns", {ann})
     assert "removed" in columns("drop")
-    assert list(files.index_folder().glob("*-*")) == [] and engine(did()) == ("sql", {ann})
+    assert list(files.index_folder().glob("*-*")) == [] and engine(activity_filter()) == ("sql", {ann})
     assert "There was no" in columns("drop")
     settings.COLUMN_INDEX = False
     with pytest.raises(CommandError, match="COLUMN_INDEX is off"):
@@ -58,11 +58,11 @@ def test_the_command_builds_compares_shows_and_removes(check, settings, monkeypa
 
 
 def test_switched_off_nothing_is_answered_from_it_and_its_process_removes_it(check, settings):
-    ann = person().pk
-    recorded(activity(ann))
+    ann = make_person().pk
+    record_rows(new_activity(ann))
     builder.build_index()
     settings.COLUMN_INDEX = False
-    assert engine(did()) == ("sql", {ann})
+    assert engine(activity_filter()) == ("sql", {ann})
     turns = iter([False, True, True])
     builder.build_continuously(lambda: next(turns), every=0)
     assert manifest.current_manifest() is None and list(files.index_folder().glob("rows-*")) == []
@@ -77,10 +77,10 @@ def test_only_one_process_of_a_node_builds(check):
 def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
     monkeypatch.setattr(builder, "FEWEST_ROWS", 3)
     monkeypatch.setattr(rollup, "high_water_mark", lambda: reader.high_water_mark())
-    recorded(*(activity(person().pk) for _row in range(2)))
+    record_rows(*(new_activity(make_person().pk) for _row in range(2)))
     rollup.catch_up_rollup()
     assert not builder.build_index().manifest.types
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     rollup.catch_up_rollup()
     assert check.pk in builder.build_index().manifest.types
 
@@ -88,13 +88,13 @@ def test_types_with_few_activities_are_left_to_sql(check, monkeypatch):
 @pytest.mark.parametrize("kind", ["rows", "ever", "days"])
 @pytest.mark.parametrize("fault", ["flipped", "cut", "missing", "foreign"])
 def test_a_file_that_is_not_what_was_written_is_noticed_and_built_anew(check, caplog, kind, fault):
-    ann = person().pk
-    recorded(activity(ann, amount=Decimal("7")))
+    ann = make_person().pk
+    record_rows(new_activity(ann, amount=Decimal("7")))
     builder.build_index()
     card = {
-        "rows": did(where("amount", "at least", "7")),
-        "ever": did(),
-        "days": did(where("@occurred_at", "after", "2026-11-10")),
+        "rows": activity_filter(field_constraint("amount", "at least", "7")),
+        "ever": activity_filter(),
+        "days": activity_filter(field_constraint("@occurred_at", "after", "2026-11-10")),
     }[kind]
     assert engine(card) == ("columns", {ann})
     entry = manifest.current_manifest().types[check.pk]
@@ -117,8 +117,8 @@ def test_a_file_that_is_not_what_was_written_is_noticed_and_built_anew(check, ca
 
 
 def test_a_manifest_of_another_database_format_or_none_at_all_is_not_used(check):
-    ann = person().pk
-    recorded(activity(ann))
+    ann = make_person().pk
+    record_rows(new_activity(ann))
     path = files.index_folder() / manifest.NAME
     builder.build_index()
     good = path.read_text()
@@ -129,37 +129,37 @@ def test_a_manifest_of_another_database_format_or_none_at_all_is_not_used(check)
         "",
     ):
         path.write_text(other)
-        assert engine(did()) == ("sql", {ann})
+        assert engine(activity_filter()) == ("sql", {ann})
         assert builder.build_index().rows > 0
-        assert engine(did()) == ("columns", {ann})
+        assert engine(activity_filter()) == ("columns", {ann})
 
 
 def test_amounts_that_columns_cannot_hold_are_left_to_sql(check):
-    ann, bob = person().pk, person().pk
-    recorded(activity(ann, amount=Decimal("899999999999999.9999")), activity(bob, amount=Decimal("1")))
+    ann, bob = make_person().pk, make_person().pk
+    record_rows(new_activity(ann, amount=Decimal("899999999999999.9999")), new_activity(bob, amount=Decimal("1")))
     builder.build_index()
-    large = did(where("amount", "greater than", "899999999999999.9998"))
+    large = activity_filter(field_constraint("amount", "greater than", "899999999999999.9998"))
     assert engine(large) == ("columns", {ann})
-    assert engine(did(aggregate=total("sum", "amount", "at most", "1"))) == ("columns", {bob})
-    recorded(activity(bob, amount=Decimal("999999999999999.9999")))
+    assert engine(activity_filter(aggregate=aggregate_condition("sum", "amount", "at most", "1"))) == ("columns", {bob})
+    record_rows(new_activity(bob, amount=Decimal("999999999999999.9999")))
     assert engine(large) == ("sql", {ann, bob})  # in what is read besides
     builder.build_index()
     assert engine(large) == ("sql", {ann, bob})  # in a file
-    assert engine(did()) == ("columns", {ann, bob})
+    assert engine(activity_filter()) == ("columns", {ann, bob})
 
 
 def test_what_lies_too_far_behind_is_left_to_sql(check, monkeypatch):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
     monkeypatch.setattr(relation, "MOST_DELTA", 2)
-    recorded(*(activity(person().pk) for _row in range(2)))
-    assert engine(did())[0] == "columns"
-    recorded(activity(person().pk))
-    assert engine(did())[0] == "sql"
+    record_rows(*(new_activity(make_person().pk) for _row in range(2)))
+    assert engine(activity_filter())[0] == "columns"
+    record_rows(new_activity(make_person().pk))
+    assert engine(activity_filter())[0] == "sql"
 
 
 def test_a_field_that_was_never_approved_for_the_type_is_not_held(check):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
 
     def rows(sql, parameters):
@@ -191,11 +191,11 @@ def test_days_before_1970_are_days_of_their_own_month(column_index):
 
 
 def test_activities_of_long_ago_count_on_their_days(check):
-    ann, bob = person().pk, person().pk
-    recorded(activity(ann, occurred_at=datetime(1969, 12, 31, 23, 59, tzinfo=UTC)), activity(bob))
+    ann, bob = make_person().pk, make_person().pk
+    record_rows(new_activity(ann, occurred_at=datetime(1969, 12, 31, 23, 59, tzinfo=UTC)), new_activity(bob))
     builder.build_index()
-    assert engine(did(where("@occurred_at", "before", "1970-01-01"))) == ("columns", {ann})
-    assert engine(did(where("@occurred_at", "on or after", "1970-01-01"))) == ("columns", {bob})
+    assert engine(activity_filter(field_constraint("@occurred_at", "before", "1970-01-01"))) == ("columns", {ann})
+    assert engine(activity_filter(field_constraint("@occurred_at", "on or after", "1970-01-01"))) == ("columns", {bob})
 
 
 def test_the_doctor_says_how_it_is(check, settings):
@@ -203,7 +203,7 @@ def test_the_doctor_says_how_it_is(check, settings):
         return next(found for found in doctor.run_checks() if found.check == "column index")
 
     assert not finding().is_well and "columns build --keep" in finding().advice
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
     assert finding().is_well and "0 ids behind" in finding().state
     settings.COLUMN_INDEX = False

@@ -27,7 +27,7 @@ from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.models import Export, StaticList
 from tests.activities.recording.test_races import InThread
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 State = Export.State
 
@@ -40,12 +40,12 @@ def files(settings, tmp_path):
 @pytest.fixture
 def checks(db):
     approved_type()
-    ann = person(email="ann@example.com", first_name="=Ann", annual_revenue="1250.50", unsubscribed=True)
-    bob = person(email="bob@example.com", first_name='B, "o\nb"', phone="+34 600")
-    recorded(
-        activity(ann.pk, amount="1250.50", branch='Ma"in, 1', is_foreign=True, pages=3, deposited_on="2026-11-19"),
-        activity(bob.pk, occurred_at="2026-11-20T10:00:00.25Z", primary_value="@No. 2", branch="-12"),
-        activity(bob.pk, occurred_at="2026-11-21T10:00:00Z", primary_value="-5"),
+    ann = make_person(email="ann@example.com", first_name="=Ann", annual_revenue="1250.50", unsubscribed=True)
+    bob = make_person(email="bob@example.com", first_name='B, "o\nb"', phone="+34 600")
+    record_rows(
+        new_activity(ann.pk, amount="1250.50", branch='Ma"in, 1', is_foreign=True, pages=3, deposited_on="2026-11-19"),
+        new_activity(bob.pk, occurred_at="2026-11-20T10:00:00.25Z", primary_value="@No. 2", branch="-12"),
+        new_activity(bob.pk, occurred_at="2026-11-21T10:00:00Z", primary_value="-5"),
     )
     return ann, bob
 

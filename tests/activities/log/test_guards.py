@@ -6,7 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from activities.log.digest import digest_sql
 from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
 from people.definitions import lifecycle
-from tests.factories import activity, approved_type, draft_type, edit_description, person, recorded
+from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def refused(sql, *parameters):
 
 def test_an_activity_is_never_updated():
     check = approved_type()
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     assert "never changed" in refused("update activity set primary_value = 'x'")
     assert "never changed" in refused("update activity set person_id = person_id where activity_type_id = %s", check.pk)
 
@@ -32,14 +32,14 @@ def test_the_log_is_never_truncated():
 
 def test_a_delete_without_a_removal_entry_is_refused():
     approved_type()
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     assert "no removal entry" in refused("delete from activity")
 
 
 def test_a_removal_entry_for_another_row_does_not_help():
     approved_type()
-    ann = person()
-    first, second = recorded(activity(ann.pk), activity(ann.pk))
+    ann = make_person()
+    first, second = record_rows(new_activity(ann.pk), new_activity(ann.pk))
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         enter_removal(cursor, first.activity_id)
         cursor.execute("delete from activity where id = %s", [second.activity_id])
@@ -47,7 +47,7 @@ def test_a_removal_entry_for_another_row_does_not_help():
 
 def test_an_accounted_delete_is_let_through():
     approved_type()
-    (outcome,) = recorded(activity(person().pk))
+    (outcome,) = record_rows(new_activity(make_person().pk))
     with transaction.atomic(), connection.cursor() as cursor:
         enter_removal(cursor, outcome.activity_id)
         cursor.execute("delete from activity where id = %s", [outcome.activity_id])
@@ -66,7 +66,7 @@ def enter_removal(cursor, activity_id):
 
 
 def test_ids_are_not_chosen_by_hand():
-    ann, check = person(), approved_type()
+    ann, check = make_person(), approved_type()
     assert (
         "generated always"
         in refused(
@@ -154,7 +154,7 @@ def test_a_type_has_one_draft():
 
 def test_a_retired_and_deleted_type_keeps_its_rows_and_id():
     check = approved_type()
-    (outcome,) = recorded(activity(person().pk))
+    (outcome,) = record_rows(new_activity(make_person().pk))
     lifecycle.delete_definition(check, None)
     assert ActivityType.objects.get(pk=check.pk).state == ActivityType.State.DELETED
     assert Activity.objects.filter(pk=outcome.activity_id).exists()

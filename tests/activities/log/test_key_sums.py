@@ -9,7 +9,7 @@ from django.utils import timezone
 from activities.log import key_sums, retention, verify
 from people.persons import merge as person_merge
 from people.privacy import erasure
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 # committed, as the sums reach up to the high-water mark
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,9 +38,9 @@ def forge(statement):
 def keyed():
     """(person, outcomes): ten activities with external ids, their keys written down with the day."""
     approved_type()
-    ann = person()
-    outcomes = recorded(*(activity(ann.pk, external_id=f"T-{number}") for number in range(10)))
-    recorded(activity(ann.pk))
+    ann = make_person()
+    outcomes = record_rows(*(new_activity(ann.pk, external_id=f"T-{number}") for number in range(10)))
+    record_rows(new_activity(ann.pk))
     closed()
     assert verify.verify_log() == []
     return ann, outcomes
@@ -55,14 +55,14 @@ def test_external_ids_that_were_removed_or_altered_are_noticed(keyed):
             transaction.set_rollback(True)
     assert verify.verify_log() == []
     forge(FORGED[0])
-    recorded(activity(keyed[0].pk, external_id="U-1"))
+    record_rows(new_activity(keyed[0].pk, external_id="U-1"))
     closed(days_ahead=2)  # a later closing writes down its own range only
     assert len(key_sums.find_key_faults()) == 1
 
 
 def test_external_ids_that_moved_or_left_with_their_activities_are_accounted_for(keyed):
     ann, outcomes = keyed
-    person_merge.merge_people(person().pk, [ann.pk], None, MARKETO)
+    person_merge.merge_people(make_person().pk, [ann.pk], None, MARKETO)
     assert key_sums.find_key_faults() == []
     retention.correct_activities([outcome.activity_id for outcome in outcomes[:2]], None)
     assert key_sums.find_key_faults() == []
@@ -74,7 +74,7 @@ def test_external_ids_that_moved_or_left_with_their_activities_are_accounted_for
 def test_external_ids_of_who_was_erased_are_accounted_for(keyed):
     erasure.erase_people([keyed[0].pk], None, MARKETO)
     assert key_sums.find_key_faults() == []
-    recorded(activity(person().pk, external_id="U-1"))
+    record_rows(new_activity(make_person().pk, external_id="U-1"))
     closed(days_ahead=2)
     forge("delete from activity_key where external_id = 'U-1'")
     assert len(key_sums.find_key_faults()) == 1
@@ -83,7 +83,7 @@ def test_external_ids_of_who_was_erased_are_accounted_for(keyed):
 def test_days_that_the_version_before_closed_are_part_of_the_next_range(keyed):
     verify.ActivityDay.objects.update(keys_upto=None, key_count=None, key_digest=None)
     assert key_sums.find_key_faults() == []
-    recorded(activity(keyed[0].pk, external_id="U-1"))
+    record_rows(new_activity(keyed[0].pk, external_id="U-1"))
     closed(days_ahead=2)
     assert key_sums.find_key_faults() == []
     forge(FORGED[0])

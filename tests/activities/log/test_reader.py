@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from activities.log import reader as log_reader
 from people.core.db import citus
 from tests.activities.recording.test_races import InThread
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,19 +107,19 @@ def test_what_occurred_before_the_date_is_passed_over_with_the_token():
 
 
 def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_lies():
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     is_written, may_commit = threading.Event(), threading.Event()
 
     def slow():
         with transaction.atomic():
-            outcomes = recorded(activity(ann.pk, occurred_at="2001-01-01"), activity(ann.pk))
+            outcomes = record_rows(new_activity(ann.pk, occurred_at="2001-01-01"), new_activity(ann.pk))
             is_written.set()
             may_commit.wait(10)
         return [outcome.activity_id for outcome in outcomes]
 
     writer = InThread(slow)
     assert is_written.wait(10)
-    (quick,) = recorded(activity(ann.pk))
+    (quick,) = record_rows(new_activity(ann.pk))
     position = log_reader.start_position(datetime(2026, 11, 1, tzinfo=UTC))
     page = log_reader.read_activities(position, [check.pk])
     assert list(page.activities) == []
@@ -131,9 +131,9 @@ def test_what_is_uncommitted_when_the_token_is_made_is_read_later_wherever_it_li
 
 
 def test_rows_have_what_the_model_has():
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     start = log_reader.start_position()
-    recorded(activity(ann.pk, amount="0.10", branch="Málaga"))
+    record_rows(new_activity(ann.pk, amount="0.10", branch="Málaga"))
     (row,) = log_reader.read_activities(start, [check.pk]).activities
     (stored,) = log_reader.person_timeline(ann.pk, type_ids=[check.pk])
     assert row._asdict() == {name: getattr(stored, name) for name in row._fields}

@@ -28,7 +28,7 @@ from people.models import Import
 from people.persons import import_undo, upsert
 from people.persons import merge as person_merge
 from tests.activities.recording.test_import_jobs import HEADER, done, plan, rows, uploaded
-from tests.factories import MARKETO, activity, approved_type, person, record_by_our_clock, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_by_our_clock, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def ago(**past):
 
 
 def test_nothing_goes_unless_a_type_is_given_a_retention(check):
-    recorded(activity(person().pk, occurred_at="1950-01-01T00:00:00Z"))
+    record_rows(new_activity(make_person().pk, occurred_at="1950-01-01T00:00:00Z"))
     assert retention.run_retention() == 0
     assert run("retention") == "Everything is kept for ever."
 
@@ -66,9 +66,11 @@ def test_nothing_goes_unless_a_type_is_given_a_retention(check):
 def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 2)
     other = approved_type("Open Account", "openAccount")
-    ann = person()
-    old = [activity(ann.pk, occurred_at=ago(days=100 + n), external_id=n) for n in range(5)]
-    recorded(*old, activity(ann.pk, occurred_at=ago(days=50)), activity(ann.pk, "openAccount", ago(days=100)))
+    ann = make_person()
+    old = [new_activity(ann.pk, occurred_at=ago(days=100 + n), external_id=n) for n in range(5)]
+    record_rows(
+        *old, new_activity(ann.pk, occurred_at=ago(days=50)), new_activity(ann.pk, "openAccount", ago(days=100))
+    )
     retention.set_retention(check, 3, None)
     (due,) = retention.due_removals()
     assert due.count == 5 and stored(check).count() == 6
@@ -76,13 +78,13 @@ def test_what_is_past_its_time_goes_with_an_entry_and_keeps_its_key(check, monke
     assert run("retention", "--run") == "5 activities removed."
     assert stored(check).count() == 1 and stored(other).count() == 1
     assert ActivityRemoval.objects.filter(reason="retention").count() == 5
-    assert [outcome.status for outcome in recorded(*old)] == ["repeated"] * 5
+    assert [outcome.status for outcome in record_rows(*old)] == ["repeated"] * 5
     run("retention", "--type", "depositCheck", "--months", "0")
     assert run("retention") == "Everything is kept for ever."
 
 
 def test_changes_of_people_have_a_retention_where_it_is_set(check):
-    ann = person(city="Lima")
+    ann = make_person(city="Lima")
     upsert.update_person(ann, {"city": "Quito"}, MARKETO)
     retention.set_retention(ActivityType.objects.get(pk=13), 3, None)
     assert retention.run_retention() == 0
@@ -99,7 +101,7 @@ def test_retention_takes_sensible_numbers(check):
 
 def test_an_import_is_taken_back_and_the_corrected_file_comes_in(check, monkeypatch):
     monkeypatch.setattr(retention, "BATCH", 4)
-    kept = recorded(activity(person().pk))
+    kept = record_rows(new_activity(make_person().pk))
     job = done(uploaded(HEADER + rows(10) + "p1@example.com,x,y,z,1\n"))
     assert RefusedActivity.objects.filter(origin_id=job.pk).count() == 1
     assert run("take_back_import", str(job.pk), "--reason", "wrong amounts", "--dry-run").startswith(
@@ -144,8 +146,8 @@ def tomorrow():
 @pytest.fixture
 def days(check):
     """Five closed days of the log, each with activities; set back in the past behind the product's back."""
-    ann = person()
-    outcomes = recorded(*(activity(ann.pk, primary_value=number) for number in range(10)))
+    ann = make_person()
+    outcomes = record_rows(*(new_activity(ann.pk, primary_value=number) for number in range(10)))
     first = timezone.now().astimezone(UTC).replace(hour=12) - timedelta(days=20)
     with connection.cursor() as cursor:
         cursor.execute("alter table activity disable trigger user")
@@ -210,9 +212,9 @@ def test_days_that_the_version_before_closed_get_their_links_with_the_next(days)
 
 
 def test_activities_are_recorded_and_days_closed_by_the_clock_of_the_database(check):
-    ann = person()
+    ann = make_person()
     with time_machine.travel(timezone.now() - timedelta(hours=3), tick=False):
-        (outcome,) = recorded(activity(ann.pk))
+        (outcome,) = record_rows(new_activity(ann.pk))
         job = done(uploaded(HEADER + rows(10), plan()))
     for row in Activity.objects.filter(pk__in=[outcome.activity_id, job.first_id]):
         assert abs(row.recorded_at - timezone.now()) < timedelta(minutes=5)
@@ -221,7 +223,7 @@ def test_activities_are_recorded_and_days_closed_by_the_clock_of_the_database(ch
 
 
 def test_a_day_that_is_not_over_is_not_closed(check):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     assert verify.close_days() == 0
     assert verify.close_days(tomorrow()) == 1
     assert verify.close_days(tomorrow()) == 0
@@ -230,8 +232,10 @@ def test_a_day_that_is_not_over_is_not_closed(check):
 
 def test_removals_and_merges_with_their_entries_add_up(check, monkeypatch):
     record_by_our_clock(monkeypatch)
-    ann, bob = person(), person()
-    recorded(*(activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), activity(bob.pk))
+    ann, bob = make_person(), make_person()
+    record_rows(
+        *(new_activity(ann.pk, occurred_at=ago(days=200), primary_value=n) for n in range(5)), new_activity(bob.pk)
+    )
     job = done(uploaded(HEADER + rows(10), plan()))
     with time_machine.travel(tomorrow()):
         verify.close_days(timezone.now())
@@ -274,7 +278,7 @@ def past_the_guards(statement, *parameters):
     ],
 )
 def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
-    (outcome,) = recorded(activity(person().pk, pages=3))
+    (outcome,) = record_rows(new_activity(make_person().pk, pages=3))
     total = Activity.objects.count()
     verify.close_days(tomorrow())
     assert verify.verify_log() == []
@@ -287,7 +291,7 @@ def test_whatever_is_done_past_the_guards_is_found(check, statement, said):
 
 
 def test_a_row_moved_to_another_day_is_missed_on_its_own(check):
-    (outcome,) = recorded(activity(person().pk))
+    (outcome,) = record_rows(new_activity(make_person().pk))
     verify.close_days(tomorrow())
     past_the_guards("update activity set recorded_at = '2020-01-01' where id = %s", outcome.activity_id)
     # and found on the day where it is now, which is before all that are closed

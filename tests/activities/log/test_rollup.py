@@ -16,7 +16,7 @@ from activities.models import Activity, DailyCount, SeenValue
 from people.core import installation
 from people.core.models import Installation
 from people.privacy import erasure
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -53,10 +53,12 @@ def counts(activity_type):
 
 
 def test_each_activity_is_counted_once_on_the_day_it_occurred(committed):
-    check, ann = approved_type(), person()
-    recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"), activity(ann.pk, occurred_at="2026-11-20"))
+    check, ann = approved_type(), make_person()
+    record_rows(
+        new_activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"), new_activity(ann.pk, occurred_at="2026-11-20")
+    )
     rollup.catch_up_rollup()
-    recorded(activity(ann.pk, occurred_at="2026-01-05"))
+    record_rows(new_activity(ann.pk, occurred_at="2026-01-05"))
     rollup.catch_up_rollup()
     rollup.catch_up_rollup()
     assert counts(check) == {"2026-11-20": 2, "2026-01-05": 1}
@@ -64,8 +66,8 @@ def test_each_activity_is_counted_once_on_the_day_it_occurred(committed):
 
 
 def test_days_are_those_of_the_installation_also_after_it_moved(committed):
-    check, ann = approved_type(), person()
-    recorded(activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"))
+    check, ann = approved_type(), make_person()
+    record_rows(new_activity(ann.pk, occurred_at="2026-11-20T23:30:00Z"))
     rollup.catch_up_rollup()
     Installation.objects.update_or_create(id=1, defaults={"time_zone": "Europe/Madrid"})
     installation.clear_installation_cache()
@@ -86,10 +88,10 @@ def test_days_counted_again_begin_where_days_begin_when_the_clocks_change_at_mid
     Installation.objects.update_or_create(id=1, defaults={"time_zone": zone})
     installation.clear_installation_cache()
     approved_type()
-    ann, change = person(), datetime.fromisoformat(midnight)
+    ann, change = make_person(), datetime.fromisoformat(midnight)
     minutes = (-61, -60, -59, -30, -1, 0, 1, 30, 59, 60, 61, 90)
-    outcomes = recorded(
-        *(activity(ann.pk, occurred_at=(change + timedelta(minutes=number)).isoformat()) for number in minutes)
+    outcomes = record_rows(
+        *(new_activity(ann.pk, occurred_at=(change + timedelta(minutes=number)).isoformat()) for number in minutes)
     )
     rollup.catch_up_rollup()
     remove("retention", outcomes[0].activity_id)
@@ -105,11 +107,11 @@ def test_whatever_is_recorded_removed_and_read_in_between_counts_stay_exact(comm
     moments = ["2026-03-01T00:00:00Z", "2026-03-01T23:59:59Z", "2026-03-02T00:00:00Z", "2026-07-04T12:00:00Z"]
     with transaction.atomic():
         approved_type()
-        ann = person()
+        ann = make_person()
         for _step in range(data.draw(st.integers(1, 6))):
             what = data.draw(st.sampled_from(["record", "remove", "read", "rebuild"]))
             if what == "record":
-                recorded(*(activity(ann.pk, occurred_at=data.draw(st.sampled_from(moments))) for _ in range(3)))
+                record_rows(*(new_activity(ann.pk, occurred_at=data.draw(st.sampled_from(moments))) for _ in range(3)))
             elif what == "remove" and (ids := list(Activity.objects.values_list("pk", flat=True))):
                 remove("retention", *data.draw(st.lists(st.sampled_from(ids), max_size=4, unique=True)))
             else:
@@ -121,7 +123,7 @@ def test_whatever_is_recorded_removed_and_read_in_between_counts_stay_exact(comm
 
 
 def test_an_activity_that_commits_late_is_counted_once(transactional_db):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     taken, go_on = threading.Event(), threading.Event()
 
     def record_slowly():
@@ -129,7 +131,7 @@ def test_an_activity_that_commits_late_is_counted_once(transactional_db):
 
         try:
             with transaction.atomic():
-                recorded(activity(ann.pk, occurred_at="2026-11-20"))
+                record_rows(new_activity(ann.pk, occurred_at="2026-11-20"))
                 taken.set()
                 go_on.wait(10)
         finally:
@@ -138,7 +140,7 @@ def test_an_activity_that_commits_late_is_counted_once(transactional_db):
     slow = threading.Thread(target=record_slowly)
     slow.start()
     taken.wait(10)
-    recorded(activity(ann.pk, occurred_at="2026-11-21"))
+    record_rows(new_activity(ann.pk, occurred_at="2026-11-21"))
     rollup.catch_up_rollup()
     assert counts(check) == {}
     go_on.set()
@@ -148,9 +150,9 @@ def test_an_activity_that_commits_late_is_counted_once(transactional_db):
 
 
 def test_values_of_short_text_fields_are_suggested_the_frequent_ones_first(committed):
-    check, ann = approved_type(), person()
-    rows = [activity(ann.pk, primary_value=value, branch="Ávila") for value in ("No. 2", "No. 1", "No. 1", "<b>")]
-    recorded(*rows, activity(ann.pk, primary_value="other no. 3", amount="12"))
+    check, ann = approved_type(), make_person()
+    rows = [new_activity(ann.pk, primary_value=value, branch="Ávila") for value in ("No. 2", "No. 1", "No. 1", "<b>")]
+    record_rows(*rows, new_activity(ann.pk, primary_value="other no. 3", amount="12"))
     rollup.catch_up_rollup()
     assert rollup.suggest_values(check.pk, "check", "NO") == ["No. 1", "No. 2", "other no. 3"]
     assert rollup.suggest_values(check.pk, "branch", "áv") == ["Ávila"]
@@ -159,16 +161,16 @@ def test_values_of_short_text_fields_are_suggested_the_frequent_ones_first(commi
 
 def test_only_the_most_frequent_values_are_kept(committed, monkeypatch):
     monkeypatch.setattr(rollup, "VALUES_PER_FIELD", 2)
-    check, ann = approved_type(), person()
-    recorded(*(activity(ann.pk, primary_value=value) for value in "aabbbc"))
+    check, ann = approved_type(), make_person()
+    record_rows(*(new_activity(ann.pk, primary_value=value) for value in "aabbbc"))
     rollup.catch_up_rollup()
     assert rollup.suggest_values(check.pk, "check") == ["b", "a"]
 
 
 def test_what_an_erased_person_said_is_suggested_no_more(committed):
-    check, ann, bob = approved_type(), person(), person()
-    recorded(activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
-    recorded(activity(bob.pk, primary_value="kept"))
+    check, ann, bob = approved_type(), make_person(), make_person()
+    record_rows(new_activity(ann.pk, primary_value="Ann's cheque", branch="Her street"))
+    record_rows(new_activity(bob.pk, primary_value="kept"))
     rollup.catch_up_rollup()
     erasure.erase_people([ann.pk], None, MARKETO)
     remove("merge", Activity.objects.get(primary_value="kept").pk)
@@ -181,7 +183,7 @@ def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed)
     from activities.recording import rows as recording_rows
     from people.core.source import Channel, Source
 
-    ann = person(first_name="Ann")
+    ann = make_person(first_name="Ann")
     row = recording_rows.NewActivity(ann.pk, 37, "2026-11-20", "Ann Example", [])
     recorder.record_activities([row], Source(Channel.SYSTEM), may_record=frozenset({37}))
     rollup.catch_up_rollup()
@@ -190,8 +192,8 @@ def test_names_of_deleted_people_and_changed_values_are_not_suggested(committed)
 
 
 def test_the_command_says_what_is_wrong_and_mends_it(committed, capsys):
-    check, ann = approved_type(), person()
-    recorded(activity(ann.pk))
+    check, ann = approved_type(), make_person()
+    record_rows(new_activity(ann.pk))
     call_command("rollup")
     DailyCount.objects.filter(activity_type_id=check.pk).update(count=7)
     with pytest.raises(CommandError, match="1 days are wrong"):
@@ -202,9 +204,9 @@ def test_the_command_says_what_is_wrong_and_mends_it(committed, capsys):
 
 
 def test_last_seen_is_of_the_latest_activity():
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     assert rollup.last_occurrences([check.pk]) == {}
-    recorded(activity(ann.pk, occurred_at="2026-11-20"), activity(ann.pk, occurred_at="2026-01-05"))
+    record_rows(new_activity(ann.pk, occurred_at="2026-11-20"), new_activity(ann.pk, occurred_at="2026-01-05"))
     assert rollup.last_occurrences([check.pk])[check.pk].date() == date(2026, 11, 20)
 
 

@@ -24,7 +24,7 @@ from people.privacy import erasure
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.models import CampaignEntry, CampaignVersion
 from tests.activities.recording.test_races import InThread
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -37,7 +37,7 @@ def vera(db):
 
 
 def by_hand(user, *rows):
-    return [outcome.activity_id for outcome in recorded(*rows, source=Source(Channel.ADMIN, user.pk))]
+    return [outcome.activity_id for outcome in record_rows(*rows, source=Source(Channel.ADMIN, user.pk))]
 
 
 def enter_withdrawal(activity_id, user_id):
@@ -55,8 +55,8 @@ def enter_withdrawal(activity_id, user_id):
 
 def test_the_author_withdraws_within_a_day_and_everything_adds_up(vera):
     approved_type()
-    ann = person()
-    typo, kept = by_hand(vera, activity(ann.pk, primary_value="No. l", external_id="a"), activity(ann.pk))
+    ann = make_person()
+    typo, kept = by_hand(vera, new_activity(ann.pk, primary_value="No. l", external_id="a"), new_activity(ann.pk))
     tomorrow = timezone.now() + timedelta(days=1, hours=2)
     assert verify.close_days(tomorrow)
     head = verify.chain_head()
@@ -71,12 +71,12 @@ def test_the_author_withdraws_within_a_day_and_everything_adds_up(vera):
 
 
 def test_a_withdrawn_typo_is_proposed_no_more_and_what_others_wrote_is(vera, monkeypatch):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     typo, right, _other = by_hand(
         vera,
-        activity(ann.pk, primary_value="Opne day", branch="Lyon"),
-        activity(ann.pk, primary_value="Open day", branch="Lyon"),
-        activity(ann.pk, primary_value="Open day"),
+        new_activity(ann.pk, primary_value="Opne day", branch="Lyon"),
+        new_activity(ann.pk, primary_value="Open day", branch="Lyon"),
+        new_activity(ann.pk, primary_value="Open day"),
     )
     monkeypatch.setattr(log_rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     log_rollup.catch_up_rollup()
@@ -90,7 +90,7 @@ def test_a_withdrawn_typo_is_proposed_no_more_and_what_others_wrote_is(vera, mon
 
 def test_it_is_audited_without_values(vera):
     approved_type()
-    (mine,) = by_hand(vera, activity(person().pk, primary_value="secret"))
+    (mine,) = by_hand(vera, new_activity(make_person().pk, primary_value="secret"))
     withdrawal.withdraw_activity(mine, vera)
     (entry,) = vera.logentry_set.all()
     assert f"activity {mine}" not in entry.object_repr and "secret" not in entry.change_message
@@ -100,7 +100,7 @@ def test_it_is_audited_without_values(vera):
 @pytest.mark.parametrize("channel", [channel for channel in Channel if channel is not Channel.ADMIN])
 def test_what_came_another_way_stays(vera, channel):
     approved_type()
-    (outcome,) = recorded(activity(person().pk), source=Source(channel, vera.pk))
+    (outcome,) = record_rows(new_activity(make_person().pk), source=Source(channel, vera.pk))
     with pytest.raises(RejectedError, match="recorded an activity by hand"):
         withdrawal.withdraw_activity(outcome.activity_id, vera)
     with pytest.raises(DatabaseError, match="only its author"):
@@ -111,7 +111,7 @@ def test_what_came_another_way_stays(vera, channel):
 def test_nobody_withdraws_what_another_recorded(vera):
     approved_type()
     boss = get_user_model().objects.create_superuser("boss")
-    (hers,) = by_hand(vera, activity(person().pk))
+    (hers,) = by_hand(vera, new_activity(make_person().pk))
     with pytest.raises(RejectedError, match="recorded an activity by hand"):
         withdrawal.withdraw_activity(hers, boss)
     with pytest.raises(DatabaseError, match="only its author"):
@@ -123,7 +123,7 @@ def test_nobody_withdraws_what_another_recorded(vera):
 
 
 def test_standard_activities_stay_although_a_user_caused_them(vera):
-    ann = person()
+    ann = make_person()
     deletion.delete_people([ann.pk], None, Source(Channel.ADMIN, vera.pk))
     caused = Activity.objects.filter(user_id=vera.pk).values_list("pk", flat=True)
     assert caused
@@ -137,7 +137,7 @@ def test_a_day_is_measured_by_the_database(vera, monkeypatch, hours, may):
     approved_type()
     moment, new_ids = timezone.now() - timedelta(hours=hours), recording_sql.new_ids
     monkeypatch.setattr(recording_sql, "new_ids", lambda number: (new_ids(number)[0], moment))
-    (mine,) = by_hand(vera, activity(person().pk, occurred_at="2020-01-01T00:00:00Z"))
+    (mine,) = by_hand(vera, new_activity(make_person().pk, occurred_at="2020-01-01T00:00:00Z"))
     with time_machine.travel(moment):  # this server's clock is of no account
         assert withdrawal.withdrawal_problem(Activity.objects.get(pk=mine), vera) is None
         may_withdraw(mine, vera, may)
@@ -156,8 +156,8 @@ def may_withdraw(mine, vera, may):
 
 def test_what_a_campaign_did_stays_and_is_said(vera):
     approved_type()
-    ann = person()
-    (mine,) = by_hand(vera, activity(ann.pk))
+    ann = make_person()
+    (mine,) = by_hand(vera, new_activity(ann.pk))
     campaign = campaign_lifecycle.create_campaign("Thank for the cheque", None)
     now, version = timezone.now(), CampaignVersion.objects.create(campaign=campaign, number=1, definition={})
     CampaignEntry.objects.create(
@@ -170,8 +170,8 @@ def test_what_a_campaign_did_stays_and_is_said(vera):
 
 def test_it_follows_a_merge_and_survives_its_undo(vera):
     check = approved_type()
-    ann, bob = person(), person()
-    first, second = by_hand(vera, activity(bob.pk), activity(bob.pk))
+    ann, bob = make_person(), make_person()
+    first, second = by_hand(vera, new_activity(bob.pk), new_activity(bob.pk))
     merge = person_merge.merge_people(ann.pk, [bob.pk], None, MARKETO)
     assert withdrawal.withdraw_activity(first, vera) == ann.pk
     person_merge.undo_merge(merge.pk, None, MARKETO)
@@ -181,8 +181,8 @@ def test_it_follows_a_merge_and_survives_its_undo(vera):
 
 def test_the_log_of_a_deleted_person_stays_as_it_is(vera):
     approved_type()
-    ann = person()
-    (mine,) = by_hand(vera, activity(ann.pk))
+    ann = make_person()
+    (mine,) = by_hand(vera, new_activity(ann.pk))
     deletion.delete_people([ann.pk], None, SYSTEM)
     with pytest.raises(RejectedError, match="not in the log"):
         withdrawal.withdraw_activity(mine, vera)
@@ -195,8 +195,8 @@ def test_the_log_of_a_deleted_person_stays_as_it_is(vera):
 def test_of_two_at_the_same_moment_each_row_leaves_once(other, is_first):
     """Two connections: one waits for the other, and every row is there once or accounted for once."""
     vera = get_user_model().objects.create_superuser("vera")
-    check, ann, bob = approved_type(), person(), person()
-    mine = by_hand(vera, activity(bob.pk, occurred_at="2020-01-01T00:00:00Z"), activity(bob.pk))
+    check, ann, bob = approved_type(), make_person(), make_person()
+    mine = by_hand(vera, new_activity(bob.pk, occurred_at="2020-01-01T00:00:00Z"), new_activity(bob.pk))
     retention.set_retention(check, 12, None)
     before = total(mine)
     verbs = {
@@ -228,9 +228,11 @@ def test_any_interleaving_of_withdrawals_merges_erasures_and_retention_adds_up(s
     """Two connections run random verbs over the same few people; the sums of the day hold at the end."""
     chance = random.Random(seed)
     vera = get_user_model().objects.create_superuser("vera")
-    check, people = approved_type(), [person() for _ in range(4)]
+    check, people = approved_type(), [make_person() for _ in range(4)]
     old, new = "2020-01-01T00:00:00Z", "2026-11-20T10:00:00Z"
-    mine = by_hand(vera, *(activity(one.pk, occurred_at=chance.choice([old, new])) for one in people for _ in range(5)))
+    mine = by_hand(
+        vera, *(new_activity(one.pk, occurred_at=chance.choice([old, new])) for one in people for _ in range(5))
+    )
     retention.set_retention(check, 12, None)
     before = total(mine)
 

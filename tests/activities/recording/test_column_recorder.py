@@ -13,7 +13,7 @@ from people.core.source import Channel, Source
 from people.definitions import lifecycle
 from people.models import Person
 from people.persons import deletion
-from tests.factories import approved_type, edit_description, person
+from tests.factories import approved_type, edit_description, make_person
 
 pytestmark = pytest.mark.django_db
 SOURCE = Source(Channel.IMPORT)
@@ -129,8 +129,8 @@ ROWS = {
 
 @pytest.mark.parametrize("case", ROWS)
 def test_columns_are_recorded_as_rows_are(case):
-    person(email="ann@example.com")
-    person(email="bob@example.com")
+    make_person(email="ann@example.com")
+    make_person(email="bob@example.com")
     column_recorder.record_columns(columns(row("ann@example.com", 1, "known")), SOURCE)
     by_columns, by_rows = both_ways(columns(*ROWS[case]))
     assert by_columns == by_rows
@@ -138,7 +138,7 @@ def test_columns_are_recorded_as_rows_are(case):
 
 
 def test_people_by_id_shared_addresses_and_new_people():
-    ann, twin, gone = person(email="ann@example.com"), person(email="t@example.com"), person()
+    ann, twin, gone = make_person(email="ann@example.com"), make_person(email="t@example.com"), make_person()
     Person.objects.filter(pk=ann.pk).update(email="T@example.com")
     deletion.delete_people([gone.pk], None, SOURCE)
     for ids in ([ann.pk, twin.pk], [ann.pk, gone.pk, 0, 2**40, "x", True, twin.pk]):
@@ -154,7 +154,7 @@ def test_people_by_id_shared_addresses_and_new_people():
 def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkeypatch):
     monkeypatch.setattr(column_sql, "CHUNK", 100)
     monkeypatch.setattr(column_sql, "PROBED", 1)
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     column_recorder.record_columns(columns(row("ann@example.com", 1, "k0001")), SOURCE)
     recorded = column_recorder.record_columns(
         columns(*[row("ann@example.com", n, f"k{n:04}") for n in range(4000)]), SOURCE
@@ -164,14 +164,14 @@ def test_a_known_key_that_the_server_finds_while_more_of_them_are_written(monkey
 
 
 def test_a_dry_run_says_the_same_and_keeps_nothing():
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     made = columns(*[row("ann@example.com", n, f"k{n}") for n in range(3)], row("ann@example.com", 9, "k1"))
     recorded = column_recorder.record_columns(made, SOURCE, dry_run=True)
     assert list(recorded.others) == [3] and set(recorded.ids) == {None} and stored() == ([], [])
 
 
 def test_what_was_checked_by_a_version_that_is_no_longer_live_is_checked_again(check_type):
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     made = columns(row("ann@example.com"), keyed=False)
     column_recorder.record_columns(made, SOURCE)
     edit_description(check_type, "Changed")

@@ -18,7 +18,7 @@ from activities.types.marketo_history import HISTORY_TYPES
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.persons import import_undo
-from tests.factories import MARKETO, activity, approved_type, person
+from tests.factories import MARKETO, approved_type, make_person, new_activity
 
 pytestmark = pytest.mark.django_db
 AT = "2026-11-20T10:00:00Z"
@@ -38,8 +38,13 @@ def statuses(*rows, **options):
 
 def test_one_batch_mixes_custom_types_and_the_standard_ones_that_it_may_record():
     approved_type()
-    ann = person().pk
-    rows = [activity(ann), activity(ann, "visitWebPage"), activity(ann, 3), activity(ann, 12, primary_value=None)]
+    ann = make_person().pk
+    rows = [
+        new_activity(ann),
+        new_activity(ann, "visitWebPage"),
+        new_activity(ann, 3),
+        new_activity(ann, 12, primary_value=None),
+    ]
     added, refused = ("added", ""), ("refused", "standard_type")
     assert statuses(*rows, may_record=frozenset({1})) == [added, added, refused, refused]
     assert statuses(*rows, may_record=frozenset({1, 3})) == [added, added, added, refused]
@@ -47,7 +52,7 @@ def test_one_batch_mixes_custom_types_and_the_standard_ones_that_it_may_record()
 
 
 def test_columns_of_a_standard_type_need_it_just_as_much():
-    ann = person().pk
+    ann = make_person().pk
     columns = ActivityColumns(1, [ann], "id", False, [AT], ["/pricing"], [])
     assert column_recorder.record_columns(columns, MARKETO).others[0].problems[0].code == "standard_type"
     assert column_recorder.record_columns(columns, MARKETO, may_record=frozenset({1})).ids[0]
@@ -83,7 +88,7 @@ HISTORY = {"starts_campaigns": False}
 
 
 def test_history_of_standard_activities_is_imported_with_its_right_and_as_back_fill_only():
-    check, ann = approved_type(), person().pk
+    check, ann = approved_type(), make_person().pk
     text = extract((ann, 1, "/pricing", {"User Agent": "Safari"}), (ann, check.pk, "No. 1", {}), (ann, 12, "", {}))
     stranger = user_with("record_activity")
     mover = user_with("record_activity", "record_standard_activity")
@@ -96,7 +101,7 @@ def test_history_of_standard_activities_is_imported_with_its_right_and_as_back_f
 
 
 def test_an_import_of_history_is_taken_back_with_its_standard_activities():
-    ann, boss = person().pk, get_user_model().objects.create_superuser("olga", password="x")
+    ann, boss = make_person().pk, get_user_model().objects.create_superuser("olga", password="x")
     job = imported(boss, extract((ann, 1, "/pricing", {}), (ann, 10, "Newsletter", {})), **HISTORY)
     assert job.added == 2
     import_undo.request_import_undo(job, "wrong file", boss, queue=False)
@@ -105,7 +110,7 @@ def test_an_import_of_history_is_taken_back_with_its_standard_activities():
 
 
 def test_rejected_rows_of_history_are_retried_with_the_same_right():
-    ann, boss = person().pk, get_user_model().objects.create_superuser("olga", password="x")
+    ann, boss = make_person().pk, get_user_model().objects.create_superuser("olga", password="x")
     assert imported(boss, extract((ann, 1, "", {})), **HISTORY).refused == 1
     (row,) = RefusedActivity.objects.all()
     replay.correct_rows([row.pk], "primary_value", "/pricing", boss)
@@ -115,7 +120,7 @@ def test_rejected_rows_of_history_are_retried_with_the_same_right():
 
 
 def test_the_command_imports_history_where_it_is_called_so(tmp_path):
-    ann = person().pk
+    ann = make_person().pk
     path = tmp_path / "extract.csv"
     path.write_text(extract((ann, 1, "/pricing", {})))
     named = ["import_activities", str(path), "--person-field", "id", "--no-progress"]

@@ -14,7 +14,7 @@ from activities.recording.rows import RecordStatus
 from people.files.imports.plan import ExternalId
 from people.models import Person
 from tests.activities.recording import test_import_jobs as imports
-from tests.factories import MARKETO, ActivityFieldSpec, activity, approved_type, person, recorded
+from tests.factories import MARKETO, ActivityFieldSpec, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 CASES = Path(__file__).parents[2] / "people" / "cases"
@@ -41,7 +41,7 @@ def check():
 
 def stored_before(who, check, external_id, digest):
     """An activity of the version before; its id."""
-    (outcome,) = recorded(activity(who.pk, primary_value="Stored before"))
+    (outcome,) = record_rows(new_activity(who.pk, primary_value="Stored before"))
     with connection.cursor() as cursor:
         cursor.execute(
             "insert into activity_key (person_id, activity_type_id, external_id, activity_id, digest)"
@@ -52,23 +52,23 @@ def stored_before(who, check, external_id, digest):
 
 
 def sent(who, primary, branch, **more):
-    return activity(
+    return new_activity(
         who.pk, primary_value=primary, occurred_at=AT, external_id="k", amount="12.50", branch=branch, **more
     )
 
 
 def test_a_row_stored_before_text_was_trimmed_is_a_repeat(check):
-    ann = person()
+    ann = make_person()
     before = stored_before(ann, check, "k", UNTRIMMED)
-    (same,) = recorded(sent(ann, "  Blue ", " North "))
+    (same,) = record_rows(sent(ann, "  Blue ", " North "))
     assert (same.status, same.activity_id) == (RecordStatus.REPEATED, before)
     for primary, branch in (("  Red ", " North "), ("  Blue ", " South "), ("Blue", "'North")):
-        (other,) = recorded(sent(ann, primary, branch))
+        (other,) = record_rows(sent(ann, primary, branch))
         assert [problem.code for problem in other.problems] == ["external_id_reused"]
 
 
 def test_columns_know_rows_stored_before_text_was_trimmed(check):
-    ann = person()
+    ann = make_person()
     before = stored_before(ann, check, "k", UNTRIMMED)
 
     def outcome(primary):
@@ -81,7 +81,7 @@ def test_columns_know_rows_stored_before_text_was_trimmed(check):
 
 
 def test_a_file_knows_rows_stored_with_the_guard_of_formulas(check):
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     stored_before(ann, check, "k", GUARDED)
     text = "email,when,check,amount,branch,key\nann@example.com,2026-11-20 10:00,{},12.5,'+North,k\n"
     columns = {
@@ -95,13 +95,13 @@ def test_a_file_knows_rows_stored_with_the_guard_of_formulas(check):
     assert imports.counts(imports.done(imports.uploaded(text.format("'=Blue"), the_plan))) == (0, 1, 0)
     assert imports.counts(imports.done(imports.uploaded(text.format("'=Red"), the_plan))) == (0, 0, 1)
     # a client that is no file says what it means
-    (outcome,) = recorded(sent(ann, "=Blue", "+North"))
+    (outcome,) = record_rows(sent(ann, "=Blue", "+North"))
     assert outcome.status is RecordStatus.REFUSED
 
 
 @pytest.mark.parametrize("known", [(), (0,), (1,), (0, 1)])
 def test_a_file_imported_by_the_version_before_adds_nothing(check, known):
-    ann = person(email="ann.dup@example.com")
+    ann = make_person(email="ann.dup@example.com")
     for place in known:
         stored_before(ann, check, FILE_KEYS[place], UNTRIMMED)
     checked = imports.done(imports.uploaded(FILE), "check")

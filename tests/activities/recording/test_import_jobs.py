@@ -27,7 +27,7 @@ from people.files.imports import targets as import_targets
 from people.files.imports.plan import ExternalId, ImportPlan
 from people.files.models import ImportFailure
 from people.models import Import, Person
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 State = Import.State
@@ -172,7 +172,7 @@ def report_of(job, *corrections):
 def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
     """In the quarantine, in the report, or in both, to the same or to something else."""
     the_plan = plan(external_id=external_id, create_people=False)
-    ann, bob = person(email="ann@example.com"), person(email="bob@example.com")
+    ann, bob = make_person(email="ann@example.com"), make_person(email="bob@example.com")
     bad = "".join(f"nobody@example.com,2026-11-0{n},No. {n},1,1\n" for n in (1, 2, 3))
     job = done(uploaded(HEADER + bad + "ann@example.com,2026-11-09,No. 9,1,1\n", the_plan))
     assert counts(job) == (1, 0, 3)
@@ -318,7 +318,7 @@ def test_a_disk_that_is_full_keeps_no_half_file(monkeypatch):
 
 
 def test_a_marketo_bulk_extract_is_imported_as_it_is(check_type):
-    ann = person()
+    ann = make_person()
     text = (
         "marketoGUID,leadId,activityDate,activityTypeId,campaignId,primaryAttributeValueId,primaryAttributeValue,attributes\n"
         f'900017,{ann.pk},2026-11-20T10:00:00Z,{check_type.pk},null,null,Intro,"{{""Amount"":2.5,""Is Foreign"":true}}"\n'

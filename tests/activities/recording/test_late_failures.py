@@ -9,7 +9,7 @@ from activities.recording.rows import PersonLookup, RecordStatus
 from people.core.errors import Problem
 from people.models import Person
 from people.persons import upsert
-from tests.factories import MARKETO, activity, approved_type
+from tests.factories import MARKETO, approved_type, new_activity
 
 pytestmark = pytest.mark.django_db
 NAMES = ["ann@example.com", "late@example.com", "bob@example.com", "late@example.com"]
@@ -34,7 +34,7 @@ def late(monkeypatch):
 
 
 def test_rows_of_the_others_are_recorded():
-    rows = [activity(PersonLookup(name, create=True), external_id=str(place)) for place, name in enumerate(NAMES)]
+    rows = [new_activity(PersonLookup(name, create=True), external_id=str(place)) for place, name in enumerate(NAMES)]
     outcomes = recorder.record_activities(rows, MARKETO)
     assert [outcome.status for outcome in outcomes] == [RecordStatus.ADDED, RecordStatus.REFUSED] * 2
     assert [problem.path for problem in outcomes[1].problems] == [("person", "email")]

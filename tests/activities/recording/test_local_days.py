@@ -8,7 +8,7 @@ import time_machine
 from activities.models import Activity
 from activities.types.standard import NEW_PERSON
 from people.core import installation
-from tests.factories import person, record_by_our_clock
+from tests.factories import make_person, record_by_our_clock
 
 pytestmark = pytest.mark.django_db
 
@@ -28,6 +28,6 @@ def test_the_day_on_which_somebody_was_created(zone, moment, day, monkeypatch):
     current.time_zone = zone
     current.save()
     with time_machine.travel(moment, tick=False):
-        ann = person()
+        ann = make_person()
     created = Activity.objects.get(person_id=ann.pk, activity_type_id=NEW_PERSON)
     assert str(created.attributes["created_date"]) == day

@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from activities.models import Activity
 from activities.recording.import_target import MARKETO
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def imported(path, *arguments):
 
 def test_people_are_looked_up_by_id_only_when_asked(settings, tmp_path):
     settings.FILES_DIR = tmp_path
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     row = {
         "leadId": str(ann.pk),
         "activityTypeId": str(check.pk),

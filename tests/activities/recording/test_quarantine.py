@@ -19,7 +19,7 @@ from people.core.source import SYSTEM, Channel, Source
 from people.definitions import drafts, lifecycle
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 State = RefusedActivity.State
@@ -39,8 +39,8 @@ def check(db):
 
 
 def test_a_refused_row_is_kept_with_its_reason_and_source(check):
-    ann = person()
-    recorded(activity(ann.pk), activity(ann.pk, amount="many", external_id="T-1"))
+    ann = make_person()
+    record_rows(new_activity(ann.pk), new_activity(ann.pk, amount="many", external_id="T-1"))
     row = RefusedActivity.objects.get()
     assert (row.channel, row.code, row.field, row.activity_type_id, row.person_id) == (
         Channel.MARKETO,
@@ -54,18 +54,18 @@ def test_a_refused_row_is_kept_with_its_reason_and_source(check):
 
 
 def test_a_retry_is_the_same_row_told_by_external_id_or_content(check):
-    ann = person()
+    ann = make_person()
     for amount in ("many", "lots"):
-        recorded(activity(ann.pk, amount=amount, external_id="T-1"))
+        record_rows(new_activity(ann.pk, amount=amount, external_id="T-1"))
     for _ in range(3):
-        recorded(activity(ann.pk, amount="many"), activity(ann.pk, amount="many"))
-    recorded(activity(ann.pk, amount="many"), source=Source(Channel.API))
+        record_rows(new_activity(ann.pk, amount="many"), new_activity(ann.pk, amount="many"))
+    record_rows(new_activity(ann.pk, amount="many"), source=Source(Channel.API))
     assert sorted(RefusedActivity.objects.values_list("times", flat=True)) == [1, 2, 3]
 
 
 def test_a_form_and_a_dry_run_keep_nothing(check):
-    bad = activity(person().pk, amount="many")
-    recorded(bad, source=Source(Channel.ADMIN))
+    bad = new_activity(make_person().pk, amount="many")
+    record_rows(bad, source=Source(Channel.ADMIN))
     record_activities([bad], Source(Channel.API), dry_run=True)
     assert not RefusedActivity.objects.exists()
 
@@ -80,7 +80,7 @@ def test_a_form_and_a_dry_run_keep_nothing(check):
     ],
 )
 def test_whatever_came_in_can_be_kept(check, row):
-    outcomes = recorded(row)
+    outcomes = record_rows(row)
     assert outcomes[0].problems
     kept = RefusedActivity.objects.get()
     assert not kept.raw or recording_replay.decode_row(kept.raw)
@@ -88,8 +88,8 @@ def test_whatever_came_in_can_be_kept(check, row):
 
 
 def test_a_row_is_corrected_and_replayed_once(check):
-    ann = person()
-    recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
+    ann = make_person()
+    record_rows(new_activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
     assert recording_replay.replay_rows(waiting(), None) == recording_replay.ReplayResult(0, 1)
     assert recording_replay.correct_rows(waiting(), "amount", "12.50", None) == 1
     ids = waiting()
@@ -99,14 +99,14 @@ def test_a_row_is_corrected_and_replayed_once(check):
     assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.channel == Channel.MARKETO
     row = RefusedActivity.objects.get()
     assert (row.state, row.activity_id) == (State.REPLAYED, found.pk)
-    recorded(activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
+    record_rows(new_activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
     row.refresh_from_db()
     assert (row.state, row.times) == (State.REPLAYED, 1)
 
 
 def test_many_rows_get_another_field_name_at_once(check):
-    ann = person()
-    recorded(*(activity(ann.pk, sum=str(n), external_id=n) for n in range(5)))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, sum=str(n), external_id=n) for n in range(5)))
     assert RefusedActivity.objects.filter(code="unknown_field").count() == 5
     assert recording_replay.remap_field(waiting(), "sum", "amount", None) == 5
     assert recording_replay.replay_rows(waiting(), None).recorded == 5
@@ -114,7 +114,7 @@ def test_many_rows_get_another_field_name_at_once(check):
 
 
 def test_a_replay_uses_todays_live_version(check):
-    recorded(activity(person().pk, teller="Tom"))
+    record_rows(new_activity(make_person().pk, teller="Tom"))
     drafts.add_draft_fields(check, [ActivityFieldSpec("teller", "Teller")], None)
     lifecycle.approve_draft(ActivityType.objects.get(pk=check.pk), None)
     assert recording_replay.replay_rows(waiting(), None).recorded == 1
@@ -122,22 +122,22 @@ def test_a_replay_uses_todays_live_version(check):
 
 
 def test_people_who_came_later_are_found(check):
-    recorded(activity(PersonLookup("late@example.com")))
+    record_rows(new_activity(PersonLookup("late@example.com")))
     assert RefusedActivity.objects.get().code == "unknown_person"
-    late = person(email="late@example.com")
+    late = make_person(email="late@example.com")
     assert recording_replay.replay_rows(waiting(), None).recorded == 1
     assert stored(check).get().person_id == late.pk
 
 
 def test_dismissed_rows_are_put_aside(check):
-    recorded(activity(person().pk, amount="many"))
+    record_rows(new_activity(make_person().pk, amount="many"))
     ids = waiting()
     assert recording_replay.dismiss_rows(ids, None) == 1
     assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(0, 0) and not waiting()
 
 
 def test_who_may_not_record_may_not_replay(check, django_user_model):
-    recorded(activity(person().pk, amount="many"))
+    record_rows(new_activity(make_person().pk, amount="many"))
     vera = django_user_model.objects.create_user("vera")
     for verb in (recording_replay.replay_rows, recording_replay.dismiss_rows):
         with pytest.raises(NotAllowedError):
@@ -145,18 +145,18 @@ def test_who_may_not_record_may_not_replay(check, django_user_model):
 
 
 def test_rows_are_forgotten_after_their_days(check, settings):
-    recorded(activity(person().pk, amount="many"), activity(person().pk, amount="lots"))
+    record_rows(new_activity(make_person().pk, amount="many"), new_activity(make_person().pk, amount="lots"))
     first = RefusedActivity.objects.first()
     RefusedActivity.objects.filter(pk=first.pk).update(last_at=timezone.now() - timedelta(days=31))
     assert quarantine.remove_old_rows() == 1 and RefusedActivity.objects.count() == 1
 
 
 def test_an_erase_takes_what_was_refused_of_a_person(check):
-    ann = person(email="ann@example.com")
-    recorded(
-        activity(ann.pk, amount="many"),
-        activity(PersonLookup("Ann@Example.com"), amount="x"),
-        activity(person().pk, amount="y"),
+    ann = make_person(email="ann@example.com")
+    record_rows(
+        new_activity(ann.pk, amount="many"),
+        new_activity(PersonLookup("Ann@Example.com"), amount="x"),
+        new_activity(make_person().pk, amount="y"),
     )
     erasure.erase_people([ann.pk], None, SYSTEM)
     assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
@@ -165,8 +165,8 @@ def test_an_erase_takes_what_was_refused_of_a_person(check):
 @pytest.mark.django_db(transaction=True)
 def test_two_replays_at_once_record_once():
     check = approved_type("Close Account", "closeAccount")
-    ann = person()
-    recorded(*(activity(ann.pk, "closeAccount", amount="many", primary_value=n) for n in range(50)))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, "closeAccount", amount="many", primary_value=n) for n in range(50)))
     ids = waiting()
     recording_replay.correct_rows(ids, "amount", "1", None)
     threads = [InThread(lambda: recording_replay.replay_rows(ids, None)) for _ in range(3)]
@@ -175,9 +175,9 @@ def test_two_replays_at_once_record_once():
 
 
 def test_the_page_lists_corrects_and_replays(check, admin_client):
-    ann = person()
-    recorded(*(activity(ann.pk, sum=str(n), primary_value=f"<b>{n}", external_id=n) for n in range(3)))
-    recorded(activity(ann.pk, amount="many", external_id="X"))
+    ann = make_person()
+    record_rows(*(new_activity(ann.pk, sum=str(n), primary_value=f"<b>{n}", external_id=n) for n in range(3)))
+    record_rows(new_activity(ann.pk, amount="many", external_id="X"))
     listing = reverse("admin:activities_refusedactivity_changelist")
     page = admin_client.get(listing).content.decode()
     assert (
@@ -213,7 +213,7 @@ def test_the_page_lists_corrects_and_replays(check, admin_client):
 
 
 def test_rows_are_dismissed_on_the_page_and_viewers_see_none(check, admin_client, client, django_user_model):
-    recorded(activity(person().pk, amount="many"))
+    record_rows(new_activity(make_person().pk, amount="many"))
     listing = reverse("admin:activities_refusedactivity_changelist")
     admin_client.post(listing, {"action": "dismiss_selected", "_selected_action": waiting()})
     assert RefusedActivity.objects.get().state == State.DISMISSED
@@ -224,7 +224,7 @@ def test_rows_are_dismissed_on_the_page_and_viewers_see_none(check, admin_client
 
 
 def test_retention_is_set_on_its_page(check, admin_client):
-    recorded(activity(person().pk, occurred_at="2020-01-01T00:00:00Z"))
+    record_rows(new_activity(make_person().pk, occurred_at="2020-01-01T00:00:00Z"))
     add = reverse("admin:activities_retention_add")
     page = admin_client.post(add, {"activity_type": check.pk, "months": 12}, follow=True).content.decode()
     assert "1 activities from before" in page and check.retention.months == 12

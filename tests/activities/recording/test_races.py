@@ -17,7 +17,7 @@ from activities.recording.rows import RecordStatus
 from people.definitions import lifecycle
 from people.models import Person
 from people.persons import upsert
-from tests.factories import MARKETO, activity, approved_type, edit_description, person, recorded
+from tests.factories import MARKETO, approved_type, edit_description, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,14 +52,14 @@ class InThread(threading.Thread):
 
 
 def test_approve_waits_for_a_recording_and_later_ones_see_the_new_version():
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     edit_description(check, "two")
     with transaction.atomic():
-        (first,) = recorded(activity(ann.pk))
+        (first,) = record_rows(new_activity(ann.pk))
         approving = InThread(lambda: lifecycle.approve_draft(check, None))
         assert approving.is_waiting()
     approving.result()
-    (second,) = recorded(activity(ann.pk))
+    (second,) = record_rows(new_activity(ann.pk))
     assert Activity.objects.get(pk=first.activity_id).version == 1
     assert Activity.objects.get(pk=second.activity_id).version == 2
 
@@ -68,10 +68,10 @@ def test_approve_waits_for_a_recording_and_later_ones_see_the_new_version():
     ("verb", "code"), [(lifecycle.retire_definition, "retired_type"), (lifecycle.delete_definition, "unknown_type")]
 )
 def test_nothing_is_recorded_once_a_retire_or_delete_has_committed(verb, code):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     with transaction.atomic():
         verb(check, None)
-        recording = InThread(lambda: recorded(activity(ann.pk)))
+        recording = InThread(lambda: record_rows(new_activity(ann.pk)))
         assert recording.is_waiting()
     (outcome,) = recording.result()
     assert outcome.problems[0].code == code
@@ -80,10 +80,10 @@ def test_nothing_is_recorded_once_a_retire_or_delete_has_committed(verb, code):
 
 def test_one_external_id_from_two_recorders_is_stored_once():
     approved_type()
-    ann = person()
+    ann = make_person()
     with transaction.atomic():
-        (first,) = recorded(activity(ann.pk, external_id="T-1"))
-        other = InThread(lambda: recorded(activity(ann.pk, external_id="T-1")))
+        (first,) = record_rows(new_activity(ann.pk, external_id="T-1"))
+        other = InThread(lambda: record_rows(new_activity(ann.pk, external_id="T-1")))
         assert other.is_waiting()
     (second,) = other.result()
     assert (first.status, second.status) == (RecordStatus.ADDED, RecordStatus.REPEATED)
@@ -93,20 +93,20 @@ def test_one_external_id_from_two_recorders_is_stored_once():
 
 def test_the_mark_stays_below_what_is_not_committed():
     check = approved_type()
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     start = log_reader.start_position()
     is_written, may_commit = threading.Event(), threading.Event()
 
     def slow():
         with transaction.atomic():
-            outcome = recorded(activity(ann.pk))
+            outcome = record_rows(new_activity(ann.pk))
             is_written.set()
             may_commit.wait(10)
         return outcome
 
     slow_writer = InThread(slow)
     assert is_written.wait(10)
-    (quick,) = recorded(activity(bob.pk))
+    (quick,) = record_rows(new_activity(bob.pk))
     page = log_reader.read_activities(start, [check.pk])
     assert page.activities == [] and not page.has_more  # the later id is committed, the earlier one is not
     may_commit.set()
@@ -117,7 +117,7 @@ def test_the_mark_stays_below_what_is_not_committed():
 
 
 def test_an_insert_that_knows_nothing_of_the_lock_holds_it_all_the_same():
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     before = log_reader.high_water_mark()
     held = InThread(lambda: _insert_and_look(check.pk, ann.pk))
     assert held.result() == before
@@ -161,7 +161,7 @@ while True:
 
 @pytest.mark.slow
 def test_what_was_acknowledged_is_there_once_after_kill_9(django_db_blocker):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     acknowledged = {}
     for _round in range(3):
         recorder = subprocess.Popen(

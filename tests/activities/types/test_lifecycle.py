@@ -10,7 +10,7 @@ from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec
 from people.core import audit
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from people.definitions import drafts, lifecycle
-from tests.factories import CHECK_FIELDS, approved_type, draft_type, edit_description, names
+from tests.factories import CHECK_FIELDS, approved_type, draft_type, edit_description, type_names
 
 pytestmark = pytest.mark.django_db
 State = ActivityType.State
@@ -55,7 +55,7 @@ def test_everything_wrong_is_said_at_once():
     with pytest.raises(RejectedError) as refusal:
         lifecycle.create_definition(
             ACTIVITY_TYPES,
-            names("123 _", "12"),
+            type_names("123 _", "12"),
             [ActivityFieldSpec("a b", "", "colour"), ActivityFieldSpec("c", "C")],
             None,
         )
@@ -231,7 +231,7 @@ def test_standard_types_refuse_every_verb(verb):
     [
         (
             lambda check, by: lifecycle.create_definition(
-                ACTIVITY_TYPES, names("Open Account", "openAccount"), CHECK_FIELDS, by
+                ACTIVITY_TYPES, type_names("Open Account", "openAccount"), CHECK_FIELDS, by
             ),
             "add_activitytype",
         ),
@@ -259,7 +259,7 @@ def test_a_second_approver_where_required(settings):
         owner=user("change_activitytype", "approve_activitytype", name="olga"),
     )
     other = user("approve_activitytype", name="otto")
-    check = lifecycle.create_definition(ACTIVITY_TYPES, names(), CHECK_FIELDS, editor)
+    check = lifecycle.create_definition(ACTIVITY_TYPES, type_names(), CHECK_FIELDS, editor)
     drafts.edit_draft_names(check, client, description="by the client")
     for involved in (editor, client.owner):
         assert not lifecycle.may_approve_draft(fresh(check), involved)

@@ -16,7 +16,7 @@ from activities.types.standard_shapes import TYPES, StandardField, StandardType
 from people.core.db import locks
 from people.core.source import SYSTEM
 from people.datatypes.registry import BY_NAME
-from tests.factories import activity, approved_type, draft_type, person
+from tests.factories import approved_type, draft_type, make_person, new_activity
 
 pytestmark = pytest.mark.django_db
 SHIPPED = json.loads((Path(__file__).parent / "standard_shapes.json").read_text())
@@ -60,13 +60,13 @@ def test_the_database_has_every_version(type_id):
 
 
 def test_a_new_version_is_added_under_the_lock_of_the_type_and_old_rows_keep_theirs(monkeypatch):
-    ann = person()
-    row = activity(ann.pk, 1, primary_value="example.com/a")
+    ann = make_person()
+    row = new_activity(ann.pk, 1, primary_value="example.com/a")
     (before,) = record_activities([row], SYSTEM, standard=True)
     monkeypatch.setitem(TYPES, 1, replace(TYPES[1], versions=(*TYPES[1].versions, (WEATHER,))))
     standard_installation.install_after_migration()
     assert exclusive_locks() >= {locks.lock_key(locks.LockSpace.TYPE, number) for number in (0, 1)}
-    row = activity(ann.pk, 1, primary_value="example.com/b", weather="sunny", referrer_url="https://example.org")
+    row = new_activity(ann.pk, 1, primary_value="example.com/b", weather="sunny", referrer_url="https://example.org")
     (after,) = record_activities([row], SYSTEM, standard=True)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -91,7 +91,7 @@ def test_a_team_s_type_of_the_same_name_keeps_it(monkeypatch):
     assert ours.live.trigger_name == "Attends Conference (system)"
     own.refresh_from_db()
     assert (own.api_name, own.live.name) == ("attendConference", "Attend Conference")
-    (outcome,) = record_activities([activity(person().pk, 90_050)], SYSTEM, standard=True)
+    (outcome,) = record_activities([new_activity(make_person().pk, 90_050)], SYSTEM, standard=True)
     assert outcome.activity_id
     monkeypatch.setitem(TYPES, 90_050, replace(CONFERENCE, versions=(*CONFERENCE.versions, (WEATHER,))))
     standard_installation.install_after_migration()

@@ -13,7 +13,7 @@ from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.text import language
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 FORM = {
@@ -71,7 +71,7 @@ def test_a_team_s_own_type_is_called_what_the_team_calls_it():
 
 
 def test_pages_show_and_find_the_spanish_names(reader):
-    ann = person(first_name="Ana")
+    ann = make_person(first_name="Ana")
     timeline = reader.get(reverse("admin:activities_timeline", args=[ann.pk])).text
     assert "Persona nueva" in timeline and "New Person" not in timeline
     types = reader.get(reverse("admin:activities_activitytype_changelist"), {"q": "formulario"}).text

@@ -6,7 +6,7 @@ from activities.recording.recorder import record_activities
 from activities.recording.rows import NewActivity
 from activities.types.standard_values import clip_values
 from people.core.source import SYSTEM
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 LONG = "https://example.com/" + "é" * 3_000
@@ -29,7 +29,7 @@ def test_what_is_cut_is_never_rejected_for_its_length():
         ("is_bot", True),
     ]
     primary, clipped = clip_values(1, " \u200b" + "e\u0301" * 400, values)
-    row = NewActivity(person().pk, 1, "2026-11-20T10:00:00Z", primary, clipped, None)
+    row = NewActivity(make_person().pk, 1, "2026-11-20T10:00:00Z", primary, clipped, None)
     (outcome,) = record_activities([row], SYSTEM, standard=True)
     assert not outcome.problems and outcome.activity_id
     assert dict(clipped)["is_bot"] is True and len(dict(clipped)["url"]) == 2_000

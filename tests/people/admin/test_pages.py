@@ -17,7 +17,7 @@ from people.models import BulkAction, Person, PersonField, StaticList, StaticLis
 from people.persons import bulk, deletion, duplicates, upsert
 from people.persons import merge as person_merge
 from tests.activities.admin.test_admin import role
-from tests.factories import MARKETO, approved_type, person
+from tests.factories import MARKETO, approved_type, make_person
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,10 @@ def post(client, where, /, **data):
 
 def test_the_list_finds_filters_and_counts_no_total(admin):
     seeds = static_lists.create_static_list("Seeds", None)
-    ann, bob = person(email="ann@example.com", first_name="Ann", last_name="Lee"), person(email="bob@example.com")
+    ann, bob = (
+        make_person(email="ann@example.com", first_name="Ann", last_name="Lee"),
+        make_person(email="bob@example.com"),
+    )
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     upsert.update_person(bob, {"unsubscribed": True}, MARKETO)
     with query_budget("people: list"):
@@ -65,7 +68,7 @@ def test_the_list_finds_filters_and_counts_no_total(admin):
 
 def test_later_pages_can_be_turned_to(admin, monkeypatch):
     monkeypatch.setattr(people_list, "PAGE", 4)
-    ids = [person().pk for _ in range(9)][::-1]
+    ids = [make_person().pk for _ in range(9)][::-1]
     page = admin.get(url("person_changelist"))
     assert shown(page) == ids[:4] and not page.context["preceding"]
     page = admin.get(url("person_changelist") + page.context["following"])
@@ -83,7 +86,7 @@ def shown(page):
 
 def test_a_person_page_has_fields_of_the_team_and_shows_markup_as_text(admin):
     PersonField.objects.create(api_name="shoeSize", label="Shoe <b>size</b>", data_type="float", choices=["42"])
-    ann = person(
+    ann = make_person(
         email="a@example.com", first_name="<script>alert(1)</script>", last_name="‮Ávila مرحبا", shoeSize="42.5"
     )
     with query_budget("people: person"):
@@ -99,7 +102,7 @@ def test_a_person_page_has_fields_of_the_team_and_shows_markup_as_text(admin):
 
 
 def test_an_unchanged_page_changes_nothing_and_an_emptied_field_loses_its_value(admin):
-    ann = person(
+    ann = make_person(
         email="a@example.com",
         first_name=" Ann ",
         date_of_birth="1990-02-03",
@@ -124,7 +127,7 @@ def test_a_bad_address_is_told_beside_its_field(admin, email):
 
 
 def test_a_viewer_sees_and_changes_nothing(client):
-    ann, seeds = person(), static_lists.create_static_list("Seeds", None)
+    ann, seeds = make_person(), static_lists.create_static_list("Seeds", None)
     viewer = role(client, "Viewer")
     page = viewer.get(url("person_change", ann.pk)).text
     assert "Erase for good" not in page and "Merge…" not in page and ">Save<" not in page
@@ -151,7 +154,7 @@ def test_a_viewer_sees_and_changes_nothing(client):
 
 
 def test_lists_are_joined_and_left_on_the_page_of_a_person(admin, vera):
-    ann, seeds = person(), static_lists.create_static_list("Seeds", None)
+    ann, seeds = make_person(), static_lists.create_static_list("Seeds", None)
     page = post(admin, url("person_lists", ann.pk), verb="add", static_list=seeds.pk).text
     assert "Added to “Seeds”." in page and StaticListMember.objects.get().user == vera
     post(admin, url("person_lists", ann.pk), verb="remove", static_list=seeds.pk)
@@ -160,7 +163,7 @@ def test_lists_are_joined_and_left_on_the_page_of_a_person(admin, vera):
 
 
 def test_a_person_is_deleted_listed_and_restored(admin):
-    ann = person(first_name="Ann", last_name="Lee")
+    ann = make_person(first_name="Ann", last_name="Lee")
     page = admin.get(url("person_remove", ann.pk)).text
     assert "For 30 days the person can be restored" in page and Person.objects.live().exists()
     assert "Deleted. It can be restored" in post(admin, url("person_remove", ann.pk)).text
@@ -175,7 +178,7 @@ def test_a_person_is_deleted_listed_and_restored(admin):
 
 def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
     approved_type()
-    ann, twin = person(email="ann@example.com"), person()
+    ann, twin = make_person(email="ann@example.com"), make_person()
     person_merge.merge_people(ann.pk, [twin.pk], None, MARKETO)
     upsert.upsert_people([{"email": "ann@example.com"}], MARKETO, action=upsert.UpsertAction.DUPLICATE)
     page = admin.get(url("person_erase", ann.pk)).text
@@ -188,7 +191,7 @@ def test_an_erase_shows_what_goes_and_wants_the_id_typed(admin):
 
 
 def test_everything_about_a_person_is_downloaded(admin):
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     reply = admin.post(url("person_archive", ann.pk))
     found = json.loads(b"".join(reply.streaming_content))
     assert found["tables"]["person"][0]["email"] == "ann@example.com"
@@ -200,8 +203,8 @@ def test_everything_about_a_person_is_downloaded(admin):
 
 
 def test_people_are_compared_merged_and_parted_again(admin):
-    ann = person(first_name="Ann", city="Vigo", date_of_birth="1980-02-03", number_of_employees=1999)
-    bob = person(first_name="Bob", city="Lugo", title="Chief", annual_revenue="12345.5")
+    ann = make_person(first_name="Ann", city="Vigo", date_of_birth="1980-02-03", number_of_employees=1999)
+    bob = make_person(first_name="Bob", city="Lugo", title="Chief", annual_revenue="12345.5")
     reply = post(admin, url("person_merge_with", ann.pk), people=f"{bob.pk}")
     with query_budget("people: merge"):
         page = admin.get(reply.redirect_chain[0][0]).text
@@ -223,7 +226,7 @@ def test_people_are_compared_merged_and_parted_again(admin):
 
 
 def test_impossible_merges_are_explained(admin):
-    ann = person()
+    ann = make_person()
     for people, why in (
         (ann.pk, "Nobody to be merged"),
         (f"{ann.pk},999999", "an existing person"),
@@ -254,7 +257,7 @@ def test_duplicates_are_searched_and_shown(admin):
 
 
 def test_the_page_of_duplicates_opens_on_the_first_kind_with_any_and_forgets_no_answer(admin):
-    twins = [person(phone="+34 600-123-456"), person(mobile_phone="600 12 34 56")]
+    twins = [make_person(phone="+34 600-123-456"), make_person(mobile_phone="600 12 34 56")]
     duplicates.search_duplicates()
     shown = admin.get(url("person_duplicates"))
     assert shown.context["kind"] == "phone" and str(twins[0].email) in shown.text
@@ -275,7 +278,7 @@ def chosen(action, *people, **more):
 
 
 def test_chosen_people_are_added_to_a_list_by_a_job(admin):
-    ann, bob, seeds = person(), person(), static_lists.create_static_list("Seeds", None)
+    ann, bob, seeds = make_person(), make_person(), static_lists.create_static_list("Seeds", None)
     page = post(admin, url("person_changelist"), **chosen("add_selected", ann, bob)).text
     assert "This affects 2 people" in page and not BulkAction.objects.exists()
     refused = post(admin, url("person_changelist"), **chosen("add_selected", ann, confirmed=1)).text
@@ -292,8 +295,8 @@ def test_chosen_people_are_added_to_a_list_by_a_job(admin):
 
 def test_all_that_a_search_finds_can_be_deleted_and_restored(admin):
     for number in range(3):
-        person(last_name="Lee", email=f"lee{number}@example.com")
-    other = person(last_name="Other")
+        make_person(last_name="Lee", email=f"lee{number}@example.com")
+    other = make_person(last_name="Other")
     address = url("person_changelist") + "?q=lee"
     page = post(admin, address, **chosen("delete_selected_people", other, select_across=1)).text
     assert "This affects 3 people" in page and "All people the search" in page
@@ -307,7 +310,7 @@ def test_all_that_a_search_finds_can_be_deleted_and_restored(admin):
 
 
 def test_chosen_people_are_merged_and_a_running_action_is_cancelled(admin, vera):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     reply = admin.post(url("person_changelist"), chosen("merge_selected", ann, bob))
     assert reply.url == f"{url('person_merge')}?people={ann.pk},{bob.pk}"
     action = bulk.start_bulk_action("delete", [ann.pk], vera)
@@ -315,7 +318,7 @@ def test_chosen_people_are_merged_and_a_running_action_is_cancelled(admin, vera)
 
 
 def test_nobody_sees_the_actions_of_others(client, vera):
-    action = bulk.start_bulk_action("delete", [person().pk], vera)
+    action = bulk.start_bulk_action("delete", [make_person().pk], vera)
     marketer = role(client, "Marketer")
     assert marketer.get(url("person_bulk_action", action.pk)).status_code == 404
     assert "Delete" not in marketer.get(url("person_bulk")).context["actions"]
@@ -349,7 +352,7 @@ def test_members_are_pasted_searched_paged_and_removed(admin, monkeypatch):
     monkeypatch.setattr(admin_static_lists, "MEMBERS", 2)
     seeds, people = (
         static_lists.create_static_list("Seeds", None),
-        [person(first_name=f"N{i}", last_name="Lee") for i in range(3)],
+        [make_person(first_name=f"N{i}", last_name="Lee") for i in range(3)],
     )
     pasted = f"{people[0].pk}, {people[1].email}\nThird <{people[2].email}> nobody@example.com"
     page = post(admin, url("staticlist_members", seeds.pk), people=pasted).text
@@ -368,7 +371,7 @@ def test_members_are_pasted_searched_paged_and_removed(admin, monkeypatch):
 
 def test_many_pasted_people_are_added_by_a_job(admin, monkeypatch):
     monkeypatch.setattr(bulk, "PART", 1)
-    seeds, ids = static_lists.create_static_list("Seeds", None), [person().pk for _ in range(3)]
+    seeds, ids = static_lists.create_static_list("Seeds", None), [make_person().pk for _ in range(3)]
     assert "being added" in post(admin, url("staticlist_members", seeds.pk), people=" ".join(map(str, ids))).text
     bulk.run_bulk_action(BulkAction.objects.get().pk)
     assert StaticListMember.objects.count() == 3
@@ -413,11 +416,11 @@ def test_a_standard_field_is_renamed_and_hidden(admin):
     page = admin.get(url("personfield_change", field.pk)).text
     assert 'name="is_unique"' not in page and 'name="data_type"' not in page
     post(admin, url("personfield_change", field.pk), label="Branch", is_hidden="on")
-    assert "Branch" not in admin.get(url("person_change", person().pk)).text
+    assert "Branch" not in admin.get(url("person_change", make_person().pk)).text
 
 
 def test_pages_speak_spanish(admin):
-    ann, seeds = person(), static_lists.create_static_list("Semillas", None)
+    ann, seeds = make_person(), static_lists.create_static_list("Semillas", None)
     for address in (
         url("person_change", ann.pk),
         url("person_remove", ann.pk),
@@ -440,7 +443,7 @@ def test_pages_speak_spanish(admin):
 
 
 def test_asking_for_everybody_counts_no_further_than_needed(admin, monkeypatch):
-    people = [person() for _one in range(3)]
+    people = [make_person() for _one in range(3)]
     address, asked = "/admin/people/person/", chosen("delete_selected_people", people[0], select_across=1)
     assert "This affects 3 people." in post(admin, address, **asked).text
     monkeypatch.setattr(selection, "MOST_COUNTED", 2)
@@ -448,7 +451,7 @@ def test_asking_for_everybody_counts_no_further_than_needed(admin, monkeypatch):
 
 
 def test_the_list_of_people_has_only_orders_of_an_index(admin):
-    people = [person(email=f"{letter}@example.com") for letter in "bca"]
+    people = [make_person(email=f"{letter}@example.com") for letter in "bca"]
     for unknown in ("?o=2", "?sort=country"):
         assert shown(admin.get(f"/admin/people/person/{unknown}")) == [one.pk for one in people[::-1]]
     assert shown(admin.get("/admin/people/person/?sort=email")) == [people[2].pk, people[0].pk, people[1].pk]
@@ -458,8 +461,12 @@ def test_the_list_of_people_has_only_orders_of_an_index(admin):
 def test_a_search_finds_the_same_whichever_way_it_goes(db, monkeypatch, sizes):
     for name, size in zip(("NEAREST", "ENOUGH", "NAMED"), sizes, strict=True):
         monkeypatch.setattr(querysets, name, size)
-    ann, bob, cem = person(first_name="Ann", last_name="Lee"), person(first_name="Ann"), person(last_name="Leeds")
-    eve = person(first_name="Lee", company="Annex")
+    ann, bob, cem = (
+        make_person(first_name="Ann", last_name="Lee"),
+        make_person(first_name="Ann"),
+        make_person(last_name="Leeds"),
+    )
+    eve = make_person(first_name="Lee", company="Annex")
     seeds = static_lists.create_static_list("Seeds", None)
     static_lists.add_members(seeds, [ann.pk, cem.pk, eve.pk], MARKETO)
     members = StaticListMember.objects.of_list(seeds.pk)

@@ -15,7 +15,7 @@ from people.files.exports import jobs as export_jobs
 from people.lists import static_lists
 from people.models import BulkAction, Export, PeopleListSettings, PeopleView, PersonField, StaticList
 from people.persons import bulk
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +55,7 @@ def chips(page):
 
 def test_columns_are_chosen_and_kept_for_each_user(ana, client):
     PersonField.objects.create(api_name="shoe", label="Shoe", data_type="integer")
-    person(first_name="Ann", city="Vigo", shoe=42)
+    make_person(first_name="Ann", city="Vigo", shoe=42)
     assert labels(client.get(LIST)) == ["Email Address", "Company Name", "Country", "Activities", "Last seen"]
     client.post(f"{LIST}columns/", {"columns": ["city", "shoe"]})
     page = client.get(LIST)
@@ -70,10 +70,10 @@ def test_columns_are_chosen_and_kept_for_each_user(ana, client):
 
 def test_activities_are_counted_and_last_seen_in_one_statement_for_the_page(ana, client):
     approved_type()
-    people = [person(first_name=f"P{number}") for number in range(5)]
-    recorded(
-        activity(people[0].pk, occurred_at="2026-03-01T09:00:00Z"),
-        activity(people[0].pk, occurred_at="2026-03-02T09:00:00Z"),
+    people = [make_person(first_name=f"P{number}") for number in range(5)]
+    record_rows(
+        new_activity(people[0].pk, occurred_at="2026-03-01T09:00:00Z"),
+        new_activity(people[0].pk, occurred_at="2026-03-02T09:00:00Z"),
     )
     client.post(f"{LIST}columns/", {"columns": ["activities.count", "activities.last"]})
     with query_budget("people: list with activities"):
@@ -90,7 +90,7 @@ def test_who_sees_no_activities_gets_no_columns_of_them(client):
     group.permissions.add(*Group.objects.get(name="Viewer").permissions.filter(codename="view_person"))
     account.groups.add(group)
     client.force_login(account)
-    person(first_name="Ann")
+    make_person(first_name="Ann")
     page = client.get(LIST)
     assert labels(page) == ["Email Address", "Company Name", "Country"] and "Activity" not in page.text
     assert "needs the permission" in client.get(LIST, {"did": "1"}).text
@@ -100,7 +100,7 @@ def test_who_sees_no_activities_gets_no_columns_of_them(client):
 
 
 def test_a_filter_is_added_shown_as_a_chip_and_removed(ana, client):
-    ann, bob = person(first_name="Ann", country="Spain"), person(first_name="Bob", country="Peru")
+    ann, bob = make_person(first_name="Ann", country="Spain"), make_person(first_name="Bob", country="Peru")
     begun = client.get(LIST, {"new": "country", "q": "a"})
     assert 'name="op"' in begun.text and 'name="q" value="a"' in begun.text and '<option value="Peru">' in begun.text
     reply = client.get(LIST, {"new": "country", "op": "is", "value": "spain", "sort": "-last_name"})
@@ -115,9 +115,9 @@ def test_a_filter_is_added_shown_as_a_chip_and_removed(ana, client):
 def test_filters_by_list_and_by_activity(ana, client):
     check = approved_type()
     seeds = static_lists.create_static_list("Seeds", None)
-    ann, bob, carl = (person(first_name=name) for name in ("Ann", "Bob", "Carl"))
+    ann, bob, carl = (make_person(first_name=name) for name in ("Ann", "Bob", "Carl"))
     static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
-    recorded(activity(bob.pk), activity(carl.pk))
+    record_rows(new_activity(bob.pk), new_activity(carl.pk))
     assert ">Seeds</option>" in client.get(LIST, {"new": "list"}).text
     reply = client.get(LIST, {"new": "did", "value": check.pk, "list": seeds.pk})
     page = client.get(reply.url)
@@ -127,7 +127,7 @@ def test_filters_by_list_and_by_activity(ana, client):
 
 
 def test_a_filter_that_no_longer_works_shows_nobody_and_can_be_removed(ana, client):
-    person(first_name="Zoe")
+    make_person(first_name="Zoe")
     page = client.get(LIST + "?f=shoe:is:42")
     assert "no person field “shoe”" in page.text and shown(page) == [] and "Zoe" not in page.text
     assert shown(client.get(LIST + page.context["chips"][0].url))
@@ -135,14 +135,14 @@ def test_a_filter_that_no_longer_works_shows_nobody_and_can_be_removed(ana, clie
 
 
 def test_days_of_filters_are_shown_as_days(ana, client):
-    person(first_name="Ann")
+    make_person(first_name="Ann")
     page = client.get(LIST + "?f=created_at:on or after:2026-01-05&f=unsubscribed:is empty:")
     assert chips(page)[0].startswith("Created At on or after ") and "2026-01-05T" not in chips(page)[0]
     assert chips(page)[1] == "Unsubscribed is empty" and len(shown(page)) == 1
 
 
 def test_hostile_addresses_are_answered(ana, client):
-    person(first_name="Ann")
+    make_person(first_name="Ann")
     for odd in (
         "f=::&f=country&f=%00:is:%00",
         "f=country:is:" + "x" * 5_000,
@@ -161,8 +161,8 @@ def test_hostile_addresses_are_answered(ana, client):
 
 
 def test_a_view_is_saved_opened_changed_and_made_the_first(ana, client):
-    ann = person(first_name="Ann", country="Spain", city="Vigo")
-    bob = person(first_name="Bob", country="Peru")
+    ann = make_person(first_name="Ann", country="Spain", city="Vigo")
+    bob = make_person(first_name="Bob", country="Peru")
     here = "f=country:is:Spain&columns=city"
     reply = client.post(f"{LIST}views/", {"verb": "create", "name": "Spain", "here": here})
     view = PeopleView.objects.get()
@@ -209,8 +209,8 @@ def test_a_shared_view_is_used_by_others_and_changed_by_none_of_them(ana, client
 
 def test_a_static_list_is_made_of_all_that_the_filters_find(ana, client, monkeypatch):
     monkeypatch.setattr(people_list, "PAGE", 2)
-    people = [person(country="Spain") for _number in range(3)]
-    person(country="Peru")
+    people = [make_person(country="Spain") for _number in range(3)]
+    make_person(country="Peru")
     address = f"{LIST}?f=country:is:Spain"
     assert "All that the search and the filters find" in client.get(address).text
     act = {"action": "new_list_selected", "select_across": "1"}
@@ -227,7 +227,7 @@ def test_a_static_list_is_made_of_all_that_the_filters_find(ana, client, monkeyp
 
 
 def test_actions_need_people_a_name_and_the_right(ana, client):
-    ann = person(first_name="Ann")
+    ann = make_person(first_name="Ann")
     assert "Choose the people first" in client.post(LIST, {"action": "add_selected"}, follow=True).text
     assert "Choose what to do" in client.post(LIST, {"_selected_action": ann.pk}, follow=True).text
     bad = client.post(f"{LIST}?f=shoe:is:x", {"action": "add_selected", "select_across": "1"}, follow=True)
@@ -242,9 +242,9 @@ def test_actions_need_people_a_name_and_the_right(ana, client):
 def test_what_is_shown_is_exported_with_its_columns(client, ana):
     ana.groups.add(Group.objects.get(name="Exporter"))
     approved_type()
-    ann = person(first_name="=Ann", country="Spain", city="100%_Vigo")
-    bob = person(first_name="Bob", country="Peru")
-    recorded(activity(ann.pk))
+    ann = make_person(first_name="=Ann", country="Spain", city="100%_Vigo")
+    bob = make_person(first_name="Bob", country="Peru")
+    record_rows(new_activity(ann.pk))
     client.post(f"{LIST}columns/", {"columns": ["city", "activities.count"]})
     act = {"action": "export_selected"}
     reply = client.post(f"{LIST}?f=city:contains:0%25_v", act | {"select_across": "1"})
@@ -267,7 +267,7 @@ def test_what_is_shown_is_exported_with_its_columns(client, ana):
 
 def test_a_profile_opened_from_the_list_leads_to_the_next_person_of_the_filter(ana, client):
     ann, _bob, carl = (
-        person(first_name=name, country=country)
+        make_person(first_name=name, country=country)
         for name, country in (("Ann", "Spain"), ("Bob", "Peru"), ("Carl", "Spain"))
     )
     page = client.get(f"{LIST}?f=country:is:Spain")

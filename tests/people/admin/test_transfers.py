@@ -16,7 +16,7 @@ from people.files.imports import plan as import_plan
 from people.files.imports import runner as import_runner
 from people.lists import static_lists
 from people.models import Export, Import, Person
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 TEXT = "Customer,Day,Check,Amount\n1,3/4/2026,A,1\n2,3/4/2026,<b>B</b>,x\n"
@@ -150,7 +150,7 @@ def test_people_from_a_workbook_of_another_name(marketer, tmp_path):
 def test_people_of_a_file_go_into_the_list_that_is_chosen(marketer):
     vips, away = static_lists.create_static_list("VIPs", None), static_lists.create_static_list("Away", None)
     static_lists.archive_static_list(away, None)
-    ann = person(email="ann@example.com")
+    ann = make_person(email="ann@example.com")
     text = "Email,First name\nann@example.com,Ann\nbob@example.com,Bob\nno address,Zoe\n"
     answer = upload(marketer, text, "people:", "p.csv")
     offered = marketer.get(answer.url).context["form"].fields["static_list"].choices
@@ -238,7 +238,7 @@ def exporter(client):
 
 
 def test_an_export_is_asked_for_written_and_fetched(exporter):
-    person(email="ann@example.com", first_name="=1+1")
+    make_person(email="ann@example.com", first_name="=1+1")
     answer = exporter.post(reverse("admin:people_export_add"), {"contents": "people:all", "format": "csv"})
     export = Export.objects.get()
     assert 'hx-trigger="every 1s"' in exporter.get(answer.url).content.decode()

@@ -32,8 +32,8 @@ from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.models import CampaignRun, ListCopy, StoredEvaluation, StoredReport
 from tests.activities.recording.test_races import InThread
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import add_to, draft
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import add_to_list_step, make_draft_campaign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NOW = timezone.now()
@@ -75,10 +75,10 @@ def new_report():
 
 
 def new_run():
-    person()
+    make_person()
     approved_type()
     return campaign_runs.run_on_list(
-        draft(add_to(static_lists.create_static_list("Kept", None))), new_list(), None, cap=10
+        make_draft_campaign(add_to_list_step(static_lists.create_static_list("Kept", None))), new_list(), None, cap=10
     )
 
 
@@ -100,7 +100,7 @@ CASES = {
     ),
     Export: Case(new_export, cancel=export_jobs.cancel_export),
     BulkAction: Case(
-        lambda: bulk.start_bulk_action("delete", [person().pk], None),
+        lambda: bulk.start_bulk_action("delete", [make_person().pk], None),
         cancel=lambda action: bulk.cancel_bulk_action(action, None),
     ),
     ListCopy: Case(
@@ -366,7 +366,7 @@ def test_a_worker_that_wakes_up_after_it_was_cancelled_shows_nothing(monkeypatch
 def test_a_copy_that_is_ended_meanwhile_stops(monkeypatch):
     smart_list, kept = new_list(), static_lists.create_static_list("Kept", None)
     for _ in range(4):
-        person()
+        make_person()
     monkeypatch.setattr(static_lists, "MAX_BATCH", 2)
     copy = list_copies.plan_copy(smart_list, kept, None)
     add = static_lists.add_members

@@ -10,7 +10,7 @@ from people.core import words
 from people.core.words import SearchTerms
 from people.lists import static_lists
 from people.models import Person, StaticListMember
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 HOSTILE = (
     "\0",
@@ -71,7 +71,7 @@ def test_a_text_is_cut_into_plain_words(text, found):
 )
 def test_every_word_typed_begins_a_word(db, typed, text, is_found):
     assert SearchTerms.of(typed).is_in(text) is is_found
-    somebody = person(company=text)
+    somebody = make_person(company=text)
     assert Person.objects.beginning_with(typed).filter(pk=somebody.pk).exists() is is_found
 
 
@@ -100,7 +100,7 @@ def test_long_texts_are_cut_the_same(db):
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_searches_are_answered(db, text):
-    somebody = person(first_name="Ann", company="🎉 Party")
+    somebody = make_person(first_name="Ann", company="🎉 Party")
     everybody = static_lists.create_static_list("Everybody", None)
     static_lists.add_members(everybody, [somebody.pk], MARKETO)
     found = set(Person.objects.live().newest_beginning_with(text))
@@ -113,7 +113,7 @@ def test_hostile_searches_are_answered(db, text):
 @pytest.mark.parametrize("field", ["first_name", "middle_name", "last_name", "company"])
 def test_rows_of_any_length_and_letters_are_indexed(db, field):
     longest = "\u3300" * 255  # of six characters each, as they are folded
-    somebody = person(**{field: longest})
+    somebody = make_person(**{field: longest})
     assert set(Person.objects.beginning_with(longest[:20])) == {somebody}
 
 

@@ -16,7 +16,7 @@ from people.fields import catalog
 from people.lists import static_lists
 from people.models import PersonField
 from people.persons import deletion
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -51,7 +51,7 @@ def make_people():
         values = {"country": chance.choice(["Spain", "France", None])}
         values["last_name"] = chance.choice(["Álvarez", "brown", "Brown", "Costa", None])
         values["email"] = f"p{number * 5 % 23}@example.com" if number % 4 else None
-        ids.append(person(**{name: value for name, value in values.items() if value}).pk)
+        ids.append(make_person(**{name: value for name, value in values.items() if value}).pk)
     deletion.delete_people([ids[4], ids[17]], None, MARKETO)
     return [pk for pk in ids if pk not in (ids[4], ids[17])]
 
@@ -74,7 +74,7 @@ def test_every_order_shows_each_person_once_both_ways(order, vera, monkeypatch):
 
 
 def test_people_without_a_value_come_last_in_an_order_of_a_text(vera):
-    nobody, zoe, ann = person(), person(last_name="zoe"), person(last_name="Ann")
+    nobody, zoe, ann = make_person(), make_person(last_name="zoe"), make_person(last_name="Ann")
     for order, expected in (("last_name", [ann, zoe, nobody]), ("-last_name", [zoe, ann, nobody])):
         plan = plan_people(PeopleQuery(order=order), vera)
         assert read_page(plan, Position(), 10).ids == [row.pk for row in expected]
@@ -82,9 +82,9 @@ def test_people_without_a_value_come_last_in_an_order_of_a_text(vera):
 
 def test_a_page_reads_a_bounded_number_of_people_and_goes_on_where_it_stopped(vera, monkeypatch):
     monkeypatch.setattr(pages, "MOST_READ", 5)
-    rare = person(country="Peru")
+    rare = make_person(country="Peru")
     for _number in range(12):
-        person(country="Spain")
+        make_person(country="Spain")
     plan = plan_people(PeopleQuery(filters=(FieldFilter("country", "is", "Peru"),)), vera)
     first = read_page(plan, Position(), 10)
     assert first.ids == [] and first.is_short and first.following
@@ -94,9 +94,9 @@ def test_a_page_reads_a_bounded_number_of_people_and_goes_on_where_it_stopped(ve
 
 def test_neighbours_keep_the_filter_and_the_order(vera):
     ann, _bob, carl = (
-        person(last_name="A", country="Peru"),
-        person(last_name="B"),
-        person(last_name="C", country="Peru"),
+        make_person(last_name="A", country="Peru"),
+        make_person(last_name="B"),
+        make_person(last_name="C", country="Peru"),
     )
     plan = plan_people(PeopleQuery(filters=(FieldFilter("country", "is", "peru"),), order="last_name"), vera)
     assert neighbours_of_person(plan, ann.pk) == (None, carl.pk)
@@ -108,9 +108,9 @@ def test_neighbours_keep_the_filter_and_the_order(vera):
 def test_filters_are_combined_and_indexes_give_the_same_as_conditions(vera, monkeypatch):
     PersonField.objects.create(api_name="code", label="Code", data_type="string", is_unique=True)
     seeds = static_lists.create_static_list("Seeds", None)
-    ann = person(email="Ann_1@example.com", code="K-1", country="Spain")
-    bob = person(email="annx1@example.com", country="Spain", unsubscribed=True)
-    person(email="carl@example.com")
+    ann = make_person(email="Ann_1@example.com", code="K-1", country="Spain")
+    bob = make_person(email="annx1@example.com", country="Spain", unsubscribed=True)
+    make_person(email="carl@example.com")
     static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO)
     cases = {
         (FieldFilter("email", "starts with", "ANN_"),): [ann.pk],

@@ -15,7 +15,7 @@ from people.directory.query import PeopleQuery
 from people.files.exports import jobs as export_jobs
 from people.models import PeopleListSettings, PeopleView
 from people.privacy import erasure
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 SPAIN = PeopleQuery(filters=(FieldFilter("country", "is", "Spain"),), order="last_name")
@@ -108,7 +108,7 @@ def test_who_leaves_hands_shared_views_over(ana, ben):
 
 
 def test_an_erase_removes_filters_that_name_the_person_and_cancels_their_exports(ana):
-    gone = person(email="gone@example.com")
+    gone = make_person(email="gone@example.com")
     query = PeopleQuery("gone@example.com", (FieldFilter("email", "is", "Gone@example.com"), SPAIN.filters[0]))
     view = views.create_view("One", query, ["email"], ana)
     parameters = {"people": query.dump(), "fields": ["email"]}

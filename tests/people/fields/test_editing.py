@@ -13,7 +13,7 @@ from people.models import Person, PersonField, PersonKey, StaticList
 from people.persons import deletion, upsert
 from smartlists.models import SmartList, SmartListUse
 from tests.activities.recording.test_races import InThread
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def refusal(verb, *args, **options):
 def test_a_field_is_made_of_a_label_and_holds_values():
     field = make("Número de zapato (UE)", "float", choices=["42", 43.5, "42"], description=" European ")
     assert (field.api_name, field.choices, field.description) == ("numeroDeZapatoUE", ["42.0", "43.5"], "European")
-    assert person(numeroDeZapatoUE="42.5").fields == {"numeroDeZapatoUE": 42.5}
+    assert make_person(numeroDeZapatoUE="42.5").fields == {"numeroDeZapatoUE": 42.5}
     assert audit.entry_sentence(LogEntry.objects.latest("pk")) == "Created"
 
 
@@ -64,7 +64,7 @@ def test_bad_definitions_are_refused(options, code, place):
 
 def test_renaming_keeps_values_and_references():
     field = make()
-    ann = person(shoeSize="42")
+    ann = make_person(shoeSize="42")
     used = SmartList.objects.create(name="Big feet", rules={})
     SmartListUse.objects.create(smart_list=used, person_field=field)
     field_editing.change_person_field(field, None, label="Size of shoe", is_hidden=True)
@@ -98,7 +98,7 @@ def test_a_field_in_use_is_not_deleted():
 
 def test_a_deleted_fields_values_are_cleared_before_its_name_is_used_again():
     field = make(is_unique=True)
-    ann, bob = person(shoeSize="42"), person()
+    ann, bob = make_person(shoeSize="42"), make_person()
     field_editing.delete_person_field(field, None)
     assert not PersonKey.objects.exists()
     assert refusal(make).code == "api_name_taken"
@@ -112,7 +112,7 @@ def test_a_deleted_fields_values_are_cleared_before_its_name_is_used_again():
 
 def test_a_field_becomes_unique_with_the_values_that_are_there():
     field = make("Number", is_hidden=False)
-    ann, bob, gone = person(number=" É-1 "), person(number="É-2"), person(number="é-1")
+    ann, bob, gone = make_person(number=" É-1 "), make_person(number="É-2"), make_person(number="é-1")
     assert refusal(field_editing.change_person_field, field, None, is_unique=True).code == "value_shared"
     deletion.delete_people([gone.pk], None, MARKETO)
     field_editing.change_person_field(field, None, is_unique=True)
@@ -120,21 +120,21 @@ def test_a_field_becomes_unique_with_the_values_that_are_there():
     (outcome,) = upsert.upsert_people([{"number": "É-1", "city": "Vigo"}], MARKETO, "number")
     assert outcome.person_id == ann.pk
     field_editing.change_person_field(field, None, is_unique=False)
-    assert not PersonKey.objects.exists() and person(number="É-1").pk
+    assert not PersonKey.objects.exists() and make_person(number="É-1").pk
     assert unique_values.shared_values(field)[0][0] == ann.pk
 
 
 @pytest.mark.parametrize("blanks", [" ", "\t\n\x0b\x0c\r\x1c\x1f\x85\xa0", "\u2003\u2028\u3000"])
 def test_the_database_strips_what_python_strips(blanks):
     field = make("Number")
-    person(number=f"{blanks}Σασ{blanks}x{blanks}")
+    make_person(number=f"{blanks}Σασ{blanks}x{blanks}")
     field_editing.change_person_field(field, None, is_unique=True)
     assert upsert.upsert_people([{"number": f"ΣΑΣ{blanks}X"}], MARKETO, "number")[0].status == "updated"
 
 
 def test_integers_can_be_unique():
     field = make("Number", "integer")
-    ann = person(number=7)
+    ann = make_person(number=7)
     field_editing.change_person_field(field, None, is_unique=True)
     assert upsert.upsert_people([{"number": "7"}], MARKETO, "number")[0].person_id == ann.pk
 

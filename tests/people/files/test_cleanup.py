@@ -18,7 +18,7 @@ from people.files.models import ImportFailure
 from people.models import Export, Import
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -75,7 +75,7 @@ def test_files_that_nothing_refers_to_go_once_they_are_old():
 
 
 def test_an_erase_takes_the_files_and_refused_rows_that_name_the_person():
-    ann, bob = person(email="zoe@example.com"), person(email="bob@example.com")
+    ann, bob = make_person(email="zoe@example.com"), make_person(email="bob@example.com")
     first = imported(b"email,city\nZOE@example.com,x\nzoe@example.com bad,y\n")
     second = imported(gzip.compress(b"email\nzoe@example.com\n"))
     kept = imported(b"email\nbob@example.com\nno address\n")

@@ -13,7 +13,7 @@ from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.files.imports import jobs as import_jobs
 from people.models import Export, Import
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 MEGABYTE = 1 << 20
@@ -63,7 +63,7 @@ def test_an_export_that_does_not_fit_fails_and_leaves_nothing(disk, large):
 
 
 def test_a_command_that_exports_to_a_full_disk_says_so_and_leaves_nothing(disk):
-    person(first_name="Ann")
+    make_person(first_name="Ann")
     with pytest.raises(OSError), (disk / "filler").open("wb") as filler:
         filler.write(b"x" * 2 * MEGABYTE)
     with pytest.raises(CommandError, match="No space left"):

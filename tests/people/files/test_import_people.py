@@ -14,7 +14,7 @@ from people.files.imports import runner as import_runner
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def run(file, *arguments):
 
 
 def test_columns_called_like_fields_are_taken(tmp_path):
-    ann = person(email="ann@example.com", company="Old")
+    ann = make_person(email="ann@example.com", company="Old")
     file = tmp_path / "people.csv"
     file.write_text(
         "Email Address;First Name;company;Unsubscribed;shoe\nANN@example.com;Ann;New;no;7\nb@example.com;Bob;;yes;8\n"
@@ -88,7 +88,7 @@ def test_what_cannot_be_is_said_before_anything_happens(tmp_path, content, argum
 
 
 def test_updating_by_id_never_creates():
-    ann = person(first_name="Ann")
+    ann = make_person(first_name="Ann")
     job = import_jobs.upload_file(
         [f"id,first_name\n{ann.pk},Anna\n99999,Bob\nx,Carl\n".encode()], "p.csv", "people", None
     )

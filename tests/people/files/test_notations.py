@@ -29,7 +29,7 @@ from people.files.imports import plan as import_plan
 from people.files.imports import targets as import_targets
 from people.models import Person
 from people.persons import export_kind as person_export_kind
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 
 CASES = Path(__file__).parents[1] / "cases"
 FIELDS = (
@@ -128,7 +128,7 @@ def test_nobody_is_found_by_an_id_unasked():
 
 @pytest.mark.django_db
 def test_the_preview_knows_whom_a_row_hits():
-    wanda = person(email="wanda@example.com", first_name="Ximena")
+    wanda = make_person(email="wanda@example.com", first_name="Ximena")
     target = import_targets.TARGETS["people"]
     hits = target.hits([{"email": "wanda@example.com", "first_name": "Wanda"}], import_plan.ImportPlan())
     assert hits[0].person_id == wanda.pk and hits[0].changes == [("First Name", "Ximena", "Wanda")]
@@ -181,11 +181,11 @@ def test_refused_rows_leave_nobody_behind(simple_act):
 
 def test_a_dry_run_takes_no_ids(simple_act, tmp_path):
     (tmp_path / "f.csv").write_text("Email,What,When\na@example.com,A,2026-11-05\nb@example.com,B,2026-11-05\n")
-    before = person().pk
+    before = make_person().pk
     arguments = ("--person", "{Email}", "--occurred-at", "When", "--primary", "What")
     assert "2 added" in record(tmp_path / "f.csv", *arguments, "--dry-run")[0]
     assert Person.objects.count() == 1
-    assert person().pk == before + 1
+    assert make_person().pk == before + 1
     assert "2 added" in record(tmp_path / "f.csv", *arguments)[0]
     assert Person.objects.count() == 4
 
@@ -396,7 +396,7 @@ TEXTS = (
 def test_an_export_imported_again_changes_nobody(excel_safe, format, tmp_path):
     """What is written is read as it was, without being told how, whatever apostrophes it has."""
     given = [
-        person(
+        make_person(
             title=text,
             phone=text.replace("\n", " "),
             annual_revenue="1234.5",

@@ -19,7 +19,7 @@ from people.persons import deletion
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 ADDED, ALREADY, REMOVED, ABSENT, UNKNOWN = Membership
@@ -40,7 +40,7 @@ def refusal(verb, *args, **options):
 
 
 def test_people_join_and_leave_once_and_the_log_says_so():
-    seeds, ann, bob = make(), person(), person()
+    seeds, ann, bob = make(), make_person(), make_person()
     assert static_lists.add_members(seeds, [ann.pk, bob.pk, ann.pk, 2_000_000_000], MARKETO) == [
         ADDED,
         ADDED,
@@ -60,7 +60,7 @@ def test_people_join_and_leave_once_and_the_log_says_so():
 
 def test_a_membership_says_since_when_and_through_whom():
     user = get_user_model().objects.create_user("mia")
-    seeds, ann = make(), person()
+    seeds, ann = make(), make_person()
     static_lists.add_members(seeds, [ann.pk], Source(Channel.IMPORT, user.pk, 7))
     member = StaticListMember.objects.get()
     assert (member.channel, member.user, member.origin_id) == (Channel.IMPORT, user, 7)
@@ -74,14 +74,14 @@ def test_what_is_no_id_is_nobody(nobody):
 
 def test_ten_thousand_ids_in_one_call_cost_a_few_statements():
     seeds = make()
-    ids = [person().pk, *range(2_000_000_000, 2_000_009_999)]
+    ids = [make_person().pk, *range(2_000_000_000, 2_000_009_999)]
     with CaptureQueriesContext(connection) as queries:
         outcomes = static_lists.add_members(seeds, ids, MARKETO)
     assert outcomes == [ADDED] + [UNKNOWN] * 9_999
     assert len(queries) <= 16
     with pytest.raises(ValueError):
         static_lists.add_members(seeds, [*ids, 1], MARKETO)
-    assert static_lists.add_all_members(seeds, iter([*ids, person().pk]), MARKETO) == 1
+    assert static_lists.add_all_members(seeds, iter([*ids, make_person().pk]), MARKETO) == 1
 
 
 def test_a_list_is_renamed_described_and_moved_under_the_same_id():
@@ -109,7 +109,7 @@ def test_no_two_lists_share_a_name_whatever_the_case():
 
 
 def test_an_archived_list_is_put_away_with_its_members():
-    seeds, ann = make(), person()
+    seeds, ann = make(), make_person()
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     static_lists.archive_static_list(seeds, None)
     assert not StaticList.objects.shown().exists() and members(seeds) == [ann.pk]
@@ -118,7 +118,7 @@ def test_an_archived_list_is_put_away_with_its_members():
 
 
 def test_a_deleted_list_takes_nobody_with_it_and_is_unknown_afterwards():
-    seeds, ann = make(), person()
+    seeds, ann = make(), make_person()
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     static_lists.delete_static_list(seeds, None)
     ann.refresh_from_db()
@@ -142,7 +142,11 @@ def test_rights_are_checked_by_the_verbs():
 
 
 def test_pasted_text_names_people_by_id_and_e_mail():
-    ann, bob, eve = person(email="ann@example.com"), person(email="bob@example.com"), person(email="eve@example.com")
+    ann, bob, eve = (
+        make_person(email="ann@example.com"),
+        make_person(email="bob@example.com"),
+        make_person(email="eve@example.com"),
+    )
     text = f'Ann Álvarez 7 <ANN@example.com>; bob@example.com {ann.pk},\n"{eve.pk}"\t{ann.pk}\0\n\n'
     found = static_lists.find_pasted_people(text)
     assert (found.person_ids, found.problems) == ([ann.pk, bob.pk, eve.pk], [])
@@ -167,7 +171,7 @@ def test_pasted_text_that_names_nobody_or_several_is_told_apart():
 
 @pytest.mark.django_db(transaction=True)
 def test_a_delete_waits_for_who_is_adding_and_who_comes_later_is_refused():
-    seeds, ann = make(), person()
+    seeds, ann = make(), make_person()
     with transaction.atomic():
         static_lists.add_members(seeds, [ann.pk], MARKETO)
         deleting = InThread(lambda: static_lists.delete_static_list(seeds, None))
@@ -178,7 +182,7 @@ def test_a_delete_waits_for_who_is_adding_and_who_comes_later_is_refused():
 
 @pytest.mark.django_db(transaction=True)
 def test_two_who_add_the_same_people_in_any_order_add_them_once():
-    seeds, ann, bob = make(), person(), person()
+    seeds, ann, bob = make(), make_person(), make_person()
     with transaction.atomic():
         first = static_lists.add_members(seeds, [bob.pk, ann.pk], MARKETO)
         other = InThread(lambda: static_lists.add_members(seeds, [ann.pk, bob.pk], MARKETO))
@@ -194,7 +198,7 @@ def sizes():
 
 
 def test_the_size_is_kept_whatever_moves_people():
-    seeds, buds, ann, bob, cem = make(), make("Buds"), person(), person(), person()
+    seeds, buds, ann, bob, cem = make(), make("Buds"), make_person(), make_person(), make_person()
     static_lists.add_members(seeds, [ann.pk, bob.pk, cem.pk, ann.pk], MARKETO)
     static_lists.add_members(buds, [bob.pk, cem.pk], MARKETO)
     static_lists.remove_members(seeds, [cem.pk, cem.pk], MARKETO)
@@ -218,7 +222,7 @@ def test_the_size_is_kept_whatever_moves_people():
 
 @pytest.mark.django_db(transaction=True)
 def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
-    seeds, ann, bob, cem = make(), person(), person(), person()
+    seeds, ann, bob, cem = make(), make_person(), make_person(), make_person()
     static_lists.add_members(seeds, [ann.pk], MARKETO)
     with transaction.atomic():
         static_lists.add_members(seeds, [bob.pk], MARKETO)
@@ -234,7 +238,7 @@ def test_nobody_who_joins_is_lost_while_sizes_are_added_up():
 
 def test_the_page_of_a_list_counts_nobody(client):
     seeds = make()
-    static_lists.add_members(seeds, [person().pk, person().pk], MARKETO)
+    static_lists.add_members(seeds, [make_person().pk, make_person().pk], MARKETO)
     client.force_login(get_user_model().objects.create_superuser("vera"))
     with CaptureQueriesContext(connection) as queries:
         reply = client.get(f"/admin/people/staticlist/{seeds.pk}/change/")

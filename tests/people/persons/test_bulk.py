@@ -15,7 +15,7 @@ from people.lists import static_lists
 from people.models import BulkAction, BulkPart, Person, StaticListMember
 from people.persons import bulk
 from people.privacy import erasure
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def found(action):
 
 
 def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_parts):
-    seeds, ids = static_lists.create_static_list("Seeds", None), [person().pk for _ in range(5)]
+    seeds, ids = static_lists.create_static_list("Seeds", None), [make_person().pk for _ in range(5)]
     static_lists.add_members(seeds, ids[:1], MARKETO)
     action = bulk.start_bulk_action("add_to_list", [*ids, ids[0], 999_999], vera, seeds)
     assert found(action) == ("running", 0, 0, 0) and action.total == 6
@@ -55,7 +55,7 @@ def test_people_are_added_part_by_part_and_the_killed_job_goes_on(vera, small_pa
 
 
 def test_a_killed_action_that_cannot_be_taken_up_keeps_no_other_from_going_on(vera):
-    actions = [bulk.start_bulk_action("delete", [person().pk], vera) for _ in range(3)]
+    actions = [bulk.start_bulk_action("delete", [make_person().pk], vera) for _ in range(3)]
     BulkAction.objects.update(progressed_at=F("progressed_at") - timedelta(minutes=6))
     first = min(action.pk for action in actions)
     with connection.cursor() as cursor:
@@ -73,7 +73,7 @@ def test_a_killed_action_that_cannot_be_taken_up_keeps_no_other_from_going_on(ve
 
 
 def test_people_are_deleted_and_restored(vera):
-    ids = [person().pk for _ in range(3)]
+    ids = [make_person().pk for _ in range(3)]
     bulk.run_bulk_action(bulk.start_bulk_action("delete", ids, vera).pk)
     assert not Person.objects.live().exists()
     bulk.run_bulk_action(bulk.start_bulk_action("restore", ids, vera).pk)
@@ -81,7 +81,7 @@ def test_people_are_deleted_and_restored(vera):
 
 
 def test_a_cancelled_action_leaves_the_rest(vera, small_parts):
-    action = bulk.start_bulk_action("delete", [person().pk for _ in range(4)], vera)
+    action = bulk.start_bulk_action("delete", [make_person().pk for _ in range(4)], vera)
     bulk._process_part(action.pk)
     bulk.cancel_bulk_action(action, vera)
     bulk.run_bulk_action(action.pk)
@@ -90,21 +90,21 @@ def test_a_cancelled_action_leaves_the_rest(vera, small_parts):
 
 def test_a_refusal_stops_it_and_is_told(vera):
     seeds = static_lists.create_static_list("Seeds", None)
-    action = bulk.start_bulk_action("add_to_list", [person().pk], vera, seeds)
+    action = bulk.start_bulk_action("add_to_list", [make_person().pk], vera, seeds)
     static_lists.delete_static_list(seeds, None)
     bulk.run_bulk_action(action.pk)
     assert found(action)[0] == "failed" and "does not exist" in action.problem
 
 
 def test_who_lost_the_right_meanwhile_stops_it(vera):
-    action = bulk.start_bulk_action("delete", [person().pk], vera)
+    action = bulk.start_bulk_action("delete", [make_person().pk], vera)
     get_user_model().objects.filter(pk=vera.pk).update(is_superuser=False)
     bulk.run_bulk_action(action.pk)
     assert found(action)[0] == "failed" and Person.objects.live().exists()
 
 
 def test_an_erase_takes_people_out_of_what_is_left(vera, small_parts):
-    ids = [person().pk for _ in range(4)]
+    ids = [make_person().pk for _ in range(4)]
     action = bulk.start_bulk_action("delete", ids, vera)
     erasure.erase_people([ids[2]], None, MARKETO)
     assert [part.person_ids for part in action.parts.order_by("pk")] == [ids[:2], ids[3:]]

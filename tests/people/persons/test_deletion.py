@@ -20,7 +20,7 @@ from people.persons import merge as person_merge
 from people.persons.deletion import DeletionStatus
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -46,11 +46,11 @@ def refusal(verb, *args):
 def test_a_deleted_person_is_nowhere_but_in_the_log():
     approved_type()
     ann, seeds = (
-        person(email="ann@example.com", first_name="Ann", last_name="Lee"),
+        make_person(email="ann@example.com", first_name="Ann", last_name="Lee"),
         static_lists.create_static_list("Seeds", None),
     )
     static_lists.add_members(seeds, [ann.pk], MARKETO)
-    recorded(activity(ann.pk, external_id="T-1"))
+    record_rows(new_activity(ann.pk, external_id="T-1"))
     before = Activity.objects.of_person(ann.pk).count()
     assert delete(ann.pk) == [DeletionStatus.DELETED]
     assert not Person.objects.live().exists() and not StaticListMember.objects.exists()
@@ -60,11 +60,11 @@ def test_a_deleted_person_is_nowhere_but_in_the_log():
     last = Activity.objects.of_person(ann.pk).latest("pk")
     assert (last.activity_type_id, last.primary_value) == (DELETE_PERSON, "Ann Lee")
     assert Activity.objects.of_person(ann.pk).count() == before + 1
-    assert recorded(activity(ann.pk))[0].status is Recorded.REFUSED
+    assert record_rows(new_activity(ann.pk))[0].status is Recorded.REFUSED
 
 
 def test_who_is_deleted_twice_or_unknown_costs_the_others_nothing():
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     delete(bob.pk)
     assert delete(ann.pk, bob.pk, ann.pk, 999_999, "x", 10**50) == [DeletionStatus.DELETED] + ["unknown_person"] * 5
     assert Activity.objects.filter(activity_type_id=DELETE_PERSON).count() == 2
@@ -72,7 +72,7 @@ def test_who_is_deleted_twice_or_unknown_costs_the_others_nothing():
 
 def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
     ann, kept, gone = (
-        person(),
+        make_person(),
         static_lists.create_static_list("Kept", None),
         static_lists.create_static_list("Gone", None),
     )
@@ -93,7 +93,7 @@ def test_restoring_brings_back_lists_as_they_were_and_nothing_else():
 
 
 def test_restoring_is_for_thirty_days():
-    ann = person()
+    ann = make_person()
     static_lists.add_members(static_lists.create_static_list("Seeds", None), [ann.pk], MARKETO)
     delete(ann.pk)
     assert deletion.drop_expired_deletions() == 0
@@ -105,9 +105,9 @@ def test_restoring_is_for_thirty_days():
 
 def test_a_unique_value_is_free_after_a_delete_and_keeps_its_old_owner_out():
     PersonField.objects.create(api_name="number", label="Number", data_type="string", is_unique=True)
-    ann = person(number="C-1")
+    ann = make_person(number="C-1")
     delete(ann.pk)
-    bob = person(number="c-1")
+    bob = make_person(number="c-1")
     assert restore(ann.pk) == ["value_taken"]
     assert PersonKey.objects.get().person_id == bob.pk
     delete(bob.pk)
@@ -115,7 +115,7 @@ def test_a_unique_value_is_free_after_a_delete_and_keeps_its_old_owner_out():
 
 
 def test_one_audit_entry_a_call_without_names():
-    ann, bob = person(first_name="Ann"), person()
+    ann, bob = make_person(first_name="Ann"), make_person()
     delete(ann.pk, bob.pk)
     entry = LogEntry.objects.latest("pk")
     assert audit.entry_sentence(entry) == "Deleted 2 people" and entry.object_repr == f"Person {ann.pk}"
@@ -125,7 +125,7 @@ def test_one_audit_entry_a_call_without_names():
 
 
 def test_every_verb_needs_its_right():
-    nobody, ann = get_user_model().objects.create_user("nobody"), person()
+    nobody, ann = get_user_model().objects.create_user("nobody"), make_person()
     for verb in (deletion.delete_people, deletion.restore_people, erasure.erase_people):
         with pytest.raises(NotAllowedError):
             verb([ann.pk], nobody, MARKETO)
@@ -138,7 +138,7 @@ def rich_person():
     from people.persons import upsert
 
     PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
-    zoe = person(
+    zoe = make_person(
         email="zoe.first@example.com",
         first_name="Zoë",
         last_name="Ünal",
@@ -146,11 +146,11 @@ def rich_person():
         customerNumber="CUST-77",
         address='Calle "Mayor" 7\\b',
     )
-    twin = person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
+    twin = make_person(email="zoe.twin@example.com", mobile_phone="+34 600 111 222")
     seeds = static_lists.create_static_list("Seeds", None)
     static_lists.add_members(seeds, [zoe.pk, twin.pk], MARKETO)
     upsert.update_person(zoe, {"email": "zoe.second@example.com"}, MARKETO)
-    recorded(activity(zoe.pk, external_id="T-1"), activity(twin.pk, external_id="T-2"))
+    record_rows(new_activity(zoe.pk, external_id="T-1"), new_activity(twin.pk, external_id="T-2"))
     done = person_merge.merge_people(zoe.pk, [twin.pk], None, MARKETO)
     person_merge.undo_merge(done.pk, None, MARKETO)
     person_merge.merge_people(zoe.pk, [twin.pk], None, MARKETO)
@@ -160,8 +160,8 @@ def rich_person():
 def test_after_an_erase_nothing_is_found_in_any_table():
     approved_type()
     zoe, twin = rich_person()
-    other = person(email="other@example.com", first_name="Other", last_name="One")
-    recorded(activity(other.pk, external_id="T-1"))
+    other = make_person(email="other@example.com", first_name="Other", last_name="One")
+    record_rows(new_activity(other.pk, external_id="T-1"))
     assert len(privacy_search.find_traces(privacy_search.people_identity([zoe.pk, twin.pk]))) > 8
     preview = erasure.preview_erase([zoe.pk], None)
     assert preview.person_ids == [zoe.pk, twin.pk] and dict(preview.rows)["activities"] >= 8
@@ -176,7 +176,7 @@ def test_after_an_erase_nothing_is_found_in_any_table():
 
 
 def test_an_erased_loser_leaves_nothing_with_the_winner_of_a_merge_that_was_undone():
-    ann, bob = person(email="ann@example.com"), person(email="bob@example.com", phone="+34 600 777 888")
+    ann, bob = make_person(email="ann@example.com"), make_person(email="bob@example.com", phone="+34 600 777 888")
     done = person_merge.merge_people(ann.pk, [bob.pk], None, MARKETO)
     person_merge.undo_merge(done.pk, None, MARKETO)
     identity = erasure.erase_people([bob.pk], None, MARKETO)
@@ -184,7 +184,7 @@ def test_an_erased_loser_leaves_nothing_with_the_winner_of_a_merge_that_was_undo
 
 
 def test_a_deleted_person_can_be_erased_and_then_not_restored():
-    ann = person()
+    ann = make_person()
     delete(ann.pk)
     erasure.erase_people([ann.pk], None, MARKETO)
     assert restore(ann.pk) == ["not_deleted"]
@@ -192,7 +192,7 @@ def test_a_deleted_person_can_be_erased_and_then_not_restored():
 
 
 def test_an_erase_of_several_is_all_or_nothing():
-    ann, bob, eve = person(), person(), person()
+    ann, bob, eve = make_person(), make_person(), make_person()
     person_merge.merge_people(ann.pk, [bob.pk], None, MARKETO)
     assert refusal(erasure.erase_people, [eve.pk, bob.pk], None, MARKETO) == "person_merged"
     assert refusal(erasure.erase_people, [eve.pk, 0], None, MARKETO) == "unknown_person"
@@ -201,7 +201,10 @@ def test_an_erase_of_several_is_all_or_nothing():
 
 
 def test_what_others_have_too_is_no_trace():
-    ann, bob = person(email="ann@example.com", phone="555 12 34"), person(email="bob@example.com", phone="555 12 34")
+    ann, bob = (
+        make_person(email="ann@example.com", phone="555 12 34"),
+        make_person(email="bob@example.com", phone="555 12 34"),
+    )
     assert erasure.preview_erase([ann.pk], None).shared == 0
     identity = erasure.erase_people([ann.pk], None, MARKETO)
     assert identity.texts == ["ann@example.com"] and privacy_search.find_traces(identity) == []
@@ -211,11 +214,11 @@ def test_what_others_have_too_is_no_trace():
 def test_an_id_or_address_in_any_json_is_a_trace():
     from people.models import StaticList
 
-    ann = person(email="ann.trace@example.com")
+    ann = make_person(email="ann.trace@example.com")
     identity = privacy_search.people_identity([ann.pk])
     erasure.erase_people([ann.pk], None, MARKETO)
     StaticList.objects.create(name="Mails", description="wrote to Ann.Trace@Example.com")
-    bob = person()
+    bob = make_person()
     delete(bob.pk)
     PersonDeletion.objects.update(memberships=[{"deep": {"person_ids": [1_000_000, ann.pk]}}])
     assert {trace.place for trace in privacy_search.find_traces(identity)} == {

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
 from people.persons import deletion, duplicates, upsert
 from people.privacy import erasure
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -22,17 +22,17 @@ def twins(**values):
 def test_a_search_finds_groups_of_each_kind():
     by_email = twins(email="twins@example.com")
     phones = [
-        person(phone="+34 600-123-456").pk,
-        person(mobile_phone="600 12 34 56").pk,
-        person(phone="0034600123456").pk,
+        make_person(phone="+34 600-123-456").pk,
+        make_person(mobile_phone="600 12 34 56").pk,
+        make_person(phone="0034600123456").pk,
     ]
     names = [
-        person(first_name="Zoë", last_name="O'Neil", company="Acme, Inc.").pk,
-        person(first_name="zoë", last_name="ONEIL", company="ACME inc").pk,
+        make_person(first_name="Zoë", last_name="O'Neil", company="Acme, Inc.").pk,
+        make_person(first_name="zoë", last_name="ONEIL", company="ACME inc").pk,
     ]
-    person(first_name="Zoë", last_name="O'Neil")
-    person(phone="123")
-    gone = person(email="x@example.com")
+    make_person(first_name="Zoë", last_name="O'Neil")
+    make_person(phone="123")
+    gone = make_person(email="x@example.com")
     twins(email="x@example.com")
     deletion.delete_people([gone.pk], None, MARKETO)
     assert duplicates.search_duplicates() == 4
@@ -44,7 +44,7 @@ def test_a_search_finds_groups_of_each_kind():
 
 def test_one_person_is_compared_at_once(django_assert_num_queries):
     ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
-    third = person(first_name="ANN", last_name="lee", company="ACME")
+    third = make_person(first_name="ANN", last_name="lee", company="ACME")
     ann = Person.objects.get(pk=ids[0])
     with django_assert_num_queries(2):
         found = duplicates.duplicates_of_person(ann)
@@ -64,7 +64,7 @@ def test_an_erased_person_is_in_no_group():
 
 def test_who_was_told_apart_is_not_suspected_again():
     ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
-    third = person(first_name="ann", last_name="lee", company="acme").pk
+    third = make_person(first_name="ann", last_name="lee", company="acme").pk
     duplicates.search_duplicates()
     assert duplicates.duplicate_group_counts() == {"email": 1, "phone": 0, "name": 1}
     assert duplicates.mark_as_different(ids, None) == 1

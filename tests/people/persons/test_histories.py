@@ -29,7 +29,7 @@ from people.persons import merge as person_merge
 from people.persons import size as person_size
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.factories import MARKETO, activity, approved_type, recorded
+from tests.factories import MARKETO, approved_type, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +76,7 @@ class World(RuleBasedStateMachine):
         for first_name, city in (("a", None), (None, "b"), ("c", "c")):
             self.create(first_name, city)
         for pk in list(self.people):
-            self.note_activity(*recorded(activity(pk)), pk)
+            self.note_activity(*record_rows(new_activity(pk)), pk)
 
     def pick(self, index, *states):
         ids = [pk for pk, one in self.people.items() if one.state in states]
@@ -145,7 +145,7 @@ class World(RuleBasedStateMachine):
         pk = self.pick(index, "live", "deleted", "merged", "erased")
         if pk is None:
             return
-        (outcome,) = recorded(activity(pk))
+        (outcome,) = record_rows(new_activity(pk))
         while self.people[pk].state == "merged":
             pk = self.people[pk].winner
         assert (outcome.activity_id is not None) == (self.people[pk].state == "live")

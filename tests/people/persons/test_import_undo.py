@@ -25,8 +25,8 @@ from people.persons import deletion, duplicates, import_undo, notes, upsert
 from people.persons import merge as person_merge
 from smartlists.campaigns import triggers
 from tests.activities.recording.test_races import InThread
-from tests.factories import activity, approved_type, person, recorded
-from tests.smartlists.campaign_factories import active, add_to
+from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.smartlists.campaign_factories import add_to_list_step, make_active_campaign
 
 pytestmark = pytest.mark.django_db
 State = Import.State
@@ -78,7 +78,7 @@ def named(email):
 
 
 def test_people_whom_an_import_created_are_counted_and_go_with_it():
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     job = imported(checks("ann", "bob", "cy", "bob"))
     assert (job.added, job.created) == (4, 2)
     preview = import_undo.preview_import_undo(job, None)
@@ -134,7 +134,7 @@ def sequence():
 
 
 def recorded_since(pk):
-    recorded(activity(pk))
+    record_rows(new_activity(pk))
 
 
 def edited(pk):
@@ -152,7 +152,7 @@ def listed_and_taken_off(pk):
 
 
 def merged(pk):
-    person_merge.merge_people(pk, [person(email="twin@example.com").pk], None, SYSTEM)
+    person_merge.merge_people(pk, [make_person(email="twin@example.com").pk], None, SYSTEM)
 
 
 def restored(pk):
@@ -169,19 +169,20 @@ def noted(pk):
 
 
 def refused_since(pk):
-    recorded(activity(pk, primary_value=""))
+    record_rows(new_activity(pk, primary_value=""))
 
 
 def entered(pk):
-    active(
-        add_to(static_lists.create_static_list("Friends", None)), triggers=[{"type": "depositCheck", "constraints": []}]
+    make_active_campaign(
+        add_to_list_step(static_lists.create_static_list("Friends", None)),
+        triggers=[{"type": "depositCheck", "constraints": []}],
     )
-    recorded(activity(pk))
+    record_rows(new_activity(pk))
     triggers.process_log_batch()
 
 
 def told_apart(pk):
-    duplicates.mark_as_different([person(email="twin@example.com").pk, pk], None)
+    duplicates.mark_as_different([make_person(email="twin@example.com").pk, pk], None)
 
 
 def told_apart_from_an_older_one(pk):
@@ -197,7 +198,7 @@ TOUCHES = (
 
 @pytest.mark.parametrize("touch", TOUCHES)
 def test_whoever_was_touched_since_stays(touch):
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     job = imported(checks("bob", "cy"))
     touch(named("bob").pk)
     preview = import_undo.preview_import_undo(job, None)
@@ -213,7 +214,7 @@ def test_whoever_was_touched_since_stays(touch):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("touch", [touch for touch in TOUCHES if touch is not imported_again])
 def test_taking_back_waits_for_whoever_touches_somebody_at_the_same_moment(touch):
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     job = imported(checks("bob", "cy"))
     bob = named("bob").pk
     with transaction.atomic():
@@ -245,7 +246,7 @@ def test_asking_again_forgets_nothing_of_what_went(admin_user):
 
 def test_whoever_left_already_is_neither_kept_nor_counted():
     job = imported(checks("bob", "cy", "di"))
-    person_merge.merge_people(person(email="eve@example.com").pk, [named("bob").pk], None, SYSTEM)
+    person_merge.merge_people(make_person(email="eve@example.com").pk, [named("bob").pk], None, SYSTEM)
     deletion.delete_people([named("cy").pk], None, SYSTEM)
     preview = import_undo.preview_import_undo(job, None)
     assert (preview.people, preview.kept) == (1, {})
@@ -254,7 +255,7 @@ def test_whoever_left_already_is_neither_kept_nor_counted():
 
 
 def test_an_import_of_people_lists_what_it_changed_and_sets_nothing_back():
-    ann = person(email="ann@example.com", city="Lima")
+    ann = make_person(email="ann@example.com", city="Lima")
     friends = static_lists.create_static_list("Friends", None)
     text = "email,city\nann@example.com,Quito\nbob@example.com,Rome\nbob@example.com,Oslo\n"
     job = imported(text, "people", ImportPlan(columns=PEOPLE.columns, static_list=friends.pk))
@@ -360,7 +361,7 @@ def run(*arguments):
 
 
 def test_the_command_says_what_goes_and_what_stays():
-    person(email="ann@example.com", city="Lima")
+    make_person(email="ann@example.com", city="Lima")
     job = imported("email,city\nann@example.com,Quito\nbob@example.com,Rome\ncy@example.com,Bonn\n", "people", PEOPLE)
     recorded_since(named("cy").pk)
     said = run("take_back_import", str(job.pk), "--reason", "x", "--dry-run")
@@ -375,7 +376,7 @@ def test_the_command_says_what_goes_and_what_stays():
 
 def test_the_page_shows_it_and_does_it(client, admin_user, monkeypatch):
     client.force_login(admin_user)
-    person(email="ann@example.com", city="Lima")
+    make_person(email="ann@example.com", city="Lima")
     text = "email,city\nann@example.com,Quito\nbob@example.com,Rome\ncy@example.com,Bonn\n"
     job = imported(text, "people", PEOPLE, by=admin_user)
     recorded_since(named("cy").pk)

@@ -21,7 +21,7 @@ from people.models import Person, PersonField, PersonKey, PersonMerge, StaticLis
 from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.privacy import erasure
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -51,8 +51,8 @@ def rows(query=LOG):
 
 def test_activities_move_with_their_ids_and_say_whose_they_were():
     check = approved_type()
-    ann, bob = person(), person()
-    mine, theirs = recorded(activity(ann.pk, amount="1.5"), activity(bob.pk, amount="2.50"))
+    ann, bob = make_person(), make_person()
+    mine, theirs = record_rows(new_activity(ann.pk, amount="1.5"), new_activity(bob.pk, amount="2.50"))
     merge(ann, bob)
     found = Activity.objects.filter(activity_type_id=check.pk).order_by("pk")
     assert list(found.values_list("pk", "person_id", "original_person_id")) == [
@@ -66,8 +66,8 @@ def test_activities_move_with_their_ids_and_say_whose_they_were():
 
 def test_removals_account_for_every_moved_row():
     approved_type()
-    ann, bob = person(), person()
-    recorded(activity(bob.pk), activity(bob.pk))
+    ann, bob = make_person(), make_person()
+    record_rows(new_activity(bob.pk), new_activity(bob.pk))
     before = sum(row[-1] for row in rows())
     done = merge(ann, bob)
     undo(done)
@@ -80,11 +80,11 @@ def test_removals_account_for_every_moved_row():
 
 def test_an_undo_puts_every_row_back_exactly():
     approved_type()
-    ann, bob, eve = person(first_name="Ann"), person(last_name="Lee", city="Vigo"), person(city="Lugo")
+    ann, bob, eve = make_person(first_name="Ann"), make_person(last_name="Lee", city="Vigo"), make_person(city="Lugo")
     lists = [static_lists.create_static_list(name, None) for name in ("One", "Two")]
     static_lists.add_members(lists[0], [ann.pk, bob.pk], MARKETO)
     static_lists.add_members(lists[1], [bob.pk, eve.pk], MARKETO)
-    recorded(*(activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
+    record_rows(*(new_activity(one.pk, external_id="T-1", primary_value=str(one.pk)) for one in (ann, bob, eve)))
     queries = [
         "select * from activity_key order by 1, 2, 3",
         "select * from static_list_member order by 1, 2",
@@ -103,17 +103,19 @@ def test_an_undo_puts_every_row_back_exactly():
 
 def test_a_losers_id_means_the_winner_natively_and_nobody_without_following():
     approved_type()
-    ann, bob, eve = person(), person(), person()
+    ann, bob, eve = make_person(), make_person(), make_person()
     merge(bob, eve)
     merge(ann, bob)
     assert people_lookup.person_ids_by_id([bob.pk, eve.pk]) == {bob.pk: ann.pk, eve.pk: ann.pk}
-    assert recorded(activity(eve.pk))[0].status is Recorded.ADDED
+    assert record_rows(new_activity(eve.pk))[0].status is Recorded.ADDED
     assert Activity.objects.latest("pk").person_id == ann.pk
-    assert record_activities([activity(eve.pk)], MARKETO, follow_merges=False)[0].problems[0].code == "unknown_person"
+    assert (
+        record_activities([new_activity(eve.pk)], MARKETO, follow_merges=False)[0].problems[0].code == "unknown_person"
+    )
 
 
 def test_lists_combine_and_the_earliest_membership_counts():
-    seeds, ann, bob, eve = static_lists.create_static_list("Seeds", None), person(), person(), person()
+    seeds, ann, bob, eve = static_lists.create_static_list("Seeds", None), make_person(), make_person(), make_person()
     static_lists.add_members(seeds, [bob.pk], MARKETO)
     static_lists.add_members(seeds, [eve.pk], MARKETO)
     StaticListMember.objects.filter(person=eve).update(added_at=F("added_at") - timedelta(days=3))
@@ -129,8 +131,8 @@ def test_lists_combine_and_the_earliest_membership_counts():
 
 def test_values_are_chosen_typed_or_filled_and_opt_outs_survive():
     PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
-    ann = person(first_name="Ann", city="Vigo", unsubscribed=False, person_score=3)
-    bob = person(first_name="Robert", city="Lugo", unsubscribed=True, shoeSize=42, person_score=9)
+    ann = make_person(first_name="Ann", city="Vigo", unsubscribed=False, person_score=3)
+    bob = make_person(first_name="Robert", city="Lugo", unsubscribed=True, shoeSize=42, person_score=9)
     done = merge(ann, bob, choices={"city": bob.pk}, values={"title": "Chief"})
     found = Person.objects.get(pk=ann.pk)
     assert (found.first_name, found.city, found.title, found.unsubscribed) == ("Ann", "Lugo", "Chief", True)
@@ -153,8 +155,8 @@ def change_log(person_id):
 
 
 def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
-    ann = person(first_name="Ann", person_score=2)
-    bob = person(phone="+34 600 000 111", person_score=9)
+    ann = make_person(first_name="Ann", person_score=2)
+    bob = make_person(phone="+34 600 000 111", person_score=9)
     upsert.update_person(ann, {"city": "Vigo"}, MARKETO)
     done = merge(ann, bob, choices={"person_score": bob.pk})
     assert change_log(ann.pk) == [("city", None, "Vigo"), ("phone", None, "+34 600 000 111"), ("person_score", 2, 9)]
@@ -169,7 +171,7 @@ def test_changes_by_a_merge_say_so_and_leave_the_log_with_its_undo():
 
 
 def test_after_an_undo_later_changes_say_what_the_winner_had_before():
-    ann, bob = person(phone="1", person_score=2, city="Vigo"), person(phone="2", person_score=9, city="Lugo")
+    ann, bob = make_person(phone="1", person_score=2, city="Vigo"), make_person(phone="2", person_score=9, city="Lugo")
     done = merge(ann, bob, choices={"phone": bob.pk, "person_score": bob.pk, "city": bob.pk})
     found = Person.objects.get(pk=ann.pk)
     upsert.update_person(found, {"phone": "3", "person_score": 10}, MARKETO)
@@ -187,7 +189,7 @@ def test_after_an_undo_later_changes_say_what_the_winner_had_before():
 
 
 def test_nothing_of_an_erased_loser_stays_with_the_winner():
-    ann, bob = person(), person(phone="+34 600 000 111")
+    ann, bob = make_person(), make_person(phone="+34 600 000 111")
     done = merge(ann, bob)
     upsert.update_person(Person.objects.get(pk=ann.pk), {"phone": "5"}, MARKETO)
     undo(done)
@@ -201,7 +203,7 @@ def test_nothing_of_an_erased_loser_stays_with_the_winner():
 
 
 def test_a_preview_shows_values_and_whose_are_taken():
-    ann, bob = person(first_name="Ann"), person(first_name="Bob", last_name="Lee")
+    ann, bob = make_person(first_name="Ann"), make_person(first_name="Bob", last_name="Lee")
     shown = {one.info.api_name: one for one in person_merge.preview_merge(ann.pk, [bob.pk], None).fields}
     assert set(shown) == {"email", "first_name", "last_name"}
     assert (shown["first_name"].taken_from, shown["first_name"].differs) == (ann.pk, True)
@@ -213,28 +215,30 @@ def test_a_preview_shows_values_and_whose_are_taken():
 
 def test_unique_values_go_to_the_winner_and_back():
     PersonField.objects.create(api_name="number", label="Number", data_type="string", is_unique=True)
-    ann, bob = person(), person(number="C-1")
+    ann, bob = make_person(), make_person(number="C-1")
     done = merge(ann, bob)
     assert PersonKey.objects.get().person_id == ann.pk
     undo(done)
     assert PersonKey.objects.get().person_id == bob.pk and Person.objects.get(pk=ann.pk).fields == {}
     done = merge(ann, bob)
     upsert.update_person(ann, {"number": None}, MARKETO)
-    eve = person(number="C-1")
+    eve = make_person(number="C-1")
     assert refusal(undo, done).code == "value_taken"
     assert Person.objects.get(pk=bob.pk).state == "merged" and PersonKey.objects.get().person_id == eve.pk
 
 
 def test_of_two_activities_with_one_external_id_both_stay_and_the_winners_answers():
     approved_type()
-    ann, bob, eve = person(), person(), person()
-    first, second, third = recorded(
-        activity(ann.pk, external_id="T-1"), activity(bob.pk, external_id="T-1"), activity(eve.pk, external_id="T-2")
+    ann, bob, eve = make_person(), make_person(), make_person()
+    first, second, third = record_rows(
+        new_activity(ann.pk, external_id="T-1"),
+        new_activity(bob.pk, external_id="T-1"),
+        new_activity(eve.pk, external_id="T-2"),
     )
     merge(ann, bob, eve)
-    (again,) = recorded(activity(bob.pk, external_id="T-1"))
+    (again,) = record_rows(new_activity(bob.pk, external_id="T-1"))
     assert (again.status, again.activity_id) == (Recorded.REPEATED, first.activity_id)
-    (again,) = recorded(activity(ann.pk, external_id="T-2"))
+    (again,) = record_rows(new_activity(ann.pk, external_id="T-2"))
     assert (again.status, again.activity_id) == (Recorded.REPEATED, third.activity_id)
     assert Activity.objects.filter(pk__in=[first.activity_id, second.activity_id]).count() == 2
     assert ActivityKey.objects.filter(person_id=bob.pk).get().activity_id == second.activity_id
@@ -242,8 +246,8 @@ def test_of_two_activities_with_one_external_id_both_stay_and_the_winners_answer
 
 def test_keys_come_back_although_their_activities_were_kept_long_enough():
     approved_type()
-    ann, bob = person(), person()
-    (old,) = recorded(activity(bob.pk, external_id="T-1"))
+    ann, bob = make_person(), make_person()
+    (old,) = record_rows(new_activity(bob.pk, external_id="T-1"))
     done = merge(ann, bob)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -253,13 +257,13 @@ def test_keys_come_back_although_their_activities_were_kept_long_enough():
         )
         cursor.execute("delete from activity where id = %s", [old.activity_id])
     undo(done)
-    assert recorded(activity(bob.pk, external_id="T-1"))[0].status is Recorded.REPEATED
+    assert record_rows(new_activity(bob.pk, external_id="T-1"))[0].status is Recorded.REPEATED
 
 
 def test_nested_merges_are_undone_from_the_outside_in():
     check = approved_type()
-    ann, bob, eve = person(), person(), person()
-    (deep,) = recorded(activity(eve.pk))
+    ann, bob, eve = make_person(), make_person(), make_person()
+    (deep,) = record_rows(new_activity(eve.pk))
     inner = merge(bob, eve)
     outer = merge(ann, bob)
     assert (Activity.objects.get(pk=deep.activity_id).original_person_id) == eve.pk
@@ -274,7 +278,7 @@ def test_nested_merges_are_undone_from_the_outside_in():
 
 
 def test_merges_of_one_winner_are_undone_latest_first():
-    ann, bob, eve = person(), person(), person()
+    ann, bob, eve = make_person(), make_person(), make_person()
     first, second = merge(ann, bob), merge(ann, eve)
     assert refusal(undo, first).code == "merge_covered"
     undo(second)
@@ -284,16 +288,16 @@ def test_merges_of_one_winner_are_undone_latest_first():
 
 def test_what_came_since_stays_with_the_winner():
     approved_type()
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     done = merge(ann, bob)
-    (since,) = recorded(activity(bob.pk))
+    (since,) = record_rows(new_activity(bob.pk))
     undo(done)
     assert Activity.objects.get(pk=since.activity_id).person_id == ann.pk
 
 
 @pytest.mark.parametrize("winner_state", ["deleted", "merged", "erased"])
 def test_no_undo_while_the_winner_is_gone(winner_state):
-    ann, bob, eve = person(), person(), person()
+    ann, bob, eve = make_person(), make_person(), make_person()
     done = merge(ann, bob)
     if winner_state == "deleted":
         deletion.delete_people([ann.pk], None, MARKETO)
@@ -306,17 +310,17 @@ def test_no_undo_while_the_winner_is_gone(winner_state):
 
 
 def test_an_undo_is_for_thirty_days():
-    done = merge(person(), person())
+    done = merge(make_person(), make_person())
     PersonMerge.objects.update(merged_at=F("merged_at") - timedelta(days=30, minutes=1))
     assert refusal(undo, done).code == "too_late"
     assert person_merge.undo_problem(PersonMerge.objects.get()).code == "too_late"
-    fresh = merge(person(), person())
+    fresh = merge(make_person(), make_person())
     assert (person_merge.drop_expired_merges(), person_merge.drop_expired_merges()) == (1, 0)
     assert PersonMerge.objects.get(pk=done.pk).kept == {} and PersonMerge.objects.get(pk=fresh.pk).kept != {}
 
 
 def test_who_cannot_be_merged():
-    ann, bob, gone, lost = person(), person(), person(), person()
+    ann, bob, gone, lost = make_person(), make_person(), make_person(), make_person()
     deletion.delete_people([gone.pk], None, MARKETO)
     merge(bob, lost)
     cases = [
@@ -347,8 +351,8 @@ def test_who_cannot_be_merged():
 
 def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_assert_max_num_queries):
     approved_type()
-    ann, losers = person(), [person(city="Vigo") for _ in range(25)]
-    recorded(*(activity(one.pk) for one in losers))
+    ann, losers = make_person(), [make_person(city="Vigo") for _ in range(25)]
+    record_rows(*(new_activity(one.pk) for one in losers))
     entries = LogEntry.objects.count()
     with django_assert_max_num_queries(80):
         done = merge(ann, *losers)

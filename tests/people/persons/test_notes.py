@@ -11,7 +11,7 @@ from people.models import PersonNote
 from people.persons import deletion, notes
 from people.persons import merge as person_merge
 from people.privacy import erasure
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -28,7 +28,7 @@ def texts(somebody):
 
 
 def test_a_merge_brings_notes_together_and_its_undo_takes_them_apart(marta):
-    ann, double = person(), person()
+    ann, double = make_person(), make_person()
     notes.add_note(ann, "called back", marta)
     notes.add_note(double, "likes tea", marta)
     merge = person_merge.merge_people(ann.pk, [double.pk], None, SYSTEM)
@@ -39,7 +39,7 @@ def test_a_merge_brings_notes_together_and_its_undo_takes_them_apart(marta):
 
 
 def test_erasing_removes_them_and_the_export_holds_them(marta):
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     notes.add_note(ann, "called back", marta)
     notes.add_note(bob, "another's", marta)
     assert [row["text"] for row in notes.export_notes([ann.pk])] == ["called back"]
@@ -50,11 +50,11 @@ def test_erasing_removes_them_and_the_export_holds_them(marta):
 @pytest.mark.parametrize("text", ["", "  \n", "\0", "x" * (notes.MAX_CHARACTERS + 1)])
 def test_a_note_has_a_text_of_bounded_length(marta, text):
     with pytest.raises(RejectedError):
-        notes.add_note(person(), text, marta)
+        notes.add_note(make_person(), text, marta)
 
 
 def test_nobody_writes_about_who_is_gone_and_nobody_without_the_right(marta):
-    ann = person()
+    ann = make_person()
     viewer = get_user_model().objects.create_user("quimby")
     viewer.groups.add(Group.objects.get(name="Viewer"))
     with pytest.raises(NotAllowedError):
@@ -67,7 +67,7 @@ def test_nobody_writes_about_who_is_gone_and_nobody_without_the_right(marta):
 def test_a_note_is_deleted_by_its_author_and_by_who_may_delete_people(marta):
     developer = get_user_model().objects.create_user("dev")
     developer.groups.add(Group.objects.get(name="Developer"))
-    note = notes.add_note(person(), "called back", marta)
+    note = notes.add_note(make_person(), "called back", marta)
     with pytest.raises(NotAllowedError):
         notes.delete_note(note, developer)
     notes.delete_note(note, marta)
@@ -85,7 +85,7 @@ HTMX = {"HX-Request": "true"}
 
 
 def test_the_profile_shows_facts_lists_and_notes_and_writes_a_note(signed_in, marta):
-    ann = person(first_name="Ann", email="ann@example.com", title="Buyer")
+    ann = make_person(first_name="Ann", email="ann@example.com", title="Buyer")
     page = f"/admin/people/person/{ann.pk}/"
     timeline = signed_in.get(f"/admin/activities/activitytype/timeline/{ann.pk}/").text
     assert f'hx-get="{page}about/"' in timeline and "/numbers/" in timeline
@@ -98,7 +98,7 @@ def test_the_profile_shows_facts_lists_and_notes_and_writes_a_note(signed_in, ma
 
 
 def test_a_fact_is_changed_in_place_and_two_editors_do_not_overwrite_each_other(signed_in):
-    ann = person(first_name="Ann", title="Buyer")
+    ann = make_person(first_name="Ann", title="Buyer")
     page = f"/admin/people/person/{ann.pk}/about/title/"
     form = signed_in.get(page, headers=HTMX)
     assert 'value="Buyer"' in form.text

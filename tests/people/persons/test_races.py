@@ -13,7 +13,7 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,8 +35,8 @@ def erase(ann):
 
 
 def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
-    check, ann, bob = approved_type(), person(), person()
-    ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 4))]
+    check, ann, bob = approved_type(), make_person(), make_person()
+    ids = [outcome.activity_id for outcome in record_rows(*(new_activity(one.pk) for one in (bob, ann) * 4))]
     start = log_reader.ReadPosition(None, 0)
     seen, position, done = [], start, None
     for _step in range(4):
@@ -50,8 +50,8 @@ def test_a_reader_sees_each_activity_once_whatever_moves_meanwhile():
 
 @pytest.mark.one_server("on a cluster the reader waits for the merge")
 def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
-    check, ann, bob = approved_type(), person(), person()
-    ids = [outcome.activity_id for outcome in recorded(*(activity(one.pk) for one in (bob, ann) * 3))]
+    check, ann, bob = approved_type(), make_person(), make_person()
+    ids = [outcome.activity_id for outcome in record_rows(*(new_activity(one.pk) for one in (bob, ann) * 3))]
     first = log_reader.read_activities(log_reader.ReadPosition(None, 0), [check.pk], limit=2)
     with transaction.atomic():
         merge(ann, bob)
@@ -62,9 +62,9 @@ def test_a_reader_in_the_middle_of_a_merge_neither_loses_nor_repeats():
 
 
 def test_a_merge_waits_for_a_recording_and_takes_it_along():
-    check, ann, bob = approved_type(), person(), person()
+    check, ann, bob = approved_type(), make_person(), make_person()
     with transaction.atomic():
-        recorded(activity(bob.pk))
+        record_rows(new_activity(bob.pk))
         merger = InThread(lambda: merge(ann, bob))
         assert merger.is_waiting()
     merger.result()
@@ -72,10 +72,10 @@ def test_a_merge_waits_for_a_recording_and_takes_it_along():
 
 
 def test_a_recording_during_a_merge_goes_to_the_winner():
-    check, ann, bob = approved_type(), person(), person()
+    check, ann, bob = approved_type(), make_person(), make_person()
     with transaction.atomic():
         merge(ann, bob)
-        recorder = InThread(lambda: recorded(activity(bob.pk)))
+        recorder = InThread(lambda: record_rows(new_activity(bob.pk)))
         assert recorder.is_waiting()
     assert recorder.result()[0].status is Recorded.ADDED
     assert Activity.objects.get(activity_type_id=check.pk).person_id == ann.pk
@@ -83,10 +83,10 @@ def test_a_recording_during_a_merge_goes_to_the_winner():
 
 @pytest.mark.parametrize("verb", [delete, erase])
 def test_nothing_is_recorded_for_somebody_once_gone(verb):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     with transaction.atomic():
         verb(ann)
-        recorder = InThread(lambda: recorded(activity(ann.pk)))
+        recorder = InThread(lambda: record_rows(new_activity(ann.pk)))
         changer = InThread(lambda: upsert.upsert_people([{"email": ann.email, "id": ann.pk}], MARKETO, "id"))
         assert recorder.is_waiting() and changer.is_waiting()
     assert recorder.result()[0].problems[0].code == "unknown_person"
@@ -96,9 +96,9 @@ def test_nothing_is_recorded_for_somebody_once_gone(verb):
 
 @pytest.mark.parametrize(("verb", "left"), [(delete, 1), (erase, 0)])
 def test_who_is_recording_is_waited_for(verb, left):
-    check, ann = approved_type(), person()
+    check, ann = approved_type(), make_person()
     with transaction.atomic():
-        recorded(activity(ann.pk))
+        record_rows(new_activity(ann.pk))
         remover = InThread(lambda: verb(ann))
         assert remover.is_waiting()
     remover.result()
@@ -107,7 +107,7 @@ def test_who_is_recording_is_waited_for(verb, left):
 
 
 def test_somebody_erased_joins_no_list():
-    seeds, ann = static_lists.create_static_list("Seeds", None), person()
+    seeds, ann = static_lists.create_static_list("Seeds", None), make_person()
     with transaction.atomic():
         erase(ann)
         joiner = InThread(lambda: static_lists.add_members(seeds, [ann.pk], MARKETO))
@@ -117,7 +117,7 @@ def test_somebody_erased_joins_no_list():
 
 
 def test_of_two_merges_of_one_loser_the_second_is_refused():
-    ann, bob, eve = person(), person(), person()
+    ann, bob, eve = make_person(), make_person(), make_person()
     with transaction.atomic():
         merge(ann, bob)
         second = InThread(lambda: merge(eve, bob))
@@ -128,7 +128,7 @@ def test_of_two_merges_of_one_loser_the_second_is_refused():
 
 
 def test_of_two_undos_the_second_is_refused():
-    ann, bob = person(), person()
+    ann, bob = make_person(), make_person()
     done = merge(ann, bob)
     with transaction.atomic():
         undo(done)

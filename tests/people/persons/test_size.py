@@ -10,7 +10,7 @@ from people.models import Person, PersonCount
 from people.persons import deletion, size
 from people.persons import merge as person_merge
 from people.privacy import erasure
-from tests.factories import person
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +21,7 @@ def exact():
 
 
 def test_every_verb_keeps_the_number():
-    people = [person() for _ in range(5)]
+    people = [make_person() for _ in range(5)]
     assert exact() == 5
     deletion.delete_people([people[0].pk, people[1].pk], None, SYSTEM)
     assert exact() == 3
@@ -41,7 +41,7 @@ def test_every_verb_keeps_the_number():
 
 def test_adding_up_changes_nothing_and_leaves_one_row():
     for _number in range(4):
-        person()
+        make_person()
     before = exact()
     size.sum_up_people_counts()
     assert exact() == before and PersonCount.objects.count() == 1
@@ -51,16 +51,16 @@ def test_adding_up_changes_nothing_and_leaves_one_row():
 
 
 def test_what_is_rolled_back_was_never_counted():
-    person()
+    make_person()
     with transaction.atomic():
-        person()
+        make_person()
         assert exact() == 2
         transaction.set_rollback(True)
     assert exact() == 1
 
 
 def test_ordinary_changes_note_nothing():
-    ann = person()
+    ann = make_person()
     size.sum_up_people_counts()
     Person.objects.filter(pk=ann.pk).update(city="Vigo")
     assert PersonCount.objects.count() == 1
@@ -70,5 +70,5 @@ def test_the_list_shows_it(client):
     Installation.objects.create()
     client.force_login(get_user_model().objects.create_superuser("boss"))
     for _number in range(3):
-        person()
+        make_person()
     assert 'id="people-count">3</span>' in client.get("/admin/people/person/").text

@@ -11,7 +11,7 @@ from people.core.errors import ConflictError, RejectedError
 from people.models import Person, PersonField
 from people.persons import upsert as person_upsert
 from people.persons.upsert import UpsertAction, UpsertStatus
-from tests.factories import MARKETO, person
+from tests.factories import MARKETO, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_one_email_twice_in_a_batch_is_one_person():
 
 
 def test_new_person_and_changes_are_recorded_whatever_the_door():
-    ann = person(first_name="Ann", person_score=5)
+    ann = make_person(first_name="Ann", person_score=5)
     person_upsert.update_person(ann, {"first_name": "Anne", "person_score": 15, "city": None}, MARKETO)
     log = list(Activity.objects.of_person(ann.pk).order_by("pk").values_list("activity_type_id", "primary_value"))
     assert log == [(NEW_PERSON, None), (CHANGE_DATA_VALUE, "first_name"), (CHANGE_SCORE, "person_score")]
@@ -70,7 +70,7 @@ def test_parts_leave_no_more_entries_than_a_transaction_may_have(monkeypatch):
     ],
 )
 def test_actions(action, known, unknown):
-    person(email="ann@example.com")
+    make_person(email="ann@example.com")
     outcomes = upsert({"email": "ann@example.com"}, {"email": "new@example.com"}, action=action)
     found = [outcome.problems[0].code if outcome.problems else outcome.status for outcome in outcomes]
     assert found == [known, unknown]
@@ -106,7 +106,7 @@ def test_bad_rows_cost_nothing_but_themselves():
 
 
 def test_blank_takes_a_value_away():
-    ann = person(first_name="Ann", unsubscribed=True)
+    ann = make_person(first_name="Ann", unsubscribed=True)
     person_upsert.update_person(ann, {"first_name": " ", "unsubscribed": False}, MARKETO)
     ann.refresh_from_db()
     assert (ann.first_name, ann.unsubscribed) == (None, False)
@@ -114,7 +114,7 @@ def test_blank_takes_a_value_away():
 
 def test_custom_fields_live_beside_the_standard_ones():
     PersonField.objects.create(api_name="shoeSize", label="Shoe size", data_type="float")
-    ann = person(shoeSize="42.5")
+    ann = make_person(shoeSize="42.5")
     assert ann.fields == {"shoeSize": 42.5}
     person_upsert.update_person(ann, {"shoeSize": ""}, MARKETO)
     assert Person.objects.get(pk=ann.pk).fields == {}
@@ -122,7 +122,7 @@ def test_custom_fields_live_beside_the_standard_ones():
 
 def test_a_unique_field_finds_people_and_keeps_them_apart():
     PersonField.objects.create(api_name="customerNumber", label="Customer number", data_type="string", is_unique=True)
-    ann, bob = person(customerNumber="C-1"), person()
+    ann, bob = make_person(customerNumber="C-1"), make_person()
     (outcome,) = upsert({"customerNumber": "c-1", "first_name": "Ann"}, lookup_field="customerNumber")
     assert outcome.person_id == ann.pk
     taken = person_upsert.update_person(bob, {"customerNumber": "C-1"}, MARKETO)
@@ -138,7 +138,7 @@ def test_an_unknown_lookup_field_refuses_the_call():
 
 
 def test_two_editors_of_one_person():
-    ann = person()
+    ann = make_person()
     person_upsert.update_person(ann, {"first_name": "First"}, MARKETO, expected_revision=1)
     with pytest.raises(ConflictError):
         person_upsert.update_person(ann, {"first_name": "Second"}, MARKETO, expected_revision=1)

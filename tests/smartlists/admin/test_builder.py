@@ -15,8 +15,8 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
-from tests.factories import MARKETO, activity, approved_type, person, recorded
-from tests.smartlists.form_client import BIG, Inputs, press, url
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.smartlists.form_client import BIG, Inputs, builder_url, press_button
 
 pytestmark = pytest.mark.django_db
 
@@ -38,22 +38,22 @@ def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
     saved = list_editing.create_smart_list(
         "Everything", BIG | {"match": "all", "logic": None, "filters": [*BIG["filters"], lists]}, None
     )
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     for index in range(5):
-        page = press(admin, page, f"invert:{index}")
+        page = press_button(admin, page, f"invert:{index}")
     cards = page.context["rules"]["filters"]
     assert [cards[0]["did"], cards[4]["member"]] == [False, False]
     assert [cards[1]["operator"], cards[2]["operator"]] == ["is not", "is not empty"]
     assert cards[3]["steps"][-1] == {"type": "newPerson", "constraints": [], "within_days": 7}
-    page = press(admin, page, "invert:3")
+    page = press_button(admin, page, "invert:3")
     assert page.context["rules"]["filters"][3]["steps"][-1]["not"] is True
-    page = press(admin, page, "fold:0")
+    page = press_button(admin, page, "fold:0")
     assert [card.is_folded for card in page.context["cards"]] == [True, False, False, False, False]
-    page = press(admin, page, "down:0", **{"filters.2.lines": ""})
+    page = press_button(admin, page, "down:0", **{"filters.2.lines": ""})
     assert [card.is_folded for card in page.context["cards"]] == [False, True, False, False, False]
-    page = press(admin, page, "fold_all")
+    page = press_button(admin, page, "fold_all")
     assert all(card.is_folded for card in page.context["cards"])
-    page = press(admin, page, "save")
+    page = press_button(admin, page, "save")
     saved.refresh_from_db()
     assert saved.revision == 2 and not any("folded" in one for one in saved.rules["filters"])
     assert saved.rules["filters"][1]["did"] is False
@@ -61,39 +61,39 @@ def test_each_card_is_inverted_and_folded_and_keeps_what_it_says(admin, check):
 
 def test_the_panel_carries_the_sentence_of_every_card_of_the_very_state_it_counts(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     before = [card.sentence for card in page.context["cards"]]
     inputs: dict[str, list[str]] = {}
     for name, value in Inputs(page.text).sent:
         inputs.setdefault(name, []).append(value)
     changed = inputs | {"filters.0.did": "false"}
-    reply = admin.post(url("panel", saved.pk), changed)
+    reply = admin.post(builder_url("panel", saved.pk), changed)
     after = reply.context["card_sentences"]
     assert after[1:] == before[1:] and after[0] != before[0]
-    page = admin.post(url("change", saved.pk), changed | {"do": "count"})
+    page = admin.post(builder_url("change", saved.pk), changed | {"do": "count"})
     assert after == [card.sentence for card in page.context["cards"]]
-    reply = admin.post(url("panel", saved.pk), changed | {"filters.0.constraints.0.values": "many"})
+    reply = admin.post(builder_url("panel", saved.pk), changed | {"filters.0.constraints.0.values": "many"})
     assert reply.context["card_sentences"] == ["", *before[1:]], "nothing is said of what is unfinished"
 
 
 def test_what_is_wrong_is_never_folded_away(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = press(admin, admin.get(url("change", saved.pk)), "fold_all")
-    page = press(admin, page, "save", **{"filters.0.constraints.0.values": "many"})
+    page = press_button(admin, admin.get(builder_url("change", saved.pk)), "fold_all")
+    page = press_button(admin, page, "save", **{"filters.0.constraints.0.values": "many"})
     assert [card.is_folded for card in page.context["cards"]] == [False, True, True, True]
 
 
 def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
     known = [("Spain", "Spar AG"), ("spain", "Sparta"), ("Chile", "SPAR ag"), (None, None), (None, "Spartacus")]
-    made = [person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
+    made = [make_person(country=one, company=two, first_name=f"Ñandú {n}") for n, (one, two) in enumerate(known)]
     deletion.delete_people([made[-1].pk], None, MARKETO)
-    recorded(*(activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
+    record_rows(*(new_activity(made[0].pk, branch=branch) for branch in ("Lyon <b>", "Lyon <b>", "León")))
     last = max(Activity.objects.values_list("pk", flat=True))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: last)  # as if the test's transaction were committed
     rollup.catch_up_rollup()
 
     def proposed(**query):
-        return admin.get(url("suggest"), query).json()["values"]
+        return admin.get(builder_url("suggest"), query).json()["values"]
 
     assert proposed(field="company", q="spa") == ["Spar AG", "Sparta"]
     assert proposed(field="first_name", q="ñandú 2") == ["Ñandú 2"]
@@ -113,33 +113,35 @@ def test_values_are_proposed_from_what_there_is(admin, check, monkeypatch):
 def test_choices_of_a_field_are_proposed_first(admin):
     PersonField.objects.filter(api_name="country").update(choices=["Perú", "Chile"])
     for country in ("Chad", "Peru"):
-        person(country=country)
-    assert admin.get(url("suggest"), {"field": "country", "q": "ch"}).json()["values"] == ["Chile", "Chad"]
+        make_person(country=country)
+    assert admin.get(builder_url("suggest"), {"field": "country", "q": "ch"}).json()["values"] == ["Chile", "Chad"]
 
 
 def test_suggestions_need_the_right_to_see_the_values(client, check):
     user = get_user_model().objects.create_user("nobody", is_staff=True)
     client.force_login(user)
-    assert client.get(url("suggest"), {"field": "country"}).status_code == 403
-    assert client.get(url("suggest"), {"type": "depositCheck", "field": "branch"}).status_code == 403
+    assert client.get(builder_url("suggest"), {"field": "country"}).status_code == 403
+    assert client.get(builder_url("suggest"), {"type": "depositCheck", "field": "branch"}).status_code == 403
 
 
 def test_a_list_deleted_in_another_tab_loses_nothing_of_what_is_typed(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     list_editing.delete_smart_list(saved, None)
     data = {}
     for name, value in Inputs(page.text).sent:
         data.setdefault(name, []).append(value)
-    assert "deleted in the meantime" in admin.post(url("panel", saved.pk), data).text
+    assert "deleted in the meantime" in admin.post(builder_url("panel", saved.pk), data).text
     assert (
         "filters.0.kind"
-        in admin.post(url("change", saved.pk), data | {"do": "duplicate:0"}, headers={"HX-Request": "true"}).text
+        in admin.post(
+            builder_url("change", saved.pk), data | {"do": "duplicate:0"}, headers={"HX-Request": "true"}
+        ).text
     )
-    page = press(admin, page, "save", description="kept")
-    assert "deleted while you were editing" in page.text and f'action="{url("add")}"' in page.text
-    page.request["PATH_INFO"] = url("add")
-    press(admin, page, "save")
+    page = press_button(admin, page, "save", description="kept")
+    assert "deleted while you were editing" in page.text and f'action="{builder_url("add")}"' in page.text
+    page.request["PATH_INFO"] = builder_url("add")
+    press_button(admin, page, "save")
     made = SmartList.objects.get()
     assert made.description == "kept" and made.rules == rules.dump_rules(parse_rules(BIG, Catalogue()))
 
@@ -157,11 +159,11 @@ def test_an_odd_value_is_counted_shown_and_kept_as_it_is(admin, value):
         "name": "Odd",
         "do": "count",
     }
-    ann = person(unsubscribed_reason=value)
-    page = admin.post(url("add"), form)
+    ann = make_person(unsubscribed_reason=value)
+    page = admin.post(builder_url("add"), form)
     assert page.context["draft"].count == 1 and escape(value) in page.text
     assert "<script>alert" not in page.text
-    admin.post(url("add"), form | {"do": "save"})
+    admin.post(builder_url("add"), form | {"do": "save"})
     assert SmartList.objects.get().rules["filters"][0]["values"] == [value]
     assert ann.pk in stored_evaluations.current_or_new_evaluation(SmartList.objects.get(), None).person_ids
 
@@ -176,7 +178,7 @@ def test_a_column_that_is_too_long_is_refused_and_stays(admin):
         "name": "Long",
         "do": "save",
     }
-    page = admin.post(url("add"), form)
+    page = admin.post(builder_url("add"), form)
     assert page.context["cards"][0].conditions[0].errors and not SmartList.objects.exists()
     assert len(page.context["rules"]["filters"][0]["values"]) == 1_001
 
@@ -189,26 +191,28 @@ def test_new_cards_are_offered_what_is_in_use_and_an_old_card_keeps_what_was_put
     saved = list_editing.create_smart_list("Guests", {"version": 1, "match": "all", "filters": [card, hidden]}, None)
     static_lists.archive_static_list(put_away, None)
     PersonField.objects.filter(api_name="industry").update(is_hidden=True)
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     tree = page.text.partition('id="id_new"')[2].partition("</select>")[0]
     assert f"static_list:{kept.pk}" in tree and f"static_list:{put_away.pk}" not in tree
     assert "person_field:country" in tree and "person_field:industry" not in tree
     assert "Fair 2019 (archived)</option>" in page.text and ">Industry (hidden)</option>" in page.text
-    page = press(admin, page, "save")
+    page = press_button(admin, page, "save")
     assert SmartList.objects.get().rules["filters"] == [card, hidden]
 
 
 def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
-    ann, _bob = person(country="Spain"), person(country="France")
+    ann, _bob = make_person(country="Spain"), make_person(country="France")
     spain = {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}
     amount = {"kind": "person_field", "field": "annual_revenue", "operator": "greater than", "values": ["1"]}
     france = spain | {"values": ["France"]}
     rules_ = {"version": 1, "match": "advanced", "logic": "2 and (1 or 3)", "filters": [spain, amount, france]}
     saved = list_editing.create_smart_list("Guests", rules_, None)
-    page = press(admin, admin.get(url("change", saved.pk)), "test", **{"filters.1.values": [""], "tested": str(ann.pk)})
+    page = press_button(
+        admin, admin.get(builder_url("change", saved.pk)), "test", **{"filters.1.values": [""], "tested": str(ann.pk)}
+    )
     assert page.context["draft"].count == 2 and page.context["per_filter"] == [(1, 1), (3, 1)]
     (said,) = page.context["unfinished"]
     assert said.startswith("Filter 2:") and escape(said) in page.text
     assert "explanation" not in page.context and "once every filter is complete" in page.text
-    page = press(admin, page, "count", logic="2 and (1 or")
+    page = press_button(admin, page, "count", logic="2 and (1 or")
     assert "draft" not in page.context

@@ -17,10 +17,18 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, CampaignTally, SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
-from tests.factories import approved_type, person
+from tests.factories import approved_type, make_person
 from tests.query_budget import query_budget
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, definition, draft, happened
+from tests.smartlists.campaign_factories import (
+    BIG_CHECK,
+    add_to_list_step,
+    campaign_json,
+    make_active_campaign,
+    make_draft_campaign,
+    make_static_list,
+    record_deposit,
+)
 from tests.smartlists.form_client import Inputs
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -55,7 +63,7 @@ def pressed(client, url, form, do, **more):
 
 def test_a_campaign_is_built_without_javascript(client, marketer):
     approved_type()
-    vips = a_list("VIPs")
+    vips = make_static_list("VIPs")
     url = at("add")
     form = form_of(client.get(url))
     form = pressed(client, url, form, "add", **{"choice:add": "activity:depositCheck"})
@@ -76,8 +84,8 @@ def test_a_campaign_is_built_without_javascript(client, marketer):
         {"do": "add_to_list", "list": vips.pk},
         {"do": "change_field", "field": "person_score", "to": "", "by": "5"},
     ]
-    ann = person(first_name="Ann", last_name="Lee")
-    happened(ann.pk, amount=5000)
+    ann = make_person(first_name="Ann", last_name="Lee")
+    record_deposit(ann.pk, amount=5000)
     dispatcher.process_all_due_work()
     results = client.get(at("results", made.pk)).content.decode()
     assert "Ann Lee" in results and "Add to the static list “VIPs”" in results and "Add 5 to Person Score" in results
@@ -94,7 +102,7 @@ def test_a_step_offers_no_field_that_the_product_keeps_itself(client, marketer):
 
 def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client, marketer):
     approved_type()
-    saved = draft(add_to(a_list()), name="Big cheques")
+    saved = make_draft_campaign(add_to_list_step(make_static_list()), name="Big cheques")
     form = form_of(client.get(at("change", saved.pk)))
     campaign_lifecycle.delete_campaign(saved, None)
     assert client.post(at("panel", saved.pk), form).status_code == 200
@@ -109,24 +117,24 @@ def test_a_campaign_deleted_in_another_tab_loses_nothing_of_what_is_typed(client
 def test_what_was_saved_comes_back_into_the_form(client, marketer):
     approved_type()
     spain = list_editing.create_smart_list(
-        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+        "Spain", {"filters": [rule_factories.person_field_filter("country", "is", "Spain")]}, None
     )
     hook, _secret = webhook_editing.create_webhook("CRM", None, url="https://example.com/")
     maria = marketer
     maria.email = "maria@example.com"
     maria.save()
-    rules = {"match": "all", "filters": [rule_factories.person("city", "is", "Lugo", "Vigo")]}
+    rules = {"match": "all", "filters": [rule_factories.person_field_filter("city", "is", "Lugo", "Vigo")]}
     choose = {
         "do": "choose",
         "choices": [
-            {"when": {"smart_list": spain.pk}, "steps": [add_to(a_list())]},
+            {"when": {"smart_list": spain.pk}, "steps": [add_to_list_step(make_static_list())]},
             {"when": {"rules": rules}, "steps": []},
         ],
         "otherwise": [{"do": "wait", "until": "{{person.date_of_birth}}"}],
     }
     record = {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "5", "branch": "b"}}
     alert = {"do": "alert", "to": ["maria@example.com"], "subject": "{{person.email}}", "body": "one\ntwo"}
-    made = draft(
+    made = make_draft_campaign(
         choose,
         record,
         alert,
@@ -206,7 +214,7 @@ def test_odd_numbers_of_steps_are_passed_over(client, marketer, number):
 
 def test_buttons_of_a_campaigns_life(client, marketer):
     approved_type()
-    made = draft(add_to(a_list()), name="Welcome")
+    made = make_draft_campaign(add_to_list_step(make_static_list()), name="Welcome")
     for verb, state in (("activate", "active"), ("pause", "paused"), ("archive", "archived"), ("unarchive", "paused")):
         client.post(at("do", made.pk, verb))
         made.refresh_from_db()
@@ -224,20 +232,20 @@ def test_buttons_of_a_campaigns_life(client, marketer):
 
 def test_a_person_is_tried_without_effects(client, marketer):
     approved_type()
-    vips = a_list("VIPs")
-    made = draft(
-        add_to(vips),
+    vips = make_static_list("VIPs")
+    made = make_draft_campaign(
+        add_to_list_step(vips),
         {"do": "change_field", "field": "title", "to": "Owner of {{trigger.check}}"},
         {"do": "wait", "period": "3 days"},
         triggers=[BIG_CHECK],
     )
-    ann = person(email="ann@example.com")
-    happened(ann.pk, primary_value="No. 7", amount=5000)
-    happened(ann.pk, amount=5)
+    ann = make_person(email="ann@example.com")
+    record_deposit(ann.pk, primary_value="No. 7", amount=5000)
+    record_deposit(ann.pk, amount=5)
     page = client.post(at("try", made.pk), {"do": "try", "tested": "ann@example.com"}).content.decode()
     assert "would enter" in page and "Change Job Title to “Owner of No. 7”" in page and "Wait 3 days" in page
     assert not vips.members.exists() and not made.entries.exists()
-    bob = person()
+    bob = make_person()
     page = client.post(at("try", made.pk), {"do": "try", "tested": str(bob.pk)}).content.decode()
     assert "no activity of this person satisfies a trigger" in page
     page = client.post(at("try", made.pk), {"do": "try", "tested": "nobody"}).content.decode()
@@ -248,8 +256,8 @@ def test_a_run_once_asks_first_how_many(client, marketer):
     approved_type()
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     for _number in range(3):
-        person()
-    made = draft(add_to(a_list()))
+        make_person()
+    made = make_draft_campaign(add_to_list_step(make_static_list()))
     page = client.post(at("try", made.pk), {"do": "preview", "smart_list": everybody.pk}).content.decode()
     assert 'name="cap" value="3"' in page
     page = client.post(at("try", made.pk), {"do": "run", "smart_list": everybody.pk, "cap": "2"}).content.decode()
@@ -262,12 +270,12 @@ def test_a_run_once_asks_first_how_many(client, marketer):
 
 def test_results_are_filtered_and_exported(client, marketer, django_user_model):
     approved_type()
-    made = active(add_to(a_list()), qualification={"how": "once"})
-    ann, bob = person(first_name="Ann"), person(first_name="Bob", email="bob@example.com")
-    happened(ann.pk)
-    happened(ann.pk)
-    happened(bob.pk)
-    happened(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
+    made = make_active_campaign(add_to_list_step(make_static_list()), qualification={"how": "once"})
+    ann, bob = make_person(first_name="Ann"), make_person(first_name="Bob", email="bob@example.com")
+    record_deposit(ann.pk)
+    record_deposit(ann.pk)
+    record_deposit(bob.pk)
+    record_deposit(bob.pk, occurred_at=datetime.now(UTC) - timedelta(days=9))
     dispatcher.process_all_due_work()
     page = client.get(at("results", made.pk), {"state": "skipped", "reason": "past"}).content.decode()
     assert "Bob" in page and "Ann" not in page.split("<tbody>")[1]
@@ -285,7 +293,7 @@ def test_viewers_look_and_do_not_touch(client, django_user_model):
 
     Installation.objects.create()
     approved_type()
-    made = draft(add_to(a_list()))
+    made = make_draft_campaign(add_to_list_step(make_static_list()))
     viewer = django_user_model.objects.create_user("vic", is_staff=True)
     viewer.groups.add(Group.objects.get(name="Viewer"))
     client.force_login(viewer)
@@ -304,9 +312,9 @@ def test_viewers_look_and_do_not_touch(client, django_user_model):
 
 def test_pages_keep_their_budgets(client, marketer):
     approved_type()
-    made = active(add_to(a_list()), triggers=[BIG_CHECK])
+    made = make_active_campaign(add_to_list_step(make_static_list()), triggers=[BIG_CHECK])
     for _number in range(20):
-        happened(person().pk, amount=2000)
+        record_deposit(make_person().pk, amount=2000)
     dispatcher.process_all_due_work()
     for view, arguments in (("changelist", ()), ("change", (made.pk,)), ("results", (made.pk,)), ("try", (made.pk,))):
         client.get(at(view, *arguments))
@@ -344,8 +352,8 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
     hook.refresh_from_db()
     assert (hook.url, webhook_headers.headers_of(hook)) == ("https://example.com/b", {})
     approved_type()
-    active({"do": "webhook", "webhook": hook.pk})
-    happened(person().pk)
+    make_active_campaign({"do": "webhook", "webhook": hook.pk})
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     WebhookDelivery.objects.update(state="dead")
     deliveries = reverse("admin:smartlists_webhook_deliveries", args=[hook.pk])
@@ -365,7 +373,7 @@ def test_steps_are_told_in_the_readers_language():
     }
     wait = {"do": "wait", "period": "1 day"}
     found = campaign_parsing.parse_definition(
-        definition(
+        campaign_json(
             {"do": "change_field", "field": "person_score", "by": "5"},
             {"do": "choose", "otherwise": [], "choices": [{"when": spain, "steps": [wait]}]},
         )
@@ -379,7 +387,7 @@ def test_steps_are_told_in_the_readers_language():
 def test_results_by_day_are_those_of_the_counters(client, marketer):
     """Days without anybody are there, too; a single day is no chart."""
     approved_type()
-    campaign, today = draft(name="Welcome"), timezone.now().astimezone(UTC).date()
+    campaign, today = make_draft_campaign(name="Welcome"), timezone.now().astimezone(UTC).date()
     CampaignTally.objects.create(campaign=campaign, day=today, what="entered", count=2)
     assert client.get(at("results", campaign.pk)).context["by_day"] == []
     for days, what, count in ((2, "entered", 5), (2, "done", 4), (2, "failed", 1), (200, "entered", 9)):

@@ -17,9 +17,9 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import IS_LONG
-from tests.smartlists.form_client import BIG, press, url
+from tests.smartlists.form_client import BIG, builder_url, press_button
 
 pytestmark = pytest.mark.django_db
 
@@ -44,48 +44,50 @@ def role(client, name):
 
 def test_a_list_lies_in_a_folder_has_an_owner_and_is_found_in_the_archive(admin):
     made = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
-    place = url("place", made.pk)
+    place = builder_url("place", made.pk)
     owner = get_user_model().objects.get(username="vera")
     admin.post(place, {"folder": "", "new_folder": "Banking", "owner": owner.pk})
     made.refresh_from_db()
     assert (made.folder.name, made.owner) == ("Banking", owner)
     list_editing.archive_smart_list(made, None)
-    lists = url("changelist")
+    lists = builder_url("changelist")
     assert made.name not in admin.get(lists).text
     found = admin.get(lists, {"q": made.name}).text
     assert made.name in found and "Archived" in found
 
 
 def test_a_list_is_built_button_by_button_and_saved(admin, check):
-    ann, bob = person(country="Spain", email="ann@example.com"), person(country="Chile")
+    ann, bob = make_person(country="Spain", email="ann@example.com"), make_person(country="Chile")
     now = timezone.now()
-    recorded(*(activity(one.pk, amount=amount, occurred_at=now) for one in (ann, bob) for amount in (600, 700, 5)))
-    page = admin.get(url("add"))
-    page = press(admin, page, "add", **{"choice:add": "activity:depositCheck"})
-    page = press(admin, page, "add_constraint:0", **{"choice:add_constraint:0": "amount"})
-    page = press(admin, page, "refresh", **{"filters.0.constraints.0.operator": "greater than"})
-    page = press(
+    record_rows(
+        *(new_activity(one.pk, amount=amount, occurred_at=now) for one in (ann, bob) for amount in (600, 700, 5))
+    )
+    page = admin.get(builder_url("add"))
+    page = press_button(admin, page, "add", **{"choice:add": "activity:depositCheck"})
+    page = press_button(admin, page, "add_constraint:0", **{"choice:add_constraint:0": "amount"})
+    page = press_button(admin, page, "refresh", **{"filters.0.constraints.0.operator": "greater than"})
+    page = press_button(
         admin,
         page,
         "add_constraint:0",
         **{"choice:add_constraint:0": "@occurred_at", "filters.0.constraints.0.values": "500"},
     )
-    page = press(
+    page = press_button(
         admin,
         page,
         "refresh",
         **{"filters.0.constraints.1.operator": "in past", "filters.0.count.operator": "at least"},
     )
-    page = press(
+    page = press_button(
         admin,
         page,
         "add",
         **{"choice:add": "person_field:country", "filters.0.constraints.1.amount": "90", "filters.0.count.values": "2"},
     )
-    page = press(admin, page, "count", **{"filters.1.lines": "Spain\r\n", "name": "Big depositors"})
+    page = press_button(admin, page, "count", **{"filters.1.lines": "Spain\r\n", "name": "Big depositors"})
     assert page.context["draft"].count == 1 and page.context["per_filter"] == [(1, 2), (2, 1)]
     assert "ann@example.com" in page.text and not SmartList.objects.exists()
-    page = press(admin, page, "save", tested="")
+    page = press_button(admin, page, "save", tested="")
     saved = SmartList.objects.get(name="Big depositors")
     assert saved.rules["filters"][0]["constraints"] == [
         {"field": "amount", "operator": "greater than", "values": ["500"]},
@@ -97,7 +99,7 @@ def test_a_list_is_built_button_by_button_and_saved(admin, check):
 
 def test_what_a_page_shows_is_what_it_sends_back(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = press(admin, admin.get(url("change", saved.pk)), "save")
+    page = press_button(admin, admin.get(builder_url("change", saved.pk)), "save")
     saved.refresh_from_db()
     assert saved.revision == 2 and saved.rules == rules.dump_rules(parse_rules(BIG, Catalogue()))
     assert "Málaga &lt;b&gt;" in page.text and "Málaga <b>" not in page.text
@@ -105,20 +107,20 @@ def test_what_a_page_shows_is_what_it_sends_back(admin, check):
 
 def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = press(admin, admin.get(url("change", saved.pk)), "down:0")
+    page = press_button(admin, admin.get(builder_url("change", saved.pk)), "down:0")
     assert page.context["rules"]["logic"] == "2 and (1 or not 3) and 4"
-    page = press(admin, page, "remove:2")
+    page = press_button(admin, page, "remove:2")
     assert page.context["rules"]["logic"] == "2 and 1 and 3"
-    page = press(admin, page, "duplicate:0")
+    page = press_button(admin, page, "duplicate:0")
     assert page.context["rules"]["logic"] == "3 and 1 and 4 and 2"  # the copy stands beside it
-    page = press(admin, page, "remove_step:3.0")
+    page = press_button(admin, page, "remove_step:3.0")
     assert len(page.context["rules"]["filters"][3]["steps"]) == 1
-    page = press(admin, page, "add_step:3")
-    page = press(admin, page, "remove_constraint:2.0")
+    page = press_button(admin, page, "add_step:3")
+    page = press_button(admin, page, "remove_constraint:2.0")
     assert next(one["field"] for one in page.context["rules"]["filters"][2]["constraints"]) == "@occurred_at"
-    page = press(admin, page, "last:2")
+    page = press_button(admin, page, "last:2")
     assert page.context["rules"]["logic"] == "4 and 1 and 3 and 2"
-    page = press(admin, page, "first:3")
+    page = press_button(admin, page, "first:3")
     assert page.context["rules"]["logic"] == "1 and 2 and 4 and 3"
     saved.refresh_from_db()
     assert saved.revision == 1  # nothing is saved but by "Save"
@@ -126,8 +128,8 @@ def test_moving_and_removing_cards_keeps_the_meaning_of_the_logic(admin, check):
 
 def test_another_operator_or_field_gets_fitting_inputs(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = admin.get(url("change", saved.pk))
-    page = press(
+    page = admin.get(builder_url("change", saved.pk))
+    page = press_button(
         admin,
         page,
         "refresh",
@@ -146,9 +148,9 @@ def test_another_operator_or_field_gets_fitting_inputs(admin, check):
 def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
     list_editing.create_smart_list("Taken", {"version": 1, "match": "all", "filters": []}, None)
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     wrong = {"filters.0.constraints.0.values": "many", "logic": "1 and 2 or 3", "name": "taken"}
-    page = press(admin, page, "save", **wrong, description="x" * 30_001)
+    page = press_button(admin, page, "save", **wrong, description="x" * 30_001)
     assert "at most 30,000 bytes" in page.context["description_errors"][0]
     assert page.context["cards"][0].conditions[0].errors and not page.context["cards"][0].conditions[1].errors
     assert "mixed" in page.context["logic_errors"][0] and page.context["name_errors"]
@@ -159,24 +161,24 @@ def test_mistakes_are_shown_at_their_card_and_nothing_typed_is_lost(admin, check
 
 def test_the_second_editor_is_told_and_overwrites_nothing(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = admin.get(url("change", saved.pk))
+    page = admin.get(builder_url("change", saved.pk))
     list_editing.rename_smart_list(saved, "By somebody else", None)
-    page = press(admin, page, "save", description="mine")
+    page = press_button(admin, page, "save", description="mine")
     assert (
         "Someone else changed the list" in page.text and 'value="mine"' in page.text and "By somebody else" in page.text
     )
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("By somebody else", "")
     list_editing.rename_smart_list(saved, "By a third", None)
-    page = press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
+    page = press_button(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
     assert "Someone else changed the list" in page.text and "By a third" in page.text
-    press(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
+    press_button(admin, page, "overwrite", other_revision=str(page.context["other"].revision))
     saved.refresh_from_db()
     assert (saved.name, saved.description) == ("Everything", "mine")
 
 
 def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
-    ann = person(country="Chile", email="ann@example.com")
+    ann = make_person(country="Chile", email="ann@example.com")
     data = {
         "match": "all",
         "filters.0.kind": "person_field",
@@ -185,32 +187,32 @@ def test_the_panel_counts_what_is_typed_and_tests_a_person(admin, check):
         "filters.0.lines": "Spain",
         "tested": "ANN@example.com",
     }
-    reply = admin.post(url("panel_new"), data)
+    reply = admin.post(builder_url("panel_new"), data)
     explained = reply.context["explanation"]
     assert explained["person"] == ann and not explained["result"].is_member
     assert "Country is “Chile”" in reply.text
-    reply = admin.post(url("panel_new"), data | {"filters.0.lines": "Spain\nChile", "tested": str(ann.pk)})
+    reply = admin.post(builder_url("panel_new"), data | {"filters.0.lines": "Spain\nChile", "tested": str(ann.pk)})
     assert reply.context["explanation"]["result"].is_member
-    assert "Nobody has this" in admin.post(url("panel_new"), data | {"tested": "\0x"}).text
-    reply = admin.post(url("panel_new"), data | {"filters.0.operator": "likes"})
+    assert "Nobody has this" in admin.post(builder_url("panel_new"), data | {"tested": "\0x"}).text
+    reply = admin.post(builder_url("panel_new"), data | {"filters.0.operator": "likes"})
     assert reply.status_code == 200
-    assert admin.get(url("panel_new")).status_code == 403
+    assert admin.get(builder_url("panel_new")).status_code == 403
 
 
 def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
-    person(country="Spain")
+    make_person(country="Spain")
     saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
-    admin.post(url("refresh", saved.pk))
-    person()
-    page = admin.post(url("snapshot", saved.pk), {"name": "Kept"}, follow=True)
+    admin.post(builder_url("refresh", saved.pk))
+    make_person()
+    page = admin.post(builder_url("snapshot", saved.pk), {"name": "Kept"}, follow=True)
     assert "1 person joined the static list “Kept”" in page.text
     assert StaticList.objects.get(name="Kept").members.count() == 1
-    admin.post(url("refresh", saved.pk))
-    told = admin.get(url("history", saved.pk)).context["evaluations"]
+    admin.post(builder_url("refresh", saved.pk))
+    told = admin.get(builder_url("history", saved.pk)).context["evaluations"]
     assert [(one["row"].count, one["joined"], one["left"]) for one in told] == [(2, 1, 0), (1, 1, 0)]
-    page = admin.post(url("snapshot", saved.pk), {"name": "kept"}, follow=True)  # the list there is already
+    page = admin.post(builder_url("snapshot", saved.pk), {"name": "kept"}, follow=True)  # the list there is already
     assert "1 person joined" in page.text and StaticList.objects.get().members.count() == 2
-    admin.post(url("schedule", saved.pk), {"minutes": "60"})
+    admin.post(builder_url("schedule", saved.pk), {"minutes": "60"})
     saved.refresh_from_db()
     assert saved.evaluate_every_minutes == 60
 
@@ -222,16 +224,16 @@ def chart_of(page, name):
 def test_the_history_shows_size_and_changes_as_charts(admin, check):
     """The figures of the charts are those of the stored evaluations; a day without one has the size of the day before."""
     saved = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
-    page = admin.get(url("history", saved.pk))
+    page = admin.get(builder_url("history", saved.pk))
     assert page.context["size_chart"] == page.context["changes_chart"] == ""
     noon = timezone.now().replace(hour=12)
     for minute, (days, people) in enumerate(((300, 1), (3, 0), (3, 1), (0, 2))):
         for _number in range(people):
-            person()
+            make_person()
         row = stored_evaluations.evaluate_list(saved, None)
         moment = noon - timedelta(days=days) + timedelta(minutes=minute)
         StoredEvaluation.objects.filter(pk=row.pk).update(as_of=moment)
-    page = admin.get(url("history", saved.pk))
+    page = admin.get(builder_url("history", saved.pk))
     size = chart_of(page, "size_chart")["series"][0]["data"]
     assert len(size) == 180 and size[-4:] == [2, 2, 2, 4] and set(size[:-4]) == {1}
     changes = chart_of(page, "changes_chart")
@@ -241,13 +243,13 @@ def test_the_history_shows_size_and_changes_as_charts(admin, check):
 
 def test_the_text_form_is_read_and_saved(admin, check):
     saved = list_editing.create_smart_list("Everything", BIG, None)
-    page = admin.get(url("text", saved.pk))
+    page = admin.get(builder_url("text", saved.pk))
     assert "Deposited Check" in page.context["text"]
     changed = page.context["text"].replace("500", "750")
-    admin.post(url("text", saved.pk), {"text": changed, "revision": "1"})
+    admin.post(builder_url("text", saved.pk), {"text": changed, "revision": "1"})
     saved.refresh_from_db()
     assert saved.rules["filters"][0]["constraints"][0]["values"] == ["750"]
-    page = admin.post(url("text", saved.pk), {"text": "match nothing", "revision": "2"})
+    page = admin.post(builder_url("text", saved.pk), {"text": "match nothing", "revision": "2"})
     assert page.context["errors"] and "match nothing" in page.text
 
 
@@ -258,15 +260,15 @@ def test_a_list_in_use_stays_and_deleting_asks_for_its_name(admin, check):
         {"version": 1, "match": "all", "filters": [{"kind": "smart_list", "list": inner.pk, "member": True}]},
         None,
     )
-    assert "Outer" in admin.get(url("used_by", inner.pk)).text
-    assert "in use" in admin.post(url("remove", inner.pk), {"confirm": "Inner"}, follow=True).text
-    admin.post(url("remove", outer.pk), {"confirm": "outer"})
+    assert "Outer" in admin.get(builder_url("used_by", inner.pk)).text
+    assert "in use" in admin.post(builder_url("remove", inner.pk), {"confirm": "Inner"}, follow=True).text
+    admin.post(builder_url("remove", outer.pk), {"confirm": "outer"})
     assert SmartList.objects.count() == 2
-    admin.post(url("remove", outer.pk), {"confirm": "Outer"})
-    admin.post(url("archive", inner.pk))
+    admin.post(builder_url("remove", outer.pk), {"confirm": "Outer"})
+    admin.post(builder_url("archive", inner.pk))
     assert SmartList.objects.get().is_archived
-    assert "Inner" not in admin.get(url("changelist")).text.split("<main")[-1].split("result_list")[-1]
-    page = admin.post(url("copy", inner.pk), {"name": "inner"}, follow=True)
+    assert "Inner" not in admin.get(builder_url("changelist")).text.split("<main")[-1].split("result_list")[-1]
+    page = admin.post(builder_url("copy", inner.pk), {"name": "inner"}, follow=True)
     assert "already" in page.text
 
 
@@ -275,18 +277,18 @@ def test_a_retired_type_is_told_on_the_list(admin, check):
 
     saved = list_editing.create_smart_list("Everything", BIG, None)
     lifecycle.retire_definition(check, None)
-    assert "retired" in admin.get(url("change", saved.pk)).text
+    assert "retired" in admin.get(builder_url("change", saved.pk)).text
 
 
 @pytest.mark.parametrize(("name", "may_view", "may_change"), [("Viewer", True, False), ("Marketer", True, True)])
 def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
     saved = list_editing.create_smart_list("Everything", BIG, None)
     role(client, name)
-    page = client.get(url("change", saved.pk))
+    page = client.get(builder_url("change", saved.pk))
     assert page.status_code == 200 and ('value="save"' in page.text) == may_change
-    assert client.get(url("add")).status_code == (200 if may_change else 403)
-    assert client.post(url("change", saved.pk), {"do": "save"}).status_code == (200 if may_change else 403)
-    assert client.get(url("export", saved.pk)).status_code == 403  # exporting people is a right of its own
+    assert client.get(builder_url("add")).status_code == (200 if may_change else 403)
+    assert client.post(builder_url("change", saved.pk), {"do": "save"}).status_code == (200 if may_change else 403)
+    assert client.get(builder_url("export", saved.pk)).status_code == 403  # exporting people is a right of its own
 
 
 @pytest.mark.parametrize(
@@ -311,4 +313,4 @@ def test_odd_forms_are_rules_all_the_same(admin, name, value, request):
     for action in ("refresh", "add", "count", "remove:7", "add_constraint:0.9", "up:-1", "save", "add_step:0", "x:y"):
         if action == "count" and not IS_LONG:  # the rules that are drawn from here on are like those before
             request.getfixturevalue("undrawn")
-        assert admin.post(url("add"), data.dict() | {"do": action, "choice:add": value}).status_code == 200
+        assert admin.post(builder_url("add"), data.dict() | {"do": action, "choice:add": value}).status_code == 200

@@ -23,9 +23,17 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEntry
 from tests.api.conftest import Api
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, entries, happened, members
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    entry_states,
+    list_member_ids,
+    make_active_campaign,
+    make_static_list,
+    process_due_work,
+    record_deposit,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 EMAIL = "ann.past@example.com"
@@ -51,7 +59,7 @@ class World:
         self.client, self.owner, self.folder = client, owner, folder
         self.api = Api(client, tokens.issue_token(made).text)
         self.marketo = {"Authorization": f"Bearer {client_editing.client_token(made).text}"}
-        self.ann, self.type = person(email=EMAIL), approved_type()
+        self.ann, self.type = make_person(email=EMAIL), approved_type()
         self.now = datetime.now(UTC) - timedelta(minutes=1)
 
     @property
@@ -142,7 +150,7 @@ def by_hand(world, backfill):
 
 
 def refused(world, backfill_sent=False):
-    row = activity(world.ann.pk, occurred_at=world.moment, primary_value="")
+    row = new_activity(world.ann.pk, occurred_at=world.moment, primary_value="")
     source = Source(Channel.API, world.owner.pk, is_backfill=backfill_sent)
     record_activities([row], source)
     return RefusedActivity.objects.latest("pk").pk
@@ -187,11 +195,11 @@ CHANNELS = (
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
 def test_back_fill_starts_only_campaigns_that_ask_for_the_past(channel, backfill, client, owner, tmp_path):
     world = World(client, owner, tmp_path)
-    step = {"do": "remove_from_list", "list": a_list().pk}
-    campaigns = {active(step, **chosen).pk: name for name, chosen in SETTINGS.items()}
+    step = {"do": "remove_from_list", "list": make_static_list().pk}
+    campaigns = {make_active_campaign(step, **chosen).pk: name for name, chosen in SETTINGS.items()}
     channel(world, backfill)
     assert [row.is_backfill for row in Activity.objects.filter(activity_type_id=world.type.pk)] == [backfill]
-    dispatched()
+    process_due_work()
     became = {campaigns[one.campaign_id]: (one.state, one.reason) for one in CampaignEntry.objects.all()}
     fired, skipped = ("done", ""), ("skipped", "past")
     expected = (
@@ -204,10 +212,10 @@ def test_back_fill_starts_only_campaigns_that_ask_for_the_past(channel, backfill
 
 def test_the_person_that_a_back_fill_creates_starts_no_campaign_either():
     approved_type()
-    active(add_to(a_list()), triggers=[{"type": "newPerson", "constraints": []}])
-    new = activity(PersonLookup("new@example.com", "email", True))
+    make_active_campaign(add_to_list_step(make_static_list()), triggers=[{"type": "newPerson", "constraints": []}])
+    new = new_activity(PersonLookup("new@example.com", "email", True))
     record_activities([new], PAST)
-    assert [(state, reason) for _person, state, reason in dispatched()] == [("skipped", "past")]
+    assert [(state, reason) for _person, state, reason in process_due_work()] == [("skipped", "past")]
 
 
 def test_what_was_sent_as_back_fill_stays_one_when_it_is_replayed_as_new(owner, client, tmp_path):
@@ -220,22 +228,22 @@ def test_what_was_sent_as_back_fill_stays_one_when_it_is_replayed_as_new(owner, 
 
 def test_late_and_back_filled_are_one_rule():
     approved_type()
-    ann, long_ago = person(), datetime.now(UTC) - timedelta(days=300)
-    active(add_to(a_list()), late_after_hours=1)
-    active(add_to(a_list()), late_after_hours=1, also_past=True)
-    happened(ann.pk, occurred_at=long_ago)
-    record_activities([activity(ann.pk, occurred_at=long_ago)], PAST)
+    ann, long_ago = make_person(), datetime.now(UTC) - timedelta(days=300)
+    make_active_campaign(add_to_list_step(make_static_list()), late_after_hours=1)
+    make_active_campaign(add_to_list_step(make_static_list()), late_after_hours=1, also_past=True)
+    record_deposit(ann.pk, occurred_at=long_ago)
+    record_activities([new_activity(ann.pk, occurred_at=long_ago)], PAST)
     past, done = (ann.pk, "skipped", "past"), (ann.pk, "done", "")
-    assert dispatched() == [past, done, past, done]
+    assert process_due_work() == [past, done, past, done]
 
 
 def test_waits_of_who_enters_by_the_past_count_from_the_entry():
     approved_type()
-    ann = person()
+    ann = make_person()
     long_ago = datetime.now(UTC) - timedelta(days=300)
-    active({"do": "wait", "period": "2 days"}, add_to(a_list()), also_past=True)
-    record_activities([activity(ann.pk, occurred_at=long_ago)], PAST)
-    assert dispatched() == [(ann.pk, "open", "")]
+    make_active_campaign({"do": "wait", "period": "2 days"}, add_to_list_step(make_static_list()), also_past=True)
+    record_activities([new_activity(ann.pk, occurred_at=long_ago)], PAST)
+    assert process_due_work() == [(ann.pk, "open", "")]
     left = CampaignEntry.objects.get().due_at - datetime.now(UTC)
     assert timedelta(days=1, hours=23) < left <= timedelta(days=2)
 
@@ -245,42 +253,42 @@ def depositors(monkeypatch):
     """A smart list of people who deposited a check, evaluated once."""
     monkeypatch.setattr(campaign_runs, "OVERLAP", timedelta())
     approved_type()
-    made = list_editing.create_smart_list("Depositors", {"filters": [rule_factories.did()]}, None)
+    made = list_editing.create_smart_list("Depositors", {"filters": [rule_factories.activity_filter()]}, None)
     stored_evaluations.evaluate_list(made, None)
     return made
 
 
 def test_who_joins_a_watched_list_by_back_fill_joins_silently(depositors):
-    ann, bob, cas = person(), person(), person()
-    aloud, always = a_list(), a_list()
+    ann, bob, cas = make_person(), make_person(), make_person()
+    aloud, always = make_static_list(), make_static_list()
     watch = {"smart_list": depositors.pk, "change": "joined"}
-    active(add_to(aloud), triggers=[watch])
-    active(add_to(always), triggers=[watch], also_past=True)
-    record_activities([activity(ann.pk), activity(cas.pk)], PAST)
-    recorded(activity(bob.pk), activity(cas.pk))
+    make_active_campaign(add_to_list_step(aloud), triggers=[watch])
+    make_active_campaign(add_to_list_step(always), triggers=[watch], also_past=True)
+    record_activities([new_activity(ann.pk), new_activity(cas.pk)], PAST)
+    record_rows(new_activity(bob.pk), new_activity(cas.pk))
     stored_evaluations.evaluate_list(depositors, None)
-    dispatched()
-    assert (members(aloud), members(always)) == ({bob.pk}, {ann.pk, bob.pk, cas.pk})
-    reasons = {(one, reason) for one, state, reason in entries() if state == "skipped"}
+    process_due_work()
+    assert (list_member_ids(aloud), list_member_ids(always)) == ({bob.pk}, {ann.pk, bob.pk, cas.pk})
+    reasons = {(one, reason) for one, state, reason in entry_states() if state == "skipped"}
     assert reasons == {(ann.pk, "past"), (cas.pk, "past")}
 
 
 def test_back_fill_of_before_the_last_evaluation_does_not_silence(depositors):
-    ann, aloud = person(), a_list()
-    twice = rule_factories.did(count=rule_factories.count("at least", 2))
+    ann, aloud = make_person(), make_static_list()
+    twice = rule_factories.activity_filter(count=rule_factories.count_condition("at least", 2))
     often = list_editing.create_smart_list("Often", {"filters": [twice]}, None)
-    active(add_to(aloud), triggers=[{"smart_list": often.pk, "change": "joined"}])
-    record_activities([activity(ann.pk)], PAST)
+    make_active_campaign(add_to_list_step(aloud), triggers=[{"smart_list": often.pk, "change": "joined"}])
+    record_activities([new_activity(ann.pk)], PAST)
     stored_evaluations.evaluate_list(often, None)
-    dispatched()
-    recorded(activity(ann.pk))
+    process_due_work()
+    record_rows(new_activity(ann.pk))
     stored_evaluations.evaluate_list(often, None)
-    dispatched()
-    assert members(aloud) == {ann.pk}
+    process_due_work()
+    assert list_member_ids(aloud) == {ann.pk}
 
 
 def test_the_choice_is_kept_in_json_and_only_where_it_is_made():
     approved_type()
-    made = active(add_to(a_list()), also_past=True)
+    made = make_active_campaign(add_to_list_step(make_static_list()), also_past=True)
     assert made.definition["also_past"] is True
-    assert "also_past" not in active(add_to(a_list())).definition
+    assert "also_past" not in make_active_campaign(add_to_list_step(make_static_list())).definition

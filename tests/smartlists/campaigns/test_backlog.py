@@ -19,8 +19,15 @@ from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignBacklog, CampaignEffect, CampaignEntry, ListWatch
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, definition, happened
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import (
+    BIG_CHECK,
+    add_to_list_step,
+    campaign_json,
+    make_active_campaign,
+    make_static_list,
+    record_deposit,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 BROKEN = Sql("1 / (activity_type_id - activity_type_id) = 1")  # the database's own error
@@ -40,7 +47,7 @@ def breaks(monkeypatch):
 
 
 def stuck(**more):
-    return active(add_to(a_list()), triggers=[BIG_CHECK], **more)
+    return make_active_campaign(add_to_list_step(make_static_list()), triggers=[BIG_CHECK], **more)
 
 
 def entered(campaign):
@@ -53,12 +60,12 @@ def try_now():
 
 
 def test_triggers_that_raise_hold_up_no_other_campaign(breaks):
-    failing, kept = stuck(), active(add_to(a_list()))
-    ids = [happened(person().pk, amount=5_000) for _number in range(3)]
+    failing, kept = stuck(), make_active_campaign(add_to_list_step(make_static_list()))
+    ids = [record_deposit(make_person().pk, amount=5_000) for _number in range(3)]
     dispatcher.process_all_due_work()
     assert [pk for pk, *_rest in entered(kept)] == ids and not entered(failing)
     assert LogPosition.objects.get(name=campaign_lifecycle.POSITION).last_id >= ids[-1]
-    later = happened(person().pk, amount=5_000)
+    later = record_deposit(make_person().pk, amount=5_000)
     dispatcher.process_all_due_work()
     assert entered(kept)[-1][0] == later
 
@@ -68,9 +75,9 @@ def test_triggers_that_raise_hold_up_no_other_campaign(breaks):
 def test_what_was_missed_is_made_up_for_exactly(breaks, monkeypatch, batch, qualification):
     """A campaign that failed has the entries of its twin that never did, whatever the size of the parts."""
     failing = stuck(qualification={"how": qualification})
-    people = [person() for _number in range(3)]
+    people = [make_person() for _number in range(3)]
     for number in range(7):
-        happened(people[number % 3].pk, amount=5_000 if number % 2 else 5, primary_value=f"No. {number}")
+        record_deposit(people[number % 3].pk, amount=5_000 if number % 2 else 5, primary_value=f"No. {number}")
     dispatcher.process_all_due_work()
     breaks()
     monkeypatch.setattr(triggers, "BATCH", batch)
@@ -84,7 +91,7 @@ def test_what_was_missed_is_made_up_for_exactly(breaks, monkeypatch, batch, qual
     dispatcher.process_all_due_work()
     assert entered(failing) == entered(twin) and len(entered(failing)) == 3
     assert not CampaignBacklog.objects.exists()
-    after = happened(people[0].pk, amount=6_000)
+    after = record_deposit(people[0].pk, amount=6_000)
     dispatcher.process_all_due_work()
     assert entered(failing)[-1][0] == after and entered(failing) == entered(twin)
 
@@ -93,7 +100,7 @@ def test_tries_are_bounded_and_the_owner_is_notified_once(breaks, admin_user):
     failing = stuck(name="Big checks")
     failing.created_by = admin_user
     failing.save()
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     for number in range(2, MAX_TRIES + 3):
         assert not Notice.objects.exists() or number > MAX_TRIES
@@ -108,11 +115,11 @@ def test_tries_are_bounded_and_the_owner_is_notified_once(breaks, admin_user):
 @pytest.mark.parametrize("mend", ["change", "activate"])
 def test_a_change_of_the_campaign_is_tried_at_once(breaks, mend):
     failing = stuck()
-    ann = person()
-    happened(ann.pk, amount=5_000)
+    ann = make_person()
+    record_deposit(ann.pk, amount=5_000)
     dispatcher.process_all_due_work()
     if mend == "change":  # by a definition without the constraint that raises
-        campaign_lifecycle.change_campaign(failing, None, value=definition(add_to(a_list())))
+        campaign_lifecycle.change_campaign(failing, None, value=campaign_json(add_to_list_step(make_static_list())))
     else:
         breaks()
         campaign_lifecycle.activate_campaign(campaign_lifecycle.pause_campaign(failing, None), None)
@@ -121,17 +128,20 @@ def test_a_change_of_the_campaign_is_tried_at_once(breaks, mend):
 
 
 def test_a_definition_that_cannot_be_read_holds_up_no_other_campaign(monkeypatch):
-    failing, kept = active(add_to(a_list())), active(add_to(a_list()))
+    failing, kept = (
+        make_active_campaign(add_to_list_step(make_static_list())),
+        make_active_campaign(add_to_list_step(make_static_list())),
+    )
     readable = {kept.version_id: triggers.definition_of_version}
     monkeypatch.setattr(triggers, "definition_of_version", lambda pk: readable[pk](pk))
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     assert entered(kept) and CampaignBacklog.objects.get().campaign_id == failing.pk
 
 
 def test_the_backlog_of_an_archived_campaign_is_dropped(breaks):
     failing = stuck()
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     campaign_lifecycle.archive_campaign(campaign_lifecycle.pause_campaign(failing, None), None)
     try_now()
@@ -141,33 +151,33 @@ def test_the_backlog_of_an_archived_campaign_is_dropped(breaks):
 
 def test_depths_of_chains_are_kept_for_a_backlog(breaks):
     stuck()
-    activity_id = happened(person().pk, amount=5_000)
+    activity_id = record_deposit(make_person().pk, amount=5_000)
     CampaignEffect.objects.create(activity_id=activity_id, depth=3)
     dispatcher.process_all_due_work()
     assert CampaignEffect.objects.filter(pk=activity_id).exists()
     breaks()
     try_now()
     dispatcher.process_all_due_work()
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     assert not CampaignEffect.objects.filter(pk=activity_id).exists()
 
 
 def test_an_error_while_catching_up_keeps_what_the_others_do(breaks, monkeypatch):
     stuck()
-    kept = active(add_to(a_list()))
-    happened(person().pk)
+    kept = make_active_campaign(add_to_list_step(make_static_list()))
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     try_now()
     monkeypatch.setattr(campaign_backlog, "_catch_up_some", lambda _pk: 1 / 0)
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     assert len(entered(kept)) == 2 and CampaignBacklog.objects.get().tries == 2
 
 
 def test_pages_api_and_doctor_say_what_fails(breaks, admin_client):
     failing = stuck()
-    happened(person().pk)
+    record_deposit(make_person().pk)
     dispatcher.process_all_due_work()
     (problem,) = campaign_diagnostics.trigger_problems(failing)
     assert problem.code == "triggers_fail" and "DataError" in problem.message
@@ -185,9 +195,11 @@ def test_pages_api_and_doctor_say_what_fails(breaks, admin_client):
 def test_a_change_keeps_what_a_watched_list_has_still_to_trigger():
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     joined = {"smart_list": everybody.pk, "change": "joined"}
-    campaign = active(add_to(a_list()), triggers=[joined])
-    ann = person()
+    campaign = make_active_campaign(add_to_list_step(make_static_list()), triggers=[joined])
+    ann = make_person()
     stored_evaluations.evaluate_list(everybody, None)
-    campaign_lifecycle.change_campaign(campaign, None, value=definition(add_to(a_list()), triggers=[joined]))
+    campaign_lifecycle.change_campaign(
+        campaign, None, value=campaign_json(add_to_list_step(make_static_list()), triggers=[joined])
+    )
     dispatcher.process_all_due_work()
     assert list(CampaignEntry.objects.values_list("person_id", flat=True)) == [ann.pk]

@@ -22,8 +22,14 @@ from people.models import Person
 from people.persons import merge as person_merge
 from people.persons import upsert
 from smartlists.models import CampaignEntry
-from tests.factories import MARKETO, activity, approved_type, person, recorded
-from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, happened
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    make_active_campaign,
+    make_static_list,
+    process_due_work,
+    record_deposit,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 EMAIL = "lc.three@example.com"
@@ -121,16 +127,16 @@ def by_quiet_command(client, owner, tmp_path):
 
 def by_campaign(client, owner, tmp_path):
     approved_type()
-    active(
+    make_active_campaign(
         {"do": "change_field", "field": "city", "to": "Quito"},
         {"do": "change_field", "field": "first_name", "to": "Ann"},
         {"do": "change_field", "field": "person_score", "to": "9"},
     )
-    happened(Person.objects.get(email=EMAIL).pk)
+    record_deposit(Person.objects.get(email=EMAIL).pk)
 
 
 def by_merge(client, owner, tmp_path):
-    loser = person(email="loser@example.com", **NEW)
+    loser = make_person(email="loser@example.com", **NEW)
     person_merge.merge_people(
         Person.objects.get(email=EMAIL).pk,
         [loser.pk],
@@ -157,8 +163,8 @@ CHANNELS = {
 
 def listening(*kinds):
     """A campaign for each kind of activity; returns their ids by kind."""
-    step = {"do": "remove_from_list", "list": a_list().pk}  # nobody is on it: leaves no entry of its own
-    return {kind: active(step, triggers=[{"type": kind, "constraints": []}]).pk for kind in kinds}
+    step = {"do": "remove_from_list", "list": make_static_list().pk}  # nobody is on it: leaves no entry of its own
+    return {kind: make_active_campaign(step, triggers=[{"type": kind, "constraints": []}]).pk for kind in kinds}
 
 
 def entered(pk, person_id):
@@ -171,11 +177,11 @@ def entered(pk, person_id):
 @pytest.mark.parametrize("channel", CHANNELS, ids=lambda channel: channel.__name__)
 def test_each_changed_value_is_an_entry_with_both_values(channel, client, owner, tmp_path):
     fires, _creates = CHANNELS[channel]
-    known = person(email=EMAIL, city="Lima", person_score=5)
-    dispatched()
+    known = make_person(email=EMAIL, city="Lima", person_score=5)
+    process_due_work()
     campaigns = listening("changeDataValue", "changeScore")
     channel(client, owner, tmp_path)
-    dispatched()
+    process_due_work()
     log = {row.primary_value: row for row in Activity.objects.of_person(known.pk).filter(activity_type_id__in=(13, 22))}
     assert set(log) == set(NEW)
     values = {name: (row.attributes.get("old_value"), row.attributes["new_value"]) for name, row in log.items()}
@@ -191,11 +197,11 @@ def test_each_changed_value_is_an_entry_with_both_values(channel, client, owner,
 )
 def test_a_new_person_is_one_entry_and_no_change(channel, client, owner, tmp_path):
     fires, _creates = CHANNELS[channel]
-    person()
-    dispatched()
+    make_person()
+    process_due_work()
     campaigns = listening("newPerson", "changeDataValue")
     channel(client, owner, tmp_path)
-    dispatched()
+    process_due_work()
     new = Person.objects.get(email=EMAIL)
     assert list(Activity.objects.of_person(new.pk).values_list("activity_type_id", flat=True)) == [12]
     assert entered(campaigns["newPerson"], new.pk) == (1 if fires else 0)
@@ -203,35 +209,37 @@ def test_a_new_person_is_one_entry_and_no_change(channel, client, owner, tmp_pat
 
 
 def test_a_quiet_import_puts_people_on_a_list_and_starts_nothing(tmp_path):
-    ann = person(email=EMAIL)
+    ann = make_person(email=EMAIL)
     fixed = static_lists.create_static_list("Fixed", None)
-    dispatched()
+    process_due_work()
     campaigns = listening("addToList")
     by_command(None, None, tmp_path, "--no-campaigns", "--list", str(fixed.pk))
-    dispatched()
+    process_due_work()
     assert fixed.members.get().person_id == ann.pk and not entered(campaigns["addToList"], ann.pk)
     static_lists.remove_members(fixed, [ann.pk], MARKETO)
     static_lists.add_members(fixed, [ann.pk], MARKETO)
-    dispatched()
+    process_due_work()
     assert entered(campaigns["addToList"], ann.pk) == 1
 
 
 def test_the_person_is_merged_trigger_fires_all_the_same(client, owner, tmp_path):
-    known = person(email=EMAIL)
-    dispatched()
+    known = make_person(email=EMAIL)
+    process_due_work()
     campaigns = listening("mergePeople")
     by_merge(client, owner, tmp_path)
-    dispatched()
+    process_due_work()
     assert entered(campaigns["mergePeople"], known.pk) == 1
 
 
 def test_a_constraint_on_the_field_finds_what_an_import_changed(client, owner, tmp_path):
-    known = person(email=EMAIL, city="Lima", person_score=5)
-    dispatched()
+    known = make_person(email=EMAIL, city="Lima", person_score=5)
+    process_due_work()
     by_city = [{"field": "attribute_name", "operator": "is", "values": ["city"]}]
-    campaign = active(add_to(a_list()), triggers=[{"type": "changeDataValue", "constraints": by_city}])
+    campaign = make_active_campaign(
+        add_to_list_step(make_static_list()), triggers=[{"type": "changeDataValue", "constraints": by_city}]
+    )
     by_import(client, owner, tmp_path)
-    dispatched()
+    process_due_work()
     assert entered(campaign.pk, known.pk) == 1
 
 
@@ -253,9 +261,11 @@ def test_an_import_keeps_its_transactions_bounded(tmp_path, monkeypatch):
 def test_activities_that_name_an_import_of_the_same_number_are_no_changes_by_a_merge():
     """Only the kind, the channel and the reason together say that a merge made a change."""
     approved_type()
-    ann = person()
-    campaign = active(add_to(a_list()))
+    ann = make_person()
+    campaign = make_active_campaign(add_to_list_step(make_static_list()))
     now = datetime.now(UTC)
-    recorded(activity(ann.pk, occurred_at=now), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2"))
-    dispatched()
+    record_rows(
+        new_activity(ann.pk, occurred_at=now), source=Source(Channel.ADMIN, None, 1, reason="Merge 1: people 2")
+    )
+    process_due_work()
     assert entered(campaign.pk, ann.pk) == 1

@@ -11,8 +11,8 @@ from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import a_list, add_to, definition, draft
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import add_to_list_step, campaign_json, make_draft_campaign, make_static_list
 
 pytestmark = pytest.mark.django_db
 OWN = ("smartlists.change_smartcampaign", "smartlists.activate_smartcampaign", "smartlists.view_smartlist")
@@ -25,8 +25,8 @@ def steps(settings):
     approved_type()
     webhook, _secret = webhook_editing.create_webhook("Ours", None, url="https://example.com/")
     return {
-        "add_to_list": add_to(a_list()),
-        "remove_from_list": {"do": "remove_from_list", "list": a_list().pk},
+        "add_to_list": add_to_list_step(make_static_list()),
+        "remove_from_list": {"do": "remove_from_list", "list": make_static_list().pk},
         "change_field": {"do": "change_field", "field": "country", "to": "Spain"},
         "record": {"do": "record", "type": "depositCheck", "primary": "No. 7", "attributes": {}},
         "wait": {"do": "wait", "period": "1 day"},
@@ -64,20 +64,20 @@ def test_a_step_is_set_going_by_who_may_do_it_by_hand_alone(kind, is_inside, ste
         list_editing.create_smart_list("Everybody", {"match": "all", "filters": []}, None),
         user_with(*needed),
     )
-    person()
+    make_person()
     for missing in needed:
         lacks = user_with(*(right for right in needed if right != missing))
         with pytest.raises(NotAllowedError) as refusal:
-            campaign_lifecycle.activate_campaign(draft(step), lacks)
+            campaign_lifecycle.activate_campaign(make_draft_campaign(step), lacks)
         assert refusal.value.problems[0].expected == missing
         with pytest.raises(NotAllowedError):
-            campaign_runs.run_on_list(draft(step), listing, lacks, cap=10)
-        active = campaign_lifecycle.activate_campaign(draft({"do": "wait", "period": "1 day"}), lacks)
+            campaign_runs.run_on_list(make_draft_campaign(step), listing, lacks, cap=10)
+        active = campaign_lifecycle.activate_campaign(make_draft_campaign({"do": "wait", "period": "1 day"}), lacks)
         with pytest.raises(NotAllowedError):
-            campaign_lifecycle.change_campaign(active, lacks, value=definition(step))
+            campaign_lifecycle.change_campaign(active, lacks, value=campaign_json(step))
     assert not CampaignRun.objects.exists()
-    made = campaign_lifecycle.activate_campaign(draft(step), may)
-    assert campaign_lifecycle.change_campaign(made, may, value=definition(step, steps["wait"])).version.number == 2
+    made = campaign_lifecycle.activate_campaign(make_draft_campaign(step), may)
+    assert campaign_lifecycle.change_campaign(made, may, value=campaign_json(step, steps["wait"])).version.number == 2
     assert campaign_runs.run_on_list(made, listing, may, cap=10).count == 1
 
 
@@ -85,12 +85,14 @@ def test_what_an_active_campaign_does_is_changed_by_who_may_activate_it(django_u
     editor = django_user_model.objects.create_user("editor")
     for codename in ("change_smartcampaign", "change_staticlist"):
         editor.user_permissions.add(Permission.objects.get(codename=codename))
-    made = campaign_lifecycle.activate_campaign(draft(steps["add_to_list"]), None)
+    made = campaign_lifecycle.activate_campaign(make_draft_campaign(steps["add_to_list"]), None)
     with pytest.raises(NotAllowedError):
-        campaign_lifecycle.change_campaign(made, editor, value=definition(steps["add_to_list"], steps["wait"]))
+        campaign_lifecycle.change_campaign(made, editor, value=campaign_json(steps["add_to_list"], steps["wait"]))
     assert (
-        campaign_lifecycle.change_campaign(made, editor, name="Other name", value=definition(steps["add_to_list"])).name
+        campaign_lifecycle.change_campaign(
+            made, editor, name="Other name", value=campaign_json(steps["add_to_list"])
+        ).name
         == "Other name"
     )
     paused = campaign_lifecycle.pause_campaign(made, None)
-    campaign_lifecycle.change_campaign(paused, editor, value=definition(steps["add_to_list"], steps["wait"]))
+    campaign_lifecycle.change_campaign(paused, editor, value=campaign_json(steps["add_to_list"], steps["wait"]))

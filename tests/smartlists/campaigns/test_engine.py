@@ -21,9 +21,17 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.models import AlertEmail, CampaignEntry, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import MARKETO, approved_type, person
+from tests.factories import MARKETO, approved_type, make_person
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import a_list, active, add_to, dispatched, happened, members, outcomes
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    list_member_ids,
+    make_active_campaign,
+    make_static_list,
+    process_due_work,
+    record_deposit,
+    step_outcomes,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 WAIT = {"do": "wait", "period": "3 days"}
@@ -35,25 +43,27 @@ def later(**more):
 
 def test_add_and_remove_on_lists_each_say_what_they_did():
     approved_type()
-    first, second = a_list(), a_list()
-    active(add_to(first), {"do": "remove_from_list", "list": second.pk}, add_to(first))
-    ann = person()
-    happened(ann.pk)
-    dispatched()
-    assert [one[1:3] for one in outcomes()] == [
+    first, second = make_static_list(), make_static_list()
+    make_active_campaign(
+        add_to_list_step(first), {"do": "remove_from_list", "list": second.pk}, add_to_list_step(first)
+    )
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
+    assert [one[1:3] for one in step_outcomes()] == [
         ("add_to_list", "done"),
         ("remove_from_list", "nothing"),
         ("add_to_list", "nothing"),
     ]
-    assert members(first) == {ann.pk}
+    assert list_member_ids(first) == {ann.pk}
 
 
 def test_a_field_is_changed_with_values_of_person_and_trigger():
     approved_type()
-    active({"do": "change_field", "field": "title", "to": "{{trigger.check}} of {{person.first_name}}"})
-    ann = person(first_name="Ann")
-    happened(ann.pk, primary_value="No. 7")
-    dispatched()
+    make_active_campaign({"do": "change_field", "field": "title", "to": "{{trigger.check}} of {{person.first_name}}"})
+    ann = make_person(first_name="Ann")
+    record_deposit(ann.pk, primary_value="No. 7")
+    process_due_work()
     ann.refresh_from_db()
     assert ann.title == "No. 7 of Ann"
     changed = Activity.objects.get(person_id=ann.pk, activity_type_id=13)
@@ -62,44 +72,44 @@ def test_a_field_is_changed_with_values_of_person_and_trigger():
 
 def test_scores_are_added_up_in_order_for_one_person():
     approved_type()
-    active({"do": "change_field", "field": "person_score", "by": "5"})
-    active({"do": "change_field", "field": "annual_revenue", "by": "{{trigger.amount}}"})
-    ann = person()
+    make_active_campaign({"do": "change_field", "field": "person_score", "by": "5"})
+    make_active_campaign({"do": "change_field", "field": "annual_revenue", "by": "{{trigger.amount}}"})
+    ann = make_person()
     for amount in (10, 20, 30):
-        happened(ann.pk, amount=amount)
-    dispatched()
+        record_deposit(ann.pk, amount=amount)
+    process_due_work()
     ann.refresh_from_db()
     assert (ann.person_score, ann.annual_revenue) == (15, 60)
 
 
 def test_the_last_of_several_activities_wins():
     approved_type()
-    active({"do": "change_field", "field": "title", "to": "{{trigger.check}}"})
-    people = [person() for _number in range(3)]
+    make_active_campaign({"do": "change_field", "field": "title", "to": "{{trigger.check}}"})
+    people = [make_person() for _number in range(3)]
     for number in range(4):
         for one in people:
-            happened(one.pk, primary_value=f"No. {number}")
-    dispatched()
+            record_deposit(one.pk, primary_value=f"No. {number}")
+    process_due_work()
     assert set(Person.objects.values_list("title", flat=True)) == {"No. 3"}
 
 
 def test_a_value_that_does_not_fit_fails_for_that_person_alone():
     approved_type()
-    active({"do": "change_field", "field": "number_of_employees", "to": "{{trigger.branch}}"})
-    ann, bob = person(), person()
-    happened(ann.pk, branch="many")
-    happened(bob.pk, branch="40")
-    assert [state for _pk, state, _reason in dispatched()] == ["failed", "done"]
+    make_active_campaign({"do": "change_field", "field": "number_of_employees", "to": "{{trigger.branch}}"})
+    ann, bob = make_person(), make_person()
+    record_deposit(ann.pk, branch="many")
+    record_deposit(bob.pk, branch="40")
+    assert [state for _pk, state, _reason in process_due_work()] == ["failed", "done"]
     bob.refresh_from_db()
     assert bob.number_of_employees == 40
 
 
 def test_an_empty_value_clears_a_field():
     approved_type()
-    active({"do": "change_field", "field": "title", "to": ""})
-    ann = person(title="Boss")
-    happened(ann.pk)
-    dispatched()
+    make_active_campaign({"do": "change_field", "field": "title", "to": ""})
+    ann = make_person(title="Boss")
+    record_deposit(ann.pk)
+    process_due_work()
     ann.refresh_from_db()
     assert ann.title is None
 
@@ -113,10 +123,10 @@ def test_another_activity_is_recorded():
         "primary": "for {{trigger.check}}",
         "attributes": {"amount": "{{trigger.amount}}", "pages": "2"},
     }
-    active(step)
-    ann = person()
-    happened(ann.pk, amount="12.50")
-    dispatched()
+    make_active_campaign(step)
+    ann = make_person()
+    record_deposit(ann.pk, amount="12.50")
+    process_due_work()
     made = Activity.objects.filter(person_id=ann.pk, channel=Channel.CAMPAIGN).get()
     assert (made.primary_value, str(made.attributes["amount"]), made.attributes["pages"]) == ("for No. 1", "12.5", 2)
     assert made.origin_id == campaign_lifecycle.SmartCampaign.objects.get().pk
@@ -124,27 +134,27 @@ def test_another_activity_is_recorded():
 
 def test_a_wait_holds_a_person_for_a_period():
     approved_type()
-    after = a_list()
-    active(WAIT, add_to(after))
-    ann = person()
-    happened(ann.pk)
-    assert dispatched() == [(ann.pk, "open", "")]
+    after = make_static_list()
+    make_active_campaign(WAIT, add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
+    assert process_due_work() == [(ann.pk, "open", "")]
     with later(days=2, hours=23):
-        assert dispatched() == [(ann.pk, "open", "")]
+        assert process_due_work() == [(ann.pk, "open", "")]
     with later(days=3, minutes=1):
-        assert dispatched() == [(ann.pk, "done", "")]
-    assert members(after) == {ann.pk}
+        assert process_due_work() == [(ann.pk, "done", "")]
+    assert list_member_ids(after) == {ann.pk}
 
 
 def test_who_waits_holds_up_nobody_else_not_even_themselves():
     approved_type()
-    after = a_list()
-    active(WAIT)
-    active(add_to(after))
-    ann = person()
-    happened(ann.pk)
-    dispatched()
-    assert members(after) == {ann.pk}
+    after = make_static_list()
+    make_active_campaign(WAIT)
+    make_active_campaign(add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
+    assert list_member_ids(after) == {ann.pk}
 
 
 @pytest.mark.parametrize(
@@ -160,101 +170,116 @@ def test_who_waits_holds_up_nobody_else_not_even_themselves():
 )
 def test_a_wait_until_a_date_or_a_fields_date(until, values, state):
     approved_type()
-    active({"do": "wait", "until": until}, add_to(a_list()))
-    ann = person(**values)
-    happened(ann.pk, branch="Lugo")
-    assert dispatched() == [(ann.pk, state, "")]
+    make_active_campaign({"do": "wait", "until": until}, add_to_list_step(make_static_list()))
+    ann = make_person(**values)
+    record_deposit(ann.pk, branch="Lugo")
+    assert process_due_work() == [(ann.pk, state, "")]
 
 
 def test_the_first_choice_that_holds_wins():
     approved_type()
-    spain, lugo, other, after = a_list(), a_list(), a_list(), a_list()
+    spain, lugo, other, after = make_static_list(), make_static_list(), make_static_list(), make_static_list()
     choices = [
-        {"when": {"rules": {"filters": [rule_factories.person("city", "is", "Lugo")]}}, "steps": [add_to(lugo)]},
-        {"when": {"rules": {"filters": [rule_factories.person("country", "is", "Spain")]}}, "steps": [add_to(spain)]},
+        {
+            "when": {"rules": {"filters": [rule_factories.person_field_filter("city", "is", "Lugo")]}},
+            "steps": [add_to_list_step(lugo)],
+        },
+        {
+            "when": {"rules": {"filters": [rule_factories.person_field_filter("country", "is", "Spain")]}},
+            "steps": [add_to_list_step(spain)],
+        },
     ]
-    active({"do": "choose", "choices": choices, "otherwise": [add_to(other)]}, add_to(after))
-    ann, bob, cas = person(city="Lugo", country="Spain"), person(country="Spain"), person()
+    make_active_campaign(
+        {"do": "choose", "choices": choices, "otherwise": [add_to_list_step(other)]}, add_to_list_step(after)
+    )
+    ann, bob, cas = make_person(city="Lugo", country="Spain"), make_person(country="Spain"), make_person()
     for one in (ann, bob, cas):
-        happened(one.pk)
-    dispatched()
-    assert (members(lugo), members(spain), members(other)) == ({ann.pk}, {bob.pk}, {cas.pk})
-    assert members(after) == {ann.pk, bob.pk, cas.pk}
+        record_deposit(one.pk)
+    process_due_work()
+    assert (list_member_ids(lugo), list_member_ids(spain), list_member_ids(other)) == ({ann.pk}, {bob.pk}, {cas.pk})
+    assert list_member_ids(after) == {ann.pk, bob.pk, cas.pk}
     entry = CampaignEntry.objects.get(person_id=cas.pk)
-    assert [one[:2] for one in outcomes(entry)] == [("0", "choose"), ("0.2.0", "add_to_list"), ("1", "add_to_list")]
+    assert [one[:2] for one in step_outcomes(entry)] == [
+        ("0", "choose"),
+        ("0.2.0", "add_to_list"),
+        ("1", "add_to_list"),
+    ]
 
 
 def test_who_takes_a_way_without_steps_goes_on():
     approved_type()
-    after = a_list()
-    nobody = {"when": {"rules": {"filters": [rule_factories.person("city", "is", "Atlantis")]}}, "steps": []}
-    active({"do": "choose", "choices": [nobody]}, add_to(after))
-    ann = person()
-    happened(ann.pk)
-    dispatched()
-    assert members(after) == {ann.pk}
+    after = make_static_list()
+    nobody = {
+        "when": {"rules": {"filters": [rule_factories.person_field_filter("city", "is", "Atlantis")]}},
+        "steps": [],
+    }
+    make_active_campaign({"do": "choose", "choices": [nobody]}, add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
+    assert list_member_ids(after) == {ann.pk}
 
 
 def test_a_pause_holds_people_and_activating_again_lets_them_go_on():
     approved_type()
-    after = a_list()
-    made = active(WAIT, add_to(after))
-    ann = person()
-    happened(ann.pk)
-    dispatched()
+    after = make_static_list()
+    made = make_active_campaign(WAIT, add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
     campaign_lifecycle.pause_campaign(made, None)
     with later(days=5):
-        assert dispatched() == [(ann.pk, "held", "")]
+        assert process_due_work() == [(ann.pk, "held", "")]
         campaign_lifecycle.activate_campaign(made, None)
-        assert dispatched() == [(ann.pk, "done", "")]
+        assert process_due_work() == [(ann.pk, "done", "")]
 
 
 def test_archiving_lets_people_leave():
     approved_type()
-    made = active(WAIT, add_to(a_list()))
-    happened(person().pk)
-    dispatched()
+    made = make_active_campaign(WAIT, add_to_list_step(make_static_list()))
+    record_deposit(make_person().pk)
+    process_due_work()
     campaign_lifecycle.pause_campaign(made, None)
     campaign_lifecycle.archive_campaign(made, None)
-    assert [entry[1:] for entry in dispatched()] == [("left", "archived")]
+    assert [entry[1:] for entry in process_due_work()] == [("left", "archived")]
 
 
 def test_who_is_deleted_while_waiting_leaves():
     approved_type()
-    after = a_list()
-    active(WAIT, add_to(after))
-    ann = person()
-    happened(ann.pk)
-    dispatched()
+    after = make_static_list()
+    make_active_campaign(WAIT, add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
+    process_due_work()
     deletion.delete_people([ann.pk], None, SYSTEM)
     with later(days=4):
-        assert dispatched() == [(ann.pk, "left", "gone")]
-    assert members(after) == set()
+        assert process_due_work() == [(ann.pk, "left", "gone")]
+    assert list_member_ids(after) == set()
 
 
 def test_who_is_merged_while_waiting_goes_on_as_the_winner_and_back():
     approved_type()
-    after = a_list()
-    active(WAIT, add_to(after))
-    ann, bob = person(), person()
-    happened(ann.pk)
-    dispatched()
+    after = make_static_list()
+    make_active_campaign(WAIT, add_to_list_step(after))
+    ann, bob = make_person(), make_person()
+    record_deposit(ann.pk)
+    process_due_work()
     merge = person_merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
-    assert [pk for pk, _state, _reason in dispatched()] == [bob.pk]
+    assert [pk for pk, _state, _reason in process_due_work()] == [bob.pk]
     person_merge.undo_merge(merge.pk, None, SYSTEM)
-    assert [pk for pk, _state, _reason in dispatched()] == [ann.pk]
+    assert [pk for pk, _state, _reason in process_due_work()] == [ann.pk]
     with later(days=4):
-        assert dispatched() == [(ann.pk, "done", "")]
-    assert members(after) == {ann.pk}
+        assert process_due_work() == [(ann.pk, "done", "")]
+    assert list_member_ids(after) == {ann.pk}
 
 
 def test_who_is_erased_while_waiting_is_nowhere_in_campaigns():
     approved_type()
     hook, _secret = webhook_editing.create_webhook("CRM", None, url="https://example.com/{{person.email}}")
-    active({"do": "webhook", "webhook": hook.pk}, WAIT)
-    ann = person(email="ann.unique@example.com")
-    happened(ann.pk)
-    dispatched()
+    make_active_campaign({"do": "webhook", "webhook": hook.pk}, WAIT)
+    ann = make_person(email="ann.unique@example.com")
+    record_deposit(ann.pk)
+    process_due_work()
     assert WebhookDelivery.objects.get().url.endswith("ann.unique%40example.com")
     identity = erasure.erase_people([ann.pk], None, SYSTEM)
     assert privacy_search.find_traces(identity) == []
@@ -263,56 +288,56 @@ def test_who_is_erased_while_waiting_is_nowhere_in_campaigns():
 
 def test_a_list_that_is_gone_fails_and_the_path_goes_on():
     approved_type()
-    gone, after = a_list(), a_list()
-    made = active(add_to(gone), add_to(after))
-    ann = person()
+    gone, after = make_static_list(), make_static_list()
+    made = make_active_campaign(add_to_list_step(gone), add_to_list_step(after))
+    ann = make_person()
     made.uses.all().delete()
     gone.delete()
-    happened(ann.pk)
-    assert dispatched() == [(ann.pk, "failed", "")]
-    assert members(after) == {ann.pk}
+    record_deposit(ann.pk)
+    assert process_due_work() == [(ann.pk, "failed", "")]
+    assert list_member_ids(after) == {ann.pk}
 
 
 def test_people_finish_on_the_version_with_which_they_entered():
     approved_type()
-    old, new = a_list(), a_list()
-    made = active(WAIT, add_to(old))
-    ann, bob = person(), person()
-    happened(ann.pk)
-    dispatched()
+    old, new = make_static_list(), make_static_list()
+    made = make_active_campaign(WAIT, add_to_list_step(old))
+    ann, bob = make_person(), make_person()
+    record_deposit(ann.pk)
+    process_due_work()
     changed = campaign_lifecycle.campaign_definition.dump_definition(
         campaign_lifecycle.campaign_definition.load_definition(made.definition)
-    ) | {"steps": [add_to(new)]}
+    ) | {"steps": [add_to_list_step(new)]}
     campaign_lifecycle.change_campaign(made, None, value=changed)
-    happened(bob.pk)
-    dispatched()
+    record_deposit(bob.pk)
+    process_due_work()
     with later(days=4):
-        dispatched()
-    assert (members(old), members(new)) == ({ann.pk}, {bob.pk})
+        process_due_work()
+    assert (list_member_ids(old), list_member_ids(new)) == ({ann.pk}, {bob.pk})
 
 
 def test_a_step_that_is_killed_half_way_is_done_once(monkeypatch):
     approved_type()
-    active({"do": "change_field", "field": "person_score", "by": "5"})
-    ann = person()
-    happened(ann.pk)
+    make_active_campaign({"do": "change_field", "field": "person_score", "by": "5"})
+    ann = make_person()
+    record_deposit(ann.pk)
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt), transaction.atomic():
         patched.setattr(campaign_engine, "_write_entries", lambda _moved: (_ for _ in ()).throw(KeyboardInterrupt))
-        dispatched()
-    dispatched()
+        process_due_work()
+    process_due_work()
     ann.refresh_from_db()
     assert ann.person_score == 5
 
 
 def test_a_fault_of_ours_is_the_steps_outcome_and_stops_nobody(monkeypatch):
     approved_type()
-    after = a_list()
-    active({"do": "change_field", "field": "title", "to": "x"}, add_to(after))
-    ann = person()
-    happened(ann.pk)
+    after = make_static_list()
+    make_active_campaign({"do": "change_field", "field": "title", "to": "x"}, add_to_list_step(after))
+    ann = make_person()
+    record_deposit(ann.pk)
     monkeypatch.setattr(upsert, "upsert_people", lambda *_a, **_k: {}["fault"])
-    assert dispatched() == [(ann.pk, "failed", "")]
-    assert members(after) == {ann.pk}
+    assert process_due_work() == [(ann.pk, "failed", "")]
+    assert list_member_ids(after) == {ann.pk}
 
 
 def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
@@ -324,26 +349,26 @@ def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
         "subject": "{{person.first_name}} deposited {{trigger.amount:default=nothing}}",
         "body": "Company: {{person.company}}",
     }
-    active(step)
-    person(email="gone@example.com", unsubscribed=True)
-    ann = person(first_name="Ann\r\nBcc: all@example.com")
-    happened(ann.pk, amount=5)
-    dispatched()
-    assert outcomes()[0][2] == "queued"
+    make_active_campaign(step)
+    make_person(email="gone@example.com", unsubscribed=True)
+    ann = make_person(first_name="Ann\r\nBcc: all@example.com")
+    record_deposit(ann.pk, amount=5)
+    process_due_work()
+    assert step_outcomes()[0][2] == "queued"
     assert campaign_emails.send_alerts() == 1
     (sent,) = mail.outbox
     assert sent.to == ["desk@example.com"]
     assert sent.subject == "Ann Bcc: all@example.com deposited 5"
-    assert outcomes()[0][2] == "done"
+    assert step_outcomes()[0][2] == "done"
     assert campaign_emails.send_alerts() == 0
 
 
 def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
     settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
     approved_type()
-    active({"do": "alert", "to": ["desk@example.com"], "subject": "Hello"})
-    happened(person().pk)
-    dispatched()
+    make_active_campaign({"do": "alert", "to": ["desk@example.com"], "subject": "Hello"})
+    record_deposit(make_person().pk)
+    process_due_work()
     with monkeypatch.context() as patched:
         patched.setattr(campaign_emails.EmailMessage, "send", lambda _mail: (_ for _ in ()).throw(OSError("down")))
         assert campaign_emails.send_alerts() == 0
@@ -355,9 +380,9 @@ def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
 
 def test_latency_is_told():
     approved_type()
-    made = active(add_to(a_list()))
-    happened(person().pk)
-    dispatched()
+    made = make_active_campaign(add_to_list_step(make_static_list()))
+    record_deposit(make_person().pk)
+    process_due_work()
     found = campaign_results.summarize_campaign(made)
     assert found.entered == found.finished == 1
     assert found.latency.of == 1 and found.latency.p95 >= 0
@@ -366,22 +391,24 @@ def test_latency_is_told():
 def test_a_unique_field_keeps_people_apart_in_campaigns_too():
     field_editing.create_person_field("Card", "string", None, api_name="card", is_unique=True)
     approved_type()
-    active({"do": "change_field", "field": "card", "to": "the same"})
-    ann, bob = person(), person()
-    happened(ann.pk)
-    happened(bob.pk)
-    assert sorted(state for _pk, state, _reason in dispatched()) == ["done", "failed"]
+    make_active_campaign({"do": "change_field", "field": "card", "to": "the same"})
+    ann, bob = make_person(), make_person()
+    record_deposit(ann.pk)
+    record_deposit(bob.pk)
+    assert sorted(state for _pk, state, _reason in process_due_work()) == ["done", "failed"]
 
 
 def test_a_read_of_a_changed_person_is_of_now():
     approved_type()
-    active({"do": "wait", "period": "1 hour"}, {"do": "change_field", "field": "title", "to": "{{person.city}}"})
-    ann = person(city="Lugo")
-    happened(ann.pk)
-    dispatched()
+    make_active_campaign(
+        {"do": "wait", "period": "1 hour"}, {"do": "change_field", "field": "title", "to": "{{person.city}}"}
+    )
+    ann = make_person(city="Lugo")
+    record_deposit(ann.pk)
+    process_due_work()
     upsert.update_person(ann, {"city": "Vigo"}, MARKETO)
     with later(hours=2):
-        dispatched()
+        process_due_work()
     ann.refresh_from_db()
     assert ann.title == "Vigo"
 
@@ -389,7 +416,7 @@ def test_a_read_of_a_changed_person_is_of_now():
 def test_results_that_are_over_are_deleted_after_their_time_and_no_others(settings):
     settings.CAMPAIGN_RESULTS_DAYS = 10
     approved_type()
-    campaign = active(add_to(a_list()))
+    campaign = make_active_campaign(add_to_list_step(make_static_list()))
     hook, _secret = webhook_editing.create_webhook("Desk", None, url="https://example.com/")
     for days in (9, 11):
         at = datetime.now(UTC) - timedelta(days=days)

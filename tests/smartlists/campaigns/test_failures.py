@@ -22,8 +22,15 @@ from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEntry, CampaignRun, ListWatch
-from tests.factories import approved_type, person
-from tests.smartlists.campaign_factories import a_list, active, add_to, draft, happened, members
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    list_member_ids,
+    make_active_campaign,
+    make_draft_campaign,
+    make_static_list,
+    record_deposit,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 SPANISH = {
@@ -41,14 +48,16 @@ def check_type(db):
 
 @pytest.fixture
 def regulars():
-    return a_list("Regulars")
+    return make_static_list("Regulars")
 
 
 @pytest.fixture
 def run(regulars):
-    person()
+    make_person()
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
-    return campaign_runs.run_on_list(draft(add_to(regulars), name="Broken"), everybody, None, cap=10)
+    return campaign_runs.run_on_list(
+        make_draft_campaign(add_to_list_step(regulars), name="Broken"), everybody, None, cap=10
+    )
 
 
 def raising(*_arguments, **_more):
@@ -86,10 +95,10 @@ def test_no_part_of_the_dispatchers_work_keeps_another_from_its_own(broken, run,
 
 
 def test_a_step_that_cannot_even_be_noted_keeps_no_other_from_being_done(regulars, monkeypatch):
-    broken, kept = a_list("Broken"), regulars
-    first, second = active(add_to(broken)), active(add_to(kept))
-    ann = person()
-    happened(ann.pk)
+    broken, kept = make_static_list("Broken"), regulars
+    first, second = make_active_campaign(add_to_list_step(broken)), make_active_campaign(add_to_list_step(kept))
+    ann = make_person()
+    record_deposit(ann.pk)
     real = campaign_engine._step
 
     def step(definition, path, entries, effect):
@@ -101,7 +110,7 @@ def test_a_step_that_cannot_even_be_noted_keeps_no_other_from_being_done(regular
     for _round in range(3):
         with suppress(ZeroDivisionError):
             dispatcher.process_due_work()
-    assert members(kept) == {ann.pk} and second.entries.get().state == "done"
+    assert list_member_ids(kept) == {ann.pk} and second.entries.get().state == "done"
     assert first.entries.get().due_at > timezone.now()  # looked at again, later
 
 
@@ -129,13 +138,13 @@ def test_a_run_whose_fault_is_gone_goes_on(run, regulars, monkeypatch):
     dispatcher.process_all_due_work()
     run.refresh_from_db()
     assert (run.state, run.tries, run.fault, run.entered) == ("done", 0, "", 1)
-    assert len(members(regulars)) == 1
+    assert len(list_member_ids(regulars)) == 1
 
 
 @pytest.fixture
 def scheduled(regulars):
-    person(country="ES")
-    campaign = draft(add_to(regulars), name="Later", audience=SPANISH)
+    make_person(country="ES")
+    campaign = make_draft_campaign(add_to_list_step(regulars), name="Later", audience=SPANISH)
     return scheduling.schedule_run(campaign, timezone.now() - timedelta(seconds=1), None)
 
 
@@ -187,10 +196,10 @@ def test_what_is_an_outage():
 def test_a_watched_list_that_raises_rests_and_its_owner_is_notified_once(monkeypatch, admin_user):
     everybody = list_editing.create_smart_list("Everybody", {"filters": []}, None)
     joined = {"smart_list": everybody.pk, "change": "joined"}
-    campaign = active(add_to(a_list()), triggers=[joined], name="Watcher")
+    campaign = make_active_campaign(add_to_list_step(make_static_list()), triggers=[joined], name="Watcher")
     campaign.created_by = admin_user
     campaign.save()
-    person()
+    make_person()
     stored_evaluations.evaluate_list(everybody, None)
     changes = mock.Mock(side_effect=raising)
     monkeypatch.setattr(campaign_runs, "_enter_changes", changes)

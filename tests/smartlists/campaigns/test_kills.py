@@ -26,9 +26,15 @@ from smartlists import tasks
 from smartlists.campaigns import triggers
 from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import activity, approved_type, person, recorded
+from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
-from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, members
+from tests.smartlists.campaign_factories import (
+    BIG_CHECK,
+    add_to_list_step,
+    list_member_ids,
+    make_active_campaign,
+    make_static_list,
+)
 from tests.smartlists.webhook_receiver import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -86,7 +92,7 @@ class Writer(threading.Thread):
                 number += 1
                 amount = 2000 if number % 3 else 5
                 rows.append(
-                    activity(
+                    new_activity(
                         person_id,
                         occurred_at=datetime.now(UTC),
                         primary_value=f"No. {number}",
@@ -105,7 +111,7 @@ class Writer(threading.Thread):
         """As a program does whose connection is cut: again, until there is an answer."""
         while True:
             try:
-                recorded(*rows)
+                record_rows(*rows)
             except (OperationalError, InterfaceError):
                 connection.close()
                 time.sleep(0.1)
@@ -149,14 +155,14 @@ def is_quiet():
 @pytest.mark.slow
 def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
     approved_type()
-    people = [person().pk for _number in range(8)]
-    rich = a_list()
+    people = [make_person().pk for _number in range(8)]
+    rich = make_static_list()
     with receiver() as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
         hook, _secret = webhook_editing.create_webhook("CRM", None, url=f"{server.url}/", per_minute=60_000)
         settings.WEBHOOK_TRUSTED_HOSTS = []
-        active(
-            add_to(rich),
+        make_active_campaign(
+            add_to_list_step(rich),
             {"do": "change_field", "field": "person_score", "by": "1"},
             {"do": "webhook", "webhook": hook.pk},
             triggers=[BIG_CHECK],
@@ -203,7 +209,7 @@ def test_killed_again_and_again_every_activity_is_done_exactly_once(capsys):
 def _check(writer, people, rich, server):
     wanted = sum(writer.wanted.values())
     assert wanted > 0
-    assert members(rich) == set(people)
+    assert list_member_ids(rich) == set(people)
     entries = list(CampaignEntry.objects.order_by("pk"))
     qualifying = set(
         Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000).values_list("pk", flat=True)
@@ -236,8 +242,8 @@ def test_a_second_dispatcher_stands_by():
         process = Process(("dispatch",), "")
         try:
             approved_type()
-            active(add_to(a_list()))
-            recorded(activity(person().pk, occurred_at=datetime.now(UTC)))
+            make_active_campaign(add_to_list_step(make_static_list()))
+            record_rows(new_activity(make_person().pk, occurred_at=datetime.now(UTC)))
             assert eventually(lambda: others_connected() - before)
             time.sleep(1.5)
             assert not CampaignEntry.objects.exists()
@@ -252,8 +258,10 @@ def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer()
     from tests.activities.recording.test_races import InThread
 
     approved_type()
-    made = active(add_to(a_list()), {"do": "change_field", "field": "person_score", "by": "1"})
-    people = [person().pk for _number in range(20)]
+    made = make_active_campaign(
+        add_to_list_step(make_static_list()), {"do": "change_field", "field": "person_score", "by": "1"}
+    )
+    people = [make_person().pk for _number in range(20)]
 
     def turn():
         for _turn in range(6):
@@ -262,7 +270,7 @@ def test_pausing_and_steps_at_the_same_moment_hold_each_other_up_and_no_longer()
 
     turning = InThread(turn)
     for _round in range(6):
-        recorded(*(activity(pk, occurred_at=datetime.now(UTC)) for pk in people))
+        record_rows(*(new_activity(pk, occurred_at=datetime.now(UTC)) for pk in people))
         dispatcher.process_due_work()
     turning.result()
     dispatcher.process_all_due_work()

@@ -15,7 +15,14 @@ from smartlists.models import SmartCampaign
 from smartlists.webhooks import tokens as webhook_tokens
 from tests.factories import approved_type
 from tests.smartlists import rule_factories
-from tests.smartlists.campaign_factories import BIG_CHECK, a_list, active, add_to, definition, draft
+from tests.smartlists.campaign_factories import (
+    BIG_CHECK,
+    add_to_list_step,
+    campaign_json,
+    make_active_campaign,
+    make_draft_campaign,
+    make_static_list,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
@@ -29,12 +36,12 @@ def refused(work, *arguments, **more):
 def whole(hook=None):
     """A definition with a step of every kind."""
     chosen = {
-        "when": {"rules": {"match": "all", "filters": [rule_factories.person("country", "is", "Spain")]}},
+        "when": {"rules": {"match": "all", "filters": [rule_factories.person_field_filter("country", "is", "Spain")]}},
         "steps": [{"do": "wait", "period": "2 hours"}],
     }
-    return definition(
-        add_to(a_list()),
-        {"do": "remove_from_list", "list": a_list().pk},
+    return campaign_json(
+        add_to_list_step(make_static_list()),
+        {"do": "remove_from_list", "list": make_static_list().pk},
         {"do": "change_field", "field": "title", "to": "{{trigger.check}}"},
         {"do": "change_field", "field": "person_score", "by": "-5"},
         {"do": "record", "type": "depositCheck", "primary": "x", "attributes": {"amount": "{{trigger.amount}}"}},
@@ -81,7 +88,7 @@ def test_paths_lead_through_choices():
     [
         ({"triggers": [{"type": "nonsense"}]}, "unknown_type", ("triggers", 0, "type")),
         (
-            {"triggers": [BIG_CHECK | {"constraints": [rule_factories.where("amount", "is", "x")]}]},
+            {"triggers": [BIG_CHECK | {"constraints": [rule_factories.field_constraint("amount", "is", "x")]}]},
             "wrong_type",
             ("triggers", 0, "constraints", 0, "values", 0),
         ),
@@ -145,14 +152,14 @@ def test_paths_lead_through_choices():
 )
 def test_what_cannot_be_a_campaign_is_refused_at_its_place(change, code, path):
     approved_type()
-    found = refused(campaign_lifecycle.create_campaign, "Bad", None, value=definition(triggers=[BIG_CHECK]) | change)
+    found = refused(campaign_lifecycle.create_campaign, "Bad", None, value=campaign_json(triggers=[BIG_CHECK]) | change)
     assert found[0] == (code, path)
     assert not SmartCampaign.objects.exists()
 
 
 def test_every_problem_is_told_at_once():
     approved_type()
-    bad = definition({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
+    bad = campaign_json({"do": "dance"}, {"do": "wait"}, triggers=[{"type": "x"}])
     assert [code for code, _path in refused(campaign_lifecycle.create_campaign, "Bad", None, value=bad)] == [
         "unknown_type",
         "unknown_step",
@@ -167,7 +174,7 @@ def test_choices_lie_three_deep_at_most():
     assert "too_deep" in [
         code
         for code, _path in refused(
-            campaign_lifecycle.create_campaign, "Deep", None, value=definition(*inside, triggers=[])
+            campaign_lifecycle.create_campaign, "Deep", None, value=campaign_json(*inside, triggers=[])
         )
     ]
 
@@ -182,7 +189,7 @@ def test_a_campaign_needs_a_trigger_and_a_step_to_be_activated():
 
 def test_states_follow_each_other():
     approved_type()
-    made = active(add_to(a_list()))
+    made = make_active_campaign(add_to_list_step(make_static_list()))
     assert refused(campaign_lifecycle.activate_campaign, made, None) == [("wrong_state", ("state",))]
     assert refused(campaign_lifecycle.archive_campaign, made, None) == [("wrong_state", ("state",))]
     assert refused(campaign_lifecycle.delete_campaign, made, None) == [("wrong_state", ("state",))]
@@ -196,7 +203,7 @@ def test_states_follow_each_other():
 
 def test_names_are_unique_and_a_stale_change_is_a_conflict():
     approved_type()
-    first = draft(name="Welcome")
+    first = make_draft_campaign(name="Welcome")
     assert refused(campaign_lifecycle.create_campaign, "welcome", None) == [("name_taken", ("name",))]
     campaign_lifecycle.change_campaign(first, None, expected_revision=1, description="new")
     with pytest.raises(ConflictError):
@@ -205,13 +212,13 @@ def test_names_are_unique_and_a_stale_change_is_a_conflict():
 
 def test_what_a_campaign_names_stays():
     check = approved_type()
-    used = a_list()
+    used = make_static_list()
     spain = list_editing.create_smart_list(
-        "Spain", {"filters": [rule_factories.person("country", "is", "Spain")]}, None
+        "Spain", {"filters": [rule_factories.person_field_filter("country", "is", "Spain")]}, None
     )
     field = field_editing.create_person_field("Card", "string", None, api_name="card")
-    draft(
-        add_to(used),
+    make_draft_campaign(
+        add_to_list_step(used),
         {"do": "change_field", "field": "card", "to": "{{trigger.branch}}"},
         triggers=[BIG_CHECK],
         audience={"smart_list": spain.pk},
@@ -238,7 +245,7 @@ def test_what_a_campaign_names_stays():
 def test_every_verb_asks_for_a_right(verb, django_user_model):
     approved_type()
     nobody = django_user_model.objects.create_user("nobody")
-    made = draft(add_to(a_list()))
+    made = make_draft_campaign(add_to_list_step(make_static_list()))
     arguments = {"create": ("x", nobody), "duplicate": (made, "x", nobody), "move": (made, None, nobody)}
     with pytest.raises(NotAllowedError):
         getattr(campaign_lifecycle, f"{verb}_campaign")(*arguments.get(verb, (made, nobody)))
@@ -250,7 +257,7 @@ def test_changes_leave_entries_in_the_audit():
     from people.core import audit
 
     approved_type()
-    made = draft(add_to(a_list()), name="Welcome")
+    made = make_draft_campaign(add_to_list_step(make_static_list()), name="Welcome")
     campaign_lifecycle.activate_campaign(made, None)
     campaign_lifecycle.pause_campaign(made, None)
     campaign_lifecycle.change_campaign(made, None, name="Hello")

@@ -10,21 +10,21 @@ from smartlists.evaluation import evaluator
 from smartlists.rules import model as rules
 from smartlists.rules import sentences
 from smartlists.rules.text import language
-from tests.factories import activity, approved_type, person, recorded
-from tests.smartlists.rule_factories import did, parsed, where
+from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.smartlists.rule_factories import activity_filter, field_constraint, parse_filters
 
 pytestmark = pytest.mark.django_db
 PAST = Source(Channel.API, is_backfill=True)
-HISTORY, LIVE = where("@backfill", "is", "true"), where("@backfill", "is", "false")
+HISTORY, LIVE = field_constraint("@backfill", "is", "true"), field_constraint("@backfill", "is", "false")
 
 
 @pytest.fixture
 def people():
     """Who has an activity recorded as history, and who has another one."""
     approved_type()
-    ann, bob = person().pk, person().pk
-    record_activities([activity(ann)], PAST)
-    recorded(activity(bob), activity(bob))
+    ann, bob = make_person().pk, make_person().pk
+    record_activities([new_activity(ann)], PAST)
+    record_rows(new_activity(bob), new_activity(bob))
     return ann, bob
 
 
@@ -35,15 +35,19 @@ def test_sql_and_columns_agree(people, column_index, own_rows_read):
         if engine == "columns":
             builder.build_index()
         for value, found in expected.items():
-            answer = evaluator.evaluate_rules(parsed(did(where("@backfill", "is", value))))
+            answer = evaluator.evaluate_rules(
+                parse_filters(activity_filter(field_constraint("@backfill", "is", value)))
+            )
             assert (answer.per_filter[0].engine, set(answer.members)) == (engine, found)
-    record_activities([activity(bob)], PAST)  # after the mark of the index
-    assert set(evaluator.evaluate_rules(parsed(did(HISTORY))).members) == {ann, bob}
+    record_activities([new_activity(bob)], PAST)  # after the mark of the index
+    assert set(evaluator.evaluate_rules(parse_filters(activity_filter(HISTORY))).members) == {ann, bob}
 
 
 def test_the_text_form_goes_back_and_forth(people):
     names = Catalogue()
-    both = parsed(did(HISTORY), did(LIVE, where("@recorded_at", "in past", "2 days")))
+    both = parse_filters(
+        activity_filter(HISTORY), activity_filter(LIVE, field_constraint("@recorded_at", "in past", "2 days"))
+    )
     text = language.render_rules_text(both, names)
     assert "where recorded as history is true" in text
     assert language.parse_rules_text(text, names) == both
@@ -51,4 +55,7 @@ def test_the_text_form_goes_back_and_forth(people):
 
 
 def test_the_sentence_says_it(people):
-    assert "“recorded as history” is yes" in sentences.list_sentence(parsed(did(HISTORY)), Catalogue()).lower()
+    assert (
+        "“recorded as history” is yes"
+        in sentences.list_sentence(parse_filters(activity_filter(HISTORY)), Catalogue()).lower()
+    )

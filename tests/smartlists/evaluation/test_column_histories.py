@@ -31,10 +31,16 @@ from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.evaluation.postgres.snapshot import open_snapshot
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.periods import Clock
-from tests.factories import MARKETO, ActivityFieldSpec, activity, approved_type, person, recorded
+from tests.factories import MARKETO, ActivityFieldSpec, approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 from tests.smartlists import oracle_worlds
-from tests.smartlists.rule_factories import count, did, sequence, total, where
+from tests.smartlists.rule_factories import (
+    activity_filter,
+    aggregate_condition,
+    count_condition,
+    field_constraint,
+    sequence_filter,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.one_server("the column index is off on a cluster")]
 EXAMPLES = examples(4, 400, "HISTORIES")
@@ -50,23 +56,28 @@ STEPS = (
     "activities.log.columns.manifest.publish_manifest",
 )
 CARDS = (
-    did(),
-    did(did=False),
-    did(type="openDoor"),
-    did(where("@occurred_at", "in past", "9 days")),
-    did(where("@occurred_at", "between", "2026-11-03", "2026-11-09"), did=False),
-    did(where("@occurred_at", "before", "2026-11-10"), where("@occurred_at", "after", "2026-11-01")),
-    did(where("@recorded_at", "in past", "10000 days"), where("branch", "is not", "north")),
-    did(where("amount", "greater than", "3")),
-    did(count=count("at least", "3")),
-    did(count=count("at most", "2")),
-    did(aggregate=total("sum", "amount", "greater than", "7.5")),
-    did(aggregate=total("average", "amount", "at most", "3")),
-    did(aggregate=total("last", "amount", "at least", "2")),
-    did(aggregate=total("first", "branch", "is", "north")),
-    sequence({"type": "depositCheck"}, {"type": "openDoor"}),
-    sequence({"type": "openDoor"}, {"type": "depositCheck", "within_days": 3}),
-    sequence({"type": "depositCheck"}, {"type": "openDoor", "within_days": 2, "not": True}),
+    activity_filter(),
+    activity_filter(did=False),
+    activity_filter(type="openDoor"),
+    activity_filter(field_constraint("@occurred_at", "in past", "9 days")),
+    activity_filter(field_constraint("@occurred_at", "between", "2026-11-03", "2026-11-09"), did=False),
+    activity_filter(
+        field_constraint("@occurred_at", "before", "2026-11-10"),
+        field_constraint("@occurred_at", "after", "2026-11-01"),
+    ),
+    activity_filter(
+        field_constraint("@recorded_at", "in past", "10000 days"), field_constraint("branch", "is not", "north")
+    ),
+    activity_filter(field_constraint("amount", "greater than", "3")),
+    activity_filter(count=count_condition("at least", "3")),
+    activity_filter(count=count_condition("at most", "2")),
+    activity_filter(aggregate=aggregate_condition("sum", "amount", "greater than", "7.5")),
+    activity_filter(aggregate=aggregate_condition("average", "amount", "at most", "3")),
+    activity_filter(aggregate=aggregate_condition("last", "amount", "at least", "2")),
+    activity_filter(aggregate=aggregate_condition("first", "branch", "is", "north")),
+    sequence_filter({"type": "depositCheck"}, {"type": "openDoor"}),
+    sequence_filter({"type": "openDoor"}, {"type": "depositCheck", "within_days": 3}),
+    sequence_filter({"type": "depositCheck"}, {"type": "openDoor", "within_days": 2, "not": True}),
 )
 
 
@@ -88,7 +99,7 @@ class World(RuleBasedStateMachine):
             one.start()
         self.check = approved_type()
         approved_type("Open Door", "openDoor", [ActivityFieldSpec("door", "Door", is_primary=True)])
-        self.people = [person().pk for _person in range(6)]
+        self.people = [make_person().pk for _person in range(6)]
         self.merges, self.deleted, self.kept = [], [], None
         self.fields = 0
         self.record(0, 3, 5, "2")
@@ -110,10 +121,12 @@ class World(RuleBasedStateMachine):
             at = (NOW - timedelta(days=day, hours=place * 7)).isoformat()
             pk = self.people[(who + place) % len(self.people)]
             if place % 2:
-                rows.append(activity(pk, "openDoor", at))
+                rows.append(new_activity(pk, "openDoor", at))
             else:
-                rows.append(activity(pk, occurred_at=at, amount=Decimal(amount), branch=("North", "South")[day % 2]))
-        recorded(*rows)
+                rows.append(
+                    new_activity(pk, occurred_at=at, amount=Decimal(amount), branch=("North", "South")[day % 2])
+                )
+        record_rows(*rows)
 
     @rule(place=INDEX)
     def correct(self, place):

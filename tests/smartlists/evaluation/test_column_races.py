@@ -23,18 +23,25 @@ from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.evaluation.postgres.snapshot import cancel_evaluations, open_snapshot
 from smartlists.rules.periods import Clock
 from tests.activities.recording.test_races import InThread
-from tests.factories import MARKETO, ActivityFieldSpec, activity, approved_type, person, recorded
-from tests.smartlists.rule_factories import count, did, parsed, sequence, total, where
+from tests.factories import MARKETO, ActivityFieldSpec, approved_type, make_person, new_activity, record_rows
+from tests.smartlists.rule_factories import (
+    activity_filter,
+    aggregate_condition,
+    count_condition,
+    field_constraint,
+    parse_filters,
+    sequence_filter,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.one_server("the column index is off on a cluster")]
 CARDS = (
-    did(),
-    did(where("@occurred_at", "in past", "10000 days"), did=False),
-    did(where("amount", "greater than", "3")),
-    did(count=count("at least", "3")),
-    did(aggregate=total("sum", "amount", "greater than", "20")),
-    did(aggregate=total("last", "amount", "at least", "2")),
-    sequence({"type": "depositCheck"}, {"type": "openDoor"}),
+    activity_filter(),
+    activity_filter(field_constraint("@occurred_at", "in past", "10000 days"), did=False),
+    activity_filter(field_constraint("amount", "greater than", "3")),
+    activity_filter(count=count_condition("at least", "3")),
+    activity_filter(aggregate=aggregate_condition("sum", "amount", "greater than", "20")),
+    activity_filter(aggregate=aggregate_condition("last", "amount", "at least", "2")),
+    sequence_filter({"type": "depositCheck"}, {"type": "openDoor"}),
 )
 
 
@@ -47,7 +54,7 @@ def check(column_index):
 def both(*cards):
     """(what answered, whether columns and SQL agree) for each card, all in one snapshot."""
     names, pinned = Catalogue(), relation.pin_manifest()
-    filters = parsed(*cards).filters
+    filters = parse_filters(*cards).filters
     with open_snapshot() as view:
         run, by_sql = (EvaluationRun(view, Clock.current(), None, names, generation) for generation in (pinned, None))
         agree = [run.answer(item) == by_sql.answer(item) for item in filters]
@@ -55,56 +62,56 @@ def both(*cards):
 
 
 def engines(*cards):
-    return [part.engine for part in evaluator.evaluate_rules(parsed(*cards)).per_filter]
+    return [part.engine for part in evaluator.evaluate_rules(parse_filters(*cards)).per_filter]
 
 
 def test_a_snapshot_of_before_the_generation_is_answered_by_sql(check):
-    ann = person().pk
-    recorded(activity(ann))
-    names, card = Catalogue(), parsed(did()).filters[0]
+    ann = make_person().pk
+    record_rows(new_activity(ann))
+    names, card = Catalogue(), parse_filters(activity_filter()).filters[0]
     with open_snapshot() as view:
         view.rows("select 1")
 
         def later():
-            recorded(activity(person().pk))
+            record_rows(new_activity(make_person().pk))
             builder.build_index()
 
         InThread(later).result()
         run = EvaluationRun(view, Clock.current(), None, names, relation.pin_manifest())
         assert set(run.answer(card)) == {ann}
         assert run.engine.answered_by[card] == "sql"
-    assert engines(did()) == ["columns"]
+    assert engines(activity_filter()) == ["columns"]
 
 
 def test_what_commits_out_of_order_is_read_besides(check):
-    ann, bob, eve = (person().pk for _person in range(3))
-    recorded(activity(eve))
+    ann, bob, eve = (make_person().pk for _person in range(3))
+    record_rows(new_activity(eve))
     is_written, may_commit = threading.Event(), threading.Event()
 
     def slow():
         with transaction.atomic():
-            recorded(activity(ann))
+            record_rows(new_activity(ann))
             is_written.set()
             may_commit.wait(20)
 
     writer = InThread(slow)
     assert is_written.wait(20)
-    recorded(activity(bob))
+    record_rows(new_activity(bob))
     built = builder.build_index()
     assert built.manifest.mark < Activity.objects.get(person_id=bob, activity_type_id=check.pk).pk
-    found = evaluator.evaluate_rules(parsed(did()))
+    found = evaluator.evaluate_rules(parse_filters(activity_filter()))
     assert (set(found.members), found.per_filter[0].engine) == ({bob, eve}, "columns")
     may_commit.set()
     writer.result()
-    found = evaluator.evaluate_rules(parsed(did()))
+    found = evaluator.evaluate_rules(parse_filters(activity_filter()))
     assert (set(found.members), found.per_filter[0].engine) == ({ann, bob, eve}, "columns")
     builder.build_index()
     assert verify.verify_index() == (len(manifest.current_manifest().types), [])
 
 
 def test_changes_are_numbered_in_the_order_of_commit(check):
-    ann, bob, eve = (person().pk for _person in range(3))
-    ids = [outcome.activity_id for outcome in recorded(activity(ann), activity(bob), activity(eve))]
+    ann, bob, eve = (make_person().pk for _person in range(3))
+    ids = [outcome.activity_id for outcome in record_rows(new_activity(ann), new_activity(bob), new_activity(eve))]
     with transaction.atomic():
         retention.correct_activities(ids[:1], None)
         second = InThread(lambda: retention.correct_activities(ids[1:2], None))
@@ -116,8 +123,8 @@ def test_changes_are_numbered_in_the_order_of_commit(check):
 
 @pytest.mark.parametrize("verb", ["merge", "erase", "correct"])
 def test_who_is_changed_while_rows_are_read_is_right_at_once_and_gone_with_the_next_build(check, monkeypatch, verb):
-    ann, bob = person().pk, person().pk
-    outcomes = recorded(*(activity(one, amount=Decimal("5")) for one in (ann, bob, bob)))
+    ann, bob = make_person().pk, make_person().pk
+    outcomes = record_rows(*(new_activity(one, amount=Decimal("5")) for one in (ann, bob, bob)))
     verbs = {
         "merge": lambda: person_merge.merge_people(ann, [bob], None, MARKETO),
         "erase": lambda: erasure.erase_people([bob], None, MARKETO),
@@ -134,7 +141,7 @@ def test_who_is_changed_while_rows_are_read_is_right_at_once_and_gone_with_the_n
 
     monkeypatch.setattr(source, "copy_rows", read_and_change)
     builder.build_index()
-    cards = (did(), did(did=False), did(count=count("at least", "2")))
+    cards = (activity_filter(), activity_filter(did=False), activity_filter(count=count_condition("at least", "2")))
     assert done and both(*cards) == [("columns", True)] * 3
     held = manifest.current_manifest().types[check.pk]
     assert bob in _people_of(held)
@@ -154,7 +161,7 @@ def _people_of(entry):
 
 @pytest.mark.slow
 def test_evaluations_agree_while_others_record_change_and_build(check):
-    people = [person().pk for _person in range(12)]
+    people = [make_person().pk for _person in range(12)]
     over, faults = threading.Event(), []
 
     def keep(work):
@@ -180,9 +187,11 @@ def test_evaluations_agree_while_others_record_change_and_build(check):
             at = datetime(2026, 11, random.randint(1, 20), random.randint(0, 23), tzinfo=UTC).isoformat()
             pk = random.choice(people)
             rows.append(
-                activity(pk, "openDoor", at) if random.random() < 0.4 else activity(pk, occurred_at=at, amount=4)
+                new_activity(pk, "openDoor", at)
+                if random.random() < 0.4
+                else new_activity(pk, occurred_at=at, amount=4)
             )
-        recorded(*rows)
+        record_rows(*rows)
 
     def change():
         chance = random.random()
@@ -221,17 +230,17 @@ def _two(random, people):
 
 
 def test_cancelling_and_the_time_limit_reach_duckdb(check, monkeypatch):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
     endless = "(select count(*) from range(3000000000) a(x) where x % 7 = 3 and sqrt(x) > 2) > 0"
     slow = column_engine.statements.Columnar(f"{endless}")
     monkeypatch.setattr(column_engine.statements.conditions, "condition", lambda *_: slow)
-    card = did(where("amount", "greater than", "3"))
+    card = activity_filter(field_constraint("amount", "greater than", "3"))
     started = time.monotonic()
     with pytest.raises(RejectedError) as caught:
-        evaluator.evaluate_rules(parsed(card), seconds=0.5)
+        evaluator.evaluate_rules(parse_filters(card), seconds=0.5)
     assert caught.value.code == "timeout" and time.monotonic() - started < 10
-    running = InThread(lambda: evaluator.evaluate_rules(parsed(card), tag="the tag", seconds=60))
+    running = InThread(lambda: evaluator.evaluate_rules(parse_filters(card), tag="the tag", seconds=60))
     time.sleep(0.6)
     assert cancel_evaluations("the tag")
     with pytest.raises(RejectedError) as caught:
@@ -241,7 +250,7 @@ def test_cancelling_and_the_time_limit_reach_duckdb(check, monkeypatch):
 
 
 def test_a_forked_process_has_an_instance_of_its_own(check):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
     assert session.duck_session().rows("select 1") == [(1,)]
     ours = session.duck_session()
@@ -261,7 +270,7 @@ def test_old_generations_go_from_the_database_and_old_files_from_the_disk(check,
     settings.SMART_LIST_TIMEOUT_SECONDS = 0
     monkeypatch.setattr(builder, "GRACE", 0)
     for _build in range(5):
-        recorded(activity(person().pk))
+        record_rows(new_activity(make_person().pk))
         builder.build_index()
     assert ColumnGeneration.objects.count() == source.GENERATIONS
     named = {file.name for file in manifest.current_manifest().files}
@@ -273,13 +282,13 @@ def test_old_generations_go_from_the_database_and_old_files_from_the_disk(check,
 
 
 def test_a_generation_that_outlived_its_changes_is_not_used(check):
-    recorded(activity(person().pk))
+    record_rows(new_activity(make_person().pk))
     builder.build_index()
-    assert engines(did()) == ["columns"]
+    assert engines(activity_filter()) == ["columns"]
     with connection.cursor() as cursor:
         cursor.execute("update column_generation set published_at = now() - interval '6 days 1 hour'")
-    assert engines(did()) == ["sql"]
+    assert engines(activity_filter()) == ["sql"]
     built = builder.build_index()
-    assert check.pk in built.types and engines(did()) == ["columns"]
+    assert check.pk in built.types and engines(activity_filter()) == ["columns"]
     source.forget_changes()
     assert ColumnGeneration.objects.count() >= 1

@@ -9,7 +9,7 @@ from people.persons import deletion
 from smartlists.evaluation import lists_of_person
 from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.lists import editing as list_editing
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -25,13 +25,13 @@ def vera():
 
 @pytest.fixture
 def ann():
-    return person(country="Spain", first_name="Ann")
+    return make_person(country="Spain", first_name="Ann")
 
 
 @pytest.fixture
 def lists(ann):
     approved_type()
-    recorded(activity(ann.pk))
+    record_rows(new_activity(ann.pk))
     spain = made("Spain", {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]})
     inside = made("Inside", {"kind": "smart_list", "list": spain.pk, "member": True})
     made("Depositors", {"kind": "activity", "did": True, "type": "depositCheck"})
@@ -47,7 +47,7 @@ def names(found):
 def test_the_lists_of_one_person_in_one_snapshot(lists, ann, vera):
     found = lists_of_person.smart_lists_of_person(ann.pk, vera)
     assert (names(found), found.looked_at, found.left_out) == (["Depositors", "Inside", "Spain"], 4, 0)
-    assert names(lists_of_person.smart_lists_of_person(person().pk, vera)) == ["Others"]
+    assert names(lists_of_person.smart_lists_of_person(make_person().pk, vera)) == ["Others"]
     assert names(lists_of_person.smart_lists_of_person(2**40, vera)) == []
 
 

@@ -26,13 +26,13 @@ from smartlists.models import SmartList, StoredEvaluation
 from smartlists.rules import model as rules
 from tests.activities.recording.test_races import InThread
 from tests.factories import approved_type
-from tests.factories import person as new_person
+from tests.factories import make_person as new_person
 from tests.smartlists.lists.test_editing import form, user
-from tests.smartlists.rule_factories import did, parsed, person
+from tests.smartlists.rule_factories import activity_filter, parse_filters, person_field_filter
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Source(Channel.SYSTEM)
-SPAIN = form(person("country", "is", "Spain"))
+SPAIN = form(person_field_filter("country", "is", "Spain"))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_changed_rules_are_evaluated_when_next_looked_at(spaniards):
         spaniards.evaluations.count() == 1 and stored_evaluations.current_or_new_evaluation(spaniards, None).count == 1
     )
     assert spaniards.evaluations.count() == 1
-    list_editing.change_smart_list(spaniards, None, value=form(person("country", "is", "Chile")))
+    list_editing.change_smart_list(spaniards, None, value=form(person_field_filter("country", "is", "Chile")))
     assert set(stored_evaluations.current_or_new_evaluation(spaniards, None).person_ids) == {bob}
 
 
@@ -212,7 +212,7 @@ def test_nobody_deleted_meanwhile_is_stored(monkeypatch):
 def test_everything_is_seen_in_one_snapshot(monkeypatch):
     """A person who changes between two filters is seen as she was when the evaluation began."""
     (ann,) = people("Spain")
-    card, other = person("country", "is", "Spain"), person("country", "is", "Chile")
+    card, other = person_field_filter("country", "is", "Spain"), person_field_filter("country", "is", "Chile")
     ask = snapshot.Snapshot.people
     asked = []
 
@@ -223,9 +223,9 @@ def test_everything_is_seen_in_one_snapshot(monkeypatch):
         return found
 
     monkeypatch.setattr(snapshot.Snapshot, "people", ask_and_change)
-    assert set(evaluator.evaluate_members(parsed(card, other, match="any"))) == {ann}
-    assert set(evaluator.evaluate_members(parsed(card, other))) == set()
-    assert set(evaluator.evaluate_members(parsed(other))) == {ann}
+    assert set(evaluator.evaluate_members(parse_filters(card, other, match="any"))) == {ann}
+    assert set(evaluator.evaluate_members(parse_filters(card, other))) == set()
+    assert set(evaluator.evaluate_members(parse_filters(other))) == {ann}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -240,7 +240,7 @@ def test_a_count_under_way_ends_when_its_answer_is_no_longer_wanted(monkeypatch,
         return statements.FilterStatement(slow)
 
     monkeypatch.setattr(statements, "filter_statement", slowly)
-    counting = InThread(lambda: stored_evaluations.count_people(parsed(did()), None, "ann's page"))
+    counting = InThread(lambda: stored_evaluations.count_people(parse_filters(activity_filter()), None, "ann's page"))
     assert started.wait(10)
     time.sleep(0.2)
     begun = time.monotonic()

@@ -16,7 +16,7 @@ from smartlists.models import SmartList
 from tests.factories import approved_type
 from tests.smartlists.evaluation.test_evaluator import deposit, people
 from tests.smartlists.lists.test_editing import form, nested
-from tests.smartlists.rule_factories import did, person, where
+from tests.smartlists.rule_factories import activity_filter, field_constraint, person_field_filter
 
 pytestmark = pytest.mark.django_db
 
@@ -31,10 +31,10 @@ def run(*arguments):
 def lists():
     approved_type()
     inner = list_editing.create_smart_list(
-        "Rich", form(did(where("amount", "at least", "500"))), None, description="Who has money"
+        "Rich", form(activity_filter(field_constraint("amount", "at least", "500"))), None, description="Who has money"
     )
     return inner, list_editing.create_smart_list(
-        "Rich Spaniards / 2026", form(person("country", "is", "Spain"), nested(inner)), None
+        "Rich Spaniards / 2026", form(person_field_filter("country", "is", "Spain"), nested(inner)), None
     )
 
 
@@ -57,7 +57,7 @@ def test_lists_go_out_as_text_and_come_back(lists, tmp_path):
 def test_bad_files_change_nothing(lists, tmp_path):
     good, bad, unnamed = tmp_path / "good", tmp_path / "bad", tmp_path / "unnamed"
     good.write_text(json.dumps({"name": "New", "rules": form()}))
-    bad.write_text(json.dumps({"name": "Bad", "rules": form(person("contry", "is", "x"))}))
+    bad.write_text(json.dumps({"name": "Bad", "rules": form(person_field_filter("contry", "is", "x"))}))
     unnamed.write_text(json.dumps(form()))
     with pytest.raises(CommandError, match=r"bad filters 1 field: .*country"):
         run("import", str(good), str(bad))
@@ -79,7 +79,7 @@ def test_the_count_comes_last(lists, tmp_path):
     assert run("evaluate", "Rich Spaniards / 2026") == "1 people.\n"
     assert SmartList.objects.get(name="Rich").current.count == 1
     file = tmp_path / "rules.json"
-    file.write_text(json.dumps(form(person("country", "is", "Spain"))))
+    file.write_text(json.dumps(form(person_field_filter("country", "is", "Spain"))))
     assert run("evaluate", "--file", str(file), "--count").splitlines()[-1] == "2"
     members = tmp_path / "members.csv"
     run("evaluate", "rich", "--members", str(members), "--fields", "country")

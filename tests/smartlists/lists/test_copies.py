@@ -20,10 +20,10 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import editing as list_editing
 from smartlists.models import ListCopy
-from tests.factories import person as new_person
-from tests.smartlists.form_client import url
+from tests.factories import make_person as new_person
+from tests.smartlists.form_client import builder_url
 from tests.smartlists.lists.test_editing import code_of, form, user
-from tests.smartlists.rule_factories import person
+from tests.smartlists.rule_factories import person_field_filter
 
 pytestmark = pytest.mark.django_db
 SYSTEM = Source(Channel.SYSTEM)
@@ -36,7 +36,7 @@ def people():
 
 @pytest.fixture
 def spaniards(people):
-    return list_editing.create_smart_list("Spaniards", form(person("country", "is", "Spain")), None)
+    return list_editing.create_smart_list("Spaniards", form(person_field_filter("country", "is", "Spain")), None)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_killed_copy_is_taken_up_and_a_failed_one_says_why(spaniards, kept, pe
 
 
 def test_plans_that_would_never_come_to_rest_are_refused(spaniards, kept):
-    others = list_editing.create_smart_list("Others", form(person("country", "is not", "Spain")), None)
+    others = list_editing.create_smart_list("Others", form(person_field_filter("country", "is not", "Spain")), None)
     list_copies.plan_copy(spaniards, kept, None, every_minutes=60)
     list_copies.plan_copy(others, kept, None, every_minutes=60)
     assert code_of(lambda: list_copies.plan_copy(others, kept, None, mode="replace", every_minutes=60)) == "in_use"
@@ -150,20 +150,21 @@ def test_lists_are_filled_from_the_page(client, spaniards, kept, people, monkeyp
     marketer.is_staff = True
     marketer.save()
     client.force_login(marketer)
-    address = url("members", spaniards.pk)
+    address = builder_url("members", spaniards.pk)
     client.get(address)
     press = {"name": "Kept", "mode": "replace"}
     assert (
-        "2 people joined the static list “Kept”" in client.post(url("snapshot", spaniards.pk), press, follow=True).text
+        "2 people joined the static list “Kept”"
+        in client.post(builder_url("snapshot", spaniards.pk), press, follow=True).text
     )
-    page = client.post(url("snapshot", spaniards.pk), {**press, "every": "1440"}, follow=True).text
+    page = client.post(builder_url("snapshot", spaniards.pk), {**press, "every": "1440"}, follow=True).text
     assert "is being filled" in page and "now and every day" in page and "Waiting" in page
     planned = ListCopy.objects.get()
     list_copies.run_copy(planned.pk)
     assert "0 joined, 0 left" in client.get(address).text
-    assert "stay" in client.post(url("end_copy", spaniards.pk), {"copy": planned.pk}, follow=True).text
+    assert "stay" in client.post(builder_url("end_copy", spaniards.pk), {"copy": planned.pk}, follow=True).text
     assert not ListCopy.objects.exists()
     monkeypatch.setattr(copies, "WAITED_FOR", 1)
-    client.post(url("snapshot", spaniards.pk), press)
+    client.post(builder_url("snapshot", spaniards.pk), press)
     assert ListCopy.objects.get().every_minutes is None
-    assert "In progress" not in client.post(url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text
+    assert "In progress" not in client.post(builder_url("end_copy", spaniards.pk), {"copy": "²"}, follow=True).text

@@ -20,13 +20,22 @@ from tests.factories import approved_type
 from tests.smartlists import oracle_worlds, strategies
 from tests.smartlists.evaluation.test_evaluator import people
 from tests.smartlists.evaluation.test_oracle import DRAWS, catalogue, populate  # noqa: F401 (a fixture)
-from tests.smartlists.rule_factories import count, did, found, parsed, person, sequence, total, where
+from tests.smartlists.rule_factories import (
+    activity_filter,
+    aggregate_condition,
+    count_condition,
+    evaluate_filters,
+    field_constraint,
+    parse_filters,
+    person_field_filter,
+    sequence_filter,
+)
 
 pytestmark = pytest.mark.django_db
 
 
 def codes(*filters):
-    return [problem.code for problem in list_diagnostics.filter_problems(parsed(*filters))]
+    return [problem.code for problem in list_diagnostics.filter_problems(parse_filters(*filters))]
 
 
 @pytest.fixture
@@ -36,17 +45,17 @@ def check():
 
 def test_retired_removed_hidden_and_archived_things_are_told(check):
     static = static_lists.create_static_list("Kept", None)
-    inner = list_editing.create_smart_list("Inner", {"filters": [did()]}, None)
+    inner = list_editing.create_smart_list("Inner", {"filters": [activity_filter()]}, None)
     on_list = {"kind": "static_list", "list": static.pk, "member": True}
     made = list_editing.create_smart_list(
         "Outer",
         {
             "filters": [
-                did(where("amount", "at least", "5")),
-                person("country", "is", "Spain"),
+                activity_filter(field_constraint("amount", "at least", "5")),
+                person_field_filter("country", "is", "Spain"),
                 on_list,
                 {"kind": "smart_list", "list": inner.pk, "member": True},
-                sequence({"type": "depositCheck"}, {"type": "depositCheck"}),
+                sequence_filter({"type": "depositCheck"}, {"type": "depositCheck"}),
             ]
         },
         None,
@@ -72,7 +81,9 @@ def test_retired_removed_hidden_and_archived_things_are_told(check):
 def test_a_removed_field_is_told(check):
     drafts.remove_draft_fields(check, ["branch"], None)
     lifecycle.approve_draft(check, None)
-    (problem,) = list_diagnostics.filter_problems(parsed(did(where("branch", "is", "North"))))
+    (problem,) = list_diagnostics.filter_problems(
+        parse_filters(activity_filter(field_constraint("branch", "is", "North")))
+    )
     assert problem.code == "removed_field" and "branch" in problem.message
 
 
@@ -100,26 +111,35 @@ def test_what_is_gone_is_told(check):
 @pytest.mark.parametrize(
     "constraints",
     [
-        [where("amount", "at least", "5"), where("amount", "at most", "4")],
-        [where("amount", "greater than", "5"), where("amount", "at most", "5")],
-        [where("amount", "is", "5", "6"), where("amount", "between", "7", "9")],
-        [where("amount", "between", "5", "5"), where("amount", "is not", "5")],
-        [where("amount", "is empty"), where("amount", "at least", "1")],
-        [where("amount", "is empty"), where("amount", "is not empty")],
-        [where("branch", "is", "North"), where("branch", "is", "South")],
-        [where("branch", "is", "North"), where("branch", "not starts with", "NO")],
-        [where("branch", "is", "North", "South"), where("branch", "contains", "x")],
-        [where("is_foreign", "is", "true"), where("is_foreign", "is", "false")],
-        [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-21")],
-        [where("@occurred_at", "in past", "3 days"), where("@occurred_at", "in past before", "4 days")],
-        [where("@occurred_at", "in future after", "3 days")],
-        [where("@recorded_at", "in future", "3 days"), where("@recorded_at", "in future after", "1 hour")],
+        [field_constraint("amount", "at least", "5"), field_constraint("amount", "at most", "4")],
+        [field_constraint("amount", "greater than", "5"), field_constraint("amount", "at most", "5")],
+        [field_constraint("amount", "is", "5", "6"), field_constraint("amount", "between", "7", "9")],
+        [field_constraint("amount", "between", "5", "5"), field_constraint("amount", "is not", "5")],
+        [field_constraint("amount", "is empty"), field_constraint("amount", "at least", "1")],
+        [field_constraint("amount", "is empty"), field_constraint("amount", "is not empty")],
+        [field_constraint("branch", "is", "North"), field_constraint("branch", "is", "South")],
+        [field_constraint("branch", "is", "North"), field_constraint("branch", "not starts with", "NO")],
+        [field_constraint("branch", "is", "North", "South"), field_constraint("branch", "contains", "x")],
+        [field_constraint("is_foreign", "is", "true"), field_constraint("is_foreign", "is", "false")],
+        [
+            field_constraint("deposited_on", "after", "2026-11-20"),
+            field_constraint("deposited_on", "before", "2026-11-21"),
+        ],
+        [
+            field_constraint("@occurred_at", "in past", "3 days"),
+            field_constraint("@occurred_at", "in past before", "4 days"),
+        ],
+        [field_constraint("@occurred_at", "in future after", "3 days")],
+        [
+            field_constraint("@recorded_at", "in future", "3 days"),
+            field_constraint("@recorded_at", "in future after", "1 hour"),
+        ],
     ],
 )
 def test_contradictions_are_told(check, constraints):
-    assert codes(did(*constraints)) == ["never_matches"]
-    assert codes(did(*constraints, did=False)) == ["always_matches"]
-    assert codes(sequence({"type": "depositCheck"}, {"type": "depositCheck", "constraints": constraints})) == [
+    assert codes(activity_filter(*constraints)) == ["never_matches"]
+    assert codes(activity_filter(*constraints, did=False)) == ["always_matches"]
+    assert codes(sequence_filter({"type": "depositCheck"}, {"type": "depositCheck", "constraints": constraints})) == [
         "never_matches"
     ]
 
@@ -127,37 +147,49 @@ def test_contradictions_are_told(check, constraints):
 @pytest.mark.parametrize(
     "constraints",
     [
-        [where("amount", "at least", "5"), where("amount", "at most", "5")],
-        [where("amount", "is not", "5"), where("amount", "is empty")],
-        [where("amount", "at least", "5", empty="include"), where("amount", "is empty")],
-        [where("branch", "is", "North", "South"), where("branch", "not contains", "nor")],
-        [where("branch", "starts with", "N"), where("branch", "ends with", "x")],
-        [where("deposited_on", "after", "2026-11-20"), where("deposited_on", "before", "2026-11-22")],
-        [where("@occurred_at", "in future", "10 days")],
+        [field_constraint("amount", "at least", "5"), field_constraint("amount", "at most", "5")],
+        [field_constraint("amount", "is not", "5"), field_constraint("amount", "is empty")],
+        [field_constraint("amount", "at least", "5", empty="include"), field_constraint("amount", "is empty")],
+        [field_constraint("branch", "is", "North", "South"), field_constraint("branch", "not contains", "nor")],
+        [field_constraint("branch", "starts with", "N"), field_constraint("branch", "ends with", "x")],
+        [
+            field_constraint("deposited_on", "after", "2026-11-20"),
+            field_constraint("deposited_on", "before", "2026-11-22"),
+        ],
+        [field_constraint("@occurred_at", "in future", "10 days")],
     ],
 )
 def test_what_is_possible_is_left_alone(check, constraints):
-    assert codes(did(*constraints)) == []
+    assert codes(activity_filter(*constraints)) == []
 
 
 def test_contradictions_that_ask_for_no_rows_hold_for_everybody(check):
-    contradiction = [where("amount", "at least", "5"), where("amount", "at most", "4")]
-    for counted in (count("between", "0", "3"), count("at most", "2"), count("exactly", "0")):
-        assert codes(did(*contradiction, count=counted)) == ["always_matches"]
-        assert codes(did(*contradiction, count=counted, did=False)) == ["never_matches"]
-    assert codes(did(*contradiction, count=count("between", "1", "3"))) == ["never_matches"]
+    contradiction = [field_constraint("amount", "at least", "5"), field_constraint("amount", "at most", "4")]
+    for counted in (
+        count_condition("between", "0", "3"),
+        count_condition("at most", "2"),
+        count_condition("exactly", "0"),
+    ):
+        assert codes(activity_filter(*contradiction, count=counted)) == ["always_matches"]
+        assert codes(activity_filter(*contradiction, count=counted, did=False)) == ["never_matches"]
+    assert codes(activity_filter(*contradiction, count=count_condition("between", "1", "3"))) == ["never_matches"]
 
 
 def test_counts_that_leave_nothing_to_compute(check):
-    nothing = did(count=count("exactly", "0"), aggregate=total("sum", "amount", "at least", "1"))
+    nothing = activity_filter(
+        count=count_condition("exactly", "0"), aggregate=aggregate_condition("sum", "amount", "at least", "1")
+    )
     assert codes(nothing) == ["never_matches"]
-    assert codes({**nothing, "aggregate": total("sum", "amount", "is not", "1")}) == []
+    assert codes({**nothing, "aggregate": aggregate_condition("sum", "amount", "is not", "1")}) == []
 
 
 def test_person_fields_contradict_nothing_by_themselves():
     people({"country": "Spain"})
-    assert codes(person("country", "is", "Spain"), person("country", "is", "Chile")) == []
-    assert found(person("country", "is", "Spain"), person("country", "is", "Chile")) == set()
+    assert codes(person_field_filter("country", "is", "Spain"), person_field_filter("country", "is", "Chile")) == []
+    assert (
+        evaluate_filters(person_field_filter("country", "is", "Spain"), person_field_filter("country", "is", "Chile"))
+        == set()
+    )
 
 
 COUNTS = {"never_matches": lambda world: 0, "always_matches": lambda world: len(world.people)}

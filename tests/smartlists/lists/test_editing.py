@@ -17,7 +17,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from tests.activities.recording.test_races import InThread
 from tests.factories import approved_type
-from tests.smartlists.rule_factories import did, person, where
+from tests.smartlists.rule_factories import activity_filter, field_constraint, person_field_filter
 
 pytestmark = pytest.mark.django_db
 
@@ -46,11 +46,11 @@ def test_what_is_saved_is_there_with_who_made_it():
     marketer = user("Marketer")
     folder = Folder.objects.create(name="Spring")
     made = list_editing.create_smart_list(
-        " Spaniards ", form(person("country", "is", "Spain")), marketer, description="x", folder=folder
+        " Spaniards ", form(person_field_filter("country", "is", "Spain")), marketer, description="x", folder=folder
     )
     stored = SmartList.objects.get()
     assert (stored.pk, stored.name, stored.description, stored.folder) == (made.pk, "Spaniards", "x", folder)
-    assert stored.rules == form(person("country", "is", "Spain"))
+    assert stored.rules == form(person_field_filter("country", "is", "Spain"))
     assert stored.created_by == marketer and stored.revision == 1
     assert LogEntry.objects.get(object_id=str(made.pk), user=marketer).object_repr == "Spaniards"
     twin = list_editing.duplicate_smart_list(stored, "Twin", marketer)
@@ -105,7 +105,9 @@ def test_bad_rules_leave_nothing_behind():
 
 def test_the_second_of_two_editors_is_told():
     made = list_editing.create_smart_list("A", form(), None)
-    list_editing.change_smart_list(made, None, expected_revision=1, value=form(person("country", "is empty")))
+    list_editing.change_smart_list(
+        made, None, expected_revision=1, value=form(person_field_filter("country", "is empty"))
+    )
     with pytest.raises(ConflictError):
         list_editing.change_smart_list(made, None, expected_revision=1, value=form())
     assert SmartList.objects.get().rules["filters"]
@@ -124,11 +126,11 @@ def test_circles_are_refused_by_name():
 def test_what_a_list_names_cannot_vanish():
     check = approved_type()
     static = StaticList.objects.create(name="Hand-picked")
-    inner = list_editing.create_smart_list("Inner", form(person("country", "is", "Spain")), None)
+    inner = list_editing.create_smart_list("Inner", form(person_field_filter("country", "is", "Spain")), None)
     list_editing.create_smart_list(
         "Outer",
         form(
-            did(where("branch", "is", "North")),
+            activity_filter(field_constraint("branch", "is", "North")),
             nested(inner),
             {"kind": "static_list", "list": static.pk, "member": True},
         ),
@@ -154,7 +156,7 @@ def test_what_a_list_names_cannot_vanish():
 
 def test_what_a_list_no_longer_names_may_go():
     check = approved_type()
-    made = list_editing.create_smart_list("A", form(did()), None)
+    made = list_editing.create_smart_list("A", form(activity_filter()), None)
     list_editing.change_smart_list(made, None, value=form())
     lifecycle.delete_definition(check, None)
     list_editing.delete_smart_list(made, None)
@@ -165,7 +167,7 @@ def test_what_a_list_no_longer_names_may_go():
 def test_a_type_is_not_deleted_while_a_list_that_names_it_is_saved():
     check = approved_type()
     with transaction.atomic():
-        list_editing.create_smart_list("A", form(did()), None)
+        list_editing.create_smart_list("A", form(activity_filter()), None)
         deleting = InThread(lambda: lifecycle.delete_definition(check, None))
         assert deleting.is_waiting()
     with pytest.raises(RejectedError, match="smart list “A”"):
@@ -177,7 +179,7 @@ def test_a_list_that_waited_for_a_deletion_is_refused():
     check = approved_type()
     with transaction.atomic():
         lifecycle.delete_definition(check, None)
-        creating = InThread(lambda: list_editing.create_smart_list("A", form(did()), None))
+        creating = InThread(lambda: list_editing.create_smart_list("A", form(activity_filter()), None))
         assert creating.is_waiting()
     with pytest.raises(RejectedError, match="depositCheck"):
         creating.result()

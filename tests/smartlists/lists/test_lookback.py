@@ -13,13 +13,19 @@ from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.rules.periods import Clock
 from tests.factories import approved_type
-from tests.smartlists.campaign_factories import draft
-from tests.smartlists.form_client import press, url
-from tests.smartlists.rule_factories import did, parsed, person, sequence, where
+from tests.smartlists.campaign_factories import make_draft_campaign
+from tests.smartlists.form_client import builder_url, press_button
+from tests.smartlists.rule_factories import (
+    activity_filter,
+    field_constraint,
+    parse_filters,
+    person_field_filter,
+    sequence_filter,
+)
 
 pytestmark = pytest.mark.django_db
 CLOCK = Clock(datetime(2026, 11, 24, 12, tzinfo=UTC), ZoneInfo("Europe/Madrid"))
-LONG = did(where("@occurred_at", "in past", "24 months"))
+LONG = activity_filter(field_constraint("@occurred_at", "in past", "24 months"))
 
 
 @pytest.fixture
@@ -35,7 +41,7 @@ def admin(admin_client):
 
 
 def told(*filters):
-    found = list_diagnostics.filter_problems(parsed(*filters), clock=CLOCK)
+    found = list_diagnostics.filter_problems(parse_filters(*filters), clock=CLOCK)
     assert {problem.code for problem in found} <= {"kept_shorter"}
     return [problem.path for problem in found]
 
@@ -60,41 +66,54 @@ def told(*filters):
     ],
 )
 def test_a_window_is_told_when_it_is_longer_than_what_is_kept(check, operator, values, is_told):
-    assert told(did(where("@occurred_at", operator, *values))) == [("filters", 0)] * is_told
+    assert told(activity_filter(field_constraint("@occurred_at", operator, *values))) == [("filters", 0)] * is_told
     # whatever else is asked of the row, and whether they did it or did not
-    narrowed = did(where("@occurred_at", operator, *values), where("amount", "at least", "5"), did=False)
+    narrowed = activity_filter(
+        field_constraint("@occurred_at", operator, *values), field_constraint("amount", "at least", "5"), did=False
+    )
     assert told(narrowed) == [("filters", 0)] * is_told
 
 
 def test_without_a_window_everything_is_meant(check):
-    assert told(did(), did(where("@recorded_at", "in past", "3 days"))) == [("filters", 0), ("filters", 1)]
-    assert told(did(where("@occurred_at", "before", "2026-11-01"), where("@occurred_at", "in past", "3 months"))) == []
+    assert told(activity_filter(), activity_filter(field_constraint("@recorded_at", "in past", "3 days"))) == [
+        ("filters", 0),
+        ("filters", 1),
+    ]
+    assert (
+        told(
+            activity_filter(
+                field_constraint("@occurred_at", "before", "2026-11-01"),
+                field_constraint("@occurred_at", "in past", "3 months"),
+            )
+        )
+        == []
+    )
     retention.set_retention(check, None, None)
-    assert told(did(), LONG) == []
+    assert told(activity_filter(), LONG) == []
 
 
 def test_a_step_of_a_sequence_looks_no_further_than_those_around_it_let_it(check):
-    recent = [where("@occurred_at", "in past", "6 months")]
+    recent = [field_constraint("@occurred_at", "in past", "6 months")]
     step, late = {"type": "depositCheck"}, {"type": "depositCheck", "constraints": recent}
-    assert told(sequence(late, step)) == []
-    assert told(sequence(step, {**late, "within_days": 30})) == []
-    assert told(sequence(step, late)) == [("filters", 0, "steps", 0)]
-    assert told(sequence(step, {**late, "within_days": 300})) == [("filters", 0, "steps", 0)]
-    assert told(sequence(step, {**late, "within_days": 30, "not": True})) == [("filters", 0, "steps", 0)]
-    assert told(sequence(step, step)) == [("filters", 0, "steps", 0), ("filters", 0, "steps", 1)]
+    assert told(sequence_filter(late, step)) == []
+    assert told(sequence_filter(step, {**late, "within_days": 30})) == []
+    assert told(sequence_filter(step, late)) == [("filters", 0, "steps", 0)]
+    assert told(sequence_filter(step, {**late, "within_days": 300})) == [("filters", 0, "steps", 0)]
+    assert told(sequence_filter(step, {**late, "within_days": 30, "not": True})) == [("filters", 0, "steps", 0)]
+    assert told(sequence_filter(step, step)) == [("filters", 0, "steps", 0), ("filters", 0, "steps", 1)]
 
 
 def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
     made = list_editing.create_smart_list("Faithful", {"filters": [LONG]}, None)
     sentence = "“Deposit Check” is kept for 12 months, and this looks back to"
-    page = admin.get(url("change", made.pk))
+    page = admin.get(builder_url("change", made.pk))
     assert page.text.count(sentence) == 1
-    typed = press(admin, page, "count")
+    typed = press_button(admin, page, "count")
     assert typed.text.count(sentence) == 1  # said in the head already
     assert (
         sentence
         in admin.get(
-            url(
+            builder_url(
                 "change",
                 list_editing.create_smart_list(
                     "Outer", {"filters": [{"kind": "smart_list", "list": made.pk, "member": True}]}, None
@@ -102,10 +121,10 @@ def test_pages_tell_it_of_what_is_saved_and_of_what_is_typed(admin, check):
             )
         ).text
     )
-    new = press(admin, admin.get(url("add")), "add", **{"choice:add": "activity:depositCheck"})
-    counted = press(admin, new, "count")
+    new = press_button(admin, admin.get(builder_url("add")), "add", **{"choice:add": "activity:depositCheck"})
+    counted = press_button(admin, new, "count")
     assert "is kept for 12 months, and this looks back without limit" in counted.text
-    assert "se conservan durante" in admin.get(url("change", made.pk), headers={"accept-language": "es"}).text
+    assert "se conservan durante" in admin.get(builder_url("change", made.pk), headers={"accept-language": "es"}).text
 
 
 def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
@@ -119,7 +138,7 @@ def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
                 "otherwise": [],
                 "choices": [
                     {
-                        "when": {"rules": {"filters": [person("country", "is", "Spain")]}},
+                        "when": {"rules": {"filters": [person_field_filter("country", "is", "Spain")]}},
                         "steps": [
                             {
                                 "do": "choose",
@@ -139,6 +158,6 @@ def test_a_campaign_tells_it_of_its_audience_and_its_choices(admin, check):
         ("audience", "rules", "filters", 0),
         ("steps", 0, "choices", 0, "steps", 0, "choices", 0, "when", "rules", "filters", 0),
     ]
-    made = draft(*value["steps"], audience=rules)
+    made = make_draft_campaign(*value["steps"], audience=rules)
     page = admin.get(reverse("admin:smartlists_smartcampaign_change", args=[made.pk]))
     assert page.text.count("is kept for 12 months, and this looks back to") == 1

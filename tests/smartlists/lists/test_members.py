@@ -11,8 +11,8 @@ from people.persons import deletion
 from smartlists.lists import editing as list_editing
 from smartlists.lists import member_order
 from smartlists.models import member_views
-from tests.factories import MARKETO, person
-from tests.smartlists.form_client import url
+from tests.factories import MARKETO, make_person
+from tests.smartlists.form_client import builder_url
 
 pytestmark = pytest.mark.django_db
 
@@ -43,8 +43,8 @@ def walked(admin, address, query):
 
 
 def test_members_are_paged_searched_and_exported(admin):
-    people = [person(country="Spain", first_name="=cmd|x" if n == 0 else f"P{n}") for n in range(105)]
-    address = url("members", everybody().pk)
+    people = [make_person(country="Spain", first_name="=cmd|x" if n == 0 else f"P{n}") for n in range(105)]
+    address = builder_url("members", everybody().pk)
     page = admin.get(address)
     assert len(page.context["rows"]) == 100 and "105 people" in page.text
     assert len(admin.get(address + page.context["following"]).context["rows"]) == 5
@@ -88,10 +88,10 @@ def way(request, monkeypatch):
 @pytest.mark.usefixtures("undrawn")
 def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monkeypatch, way, order, names):
     for first, last in zip("abcdef", ["b", "A", "a", None, "Ñ", None], strict=True):
-        person(first_name=first, last_name=last, country="Spain")
-    gone = person(first_name="gone", last_name="a")
+        make_person(first_name=first, last_name=last, country="Spain")
+    gone = make_person(first_name="gone", last_name="a")
     rules = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
-    address = url("members", list_editing.create_smart_list("Spaniards", rules, None).pk)
+    address = builder_url("members", list_editing.create_smart_list("Spaniards", rules, None).pk)
     expected = list(names)
     for size in (1, 2, 3, 4, 100):
         monkeypatch.setattr("smartlists.admin.members.PAGE", size)
@@ -108,8 +108,8 @@ def test_members_come_in_the_order_of_a_field_whatever_the_page_size(admin, monk
 def test_previous_leads_to_the_page_that_was_seen(admin, monkeypatch, way, order):
     monkeypatch.setattr("smartlists.admin.members.PAGE", 2)
     for first, last in zip("abcdefg", ["b", "A", "a", None, "Ñ", None, "a"], strict=True):
-        person(first_name=first, last_name=last)
-    address = url("members", everybody().pk)
+        make_person(first_name=first, last_name=last)
+    address = builder_url("members", everybody().pk)
     seen = [admin.get(address, {"sort": order})]
     while seen[-1].context["following"]:
         seen.append(admin.get(address + seen[-1].context["following"]))
@@ -121,8 +121,8 @@ def test_previous_leads_to_the_page_that_was_seen(admin, monkeypatch, way, order
 
 def test_previous_of_somebody_who_is_gone_leads_to_the_start(admin, monkeypatch, way):
     monkeypatch.setattr("smartlists.admin.members.PAGE", 2)
-    people = [person(first_name=name, email=f"{name}@example.com") for name in "abcde"]
-    address = url("members", everybody().pk)
+    people = [make_person(first_name=name, email=f"{name}@example.com") for name in "abcde"]
+    address = builder_url("members", everybody().pk)
     assert shown(admin.get(address, {"sort": "email", "before": people[4].pk})) == ["c", "d"]
     page = admin.get(address, {"sort": "email", "before": 2**31 - 1})
     assert shown(page) == ["a", "b"] and not page.context["preceding"] and not page.context["first"]
@@ -131,8 +131,8 @@ def test_previous_of_somebody_who_is_gone_leads_to_the_start(admin, monkeypatch,
 def test_a_field_without_an_index_orders_small_lists_only(admin, monkeypatch):
     PersonField.objects.create(api_name="shoe", label="Shoe size", data_type="integer")
     for name, shoe in (("a", 9), ("b", 10), ("c", None)):
-        person(first_name=name, shoe=shoe)
-    address = url("members", everybody().pk)
+        make_person(first_name=name, shoe=shoe)
+    address = builder_url("members", everybody().pk)
     page = admin.get(address, {"sort": "-shoe", "columns": ["shoe", "email"]})
     assert shown(page) == ["b", "a", "c"] and 'aria-sort="descending"' in page.text
     monkeypatch.setattr(member_order, "SORTED_WHOLE", 2)
@@ -143,8 +143,8 @@ def test_a_field_without_an_index_orders_small_lists_only(admin, monkeypatch):
 
 def test_a_search_of_a_large_list_says_when_it_gave_up(admin, monkeypatch):
     for n in range(5):
-        person(first_name=f"Ann{n}")
-    address = url("members", everybody().pk)
+        make_person(first_name=f"Ann{n}")
+    address = builder_url("members", everybody().pk)
     monkeypatch.setattr(member_order, "SORTED_WHOLE", 2)
     assert len(shown(admin.get(address, {"q": "ann"}))) == 5
     monkeypatch.setattr(member_order, "MOST_READ", 3)
@@ -154,16 +154,16 @@ def test_a_search_of_a_large_list_says_when_it_gave_up(admin, monkeypatch):
 
 
 def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
-    person(first_name="=1+1 <b>", last_name="أحمد 🎉", city="x" * 255)
+    make_person(first_name="=1+1 <b>", last_name="أحمد 🎉", city="x" * 255)
     one, other = everybody(), everybody("Another")
     columns = {"columns": ["last_name", "city"], "sort": "-city"}
-    page = admin.post(url("view", one.pk), columns | {"name": "Cities"}, follow=True)
+    page = admin.post(builder_url("view", one.pk), columns | {"name": "Cities"}, follow=True)
     assert [heading.label for heading in page.context["headings"]] == ["Last Name", "City"]
     assert "أحمد 🎉" in page.text and "<b>" not in re.sub("(?s)<script.*?</script>", "", page.text)
     kept = member_views.MemberView.objects.get()
-    page = admin.get(url("members", other.pk), {"view": kept.pk})
+    page = admin.get(builder_url("members", other.pk), {"view": kept.pk})
     assert page.context["parameters"].order == "-city" and 'aria-current="page">Cities' in page.text
-    admin.post(url("view", one.pk), {"columns": ["email"], "name": "cities"}, follow=True)
+    admin.post(builder_url("view", one.pk), {"columns": ["email"], "name": "cities"}, follow=True)
     kept.refresh_from_db()
     assert kept.columns == ["email"]
     for wrong in (
@@ -173,11 +173,11 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
         {"name": "x", "columns": list(catalog.STANDARD)[:21]},
         {"name": "x" * 300},
     ):
-        assert "The view was saved." not in admin.post(url("view", one.pk), wrong, follow=True).text
+        assert "The view was saved." not in admin.post(builder_url("view", one.pk), wrong, follow=True).text
     assert member_views.MemberView.objects.count() == 1
     client.force_login(get_user_model().objects.create_superuser("otto", password="x"))
-    assert client.get(url("members", one.pk), {"view": kept.pk}).context["parameters"].view is None
-    client.post(url("view", one.pk), {"forget": kept.pk})
+    assert client.get(builder_url("members", one.pk), {"view": kept.pk}).context["parameters"].view is None
+    client.post(builder_url("view", one.pk), {"forget": kept.pk})
     assert member_views.MemberView.objects.count() == 1
 
 
@@ -205,5 +205,5 @@ def test_a_view_is_kept_by_its_user_and_serves_every_list(admin, client):
 )
 def test_odd_addresses_show_a_page_all_the_same(admin, way, query):
     for n in range(4):
-        person(first_name=f"P{n}")
-    assert admin.get(url("members", everybody().pk), query).status_code == 200
+        make_person(first_name=f"P{n}")
+    assert admin.get(builder_url("members", everybody().pk), query).status_code == 200

@@ -18,7 +18,7 @@ from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing, people_list
 from smartlists.models import SmartList
-from tests.factories import MARKETO, activity, approved_type, person, recorded
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
 FROM_PEOPLE = "/admin/smartlists/smartlist/from-people/"
@@ -50,7 +50,7 @@ def make_people(chance):
         values = {name: chance.choice(VALUES[name]) for name in fields if chance.random() < 0.6}
         if number < 4:
             values["email"] = ("ann@example.com", "bob@example.com", "b_b@example.com", "c@example.com")[number]
-        person(**values)
+        make_person(**values)
     return Person.objects.order_by("pk")
 
 
@@ -60,7 +60,7 @@ def test_every_filter_finds_the_people_that_its_rule_finds(vera):
     check = approved_type()
     seeds = static_lists.create_static_list("Seeds", None)
     static_lists.add_members(seeds, [row.pk for row in people[::3]], MARKETO)
-    recorded(*(activity(row.pk) for row in people[::4]))
+    record_rows(*(new_activity(row.pk) for row in people[::4]))
     smart = editing.create_smart_list(
         "Unsubscribed", people_list.rules_of_query(one("unsubscribed", "is", "true")), None
     )
@@ -89,13 +89,13 @@ def one(field, operator, value):
 
 
 def test_the_filter_by_a_smart_list_shows_its_last_count(vera, client):
-    ann = person(country="Spain")
+    ann = make_person(country="Spain")
     smart = editing.create_smart_list("Spain", people_list.rules_of_query(one("country", "is", "Spain")), None)
     address = f"/admin/people/person/?smart={smart.pk}"
     page = client.get(address).text
     assert "has not been counted" in page and "Open its members once" in page
     stored_evaluations.evaluate_list(smart, vera)
-    person(country="Spain")  # after the count
+    make_person(country="Spain")  # after the count
     page = client.get(address)
     assert [row.pk for row, _url, _cells in page.context["rows"]] == [ann.pk]
     assert "In the smart list “Spain, as of " in page.text
@@ -104,7 +104,7 @@ def test_the_filter_by_a_smart_list_shows_its_last_count(vera, client):
 
 
 def test_a_smart_list_is_made_of_the_filters(vera, client):
-    ann = person(country="Spain")
+    ann = make_person(country="Spain")
     address = f"{FROM_PEOPLE}?f={quote('country:is:Spain')}"
     assert "Country" in client.get(address).text
     assert client.post(address, {"name": ""}).text.count("A name is missing") or not SmartList.objects.exists()

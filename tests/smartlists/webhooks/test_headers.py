@@ -13,8 +13,8 @@ from smartlists import tasks
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
-from tests.factories import person
-from tests.smartlists.campaign_factories import dispatched, happened
+from tests.factories import make_person
+from tests.smartlists.campaign_factories import process_due_work, record_deposit
 from tests.smartlists.webhooks.test_webhooks import delivered, hooked
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -54,8 +54,8 @@ def stored():
 
 def called():
     hook, _secret = hooked(headers=GIVEN)
-    happened(person(first_name="Ann").pk)
-    dispatched()
+    record_deposit(make_person(first_name="Ann").pk)
+    process_due_work()
     return hook
 
 

@@ -19,8 +19,8 @@ from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import CallFailedError, CallReply, UnsafeAddressError
-from tests.factories import approved_type, person, recorded
-from tests.smartlists.campaign_factories import active, dispatched, happened, outcomes
+from tests.factories import approved_type, make_person, record_rows
+from tests.smartlists.campaign_factories import make_active_campaign, process_due_work, record_deposit, step_outcomes
 from tests.smartlists.webhook_receiver import receiver
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -45,7 +45,7 @@ class Calls(list):
 def hooked(**values):
     approved_type()
     hook, secret = webhook_editing.create_webhook("CRM", None, **{"url": URL, "per_minute": 60_000} | values)
-    active({"do": "webhook", "webhook": hook.pk})
+    make_active_campaign({"do": "webhook", "webhook": hook.pk})
     return hook, secret
 
 
@@ -65,9 +65,9 @@ def test_a_real_receiver_gets_a_signed_event(settings):
     with receiver() as server:
         settings.WEBHOOK_TRUSTED_HOSTS = [server.host]
         hook, secret = hooked(url=f"{server.url}/people/{{{{person.id}}}}?c={{{{trigger.check}}}}")
-        ann = person(first_name="Ann", email="ann@example.com")
-        happened(ann.pk, primary_value="A&B /../\nü", amount="12.5")
-        dispatched()
+        ann = make_person(first_name="Ann", email="ann@example.com")
+        record_deposit(ann.pk, primary_value="A&B /../\nü", amount="12.5")
+        process_due_work()
         for lane in range(webhook_delivery.LANES):
             assert webhook_delivery.deliver_lane(hook.pk, lane) is None
         ((path, headers, body),) = server.calls
@@ -82,7 +82,7 @@ def test_a_real_receiver_gets_a_signed_event(settings):
     wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert headers["webhook-signature"] == f"v1,{wanted}"
     assert abs(int(headers["webhook-timestamp"]) - datetime.now(UTC).timestamp()) < 60
-    assert (state(), outcomes()[0][2:]) == (("delivered", 1, 200), ("done", "HTTP 200"))
+    assert (state(), step_outcomes()[0][2:]) == (("delivered", 1, 200), ("done", "HTTP 200"))
 
 
 def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhooks_keep_their_texts():
@@ -100,10 +100,12 @@ def test_fields_called_as_members_are_kept_apart_with_json_types_and_old_webhook
         hook, _secret = webhook_editing.create_webhook(
             f"CRM {version}", None, url=URL, per_minute=60_000, payload_version=version
         )
-        active({"do": "webhook", "webhook": hook.pk}, triggers=[{"type": "clash", "constraints": []}])
-        row = NewActivity(person().pk, "clash", datetime.now(UTC) - timedelta(minutes=1), 7, list(given.items()), None)
-        (outcome,) = recorded(row)
-        dispatched()
+        make_active_campaign({"do": "webhook", "webhook": hook.pk}, triggers=[{"type": "clash", "constraints": []}])
+        row = NewActivity(
+            make_person().pk, "clash", datetime.now(UTC) - timedelta(minutes=1), 7, list(given.items()), None
+        )
+        (outcome,) = record_rows(row)
+        process_due_work()
         bodies[version] = json.loads(delivered(hook)[0][3])["data"]["activity"]
     assert bodies[2]["attributes"] == {"id": 7, **given}
     assert (bodies[2]["id"], bodies[2]["type"], bodies[2]["name"]) == (outcome.activity_id, "clash", "Log Clash")
@@ -116,8 +118,8 @@ def test_values_are_escaped_for_where_they_go():
         body='{"name": "{{person.first_name}}", "amount": {{trigger.amount}}}',
         headers={"X-Who": "{{person.first_name}}"},
     )
-    happened(person(first_name='A"\\\r\nX: {{person.email}}').pk, amount="5")
-    dispatched()
+    record_deposit(make_person(first_name='A"\\\r\nX: {{person.email}}').pk, amount="5")
+    process_due_work()
     ((_method, _url, headers, body),) = delivered(hook)
     assert json.loads(body) == {"name": 'A"\\\r\nX: {{person.email}}', "amount": 5}
     assert headers["X-Who"] == 'A"\\ X: {{person.email}}'
@@ -125,15 +127,15 @@ def test_values_are_escaped_for_where_they_go():
 
 def test_a_body_that_is_no_json_with_this_persons_values_fails():
     hook, _secret = hooked(format="json", body='{"amount": {{trigger.amount}}}')
-    happened(person().pk)
-    assert [one[1] for one in dispatched()] == ["failed"]
+    record_deposit(make_person().pk)
+    assert [one[1] for one in process_due_work()] == ["failed"]
     assert delivered(hook) == []
 
 
 def test_forms_are_encoded():
     hook, _secret = hooked(format="form", body="who={{person.first_name}}&a=1")
-    happened(person(first_name="A&b=c d").pk)
-    dispatched()
+    record_deposit(make_person(first_name="A&b=c d").pk)
+    process_due_work()
     assert delivered(hook)[0][3] == b"who=A%26b%3Dc+d&a=1"
 
 
@@ -170,8 +172,8 @@ def test_what_cannot_be_a_webhook_is_refused(values, code):
 
 def test_an_address_in_our_own_network_is_given_up_at_once():
     hook, _secret = hooked(url="https://169.254.169.254/latest/")
-    happened(person().pk)
-    dispatched()
+    record_deposit(make_person().pk)
+    process_due_work()
     assert webhook_delivery.deliver_lane(hook.pk, WebhookDelivery.objects.get().lane) is None
     assert state() == ("dead", 1, None)
     assert "169.254.169.254" in WebhookDelivery.objects.get().problem
@@ -179,15 +181,15 @@ def test_an_address_in_our_own_network_is_given_up_at_once():
 
 def test_calls_are_made_again_under_the_same_id_for_24_hours():
     hook, _secret = hooked()
-    happened(person().pk)
-    dispatched()
+    record_deposit(make_person().pk)
+    process_due_work()
     start, keys = datetime.now(UTC), []
     for hours in range(0, 30, 2):
         with time_machine.travel(start + timedelta(hours=hours), tick=False):
             keys += [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook, CallFailedError("down"))]
     assert len(set(keys)) == 1 and len(keys) >= 6
     assert state()[0] == "dead"
-    assert outcomes()[0][2:] == ("failed", "down")
+    assert step_outcomes()[0][2:] == ("failed", "down")
     assert webhook_editing.resend_deliveries(hook, None) == 1
     assert [headers["webhook-id"] for _m, _u, headers, _b in delivered(hook)] == keys[:1]
     assert state()[0] == "delivered"
@@ -210,22 +212,22 @@ def test_calls_are_made_again_under_the_same_id_for_24_hours():
 )
 def test_what_a_status_means(status, wanted):
     hook, _secret = hooked()
-    happened(person().pk)
-    dispatched()
+    record_deposit(make_person().pk)
+    process_due_work()
     delivered(hook, CallReply(status, ""))
     assert state()[0] == wanted
 
 
 def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
     hook, _secret = hooked(format="text", body="{{trigger.check}}")
-    ann = person()
-    bob = person()
+    ann = make_person()
+    bob = make_person()
     while bob.pk % webhook_delivery.LANES != ann.pk % webhook_delivery.LANES:
-        bob = person()
+        bob = make_person()
     for number in (1, 2, 3):
-        happened(ann.pk, primary_value=f"Ann {number}")
-        happened(bob.pk, primary_value=f"Bob {number}")
-    dispatched()
+        record_deposit(ann.pk, primary_value=f"Ann {number}")
+        record_deposit(bob.pk, primary_value=f"Bob {number}")
+    process_due_work()
     first = [body.decode() for *_rest, body in delivered(hook, CallFailedError("down"))]
     assert first == ["Ann 1", "Bob 1", "Bob 2", "Bob 3"]
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=5), tick=False):
@@ -235,8 +237,8 @@ def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
 def test_the_circuit_opens_after_ten_failures_in_a_row():
     hook, _secret = hooked()
     for _number in range(14):
-        happened(person().pk)
-    dispatched()
+        record_deposit(make_person().pk)
+    process_due_work()
     assert len(delivered(hook, *[CallFailedError("down")] * 14)) == 10
     hook.refresh_from_db()
     assert hook.open_until is not None
@@ -251,16 +253,16 @@ def test_the_rate_of_a_target_is_kept(monkeypatch):
     quiet = []
     monkeypatch.setattr(webhook_delivery, "sleep", quiet.append)
     for _number in range(4):
-        happened(person().pk)
-    dispatched()
+        record_deposit(make_person().pk)
+    process_due_work()
     delivered(hook)
     assert quiet == [60 * webhook_delivery.LANES / 600] * 4
 
 
 def test_a_slow_rate_gives_the_worker_back():
     hook, _secret = hooked(per_minute=1)
-    happened(person().pk)
-    dispatched()
+    record_deposit(make_person().pk)
+    process_due_work()
     assert (
         webhook_delivery.deliver_lane(hook.pk, WebhookDelivery.objects.get().lane, send=Calls())
         == 60 * webhook_delivery.LANES
@@ -305,8 +307,8 @@ def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
 
 def test_an_unsafe_answer_is_no_reason_to_try_again():
     hook, _secret = hooked()
-    happened(person().pk)
-    dispatched()
+    record_deposit(make_person().pk)
+    process_due_work()
     assert len(delivered(hook, UnsafeAddressError("no"))) == 1
     assert state()[0] == "dead"
 

@@ -180,7 +180,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
 
     from config.access.clients import editing as client_editing
     from config.access.clients import tokens
-    from tests.factories import ActivityFieldSpec, approved_type, person
+    from tests.factories import ActivityFieldSpec, approved_type, make_person
     from tests.system.chaos import judging
 
     call_command("migrate", verbosity=0)
@@ -190,7 +190,7 @@ def _prepare(world: World) -> tuple[Sequence[int], dict[str, str], int]:
     client = client_editing.create_client("Chaos", owner, None, client_editing.grantable_rights()).client
     fields = (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer"))
     type_id = approved_type("Chaos Event", TYPE, fields).pk
-    people = [person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
+    people = [make_person(email=f"person{number}@example.com").pk for number in range(PEOPLE)]
     judging.start_campaign()
     known = {"dialect": client_editing.client_token(client).text, "native": tokens.issue_token(client).text}
     _forget_connection()

@@ -94,7 +94,7 @@ def _fill() -> dict[str, str]:
     from config.access.clients import editing as client_editing
     from config.access.clients import tokens
     from people.core.models import Installation
-    from tests.factories import ActivityFieldSpec, approved_type, person
+    from tests.factories import ActivityFieldSpec, approved_type, make_person
     from tests.system.chaos import judging
     from tests.system.chaos.clients import TYPE
 
@@ -107,7 +107,7 @@ def _fill() -> dict[str, str]:
         (ActivityFieldSpec("key", "Key", is_primary=True), ActivityFieldSpec("amount", "Amount", "integer")),
     )
     for number in range(20):
-        person(email=f"person{number}@example.com")
+        make_person(email=f"person{number}@example.com")
     judging.start_campaign()
     return {"dialect": client_editing.client_token(client).text, "native": tokens.issue_token(client).text}
 
