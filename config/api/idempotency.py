@@ -27,7 +27,9 @@ from smartlists.webhooks import secrets as webhook_secrets
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
-SECRETS = frozenset({"secret", "client_secret", "token", "headers"})  # members of replies that hold credentials
+SECRETS = frozenset(
+    {"secret", "client_secret", "token", "headers", "write_key", "identity_secret"}
+)  # members of replies that hold credentials
 SEALED = "Sealed-Under"  # among the kept headers: the name of the key
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 

@@ -12,6 +12,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("access", "0004_native_api"): "before the first release: there is no version before it",
     ("smartlists", "0002_evaluations_started"): "before the first release: there is no version before it",
     ("activities", "0007_ready_to_distribute"): "before the first release: there is no version before it",
+    ("activities", "0017_event_sources"): "the types of consent that it names came with it",
 }
 SHRINKING = (
     migrations.RemoveField,

@@ -62,12 +62,12 @@ def test_the_database_has_every_version(type_id):
 def test_a_new_version_is_added_under_the_lock_of_the_type_and_old_rows_keep_theirs(monkeypatch):
     ann = make_person()
     row = new_activity(ann.pk, 1, primary_value="example.com/a")
-    (before,) = record_activities([row], SYSTEM, standard=True)
+    (before,) = record_activities([row], SYSTEM, may_record=frozenset({row.activity_type}))
     monkeypatch.setitem(TYPES, 1, replace(TYPES[1], versions=(*TYPES[1].versions, (WEATHER,))))
     standard_installation.install_after_migration()
     assert exclusive_locks() >= {locks.lock_key(locks.LockSpace.TYPE, number) for number in (0, 1)}
     row = new_activity(ann.pk, 1, primary_value="example.com/b", weather="sunny", referrer_url="https://example.org")
-    (after,) = record_activities([row], SYSTEM, standard=True)
+    (after,) = record_activities([row], SYSTEM, may_record=frozenset({row.activity_type}))
     with connection.cursor() as cursor:
         cursor.execute(
             "select version from activity where id in (%s, %s) order by id", [before.activity_id, after.activity_id]
@@ -91,7 +91,7 @@ def test_a_team_s_type_of_the_same_name_keeps_it(monkeypatch):
     assert ours.live.trigger_name == "Attends Conference (system)"
     own.refresh_from_db()
     assert (own.api_name, own.live.name) == ("attendConference", "Attend Conference")
-    (outcome,) = record_activities([new_activity(make_person().pk, 90_050)], SYSTEM, standard=True)
+    (outcome,) = record_activities([new_activity(make_person().pk, 90_050)], SYSTEM, may_record=frozenset({90_050}))
     assert outcome.activity_id
     monkeypatch.setitem(TYPES, 90_050, replace(CONFERENCE, versions=(*CONFERENCE.versions, (WEATHER,))))
     standard_installation.install_after_migration()
