@@ -1,5 +1,7 @@
 """The digest of an activity as SQL, from its columns: the parts of a distributed log have row types of their own."""
 
+from collections.abc import Sequence
+
 COLUMNS = (
     "id",
     "person_id",
@@ -17,9 +19,13 @@ COLUMNS = (
 )
 
 
-def digest_sql(row: str = "a", **changed: str) -> str:
+# of the versions before back-fill; their function is still there, and agrees for rows without flags
+COLUMNS_BEFORE_FLAGS = COLUMNS[:-1]
+
+
+def digest_sql(row: str = "a", columns: Sequence[str] = COLUMNS, **changed: str) -> str:
     """The SQL of the digest of `row`, an alias of `activity`, with some columns' SQL `changed`."""
-    return f"activity_digest({', '.join(column_values_sql(row, **changed))})"
+    return f"activity_digest({', '.join(changed.get(column, f'{row}.{column}') for column in columns)})"
 
 
 def column_values_sql(row: str = "a", **changed: str) -> list[str]:

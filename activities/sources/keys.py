@@ -3,15 +3,19 @@
 import secrets
 import string
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
+
+from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
 from activities.sources.sealing import seal_secret
 
 BROWSER, SECRET = "cab_", "cas_"
 MAX_KEY = 200
+KEPT_AFTER_END = timedelta(days=90)  # for so long a sender with an ended key is told so, and pages show it
 _PUBLIC_LENGTH, _LOOKUP_LENGTH = 24, 16
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -68,6 +72,11 @@ def find_key(text: str) -> SourceKey | None:
     if key.secret_hash is not None and not compare_digest(bytes(key.secret_hash), _hash(secret)):
         return None
     return key
+
+
+def delete_ended_keys() -> None:
+    """Delete keys that ended long ago; a sender that still has one is told that it is unknown."""
+    SourceKey.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).delete()
 
 
 def _random(length: int) -> str:

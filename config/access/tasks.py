@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from activities.sources import keys as source_keys
 from config.access.clients import failures as client_failures
 from config.access.models import ApiToken, CallCount
 from config.access.sign_in import sessions
@@ -22,6 +23,7 @@ def tidy(timestamp: int) -> None:
     client_failures.delete_old_failures()
     invitations.delete_expired_invitations()
     sessions.delete_expired_sessions()
+    source_keys.delete_ended_keys()
     ApiToken.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
     CallCount.objects.filter(window__lt=timestamp // api_throttling.WINDOW_SECONDS - 60).delete()
 

@@ -27,7 +27,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from activities.log.digest import digest_sql
+from activities.log.digest import COLUMNS, COLUMNS_BEFORE_FLAGS, digest_sql
 from config.postgres.binaries import DatabaseUnavailableError, wheel_binaries
 from people.core.db import citus
 
@@ -229,7 +229,14 @@ def measure_contents(server: "psycopg.Connection[Any]") -> dict[str, Any]:
             sql.SQL("select {}, count(*) from {}").format(name, sql.Identifier("public", name)) for name in names
         )
         tables = dict(cursor.execute(counts).fetchall()) if names else {}
-        cursor.execute(f"select count(*), coalesce(sum({digest_sql()}), 0) from activity a")
+        # a dump of the version before has not been migrated yet
+        cursor.execute(
+            """select exists (select from pg_attribute where attrelid = 'public.activity'::regclass
+            and attname = 'flags' and not attisdropped)"""
+        )
+        (has_flags,) = cursor.fetchone() or (True,)
+        digest = digest_sql(columns=COLUMNS if has_flags else COLUMNS_BEFORE_FLAGS)
+        cursor.execute(f"select count(*), coalesce(sum({digest}), 0) from activity a")
         count, total = cursor.fetchone() or (0, 0)
         cursor.execute("select app || '.' || name from django_migrations order by 1")
         migrations = [name for (name,) in cursor.fetchall()]

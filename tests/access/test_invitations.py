@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from activities.sources import editing as source_editing
 from config.access import tasks
 from config.access.clients import tokens
 from config.access.models import Invitation, Session
@@ -191,7 +192,13 @@ def test_what_ends_by_a_date_is_removed_by_a_job(client, boss):
     ask(client)
     tokens.create_personal_token(boss, "script", 1)
     Session.objects.update(expire_date=timezone.now())
-    ended = {"access.Invitation": "expires_at", "access.ApiToken": "expires_at", "access.Session": "expire_date"}
+    source_editing.rotate_key(source_editing.create_source("Shop", "server", boss).key.source, boss, timedelta(0))
+    ended = {
+        "access.Invitation": "expires_at",
+        "access.ApiToken": "expires_at",
+        "access.Session": "expire_date",
+        "activities.SourceKey": "expires_at",
+    }
     known = {
         model._meta.label: field.name
         for model in apps.get_models()

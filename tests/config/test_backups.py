@@ -199,9 +199,17 @@ def test_another_installation_goes_on_from_it_after_a_gap(backup, tmp_path):
         "-v0",
         "-c",
         "from tests.factories import *; from activities.models import Activity, ActivityKey; "
-        "rows = [activity(Person.objects.first().pk, external_id=key) for key in ('k3', 'new')]; "
-        "print([(str(one.status), one.activity_id) for one in recorded(*rows)], Person.objects.first().first_name)",
+        "rows = [new_activity(Person.objects.first().pk, external_id=key) for key in ('k3', 'new')]; "
+        "print([(str(one.status), one.activity_id) for one in record_rows(*rows)], Person.objects.first().first_name)",
     )
     first = last + backups.GAPS["activity_id_seq"] + 1
     assert "refused" in shown.stdout and any(f"('added', {first + used})" in shown.stdout for used in range(2)), shown
     assert "Ánn" in shown.stdout
+
+
+def test_a_dump_from_before_back_fill_is_measured_before_it_is_migrated(db):
+    record_rows(new_activity(make_person().pk))
+    with connection.cursor() as cursor:
+        before = backups.measure_contents(connection.connection)["activities"]
+        cursor.execute("alter table activity drop column flags")
+        assert backups.measure_contents(connection.connection)["activities"] == before

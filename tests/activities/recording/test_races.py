@@ -149,11 +149,11 @@ import os, sys, django
 django.setup()
 from django.db import connection
 from activities.recording.recorder import record_activities
-from tests.factories import MARKETO, activity
+from tests.factories import MARKETO, new_activity
 batch = 0
 while True:
     keys = [f"K-{batch}-{i}" for i in range(50)]
-    outcomes = record_activities([activity(int(sys.argv[1]), int(sys.argv[2]), external_id=key) for key in keys], MARKETO)
+    outcomes = record_activities([new_activity(int(sys.argv[1]), int(sys.argv[2]), external_id=key) for key in keys], MARKETO)
     print(*(f"{key}={outcome.activity_id}" for key, outcome in zip(keys, outcomes)), flush=True)
     batch += 1
 """

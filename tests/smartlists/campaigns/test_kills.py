@@ -39,7 +39,7 @@ from tests.smartlists.webhook_receiver import receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KILLS = examples(4, 50, "CAMPAIGN_KILLS")
-PATIENCE = 120  # seconds
+PATIENCE = 300  # seconds; a machine that does other work at the same time has needed two minutes
 PROCESSES = {
     "dispatcher": ("dispatch",),
     "twin": ("dispatch",),
