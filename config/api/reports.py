@@ -19,6 +19,7 @@ from config.pages.reports import REPORTS, STEPS, Replies, ReportForm, answer_rep
 from people.core import installation
 from people.core.codes import Code
 from people.core.errors import BadQueryError, NotAllowedError, Problem, RejectedError, bad_value
+from people.datatypes.parsing import MAX_LINK
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import ListMixin, RetrieveMixin, StrictSerializer, UTCDateTimeField, note_people_in_reply
 from smartlists.lists import saved_reports
@@ -43,7 +44,7 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "since": (_DAY, "First day, in the installation's time zone; 89 days before the present day if it is left out."),
     "until": (_DAY, "Last day; the present day if it is left out."),
     "where": (_TEXT, "API name of a field: top people by the activities with the `value` of it."),
-    "value": ({"type": "string", "maxLength": 255}, "With `where`; no value if it is empty or left out."),
+    "value": ({"type": "string", "maxLength": MAX_LINK}, "With `where`; no value if it is empty or left out."),
     "interval": ({"type": "string", "enum": list(intervals.INTERVALS)}, "Of a trend; what fits if it is left out."),
     "people": (_TEXT, "smart:7 or static:7 for the people of a list; all people if it is left out."),
     "compare": (_FLAG, "Whether a trend is compared with the period before."),

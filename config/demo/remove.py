@@ -68,17 +68,29 @@ def remove_demo(by: Any) -> Removed:
 
 
 def _remove_story(loaded: Mapping[str, Any], by: Any, removed: Removed) -> None:
-    """Delete the dashboards, the reports and the campaigns; an active campaign stops first."""
+    """Delete the dashboards, the reports and the campaigns; what the team has made its own is kept and named."""
+    report_ids = list(loaded.get("report_ids", ()))
     for dashboard in Dashboard.objects.filter(pk__in=loaded.get("dashboard_ids", ())):
-        dashboards.delete_dashboard(dashboard, None)
-    for report in SavedReport.objects.filter(pk__in=loaded.get("report_ids", ())):
+        if dashboard.tiles.exclude(report_id__in=report_ids).exists():
+            removed.kept.append(_("%(name)s shows reports of your own and is kept.") % {"name": dashboard})
+            continue
+        dashboards.delete_dashboard(dashboard, None)  # whose it was; a private one is nobody else's to delete
+    for report in SavedReport.objects.filter(pk__in=report_ids):
+        if report.tiles.exists():
+            removed.kept.append(_("%(name)s is on a dashboard and is kept.") % {"name": report})
+            continue
         saved_reports.delete_report(report, None)
     for campaign in SmartCampaign.objects.filter(pk__in=loaded.get("campaign_ids", ())):
-        if campaign.state == SmartCampaign.State.ACTIVE:
-            campaign = campaign_lifecycle.pause_campaign(campaign, by)
-        if campaign.state == SmartCampaign.State.PAUSED:
-            campaign = campaign_lifecycle.archive_campaign(campaign, by)
-        _delete_if_unused(campaign, campaign_lifecycle.delete_campaign, by, removed)
+        _delete_if_unused(campaign, _stop_and_delete_campaign, by, removed)
+
+
+def _stop_and_delete_campaign(campaign: SmartCampaign, by: Any) -> None:
+    """Delete a campaign in any state. Raises `RejectedError`, and then nothing has changed."""
+    if campaign.state == SmartCampaign.State.ACTIVE:
+        campaign = campaign_lifecycle.pause_campaign(campaign, by)
+    if campaign.state == SmartCampaign.State.PAUSED:
+        campaign = campaign_lifecycle.archive_campaign(campaign, by)
+    campaign_lifecycle.delete_campaign(campaign, by)
 
 
 def _activities_of(type_ids: Sequence[int]) -> list[int]:

@@ -45,6 +45,7 @@ class Table:
     meters: Sequence[float] = ()  # per row, in percent
     words: Sequence[int] = (0,)  # the columns that are not numbers
     people: Sequence[int] = ()  # per row, the id of its person
+    note: str = ""  # what the rows leave out
 
     def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
         """Return each row with its meter, if any."""
@@ -101,6 +102,8 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 
 def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of the people with most activities, without those who are gone since."""
+    note = _("The %(count)s people with most activities are listed.") % {"count": len(rows)}
+    note = note if len(rows) == log_reports.MOST_ROWS else ""
     people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in rows])
     rows = [row for row in rows if row[0] in people]
     cells = [
@@ -114,11 +117,14 @@ def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     ]
     headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
     meters = percentages(count for _id, count, _latest in rows)
-    return Table(headings, cells, meters=meters, words=(0, 1), people=[person_id for person_id, *_rest in rows])
+    people_ids = [person_id for person_id, *_rest in rows]
+    return Table(headings, cells, meters=meters, words=(0, 1), people=people_ids, note=note)
 
 
 def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of the people at a step of a funnel, without those who are gone since."""
+    note = _("The latest %(count)s people are listed.") % {"count": len(rows)}
+    note = note if len(rows) == log_reports.MOST_PEOPLE else ""
     people = Person.objects.live().in_bulk([person_id for person_id, _moment in rows])
     rows = [row for row in rows if row[0] in people]
     cells = [
@@ -130,7 +136,7 @@ def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         for person_id, moment in rows
     ]
     headings = (_("Person"), _("Email"), _("Got there"))
-    return Table(headings, cells, words=(0, 1), people=[person_id for person_id, _moment in rows])
+    return Table(headings, cells, words=(0, 1), people=[person_id for person_id, _moment in rows], note=note)
 
 
 def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:

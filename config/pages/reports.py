@@ -29,6 +29,7 @@ from people.core import installation
 from people.core.admin.base import parse_number
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
+from people.datatypes.parsing import MAX_LINK
 from people.datatypes.registry import BY_NAME
 from people.models import StaticList
 from smartlists.lists import reports as list_reports
@@ -66,7 +67,11 @@ class ReportForm(forms.Form):
         ApprovedField.objects.none(), required=False, label=gettext_lazy("Where"), empty_label=ANYTHING
     )
     value = forms.CharField(
-        required=False, max_length=255, strip=False, label=pgettext_lazy("the value of a field", "is")
+        required=False,
+        max_length=MAX_LINK,
+        strip=False,
+        label=pgettext_lazy("the value of a field", "is"),
+        widget=forms.TextInput({"placeholder": gettext_lazy("(no value)")}),
     )
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
