@@ -7,11 +7,15 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
+from django.db.models import Case, Q, QuerySet, When
+from django.db.models.functions import Now
+
 from activities.models import EventSource, SourceKey
 from activities.sources.sealing import seal_secret
 
 BROWSER, SECRET = "cab_", "cas_"
 MAX_KEY = 200
+SHOWN_KEYS = 20  # of one source; more than can work at once
 _PUBLIC_LENGTH, _LOOKUP_LENGTH = 24, 16
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -68,6 +72,12 @@ def find_key(text: str) -> SourceKey | None:
     if key.secret_hash is not None and not compare_digest(bytes(key.secret_hash), _hash(secret)):
         return None
     return key
+
+
+def shown_keys() -> QuerySet[SourceKey]:
+    """Keys in the order in which `SHOWN_KEYS` of a source are shown: those that work, then the newest."""
+    is_live = Q(expires_at=None) | Q(expires_at__gt=Now())
+    return SourceKey.objects.order_by(Case(When(is_live, then=0), default=1), "-pk")
 
 
 def _random(length: int) -> str:
