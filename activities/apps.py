@@ -13,12 +13,16 @@ class ActivitiesConfig(AppConfig):
         from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
         from activities.recording import person_changes, quarantine
+        from activities.sources import editing as source_editing
         from activities.types import (
             definition,  # noqa: F401 (registers the definition kind)
             standard_installation,
         )
         from people import events
+        from people.core import references
+        from people.models import PersonField
 
+        references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
         log_personal_data.register_log_data()
         people_list.register_activity_columns()
         quarantine.register_refused_rows()

@@ -68,7 +68,10 @@ class UserLocaleMiddleware(LocaleMiddleware):
 
 
 class UserTimeZoneMiddleware:
-    """Activates the user's time zone for pages, or the installation's."""
+    """Activates the user's time zone and language for pages, where they have chosen; after authentication.
+
+    Programs choose the language of each request of theirs by the header Accept-Language.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -77,6 +80,9 @@ class UserTimeZoneMiddleware:
         user = getattr(request, "user", None)
         if user is None or not user.is_authenticated:
             return self.get_response(request)
+        if user.language in dict(settings.LANGUAGES) and not request.path_info.startswith((*ROOTS, "/api/")):
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = user.language
         with timezone.override(ZoneInfo(user.time_zone or installation.current_installation().time_zone)):
             return self.get_response(request)
 

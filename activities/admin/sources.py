@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import usage
-from activities.sources.keys import IssuedKey, describe_key
+from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
@@ -25,7 +25,8 @@ from people.datatypes.keys import MAX_ID
 
 PAGE = "admin:activities_eventsource"
 MEGABYTE = 1_000_000
-SHOWN_KEYS = 20
+# nothing receives the calls of another product's webhook yet
+OFFERED_KINDS = [choice for choice in EventSource.Kind.choices if choice[0] != EventSource.Kind.WEBHOOK]
 OVERLAPS = (
     (0, gettext_lazy("at once")),
     (1, gettext_lazy("in an hour")),
@@ -43,13 +44,16 @@ class SourceForm(forms.Form):
 
     name = forms.CharField(label=gettext_lazy("Name"), required=False, widget=_input(maxlength="255"))
     kind = forms.ChoiceField(
-        label=gettext_lazy("Kind"), choices=EventSource.Kind.choices, widget=forms.Select({"class": "ca-input"})
+        label=gettext_lazy("Kind"), choices=OFFERED_KINDS, widget=forms.Select({"class": "ca-input"})
     )
     origins = forms.CharField(
         label=gettext_lazy("Origins"),
         required=False,
         widget=forms.Textarea({"class": "ca-input ca-input--code", "rows": "3", "spellcheck": "false"}),
-        help_text=gettext_lazy("For web sites: one per line, like https://www.example.com or https://*.example.com."),
+        help_text=gettext_lazy(
+            "For web sites: one per line, like https://www.example.com or https://*.example.com. Hosts below co.uk or "
+            "github.io belong to anybody: never use https://*.github.io."
+        ),
     )
     consent = forms.ChoiceField(
         label=gettext_lazy("Consent"),
@@ -87,6 +91,8 @@ class SourceForm(forms.Form):
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()
+        if source is not None and source.user_id_field and source.user_id_field not in fields:
+            fields = [*fields, source.user_id_field]  # shown and refused, not silently replaced by none
         names = [("", pgettext("person field", "none")), *((name, name) for name in fields)]
         self.fields["user_id_field"].choices = names  # type: ignore[attr-defined]
         if source is not None:
@@ -179,7 +185,8 @@ class EventSourceAdmin(PagesAdmin):
             form=form,
             may_change=may_change,
             may_delete=not has_data and request.user.has_perm(source_editing.DELETE),
-            keys=source.keys.all()[:SHOWN_KEYS],
+            keys=shown_keys().filter(source=source)[:SHOWN_KEYS],
+            revision=request.POST.get("revision", source.revision),
             overlaps=OVERLAPS,
             days=usage.last_days(source),
             totals=usage.totals([source.pk]).get(source.pk),
@@ -198,10 +205,12 @@ class EventSourceAdmin(PagesAdmin):
         elif verb == "delete":
             if self.try_verb(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
-        else:
+        elif verb in ("on", "off"):
             turn = source_editing.turn_on if verb == "on" else source_editing.turn_off
             done = _("The event source is on.") if verb == "on" else _("The event source is off.")
             self.try_verb(request, lambda: turn(source, by), done)
+        else:
+            raise Http404
         return redirect(f"{PAGE}_change", pk)
 
     def _find(self, request: HttpRequest, pk: int) -> EventSource:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from activities.models import EventSource, SourceDay, SourceKey
 from activities.sources import editing as source_editing
 from activities.sources import usage
-from activities.sources.keys import IssuedKey, describe_key
+from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
 from people.rest.viewsets import (
@@ -74,7 +74,9 @@ class EventSourceSerializer(serializers.ModelSerializer):
     last_seen_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
-    keys = SourceKeySerializer(many=True)
+    keys = SourceKeySerializer(
+        many=True, source="shown_keys", help_text="Those that work, then the newest; at most 20."
+    )
 
     class Meta:
         model = EventSource
@@ -165,7 +167,7 @@ class SourceUsageSerializer(StrictSerializer):
 class EventSourceViewSet(ListMixin, RetrieveMixin):
     """Web sites, programs and products that send what people do."""
 
-    queryset = EventSource.objects.prefetch_related("keys")
+    queryset = EventSource.objects.prefetch_related(Prefetch("keys", shown_keys()[:SHOWN_KEYS], "shown_keys"))
     serializer_class = EventSourceSerializer
     filterset_class = EventSourceFilterSet
     orderings = ("id", "-id")

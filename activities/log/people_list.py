@@ -26,24 +26,36 @@ _LAST = f"(select max(a.occurred_at) from activity a where a.person_id = p.id an
 
 
 def activity_columns(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
-    """The number of activities among the latest `MOST_COUNTED` of each person, and the latest moment; by one index.
+    """The number of activities of each person, up to `MOST_COUNTED`, and the latest moment; by one index.
 
-    The system's own entries are not counted, see `standard.OF_THE_SYSTEM`.
+    The system's own entries are not counted, see `standard.OF_THE_SYSTEM`. Only people with more than `MOST_COUNTED`
+    rows are read again without them, as many of their latest rows may be the system's.
+    """
+    if not person_ids:
+        return {}
+    counted = _count_latest(person_ids, "true")
+    long_ids = [person_id for person_id, (_number, _latest, rows) in counted.items() if rows > MOST_COUNTED]
+    if long_ids:
+        counted |= _count_latest(long_ids, _OWN)
+    return {
+        person_id: {COUNT: f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else number, LAST: latest}
+        for person_id, (number, latest, _rows) in counted.items()
+    }
+
+
+def _count_latest(person_ids: Sequence[int], condition: str) -> dict[int, tuple[int, Any, int]]:
+    """Of the latest `MOST_COUNTED` + 1 rows of each person that meet `condition`: number, latest moment, and all rows.
+
+    The first two leave out the system's own entries.
     """
     # a statement a person, as each is on one part of a cluster
     of_person = f"""(select %s::int, count(*) filter (where {_OWN}), max(occurred_at) filter (where {_OWN}),
-        count(*) > {MOST_COUNTED} from (select occurred_at, activity_type_id from activity
-        where person_id = %s order by occurred_at desc limit {MOST_COUNTED + 1}) r)"""
-    if not person_ids:
-        return {}
+        count(*) from (select occurred_at, activity_type_id from activity
+        where person_id = %s and {condition} order by occurred_at desc limit {MOST_COUNTED + 1}) r)"""
     with connection.cursor() as cursor:
         values = [value for person_id in person_ids for value in (person_id, person_id)]
         cursor.execute(" union all ".join([of_person] * len(person_ids)), values)
-        rows = cursor.fetchall()
-    return {
-        person_id: {COUNT: f"{min(number, MOST_COUNTED):,}+" if has_more else number, LAST: latest}
-        for person_id, number, latest, has_more in rows
-    }
+        return {person_id: (number, latest, rows) for person_id, number, latest, rows in cursor.fetchall()}
 
 
 def apply_activity_type(type_id: int, _by: Any) -> AppliedFilter:

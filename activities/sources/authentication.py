@@ -63,14 +63,27 @@ class Sender:
         return hmac.compare_digest(expected, signature.strip().lower())
 
 
-def authenticate(key: str, origin: str | None = None, referrer: str | None = None, size: int = 0) -> Sender:
-    """The sender of a request of `size` bytes with this write key and these headers Origin and Referer.
+def authenticate(
+    key: str,
+    origin: str | None = None,
+    referrer: str | None = None,
+    size: int = 0,
+    *,
+    fetch_site: str | None = None,
+    is_in_address: bool = False,
+) -> Sender:
+    """The sender of a request of `size` bytes with this write key and the headers Origin, Referer and Sec-Fetch-Site.
+
+    `is_in_address`: the key came in the query string or path, where only a public one belongs: addresses are logged.
 
     Raises `KeyRejectedError`: `unknown_write_key`, `key_expired`, `source_off`, `origin_refused` (a browser key from
-    elsewhere; any other key from a browser, so that a key in a page is no server key) or `quota_reached`.
+    elsewhere; any other key with a header that only browsers send, or in an address) or `quota_reached`. Images,
+    no-cors requests and links carry no Origin, so each of the three headers is a sign of a browser.
     """
     try:
-        sender = _check(key, origin or None, referrer or None, size)
+        sender = _check(
+            key, origin or None, referrer or None, size, fetch_site or ("address" if is_in_address else None)
+        )
     except KeyRejectedError as refusal:
         REFUSED_REQUESTS.add(refusal.code)
         raise
@@ -78,19 +91,19 @@ def authenticate(key: str, origin: str | None = None, referrer: str | None = Non
     return sender
 
 
-def _check(text: str, origin: str | None, referrer: str | None, size: int) -> Sender:
+def _check(text: str, origin: str | None, referrer: str | None, size: int, public_sign: str | None) -> Sender:
     key = find_key(text)
     if key is None:
         raise _refusal(Code.UNKNOWN_WRITE_KEY, _("There is no such write key."))
     if not key.is_live:
-        raise _refusal(Code.KEY_EXPIRED, _("This write key has ended. Use the newer one of the event source."))
+        raise _refusal(Code.KEY_EXPIRED, _("This write key has ended. Create or use another key of the event source."))
     source = key.source
     if not source.is_on:
         raise _refusal(Code.SOURCE_OFF, _("This event source is turned off."))
     if not source.is_browser:
-        if origin is not None:
+        if sign := origin or referrer or public_sign:
             message = _("This write key is secret and doesn't work in web pages. Use the key of a web site there.")
-            raise _refusal(Code.ORIGIN_REFUSED, message, origin)
+            raise _refusal(Code.ORIGIN_REFUSED, message, sign)
         sender = Sender(source, key, None)
     else:
         # an Origin that is sent counts, also when it is “null”: Referer stands in only where there is none

@@ -5,12 +5,12 @@ writes one audit entry, never with a secret.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,6 +25,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.models import PersonField
 
 audit.register_actions(
     {
@@ -66,19 +67,30 @@ def create_source(name: Any, kind: Any, by: Any, **values: Any) -> IssuedKey:
 def change_source(
     source: EventSource, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any
 ) -> EventSource:
-    """Change a source, except its kind. Raises as `create_source`, and `ConflictError`."""
+    """Change a source, except its kind; equal values change nothing. Raises as `create_source`, and `ConflictError`."""
     require_permission(by, CHANGE)
     changed = _lock(source)
     message = _("Someone else changed the event source in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
+    before = {field: getattr(changed, field) for field in ("name", *FIELDS)}
     if name is not None:
         changed.name = naming.parse_name(name)
     _set(changed, values)
+    names = sorted(field for field, value in before.items() if getattr(changed, field) != value)
+    if not names:
+        return changed
     changed.revision += 1
     _save(changed)
-    names = sorted({*values, *(["name"] if name is not None else [])})
-    audit.write_audit_entry(by, changed, "changed", what=", ".join(names))
+    origins = _difference(before["origins"], changed.origins)
+    what = ", ".join(f"origins ({origins})" if field == "origins" else field for field in names)
+    audit.write_audit_entry(by, changed, "changed", what=what)
     return changed
+
+
+def _difference(before: list[str], after: list[str]) -> str:
+    """What was added and removed, such as "+https://b.example, -https://a.example"."""
+    added = [f"+{origin}" for origin in after if origin not in before]
+    return ", ".join([*added, *(f"-{origin}" for origin in before if origin not in after)])
 
 
 @transaction.atomic
@@ -90,9 +102,9 @@ def rotate_key(source: EventSource, by: Any, overlap: timedelta) -> IssuedKey:
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, str(overlap), "overlap_hours"))
     locked, ends_at = _lock(source), timezone.now() + overlap
     live = locked.keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    if live.count() >= MAX_LIVE_KEYS:
+    if overlap and live.count() >= MAX_LIVE_KEYS:  # without overlap all of them end
         message = _("The event source has %(count)s keys that work. End one of them first.") % {"count": MAX_LIVE_KEYS}
-        raise RejectedError(Problem(Code.TOO_MANY_TOKENS, message))
+        raise RejectedError(Problem(Code.TOO_MANY_KEYS, message))
     live.filter(Q(expires_at=None) | Q(expires_at__gt=ends_at)).update(expires_at=ends_at)
     issued = issue_key(locked, by)
     audit.write_audit_entry(by, locked, "key_issued", key=issued.key.lookup)
@@ -148,6 +160,11 @@ def has_data(source: EventSource) -> bool:
     )
 
 
+def sources_with_user_ids_in(field: Model) -> Iterable[EventSource]:
+    """The sources whose user ids are looked up in a person field."""
+    return EventSource.objects.filter(user_id_field=getattr(field, "api_name", ""))
+
+
 def reseal_secrets() -> int:
     """Seal all identity secrets under other keys again under the current key; return how many."""
     count = 0
@@ -196,7 +213,9 @@ def _set(source: EventSource, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(source, name, value)
     source.munchkin_id = source.munchkin_id or None
-    problems = [*_group(source), *_origins(source), *_consent(source), *_user_ids(source), *_munchkin(source)]
+    problems = [*_group(source), *_origins(source), *_consent(source), *_munchkin(source)]
+    if "user_id_field" in values:
+        problems += _user_ids(source)
     refuse_if([*problems, *_quota(source)])
 
 
@@ -237,6 +256,8 @@ def _consent(source: EventSource) -> Iterator[Problem]:
 
 
 def _user_ids(source: EventSource) -> Iterator[Problem]:
+    # the row stays locked, so that the field cannot stop being unique meanwhile
+    list(PersonField.objects.select_for_update().filter(api_name=source.user_id_field).values_list("pk"))
     fields = people_lookup.lookup_fields()
     if source.user_id_field and source.user_id_field not in fields:
         yield bad_value(Code.UNKNOWN_LOOKUP_FIELD, ", ".join(fields), source.user_id_field, "user_id_field")

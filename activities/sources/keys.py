@@ -8,6 +8,8 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
+from django.db.models import Case, Q, QuerySet, When
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
@@ -16,6 +18,7 @@ from activities.sources.sealing import seal_secret
 BROWSER, SECRET = "cab_", "cas_"
 MAX_KEY = 200
 KEPT_AFTER_END = timedelta(days=90)  # for so long a sender with an ended key is told so, and pages show it
+SHOWN_KEYS = 20  # of one source; more than can work at once
 _PUBLIC_LENGTH, _LOOKUP_LENGTH = 24, 16
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -77,6 +80,12 @@ def find_key(text: str) -> SourceKey | None:
 def delete_ended_keys() -> None:
     """Delete keys that ended long ago; a sender that still has one is told that it is unknown."""
     SourceKey.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).delete()
+
+
+def shown_keys() -> QuerySet[SourceKey]:
+    """Keys in the order in which `SHOWN_KEYS` of a source are shown: those that work, then the newest."""
+    is_live = Q(expires_at=None) | Q(expires_at__gt=Now())
+    return SourceKey.objects.order_by(Case(When(is_live, then=0), default=1), "-pk")
 
 
 def _random(length: int) -> str:

@@ -12,13 +12,17 @@ _PORTS = {"http": 80, "https": 443}
 def parse_origin(text: str) -> str | None:
     """The origin in its written form: lower case, without the usual port; None for what is no origin.
 
-    `https://*.example.com` stands for every host below example.com. A bare slash at the end is left out.
+    `https://*.example.com` stands for every host below example.com; a whole top-level domain such as `*.com` is no
+    origin. A bare slash at the end is left out.
     """
     address = text.strip()
     if len(address) > MAX_ORIGIN or not address.isprintable():
         return None
     origin = origin_of_address(address)
     rest = address.partition("://")[2].partition("/")[2]
+    below = (origin or "").partition("://*.")[2]
+    if below and "." not in below:
+        return None
     return origin if origin is not None and not rest and not set(address) & set("?#@") else None
 
 

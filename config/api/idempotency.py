@@ -17,13 +17,13 @@ from django.urls import Resolver404, resolve
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from activities.sources import sealing
 from config.access.models import IdempotentReply
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import BadQueryError, ConflictError, GoneError, Problem, UnprocessableError
 from people.core.permissions import require_permission
 from people.rest.viewsets import PERSON_IDS
-from smartlists.webhooks import secrets as webhook_secrets
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
@@ -98,7 +98,7 @@ def _replay(stored_reply: IdempotentReply, digest: bytes) -> HttpResponse:
         raise GoneError(Problem(Code.REPLY_ERASED, _("The request was done. Its reply was erased with a person.")))
     headers, body = dict(stored_reply.headers), bytes(stored_reply.body)
     if key_name := headers.pop(SEALED, ""):
-        body = webhook_secrets.unseal_secret(key_name, body)
+        body = sealing.unseal_secret(key_name, body)
     return HttpResponse(body, status=stored_reply.status, headers={**headers, "Idempotent-Replay": "true"})
 
 
@@ -119,7 +119,7 @@ def _keep(request: HttpRequest, reply: HttpResponse, caller: str, key: str, dige
     headers, body = {name: reply[name] for name in KEPT_HEADERS if name in reply}, reply.content
     data = getattr(reply, "data", None)
     if isinstance(data, Mapping) and SECRETS & data.keys():
-        headers[SEALED], body = webhook_secrets.seal_secret(body)
+        headers[SEALED], body = sealing.seal_secret(body)
     IdempotentReply.objects.update_or_create(
         caller=caller,
         key=key,

@@ -136,6 +136,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.TOO_MANY_CALLS: _("The calls of this minute are used up. Retry-After says for how long."),
     Code.TOO_MANY_FIELDS: _("The maximum number of fields is reached."),
     Code.TOO_MANY_JOBS: _("Too much work of this kind is waiting. Try again when some of it has ended."),
+    Code.TOO_MANY_KEYS: _("An event source has as many keys as can work at once. End one of them first."),
     Code.TOO_MANY_LOSERS: _("Too many people to merge in one call."),
     Code.TOO_MANY_ROWS: _("There are more rows than one call accepts. Send several calls, or a stream."),
     Code.TOO_MANY_TOKENS: _("The maximum number of tokens of a user is reached. Revoke one."),

@@ -116,6 +116,7 @@ class Code(StrEnum):
     TOO_MANY_FIELDS = "too_many_fields"
     TOO_MANY_FILTERS = "too_many_filters"
     TOO_MANY_JOBS = "too_many_jobs"
+    TOO_MANY_KEYS = "too_many_keys"
     TOO_MANY_LOSERS = "too_many_losers"
     TOO_MANY_ROWS = "too_many_rows"
     TOO_MANY_STEPS = "too_many_steps"

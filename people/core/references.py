@@ -1,6 +1,9 @@
 """Uses of an object: reference rows that protect it, found through the models themselves."""
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import PROTECT, Model
 from django.utils.translation import gettext as _
@@ -21,13 +24,31 @@ class ObjectUse:
         return _("%(kind)s “%(name)s”") % {"kind": self.kind, "name": self.name}
 
 
+# by the class of the used object: upper apps that keep its name, without a foreign key, and look rows up by its values
+_KEY_USES: dict[type[Model], list[Callable[[Any], Iterable[Model]]]] = defaultdict(list)
+
+
+def register_key_uses(used: type[Model], users_of: Callable[[Any], Iterable[Model]]) -> None:
+    """Register the objects that look rows up by the values of a `used` object, which must stay unique for them."""
+    if users_of not in _KEY_USES[used]:
+        _KEY_USES[used].append(users_of)
+
+
+def key_uses_of(*things: Model) -> list[ObjectUse]:
+    """All registered objects that look rows up by the values of any of `things`, by kind and name."""
+    users = [user for used in things for users_of in _KEY_USES.get(type(used), ()) for user in users_of(used)]
+    uses = [ObjectUse(str(user._meta.verbose_name), str(user), user) for user in users]
+    return sorted(uses, key=lambda use: (use.kind, use.name.lower()))
+
+
 def uses_of(*things: Model) -> list[ObjectUse]:
     """All objects that use any of `things`, each once, by kind and name.
 
     A model takes part by a reference row with a foreign key to the used object (`on_delete=PROTECT`) and a
-    property `used_by` that returns the using object as users see it (a smart list, a campaign).
+    property `used_by` that returns the using object as users see it (a smart list, a campaign); or by
+    `register_key_uses`.
     """
-    uses: dict[tuple[str, int], ObjectUse] = {}
+    uses = {(use.user._meta.label, use.user.pk): use for use in key_uses_of(*things)}
     for used in things:
         for relation in used._meta.related_objects:
             model = relation.related_model
@@ -41,7 +62,15 @@ def uses_of(*things: Model) -> list[ObjectUse]:
 
 def refuse_if_used(*things: Model) -> None:
     """Raise `RejectedError` naming the users of any of `things`, if there are any."""
-    uses = uses_of(*things)
+    _refuse(uses_of(*things))
+
+
+def refuse_if_key(*things: Model) -> None:
+    """Raise `RejectedError` naming the objects that look rows up by the values of any of `things`, if there are any."""
+    _refuse(key_uses_of(*things))
+
+
+def _refuse(uses: list[ObjectUse]) -> None:
     if uses:
         names = ", ".join(str(use) for use in uses)
         message = _("It is in use by %(users)s. Remove it there first.") % {"users": names}

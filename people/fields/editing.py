@@ -117,7 +117,8 @@ def create_marketo_fields(names: Iterable[str], by: Any) -> None:
 def change_person_field(field: PersonField, by: Any, **changes: Any) -> PersonField:
     """Change `label`, `description`, `choices`, `is_hidden` or `is_unique`; existing uses stay valid.
 
-    A field with a shared value cannot become unique (`value_shared`, naming some). API name and data type
+    A field with a shared value cannot become unique (`value_shared`, naming some), and one by which people are looked
+    up stays unique (`in_use`). API name and data type
     never change. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
     """
     require_permission(by, "people.change_personfield")
@@ -254,6 +255,7 @@ def _make_unique(field: PersonField) -> None:
 
 
 def _make_shareable(field: PersonField) -> None:
+    references.refuse_if_key(field)
     _lock_people()
     PersonKey.objects.filter(field=field).delete()
     _set_unique(field, False)

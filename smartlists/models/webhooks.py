@@ -41,7 +41,7 @@ class Webhook(models.Model):
     headers_key_name = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
     format = models.CharField(_("format"), max_length=12, choices=Format.choices, default=Format.CLOUDEVENTS)
     body = models.TextField(_("body template"), blank=True)
-    secret = models.BinaryField(null=True, editable=False)  # sealed, see `webhooks.secrets`; never shown
+    secret = models.BinaryField(null=True, editable=False)  # sealed, see `activities.sources.sealing`; never shown
     secret_key_name = models.CharField(max_length=64, blank=True, editable=False)
     # the previous release creates webhooks without this column and sends texts, hence the database default
     payload_version = models.PositiveSmallIntegerField(

@@ -14,13 +14,13 @@ from django.db.models import Exists, F, OuterRef
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook as StandardWebhook
 
+from activities.sources import sealing
 from people.core import jobs
 from people.core.db import locks
 from people.core.errors import RejectedError
 from smartlists.models import StepOutcome, Webhook, WebhookDelivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
-from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import CallFailedError, UnsafeAddressError
 
 BATCH = 50
@@ -121,7 +121,7 @@ def signature_headers(webhook: Webhook, key: str, body: bytes, now: datetime) ->
     moment = str(int(now.timestamp()))
     headers = {"webhook-id": key, "webhook-timestamp": moment}
     if webhook.secret is not None:
-        secret = webhook_secrets.unseal_secret(webhook.secret_key_name, webhook.secret)
+        secret = sealing.unseal_secret(webhook.secret_key_name, webhook.secret)
         headers["webhook-signature"] = StandardWebhook(secret).sign(key, now, body.decode())
     return headers
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.sources import sealing
 from people.core import audit, references
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
@@ -29,7 +30,6 @@ from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
-from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks import tokens as webhook_tokens
 
 audit.register_actions(
@@ -158,10 +158,10 @@ def resend_deliveries(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | N
 def reseal_secrets() -> int:
     """Seal all secrets and headers under other keys again under the current key; return how many."""
     count = webhook_headers.reseal_headers()
-    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=webhook_secrets.current_key_name()):
+    for webhook in Webhook.objects.exclude(secret=None).exclude(secret_key_name=sealing.current_key_name()):
         assert webhook.secret is not None
-        secret = webhook_secrets.unseal_secret(webhook.secret_key_name, webhook.secret)
-        name, sealed = webhook_secrets.seal_secret(secret)
+        secret = sealing.unseal_secret(webhook.secret_key_name, webhook.secret)
+        name, sealed = sealing.seal_secret(secret)
         count += Webhook.objects.filter(pk=webhook.pk, secret=webhook.secret).update(
             secret=sealed, secret_key_name=name
         )
@@ -170,7 +170,7 @@ def reseal_secrets() -> int:
 
 def _renew(webhook: Webhook) -> str:
     secret = secrets.token_bytes(32)
-    webhook.secret_key_name, webhook.secret = webhook_secrets.seal_secret(secret)
+    webhook.secret_key_name, webhook.secret = sealing.seal_secret(secret)
     return SECRET_PREFIX + base64.b64encode(secret).decode()
 
 

@@ -14,8 +14,8 @@ from django.db.models import BooleanField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from activities.sources import sealing
 from smartlists.models import Webhook, WebhookDelivery
-from smartlists.webhooks import secrets as webhook_secrets
 
 HIDDEN = "•••"  # mask of a value
 CONTENT_TYPE = "Content-Type"  # set by the product itself, and no secret
@@ -30,10 +30,7 @@ def headers_of(row: Row) -> dict[str, str]:
     """The headers with their values. Raises `RejectedError` (`key_missing`)."""
     if row.sealed_headers is None:
         return dict(row.headers)
-    return {
-        **row.headers,
-        **orjson.loads(webhook_secrets.unseal_secret(row.headers_key_name, bytes(row.sealed_headers))),
-    }
+    return {**row.headers, **orjson.loads(sealing.unseal_secret(row.headers_key_name, bytes(row.sealed_headers)))}
 
 
 def masked_headers(row: Row) -> dict[str, str]:
@@ -53,9 +50,7 @@ def _seal(row: Row, headers: dict[str, str]) -> None:
     row.headers = headers
     row.headers = masked_headers(row)
     secret = {name: value for name, value in headers.items() if name != CONTENT_TYPE}
-    row.headers_key_name, row.sealed_headers = (
-        webhook_secrets.seal_secret(orjson.dumps(secret)) if secret else ("", None)
-    )
+    row.headers_key_name, row.sealed_headers = sealing.seal_secret(orjson.dumps(secret)) if secret else ("", None)
 
 
 def is_sealing_headers() -> bool:
@@ -97,14 +92,12 @@ def _seal_batch(model: type[Row]) -> int:
 
 def reseal_headers() -> int:
     """Seal headers under other keys again under the current key; return how many rows were sealed."""
-    count, present = 0, webhook_secrets.current_key_name()
+    count, present = 0, sealing.current_key_name()
     for model in (Webhook, WebhookDelivery):
         outdated: QuerySet[Any] = model._default_manager.exclude(sealed_headers=None).exclude(headers_key_name=present)
         while batch := list(outdated.order_by("pk")[:BATCH]):
             for row in batch:
-                name, sealed = webhook_secrets.seal_secret(
-                    webhook_secrets.unseal_secret(row.headers_key_name, row.sealed_headers)
-                )
+                name, sealed = sealing.seal_secret(sealing.unseal_secret(row.headers_key_name, row.sealed_headers))
                 same = model._default_manager.filter(pk=row.pk, sealed_headers=row.sealed_headers)
                 count += same.update(sealed_headers=sealed, headers_key_name=name)
     return count

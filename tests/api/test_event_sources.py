@@ -39,6 +39,15 @@ def test_a_site_is_made_changed_given_another_key_turned_off_and_deleted(api):
     assert not EventSource.objects.exists()
 
 
+def test_a_row_has_the_keys_that_work_and_the_newest(api):
+    made = api.post("event-sources", {"name": "ERP", "kind": "server"}).json()
+    source = EventSource.objects.get()
+    for number in range(30):
+        source.keys.create(lookup=f"ended{number}", secret_hash=b"", expires_at=source.created_at)
+    keys = api.get("event-sources").json()["results"][0]["keys"]
+    assert len(keys) == 20 and made["write_key"].startswith(keys[0]["key"]) and keys[1]["key"] == "ended29"
+
+
 def test_the_secret_of_a_program_is_in_the_first_reply_only(api):
     made = api.post("event-sources", {"name": "ERP", "kind": "server"}).json()
     assert authenticate(made["write_key"]).may_identify

@@ -1,9 +1,7 @@
 """The page of the user's own tokens: creation, the single display of a new one, revocation."""
 
 from typing import Any
-from urllib.parse import urlencode
 
-from allauth.account.internal.flows import reauthentication
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -65,7 +63,7 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
         return redirect("tokens")
     is_confirmed = sessions.is_session_confirmed(request)
     if request.method == "POST" and not is_confirmed:
-        return redirect(_confirmation_url(user))
+        return redirect(sessions.confirmation_url(user, reverse("tokens")))
     form, issued = TokenForm(request.POST or None, user), None
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
@@ -87,13 +85,6 @@ def tokens_page(request: HttpRequest) -> HttpResponse:
             "form": form,
             "issued": issued,
             "now": timezone.now(),
-            "confirm_at": None if is_confirmed else _confirmation_url(user),
+            "confirm_at": None if is_confirmed else sessions.confirmation_url(user, reverse("tokens")),
         },
     )
-
-
-def _confirmation_url(user: Any) -> str:
-    """The page that confirms the user's identity; signing in again, where the user has no other way."""
-    has_flows = bool(reauthentication.get_reauthentication_flows(user))
-    page = "account_reauthenticate" if has_flows else "admin:login"
-    return f"{reverse(page)}?{urlencode({'next': reverse('tokens')})}"

@@ -40,8 +40,8 @@ def account_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not is_saved:
         return _end_sessions(request, user, "mfa_index")
     form = AccountForm(request.POST if is_saved else None, user=user)
-    if is_saved and form.is_valid():
-        return _save_details(request, user, form.cleaned_data)
+    if is_saved and form.is_valid() and (reply := _save_details(request, user, form)) is not None:
+        return reply
     own = list(Authenticator.objects.filter(user=user).order_by("pk"))
     by_type = {authenticator.type: authenticator for authenticator in own}
     codes = by_type.get(Authenticator.Type.RECOVERY_CODES)
@@ -63,8 +63,19 @@ def account_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _save_details(request: HttpRequest, user: Any, data: Any) -> HttpResponse:
-    """Save what counts at once, and send the link that confirms a new address."""
+def _save_details(request: HttpRequest, user: Any, form: AccountForm) -> HttpResponse | None:
+    """Save what counts at once, and send the link that confirms a new address.
+
+    Returns None, with the problem in the form and nothing saved, when the address cannot be requested.
+    """
+    data, change = form.cleaned_data, None
+    is_confirmed = sessions.is_session_confirmed(request)
+    if data["email"] != user.email and is_confirmed:
+        try:
+            change = own_account.request_address(user, data["email"])
+        except RejectedError as refusal:
+            form.show(refusal.problems)
+            return None
     own_account.change_own_details(user, **{name: data[name] for name in own_account.FIELDS})
     reply = redirect("mfa_index")
     if data["language"]:
@@ -75,7 +86,10 @@ def _save_details(request: HttpRequest, user: Any, data: Any) -> HttpResponse:
     if data["email"] == user.email:
         messages.success(request, _("Saved."))
         return reply
-    change = own_account.AddressChange(user.pk, user.email, data["email"])
+    if change is None:
+        messages.warning(request, _("The rest is saved. Confirm that it is you, then change your email again."))
+        reply["Location"] = sessions.confirmation_url(user, reverse("mfa_index"))
+        return reply
     link = request.build_absolute_uri(f"{reverse('confirm-address')}?{urlencode({'token': change.token})}")
     if own_account.mail_confirmation(change, link):
         messages.success(request, _("Saved. Open the link that we sent to %(email)s.") % {"email": change.email})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.account.internal.flows import reauthentication
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy
@@ -99,6 +101,13 @@ def is_session_confirmed(request: HttpRequest) -> bool:
     return bool(reauthentication.get_reauthentication_flows(user)) and reauthentication.did_recently_reauthenticate(
         request
     )
+
+
+def confirmation_url(user: Any, back: str) -> str:
+    """The page that confirms the user's identity and leads to `back`; sign-in where the user has no other way."""
+    has_flows = bool(reauthentication.get_reauthentication_flows(user))
+    page = "account_reauthenticate" if has_flows else "admin:login"
+    return f"{reverse(page)}?{urlencode({'next': back})}"
 
 
 def note_session_use(request: HttpRequest) -> None:

@@ -149,13 +149,13 @@ class AccountForm(VerbForm):
         label=gettext_lazy("Language"),
         required=False,
         choices=[("", gettext_lazy("Same as your browser")), *settings.LANGUAGES],
-        help_text=gettext_lazy("Of pages and of the emails that you get."),
+        help_text=gettext_lazy("For pages and emails."),
         widget=forms.Select(attrs=_INPUT),
     )
     time_zone = forms.ChoiceField(
         label=gettext_lazy("Time zone"),
         required=False,
-        help_text=gettext_lazy("Times on pages are shown in it."),
+        help_text=gettext_lazy("Pages show times in this zone."),
         widget=forms.Select(attrs=_INPUT),
     )
 
@@ -163,7 +163,7 @@ class AccountForm(VerbForm):
         names = ("first_name", "last_name", "email", "language", "time_zone")
         options["initial"] = {name: getattr(user, name) for name in names}
         super().__init__(*args, **options)
-        zone = _("That of this installation: %(zone)s") % {"zone": installation.current_installation().time_zone}
+        zone = _("Same as this installation: %(zone)s") % {"zone": installation.current_installation().time_zone}
         zones = [(name, name.replace("_", " ")) for name in installation.inhabited_zones()]
         if user.time_zone and user.time_zone not in dict(zones):
             zones.append((user.time_zone, user.time_zone))

@@ -6,10 +6,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from activities.models import SourceKey
 from activities.sources import editing as source_editing
+from activities.sources import sealing
 from people.core.errors import RejectedError
 from smartlists.models import Webhook
 from smartlists.webhooks import editing as webhook_editing
-from smartlists.webhooks import secrets as webhook_secrets
 
 
 class Command(BaseCommand):
@@ -20,12 +20,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> str:
         if dry_run:
-            name = webhook_secrets.current_key_name()
+            name = sealing.current_key_name()
             count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=name).count()
             count += SourceKey.objects.exclude(identity_secret=None).exclude(identity_key_name=name).count()
-            return f"{count} secrets lie under another key than “{webhook_secrets.current_key_name()}”."
+            return f"{count} secrets lie under another key than “{sealing.current_key_name()}”."
         try:
             count = webhook_editing.reseal_secrets() + source_editing.reseal_secrets()
-            return f"{count} secrets were sealed under “{webhook_secrets.current_key_name()}”."
+            return f"{count} secrets were sealed under “{sealing.current_key_name()}”."
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None

@@ -1,5 +1,7 @@
 """The pages of event sources."""
 
+from html import unescape
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -45,7 +47,11 @@ def test_a_site_is_made_and_its_secret_shown_once(staff):
     assert f'data-copy="{secret}"' in reply.text
     shown = staff.get(f"{LIST}{source.pk}/change/").text
     assert secret not in shown and f'data-copy="{key.lookup}"' in shown
-    assert "Shop" in staff.get(LIST).text
+    assert "Shop" in staff.get(LIST).text and "can't be sent yet" in unescape(reply.text)
+    assert [kind for kind, _label in staff.get(f"{LIST}add/").context["form"].fields["kind"].choices] == [
+        "browser",
+        "server",
+    ]
 
 
 def test_what_is_wrong_is_said_at_its_field_and_what_was_typed_stays(staff):
@@ -67,7 +73,10 @@ def test_settings_are_changed_and_a_change_meanwhile_is_said(staff):
     assert staff.post(address, form).status_code == 302
     source.refresh_from_db()
     assert (source.consent, source.bytes_a_day, source.kind) == ("denied", 1_234_567, "browser")
-    assert "in the meantime" in staff.post(address, form).text
+    for _again in range(2):  # the page keeps the revision of what was typed
+        reply = staff.post(address, form)
+        assert "in the meantime" in reply.text and 'name="revision" value="1"' in reply.text
+    assert 'name="revision" value="2"' in staff.get(address).text
 
 
 def test_keys_are_rotated_and_ended(staff):
@@ -90,6 +99,9 @@ def test_it_is_turned_off_and_deleted_while_nothing_came_in(staff):
     source = editing.create_source("ERP", "server", None).key.source
     assert "The event source is off." in do(staff, source, "off").text
     assert "The event source is on." in do(staff, source, "on").text
+    assert do(staff, source, "of").status_code == 404
+    source.refresh_from_db()
+    assert source.is_on
     usage.note_use(source.pk, size=1_500, accepted=3)
     shown = staff.get(f"{LIST}{source.pk}/change/").text
     assert "Delete event source" not in shown and "1.5" in shown

@@ -78,14 +78,20 @@ def test_a_browser_key_works_from_nowhere_else(site, headers):
 def test_a_server_key_identifies_and_is_refused_from_a_page(program):
     sender = authenticate(program.write_key)
     assert sender.may_identify and sender.may_alias and sender.may_backfill and sender.origin is None
-    assert authenticate(program.write_key, None, f"{SITE}/a").is_server, "a Referer is no sign of a browser"
+    for sign in (
+        {"referrer": f"{SITE}/a"},
+        {"fetch_site": "cross-site"},
+        {"fetch_site": "none"},
+        {"is_in_address": True},
+    ):
+        assert refused(program.write_key, **sign) == "origin_refused", "as of an image or a link"
     for origin in (SITE, "null", "x"):
         assert refused(program.write_key, origin) == "origin_refused"
 
 
 def test_a_browser_key_copied_into_a_program_stays_one(site):
     """Whoever writes the header Origin themselves is believed to be a page, not a server."""
-    assert not authenticate(site.write_key, SITE).may_identify
+    assert not authenticate(site.write_key, SITE, fetch_site="cross-site", is_in_address=True).may_identify
 
 
 def test_unknown_ended_and_turned_off(program):
@@ -155,6 +161,9 @@ def counted(reason):
         ("https://[::1]:8000", "https://[::1]:8000"),
         ("https://*.example.com", "https://*.example.com"),
         ("https://*", None),
+        ("https://*.com", None),
+        ("https://*.com:8443", None),
+        ("https://*.localhost", None),
         ("https://a.*.com", None),
         ("https://example.com?x", None),
         ("https://example.com/#", None),

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
 from activities.sources import editing, usage
-from activities.sources.keys import find_key
-from people.core import audit
+from activities.sources.keys import find_key, shown_keys
+from people.core import audit, references
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
+from people.fields import editing as fields
 
 pytestmark = pytest.mark.django_db
 SITE = "https://www.example.com"
@@ -111,6 +112,34 @@ def test_a_change_is_of_what_the_editor_saw():
     assert sentences() == ["Created", "Changed: consent, name"]
 
 
+def test_what_is_equal_is_no_change_and_origins_are_named():
+    source = site().key.source
+    same = {field: getattr(source, field) for field in editing.FIELDS}
+    assert editing.change_source(source, None, expected_revision=1, name=source.name, **same).revision == 1
+    editing.change_source(source, None, **{**same, "origins": ["https://b.example"], "bytes_a_day": 7})
+    assert sentences() == ["Created", f"Changed: bytes_a_day, origins (+https://b.example, -{SITE})"]
+
+
+def test_a_field_of_user_ids_stays_unique_and_is_not_deleted():
+    field = fields.create_person_field("Login", "string", None, is_unique=True)
+    source = site(user_id_field=field.api_name).key.source
+    for verb in (
+        lambda: fields.change_person_field(field, None, is_unique=False),
+        lambda: fields.delete_person_field(field, None),
+    ):
+        with pytest.raises(RejectedError) as refusal:
+            verb()
+        assert refusal.value.code == "in_use" and "Shop" in str(refusal.value)
+    assert [use.user for use in references.uses_of(field)] == [source]
+    type(field).objects.update(is_unique=False)  # as it could become before
+    assert editing.change_source(source, None, consent="denied").consent == "denied"
+    with pytest.raises(RejectedError) as refusal:
+        editing.change_source(source, None, user_id_field=field.api_name)
+    assert problems(refusal) == {("user_id_field", "unknown_lookup_field")}
+    editing.change_source(source, None, user_id_field="")
+    fields.delete_person_field(field, None)
+
+
 def test_an_old_key_works_on_for_the_overlap():
     first = editing.create_source("ERP", "server", None)
     source = first.key.source
@@ -139,7 +168,9 @@ def test_an_overlap_never_prolongs_a_key_and_has_a_limit():
     with pytest.raises(RejectedError) as refusal:
         for _again in range(editing.MAX_LIVE_KEYS + 1):
             editing.rotate_key(source, None, timedelta(hours=1))
-    assert refusal.value.code == "too_many_tokens"
+    assert refusal.value.code == "too_many_keys"
+    assert editing.rotate_key(source, None, timedelta()), "which ends all others"
+    assert [key.is_live for key in shown_keys()[:2]] == [True, False]
 
 
 def test_a_key_is_ended_once_and_only_by_its_source():

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
+from activities.log import people_list as log_people_list
 from people.admin import people_list
 from people.directory import views
 from people.directory.filters import FieldFilter
@@ -15,6 +16,7 @@ from people.files.exports import jobs as export_jobs
 from people.lists import static_lists
 from people.models import BulkAction, Export, PeopleListSettings, PeopleView, PersonField, StaticList
 from people.persons import bulk
+from people.persons import upsert as person_upsert
 from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
 
@@ -82,6 +84,20 @@ def test_activities_are_counted_and_last_seen_in_one_statement_for_the_page(ana,
     # that they are new is the system's entry, nothing that they did
     assert numbers[people[0].pk][0] == 2 and f"{numbers[people[0].pk][1]:%Y-%m-%d}" == "2026-03-02"
     assert not any(numbers[people[1].pk])
+
+
+def test_many_entries_of_the_system_hide_no_activity(monkeypatch):
+    monkeypatch.setattr(log_people_list, "MOST_COUNTED", 2)
+    approved_type()
+    ann, bob = make_person(first_name="Ann"), make_person(first_name="Bob")
+    moments = [f"2026-03-0{day}T09:00:00Z" for day in (1, 2, 3)]
+    record_rows(*(new_activity(ann.pk, occurred_at=moment) for moment in moments[:2]))
+    record_rows(*(new_activity(bob.pk, occurred_at=moment) for moment in moments))
+    for score in range(1, 5):
+        person_upsert.update_person(ann, {"person_score": score}, MARKETO)
+    numbers = log_people_list.activity_columns([ann.pk, bob.pk])
+    assert (numbers[ann.pk]["activities.count"], numbers[bob.pk]["activities.count"]) == (2, "2+")
+    assert [f"{row['activities.last']:%d}" for row in numbers.values()] == ["02", "03"]
 
 
 def test_who_sees_no_activities_gets_no_columns_of_them(client):

@@ -17,7 +17,6 @@ from people.core.errors import NotAllowedError, RejectedError
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import editing as webhook_editing
-from smartlists.webhooks import secrets as webhook_secrets
 from smartlists.webhooks.http import CallFailedError, CallReply, UnsafeAddressError
 from tests.factories import approved_type, make_person, record_rows
 from tests.smartlists.campaign_factories import make_active_campaign, process_due_work, record_deposit, step_outcomes
@@ -278,14 +277,14 @@ def test_secrets_are_sealed_under_a_named_key_and_can_be_moved_to_another(settin
 
     settings.WEBHOOK_KEYS = [("2026", Fernet.generate_key().decode())]
     with pytest.raises(RejectedError) as refused:
-        webhook_secrets.unseal_secret(hook.secret_key_name, hook.secret)
+        sealing.unseal_secret(hook.secret_key_name, hook.secret)
     assert refused.value.code == "key_missing"
     old = sealing._derived(settings.SECRET_KEY).decode()
     settings.WEBHOOK_KEYS = [*settings.WEBHOOK_KEYS, ("secret-key", old)]
     call_command("rotate_webhook_secrets")
     hook.refresh_from_db()
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]
-    assert hook.secret_key_name == "2026" and webhook_secrets.unseal_secret("2026", hook.secret) == raw
+    assert hook.secret_key_name == "2026" and sealing.unseal_secret("2026", hook.secret) == raw
 
 
 def test_a_webhook_in_use_stays_and_rights_are_asked(django_user_model):
@@ -315,7 +314,7 @@ def test_an_unsafe_answer_is_no_reason_to_try_again():
 
 def test_the_signature_is_that_of_the_standard():
     """The example that the libraries of Standard Webhooks are tested with."""
-    name, secret = webhook_secrets.seal_secret(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+    name, secret = sealing.seal_secret(base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
     found = webhook_delivery.signature_headers(
         Webhook(secret_key_name=name, secret=secret),
         "msg_p5jXN8AQM9LWM0D4loKWxJek",
