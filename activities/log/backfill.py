@@ -10,7 +10,7 @@ from activities.querysets import IS_BACKFILL
 
 _REASONS = ", ".join(f"'{reason}'" for reason in (ActivityRemoval.Reason.UNDO, ActivityRemoval.Reason.WITHDRAWN))
 # each part reads a partial index: `activity_backfill`, `activity_removal_undone`
-_PEOPLE = f"""
+SILENT_CHANGES = f"""
     select person_id from activity where person_id = any(%(people)s::int[]) and {IS_BACKFILL}
         and recorded_at between %(since)s::timestamptz and %(until)s
     union
@@ -28,5 +28,5 @@ def people_with_silent_changes(person_ids: Collection[int], since: datetime | No
         return set()
     parameters = {"people": list(person_ids), "since": since or "-infinity", "until": until}
     with connection.cursor() as cursor:
-        cursor.execute(_PEOPLE, parameters)
+        cursor.execute(SILENT_CHANGES, parameters)
         return {person_id for (person_id,) in cursor.fetchall()}

@@ -2,11 +2,13 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 
 from activities.log import withdrawal
@@ -26,7 +28,7 @@ from smartlists.campaigns import dry_run as campaign_dry_run
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignEntry
+from smartlists.models import CampaignEntry, ListWatch
 from tests.api.conftest import Api
 from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.smartlists import rule_factories
@@ -300,6 +302,17 @@ def test_back_fill_of_after_the_evaluation_does_not_silence(depositors):
     record_activities([new_activity(ann.pk)], PAST)
     process_due_work()
     assert list_member_ids(aloud) == {ann.pk}
+
+
+def test_watches_of_the_version_before_get_the_moment_of_their_evaluation(depositors):
+    make_active_campaign(
+        add_to_list_step(make_static_list()), triggers=[{"smart_list": depositors.pk, "change": "joined"}]
+    )
+    moment = ListWatch.objects.get().as_of
+    ListWatch.objects.update(as_of=None)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("smartlists.migrations.0015_past").FILL)
+    assert ListWatch.objects.get().as_of == moment is not None
 
 
 def import_and_undo(owner):
