@@ -1,30 +1,32 @@
-"""People with back-filled activities."""
+"""People whose log changed without anything having happened: by back-fill, an undo or a withdrawal."""
 
 from collections.abc import Collection
 from datetime import datetime
 
 from django.db import connection
 
-from activities.log import reader
+from activities.models import ActivityRemoval
 from activities.querysets import IS_BACKFILL
 
+_REASONS = ", ".join(f"'{reason}'" for reason in (ActivityRemoval.Reason.UNDO, ActivityRemoval.Reason.WITHDRAWN))
+# each part reads a partial index: `activity_backfill`, `activity_removal_undone`
+SILENT_CHANGES = f"""
+    select person_id from activity where person_id = any(%(people)s::int[]) and {IS_BACKFILL}
+        and recorded_at between %(since)s::timestamptz and %(until)s
+    union
+    select person_id from activity_removal where person_id = any(%(people)s::int[]) and reason in ({_REASONS})
+        and removed_at between %(since)s::timestamptz and %(until)s
+"""
 
-def people_with_backfill(person_ids: Collection[int], since: datetime | None) -> set[int]:
-    """Those of the people who have an activity that was recorded as back-fill, at `since` or later if it is given."""
+
+def people_with_silent_changes(person_ids: Collection[int], since: datetime | None, until: datetime) -> set[int]:
+    """Those of the people who got a back-filled activity, or lost one by an undo or a withdrawal, in this period.
+
+    `since`: None for the whole log.
+    """
     if not person_ids:
         return set()
+    parameters = {"people": list(person_ids), "since": since or "-infinity", "until": until}
     with connection.cursor() as cursor:
-        first_id = 0
-        if since is not None:
-            # no row before this id was recorded as late as that: a search by the primary key, as no index has moments
-            cursor.execute(
-                "select first_activity_id(%s, 'infinity', %s::timestamptz)",
-                [reader.high_water_mark(), since - reader.DISORDER],
-            )
-            (first_id,) = cursor.fetchone()
-        cursor.execute(
-            f"""select distinct person_id from activity where id >= %s and person_id = any(%s::int[])
-            and (%s::timestamptz is null or recorded_at >= %s::timestamptz) and {IS_BACKFILL}""",
-            [first_id, list(person_ids), since, since],
-        )
+        cursor.execute(SILENT_CHANGES, parameters)
         return {person_id for (person_id,) in cursor.fetchall()}

@@ -2,17 +2,21 @@
 
 from typing import Any
 
+from activities.recording.recorder import NO_STANDARD_TYPES
 from activities.types.marketo_history import HISTORY_TYPES
 from people.files.imports.plan import ImportPlan
 
 RIGHT = "activities.record_standard_activity"
-NONE: frozenset[int] = frozenset()
 
 
 def history_types(plan: ImportPlan, user: Any) -> frozenset[int]:
     """The ids of the standard types that an import of `user` (None: a command's) may record by this plan."""
-    is_history = not plan.starts_campaigns and not plan.subject
-    return HISTORY_TYPES if is_history and is_allowed(user) else NONE
+    return HISTORY_TYPES if is_history(plan) and is_allowed(user) else NO_STANDARD_TYPES
+
+
+def is_history(plan: ImportPlan) -> bool:
+    """Whether an import by this plan may bring standard types, too: as back-fill, with types from a column."""
+    return not plan.starts_campaigns and not plan.subject
 
 
 def is_allowed(user: Any) -> bool:

@@ -126,8 +126,11 @@ class ActivitiesTarget(ImportTarget):
             recorded = column_recorder.record_columns(rows, source, zone=plan.time_zone, dry_run=dry_run)
             others = {place: _result(outcome) for place, outcome in recorded.others.items()}
             return BatchResults(recorded.ids, others, recorded.created)
-        user = None if source.user_id is None else get_user_model().objects.get(pk=source.user_id)
-        batch = recorder.ActivityBatch(rows, source, plan.time_zone, history.history_types(plan, user))
+        may_record = recorder.NO_STANDARD_TYPES
+        if history.is_history(plan):
+            user = None if source.user_id is None else get_user_model().objects.get(pk=source.user_id)
+            may_record = history.history_types(plan, user)
+        batch = recorder.ActivityBatch(rows, source, plan.time_zone, may_record)
         recorder.record_batch(batch, dry_run=dry_run, keep_refused=False)
         return BatchResults.of([_result(outcome) for outcome in batch.outcomes], batch.created)
 

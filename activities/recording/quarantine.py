@@ -1,6 +1,7 @@
 """Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
-A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row.
+A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
+which has what was sent last, back-fill or not, unless a user has corrected it.
 """
 
 import json
@@ -45,6 +46,14 @@ _COLUMNS = (
 )
 
 
+# what a row sent again replaces in the stored one; a text too large to be kept replaces nothing
+_RESENT = ", ".join(
+    f"""{column} = case when excluded.raw = '' or strpos(r.raw, '"corrected_by": ') > 0
+        then r.{column} else excluded.{column} end"""
+    for column in ("raw", "zone", "activity_type_id", "person_id")
+)
+
+
 class CheckedRow(Protocol):
     """The outcome of a row; refused where there are problems."""
 
@@ -75,7 +84,7 @@ def keep_refused_rows(
             f"""insert into refused_activity as r ({names}, times, first_at, last_at, state)
             select {names}, 1, %s, %s, 'waiting' from unnest({arrays}) as v ({names})
             on conflict (door, user_id, key) do update set times = r.times + 1, last_at = excluded.last_at,
-                problems = excluded.problems, code = excluded.code, field = excluded.field
+                problems = excluded.problems, code = excluded.code, field = excluded.field, {_RESENT}
             where r.state <> 'replayed'""",
             [timezone.now(), timezone.now(), *(list(column) for column in zip(*ordered, strict=True))],
         )
@@ -92,7 +101,7 @@ def _column_values(
         int(source.channel),
         source.user_id,
         source.origin_id,
-        _key(row, raw, source.event_source_id),
+        _key(row, source.event_source_id),
         raw if len(raw) <= MAX_RAW else "",
         str(zone),
         type_id,
@@ -104,13 +113,15 @@ def _column_values(
     )
 
 
-def _key(row: NewActivity, raw: str, event_source_id: int | None) -> str:
+def _key(row: NewActivity, event_source_id: int | None) -> str:
     if is_row_key(row.external_id):
         return _digest(row.external_id)
-    if not is_blank(row.external_id):
-        raw = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
+    if is_blank(row.external_id):
+        content = encode_row(row)  # as back-fill it is the same row
+    else:
+        content = json.dumps([_plain(row.activity_type), _person(row.person), str(row.external_id)], default=_plain)
     # the same content from two event sources is two rows
-    return _digest(raw if event_source_id is None else f"{event_source_id}:{raw}")
+    return _digest(content if event_source_id is None else f"{event_source_id}:{content}")
 
 
 def _digest(text: str) -> str:

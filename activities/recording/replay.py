@@ -143,7 +143,7 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
         source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past)
         activities = [decode_row(row.raw) for row in rows]
         # an import of Marketo's history is always sent as back-fill
-        may_record = HISTORY_TYPES if is_history and history.is_allowed(by) else history.NONE
+        may_record = HISTORY_TYPES if is_history and history.is_allowed(by) else recorder.NO_STANDARD_TYPES
         outcomes = recorder.record_activities(
             activities, source, zone=ZoneInfo(zone), may_record=may_record, keep_refused=False
         )

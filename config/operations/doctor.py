@@ -26,7 +26,7 @@ from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
-from smartlists.models import CampaignBacklog, SmartCampaign
+from smartlists.models import CampaignBacklog, ListWatch, SmartCampaign
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -42,6 +42,7 @@ BIG_TABLE, MANY_SCANS = 100_000, 200
 INDEXES = frozenset(
     {
         "activity_ahead",
+        "activity_backfill",
         "activity_person_occurred",
         "activity_pkey",
         "activity_recorded",
@@ -52,11 +53,14 @@ INDEXES = frozenset(
         "activity_removal_activity",
         "activity_removal_pkey",
         "activity_removal_recorded",
+        "activity_removal_undone",
         "person_email_lower",
         "person_pkey",
         "static_list_member_pkey",
     }
 )
+# small ones, for work that many installations have none of
+SELDOM_USED = frozenset({"activity_ahead", "activity_backfill", "activity_key_moved", "activity_removal_undone"})
 DISPATCHER_SILENT = timedelta(minutes=1)
 # the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(
@@ -177,7 +181,7 @@ def check_indexes() -> Finding:
         where i.idx_scan = 0 and c.reltuples > %s and t.seq_scan > %s and i.indexrelname = any(%s) order by 1""",
         BIG_TABLE,
         MANY_SCANS,
-        sorted(INDEXES - {"activity_ahead", "activity_key_moved"}),
+        sorted(INDEXES - SELDOM_USED),
     )
     if unused:
         state = ", ".join(f"{name} is never used, its table was read whole {scans:,} times" for name, scans in unused)
@@ -299,7 +303,8 @@ def check_dispatcher() -> Finding:
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
     state = f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind"
-    stuck = CampaignBacklog.objects.filter(tries__gt=0).count()
+    failing = [model.objects.filter(tries__gt=0).values_list("campaign") for model in (CampaignBacklog, ListWatch)]
+    stuck = failing[0].union(failing[1]).count()
     if stuck:
         return Finding("dispatcher", f"{state}; the triggers of {stuck} campaigns fail", "their pages say why")
     return Finding("dispatcher", state)

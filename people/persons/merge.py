@@ -5,14 +5,14 @@ keep their values, under their ids, which mean the winner from then on. A merge 
 running recordings and changes and blocks new ones until it ends.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -164,6 +164,19 @@ def undo_merge(merge_id: int, by: Any, source: Source) -> None:
     person_merge.undone_at, person_merge.undone_by, person_merge.changes, person_merge.kept = timezone.now(), by, {}, {}
     person_merge.save(update_fields=["undone_at", "undone_by", "changes", "kept"])
     audit.write_audit_entry(by, person_merge.winner, "merge_undone", losers=", ".join(map(str, person_merge.loser_ids)))
+
+
+def people_of_merges(person_ids: Collection[int], since: datetime | None, until: datetime) -> set[int]:
+    """Those of the people who won or lost a merge, or its undo, in this period. `since`: None for all merges."""
+    ids = set(person_ids)
+    period = (since or datetime.min.replace(tzinfo=UTC), until)
+    merges = PersonMerge.objects.filter(Q(winner__in=ids) | Q(loser_ids__overlap=list(ids)))
+    merges = merges.filter(Q(merged_at__range=period) | Q(undone_at__range=period))
+    return ids & {
+        person_id
+        for winner_id, loser_ids in merges.values_list("winner_id", "loser_ids")
+        for person_id in (winner_id, *loser_ids)
+    }
 
 
 def undo_problem(person_merge: PersonMerge) -> Problem | None:

@@ -25,17 +25,21 @@ def campaign_problems(definition: campaign_definition.CampaignDefinition, names:
 
 def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     """The errors that the campaign's triggers raised when they were tried last."""
-    message = _(
+    of_activities = _(
         "The triggers of this campaign fail: %(problem)s They are tried again; what they have not read is kept."
     )
-    backlogs, watches = (
-        model.objects.filter(campaign=campaign, tries__gt=0).values_list("problem", flat=True)
-        for model in (CampaignBacklog, ListWatch)
+    of_lists = _(
+        "The changes of the smart list %(list)s cannot be read: %(problem)s This is tried again; "
+        "whoever joins and leaves the list in the meantime does not enter."
     )
-    return [
-        Problem(Code.TRIGGERS_FAIL, message % {"problem": unpack_sentences(problem)}, ("triggers",))
-        for problem in backlogs.union(watches)
+    backlogs = CampaignBacklog.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
+    watches = ListWatch.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
+    sentences = [of_activities % {"problem": unpack_sentences(problem)} for (problem,) in backlogs]
+    sentences += [
+        of_lists % {"list": name, "problem": unpack_sentences(problem)}
+        for name, problem in watches.values_list("smart_list__name", "problem")
     ]
+    return [Problem(Code.TRIGGERS_FAIL, sentence, ("triggers",)) for sentence in sentences]
 
 
 def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tuple[campaign_definition.Audience, Path]]:

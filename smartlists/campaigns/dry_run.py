@@ -92,7 +92,7 @@ def _why_not(
 ) -> str:
     if definition.activity_triggers and trigger < 0:
         return _("no activity of this person satisfies a trigger")
-    if row is not None and row.is_backfill and triggers.is_past(row, definition):
+    if row is not None and triggers.is_past(row, definition):
         return str(CampaignEntry.Reason.PAST.label)
     if not definition.audience.is_unrestricted and not evaluator.evaluate_members(
         definition.audience.effective_rules, [person.pk]

@@ -196,6 +196,7 @@ def archive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
         finished_at=timezone.now(),
     )
     changed.watches.all().delete()
+    CampaignBacklog.objects.filter(campaign=changed).delete()
     changed.state = State.ARCHIVED
     changed.revision += 1
     changed.save()

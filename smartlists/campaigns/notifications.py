@@ -16,6 +16,13 @@ notifications.register_notice_kinds(
             gettext_lazy("The triggers of a campaign of yours fail"),
             gettext_lazy("The triggers of %(name)s fail: nobody enters it until that is fixed. Nothing is lost."),
         ),
+        "campaign_watch_fails": NoticeKind(
+            gettext_lazy("A smart list that triggers a campaign of yours cannot be read"),
+            gettext_lazy(
+                "The changes of a smart list that triggers %(name)s cannot be read. Whoever joins and leaves it before "
+                "that is fixed does not enter; other triggers go on."
+            ),
+        ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
@@ -30,10 +37,19 @@ notifications.register_notice_kinds(
 
 def notify_campaign_stuck(campaign_id: int) -> None:
     """Notify the users who created and last changed the campaign that its triggers raise an error at every try."""
+    _notify_failing("campaign_stuck", campaign_id)
+
+
+def notify_watch_fails(campaign_id: int) -> None:
+    """Notify them that the changes of a watched smart list raise an error at every try; the other triggers go on."""
+    _notify_failing("campaign_watch_fails", campaign_id)
+
+
+def _notify_failing(kind: str, campaign_id: int) -> None:
     campaign = SmartCampaign.objects.get(pk=campaign_id)
     users = [campaign.created_by_id, campaign.updated_by_id]
     page = "admin:smartlists_smartcampaign_results"
-    notifications.notify_users(users, "campaign_stuck", page, campaign.pk, name=campaign.name)
+    notifications.notify_users(users, kind, page, campaign.pk, name=campaign.name)
 
 
 def notify_campaign_not_run(campaign_id: int, user_id: int | None) -> None:

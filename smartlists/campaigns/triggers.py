@@ -8,7 +8,7 @@ for the same activity in any case. One process works at a time: the one that loc
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from time import monotonic
@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from activities.log import reader as log_reader
@@ -81,7 +81,6 @@ class BatchResult:
     entered: int = 0
     skipped: int = 0
     has_more: bool = False
-    lag: int = field(default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +163,7 @@ def _without_quiet(rows: Sequence[ActivityRow]) -> Sequence[ActivityRow]:
     imports = {
         row.origin_id
         for row in rows
-        if row.channel == Channel.IMPORT
-        and row.origin_id is not None
-        and row.activity_type_id in standard_types.TYPES
-        and not row.is_backfill
+        if row.channel == Channel.IMPORT and row.origin_id is not None and not row.is_backfill
     }
     quiet: set[int | None] = set()
     if imports:
@@ -367,9 +363,13 @@ def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
 
 
 def dispatcher_lag() -> int:
-    """The number of ids of the log that the dispatcher has still to read; 0 where no campaign is active."""
-    active = Q(state=SmartCampaign.State.ACTIVE)
+    """The number of ids of the log that are still to be read for some campaign; 0 where no campaign is active.
+
+    A campaign whose triggers fail reads the log apart from the others: the one that is furthest behind counts.
+    """
     position = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).first()
-    if position is None or not SmartCampaign.objects.filter(active).exists():
+    if position is None or not SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).exists():
         return 0
-    return max(0, log_reader.high_water_mark() - position.last_id)
+    backlogs = CampaignBacklog.objects.filter(campaign__state=SmartCampaign.State.ACTIVE)
+    positions = [position.last_id, *backlogs.values_list("last_id", flat=True)]
+    return max(0, log_reader.high_water_mark() - min(positions))

@@ -2,12 +2,17 @@
 
 from django.db import migrations, models
 
+FILL = """
+update smart_campaign_watch w set as_of = e.as_of from smart_list_evaluation e where e.id = w.evaluation_id
+"""
+
 
 class Migration(migrations.Migration):
     dependencies = [("smartlists", "0014_campaign_backlog")]
 
     operations = [
         migrations.AddField(model_name="listwatch", name="as_of", field=models.DateTimeField(null=True)),
+        migrations.RunSQL(FILL, migrations.RunSQL.noop),
         migrations.AlterField(
             model_name="campaignentry",
             name="reason",

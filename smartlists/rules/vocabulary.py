@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from activities.labels import localized_name
+from activities.querysets import IS_BACKFILL
 from people.datatypes.registry import BY_NAME, DataType
 
 # what every activity has, whatever its type, with its SQL, the same in both engines; API names cannot begin with @
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
 BACKFILL = "@backfill"  # true for what was recorded as back-fill
-COMMON: Mapping[str, str] = {**MOMENTS, BACKFILL: "(flags & 1 = 1)"}
+COMMON: Mapping[str, str] = {**MOMENTS, BACKFILL: f"({IS_BACKFILL})"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from config.marketo.resources import smart_list_rules
 from people.lists import static_lists
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
@@ -86,6 +87,12 @@ def test_rules_in_the_documented_shape(dialect, regulars):
     assert (seeds["operator"], seeds["conditions"][0]["values"]) == ("in", ["Seeds"])
     assert (other["operator"], other["conditions"][0]["values"]) == ("not in", ["Others"])
     assert [step["operator"] for step in sequence["steps"]] == ["occurs", "not followed by within 7 days"]
+
+
+def test_each_number_of_a_condition_means_one_thing():
+    common = smart_list_rules.COMMON
+    counts, aggregated = {smart_list_rules.TIMES[0], smart_list_rules.COUNTED[0]}, smart_list_rules.AGGREGATED
+    assert len({*(number for number, _name in common.values()), *counts, aggregated}) == len(common) + 2
 
 
 def test_lists_are_found_cloned_and_deleted(dialect, regulars):

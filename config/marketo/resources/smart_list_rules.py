@@ -16,7 +16,7 @@ from smartlists.rules.model import FILTERS
 COMMON = {
     "@occurred_at": (-101, "Date of Activity"),
     "@recorded_at": (-102, "Date Recorded"),
-    "@backfill": (-103, "Recorded as History"),
+    "@backfill": (-105, "Recorded as History"),
 }
 TIMES = (-103, "Min. Number of Times")
 COUNTED = (-103, "Number of Times")

@@ -21,6 +21,7 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
+from people.persons import merge as person_merge
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights, triggers
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -187,13 +188,24 @@ def _note_failed_watch(watch_id: int, error: Exception) -> None:
     if watch is None:
         return
     if watch.count_failed_try(error):
-        campaign_notifications.notify_campaign_stuck(watch.campaign_id)
+        campaign_notifications.notify_watch_fails(watch.campaign_id)
     watch.save(update_fields=["tries", "problem", "due_at"])
+
+
+def _silent_people(person_ids: Collection[int], before: datetime | None, after: datetime) -> set[int]:
+    """Those of the people who may have joined or left between two evaluations without having done anything.
+
+    Back-fill, its undo, a withdrawal, a merge and its undo make nobody enter a campaign. What came after the later
+    evaluation did not change it; an evaluation reads the log a little after its moment.
+    """
+    since, until = before and before - OVERLAP, after + OVERLAP
+    changed = backfill.people_with_silent_changes(person_ids, since, until)
+    return changed | person_merge.people_of_merges(person_ids, since, until)
 
 
 @transaction.atomic
 def _enter_changes(watch_id: int) -> int:
-    """Enter those who changed; those silently who got back-filled activities since the evaluation before."""
+    """Enter those who changed; silently those whose log or person was changed without anything having happened."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
@@ -203,7 +215,6 @@ def _enter_changes(watch_id: int) -> int:
     before, now = bitmap(watch.members), current.person_ids
     changes = {campaign_definition.JOINED: now - before, campaign_definition.LEFT: before - now}
     campaign = watch.campaign
-    since = watch.as_of and watch.as_of - OVERLAP
     listener = Listener(campaign, definition_of_version(campaign.version_id))
     candidates = [
         Candidate(listener, pk, current.as_of or timezone.now(), at, evaluation_id=current.pk)
@@ -213,7 +224,8 @@ def _enter_changes(watch_id: int) -> int:
     ]
     silent: Collection[int] = ()
     if candidates and not listener.definition.also_past:
-        silent = backfill.people_with_backfill({candidate.person_id for candidate in candidates}, since)
+        people = {candidate.person_id for candidate in candidates}
+        silent = _silent_people(people, watch.as_of, current.as_of or timezone.now())
     for candidate in candidates:
         if not campaign.is_active:
             candidate.reason = triggers.Reason.PAUSED

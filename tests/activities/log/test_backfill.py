@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from activities.log import reader, verify
+from activities.log import backfill, reader, verify
 from activities.models import Activity, ActivityRemoval
 from activities.recording.recorder import record_activities
 from people.core.source import Channel, Source
@@ -107,3 +107,13 @@ def test_a_flagged_key_is_the_same_key():
     (again,) = record_rows(new_activity(ann.pk, external_id="k"))
     assert (again.status, again.activity_id) == ("repeated", first.activity_id)
     assert Activity.objects.get(pk=first.activity_id).is_backfill and not ActivityRemoval.objects.exists()
+
+
+def test_silent_changes_are_found_by_their_own_indexes():
+    """Even where statistics are missing: the dispatcher's transaction waits for this."""
+    parameters = {"people": [1, 2], "since": RECORDED, "until": RECORDED + timedelta(days=1)}
+    with connection.cursor() as cursor:
+        cursor.execute("set local enable_seqscan = off")
+        cursor.execute(f"explain {backfill.SILENT_CHANGES}", parameters)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "activity_backfill" in plan and "activity_removal_undone" in plan, plan

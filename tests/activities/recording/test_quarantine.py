@@ -63,6 +63,27 @@ def test_a_retry_is_the_same_row_told_by_external_id_or_content(check):
     assert sorted(RefusedActivity.objects.values_list("times", flat=True)) == [1, 2, 3]
 
 
+@pytest.mark.parametrize("external_id", [None, "T-1"])
+@pytest.mark.parametrize("last", [True, False], ids=["back-fill last", "live last"])
+def test_a_row_sent_again_is_back_fill_or_not_as_it_was_sent_last(check, last, external_id):
+    row = new_activity(make_person().pk, amount="many", external_id=external_id)
+    for is_backfill in (not last, last):
+        record_activities([row], Source(Channel.API, is_backfill=is_backfill))
+    kept = RefusedActivity.objects.get()
+    assert (kept.times, "backfill" in json.loads(kept.raw)) == (2, last)
+    recording_replay.correct_rows([kept.pk], "amount", "12.50", None)
+    recording_replay.replay_rows([kept.pk], None, backfill=False)
+    assert stored(check).get().is_backfill == last
+
+
+def test_a_correction_outlasts_the_row_that_is_sent_again(check, admin_user):
+    row = new_activity(make_person().pk, amount="many", external_id="T-1")
+    record_rows(row)
+    recording_replay.correct_rows(waiting(), "amount", "12.50", admin_user)
+    record_rows(row)
+    assert recording_replay.replay_rows(waiting(), admin_user).recorded == 1
+
+
 def test_a_form_and_a_dry_run_keep_nothing(check):
     bad = new_activity(make_person().pk, amount="many")
     record_rows(bad, source=Source(Channel.ADMIN))

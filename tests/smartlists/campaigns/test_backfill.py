@@ -2,26 +2,33 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
+from django.db import connection
 from django.urls import reverse
 
-from activities.models import Activity, RefusedActivity
+from activities.log import withdrawal
+from activities.models import FIRST_CUSTOM_ID, Activity, RefusedActivity
 from activities.recording.recorder import record_activities
 from activities.recording.rows import PersonLookup
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from people.core.source import Channel, Source
+from people.core.source import SYSTEM, Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
+from people.files.imports.plan import ImportPlan
 from people.files.models import Import
+from people.persons import import_undo
+from people.persons import merge as person_merge
+from smartlists.campaigns import dry_run as campaign_dry_run
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignEntry
+from smartlists.models import CampaignEntry, ListWatch
 from tests.api.conftest import Api
 from tests.factories import approved_type, make_person, new_activity, record_rows
 from tests.smartlists import rule_factories
@@ -285,6 +292,109 @@ def test_back_fill_of_before_the_last_evaluation_does_not_silence(depositors):
     stored_evaluations.evaluate_list(often, None)
     process_due_work()
     assert list_member_ids(aloud) == {ann.pk}
+
+
+def test_back_fill_of_after_the_evaluation_does_not_silence(depositors):
+    ann, aloud = make_person(), make_static_list()
+    make_active_campaign(add_to_list_step(aloud), triggers=[{"smart_list": depositors.pk, "change": "joined"}])
+    record_rows(new_activity(ann.pk))
+    stored_evaluations.evaluate_list(depositors, None)
+    record_activities([new_activity(ann.pk)], PAST)
+    process_due_work()
+    assert list_member_ids(aloud) == {ann.pk}
+
+
+def test_watches_of_the_version_before_get_the_moment_of_their_evaluation(depositors):
+    make_active_campaign(
+        add_to_list_step(make_static_list()), triggers=[{"smart_list": depositors.pk, "change": "joined"}]
+    )
+    moment = ListWatch.objects.get().as_of
+    ListWatch.objects.update(as_of=None)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("smartlists.migrations.0015_past").FILL)
+    assert ListWatch.objects.get().as_of == moment is not None
+
+
+def import_and_undo(owner):
+    """Import a deposit of Ann's; return the function that undoes the import."""
+    ann = make_person()
+    job = import_jobs.upload_file(
+        [f"id,at,check\n{ann.pk},2026-01-01,No. 1\n".encode()], "checks.csv", "activities", owner
+    )
+    columns = {"occurred_at": "at", "primary_value": "check"}
+    plan = ImportPlan(columns=columns, subject="depositCheck", person="{id}", lookup_field="id", starts_campaigns=False)
+    import_jobs.set_plan(job, plan, owner)
+    import_jobs.take_step(job, "start", owner, queue=False)
+    import_runner.run_import(job.pk)
+    job.refresh_from_db()
+
+    def undo():
+        import_undo.request_import_undo(job, "wrong file", owner, queue=False)
+        import_undo.run_import_undo(job.pk)
+
+    return undo
+
+
+def record_and_withdraw(owner):
+    """Record a deposit of Ann's by hand; return the function that withdraws it."""
+    (made,) = record_activities([new_activity(make_person().pk)], Source(Channel.ADMIN, owner.pk))
+    return lambda: withdrawal.withdraw_activity(made.activity_id, owner)
+
+
+def merge(owner):
+    """A member and another person; return the function that merges the member into the other."""
+    ann, bob = make_person(), make_person()
+    record_rows(new_activity(ann.pk))
+    return lambda: person_merge.merge_people(bob.pk, [ann.pk], owner, SYSTEM)
+
+
+def undo_merge(owner):
+    made = merge(owner)()
+    return lambda: person_merge.undo_merge(made.pk, owner, SYSTEM)
+
+
+@pytest.mark.parametrize("change", [import_and_undo, record_and_withdraw, merge, undo_merge])
+def test_what_corrects_the_past_makes_nobody_join_or_leave_aloud(change, depositors, owner, monkeypatch):
+    # removals have the moment of their transaction's beginning, which is here the whole test's
+    monkeypatch.setattr(campaign_runs, "OVERLAP", timedelta(minutes=5))
+    make = change(owner)
+    before = stored_evaluations.evaluate_list(depositors, None).person_ids
+    for movement in ("joined", "left"):
+        watch = {"smart_list": depositors.pk, "change": movement}
+        make_active_campaign(add_to_list_step(make_static_list()), triggers=[watch])
+    make()
+    assert stored_evaluations.evaluate_list(depositors, None).person_ids != before
+    outcomes = {(state, reason) for _person, state, reason in process_due_work()}
+    assert outcomes == {("skipped", "past")}
+    record_rows(new_activity((cas := make_person()).pk))
+    stored_evaluations.evaluate_list(depositors, None)
+    process_due_work()
+    assert entry_states()[-1] == (cas.pk, "done", "")
+
+
+def test_a_back_fill_that_the_version_before_imported_fires_nothing(owner):
+    """It records no marks: the plan of the import says it, of activities of every type."""
+    approved_type()
+    ann = make_person()
+    make_active_campaign(add_to_list_step(make_static_list()))
+    job = import_jobs.upload_file([f"id\n{ann.pk}\n".encode()], "checks.csv", "activities", owner)
+    Import.objects.filter(pk=job.pk).update(plan=ImportPlan(starts_campaigns=False).as_json())
+    record_activities([new_activity(ann.pk)], Source(Channel.IMPORT, owner.pk, job.pk))
+    assert not Activity.objects.get(activity_type_id__gte=FIRST_CUSTOM_ID).is_backfill
+    assert process_due_work() == []
+
+
+@pytest.mark.parametrize("days", [0, 300])
+@pytest.mark.parametrize("is_backfill", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_dry_run_says_what_the_dispatcher_does(name, is_backfill, days):
+    approved_type()
+    campaign = make_active_campaign(add_to_list_step(make_static_list()), **{"late_after_hours": 24, **SETTINGS[name]})
+    row = new_activity(make_person().pk, occurred_at=datetime.now(UTC) - timedelta(days=days, minutes=1))
+    (made,) = record_activities([row], Source(Channel.API, is_backfill=is_backfill))
+    expected = campaign_dry_run.dry_run_campaign(campaign, row.person, None, made.activity_id)
+    ((_person, state, _reason),) = process_due_work()
+    assert expected.would_enter == (state == "done")
 
 
 def test_the_choice_is_kept_in_json_and_only_where_it_is_made():

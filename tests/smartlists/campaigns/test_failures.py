@@ -9,10 +9,12 @@ from django.db import DataError, OperationalError
 from django.utils import timezone
 from psycopg.errors import QueryCanceled
 
+from config.operations import doctor
 from people.core.db.outages import is_outage
 from people.core.job_model import MAX_TRIES
 from people.core.notifications import Notice
 from smartlists import tasks
+from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dispatcher, triggers
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns.running import backlog as campaign_backlog
@@ -208,7 +210,11 @@ def test_a_watched_list_that_raises_rests_and_its_owner_is_notified_once(monkeyp
             dispatcher.process_due_work()
         assert changes.call_count == number
         ListWatch.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert "Watcher" in str(Notice.objects.get(user=admin_user, kind="campaign_stuck"))
+    assert "Watcher" in str(Notice.objects.get(user=admin_user, kind="campaign_watch_fails"))
+    assert not Notice.objects.filter(kind="campaign_stuck").exists()
+    (problem,) = campaign_diagnostics.trigger_problems(campaign)
+    assert problem.code == "triggers_fail" and "Everybody" in problem.message
+    assert "1 campaign" in doctor.check_dispatcher().state
 
 
 @pytest.mark.parametrize("state", ["scheduled", "running"])
