@@ -37,6 +37,9 @@ KEPT = timedelta(days=1)
 RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
 LIST_RIGHTS = {"smart": "smartlists.view_smartlist", "static": "people.view_staticlist"}
 State = StoredReport.State
+# the stored name of a report on people with a value: a worker of the version before, which does not know of values,
+# fails on it instead of storing figures of all people
+PEOPLE_WITH_VALUE = "people_with_value"
 logger = logging.getLogger(__name__)
 
 
@@ -55,9 +58,9 @@ class ReportQuestion:
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; days are in the installation's zone, so the zone is included."""
-        narrowed = {"value": self.value} if self.report == "people" and self.field else {}
-        return narrowed | {
-            "report": self.report,
+        is_narrowed = self.report == "people" and self.field is not None
+        return ({"value": self.value} if is_narrowed else {}) | {
+            "report": PEOPLE_WITH_VALUE if is_narrowed else self.report,
             "types": list(self.types),
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
@@ -71,6 +74,7 @@ class ReportQuestion:
     def load(cls, stored: Mapping[str, Any]) -> Self:
         since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         values = {name: stored[name] for name in ("report", "field", "total", "people")}
+        values["report"] = "people" if values["report"] == PEOPLE_WITH_VALUE else values["report"]
         return cls(types=tuple(stored["types"]), since=since, until=until, value=stored.get("value"), **values)
 
 
