@@ -13,7 +13,7 @@ IS_BACKFILL = "flags & 1 = 1"  # over a row of the log; `ActivityFlag.BACKFILL` 
 
 
 def is_backfill_expression() -> RawSQL:
-    """Whether an activity was recorded as back-fill."""
+    """The expression that is true for an activity recorded as back-fill."""
     return RawSQL(IS_BACKFILL, (), models.BooleanField())
 
 

@@ -19,7 +19,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 class RefuseNulMiddleware:
-    """Answers 404 to an address with the character NUL, whoever would read it: the database takes no such text."""
+    """Answers 404 to an address with the character NUL: the database accepts no such text."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

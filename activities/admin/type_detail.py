@@ -117,7 +117,7 @@ def may_see_people(request: HttpRequest) -> bool:
 
 
 def show_people(request: HttpRequest, pk: int) -> HttpResponse:
-    """Who did it in a period, whoever did it last first, among the latest AMONG activities."""
+    """Show the people of a period, the latest activity first, among the latest AMONG activities."""
     activity_type = find_type(request, pk)
     require_rights(request, *PEOPLE)
     zone = installation.installation_zone()

@@ -15,7 +15,7 @@ from people.models import Person
 
 
 def withdraw_by_hand(request: HttpRequest, person_id: int, activity_id: int) -> HttpResponse:
-    """What is withdrawn and what stays; a POST withdraws it and returns to the timeline."""
+    """Show what a withdrawal removes and keeps; a POST withdraws the activity and returns to the timeline."""
     person = find_person(request, person_id, withdrawal.RIGHT, *VIEW)
     activity = find_activity(request, person, str(activity_id))
     if request.method == "POST":

@@ -362,7 +362,7 @@ class PersonCount:
 
 
 def people_of_type(type_id: int, since: datetime | None, until: datetime, among: int) -> tuple[list[PersonCount], bool]:
-    """The people of the type's `among` latest activities before `until`, whoever did it last first; one index scan.
+    """The people of the type's `among` latest activities before `until`, the latest first; one index scan.
 
     `since` is included. True: there are more activities than that in the period.
     """

@@ -65,7 +65,7 @@ def withdraw_activity(activity_id: int, by: Any) -> int:
     """Remove the activity from the log and free its external id; return the id of the person who has it now.
 
     `by` is the user who recorded it by hand, less than 24 hours ago. A merge that moved the activity meanwhile does
-    not matter. Raises `RejectedError` when it is not in the log, was recorded by somebody else or another way, or too
+    not matter. Raises `RejectedError` when it is not in the log, was recorded by another user or another way, or too
     long ago; `NotAllowedError` without the right to record.
     """
     require_permission(by, RIGHT)

@@ -1,4 +1,4 @@
-"""What the column index needs in the database: who changed otherwise than by new activities, and what was built."""
+"""Tables of the column index: people whose rows changed other than by recording, and generations."""
 
 from django.db import models
 from django.db.models.functions import Now

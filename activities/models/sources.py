@@ -97,7 +97,7 @@ class SourceKey(models.Model):
 
 
 class SourceDay(models.Model):
-    """What a source sent in one day (UTC): the base of its quota and of the page that shows its use."""
+    """The use of a source in one day (UTC), for its quota and the page of its use."""
 
     source = models.ForeignKey(EventSource, models.CASCADE, related_name="days")
     day = models.DateField(_("day"))

@@ -15,10 +15,10 @@ def history_types(plan: ImportPlan, user: Any) -> frozenset[int]:
 
 
 def is_history(plan: ImportPlan) -> bool:
-    """Whether an import by this plan may bring standard types, too: as back-fill, with types from a column."""
+    """Return True if an import by this plan may include standard types: as back-fill, with types from a column."""
     return not plan.starts_campaigns and not plan.subject
 
 
 def is_allowed(user: Any) -> bool:
-    """Whether `user` (None: an operator) may record the history of standard activities."""
+    """Return True if `user` (None: an operator) may record the history of standard activities."""
     return user is None or (user.is_active and user.has_perm(RIGHT))

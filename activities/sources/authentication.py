@@ -1,4 +1,4 @@
-"""Who sends: a write key and where the request comes from, checked before anything of its body is read."""
+"""Authentication of senders by write key and origin, before any of the body is read."""
 
 import hmac
 from dataclasses import dataclass

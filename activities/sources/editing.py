@@ -88,7 +88,7 @@ def change_source(
 
 
 def _difference(before: list[str], after: list[str]) -> str:
-    """What was added and removed, such as "+https://b.example, -https://a.example"."""
+    """The added and removed values, such as "+https://b.example, -https://a.example"."""
     added = [f"+{origin}" for origin in after if origin not in before]
     return ", ".join([*added, *(f"-{origin}" for origin in before if origin not in after)])
 

@@ -1,4 +1,4 @@
-"""How the event sources are: for the doctor and the status page."""
+"""The health of event sources, for the doctor and the status page."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

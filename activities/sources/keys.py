@@ -46,7 +46,7 @@ def issue_key(source: EventSource, by: Any) -> IssuedKey:
 
 
 def describe_key(issued: IssuedKey) -> dict[str, Any]:
-    """What a sender needs to know, as JSON. Addresses are None as long as this version has nothing at them."""
+    """The settings of a sender as JSON. Addresses are None: this version receives no events yet."""
     source = issued.key.source
     return {
         "id": source.pk,
@@ -93,5 +93,5 @@ def _random(length: int) -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """A plain hash: secrets are 256 random bits, which nobody guesses."""
+    """A plain hash: secrets are 256 random bits, too many to guess."""
     return sha256(secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""What each source sent, day by day (UTC): quotas, last seen, counts and metrics."""
+"""The use of each source by day (UTC): quotas, last seen, counts and metrics."""
 
 from collections.abc import Sequence
 from datetime import UTC, timedelta

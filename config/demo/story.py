@@ -1,4 +1,4 @@
-"""What the demo's team made of its data: a static list, campaigns, saved reports and a dashboard, rows to mend."""
+"""The demo's static list, campaigns, saved reports, dashboard and rejected rows."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -133,7 +133,7 @@ def _reject_rows(people: Sequence[int], service: ActivityType, source: Source) -
 
 
 def _make_dashboard(types: Mapping[str, ActivityType], language: str, by: Any) -> tuple[list[int], list[int]]:
-    """Saved reports on a dashboard that everybody sees; none while there is nobody who could own them."""
+    """Make saved reports on a shared dashboard; none while there is no user to own them."""
     owner = owner_of(by) if by else _administrators().first()
     if owner is None:
         return [], []

@@ -1,4 +1,4 @@
-"""Which migration makes a trigger or an index that is missing."""
+"""Finds the migration that makes a missing trigger or index."""
 
 import inspect
 import sys
@@ -8,7 +8,7 @@ from django.db.migrations.loader import MigrationLoader
 
 
 def how_made(names: Iterable[str]) -> list[str]:
-    """Where the statements are that make these triggers or indexes: the last migration that names each."""
+    """The last migration that names each of these triggers or indexes, as advice."""
     migrations = sorted(MigrationLoader(None).disk_migrations.items())
     by_migration: dict[tuple[str, ...], list[str]] = {}
     for name in names:

@@ -69,7 +69,7 @@ def _by_name(model: Any) -> Callable[[str, Any], Any]:
 
 
 def _visible(model: Any) -> Callable[[str, Any], Any]:
-    """Return the search of saved reports or dashboards: the user's own ones, and those that everybody sees."""
+    """Return the search of saved reports or dashboards: the user's own ones, and shared ones."""
 
     def find(term: str, by: Any) -> Any:
         if not by.has_perms(RIGHTS):

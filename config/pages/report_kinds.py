@@ -1,4 +1,4 @@
-"""The kinds of reports: what the form of each asks for, and who makes a table of its rows."""
+"""The kinds of reports: the inputs of each form, and the function that makes a table of its rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from config.pages.report_tables import Table, breakdown_table, funnel_table, rea
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report: its name, what it says, what the form asks for, and who makes a table of its rows."""
+    """A kind of report: its label, description, inputs, and the function that makes a table of its rows."""
 
     label: Any
     description: Any

@@ -19,7 +19,7 @@ SHARED = gettext_lazy("Shared with everybody who may see reports")
 
 
 class NameForm(forms.Form):
-    """Name and sharing of a report or a dashboard. Who may not share is not asked."""
+    """Name and sharing of a report or a dashboard; without sharing for users who may not share."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=255, widget=forms.TextInput({"class": "ca-input", "autocomplete": "off"})
@@ -33,7 +33,7 @@ class NameForm(forms.Form):
 
 
 class SaveForm(NameForm):
-    """What saving a report asks for."""
+    """The form for saving a report."""
 
     follows_today = forms.BooleanField(
         label=gettext_lazy("Always up to the day it is opened, over as many days"), required=False

@@ -1,4 +1,4 @@
-"""What is posted from the list of people: actions on its people, columns and saved views; and its neighbours."""
+"""Actions of the list of people: on its people, its columns and saved views; next and previous person."""
 
 from typing import Any
 

@@ -21,7 +21,7 @@ _OWN = frozenset({"q", "sort", FIELD, EVERYBODY, "unsubscribed", "invalid", "aft
 
 @dataclass(frozen=True, slots=True)
 class PeopleRequest:
-    """What a request asks the list to show, restricted to what exists."""
+    """The filters, columns and order that a request names, restricted to what exists."""
 
     query: PeopleQuery
     columns: Sequence[str]

@@ -64,7 +64,7 @@ def name_problems(kind: DefinitionKind[Any], names: NameSpec, definition: Defini
 
 
 def _name_faults(column: str, name: str) -> list[Problem]:
-    """What is wrong with a name by itself."""
+    """The faults of a name by itself."""
     faults = _text_problems(name, (column,))
     if not faults and column == "name" and not _is_plain(name):
         message = _("A name can have letters, digits, spaces and underscores, and needs at least one letter.")

@@ -26,7 +26,7 @@ WITHOUT = "w"
 
 @dataclass(frozen=True, slots=True)
 class PeoplePlan:
-    """The combined filters: candidates (None: everybody), and a condition on each of them in SQL over `p`."""
+    """The combined filters: candidates (None: all people), and a condition on each of them in SQL over `p`."""
 
     order: PeopleOrder
     candidates: BitMap | None = None

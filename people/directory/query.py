@@ -1,4 +1,4 @@
-"""What the list of people shows: words, filters and an order, in the forms of addresses and of saved views."""
+"""The query of the list of people: words, filters and an order, in the forms of addresses and of saved views."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

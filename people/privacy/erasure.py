@@ -23,7 +23,7 @@ from people.privacy import search as privacy_search
 
 @dataclass(frozen=True, slots=True)
 class ErasePreview:
-    """What an erase would delete: the people with all people merged into them, and rows by kind."""
+    """The preview of an erasure: the people with all people merged into them, and rows by kind."""
 
     person_ids: Sequence[int]
     rows: Sequence[tuple[str, int]]

@@ -75,7 +75,7 @@ def _size_chart(sizes: Sequence[tuple[date, int]]) -> str:
 
 
 def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:
-    """The chart's data, oldest first, without the oldest: at the first count everybody joins. Empty for few counts."""
+    """The chart's data, oldest first, without the oldest: at the first count all members join. Empty for few counts."""
     finished = [entry for entry in reversed(evaluations) if entry["row"].state == StoredEvaluation.State.DONE][1:]
     if len(finished) < 2:
         return ""

@@ -289,7 +289,7 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
 
 
 def _try_readings_now(campaign: SmartCampaign) -> None:
-    """Have the dispatcher try again at once what raised an error: the change may have mended it."""
+    """Make failed readings due at once: the change may have mended their error."""
     for model in (CampaignBacklog, ListWatch):
         model.objects.filter(campaign=campaign).update(tries=0, due_at=Now())
 

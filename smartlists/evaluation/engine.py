@@ -17,7 +17,7 @@ class Engine(Protocol):
 
     @property
     def answered_by(self) -> Mapping[Filter, str]:
-        """Which engine answered a filter ("sql", "columns"), where there are several."""
+        """The engine that answered a filter ("sql" or "columns")."""
 
     @property
     def live(self) -> BitMap:

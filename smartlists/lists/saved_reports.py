@@ -1,6 +1,6 @@
 """Saved reports: saved under a name, private to their owner or shared, changed and deleted.
 
-A private object is seen and changed by its owner alone. A shared one is seen by everybody who may see reports, and
+A private object is seen and changed by its owner alone. A shared one is seen by all users who may see reports, and
 changed by those who may share. An API client has what its owner has.
 """
 
@@ -60,7 +60,7 @@ def change_report(
     parameters: Mapping[str, Any] | None = None,
     is_shared: bool | None = None,
 ) -> SavedReport:
-    """Change what is given. A report on somebody's shared dashboard stays shared.
+    """Change the given members. A report on a shared dashboard of another user stays shared.
 
     Raises `RejectedError` (`name_taken`, `conflict`), `NotAllowedError`, `NotFoundError`.
     """

@@ -1,4 +1,4 @@
-"""Saved reports, and dashboards that show some of them; private to their owner or shared with everybody."""
+"""Saved reports, and dashboards that show some of them; private to their owner or shared."""
 
 from typing import Any, ClassVar
 
@@ -12,7 +12,7 @@ SHARE = "smartlists.share_report"
 
 
 class SharedObject(models.Model):
-    """A named object of one user; a shared one is seen by everybody who may see reports."""
+    """A named object of one user; a shared one is seen by all users who may see reports."""
 
     page: ClassVar[str]  # the route of the object's page
 

@@ -22,7 +22,7 @@ _NO_RUNS = 12_346  # how a roaring bitmap without runs begins
 
 
 def top_bit(top: int) -> int:
-    """The last bit of values in which everybody up to the id `top` has one: the end of a block."""
+    """The last bit of a value with one bit for each person up to the id `top`: the end of a block."""
     return (top // BLOCK + 1) * BLOCK - 1
 
 

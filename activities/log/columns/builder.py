@@ -1,4 +1,4 @@
-"""Builds the column index of this node: what the log has, as files that DuckDB and bitmaps answer from.
+"""Builds the column index of this node: the log as Parquet files and bitmaps.
 
 The order of reads makes it exact. First the last change, then the high-water mark, then rows up to the mark. Whoever is
 changed while rows are read is changed after the change that was read first, so whoever evaluates later leaves that
@@ -51,7 +51,7 @@ class IndexBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build did: rows written, types that were changed, the generation now."""
+    """The outcome of a build: rows written, changed types, the present generation."""
 
     rows: int
     types: tuple[int, ...]
@@ -140,7 +140,7 @@ class _Build:
         return self._publish()
 
     def _usable(self, before: Manifest | None) -> Manifest | None:
-        """What was built before, if it was of this database as it is now."""
+        """The manifest of the build before, if it was of this database in its present state."""
         if before is None or before.server != self.server or not source.is_published(before.token):
             return None
         return before
@@ -200,7 +200,7 @@ class _Build:
         )
 
     def _updated(self, type_id: int, old: TypeColumns, changed_people: BitMap) -> TypeColumns | None:
-        """What is there without the people who changed, and with their rows and the new ones."""
+        """The files of the type without the people who changed, with their present rows and the new rows."""
         assert self.base
         copies: list[Copy] = [partial(source.copy_rows, after=self.base.mark, upto=self.position.mark)]
         if changed_people:
@@ -227,7 +227,7 @@ class _Build:
         return self._entry(old.fields, segment_files, months, unfit)
 
     def _segment(self, type_id: int, of: tuple[fields.StoredField, ...], copies: Sequence[Copy]) -> list[IndexFile]:
-        """What `copies` have PostgreSQL send, as one segment or none."""
+        """The rows that `copies` read from PostgreSQL, as one segment or none."""
         columns = fields.stored_columns(of, as_stored=of)
         staged = files.index_folder() / files.STAGING / files.new_file_name(str(type_id), "csv")
         try:
@@ -284,7 +284,7 @@ class _Build:
         return TypeColumns(of, tuple(segment_files), tuple(file for file, _people in months.values()), ever, unfit)
 
     def _is_worth_it(self, base: Manifest) -> bool:
-        """Whether there is something to publish."""
+        """Return True if a new generation differs enough from `base` to be published."""
         age = timezone.now() - datetime.fromisoformat(base.built_at)
         has_moved = (self.position.mark, self.position.change) != (base.mark, base.change)
         return bool(self.touched) or self.left_out != base.left_out or age > DAILY or (has_moved and age > STEADY)

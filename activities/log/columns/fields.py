@@ -1,4 +1,4 @@
-"""How values of the log are kept in columns: what PostgreSQL sends, and what DuckDB holds.
+"""The storage of values in columns: what PostgreSQL sends, and what DuckDB holds.
 
 PostgreSQL makes what its own rules compare: lower case, numbers, days, moments. Columns hold it as whole numbers
 (moments in microseconds of UTC, days since 1970, amounts in ten-thousandths), doubles and text, so that nothing is

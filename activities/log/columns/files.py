@@ -74,7 +74,7 @@ def write_file(name: str, content: bytes, rows: int = 0, part: str = "") -> Inde
 
 
 def sync_folder(place: Path) -> None:
-    """Have the names of the files in `place` on disk."""
+    """Write the directory entries of `place` to disk."""
     descriptor = os.open(place, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -120,7 +120,7 @@ def intact_path(file: IndexFile) -> Path:
 
 @contextmanager
 def index_lock(seconds: float = 0) -> Iterator[bool]:
-    """Whether no other process of this node builds or drops the index meanwhile; waits for `seconds`."""
+    """Yield True if this process alone may build or drop the index of this node meanwhile; waits for `seconds`."""
     make = index_folder()
     make.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (make / LOCK).open("w") as opened:

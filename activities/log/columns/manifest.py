@@ -1,4 +1,4 @@
-"""What the column index of this node has: one file, replaced whole, that names all others."""
+"""The contents of the column index of this node: one file, replaced whole, that names all others."""
 
 import json
 from collections.abc import Mapping, Sequence

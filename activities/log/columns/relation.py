@@ -2,7 +2,7 @@
 
 Files have the rows up to the generation's mark. What the snapshot sees besides are rows after the mark and rows of
 people who changed since; these come from PostgreSQL, and the files' rows of such people are left aside. Both parts
-together are each row once: a row up to the mark of somebody who did not change was there at the build, and is there.
+together are each row once: a row up to the mark of a person who did not change was there at the build, and still is.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +37,7 @@ def pin_manifest() -> Manifest | None:
 
 @dataclass(frozen=True, slots=True)
 class TypeDelta:
-    """What a snapshot sees of a type besides the files: a condition on `activity`, and the people who changed."""
+    """The rows of a type that a snapshot sees besides the files: a condition on `activity`, and changed people."""
 
     mark: int
     changed: BitMap
@@ -80,7 +80,7 @@ class IndexView:
         return self.pinned.types[type_id]
 
     def _check(self) -> bool:
-        """Whether the snapshot sees the generation, and text is folded as when it was built."""
+        """Return True if the snapshot sees the generation, and text is lower-cased as when it was built."""
         ((is_seen,),) = self.rows(
             f"""select exists (select from column_generation where token = %s
                 and published_at > now() - interval '{source.TRUSTED}') and ({source.SERVER}) = %s""",
@@ -89,7 +89,7 @@ class IndexView:
         return bool(is_seen)
 
     def delta(self, type_id: int) -> TypeDelta:
-        """What the snapshot sees besides the files. Raises `NotHeldError` where that is much."""
+        """The rows that the snapshot sees besides the files. Raises `NotHeldError` if they are many."""
         self.entry(type_id)
         if type_id not in self.deltas:
             ((number, changed),) = self.rows(
@@ -148,7 +148,7 @@ class IndexView:
         return rows
 
     def by_day(self, type_id: int, whole: Sequence[tuple[int | None, int | None]]) -> BitMap:
-        """Who has a row on one of the days (UTC, since 1970; [first, end), None is no bound), in the files.
+        """The people with a row on one of the days (UTC, since 1970; [first, end), None is no bound), in the files.
 
         People who changed are left out. Raises `NotHeldError`, `DamagedFileError`.
         """

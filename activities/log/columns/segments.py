@@ -59,7 +59,7 @@ def merge_segments(session: DuckSession, segments: Sequence[IndexFile]) -> list[
 
 
 def people_by_day(session: DuckSession, segments: Iterable[IndexFile]) -> dict[int, BitMap]:
-    """Who has a row on which day (UTC, since 1970)."""
+    """The people with a row, by day (UTC, since 1970)."""
     people_of_day: dict[int, BitMap] = {}
     for segment in segments:
         day = bitmaps.day_sql("occurred_at")

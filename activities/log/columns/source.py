@@ -1,4 +1,4 @@
-"""What the column index asks PostgreSQL: where the log stands, who changed, and rows as columns."""
+"""The queries of the column index to PostgreSQL: position of the log, changed people, rows as columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ SERVER = """select concat_ws(' ', current_database(), d.oid, current_setting('se
 
 @dataclass(frozen=True, slots=True)
 class LogMark:
-    """Where the log stands. Read in this order: what changes after `change` was read is seen to change."""
+    """The position of the log, read in this order: a change after `change` was read has a greater id."""
 
     change: int
     mark: int
@@ -44,7 +44,7 @@ def server_identity() -> str:
 
 
 def is_published(token: UUID) -> bool:
-    """Whether the generation was published in this database, so lately that no change since is forgotten."""
+    """Return True if the generation was published in this database, and no change since has been deleted."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select exists (select from column_generation

@@ -1,4 +1,4 @@
-"""How the column index of this node is: for the command, the doctor, the status page and metrics."""
+"""The state of the column index of this node, for the command, the doctor, the status page and metrics."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ OLD = timedelta(days=1, minutes=10)  # there is a generation a day even when not
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """What there is. `is_used` is false where the database does not know the generation: then SQL answers alone."""
+    """The contents of the index. `is_used` is False if the database does not know the generation: SQL answers alone."""
 
     is_wanted: bool
     types: int = 0
@@ -46,7 +46,7 @@ def index_state() -> IndexState:
 
 
 def examine_index() -> tuple[str, str]:
-    """What there is, and what to do where smart lists cannot be answered from it though that is wanted."""
+    """The state in words, and the advice if the index is on and cannot be used."""
     state, summary = index_state(), index_summary()
     if not state.is_wanted:
         return f"off: {summary}", ""

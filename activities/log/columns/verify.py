@@ -12,7 +12,7 @@ from activities.log.columns.relation import IndexView, NotHeldError, pin_manifes
 
 @dataclass(frozen=True, slots=True)
 class IndexMismatch:
-    """A type whose files say something else than the log, or cannot be compared with it now."""
+    """A type whose files differ from the log, or cannot be compared with it now."""
 
     type_id: int
     problem: str
@@ -22,7 +22,7 @@ class IndexMismatch:
 
 
 def verify_index() -> tuple[int, list[IndexMismatch]]:
-    """How many types agree, and what does not. Raises `NotHeldError` where there is nothing to compare."""
+    """The number of types that agree with the log, and the differences. Raises `NotHeldError` without an index."""
     pinned = pin_manifest()
     if pinned is None:
         raise NotHeldError("there is no column index on this node")

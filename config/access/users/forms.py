@@ -124,7 +124,7 @@ class UserForm(RolesForm):
 
 
 class AccountForm(VerbForm):
-    """What users change of themselves."""
+    """The details of an account that its user changes."""
 
     first_name = forms.CharField(
         label=gettext_lazy("First name"),

@@ -1,4 +1,4 @@
-"""What users change of themselves: their names, language and time zone at once, their address once it is confirmed."""
+"""Changes of one's own account: names, language and time zone at once, the address once it is confirmed."""
 
 import time
 from dataclasses import dataclass
@@ -156,7 +156,7 @@ def _is_outdated(change: AddressChange, user: Any) -> bool:
 
 @transaction.atomic
 def confirm_address(user: Any, token: str) -> None:
-    """Set the address that the link confirms, and tell the old one.
+    """Set the address that the link confirms, and notify the old one.
 
     Raises as `read_change` does, and `RejectedError` (`name_taken`) for what became another user's address.
     """

@@ -195,7 +195,7 @@ def _note_failed_watch(watch_id: int, error: Exception) -> None:
 def _silent_people(person_ids: Collection[int], before: datetime | None, after: datetime) -> set[int]:
     """Those of the people who may have joined or left between two evaluations without having done anything.
 
-    Back-fill, its undo, a withdrawal, a merge and its undo make nobody enter a campaign. What came after the later
+    Back-fill, its undo, a withdrawal, a merge and its undo make no person enter a campaign. What came after the later
     evaluation did not change it; an evaluation reads the log a little after its moment.
     """
     since, until = before and before - OVERLAP, after + OVERLAP

@@ -83,7 +83,7 @@ class ColumnEngine:
         return people if self.sql.among is None else people & self.sql.among
 
     def activity(self, item: rules.Activity) -> tuple[BitMap, bool]:
-        """Who did what the filter says, and whether it means everybody else."""
+        """The people with activities of the filter, and True if the filter means all others."""
         stretches = periods.periods_of_filter(item, self.context)
         if stretches is not None:
             of = self.context.names.type(item.type)

@@ -20,7 +20,7 @@ MANY = 8  # stretches: rows of more parts of days are quicker read from the colu
 
 
 def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[Stretch] | None:
-    """The stretches of time in one of which somebody has to have done it; None where more than that is asked."""
+    """The periods of the filter, in one of which an activity has to lie; None if the filter has other conditions."""
     if item.aggregate is not None or (item.count is not None and item.count.bounds != (1, None)):
         return None
     periods: Sequence[Stretch] = EVER
@@ -36,7 +36,7 @@ def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[
 
 
 def people_in_periods(columns: IndexView, view: Snapshot, type_id: int, stretches: Sequence[Stretch]) -> BitMap:
-    """Who has a row of the type in one of the stretches.
+    """The people with a row of the type in one of the periods.
 
     Raises `NotHeldError`, `DamagedFileError`.
     """
