@@ -4,7 +4,7 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.middleware.locale import LocaleMiddleware
@@ -12,6 +12,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from config.api import errors as api_errors
+from config.api.middleware import PREFIX
 from config.marketo.wire.middleware import ROOTS
 from people.core import installation
 
@@ -28,6 +30,23 @@ class RefuseNulMiddleware:
         if "\0" in request.path_info:
             raise Http404
         return self.get_response(request)
+
+
+class IncompleteBodyMiddleware:
+    """Answers 400 where a view reads a body whose end never came; the Marketo API answers in its own form."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, UnreadablePostError):
+            return None
+        if request.path_info.startswith(PREFIX):
+            return api_errors.problem_response(400, api_errors.incomplete_body_problem())
+        return HttpResponse("The body ended too early.\n", status=400, content_type="text/plain")
 
 
 class ReleaseMemoryMiddleware:

@@ -133,6 +133,7 @@ MIDDLEWARE = [
     "config.middleware.UserTimeZoneMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.RefuseNulMiddleware",
+    "config.middleware.IncompleteBodyMiddleware",
     "config.sign_in_gate.SignInMiddleware",
     "config.middleware.SetupMiddleware",
     "allauth.account.middleware.AccountMiddleware",

@@ -13,7 +13,7 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -184,6 +184,11 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
     return problem_response(404, Problem(Code.NOT_FOUND, _("There is nothing at this address.")))
 
 
+def incomplete_body_problem() -> Problem:
+    """The problem of a body whose end never came."""
+    return Problem(Code.INCOMPLETE_BODY, _("The body ended too early."))
+
+
 def malformed_request_problem(error: Exception) -> tuple[int, Problem]:
     """Status and problem of a request that Django rejects before any view, or while a view reads it."""
     if isinstance(error, RequestDataTooBig):
@@ -192,6 +197,8 @@ def malformed_request_problem(error: Exception) -> tuple[int, Problem]:
         return 400, Problem(Code.INVALID, _("This installation does not answer to this host name."), ("Host",))
     if isinstance(error, TooManyFieldsSent | TooManyFilesSent):
         return 400, Problem(Code.TOO_MANY_VALUES, _("There are more parameters than are taken here."))
+    if isinstance(error, UnreadablePostError):
+        return 400, incomplete_body_problem()
     return 400, Problem(Code.INVALID, _("The request is malformed."))
 
 
@@ -228,7 +235,7 @@ def problem_document(status: int, problems: Iterable[Problem]) -> dict[str, Any]
 def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:
     if isinstance(error, RejectedError):
         return error_status(error), list(error.problems), _headers(error)
-    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError):
+    if isinstance(error, SuspiciousOperation | BadRequest | MultiPartParserError | UnreadablePostError):
         status, problem = malformed_request_problem(error)
         return status, [problem], {}
     if isinstance(error, Http404):

@@ -64,7 +64,7 @@ class NativeApiMiddleware:
         except RequestDataTooBig:
             reply = api_errors.problem_response(413, _too_large())
         except UnreadablePostError:
-            reply = api_errors.problem_response(400, Problem(Code.INCOMPLETE_BODY, _("The body ended too early.")))
+            reply = api_errors.problem_response(400, api_errors.incomplete_body_problem())
         _count_failure(request, reply)
         for name, value in (allowance.headers if allowance else {}).items():
             reply[name] = value

@@ -50,6 +50,35 @@ def test_every_resource_names_its_methods(program, superuser):
     assert not wrong, "\n".join(wrong)
 
 
+class BrokenBody:
+    """A body whose end never comes, as a connection that was cut."""
+
+    def read(self, *_size):
+        raise OSError("the connection was cut")
+
+    readline = read
+
+
+def test_a_body_that_breaks_off_is_refused_at_every_address(browser, program, superuser):
+    world, wrong = build_world(superuser), []
+    for route, methods in table().items():
+        if "POST" not in methods:
+            continue
+        headers = program.headers if route.startswith(("api/", "rest/", "bulk/")) else {}
+        for content_type in ("multipart/form-data; boundary=x", "application/json"):
+            reply = browser.generic(
+                "POST",
+                address(route, world),
+                b"x" * 100,
+                content_type=content_type,
+                headers=headers,
+                **{"wsgi.input": BrokenBody()},
+            )
+            if reply.status_code >= 500 or b'"611"' in getattr(reply, "content", b""):
+                wrong.append(f"{route}: {reply.status_code}, {content_type}")
+    assert not wrong, "\n".join(wrong)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("odd", ["²", "9" * 400, "٣", "-1", "%00", "a%00b"])
 def test_a_number_or_name_that_is_none_in_an_address_is_nobodys(odd, browser, program, superuser):

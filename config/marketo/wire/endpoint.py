@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.utils import timezone, translation
 from django.views.decorators.csrf import csrf_exempt
@@ -143,7 +143,7 @@ def _error_reply(request: HttpRequest, error: Exception, is_asset: bool) -> Http
             return failure_reply(code, _missing_message(error) or str(error), asset=is_asset)
         case RequestDataTooBig():
             return HttpResponse("Request Entity Too Large\n", status=413, content_type="text/plain")
-        case SuspiciousOperation():
+        case SuspiciousOperation() | UnreadablePostError():  # the second: a body whose end never came
             return failure_reply("1003", "Invalid data", asset=is_asset)
     route = request.resolver_match.route if request.resolver_match else ""
     logger.error("Marketo API request failed: %s %s", request.method, route, exc_info=error)
