@@ -234,7 +234,7 @@ def test_cancelling_and_the_time_limit_reach_duckdb(check, monkeypatch):
     builder.build_index()
     endless = "(select count(*) from range(3000000000) a(x) where x % 7 = 3 and sqrt(x) > 2) > 0"
     slow = column_engine.statements.ColumnSql(f"{endless}")
-    monkeypatch.setattr(column_engine.statements.conditions, "condition", lambda *_: slow)
+    monkeypatch.setattr(column_engine.statements.conditions, "column_condition", lambda *_: slow)
     card = activity_filter(field_constraint("amount", "greater than", "3"))
     started = time.monotonic()
     with pytest.raises(RejectedError) as caught:
