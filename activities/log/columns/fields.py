@@ -55,9 +55,6 @@ STORAGES: Mapping[str, StorageForm] = {
 }
 
 
-AS_STORED = frozenset(field_type for field_type, storage in STORAGES.items() if storage is _TEXT)
-
-
 @dataclass(frozen=True, slots=True)
 class StoredField:
     """One field of a type, as `approved_field` has it: for ever the same."""
@@ -88,7 +85,7 @@ class StoredField:
     @property
     def grouped(self) -> str:
         """SQL of DuckDB that is equal for two rows exactly when their values are, upper case and lower case apart."""
-        return f"coalesce(r{self.id}, {self.column})" if self.data_type in AS_STORED else self.column
+        return f"coalesce(r{self.id}, {self.column})" if value_sql.is_compared_as_text(self.data_type) else self.column
 
 
 def fields_of_type(type_id: int) -> list[StoredField]:
@@ -123,7 +120,7 @@ def stored_columns(fields: Iterable[StoredField], as_stored: Iterable[StoredFiel
     own_case = [
         StoredColumn(f"r{field.id}", f"nullif({field.raw}, {field.compared})", _TEXT)
         for field in as_stored
-        if field.data_type in AS_STORED
+        if value_sql.is_compared_as_text(field.data_type)
     ]
     return [*_ALWAYS, *compared, *own_case]
 

@@ -6,8 +6,8 @@ Nobody but the owner reads it. A name is never used twice; a file that is in no 
 import os
 import secrets
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fcntl import LOCK_EX, LOCK_NB, flock
 from hashlib import blake2b
@@ -116,6 +116,13 @@ def intact_path(file: IndexFile) -> Path:
             _intact.clear()
         _intact[str(path), file.digest] = mark
     return path
+
+
+def require_new_check(index_files: Iterable[IndexFile]) -> None:
+    """Touch the files, so that every process, the builder included, reads them through again."""
+    for file in index_files:
+        with suppress(OSError):
+            os.utime(index_folder() / file.name)
 
 
 @contextmanager

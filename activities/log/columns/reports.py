@@ -15,13 +15,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, TypeVar
 
-from activities.log.columns import session
-from activities.log.columns.fields import AMOUNT_SCALE, AS_STORED, StoredField
+from activities.log.columns import files, session
+from activities.log.columns.fields import AMOUNT_SCALE, StoredField
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
 from activities.log.columns.relation import IndexView, NotHeldError, Rows
 from activities.models import ActivityType, ApprovedField
-from people.core.db.value_sql import day_start_sql
+from people.core.db.value_sql import day_start_sql, is_compared_as_text
 
 Answer = TypeVar("Answer")
 
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 
 MOST_NOT_LIVE = 100_000  # people who are not live, sent to a query
 MOST_BUCKETS = 4_000_000  # stretches of time that a trend groups by
-PULSE = "select pg_sleep(0.04)"  # a statement that a cancellation or a closed connection ends while DuckDB works
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # how numbers are summed: whole numbers in units of the last place; sums of doubles are no sums of decimals
 _PLACES = {"integer": 0, "currency": AMOUNT_SCALE}
@@ -78,7 +77,7 @@ class ColumnReports:
         only: tuple[ApprovedField, str | None] | None = None,
     ) -> list[tuple[int, int, datetime]]:
         """(person id, count, latest moment) of the live people with most activities; `only`: of a value of a field."""
-        if only is not None and only[0].data_type not in AS_STORED:
+        if only is not None and not is_compared_as_text(only[0].data_type):
             raise NotHeldError("value")  # the text of a number or moment is not in the columns
         field_ids = [only[0].pk] if only else []
         rows = self.view.relation(activity_type.pk, field_ids, field_ids)
@@ -202,7 +201,7 @@ class ColumnReports:
     def _pulse(self) -> None:
         if time.monotonic() > self.deadline:
             raise TooSlowError
-        self.view.rows(PULSE, ())
+        self.view.rows(session.PULSE, ())
 
     def _not_live(self) -> list[int]:
         people = self.view.rows(f"select id from person where state <> 'live' limit {MOST_NOT_LIVE + 1}", ())
@@ -250,6 +249,8 @@ def report_from_columns(
     except NotHeldError:
         return None
     except (DamagedFileError, session.Error, OSError) as error:
+        if isinstance(error, DamagedFileError):
+            files.require_new_check(pinned.files)
         logger.warning("the column index could not answer a report, and SQL does: %s", str(error).partition("\n")[0])
         return None
 

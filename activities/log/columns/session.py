@@ -19,6 +19,9 @@ SHORT = 0.1  # seconds: a query that takes no longer is not watched
 # people are named by the bits of one value, in blocks of as many ids as one container of a roaring bitmap has
 BLOCK = 1 << 16
 
+# a statement of PostgreSQL that a cancellation, or the end of the connection, meets while DuckDB works
+PULSE = "select pg_sleep(0.04)"
+
 Error = duckdb.Error
 
 

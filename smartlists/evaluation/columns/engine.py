@@ -5,7 +5,6 @@ makes them equal to the log as the snapshot sees it. Whatever keeps them from an
 """
 
 import logging
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +31,6 @@ COLUMNS, SQL = "columns", "sql"
 FILTERS_ANSWERED = metrics.register_counter(
     "filters_answered", "Filters by what answered them, and why.", "engine", "reason"
 )
-PULSE = "select pg_sleep(0.04)"  # a statement that a cancellation meets while DuckDB works
 
 
 class ColumnEngine:
@@ -60,7 +58,7 @@ class ColumnEngine:
         except NotHeldError as error:
             return self._by_sql(item, error.reason)
         except DamagedFileError as error:
-            _have_checked(self.columns.pinned)
+            files.require_new_check(self.columns.pinned.files)
             log.warning("the column index is damaged, and SQL answers: %s", error)
             return self._by_sql(item, "damaged")
         except (session.Error, OSError) as error:
@@ -100,19 +98,10 @@ class ColumnEngine:
 
     def _pulse(self) -> None:
         """A short statement in the snapshot: it ends when the evaluation's time is up, or when it is cancelled."""
-        self.view.rows(PULSE)
+        self.view.rows(session.PULSE)
 
     def _rows(self, sql: str, parameters: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         return self.view.rows(sql, parameters)
-
-
-def _have_checked(pinned: Manifest) -> None:
-    """Touch the files, so that every process, and the builder among them, reads them through again."""
-    for file in pinned.files:
-        try:
-            os.utime(files.index_folder() / file.name)
-        except OSError:
-            continue
 
 
 Answer = Callable[[ColumnEngine, Any], tuple[BitMap, bool]]
