@@ -1,7 +1,7 @@
 """Tables of reports: page and file use the same cells."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -101,42 +101,44 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 
 
 def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the table of the people with most activities, without those who are gone since."""
-    note = _("The %(count)s people with most activities are listed.") % {"count": len(rows)}
-    note = note if len(rows) == log_reports.MOST_ROWS else ""
-    people = Person.objects.live().in_bulk([person_id for person_id, _count, _latest in rows])
-    rows = [row for row in rows if row[0] in people]
-    cells = [
-        [
-            text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
-            text_cell(people[person_id].email),
-            number_cell(count),
-            Cell(localize(timezone.localtime(datetime.fromisoformat(latest))), latest),
-        ]
-        for person_id, count, latest in rows
-    ]
-    headings = (_("Person"), _("Email"), _("Activities"), _("Latest"))
-    meters = percentages(count for _id, count, _latest in rows)
-    people_ids = [person_id for person_id, *_rest in rows]
-    return Table(headings, cells, meters=meters, words=(0, 1), people=people_ids, note=note)
+    """Return the table of the people with most activities, without those deleted since."""
+    note = _("The %(count)s people with most activities are listed.") if len(rows) == log_reports.MOST_ROWS else ""
+    table = _people_table(
+        (_("Person"), _("Email"), _("Activities"), _("Latest")),
+        {person_id: [number_cell(count), _moment_cell(latest)] for person_id, count, latest in rows},
+        note % {"count": len(rows)} if note else "",
+    )
+    counts = {person_id: count for person_id, count, _latest in rows}
+    return replace(table, meters=percentages(counts[person_id] for person_id in table.people))
 
 
 def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the table of the people at a step of a funnel, without those who are gone since."""
-    note = _("The latest %(count)s people are listed.") % {"count": len(rows)}
-    note = note if len(rows) == log_reports.MOST_PEOPLE else ""
-    people = Person.objects.live().in_bulk([person_id for person_id, _moment in rows])
-    rows = [row for row in rows if row[0] in people]
-    cells = [
-        [
+    """Return the table of the people at a step of a funnel, without those deleted since."""
+    note = _("The latest %(count)s people are listed.") if len(rows) == log_reports.MOST_PEOPLE else ""
+    return _people_table(
+        (_("Person"), _("Email"), _("Got there")),
+        {person_id: [_moment_cell(moment)] for person_id, moment in rows},
+        note % {"count": len(rows)} if note else "",
+    )
+
+
+def _people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Cell]], note: str) -> Table:
+    """Return a table of the live people among `cells_by_person`: name, email, and those cells."""
+    people = Person.objects.live().in_bulk(list(cells_by_person))
+    rows = {
+        person_id: [
             text_cell(str(people[person_id]), url=reverse("admin:activities_timeline", args=[person_id])),
             text_cell(people[person_id].email),
-            Cell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment),
+            *cells,
         ]
-        for person_id, moment in rows
-    ]
-    headings = (_("Person"), _("Email"), _("Got there"))
-    return Table(headings, cells, words=(0, 1), people=[person_id for person_id, _moment in rows], note=note)
+        for person_id, cells in cells_by_person.items()
+        if person_id in people
+    }
+    return Table(headings, list(rows.values()), words=(0, 1), people=list(rows), note=note)
+
+
+def _moment_cell(moment: str) -> Cell:
+    return Cell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment)
 
 
 def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
