@@ -25,9 +25,9 @@ COLUMNS_BEFORE_FLAGS = COLUMNS[:-1]
 
 def digest_sql(row: str = "a", columns: Sequence[str] = COLUMNS, **changed: str) -> str:
     """The SQL of the digest of `row`, an alias of `activity`, with some columns' SQL `changed`."""
-    return f"activity_digest({', '.join(changed.get(column, f'{row}.{column}') for column in columns)})"
+    return f"activity_digest({', '.join(column_values_sql(row, columns, **changed))})"
 
 
-def column_values_sql(row: str = "a", **changed: str) -> list[str]:
+def column_values_sql(row: str = "a", columns: Sequence[str] = COLUMNS, **changed: str) -> list[str]:
     """The SQL of every column of `row`, in order, with some `changed`."""
-    return [changed.get(column, f"{row}.{column}") for column in COLUMNS]
+    return [changed.get(column, f"{row}.{column}") for column in columns]

@@ -1,14 +1,11 @@
 """Counts the tries of a campaign's run, and stores the reason of a failure."""
 
-from datetime import timedelta
-
 from django.db import transaction
 from django.utils import timezone
 
 from people.core import job_model
 from smartlists.models import CampaignRun
-
-PAUSE = timedelta(minutes=1)  # after the first failed try; after the n-th, n times as long
+from smartlists.models.campaigns import Reading
 
 
 @transaction.atomic
@@ -45,5 +42,5 @@ def note_failed_try(run_id: int, error: Exception, *, is_counted: bool = False) 
         problem = job_model.failure_reason(error, tries)
         if tries >= job_model.MAX_TRIES:
             return run.leave(CampaignRun.State.FAILED, problem=problem, tries=tries)
-        run.beat(problem=problem, tries=tries, due_at=timezone.now() + PAUSE * tries)
+        run.beat(problem=problem, tries=tries, due_at=timezone.now() + Reading.PAUSE * tries)
         return False
