@@ -12,8 +12,6 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from config.api import errors as api_errors
-from config.api.middleware import PREFIX
 from config.marketo.wire.middleware import ROOTS
 from people.core import installation
 
@@ -33,7 +31,7 @@ class RefuseNulMiddleware:
 
 
 class IncompleteBodyMiddleware:
-    """Answers 400 where a view reads a body whose end never came; the Marketo API answers in its own form."""
+    """Answers 400 where a page reads a body whose end never came; the APIs' own views answer in their form."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -44,8 +42,6 @@ class IncompleteBodyMiddleware:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if not isinstance(error, UnreadablePostError):
             return None
-        if request.path_info.startswith(PREFIX):
-            return api_errors.problem_response(400, api_errors.incomplete_body_problem())
         return HttpResponse("The body ended too early.\n", status=400, content_type="text/plain")
 
 
