@@ -15,6 +15,7 @@ from activities.models.types import (
     ActivityVersion,
     ApprovedField,
 )
+from activities.models.visitors import Association, MessageKey, Visitor, VisitorActivity
 
 __all__ = [
     "CONSENT_TYPES",
@@ -30,14 +31,18 @@ __all__ = [
     "ActivityTypeName",
     "ActivityVersion",
     "ApprovedField",
+    "Association",
     "ColumnGeneration",
     "DailyCount",
     "DayToRecount",
     "EventSource",
     "LogPosition",
+    "MessageKey",
     "RefusedActivity",
     "Retention",
     "SeenValue",
     "SourceDay",
     "SourceKey",
+    "Visitor",
+    "VisitorActivity",
 ]
