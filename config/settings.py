@@ -84,6 +84,9 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are outside this product
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# where browsers and programs reach the collector, and the path in front of its routes
+COLLECTOR_URL = env.str("COLLECTOR_URL", "http://127.0.0.1:8001").rstrip("/")
+COLLECTOR_PATH = "/_a"
 CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers report violations of the content security policy
 
 INSTALLED_APPS = [

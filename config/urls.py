@@ -6,6 +6,7 @@ from config.access.audit import views as audit_views
 from config.access.clients import token_views
 from config.access.sign_in import joining
 from config.access.sign_in.account import ACCOUNT, ENTRANCE
+from config.demo import site as demo_site
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
@@ -50,6 +51,11 @@ urlpatterns = [
     path("admin/audit/", admin.site.admin_view(audit_views.audit_page), name="audit"),
     path("admin/audit/export/", admin.site.admin_view(audit_views.export_audit), name="audit-export"),
     path("admin/ask/", admin.site.admin_view(asking.help_page), name="ask"),
+    path("admin/demo-site/", admin.site.admin_view(demo_site.open_site), name="open-demo-site"),
+    path("demo-site/", demo_site.show_page, name="demo-site"),
+    path("demo-site/thanks/", demo_site.thank_visitor, name="demo-site-thanks"),
+    path("demo-site/price-list.csv", demo_site.price_list, name="demo-site-prices"),
+    path("demo-site/<slug:page>/", demo_site.show_page, name="demo-site-page"),
     path("join/", joining.join_page, name="join"),
     path("setup/", admin.site.admin_view(setup.setup_page), name="setup"),
     path("api/", include("config.api.urls")),

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 
+from activities.admin.websites import WEBSITE_TABS, WebsitePages
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import usage
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people import lookup as people_lookup
-from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, state_badge
+from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights, state_badge, tabs_of
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
@@ -131,7 +132,7 @@ def _megabytes(source: EventSource) -> int:
 
 
 @admin.register(EventSource)
-class EventSourceAdmin(PagesAdmin):
+class EventSourceAdmin(WebsitePages):
     nothing_yet = gettext_lazy(
         "An event source is a web site or program that sends what people do. Each gets a key that can only add."
     )
@@ -142,7 +143,11 @@ class EventSourceAdmin(PagesAdmin):
     paginator = UncountedPaginator
 
     def own_pages(self) -> OwnPages:
-        return [("add/", self.new_page, "add"), ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do")]
+        return [
+            ("add/", self.new_page, "add"),
+            ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
+            *super().own_pages(),
+        ]
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, source: EventSource) -> str:
@@ -182,6 +187,8 @@ class EventSourceAdmin(PagesAdmin):
             "source",
             source.name,
             eventsource=source,
+            tabs=tabs_of(source, WEBSITE_TABS) if source.is_browser else (),
+            tab="settings",
             form=form,
             may_change=may_change,
             may_delete=not has_data and request.user.has_perm(source_editing.DELETE),

@@ -3,6 +3,7 @@
 from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity
+from activities.models.recent import RecentEvent
 from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
 from activities.models.sources import EventSource, SourceDay, SourceKey
@@ -38,6 +39,7 @@ __all__ = [
     "EventSource",
     "LogPosition",
     "MessageKey",
+    "RecentEvent",
     "RefusedActivity",
     "Retention",
     "SeenValue",

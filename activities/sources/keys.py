@@ -82,6 +82,11 @@ def delete_ended_keys() -> None:
     SourceKey.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).delete()
 
 
+def live_keys(source: EventSource) -> QuerySet[SourceKey]:
+    """The keys of the source that work now, the newest first."""
+    return source.keys.filter(Q(expires_at=None) | Q(expires_at__gt=Now())).order_by("-pk")
+
+
 def shown_keys() -> QuerySet[SourceKey]:
     """Keys in the order in which `SHOWN_KEYS` of a source are shown: those that work, then the newest."""
     is_live = Q(expires_at=None) | Q(expires_at__gt=Now())

@@ -16,8 +16,10 @@ from activities.log import intervals, rollup
 from activities.log import reader as log_reader
 from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
+from activities.sources import editing as source_editing
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
+from config.demo import manifest as demo_manifest
 from config.marketo.wire import usage
 from people.core import installation
 from people.core.admin import charts
@@ -38,7 +40,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         for name, right, build in CARDS
         if request.user.has_perm(right)
     ]
-    return context | {"title": _("Home"), "steps": first_steps(request), "cards": cards}
+    steps = first_steps(request)
+    may_open = request.user.has_perms([source_editing.VIEW, source_editing.ADD])
+    offers_site = may_open and (bool(steps) or demo_manifest.current_manifest() is not None)
+    return context | {"title": _("Home"), "steps": steps, "cards": cards, "offers_demo_site": offers_site}
 
 
 @dataclass(frozen=True, slots=True)

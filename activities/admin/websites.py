@@ -1,0 +1,179 @@
+"""The pages of a web site: adding it in three steps, the line to paste, whether it works, and what arrives now."""
+
+import secrets
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.models import EventSource
+from activities.sources import editing as source_editing
+from activities.sources import recent
+from activities.sources.installation import check_address, installation_recipes, script_line, site_origins
+from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, tabs_of
+from people.core.errors import RejectedError
+from people.datatypes.keys import MAX_ID
+
+PAGE = "admin:activities_eventsource"
+STEPS = ((1, gettext_lazy("Your web site")), (2, gettext_lazy("Consent")), (3, gettext_lazy("Install")))
+WEBSITE_TABS: tuple[tuple[str, Any, str], ...] = (
+    ("settings", gettext_lazy("Settings and use"), "change"),
+    ("install", gettext_lazy("Install"), "install"),
+    ("live", gettext_lazy("Live"), "live"),
+)
+CONSENTS = (
+    (
+        EventSource.Consent.GRANTED,
+        gettext_lazy("Keep events until the visitor objects"),
+        gettext_lazy(
+            "Visits count from the first page on. Visitors can object at any time, and a browser that asks not to be "
+            "tracked isn't."
+        ),
+    ),
+    (
+        EventSource.Consent.DENIED,
+        gettext_lazy("Keep nothing until the visitor consents"),
+        gettext_lazy(
+            "For sites with a cookie banner. Nothing is sent or stored until your banner calls "
+            "customActivities.consent({analytics: true})."
+        ),
+    ),
+)
+
+
+class WebsiteForm(forms.Form):
+    """The answers of the first two steps."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        required=False,
+        max_length=255,
+        widget=forms.TextInput({"class": "ca-input", "autofocus": True}),
+        help_text=gettext_lazy("Only your team sees it."),
+    )
+    address = forms.CharField(
+        label=gettext_lazy("Address"),
+        required=False,
+        max_length=2_000,
+        widget=forms.TextInput({"class": "ca-input", "placeholder": "www.example.com", "inputmode": "url"}),
+        help_text=gettext_lazy("As you type it into the browser. More addresses can be added later."),
+    )
+    consent = forms.ChoiceField(
+        choices=EventSource.Consent.choices, required=False, initial=EventSource.Consent.GRANTED
+    )
+
+    def first_step_problems(self) -> bool:
+        """Check name and address, adding problems to their fields; true if there are any."""
+        self.is_valid()
+        if not self.cleaned_data.get("name", "").strip():
+            self.add_error("name", _("Give the web site a name."))
+        if not site_origins(self.cleaned_data.get("address", "")):
+            self.add_error(
+                "address", _("This isn't the address of a web site. Expected something like www.example.com.")
+            )
+        return bool({"name", "address"} & set(self.errors))
+
+
+class WebsitePages(PagesAdmin):
+    """The pages that only web sites have, for the admin of event sources."""
+
+    def own_pages(self) -> OwnPages:
+        return [
+            ("website/", self.add_website, "website"),
+            ("<int:pk>/install/", self.install_page, "install"),
+            ("<int:pk>/check/<slug:nonce>/", self.check_fragment, "check"),
+            ("<int:pk>/live/", self.live_page, "live"),
+        ]
+
+    def add_website(self, request: HttpRequest) -> HttpResponse:
+        """Ask for the address and for consent, then create the web site and show what to paste.
+
+        The page carries the answers, so that going back loses nothing and needs no script.
+        """
+        require_rights(request, source_editing.ADD)
+        if request.method != "POST":
+            return self._step(request, 1, WebsiteForm())
+        form, action = WebsiteForm(request.POST), request.POST.get("go", "save")
+        if action == "1":
+            return self._step(request, 1, WebsiteForm(initial=request.POST.dict()))
+        if form.first_step_problems():
+            return self._step(request, 1, form)
+        if action == "2":
+            return self._step(request, 2, form)
+        try:
+            issued = source_editing.create_source(
+                form.cleaned_data["name"],
+                EventSource.Kind.BROWSER,
+                request.user,
+                origins=site_origins(form.cleaned_data["address"]),
+                consent=form.cleaned_data["consent"] or EventSource.Consent.GRANTED,
+            )
+        except RejectedError as refusal:
+            add_form_errors(form, refusal, {"origins": "address"})
+            return self._step(request, 1, form)
+        response = self._install(request, issued.key.source, steps=STEPS, identity_secret=issued.identity_secret)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def install_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The line to paste, with recipes, and the check that it works."""
+        return self._install(request, self._find_website(request, pk))
+
+    def check_fragment(self, request: HttpRequest, pk: int, nonce: str) -> HttpResponse:
+        """What came of the check with this number so far; the page asks again until something did."""
+        website = self._find_website(request, pk)
+        event = recent.find_checked_event(website.pk, nonce)
+        tries = parse_number(request.GET.get("tries"))
+        context = {"eventsource": website, "event": event, "nonce": nonce, "tries": tries + 1}
+        return render(request, "activities/_website_check.html", context)
+
+    def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The last events with what became of them; the fragment of its rows while the page is visible."""
+        website = self._find_website(request, pk)
+        rows = recent.recent_events(website.pk)
+        if request.headers.get("HX-Request"):
+            return render(request, "activities/_website_events.html", {"rows": rows, "eventsource": website})
+        return self.website_tab(request, website, "live", rows=rows, kept=recent.KEPT)
+
+    def website_tab(self, request: HttpRequest, website: EventSource, tab: str, **context: Any) -> HttpResponse:
+        """One tab of the page of a web site."""
+        tabs = tabs_of(website, WEBSITE_TABS)
+        return self.page(request, f"website_{tab}", website.name, eventsource=website, tabs=tabs, tab=tab, **context)
+
+    def _step(self, request: HttpRequest, step: int, form: WebsiteForm) -> HttpResponse:
+        names = ("name", "address") if step == 1 else ()
+        return self.page(
+            request,
+            "website_new",
+            _("Add a web site"),
+            form=form,
+            step=step,
+            steps=STEPS,
+            questions=[form[name] for name in names],
+            consents=CONSENTS,
+            consent=form["consent"].value() or EventSource.Consent.GRANTED,
+        )
+
+    def _install(self, request: HttpRequest, website: EventSource, **context: Any) -> HttpResponse:
+        nonce = secrets.token_hex(12)
+        return self.website_tab(
+            request,
+            website,
+            "install",
+            line=script_line(website),
+            recipes=installation_recipes(website),
+            nonce=nonce,
+            page_address=check_address(website.origins[0], nonce),
+            tries=0,
+            **context,
+        )
+
+    def _find_website(self, request: HttpRequest, pk: int) -> EventSource:
+        require_rights(request, source_editing.VIEW)
+        source: EventSource = get_object_or_404(EventSource, pk=min(pk, MAX_ID))
+        if not source.is_browser:
+            raise Http404
+        return source

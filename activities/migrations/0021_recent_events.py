@@ -1,0 +1,26 @@
+from django.db import migrations
+
+# Not logged: each slot is written over within seconds where much comes in, and nothing depends on it.
+RECENT = """
+create unlogged table recent_event (
+    source_id bigint not null references event_source (id) on delete cascade,
+    slot smallint not null,
+    number bigint not null,
+    received_at timestamptz not null default now(),
+    kind text not null check (length(kind) <= 40),
+    title text not null default '' check (length(title) <= 300),
+    outcome varchar(8) not null,
+    problem jsonb,
+    check_nonce text not null default '' check (length(check_nonce) <= 40),
+    visitor_id bigint,
+    is_bot boolean not null default false,
+    primary key (source_id, slot)
+) with (fillfactor = 50);
+create index recent_event_visitor on recent_event (visitor_id) where visitor_id is not null;
+"""
+
+
+class Migration(migrations.Migration):
+    dependencies = [("activities", "0020_visitors")]
+
+    operations = [migrations.RunSQL(RECENT, "drop table recent_event")]

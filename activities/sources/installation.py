@@ -1,0 +1,130 @@
+"""What a web site's owner installs: the line to paste, recipes for common systems, and the check that it works."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.utils.translation import gettext as _
+
+from activities.models import EventSource
+from activities.sources.addresses import script_address
+from activities.sources.origins import origin_of_address, parse_origin
+
+CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One way to install the script: where to paste, and the code."""
+
+    name: str
+    title: str
+    explanation: str
+    code: str
+
+
+def site_origins(address: str) -> list[str]:
+    """The origins of a web site by the address that somebody types, with and without www; empty for no address."""
+    text = address.strip()
+    if not text or any(character.isspace() for character in text):
+        return []
+    if "://" not in text:
+        host = text.partition("/")[0].partition(":")[0].lower()
+        text = f"{'http' if host in LOCAL_HOSTS else 'https'}://{text}"
+    origin = parse_origin(origin_of_address(text) or "")
+    if origin is None or "*" in origin:
+        return []
+    scheme, _separator, host = origin.partition("://")
+    name = host.partition(":")[0]
+    if name in LOCAL_HOSTS or host.startswith("[") or name.replace(".", "").isdigit():
+        return [origin]
+    if "." not in name:
+        return []
+    if host.startswith("www."):
+        return [origin, f"{scheme}://{host.removeprefix('www.')}"]
+    return [origin, f"{scheme}://www.{host}"] if name.count(".") == 1 else [origin]
+
+
+def check_address(page: str, nonce: str) -> str:
+    """The address of a page with the number of a check added to its query."""
+    parts = urlsplit(page if page.startswith(("http://", "https://")) else "")
+    query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != CHECK]
+    return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", urlencode([*query, (CHECK, nonce)]), ""))
+
+
+def script_line(website: EventSource) -> str:
+    """The line of HTML that installs the script; empty while no key of the web site works."""
+    address = script_address(website)
+    return f'<script async src="{address}"></script>' if address else ""
+
+
+def installation_recipes(website: EventSource) -> list[Recipe]:
+    """Ways to install the script, the plainest first; empty while no key of the web site works."""
+    line = script_line(website)
+    if not line:
+        return []
+    recipes = [
+        Recipe(
+            "html",
+            _("HTML pages"),
+            _("Paste this line before </head> in every page, or in the template that all pages share."),
+            line,
+        ),
+        Recipe(
+            "tag-manager",
+            _("Tag manager"),
+            _(
+                "In Google Tag Manager, create a tag of the type Custom HTML, paste this line, choose the trigger "
+                "Initialization – All Pages, and publish."
+            ),
+            line,
+        ),
+        Recipe(
+            "wordpress",
+            _("WordPress"),
+            _(
+                "Add this to functions.php of your child theme, or paste the plain line with a plugin for headers and "
+                "footers."
+            ),
+            f"add_action('wp_head', function () {{\n    echo '{line}';\n}});",
+        ),
+        Recipe(
+            "single-page",
+            _("Single-page app"),
+            _(
+                "Paste the line into index.html. Each change of the address counts as a page view by itself. When "
+                "somebody has signed in, say who it is; your server signs the address with the identity secret."
+            ),
+            f"{line}\n\ncustomActivities.identify(\n"
+            '  {email: "ada@example.com"},\n'
+            '  {signature: "<HMAC-SHA256 of the e-mail address, in hex>"},\n);',
+        ),
+        Recipe(
+            "own-host",
+            _("Through your own host"),
+            _(
+                "A path of your own site that leads here keeps cookies longer in Safari. In nginx, add this location; "
+                "then use your own host in the line above."
+            ),
+            _nginx_location(script_address(website)),
+        ),
+    ]
+    if website.munchkin_id:
+        explanation = _(
+            "Pages that were made for Munchkin keep their calls: replace the address of munchkin.js by this one."
+        )
+        recipes.append(Recipe("munchkin", "Munchkin", explanation, script_address(website, munchkin=True)))
+    return recipes
+
+
+def _nginx_location(script: str) -> str:
+    """A location of nginx that passes the path of the collector on to it."""
+    parts: Any = urlsplit(script)
+    path = parts.path.rpartition("/s/")[0] + "/"
+    return (
+        f"location {path} {{\n    proxy_pass {parts.scheme}://{parts.netloc};\n"
+        f"    proxy_set_header Host {parts.netloc};\n"
+        "    proxy_set_header X-Forwarded-For $remote_addr;\n"
+        "    proxy_set_header X-Forwarded-Proto $scheme;\n}"
+    )

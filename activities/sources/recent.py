@@ -1,0 +1,92 @@
+"""The last events of each source: what came, what became of it and why."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from django.db import connection
+
+from activities.models import RecentEvent
+from people.core.errors import Problem, serialize_problem
+from people.core.messages import storable_text
+
+KEPT = 100  # of each source
+MAX_KIND, MAX_TITLE, MAX_NONCE = 40, 300, 40
+Outcome = RecentEvent.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SeenEvent:
+    """One event as it came in. `check_nonce`: the number of a check of the installation, from the page's address."""
+
+    source_id: int
+    kind: str
+    title: str
+    outcome: str
+    problem: Problem | None = None
+    check_nonce: str = ""
+    visitor_id: int | None = None
+    is_bot: bool = False
+
+
+def note_recent_events(events: Sequence[SeenEvent]) -> None:
+    """Keep the events, each in the place of the source's oldest one; of many events of a source only the last `KEPT`.
+
+    Two processes that note events of one source at the same time may write over each other's.
+    """
+    by_source = groupby(sorted(events, key=attrgetter("source_id")), key=attrgetter("source_id"))
+    for source_id, group in by_source:
+        _note_events(source_id, list(group)[-KEPT:])
+
+
+def recent_events(source_id: int, after: int = 0) -> list[RecentEvent]:
+    """The kept events of a source with a number above `after`, the newest first."""
+    return list(RecentEvent.objects.filter(source_id=source_id, number__gt=after).order_by("-number"))
+
+
+def find_checked_event(source_id: int, nonce: str) -> RecentEvent | None:
+    """The newest event of a source that the check with this number caused, if it came in."""
+    if not nonce or len(nonce) > MAX_NONCE or not nonce.isprintable():
+        return None
+    return RecentEvent.objects.filter(source_id=source_id, check_nonce=nonce).order_by("-number").first()
+
+
+def forget_visitors(visitor_ids: Sequence[int]) -> None:
+    """Delete the kept events of the visitors."""
+    RecentEvent.objects.filter(visitor_id__in=list(visitor_ids)).delete()
+
+
+def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
+    rows = [_row(event) for event in events]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into recent_event as r
+                (source_id, slot, number, kind, title, outcome, problem, check_nonce, visitor_id, is_bot)
+            select %(source)s, (last.number + e.place) %% %(kept)s, last.number + e.place,
+                e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot
+            from (select coalesce(max(number), 0) as number from recent_event where source_id = %(source)s) as last,
+                unnest(%(kinds)s::text[], %(titles)s::text[], %(outcomes)s::text[], %(problems)s::text[],
+                    %(nonces)s::text[], %(visitors)s::bigint[], %(bots)s::boolean[])
+                    with ordinality as e (kind, title, outcome, problem, nonce, visitor, is_bot, place)
+            on conflict (source_id, slot) do update set
+                number = excluded.number, received_at = excluded.received_at, kind = excluded.kind,
+                title = excluded.title, outcome = excluded.outcome, problem = excluded.problem,
+                check_nonce = excluded.check_nonce, visitor_id = excluded.visitor_id, is_bot = excluded.is_bot""",
+            {"source": source_id, "kept": KEPT} | {name: [row[name] for row in rows] for name in rows[0]},
+        )
+
+
+def _row(event: SeenEvent) -> dict[str, Any]:
+    problem = serialize_problem(event.problem, storable_text) if event.problem else None
+    return {
+        "kinds": storable_text(event.kind)[:MAX_KIND],
+        "titles": storable_text(event.title)[:MAX_TITLE],
+        "outcomes": event.outcome,
+        "problems": json.dumps(problem) if problem else None,
+        "nonces": storable_text(event.check_nonce)[:MAX_NONCE],
+        "visitors": event.visitor_id,
+        "bots": event.is_bot,
+    }
