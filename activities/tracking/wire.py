@@ -38,6 +38,11 @@ class Batch:
     consent: str
     hits: list[Any]
 
+    def type_names(self) -> list[str]:
+        """The names of custom types that hits are of, as far as they can be read."""
+        data = [hit.get("data") for hit in self.hits if isinstance(hit, dict) and hit.get("type") == "track"]
+        return [name for values in data if isinstance(values, dict) and isinstance(name := values.get("type"), str)]
+
 
 def parse_batch(body: bytes) -> Batch:
     """The envelope of a batch. Raises `RejectedError` (`invalid_json`, `too_deep`, …): nothing of it is kept."""

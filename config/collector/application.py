@@ -71,7 +71,7 @@ class Collector:
         await send({"type": "lifespan.shutdown.complete"})
 
     def _state(self) -> dict[str, int]:
-        return {"waiting": self.writer.waiting, "connections": self.requests}
+        return {"waiting": self.writer.waiting, "requests": self.requests}
 
     async def _serve(self, request: Request, send: Send) -> None:
         self.requests += 1
@@ -126,7 +126,7 @@ class Collector:
             batch = wire.parse_batch(body)
         except RejectedError as refusal:
             raise HttpError(400, refusal.code, str(refusal)) from None
-        types = await self.known.current_types()
+        types = await self.known.current_types(batch.type_names())
         items = wire.read_batch(batch, _client(request, sender, received), types)
         await self._commit(Submission(sender.source.pk, size or len(body), items))
         if query.get("v") != "1":

@@ -52,4 +52,4 @@ def examine() -> tuple[str, str]:
             f"{sites} web sites send, and nobody listens{since}",
             "start it: python manage.py collect (make run does)",
         )
-    return f"{state.values.get('waiting', 0)} hits wait, {state.values.get('connections', 0)} connections", ""
+    return f"{state.values.get('waiting', 0)} hits wait, {state.values.get('requests', 0)} requests are in progress", ""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TYPES_SECONDS = 2.0
+NEW_TYPES_SECONDS = 0.25  # unknown names have the types read again no more often
 MOST_READINGS = 200  # of keys at once; each address that an attacker makes up is one
 
 
@@ -25,6 +27,8 @@ class KnownState:
 
     def __init__(self) -> None:
         self.types: LiveTypes | None = None
+        self._types_read_at = 0.0
+        self._reading_types = asyncio.Lock()
         self._keys = KnownKeys()
         self._reading: dict[str, asyncio.Task[KnownKey]] = {}
         self._pool = ThreadPoolExecutor(2, "reader")
@@ -47,10 +51,17 @@ class KnownState:
         if not done.cancelled() and done.exception() is None:
             self._keys.keep(text, done.result())
 
-    async def current_types(self) -> LiveTypes:
-        if self.types is None:
-            self.types = await self.in_database(load_live_types)
-        return self.types
+    async def current_types(self, names: Iterable[str] = ()) -> LiveTypes:
+        """The types; read again where one of `names` is unknown, as it may have been approved a moment ago."""
+        async with self._reading_types:
+            types = self.types
+            if types is None or (self._are_old() and any(types.find(name) is None for name in names)):
+                types = self.types = await self.in_database(load_live_types)
+                self._types_read_at = monotonic()
+        return types
+
+    def _are_old(self) -> bool:
+        return monotonic() - self._types_read_at > NEW_TYPES_SECONDS
 
     async def in_database(self, read: Callable[[], T]) -> T:
         """What `read` gives, in a thread. Raises `HttpError` (503) while the database is away."""
@@ -64,6 +75,7 @@ class KnownState:
         while True:
             try:
                 self.types = await self.in_database(load_live_types)
+                self._types_read_at = monotonic()
                 values = state()
                 await self.in_database(lambda values=values: heartbeat.beat(values))  # type: ignore[misc]
             except HttpError:  # the database is away: what is known is used on

@@ -1,6 +1,7 @@
 """The collector as a browser meets it: a process on the test's database."""
 
 import gzip
+import hmac
 import json
 import socket
 import time
@@ -11,7 +12,6 @@ from django.utils import timezone
 
 from activities.models import EventSource, RefusedActivity, SourceDay, Visitor, VisitorActivity
 from activities.sources import editing
-from activities.types.standard_installation import install_standard_types
 from activities.visitors import partitions
 from tests.config.collector.pages import SITE, Browser, new_batch, new_hit
 from tests.factories import approved_type
@@ -23,13 +23,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def site():
     partitions.forget_partitions()
-    install_standard_types()
     return editing.create_source("Shop", "browser", None, origins=[SITE], munchkin_id="123-ABC-456")
 
 
 @pytest.fixture
 def server(site, tmp_path):
-    with running_collector(COLLECTOR_SECONDS="2", COLLECTOR_CONNECTIONS="60") as running:
+    with running_collector(COLLECTOR_SECONDS="5", COLLECTOR_CONNECTIONS="60") as running:
         yield running
 
 
@@ -90,8 +89,6 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
 
 
 def signed(site, value):
-    import hmac
-
     return hmac.new(site.identity_secret.encode(), value.encode(), "sha256").hexdigest()
 
 
@@ -173,10 +170,9 @@ def test_consent_signals_and_clocks(site, server):
     )
     rows = {row.message_id: row for row in VisitorActivity.objects.all()}
     before = {key: (timezone.now() - row.occurred_at).total_seconds() for key, row in rows.items()}
-    expected = {late: 3_600, ahead: 60, behind: 0, retried: 86_400} if False else None
     for hit, seconds in ((late, 3_600), (ahead, 60), (behind, 0), (retried, 86_400)):
         assert seconds - 1 <= before[hit["id"]] < seconds + 60, hit
-    assert expected is None and rows[ahead["id"]].client_at.timestamp() * 1000 == ahead["at"], "the client's time stays"
+    assert rows[ahead["id"]].client_at.timestamp() * 1000 == ahead["at"], "the client's time stays"
     count = VisitorActivity.objects.count()
     for headers in ({"Sec_GPC": "1"}, {"DNT": "1"}):
         assert (
@@ -229,9 +225,9 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
         for number, client in enumerate(slow):
             client.sendall(head + (b"\r\nabc" if number % 2 else b""))
         started = time.monotonic()
-        assert ann.send(new_hit()) == 200 and time.monotonic() - started < 2, "of too many connections the oldest goes"
+        assert ann.send(new_hit()) == 200 and time.monotonic() - started < 5, "of too many connections the oldest goes"
         for client in slow[-2:]:
-            client.settimeout(10)
+            client.settimeout(20)
             assert client.recv(100).startswith(b"HTTP/1.1 408")
     finally:
         for client in slow:
