@@ -84,9 +84,6 @@ SECURE_HSTS_SECONDS = 31_536_000 if IS_HTTPS else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # other hosts of the domain are outside this product
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# where browsers and programs reach the collector, and the path in front of its routes
-COLLECTOR_URL = env.str("COLLECTOR_URL", "http://127.0.0.1:8001").rstrip("/")
-COLLECTOR_PATH = "/_a"
 CSP_REPORT_URI = env.str("CSP_REPORT_URI", "")  # where browsers report violations of the content security policy
 
 INSTALLED_APPS = [
@@ -256,6 +253,19 @@ ACTIVITIES_MAX_HOURS_AHEAD = env.int("ACTIVITIES_MAX_HOURS_AHEAD", 24)
 ACTIVITY_TYPES_LIMIT = env.int("ACTIVITY_TYPES_LIMIT", 0) or None
 ACTIVITY_FIELDS_LIMIT = env.int("ACTIVITY_FIELDS_LIMIT", 0) or None
 REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
+
+# The collector: what web pages send, at BASE of COLLECTOR_URL
+COLLECTOR_PORT = env.int("COLLECTOR_PORT", 8001)
+COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").rstrip("/")  # as browsers reach it
+COLLECTOR_BASE = "/" + env.str("COLLECTOR_BASE", "/_a").strip("/")
+COLLECTOR_CONNECTIONS = env.int("COLLECTOR_CONNECTIONS", 1000)
+COLLECTOR_QUEUE = env.int("COLLECTOR_QUEUE", 5000)  # hits that wait for the writer
+COLLECTOR_SECONDS = env.float("COLLECTOR_SECONDS", 10.0)  # for a head, and for a body
+TRACKING_NEW_VISITORS_A_DAY = env.int("TRACKING_NEW_VISITORS_A_DAY", 100_000)  # of one event source
+TRACKING_MAX_HOURS_LATE = env.int("TRACKING_MAX_HOURS_LATE", 24)  # a hit is never dated earlier than that
+TRACKING_IP_ADDRESSES = env.str("TRACKING_IP_ADDRESSES", "masked")  # masked, whole or none
+TRACKING_SCRIPTS = BASE_DIR / "activities" / "tracking" / "script" / "built"
+TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept of browsers that send Sec-GPC or DNT
 
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)

@@ -2,14 +2,19 @@
 
 from django.conf import settings
 
-from activities.models import EventSource
-from activities.sources.keys import live_keys
+from activities.models import EventSource, SourceKey
 
 
-def script_address(website: EventSource, *, munchkin: bool = False) -> str:
-    """The address of a web site's script, or of the one for pages made for Munchkin; empty while no key works."""
-    base = f"{settings.COLLECTOR_URL}{settings.COLLECTOR_PATH}"
-    if munchkin:
-        return f"{base}/munchkin/{website.munchkin_id}.js" if website.munchkin_id else ""
-    key = live_keys(website).first()
-    return f"{base}/s/{key.lookup}.js" if key else ""
+def collect_address() -> str:
+    """Where the script sends what visitors do."""
+    return f"{settings.COLLECTOR_URL}{settings.COLLECTOR_BASE}/e"
+
+
+def script_address(key: SourceKey) -> str:
+    """The script of a web site, by one of its keys."""
+    return f"{settings.COLLECTOR_URL}{settings.COLLECTOR_BASE}/s/{key.lookup}.js"
+
+
+def munchkin_address(website: EventSource) -> str:
+    """The script for pages that were made for Munchkin; empty for a web site without a Munchkin id."""
+    return f"{settings.COLLECTOR_URL}/munchkin/{website.munchkin_id}.js" if website.munchkin_id else ""

@@ -7,7 +7,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from django.utils.translation import gettext as _
 
 from activities.models import EventSource
-from activities.sources.addresses import script_address
+from activities.sources.addresses import munchkin_address, script_address
+from activities.sources.keys import live_keys
 from activities.sources.origins import origin_of_address, parse_origin
 
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
@@ -55,8 +56,14 @@ def check_address(page: str, nonce: str) -> str:
 
 def script_line(website: EventSource) -> str:
     """The line of HTML that installs the script; empty while no key of the web site works."""
-    address = script_address(website)
+    address = site_script(website)
     return f'<script async src="{address}"></script>' if address else ""
+
+
+def site_script(website: EventSource) -> str:
+    """The address of the script by the newest key of the web site that works; empty for none."""
+    key = live_keys(website).first()
+    return script_address(key) if key else ""
 
 
 def installation_recipes(website: EventSource) -> list[Recipe]:
@@ -107,14 +114,14 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
                 "A path of your own site that leads here keeps cookies longer in Safari. In nginx, add this location; "
                 "then use your own host in the line above."
             ),
-            _nginx_location(script_address(website)),
+            _nginx_location(site_script(website)),
         ),
     ]
     if website.munchkin_id:
         explanation = _(
             "Pages that were made for Munchkin keep their calls: replace the address of munchkin.js by this one."
         )
-        recipes.append(Recipe("munchkin", "Munchkin", explanation, script_address(website, munchkin=True)))
+        recipes.append(Recipe("munchkin", "Munchkin", explanation, munchkin_address(website)))
     return recipes
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
+from activities.sources.addresses import collect_address, munchkin_address, script_address
 from activities.sources.sealing import seal_secret
 
 BROWSER, SECRET = "cab_", "cas_"
@@ -46,17 +47,17 @@ def issue_key(source: EventSource, by: Any) -> IssuedKey:
 
 
 def describe_key(issued: IssuedKey) -> dict[str, Any]:
-    """The settings of a sender as JSON. Addresses are None: this version receives no events yet."""
+    """The settings of a sender as JSON; None for an address that its kind does not use."""
     source = issued.key.source
     return {
         "id": source.pk,
         "kind": source.kind,
         "write_key": issued.write_key,
         "identity_secret": issued.identity_secret,
-        "collect_url": None,
-        "script_url": None,
+        "collect_url": collect_address() if source.is_browser else None,
+        "script_url": script_address(issued.key) if source.is_browser else None,
         "munchkin_id": source.munchkin_id,
-        "munchkin_script_url": None,
+        "munchkin_script_url": munchkin_address(source) or None,
         "segment_host": None,
     }
 

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activities.models import EventSource
 from activities.sources import editing as source_editing
-from activities.sources.addresses import script_address
+from activities.sources.installation import site_script
 from config.demo.activities import MODELS
 from people.core.admin.base import require_rights
 
@@ -70,7 +70,7 @@ def price_list(request: HttpRequest) -> HttpResponse:
 
 def _render(request: HttpRequest, name: str, title: object) -> HttpResponse:
     website = _require_website()
-    script = script_address(website)
+    script = site_script(website)
     context = {
         "title": title,
         "name": name,

@@ -14,6 +14,7 @@ class Channel(models.IntegerChoices):
     CAMPAIGN = 5, _("Smart campaign")
     SYSTEM = 6, _("System")
     COMMAND = 7, _("Command")
+    EVENTS = 8, _("Event source")
 
     @property
     def word(self) -> str:

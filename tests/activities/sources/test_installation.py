@@ -58,7 +58,7 @@ def test_recipes_hold_the_address_of_the_newest_key_and_go_with_the_last_key(set
     assert "location /_a/ {" in recipes["own-host"].code and "https://events.example.com;" in recipes["own-host"].code
     editing.change_source(site, None, munchkin_id="123-ABC-456")
     site.refresh_from_db()
-    assert installation_recipes(site)[-1].code == "https://events.example.com/_a/munchkin/123-ABC-456.js"
+    assert installation_recipes(site)[-1].code == "https://events.example.com/munchkin/123-ABC-456.js"
     editing.end_key(site, issued.key.pk, None)
     assert script_line(site) == "" and installation_recipes(site) == []
 
