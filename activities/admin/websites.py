@@ -1,6 +1,7 @@
 """The pages of a web site: adding it in three steps, the line to paste, whether it works, and what arrives now."""
 
 import secrets
+from datetime import timedelta
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from people.datatypes.keys import MAX_ID
 
 PAGE = "admin:activities_eventsource"
 STEPS = ((1, gettext_lazy("Your web site")), (2, gettext_lazy("Consent")), (3, gettext_lazy("Install")))
+REFUSED_WITHIN = timedelta(minutes=2)  # a refused request that may be the visit that a check waits for
 WEBSITE_TABS: tuple[tuple[str, Any, str], ...] = (
     ("settings", gettext_lazy("Settings and use"), "change"),
     ("install", gettext_lazy("Install"), "install"),
@@ -127,7 +129,8 @@ class WebsitePages(PagesAdmin):
         website = self._find_website(request, pk)
         event = recent.find_checked_event(website.pk, nonce)
         tries = parse_number(request.GET.get("tries"))
-        context = {"eventsource": website, "event": event, "nonce": nonce, "tries": tries + 1}
+        refused = None if event else recent.last_refused_request(website.pk, REFUSED_WITHIN)
+        context = {"eventsource": website, "event": event, "refused": refused, "nonce": nonce, "tries": tries + 1}
         return render(request, "activities/_website_check.html", context)
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:

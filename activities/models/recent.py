@@ -15,6 +15,7 @@ KIND_LABELS = {
     "track": _("Activity"),
     "identify": _("Identity"),
     "consent": _("Consent"),
+    "request": _("Request"),
 }
 LOOKS = {"kept": "good", "refused": "bad", "dropped": "wait"}
 

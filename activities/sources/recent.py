@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from activities.models import RecentEvent
 from people.core.errors import Problem, serialize_problem
@@ -15,6 +17,7 @@ from people.core.messages import storable_text
 
 KEPT = 100  # of each source
 MAX_KIND, MAX_TITLE, MAX_NONCE = 40, 300, 40
+REFUSED_REQUEST = "request"  # the kind of what was refused before it was read
 Outcome = RecentEvent.Outcome
 
 
@@ -52,6 +55,12 @@ def find_checked_event(source_id: int, nonce: str) -> RecentEvent | None:
     if not nonce or len(nonce) > MAX_NONCE or not nonce.isprintable():
         return None
     return RecentEvent.objects.filter(source_id=source_id, check_nonce=nonce).order_by("-number").first()
+
+
+def last_refused_request(source_id: int, within: timedelta) -> RecentEvent | None:
+    """The last request of the source that was refused as a whole, if it came `within` this time."""
+    rows = RecentEvent.objects.filter(source_id=source_id, kind=REFUSED_REQUEST, received_at__gt=Now() - within)
+    return rows.order_by("-number").first()
 
 
 def forget_visitors(visitor_ids: Sequence[int]) -> None:

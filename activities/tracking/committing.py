@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, date
 
 from django.db import transaction
@@ -11,8 +10,11 @@ from django.utils import timezone
 from activities.models import FIRST_CUSTOM_ID
 from activities.recording import quarantine
 from activities.recording import sql as recording_sql
+from activities.sources.recent import note_recent_events
 from activities.sources.usage import Use, note_uses
 from activities.tracking.reading import Item
+from activities.tracking.seen import seen_events
+from activities.tracking.submissions import Submission
 from activities.visitors import hits as visitor_hits
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core import metrics
@@ -24,34 +26,6 @@ from people.core.source import Channel, Source
 QUARANTINED_A_DAY = 10_000  # of one source and process; more are counted and not stored
 HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by what became of them.", "outcome")
 _quarantined: Counter[tuple[int, date]] = Counter()
-
-
-@dataclass(slots=True)
-class Submission:
-    """What one request brought. `outcomes`: of its hits, in order, once they are committed."""
-
-    source_id: int
-    size: int
-    items: list[Item]
-    outcomes: list[HitOutcome] = field(default_factory=list)
-    is_counted: bool = False  # in the use of its source, by an earlier try
-
-    @property
-    def number_of_hits(self) -> int:
-        return sum(len(item.hits) for item in self.items)
-
-    @property
-    def is_busy(self) -> bool:
-        """True if a hit has to be tried again."""
-        return any(outcome.status is HitStatus.BUSY for outcome in self.outcomes)
-
-    @property
-    def is_over_quota(self) -> bool:
-        return any(problem.code == Code.QUOTA_REACHED for item in self.items for problem in item.problems)
-
-    @property
-    def refused(self) -> list[Item]:
-        return [item for item in self.items if item.problems]
 
 
 def commit_submissions(submissions: Sequence[Submission]) -> None:
@@ -75,6 +49,7 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
             _set_problems(submission, results)
         counted = [submission for submission in submissions if not submission.is_busy]
         _quarantine(counted)
+        note_recent_events(seen_events(counted))
         note_uses(_uses(submissions, counted, new_visitors))
         transaction.on_commit(lambda: _measure(counted))
     for submission in submissions:

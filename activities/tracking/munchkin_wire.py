@@ -8,7 +8,7 @@ from activities.tracking import clock
 from activities.tracking.addresses import parse_address
 from activities.tracking.live_types import LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader
-from activities.tracking.wire import may_keep
+from activities.tracking.wire import why_not_kept
 from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -33,7 +33,9 @@ def read_act(name: str, values: Mapping[str, str], query: str, client: Client, t
     said = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
     page = parse_address(_page_address(values))
     act = Act(item.id, at if clock.is_epoch_ms(at) else received_ms, said, page, parse_address(values.get("_mchRe")))
-    if not may_keep(client, "unknown"):
+    item.kind, item.title = ("page" if name == VISIT else "link"), page.url if page else ""
+    item.not_kept = why_not_kept(client, "unknown")
+    if item.not_kept:
         return item
     try:
         if name == VISIT:

@@ -5,7 +5,7 @@ from uuid import uuid4
 from activities.tracking.addresses import parse_address
 from activities.tracking.live_types import LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader
-from activities.tracking.wire import TOKEN, may_keep
+from activities.tracking.wire import TOKEN, why_not_kept
 from people.core.errors import RejectedError
 
 
@@ -14,7 +14,8 @@ def read_view(url: str, token: str, client: Client, types: LiveTypes) -> Item:
     now = int(client.received.timestamp() * 1000)
     item = Item(f"img-{uuid4().hex}")
     reader = Reader(client, types, token if TOKEN.fullmatch(token) else None, sent=now)
-    if may_keep(client, "unknown"):
+    item.title, item.not_kept = url, why_not_kept(client, "unknown")
+    if item.not_kept is None:
         try:
             act = Act(item.id, now, {"type": "page", "url": url}, parse_address(url), None)
             item.hits = [reader.page_hit(act)]

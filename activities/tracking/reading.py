@@ -48,13 +48,18 @@ class Client:
 class Item:
     """One act as it was sent. Without hits and problems it is acknowledged and not kept (no consent, no visitor).
 
-    `row`: what the quarantine keeps of a refused custom activity.
+    `row`: what the quarantine keeps of a refused custom activity. `kind`, `title` and `check`: for the live page of
+    its source. `not_kept`: why an acknowledged act has no hits.
     """
 
     id: str
     hits: list[Hit] = field(default_factory=list)
     problems: tuple[Problem, ...] = ()
     row: NewActivity | None = None
+    kind: str = "page"
+    title: str = ""
+    check: str = ""
+    not_kept: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

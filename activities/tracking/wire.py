@@ -11,6 +11,7 @@ from activities.tracking import clock
 from activities.tracking.addresses import parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader, clean
+from activities.tracking.seen import describe_act
 from activities.visitors.hits import Hit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -74,27 +75,35 @@ def parse_batch(body: bytes) -> Batch:
 def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[Item]:
     """The items of a batch, in order; what is wrong with one of them is said of it and costs no other."""
     reader = Reader(client, types, batch.visitor, batch.sent)
-    is_kept = may_keep(client, batch.consent)
-    return [_item(raw, place, reader, is_kept) for place, raw in enumerate(batch.hits)]
+    not_kept = why_not_kept(client, batch.consent)
+    return [_item(raw, place, reader, not_kept) for place, raw in enumerate(batch.hits)]
 
 
-def may_keep(client: Client, consent: str) -> bool:
-    """Whether acts are kept under the source's way of asking; a browser's signal is decided here, not by the script."""
+def why_not_kept(client: Client, consent: str) -> Problem | None:
+    """Why acts are not kept under the source's way of asking; None where they are.
+
+    A browser's signal is decided here, as the script may be an old one.
+    """
     if client.is_refused_by_signal:
-        return False
-    return consent == "granted" or (consent == "unknown" and client.source.consent == client.source.Consent.GRANTED)
+        return Problem(Code.NOT_ALLOWED, _("The browser asks not to be tracked (GPC or DNT)."))
+    if consent == "granted" or (consent == "unknown" and client.source.consent == client.source.Consent.GRANTED):
+        return None
+    return Problem(Code.NOT_ALLOWED, _("The visitor hasn't consented."))
 
 
-def _item(raw: Any, place: int, reader: Reader, is_kept: bool) -> Item:
+def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> Item:
     message_id = raw.get("id") if isinstance(raw, dict) else None
     item = Item(message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}")
+    item.kind, item.title, item.check = describe_act(raw)
     try:
         act = _act(raw)
         read = KINDS.get(raw["type"])
         if read is None:
             raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw["type"], "type"))
-        if is_kept or raw["type"] == "consent":
+        if not_kept is None or raw["type"] == "consent":
             item.hits = read(act, raw.get("data") or {}, reader, item)
+        else:
+            item.not_kept = not_kept
     except RejectedError as refusal:
         item.problems = tuple(refusal.problems)
     return item

@@ -70,6 +70,7 @@ class HitStatus(StrEnum):
 class HitOutcome:
     status: HitStatus
     problems: Sequence[Problem] = field(default=())
+    visitor_id: int | None = None
 
 
 DROPPED, BUSY = HitOutcome(HitStatus.DROPPED), HitOutcome(HitStatus.BUSY)
@@ -130,7 +131,10 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
     for place, hit in enumerate(hits):
         if outcomes[place] is None:
             is_new = hit.key in new and first[hit.key] == place
-            outcomes[place] = HitOutcome(HitStatus.KEPT) if is_new else _repeat(hit, known[hit.key])
+            visitor_id = visitors[hit.visitor].id  # type: ignore[index, union-attr]
+            outcomes[place] = (
+                HitOutcome(HitStatus.KEPT, visitor_id=visitor_id) if is_new else _repeat(hit, known[hit.key])
+            )
     return outcomes  # type: ignore[return-value]
 
 

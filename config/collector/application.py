@@ -17,10 +17,10 @@ from activities.sources.origins import is_allowed, origin_of_address
 from activities.tracking import munchkin_wire, scripts, wire
 from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
-from activities.tracking.committing import Submission
 from activities.tracking.pixel import read_view
 from activities.tracking.reading import Client, Item
 from activities.tracking.senders import MUNCHKIN, KnownKey
+from activities.tracking.submissions import Submission
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
 from config.collector.known import KnownState, unavailable
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
@@ -182,6 +182,7 @@ class Collector:
                 is_in_address=True,
             )
         except KeyRejectedError as refusal:
+            self.known.note_refusal(known, refusal, headers.get("origin") or headers.get("referer") or "")
             if refusal.code == Code.QUOTA_REACHED:
                 raise _quota_error(str(refusal)) from None
             status = _STATUS[Code(refusal.code)]

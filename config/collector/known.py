@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
@@ -9,6 +10,8 @@ from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from activities.sources.authentication import KeyRejectedError
+from activities.sources.recent import REFUSED_REQUEST, Outcome, SeenEvent, note_recent_events
 from activities.tracking.live_types import LiveTypes, load_live_types
 from activities.tracking.senders import KnownKey, KnownKeys, read_key
 from config.collector import heartbeat
@@ -19,6 +22,7 @@ T = TypeVar("T")
 
 TYPES_SECONDS = 2.0
 NEW_TYPES_SECONDS = 0.25  # unknown names have the types read again no more often
+MOST_REFUSALS = 100
 MOST_READINGS = 200  # of keys at once; each address that an attacker makes up is one
 
 
@@ -32,6 +36,7 @@ class KnownState:
         self._keys = KnownKeys()
         self._reading: dict[str, asyncio.Task[KnownKey]] = {}
         self._pool = ThreadPoolExecutor(2, "reader")
+        self._refusals: deque[SeenEvent] = deque(maxlen=MOST_REFUSALS)  # for the live pages, until the next beat
 
     async def find_key(self, text: str) -> KnownKey:
         """The key as it was a few seconds ago. Raises `HttpError` (503) while it cannot be read."""
@@ -50,6 +55,12 @@ class KnownState:
         self._reading.pop(text, None)
         if not done.cancelled() and done.exception() is None:
             self._keys.keep(text, done.result())
+
+    def note_refusal(self, known: KnownKey, refusal: KeyRejectedError, came_from: str) -> None:
+        """Have the live page of the key's source show a request that was refused as a whole."""
+        if known.key is not None:
+            source_id, problem = known.key.source_id, refusal.problems[0]
+            self._refusals.append(SeenEvent(source_id, REFUSED_REQUEST, came_from, Outcome.REFUSED, problem))
 
     async def current_types(self, names: Iterable[str] = ()) -> LiveTypes:
         """The types; read again where one of `names` is unknown, as it may have been approved a moment ago."""
@@ -78,11 +89,18 @@ class KnownState:
                 self._types_read_at = monotonic()
                 values = state()
                 await self.in_database(lambda values=values: heartbeat.beat(values))  # type: ignore[misc]
+                await self._store_refusals()
             except HttpError:  # the database is away: what is known is used on
                 pass
             except Exception:
                 logger.exception("the types could not be read")
             await asyncio.sleep(TYPES_SECONDS)
+
+    async def _store_refusals(self) -> None:
+        refusals = list(self._refusals)
+        self._refusals.clear()
+        if refusals:
+            await self.in_database(lambda: note_recent_events(refusals))
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

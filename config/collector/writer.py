@@ -11,7 +11,8 @@ from time import monotonic, perf_counter
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
 
-from activities.tracking.committing import Submission, commit_submissions
+from activities.tracking.committing import commit_submissions
+from activities.tracking.submissions import Submission
 from people.core import metrics
 
 logger = logging.getLogger(__name__)

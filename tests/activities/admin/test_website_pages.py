@@ -64,6 +64,10 @@ def test_the_check_waits_until_its_visit_arrives_and_says_why_it_was_not_kept(st
     given_up = staff.get(f"{address}?tries=150")
     assert "hx-get" not in given_up.text and "five minutes" in given_up.text
     refusal = Problem("origin_refused", "Not from <b>here</b>.")
+    assert "rejected just now" not in waiting.text
+    whole = SeenEvent(site.pk, recent.REFUSED_REQUEST, "https://other.example", recent.Outcome.REFUSED, refusal)
+    recent.note_recent_events([whole])
+    assert "rejected just now" in (told := staff.get(address).text) and "https://other.example" in told
     recent.note_recent_events([SeenEvent(site.pk, "page", "/", recent.Outcome.REFUSED, refusal, nonce)])
     refused = staff.get(address).text
     assert "Not from &lt;b&gt;here" in refused and "hx-get" not in refused

@@ -6,12 +6,13 @@ import json
 import socket
 import time
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from activities.models import EventSource, RefusedActivity, SourceDay, Visitor, VisitorActivity
-from activities.sources import editing
+from activities.sources import editing, recent
 from activities.visitors import partitions
 from tests.config.collector.pages import SITE, Browser, new_batch, new_hit
 from tests.factories import approved_type
@@ -86,6 +87,29 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
     assert robot.send(new_hit(), {**claim, "id": str(uuid.uuid4())}) == 200
     row = VisitorActivity.objects.order_by("-id")[0]
     assert row.is_bot and row.attributes["bot_pattern"] and row.identity is None
+
+
+def test_the_live_page_has_each_act_with_what_became_of_it(site, server):
+    ann = Browser(server.port, site.write_key)
+    checked = new_hit(data={"check": "n" * 24})
+    bad = new_hit("link", {"href": "javascript:alert(1)", "text": "x"})
+    assert ann.send(checked, bad) == 200
+    assert ann.send(checked) == 200
+    assert ann.send(new_hit(), consent="denied") == 200
+    assert Browser(server.port, site.write_key, origin="https://evil.example").send(new_hit()) == 403
+    source_id = site.key.source.pk
+    wait_until(lambda: recent.last_refused_request(source_id, timedelta(minutes=1)))
+    shown = [(event.kind, event.outcome, event.title) for event in recent.recent_events(source_id)[::-1]]
+    page = f"{SITE}/pricing?utm_source=mail"
+    assert shown == [
+        ("page", "kept", page),
+        ("link", "refused", "javascript:alert(1)"),
+        ("page", "repeated", page),
+        ("page", "dropped", page),
+        ("request", "refused", "https://evil.example"),
+    ]
+    found = recent.find_checked_event(source_id, "n" * 24)
+    assert found.outcome == "repeated" and all(event.reason for event in recent.recent_events(source_id)[:2])
 
 
 def signed(site, value):

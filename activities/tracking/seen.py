@@ -1,0 +1,65 @@
+"""What the live page of a source shows of the acts that came in."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from activities.sources.recent import MAX_KIND, MAX_NONCE, MAX_TITLE, Outcome, SeenEvent
+from activities.tracking.addresses import parse_address
+from activities.tracking.reading import Item
+from activities.tracking.submissions import Submission
+from activities.visitors.hits import HitOutcome, HitStatus
+from people.core.codes import Code
+from people.core.errors import Problem
+from people.core.messages import sentence as _
+
+OUTCOMES = {
+    HitStatus.KEPT: Outcome.KEPT,
+    HitStatus.REPEATED: Outcome.REPEATED,
+    HitStatus.DROPPED: Outcome.DROPPED,
+    HitStatus.REFUSED: Outcome.REFUSED,
+}
+
+
+def describe_act(raw: Any) -> tuple[str, str, str]:
+    """The kind, the title and the number of a check of an act as it was sent, whatever it is; secrets cut out."""
+    if not isinstance(raw, dict):
+        return "", "", ""
+    said, kind = raw.get("data"), str(raw.get("type"))
+    data: dict[str, Any] = said if isinstance(said, dict) else {}
+    title = {"link": data.get("href"), "form": data.get("form"), "track": data.get("type")}.get(kind, raw.get("url"))
+    if kind in ("page", "link", "identify", "consent"):
+        address = parse_address(title)
+        title = address.url if address else title
+    texts = (value if isinstance(value, str) else "" for value in (kind, title, data.get("check")))
+    return tuple(text[:limit] for text, limit in zip(texts, (MAX_KIND, MAX_TITLE, MAX_NONCE), strict=True))  # type: ignore[return-value]
+
+
+def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
+    """The acts of the committed submissions with what became of each."""
+    events = []
+    for submission in submissions:
+        outcomes = iter(submission.outcomes)
+        for item in submission.items:
+            results = [outcome for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
+            events.append(_event(submission.source_id, item, results))
+    return events
+
+
+def _event(source_id: int, item: Item, results: list[HitOutcome]) -> SeenEvent:
+    result = results[0] if results else None
+    problem = item.problems[0] if item.problems else item.not_kept
+    outcome = OUTCOMES.get(result.status, Outcome.DROPPED) if result else Outcome.DROPPED
+    if item.problems:
+        outcome = Outcome.REFUSED
+    elif outcome == Outcome.DROPPED and problem is None:
+        problem = Problem(Code.NOT_ALLOWED, _("Without a visitor that may be kept, nothing is."))
+    return SeenEvent(
+        source_id,
+        item.kind,
+        item.title,
+        outcome,
+        problem,
+        item.check,
+        result.visitor_id if result else None,
+        bool(item.hits) and item.hits[0].is_bot,
+    )

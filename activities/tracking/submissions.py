@@ -1,0 +1,35 @@
+"""What one request brought, from its reading to its commit."""
+
+from dataclasses import dataclass, field
+
+from activities.tracking.reading import Item
+from activities.visitors.hits import HitOutcome, HitStatus
+from people.core.codes import Code
+
+
+@dataclass(slots=True)
+class Submission:
+    """What one request brought. `outcomes`: of its hits, in order, once they are committed."""
+
+    source_id: int
+    size: int
+    items: list[Item]
+    outcomes: list[HitOutcome] = field(default_factory=list)
+    is_counted: bool = False  # in the use of its source, by an earlier try
+
+    @property
+    def number_of_hits(self) -> int:
+        return sum(len(item.hits) for item in self.items)
+
+    @property
+    def is_busy(self) -> bool:
+        """True if a hit has to be tried again."""
+        return any(outcome.status is HitStatus.BUSY for outcome in self.outcomes)
+
+    @property
+    def is_over_quota(self) -> bool:
+        return any(problem.code == Code.QUOTA_REACHED for item in self.items for problem in item.problems)
+
+    @property
+    def refused(self) -> list[Item]:
+        return [item for item in self.items if item.problems]
