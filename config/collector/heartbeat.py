@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from activities.models import EventSource
+from config.operations.findings import Finding
 from people.core.maintenance import MaintenanceRun, record_maintenance
 
 NAME = "collector"
@@ -41,15 +42,14 @@ def collector_state() -> CollectorState:
     return CollectorState(max(0.0, (timezone.now() - row.done_at).total_seconds()), values)
 
 
-def examine() -> tuple[str, str]:
-    """State and remedy, for the doctor; it is missed only where web sites are to send something."""
+def check_collector() -> Finding:
+    """Return whether the collector runs; it is missed only where web sites are to send something."""
     state, sites = collector_state(), EventSource.objects.filter(is_on=True, kind=EventSource.Kind.BROWSER).count()
     if state.is_silent and not sites:
-        return "does not run; no web site is set up", ""
+        return Finding("collector", "does not run; no web site is set up")
     if state.is_silent:
         since = "" if state.silent_seconds is None else f" since {state.silent_seconds:,.0f} s"
-        return (
-            f"{sites} web sites send, and nobody listens{since}",
-            "start it: python manage.py collect (make run does)",
-        )
-    return f"{state.values.get('waiting', 0)} hits wait, {state.values.get('requests', 0)} requests are in progress", ""
+        text = f"{sites} web sites send, and nobody listens{since}"
+        return Finding("collector", text, "start it: python manage.py collect (make run does)")
+    waiting, requests = state.values.get("waiting", 0), state.values.get("requests", 0)
+    return Finding("collector", f"{waiting} hits wait, {requests} requests are in progress")

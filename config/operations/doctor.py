@@ -366,10 +366,6 @@ def check_event_sources() -> Finding:
     return Finding("event sources", *source_health.examine())
 
 
-def check_collector() -> Finding:
-    return Finding("collector", *heartbeat.examine())
-
-
 def check_cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
@@ -392,7 +388,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_closed_days,
     check_columns,
     check_event_sources,
-    check_collector,
+    heartbeat.check_collector,
     check_backup,
     check_cluster,
 )

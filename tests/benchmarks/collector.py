@@ -16,7 +16,7 @@ from activities.sources import editing
 from tests.benchmarks import Bench, Line, measures, plain, within
 from tests.benchmarks.harness import at_least
 from tests.benchmarks.hit_clients import SITE
-from tests.benchmarks.recording import _import, _write_csv
+from tests.benchmarks.import_files import import_file, write_csv
 from tests.server import running_collector
 
 WANTED, WANTED_P95 = 1_000.0, 100.0  # hits a second; ms
@@ -28,7 +28,7 @@ def collecting_hits(bench: Bench) -> Iterator[Line]:
     seconds = max(2.0, 10.0 * bench.scale)
     os.environ.pop("TEST_DATABASE_NAME", None)
     issued = editing.create_source("Bench site", "browser", None, origins=[SITE], bytes_a_day=10**12)
-    bench.activity_type("Import Bench Two", "benchFile")
+    bench.activity_type("Import Beside", "benchBeside")
     people, number = bench.people(), bench.rows(60_000)
     with (
         running_collector(
@@ -39,8 +39,8 @@ def collecting_hits(bench: Bench) -> Iterator[Line]:
         _browse(server.port, issued.write_key, 1.0)  # processes are warm afterwards
         alone = _browse(server.port, issued.write_key, seconds)
         file = Path(folder) / "rows.csv"
-        _write_csv(file, number, len(people), 0)
-        importing = threading.Thread(target=_import, args=(file, number))
+        write_csv(file, number, len(people), 0)
+        importing = threading.Thread(target=import_file, args=(file, number, "benchBeside"))
         importing.start()
         beside = _browse(server.port, issued.write_key, seconds)
         is_beside = importing.is_alive()

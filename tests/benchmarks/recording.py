@@ -1,9 +1,6 @@
 """Recording: over HTTP against baseline B, a file against baseline C."""
 
-import contextlib
-import csv
 import http.client
-import io
 import json
 import tempfile
 import urllib.parse
@@ -15,16 +12,15 @@ from typing import Any
 
 import psycopg
 from django.contrib.auth import get_user_model
-from django.core.management import call_command
 from django.db import connection
 
 from tests.benchmarks import Bench, Line, at_least, measures
+from tests.benchmarks.import_files import START, attributes, import_file, write_csv
 
 A_CALL = 300
 CONNECTIONS = 4
 ROUNDS = 3
 COLUMNS = "person_id, activity_type_id, version, occurred_at, recorded_at, primary_value, attributes, door"
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @measures
@@ -59,33 +55,11 @@ def importing_a_file(bench: Bench) -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{turn}.csv" for turn in range(ROUNDS)]
         for turn, file in enumerate(files):
-            _write_csv(file, number, len(people), turn)
+            write_csv(file, number, len(people), turn)
         imported, baseline = bench.rounds(
-            lambda turn: _import(files[turn], number), lambda turn: _copy_all([block]), number=ROUNDS
+            lambda turn: import_file(files[turn], number), lambda turn: _copy_all([block]), number=ROUNDS
         )
     yield at_least("import of a CSV file (C)", imported, baseline, 0.5)
-
-
-def _import(file: Path, number: int) -> int:
-    """By the command; every row has to be added. Returns the rows."""
-    with contextlib.redirect_stdout(io.StringIO()) as said:
-        call_command(
-            "import_activities",
-            str(file),
-            "--type",
-            "benchFile",
-            "--person",
-            "{email}",
-            "--occurred-at",
-            "occurred_at",
-            "--primary",
-            "check",
-            "--external-id",
-            "key",
-            "--no-progress",
-        )
-    assert f"{number:,} added" in said.getvalue(), said.getvalue()
-    return number
 
 
 def _in_parallel(parts: Sequence[Any], work: Callable[[Sequence[Any]], int]) -> int:
@@ -129,19 +103,9 @@ def _row(number: int, type_id: int, people: Sequence[int], turn: int | None) -> 
         "activityTypeId": type_id,
         "activityDate": (START + timedelta(seconds=number * 37)).isoformat(),
         "primaryAttributeValue": f"Check {number}",
-        "attributes": [{"apiName": name, "value": value} for name, value in _attributes(number).items()],
+        "attributes": [{"apiName": name, "value": value} for name, value in attributes(number).items()],
     }
     return row if turn is None else row | {"externalId": f"{turn}-{number}"}
-
-
-def _attributes(number: int) -> dict[str, Any]:
-    return {
-        "amount": number % 5000 + 0.5,
-        "branch": f"Branch {number % 40}",
-        "deposited_on": f"2026-{number % 12 + 1:02}-11",
-        "is_foreign": number % 3 == 0,
-        "pages": number % 9,
-    }
 
 
 def _block(part: range, type_id: int, people: Sequence[int]) -> str:
@@ -149,7 +113,7 @@ def _block(part: range, type_id: int, people: Sequence[int]) -> str:
     now = datetime.now(UTC).isoformat()
     return "".join(
         f"{people[number * 7919 % len(people)]}\t{type_id}\t1\t{(START + timedelta(seconds=number * 37)).isoformat()}"
-        f"\t{now}\tCheck {number}\t{json.dumps(_attributes(number))}\t2\n"
+        f"\t{now}\tCheck {number}\t{json.dumps(attributes(number))}\t2\n"
         for number in part
     )
 
@@ -166,16 +130,3 @@ def _copy_all(blocks: Sequence[str]) -> int:
 def _parameters() -> dict[str, Any]:
     known = connection.get_connection_params()
     return {name: known[name] for name in ("host", "port", "user", "password", "dbname") if known.get(name)}
-
-
-def _write_csv(file: Path, number: int, people: int, turn: int) -> None:
-    with file.open("w", newline="", encoding="utf-8") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(["email", "occurred_at", "check", "key", *_attributes(0)])
-        for row in range(number):
-            email = f"person{row * 7919 % people}@bench.example.com"
-            moment = (START + timedelta(seconds=row * 37)).isoformat()
-            values = [
-                str(value).lower() if value is True or value is False else value for value in _attributes(row).values()
-            ]
-            writer.writerow([email, moment, f"Check {row}", f"{turn}-{row}", *values])
