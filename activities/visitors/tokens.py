@@ -1,0 +1,8 @@
+"""The token that a browser keeps, and the hash by which it is stored."""
+
+from hashlib import sha256
+
+
+def token_hash(token: str) -> bytes:
+    """SHA-256 of the whole token, Munchkin's `_mch-…` included: a stolen table gives nobody's token."""
+    return sha256(token.encode("utf-8", "replace")).digest()
