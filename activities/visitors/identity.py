@@ -91,8 +91,8 @@ def _process(received_at: datetime, pk: int) -> None:
         found = cursor.fetchone()
     if found is None:
         return
-    *columns, identity, is_bot = found
-    row = _Row(*columns, json.loads(identity, cls=ExactDecoder), is_bot)
+    row = _Row._make(found)
+    row = row._replace(identity=json.loads(found[5], cls=ExactDecoder))
     try:
         with transaction.atomic():
             _settle(row, State.DONE, {"evidence": row.identity.get("evidence")})
