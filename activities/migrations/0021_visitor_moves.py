@@ -47,6 +47,19 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "visitors",
             },
         ),
+        migrations.AlterField(
+            "association",
+            "evidence",
+            models.PositiveSmallIntegerField(
+                choices=[
+                    (1, "Signature or server call"),
+                    (2, "Submitted form"),
+                    (3, "Link in an email"),
+                    (4, "Claim of a web page"),
+                ],
+                verbose_name="evidence",
+            ),
+        ),
         migrations.AddField("association", "has_created_person", models.BooleanField(db_default=False, default=False)),
         migrations.AddField("association", "is_unfinished", models.BooleanField(db_default=False, default=False)),
         migrations.AddField(

@@ -55,7 +55,7 @@ class Association(models.Model):
 
         SERVER = 1, _("Signature or server call")
         FORM = 2, _("Submitted form")
-        EMAIL_TOKEN = 3, _("Link in an e-mail")
+        EMAIL_TOKEN = 3, _("Link in an email")
         CLAIM = 4, _("Claim of a web page")
 
     visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="associations")

@@ -147,7 +147,7 @@ def _parse(identity: Mapping[str, Any]) -> _Said:
     if evidence not in Evidence.values:
         raise RejectedError(Problem(Code.WRONG_TYPE, _("There is no such evidence."), ("evidence",)))
     if not email and not user_id:
-        message = _("Neither the e-mail address nor the user ID names one person.")
+        message = _("Neither the email address nor the user ID names one person.")
         raise RejectedError(Problem(Code.BLOCKED_IDENTIFIER, message))
     return _Said(Evidence(evidence), email, user_id, fields if isinstance(fields, Mapping) else {})
 
@@ -166,7 +166,7 @@ def _find(said: _Said, user_id_field: str) -> int | None:
         return ids[0]
     ids = _ids("email", said.email) if said.email else []
     if ids and said.user_id and user_id_field and _has_other_user_id(ids[0], user_id_field, said.user_id):
-        message = _("The person with this e-mail address has another user ID.")
+        message = _("The person with this email address has another user ID.")
         raise RejectedError(Problem(Code.AMBIGUOUS_PERSON, message, ("user_id",)))
     return ids[0] if ids else None
 

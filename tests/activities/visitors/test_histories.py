@@ -334,7 +334,7 @@ def test_any_history_ends_as_the_model_says():
     run_state_machine_as_test(
         RolledBack,
         settings=settings(
-            max_examples=examples(8, 500, "VISITOR_HISTORIES"),
+            max_examples=examples(4, 500, "VISITOR_HISTORIES"),
             stateful_step_count=25,
             suppress_health_check=list(HealthCheck),
         ),
