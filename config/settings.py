@@ -258,6 +258,19 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 VISITOR_WAITING_DAYS = env.int("VISITOR_WAITING_DAYS", 90)
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
+# The collector: what web pages send, at BASE of COLLECTOR_URL
+COLLECTOR_PORT = env.int("COLLECTOR_PORT", 8001)
+COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").rstrip("/")  # as browsers reach it
+COLLECTOR_BASE = "/" + env.str("COLLECTOR_BASE", "/_a").strip("/")
+COLLECTOR_CONNECTIONS = env.int("COLLECTOR_CONNECTIONS", 1000)
+COLLECTOR_QUEUE = env.int("COLLECTOR_QUEUE", 5000)  # hits that wait for the writer
+COLLECTOR_SECONDS = env.float("COLLECTOR_SECONDS", 10.0)  # for a head, and for a body
+TRACKING_NEW_VISITORS_A_DAY = env.int("TRACKING_NEW_VISITORS_A_DAY", 100_000)  # of one event source
+TRACKING_MAX_HOURS_LATE = env.int("TRACKING_MAX_HOURS_LATE", 24)  # a hit is never dated earlier than that
+TRACKING_IP_ADDRESSES = env.str("TRACKING_IP_ADDRESSES", "masked")  # masked, whole or none
+TRACKING_SCRIPTS = BASE_DIR / "activities" / "tracking" / "script" / "built"
+TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept of browsers that send Sec-GPC or DNT
+
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)

@@ -61,6 +61,36 @@ def running_web_server(**environment: str) -> Iterator[Server]:
 
 
 @contextmanager
+def running_collector(port: int = 0, **environment: str) -> Iterator[Server]:
+    """A collector on the test's database; commit first what it has to see."""
+    port = port or free_port()
+    known = _environment() | {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), **environment}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "collect"],
+        cwd=settings.BASE_DIR,
+        env=known,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    server = Server(process, port)
+    try:
+        _wait_for(server)
+        yield server
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(40)
+        process.stdout.close()  # type: ignore[union-attr]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextmanager
 def running_worker() -> Iterator["subprocess.Popen[bytes]"]:
     """A worker on the test's database."""
     process = subprocess.Popen([sys.executable, "manage.py", "worker"], cwd=settings.BASE_DIR, env=_environment())

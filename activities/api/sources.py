@@ -108,7 +108,7 @@ class EventSourceSerializer(serializers.ModelSerializer):
 
 
 class IssuedKeySerializer(StrictSerializer):
-    """What a sender needs to know. Addresses are null while nothing listens at them."""
+    """What a sender needs to know. Addresses are null where the kind of source uses none."""
 
     id = serializers.IntegerField(help_text="Of the event source.")
     kind = serializers.ChoiceField(EventSource.Kind.choices)

@@ -111,6 +111,7 @@ class SourceDay(models.Model):
     size = models.BigIntegerField(_("bytes"), default=0)
     accepted = models.BigIntegerField(_("accepted"), default=0)
     rejected = models.BigIntegerField(_("rejected"), default=0)
+    new_visitors = models.IntegerField(_("new visitors"), db_default=0, default=0)
 
     class Meta:
         db_table = "source_day"

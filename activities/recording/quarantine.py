@@ -27,7 +27,8 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import plain_decimal
 from people.datatypes.parsing import is_blank
 
-KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND})  # a form shows its errors itself
+# a form shows its errors itself
+KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND, Channel.EVENTS})
 MAX_RAW = 262_144
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (

@@ -1,6 +1,7 @@
 """Authentication of senders by write key and origin, before any of the body is read."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -80,19 +81,44 @@ def authenticate(
     elsewhere; any other key with a header that only browsers send, or in an address) or `quota_reached`. Images,
     no-cors requests and links carry no Origin, so each of the three headers is a sign of a browser.
     """
+    sender = check_key(
+        find_key(key), origin, referrer, size, usage.has_room, fetch_site=fetch_site, is_in_address=is_in_address
+    )
+    note_key_use(sender.key)
+    return sender
+
+
+def check_key(
+    key: SourceKey | None,
+    origin: str | None,
+    referrer: str | None,
+    size: int,
+    has_room: Callable[[EventSource, int], bool],
+    *,
+    fetch_site: str | None = None,
+    is_in_address: bool = False,
+) -> Sender:
+    """`authenticate` for a key that was looked up before (None: there is none such); reads nothing from the database.
+
+    `has_room`: whether a source may send so many bytes more today.
+    """
     try:
-        sender = _check(
-            key, origin or None, referrer or None, size, fetch_site or ("address" if is_in_address else None)
+        return _check(
+            key, origin or None, referrer or None, size, fetch_site or ("address" if is_in_address else None), has_room
         )
     except KeyRejectedError as refusal:
         REFUSED_REQUESTS.add(refusal.code)
         raise
-    _note_key_use(sender.key)
-    return sender
 
 
-def _check(text: str, origin: str | None, referrer: str | None, size: int, public_sign: str | None) -> Sender:
-    key = find_key(text)
+def _check(
+    key: SourceKey | None,
+    origin: str | None,
+    referrer: str | None,
+    size: int,
+    public_sign: str | None,
+    has_room: Callable[[EventSource, int], bool],
+) -> Sender:
     if key is None:
         raise _refusal(Code.UNKNOWN_WRITE_KEY, _("There is no such write key."))
     if not key.is_live:
@@ -112,7 +138,7 @@ def _check(text: str, origin: str | None, referrer: str | None, size: int, publi
             message = _("This write key works only from the origins of its event source.")
             raise _refusal(Code.ORIGIN_REFUSED, message, origin or referrer or "")
         sender = Sender(source, key, came_from)
-    if not usage.has_room(source, size):
+    if not has_room(source, size):
         raise _refusal(Code.QUOTA_REACHED, _("This event source has sent as much as it may today (UTC)."))
     return sender
 
@@ -121,7 +147,7 @@ def _refusal(code: Code, message: str, got: str = "") -> KeyRejectedError:
     return KeyRejectedError(Problem(code, message, (), "", quoted_value(got) if got else ""))
 
 
-def _note_key_use(key: SourceKey) -> None:
+def note_key_use(key: SourceKey) -> None:
     """Record the time of the key's last use; at most one write a minute."""
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > NOTE_USE_EVERY:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Case, Q, QuerySet, When
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -46,17 +47,19 @@ def issue_key(source: EventSource, by: Any) -> IssuedKey:
 
 
 def describe_key(issued: IssuedKey) -> dict[str, Any]:
-    """The settings of a sender as JSON. Addresses are None: this version receives no events yet."""
+    """The settings of a sender as JSON; None for an address that its kind does not use."""
     source = issued.key.source
+    base = f"{settings.COLLECTOR_URL}{settings.COLLECTOR_BASE}"
+    munchkin = f"{settings.COLLECTOR_URL}/munchkin/{source.munchkin_id}.js" if source.munchkin_id else None
     return {
         "id": source.pk,
         "kind": source.kind,
         "write_key": issued.write_key,
         "identity_secret": issued.identity_secret,
-        "collect_url": None,
-        "script_url": None,
+        "collect_url": f"{base}/e" if source.is_browser else None,
+        "script_url": f"{base}/s/{issued.key.lookup}.js" if source.is_browser else None,
         "munchkin_id": source.munchkin_id,
-        "munchkin_script_url": None,
+        "munchkin_script_url": munchkin if source.is_browser else None,
         "segment_host": None,
     }
 

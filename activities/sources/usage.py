@@ -1,6 +1,7 @@
 """The use of each source by day (UTC): quotas, last seen, counts and metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -16,29 +17,63 @@ EVENTS = metrics.register_counter(
 )
 BYTES = metrics.register_counter("source_bytes", "Bytes that event sources sent.", "source")
 SHOWN_DAYS = 30
+SEEN_EVERY = timedelta(seconds=5)  # when a source was last seen is no more exact
 
 
 def has_room(source: EventSource, size: int) -> bool:
     """True if the source may send `size` bytes more today."""
+    return bytes_today(source) + size <= source.bytes_a_day
+
+
+def bytes_today(source: EventSource) -> int:
     row = SourceDay.objects.filter(source=source, day=timezone.now().astimezone(UTC).date()).values_list("size").first()
-    return (row[0] if row else 0) + size <= source.bytes_a_day
+    return row[0] if row else 0
+
+
+@dataclass(slots=True)
+class Use:
+    """What one source sent, to be counted together."""
+
+    requests: int = 0
+    size: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    new_visitors: int = 0
 
 
 def note_use(source_id: int, *, size: int, accepted: int, rejected: int = 0) -> None:
     """Count one request of a source, in the transaction that stores what it brought."""
+    note_uses({source_id: Use(1, size, accepted, rejected)})
+
+
+def note_uses(uses: Mapping[int, Use]) -> None:
+    """Count the requests of several sources: the last statements of a transaction, in one order, so none deadlocks."""
+    if not uses:
+        return
+    ids = sorted(uses)
+    columns = [[getattr(uses[pk], name) for pk in ids] for name in Use.__slots__]
     with connection.cursor() as cursor:
         cursor.execute(
-            """insert into source_day as d (source_id, day, requests, size, accepted, rejected)
-            values (%s, (now() at time zone 'utc')::date, 1, %s, %s, %s)
-            on conflict (source_id, day) do update set requests = d.requests + 1, size = d.size + excluded.size,
-                accepted = d.accepted + excluded.accepted, rejected = d.rejected + excluded.rejected""",
-            [source_id, size, accepted, rejected],
+            """insert into source_day as d (source_id, day, requests, size, accepted, rejected, new_visitors)
+            select w.source_id, (now() at time zone 'utc')::date, requests, size, accepted, rejected, new_visitors
+            from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::int[])
+                as w (source_id, requests, size, accepted, rejected, new_visitors) order by w.source_id
+            on conflict (source_id, day) do update set requests = d.requests + excluded.requests,
+                size = d.size + excluded.size, accepted = d.accepted + excluded.accepted,
+                rejected = d.rejected + excluded.rejected, new_visitors = d.new_visitors + excluded.new_visitors""",
+            [ids, *columns],
         )
-    EventSource.objects.filter(pk=source_id).update(last_seen_at=timezone.now())
-    BYTES.add(source_id, number=size)
-    for outcome, number in (("accepted", accepted), ("rejected", rejected)):
-        if number:
-            EVENTS.add(source_id, outcome, number=number)
+        cursor.execute(
+            """update event_source set last_seen_at = now() where id in (
+                select id from event_source where id = any(%s) and (last_seen_at is null or last_seen_at < %s)
+                order by id for no key update skip locked)""",
+            [[pk for pk in ids if uses[pk].requests], timezone.now() - SEEN_EVERY],
+        )
+    for pk, use in uses.items():
+        BYTES.add(pk, number=use.size)
+        for outcome, number in (("accepted", use.accepted), ("rejected", use.rejected)):
+            if number:
+                EVENTS.add(pk, outcome, number=number)
 
 
 def last_days(source: EventSource, days: int = SHOWN_DAYS) -> Sequence[SourceDay]:

@@ -115,6 +115,7 @@ TYPES: dict[int, StandardType] = {
                 *_ORIGIN,
                 *_BOT,
             ),
+            (_text("page_title", _("Page Title")),),
         ),
     ),
     2: StandardType(

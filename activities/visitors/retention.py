@@ -10,9 +10,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from activities.visitors import moving, ownership, undoing
+from activities.visitors.partitions import DAYS_AHEAD
 from people.core.db import locks
 
-DAYS_AHEAD = 7
 BATCH = 10_000
 # an association can be undone for as long as this, and needs the rows
 SHORTEST_WAIT = undoing.UNDO_WITHIN.days + 1

@@ -13,6 +13,7 @@ from django.utils import timezone
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.log.columns import state as column_state
+from config.collector import heartbeat
 from people.core.maintenance import MaintenanceRun
 
 Values = Mapping[str, float]  # by the value of the label; by "" without a label
@@ -130,6 +131,11 @@ def _backup_age() -> Values:
     return {"": seconds_since(last.done_at)} if last else {}
 
 
+def _collector() -> Values:
+    state = heartbeat.collector_state()
+    return {} if state.silent_seconds is None else {"silent_seconds": state.silent_seconds, **state.values}
+
+
 def _column_index() -> Values:
     index = column_index_state()
     return {
@@ -179,6 +185,11 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
         "The column index of this node: whether it is used, rows, bytes, ids and seconds that it is behind.",
         "what",
         _column_index,
+    ),
+    "collector": (
+        "The collector: seconds since its last sign of life, hits that wait for their commit, requests in progress.",
+        "what",
+        _collector,
     ),
     "backup_age_seconds": ("Since the last backup by `manage.py backup`.", "", _backup_age),
 }

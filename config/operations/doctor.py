@@ -16,6 +16,7 @@ from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
 from activities.sources import health as source_health
 from config.cluster import health
+from config.collector import heartbeat
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
@@ -365,6 +366,10 @@ def check_event_sources() -> Finding:
     return Finding("event sources", *source_health.examine())
 
 
+def check_collector() -> Finding:
+    return Finding("collector", *heartbeat.examine())
+
+
 def check_cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
@@ -387,6 +392,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_closed_days,
     check_columns,
     check_event_sources,
+    check_collector,
     check_backup,
     check_cluster,
 )

@@ -20,16 +20,21 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Return 200 `ready` if requests can be served, else 503; with reasons for operators only."""
+    """Return 200 `ready` if requests can be served, else 503; with reasons for operators only.
+
+    A collector that is missed is named, too, and does not make this process less ready.
+    """
     try:
         findings = doctor.readiness_findings()
-        may_know = bool(findings) and observability_access.is_operator(request)
+        collector = doctor.check_collector()
+        may_know = not (collector.is_well and not findings) and observability_access.is_operator(request)
     except DatabaseError:
         return _plain(NO_DATABASE, 503)
+    note = f"{collector.check}: {collector.state}; {collector.advice}\n" if may_know and not collector.is_well else ""
     if not findings:
-        return _plain("ready\n")
+        return _plain(f"ready\n{note}")
     reasons = "".join(f"{finding.check}: {finding.state}; {finding.advice}\n" for finding in findings)
-    return _plain(f"not ready\n{reasons if may_know else ''}", 503)
+    return _plain(f"not ready\n{reasons if may_know else ''}{note}", 503)
 
 
 def _plain(text: str, status: int = 200) -> HttpResponse:

@@ -8,6 +8,9 @@ from django.conf import settings
 
 from activities.recording import recorder
 from activities.sources import authentication, usage
+from activities.tracking import committing
+from config.collector import application as collector_application
+from config.collector import writer as collector_writer
 from config.observability import metrics as metrics_page
 from config.observability import probes
 from smartlists.evaluation import evaluator
@@ -23,6 +26,9 @@ COUNTED = (
     usage.EVENTS,
     usage.BYTES,
     authentication.REFUSED_REQUESTS,
+    committing.HITS,
+    collector_application.ANSWERS,
+    collector_writer.COMMIT_SECONDS,
 )
 
 

@@ -231,7 +231,9 @@ def test_the_command_prints_what_a_sender_needs(capsys):
     )
     assert (shop["kind"], erp["kind"], erp["identity_secret"]) == ("browser", "server", None)
     assert find_key(shop["write_key"]).source_id == shop["id"] and find_key(erp["write_key"]).source_id == erp["id"]
-    assert shop["collect_url"] is None and shop["segment_host"] is None, "nothing listens there yet"
+    assert shop["collect_url"] == "http://127.0.0.1:8001/_a/e"
+    assert shop["script_url"] == f"http://127.0.0.1:8001/_a/s/{shop['write_key']}.js"
+    assert (erp["collect_url"], erp["script_url"], shop["segment_host"]) == (None, None, None)
     with pytest.raises(CommandError, match="shop"):
         call_command("create_event_source", "shop", "--origin", SITE)
     with pytest.raises(CommandError, match="a path"):

@@ -35,7 +35,7 @@ alter table visitor_activity drop column refusal, drop column is_past;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0020_visitors"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("activities", "0021_new_visitors"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.AlterModelOptions(

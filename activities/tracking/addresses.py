@@ -1,0 +1,152 @@
+"""Web addresses: what is kept of them, the campaign and the search that led there, and network addresses.
+
+Values that are secrets or name a person are cut out of an address before anything else sees it.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from urllib.parse import parse_qs, unquote_plus, urlsplit
+
+from django.conf import settings
+
+from people.datatypes.parsing import EMAIL
+
+MAX_ADDRESS = 20_000
+WEB = frozenset({"http", "https"})
+SCHEMES = WEB | {"mailto", "tel"}
+UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+# of advertisers and newsletters, as posthog-js lists them
+CLICK_IDS = (
+    *("gclid", "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id"),
+    *("mc_cid", "igshid", "ttclid", "rdt_cid", "epik", "qclid", "sccid", "irclid", "_kx"),
+)
+# names without their punctuation; the second: ends of names
+_SECRET_NAMES = frozenset(
+    {
+        *(
+            "code",
+            "pass",
+            "pwd",
+            "passwd",
+            "pin",
+            "otp",
+            "sig",
+            "signature",
+            "auth",
+            "authorization",
+            "jwt",
+            "key",
+            "sid",
+        ),
+        *(
+            "session",
+            "phpsessid",
+            "jsessionid",
+            "ticket",
+            "samlresponse",
+            "hash",
+            "mail",
+            "email",
+            "emailaddress",
+            "phone",
+        ),
+        *("emailaddress", "ssn", "iban", "card", "cardnumber", "cvv", "cvc", "mkttok"),
+    }
+)
+_SECRET_ENDS = ("token", "password", "secret", "apikey", "sessionid", "email", "signature")
+_PUNCTUATION = re.compile(r"[^a-z0-9]")
+_SESSION_IN_PATH = re.compile(r";(?:jsessionid|phpsessid|sid)=[^/;?#]*", re.IGNORECASE)
+_BAD = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# the parameter with the words, by the engine's name in its host
+_SEARCH = {
+    **dict.fromkeys(("google", "bing", "duckduckgo", "ecosia", "qwant", "brave", "ask", "aol"), "q"),
+    **{"yahoo": "p", "yandex": "text", "baidu": "wd", "startpage": "query", "naver": "query", "seznam": "q"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A web address without secrets; `host` and what follows are empty for mailto: and tel:."""
+
+    url: str
+    scheme: str
+    host: str = ""
+    path: str = ""
+    query: str = ""
+
+
+def parse_address(text: object) -> Address | None:
+    """The address without its secrets; None for anything but http, https, mailto and tel."""
+    if not isinstance(text, str) or len(text) > MAX_ADDRESS:
+        return None
+    try:
+        parts = urlsplit(_BAD.sub("", text).strip().replace(" ", "%20"))
+        host, port = (parts.hostname or "").rstrip("."), parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in SCHEMES:
+        return None
+    if parts.scheme not in WEB:
+        url = f"{parts.scheme}:{parts.path}"
+        return Address(url, parts.scheme) if parts.path else None
+    if not host:
+        return None
+    place = f"[{host}]" if ":" in host else host
+    place += f":{port}" if port is not None else ""
+    path = _SESSION_IN_PATH.sub("", parts.path) or "/"
+    query = _without_secrets(parts.query)
+    # single-page applications keep their path there, and providers of sign-in their tokens
+    fragment = parts.fragment if "=" not in parts.fragment else _fragment_without_secrets(parts.fragment)
+    url = f"{parts.scheme}://{place}{path}" + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+    return Address(url, parts.scheme, place, path, query)
+
+
+def campaign_values(address: Address) -> dict[str, str]:
+    """The UTM values and the first click id of a page's address, by the API names of the standard types' fields."""
+    known = parse_qs(address.query, max_num_fields=1_000) if address.query else {}
+    values = {name: known[name][0] for name in UTM if name in known}
+    for name in CLICK_IDS:
+        if name in known:
+            return values | {"click_id": known[name][0], "click_id_type": name}
+    return values
+
+
+def search_values(referrer: Address | None) -> dict[str, str]:
+    """The search engine that a referrer is of, and what was searched for where it says so."""
+    if referrer is None or not referrer.host:
+        return {}
+    for label in referrer.host.split(".")[:-1]:
+        if label in _SEARCH:
+            words = parse_qs(referrer.query, max_num_fields=1_000).get(_SEARCH[label]) if referrer.query else None
+            return {"search_engine": label.capitalize(), **({"search_query": words[0]} if words else {})}
+    return {}
+
+
+def kept_ip_address(text: str) -> str:
+    """What is kept of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
+    if settings.TRACKING_IP_ADDRESSES == "none":
+        return ""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    address = getattr(address, "ipv4_mapped", None) or address
+    if settings.TRACKING_IP_ADDRESSES == "whole":
+        return str(address)
+    return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False).network_address)
+
+
+def _without_secrets(query: str) -> str:
+    return "&".join(part for part in query.split("&") if part and not _is_secret(part))
+
+
+def _fragment_without_secrets(fragment: str) -> str:
+    path, mark, query = fragment.rpartition("?")
+    return f"{path}{mark}{_without_secrets(query)}".rstrip("?")
+
+
+def _is_secret(part: str) -> bool:
+    name, _equals, value = part.partition("=")
+    plain = _PUNCTUATION.sub("", unquote_plus(name).lower())
+    return plain in _SECRET_NAMES or plain.endswith(_SECRET_ENDS) or EMAIL.fullmatch(unquote_plus(value)) is not None

@@ -1,0 +1,151 @@
+"""Commits what several requests brought in one transaction: hits, refused activities, and the use of the sources."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date
+
+from django.db import transaction
+from django.utils import timezone
+
+from activities.models import FIRST_CUSTOM_ID
+from activities.recording import quarantine
+from activities.recording import sql as recording_sql
+from activities.sources.usage import Use, note_uses
+from activities.tracking.reading import Item
+from activities.visitors import hits as visitor_hits
+from activities.visitors.hits import HitOutcome, HitStatus
+from people.core import metrics
+from people.core.codes import Code
+from people.core.errors import Problem
+from people.core.messages import sentence as _
+from people.core.source import Channel, Source
+
+QUARANTINED_A_DAY = 10_000  # of one source and process; more are counted and not stored
+HITS = metrics.register_counter("tracking_hits", "Hits of web pages, by what became of them.", "outcome")
+_quarantined: Counter[tuple[int, date]] = Counter()
+
+
+@dataclass(slots=True)
+class Submission:
+    """What one request brought. `outcomes`: of its hits, in order, once they are committed."""
+
+    source_id: int
+    size: int
+    items: list[Item]
+    outcomes: list[HitOutcome] = field(default_factory=list)
+    is_counted: bool = False  # in the use of its source, by an earlier try
+
+    @property
+    def number_of_hits(self) -> int:
+        return sum(len(item.hits) for item in self.items)
+
+    @property
+    def is_busy(self) -> bool:
+        """True if a hit has to be tried again."""
+        return any(outcome.status is HitStatus.BUSY for outcome in self.outcomes)
+
+    @property
+    def is_over_quota(self) -> bool:
+        return any(problem.code == Code.QUOTA_REACHED for item in self.items for problem in item.problems)
+
+    @property
+    def refused(self) -> list[Item]:
+        return [item for item in self.items if item.problems]
+
+
+def commit_submissions(submissions: Sequence[Submission]) -> None:
+    """Commit all in one transaction; afterwards each knows what became of its hits.
+
+    After an exception nothing is committed, and any of them may be given again.
+    """
+    hits = [hit for submission in submissions for item in submission.items for hit in item.hits]
+    visitor_hits.prepare_partitions(hits)
+    new_visitors: Counter[int] = Counter()
+    with transaction.atomic():
+        retired = _refuse_retired(submissions)
+        hits = [hit for hit in hits if hit.type_id not in retired]
+        outcomes = iter(visitor_hits.append_hits(hits, new_visitors))
+        given = [
+            [next(outcomes) if hit.type_id not in retired else None for item in submission.items for hit in item.hits]
+            for submission in submissions
+        ]
+        for submission, results in zip(submissions, given, strict=True):
+            submission.outcomes = [result for result in results if result is not None]
+            _set_problems(submission, results)
+        counted = [submission for submission in submissions if not submission.is_busy]
+        _quarantine(counted)
+        note_uses(_uses(submissions, counted, new_visitors))
+        transaction.on_commit(lambda: _measure(counted))
+    for submission in submissions:
+        submission.is_counted = True
+
+
+def _refuse_retired(submissions: Sequence[Submission]) -> set[int]:
+    """The custom types that take no activities any more since the hits were checked, whose items are refused."""
+    items = [item for submission in submissions for item in submission.items if item.row is not None and item.hits]
+    ids = {hit.type_id for item in items for hit in item.hits if (hit.type_id or 0) >= FIRST_CUSTOM_ID}
+    if not ids:
+        return set()
+    states = recording_sql.states_of_types([pk for pk in ids if pk is not None])
+    gone = {pk for pk in ids if pk and ((state := states.get(pk)) is None or state.is_retired or state.is_deleted)}
+    for item in items:
+        if item.hits[0].type_id in gone:
+            item.problems = (Problem(Code.RETIRED_TYPE, _("the activity type is retired"), ("activity_type",)),)
+    return gone
+
+
+def _set_problems(submission: Submission, results: Sequence[HitOutcome | None]) -> None:
+    """Give each item the problems of its hits."""
+    remaining = iter(results)
+    for item in submission.items:
+        for result in [next(remaining) for _hit in item.hits]:
+            if result is not None and result.problems:
+                item.problems = tuple(result.problems)
+
+
+def _quarantine(submissions: Iterable[Submission]) -> None:
+    today = timezone.now().astimezone(UTC).date()
+    by_source: dict[int, list[Item]] = {}
+    for submission in submissions:
+        for item in submission.items:
+            if item.problems and item.row is not None and item.problems[0].code != Code.QUOTA_REACHED:
+                by_source.setdefault(submission.source_id, []).append(item)
+    for source_id, items in sorted(by_source.items()):
+        room = max(0, QUARANTINED_A_DAY - _quarantined[source_id, today])
+        kept = items[:room]
+        names = {item.row.activity_type for item in kept if item.row and isinstance(item.row.activity_type, str)}
+        rows = [item.row for item in kept if item.row is not None]
+        types = recording_sql.ids_of_types([name for name in names if name.isidentifier()])
+        source = Source(Channel.EVENTS, event_source_id=source_id)
+        quarantine.keep_refused_rows(rows, kept, source, UTC, types)
+        _quarantined[source_id, today] += len(kept)
+
+
+def _uses(
+    submissions: Iterable[Submission], counted: Iterable[Submission], new_visitors: Counter[int]
+) -> dict[int, Use]:
+    uses: dict[int, Use] = {}
+    for submission in submissions:
+        use = uses.setdefault(submission.source_id, Use())
+        if not submission.is_counted:
+            use.requests += 1
+            use.size += submission.size
+    for submission in counted:
+        use = uses[submission.source_id]
+        use.rejected += len(submission.refused)
+        use.accepted += len(submission.items) - len(submission.refused)
+    for source_id, number in new_visitors.items():
+        uses.setdefault(source_id, Use()).new_visitors += number
+    return uses
+
+
+def _measure(submissions: Iterable[Submission]) -> None:
+    counts: Counter[str] = Counter()
+    for submission in submissions:
+        counts.update(outcome.status.value for outcome in submission.outcomes if not outcome.problems)
+        counts.update(str(item.problems[0].code) for item in submission.refused)
+        counts[HitStatus.DROPPED.value] += sum(not item.hits and not item.problems for item in submission.items)
+    for outcome, number in counts.items():
+        if number:
+            HITS.add(outcome, number=number)

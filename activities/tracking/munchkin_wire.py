@@ -1,0 +1,66 @@
+"""Munchkin's wire: one act a request, all of it in the query."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from urllib.parse import urlsplit
+
+from activities.tracking import clock
+from activities.tracking.addresses import parse_address
+from activities.tracking.live_types import LiveTypes
+from activities.tracking.reading import Act, Client, Item, Reader
+from activities.tracking.wire import may_keep
+from people.core.codes import Code
+from people.core.errors import RejectedError, bad_value
+from people.core.messages import sentence as _
+
+VISIT, CLICK = "visitWebPage", "clickLink"
+ACTS = (VISIT, CLICK)
+MAX_TOKEN = 255
+
+
+def account_of(values: Mapping[str, str]) -> str:
+    """The Munchkin ID of the account that a request is for, as event sources have it."""
+    return values.get("_mchId", "").strip().upper()
+
+
+def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> Item:
+    """The one item of a request; `query` is the whole of it, whose repetition is the same act."""
+    token = values.get("_mchTk", "").strip()
+    received_ms = int(client.received.timestamp() * 1000)
+    at = int(values["_mchNc"]) if values.get("_mchNc", "").isdecimal() and len(values["_mchNc"]) < 16 else received_ms
+    item = Item(f"mch-{sha256(query.encode('utf-8', 'replace')).hexdigest()[:40]}")
+    reader = Reader(client, types, token if 0 < len(token) <= MAX_TOKEN else None, sent=at)
+    said = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
+    page = parse_address(_page_address(values))
+    act = Act(item.id, at if clock.is_epoch_ms(at) else received_ms, said, page, parse_address(values.get("_mchRe")))
+    if not may_keep(client, "unknown"):
+        return item
+    try:
+        if name == VISIT:
+            item.hits = [reader.page_hit(act)]
+        else:
+            href = values.get("_mchHr") or values.get("_mchLr") or ""
+            link = parse_address(href if urlsplit(href).scheme else f"{_site(values)}{href}" if href else "")
+            if link is None:
+                expected = _("an address with http, https, mailto or tel")
+                raise RejectedError(bad_value(Code.BAD_URL, expected, href, "_mchHr"))
+            item.hits = [reader.link_hit(act, link)]
+    except ValueError:
+        item.problems = (bad_value(Code.BAD_URL, _("a web address"), values.get("_mchHr", ""), "_mchHr"),)
+    except RejectedError as refusal:
+        item.problems = tuple(refusal.problems)
+    return item
+
+
+def _site(values: Mapping[str, str]) -> str:
+    protocol = values.get("_mchPc", "https:").rstrip(":") or "https"
+    port = values.get("_mchPo", "")
+    return f"{protocol}://{values.get('_mchHo', '')}" + (f":{port}" if port else "")
+
+
+def _page_address(values: Mapping[str, str]) -> str:
+    query = values.get("_mchQp", "").replace("__-__", "&").lstrip("?")
+    path = values.get("_mchRu", "") or "/"
+    path = path if path.startswith("/") else f"/{path}"
+    fragment = values.get("_mchHa", "").lstrip("#")
+    return _site(values) + path + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")

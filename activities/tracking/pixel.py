@@ -1,0 +1,23 @@
+"""The image that stands for a page view where scripts do not run."""
+
+from uuid import uuid4
+
+from activities.tracking.addresses import parse_address
+from activities.tracking.live_types import LiveTypes
+from activities.tracking.reading import Act, Client, Item, Reader
+from activities.tracking.wire import TOKEN, may_keep
+from people.core.errors import RejectedError
+
+
+def read_view(url: str, token: str, client: Client, types: LiveTypes) -> Item:
+    """The one item of a request. An image has no id of its own: each request is a view."""
+    now = int(client.received.timestamp() * 1000)
+    item = Item(f"img-{uuid4().hex}")
+    reader = Reader(client, types, token if TOKEN.fullmatch(token) else None, sent=now)
+    if may_keep(client, "unknown"):
+        try:
+            act = Act(item.id, now, {"type": "page", "url": url}, parse_address(url), None)
+            item.hits = [reader.page_hit(act)]
+        except RejectedError as refusal:
+            item.problems = tuple(refusal.problems)
+    return item

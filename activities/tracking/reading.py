@@ -1,0 +1,170 @@
+"""One request of a web page, read: its hits in order, each accepted, dropped or refused."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from django.conf import settings
+
+from activities.models import EventSource
+from activities.recording.rows import NewActivity
+from activities.sources.authentication import Sender
+from activities.tracking import clock
+from activities.tracking.addresses import Address, campaign_values, search_values
+from activities.tracking.agents import Agent
+from activities.tracking.live_types import LiveTypes
+from activities.types.standard_values import clip_values
+from activities.visitors.hits import Hit
+from activities.visitors.partitions import sent_day
+from activities.visitors.tokens import token_hash
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who sent a request, and when it came. `opts_out`: the browser sent Sec-GPC or DNT."""
+
+    sender: Sender
+    received: datetime
+    agent: Agent
+    ip_address: str = ""
+    opts_out: bool = False
+
+    @property
+    def source(self) -> EventSource:
+        return self.sender.source
+
+    @property
+    def is_refused_by_signal(self) -> bool:
+        return self.opts_out and settings.TRACKING_HONORS_GPC
+
+
+@dataclass(slots=True)
+class Item:
+    """One act as it was sent. Without hits and problems it is acknowledged and not kept (no consent, no visitor).
+
+    `row`: what the quarantine keeps of a refused custom activity.
+    """
+
+    id: str
+    hits: list[Hit] = field(default_factory=list)
+    problems: tuple[Problem, ...] = ()
+    row: NewActivity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """The parts that every act of a visitor has. `said`: all that the client said of it, for the digest."""
+
+    message_id: str
+    at: int
+    said: Mapping[str, Any]
+    page: Address | None
+    referrer: Address | None
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns the acts of one request into hits. `sent`: the client's clock when it sent the request, in ms."""
+
+    client: Client
+    types: LiveTypes
+    token: str | None
+    sent: int
+
+    def standard_hit(
+        self, act: Act, type_id: int, primary: str, values: Mapping[str, Any], identity: dict[str, Any] | None = None
+    ) -> Hit:
+        """A hit of a standard type. Values that its fields do not take are left out, long ones are clipped.
+
+        Raises `RejectedError` where the primary value is none.
+        """
+        schema = self.types.standard.get(type_id)
+        if schema is None:
+            raise RejectedError(Problem(Code.UNKNOWN_TYPE, _("this installation does not record this yet"), ("type",)))
+        known = [(name, value) for name, value in values.items() if value not in ("", None) and schema.type_of(name)]
+        primary, attributes = clip_values(type_id, clean(primary), [(name, clean(value)) for name, value in known])
+        checked = schema.check(primary, attributes)
+        bad = {problem.path[1] for problem in checked.problems if problem.path[:1] == ("attributes",)}
+        if bad:
+            checked = schema.check(primary, [pair for pair in attributes if pair[0] not in bad])
+        if checked.problems:
+            raise RejectedError(*checked.problems.shown_problems())
+        return self.hit(act, type_id, schema.number, checked.primary_value, checked.attributes, identity)
+
+    def hit(
+        self,
+        act: Act,
+        type_id: int | None = None,
+        version: int | None = None,
+        primary_value: str | None = None,
+        attributes: str = "{}",
+        identity: dict[str, Any] | None = None,
+    ) -> Hit:
+        client_at = clock.client_moment(act.at)
+        return Hit(
+            source_id=self.client.source.pk,
+            visitor=None if self.token is None else (self.client.source.site_group, token_hash(self.token)),
+            message_id=act.message_id,
+            sent_day=sent_day(client_at, self.client.received.astimezone(UTC).date()),
+            digest=content_digest(act.said),
+            occurred_at=clock.corrected_moment(self.client.received, self.sent, act.at),
+            client_at=client_at,
+            type_id=type_id,
+            version=version,
+            primary_value=primary_value,
+            attributes=attributes,
+            identity=identity,
+            is_bot=self.client.agent.is_bot,
+        )
+
+    def web_values(self, act: Act) -> dict[str, Any]:
+        """What is known of the page and the browser, by the API names of the standard types' fields."""
+        values: dict[str, Any] = {"client_ip_address": self.client.ip_address, **self.client.agent.values()}
+        if act.referrer is not None:
+            values["referrer_url"] = act.referrer.url
+        if act.page is not None:
+            values |= {"query_parameters": act.page.query, "query": act.page.query, **campaign_values(act.page)}
+        return values
+
+    def page_hit(self, act: Act) -> Hit:
+        """A page view. Its address must be one of the web."""
+        page = act.page
+        if page is None or not page.host:
+            raise RejectedError(bad_value(Code.BAD_URL, _("an address of a web page"), act.said.get("url"), "url"))
+        values = self.web_values(act) | {
+            "url": page.url,
+            "page_path": page.path,
+            "page_title": act.title,
+            **search_values(act.referrer),
+        }
+        return self.standard_hit(act, 1, f"{page.host}{page.path}", values)
+
+    def link_hit(self, act: Act, link: Address, link_id: str = "") -> Hit:
+        """A click on a link."""
+        values = self.web_values(act) | {"url": link.url, "page_url": act.page.url if act.page else ""}
+        return self.standard_hit(act, 3, link.url, values)
+
+    def form_hit(self, act: Act, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None) -> Hit:
+        """A submitted form, with its fields as lines of text."""
+        lines = "\n".join(f"{name}: {value}" for name, value in fields)
+        values = self.web_values(act) | {"form_fields": lines, "url": act.page.url if act.page else ""}
+        return self.standard_hit(act, 2, form, values, identity)
+
+
+def clean(value: Any) -> Any:
+    """Text without NUL characters and lone surrogates, which the database does not take; other values as they are."""
+    if not isinstance(value, str) or (value.isascii() and "\0" not in value):
+        return value
+    return value.replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def content_digest(said: Mapping[str, Any]) -> bytes:
+    """The digest of what a client said, whatever the order in which it said it."""
+    return blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=16).digest()

@@ -1,0 +1,242 @@
+"""The script's own wire, version 1: a batch of hits as JSON."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from activities.models import Association
+from activities.recording.rows import NewActivity
+from activities.tracking import clock
+from activities.tracking.addresses import parse_address
+from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
+from activities.tracking.reading import Act, Client, Item, Reader, clean
+from activities.visitors.hits import Hit
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.datatypes import exact_json
+from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email
+
+MAX_HITS = 20
+MAX_DEPTH = 8
+MAX_FIELDS = 50
+MAX_PURPOSES = 10
+MAX_FIELD_VALUE = 2_000
+TOKEN = re.compile(r"[0-9a-f]{32}")
+MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{7,63}")
+CONSENTS = ("unknown", "granted", "denied")
+Evidence = Association.Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a browser sent at once, its envelope checked."""
+
+    sent: int
+    visitor: str | None
+    consent: str
+    hits: list[Any]
+
+    def type_names(self) -> list[str]:
+        """The names of custom types that hits are of, as far as they can be read."""
+        data = [hit.get("data") for hit in self.hits if isinstance(hit, dict) and hit.get("type") == "track"]
+        return [name for values in data if isinstance(values, dict) and isinstance(name := values.get("type"), str)]
+
+
+def parse_batch(body: bytes) -> Batch:
+    """The envelope of a batch. Raises `RejectedError` (`invalid_json`, `too_deep`, …): nothing of it is kept."""
+    try:
+        value = exact_json.load_exact_json(body)
+    except exact_json.InvalidJSONError:
+        raise RejectedError(Problem(Code.INVALID_JSON, _("the body is not JSON"))) from None
+    if not isinstance(value, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), value))
+    if exact_json.is_deep(value, MAX_DEPTH):
+        raise RejectedError(Problem(Code.TOO_DEEP, _("lists and objects are nested too deeply")))
+    if value.get("v") != 1:
+        raise RejectedError(bad_value(Code.UNKNOWN_VERSION, "1", value.get("v"), "v"))
+    hits, visitor = value.get("hits"), value.get("visitor")
+    sent: Any = value.get("sent")
+    if not isinstance(hits, list):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("a list"), hits, "hits"))
+    if len(hits) > MAX_HITS:
+        raise RejectedError(Problem(Code.TOO_MANY_ROWS, _("at most 20 hits in one batch"), ("hits",)))
+    if not clock.is_epoch_ms(sent):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("milliseconds since 1970"), sent, "sent"))
+    if visitor is not None and not (isinstance(visitor, str) and TOKEN.fullmatch(visitor)):
+        raise RejectedError(bad_value(Code.BAD_TOKEN, _("32 lower-case hex digits"), visitor, "visitor"))
+    if value.get("consent") not in CONSENTS:
+        raise RejectedError(bad_value(Code.UNKNOWN_WORD, ", ".join(CONSENTS), value.get("consent"), "consent"))
+    return Batch(sent, visitor, value["consent"], hits)
+
+
+def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[Item]:
+    """The items of a batch, in order; what is wrong with one of them is said of it and costs no other."""
+    reader = Reader(client, types, batch.visitor, batch.sent)
+    is_kept = may_keep(client, batch.consent)
+    return [_item(raw, place, reader, is_kept) for place, raw in enumerate(batch.hits)]
+
+
+def may_keep(client: Client, consent: str) -> bool:
+    """Whether acts are kept under the source's way of asking; a browser's signal is decided here, not by the script."""
+    if client.is_refused_by_signal:
+        return False
+    return consent == "granted" or (consent == "unknown" and client.source.consent == client.source.Consent.GRANTED)
+
+
+def _item(raw: Any, place: int, reader: Reader, is_kept: bool) -> Item:
+    message_id = raw.get("id") if isinstance(raw, dict) else None
+    item = Item(message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}")
+    try:
+        act = _act(raw)
+        read = KINDS.get(raw["type"])
+        if read is None:
+            raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw["type"], "type"))
+        if is_kept or raw["type"] == "consent":
+            item.hits = read(act, raw.get("data") or {}, reader, item)
+    except RejectedError as refusal:
+        item.problems = tuple(refusal.problems)
+    return item
+
+
+def _act(raw: Any) -> Act:
+    if not isinstance(raw, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
+    message_id, data = raw.get("id"), raw.get("data")
+    if not (isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("a UUID"), message_id, "id"))
+    if not clock.is_epoch_ms(raw.get("at")):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("milliseconds since 1970"), raw.get("at"), "at"))
+    if not isinstance(raw.get("type"), str):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text"), raw.get("type"), "type"))
+    if data is not None and not isinstance(data, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), data, "data"))
+    title = raw.get("title")
+    return Act(
+        message_id,
+        raw["at"],
+        {name: value for name, value in raw.items() if name != "id"},
+        parse_address(raw.get("url")),
+        parse_address(raw.get("referrer")),
+        clean(title) if isinstance(title, str) else "",
+    )
+
+
+# --- Kinds of hits -------------------------------------------------------------------------------------------
+
+
+def _page(act: Act, _data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
+    return [reader.page_hit(act)]
+
+
+def _link(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
+    link = parse_address(data.get("href"))
+    if link is None:
+        expected = _("an address with http, https, mailto or tel")
+        raise RejectedError(bad_value(Code.BAD_URL, expected, data.get("href"), "data", "href"))
+    return [reader.link_hit(act, link)]
+
+
+def _form(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
+    form, fields = data.get("form"), _fields(data.get("fields"))
+    if not isinstance(form, str) or not form.strip():
+        raise RejectedError(bad_value(Code.MISSING_VALUE, _("the name of the form"), form, "data", "form"))
+    email = next((value for name, value in fields.items() if name.lower() in ("email", "e-mail")), "")
+    identity = None
+    if email and (address := _email_or_none(email)):
+        identity = _identity(Evidence.FORM, email=address, fields=fields)
+    return [reader.form_hit(act, form, fields.items(), identity)]
+
+
+def _track(act: Act, data: Mapping[str, Any], reader: Reader, item: Item) -> list[Hit]:
+    name, attributes = data.get("type"), data.get("attributes") or {}
+    if not isinstance(attributes, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), attributes, "data", "attributes"))
+    occurred_at = reader.hit(act).occurred_at
+    item.row = NewActivity(None, name, occurred_at, data.get("primary"), list(attributes.items()), act.message_id)
+    schema = reader.types.find(name) if isinstance(name, str) else None
+    if schema is None:
+        expected = _("the name of an approved activity type")
+        raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, name, "activity_type"))
+    checked = schema.check(data.get("primary"), attributes.items())
+    if checked.problems:
+        raise RejectedError(*checked.problems.shown_problems())
+    return [reader.hit(act, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
+
+
+def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
+    """Who the visitor is. A signature proves the one value that it is of; what comes beside it proves nothing."""
+    sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
+    if "email" in sent and _email_or_none(sent["email"]) is None:
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), sent["email"], "data", "email"))
+    if "user_id" in sent and not _is_user_id(sent["user_id"]):
+        expected = _("text, at most 255 characters")
+        raise RejectedError(bad_value(Code.WRONG_TYPE, expected, sent["user_id"], "data", "user_id"))
+    if not sent:
+        raise RejectedError(Problem(Code.MISSING_VALUE, _("an email address or a user ID is missing"), ("data",)))
+    signature, sender = data.get("signature"), reader.client.sender
+    signed = sent if isinstance(signature, str) else {}
+    proven = {name: value for name, value in signed.items() if sender.is_signed(value, signature)}  # type: ignore[arg-type]
+    known = {name: clean(value.strip()) for name, value in (proven or sent).items()}
+    evidence = Evidence.SERVER if proven else Evidence.CLAIM
+    return [reader.hit(act, identity=_identity(evidence, fields=_fields(data.get("fields")), **known))]
+
+
+def _is_user_id(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value.strip()) <= MAX_STRING and value.isprintable()
+
+
+def _consent(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
+    """One activity a purpose: what was agreed to, or not, at that moment."""
+    state, purposes = data.get("state"), data.get("purposes") or {}
+    if state not in ("granted", "denied"):
+        raise RejectedError(bad_value(Code.UNKNOWN_WORD, "granted, denied", state, "data", "state"))
+    if not isinstance(purposes, dict) or len(purposes) > MAX_PURPOSES:
+        raise RejectedError(
+            bad_value(Code.WRONG_TYPE, _("an object, at most 10 members"), purposes, "data", "purposes")
+        )
+    hits = []
+    for place, (purpose, is_given) in enumerate((purposes or {"tracking": state == "granted"}).items()):
+        type_id = CONSENT_GIVEN if is_given is True and state == "granted" else CONSENT_WITHDRAWN
+        values = {"source": reader.client.source.name, "url": act.page.url if act.page else ""}
+        hit = reader.standard_hit(act, type_id, purpose, values)
+        hit.message_id = act.message_id if place == 0 else f"{act.message_id}:{place}"
+        hits.append(hit)
+    return hits
+
+
+KINDS: Mapping[str, Callable[[Act, Mapping[str, Any], Reader, Item], list[Hit]]] = {
+    "page": _page,
+    "link": _link,
+    "form": _form,
+    "track": _track,
+    "identify": _identify,
+    "consent": _consent,
+}
+
+
+def _identity(evidence: Evidence, *, fields: Mapping[str, str], email: str = "", user_id: str = "") -> dict[str, Any]:
+    known = {"email": email, "user_id": user_id}
+    return {"evidence": int(evidence), **{key: value for key, value in known.items() if value}, "fields": dict(fields)}
+
+
+def _fields(value: Any) -> dict[str, str]:
+    """The fields of a form or a person as text; blank ones and those that are no text or number are left out."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or len(value) > MAX_FIELDS:
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object, at most 50 members"), value, "data", "fields"))
+    texts = {
+        clean(name)[:MAX_STRING]: clean(str(item).lower() if isinstance(item, bool) else str(item))[:MAX_FIELD_VALUE]
+        for name, item in value.items()
+        if item is not None and not isinstance(item, dict | list)
+    }
+    return {name: text for name, text in texts.items() if name and text.strip()}
+
+
+def _email_or_none(value: Any) -> str | None:
+    try:
+        return parse_email(value, None) if isinstance(value, str) and value.strip() else None  # type: ignore[arg-type]
+    except BadValueError:
+        return None

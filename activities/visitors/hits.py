@@ -1,0 +1,316 @@
+"""Hits of visitors, appended in one transaction. Neither the lock of people nor that of types is taken.
+
+The lock order is: visitors by ascending id (FOR SHARE; an association takes them FOR UPDATE), then message ids. A hit
+that read its visitor as free commits before the association that looks for waiting rows, or after it and owned.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from activities.models import Visitor
+from activities.recording import notify
+from activities.sources import usage
+from activities.visitors.partitions import ensure_partitions, forget_partitions
+from people.core.codes import Code
+from people.core.db import prepared
+from people.core.errors import Problem
+from people.core.messages import sentence as _
+
+SEEN_EVERY = timedelta(hours=1)  # `last_at` of a visitor is no more exact
+VisitorKey = tuple[str, bytes]  # site group, hash of the token
+MessageId = tuple[int, str, date]  # source, message id, day
+
+
+@dataclass(slots=True)
+class Hit:
+    """One act of a visitor, checked: `attributes` is JSON text by the type's version.
+
+    Without a type it only says who the visitor is (`identity`). `digest`: of what the client said, never of anything
+    derived from the time of its arrival. `sent_day`: see `partitions.sent_day`.
+    """
+
+    source_id: int
+    visitor: VisitorKey | None
+    message_id: str
+    sent_day: date
+    digest: bytes
+    occurred_at: datetime
+    client_at: datetime | None = None
+    type_id: int | None = None
+    version: int | None = None
+    primary_value: str | None = None
+    attributes: str = "{}"
+    identity: dict[str, Any] | None = None
+    is_bot: bool = False
+
+    @property
+    def key(self) -> MessageId:
+        return self.source_id, self.message_id, self.sent_day
+
+
+class HitStatus(StrEnum):
+    KEPT = "kept"
+    REPEATED = "repeated"  # kept before, with the same content
+    DROPPED = "dropped"  # acknowledged, not kept: nobody's visitor, or one whose person was erased
+    REFUSED = "refused"
+    BUSY = "busy"  # its visitor is being associated: to be tried again
+
+
+@dataclass(slots=True)
+class HitOutcome:
+    status: HitStatus
+    problems: Sequence[Problem] = field(default=())
+
+
+DROPPED, BUSY = HitOutcome(HitStatus.DROPPED), HitOutcome(HitStatus.BUSY)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A visitor as it was when it was locked."""
+
+    id: int
+    state: str
+    association_id: int | None = None
+
+
+def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -> list[HitOutcome]:
+    """Append hits in one transaction; one outcome a hit, in order.
+
+    A message id of a source that was kept before is acknowledged when the content is the same, and refused otherwise.
+    `new_visitors`: takes the number of new visitors by source, for a caller that counts them itself
+    (`usage.note_uses`) at the end of its own transaction.
+    """
+    prepare_partitions(hits)
+    counted = Counter[int]() if new_visitors is None else new_visitors
+    try:
+        with transaction.atomic(savepoint=False):
+            outcomes = _append(hits, counted)
+            if new_visitors is None:
+                usage.note_uses({source_id: usage.Use(new_visitors=number) for source_id, number in counted.items()})
+            return outcomes
+    except IntegrityError as error:
+        if isinstance(error.__cause__, psycopg.errors.CheckViolation):  # a partition was dropped
+            forget_partitions()
+        raise
+
+
+def prepare_partitions(hits: Sequence[Hit]) -> None:
+    """Make the partitions that the hits need; before the transaction, as a new partition locks its table."""
+    ensure_partitions({hit.sent_day for hit in hits}, timezone.now().astimezone(UTC).date())
+
+
+def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]:
+    visitors = _lock_visitors(hits, new_visitors)
+    outcomes: list[HitOutcome | None] = [None] * len(hits)
+    first: dict[MessageId, int] = {}
+    for place, hit in enumerate(hits):
+        if hit.visitor is None or (hit.is_bot and hit.type_id is None):
+            outcomes[place] = DROPPED
+        elif (refused := visitors[hit.visitor]) is None or isinstance(refused, HitOutcome):
+            outcomes[place] = refused or BUSY
+        elif refused.state == Visitor.State.BURNT:
+            outcomes[place] = DROPPED
+        else:
+            first.setdefault(hit.key, place)
+    places = sorted(first.values(), key=lambda place: hits[place].key)  # one order in all transactions: no deadlock
+    new = _insert([(hits[place], visitors[hits[place].visitor]) for place in places])  # type: ignore[index, misc]
+    known = _stored_digests([key for key in first if key not in new])
+    known |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
+    for place, hit in enumerate(hits):
+        if outcomes[place] is None:
+            is_new = hit.key in new and first[hit.key] == place
+            outcomes[place] = HitOutcome(HitStatus.KEPT) if is_new else _repeat(hit, known[hit.key])
+    return outcomes  # type: ignore[return-value]
+
+
+def _repeat(hit: Hit, digest: bytes) -> HitOutcome:
+    if hit.digest == digest:
+        return HitOutcome(HitStatus.REPEATED)
+    message = _("id '%(id)s' was sent before with other content") % {"id": hit.message_id}
+    return HitOutcome(HitStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("id",)),))
+
+
+# --- Visitors ------------------------------------------------------------------------------------------------
+
+
+def _lock_visitors(hits: Sequence[Hit], new_visitors: Counter[int]) -> dict[VisitorKey, "_Seen | HitOutcome | None"]:
+    """The visitors of the hits, new ones included; None for one that is locked, a refusal for one above the quota."""
+    keys = sorted({hit.visitor for hit in hits if hit.visitor is not None})
+    if not keys:
+        return {}
+    result: dict[VisitorKey, _Seen | HitOutcome | None] = dict.fromkeys(keys)
+    existing = _existing(keys)
+    missing = [key for key in keys if key not in existing]
+    if missing:
+        source_ids = {hit.visitor: hit.source_id for hit in reversed(hits)}
+        result |= _add_visitors([(key, source_ids[key]) for key in missing], new_visitors)
+        existing |= _existing([key for key in missing if result[key] is None])
+    seen = _lock(existing)
+    result.update(seen)
+    owned = {visitor.id: visitor for visitor in seen.values() if visitor.state == Visitor.State.OWNED}
+    if owned:
+        with prepared.prepared_cursor() as cursor:
+            # a statement of its own, which sees what was committed while the one before waited for nobody
+            cursor.execute(
+                """select visitor_id, id from association
+                where visitor_id = any(%s::bigint[]) and to_at is null and undone_at is null""",
+                [list(owned)],
+            )
+            for visitor_id, association_id in cursor.fetchall():
+                owned[visitor_id].association_id = association_id
+    return result
+
+
+def _existing(keys: Sequence[VisitorKey]) -> dict[VisitorKey, int]:
+    if not keys:
+        return {}
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """select v.site_group, v.token_hash, v.id
+            from unnest(%s::text[], %s::bytea[]) as w (site_group, token_hash)
+            join visitor v using (site_group, token_hash)""",
+            _columns(keys),
+        )
+        return {(group, bytes(token)): pk for group, token, pk in cursor.fetchall()}
+
+
+def _columns(keys: Sequence[VisitorKey]) -> list[list[Any]]:
+    return [[group for group, _token in keys], [token for _group, token in keys]]
+
+
+def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
+    """Lock the visitors that nobody has locked, and note that they were seen."""
+    if not ids:
+        return {}
+    keys = {pk: key for key, pk in ids.items()}
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """select id, state, last_at < now() - %s::interval from visitor where id = any(%s::bigint[])
+            order by id for share skip locked""",
+            [SEEN_EVERY, sorted(keys)],
+        )
+        rows = cursor.fetchall()
+        if stale := [pk for pk, _state, is_stale in rows if is_stale]:
+            cursor.execute(
+                """update visitor set last_at = now() where id in (
+                    select id from visitor where id = any(%s::bigint[]) order by id for no key update skip locked)""",
+                [stale],
+            )
+    return {keys[pk]: _Seen(pk, state) for pk, state, _is_stale in rows}
+
+
+def _add_visitors(
+    wanted: Sequence[tuple[VisitorKey, int]], new_visitors: Counter[int]
+) -> "dict[VisitorKey, HitOutcome | None]":
+    """Add visitors, as long as their source has room for more today; refusals by visitor, None for those added."""
+    results: dict[VisitorKey, HitOutcome | None] = {}
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """select source_id, new_visitors from source_day
+            where day = (now() at time zone 'utc')::date and source_id = any(%s::bigint[])""",
+            [sorted({source_id for _key, source_id in wanted})],
+        )
+        used = Counter(dict(cursor.fetchall()))
+        added = []
+        for key, source_id in wanted:
+            has_room = used[source_id] < settings.TRACKING_NEW_VISITORS_A_DAY
+            results[key] = None if has_room else _no_room()
+            if has_room:
+                used[source_id] += 1
+                added.append((key, source_id))
+        if added:
+            groups, tokens = _columns([key for key, _source_id in added])
+            cursor.execute(
+                """insert into visitor (site_group, token_hash, state, first_source_id)
+                select * from unnest(%s::text[], %s::bytea[], %s::text[], %s::bigint[])
+                on conflict (site_group, token_hash) do nothing returning first_source_id""",
+                [groups, tokens, [Visitor.State.FREE.value] * len(added), [source_id for _key, source_id in added]],
+            )
+            new_visitors.update(source_id for (source_id,) in cursor.fetchall())
+    return results
+
+
+def _no_room() -> HitOutcome:
+    message = _("this event source has brought as many new visitors as it may today (UTC)")
+    return HitOutcome(HitStatus.REFUSED, (Problem(Code.QUOTA_REACHED, message),))
+
+
+# --- Rows ----------------------------------------------------------------------------------------------------
+
+
+def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
+    """Claim the message ids and write the rows whose id is new; return these ids."""
+    if not rows:
+        return set()
+    urgent = any(seen.association_id is not None or hit.identity is not None for hit, seen in rows)
+    notice = f", {notify.NOTIFY_SQL}" if urgent and notify.is_notify_due() else ""
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            f"""with hit as materialized (
+                select * from unnest(%s::bigint[], %s::text[], %s::date[], %s::bytea[], %s::bigint[], %s::int[],
+                    %s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
+                    %s::boolean[], %s::bigint[]) with ordinality
+                as w (source_id, message_id, sent_day, digest, visitor_id, type_id, version, occurred_at, client_at,
+                    primary_value, attributes, identity, is_bot, association_id, place)),
+            claimed as (
+                insert into message_key (source_id, message_id, sent_day, digest)
+                select source_id, message_id, sent_day, digest from hit order by place
+                on conflict do nothing returning source_id, message_id, sent_day),
+            written as (
+                insert into visitor_activity (source_id, visitor_id, message_id, activity_type_id, version, occurred_at,
+                    client_at, primary_value, attributes, identity, identity_state, is_bot, association_id)
+                select source_id, visitor_id, message_id, type_id, version, occurred_at, client_at, primary_value,
+                    attributes::jsonb, identity::jsonb, case when identity is not null then 0 end, is_bot,
+                    association_id
+                from hit join claimed using (source_id, message_id, sent_day) order by place)
+            select source_id, message_id, sent_day{notice} from claimed""",
+            _row_columns(rows),
+        )
+        return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
+
+
+def _row_columns(rows: Sequence[tuple[Hit, _Seen]]) -> list[list[Any]]:
+    values = [
+        (
+            hit.source_id,
+            hit.message_id,
+            hit.sent_day,
+            hit.digest,
+            seen.id,
+            hit.type_id,
+            hit.version,
+            hit.occurred_at,
+            hit.client_at,
+            hit.primary_value,
+            hit.attributes,
+            None if hit.identity is None or hit.is_bot else json.dumps(hit.identity),
+            hit.is_bot,
+            seen.association_id,
+        )
+        for hit, seen in rows
+    ]
+    return [list(column) for column in zip(*values, strict=True)]
+
+
+def _stored_digests(keys: Sequence[MessageId]) -> dict[MessageId, bytes]:
+    if not keys:
+        return {}
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """select k.source_id, k.message_id, k.sent_day, k.digest
+            from unnest(%s::bigint[], %s::text[], %s::date[]) as w (source_id, message_id, sent_day)
+            join message_key k using (source_id, message_id, sent_day)""",
+            [list(column) for column in zip(*keys, strict=True)],
+        )
+        return {(source, message, day): bytes(digest) for source, message, day, digest in cursor.fetchall()}

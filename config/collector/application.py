@@ -1,0 +1,306 @@
+"""The collector's addresses, as an ASGI program."""
+
+import asyncio
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from activities.sources.authentication import KeyRejectedError, Sender
+from activities.sources.origins import is_allowed, origin_of_address
+from activities.tracking import munchkin_wire, scripts, wire
+from activities.tracking.addresses import kept_ip_address
+from activities.tracking.agents import parse_agent
+from activities.tracking.committing import Submission
+from activities.tracking.pixel import read_view
+from activities.tracking.reading import Client, Item
+from activities.tracking.senders import MUNCHKIN, KnownKey
+from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
+from config.collector.known import KnownState, unavailable
+from config.collector.writer import NotCommittedError, QueueFullError, Writer
+from people.core import metrics
+from people.core.codes import Code
+from people.core.errors import RejectedError
+
+logger = logging.getLogger(__name__)
+
+ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
+COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
+COOKIE, COOKIE_DAYS = "_ca", 400  # browsers keep none longer
+YEAR = 31_536_000
+SCRIPT_SECONDS = 300
+PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+_STATUS = {Code.UNKNOWN_WRITE_KEY: 401, Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.ORIGIN_REFUSED: 403}
+_SCRIPT_OF_SITE = re.compile(r"/s/(cab_[a-z0-9]{24})\.js")
+_SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js)")
+_MUNCHKIN_SCRIPT = re.compile(r"/munchkin/([0-9]{3}-[A-Za-z]{3}-[0-9]{3})\.js")
+_DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
+
+
+class Collector:
+    """The ASGI program. Its writer and what it knows live as long as it serves."""
+
+    writer: Writer
+
+    def __init__(self) -> None:
+        self.known = KnownState()
+        self.requests = 0
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(Request(scope, receive), send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self.writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE)
+        self.writer.start()
+        upkeep = asyncio.create_task(self.known.keep_current(self._state))
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        upkeep.cancel()
+        await asyncio.to_thread(self.writer.stop)
+        self.known.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    def _state(self) -> dict[str, int]:
+        return {"waiting": self.writer.waiting, "requests": self.requests}
+
+    async def _serve(self, request: Request, send: Send) -> None:
+        self.requests += 1
+        try:
+            cors = await self._cors_headers(request)
+            await self._route(request, _Reply(send, cors))
+        except ClientGoneError:
+            pass
+        except HttpError as error:
+            await self._refuse(request, send, error)
+        except Exception:
+            logger.exception("a request failed")
+            await self._refuse(request, send, HttpError(500, "error", ends=True))
+        finally:
+            self.requests -= 1
+
+    async def _refuse(self, request: Request, send: Send, error: HttpError) -> None:
+        try:
+            cors = await self._cors_headers(request)
+        except HttpError:
+            cors = {}
+        value = {"error": {"code": error.code, "message": error.message}}
+        await _Reply(send, cors).json(error.status, value, error.headers)
+
+    async def _route(self, request: Request, reply: "_Reply") -> None:
+        path = request.path.removeprefix(settings.COLLECTOR_BASE)
+        if request.method == "OPTIONS":
+            await reply.send(204)
+        elif path == "/e":
+            await self._take_batch(_only(request, "POST"), reply)
+        elif path == "/p.gif":
+            await self._take_pixel(_only(request, "GET"), reply)
+        elif path == "/id":
+            await self._set_cookie(_only(request, "GET"), reply)
+        elif path.startswith("/webevents/"):
+            await self._take_munchkin(_only(request, "GET", "POST"), reply, path.removeprefix("/webevents/"))
+        elif path == "/healthz":
+            await reply.send(200 if self.writer.is_alive() else 503, b"ok\n", "text/plain")
+        elif path == "/readyz":
+            await self.known.in_database(_ask_database)
+            await reply.send(200, b"ready\n", "text/plain")
+        else:
+            await self._send_script(_only(request, "GET", "HEAD"), reply, path)
+
+    # --- What comes in ---------------------------------------------------------------------------------------
+
+    async def _take_batch(self, request: Request, reply: "_Reply") -> None:
+        received, size, query = timezone.now(), request.size, request.query
+        sender = await self._sender(request, query.get("k", ""), size)
+        body = await request.body()
+        try:
+            batch = wire.parse_batch(body)
+        except RejectedError as refusal:
+            raise HttpError(400, refusal.code, str(refusal)) from None
+        types = await self.known.current_types(batch.type_names())
+        items = wire.read_batch(batch, _client(request, sender, received), types)
+        await self._commit(Submission(sender.source.pk, size or len(body), items))
+        if query.get("v") != "1":
+            await reply.send(204)
+            return
+        refused = [_described(item) for item in items if item.problems]
+        await reply.json(200, {"accepted": len(items) - len(refused), "refused": refused})
+
+    async def _take_pixel(self, request: Request, reply: "_Reply") -> None:
+        received, query = timezone.now(), request.query
+        sender = await self._sender(request, query.get("k", ""), len(request.query_string))
+        item = read_view(
+            query.get("u") or request.headers.get("referer", ""),
+            request.cookie(COOKIE),
+            _client(request, sender, received),
+            await self.known.current_types(),
+        )
+        await self._commit(Submission(sender.source.pk, len(request.query_string), [item]))
+        await reply.send(200, PIXEL, "image/gif")
+
+    async def _take_munchkin(self, request: Request, reply: "_Reply", name: str) -> None:
+        if name not in munchkin_wire.ACTS:
+            raise HttpError(404, "not_found")
+        received, query = timezone.now(), request.query
+        size = len(request.query_string) + request.size
+        sender = await self._sender(request, f"{MUNCHKIN}{munchkin_wire.account_of(query)}", size)
+        await request.body()
+        client, types = _client(request, sender, received), await self.known.current_types()
+        item = munchkin_wire.read_act(name, query, request.query_string, client, types)
+        await self._commit(Submission(sender.source.pk, size, [item]))
+        await reply.send(200, PIXEL, "image/gif")
+
+    async def _commit(self, submission: Submission) -> None:
+        """Wait for the commit. Raises `HttpError` where it is to be sent again."""
+        try:
+            await asyncio.wait_for(asyncio.shield(self.writer.submit(submission)), COMMIT_WAIT)
+        except QueueFullError:
+            raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
+        except (NotCommittedError, TimeoutError):
+            raise unavailable() from None
+        if submission.is_over_quota:
+            raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
+
+    async def _sender(self, request: Request, key: str, size: int) -> Sender:
+        """The sender, before any of the body is read. Raises `HttpError` (401, 403, 429, 503)."""
+        known, headers = await self.known.find_key(key), request.headers
+        try:
+            return known.sender(
+                headers.get("origin"),
+                headers.get("referer"),
+                size,
+                fetch_site=headers.get("sec-fetch-site"),
+                is_in_address=True,
+            )
+        except KeyRejectedError as refusal:
+            if refusal.code == Code.QUOTA_REACHED:
+                raise _quota_error(str(refusal)) from None
+            status = _STATUS[Code(refusal.code)]
+            raise HttpError(status, refusal.code, str(refusal), ends=request.method == "POST") from None
+
+    # --- What goes out ---------------------------------------------------------------------------------------
+
+    async def _set_cookie(self, request: Request, reply: "_Reply") -> None:
+        """Keep the visitor's token in a cookie of the server, which browsers keep longer than one of a script."""
+        query = request.query
+        sender = await self._sender(request, query.get("k", ""), 0)
+        if _client(request, sender, timezone.now()).is_refused_by_signal:
+            await reply.send(204)
+            return
+        known = request.cookie(COOKIE)
+        token = known if wire.TOKEN.fullmatch(known) else secrets.token_hex(16)
+        parts = [f"{COOKIE}={token}", f"Max-Age={COOKIE_DAYS * 86_400}", "Path=/", "SameSite=Lax"]
+        host, domain = request.headers.get("host", "").partition(":")[0].lower(), query.get("d", "").lower()
+        if _DOMAIN.fullmatch(domain) and (host == domain or host.endswith(f".{domain}")):
+            parts.append(f"Domain={domain}")
+        parts += ["Secure"] if request.is_https else []
+        await reply.send(204, headers={"Set-Cookie": "; ".join(parts)})
+
+    async def _send_script(self, request: Request, reply: "_Reply", path: str) -> None:
+        if match := _SCRIPT_OF_VERSION.fullmatch(path):
+            script = scripts.read_script(*match.groups())
+            if script is not None:
+                headers = {"Cache-Control": f"public, max-age={YEAR}, immutable", "Access-Control-Allow-Origin": "*"}
+                await reply.send(200, script, "text/javascript; charset=utf-8", headers)
+                return
+        elif match := _SCRIPT_OF_SITE.fullmatch(path):
+            await self._send_site_script(request, reply, match[1], "s.js")
+            return
+        elif match := _MUNCHKIN_SCRIPT.fullmatch(path):
+            await self._send_site_script(request, reply, f"{MUNCHKIN}{match[1].upper()}", "munchkin.js")
+            return
+        raise HttpError(404, "not_found", "There is nothing at this address.")
+
+    async def _send_site_script(self, request: Request, reply: "_Reply", text: str, name: str) -> None:
+        key = (await self.known.find_key(text)).key
+        made = None
+        if key is not None and key.is_live and key.source.is_on and key.source.is_browser:
+            made = scripts.site_script(key.lookup, key.source, name)
+        if made is None:
+            raise HttpError(404, "not_found", "There is no such web site, or the scripts were not built.")
+        script, tag = made
+        headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            await reply.send(304, headers=headers)
+        else:
+            await reply.send(200, script, "text/javascript; charset=utf-8", headers)
+
+    async def _cors_headers(self, request: Request) -> dict[str, str]:
+        """The headers that let an allowed origin read the answer; never with credentials."""
+        sent = request.headers.get("origin")
+        if sent is None:
+            return {}
+        key = request.query.get("k") or ""
+        if not key and "_mchId" in request.query_string:
+            key = f"{MUNCHKIN}{munchkin_wire.account_of(request.query)}"
+        known: KnownKey | None = await self.known.find_key(key) if key else None
+        origin = origin_of_address(sent)
+        if known is None or known.key is None or origin is None or not is_allowed(origin, known.key.source.origins):
+            return {"Vary": "Origin"}
+        headers = {"Vary": "Origin", "Access-Control-Allow-Origin": sent}
+        headers["Access-Control-Expose-Headers"] = "Retry-After"
+        if request.method == "OPTIONS":
+            headers["Access-Control-Allow-Methods"] = "GET, POST"
+            headers["Access-Control-Allow-Headers"] = "Content-Type, Content-Encoding"
+            headers["Access-Control-Max-Age"] = "86400"
+        return headers
+
+
+class _Reply:
+    """Sends one answer, with the headers that every answer to its origin has."""
+
+    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+        self._send, self._headers = send, headers
+
+    async def send(
+        self, status: int, body: bytes = b"", content_type: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        ANSWERS.add(status)
+        await answer(self._send, status, body, content_type, {**self._headers, **(headers or {})})
+
+    async def json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        ANSWERS.add(status)
+        await answer_json(self._send, status, value, {**self._headers, **(headers or {})})
+
+
+def _only(request: Request, *methods: str) -> Request:
+    if request.method not in methods:
+        raise HttpError(405, "method_not_allowed", headers={"Allow": ", ".join(methods)}, ends=True)
+    return request
+
+
+def _client(request: Request, sender: Sender, received: datetime) -> Client:
+    headers = request.headers
+    return Client(
+        sender,
+        received,
+        parse_agent(headers.get("user-agent", "")),
+        kept_ip_address(request.address),
+        opts_out=headers.get("sec-gpc", "").strip() == "1" or headers.get("dnt", "").strip() == "1",
+    )
+
+
+def _described(item: Item) -> dict[str, Any]:
+    problem = item.problems[0]
+    return {"id": item.id, "code": str(problem.code), "message": str(problem.message), "path": list(problem.path)}
+
+
+def _quota_error(message: str) -> HttpError:
+    now = datetime.now(UTC)
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    wait = min(3_600, max(1, round((midnight - now).total_seconds())))
+    return HttpError(429, Code.QUOTA_REACHED, message, {"Retry-After": str(wait)}, ends=True)
+
+
+def _ask_database() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("select 1")

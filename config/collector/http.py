@@ -1,0 +1,141 @@
+"""Requests and answers of the collector, on ASGI: what comes is bounded before it is read."""
+
+import asyncio
+import json
+import zlib
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from django.conf import settings
+
+MAX_BODY = 64 * 1024
+MAX_RATIO = 30  # of a body to what was sent of it, compressed
+MAX_PARAMETERS = 100
+Headers = Mapping[str, str]
+Send = Callable[[dict[str, Any]], Any]
+Receive = Callable[[], Any]
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection: nobody is to be answered."""
+
+
+class HttpError(Exception):
+    """An answer instead of the one asked for."""
+
+    def __init__(
+        self, status: int, code: str, message: str = "", headers: Headers | None = None, ends: bool = False
+    ) -> None:
+        super().__init__(code)
+        self.status, self.code, self.message = status, code, message
+        self.headers = dict(headers or {})
+        if ends:  # what is still to come of the request is not read
+            self.headers["Connection"] = "close"
+
+
+class Request:
+    """One request: its head at once, its body on demand."""
+
+    def __init__(self, scope: Mapping[str, Any], receive: Receive) -> None:
+        self._receive = receive
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query_string = scope["query_string"].decode("latin-1")
+        self.headers: dict[str, str] = {}
+        for name, value in scope["headers"]:
+            self.headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+        self._client = scope["client"]
+
+    @cached_property
+    def query(self) -> dict[str, str]:
+        """The first value of each parameter. Raises `HttpError`."""
+        try:
+            pairs = parse_qsl(
+                self.query_string, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="replace"
+            )
+        except ValueError:
+            raise HttpError(400, "bad_query", "The address has too many parameters.") from None
+        return dict(reversed(pairs))
+
+    @property
+    def size(self) -> int:
+        """The announced bytes of the body; 0 for one in chunks. Raises `HttpError` (413) before any of it is read."""
+        text = self.headers.get("content-length", "0")
+        size = int(text) if text.isdecimal() and len(text) < 12 else MAX_BODY + 1
+        if size > MAX_BODY:
+            raise HttpError(413, "too_large", "The body is larger than 64 KiB.", ends=True)
+        return size
+
+    @property
+    def address(self) -> str:
+        """The client's network address; behind a trusted proxy the one that this proxy reports."""
+        forwarded = self.headers.get("x-forwarded-for", "") if settings.TRUST_PROXY else ""
+        return forwarded.rpartition(",")[2].strip() or (self._client[0] if self._client else "")
+
+    @property
+    def is_https(self) -> bool:
+        return settings.IS_HTTPS or (settings.TRUST_PROXY and self.headers.get("x-forwarded-proto") == "https")
+
+    def cookie(self, name: str) -> str:
+        for part in self.headers.get("cookie", "").split(";"):
+            key, _equals, value = part.strip().partition("=")
+            if key == name:
+                return value
+        return ""
+
+    async def body(self) -> bytes:
+        """The body, inflated. Raises `HttpError` (408, 413, 415) and `ClientGoneError`."""
+        parts, size = [], 0
+        try:
+            async with asyncio.timeout(settings.COLLECTOR_SECONDS):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientGoneError
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > MAX_BODY:
+                        raise HttpError(413, "too_large", "The body is larger than 64 KiB.", ends=True)
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            raise HttpError(408, "too_slow", "The body did not arrive in time.", ends=True) from None
+        return _inflated(b"".join(parts), self.headers.get("content-encoding", "identity").strip().lower())
+
+
+def _inflated(body: bytes, encoding: str) -> bytes:
+    if encoding in ("", "identity"):
+        return body
+    if encoding != "gzip":
+        raise HttpError(415, "unknown_encoding", "Content-Encoding can be gzip.")
+    limit = min(MAX_BODY, MAX_RATIO * len(body))
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        text = inflater.decompress(body, limit + 1)
+    except zlib.error:
+        raise HttpError(400, "bad_gzip", "The body is not gzip.") from None
+    if len(text) > limit:
+        raise HttpError(413, "too_large", "The body is larger than 64 KiB, or inflates too far.")
+    if not inflater.eof:
+        raise HttpError(400, "bad_gzip", "The body ends too early.")
+    return text
+
+
+async def answer(
+    send: Send, status: int, body: bytes = b"", content_type: str = "", headers: Headers | None = None
+) -> None:
+    """Send an answer whole. Answers are not kept by caches unless `headers` say so."""
+    lines = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
+    if content_type:
+        lines["Content-Type"] = content_type
+    if status != 204:
+        lines["Content-Length"] = str(len(body))
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in lines.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_json(send: Send, status: int, value: Any, headers: Headers | None = None) -> None:
+    await answer(send, status, json.dumps(value).encode(), "application/json", headers)

@@ -1,0 +1,155 @@
+"""The one thread that commits: whatever is queued in one transaction, without a timer."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic, perf_counter
+
+import psycopg
+from django.db import InterfaceError, OperationalError, connection
+
+from activities.tracking.committing import Submission, commit_submissions
+from people.core import metrics
+
+logger = logging.getLogger(__name__)
+
+MAX_GROUP = 1_000  # hits in one transaction
+BUSY_SECONDS = 5.0  # for which a visitor that is being associated is waited for
+BUSY_PAUSE = 0.02
+COMMIT_SECONDS = metrics.register_histogram("collector_commit_seconds", "Commits of the collector.")
+
+
+class QueueFullError(Exception):
+    """More is waiting for the database than may wait."""
+
+
+class NotCommittedError(Exception):
+    """The database did not take it, or it is not known whether it did: to be sent again."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    submission: Submission
+    future: "asyncio.Future[None]"
+    deadline: float
+
+
+class Writer(threading.Thread):
+    """Takes submissions from an event loop and fulfils their futures after the commit."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        max_hits: int,
+        commit: Callable[[Sequence[Submission]], None] = commit_submissions,
+    ) -> None:
+        super().__init__(name="writer", daemon=True)
+        self._loop, self._max_hits, self._commit_all = loop, max_hits, commit
+        self._queue: deque[_Entry] = deque()
+        self._ready = threading.Condition()
+        self._is_stopping = False
+        self.waiting = 0  # hits and requests without hits, in the queue
+
+    def submit(self, submission: Submission) -> "asyncio.Future[None]":
+        """A future of the commit, raising `NotCommittedError`. Raises `QueueFullError`."""
+        weight = _weight(submission)
+        with self._ready:
+            if self.waiting + weight > self._max_hits or self._is_stopping:
+                raise QueueFullError
+            entry = _Entry(submission, self._loop.create_future(), monotonic() + BUSY_SECONDS)
+            self._queue.append(entry)
+            self.waiting += weight
+            self._ready.notify()
+        return entry.future
+
+    def stop(self) -> None:
+        """Commit what was accepted, and end."""
+        with self._ready:
+            self._is_stopping = True
+            self._ready.notify()
+        self.join()
+
+    def run(self) -> None:
+        while group := self._take():
+            self._commit(group)
+        connection.close()
+
+    def _take(self) -> list[_Entry]:
+        with self._ready:
+            self._ready.wait_for(lambda: self._queue or self._is_stopping)
+            group, hits = [], 0
+            while self._queue and hits < MAX_GROUP:
+                entry = self._queue.popleft()
+                hits += _weight(entry.submission)
+                group.append(entry)
+            self.waiting -= hits
+            return group
+
+    def _commit(self, group: list[_Entry]) -> None:
+        failures = self._try(group)
+        if failures is None:
+            busy = [entry for entry in group if entry.submission.is_busy]
+            self._finish([entry for entry in group if not entry.submission.is_busy])
+            self._wait_for_visitors(busy, only_busy=len(busy) == len(group))
+        elif isinstance(failures, NotCommittedError):
+            self._finish(group, failures)
+        else:  # something in one of them: it costs the others nothing
+            for entry in group:
+                failure = self._try([entry])
+                is_busy = failure is None and entry.submission.is_busy
+                if is_busy:
+                    self._wait_for_visitors([entry], only_busy=True)
+                else:
+                    self._finish([entry], failure)
+
+    def _try(self, group: list[_Entry]) -> Exception | None:
+        """Commit, at a lost connection a second time: what was committed by the first is repeated by the second."""
+        for is_last in (False, True):
+            started = perf_counter()
+            try:
+                self._commit_all([entry.submission for entry in group])
+            except (OperationalError, InterfaceError, psycopg.OperationalError, psycopg.InterfaceError) as error:
+                connection.close()
+                if is_last:
+                    logger.warning("the database took nothing: %s", str(error).partition("\n")[0])
+            except Exception as error:
+                connection.close()
+                if len(group) == 1:
+                    logger.exception("a request could not be committed")
+                return error
+            else:
+                COMMIT_SECONDS.observe(perf_counter() - started)
+                return None
+        return NotCommittedError()
+
+    def _wait_for_visitors(self, busy: list[_Entry], only_busy: bool) -> None:
+        """Queue again what has to wait until its visitor's association is committed; not for ever."""
+        late = [entry for entry in busy if monotonic() > entry.deadline]
+        self._finish(late, NotCommittedError())
+        again = [entry for entry in busy if entry not in late]
+        with self._ready:
+            self._queue.extendleft(reversed(again))
+            self.waiting += sum(_weight(entry.submission) for entry in again)
+            if again and only_busy and len(self._queue) == len(again):
+                self._ready.wait(BUSY_PAUSE)
+
+    def _finish(self, entries: list[_Entry], failure: Exception | None = None) -> None:
+        if entries:
+            self._loop.call_soon_threadsafe(_fulfil, [entry.future for entry in entries], failure)
+
+
+def _weight(submission: Submission) -> int:
+    return submission.number_of_hits or 1
+
+
+def _fulfil(futures: Sequence["asyncio.Future[None]"], failure: Exception | None) -> None:
+    for future in futures:
+        if future.done():  # its client went away
+            continue
+        if failure is None:
+            future.set_result(None)
+        else:
+            future.set_exception(failure)
