@@ -190,7 +190,7 @@ class ActivityBatch:
             return Problem(
                 Code.UNAPPROVED_TYPE, _("activity type %(name)s is not approved yet") % {"name": state.api_name}, path
             )
-        if state.retired_at is not None:
+        if state.is_retired:
             return Problem(Code.RETIRED_TYPE, _("activity type %(name)s is retired") % {"name": state.api_name}, path)
         return schema.schema_of_version(state.live_id)
 

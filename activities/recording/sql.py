@@ -54,6 +54,10 @@ class TypeState(NamedTuple):
     retired_at: datetime | None
     is_deleted: bool
 
+    @property
+    def is_retired(self) -> bool:
+        return self.retired_at is not None
+
 
 def ids_of_types(names: Collection[str]) -> dict[Any, int]:
     """The ids of the types that have these API names, by name."""
