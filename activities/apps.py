@@ -11,13 +11,16 @@ class ActivitiesConfig(AppConfig):
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
         from activities.log import personal_data as log_personal_data
+        from activities.recording import due_work, person_changes, quarantine
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
-        from activities.recording import person_changes, quarantine
         from activities.sources import editing as source_editing
         from activities.types import (
             definition,  # noqa: F401 (registers the definition kind)
             standard_installation,
         )
+        from activities.visitors import identity as visitor_identity
+        from activities.visitors import moving as visitor_moving
+        from activities.visitors import personal_data as visitor_data
         from people import events
         from people.core import references
         from people.models import PersonField
@@ -27,5 +30,9 @@ class ActivitiesConfig(AppConfig):
         people_list.register_activity_columns()
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
+        visitor_data.register_visitors()
+        # who somebody is comes before what they did
+        due_work.register_due_work(visitor_identity.process_identities)
+        due_work.register_due_work(visitor_moving.move_due_rows)
         events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_installation.install_after_migration, sender=self)

@@ -5,6 +5,7 @@ from procrastinate.contrib.django import app
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
 from activities.recording import quarantine
+from activities.visitors import retention as visitor_retention
 
 
 @app.periodic(cron="* * * * *")
@@ -35,3 +36,16 @@ def forget_refused(timestamp: int) -> None:
 @app.task(queueing_lock="forget_changes", lock="forget_changes", pass_context=False)
 def forget_changes(timestamp: int) -> None:
     column_source.forget_changes()
+
+
+@app.periodic(cron="7 0 * * *")
+@app.task(queueing_lock="keep_visitor_days", lock="keep_visitor_days", pass_context=False)
+def keep_visitor_days(timestamp: int) -> None:
+    visitor_retention.keep_days()
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(queueing_lock="sweep_visitors", lock="sweep_visitors", pass_context=False)
+def sweep_visitors(timestamp: int) -> None:
+    while visitor_retention.sweep():
+        pass

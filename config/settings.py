@@ -254,6 +254,10 @@ ACTIVITY_TYPES_LIMIT = env.int("ACTIVITY_TYPES_LIMIT", 0) or None
 ACTIVITY_FIELDS_LIMIT = env.int("ACTIVITY_FIELDS_LIMIT", 0) or None
 REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 
+# Days that activities of unknown visitors wait (at least 31), and that the ids of messages are known
+VISITOR_WAITING_DAYS = env.int("VISITOR_WAITING_DAYS", 90)
+MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
+
 # The collector: what web pages send, at BASE of COLLECTOR_URL
 COLLECTOR_PORT = env.int("COLLECTOR_PORT", 8001)
 COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").rstrip("/")  # as browsers reach it

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 
 from activities.admin.websites import WEBSITE_TABS, WebsitePages
 from activities.models import EventSource
+from activities.models.sources import DEFAULT_PEOPLE_AN_HOUR
 from activities.sources import editing as source_editing
 from activities.sources import usage
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
@@ -89,6 +90,22 @@ class SourceForm(forms.Form):
         help_text=gettext_lazy("Beyond this, events are rejected until the day ends (UTC)."),
     )
 
+    creates_people = forms.BooleanField(
+        label=gettext_lazy("Pages may create people"),
+        required=False,
+        help_text=gettext_lazy(
+            "A page's script can name anybody. Without this, only forms, signatures and your programs create people."
+        ),
+    )
+    people_an_hour = forms.IntegerField(
+        label=gettext_lazy("New people an hour, at most"),
+        required=False,
+        initial=DEFAULT_PEOPLE_AN_HOUR,
+        min_value=0,
+        max_value=source_editing.MAX_PEOPLE_AN_HOUR,
+        widget=forms.NumberInput({"class": "ca-input ca-input--short", "min": "0"}),
+    )
+
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()
@@ -98,7 +115,7 @@ class SourceForm(forms.Form):
         self.fields["user_id_field"].choices = names  # type: ignore[attr-defined]
         if source is not None:
             del self.fields["kind"]
-            for name in () if source.is_browser else ("origins", "munchkin_id"):
+            for name in () if source.is_browser else ("origins", "munchkin_id", "creates_people", "people_an_hour"):
                 del self.fields[name]
 
     def values(self, source: EventSource | None) -> dict[str, Any]:
@@ -107,6 +124,8 @@ class SourceForm(forms.Form):
         megabytes = data.pop("megabytes_a_day")
         is_same = source is not None and megabytes == _megabytes(source)
         size = source.bytes_a_day if source is not None and is_same else megabytes * MEGABYTE
+        if data.get("people_an_hour") is None:
+            data.pop("people_an_hour", None)
         if "origins" in data:
             data["origins"] = [line.strip() for line in data["origins"].splitlines() if line.strip()]
         return {**data, "bytes_a_day": size}
@@ -122,7 +141,7 @@ class SourceForm(forms.Form):
 
 
 def _initial(source: EventSource) -> dict[str, Any]:
-    names = ("name", "consent", "user_id_field", "site_group", "munchkin_id")
+    names = ("name", "consent", "user_id_field", "site_group", "munchkin_id", "creates_people", "people_an_hour")
     values = {name: getattr(source, name) for name in names}
     return {**values, "origins": "\n".join(source.origins), "megabytes_a_day": _megabytes(source)}
 

@@ -18,6 +18,7 @@ from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFi
 from people.rest.viewsets import (
     ListMixin,
     RetrieveMixin,
+    StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -49,6 +50,8 @@ class EventSourceFilterSet(StrictFilterSet):
         "origins": "a list, not something to look a source up by",
         "user_id_field": "a setting, not a property",
         "bytes_a_day": "a limit, not a property",
+        "creates_people": "a setting, not a property",
+        "people_an_hour": "a limit, not a property",
         "is_on": "filtered by its word: state",
         "revision": "stands in the ETag",
         "created_by": "not shown",
@@ -91,6 +94,8 @@ class EventSourceSerializer(serializers.ModelSerializer):
             "user_id_field",
             "munchkin_id",
             "bytes_a_day",
+            "creates_people",
+            "people_an_hour",
             "last_seen_at",
             "created_at",
             "updated_at",
@@ -133,6 +138,15 @@ class SourceInputSerializer(StrictSerializer):
     )
     munchkin_id = StrictCharField(max_length=11, required=False, allow_null=True)
     bytes_a_day = StrictIntegerField(min_value=1, max_value=source_editing.MAX_BYTES_A_DAY, required=False)
+    creates_people = StrictBooleanField(
+        required=False, help_text="Whether unsigned claims of pages create people; forms and signatures always may."
+    )
+    people_an_hour = StrictIntegerField(
+        min_value=0,
+        max_value=source_editing.MAX_PEOPLE_AN_HOUR,
+        required=False,
+        help_text="How many people such claims create in an hour, at most.",
+    )
 
 
 class NewSourceSerializer(SourceInputSerializer):

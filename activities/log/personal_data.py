@@ -104,7 +104,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
         "winner": merging.winner_id,
         "types": list(CHANGES),
         "merge": merging.merge_id,
-        "other_channels": [int(Channel.IMPORT), int(Channel.CAMPAIGN)],
+        "other_channels": [int(Channel.IMPORT), int(Channel.CAMPAIGN), int(Channel.EVENTS)],
         "reason": REASON % merging.merge_id,
         "user": merging.source.user_id,
     }

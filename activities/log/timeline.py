@@ -1,9 +1,10 @@
 """Activities for display, with the names and values of their own versions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -13,6 +14,11 @@ from activities.labels import localized_name
 from activities.models import Activity, ActivityField, ActivityVersion
 
 ON_ROW = 3  # values beside the primary one
+# what the row of a web activity says beside the page, form or link: where it came from, then with what
+WEB_GLANCE = (
+    "utm_source", "utm_campaign", "search_query", "referrer_url", "page_url", "is_bot", "device", "browser", "platform",
+)  # fmt: skip
+WEB_TYPES = frozenset({1, 2, 3})
 LATE = timedelta(hours=1)  # from here on the page shows that an activity was recorded later than it occurred
 
 
@@ -48,11 +54,25 @@ class TimelineEntry:
     @property
     def on_row(self) -> Sequence[EntryValue]:
         """The values shown on the row itself: the first ones besides the primary value."""
-        return [value for value in self.values if not value.is_primary][:ON_ROW]
+        values = [value for value in self.values if not value.is_primary]
+        if self.activity.activity_type_id in WEB_TYPES:
+            by_name = {value.api_name: value for value in values}
+            values = [_short(by_name[name]) for name in WEB_GLANCE if name in by_name]
+        return values[:ON_ROW]
 
     @property
     def was_recorded_late(self) -> bool:
         return self.activity.recorded_at - self.activity.occurred_at > LATE
+
+
+def _short(value: EntryValue) -> EntryValue:
+    """The value with no more of an address than its host."""
+    if not value.is_link:
+        return value
+    try:
+        return replace(value, text=urlsplit(value.text).hostname or value.text)
+    except ValueError:
+        return value
 
 
 def timeline_entries(activities: Sequence[Activity], *, plain: bool = False) -> list[TimelineEntry]:

@@ -22,7 +22,7 @@ create index recent_event_visitor on recent_event (visitor_id) where visitor_id 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0021_new_visitors")]
+    dependencies = [("activities", "0022_visitor_moves")]
 
     operations = [
         migrations.CreateModel(

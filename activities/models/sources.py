@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 DEFAULT_BYTES_A_DAY = 1_000_000_000
+DEFAULT_PEOPLE_AN_HOUR = 100
 
 
 class EventSource(models.Model):
@@ -31,6 +32,11 @@ class EventSource(models.Model):
     consent = models.CharField(_("consent"), max_length=8, choices=Consent.choices, default=Consent.GRANTED)
     # the person field that the sender's user ids are values of; empty: they are not looked up
     user_id_field = models.CharField(_("person field of user ids"), max_length=255, blank=True, default="")
+    # what a page claims without a signature creates people only where that is allowed, and so many an hour
+    creates_people = models.BooleanField(_("pages create people"), default=False, db_default=False)
+    people_an_hour = models.PositiveIntegerField(
+        _("new people an hour, at most"), default=DEFAULT_PEOPLE_AN_HOUR, db_default=DEFAULT_PEOPLE_AN_HOUR
+    )
     munchkin_id = models.CharField(_("Munchkin ID"), max_length=11, null=True, blank=True, unique=True)
     bytes_a_day = models.BigIntegerField(_("bytes a day, at most"), default=DEFAULT_BYTES_A_DAY)
     is_on = models.BooleanField(_("on"), default=True)

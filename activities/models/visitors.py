@@ -35,6 +35,7 @@ class Visitor(models.Model):
         verbose_name = _("visitor")
         verbose_name_plural = _("visitors")
         default_permissions = ("view",)
+        permissions = [("associate_visitor", "Can say who a visitor is, and undo it")]
         constraints = [models.UniqueConstraint("site_group", "token_hash", name="visitor_is_unique")]
         indexes = [models.Index(fields=["last_at"], name="visitor_last")]
 
@@ -45,7 +46,8 @@ class Visitor(models.Model):
 class Association(models.Model):
     """The interval in which a visitor belongs to a person, and the evidence of it.
 
-    A visitor has at most one open interval (`to_at` and `undone_at` null).
+    A visitor has at most one open interval (`to_at` and `undone_at` null). `created_at` is by the database's clock,
+    once the visitor is locked. `is_unfinished`: rows still have to enter the log or, once it is undone, to leave it.
     """
 
     class Evidence(models.IntegerChoices):
@@ -53,7 +55,7 @@ class Association(models.Model):
 
         SERVER = 1, _("Signature or server call")
         FORM = 2, _("Submitted form")
-        EMAIL_TOKEN = 3, _("Link in an e-mail")
+        EMAIL_TOKEN = 3, _("Link in an email")
         CLAIM = 4, _("Claim of a web page")
 
     visitor = models.ForeignKey(Visitor, models.CASCADE, related_name="associations")
@@ -66,6 +68,8 @@ class Association(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     undone_at = models.DateTimeField(null=True)
     undone_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    has_created_person = models.BooleanField(default=False, db_default=False)
+    is_unfinished = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         db_table = "association"
@@ -77,7 +81,15 @@ class Association(models.Model):
                 "visitor", condition=Q(to_at=None, undone_at=None), name="association_one_owner_at_a_time"
             )
         ]
-        indexes = [models.Index(fields=["person_id"], name="association_person")]
+        indexes = [
+            models.Index(fields=["person_id"], name="association_person"),
+            models.Index(fields=["id"], condition=Q(is_unfinished=True), name="association_unfinished"),
+            models.Index(
+                fields=["event_source", "created_at"],
+                condition=Q(has_created_person=True),
+                name="association_created_people",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.visitor_id}: {self.person_id}"
@@ -88,7 +100,9 @@ class VisitorActivity(models.Model):
 
     The table is made by migration 0020, in partitions by the day (UTC) of `received_at`. `version`: the type's version
     that checked the row. A row without a type only says who the visitor is (`identity`). `association_id`: the owner
-    at the moment of the hit. `message_id` is unique for its source and becomes the external id in the log.
+    at the moment of the hit, or the one that took in what waited (`is_past`: its rows are back-fill). `message_id` is
+    unique for its source and becomes the external id in the log. `refusal`: the code of the reason why the row cannot
+    enter the log.
     """
 
     class Identity(models.IntegerChoices):
@@ -114,6 +128,8 @@ class VisitorActivity(models.Model):
     is_bot = models.BooleanField(default=False)
     association_id = models.BigIntegerField(null=True)
     activity_id = models.BigIntegerField(null=True)
+    is_past = models.BooleanField(default=False)
+    refusal = models.TextField(null=True)
 
     class Meta:
         db_table = "visitor_activity"

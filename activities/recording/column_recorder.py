@@ -153,7 +153,7 @@ class _ColumnBatch(ActivityBatch):
         schemas = self._lock_types([self.columns.activity_type])
         schema = schemas.get(self.columns.activity_type)
         if type(schema) is Schema:
-            ready = self._ready(schema, schemas)
+            ready = self._ready(schema)
             if self.pending and dry_run:
                 self.created = self._keys_to_create({person for person in ready.people if person < 0})
             elif self.pending:
@@ -161,14 +161,14 @@ class _ColumnBatch(ActivityBatch):
             if ready.places:
                 ready = self._write(ready, dry_run)
         else:
-            self._check_rows(range(len(self.columns)), schemas)
+            self._check_rows(range(len(self.columns)))
         ids: list[int | None] = [None] * len(self.columns)
         if not dry_run and type(schema) is Schema:
             for place, pk in zip(ready.places, ready.ids, strict=True):
                 ids[place] = pk
         self.recorded = RecordedColumns(ids, self.others, self.created)
 
-    def _ready(self, schema: Schema, schemas: dict[Any, Any]) -> _ReadyColumns:
+    def _ready(self, schema: Schema) -> _ReadyColumns:
         columns = self.columns
         checked = columns.check(schema, self.zone)
         one_by_one = checked.others | self._too_late(checked.moments)
@@ -193,7 +193,7 @@ class _ColumnBatch(ActivityBatch):
         if not one_by_one:
             return ready
         ready = ready.without({})  # as lists
-        for place, row in self._check_rows(sorted(one_by_one), schemas):
+        for place, row in self._check_rows(sorted(one_by_one)):
             ready.put(place, row)
         return ready.without(self.others)
 
@@ -247,11 +247,11 @@ class _ColumnBatch(ActivityBatch):
     def _find_people(self) -> dict[Any, Any]:
         return super()._find_people() if self.by_id is None else self.by_id
 
-    def _check_rows(self, places: Sequence[int], schemas: dict[Any, Any]) -> list[tuple[int, ReadyRow]]:
+    def _check_rows(self, places: Sequence[int]) -> list[tuple[int, ReadyRow]]:
         """Check these rows as `recorder.record_activities` does; note the refused ones, return the others."""
         self.rows = [self.columns[place] for place in places]
         people = self._find_people()
-        checked = [(place, self._check(row, schemas, people)) for place, row in zip(places, self.rows, strict=True)]
+        checked = [(place, self._check(row, people)) for place, row in zip(places, self.rows, strict=True)]
         self.others |= {place: outcome for place, outcome in checked if type(outcome) is RecordOutcome}
         return [(place, row) for place, row in checked if type(row) is ReadyRow]
 

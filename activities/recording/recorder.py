@@ -97,6 +97,7 @@ class ActivityBatch:
     outcomes: list[RecordOutcome]
     type_ids: dict[Any, int]  # by the reference that rows use
     schemas: dict[Any, Any]
+    states: dict[int, recording_sql.TypeState]
     recorded_at: datetime  # by the database's clock, once ids are taken
 
     def __init__(
@@ -120,9 +121,10 @@ class ActivityBatch:
 
     def run(self, dry_run: bool = False) -> None:
         references = [row.activity_type for row in self.rows]
-        schemas = self._lock_types({name for name in references if type(name) is int or isinstance(name, str)})
+        self._lock_types({name for name in references if type(name) is int or isinstance(name, str)})
+        self._find_versions()
         people = self._find_people()
-        checked = [self._check(row, schemas, people) for row in self.rows]
+        checked = [self._check(row, people) for row in self.rows]
         ready = [row for row in checked if type(row) is ReadyRow]
         for place, row in enumerate(checked):
             if type(row) is ReadyRow:
@@ -173,7 +175,7 @@ class ActivityBatch:
         locks.acquire_shared(
             [locks.lock_key(locks.LockSpace.PEOPLE), *(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in ids.values())]
         )
-        types = recording_sql.states_of_types(ids.values())
+        types = self.states = recording_sql.states_of_types(ids.values())
         self.type_ids = {reference: pk for reference, pk in ids.items() if pk in types}
         self.schemas = {reference: self._schema(pk, types.get(pk), reference) for reference, pk in ids.items()}
         return self.schemas
@@ -191,6 +193,30 @@ class ActivityBatch:
         if state.is_retired:
             return Problem(Code.RETIRED_TYPE, _("activity type %(name)s is retired") % {"name": state.api_name}, path)
         return schema.schema_of_version(state.live_id)
+
+    def _find_versions(self) -> None:
+        """Find the versions that checked rows earlier, under the locks of their types."""
+        wanted = {
+            (self.type_ids[row.activity_type], row.acceptance.version)
+            for row in self.rows
+            if row.acceptance is not None and _get(self.type_ids, row.activity_type) is not None
+        }
+        self.versions = recording_sql.ids_of_versions(wanted) if wanted else {}
+
+    def _shape(self, row: NewActivity) -> "schema.Schema | Problem":
+        """The schema that checks the row, or the problem of its type."""
+        shape = _get(self.schemas, row.activity_type) or reference_problems.unknown_type_problem(row.activity_type)
+        if row.acceptance is None:
+            return shape
+        type_id = _get(self.type_ids, row.activity_type)
+        version_id = self.versions.get((type_id, row.acceptance.version))
+        if version_id is None or type_id is None:
+            return shape
+        if isinstance(shape, Problem):
+            retired_at = self.states[type_id].retired_at
+            if shape.code != Code.RETIRED_TYPE or retired_at is None or retired_at <= row.acceptance.at:
+                return shape
+        return schema.schema_of_version(version_id)
 
     def _find_people(self) -> dict[Any, int | Problem]:
         """People, or problems, by the reference that rows use; people still to be created have negative ids."""
@@ -258,9 +284,7 @@ class ActivityBatch:
         """The row, or its outcome where its person could not be created."""
         return self.uncreated.get(row.person_id, row)
 
-    def _check(
-        self, row: NewActivity, schemas: dict[Any, Any], people: dict[Any, int | Problem]
-    ) -> "ReadyRow | RecordOutcome":
+    def _check(self, row: NewActivity, people: dict[Any, int | Problem]) -> "ReadyRow | RecordOutcome":
         problems = Problems()
         person = _get(people, row.person) or reference_problems.unknown_person_problem(row.person)
         if type(person) is not int:
@@ -269,8 +293,8 @@ class ActivityBatch:
         external_id = (
             None if row.external_id is None else reference_problems.parse_external_id(row.external_id, problems)
         )
-        shape = _get(schemas, row.activity_type) or reference_problems.unknown_type_problem(row.activity_type)
-        if type(shape) is not schema.Schema:
+        shape = self._shape(row)
+        if isinstance(shape, Problem):
             problems.append(shape)
             return RecordOutcome(RecordStatus.REFUSED, None, problems.shown_problems())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
@@ -354,7 +378,8 @@ class ActivityBatch:
         they removed a ' that belonged to the text.
         """
         source_row = self._source_row(row)
-        shape = self.schemas[source_row.activity_type]
+        shape = self._shape(source_row)
+        assert not isinstance(shape, Problem)  # it was checked
         ways: list[Callable[[str], str]] = [str]
         if self.source.channel is Channel.IMPORT:
             ways += [formulas.guard_formula, formulas.unguard_formula]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from people.core.errors import Problem
 
@@ -17,6 +18,16 @@ class PersonLookup:
     create: bool = False
 
 
+class Acceptance(NamedTuple):
+    """The version that checked a row when it was accepted, and the moment of it.
+
+    The row is recorded with this version, also where another one is live by now or the type was retired later.
+    """
+
+    version: int
+    at: datetime
+
+
 # not frozen: that would take longer to make than to check
 @dataclass(slots=True)
 class NewActivity:
@@ -25,6 +36,7 @@ class NewActivity:
     `person`: an id or a `PersonLookup`. `activity_type`: id or API name. `occurred_at`: ISO 8601 text or datetime.
     `attributes`: (API name or display name, raw value) pairs of the secondary fields.
     `former_id`: the external id that an earlier version would have given the row.
+    `acceptance`: of a row that was accepted earlier and waited.
     """
 
     person: Any
@@ -34,6 +46,7 @@ class NewActivity:
     attributes: Iterable[tuple[str, Any]] = ()
     external_id: Any = None
     former_id: str | None = None
+    acceptance: Acceptance | None = None
 
 
 class RecordStatus(StrEnum):

@@ -51,8 +51,12 @@ class TypeState(NamedTuple):
     api_name: str
     is_standard: bool
     live_id: int | None
-    is_retired: bool
+    retired_at: datetime | None
     is_deleted: bool
+
+    @property
+    def is_retired(self) -> bool:
+        return self.retired_at is not None
 
 
 def ids_of_types(names: Collection[str]) -> dict[Any, int]:
@@ -66,11 +70,23 @@ def states_of_types(ids: Collection[int]) -> dict[int, TypeState]:
     """The states of the types, by id."""
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
-            """select id, api_name, is_standard, live_id, retired_at is not null, deleted_at is not null
+            """select id, api_name, is_standard, live_id, retired_at, deleted_at is not null
             from activity_type where id = any(%s::int[])""",
             [list(ids)],
         )
         return {row[0]: TypeState(*row[1:]) for row in cursor.fetchall()}
+
+
+def ids_of_versions(versions: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """The ids of the approved versions, by (type, number)."""
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """select v.activity_type_id, v.number, v.id from activity_version v
+            join unnest(%s::int[], %s::int[]) as w (type_id, number)
+                on w.type_id = v.activity_type_id and w.number = v.number""",
+            [[type_id for type_id, _number in versions], [number for _type_id, number in versions]],
+        )
+        return {(type_id, number): pk for type_id, number, pk in cursor.fetchall()}
 
 
 def new_ids(number: int) -> tuple[list[int], datetime]:

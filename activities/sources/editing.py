@@ -38,8 +38,18 @@ audit.register_actions(
 
 ADD, CHANGE, DELETE = (f"activities.{verb}_eventsource" for verb in ("add", "change", "delete"))
 VIEW = "activities.view_eventsource"
-FIELDS = ("site_group", "origins", "consent", "user_id_field", "munchkin_id", "bytes_a_day")
+FIELDS = (
+    "site_group",
+    "origins",
+    "consent",
+    "user_id_field",
+    "munchkin_id",
+    "bytes_a_day",
+    "creates_people",
+    "people_an_hour",
+)
 MAX_ORIGINS, MAX_GROUP, MAX_BYTES_A_DAY = 50, 100, 10**13
+MAX_PEOPLE_AN_HOUR = 100_000
 MAX_OVERLAP = timedelta(days=30)
 MAX_LIVE_KEYS = 10
 MUNCHKIN_ID = re.compile(r"[0-9]{3}-[A-Z]{3}-[0-9]{3}")
@@ -216,7 +226,7 @@ def _set(source: EventSource, values: Mapping[str, Any]) -> None:
     problems = [*_group(source), *_origins(source), *_consent(source), *_munchkin(source)]
     if "user_id_field" in values:
         problems += _user_ids(source)
-    refuse_if([*problems, *_quota(source)])
+    refuse_if([*problems, *_quota(source), *_new_people(source)])
 
 
 def _group(source: EventSource) -> Iterator[Problem]:
@@ -278,3 +288,15 @@ def _quota(source: EventSource) -> Iterator[Problem]:
     if type(size) is not int or not 1 <= size <= MAX_BYTES_A_DAY:
         expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": 1, "largest": MAX_BYTES_A_DAY}
         yield bad_value(Code.WRONG_TYPE, expected, size, "bytes_a_day")
+
+
+def _new_people(source: EventSource) -> Iterator[Problem]:
+    number = source.people_an_hour
+    if type(number) is not int or not 0 <= number <= MAX_PEOPLE_AN_HOUR:
+        expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": 0, "largest": MAX_PEOPLE_AN_HOUR}
+        yield bad_value(Code.WRONG_TYPE, expected, number, "people_an_hour")
+    if type(source.creates_people) is not bool:
+        yield bad_value(Code.WRONG_TYPE, _("true or false"), source.creates_people, "creates_people")
+    elif source.creates_people and not source.is_browser:
+        message = _("Only the pages of a web site make claims: what a program says is taken for true.")
+        yield Problem(Code.UNEXPECTED_VALUE, message, ("creates_people",))

@@ -43,6 +43,7 @@ _CHANNELS = {
     Channel.CAMPAIGN: "Smart campaign",
     Channel.SYSTEM: "System",
     Channel.COMMAND: "Command",
+    Channel.EVENTS: "Event source",
 }
 
 
@@ -56,6 +57,6 @@ def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attr
     return (
         activity_type_id in CHANGES
         and origin_id is not None
-        and channel not in (Channel.IMPORT, Channel.CAMPAIGN)
+        and channel not in (Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS)
         and str(attributes.get("reason", "")).startswith(person_merge.REASON % origin_id)
     )

@@ -89,6 +89,9 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.VALUE_SHARED: 409,
     Code.TOO_LATE: 409,
     Code.MERGE_UNDONE: 409,
+    Code.ASSOCIATION_UNDONE: 409,
+    Code.VISITOR_ERASED: 409,
+    Code.WEAKER_EVIDENCE: 409,
     Code.MERGE_COVERED: 409,
     Code.CYCLE: 409,
     Code.CANCELLED: 409,
@@ -100,7 +103,17 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.ADDRESS_TOO_LONG: 414,
 }
 # 404 when the address names the missing object; in a body, the same codes have a path
-GONE = frozenset({Code.UNKNOWN_SOURCE, Code.UNKNOWN_TYPE, Code.UNKNOWN_LIST, Code.UNKNOWN_MERGE, Code.UNKNOWN_FIELD})
+GONE = frozenset(
+    {
+        Code.UNKNOWN_SOURCE,
+        Code.UNKNOWN_TYPE,
+        Code.UNKNOWN_LIST,
+        Code.UNKNOWN_MERGE,
+        Code.UNKNOWN_FIELD,
+        Code.UNKNOWN_VISITOR,
+        Code.UNKNOWN_ASSOCIATION,
+    }
+)
 # error codes of REST framework, as codes of problems
 OUR_CODES = {
     "required": Code.MISSING_VALUE,

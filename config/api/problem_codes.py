@@ -21,6 +21,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.AMBIGUOUS_PERSON: _("Several people have this value. Name the person by id, or by a field that is unique."),
     Code.API_NAME_TAKEN: _("The API name is or was in use. API names are never reused: choose another."),
     Code.ARCHIVED_LIST: _("The list is archived. Unarchive it first."),
+    Code.ASSOCIATION_UNDONE: _("The association of the visitor was undone already."),
     Code.BAD_CURSOR: _("The cursor does not belong to this list and these filters. Begin again without a cursor."),
     Code.BAD_FILE: _("The file is not in the format it claims to be."),
     Code.BAD_HEADER: _("A header of the request or of a file can't be understood."),
@@ -36,6 +37,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.BAD_ORIGIN: _("An origin is scheme, host and port of a site, like https://www.example.com, without a path."),
     Code.BAD_TOKEN: _("This paging token was not issued by this installation."),
     Code.BAD_URL: _("The address cannot be called: it is malformed, or leads to where webhooks may not go."),
+    Code.BLOCKED_IDENTIFIER: _("An identifier like “anonymous” or “0” names nobody, so nobody is recognized by it."),
     Code.CANCELLED: _("The work was cancelled before it ended."),
     Code.CANNOT_BE_UNIQUE: _(
         "Several people have the same value in this field, or its data type cannot tell people apart."
@@ -147,6 +149,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNAPPROVED_TYPE: _("The type has no approved version."),
     Code.UNEXPECTED_ID: _("An id was given where none belongs."),
     Code.UNKNOWN_ACTIVITY: _("There is no such activity."),
+    Code.UNKNOWN_ASSOCIATION: _("There is no such association of a visitor."),
     Code.UNKNOWN_CAMPAIGN: _("There is no such campaign."),
     Code.UNKNOWN_COLUMN: _("The file has no such column."),
     Code.UNKNOWN_DATA_TYPE: _("There is no such data type."),
@@ -169,6 +172,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNKNOWN_TYPE: _("There is no such activity type."),
     Code.UNKNOWN_USER: _("There is no such user."),
     Code.UNKNOWN_SOURCE: _("There is no such event source."),
+    Code.UNKNOWN_VISITOR: _("There is no such visitor. Those who were never recognized are forgotten in time."),
     Code.UNKNOWN_WEBHOOK: _("There is no such webhook."),
     Code.UNKNOWN_WORD: _("The rules contain an unknown word; the error says where."),
     Code.UNKNOWN_WRITE_KEY: _("There is no such write key."),
@@ -177,6 +181,8 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNSUPPORTED_MEDIA_TYPE: _("This media type is not accepted here; send application/json."),
     Code.VALUE_SHARED: _("Several people have this value, so it can't be used to tell them apart."),
     Code.VALUE_TAKEN: _("Another person has this value in a field that is unique."),
+    Code.VISITOR_ERASED: _("The person that the visitor belonged to was erased; nothing is kept of the browser."),
+    Code.WEAKER_EVIDENCE: _("The visitor belongs to somebody by stronger evidence, which weaker one doesn't overrule."),
     Code.WRONG_KIND: _("It is not of the kind needed here."),
     Code.WRONG_STATE: _("This can't be done in its current state."),
     Code.WRONG_TYPE: _(

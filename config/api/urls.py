@@ -8,6 +8,7 @@ from activities.api.activities import ActivityViewSet
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet
 from activities.api.types import ActivityTypeViewSet
+from activities.api.visitors import VisitorViewSet
 from config.access.clients import api as access
 from config.api import errors as api_errors
 from config.api import problem_codes
@@ -27,6 +28,7 @@ router.register("activity-types", ActivityTypeViewSet)
 router.register("activities", ActivityViewSet)
 router.register("quarantine", QuarantineViewSet)
 router.register("event-sources", EventSourceViewSet)
+router.register("visitors", VisitorViewSet)
 router.register("imports", ImportViewSet)
 router.register("imports/<int:job>/failures", ImportFailureViewSet)
 router.register("exports", ExportViewSet)

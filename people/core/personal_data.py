@@ -77,7 +77,8 @@ class PersonalData:
     JSON (none where rows hold nothing of the person's own). `count` returns the number of rows that an erase deletes.
     `keeps_ids` names the columns in which an id, and nothing else of the person, remains after an erase.
     `touched` returns the people with rows that did not come with the import that created them: these people stay
-    when the import is undone.
+    when the import is undone. `stands_for_person`: ids of the table lead to a person, as those of a browser do, so that
+    every column with such ids has to be registered, too.
     """
 
     table: str
@@ -92,6 +93,7 @@ class PersonalData:
     texts: Callable[[Sequence[int]], Iterable[str]] = field(default=lambda _person_ids: ())
     touched: Callable[[Sequence[int], ImportArrival], set[int]] = field(default=no_touched_people)
     keeps_ids: tuple[str, ...] = ()
+    stands_for_person: bool = False
 
 
 class PersonRows(PersonalData):
@@ -144,15 +146,21 @@ def registered_tables() -> Sequence[PersonalData]:
 
 
 def unregistered_columns() -> set[tuple[str, str]]:
-    """(table, column) of columns that look like ids of people, by name or foreign key, and are not registered."""
+    """(table, column) of columns that look like ids of people, by name or foreign key, and are not registered.
+
+    So do ids of whatever stands for a person, such as a browser.
+    """
+    standing = ["person", *(table.table for table in registered_tables() if table.stands_for_person)]
+    names = "|".join(["people", "lead", "winner", "loser", "member", *standing])
     with connection.cursor() as cursor:
         cursor.execute(
             """select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
             where c.relkind in ('r', 'p') and c.relnamespace = current_schema()::regnamespace
               and not c.relispartition and a.attnum > 0 and not a.attisdropped
-              and (a.attname ~ '(person|people|lead|winner|loser|member)_?ids?$' or exists (
+              and (a.attname ~ %s or exists (
                   select from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'
-                  and k.confrelid = 'person'::regclass and a.attnum = any(k.conkey)))"""
+                  and k.confrelid = any(%s::regclass[]) and a.attnum = any(k.conkey)))""",
+            [f"({names})_?ids?$", standing],
         )
         columns = set(cursor.fetchall())
     return columns - {(table.table, column) for table in registered_tables() for column in table.columns}

@@ -26,8 +26,8 @@ class Channel(models.IntegerChoices):
 class Source:
     """One channel and its user.
 
-    `user_id` is the user or the API-only user of an API client; `origin_id` the import or campaign, if any;
-    `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
+    `user_id` is the user or the API-only user of an API client; `origin_id` the import, campaign or event source, if
+    any; `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
     `event_source_id`: the event source whose write key sent it.
     `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.
     """

@@ -10,6 +10,7 @@ from time import monotonic, sleep
 
 from django.db import connection
 
+from activities.recording.due_work import registered_work
 from activities.recording.notify import CHANNEL
 from people.core.db import locks
 from people.core.db.outages import is_outage
@@ -62,7 +63,8 @@ def process_due_work(*, seldom: bool = True) -> int:
     parts: list[Callable[[], int]] = [_process_log_batch, campaign_backlog.catch_up, campaign_engine.run_due_steps]
     if seldom:
         parts[2:2] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
-    return _run_each(parts)
+    # what is recorded first is read by the triggers at once
+    return _run_each([*registered_work(), *parts])
 
 
 def _run_each(parts: Iterable[Callable[[], int]]) -> int:

@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 from django.utils import timezone
 
-from activities.models import Activity, Retention
+from activities.models import Activity, Retention, Visitor
 from activities.models.quarantine import RefusedActivity
 from activities.sources import editing as source_editing
 from config.access import tasks
@@ -76,6 +76,7 @@ PLACES = (
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
     ("api/v1/smart-campaigns/<int:smart_campaign>/runs/", {"pk": "run", "smart_campaign": "campaign"}),
     ("api/v1/event-sources/", {"pk": "event_source"}),
+    ("api/v1/visitors/", {"pk": "visitor"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),
     ("api/docs/problems/", {"code": "wrong_type"}),
@@ -103,6 +104,10 @@ PLACES = (
     ("admin/activities/retention/", {"object_id": "retention"}),
     ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),
     ("admin/activities/eventsource/", {"pk": "event_source", "object_id": "event_source", "verb": "off"}),
+    (
+        "admin/activities/visitor/",
+        {"pk": "visitor", "object_id": "visitor", "verb": "undo", "source_id": "event_source"},
+    ),
     ("admin/smartlists/webhook/", {"pk": "webhook", "object_id": "webhook", "verb": "resend"}),
     ("admin/smartlists/smartlist/", {"pk": "smart_list", "object_id": "smart_list"}),
     ("admin/smartlists/smartlist/of/", {"person_id": "ann"}),
@@ -186,6 +191,7 @@ def build_world(caller: Any) -> dict[str, Any]:
         "campaign": (campaign := campaign_lifecycle.create_campaign("Welcome", None)).pk,
         "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
         "event_source": source_editing.create_source("Our program", "server", None).key.source_id,
+        "visitor": Visitor.objects.create(site_group="main", token_hash=b"h" * 32).pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.tidy.defer(timestamp=0),
         "saved_report": report.pk,

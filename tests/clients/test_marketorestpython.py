@@ -7,6 +7,7 @@ from marketorestpython.client import MarketoClient
 from config.access.clients import editing as client_editing
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
+from tests.activities.visitors.factories import make_site
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKSHOP = {
@@ -95,6 +96,7 @@ def test_leads(call):
     assert [field["newValue"] for row in changes for field in row["fields"]] == ["Ann"]
     pages = list(call("get_lead_changes_yield", fields=["firstName"], sinceDatetime="2026-01-01", batchSize=2))
     assert sum(map(len, pages)) == 4
+    make_site(munchkin_id="287-GTJ-838")
     assert call("associate_lead", id=ann, cookie="id:287-GTJ-838&token:_mch-x.test-1396310362214-46169") is True
     assert call("merge_lead", id=ann, leadIds=[bob]) is True
     assert call("delete_lead", id=[cid]) == [{"id": cid, "status": "deleted"}]

@@ -3,6 +3,7 @@
 import pytest
 
 from people.models import Person, PersonField
+from tests.activities.visitors.factories import log_of, make_hit, make_site, make_visitor
 from tests.factories import make_person
 from tests.marketo.conftest import code, result
 
@@ -64,7 +65,7 @@ def test_leads_by_a_custom_field_of_a_type_that_can_be_filtered_by(dialect, shoe
     ann, _bob = make_person(shoeSize=38), make_person(shoeSize=40)
     find = lambda **parameters: dialect.get("/rest/v1/leads.json", **parameters)  # noqa: E731
     assert [row["id"] for row in result(find(filterType="shoeSize", filterValues="38,39"))] == [ann.pk]
-    assert result(find(filterType="cookies", filterValues="x")) == []
+    assert code(find(filterType="cookies", filterValues="x")) == "1012"
     assert len(result(find(filterType="leadPartitionId", filterValues="1"))) == 2
     assert [
         list(row)
@@ -99,10 +100,24 @@ def test_partitions(dialect):
 
 
 def test_a_cookie_is_associated_with_a_lead(dialect):
-    ann = make_person()
-    good = "id:287-GTJ-838%26token:_mch-example.com-1396310362214-46169"
+    ann, bob = make_person(), make_person()
+    site = make_site(munchkin_id="287-GTJ-838")
+    token = "_mch-example.com-1396310362214-46169"
+    good = f"id:287-GTJ-838%26token:{token}"
+    make_hit(make_visitor(site, token), site, "example.com/before")
     body = dialect.post(f"/rest/v1/leads/{ann.pk}/associate.json?id={ann.pk}&cookie={good}").json()
     assert body["success"] is True and "result" not in body
+    assert log_of(ann.pk) == [("example.com/before", True)]
+    found = dialect.get("/rest/v1/leads.json", filterType="cookies", filterValues=f"id:287-GTJ-838&token:{token}")
+    assert [row["id"] for row in result(found)] == [ann.pk]
+    assert dialect.post(f"/rest/v1/leads/{bob.pk}/associate.json?cookie={good}").json()["success"] is True
+    assert log_of(bob.pk) == [], "only new activity goes to the second"
+    new = dialect.post(f"/rest/v1/leads/{bob.pk}/associate.json?cookie=id:287-GTJ-838%26token:_mch-not-seen-yet")
+    assert new.json()["success"] is True
+    strange = dialect.post(f"/rest/v1/leads/{ann.pk}/associate.json?cookie=id:111-AAA-111%26token:_mch-x")
+    assert strange.json()["errors"] == [
+        {"code": "1012", "message": "Invalid cookie value 'id:111-AAA-111&token:_mch-x'"}
+    ]
     assert code(dialect.post(f"/rest/v1/leads/{ann.pk}/associate.json?cookie=nonsense")) == "1012"
     assert code(dialect.post(f"/rest/v1/leads/{ann.pk}/associate.json")) == "1002"
     assert code(dialect.post(f"/rest/v1/leads/99999/associate.json?cookie={good}")) == "1004"

@@ -28,7 +28,7 @@ COMPUTED_FIELDS: Mapping[str, _ComputedField] = {
     "isLead": ("Is Lead", "boolean", lambda person: True, "'true'"),
     "isAnonymous": ("Is Anonymous", "boolean", lambda person: False, "'false'"),
     "leadPartitionId": ("Lead Partition ID", "integer", lambda person: 1, "'1'"),
-    "cookies": ("Marketo Cookies", "text", lambda person: None, "null::text"),  # [I] §3: web visits are not tracked
+    "cookies": ("Marketo Cookies", "text", lambda person: None, "null::text"),  # only hashes of them are stored
 }
 _NUMBERS |= {name: ID_FIELD + 501 + at for at, name in enumerate(COMPUTED_FIELDS)}
 

@@ -1,6 +1,5 @@
 """People over the Marketo API, called leads there: sync and reading (§3)."""
 
-import re
 from typing import Any
 
 from django.db.models import QuerySet
@@ -9,6 +8,8 @@ from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.utils.translation import gettext
 
+from activities.models import Association, Visitor
+from activities.visitors import cookies, ownership
 from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire import paging
 from config.marketo.wire.endpoint import Call
@@ -45,7 +46,6 @@ SEARCHABLE = frozenset({"string", "email", "integer"})  # §3: custom fields of 
 # §3: documented filters by values that no person has here, so that they match none
 WITHOUT_VALUES = frozenset(
     {
-        "cookies",
         "facebookId",
         "linkedInId",
         "twitterId",
@@ -56,7 +56,6 @@ WITHOUT_VALUES = frozenset(
         "sfdcOpptyId",
     }
 )
-COOKIE = re.compile(r"(?:id:[0-9A-Za-z-]+(?:&|%26))?token:[0-9A-Za-z._-]+")
 
 
 def sync_leads(call: Call) -> HttpResponse:
@@ -189,6 +188,8 @@ def _matching(filter_type: str, values: list[str], names: LeadNames) -> QuerySet
     people = Person.objects.live().order_by("pk")
     if filter_type.lower() == "id":
         return people.filter(pk__in=[number for value in values if (number := parse_person_id(value))])
+    if filter_type == "cookies":
+        return people.filter(pk__in=[pk for value in values if (pk := _owner_of_cookie(value))])
     if filter_type in WITHOUT_VALUES:
         return people.none()
     if filter_type == "leadPartitionId":
@@ -234,11 +235,35 @@ def _value(person: Person, info: FieldInfo, names: LeadNames) -> Any:
 
 
 def associate_lead(call: Call, lead_id: int) -> HttpResponse:
-    """§3: associate a browser's cookie with a lead. [I] Web visits are not tracked, so there is nothing to move:
-    lead and cookie are checked, and the reply is success."""
+    """§3: have the visitor with a browser's cookie be a lead; what the browser did before becomes the lead's.
+
+    Where the cookie belongs to another lead, only new activity goes to this one. Raises 1012 for a cookie that is
+    malformed, or whose token and account are both unknown.
+    """
     call.require("people.change_person")
-    cookie = call.parameters.needed("cookie")
-    live_person(lead_id)
-    if not COOKIE.fullmatch(cookie):
-        raise MarketoError("1012", f"Invalid cookie value '{quoted_value(cookie)}'")
+    value = call.parameters.needed("cookie")
+    person = live_person(lead_id)
+    visitor = cookies.visitor_of(_cookie(value))
+    if visitor is None or visitor.state == Visitor.State.BURNT:
+        raise _bad_cookie(value)
+    ownership.associate(visitor.pk, person.pk, Association.Evidence.SERVER, call.source, by=call.user)
     return success_reply()
+
+
+def _cookie(value: str) -> cookies.Cookie:
+    """The parts of a cookie. Raises 1012."""
+    cookie = cookies.parse_cookie(value)
+    if cookie is None:
+        raise _bad_cookie(value)
+    return cookie
+
+
+def _bad_cookie(value: str) -> MarketoError:
+    return MarketoError("1012", f"Invalid cookie value '{quoted_value(value)}'")
+
+
+def _owner_of_cookie(value: str) -> int | None:
+    """The id of the person whom a cookie belongs to now. Raises 1012."""
+    visitor = cookies.find_visitor(_cookie(value))
+    association = visitor and visitor.associations.filter(to_at=None, undone_at=None).first()
+    return association.person_id if association else None

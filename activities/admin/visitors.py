@@ -1,0 +1,147 @@
+"""The pages of visitors: their list, the page of one for support, and the browsers of a person."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db import OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+from psycopg.errors import QueryCanceled
+
+from activities.admin.timeline import VIEW, find_person
+from activities.models import ActivityType, Association, EventSource, Visitor, VisitorActivity
+from activities.visitors import devices, ownership, undoing
+from people.core.admin.base import OwnPages, PagesAdmin, parse_number, request_source, require_rights, state_badge
+from people.core.admin.pagination import UncountedPaginator
+from people.core.permissions import require_permission
+from people.datatypes.keys import MAX_BIG_ID, MAX_ID
+from people.models import Person
+
+PAGE = "admin:activities_visitor"
+BADGES = {"free": "", "owned": "good", "shared": "wait", "burnt": "bad"}
+
+
+@admin.register(Visitor)
+class VisitorAdmin(PagesAdmin):
+    nothing_yet = gettext_lazy("Browsers that visit your web sites appear here, known or not.")
+    list_display = ("__str__", "badge", "first_source", "first_seen", "last_seen")
+    list_filter = ("state", ("first_source", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("first_source",)
+    ordering = ("-id",)
+    paginator = UncountedPaginator
+
+    def own_pages(self) -> OwnPages:
+        return [
+            ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
+            ("visits/<int:source_id>/", show_visits, "visits"),
+        ]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("State"), ordering="state")
+    def badge(self, visitor: Visitor) -> str:
+        return state_badge(visitor.get_state_display(), BADGES[visitor.state])
+
+    @admin.display(description=gettext_lazy("First seen"))
+    def first_seen(self, visitor: Visitor) -> str:
+        return date_format(localtime(visitor.first_at), "SHORT_DATETIME_FORMAT")
+
+    @admin.display(description=gettext_lazy("Last seen"), ordering="last_at")
+    def last_seen(self, visitor: Visitor) -> str:
+        return date_format(localtime(visitor.last_at), "SHORT_DATETIME_FORMAT")
+
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One visitor: who it was found to be, and its newest rows with what became of each."""
+        require_rights(request, ownership.VIEW)
+        visitor = get_object_or_404(
+            devices.with_associations(Visitor.objects.select_related("first_source")), pk=min(pk, MAX_BIG_ID)
+        )
+        associations: list[Association] = visitor.shown_associations  # type: ignore[attr-defined]  # prefetched
+        may_see_people = request.user.has_perm("people.view_person")
+        people = Person.objects.in_bulk([association.person_id for association in associations])
+        may_associate = request.user.has_perm(ownership.RIGHT) and visitor.state != Visitor.State.BURNT
+        return self.page(
+            request,
+            "visitor",
+            str(visitor),
+            visitor=visitor,
+            badge=self.badge(visitor),
+            associations=[
+                (
+                    association,
+                    people.get(association.person_id) if may_see_people else None,
+                    may_associate and undoing.undo_problem(association) is None,
+                )
+                for association in associations
+            ],
+            may_associate=may_associate and may_see_people,
+            rows=_described(devices.rows_of(visitor)),
+            waiting=devices.count_waiting([visitor.pk]).get(visitor.pk, 0),
+            most=devices.MAX_ROWS,
+        )
+
+    def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        """Say who the visitor is, or undo an association."""
+        require_rights(request, ownership.VIEW)
+        visitor = get_object_or_404(Visitor, pk=min(pk, MAX_BIG_ID))
+        if verb == "associate":
+            self.try_verb(request, lambda: _associate(request, visitor), _("The visitor belongs to this person now."))
+        elif verb == "undo":
+            association_id = min(parse_number(request.POST.get("association", "")), MAX_BIG_ID)
+            get_object_or_404(Association, pk=association_id, visitor=visitor)
+            self.try_verb(
+                request,
+                lambda: undoing.undo_association(association_id, request.user),
+                _("Undone: the activities have left the log and wait with the visitor again."),
+            )
+        else:
+            raise Http404
+        return redirect(f"{PAGE}_change", pk)
+
+
+def _associate(request: HttpRequest, visitor: Visitor) -> None:
+    require_permission(request.user, ownership.RIGHT)
+    person_id = min(parse_number(request.POST.get("person", "")), MAX_ID)
+    ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
+
+
+def _described(rows: Any) -> list[tuple[VisitorActivity, Any]]:
+    """The rows with their types."""
+    listed = list(rows)
+    types = ActivityType.objects.select_related("live").in_bulk([row.activity_type_id for row in listed])
+    return [(row, types.get(row.activity_type_id)) for row in listed]
+
+
+def show_visits(request: HttpRequest, source_id: int) -> HttpResponse:
+    """Visits and visitors of an event source by day: a fragment of its page."""
+    require_rights(request, ownership.VIEW)
+    source = get_object_or_404(EventSource, pk=min(source_id, MAX_BIG_ID))
+    try:
+        days = devices.visits_by_day(source.pk)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, QueryCanceled):
+            raise
+        days = None
+    return render(request, "activities/_visits.html", {"eventsource": source, "days": days})
+
+
+def show_devices(request: HttpRequest, person_id: int) -> HttpResponse:
+    """The browsers of a person and their first visit: a fragment beside the timeline, a page without scripts."""
+    person = find_person(request, person_id, *VIEW)
+    context = {
+        "person": person,
+        "devices": devices.devices_of([person.pk]),
+        "first": (first := devices.first_visit(person.pk)),
+        "referring_site": devices.referring_site(first.referrer) if first else "",
+        "may_see_visitors": request.user.has_perm(ownership.VIEW),
+    }
+    return render(request, "activities/_devices.html", context)

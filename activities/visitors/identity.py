@@ -1,0 +1,253 @@
+"""Finds out who visitors are: from forms, signed or claimed identities, links in e-mails and server calls.
+
+Each row that says something of identity is decided once, in one transaction with what follows from it. It keeps the
+outcome, and of what it said only the evidence; of a rejected one everything, for whoever looks into it.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from activities.models import Association, EventSource, VisitorActivity
+from activities.visitors import moving, ownership
+from activities.visitors.blocked_identifiers import is_blocked
+from people import lookup as people_lookup
+from people.core.codes import Code
+from people.core.db import prepared
+from people.core.db.outages import is_outage
+from people.core.errors import Problem, RejectedError
+from people.core.source import Source
+from people.datatypes.canonical import ExactDecoder
+from people.datatypes.parsing import BadValueError, is_blank
+from people.fields.catalog import FieldInfo, field_catalogue
+from people.models import PersonKey
+from people.persons import upsert
+from people.persons.merge import OPT_OUTS
+
+MAX_BATCH = 200  # rows a call, so that moving and campaigns get their turn
+Evidence = Association.Evidence
+State = VisitorActivity.Identity
+# a claim proves nothing, and a link in an e-mail may have been forwarded
+MAY_CHANGE = frozenset({Evidence.SERVER, Evidence.FORM})
+
+
+logger = logging.getLogger(__name__)
+
+
+class _Row(NamedTuple):
+    received_at: datetime
+    id: int
+    source_id: int
+    visitor_id: int
+    occurred_at: datetime
+    identity: Mapping[str, Any]
+    is_bot: bool
+
+
+class _Said(NamedTuple):
+    """What a row says of who the visitor is, without identifiers that name nobody."""
+
+    evidence: Evidence
+    email: str
+    user_id: str
+    fields: Mapping[str, Any]
+
+
+def process_identities() -> int:
+    """Decide the next rows that say who somebody is; return how many, 0 when none waits."""
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            f"select received_at, id from visitor_activity where identity_state = 0 order by id limit {MAX_BATCH}"
+        )
+        keys = cursor.fetchall()
+    for received_at, pk in keys:
+        try:
+            _process(received_at, pk)
+        except Exception as error:  # no row may keep those after it waiting
+            if is_outage(error):
+                raise
+            logger.exception("what a visitor's activity says of identity: row %s", pk)
+            VisitorActivity.objects.filter(received_at=received_at, id=pk, identity_state=State.WAITING).update(
+                identity_state=State.REFUSED
+            )
+    return len(keys)
+
+
+@transaction.atomic
+def _process(received_at: datetime, pk: int) -> None:
+    # the lock of people comes before that of any row
+    ownership.lock_people()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select received_at, id, source_id, visitor_id, occurred_at, identity::text, is_bot from visitor_activity
+            where received_at = %s and id = %s and identity_state = 0 for update skip locked""",
+            [received_at, pk],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return
+    row = _Row._make(found)
+    row = row._replace(identity=json.loads(found[5], cls=ExactDecoder))
+    try:
+        with transaction.atomic():
+            _settle(row, State.DONE, {"evidence": row.identity.get("evidence")})
+            _identify(row)
+    except RejectedError as refusal:
+        _settle(row, State.REFUSED, {**row.identity, "refused": str(refusal.code)})
+
+
+def _settle(row: _Row, state: int, identity: Mapping[str, Any]) -> None:
+    VisitorActivity.objects.filter(received_at=row.received_at, id=row.id).update(
+        identity_state=state, identity=dict(identity)
+    )
+
+
+def _identify(row: _Row) -> None:
+    """Find or create the person, set what may be set, and associate. Raises `RejectedError`."""
+    if row.is_bot:
+        raise RejectedError(Problem(Code.NOT_ALLOWED, _("What a bot says identifies nobody.")))
+    said = _parse(row.identity)
+    event_source = EventSource.objects.filter(pk=row.source_id).first()
+    if event_source is None:
+        raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("There is no such event source.")))
+    visitor = ownership.lock_visitor(row.visitor_id)  # no more is done for an erased one
+    source = moving.event_source(event_source.pk)
+    fields = field_catalogue()
+    person_id = _find(said, event_source.user_id_field)
+    is_new = person_id is None
+    if is_new:
+        ownership.refuse_weaker(visitor, said.evidence)
+        person_id = _create(said, event_source, source, fields)
+    elif said.evidence in MAY_CHANGE:
+        assert person_id is not None
+        ownership.refuse_weaker(visitor, said.evidence, person_id)
+        _change(person_id, said, event_source, source, fields)
+    assert person_id is not None
+    ownership.associate(
+        row.visitor_id,
+        person_id,
+        said.evidence,
+        source,
+        row.occurred_at,
+        act=ownership.Act(row.received_at, row.id),
+        has_created_person=is_new,
+    )
+
+
+def _parse(identity: Mapping[str, Any]) -> _Said:
+    """What a row says. Raises `RejectedError` when it names nobody."""
+    email, user_id = (_identifier(identity.get(name)) for name in ("email", "user_id"))
+    evidence = identity.get("evidence")
+    fields = identity.get("fields")
+    if evidence not in Evidence.values:
+        raise RejectedError(Problem(Code.WRONG_TYPE, _("There is no such evidence."), ("evidence",)))
+    if not email and not user_id:
+        message = _("Neither the email address nor the user ID names one person.")
+        raise RejectedError(Problem(Code.BLOCKED_IDENTIFIER, message))
+    return _Said(Evidence(evidence), email, user_id, fields if isinstance(fields, Mapping) else {})
+
+
+def _identifier(value: Any) -> str:
+    """A usable identifier as text; empty for none."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    text = str(value).strip()
+    return "" if is_blocked(text) else text
+
+
+def _find(said: _Said, user_id_field: str) -> int | None:
+    """The person by user id, else by e-mail; None if there is none. Raises `RejectedError` where it is not clear."""
+    if said.user_id and user_id_field and (ids := _ids(user_id_field, said.user_id)):
+        return ids[0]
+    ids = _ids("email", said.email) if said.email else []
+    if ids and said.user_id and user_id_field and _has_other_user_id(ids[0], user_id_field, said.user_id):
+        message = _("The person with this email address has another user ID.")
+        raise RejectedError(Problem(Code.AMBIGUOUS_PERSON, message, ("user_id",)))
+    return ids[0] if ids else None
+
+
+def _ids(field: str, value: str) -> list[int]:
+    matches = people_lookup.person_ids_by_field(field, [value])
+    ids = next(iter(matches.values()), [])
+    if len(ids) > 1:
+        message = _("%(count)s people match; the visitor could be any of them.") % {"count": len(ids)}
+        raise RejectedError(Problem(Code.AMBIGUOUS_PERSON, message, (field,)))
+    return ids
+
+
+def _has_other_user_id(person_id: int, user_id_field: str, user_id: str) -> bool:
+    if user_id_field == "email":
+        return False
+    return PersonKey.objects.filter(person_id=person_id, field__api_name=user_id_field).exists()
+
+
+def _create(said: _Said, event_source: EventSource, source: Source, fields: Mapping[str, FieldInfo]) -> int:
+    """Create the person. A claim may only where the source allows it; a link in an e-mail never does."""
+    if said.evidence is Evidence.EMAIL_TOKEN:
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("The person of this link is gone.")))
+    if said.evidence is Evidence.CLAIM:
+        _refuse_claim(event_source)
+    values = _values(said, event_source, fields, is_new=True)
+    lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
+    return _upserted([values], source, lookup, upsert.UpsertAction.UPSERT)
+
+
+def _refuse_claim(event_source: EventSource) -> None:
+    if not event_source.creates_people:
+        message = _("Pages of this web site may not create people. A signature or a form is needed.")
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, message))
+    since = ownership.database_time() - timedelta(hours=1)
+    created = Association.objects.filter(
+        event_source=event_source, has_created_person=True, evidence=Evidence.CLAIM, created_at__gt=since
+    ).count()
+    if created >= event_source.people_an_hour:
+        message = _("Pages of this web site have created %(count)s people within an hour, which is all they may.")
+        raise RejectedError(Problem(Code.OVER_CAP, message % {"count": created}))
+
+
+def _change(
+    person_id: int, said: _Said, event_source: EventSource, source: Source, fields: Mapping[str, FieldInfo]
+) -> None:
+    """Set what a form or a signed call says of a person who is known."""
+    values = _values(said, event_source, fields, is_new=False)
+    if values:
+        _upserted([{**values, "id": person_id}], source, "id", upsert.UpsertAction.UPDATE)
+
+
+def _upserted(rows: list[dict[str, Any]], source: Source, lookup: str, action: upsert.UpsertAction) -> int:
+    (outcome,) = upsert.upsert_people(rows, source, lookup, action)
+    if outcome.person_id is None:
+        raise RejectedError(*outcome.problems)
+    return outcome.person_id
+
+
+def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldInfo], *, is_new: bool) -> dict[str, Any]:
+    """The values that may be set, by field; those that a field does not take are left out.
+
+    A form is filled in by anybody: it sets no score and no unique field, and opts nobody in.
+    """
+    values = {}
+    for name, value in said.fields.items():
+        info = fields.get(name)
+        if info is None or info.is_read_only or is_blank(value) or name in ("email", event_source.user_id_field):
+            continue
+        is_guarded = info.is_unique or info.is_score
+        if said.evidence is not Evidence.SERVER and is_guarded:
+            continue
+        try:
+            parsed = info.data_type.parse(value, UTC)
+        except BadValueError:
+            continue
+        if not (name in OPT_OUTS and parsed is False):
+            values[name] = value
+    if is_new and said.email:
+        values["email"] = said.email
+    may_set_user_id = said.evidence is Evidence.SERVER or (is_new and said.evidence is Evidence.FORM)
+    if may_set_user_id and said.user_id and event_source.user_id_field in fields:
+        values[event_source.user_id_field] = said.user_id
+    return values

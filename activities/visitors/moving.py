@@ -1,0 +1,132 @@
+"""Moves what visitors with an owner did into the log: at most 10,000 rows a transaction, in order, each row once.
+
+The id in the log is noted in the transaction that records the row. A row that the log refuses is settled with the
+reason; it is never tried again and delays no other.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db import connection, transaction
+
+from activities.recording import recorder
+from activities.recording.rows import Acceptance, NewActivity, RecordOutcome, RecordStatus
+from people.core.codes import Code
+from people.core.db import locks, prepared
+from people.core.source import Channel, Source
+from people.datatypes.canonical import ExactDecoder
+
+# Visit Web Page, Fill Out Form, Click Link, Consent Given, Consent Withdrawn
+TRACKED_TYPES = frozenset({1, 2, 3, 90_003, 90_004})
+MAX_BATCH = recorder.MAX_BATCH
+
+# as the index of these rows has it
+OWNED = (
+    "v.association_id is not null and v.activity_id is null and v.activity_type_id is not null and v.refusal is null"
+)
+# a row that says who somebody is moves once that is decided; those of an undone association return to their visitor
+_DUE = f"""{OWNED} and v.identity_state is distinct from 0
+    and exists (select 1 from association s where s.id = v.association_id and s.undone_at is null)"""
+
+
+class _Row(NamedTuple):
+    received_at: datetime
+    id: int
+    source_id: int
+    message_id: str
+    activity_type_id: int
+    version: int
+    occurred_at: datetime
+    primary_value: str | None
+    attributes: str
+    is_past: bool
+    person_id: int
+
+
+def move_due_rows() -> int:
+    """Move the next rows of visitors with an owner; return how many were moved or settled, 0 when none is due."""
+    with prepared.prepared_cursor() as cursor:  # most of the time nothing is due, and nothing is locked
+        cursor.execute(f"select 1 from visitor_activity v where {OWNED} order by v.id limit 1")
+        if cursor.fetchone() is None:
+            return 0
+    with transaction.atomic():
+        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+        return _move(_DUE, [])
+
+
+def move_rows_of(association_id: int) -> int:
+    """Move the rows of one association, in the caller's transaction, which holds the lock of people."""
+    return _move(
+        f"{_DUE} and v.visitor_id = (select visitor_id from association where id = %s) and v.association_id = %s",
+        [association_id, association_id],
+    )
+
+
+def _move(condition: str, values: list[Any]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
+                v.primary_value, v.attributes::text, v.is_past,
+                (select person_id from association where id = v.association_id)
+            from visitor_activity v where {condition} order by v.id limit {MAX_BATCH} for update of v skip locked""",
+            values,
+        )
+        rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
+    for source, part in _by_source(rows):
+        activities = [_activity(row) for row in part]
+        _settle(part, recorder.record_activities(activities, source, may_record=TRACKED_TYPES, keep_refused=False))
+    return len(rows)
+
+
+def event_source(source_id: int, *, is_backfill: bool = False) -> Source:
+    """The source of what an event source sent."""
+    return Source(Channel.EVENTS, origin_id=source_id, event_source_id=source_id, is_backfill=is_backfill)
+
+
+def _by_source(rows: Sequence[_Row]) -> Iterable[tuple[Source, Sequence[_Row]]]:
+    """The rows by source, those about the past first: one call of the recorder each."""
+    parts: dict[tuple[bool, int], list[_Row]] = {}
+    for row in rows:
+        parts.setdefault((not row.is_past, row.source_id), []).append(row)
+    for is_live, source_id in sorted(parts):
+        yield event_source(source_id, is_backfill=not is_live), parts[is_live, source_id]
+
+
+def _activity(row: _Row) -> NewActivity:
+    attributes = json.loads(row.attributes, cls=ExactDecoder)
+    return NewActivity(
+        row.person_id,
+        row.activity_type_id,
+        row.occurred_at,
+        row.primary_value,
+        list(attributes.items()),
+        row.message_id,
+        acceptance=Acceptance(row.version, row.received_at),
+    )
+
+
+def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
+    """Note the ids in the log, and the reasons of the rows that it refused."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update visitor_activity v set activity_id = g.activity_id, refusal = g.refusal
+            from unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[])
+                as g (received_at, id, activity_id, refusal)
+            where v.received_at = g.received_at and v.id = g.id""",
+            [
+                [row.received_at for row in rows],
+                [row.id for row in rows],
+                [outcome.activity_id for outcome in outcomes],
+                [_refusal(outcome) for outcome in outcomes],
+            ],
+        )
+
+
+def _refusal(outcome: RecordOutcome) -> str | None:
+    if outcome.status is not RecordStatus.REFUSED:
+        return None
+    code = outcome.problems[0].code
+    # an association leads to nobody only while its person is deleted
+    return str(Code.PERSON_DELETED if code == Code.UNKNOWN_PERSON else code)

@@ -1,0 +1,159 @@
+"""Merging, erasing and exporting what is known of a person's browsers.
+
+An erased person's visitor is burnt: its hash stays, so that later events of the browser are dropped, and its rows go.
+A visitor that belongs to somebody else by now only loses what was the erased person's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from activities.models import Association, Visitor, VisitorActivity
+from people.core import personal_data
+from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
+
+
+def register_visitors() -> None:
+    """Register the tables as personal data; called when the app starts."""
+    personal_data.register_personal_tables(
+        PersonalData(
+            "visitor",
+            (),
+            _("browsers"),
+            erase=personal_data.leave_rows_unchanged,  # burnt with its associations
+            count=lambda ids: Visitor.objects.filter(pk__in=_burning(ids)).exclude(state=Visitor.State.BURNT).count(),
+            stands_for_person=True,
+        ),
+        PersonRows(
+            "association",
+            ("person_id", "visitor_id"),
+            _("browsers and since when they are known"),
+            merge=_merge,
+            undo=_undo_merge,
+            erase=_erase_associations,
+            export=_export_associations,
+            keeps_ids=("visitor_id",),  # an id of no person
+            stands_for_person=True,
+        ),
+        PersonalData(
+            "visitor_activity",
+            ("visitor_id", "association_id"),
+            _("visits that are not in the log"),
+            erase=_erase_mentions,
+            export=_export_waiting,
+            count=_count_waiting,
+            keeps_ids=("visitor_id", "association_id"),  # ids of no person
+        ),
+    )
+
+
+def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
+    """The winner owns the losers' browsers; kept: the associations of each loser."""
+    moved: dict[str, list[int]] = {}
+    for pk, person_id in Association.objects.filter(person_id__in=merging.loser_ids).values_list("pk", "person_id"):
+        moved.setdefault(str(person_id), []).append(pk)
+    Association.objects.filter(person_id__in=merging.loser_ids).update(person_id=merging.winner_id)
+    return moved or None
+
+
+def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> None:
+    for loser_id, ids in (kept or {}).items():
+        Association.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
+
+
+def _burning(person_ids: Sequence[int]) -> list[int]:
+    """The visitors that are these people's and nobody else's: their own now, or never anybody else's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select visitor_id from association where undone_at is null and visitor_id in (
+                select visitor_id from association where person_id = any(%(ids)s) and undone_at is null)
+            group by visitor_id
+            having bool_or(person_id = any(%(ids)s) and to_at is null) or bool_and(person_id = any(%(ids)s))""",
+            {"ids": list(person_ids)},
+        )
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _erase_associations(erasing: Erasing) -> None:
+    ids, burning = list(erasing.person_ids), _burning(erasing.person_ids)
+    with connection.cursor() as cursor:
+        # hits of these visitors wait for the end of the erase, and are dropped then
+        cursor.execute("select 1 from visitor where id = any(%s) order by id for update", [burning])
+        cursor.execute(
+            """delete from visitor_activity v using association s
+            where s.person_id = any(%s) and s.visitor_id = v.visitor_id and s.id = v.association_id""",
+            [ids],
+        )
+        cursor.execute(
+            """delete from visitor_activity v where v.visitor_id = any(%s) and not exists (
+                select 1 from association s where s.id = v.association_id and s.person_id <> all(%s))""",
+            [burning, ids],
+        )
+        cursor.execute("delete from association where person_id = any(%s)", [ids])
+        cursor.execute(
+            "update visitor set state = %s, first_source_id = null where id = any(%s)", [Visitor.State.BURNT, burning]
+        )
+
+
+def _erase_mentions(erasing: Erasing) -> None:
+    """Erase what browsers of others, or of nobody, said of these people: addresses and user ids that were rejected."""
+    # as the indexes have it
+    condition = """(identity ->> 'email' <> '' and lower(identity ->> 'email') = any(%(texts)s)
+        or identity ->> 'user_id' <> '' and lower(identity ->> 'user_id') = any(%(texts)s))"""
+    texts = {"texts": list(erasing.texts)}
+    with connection.cursor() as cursor:
+        cursor.execute(f"delete from visitor_activity where activity_id is null and {condition}", texts)
+        cursor.execute(
+            f"""update visitor_activity set identity = jsonb_build_object('evidence', identity -> 'evidence')
+            where {condition}""",
+            texts,
+        )
+
+
+def _export_associations(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    rows = Association.objects.filter(person_id__in=person_ids).select_related("visitor", "event_source").order_by("pk")
+    for row in rows:
+        yield {
+            "visitor_id": row.visitor_id,
+            "person_id": row.person_id,
+            "evidence": row.get_evidence_display(),
+            "event_source": row.event_source.name if row.event_source else None,
+            "from": row.from_at,
+            "until": row.to_at,
+            "undone_at": row.undone_at,
+            "first_seen_at": row.visitor.first_at,
+            "last_seen_at": row.visitor.last_at,
+            "is_shared": row.visitor.state == Visitor.State.SHARED,
+        }
+
+
+_WAITING = """from visitor_activity v where v.activity_id is null and v.visitor_id in (
+    select s.visitor_id from association s where s.person_id = any(%(ids)s) and s.undone_at is null)
+    and (v.association_id is null or exists (
+        select 1 from association s where s.id = v.association_id and s.person_id = any(%(ids)s)))"""
+
+
+def _count_waiting(person_ids: Sequence[int]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"select count(*) {_WAITING}", {"ids": list(person_ids)})
+        return int(cursor.fetchone()[0])
+
+
+def _export_waiting(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"select v.received_at, v.id {_WAITING} order by v.id", {"ids": list(person_ids)})
+        keys = cursor.fetchall()
+    for received_at, pk in keys:
+        row = VisitorActivity.objects.get(received_at=received_at, id=pk)
+        yield {
+            "visitor_id": row.visitor_id,
+            "received_at": row.received_at,
+            "occurred_at": row.occurred_at,
+            "activity_type_id": row.activity_type_id,
+            "primary_value": row.primary_value,
+            "attributes": row.attributes,
+            "identity": row.identity,
+            "is_bot": row.is_bot,
+        }

@@ -1,0 +1,67 @@
+"""The page of a visitor, the browsers beside a timeline, and visits by day of a web site."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from activities.models import Association
+from tests.activities.visitors.factories import Evidence, log_of, make_hit, make_site, make_visitor, own
+from tests.factories import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    user = get_user_model().objects.create_user("vera", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    return client
+
+
+def test_support_sees_who_a_visitor_is_says_it_and_undoes_it(staff):
+    site, ann = make_site(), make_person(first_name="Ann", last_name="Lee")
+    visitor = make_visitor(site)
+    make_hit(visitor, site, "example.com/pricing")
+    make_hit(visitor, site, "<script>alert(1)</script>", is_bot=True)
+    address = f"/admin/activities/visitor/{visitor.pk}/"
+    page = staff.get(f"{address}change/").text
+    assert "example.com/pricing" in page and "1 activity waits" in page
+    assert "&lt;script&gt;alert(1)" in page
+    staff.post(f"{address}do/associate/", {"person": ann.pk})
+    page = staff.get(f"{address}change/").text
+    assert "Ann Lee" in page and "Signature or server call" in page
+    association = Association.objects.get()
+    assert association.created_by.username == "vera" and len(log_of(ann.pk)) == 1
+    staff.post(f"{address}do/undo/", {"association": association.pk})
+    assert "Undone" in staff.get(f"{address}change/").text and log_of(ann.pk) == []
+    assert staff.post(f"{address}do/undo/", {"association": 0}).status_code == 404
+    assert str(visitor) in staff.get("/admin/activities/visitor/").text
+
+
+def test_the_person_page_says_where_they_came_from_and_their_browsers(staff):
+    site, ann = make_site(), make_person()
+    visitor = make_visitor(site)
+    make_hit(
+        visitor, site, "example.com/", version=2, referrer_url="https://news.example.org/a?b=c",
+        utm_campaign="spring", browser="Firefox", platform="Linux", client_ip_address="10.0.0.1",
+    )  # fmt: skip
+    own(visitor, ann.pk, site, Evidence.FORM)
+    address = f"/admin/activities/activitytype/timeline/{ann.pk}/"
+    devices = staff.get(f"{address}devices/").text
+    for text in ("news.example.org", "spring", "Firefox", "Linux", "Submitted form"):
+        assert text in devices
+    timeline = staff.get(address).text
+    row = timeline[timeline.index("<summary><span") : timeline.index("ca-moment__more")]
+    assert "news.example.org" in row and "spring" in row and "10.0.0.1" not in row, "at a glance: the source"
+    assert "Devices" not in staff.get(f"/admin/activities/activitytype/timeline/{make_person().pk}/devices/").text
+
+
+def test_a_site_shows_its_visits_by_day(staff):
+    site = make_site()
+    visitor = make_visitor(site)
+    make_hit(visitor, site)
+    make_hit(visitor, site)
+    make_hit(visitor, site, is_bot=True)
+    text = " ".join(staff.get(f"/admin/activities/visitor/visits/{site.pk}/").text.split())
+    assert '<td class="ca-number">2</td> <td class="ca-number">1</td>' in text

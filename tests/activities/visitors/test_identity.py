@@ -1,0 +1,135 @@
+"""Who visitors are found to be: by forms, signatures, claims and links, and what each may change."""
+
+import pytest
+
+from activities.models import Association, EventSource, Visitor, VisitorActivity
+from activities.visitors.blocked_identifiers import is_blocked
+from people.core.source import SYSTEM
+from people.fields import editing as field_editing
+from people.models import Person
+from people.persons import merge as person_merge
+from tests.activities.visitors.factories import (
+    Evidence,
+    dispatch,
+    log_of,
+    make_hit,
+    make_site,
+    make_visitor,
+    own,
+    row_of,
+    says,
+    visitor_state,
+)
+from tests.factories import make_person
+
+pytestmark = pytest.mark.django_db
+
+
+def refused(key):
+    return row_of(key).identity.get("refused")
+
+
+def test_a_form_makes_a_new_person_and_the_act_itself_is_live():
+    site = make_site()
+    visitor = make_visitor(site)
+    make_hit(visitor, site, "example.com/before")
+    form = make_hit(
+        visitor, site, "Contact", type_id=2,
+        said=says(Evidence.FORM, "New@Example.com", first_name="Nell", person_score=99, unsubscribed=False, nonsense=1),
+    )  # fmt: skip
+    dispatch()
+    nell = Person.objects.get(email="New@Example.com")
+    assert (nell.first_name, nell.person_score) == ("Nell", None), "no form sets a score"
+    row = row_of(form)
+    assert (row.identity_state, row.identity) == (VisitorActivity.Identity.DONE, {"evidence": 2}), "the address is gone"
+    assert row.activity_id is not None and not row.is_past and log_of(nell.pk) == [("example.com/before", True)]
+    assert Association.objects.get(visitor=visitor).has_created_person
+
+
+def test_a_claim_changes_nobody_and_creates_people_only_where_and_as_often_as_it_may():
+    site, ann = make_site(), make_person(first_name="Ann")
+    visitor = make_visitor(site)
+    make_hit(visitor, site, None, said=says(Evidence.CLAIM, ann.email, first_name="Forged"))
+    stranger = make_hit(make_visitor(site), site, None, said=says(Evidence.CLAIM, "s@example.com"))
+    dispatch()
+    ann.refresh_from_db()
+    assert ann.first_name == "Ann" and visitor_state(visitor) == Visitor.State.OWNED
+    assert refused(stranger) == "unknown_person" and not Person.objects.filter(email="s@example.com").exists()
+
+    EventSource.objects.filter(pk=site.pk).update(creates_people=True, people_an_hour=2)
+    keys = [
+        make_hit(make_visitor(site), site, None, said=says(Evidence.CLAIM, f"{number}@example.com", first_name="N"))
+        for number in range(3)
+    ]
+    dispatch()
+    assert [refused(key) for key in keys] == [None, None, "over_cap"]
+    assert Person.objects.get(email="0@example.com").first_name == "N", "fields of new people only"
+
+
+def test_nobody_is_guessed():
+    site, ann = make_site(), make_person()
+    make_person(email="twin@example.com")
+    Person.objects.filter(pk=make_person(email="x@example.com").pk).update(email="Twin@example.com")
+    cases = {
+        "ambiguous_person": says(Evidence.FORM, "twin@example.com"),
+        "blocked_identifier": says(Evidence.SERVER, "anonymous@example.com", "undefined"),
+        "unknown_person": says(Evidence.EMAIL_TOKEN, "gone@example.com"),
+        "invalid_email": says(Evidence.FORM, "no address"),
+        "wrong_type": {"evidence": 9, "email": ann.email},
+    }
+    keys = {code: make_hit(make_visitor(site), site, None, said=said) for code, said in cases.items()}
+    bot = make_hit(make_visitor(site), site, None, said=says(Evidence.SERVER, ann.email), is_bot=True)
+    dispatch()
+    outcomes = {code: refused(key) for code, key in keys.items()}
+    assert outcomes.pop("invalid_email") is not None
+    assert all(code == outcome for code, outcome in outcomes.items())
+    assert refused(bot) == "not_allowed" and not Association.objects.exists()
+    assert row_of(keys["unknown_person"]).identity["email"] == "gone@example.com", "for whoever looks into it"
+
+
+def test_user_ids_come_before_addresses_and_conflicts_are_refused():
+    field_editing.create_person_field("Customer", "string", None, api_name="customer", is_unique=True)
+    site = make_site(user_id_field="customer")
+    ann, bob = make_person(customer="c-1"), make_person()
+    visitor, other, third = (make_visitor(site) for _number in range(3))
+    make_hit(visitor, site, None, said=says(Evidence.SERVER, bob.email, "C-1", company="Acme"))
+    conflict = make_hit(other, site, None, said=says(Evidence.SERVER, ann.email, "c-2"))
+    make_hit(third, site, None, said=says(Evidence.SERVER, bob.email, "c-3"))
+    dispatch()
+    assert Association.objects.get(visitor=visitor).person_id == ann.pk
+    ann.refresh_from_db()
+    bob.refresh_from_db()
+    assert (ann.company, bob.fields["customer"]) == ("Acme", "c-3"), "a signed id is learned"
+    assert refused(conflict) == "ambiguous_person"
+
+
+def test_somebody_else_logs_in_and_a_forwarded_link_makes_nobody_the_forwarder():
+    site, ann, bob = make_site(), make_person(), make_person()
+    visitor = make_visitor(site)
+    own(visitor, ann.pk, site, Evidence.FORM)
+    forwarded = make_hit(visitor, site, "example.com/link", said=says(Evidence.EMAIL_TOKEN, bob.email))
+    dispatch()
+    assert refused(forwarded) == "weaker_evidence" and log_of(ann.pk) == [("example.com/link", False)]
+    make_hit(visitor, site, "example.com/login", said=says(Evidence.SERVER, bob.email))
+    make_hit(visitor, site, "example.com/after")
+    dispatch()
+    assert log_of(bob.pk)[0] == ("example.com/login", False), "the act is of the person who acted"
+    merged = person_merge.merge_people(bob.pk, [ann.pk], None, SYSTEM)
+    assert merged.pk and len(log_of(bob.pk)) == 3
+
+
+def test_a_form_by_weaker_evidence_creates_nobody():
+    site, ann = make_site(), make_person()
+    visitor = make_visitor(site)
+    own(visitor, ann.pk, site, Evidence.SERVER)
+    key = make_hit(visitor, site, "Contact", type_id=2, said=says(Evidence.FORM, "other@example.com", first_name="O"))
+    dispatch()
+    assert refused(key) == "weaker_evidence" and not Person.objects.filter(email="other@example.com").exists()
+
+
+def test_identifiers_that_name_nobody():
+    blocked = ["", "  ", "0", "000-0", "-1", "NULL", "None", "[object Object]", "anonymous", "Guest", "undefined",
+               "NaN", "not_authenticated", "true", "false", "anonymous@example.com", "null@example.com"]  # fmt: skip
+    assert [text for text in blocked if not is_blocked(text)] == []
+    fine = ["7", "ann@example.com", "id@example.com", "email@example.com", "00012", "nullable", "guests"]
+    assert [text for text in fine if is_blocked(text)] == []
