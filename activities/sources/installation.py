@@ -105,7 +105,7 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
             ),
             f"{line}\n\ncustomActivities.identify(\n"
             '  {email: "ada@example.com"},\n'
-            '  {signature: "<HMAC-SHA256 of the e-mail address, in hex>"},\n);',
+            '  {signature: "<HMAC-SHA256 of the email address, in hex>"},\n);',
         ),
         Recipe(
             "own-host",
