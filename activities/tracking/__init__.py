@@ -1,0 +1,1 @@
+"""What web pages send: read, checked, and turned into hits of visitors."""
