@@ -4,6 +4,7 @@
 """
 
 import json
+import socket
 import threading
 import time
 from contextlib import contextmanager
@@ -105,11 +106,21 @@ class Handler(BaseHTTPRequestHandler):
         }
         if delay:
             time.sleep(delay)
+            if self.is_given_up():
+                return
         self.server.keep(self.server.batches, batch)
         origin = {"Access-Control-Allow-Origin": self.headers.get("Origin", ""), "Vary": "Origin"}
         exposed = {"Access-Control-Expose-Headers": "Retry-After"}
         text = self.server.answer_text.replace(b"%s", batch["body"]["hits"][0]["id"].encode())
         self.reply(status, text if status == 200 else b"", origin | exposed | headers)
+
+    def is_given_up(self):
+        """True if the browser has closed the connection meanwhile: such a request counts as lost on its way."""
+        try:
+            self.close_connection = not self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        return self.close_connection
 
     def do_OPTIONS(self):
         self.server.keep(self.server.requests, ("preflight", self.path))

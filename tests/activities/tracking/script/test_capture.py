@@ -11,6 +11,14 @@ UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
+def checksum(text):
+    """FNV-1a, 32 bits."""
+    value = 0x811C9DC5
+    for character in text:
+        value = (value ^ ord(character)) * 0x01000193 % 2**32
+    return f"{value:08x}"
+
+
 def paths(hits):
     return [re.sub(r"^https?://[^/]+", "", hit["url"]) for hit in hits]
 
@@ -245,9 +253,20 @@ def test_a_link_to_a_listed_site_carries_the_visitor_for_a_moment(collector, pag
     assert (hits[1]["type"], hits[1]["data"]["outbound"]) == ("link", False) and "_ca" not in str(hits)
     assert len({batch["body"]["visitor"] for batch in collector.batches}) == 1
     assert page.url == f"{collector.host('www.partner.test')}/b?x=1#y"
-    # one that is old, was passed on or is made up gives nobody the visitor
-    old = collector.batches[0]["body"]["visitor"]
-    page.context.clear_cookies()
-    page.goto(f"{collector.host('www.partner.test')}/b?_ca={old}.{int(time.time() * 1000)}.00000000&x=2")
-    collector.wait_hits(4)
-    assert collector.batches[-1]["body"]["visitor"] != old and page.url.endswith("/b?x=2")
+    # one that is old, for another host or made up gives nobody the visitor
+    token, agent, now = "0123456789abcdef" * 2, page.evaluate("navigator.userAgent"), int(time.time() * 1000)
+    here = "www.partner.test"
+    for number, (is_taken, sent, check) in enumerate(
+        (
+            (True, now, checksum(f"{token}.{now}.{here}.{agent}")),
+            (False, now - 130_000, checksum(f"{token}.{now - 130_000}.{here}.{agent}")),
+            (False, now, checksum(f"{token}.{now}.other.test.{agent}")),
+            (False, now, checksum(f"{token}.{now}.{here}.another browser")),
+            (False, now, "00000000"),
+        )
+    ):
+        page.context.clear_cookies()
+        page.goto(f"{collector.host(here)}/b?_ca={token}.{sent}.{check}&x={number}")
+        collector.wait_hits(4 + number)
+        assert (collector.batches[-1]["body"]["visitor"] == token) is is_taken, number
+        assert page.url.endswith(f"/b?x={number}")
