@@ -4,26 +4,37 @@ const TEXTS = {
   en: {
     title: "Tracking",
     close: "Close",
+    modes: ["off", "without cookies", "on"],
     visitor: "visitor",
     none: "none",
     consent: "consent",
-    modes: ["off", "cookieless", "on"],
+    states: { unknown: "no answer yet", granted: "given", denied: "withheld" },
+    kinds: { page: "page", link: "link", form: "form", track: "activity", identify: "person", consent: "consent" },
     sent: "sending",
-    failed: "no answer",
     ok: "accepted",
+    failed: "no answer, will be sent again",
     retry: "will be sent again",
     refused: "rejected",
   },
   es: {
     title: "Seguimiento",
     close: "Cerrar",
+    modes: ["desactivado", "sin cookies", "activado"],
     visitor: "visitante",
     none: "ninguno",
     consent: "consentimiento",
-    modes: ["desactivado", "sin cookies", "activado"],
+    states: { unknown: "aún sin respuesta", granted: "dado", denied: "denegado" },
+    kinds: {
+      page: "página",
+      link: "enlace",
+      form: "formulario",
+      track: "actividad",
+      identify: "persona",
+      consent: "consentimiento",
+    },
     sent: "enviando",
-    failed: "sin respuesta",
     ok: "aceptado",
+    failed: "sin respuesta, se volverá a enviar",
     retry: "se volverá a enviar",
     refused: "rechazado",
   },
@@ -61,14 +72,14 @@ const TEXTS = {
   root.append(box);
 
   function describeAnswer(status) {
-    if (!status) return `${texts.failed}, ${texts.retry}`;
+    if (!status) return texts.failed;
     if (status < 300) return `${texts.ok} (${status})`;
     return `${status === 429 || status > 499 ? texts.retry : texts.refused} (${status})`;
   }
 
   function describeHit({ type, data, url }) {
     const what = data.type || data.href || data.form || data.email || data.state || url;
-    return `${type} · ${String(what).slice(0, 120)}`;
+    return `${texts.kinds[type]} · ${String(what).slice(0, 120)}`;
   }
 
   async function readRefusals(reply) {
@@ -84,7 +95,7 @@ const TEXTS = {
   function draw() {
     const [mode, visitor, consent] = api.state();
     const short = visitor ? `${visitor.slice(0, 8)}…` : texts.none;
-    state.textContent = `${texts.title}: ${texts.modes[mode]} · ${texts.visitor} ${short} · ${texts.consent} ${consent}`;
+    state.textContent = `${texts.title}: ${texts.modes[mode]} · ${texts.visitor} ${short} · ${texts.consent} ${texts.states[consent]}`;
     list.replaceChildren();
     const hits = api.log.filter(([what]) => what === "made").map(([, hit]) => hit);
     for (const hit of hits.slice(-100).reverse()) {
