@@ -9,7 +9,7 @@ export PYTHONUNBUFFERED := 1
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test test-fast format lint bench oracle load neighbours sbom pins clean install install-test browser screenshots
+.PHONY: help run test test-fast format lint tracker bench oracle load neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
@@ -57,6 +57,9 @@ node_modules/.installed: package.json
 	@if command -v npm >/dev/null; then npm install --no-audit --no-fund --ignore-scripts --no-package-lock --silent \
 		&& touch $@ || echo "npm could not install: scripts are not checked, tests of accessibility are skipped."; \
 	else echo "There is no npm: scripts are not checked, tests of accessibility are skipped."; fi
+
+tracker: node_modules/.installed  ## build the script that web sites load
+	@node activities/tracking/script/build.mjs
 
 pins:  ## renew the pinned requirements
 	@for set in base test; do uv pip compile --python-version 3.11 --universal --generate-hashes \
