@@ -105,18 +105,24 @@ def change_campaign(
     if description is not None:
         changed.description = naming.parse_description(description)
     if parsed is not None:
-        changed.definition = campaign_definition.dump_definition(parsed)
-        changed.uses.all().delete()
-        store_references(changed, parsed, names)
-        if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
-            changed.version = current_version(changed)
-            _watch(changed, parsed)
-            _try_readings_now(changed)
+        _set_definition(changed, parsed, names)
     changed.revision += 1
     changed.updated_by = by
     _save(changed)
     _note_changes(changed, before, by)
     return changed
+
+
+def _set_definition(campaign: SmartCampaign, parsed: CampaignDefinition, names: Catalogue) -> None:
+    """Set the definition with its references; a campaign that has run gets a new version where it differs."""
+    before = campaign.definition
+    campaign.definition = campaign_definition.dump_definition(parsed)
+    campaign.uses.all().delete()
+    store_references(campaign, parsed, names)
+    if campaign.state in (State.ACTIVE, State.PAUSED) and campaign.definition != before:
+        campaign.version = current_version(campaign)
+        _watch(campaign, parsed)
+        _try_readings_now(campaign)
 
 
 @transaction.atomic

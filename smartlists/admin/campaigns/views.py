@@ -105,21 +105,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
     person_text = request.GET.get("person", "").strip()
     state = state if state in CampaignEntry.State.values else ""
     reason = reason if reason in CampaignEntry.Reason.values else ""
-    person_id = _person_id(person_text)
-    entries = (
-        list(
-            campaign_results.latest_entries(
-                campaign,
-                state=state,
-                reason=reason,
-                person_id=person_id if person_text else None,
-                before=parse_number(request.GET.get("before", "")) or None,
-                limit=campaign_results.PAGE + 1,
-            )
-        )
-        if not person_text or person_id
-        else []
-    )
+    entries = _entries(request, campaign, state, reason, person_text)
     page_entries = entries[: campaign_results.PAGE]
     summary = campaign_results.summarize_campaign(campaign)
     query = request.GET.copy()
@@ -140,6 +126,24 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         skipped=_skipped(summary),
         **_results_by_day(campaign),
     )
+
+
+def _entries(
+    request: HttpRequest, campaign: SmartCampaign, state: str, reason: str, person_text: str
+) -> list[CampaignEntry]:
+    """The entries of a page, and one more where another page follows; none where the text names nobody."""
+    person_id = _person_id(person_text)
+    if person_text and not person_id:
+        return []
+    entries = campaign_results.latest_entries(
+        campaign,
+        state=state,
+        reason=reason,
+        person_id=person_id if person_text else None,
+        before=parse_number(request.GET.get("before", "")) or None,
+        limit=campaign_results.PAGE + 1,
+    )
+    return list(entries)
 
 
 def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
