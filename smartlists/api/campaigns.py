@@ -207,11 +207,11 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
-        """List problems of the triggers, and of the rules of audience and branches."""
+        """List problems of triggers and steps, and of the rules of audience and branches."""
         campaign = self.get_object()
         definition = campaign_definition.load_definition(campaign.definition)
         problems = campaign_diagnostics.campaign_problems(definition, Catalogue())
-        return Response(health_representation([*campaign_diagnostics.trigger_problems(campaign), *problems]))
+        return Response(health_representation([*campaign_diagnostics.failing_problems(campaign), *problems]))
 
     @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)
