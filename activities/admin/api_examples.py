@@ -37,46 +37,56 @@ class PayloadVerdict:
     problems: list[str]
 
 
+_TOKEN = """export TOKEN=$(curl -s '{host}/identity/oauth/token?grant_type=client_credentials\
+&client_id='$CLIENT_ID'&client_secret='$CLIENT_SECRET \\
+  | python3 -c 'import json, sys; print(json.load(sys.stdin)["access_token"])')"""
+_CURL = """curl -s '{host}{path}' \\
+  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
+  --data-binary @- <<'JSON'
+{body}
+JSON"""
+_PYTHON = """import json, os, urllib.request
+
+activity = {activity}
+request = urllib.request.Request(
+    "{host}/rest/v1/activities/external.json",
+    data=json.dumps({{"input": [activity]}}).encode(),
+    headers={{"Authorization": f"Bearer {{os.environ['TOKEN']}}", "Content-Type": "application/json"}},
+)
+print(json.load(urllib.request.urlopen(request)))"""
+
+
 def request_examples(version: ActivityVersion, person_id: int, host: str) -> RequestExamples:
     """Examples with this type's id and fields, for the person, against `host` (no slash at the end)."""
     fields = list(version.fields.all())
     primary = next((field for field in fields if field.is_primary), None)
     secondary = [field for field in fields if not field.is_primary][:SHOWN]
     moment = timezone.now().replace(microsecond=0).isoformat().replace("+00:00", "Z")
-    marketo_row = {
-        "leadId": person_id,
-        "activityTypeId": version.activity_type_id,
-        "activityDate": moment,
-        "primaryAttributeValue": _value(primary.data_type) if primary else None,
-        "attributes": [{"apiName": field.api_name, "value": _value(field.data_type)} for field in secondary],
-    }
+    primary_value = _value(primary.data_type) if primary else None
+    attributes = {field.api_name: _value(field.data_type) for field in secondary}
+    marketo_row = _lines(
+        {
+            "leadId": person_id,
+            "activityTypeId": version.activity_type_id,
+            "activityDate": moment,
+            "primaryAttributeValue": primary_value,
+            "attributes": [{"apiName": name, "value": value} for name, value in attributes.items()],
+        }
+    )
     payload = {
         "activity_type": version.activity_type.api_name,
         "person": person_id,
         "occurred_at": moment,
-        "primary_value": marketo_row["primaryAttributeValue"],
-        "attributes": {field.api_name: _value(field.data_type) for field in secondary},
+        "primary_value": primary_value,
+        "attributes": attributes,
     }
-    body = f'{{"input": [{_lines(marketo_row)}]}}'
+    native_body = json.dumps(payload, indent=2, ensure_ascii=False)
     return RequestExamples(
-        f"export TOKEN=$(curl -s '{host}/identity/oauth/token?grant_type=client_credentials"
-        "&client_id='$CLIENT_ID'&client_secret='$CLIENT_SECRET \\\n"
-        "  | python3 -c 'import json, sys; print(json.load(sys.stdin)[\"access_token\"])')",
-        f"curl -s '{host}/rest/v1/activities/external.json' \\\n"
-        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        f"  --data-binary @- <<'JSON'\n{body}\nJSON",
-        f"curl -s '{host}/api/v1/activities' \\\n"
-        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
-        f"  --data-binary @- <<'JSON'\n{json.dumps(payload, indent=2, ensure_ascii=False)}\nJSON",
-        "import json, os, urllib.request\n\n"
-        f"activity = {_python(_lines(marketo_row))}\n"
-        "request = urllib.request.Request(\n"
-        f'    "{host}/rest/v1/activities/external.json",\n'
-        '    data=json.dumps({"input": [activity]}).encode(),\n'
-        '    headers={"Authorization": f"Bearer {os.environ[\'TOKEN\']}", "Content-Type": "application/json"},\n'
-        ")\n"
-        "print(json.load(urllib.request.urlopen(request)))",
-        json.dumps(payload, indent=2, ensure_ascii=False),
+        token=_TOKEN.format(host=host),
+        curl=_CURL.format(host=host, path="/rest/v1/activities/external.json", body=f'{{"input": [{marketo_row}]}}'),
+        native=_CURL.format(host=host, path="/api/v1/activities", body=native_body),
+        python=_PYTHON.format(host=host, activity=_python(marketo_row)),
+        payload=native_body,
     )
 
 

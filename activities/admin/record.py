@@ -1,6 +1,6 @@
 """Recording one activity by hand, with the fields of the type's live version: anew, again, or to correct another."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -92,15 +92,7 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
     types = ActivityType.objects.recordable().custom().with_versions()
     original = _original_activity(request, person)
     if original is None and "type" not in request.GET:
-        return show_type_page(
-            request,
-            "record_what",
-            _("Record an activity"),
-            person=person,
-            opts=Person._meta,
-            original=person,
-            types=sorted(types, key=lambda activity_type: str(activity_type).lower()),
-        )
+        return _choose_type(request, person, types)
     type_id = original.activity_type_id if original else parse_number(request.GET["type"])
     activity_type = get_object_or_404(types, pk=type_id)
     live = activity_type.live
@@ -108,15 +100,13 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
     fields = list(live.fields.all())
     corrected = original if CORRECT in request.GET else None
     initial = {"version": live.number} | (_values_of(original, fields, corrected is not None) if original else {})
-    form = RecordForm(
-        request.POST or None, fields=fields, suggested=_suggestions(activity_type, fields), initial=initial
-    )
+    suggested = _suggestions(activity_type, fields)
+    form = RecordForm(request.POST or None, fields=fields, suggested=suggested, initial=initial)
     homeless = _values_without_field(original, fields) if original and request.method != "POST" else []
     if request.method == "POST" and form.is_valid():
         if form.cleaned_data["version"] != live.number:
             homeless = _switch_version(form, live.number)
         elif _recorded(form, person.pk, activity_type.pk, request, corrected):
-            messages.success(request, _("Corrected.") if corrected else _("Recorded."))
             return redirect("admin:activities_timeline", person.pk)
     title = _("Correct: %(type)s, %(person)s") if corrected else _("Record: %(type)s, %(person)s")
     return show_type_page(
@@ -131,6 +121,18 @@ def record_by_hand(request: HttpRequest, person_id: int) -> HttpResponse:
         hindrance=withdrawal.withdrawal_problem(corrected, request.user) if corrected else None,
         opts=Person._meta,
         original=person,
+    )
+
+
+def _choose_type(request: HttpRequest, person: Person, types: Iterable[ActivityType]) -> HttpResponse:
+    return show_type_page(
+        request,
+        "record_what",
+        _("Record an activity"),
+        person=person,
+        opts=Person._meta,
+        original=person,
+        types=sorted(types, key=lambda activity_type: str(activity_type).lower()),
     )
 
 
@@ -175,7 +177,7 @@ def _values_without_field(activity: Activity, fields: Sequence[ActivityField]) -
 
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest, corrected: Activity | None) -> bool:
-    """Record the activity and withdraw the `corrected` one, both or neither; False after adding errors to the form."""
+    """Record the activity and withdraw the `corrected` one, both or neither; add a message, or errors to the form."""
     source = Source(Channel.ADMIN, request.user.pk, is_backfill=form.cleaned_data[BACKFILL])
     zone = timezone.get_current_timezone()
     try:
@@ -188,6 +190,8 @@ def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpReque
         form.add_error(None, str(refusal))
         return False
     form.show(outcome.problems)
+    if is_recorded:
+        messages.success(request, _("Corrected.") if corrected else _("Recorded."))
     return is_recorded
 
 

@@ -49,27 +49,24 @@ class FilterForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["type"].choices = [(pk, pk) for pk in types]  # type: ignore[attr-defined]
 
+    def valid_values(self) -> dict[str, Any]:
+        """The values of all fields; None for those that are empty or not valid."""
+        self.is_valid()
+        return dict.fromkeys(self.fields) | self.cleaned_data
+
 
 def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     """Activities, newest first, grouped by day of the active zone; older ones by keyset."""
     person = find_person(request, person_id, *VIEW)
-    types = {
-        activities.pk: activities
-        for activities in ActivityType.objects.approved().select_related("live").order_by("-id")
-    }
+    types = {row.pk: row for row in ActivityType.objects.approved().select_related("live").order_by("-id")}
     form = FilterForm(request.GET, types=types)
-    form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
+    chosen = form.valid_values()
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
     activities, present = log_reader.timeline_with_types(
         person.pk, **timeline_conditions(chosen), before=before, limit=PAGE + 1
     )
     page_entries = timeline_entries(activities[:PAGE])
     external_ids = external_ids_of(entry.activity for entry in page_entries)
-    older = request.GET.copy()
-    if len(activities) > PAGE:
-        last = activities[PAGE - 1]
-        older["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
     return show_type_page(
         request,
         "timeline",
@@ -79,7 +76,7 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         form=form,
         chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
-        older=older.urlencode() if len(activities) > PAGE else "",
+        older=_query_before(request, activities[PAGE - 1]) if len(activities) > PAGE else "",
         filtered=any(chosen.values()),
         is_newest=before is None and not chosen.get("until"),
         goes_on=_goes_on(request, before, page_entries),
@@ -92,9 +89,7 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         actions=person_actions(request, person),
         withdrawable=_withdrawable(request, page_entries),
         as_json=_as_json(page_entries, external_ids),
-        recordable=[
-            activities for activities in types.values() if not activities.is_standard and activities.is_recordable
-        ],
+        recordable=[row for row in types.values() if not row.is_standard and row.is_recordable],
     )
 
 
@@ -116,8 +111,7 @@ def export_timeline(request: HttpRequest, person_id: int) -> StreamingHttpRespon
     """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
     person = find_person(request, person_id, *VIEW, "people.export_person")
     form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
-    form.is_valid()
-    chosen = dict.fromkeys(form.fields) | form.cleaned_data  # the valid values
+    chosen = form.valid_values()
     audit.write_audit_entry(request.user, person, "log_exported")
     name = f'attachment; filename="person-{person.pk}-activities.csv"'
     lines = _lines(person.pk, timeline_conditions(chosen))
@@ -212,6 +206,13 @@ def _without(request: HttpRequest, *names: str) -> str:
     query = request.GET.copy()
     for name in names:
         query.pop(name, None)
+    return query.urlencode()
+
+
+def _query_before(request: HttpRequest, last: Activity) -> str:
+    """The query string of the page that follows `last`; `_before` reads it."""
+    query = request.GET.copy()
+    query["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
     return query.urlencode()
 
 

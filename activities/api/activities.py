@@ -41,7 +41,7 @@ BACKFILL = OpenApiParameter(
     "backfill",
     str,
     enum=["true", "false"],
-    description="true: these are about the past. They are on the timeline and in smart lists, and start no campaign.",
+    description="true: record as history, shown on timelines and used in smart lists, without starting campaigns.",
 )
 
 
@@ -85,7 +85,7 @@ class NDJSONParser(BaseParser):
 
 
 class ActivityViewSet(ListMixin, RetrieveMixin):
-    """What people did. Written once, never changed."""
+    """What people did. An activity is never changed after it was recorded."""
 
     queryset = Activity.objects.all()
     serializer_class = ActivitySerializer
@@ -143,7 +143,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         responses={201: ActivitySerializer, 200: ActivitySerializer},
     )
     def create(self, request: Any) -> Response:
-        """Record one activity. 200 when its external id was recorded before with the same content."""
+        """Record an activity. 200 if an activity with this external id and the same content exists already."""
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
             recorder.count_refused([recording_stream.type_reference(request.data)], self.source)
@@ -159,27 +159,27 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
     @extend_schema(parameters=[BACKFILL], request=BatchInputSerializer, responses=BatchSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
-        """Record up to 1,000 activities in one transaction; each row is added or refused on its own."""
+        """Record up to 1,000 activities in one transaction; each row is accepted or rejected on its own."""
         return self._record(dry_run=False)
 
     @extend_schema(parameters=[BACKFILL], request=BatchInputSerializer, responses=ValidatedSerializer)
     @action(["POST"], detail=False)
     def validate(self, request: Any) -> Response:
-        """Check up to 1,000 activities as recording would, and keep nothing."""
+        """Validate up to 1,000 activities without recording them."""
         return self._record(dry_run=True)
 
     @extend_schema(
         parameters=[BACKFILL],
         request={STREAM: ActivityInputSerializer},
-        responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome a line, then their sum.")},
+        responses={(200, STREAM): OpenApiResponse({"type": "string"}, "One outcome per line, then a summary.")},
     )
     @action(["POST"], detail=False, parser_classes=[NDJSONParser])
     def stream(self, request: Any) -> Any:
-        """Record any number of activities, one JSON object a line.
+        """Record any number of activities, one JSON object per line.
 
-        Chunks of a thousand lines are committed as they come; the outcomes follow after the body, one a line, then
-        `{"summary": …}`. Sent again after a hang-up, rows with an external id are not doubled; with an
-        Idempotency-Key, a row without one gets `<key>:<line number>`.
+        Each thousand lines are committed as they are received; the response has one outcome per line, then
+        `{"summary": …}`. If the body is sent again, rows with an external id are not recorded twice; with an
+        Idempotency-Key, a row without an external id gets `<key>:<line number>`.
         """
         raw = request._request
         if raw.content_type != STREAM:

@@ -116,7 +116,12 @@ class EmailFilter(TypedFilter):
     """Activities of the people with an e-mail address."""
 
     def __init__(self) -> None:
-        super().__init__(None, "email", FilterColumn("email").allowed_operators()[0], "Of everybody with this address.")
+        super().__init__(
+            None,
+            "email",
+            FilterColumn("email").allowed_operators()[0],
+            "Activities of all people with this e-mail address.",
+        )
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
@@ -141,7 +146,7 @@ class ExternalIdFilter(django_filters.Filter):
     """Activities recorded with an external id, of the people and types of the other parameters."""
 
     field_class = ExternalIdField
-    description = "As it was sent, exactly. With more than 1,000 of them, name a person or a type, too."
+    description = "The exact external id. If more than 1,000 activities have it, filter by person or type as well."
     schema = TypedFilter(None, "string", FilterColumn("string").allowed_operators()[0]).schema
 
     def filter(self, queryset: Any, value: Any) -> Any:
@@ -166,7 +171,9 @@ class ActivityFilterSet(StrictFilterSet):
     activity_type = TypesFilter(label="is")
     person__email = EmailFilter()
     external_id = ExternalIdFilter(label="is")
-    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
+    source = WordsFilter(
+        {channel.word: Q(channel=channel) for channel in Channel}, "The channel through which it was received."
+    )
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "person": FilterColumn("integer", "person_id", is_nullable=False, operators=("", "in")),

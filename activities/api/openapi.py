@@ -61,10 +61,14 @@ def _schema(activity_type: ActivityType) -> dict[str, Any]:
         "properties": {
             "activity_type": {"type": "string", "const": activity_type.api_name},
             "person": PERSON,
-            "occurred_at": {**json_schema.data_type_schema("datetime"), "description": "UTC without a zone."},
+            "occurred_at": {**json_schema.data_type_schema("datetime"), "description": "UTC if no zone is given."},
             "primary_value": _value(primary),
             "attributes": {"$ref": f"#/components/schemas/{ATTRIBUTES}.{activity_type.api_name}"},
-            "external_id": {"type": ["string", "null"], "maxLength": 255, "description": "Stored once for ever."},
+            "external_id": {
+                "type": ["string", "null"],
+                "maxLength": 255,
+                "description": "Your own id of the activity; it is recorded once, however often it is sent.",
+            },
             "create_person": {"type": "boolean", "default": False},
         },
         "examples": [example],

@@ -35,7 +35,9 @@ class RefusedActivityFilterSet(StrictFilterSet):
         model = RefusedActivity
         fields = ()
 
-    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel it came in through.")
+    source = WordsFilter(
+        {channel.word: Q(channel=channel) for channel in Channel}, "The channel through which it was received."
+    )
     state = WordsFilter({str(state): Q(state=state) for state in State})
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -64,19 +66,23 @@ class RefusedActivityFilterSet(StrictFilterSet):
 class RefusedActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     state = serializers.ChoiceField([str(state) for state in State])
-    source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    source = serializers.SerializerMethodField(help_text="The channel through which it was received.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
-    origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import.")
+    origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The id of the import.")
     event_source = serializers.IntegerField(
-        source="event_source_id", allow_null=True, help_text="Whose write key sent it."
+        source="event_source_id", allow_null=True, help_text="The event source whose write key was used."
     )
     activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
-    row = serializers.SerializerMethodField(help_text="As it came; null when it was too large or too deep to keep.")
+    row = serializers.SerializerMethodField(
+        help_text="The row as received; null if it was too large or too deeply nested to keep."
+    )
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    times = serializers.IntegerField(help_text="How often it was sent and refused.")
+    times = serializers.IntegerField(help_text="How often it was received and rejected.")
     first_at = UTCDateTimeField()
     last_at = UTCDateTimeField()
-    activity = serializers.IntegerField(source="activity_id", allow_null=True, help_text="Once it is recorded.")
+    activity = serializers.IntegerField(
+        source="activity_id", allow_null=True, help_text="The id of the activity, once the row is recorded."
+    )
     settled_at = UTCDateTimeField(allow_null=True)
 
     @extend_schema_field({"type": "string", "enum": [channel.word for channel in Channel]})
@@ -106,7 +112,7 @@ class CorrectedValueField(serializers.JSONField):
 
 class ReplayInputSerializer(IdsInputSerializer):
     backfill = StrictBooleanField(
-        default=True, help_text="False: the rows count as just received, and may start campaigns."
+        default=True, help_text="False: the rows are treated as new, and may start campaigns."
     )
 
 
@@ -114,7 +120,7 @@ class CorrectionInputSerializer(IdsInputSerializer):
     part = StrictCharField(
         max_length=255, help_text="A member of the row (person, occurred_at, …) or the API name of a field."
     )
-    value = CorrectedValueField(allow_null=True, help_text="What it is to be: text, a number, true, false or null.")
+    value = CorrectedValueField(allow_null=True, help_text="The new value: text, a number, true, false or null.")
 
 
 class ReplayedSerializer(StrictSerializer):
@@ -127,7 +133,7 @@ class ChangedSerializer(StrictSerializer):
 
 
 class QuarantineViewSet(ListMixin, RetrieveMixin):
-    """Activities that were refused, kept for a while to be mended and replayed: the caller's own, or everybody's."""
+    """Rejected activities, kept for a limited time to be corrected and retried: the caller's own, or everybody's."""
 
     queryset = RefusedActivity.objects.select_related("activity_type")
     serializer_class = RefusedActivitySerializer
@@ -149,7 +155,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=ReplayInputSerializer, responses=ReplayedSerializer)
     @action(["POST"], detail=False)
     def replay(self, request: Any) -> Response:
-        """Record waiting rows as types and people are today; those that are refused again wait on."""
+        """Retry rejected rows against the current types and people; rows rejected again are kept."""
         body = self.validated_body(ReplayInputSerializer)
         result = recording_replay.replay_rows(body["ids"], request.user, backfill=body["backfill"])
         return Response({"recorded": result.recorded, "refused": result.refused})
@@ -157,7 +163,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=IdsInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def dismiss(self, request: Any) -> Response:
-        """Put waiting rows aside."""
+        """Dismiss rejected rows."""
         return Response(
             {"changed": recording_replay.dismiss_rows(self.validated_body(IdsInputSerializer)["ids"], request.user)}
         )
@@ -165,7 +171,7 @@ class QuarantineViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=CorrectionInputSerializer, responses=ChangedSerializer)
     @action(["POST"], detail=False)
     def correct(self, request: Any) -> Response:
-        """Give one part of waiting rows another value; replay them afterwards."""
+        """Change one value in rejected rows; retry them afterwards."""
         body = self.validated_body(CorrectionInputSerializer)
         return Response(
             {"changed": recording_replay.correct_rows(body["ids"], body["part"], body["value"], request.user)}

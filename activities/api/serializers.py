@@ -40,7 +40,7 @@ class ActivityFieldSerializer(StrictSerializer):
 
 
 class VersionSerializer(StrictSerializer):
-    """One shape of a type; the draft has no number."""
+    """A version of a type; the draft has no number."""
 
     number = serializers.IntegerField(allow_null=True)
     name = serializers.CharField()
@@ -56,7 +56,9 @@ class VersionSerializer(StrictSerializer):
 class ActivityTypeSerializer(StrictSerializer):
     id = serializers.IntegerField()
     api_name = serializers.CharField()
-    name = serializers.CharField(source="shown.name", help_text="Of the live version, or of a first draft.")
+    name = serializers.CharField(
+        source="shown.name", help_text="Taken from the live version, or from the draft before the first approval."
+    )
     state = serializers.ChoiceField([state.value for state in ActivityType.State])
     is_standard = serializers.BooleanField()
     live = VersionSerializer(allow_null=True)
@@ -96,7 +98,7 @@ class NamesInputSerializer(StrictSerializer):
 
 
 class ActivityTypeInputSerializer(StrictSerializer):
-    """What is left out of the names is proposed from `name`: "Deposit Check" is filtered as "Deposited Check"."""
+    """Names that are not given are proposed from `name`: for "Deposit Check" the filter name is "Deposited Check"."""
 
     name = StrictCharField(max_length=255)
     api_name = StrictCharField(max_length=255, required=False)
@@ -130,18 +132,20 @@ class ActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     person = serializers.IntegerField(source="person_id")
     activity_type = serializers.SerializerMethodField(help_text="API name.")
-    version = serializers.IntegerField(help_text="The version of the type that checked it.")
-    external_id = serializers.SerializerMethodField(help_text="What the sender called it; null for none.")
+    version = serializers.IntegerField(help_text="The version of the type that validated the activity.")
+    external_id = serializers.SerializerMethodField(help_text="The sender's id of the activity, or null.")
     occurred_at = UTCDateTimeField()
     recorded_at = UTCDateTimeField()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.SerializerMethodField()
-    source = serializers.SerializerMethodField(help_text="The channel it came in through.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    source = serializers.SerializerMethodField(help_text="The channel through which it was received.")  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     user = serializers.IntegerField(source="user_id", allow_null=True)
-    origin = serializers.IntegerField(source="origin_id", allow_null=True, help_text="The import or campaign.")
+    origin = serializers.IntegerField(
+        source="origin_id", allow_null=True, help_text="The id of the import or campaign that recorded it."
+    )
     original_person = serializers.IntegerField(source="original_person_id", allow_null=True)
     backfill = serializers.BooleanField(
-        source="is_backfill", help_text="Recorded about the past: it started no campaign, unless one asks for the past."
+        source="is_backfill", help_text="Recorded as history: it starts only campaigns that include history."
     )
 
     def get_external_id(self, activity: Activity) -> str | None:
@@ -189,12 +193,12 @@ PERSON_KEY = {
     "type": "object",
     "minProperties": 1,
     "maxProperties": 1,
-    "description": "One field that tells people apart, with its value.",
+    "description": "One identifying field with its value.",
     "properties": {"email": {"type": "string", "format": "email"}},
     "additionalProperties": {"type": ["string", "integer"]},
 }
 PERSON = {
-    "description": "An id, or one field that tells people apart: e-mail or a unique person field.",
+    "description": "A person's id, or an object with one identifying field: e-mail or a unique person field.",
     "oneOf": [{"type": "integer", "minimum": 1, "maximum": MAX_ID}, {"$ref": "#/components/schemas/PersonKey"}],
     "examples": [{"email": "ann@example.com"}],
 }
@@ -206,17 +210,20 @@ class PersonReferenceField(serializers.JSONField):
 
 
 class ActivityInputSerializer(StrictSerializer):
-    """Documents one activity to record; `receiving` reads it, and the type's live version checks it."""
+    """An activity to record, validated by the live version of its type."""
 
     activity_type = serializers.CharField(help_text="API name of an approved type.")
     person = PersonReferenceField()
-    occurred_at = serializers.DateTimeField(help_text="ISO 8601; UTC without a zone.")
-    primary_value = serializers.JSONField(required=False, help_text="What it is about.")
+    occurred_at = serializers.DateTimeField(help_text="ISO 8601; UTC if no zone is given.")
+    primary_value = serializers.JSONField(required=False, help_text="The value of the primary field.")
     attributes = serializers.DictField(required=False, help_text="Secondary fields by API name.")
     external_id = serializers.CharField(
-        max_length=255, required=False, allow_null=True, help_text="Your key: stored once for ever, however often sent."
+        max_length=255,
+        required=False,
+        allow_null=True,
+        help_text="Your own id of the activity; it is recorded once per person and type, however often it is sent.",
     )
-    create_person = serializers.BooleanField(required=False, help_text="Create the person when there is none.")
+    create_person = serializers.BooleanField(required=False, help_text="Create the person if there is none.")
 
 
 class BatchInputSerializer(StrictSerializer):
@@ -236,7 +243,7 @@ class BatchSerializer(StrictSerializer):
     added = serializers.IntegerField()
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = OutcomeSerializer(many=True, help_text="One a row, in order.")
+    results = OutcomeSerializer(many=True, help_text="One per row, in order.")
 
 
 class ValidatedSerializer(StrictSerializer):

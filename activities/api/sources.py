@@ -60,9 +60,12 @@ class EventSourceFilterSet(StrictFilterSet):
 
 class SourceKeySerializer(serializers.ModelSerializer):
     key = serializers.CharField(
-        source="lookup", help_text="The whole key of a web site; of any other key the beginning, the rest is secret."
+        source="lookup",
+        help_text="The whole key of a web site; for other sources only its beginning, as the rest is secret.",
     )
-    expires_at = UTCDateTimeField(allow_null=True, help_text="When it ends or ended; null while nothing is said.")
+    expires_at = UTCDateTimeField(
+        allow_null=True, help_text="The time at which it expires or was revoked; null if none is set."
+    )
     last_used_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
 
@@ -78,7 +81,7 @@ class EventSourceSerializer(serializers.ModelSerializer):
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
     keys = SourceKeySerializer(
-        many=True, source="shown_keys", help_text="Those that work, then the newest; at most 20."
+        many=True, source="shown_keys", help_text="Valid keys, then the newest others; at most 20."
     )
 
     class Meta:
@@ -108,12 +111,12 @@ class EventSourceSerializer(serializers.ModelSerializer):
 
 
 class IssuedKeySerializer(StrictSerializer):
-    """What a sender needs to know. Addresses are null where the kind of source uses none."""
+    """The endpoints for the sender; null where the kind of source uses none."""
 
-    id = serializers.IntegerField(help_text="Of the event source.")
+    id = serializers.IntegerField(help_text="The id of the event source.")
     kind = serializers.ChoiceField(EventSource.Kind.choices)
-    write_key = serializers.CharField(help_text="Of other than web sites shown this once.")
-    identity_secret = serializers.CharField(allow_null=True, help_text="Of a web site; shown this once.")
+    write_key = serializers.CharField(help_text="The secret of a source other than a web site; not shown again.")
+    identity_secret = serializers.CharField(allow_null=True, help_text="The secret of a web site; not shown again.")
     collect_url = serializers.CharField(allow_null=True)
     script_url = serializers.CharField(allow_null=True)
     munchkin_id = serializers.CharField(allow_null=True)
@@ -122,7 +125,7 @@ class IssuedKeySerializer(StrictSerializer):
 
 
 class SourceInputSerializer(StrictSerializer):
-    """The members that can be changed; verbs check their values."""
+    """The members that can be changed."""
 
     name = StrictCharField(max_length=255)
     site_group = StrictCharField(max_length=source_editing.MAX_GROUP, required=False)
@@ -130,7 +133,7 @@ class SourceInputSerializer(StrictSerializer):
         child=StrictCharField(max_length=255),
         required=False,
         max_length=source_editing.MAX_ORIGINS,
-        help_text="Of a web site, like https://www.example.com or https://*.example.com.",
+        help_text="The origins of a web site, like https://www.example.com or https://*.example.com.",
     )
     consent = serializers.ChoiceField(EventSource.Consent.choices, required=False)
     user_id_field = StrictCharField(
@@ -158,7 +161,7 @@ class KeyRotationSerializer(StrictSerializer):
         min_value=0,
         max_value=MAX_OVERLAP_HOURS,
         default=24,
-        help_text="How long the keys before it go on; 0 ends them at once.",
+        help_text="The time for which earlier keys stay valid; 0 revokes them at once.",
     )
 
 
@@ -179,7 +182,7 @@ class SourceUsageSerializer(StrictSerializer):
 
 
 class EventSourceViewSet(ListMixin, RetrieveMixin):
-    """Web sites, programs and products that send what people do."""
+    """Web sites, programs and products that send events."""
 
     queryset = EventSource.objects.prefetch_related(Prefetch("keys", shown_keys()[:SHOWN_KEYS], "shown_keys"))
     serializer_class = EventSourceSerializer
@@ -203,7 +206,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=NewSourceSerializer, responses={201: IssuedKeySerializer})
     def create(self, request: Any) -> Response:
-        """Make an event source. The reply has its key, secret parts this once."""
+        """Create an event source. Only this response contains the secret parts of its key."""
         body = self.validated_body(NewSourceSerializer)
         issued = source_editing.create_source(body.pop("name"), body.pop("kind"), request.user, **body)
         location = f"{request.build_absolute_uri()}/{issued.key.source_id}"
@@ -211,7 +214,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=SourceInputSerializer, responses=EventSourceSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change an event source, effective at once; its kind stays."""
+        """Change an event source; takes effect at once. The kind cannot be changed."""
         source = self.get_object()
         self.require_match(source)
         body = self.validated_body(SourceInputSerializer, partial=True)
@@ -221,7 +224,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
-        """Delete an event source that never sent anything, with its keys."""
+        """Delete an event source that has never sent an event, with its keys."""
         source = self.get_object()
         self.require_match(source)
         source_editing.delete_source(source, request.user)
@@ -230,7 +233,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=KeyRotationSerializer, responses=IssuedKeySerializer)
     @action(["POST"], detail=True, url_path="rotate-key")
     def rotate_key(self, request: Any, pk: int) -> Response:
-        """Give an event source a new key, secret parts this once; those before it go on for a while."""
+        """Issue a new write key. Only this response contains its secret parts; earlier keys stay valid for a while."""
         source = self.get_object()
         overlap = timedelta(hours=self.validated_body(KeyRotationSerializer)["overlap_hours"])
         return self._with_key(source_editing.rotate_key(source, request.user, overlap), 200)
@@ -238,7 +241,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=KeyInputSerializer, responses=EventSourceSerializer)
     @action(["POST"], detail=True, url_path="end-key")
     def end_key(self, request: Any, pk: int) -> Response:
-        """End a key at once."""
+        """Revoke a key at once."""
         source = self.get_object()
         source_editing.end_key(source, self.validated_body(KeyInputSerializer)["key"], request.user)
         return self.response_for(self.get_object())
@@ -246,21 +249,21 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=EventSourceSerializer)
     @action(["POST"], detail=True, url_path="turn-on")
     def turn_on(self, request: Any, pk: int) -> Response:
-        """Accept events of it again."""
+        """Turn an event source on again."""
         source_editing.turn_on(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
     @extend_schema(request=None, responses=EventSourceSerializer)
     @action(["POST"], detail=True, url_path="turn-off")
     def turn_off(self, request: Any, pk: int) -> Response:
-        """Accept nothing from it until it is turned on; keys and settings stay."""
+        """Turn an event source off: nothing is accepted from it. Keys and settings are kept."""
         source_editing.turn_off(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
     @extend_schema(responses=SourceUsageSerializer)
     @action(["GET"], detail=True)
     def usage(self, request: Any, pk: int) -> Response:
-        """What it sent, day by day."""
+        """Get the daily usage of an event source."""
         days = usage.last_days(self.get_object())
         return Response({"days": SourceDaySerializer(days, many=True).data})
 

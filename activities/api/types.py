@@ -31,7 +31,7 @@ from people.rest.viewsets import ListMixin, RetrieveMixin
 
 
 class ActivityTypeViewSet(ListMixin, RetrieveMixin):
-    """What can happen. Changes go to a draft; people and programs see the live version until it is approved."""
+    """Kinds of activities. Changes are made to a draft; the live version stays in use until the draft is approved."""
 
     queryset = (
         ActivityType.objects.existing()
@@ -80,7 +80,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=ActivityTypeInputSerializer, responses={201: ActivityTypeSerializer})
     def create(self, request: Any) -> Response:
-        """Create a type with a draft. Names that are left out are proposed."""
+        """Create a type with a draft. Names that are not given are proposed."""
         body = self.validated_body(ActivityTypeInputSerializer)
         fields = [field_spec_from_body(field) for field in body["fields"]]
         activity_type = lifecycle.create_definition(ACTIVITY_TYPES, type_names_from_body(body), fields, request.user)
@@ -89,7 +89,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=NamesInputSerializer, responses=ActivityTypeSerializer)
     def partial_update(self, request: Any, pk: str) -> Response:
-        """Change names and description of the draft; opens one when there is none."""
+        """Change names and description of the draft; creates a draft if there is none."""
         return self._edit(
             lambda activity_type, expected: drafts.edit_draft_names(
                 activity_type, request.user, expected, **self.validated_body(NamesInputSerializer, True)
@@ -98,7 +98,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: str) -> Response:
-        """Delete a type. One that was approved is hidden: its activities stay, its id and API name are not reused."""
+        """Delete a type. An approved type is hidden: its activities stay, and its id and API name are not reused."""
         activity_type = self.get_object()
         self.require_match(activity_type)
         lifecycle.delete_definition(activity_type, request.user)
@@ -107,7 +107,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def undelete(self, request: Any, pk: str) -> Response:
-        """Bring a deleted type back as it was. 409 when it is not deleted, or when another has taken its name."""
+        """Restore a deleted type. 409 if it is not deleted, or if its name is in use by another type."""
         deleted = self.queryset.model.objects.exclude(deleted_at=None)
         lifecycle.undelete_definition(self._by_reference(deleted) or self.get_object(), request.user)
         return self._response_for_pk(self.get_object().pk)
@@ -129,7 +129,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     )
     @action(["GET", "POST", "PUT"], detail=True, pagination_class=None, filter_backends=())
     def fields(self, request: Any, pk: str) -> Response:
-        """The fields of the draft, or of the live version without one. POST adds, PUT sets all, in order."""
+        """List, add or set the fields of the draft, or of the live version if there is none. PUT sets all."""
         self.require(VIEW if request.method in {"GET", "HEAD"} else EDIT)
         activity_type = self.get_object()
         if request.method in {"GET", "HEAD"}:
@@ -156,7 +156,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     )
     @action(["PATCH", "DELETE"], detail=True, url_path="fields/<str:api_name>")
     def field(self, request: Any, pk: str, api_name: str) -> Response:
-        """Change one field of the draft, or take it out; activities recorded before keep their values."""
+        """Change a field of the draft, or remove it; activities already recorded keep their values."""
         if request.method == "DELETE":
             return self._edit(
                 lambda activity_type, expected: drafts.remove_draft_fields(
@@ -171,13 +171,13 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
-        """Every approved version, oldest first; none ever changes."""
+        """List the approved versions, oldest first; a version never changes."""
         return Response(VersionSerializer(self._versions(), many=True).data)
 
     @extend_schema(responses=VersionSerializer, operation_id="activity_types_versions_retrieve")
     @action(["GET"], detail=True, url_path="versions/<int:number>")
     def version(self, request: Any, pk: str, number: int) -> Response:
-        """One approved version."""
+        """Get an approved version."""
         version = self._versions().filter(number=number).first()
         if version is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such version.")))
@@ -186,7 +186,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def approve(self, request: Any, pk: str) -> Response:
-        """Make the draft the live version; recording with it starts at once. With If-Match: the one you saw."""
+        """Approve the draft, which becomes the live version at once. If-Match names the draft as you read it."""
         return self._edit(
             lambda activity_type, expected: lifecycle.approve_draft(activity_type, request.user, expected)
         )
@@ -194,26 +194,26 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=ReasonInputSerializer, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="return")
     def return_draft(self, request: Any, pk: str) -> Response:
-        """Send the draft back to its editors, saying why."""
+        """Return the draft to its editors with a reason."""
         reason = self.validated_body(ReasonInputSerializer)["reason"]
         return self._edit(lambda activity_type, _expected: lifecycle.return_draft(activity_type, request.user, reason))
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="discard-draft")
     def discard_draft(self, request: Any, pk: str) -> Response:
-        """Throw the draft away; the live version stays as it is."""
+        """Discard the draft; the live version stays."""
         return self._edit(lambda activity_type, _expected: lifecycle.discard_draft(activity_type, request.user))
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def retire(self, request: Any, pk: str) -> Response:
-        """Take no more activities of the type; those there are stay usable."""
+        """Retire a type: no further activities can be recorded; existing ones stay usable."""
         return self._edit(lambda activity_type, _expected: lifecycle.retire_definition(activity_type, request.user))
 
     @extend_schema(request=None, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: str) -> Response:
-        """Let a retired type take activities again."""
+        """Reactivate a retired type: activities can be recorded again."""
         return self._edit(lambda activity_type, _expected: lifecycle.restore_definition(activity_type, request.user))
 
     def _edit(self, verb: Any, status: int = 200) -> Response:

@@ -42,54 +42,7 @@ _STEPS = (
 
 def register_log_data() -> None:
     """Register the tables as personal data; called when the app starts."""
-    personal_data.register_personal_tables(
-        PersonRows(
-            "activity",
-            ("person_id", "original_person_id"),
-            _("activities"),
-            merge=_merge_activities,
-            undo=_return_activities,
-            erase=_erase_activities,
-            export=_export_activities,
-            texts=_texts,
-            touched=personal_data.touched_by_rows(
-                "activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
-            ),
-        ),
-        PersonRows(
-            "activity_key",
-            ("person_id", "original_person_id"),
-            _("external ids"),
-            merge=_merge_keys,
-            undo=_return_keys,
-            export=_export_keys,
-            erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
-            touched=personal_data.touched_by_rows(
-                "activity_key", "person_id", "activity_id between %(first_id)s and %(last_id)s"
-            ),
-        ),
-        PersonalData(
-            "day_to_recount",
-            ("person_id",),
-            _("days to recount"),
-            erase=personal_data.leave_rows_unchanged,  # an id, for the minutes until the days are counted
-            keeps_ids=("person_id",),
-        ),
-        PersonalData(
-            "activity_change",
-            ("person_id",),
-            _("activities that changed hands"),
-            erase=personal_data.leave_rows_unchanged,  # an id, for a week: by it the column index forgets the person
-            keeps_ids=("person_id",),
-        ),
-        PersonalData(
-            "activity_removal",
-            ("person_id",),
-            _("entries of removed activities"),
-            erase=personal_data.leave_rows_unchanged,  # a digest and ids: without them an erase would look like a loss
-            keeps_ids=("person_id",),
-        ),
-    )
+    personal_data.register_personal_tables(*_TABLES)
 
 
 def _merge_activities(merging: Merging) -> None:
@@ -314,3 +267,53 @@ def _texts(person_ids: Sequence[int]) -> Iterator[str]:
     )
     for attributes in rows.values_list("attributes", flat=True):
         yield from (attributes[name] for name in ("old_value", "new_value") if attributes.get(name))
+
+
+_TABLES = (
+    PersonRows(
+        "activity",
+        ("person_id", "original_person_id"),
+        _("activities"),
+        merge=_merge_activities,
+        undo=_return_activities,
+        erase=_erase_activities,
+        export=_export_activities,
+        texts=_texts,
+        touched=personal_data.touched_by_rows(
+            "activity", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+        ),
+    ),
+    PersonRows(
+        "activity_key",
+        ("person_id", "original_person_id"),
+        _("external ids"),
+        merge=_merge_keys,
+        undo=_return_keys,
+        export=_export_keys,
+        erase=personal_data.delete_rows("activity_key", "person_id"),  # the other column has no index
+        touched=personal_data.touched_by_rows(
+            "activity_key", "person_id", "activity_id between %(first_id)s and %(last_id)s"
+        ),
+    ),
+    PersonalData(
+        "day_to_recount",
+        ("person_id",),
+        _("days to recount"),
+        erase=personal_data.leave_rows_unchanged,  # an id, for the minutes until the days are counted
+        keeps_ids=("person_id",),
+    ),
+    PersonalData(
+        "activity_change",
+        ("person_id",),
+        _("activities that changed hands"),
+        erase=personal_data.leave_rows_unchanged,  # an id, for a week: by it the column index forgets the person
+        keeps_ids=("person_id",),
+    ),
+    PersonalData(
+        "activity_removal",
+        ("person_id",),
+        _("entries of removed activities"),
+        erase=personal_data.leave_rows_unchanged,  # a digest and ids: without them an erase would look like a loss
+        keeps_ids=("person_id",),
+    ),
+)

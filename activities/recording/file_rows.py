@@ -77,13 +77,16 @@ class ActivityReader:
         people = self._people(columns)
         if self.schema:
             return self._columns(columns, people, values, self.schema)
-        if self.type_at is None:
-            types: Sequence[Any] = [self.plan.subject] * len(table)
-        else:
-            types = [_number_or_name(cell) for cell in columns[self.type_at]]
+        return self._rows(columns, people, values)
+
+    def _rows(
+        self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any
+    ) -> tuple[Sequence[Any], list[str] | None]:
+        """Rows of several types, or with whole objects of attributes; recording checks them."""
+        types = self._types(columns)
         moments, primaries = self.moments(columns[self.moment_at]), self.primaries(columns[self.primary_at])
         pairs = [zip(repeat(name), column, strict=False) for name, column in values]
-        attributes: Sequence[Any] = list(zip(*pairs, strict=True)) or [()] * len(table)
+        attributes: Sequence[Any] = list(zip(*pairs, strict=True)) or [()] * len(people)
         wholes: Sequence[Any] = ()
         if self.attributes_at is not None:
             wholes = [() if is_blank(cell) else _object(cell) for cell in columns[self.attributes_at]]
@@ -99,11 +102,33 @@ class ActivityReader:
                 rows[place] = bad_value(Code.WRONG_TYPE, _("a JSON object"), cell, "attributes")
         if self.plan.external_id != ExternalId.HASH:
             return rows, None
+        digests = self._digests(people, types, moments, primaries, values, wholes)
+        former_digests = self._former(columns, types, moments, values, wholes)
+        for row, digest, former in zip(rows, digests, former_digests, strict=True):
+            if former != digest and type(row) is NewActivity:
+                row.former_id = former
+        return rows, digests
+
+    def _types(self, columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        if self.type_at is None:
+            return [self.plan.subject] * len(columns[0])
+        return [_number_or_name(cell) for cell in columns[self.type_at]]
+
+    def _digests(
+        self,
+        people: Sequence[str],
+        types: Sequence[Any],
+        moments: Any,
+        primaries: Sequence[Any],
+        values: Any,
+        wholes: Sequence[Any],
+    ) -> list[str]:
+        """A digest of each row's values as they are stored."""
         zone = self.plan.time_zone
         texts = [
             fast_columns.json_texts(kind, cells, zone) for kind, (_name, cells) in zip(self.kinds, values, strict=True)
         ]
-        digests = row_digests(
+        return row_digests(
             person_keys(people),
             types,
             moments_in_utc(moments, zone),
@@ -111,12 +136,6 @@ class ActivityReader:
             *[stored_values(column, cells) for column, (_name, cells) in zip(texts, values, strict=True)],
             [sorted((name, without_blanks(value)) for name, value in whole or ()) for whole in wholes],
         )
-        for row, digest, former in zip(
-            rows, digests, self._former(columns, types, moments, values, wholes), strict=True
-        ):
-            if former != digest and type(row) is NewActivity:
-                row.former_id = former
-        return rows, digests
 
     def _columns(
         self, columns: Sequence[Sequence[Any]], people: Sequence[str], values: Any, shape: schema.Schema

@@ -1,6 +1,6 @@
 """Users, the API clients that act for them, their tokens, sessions and invitations."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -209,6 +209,12 @@ class IdempotentReply(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @classmethod
+    def delete_expired(cls) -> int:
+        """Delete the replies that are no longer given; return their number."""
+        oldest = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
+        return cls.objects.filter(created_at__lte=oldest).delete()[0]
 
 
 class FailedCalls(models.Model):

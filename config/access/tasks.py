@@ -6,12 +6,11 @@ from django.utils import timezone
 from procrastinate.contrib.django import app
 
 from activities.sources import keys as source_keys
+from config.access import call_limits
 from config.access.clients import failures as client_failures
-from config.access.models import ApiToken, CallCount
+from config.access.models import ApiToken, CallCount, IdempotentReply
 from config.access.sign_in import sessions
 from config.access.users import invitations
-from config.api import idempotency
-from config.api import throttling as api_throttling
 
 KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token expired
 
@@ -19,13 +18,13 @@ KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token exp
 @app.periodic(cron="41 * * * *")
 @app.task(queueing_lock="tidy access", lock="tidy access", pass_context=False)
 def tidy(timestamp: int) -> None:
-    idempotency.delete_expired_replies()
+    IdempotentReply.delete_expired()
     client_failures.delete_old_failures()
     invitations.delete_expired_invitations()
     sessions.delete_expired_sessions()
     source_keys.delete_ended_keys()
     ApiToken.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_EXPIRY).delete()
-    CallCount.objects.filter(window__lt=timestamp // api_throttling.WINDOW_SECONDS - 60).delete()
+    CallCount.objects.filter(window__lt=timestamp // call_limits.WINDOW_SECONDS - 60).delete()
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -9,38 +9,48 @@ from django.conf import settings
 Json = dict[str, Any]
 
 TAGS = {
-    "activity types": "What can happen: drafts, versions, approval.",
-    "activities": "What people did: record, read, validate.",
-    "quarantine": "Activities that were refused, to be corrected and replayed.",
-    "imports": "Files that are brought in.",
-    "exports": "Files that are taken out.",
-    "people": "Who it is about: create, change, merge, delete.",
-    "person fields": "What is known of people, standard fields and your own.",
-    "static lists": "People put on a list by hand or by program.",
-    "smart lists": "Rules that say who is meant; always current.",
-    "smart campaigns": "What is to follow when something happens.",
+    "activity types": "Kinds of activities, with their drafts, versions and approval.",
+    "activities": "What people did: recording, reading, validating.",
+    "quarantine": "Rejected activities, kept to be corrected and retried.",
+    "imports": "Files to be imported, with their progress.",
+    "exports": "Files to download, written in the background.",
+    "people": "People: creating, changing, merging, deleting.",
+    "person fields": "The fields of people: standard ones and your own.",
+    "static lists": "Lists whose members are added by hand or by a program.",
+    "smart lists": "Lists whose members are determined by rules.",
+    "smart campaigns": "Automations: triggers, an audience and steps.",
     "reports": "Saved reports, and the figures of every chart.",
     "event sources": "Web sites and programs that send events, with their write keys.",
-    "webhooks": "Addresses outside that campaigns call.",
-    "api clients": "Programs that may get tokens, and their rights.",
+    "webhooks": "External URLs that campaigns call.",
+    "api clients": "Programs that may request tokens, with their permissions.",
     "oauth": "Tokens for programs.",
-    "me": "Who is asking, and with which rights.",
+    "me": "The authenticated user and their permissions.",
 }
 # descriptions of filters, by suffix
 LOOKUPS = {
-    "": "is this",
-    "not": "is not this; rows without a value are found, too",
-    "in": "is one of these",
-    "gt": "is greater, or later, than this",
-    "gte": "is this or greater, or later",
-    "lt": "is less, or earlier, than this",
-    "lte": "is this or less, or earlier",
-    "startswith": "begins with this",
-    "endswith": "ends with this",
-    "contains": "has this in it",
-    "isempty": "has no value (true) or any (false)",
+    "": "equals this value",
+    "not": "does not equal this value; those without a value match, too",
+    "in": "equals one of these values",
+    "gt": "is greater (later) than this value",
+    "gte": "is greater (later) than this value, or equal",
+    "lt": "is less (earlier) than this value",
+    "lte": "is less (earlier) than this value, or equal",
+    "startswith": "begins with this text",
+    "endswith": "ends with this text",
+    "contains": "contains this text",
+    "isempty": "has no value (true) or has one (false)",
 }
-PARAMETERS = {"page_size": "How many things a page has, at most.", "fields": "Only these members, and the id."}
+SINGULARS = {
+    "activities": "activity",
+    "api clients": "API client",
+    "explain": "person",
+    "people": "person",
+    "quarantine": "rejected activity",
+}
+PARAMETERS = {
+    "page_size": "The maximum number of objects on a page.",
+    "fields": "The members to return, besides the id; all by default.",
+}
 RULES = {"filters": [{"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}
 # telling examples, by the name of the member
 VALUES: Mapping[str, Any] = {
@@ -112,12 +122,25 @@ def _parameter_description(parameter: Json, path: str) -> str:
     if parameter["in"] == "path":
         before = re.search(rf"([a-z-]+)/\{{{name}\}}", path)
         kind = before[1].replace("-", " ") if before else name.replace("_", " ")
-        return f"Which of the {kind}: its {'API name or ' if parameter['schema'].get('type') == 'string' else ''}id."
+        return f"The {'API name or ' if parameter['schema'].get('type') == 'string' else ''}id of the {singular(kind)}."
     if name in PARAMETERS:
         return PARAMETERS[name]
     field, _separator, suffix = name.rpartition("__") if name.rpartition("__")[2] in LOOKUPS else (name, "", "")
-    words = field.replace("__", ", ").replace("_", " ")
-    return f"Only where {words} {LOOKUPS[suffix]}."
+    return f"Only objects whose `{field.replace('__', '.')}` {LOOKUPS[suffix]}."
+
+
+def singular(kind: str) -> str:
+    """The noun for one object of a tag or of a part of an address."""
+    return SINGULARS.get(kind) or kind.removesuffix("s")
+
+
+def plural(tag: str) -> str:
+    """The noun for the objects of a tag."""
+    return {"api clients": "API clients", "quarantine": "rejected activities"}.get(tag, tag)
+
+
+def with_article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiouA" else f"a {noun}"
 
 
 def example_value(schema: Json, schemas: Mapping[str, Json], name: str = "") -> Any:

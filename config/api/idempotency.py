@@ -77,12 +77,6 @@ def reply_once(
     return reply
 
 
-def delete_expired_replies() -> int:
-    """Delete the expired replies; returns their number."""
-    oldest = timezone.now() - timedelta(hours=settings.IDEMPOTENCY_HOURS)
-    return IdempotentReply.objects.filter(created_at__lte=oldest).delete()[0]
-
-
 def _try_lock(caller: str, key: str) -> bool:
     with connection.cursor() as cursor:
         number = locks.lock_key(locks.LockSpace.IDEMPOTENCY, locks.lock_number(caller, key))

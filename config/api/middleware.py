@@ -10,12 +10,12 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
+from config.access import call_limits
 from config.access.clients import failures as client_failures
 from config.access.clients import tokens
 from config.access.clients.tokens import TokenHolder
 from config.api import errors as api_errors
 from config.api import idempotency
-from config.api import throttling as api_throttling
 from config.observability import logging as log_formats
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError
@@ -51,13 +51,13 @@ class NativeApiMiddleware:
             holder, fault = _holder(request)
             request.holder = holder  # type: ignore[attr-defined]
             caller = _caller(request, holder)
-            allowance = api_throttling.count_call(caller)
+            allowance = call_limits.count_call(caller)
             allowance.require()
             if fault is not None:
                 raise fault
             _bound_body(request)
             reply = self._answer(request, caller)
-        except api_throttling.TooManyRequestsError as error:
+        except call_limits.TooManyRequestsError as error:
             reply = api_errors.problem_response(429, *error.problems)
         except RejectedError as error:
             reply = api_errors.rejection_response(error)
@@ -112,7 +112,7 @@ def _caller(request: HttpRequest, holder: TokenHolder | None) -> str:
     if holder is not None:
         return holder.caller
     user: Any = getattr(request, "user", None)
-    return f"user:{user.pk}" if user is not None and user.is_authenticated else api_throttling.anonymous_caller(request)
+    return f"user:{user.pk}" if user is not None and user.is_authenticated else call_limits.anonymous_caller(request)
 
 
 def _bound_body(request: HttpRequest) -> None:

@@ -20,24 +20,27 @@ from people.rest.viewsets import StrictSerializer
 from smartlists.rules import json_schema as rules_schema
 
 FAULTS = {
-    "400": "A query parameter, a header or the JSON itself cannot be understood.",
-    "401": "There is no token, or it is unknown, revoked or over.",
-    "403": "The permission for it is missing; `errors[].expected` names it.",
-    "404": "There is no such thing.",
-    "406": "Only JSON is answered.",
-    "409": "It conflicts with the current state, or a request with the same Idempotency-Key is still running.",
-    "410": "The reply that this Idempotency-Key had was erased with a person.",
-    "412": "It is no longer in the state that If-Match names.",
+    "400": "A query parameter or header is not valid, or the body is not valid JSON.",
+    "401": "The token is missing, unknown, revoked or expired.",
+    "403": "The required permission is missing; `errors[].expected` names it.",
+    "404": "The object does not exist.",
+    "406": "Responses are available as JSON only.",
+    "409": "The request conflicts with the current state, or another with the same Idempotency-Key is still running.",
+    "410": "The stored response for this Idempotency-Key was deleted when a person in it was erased.",
+    "412": "The object has changed since the ETag given in If-Match.",
     "413": "The body is too large.",
-    "414": "The address is too long.",
+    "414": "The URL is too long.",
     "415": "The body is not JSON.",
-    "422": "The body is not valid; `errors` says where.",
-    "503": "It would take too long; ask for less.",
-    "429": "The calls of this minute are used up; Retry-After says for how long.",
+    "422": "The body is not valid; `errors` lists the problems.",
+    "503": "The request would take too long; narrow it.",
+    "429": "The limit of calls per minute is exceeded; Retry-After gives the seconds to wait.",
 }
 READING_STATUSES = ("400", "401", "403", "404", "406", "414", "429", "503")
 WRITING_STATUSES = tuple(FAULTS)
-SUMMARIES = {"list": "List {}", "retrieve": "Get one of the {}"}
+SUMMARIES = {
+    "list": lambda tag: f"List {description.plural(tag)}",
+    "retrieve": lambda tag: f"Get {description.with_article(description.singular(tag))}",
+}
 # a name that generated clients reserve, and one published before the rename of its serializer
 COMPONENTS = {"ApiClient": "ApiClientDetails", "PatchedStaticListGiven": "PatchedListGiven"}
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -48,10 +51,10 @@ PROBLEM = {
     "description": "What is wrong (RFC 9457).",
     "required": ["type", "title", "status", "code", "detail", "errors"],
     "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": "A page about the code."},
+        "type": {"type": "string", "format": "uri-reference", "description": "The page that documents the code."},
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "A stable word for programs."},
+        "code": {"type": "string", "description": "A stable identifier for programs."},
         "detail": {"type": "string"},
         "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Fault"}},
     },
@@ -78,8 +81,8 @@ FAULT = {
     "properties": {
         "code": {"type": "string"},
         "message": {"type": "string"},
-        "path": {"type": "string", "description": "Where in the body: a JSON pointer."},
-        "parameter": {"type": "string", "description": "Which query parameter or header."},
+        "path": {"type": "string", "description": "The place in the body, as a JSON pointer."},
+        "parameter": {"type": "string", "description": "The query parameter or header."},
         "expected": {"type": "string"},
         "got": {"type": "string"},
     },
@@ -88,13 +91,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
     {"type": "string", "pattern": "^[!-~]{1,200}$"},
     OpenApiParameter.HEADER,
-    description="The same request with the same key does nothing twice and gets the first reply, for 24 hours.",
+    description="A request repeated with this key within 24 hours has no further effect and gets the first response.",
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
     {"type": "string", "pattern": '^"[!#-~]{1,80}"$'},
     OpenApiParameter.HEADER,
-    description="The ETag you read: 412 when it has changed since.",
+    description="The ETag of the object as last read; 412 if it has changed since.",
 )
 
 
@@ -104,13 +107,13 @@ class OperationSchema(AutoSchema):
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular takes less than DRF
         text = super().get_description()
         right = getattr(self.view, "rights", {}).get(self._action())
-        return f"{text}\n\nNeeds the right `{right}`." if right else text
+        return f"{text}\n\nRequires the permission `{right}`." if right else text
 
     def get_summary(self) -> str | None:
         tag = self.get_tags()[0]
         if self._action() in SUMMARIES:
-            return SUMMARIES[self._action()].format(tag)
-        return re.split(r"[.;?]\s|[.;?]$", super().get_description().partition("\n")[0])[0] or None
+            return SUMMARIES[self._action()](tag)
+        return re.split(r"[.;:?]\s|[.;:?]$", super().get_description().partition("\n")[0])[0] or None
 
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0].replace("-", " ")]
@@ -141,7 +144,7 @@ class OperationSchema(AutoSchema):
         for status in statuses:
             bodies.setdefault(status, {"description": FAULTS[status], "content": content})
         if self._action() == "retrieve":
-            bodies.setdefault("304", {"description": "It is as If-None-Match says."})
+            bodies.setdefault("304", {"description": "Not changed since the ETag given in If-None-Match."})
         return bodies
 
     def _action(self) -> str:
@@ -155,7 +158,12 @@ class OperationSchema(AutoSchema):
         if names:
             schema = {"type": "array", "items": {"type": "string", "enum": names}, "minItems": 1}
             yield OpenApiParameter(
-                "fields", schema, OpenApiParameter.QUERY, explode=False, style="form", description="Only these."
+                "fields",
+                schema,
+                OpenApiParameter.QUERY,
+                explode=False,
+                style="form",
+                description="The members to return; all by default.",
             )
 
 
@@ -188,7 +196,7 @@ class BearerExtension(OpenApiAuthenticationExtension):
         flow = {"tokenUrl": "/api/v1/oauth/token", "scopes": scopes}
         return [
             {"type": "oauth2", "description": "Client credentials.", "flows": {"clientCredentials": flow}},
-            {"type": "http", "scheme": "bearer", "description": "A token as it is, personal ones included."},
+            {"type": "http", "scheme": "bearer", "description": "An access token or a personal token."},
         ]
 
 

@@ -111,22 +111,26 @@ class KeysetPagination(BasePagination):
                 "next": {
                     "type": ["string", "null"],
                     "format": "uri",
-                    "description": "Address of the next page; null when this one was the last.",
+                    "description": "The URL of the next page; null on the last page.",
                 },
-                "cursor": {"type": ["string", "null"], "description": "Where the next page starts."},
+                "cursor": {"type": ["string", "null"], "description": "The cursor of the next page."},
             },
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         return [
-            _parameter("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_=-]+$"}, "From the page before."),
+            _parameter(
+                "cursor",
+                {"type": "string", "pattern": "^[A-Za-z0-9_=-]+$"},
+                "The value returned with the previous page.",
+            ),
             _parameter(
                 "page_size", {"type": "integer", "minimum": 1, "maximum": MAX_SIZE, "default": DEFAULT_SIZE}, ""
             ),
             _parameter(
                 "ordering",
                 {"type": "string", "enum": list(view.orderings), "default": view.orderings[0]},
-                "What an index serves; - for descending.",
+                "The order of the results; prefix with - for descending.",
             ),
         ]
 

@@ -34,21 +34,27 @@ _FLAG = {"type": "string", "enum": ["true", "false"]}
 _TYPE = "API name of an activity type."
 # parameters of `reports/figures`: schema and description; those of the reports page, with API names for ids
 PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
-    "report": ({"type": "string", "enum": list(REPORTS)}, "The report; trend if it is left out."),
-    "type": (_TEXT, f"{_TYPE} For every report but the funnel."),
+    "report": ({"type": "string", "enum": list(REPORTS)}, "The kind of report; trend by default."),
+    "type": (_TEXT, f"{_TYPE} For all reports but the funnel."),
     **dict.fromkeys(trend.MORE_TYPES, (_TEXT, f"{_TYPE} A further series of a trend.")),
     **dict.fromkeys(STEPS, (_TEXT, f"{_TYPE} A step of a funnel.")),
-    "field": (_TEXT, "API name of the field that a breakdown groups by."),
-    "total": (_TEXT, "API name of a number field that a breakdown sums."),
-    "split": (_TEXT, "API name of the field whose values are the series of a trend."),
-    "since": (_DAY, "First day, in the installation's time zone; 89 days before the present day if it is left out."),
-    "until": (_DAY, "Last day; the present day if it is left out."),
-    "where": (_TEXT, "API name of a field: top people by the activities with the `value` of it."),
-    "value": ({"type": "string", "maxLength": MAX_LINK}, "With `where`; no value if it is empty or left out."),
-    "interval": ({"type": "string", "enum": list(intervals.INTERVALS)}, "Of a trend; what fits if it is left out."),
-    "people": (_TEXT, "smart:7 or static:7 for the people of a list; all people if it is left out."),
+    "field": (_TEXT, "The API name of the field by which a breakdown groups."),
+    "total": (_TEXT, "The API name of a number field that a breakdown sums."),
+    "split": (_TEXT, "The API name of the field whose values are the series of a trend."),
+    "since": (_DAY, "The first day, in the time zone of the installation; by default 89 days before today."),
+    "until": (_DAY, "The last day; today by default."),
+    "where": (_TEXT, "The API name of a field: count only activities that have `value` in it (top people)."),
+    "value": (
+        {"type": "string", "maxLength": MAX_LINK},
+        "The value of the field given in `where`; if empty, activities without a value.",
+    ),
+    "interval": (
+        {"type": "string", "enum": list(intervals.INTERVALS)},
+        "The interval of a trend; chosen by the length of the period by default.",
+    ),
+    "people": (_TEXT, "smart:7 or static:7 for the members of a list; all people by default."),
     "compare": (_FLAG, "Whether a trend is compared with the period before."),
-    "cumulative": (_FLAG, "Whether a trend adds up."),
+    "cumulative": (_FLAG, "Whether a trend is cumulative."),
 }
 FIELDS = ("field", "total", "split", "where")
 TYPES = ("type", *trend.MORE_TYPES, *STEPS)
@@ -58,10 +64,9 @@ class SavedReportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     owner = serializers.CharField(source="owner.username")
-    is_shared = serializers.BooleanField(help_text="Whether everybody who may see reports sees it.")
+    is_shared = serializers.BooleanField(help_text="Whether the report is shared with everybody who may see reports.")
     parameters = serializers.DictField(
-        child=serializers.CharField(),
-        help_text="Of the reports page. With days, the period ends on the day of reading.",
+        child=serializers.CharField(), help_text="The parameters of the reports page. With days, the period ends today."
     )
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
@@ -73,23 +78,25 @@ class FiguresRowField(serializers.ListField):
 
 
 class FiguresSerializer(StrictSerializer):
-    """The figures of a report: those of its page and of its CSV file."""
+    """The figures of a report, as shown on its page and in its CSV file."""
 
     report = serializers.ChoiceField(choices=list(REPORTS))
     columns = serializers.ListField(
-        child=serializers.CharField(), help_text="In the language that Accept-Language asks for."
+        child=serializers.CharField(), help_text="In the language requested by Accept-Language."
     )
     rows = serializers.ListField(
-        child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are there."
+        child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are available."
     )
     people = serializers.ListField(
-        child=serializers.IntegerField(), help_text="Of reports that name people: the person of each row."
+        child=serializers.IntegerField(), help_text="For reports on individual people, the person of each row."
     )
     time_zone = serializers.CharField()
     as_of = UTCDateTimeField(allow_null=True)
-    people_as_of = UTCDateTimeField(allow_null=True, help_text="When the smart list was evaluated, if there is one.")
-    is_running = serializers.BooleanField(help_text="Whether newer figures are being worked out.")
-    problem = serializers.CharField(help_text="What the last computation failed of; empty if it did not.")
+    people_as_of = UTCDateTimeField(
+        allow_null=True, help_text="The time at which the smart list was evaluated, if the report uses one."
+    )
+    is_running = serializers.BooleanField(help_text="Whether newer figures are being computed.")
+    problem = serializers.CharField(help_text="The error of the last computation; empty if it succeeded.")
 
 
 class SavedReportFilterSet(StrictFilterSet):
@@ -125,7 +132,7 @@ class ReportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses={200: FiguresSerializer, 202: FiguresSerializer}, operation_id="reports_saved_figures")
     @action(["GET"], detail=True, url_path="figures", url_name="saved-figures")
     def saved_figures(self, request: Any, pk: int) -> Response:
-        """The figures of a saved report, as its page, tiles and file show them. 202 until the first are there."""
+        """Get the figures of a saved report, as pages and files show them. 202 while the first figures are computed."""
         form = ReportForm(saved_parameters(self.get_object()), request.user)
         return self._figures(form, is_kept=True)
 
@@ -139,7 +146,7 @@ class ReportViewSet(ListMixin, RetrieveMixin):
     )
     @action(["GET"], detail=False, pagination_class=None)
     def figures(self, request: Any) -> Response:
-        """The figures of a report that need not be saved. 202 until the first are there."""
+        """Get the figures of a report without saving it. 202 while the first figures are computed."""
         saved_reports.require_report_rights(request.user)
         return self._figures(ReportForm(_form_parameters(request.query_params), request.user), is_kept=False)
 

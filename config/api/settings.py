@@ -25,8 +25,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "DESCRIPTION": (
         "Record the moments that matter to your business, and read them back. "
-        "Start with the [guide](/api/docs/guide). Every fault is answered as a problem (RFC 9457) whose "
-        "`errors` say where it is, what was expected and what came."
+        "Start with the [guide](/api/docs/guide). Every error is returned as a problem (RFC 9457); its "
+        "`errors` give the place, what was expected and what was received."
     ),
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["config.api.authentication.MayReadDocs"],

@@ -27,7 +27,7 @@ from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
-from smartlists.models import CampaignBacklog, ListWatch, SmartCampaign
+from smartlists.models import CampaignBacklog, FailingStep, ListWatch, SmartCampaign
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -304,11 +304,12 @@ def check_dispatcher() -> Finding:
     if is_silent:
         return Finding("dispatcher", "does not run; no campaign is active")
     state = f"read the log {_span(read_at)} ago, {triggers.dispatcher_lag():,} ids behind"
-    failing = [model.objects.filter(tries__gt=0).values_list("campaign") for model in (CampaignBacklog, ListWatch)]
-    stuck = failing[0].union(failing[1]).count()
-    if stuck:
-        return Finding("dispatcher", f"{state}; the triggers of {stuck} campaigns fail", "their pages say why")
-    return Finding("dispatcher", state)
+    kinds = (CampaignBacklog, ListWatch, FailingStep)
+    backlogs, watches, steps = [model.objects.filter(tries__gt=0).values_list("campaign") for model in kinds]
+    counts = {"the triggers": backlogs.union(watches).count(), "steps": steps.distinct().count()}
+    failing = [f"{what} of {count} campaigns fail" for what, count in counts.items() if count]
+    todo = "their pages say why, and offer to try again" if failing else ""
+    return Finding("dispatcher", "; ".join([state, *failing]), todo)
 
 
 def check_closed_days() -> Finding:

@@ -1,8 +1,9 @@
 """The home page: cards by the user's rights, and the first steps until they are done."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -59,51 +60,49 @@ class FirstStep:
 
 def first_steps(request: HttpRequest) -> list[FirstStep]:
     """Return the steps from nothing to the first list in order, the next one marked; empty if all are done."""
-    types = ActivityType.objects.custom().existing()
-    steps = [
-        _step(
-            request,
-            _("Bring in people"),
-            _("Import a file of people, or add a first person by hand."),
-            Person.objects.live().exists(),
-            "people.add_person",
-            lambda: reverse("admin:people_import_add"),
-        ),
-        _step(
-            request,
-            _("Say what can happen"),
-            _("Start from a template like “Attend webinar” or “Make purchase”, and change what you like."),
-            types.exists(),
-            "activities.add_activitytype",
-            lambda: reverse("admin:activities_activitytype_add"),
-        ),
-        _step(
-            request,
-            _("Approve it"),
-            _("From then on activities of this type can be recorded and used."),
-            types.approved().exists(),
-            "activities.approve_activitytype",
-            lambda: _draft_address(types),
-        ),
-        _step(
-            request,
-            _("Record a first activity, and see it"),
-            _("By hand, for one person: it appears in their timeline at once."),
-            _has_activity(),
-            "activities.record_activity",
-            lambda: _record_address(types),
-        ),
-        _step(
-            request,
-            _("Make a list of who did it"),
-            _("A smart list keeps itself up to date. Reports and campaigns can use it."),
-            SmartList.objects.exists() or StaticList.objects.exists(),
-            "smartlists.add_smartlist",
-            lambda: reverse("admin:smartlists_smartlist_add"),
-        ),
-    ]
+    steps = list(_steps(request))
     following = next((step for step in steps if not step.is_done), None)
     return [replace(step, is_next=step is following) for step in steps] if following else []
+
+
+def _steps(request: HttpRequest) -> Iterator[FirstStep]:
+    types = ActivityType.objects.custom().existing()
+    step = partial(_step, request)
+    yield step(
+        _("Bring in people"),
+        _("Import a file of people, or add a first person by hand."),
+        Person.objects.live().exists(),
+        "people.add_person",
+        lambda: reverse("admin:people_import_add"),
+    )
+    yield step(
+        _("Say what can happen"),
+        _("Start from a template like “Attend webinar” or “Make purchase”, and change what you like."),
+        types.exists(),
+        "activities.add_activitytype",
+        lambda: reverse("admin:activities_activitytype_add"),
+    )
+    yield step(
+        _("Approve it"),
+        _("From then on activities of this type can be recorded and used."),
+        types.approved().exists(),
+        "activities.approve_activitytype",
+        lambda: _draft_address(types),
+    )
+    yield step(
+        _("Record a first activity, and see it"),
+        _("By hand, for one person: it appears in their timeline at once."),
+        _has_activity(),
+        "activities.record_activity",
+        lambda: _record_address(types),
+    )
+    yield step(
+        _("Make a list of who did it"),
+        _("A smart list keeps itself up to date. Reports and campaigns can use it."),
+        SmartList.objects.exists() or StaticList.objects.exists(),
+        "smartlists.add_smartlist",
+        lambda: reverse("admin:smartlists_smartlist_add"),
+    )
 
 
 def _step(

@@ -104,12 +104,19 @@ class ReportForm(forms.Form):
             self.fields[name].label_from_instance = field_name  # type: ignore[attr-defined]
         self.fields["report"].choices = [(name, report.label) for name, report in REPORTS.items()]  # type: ignore[attr-defined]
         self.fields["people"].choices = _audiences(user)  # type: ignore[attr-defined]
+        self._add_type_fields(types)
+        self._prepare_widgets()
+
+    def _add_type_fields(self, types: Any) -> None:
+        """Add the choices of further types: the steps of a funnel, the lines of a trend."""
         for step in range(1, log_reports.MOST_STEPS + 1):
             label = _("Step %(number)s") % {"number": step}
             empty = CHOOSE if step <= 2 else NONE
             self.fields[f"step_{step}"] = forms.ModelChoiceField(types, required=False, label=label, empty_label=empty)
         for name, title in zip(trend.MORE_TYPES, trend.MORE_LABELS, strict=True):
             self.fields[name] = forms.ModelChoiceField(types, required=False, label=title, empty_label=NONE)
+
+    def _prepare_widgets(self) -> None:
         gone = _("It no longer exists, or you may not see it.")
         for bound in self.fields.values():
             if isinstance(bound, forms.ModelChoiceField) or bound is self.fields["people"]:
@@ -243,20 +250,11 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         return HttpResponse(status=204) if reply and reply.asked_at else HttpResponse(headers={"HX-Refresh": "true"})
     if format == "csv" and reply:
         return _file(request, form, table) if table else HttpResponseRedirect(f"{request.path}?{address}")
-    context = {
+    context = _form_context(form) | {
         "title": saved or _("Reports"),
-        "form": form,
         "table": table,
         "problems": problems,
-        "reports": [(name, report) for name, report in REPORTS.items() if report.is_tab or report is form.report_kind],
-        "report_kind": form.report_kind,
         "reply": reply,
-        "inputs": [form[name] for name in form.report_kind.inputs if name not in form.report_kind.more],
-        "more": [form[name] for name in form.report_kind.more],
-        "uses_more": any(form.cleaned_data.get(name) for name in form.report_kind.more),
-        "depends_on_type": [name for name in form.report_kind.inputs if name in FIELDS_OF_THE_TYPE],
-        "periods": _periods(form),
-        "zone": installation.current_installation().time_zone,
         "again": address,
         "csv": _query(request, format="csv"),
         "state": _query(request, format="state"),
@@ -265,6 +263,21 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
     if reply and not problems:
         context |= saving_context(saved, parameters, request.user, save_form)
     return render(request, "config/reports.html", {**admin.site.each_context(request), **context, "saved": saved})
+
+
+def _form_context(form: ReportForm) -> dict[str, Any]:
+    report = form.report_kind
+    return {
+        "form": form,
+        "reports": [(name, kind) for name, kind in REPORTS.items() if kind.is_tab or kind is report],
+        "report_kind": report,
+        "inputs": [form[name] for name in report.inputs if name not in report.more],
+        "more": [form[name] for name in report.more],
+        "uses_more": any(form.cleaned_data.get(name) for name in report.more),
+        "depends_on_type": [name for name in report.inputs if name in FIELDS_OF_THE_TYPE],
+        "periods": _periods(form),
+        "zone": installation.current_installation().time_zone,
+    }
 
 
 def report_parameters(request: HttpRequest) -> tuple[QueryDict, SavedReport | None]:

@@ -116,8 +116,8 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
     chosen, user = form.cleaned_data, signed_in_user(request)
     form.save()
     installation.clear_installation_cache()
-    user.username = chosen["username"]
-    user.save(update_fields=["username"])
+    user.username, user.language = chosen["username"], chosen["language"]
+    user.save(update_fields=["username", "language"])
     if chosen["password"]:
         passwords.change_password(user, chosen["password"], user, keep=request.session.session_key)
     update_session_auth_hash(request, user)

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from people.admin.forms import list_choices
@@ -75,7 +76,9 @@ def start_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str) -> Htt
     )
     if started:
         return redirect("admin:people_person_bulk_action", started.pk)
-    return redirect(request.POST.get("back") or "admin:people_person_changelist")
+    back = request.POST.get("back", "")
+    is_own = back.startswith("/") and url_has_allowed_host_and_scheme(back, None)  # neither elsewhere nor a view's name
+    return redirect(back if is_own else "admin:people_person_changelist")
 
 
 def list_bulk_actions(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:

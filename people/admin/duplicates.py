@@ -1,5 +1,6 @@
 """The page of possible duplicates."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from people.admin.merge import merge_address
 from people.core.admin.base import PagesAdmin, parse_ids, parse_number, require_rights
-from people.models import Person
+from people.models import DuplicateGroup, Person
 from people.persons import duplicates
 from people.persons import merge as person_merge
 
@@ -35,32 +36,33 @@ def show_duplicates(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     kind = request.GET.get("kind", "")
     if kind not in duplicates.KINDS:
         kind = next((name for name, count in counts.items() if count), next(iter(duplicates.KINDS)))
+    kinds = [(name, duplicate_kind.label, counts[name]) for name, duplicate_kind in duplicates.KINDS.items()]
     start = parse_number(request.GET.get("start", ""))
     page_groups = list(duplicates.duplicate_groups(kind)[start : start + PAGE + 1])
-    people = Person.objects.live().in_bulk([pk for group in page_groups for pk in group.person_ids])
-    groups = []
-    for group in page_groups[:PAGE]:
-        live_people = [people[pk] for pk in group.person_ids if pk in people]
-        if len(live_people) > 1:
-            ids = [person.pk for person in live_people]
-            groups.append(
-                (live_people, group.people - len(group.person_ids), merge_address(ids), ",".join(map(str, ids)))
-            )
     return pages.page(
         request,
         "duplicates",
         _("Possible duplicates"),
         kind=kind,
-        kinds=[(name, duplicate_kind.label, counts[name]) for name, duplicate_kind in duplicates.KINDS.items()],
-        elsewhere=[
-            (name, duplicate_kind.label, counts[name])
-            for name, duplicate_kind in duplicates.KINDS.items()
-            if counts[name]
-        ],
-        groups=groups,
+        kinds=kinds,
+        elsewhere=[(name, label, count) for name, label, count in kinds if count],
+        groups=_groups_with_people(page_groups[:PAGE]),
         search=search,
         following=start + PAGE if len(page_groups) > PAGE else None,
     )
+
+
+def _groups_with_people(page_groups: Sequence[DuplicateGroup]) -> list[tuple[list[Person], int, str, str]]:
+    """The groups with two live people or more: these people, how many more there are, the merge's address, the ids."""
+    people = Person.objects.live().in_bulk([pk for group in page_groups for pk in group.person_ids])
+    groups = []
+    for group in page_groups:
+        live_people = [people[pk] for pk in group.person_ids if pk in people]
+        if len(live_people) > 1:
+            ids = [person.pk for person in live_people]
+            more = group.people - len(group.person_ids)
+            groups.append((live_people, more, merge_address(ids), ",".join(map(str, ids))))
+    return groups
 
 
 def _change(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:

@@ -1,5 +1,6 @@
 """Imports in the admin: upload, map, preview, check, import, report."""
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -119,12 +120,13 @@ class ImportAdmin(TransferAdmin):
         except RejectedError as refusal:  # uploaded to a version that did not read the first rows
             messages.error(request, str(refusal))
             return redirect("admin:people_import_changelist")
-        guess = guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines)
-        if job.plan and job.plan["subject"] == subject:
-            guess = guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)
+        return self._mapping_page(request, job, subject, lines)
+
+    def _mapping_page(self, request: HttpRequest, job: Import, subject: str, lines: Sequence[Any]) -> HttpResponse:
+        """The form of the columns; after a valid POST with the preview of its plan."""
+        guess = _plan_or_guess(job, subject, lines)
         shape = FileShape.from_json(job.shape)
         target = TARGETS[job.kind]
-        encodings = import_forms.encoding_choices(import_jobs.read_head(job)) if shape.is_encoding_open else ()
         form = PlanForm(
             request.POST or None,
             kind=job.kind,
@@ -132,16 +134,11 @@ class ImportAdmin(TransferAdmin):
             items=target.mappable(subject),
             guess=guess,
             lines=lines,
-            encodings=encodings,
+            encodings=import_forms.encoding_choices(import_jobs.read_head(job)) if shape.is_encoding_open else (),
         )
         preview = None
-        if request.method == "POST" and form.is_valid():
-            try:
-                import_jobs.set_plan(job, form.plan(subject), request.user)
-            except RejectedError as refusal:
-                form.show(refusal)
-            else:
-                preview = _preview(job, lines[:PREVIEW_ROWS])
+        if request.method == "POST" and form.is_valid() and _save_plan(job, form, subject, request.user):
+            preview = _preview(job, lines[:PREVIEW_ROWS])
         return self.page(
             request,
             "import_columns",
@@ -215,6 +212,23 @@ class ImportAdmin(TransferAdmin):
 
 
 _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
+
+
+def _plan_or_guess(job: Import, subject: str, lines: Sequence[Any]) -> guessing.PlanGuess:
+    """The plan chosen for this subject; without one, the guess from the file."""
+    if job.plan and job.plan["subject"] == subject:
+        return guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)
+    return guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines)
+
+
+def _save_plan(job: Import, form: PlanForm, subject: str, user: Any) -> bool:
+    """Set the plan of a valid form; False after adding errors to the form."""
+    try:
+        import_jobs.set_plan(job, form.plan(subject), user)
+    except RejectedError as refusal:
+        form.show(refusal)
+        return False
+    return True
 
 
 def _to_columns(job: Import, subject: str) -> HttpResponse:

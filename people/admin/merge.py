@@ -66,15 +66,6 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
             _("Merge people"),
             problems=[problem_text(problem) for problem in refusal.problems],
         )
-    labels = {row.api_name: field_label(row) for row in PersonField.objects.all()}
-    rows = [
-        (
-            labels[field.info.api_name],
-            field,
-            [(person.pk, localized_value(field.values[person.pk])) for person in preview.people],
-        )
-        for field in preview.fields
-    ]
     return pages.page(
         request,
         "merge",
@@ -82,10 +73,23 @@ def merge_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
         people=preview.people,
         winner=preview.people[0],
         ids=ids,
-        rows=rows,
+        rows=_field_rows(preview),
         moving=preview.rows,
         undo_days=settings.MERGE_UNDO_DAYS,
     )
+
+
+def _field_rows(preview: person_merge.MergePreview) -> list[tuple[str, Any, list[tuple[int, Any]]]]:
+    """Each field of the preview: its label, the field, and each person's id with the value as it is shown."""
+    labels = {row.api_name: field_label(row) for row in PersonField.objects.all()}
+    return [
+        (
+            labels[field.info.api_name],
+            field,
+            [(person.pk, localized_value(field.values[person.pk])) for person in preview.people],
+        )
+        for field in preview.fields
+    ]
 
 
 def undo_merge(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:

@@ -17,7 +17,7 @@ from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
 
 
 class PersonFieldViewSet(ListMixin, RetrieveMixin):
-    """What can be known of a person: the standard fields and those that the team added."""
+    """The fields of people: standard fields and those added by your team."""
 
     queryset = PersonField.objects.all()
     serializer_class = PersonFieldSerializer
@@ -62,7 +62,7 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, api_name: str) -> Response:
-        """Delete a field that the team added, with its values."""
+        """Delete a field added by your team, with its values."""
         with transaction.atomic():
             field = lock_for_update(self.get_object())
             self.require_match(field)

@@ -30,7 +30,7 @@ class OnListFilter(TypedFilter):
 
     def __init__(self) -> None:
         operator = FilterColumn("integer").allowed_operators()[2]
-        super().__init__(None, "integer", operator, "Ids of static lists: on any of them.")
+        super().__init__(None, "integer", operator, "Members of any of these static lists, given by id.")
 
     def filter(self, queryset: Any, value: Any) -> Any:
         if value is None:
@@ -124,7 +124,9 @@ class StaticListMemberFilterSet(StrictFilterSet):
         model = StaticListMember
         fields = ()
 
-    source = WordsFilter({channel.word: Q(channel=channel) for channel in Channel}, "The channel they came through.")
+    source = WordsFilter(
+        {channel.word: Q(channel=channel) for channel in Channel}, "The channel through which the person was added."
+    )
     typed = {
         "person": FilterColumn("integer", "person_id", is_nullable=False, operators=NUMBER_KEY),
         "added_at": FilterColumn("datetime", is_nullable=False),

@@ -29,11 +29,11 @@ TAKEN_BACK = {
     "properties": {
         "reason": {"type": "string"},
         "at": {"type": "string", "format": "date-time"},
-        "activities": {"type": "integer", "description": "Removed."},
-        "people": {"type": "integer", "description": "Deleted."},
+        "activities": {"type": "integer", "description": "The number of activities removed."},
+        "people": {"type": "integer", "description": "The number of people deleted."},
         "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
         "is_done": {"type": "boolean"},
-        "has_failed": {"type": "boolean", "description": "It stopped before its end: `error` says why."},
+        "has_failed": {"type": "boolean", "description": "It stopped early; `error` gives the reason."},
     },
     "required": ["reason", "at", "activities", "people", "kept", "is_done", "has_failed"],
 }
@@ -42,17 +42,19 @@ TAKEN_BACK = {
 class ImportSerializer(StrictSerializer):
     id = serializers.IntegerField()
     kind = serializers.CharField()
-    name = serializers.CharField(help_text="Of the file.")
+    name = serializers.CharField(help_text="The name of the file.")
     state = serializers.ChoiceField([str(state) for state in Import.State])
     percent = serializers.IntegerField()
-    columns = serializers.SerializerMethodField(help_text="The names in the file's heading.")
-    plan = serializers.SerializerMethodField(help_text="How the columns are understood.")
+    columns = serializers.SerializerMethodField(help_text="The column names in the header row.")
+    plan = serializers.SerializerMethodField(help_text="The meaning of the columns.")
     added = serializers.IntegerField()
     updated = serializers.IntegerField()
-    repeated = serializers.IntegerField(help_text="Rows that were there before.")
+    repeated = serializers.IntegerField(help_text="Rows that had been imported before.")
     refused = serializers.IntegerField()
-    created = serializers.IntegerField(help_text="People whom it created; after a check, would create.")
-    taken_back = serializers.SerializerMethodField(help_text="How it was taken back; null where it was not.")
+    created = serializers.IntegerField(help_text="The number of people created, or, after a check, to be created.")
+    taken_back = serializers.SerializerMethodField(
+        help_text="The result of undoing the import; null if it was not undone."
+    )
     error = serializers.CharField(source="fault")
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     user = serializers.CharField(source="user.username", allow_null=True, default=None)
@@ -82,7 +84,7 @@ class ImportSerializer(StrictSerializer):
 
 
 class TakeBackInputSerializer(StrictSerializer):
-    """Why an import is taken back."""
+    """The reason for undoing the import."""
 
     reason = StrictCharField(max_length=import_undo.MAX_REASON, help_text="Noted in the audit log.")
 
@@ -95,51 +97,60 @@ class ChangeSerializer(StrictSerializer):
 
 
 class TakeBackSerializer(StrictSerializer):
-    """What taking an import back would do now."""
+    """The effects of undoing an import now."""
 
-    activities = serializers.IntegerField(help_text="That would be removed.")
-    people = serializers.IntegerField(help_text="Whom it created and who would be deleted; they can be restored.")
-    kept = serializers.DictField(
-        child=serializers.IntegerField(), help_text="People whom it created and who stay, by the table that is why."
+    activities = serializers.IntegerField(help_text="Activities that would be removed.")
+    people = serializers.IntegerField(
+        help_text="People created by the import who would be deleted; they can be restored."
     )
-    changed = serializers.IntegerField(help_text="Values that it changed of existing people: they stay.")
+    kept = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="People created by the import who would stay, by the table that holds data of them.",
+    )
+    changed = serializers.IntegerField(help_text="Changed values of existing people, which would stay.")
     changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
 
 class PlanInputSerializer(StrictSerializer):
-    """How the columns of a file are understood."""
+    """The meaning of the columns of a file."""
 
     columns = serializers.DictField(
-        child=StrictCharField(max_length=255), help_text="Field by field, the column's name."
+        child=StrictCharField(max_length=255), help_text="The name of the column, by field."
     )
     subject = StrictCharField(max_length=255, required=False, help_text="The activity type's API name.")
     person = StrictCharField(
-        max_length=255, required=False, help_text='Of activities: a column in braces, like "{email}".'
+        max_length=255,
+        required=False,
+        help_text='For activities: the column that identifies the person, in braces, like "{email}".',
     )
     lookup_field = StrictCharField(max_length=100, required=False)
     create_people = StrictBooleanField(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
     external_id = serializers.ChoiceField([str(choice) for choice in import_plan.ExternalId], required=False)
-    zone = StrictCharField(max_length=64, required=False, help_text="Of moments without one, like Europe/Madrid.")
+    zone = StrictCharField(
+        max_length=64, required=False, help_text="The time zone of times without one, like Europe/Madrid."
+    )
     date_order = serializers.ChoiceField(
         [str(choice) for choice in import_jobs.DateOrder],
         required=False,
-        help_text="Of dates like 3/4/2026. Needed where the file leaves it open; so are decimal and pivot.",
+        help_text="The order in dates like 3/4/2026. Required if the file is ambiguous, as are decimal and pivot.",
     )
     decimal = serializers.ChoiceField([".", ","], required=False)
     static_list = StrictIntegerField(required=False, allow_null=True, min_value=1, max_value=MAX_ID)
     null_text = StrictCharField(max_length=64, required=False, allow_blank=True)
     starts_campaigns = StrictBooleanField(
-        required=False, help_text="Whether what is recorded may start smart campaigns. By default true."
+        required=False, help_text="Whether the imported rows may start smart campaigns. By default true."
     )
     backfill = StrictBooleanField(
         required=False,
-        help_text="True: the rows are about the past and start no campaign. The opposite of starts_campaigns.",
+        help_text="Whether the rows are history, which starts no campaign; the opposite of starts_campaigns.",
     )
-    pivot = serializers.ChoiceField([30, 70], required=False, help_text="Two-digit years from it on are of the 1900s.")
+    pivot = serializers.ChoiceField(
+        [30, 70], required=False, help_text="The first two-digit year that belongs to the 1900s."
+    )
     keep_apostrophes = StrictBooleanField(required=False)
     constants = serializers.DictField(
-        child=StrictCharField(max_length=1_000), required=False, help_text="Field by field, a value that every row has."
+        child=StrictCharField(max_length=1_000), required=False, help_text="Fixed values for all rows, by field."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +165,7 @@ class PlanInputSerializer(StrictSerializer):
 
 class FailureSerializer(StrictSerializer):
     row = serializers.IntegerField()
-    raw = serializers.SerializerMethodField(help_text="The row as it stood in the file.")
+    raw = serializers.SerializerMethodField(help_text="The row as it is in the file.")
     errors = serializers.SerializerMethodField()  # type: ignore[assignment]
 
     @extend_schema_field({})

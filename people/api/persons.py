@@ -36,7 +36,7 @@ CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code
 
 
 class PersonViewSet(ListMixin, RetrieveMixin):
-    """Everybody we know."""
+    """People, with their fields."""
 
     queryset = Person.objects.live()
     serializer_class = PersonSerializer
@@ -82,7 +82,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
-        """Create a person. 409 when somebody has the e-mail address, or the value of a unique field, already."""
+        """Create a person. 409 if another person has the e-mail address, or the value of a unique field."""
         values = person_row_from_body(request.data)
         kind = UpsertAction.CREATE if values.get("email") not in (None, "") else UpsertAction.DUPLICATE
         (outcome,) = upsert.upsert_people([values], self.source, "email", kind)
@@ -91,7 +91,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=PersonInputSerializer, responses=PersonSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change some of a person's fields; null takes a value away."""
+        """Change fields of a person; null removes a value."""
         person = self.get_object()
         self.require_match(person)
         with self.expecting(person.revision) as expected:
@@ -100,7 +100,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
-        """Take a person out of every list and page; can be restored for a while."""
+        """Delete a person, who is removed from all lists and pages and can be restored for a limited time."""
         person = self.get_object()
         self.require_match(person)
         (outcome,) = deletion.delete_people([person.pk], request.user, self.source)
@@ -110,9 +110,9 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=PeopleInputSerializer, responses=PeopleSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
-        """Create or update up to 1,000 people; each row counts on its own.
+        """Create or update up to 1,000 people; each row is accepted or rejected on its own.
 
-        A transaction takes people of 10,000 values together. With an `Idempotency-Key` there is one for all of them.
+        Rows are committed in transactions of up to 10,000 values; with an `Idempotency-Key`, all in one transaction.
         """
         refuse_unknown_members(request.data, ("people", "lookup_field", "action"))
         kind = request.data.get("action", UpsertAction.UPSERT)
@@ -148,7 +148,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=PersonSerializer)
     @action(["POST"], detail=True)
     def restore(self, request: Any, pk: int) -> Response:
-        """Bring a deleted person back, with the lists it was on."""
+        """Restore a deleted person, with their lists."""
         (outcome,) = deletion.restore_people([pk], request.user, self.source)
         _raise_problems(outcome.problems)
         return self.response_for(self._person(pk))
@@ -156,7 +156,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses={204: None})
     @action(["POST"], detail=True)
     def erase(self, request: Any, pk: int) -> Response:
-        """Remove everything about a person, and about those merged into it, everywhere and for good."""
+        """Erase a person and those merged into them: all their data is deleted for good."""
         if not Person.objects.filter(pk=min(pk, datatype_keys.MAX_ID)).exclude(state=Person.State.ERASED).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
         erasure.erase_people([pk], request.user, self.source)
@@ -165,7 +165,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=MergeInputSerializer, responses=MergeSerializer)
     @action(["POST"], detail=True)
     def merge(self, request: Any, pk: int) -> Response:
-        """Merge other people into this one; their ids answer as this one from now on."""
+        """Merge other people into this person; their ids then refer to this person."""
         winner = self.get_object()
         self.require_match(winner)
         body = self.validated_body(MergeInputSerializer)
@@ -178,7 +178,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses={204: None}, operation_id="people_merges_undo")
     @action(["POST"], detail=False, url_path="merges/<int:merge_id>/undo")
     def undo_merge(self, request: Any, merge_id: int) -> Response:
-        """Take a merge back: the losers are people again, with the activities and lists that were theirs."""
+        """Undo a merge: the merged people are restored, with their former activities and lists."""
         person_merge.undo_merge(min(merge_id, MAX_BIG_ID), request.user, self.source)
         return Response(status=204)
 

@@ -44,7 +44,7 @@ class PersonValueField(serializers.Field):
 
 
 class PersonSerializer(StrictSerializer):
-    """A person. `fields` has those that the team added, by API name; what is not there has no value."""
+    """A person. `fields` has the fields added by your team, by API name; fields without a value are left out."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         standard = {
@@ -71,7 +71,7 @@ class CustomFieldsField(serializers.JSONField):
 
 
 class PersonInputSerializer(StrictSerializer):
-    """A person's fields; null takes a value away."""
+    """The fields to set; null removes a value."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         standard = {
@@ -81,7 +81,7 @@ class PersonInputSerializer(StrictSerializer):
 
 
 class PersonRowSerializer(PersonInputSerializer):
-    """A person's fields; `id` only where people are looked up by it."""
+    """The fields of a person; `id` is allowed only if people are looked up by id."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {"id": serializers.IntegerField(required=False), **super().get_fields()}
@@ -106,7 +106,7 @@ class PeopleSerializer(StrictSerializer):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
     refused = serializers.IntegerField()
-    results = PersonOutcomeSerializer(many=True, help_text="One a row, in order.")
+    results = PersonOutcomeSerializer(many=True, help_text="One per row, in order.")
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
@@ -117,7 +117,7 @@ class MergeChoicesField(serializers.DictField):
 class MergeInputSerializer(StrictSerializer):
     losers = serializers.ListField(child=StrictIntegerField(min_value=1), min_length=1, max_length=25)
     choices = MergeChoicesField(
-        child=StrictIntegerField(), required=False, help_text="Field by field, the person whose value is kept."
+        child=StrictIntegerField(), required=False, help_text="The id of the person whose value is kept, by field."
     )
 
 
@@ -150,8 +150,10 @@ class PersonFieldChangeSerializer(StrictSerializer):
 
 
 class PersonFieldInputSerializer(PersonFieldChangeSerializer):
-    api_name = StrictCharField(max_length=100, required=False, help_text="Made of the label by default; for ever.")
-    data_type = serializers.ChoiceField(DATA_TYPES, help_text="For ever.")
+    api_name = StrictCharField(
+        max_length=100, required=False, help_text="Derived from the label by default; cannot be changed later."
+    )
+    data_type = serializers.ChoiceField(DATA_TYPES, help_text="Cannot be changed later.")
 
 
 class StaticListSerializer(StrictSerializer):
@@ -170,7 +172,7 @@ class StaticListInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = StrictIntegerField(allow_null=True, required=False, min_value=1, help_text="Id of a folder.")
-    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+    owner = OwnerField(help_text="An id or user name; null for no owner. A new list belongs to its creator by default.")
 
 
 class MemberSerializer(StrictSerializer):
@@ -186,11 +188,11 @@ class MemberSerializer(StrictSerializer):
 
 class MembersInputSerializer(StrictSerializer):
     people = serializers.ListField(
-        child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="Ids."
+        child=StrictIntegerField(min_value=1), min_length=1, max_length=MAX_BATCH, help_text="The ids of people."
     )
 
 
 class MembersSerializer(StrictSerializer):
     results = serializers.ListField(
-        child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One an id."
+        child=serializers.ChoiceField(["added", "already", "removed", "absent", "unknown"]), help_text="One per id."
     )

@@ -28,7 +28,7 @@ from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
 
 
 class StaticListViewSet(ListMixin, RetrieveMixin):
-    """People put together by hand or by program."""
+    """Lists whose members are added by hand or by a program."""
 
     queryset = StaticList.objects.select_related("owner", "created_by")
     serializer_class = StaticListSerializer
@@ -49,7 +49,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=StaticListInputSerializer, responses={201: StaticListSerializer})
     def create(self, request: Any) -> Response:
-        """Make an empty list."""
+        """Create an empty list."""
         static_list = static_lists.create_static_list(
             by=request.user, **_with_place(self.validated_body(StaticListInputSerializer))
         )
@@ -68,7 +68,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
-        """Delete the list; its people stay. 409 while something uses it."""
+        """Delete a list; its people stay. 409 if it is in use."""
         with transaction.atomic():
             static_list = self.get_object()
             self.require_match(static_list)
@@ -78,7 +78,7 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=StaticListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
-        """Put the list away; its members and its uses stay."""
+        """Archive a list; its members and uses stay."""
         return self._edit(lambda static_list: static_lists.archive_static_list(static_list, request.user))
 
     @extend_schema(request=None, responses=StaticListSerializer)
@@ -111,7 +111,7 @@ def _with_place(body: dict[str, Any], owner_id: int | None = None) -> dict[str, 
 
 
 class StaticListMemberViewSet(ListMixin):
-    """Who is on a static list."""
+    """List the members of a static list."""
 
     queryset = StaticListMember.objects.all()
     serializer_class = MemberSerializer
@@ -131,13 +131,13 @@ class StaticListMemberViewSet(ListMixin):
 
     @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     def create(self, request: Any, static_list: int) -> Response:
-        """Put up to 1,000 people on the list; adding a member again changes nothing."""
+        """Add up to 1,000 people to a list; people who are members already are left unchanged."""
         return self._change_members(static_lists.add_members)
 
     @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
     @action(["POST"], detail=False)
     def remove(self, request: Any, static_list: int) -> Response:
-        """Take up to 1,000 people off the list."""
+        """Remove up to 1,000 people from a list."""
         return self._change_members(static_lists.remove_members)
 
     @extend_schema(
@@ -146,7 +146,7 @@ class StaticListMemberViewSet(ListMixin):
         parameters=[OpenApiParameter("person", int, OpenApiParameter.PATH, description="The person's id.")],
     )
     def destroy(self, request: Any, static_list: int, person: int) -> Response:
-        """Take one person off the list."""
+        """Remove a person from a list."""
         (outcome,) = static_lists.remove_members(self._static_list(), [person], self.source)
         if outcome is not Membership.REMOVED:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("This person is not on the list.")))

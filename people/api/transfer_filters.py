@@ -14,7 +14,7 @@ class ImportFilterSet(StrictFilterSet):
         model = Import
         fields = ()
 
-    source = WordsFilter(CHANNELS, "The channel it came in through.")
+    source = WordsFilter(CHANNELS, "The channel through which it was received.")
     state = WordsFilter({str(state): Q(state=state) for state in Import.State})
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
@@ -59,7 +59,7 @@ class ExportFilterSet(StrictFilterSet):
         model = Export
         fields = ()
 
-    source = WordsFilter(CHANNELS, "The channel it was asked for through.")
+    source = WordsFilter(CHANNELS, "The channel through which it was requested.")
     state = WordsFilter({str(state): Q(state=state) for state in Export.State})
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),

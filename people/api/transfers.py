@@ -60,7 +60,7 @@ class FileParser(BaseParser):
 
 
 class ImportViewSet(ListMixin, RetrieveMixin):
-    """Files that are brought in: upload one, say what its columns mean, start it, follow it."""
+    """Imports of files: upload a file, map its columns, start the import and follow its progress."""
 
     queryset = Import.objects.select_related("user")
     serializer_class = ImportSerializer
@@ -83,19 +83,26 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(
         parameters=[
             OpenApiParameter("kind", str, required=True, enum=["people", "activities"]),
-            OpenApiParameter("name", str, description="The file's name: .csv, .tsv, .ndjson, also with .gz."),
-            OpenApiParameter("encoding", str, enum=ENCODINGS, description="Of a CSV file; by default UTF-8 or UTF-16."),
+            OpenApiParameter(
+                "name", str, description="The name of the file: .csv, .tsv or .ndjson, optionally with .gz."
+            ),
+            OpenApiParameter(
+                "encoding",
+                str,
+                enum=ENCODINGS,
+                description="The encoding of a CSV file; by default detected as UTF-8 or UTF-16.",
+            ),
             OpenApiParameter(
                 "header_row",
                 {"type": "integer", "minimum": 1, "maximum": MAX_HEADER_ROW},
-                description="The row with the names of the columns; by default the one that looks like it.",
+                description="The number of the header row; by default detected.",
             ),
         ],
         request={media_type: {"type": "string", "format": "binary"} for media_type in FILE_TYPES},
         responses={201: ImportSerializer},
     )
     def create(self, request: Any) -> Response:
-        """Upload a file: its bytes are the body, of any length."""
+        """Upload a file. The body is the content of the file, of any length."""
         raw = request._request
         if raw.content_type not in FILE_TYPES:
             raise UnsupportedMediaType(raw.content_type)
@@ -113,7 +120,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=PlanInputSerializer, responses=ImportSerializer)
     @action(["PUT"], detail=True)
     def plan(self, request: Any, pk: int) -> Response:
-        """Say what the columns mean."""
+        """Set the plan of an import: the meaning of its columns."""
         job = self.get_object()
         body = self.validated_body(PlanInputSerializer)
         import_jobs.require_import_rights(job, request.user)
@@ -125,43 +132,43 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def check(self, request: Any, pk: int) -> Response:
-        """Check the whole file, in the background, without keeping anything."""
+        """Check the whole file in the background without importing it."""
         return self._step("check")
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def start(self, request: Any, pk: int) -> Response:
-        """Import the file, in the background."""
+        """Start an import in the background."""
         return self._step("start")
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def resume(self, request: Any, pk: int) -> Response:
-        """Go on at the row where it stopped."""
+        """Resume an import at the row where it stopped."""
         return self._step("resume")
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
-        """Stop after the rows under way; it can be resumed."""
+        """Pause an import after the rows in progress; it can be resumed."""
         return self._stop(Import.Wish.PAUSE)
 
     @extend_schema(request=None, responses={202: ImportSerializer})
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
-        """Stop for good; what was imported stays."""
+        """Cancel an import for good; imported rows stay."""
         return self._stop(Import.Wish.CANCEL)
 
     @extend_schema(request=None, responses=TakeBackSerializer)
     @action(["GET"], detail=True, url_path="take-back")
     def take_back(self, request: Any, pk: int) -> Response:
-        """What taking the import back would do now. Nothing is changed."""
+        """Preview what undoing an import would do. Nothing is changed."""
         return Response(TakeBackSerializer(import_undo.preview_import_undo(self.get_object(), request.user)).data)
 
     @extend_schema(request=TakeBackInputSerializer, responses={202: ImportSerializer})
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
-        """Remove its activities, and delete whom it created and nothing else has touched, in the background."""
+        """Undo an import in the background: remove its activities, and people it created and nothing else changed."""
         job = self.get_object()
         import_undo.request_import_undo(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
         return self.response_for(job, 202)
@@ -215,7 +222,7 @@ def _chunks(body: Any) -> Iterator[bytes]:
 
 
 class ImportFailureViewSet(ListMixin):
-    """The rows of an import that were refused."""
+    """List the rejected rows of an import."""
 
     queryset = ImportFailure.objects.all()
     serializer_class = FailureSerializer
@@ -233,7 +240,7 @@ class ImportFailureViewSet(ListMixin):
 
 
 class ParametersInputSerializer(StrictSerializer):
-    """What the file holds: of activities `types`, `since`, `until`; of people `fields`, `static_list`, `smart_list`."""
+    """What a file holds: `types`, `since`, `until` of activities; `fields`, `static_list`, `smart_list` of people."""
 
     types = serializers.ListField(child=StrictCharField(max_length=255), required=False, min_length=1, max_length=100)
     since = StrictCharField(max_length=40, required=False)
@@ -266,7 +273,7 @@ class ExportSerializer(StrictSerializer):
     state = serializers.ChoiceField([str(state) for state in Export.State])
     rows = serializers.IntegerField(allow_null=True)
     size = serializers.IntegerField(allow_null=True)
-    checksum = serializers.CharField(help_text="SHA-256 of the file, once it is ready.")
+    checksum = serializers.CharField(help_text="The SHA-256 checksum of the file, once it is ready.")
     error = serializers.CharField(source="fault")
     created_at = UTCDateTimeField()
     started_at = UTCDateTimeField(allow_null=True)
@@ -274,7 +281,7 @@ class ExportSerializer(StrictSerializer):
 
 
 class ExportViewSet(ListMixin, RetrieveMixin):
-    """Files that were asked for. Everybody sees their own."""
+    """Exports of data as files. Each user sees their own."""
 
     queryset = Export.objects.all()
     serializer_class = ExportSerializer
@@ -290,7 +297,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=ExportInputSerializer, responses={202: ExportSerializer})
     def create(self, request: Any) -> Response:
-        """Ask for a file; it is written in the background."""
+        """Request an export; the file is written in the background."""
         body = self.validated_body(ExportInputSerializer)
         export = export_jobs.create_export(
             body["kind"],
@@ -306,7 +313,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=ExportSerializer)
     @action(["POST"], detail=True)
     def cancel(self, request: Any, pk: int) -> Response:
-        """Stop an export before it is ready."""
+        """Cancel an export that is not ready yet."""
         export = self.get_object()
         export_jobs.cancel_export(export)
         return self.response_for(export)
@@ -314,7 +321,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses={(200, "text/csv"): OpenApiResponse({"type": "string"}, "The file.")})
     @action(["GET"], detail=True)
     def file(self, request: Any, pk: int) -> Any:
-        """The file itself. 409 while it is not ready, or no more."""
+        """Download the file. 409 if it is not ready yet, or not available any more."""
         export = self.get_object()
         path = export_jobs.export_path(export)
         if export.state != Export.State.COMPLETED or not path.exists():

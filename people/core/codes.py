@@ -107,6 +107,7 @@ class Code(StrEnum):
     SOURCE_OFF = "source_off"
     STANDARD_FIELD = "standard_field"
     STANDARD_TYPE = "standard_type"
+    STEP_FAILS = "step_fails"
     THROTTLED = "throttled"
     TIMEOUT = "timeout"
     TOO_DEEP = "too_deep"

@@ -1,9 +1,9 @@
 """Settings of the whole installation, read often and changed rarely."""
 
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from time import monotonic
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from people.core.models import Installation
 
@@ -31,10 +31,26 @@ def installation_zone() -> ZoneInfo:
     return ZoneInfo(current_installation().time_zone)
 
 
+@cache
+def all_zones() -> tuple[str, ...]:
+    """The names of all time zones. Read once: Python opens each of their 600 files to list them."""
+    return tuple(sorted(available_timezones()))
+
+
+def is_zone(name: str) -> bool:
+    """Return True for the name of a time zone; reads its file only, if any."""
+    if name.startswith(("posix/", "right/")) or name == "posixrules":  # other copies, which are on no list
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # also of a folder, and of names that no file can have
+        return False
+    return bool(name)
+
+
 def inhabited_zones() -> list[str]:
     """The names of the time zones of inhabited places, UTC first."""
-    zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
-    return ["UTC", *sorted(zones)]
+    return ["UTC", *(zone for zone in all_zones() if "/" in zone and not zone.startswith(NO_ZONES))]
 
 
 def to_local_time(moment: datetime) -> datetime:

@@ -19,71 +19,7 @@ from people.privacy import erasure
 
 def register_personal_data() -> None:
     """Register the tables; called when the app starts."""
-    personal_data.register_personal_tables(
-        PersonalData(
-            "person",
-            ("id", "merged_into_id"),
-            _("person records"),
-            # a merge itself changes the winner; the losers keep their values for the undo
-            erase=erasure.clear_person_rows,
-            export=_export_people,
-            count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
-            keeps_ids=("id",),
-            touched=_changed_since,
-        ),
-        # released and claimed by a merge; the values are the person's fields
-        PersonRows("person_key", ("person_id",), _("values of unique fields"), touched=personal_data.no_touched_people),
-        PersonRows(
-            "static_list_member",
-            ("person_id",),
-            _("places on static lists"),
-            merge=memberships.merge_memberships,
-            undo=memberships.unmerge_memberships,
-            export=_export_memberships,
-            touched=personal_data.touched_by_rows(
-                "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
-            ),
-        ),
-        PersonRows(
-            "person_note",
-            ("person_id",),
-            _("notes of colleagues"),
-            merge=notes.merge_notes,
-            undo=notes.unmerge_notes,
-            export=notes.export_notes,
-        ),
-        # only live people are merged
-        PersonRows(
-            "person_deletion",
-            ("person_id",),
-            _("notes for restoring"),
-            export=_export_deletions,
-            touched=personal_data.no_touched_people,
-        ),
-        # a loser's own merges stay, and can be undone once the loser is live again
-        PersonalData(
-            "person_merge",
-            ("winner_id", "loser_ids"),
-            _("notes of merges"),
-            erase=_erase_merges,
-            export=_export_merges,
-            count=_count_merges,
-            touched=_merged_before,
-        ),
-        # people who are no longer live are skipped later
-        IdArray("duplicate_group", "person_ids", _("possible duplicates")),
-        PersonRows(
-            "different_people",
-            ("person_id", "other_id"),
-            _("notes that people are not the same"),
-            count=personal_data.count_rows("different_people", "person_id", "other_id"),
-            touched=_marked_different,
-        ),
-        # filters of saved views and of exports can hold an address
-        PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),
-        PersonalData("file_export", ("parameters",), _("filters of exports"), erase=_erase_from_exports),
-        IdArray("bulk_part", "person_ids", _("places in running bulk actions")),
-    )
+    personal_data.register_personal_tables(*_TABLES)
 
 
 def _erase_from_exports(erasing: Erasing) -> None:
@@ -157,3 +93,70 @@ def _erase_merges(erasing: personal_data.Erasing) -> None:
 
 def _count_merges(person_ids: Sequence[int]) -> int:
     return PersonMerge.objects.of_people(person_ids).count()
+
+
+_TABLES = (
+    PersonalData(
+        "person",
+        ("id", "merged_into_id"),
+        _("person records"),
+        # a merge itself changes the winner; the losers keep their values for the undo
+        erase=erasure.clear_person_rows,
+        export=_export_people,
+        count=lambda ids: Person.objects.filter(pk__in=ids).exclude(state=Person.State.ERASED).count(),
+        keeps_ids=("id",),
+        touched=_changed_since,
+    ),
+    # released and claimed by a merge; the values are the person's fields
+    PersonRows("person_key", ("person_id",), _("values of unique fields"), touched=personal_data.no_touched_people),
+    PersonRows(
+        "static_list_member",
+        ("person_id",),
+        _("places on static lists"),
+        merge=memberships.merge_memberships,
+        undo=memberships.unmerge_memberships,
+        export=_export_memberships,
+        touched=personal_data.touched_by_rows(
+            "static_list_member", "person_id", f"door = {Channel.IMPORT:d} and origin_id = %(import_id)s"
+        ),
+    ),
+    PersonRows(
+        "person_note",
+        ("person_id",),
+        _("notes of colleagues"),
+        merge=notes.merge_notes,
+        undo=notes.unmerge_notes,
+        export=notes.export_notes,
+    ),
+    # only live people are merged
+    PersonRows(
+        "person_deletion",
+        ("person_id",),
+        _("notes for restoring"),
+        export=_export_deletions,
+        touched=personal_data.no_touched_people,
+    ),
+    # a loser's own merges stay, and can be undone once the loser is live again
+    PersonalData(
+        "person_merge",
+        ("winner_id", "loser_ids"),
+        _("notes of merges"),
+        erase=_erase_merges,
+        export=_export_merges,
+        count=_count_merges,
+        touched=_merged_before,
+    ),
+    # people who are no longer live are skipped later
+    IdArray("duplicate_group", "person_ids", _("possible duplicates")),
+    PersonRows(
+        "different_people",
+        ("person_id", "other_id"),
+        _("notes that people are not the same"),
+        count=personal_data.count_rows("different_people", "person_id", "other_id"),
+        touched=_marked_different,
+    ),
+    # filters of saved views and of exports can hold an address
+    PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),
+    PersonalData("file_export", ("parameters",), _("filters of exports"), erase=_erase_from_exports),
+    IdArray("bulk_part", "person_ids", _("places in running bulk actions")),
+)

@@ -232,7 +232,9 @@ class SearchFilter(TypedFilter):
     """`?search=gar luc`: each word begins a word of one of `columns`; or the rows that `find(rows, text)` returns."""
 
     def __init__(self, *columns: Any, find: Callable[[Any, str], Any] | None = None) -> None:
-        super().__init__(None, "string", _IS, "Every word begins a word of this, case and accents aside.")
+        super().__init__(
+            None, "string", _IS, "Matches where each word is the beginning of a word; ignores case and accents."
+        )
         self.find = find or (lambda rows, text: words.filter_by_words(rows, text, *columns))
 
     def filter(self, queryset: Any, value: Any) -> Any:

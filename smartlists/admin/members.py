@@ -88,15 +88,6 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list.current = current
     person_ids = current.person_ids
     member_page = _members_page(person_ids, parameters, fields)
-    people = Person.objects.live().in_bulk(member_page.ids)
-    rows = [
-        (
-            people[person_id],
-            [localized_value(catalog.person_value(people[person_id], column)) for column in parameters.columns],
-        )
-        for person_id in member_page.ids
-        if person_id in people
-    ]
     is_past_end = parameters.place.person_id is not None and not member_page.ids
     names = StaticList.objects.filter(is_archived=False).order_by("name").values_list("name", flat=True)
     return smart_list_page(
@@ -105,7 +96,7 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         smart_list,
         parameters=parameters,
         member_page=member_page,
-        rows=rows,
+        rows=_rows(member_page.ids, parameters.columns),
         views=views,
         headings=[_heading(column, parameters, len(person_ids)) for column in parameters.columns],
         orders=_orders(parameters, fields, len(person_ids)),
@@ -123,6 +114,16 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         export_query=parameters.address(q="", sort=""),
         sorted_limit=member_order.SORTED_WHOLE,
     )
+
+
+def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple[Person, list[Any]]]:
+    """The live people, each with the values of the columns as they are shown."""
+    people = Person.objects.live().in_bulk(person_ids)
+    return [
+        (person, [localized_value(catalog.person_value(person, column)) for column in columns])
+        for person_id in person_ids
+        if (person := people.get(person_id))
+    ]
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:

@@ -45,22 +45,26 @@ class CampaignSerializer(serializers.ModelSerializer):
 
 
 class LatencySerializer(StrictSerializer):
-    p50 = serializers.FloatField(help_text="Seconds from recording to the first step, of half of the latest people.")
+    p50 = serializers.FloatField(
+        help_text="The median time in seconds from recording to the first step, over the latest people."
+    )
     p95 = serializers.FloatField()
-    of = StrictIntegerField(help_text="How many people this is told from.")
+    of = StrictIntegerField(help_text="The number of people on which the figure is based.")
 
 
 class SummarySerializer(StrictSerializer):
     entered = StrictIntegerField()
     finished = StrictIntegerField()
-    failed = StrictIntegerField(help_text="Finished, but a step failed.")
-    skipped = serializers.DictField(child=StrictIntegerField(), help_text="How many were skipped, by reason.")
+    failed = StrictIntegerField(help_text="People who finished although a step failed.")
+    skipped = serializers.DictField(child=StrictIntegerField(), help_text="The number of skipped people, by reason.")
     latency = LatencySerializer(allow_null=True)
 
 
 class RunInputSerializer(StrictSerializer):
     smart_list = StrictIntegerField(min_value=1)
-    cap = StrictIntegerField(min_value=1, help_text="The largest number of people that is meant; more are refused.")
+    cap = StrictIntegerField(
+        min_value=1, help_text="The maximum number of people; the run is rejected if there are more."
+    )
 
 
 class RunSerializer(StrictSerializer):
@@ -72,12 +76,14 @@ class CampaignRunSerializer(serializers.ModelSerializer):
     smart_list = StrictIntegerField(
         source="smart_list_id",
         allow_null=True,
-        help_text="The list whose members enter; null: the audience, or named people.",
+        help_text="The list whose members enter; null for the audience, or for given people.",
     )
     count = StrictIntegerField(help_text="The number of people who enter; 0 before it begins.")
-    problem = serializers.CharField(source="fault", help_text="Why it failed, or the last try of it; else empty.")
+    problem = serializers.CharField(
+        source="fault", help_text="The error of the run, or of its last attempt; empty if there is none."
+    )
     requested_at = UTCDateTimeField()
-    due_at = UTCDateTimeField(help_text="When a scheduled run begins, or the next try is made.")
+    due_at = UTCDateTimeField(help_text="The time at which a scheduled run begins, or the next attempt is made.")
 
     class Meta:
         model = CampaignRun

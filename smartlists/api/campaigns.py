@@ -114,7 +114,7 @@ class CampaignRunFilterSet(StrictFilterSet):
 
 
 class SmartCampaignViewSet(ListMixin, RetrieveMixin):
-    """What happens when somebody does something: triggers, an audience, steps."""
+    """Automations: triggers, an audience and steps."""
 
     queryset = SmartCampaign.objects.all()
     serializer_class = CampaignSerializer
@@ -140,7 +140,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=CampaignInputSerializer, responses={201: CampaignSerializer})
     def create(self, request: Any) -> Response:
-        """Make a draft."""
+        """Create a campaign as a draft."""
         body = self.validated_body(CampaignInputSerializer)
         campaign = campaign_lifecycle.create_campaign(
             body["name"], request.user, value=body.get("definition"), description=body.get("description", "")
@@ -149,7 +149,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=CampaignInputSerializer, responses=CampaignSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change a campaign; people under way finish on the version they entered."""
+        """Change a campaign; people in progress finish with the version they entered."""
         campaign = self.get_object()
         self.require_match(campaign)
         body = self.validated_body(CampaignInputSerializer, partial=True)
@@ -175,31 +175,31 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def activate(self, request: Any, pk: int) -> Response:
-        """Listen from this moment on."""
+        """Activate a campaign: its triggers apply from this moment on."""
         return self._response_for_pk(campaign_lifecycle.activate_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def pause(self, request: Any, pk: int) -> Response:
-        """Stop listening, and hold everybody under way."""
+        """Pause a campaign: nobody enters, and people in progress are held."""
         return self._response_for_pk(campaign_lifecycle.pause_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
-        """Put a draft or a paused campaign away."""
+        """Archive a draft or a paused campaign."""
         return self._response_for_pk(campaign_lifecycle.archive_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
-        """Bring an archived campaign back."""
+        """Unarchive a campaign."""
         return self._response_for_pk(campaign_lifecycle.unarchive_campaign(self.get_object(), request.user).pk)
 
     @extend_schema(responses=SummarySerializer)
     @action(["GET"], detail=True)
     def summary(self, request: Any, pk: int) -> Response:
-        """The campaign in numbers."""
+        """Get the figures of a campaign."""
         return Response(
             SummarySerializer(summary_representation(campaign_results.summarize_campaign(self.get_object()))).data
         )
@@ -207,16 +207,16 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
-        """What is wrong with its triggers, and with the rules of its audience and of its choices."""
+        """List problems of triggers and steps, and of the rules of audience and branches."""
         campaign = self.get_object()
         definition = campaign_definition.load_definition(campaign.definition)
         problems = campaign_diagnostics.campaign_problems(definition, Catalogue())
-        return Response(health_representation([*campaign_diagnostics.trigger_problems(campaign), *problems]))
+        return Response(health_representation([*campaign_diagnostics.failing_problems(campaign), *problems]))
 
     @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)
     def run(self, request: Any, pk: int) -> Response:
-        """Enter everybody on a smart list who is in the audience and qualifies."""
+        """Run a campaign once, for all members of a smart list who are in the audience and qualify."""
         body = self.validated_body(RunInputSerializer)
         smart_list = SmartList.objects.filter(pk=min(body["smart_list"], MAX_BIG_ID)).first()
         if smart_list is None:
@@ -243,7 +243,7 @@ class SmartCampaignEntryViewSet(ListMixin):
         return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), MAX_BIG_ID))
 
     def list(self, request: Any, smart_campaign: int) -> Response:
-        """Who entered and who was skipped, the latest first."""
+        """List the people who entered or were skipped, latest first."""
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)
@@ -262,7 +262,7 @@ class SmartCampaignRunViewSet(ListMixin):
         return super().get_queryset().filter(campaign_id=min(self.kwargs.get("smart_campaign", 0), MAX_BIG_ID))
 
     def list(self, request: Any, smart_campaign: int) -> Response:
-        """The runs, the latest first, with how far each is and why it failed."""
+        """List the runs of a campaign, latest first, with progress and errors."""
         if not SmartCampaign.objects.filter(pk=min(smart_campaign, MAX_BIG_ID)).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart campaign.")))
         return super().list(request)
@@ -270,7 +270,7 @@ class SmartCampaignRunViewSet(ListMixin):
     @extend_schema(request=None)
     @action(["POST"], detail=True)
     def cancel(self, request: Any, smart_campaign: int, pk: int) -> Response:
-        """Cancel a scheduled run, or stop one under way from entering more people."""
+        """Cancel a scheduled run, or stop a run in progress from entering more people."""
         run = self.get_object()
         campaign_scheduling.cancel_run(run, request.user)
         return self.response_for(run)

@@ -42,13 +42,13 @@ class SmartListCopyViewSet(ListMixin):
         return super().get_queryset().filter(smart_list_id=min(self.kwargs.get("smart_list", 0), MAX_BIG_ID))
 
     def list(self, request: Any, smart_list: int) -> Response:
-        """The static lists filled from this smart list, with what was done last."""
+        """List the scheduled copies of a smart list to static lists, with their last results."""
         self._smart_list()
         return super().list(request)
 
     @extend_schema(request=CopyInputSerializer, responses={201: CopySerializer})
     def create(self, request: Any, smart_list: int) -> Response:
-        """Queue a copy to a static list now and every so many minutes; an earlier schedule for the two is replaced."""
+        """Copy the members to a static list now and at an interval; replaces an earlier schedule for the same list."""
         source, body = self._smart_list(), self.validated_body(CopyInputSerializer)
         copy = list_copies.plan_copy(
             source, static_list_from_body(body), request.user, mode=body["mode"], every_minutes=body["every_minutes"]
@@ -58,10 +58,10 @@ class SmartListCopyViewSet(ListMixin):
     @extend_schema(
         request=None,
         responses={204: None},
-        parameters=[OpenApiParameter("copy", int, OpenApiParameter.PATH, description="The id of the plan.")],
+        parameters=[OpenApiParameter("copy", int, OpenApiParameter.PATH, description="The id of the scheduled copy.")],
     )
     def destroy(self, request: Any, smart_list: int, copy: int) -> Response:
-        """Fill the static list no more; who is on it stays."""
+        """Stop copying to the static list; its members stay."""
         plans = self.get_queryset().select_related("static_list", "smart_list")
         plan = plans.filter(pk=min(copy, MAX_BIG_ID)).first()
         if plan is None:

@@ -43,12 +43,12 @@ class NestedExplanationField(serializers.JSONField):
 
 
 class CountSerializer(StrictSerializer):
-    """What an evaluation found; every page, export and reply shows the same one."""
+    """The result of an evaluation, shared by pages, exports and the API."""
 
     count = serializers.IntegerField()
     as_of = UTCDateTimeField()
     per_filter = serializers.ListField(
-        child=serializers.IntegerField(), help_text="How many people each filter finds by itself."
+        child=serializers.IntegerField(), help_text="The number of people who match each filter by itself."
     )
     seconds = serializers.FloatField()
     evaluation = serializers.IntegerField(source="pk")
@@ -71,17 +71,17 @@ class SmartListSerializer(StrictSerializer):
 
 
 class RulesInputSerializer(StrictSerializer):
-    """Rules: as JSON, or as text in their own language. One of the two."""
+    """Rules, either as JSON or as text in the rules language."""
 
     rules = RulesField(required=False)
     text = StrictCharField(max_length=MAX_RULES_TEXT, required=False)
 
 
 class SmartListInputSerializer(RulesInputSerializer):
-    name = StrictCharField(max_length=255, help_text="Else the one in the text.", required=False)
+    name = StrictCharField(max_length=255, help_text="By default the name given in the text.", required=False)
     description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, required=False)
     folder = StrictIntegerField(allow_null=True, required=False, min_value=1)
-    owner = OwnerField(help_text="Id or user name; null: nobody. Without it a new list is its maker's.")
+    owner = OwnerField(help_text="An id or user name; null for no owner. A new list belongs to its creator by default.")
     evaluate_every_minutes = StrictIntegerField(
         allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES
     )
@@ -90,7 +90,7 @@ class SmartListInputSerializer(RulesInputSerializer):
 class TranslatedSerializer(StrictSerializer):
     rules = RulesField()
     text = serializers.CharField()
-    sentence = serializers.CharField(help_text="In the language that Accept-Language asks for.")
+    sentence = serializers.CharField(help_text="In the language requested by Accept-Language.")
 
 
 class EvaluatedSerializer(StrictSerializer):
@@ -99,14 +99,14 @@ class EvaluatedSerializer(StrictSerializer):
     per_filter = serializers.ListField(child=serializers.IntegerField())
     answered_by = serializers.ListField(
         child=serializers.ChoiceField(["sql", "columns"]),
-        help_text="What answered each filter: the database, or the column index, which says the same.",
+        help_text="The engine that evaluated each filter: the database or the column index. Results are the same.",
     )
     seconds = serializers.FloatField()
-    people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred, by id.")
+    people = serializers.ListField(child=serializers.IntegerField(), help_text="The first hundred people, by id.")
 
 
 class HealthSerializer(StrictSerializer):
-    """What is wrong with rules that were right when they were saved; they go on being evaluated."""
+    """Problems of rules that were valid when saved; the rules are still evaluated."""
 
     problems = ProblemSerializer(many=True)
 
@@ -121,18 +121,18 @@ class SmartListMemberSerializer(StrictSerializer):
 
 
 class PutInputSerializer(StrictSerializer):
-    """Where the members go, and whether others are taken off it."""
+    """The static list to copy to, and how."""
 
     static_list = StrictIntegerField(min_value=1, help_text="Id of a static list.")
     mode = serializers.ChoiceField(
-        ListCopy.Mode.values, default="add", help_text="add: who is missing; replace: others on it are taken off, too."
+        ListCopy.Mode.values, default="add", help_text="add: add missing members; replace: also remove everybody else."
     )
 
 
 class PutSerializer(StrictSerializer):
     joined = serializers.IntegerField()
     left = serializers.IntegerField()
-    as_of = UTCDateTimeField(help_text="Of the evaluation whose members these are.")
+    as_of = UTCDateTimeField(help_text="The time of the evaluation.")
 
 
 class CopyInputSerializer(PutInputSerializer):
@@ -140,12 +140,14 @@ class CopyInputSerializer(PutInputSerializer):
 
 
 class CopySerializer(StrictSerializer):
-    """A static list that is filled from a smart list on a schedule, and what its last run did."""
+    """A scheduled copy of a smart list to a static list, with its last result."""
 
     id = serializers.IntegerField()
     static_list = serializers.IntegerField(source="static_list_id")
     mode = serializers.CharField()
-    every_minutes = serializers.IntegerField(allow_null=True, help_text="Null: once, while it is under way.")
+    every_minutes = serializers.IntegerField(
+        allow_null=True, help_text="The interval; null for a single copy in progress."
+    )
     state = serializers.CharField()
     problem = serializers.CharField()
     joined = serializers.IntegerField(allow_null=True)
@@ -157,9 +159,9 @@ class CopySerializer(StrictSerializer):
 
 
 class EvidenceSerializer(StrictSerializer):
-    id = serializers.IntegerField(help_text="Of the activity.")
+    id = serializers.IntegerField(help_text="The id of the activity.")
     occurred_at = UTCDateTimeField()
-    step = serializers.IntegerField(help_text="Of a sequence, from 1; else 0.")
+    step = serializers.IntegerField(help_text="The step of a sequence, from 1; otherwise 0.")
 
 
 class MissSerializer(StrictSerializer):
@@ -168,17 +170,17 @@ class MissSerializer(StrictSerializer):
 
 
 class VerdictSerializer(StrictSerializer):
-    """What one filter says of the person."""
+    """The result of a filter for the person."""
 
     number = serializers.IntegerField()
     filter = RulesFilterField()
     holds = serializers.BooleanField()
     value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
     times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
-    since = UTCDateTimeField(allow_null=True, help_text="On the static list.")
-    activities = EvidenceSerializer(many=True, help_text="What proves it, at most ten.")
-    miss = MissSerializer(allow_null=True, help_text="The nearest miss, where it does not hold.")
-    nested = NestedExplanationField(allow_null=True, help_text="Of a smart list inside.")
+    since = UTCDateTimeField(allow_null=True, help_text="Whether the person is on the static list.")
+    activities = EvidenceSerializer(many=True, help_text="The activities that satisfy the filter, at most ten.")
+    miss = MissSerializer(allow_null=True, help_text="The closest miss, if the filter does not match.")
+    nested = NestedExplanationField(allow_null=True, help_text="The result of a nested smart list.")
 
 
 class ExplanationSerializer(StrictSerializer):
@@ -187,6 +189,6 @@ class ExplanationSerializer(StrictSerializer):
     is_member = serializers.BooleanField()
     as_of = UTCDateTimeField()
     deciding = serializers.ListField(
-        child=serializers.IntegerField(), help_text="Filters each of which would change the answer by itself."
+        child=serializers.IntegerField(), help_text="Filters that would each change the result by itself."
     )
     verdicts = VerdictSerializer(many=True)

@@ -87,14 +87,14 @@ class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[n
         page_schema = super().get_paginated_response_schema(schema)
         page_schema["required"] += ["count", "as_of"]
         page_schema["properties"] |= {
-            "count": {"type": "integer", "description": "How many people are on the list."},
+            "count": {"type": "integer", "description": "The number of people on the list."},
             "as_of": {"type": "string", "format": "date-time"},
         }
         return page_schema
 
 
 class SmartListViewSet(ListMixin, RetrieveMixin):
-    """Rules that say who is on a list: always current."""
+    """Lists whose members are determined by rules."""
 
     queryset = SmartList.objects.select_related("current", "owner", "created_by", "updated_by")
     serializer_class = SmartListSerializer
@@ -166,7 +166,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a list with its history. 409 while something uses it."""
+        """Delete a smart list with its history. 409 if it is in use."""
         smart_list = self.get_object()
         self.require_match(smart_list)
         list_editing.delete_smart_list(smart_list, request.user)
@@ -175,19 +175,19 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def archive(self, request: Any, pk: int) -> Response:
-        """Take the list out of sight; what uses it goes on using it."""
+        """Archive a smart list; whatever uses it continues to work."""
         return self._response_for_pk(list_editing.archive_smart_list(self.get_object(), request.user).pk)
 
     @extend_schema(request=None, responses=SmartListSerializer)
     @action(["POST"], detail=True)
     def unarchive(self, request: Any, pk: int) -> Response:
-        """Bring an archived list back."""
+        """Unarchive a smart list."""
         return self._response_for_pk(list_editing.unarchive_smart_list(self.get_object(), request.user).pk)
 
     @extend_schema(responses=CountSerializer)
     @action(["GET"], detail=True)
     def count(self, request: Any, pk: int) -> Response:
-        """How many people are on the list, as pages and exports show it, with the time it is as of."""
+        """Get the number of members, as shown on pages and in exports, and the time of the evaluation."""
         return Response(
             CountSerializer(stored_evaluations.current_or_new_evaluation(self.get_object(), request.user)).data
         )
@@ -195,13 +195,13 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=CountSerializer)
     @action(["POST"], detail=True)
     def evaluate(self, request: Any, pk: int) -> Response:
-        """Evaluate the list now; everybody sees the result from now on."""
+        """Evaluate a smart list now; pages, exports and the API show the new result."""
         return Response(CountSerializer(stored_evaluations.evaluate_list(self.get_object(), request.user)).data)
 
     @extend_schema(request=PutInputSerializer, responses=PutSerializer)
     @action(["POST"], detail=True, url_path="put-into")
     def put_into(self, request: Any, pk: int) -> Response:
-        """Put the members, as pages show them, on a static list now. For lists of up to 100,000 people."""
+        """Add the current members to a static list now. For smart lists of up to 100,000 people."""
         smart_list, body = self.get_object(), self.validated_body(PutInputSerializer)
         result = list_copies.copy_members_now(
             smart_list, static_list_from_body(body), self.source, request.user, body["mode"]
@@ -211,20 +211,20 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(responses=TranslatedSerializer)
     @action(["GET"], detail=True)
     def text(self, request: Any, pk: int) -> Response:
-        """The list's rules as JSON, as text for version control, and as a sentence."""
+        """Get the rules as JSON, as text for version control, and as a sentence."""
         smart_list = self.get_object()
         return Response(_translation_json(smart_list.parsed, smart_list.name, smart_list.description))
 
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)
     def health(self, request: Any, pk: int) -> Response:
-        """What is wrong with the list: retired types, contradictions, filters that look back further than is kept."""
+        """List problems of the rules: retired types, contradictions, filters that reach beyond the retention period."""
         return Response(health_representation(list_diagnostics.smart_list_problems(self.get_object())))
 
     @extend_schema(responses=ExplanationSerializer)
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
-        """Why a person is on the list or not: each filter's verdict, what proves it, the nearest miss."""
+        """Explain why a person is or is not a member: the result of each filter, with evidence or the closest miss."""
         self.require("people.view_person")
         explained = explanation.explain_membership(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         note_people_in_reply(request, {person})
@@ -235,7 +235,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     )
     @action(["POST"], detail=False, url_path="evaluate", url_name="evaluate-rules")
     def evaluate_rules(self, request: Any) -> Response:
-        """Evaluate rules without saving them: how many people, and the first hundred."""
+        """Evaluate rules without saving them; returns the number of people and the first hundred."""
         tag = f"api {request.user.pk}"
         evaluation = stored_evaluations.count_people(
             _document(self.validated_body(RulesInputSerializer)).rules, request.user, tag
@@ -253,7 +253,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=RulesInputSerializer, responses=TranslatedSerializer)
     @action(["POST"], detail=False)
     def translate(self, request: Any) -> Response:
-        """Rules in all their forms: from text to JSON, and from JSON to text."""
+        """Convert rules from text to JSON, or from JSON to text."""
         document = _document(self.validated_body(RulesInputSerializer))
         return Response(_translation_json(document.rules, document.name, document.description))
 
@@ -271,7 +271,7 @@ class SmartListMemberViewSet(ListMixin):
     rights = {"list": VIEW}
 
     def list(self, request: Any, smart_list: int) -> Response:
-        """The people on the list, by id, with the count and the time that every page of it shows."""
+        """List the members, ordered by id, with their number and the time of the evaluation."""
         existing = SmartList.objects.filter(pk=min(smart_list, MAX_BIG_ID)).first()
         if existing is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such smart list.")))

@@ -19,17 +19,19 @@ class HeadersField(serializers.JSONField):
 
 class WebhookInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
-    url = StrictCharField(help_text="https://, a host without tokens, and a path in which tokens are percent-encoded.")
+    url = StrictCharField(
+        help_text="An https:// URL. Tokens are allowed in the path, where they are percent-encoded, not in the host."
+    )
     method = serializers.ChoiceField(Webhook.Method.choices, required=False)
     headers = HeadersField(required=False)
     format = serializers.ChoiceField(Webhook.Format.choices, required=False)
     body = StrictCharField(
-        allow_blank=True, required=False, help_text="A template; the data of CloudEvents where it is empty."
+        allow_blank=True, required=False, help_text="A template; if empty, a CloudEvents payload is sent."
     )
     payload_version = serializers.ChoiceField(
         Webhook.Payload.choices,
         required=False,
-        help_text="Of CloudEvents without a template: 2 has attributes with JSON types (1: everything as text).",
+        help_text="The version of the CloudEvents payload: 2 has attributes with JSON types, 1 has all values as text.",
     )
     per_minute = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_PER_MINUTE, required=False)
     timeout_seconds = StrictIntegerField(min_value=1, max_value=webhook_editing.MAX_SECONDS, required=False)
@@ -37,7 +39,7 @@ class WebhookInputSerializer(StrictSerializer):
 
 class WebhookSerializer(serializers.ModelSerializer):
     headers = serializers.SerializerMethodField(
-        help_text="Names with a mask for each value; sent back, a mask keeps the value."
+        help_text="Header names with masked values; sending a mask back keeps the value."
     )
     open_until = UTCDateTimeField(
         allow_null=True, help_text="Until then nothing is sent: the receiver failed too often."
@@ -71,14 +73,14 @@ class WebhookSerializer(serializers.ModelSerializer):
 
 
 class WebhookMadeSerializer(WebhookSerializer):
-    secret = serializers.CharField(help_text="Signs the calls; never shown again.")
+    secret = serializers.CharField(help_text="The secret that signs the calls; not shown again.")
 
     class Meta(WebhookSerializer.Meta):
         fields = (*WebhookSerializer.Meta.fields, "secret")
 
 
 class SecretSerializer(StrictSerializer):
-    secret = serializers.CharField(help_text="Signs the calls from now on; never shown again.")
+    secret = serializers.CharField(help_text="The secret that signs the calls; not shown again.")
 
 
 class ResendInputSerializer(StrictSerializer):
@@ -86,7 +88,7 @@ class ResendInputSerializer(StrictSerializer):
         child=StrictIntegerField(min_value=1, max_value=MAX_BIG_ID),
         required=False,
         max_length=1_000,
-        help_text="Ids of calls that were given up; all of them without this.",
+        help_text="The ids of failed deliveries; all of them by default.",
     )
 
 

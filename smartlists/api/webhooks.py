@@ -94,7 +94,7 @@ class WebhookDeliveryFilterSet(StrictFilterSet):
 
 
 class WebhookViewSet(ListMixin, RetrieveMixin):
-    """Addresses outside that campaigns call."""
+    """External URLs that campaigns call."""
 
     queryset = Webhook.objects.all()
     serializer_class = WebhookSerializer
@@ -115,7 +115,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=WebhookInputSerializer, responses={201: WebhookMadeSerializer})
     def create(self, request: Any) -> Response:
-        """Make a webhook. The reply has the secret that signs its calls, this once."""
+        """Create a webhook. Only this response contains the secret that signs its calls."""
         body = self.validated_body(WebhookInputSerializer)
         webhook, secret = webhook_editing.create_webhook(body.pop("name"), request.user, **body)
         reply = self.response_for(webhook, 201, Location=f"{request.build_absolute_uri()}/{webhook.pk}")
@@ -124,7 +124,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=WebhookInputSerializer, responses=WebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Change a webhook; calls that wait go out as they were written down."""
+        """Change a webhook; calls already queued are sent as they are."""
         webhook = self.get_object()
         self.require_match(webhook)
         body = self.validated_body(WebhookInputSerializer, partial=True)
@@ -144,13 +144,13 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
-        """Make another secret, shown this once; the one before is of no use any more."""
+        """Replace the secret. Only this response contains the new one; the old one becomes invalid."""
         return Response({"secret": webhook_editing.renew_webhook_secret(self.get_object(), request.user)})
 
     @extend_schema(request=ResendInputSerializer, responses=ResentSerializer)
     @action(["POST"], detail=True)
     def resend(self, request: Any, pk: int) -> Response:
-        """Queue failed deliveries again, under the same ids: the named ones, or all."""
+        """Queue failed deliveries again with the same ids: the given ones, or all."""
         body = self.validated_body(ResendInputSerializer)
         return Response(
             {"count": webhook_editing.resend_deliveries(self.get_object(), request.user, body.get("deliveries"))}
@@ -170,7 +170,7 @@ class WebhookDeliveryViewSet(ListMixin):
         return super().get_queryset().filter(webhook_id=min(self.kwargs.get("webhook", 0), MAX_BIG_ID))
 
     def list(self, request: Any, webhook: int) -> Response:
-        """The calls, the latest first."""
+        """List the deliveries, latest first."""
         if not Webhook.objects.filter(pk=min(webhook, MAX_BIG_ID)).exists():
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such webhook.")))
         return super().list(request)

@@ -3,14 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from people.core.codes import Code
 from people.core.errors import Path, Problem
 from people.core.messages import unpack_sentences
 from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns.running.failing_steps import count_waiting_people
+from smartlists.campaigns.sentences import displayed_path
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
-from smartlists.models import CampaignBacklog, ListWatch, SmartCampaign
+from smartlists.models import CampaignBacklog, FailingStep, ListWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -40,6 +43,26 @@ def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
         for name, problem in watches.values_list("smart_list__name", "problem")
     ]
     return [Problem(Code.TRIGGERS_FAIL, sentence, ("triggers",)) for sentence in sentences]
+
+
+def step_problems(campaign: SmartCampaign) -> list[Problem]:
+    """The steps that raised an error when they were tried last, with the number of people who wait there."""
+    problems = []
+    for step in FailingStep.objects.filter(campaign=campaign, tries__gt=0).order_by("pk"):
+        count = count_waiting_people(step)
+        message = ngettext(
+            "Step %(step)s fails: %(problem)s It is tried again; %(count)s person waits there until it works.",
+            "Step %(step)s fails: %(problem)s It is tried again; %(count)s people wait there until it works.",
+            count,
+        )
+        parameters = {"step": displayed_path(step.path), "problem": unpack_sentences(step.problem), "count": count}
+        problems.append(Problem(Code.STEP_FAILS, message % parameters, ("steps",)))
+    return problems
+
+
+def failing_problems(campaign: SmartCampaign) -> list[Problem]:
+    """What failed at its last try and is tried again: triggers and steps."""
+    return [*trigger_problems(campaign), *step_problems(campaign)]
 
 
 def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tuple[campaign_definition.Audience, Path]]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from people.core import jobs
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.models import Person
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import token_values
@@ -104,6 +105,12 @@ def _send(email: AlertEmail, recipients: list[str], server: Any) -> int:
     try:
         EmailMessage(email.subject, email.body, None, recipients, headers=headers, connection=server).send()
     except (OSError, smtplib.SMTPException) as error:
+        _postpone(email, error)
+        return 0
+    except Exception as error:  # an email that cannot even be written must not keep the others from being sent
+        if is_outage(error):
+            raise
+        logger.exception("alert email %s", email.pk)
         _postpone(email, error)
         return 0
     _finish(email, State.SENT)

@@ -7,9 +7,9 @@ step is both done and noted, or neither.
 
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -24,12 +24,13 @@ from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.actions import ActionContext, EntryRow, StepResult
+from smartlists.campaigns.running import failing_steps
+from smartlists.campaigns.running.failing_steps import Place
 from smartlists.campaigns.triggers import definition_of_version
-from smartlists.models import CampaignEntry, SmartCampaign, StepOutcome
+from smartlists.models import CampaignEntry, FailingStep, SmartCampaign, StepOutcome
 
 LIMIT = 1_000  # entries read at once
 MAX_DETAIL = 1_000
-REST = timedelta(minutes=1)
 logger = logging.getLogger(__name__)
 State, Outcome = CampaignEntry.State, StepOutcome.Outcome
 
@@ -47,48 +48,60 @@ class EntryMove:
 def run_due_steps(limit: int = LIMIT) -> int:
     """Do every step that is due now for up to `limit` entries; return how many steps were done.
 
-    An error of a step is raised after all other steps are done.
+    Where a step raises an error, its people wait (`running.failing_steps`), and the other steps are done.
     """
     waiting: dict[int, list[EntryRow]] = defaultdict(list)
     for entry in _due(limit):
         waiting[entry.person_id].append(entry)
+    failing = failing_steps.load_failing_steps() if waiting else {}
     step_count = 0
-    errors: list[Exception] = []
     while waiting:
-        groups: dict[tuple[int, str], list[EntryRow]] = defaultdict(list)
+        groups: dict[Place, list[EntryRow]] = defaultdict(list)
         for entries in waiting.values():
             groups[entries[0].version_id, entries[0].path].append(entries[0])
-        for (version_id, path), group in sorted(groups.items()):
-            try:
-                moved = {move.entry.id: move for move in run_step(version_id, path, group)}
-            except Exception as error:  # the other steps are still done
-                if is_outage(error):
-                    raise
-                errors.append(error)
-                _postpone(group)
+        for place, group in sorted(groups.items()):
+            moved = _try_step(place, group, failing)
+            if moved is None:
                 for entry in group:
                     del waiting[entry.person_id]
-                continue
-            step_count += len(moved)
-            now = timezone.now()
-            for entry in group:
-                queue = waiting[entry.person_id]
-                following = moved.get(entry.id)
-                if following and following.path and following.due_at <= now:
-                    queue[0] = replace(entry, path=following.path, due_at=following.due_at)
-                else:
-                    queue.pop(0)
-                if not queue:
-                    del waiting[entry.person_id]
-    if errors:
-        raise errors[0] if len(errors) == 1 else ExceptionGroup("steps could not be done", errors)
+            else:
+                step_count += len(moved)
+                _advance(waiting, group, moved)
     return step_count
 
 
-def _postpone(entries: Sequence[EntryRow]) -> None:
-    """Postpone entries whose step could not even be stored as failed, so that other entries come first."""
-    rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)
-    rows.update(due_at=timezone.now() + REST)
+def _try_step(
+    place: Place, group: Sequence[EntryRow], failing: dict[Place, FailingStep]
+) -> dict[int, EntryMove] | None:
+    """The moves of the entries by their id; None if they wait as the step fails."""
+    step = failing.get(place)
+    if step is not None and not step.is_due:
+        failing_steps.postpone_entries(step, group)
+        return None
+    try:
+        moved = {move.entry.id: move for move in run_step(*place, group)}
+    except Exception as error:
+        if is_outage(error):
+            raise
+        failing[place] = failing_steps.note_failed_try(place, group, error)
+        return None
+    if step is not None:
+        failing.pop(place).delete()
+    return moved
+
+
+def _advance(waiting: dict[int, list[EntryRow]], group: Sequence[EntryRow], moved: Mapping[int, EntryMove]) -> None:
+    """Set each person's first entry to its next step if that is due, too; else take it away."""
+    now = timezone.now()
+    for entry in group:
+        queue = waiting[entry.person_id]
+        following = moved.get(entry.id)
+        if following and following.path and following.due_at <= now:
+            queue[0] = replace(entry, path=following.path, due_at=following.due_at)
+        else:
+            queue.pop(0)
+        if not queue:
+            del waiting[entry.person_id]
 
 
 def _due(limit: int) -> list[EntryRow]:

@@ -27,6 +27,7 @@ from smartlists.campaigns import effect_rights
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.campaigns.references import activity_fields_in_definition, filters_in_definition, store_references
+from smartlists.campaigns.running import failing_steps
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignBacklog, CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
@@ -37,6 +38,7 @@ audit.register_actions(
         "definition_changed": (2, gettext_lazy("Changed what it does")),
         "activated": (2, gettext_lazy("Activated")),
         "paused": (2, gettext_lazy("Paused")),
+        "tried_again": (2, gettext_lazy("Had failing triggers and steps tried again")),
         "ran_once": (2, gettext_lazy("Run once for %(count)s people")),
     }
 )
@@ -105,18 +107,24 @@ def change_campaign(
     if description is not None:
         changed.description = naming.parse_description(description)
     if parsed is not None:
-        changed.definition = campaign_definition.dump_definition(parsed)
-        changed.uses.all().delete()
-        store_references(changed, parsed, names)
-        if changed.state in (State.ACTIVE, State.PAUSED) and changed.definition != before[2]:
-            changed.version = current_version(changed)
-            _watch(changed, parsed)
-            _try_readings_now(changed)
+        _set_definition(changed, parsed, names)
     changed.revision += 1
     changed.updated_by = by
     _save(changed)
     _note_changes(changed, before, by)
     return changed
+
+
+def _set_definition(campaign: SmartCampaign, parsed: CampaignDefinition, names: Catalogue) -> None:
+    """Set the definition with its references; a campaign that has run gets a new version where it differs."""
+    before = campaign.definition
+    campaign.definition = campaign_definition.dump_definition(parsed)
+    campaign.uses.all().delete()
+    store_references(campaign, parsed, names)
+    if campaign.state in (State.ACTIVE, State.PAUSED) and campaign.definition != before:
+        campaign.version = current_version(campaign)
+        _watch(campaign, parsed)
+        _try_readings_now(campaign)
 
 
 @transaction.atomic
@@ -182,6 +190,16 @@ def pause_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 
 
 @transaction.atomic
+def retry_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
+    """Try failing triggers and steps again at once, whatever their pauses."""
+    require_permission(by, ACTIVATE)
+    changed = lock_campaign(campaign)
+    _try_readings_now(changed)
+    audit.write_audit_entry(by, changed, "tried_again")
+    return changed
+
+
+@transaction.atomic
 def archive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     """Archive a draft or a paused campaign; the people held in it leave it."""
     require_permission(by, CHANGE)
@@ -197,6 +215,7 @@ def archive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     )
     changed.watches.all().delete()
     CampaignBacklog.objects.filter(campaign=changed).delete()
+    changed.failing_steps.all().delete()
     changed.state = State.ARCHIVED
     changed.revision += 1
     changed.save()
@@ -289,9 +308,10 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
 
 
 def _try_readings_now(campaign: SmartCampaign) -> None:
-    """Make failed readings due at once: the change may have mended their error."""
+    """Make failing triggers and steps due at once: the change may have mended their error."""
     for model in (CampaignBacklog, ListWatch):
         model.objects.filter(campaign=campaign).update(tries=0, due_at=Now())
+    failing_steps.try_failing_steps_now(campaign)
 
 
 def _update_entries(campaign: SmartCampaign, states: tuple[str, ...], **values: Any) -> None:

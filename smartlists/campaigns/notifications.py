@@ -23,6 +23,10 @@ notifications.register_notice_kinds(
                 "that is fixed does not enter; other triggers go on."
             ),
         ),
+        "campaign_step_fails": NoticeKind(
+            gettext_lazy("A step of a campaign of yours fails"),
+            gettext_lazy("A step of %(name)s cannot be done: people wait there until that is fixed. Nobody is lost."),
+        ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
@@ -43,6 +47,11 @@ def notify_campaign_stuck(campaign_id: int) -> None:
 def notify_watch_fails(campaign_id: int) -> None:
     """Notify them that the changes of a watched smart list raise an error at every try; the other triggers go on."""
     _notify_failing("campaign_watch_fails", campaign_id)
+
+
+def notify_step_fails(campaign_id: int) -> None:
+    """Notify them that a step raises an error at every try; people wait there."""
+    _notify_failing("campaign_step_fails", campaign_id)
 
 
 def _notify_failing(kind: str, campaign_id: int) -> None:

@@ -13,6 +13,7 @@ from smartlists.models.campaigns import (
     StepOutcome,
 )
 from smartlists.models.copies import ListCopy
+from smartlists.models.failing_steps import FailingStep
 from smartlists.models.lists import SmartList, SmartListUse, StoredEvaluation, bitmap
 from smartlists.models.member_views import MemberView
 from smartlists.models.reports import StoredReport
@@ -30,6 +31,7 @@ __all__ = [
     "CampaignVersion",
     "Dashboard",
     "DashboardTile",
+    "FailingStep",
     "ListCopy",
     "ListWatch",
     "MemberView",

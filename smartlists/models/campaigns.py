@@ -173,7 +173,7 @@ class CampaignRun(Job):
 
 
 class Reading(models.Model):
-    """Something that one campaign reads apart from the others, and its failed tries since the last successful one."""
+    """Something of one campaign that is tried apart from the rest, and its failed tries since the last success."""
 
     PAUSE = timedelta(minutes=1)  # after the first failed try; after the n-th, n times as long
     REST = timedelta(hours=1)  # after each failed try from the last of MAX_TRIES on

@@ -61,38 +61,40 @@ def _parts() -> Json:
             "allOf": [_values_of(shape) for shape in Shape],
         },
         "constraints": {
-            "description": "All of them speak of the same activity.",
+            "description": "All constraints apply to the same activity.",
             "type": "array",
             "items": {**_object(None, {"field": _name(special=True), "empty": _empty()}, ["field"], allOf=[compared])},
             "maxItems": parsing.MAX_CONSTRAINTS,
         },
-        "count": {
-            **_object(
-                None,
-                {"operator": {"type": "string", "enum": list(COUNT_OPERATORS)}, "values": _counts()},
-                ["operator", "values"],
-            ),
-            "if": {"properties": {"operator": {"const": "between"}}, "required": ["operator"]},
-            "then": {"properties": {"values": {"minItems": 2}}},
-            "else": {"properties": {"values": {"maxItems": 1}}},
-        },
+        "count": _count(),
         "aggregate": _object(
             None,
             {"function": {"type": "string", "enum": list(parsing.AGGREGATES)}, "field": _name(special=True)},
             ["function", "field"],
             allOf=[compared],
         ),
-        "step": _object(
-            None,
-            {
-                "type": _name(),
-                "constraints": {"$ref": "#/$defs/constraints"},
-                "within_days": {"type": "integer", "minimum": 1, "maximum": parsing.MAX_WITHIN_DAYS},
-                "not": {"type": "boolean", "default": False},
-            },
-            ["type"],
-        ),
+        "step": _step(),
     }
+
+
+def _count() -> Json:
+    compared = {"operator": {"type": "string", "enum": list(COUNT_OPERATORS)}, "values": _counts()}
+    return {
+        **_object(None, compared, ["operator", "values"]),
+        "if": {"properties": {"operator": {"const": "between"}}, "required": ["operator"]},
+        "then": {"properties": {"values": {"minItems": 2}}},
+        "else": {"properties": {"values": {"maxItems": 1}}},
+    }
+
+
+def _step() -> Json:
+    properties = {
+        "type": _name(),
+        "constraints": {"$ref": "#/$defs/constraints"},
+        "within_days": {"type": "integer", "minimum": 1, "maximum": parsing.MAX_WITHIN_DAYS},
+        "not": {"type": "boolean", "default": False},
+    }
+    return _object(None, properties, ["type"])
 
 
 def _object(kind: str | None, properties: Json, required: list[str], **more: Any) -> Json:
@@ -118,7 +120,7 @@ def _name(special: bool = False) -> Json:
 def _empty() -> Json:
     """The schema of `empty`; aggregates do not have it, as they ignore rows without a value."""
     return {
-        "description": "What becomes of no value, whatever the operator says.",
+        "description": "Whether rows without a value match, regardless of the operator.",
         "type": "string",
         "enum": list(parsing.EMPTY),
     }

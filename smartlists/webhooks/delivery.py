@@ -4,6 +4,7 @@ A job drains one lane of one webhook; a lock excludes a second job. A call answe
 is killed between the answer and the note, the call is repeated under the same id.
 """
 
+import logging
 import random
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,6 +18,7 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 from activities.sources import sealing
 from people.core import jobs
 from people.core.db import locks
+from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
 from smartlists.models import StepOutcome, Webhook, WebhookDelivery
 from smartlists.webhooks import headers as webhook_headers
@@ -29,6 +31,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=4)
 BREAKER_AFTER, BREAKER_FIRST, BREAKER_LONGEST = 10, timedelta(seconds=30), timedelta(minutes=15)
 # client errors worth a retry; any other 4xx status is final
 TRY_AGAIN = frozenset({408, 425, 429})
+logger = logging.getLogger(__name__)
 State = WebhookDelivery.State
 LANES = 2  # per webhook: calls for one person are made one after the other, calls of different lanes in parallel
 
@@ -104,6 +107,11 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
         return _finish(delivery, State.DEAD, problem=str(problem))
     except CallFailedError as problem:
         return _retry_later(delivery, None, str(problem), "")
+    except Exception as error:  # a call that raises must not keep the others of its lane from being made
+        if is_outage(error):
+            raise
+        logger.exception("call %s of webhook %s", delivery.pk, webhook.pk)
+        return _retry_later(delivery, None, type(error).__name__, "")
     if reply.is_good:
         Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
         return _finish(delivery, State.DELIVERED, reply.status, text=reply.text)

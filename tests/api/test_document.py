@@ -1,5 +1,7 @@
 """The OpenAPI document: valid, whole, with every approved type as a schema of its own."""
 
+import re
+
 import pytest
 from django.contrib.auth import get_user_model
 from jsonschema import Draft202012Validator
@@ -92,6 +94,30 @@ def test_every_body_has_an_example_that_fits_and_every_parameter_a_description(d
         validator = Draft202012Validator({**body["schema"], "components": document["components"]})
         for one in shown:
             assert not list(validator.iter_errors(one)), (method, path, one)
+
+
+# phrases that are understood only by whoever wrote the code, and sentences without a subject
+UNCLEAR = re.compile(
+    r"^(Of|Who|Whom|Whose|Which)\b(?!.*\?$)|^Only (these|where)\b|\b(whom|for ever|told|says?|taken? back|whose rights)\b",
+    re.IGNORECASE,
+)
+
+
+def test_descriptions_are_understood_without_the_code(document):
+    def texts(value):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                if name in ("description", "summary") and isinstance(inner, str):
+                    yield inner
+                else:
+                    yield from texts(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                yield from texts(inner)
+
+    shown = set(texts(document))
+    assert len(shown) > 500
+    assert not [text for text in shown if UNCLEAR.search(text)]
 
 
 def test_ids_are_required_names_are_free_and_nothing_is_a_schema_that_generators_trip_over(document):

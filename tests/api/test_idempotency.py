@@ -65,9 +65,9 @@ def test_after_a_day_a_key_is_new_again_and_old_replies_can_be_forgotten(api, re
     with time_machine.travel(timezone.now() + timedelta(hours=24, seconds=1)):
         fresh = Api(api.client, tokens.issue_token(credentials.client).text)
         assert "Idempotent-Replay" not in fresh.post("activities", row(ready.pk), Idempotency_Key="k")
-        assert idempotency.delete_expired_replies() == 0
+        assert IdempotentReply.delete_expired() == 0
     with time_machine.travel(timezone.now() + timedelta(hours=49)):
-        assert idempotency.delete_expired_replies() == 1
+        assert IdempotentReply.delete_expired() == 1
     assert custom().count() == 2
 
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -20,7 +21,8 @@ from tests.system.chaos.clients import TYPE, Sent, Tally
 
 @pytest.mark.slow
 def test_what_was_acknowledged_is_there_once_whatever_fails():
-    folder = Path(settings.DATA_DIR) / f"chaos-{os.getpid()}"  # pytest's own folders are for their owner alone
+    # pytest's own folders are for their owner alone; a rerun needs a folder of its own
+    folder = Path(settings.DATA_DIR) / f"chaos-{uuid4().hex[:12]}"
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     run = subprocess.run(
         [

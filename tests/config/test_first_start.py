@@ -108,6 +108,8 @@ def test_the_first_visit_leads_to_the_setup_page_until_it_is_done(client):
         "EUR",
         "es",
     )
+    admin.refresh_from_db()
+    assert admin.language == "es", "in every browser"
     assert client.get(reverse("admin:index")).status_code == 200, "still logged in, and not asked again"
     assert client.login(username="vera", password="a new long password")
     assert client.post(reverse("setup"), answers(company="Again")).status_code == 302

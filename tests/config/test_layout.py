@@ -1,5 +1,6 @@
-"""Modules and folders stay small enough to be read in one sitting."""
+"""Modules, folders and functions stay small enough to be read in one sitting."""
 
+import ast
 from collections import Counter
 
 from django.conf import settings
@@ -7,6 +8,7 @@ from django.conf import settings
 APPS = ("people", "activities", "smartlists", "config")
 MOST_LINES = 400
 MOST_MODULES = 20  # of a folder, besides its __init__
+MOST_LINES_OF_A_FUNCTION = 40
 EXCEPT = {"migrations", "commands"}  # folders that Django reads: a module a migration, a module a command
 
 
@@ -21,6 +23,19 @@ def test_no_module_is_too_long():
     lines = {str(module): len((settings.BASE_DIR / module).read_text().splitlines()) for module in modules()}
     assert len(lines) > 300
     assert {name: length for name, length in lines.items() if length > MOST_LINES} == {}
+
+
+def test_no_function_is_too_long():
+    functions = {}
+    for app in APPS:
+        for module in (settings.BASE_DIR / app).rglob("*.py"):
+            if "migrations" not in module.parts:
+                for node in ast.walk(ast.parse(module.read_text())):
+                    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                        name = f"{module.relative_to(settings.BASE_DIR)}:{node.lineno} {node.name}"
+                        functions[name] = (node.end_lineno or node.lineno) - node.lineno + 1
+    assert len(functions) > 3_000
+    assert {name: length for name, length in functions.items() if length > MOST_LINES_OF_A_FUNCTION} == {}
 
 
 def test_no_folder_has_too_many_modules():

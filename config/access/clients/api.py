@@ -89,7 +89,9 @@ class ApiClientSerializer(StrictSerializer):
     id = serializers.IntegerField()
     name = serializers.CharField()
     client_id = serializers.CharField()
-    owner = serializers.CharField(source="user.username", help_text="Whose rights it can never exceed.")
+    owner = serializers.CharField(
+        source="user.username", help_text="The owner, whose permissions the client can never exceed."
+    )
     rights = serializers.SerializerMethodField()
     created_at = UTCDateTimeField(source="created")
     last_used_at = UTCDateTimeField(allow_null=True)
@@ -102,24 +104,29 @@ class ApiClientSerializer(StrictSerializer):
 
 
 class ApiClientWithSecretSerializer(ApiClientSerializer):
-    client_secret = serializers.CharField(help_text="Shown this once.")
+    client_secret = serializers.CharField(help_text="Not shown again.")
 
 
 class NewApiClientSerializer(StrictSerializer):
     name = StrictCharField(max_length=150)
     rights = serializers.ListField(
-        child=StrictCharField(max_length=150), required=False, help_text="The usual ones by default."
+        child=StrictCharField(max_length=150),
+        required=False,
+        help_text="By default the usual permissions that the caller has.",
     )
 
 
 class RotationSerializer(StrictSerializer):
     overlap_hours = StrictIntegerField(
-        min_value=0, max_value=168, default=24, help_text="How long the old secret goes on; 0 ends it at once."
+        min_value=0,
+        max_value=168,
+        default=24,
+        help_text="The time for which the old secret stays valid; 0 revokes it at once.",
     )
 
 
 class ApiClientViewSet(ListMixin, RetrieveMixin):
-    """Programs that may get tokens."""
+    """Programs that may request tokens."""
 
     queryset = ApiClient.objects.select_related("user", "api_user").prefetch_related(
         "api_user__user_permissions__content_type"
@@ -142,7 +149,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=NewApiClientSerializer, responses={201: ApiClientWithSecretSerializer})
     def create(self, request: Any) -> Response:
-        """Create a client; its secret is in this reply and never again."""
+        """Create an API client. Only this response contains its secret."""
         body = self.validated_body(NewApiClientSerializer)
         owner = request.user.owner or request.user
         credentials = client_editing.create_client(body["name"], owner, request.user, body.get("rights"))
@@ -150,7 +157,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(request=NewApiClientSerializer, responses=ApiClientSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
-        """Rename a client or give it other rights, effective at once."""
+        """Rename an API client or change its permissions; takes effect at once."""
         client = self.get_object()
         body = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
@@ -160,7 +167,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=RotationSerializer, responses=ApiClientWithSecretSerializer)
     @action(["POST"], detail=True, url_path="rotate-secret")
     def rotate_secret(self, request: Any, pk: int) -> Response:
-        """Give a client a new secret, in this reply and never again; the old one goes on for a while."""
+        """Issue a new secret. Only this response contains it; the old one stays valid for a while."""
         client = self.get_object()
         overlap = timedelta(hours=self.validated_body(RotationSerializer)["overlap_hours"])
         return self._with_secret(client_editing.rotate_client_secret(client, request.user, overlap), 200)
@@ -168,7 +175,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=None, responses=ApiClientSerializer)
     @action(["POST"], detail=True)
     def revoke(self, request: Any, pk: int) -> Response:
-        """Let a client in no more; its tokens end at once."""
+        """Revoke an API client; its tokens become invalid at once."""
         client_editing.revoke_client(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
@@ -190,14 +197,14 @@ class TokenSerializer(StrictSerializer):
 
 
 class TokenWithTextSerializer(TokenSerializer):
-    token = serializers.CharField(help_text="Shown this once.")
+    token = serializers.CharField(help_text="Not shown again.")
 
 
 class NewTokenSerializer(StrictSerializer):
     name = StrictCharField(max_length=150)
     days = StrictIntegerField(min_value=1, max_value=tokens.MAX_PERSONAL_DAYS, default=90)
     scopes = serializers.ListField(
-        child=StrictCharField(max_length=150), required=False, help_text="All your rights by default."
+        child=StrictCharField(max_length=150), required=False, help_text="By default all permissions of the caller."
     )
 
 
@@ -206,7 +213,9 @@ class MeSerializer(StrictSerializer):
     username = serializers.CharField()
     is_api_only = serializers.BooleanField()
     api_client = serializers.SerializerMethodField()
-    rights = serializers.SerializerMethodField(help_text="What this request may do, its token's scopes considered.")
+    rights = serializers.SerializerMethodField(
+        help_text="The permissions of this request, restricted by the scopes of its token."
+    )
 
     @extend_schema_field({"type": ["integer", "null"]})
     def get_api_client(self, user: Any) -> int | None:
@@ -229,7 +238,7 @@ class MeViewSet(ResourceViewSet):
 
     @extend_schema(responses=MeSerializer, operation_id="me")
     def whoami(self, request: Any) -> Response:
-        """Who am I, and what may I do?"""
+        """Get the authenticated user and their permissions."""
         return Response(self.show(request.user))
 
     @extend_schema(methods=["GET"], responses=TokenSerializer(many=True), operation_id="me_tokens")
@@ -241,7 +250,7 @@ class MeViewSet(ResourceViewSet):
     )
     @action(["GET", "POST"], detail=False)
     def tokens(self, request: Any) -> Response:
-        """My personal tokens, for scripts that act as me. Made by people who are logged in only."""
+        """The caller's personal tokens, for scripts that act as them. Creating one requires a signed-in session."""
         if request.method == "GET":
             return Response(TokenSerializer(self._tokens(), many=True).data)
         body = self.validated_body(NewTokenSerializer)
@@ -253,7 +262,7 @@ class MeViewSet(ResourceViewSet):
     @extend_schema(request=None, responses={204: None}, operation_id="me_tokens_revoke")
     @action(["DELETE"], detail=False, url_path="tokens/<int:token_id>")
     def token(self, request: Any, token_id: int) -> Response:
-        """End one of my tokens at once."""
+        """Revoke one of the caller's tokens at once."""
         api_token = self._tokens().filter(pk=token_id).first()
         if api_token is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("There is nothing at this address.")))

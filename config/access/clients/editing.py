@@ -204,7 +204,7 @@ def client_by_token(token: str) -> tuple[ApiClient | None, bool]:
 def change_client(
     client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None
 ) -> ApiClient:
-    """Rename a client or give it other rights, effective at once. Raises `RejectedError` (`unknown_right`, names)."""
+    """Rename a client or change its permissions, effective at once. Raises `RejectedError` (`unknown_right`, names)."""
     require_permission(by, "access.change_apiclient")
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     if name is not None and name.strip() != client.name:

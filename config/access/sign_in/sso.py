@@ -16,6 +16,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access.users.addresses import is_address_taken
 from config.access.users.roles import ADMINISTRATOR, ROLES
 from config.client_address import request_address
 from people.core import audit
@@ -58,7 +59,7 @@ class Adapter(DefaultSocialAccountAdapter):
         claims = _claims(sociallogin)
         if not sociallogin.is_existing:
             with transaction.atomic():
-                user = _verified_user(claims) or _create_user(claims)
+                user = _verified_user(claims) or _create_user(request, claims)
                 if user is None:
                     redirect_to_login(request, _("You have no account here. Ask an administrator for one."))
                 sociallogin.connect(request, user)
@@ -119,11 +120,13 @@ def _verified_user(claims: dict[str, Any]) -> Any:
     return users[0] if len(users) == 1 else None
 
 
-def _create_user(claims: dict[str, Any]) -> Any:
+def _create_user(request: HttpRequest, claims: dict[str, Any]) -> Any:
     if not settings.OIDC_CREATE_USERS:
         return None
     users = get_user_model().objects
     verified = claims.get("email") if claims.get("email_verified") is True else ""
+    if is_address_taken(verified or ""):  # also a deactivated user's: nobody comes back as somebody new
+        redirect_to_login(request, _("Another user here has your email address. Ask an administrator."))
     wished_name = str(claims.get("preferred_username") or claims.get("email") or "user")
     name = NOT_A_NAME.sub("", wished_name)[:140] or "user"
     existing = {

@@ -13,7 +13,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from config.api import throttling as api_throttling
+from config.access import call_limits
 from config.client_address import request_address
 
 UNKNOWN = "0.0.0.0"
@@ -39,12 +39,12 @@ def network_of_request(request: HttpRequest) -> str:
 
 def seconds_until_next_attempt(request: HttpRequest) -> int:
     """Seconds until the caller's network may try again; 0: now. Callers check it before any secret."""
-    return api_throttling.seconds_until_allowed(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
+    return call_limits.seconds_until_allowed(_caller(request), settings.LOGIN_FAILURES_PER_ADDRESS)
 
 
 def count_failed_attempt(request: HttpRequest) -> None:
     """Count a wrong password or secret."""
-    api_throttling.count_call(_caller(request))
+    call_limits.count_call(_caller(request))
 
 
 @contextlib.contextmanager

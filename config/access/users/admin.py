@@ -147,8 +147,11 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
                 editing.change_user(user, request.user, form.groups, **values)
             except NotAllowedError:
                 raise PermissionDenied from None
-            messages.success(request, _("Saved."))
-            return redirect("admin:access_user_changelist")
+            except RejectedError as refusal:
+                form.show(refusal.problems)
+            else:
+                messages.success(request, _("Saved."))
+                return redirect("admin:access_user_changelist")
         return self.page(
             request,
             "user",

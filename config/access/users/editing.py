@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from config.access.models import User
 from config.access.users import limits, role_audit
+from config.access.users.addresses import refuse_taken_address
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem
@@ -22,7 +23,8 @@ FIELDS = ("username", "first_name", "last_name", "email", "language")
 def change_user(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
     """Set exactly the roles `groups` and the validated `values` of FIELDS.
 
-    Raises `NotAllowedError` if `user` has more rights than `by`, or would have them afterwards.
+    Raises `NotAllowedError` if `user` has more rights than `by`, or would have them afterwards, and `RejectedError`
+    (`name_taken`) for another user's address.
     """
     require_permission(by, CHANGE)
     locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
@@ -35,6 +37,8 @@ def change_user(user: Any, by: Any, groups: Iterable[Group], **values: str) -> A
         message = _("You can't give a role that can do more than you.")
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, ("role",), CHANGE))
     changed = [name for name in FIELDS if name in values and getattr(locked, name) != values[name]]
+    if "email" in changed:
+        refuse_taken_address(values["email"], locked)
     for name in changed:
         setattr(locked, name, values[name])
     if changed:

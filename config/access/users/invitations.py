@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy
 
 from config.access.models import Invitation
 from config.access.users import limits
+from config.access.users.addresses import is_address_taken, refuse_taken_address
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
@@ -151,7 +152,7 @@ def accept_invitation(token: str, *, username: Any, password: str, name: Any = "
     """Create the invited user; a link works once, also for simultaneous requests.
 
     Raises `RejectedError` (`conflict`) for a link that was used or revoked, has expired, or whose sender may
-    no longer give its roles, and for an invalid user name or password.
+    no longer give its roles, for an address that another user has by now, and for an invalid user name or password.
     """
     invitation = (
         Invitation.objects.select_for_update(of=("self",))
@@ -172,6 +173,7 @@ def accept_invitation(token: str, *, username: Any, password: str, name: Any = "
 def _new_user(invitation: Invitation, username: Any, name: str, password: str) -> Any:
     users = get_user_model()
     username = str(username).strip()
+    refuse_taken_address(invitation.email)  # another may have been given it since the invitation
     first, _blank, last = name.partition(" ")
     user = users(
         username=username, email=invitation.email, first_name=first, last_name=last, language=invitation.language
@@ -207,7 +209,7 @@ def _raise_required() -> None:
 def _address(email: Any) -> str:
     address = str(email).strip()
     _check_field("email", lambda: validate_email(address))
-    if get_user_model().objects.filter(email__iexact=address, is_api_only=False).exists():
+    if is_address_taken(address):
         message = _("A user with this address already exists. Deactivated users can be reactivated.")
         raise RejectedError(Problem(Code.NAME_TAKEN, message, ("email",)))
     return address

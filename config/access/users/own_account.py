@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.models import User
+from config.access.users.addresses import refuse_taken_address
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
@@ -68,7 +69,7 @@ def request_address(user: Any, email: str) -> AddressChange:
     Raises `RejectedError`: `name_taken` for another user's address, `throttled` after MOST_AN_HOUR requests.
     """
     locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
-    _refuse_taken(locked, email)
+    refuse_taken_address(email, locked)
     recent = _entries(locked).filter(
         action_time__gt=timezone.now() - HOUR, change_message__contains='"address_requested"'
     )
@@ -83,11 +84,6 @@ def masked_address(email: str) -> str:
     """An address as the audit log shows it, which keeps no personal values: "v…@example.com"."""
     name, at, domain = email.rpartition("@")
     return f"{name[:1]}…{at}{domain}" if at else "–"
-
-
-def _refuse_taken(user: Any, email: str) -> None:
-    if User.objects.filter(email__iexact=email, is_api_only=False).exclude(pk=user.pk).exists():
-        raise RejectedError(Problem(Code.NAME_TAKEN, _("Another user has this address."), ("email",)))
 
 
 def _entries(user: Any) -> QuerySet[LogEntry]:
@@ -162,7 +158,7 @@ def confirm_address(user: Any, token: str) -> None:
     """
     locked = User.objects.select_for_update(no_key=True).get(pk=user.pk)
     change = read_change(locked, token)
-    _refuse_taken(locked, change.email)
+    refuse_taken_address(change.email, locked)
     locked.email = change.email
     locked.save(update_fields=["email"])
     masked = {"before": masked_address(change.before), "after": masked_address(change.email)}

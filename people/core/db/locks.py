@@ -29,6 +29,7 @@ class LockSpace(IntEnum):
     DISPATCHER = 20  # the one process that dispatches smart campaigns; held by the session
     DELIVERY = 21  # one lane of one webhook during its deliveries; held by the session
     CHANGES = 22  # removal of rows from the log, from its first DELETE on: taken last of all, by a trigger
+    ADDRESSES = 23  # email addresses of users: given to one at a time
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

@@ -36,11 +36,8 @@ class ImportCommand(BaseCommand, ABC):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="“-” is standard input; gzip is understood")
-        parser.add_argument("--format", choices=FORMATS, help="by default guessed")
-        parser.add_argument("--encoding", choices=ENCODINGS, help="by default guessed")
-        parser.add_argument(
-            "--header-row", type=int, metavar="ROW", help="by default guessed: lines above are left out"
-        )
+        _add_shape_options(parser)
+        _add_notation_options(parser)
         parser.add_argument(
             "--set",
             action="append",
@@ -48,23 +45,6 @@ class ImportCommand(BaseCommand, ABC):
             metavar="NAME=VALUE",
             help="a value that every row has: of a field, or of occurred_at or primary_value",
         )
-        parser.add_argument(
-            "--pivot",
-            type=int,
-            choices=(EXCEL_PIVOT, LATE_PIVOT),
-            help="two-digit years from this on are of the 1900s (Excel: 30); needed where it matters",
-        )
-        parser.add_argument(
-            "--keep-apostrophes",
-            action="store_true",
-            help="an apostrophe before =, +, - or @ is part of the text, as other programs write it; "
-            "our exports put one more there, with --excel-safe or without",
-        )
-        parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
-        order = "the order in dates like 3/4/2026; needed where the file leaves it open"
-        parser.add_argument("--dates", choices=list(DateOrder), help=order)
-        mark = "the decimal mark; needed where the file leaves it open"
-        parser.add_argument("--decimal", choices=[".", ","], help=mark)
         parser.add_argument(
             "--backfill",
             action="store_true",
@@ -181,6 +161,33 @@ class ImportCommand(BaseCommand, ABC):
             console=Console(stderr=True),
             disable=options["no_progress"],
         )
+
+
+def _add_shape_options(parser: CommandParser) -> None:
+    parser.add_argument("--format", choices=FORMATS, help="by default guessed")
+    parser.add_argument("--encoding", choices=ENCODINGS, help="by default guessed")
+    parser.add_argument("--header-row", type=int, metavar="ROW", help="by default guessed: lines above are left out")
+
+
+def _add_notation_options(parser: CommandParser) -> None:
+    """Options that say how values are written."""
+    order = "the order in dates like 3/4/2026; needed where the file leaves it open"
+    parser.add_argument("--dates", choices=list(DateOrder), help=order)
+    parser.add_argument(
+        "--pivot",
+        type=int,
+        choices=(EXCEL_PIVOT, LATE_PIVOT),
+        help="two-digit years from this on are of the 1900s (Excel: 30); needed where it matters",
+    )
+    mark = "the decimal mark; needed where the file leaves it open"
+    parser.add_argument("--decimal", choices=[".", ","], help=mark)
+    parser.add_argument("--zone", default="UTC", help="of moments without a zone (UTC)")
+    parser.add_argument(
+        "--keep-apostrophes",
+        action="store_true",
+        help="an apostrophe before =, +, - or @ is part of the text, as other programs write it; "
+        "our exports put one more there, with --excel-safe or without",
+    )
 
 
 def _with_option(problem: Problem) -> str:

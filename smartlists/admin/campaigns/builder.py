@@ -17,7 +17,7 @@ from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_but
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
 from smartlists.admin.campaigns import views as campaign_views
-from smartlists.admin.campaigns.views import NAME, campaign_health, campaign_page
+from smartlists.admin.campaigns.views import NAME, campaign_page, saved_rules_problems
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
@@ -170,15 +170,10 @@ def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
     names = state.choices.catalogue
     if state.parsed is None:
         return {"unfinished": [str(problem.message) for problem in state.problems[:10]]}
-    shown_above = campaign_health(campaign, names) if campaign else []
+    problems = campaign_diagnostics.campaign_problems(state.parsed, names)
+    shown_above = list_diagnostics.problem_messages(saved_rules_problems(campaign, names)) if campaign else []
     return {
-        "notes": [
-            sentence
-            for sentence in list_diagnostics.problem_messages(
-                campaign_diagnostics.campaign_problems(state.parsed, names)
-            )
-            if sentence not in shown_above
-        ],
+        "notes": [sentence for sentence in list_diagnostics.problem_messages(problems) if sentence not in shown_above],
         "sentences": {
             "triggers": [campaign_sentences.trigger_sentence(trigger, names) for trigger in state.parsed.triggers],
             "audience": campaign_sentences.audience_sentence(state.parsed.audience, names),

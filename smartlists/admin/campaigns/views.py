@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST
 from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
-from people.core.errors import NotAllowedError, RejectedError
+from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
 from smartlists.campaigns import counters as campaign_counters
@@ -76,8 +76,10 @@ def campaign_page(
     request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
 ) -> HttpResponse:
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
+    failing = campaign_diagnostics.failing_problems(campaign) if campaign else []
+    rules = saved_rules_problems(campaign, Catalogue()) if campaign else []
     head = {
-        "health": campaign_health(campaign, Catalogue()) if campaign else (),
+        "health": list_diagnostics.problem_messages([*failing, *rules]),
         "campaign": campaign,
         "tab": tab,
         "tabs": tabs_of(campaign, TABS),
@@ -85,17 +87,16 @@ def campaign_page(
         "original": campaign,
         "may_run": may_run,
         "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+        "may_try_again": may_run and failing,
         "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
         "zone": timezone.get_current_timezone_name(),
     }
     return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
 
 
-def campaign_health(campaign: SmartCampaign, names: Catalogue) -> list[str]:
-    """The problems shown in the head of each page."""
-    definition = campaign_definition.load_definition(campaign.definition)
-    problems = campaign_diagnostics.campaign_problems(definition, names)
-    return list_diagnostics.problem_messages([*campaign_diagnostics.trigger_problems(campaign), *problems])
+def saved_rules_problems(campaign: SmartCampaign, names: Catalogue) -> list[Problem]:
+    """The problems of the saved rules, which the head of each page shows."""
+    return campaign_diagnostics.campaign_problems(campaign_definition.load_definition(campaign.definition), names)
 
 
 def results_page(request: HttpRequest, pk: int) -> HttpResponse:
@@ -105,21 +106,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
     person_text = request.GET.get("person", "").strip()
     state = state if state in CampaignEntry.State.values else ""
     reason = reason if reason in CampaignEntry.Reason.values else ""
-    person_id = _person_id(person_text)
-    entries = (
-        list(
-            campaign_results.latest_entries(
-                campaign,
-                state=state,
-                reason=reason,
-                person_id=person_id if person_text else None,
-                before=parse_number(request.GET.get("before", "")) or None,
-                limit=campaign_results.PAGE + 1,
-            )
-        )
-        if not person_text or person_id
-        else []
-    )
+    entries = _entries(request, campaign, state, reason, person_text)
     page_entries = entries[: campaign_results.PAGE]
     summary = campaign_results.summarize_campaign(campaign)
     query = request.GET.copy()
@@ -140,6 +127,24 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         skipped=_skipped(summary),
         **_results_by_day(campaign),
     )
+
+
+def _entries(
+    request: HttpRequest, campaign: SmartCampaign, state: str, reason: str, person_text: str
+) -> list[CampaignEntry]:
+    """The entries of a page, and one more where another page follows; none where the text names nobody."""
+    person_id = _person_id(person_text)
+    if person_text and not person_id:
+        return []
+    entries = campaign_results.latest_entries(
+        campaign,
+        state=state,
+        reason=reason,
+        person_id=person_id if person_text else None,
+        before=parse_number(request.GET.get("before", "")) or None,
+        limit=campaign_results.PAGE + 1,
+    )
+    return list(entries)
 
 
 def _results_by_day(campaign: SmartCampaign) -> dict[str, Any]:
@@ -294,7 +299,7 @@ def delete_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def change_campaign_state(request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-    """Activate, pause, archive or unarchive the campaign."""
+    """Activate, pause, archive or unarchive the campaign, or try again what fails."""
     campaign = find_campaign(request, pk)
     if verb not in _VERBS:
         raise PermissionDenied
@@ -331,5 +336,16 @@ def _unarchive(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]
     return _("Unarchived."), "archive"
 
 
+def _try_again(request: HttpRequest, campaign: SmartCampaign) -> tuple[str, str]:
+    campaign_lifecycle.retry_campaign(campaign, request.user)
+    return _("What failed is tried again now."), ""
+
+
 # verb: function that returns the message and the verb that undoes it, if any
-_VERBS: dict[str, Any] = {"activate": _activate, "pause": _pause, "archive": _archive, "unarchive": _unarchive}
+_VERBS: dict[str, Any] = {
+    "activate": _activate,
+    "pause": _pause,
+    "archive": _archive,
+    "unarchive": _unarchive,
+    "try_again": _try_again,
+}

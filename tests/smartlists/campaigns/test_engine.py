@@ -363,6 +363,30 @@ def test_alerts_go_to_the_desk_and_never_to_who_has_unsubscribed(settings):
     assert campaign_emails.send_alerts() == 0
 
 
+def test_an_alert_that_cannot_even_be_written_holds_up_no_other_and_is_given_up(settings, monkeypatch):
+    settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
+    approved_type()
+    make_active_campaign({"do": "alert", "to": ["desk@example.com"], "subject": "Hello"})
+    for _number in range(3):
+        record_deposit(make_person().pk)
+    process_due_work()
+    broken = AlertEmail.objects.order_by("pk").first()
+    real = campaign_emails.EmailMessage
+
+    def message(subject, body, sender, to, *, headers, connection):
+        if f"<campaign-{broken.pk}-" in headers["Message-ID"]:
+            raise ValueError("as an address that no header takes")
+        return real(subject, body, sender, to, headers=headers, connection=connection)
+
+    monkeypatch.setattr(campaign_emails, "EmailMessage", message)
+    assert campaign_emails.send_alerts() == 2 and campaign_emails.send_alerts() == 0
+    for _attempt in range(campaign_emails.MAX_ATTEMPTS):
+        AlertEmail.objects.update(finished_at=datetime.now(UTC) - timedelta(days=1))
+        campaign_emails.send_alerts()
+    broken.refresh_from_db()
+    assert broken.state == "failed" and "ValueError" in broken.problem
+
+
 def test_alerts_wait_while_the_server_is_down(settings, monkeypatch):
     settings.ALERT_DOMAINS, settings.EMAIL_IS_SET_UP = ["example.com"], True
     approved_type()

@@ -233,6 +233,31 @@ def test_one_persons_calls_keep_their_order_and_hold_up_nobody_else():
         assert [body.decode() for *_rest, body in delivered(hook)] == ["Ann 1", "Ann 2", "Ann 3"]
 
 
+def test_a_call_that_cannot_even_be_made_holds_up_no_other_and_is_given_up(monkeypatch):
+    hook, _secret = hooked()
+    people = [make_person() for _number in range(2 * webhook_delivery.LANES)]
+    for person in people:
+        record_deposit(person.pk)
+    process_due_work()
+    broken = WebhookDelivery.objects.order_by("pk").first()
+    real = webhook_delivery.signature_headers
+
+    def sign(webhook, key, body, now):
+        if key == str(broken.key):
+            raise LookupError("as a key that is gone")
+        return real(webhook, key, body, now)
+
+    monkeypatch.setattr(webhook_delivery, "signature_headers", sign)
+    assert len(delivered(hook)) == len(people) - 1
+    broken.refresh_from_db()
+    assert (broken.state, broken.attempts, broken.problem) == ("waiting", 1, "LookupError")
+    assert broken.due_at > datetime.now(UTC)
+    WebhookDelivery.objects.filter(pk=broken.pk).update(due_at=datetime.now(UTC), give_up_at=datetime.now(UTC))
+    delivered(hook)
+    broken.refresh_from_db()
+    assert broken.state == "dead"
+
+
 def test_the_circuit_opens_after_ten_failures_in_a_row():
     hook, _secret = hooked()
     for _number in range(14):

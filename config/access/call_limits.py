@@ -1,4 +1,4 @@
-"""Rate limit: calls per caller and minute, counted in the database for all web processes."""
+"""Limit of calls of a caller in a minute, counted in the database for all web processes: of APIs, and of sign-ins."""
 
 import time
 from dataclasses import dataclass

@@ -1,0 +1,27 @@
+"""Django's command, with the rule of the product's pages that no two users have the same email address."""
+
+import os
+from typing import Any
+
+from django.contrib.auth.management.commands import createsuperuser
+from django.core.management.base import CommandError
+
+from config.access.users.addresses import is_address_taken
+
+TAKEN = "Another user has this address."
+
+
+class Command(createsuperuser.Command):
+    def handle(self, *args: Any, **options: Any) -> None:
+        email = options["email"] or ("" if options["interactive"] else os.environ.get("DJANGO_SUPERUSER_EMAIL", ""))
+        if is_address_taken(email):
+            raise CommandError(TAKEN)
+        super().handle(*args, **options)
+
+    def get_input_data(self, field: Any, message: str, default: Any = None) -> Any:
+        """Ask until the value is valid; None has the caller ask again."""
+        value = super().get_input_data(field, message, default)
+        if field.name == "email" and value and is_address_taken(value):
+            self.stderr.write(f"Error: {TAKEN}")
+            return None
+        return value
