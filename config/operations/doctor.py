@@ -16,11 +16,10 @@ from activities.log.columns import state as column_state
 from activities.models import ActivityDay, LogPosition
 from activities.sources import health as source_health
 from config.cluster import health
-from config.collector import heartbeat
 from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
-from config.operations import kept_counts
+from config.operations import collector_check, kept_counts
 from config.operations.findings import TAG, Finding
 from config.operations.migrations_of import how_made
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
@@ -389,7 +388,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_closed_days,
     check_columns,
     check_event_sources,
-    heartbeat.check_collector,
+    collector_check.check_collector,
     check_backup,
     check_cluster,
 )

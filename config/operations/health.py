@@ -3,9 +3,8 @@
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
-from config.collector import heartbeat
 from config.observability import access as observability_access
-from config.operations import doctor
+from config.operations import collector_check, doctor
 
 NO_DATABASE = "database unavailable\n"
 
@@ -27,7 +26,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """
     try:
         findings = doctor.readiness_findings()
-        collector = heartbeat.check_collector()
+        collector = collector_check.check_collector()
         may_know = not (collector.is_well and not findings) and observability_access.is_operator(request)
     except DatabaseError:
         return _plain(NO_DATABASE, 503)
