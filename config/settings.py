@@ -268,7 +268,6 @@ COLLECTOR_SECONDS = env.float("COLLECTOR_SECONDS", 10.0)  # for a head, and for 
 TRACKING_NEW_VISITORS_A_DAY = env.int("TRACKING_NEW_VISITORS_A_DAY", 100_000)  # of one event source
 TRACKING_MAX_HOURS_LATE = env.int("TRACKING_MAX_HOURS_LATE", 24)  # a hit is never dated earlier than that
 TRACKING_IP_ADDRESSES = env.str("TRACKING_IP_ADDRESSES", "masked")  # masked, whole or none
-TRACKING_SCRIPTS = BASE_DIR / "activities" / "tracking" / "script" / "built"
 TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept of browsers that send Sec-GPC or DNT
 
 # Days within which deleting and merging people can be undone

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import recent
-from activities.sources.installation import check_address, installation_recipes, script_line, site_origins
+from activities.tracking.installation import check_address, installation_recipes, script_line, site_origins
 from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, tabs_of
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.pixel import read_view
 from activities.tracking.reading import Client, Item
+from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
@@ -38,7 +40,7 @@ SCRIPT_SECONDS = 300
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _STATUS = {Code.UNKNOWN_WRITE_KEY: 401, Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.ORIGIN_REFUSED: 403}
 _SCRIPT_OF_SITE = re.compile(r"/s/(cab_[a-z0-9]{24})\.js")
-_SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js)")
+_SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js(?:\.map)?)")
 _MUNCHKIN_SCRIPT = re.compile(r"/munchkin/([0-9]{3}-[A-Za-z]{3}-[0-9]{3})\.js")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
@@ -208,27 +210,24 @@ class Collector:
 
     async def _send_script(self, request: Request, reply: "_Reply", path: str) -> None:
         if match := _SCRIPT_OF_VERSION.fullmatch(path):
-            script = scripts.read_script(*match.groups())
+            script = files.fixed_file(*match.groups())
             if script is not None:
                 headers = {"Cache-Control": f"public, max-age={YEAR}, immutable", "Access-Control-Allow-Origin": "*"}
-                await reply.send(200, script, "text/javascript; charset=utf-8", headers)
+                await reply.send(200, script, files.TYPES[Path(match[2]).suffix], headers)
                 return
         elif match := _SCRIPT_OF_SITE.fullmatch(path):
-            await self._send_site_script(request, reply, match[1], "s.js")
+            await self._send_site_script(request, reply, match[1], files.SCRIPT)
             return
         elif match := _MUNCHKIN_SCRIPT.fullmatch(path):
-            await self._send_site_script(request, reply, f"{MUNCHKIN}{match[1].upper()}", "munchkin.js")
+            await self._send_site_script(request, reply, f"{MUNCHKIN}{match[1].upper()}", files.MUNCHKIN)
             return
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
     async def _send_site_script(self, request: Request, reply: "_Reply", text: str, name: str) -> None:
         key = (await self.known.find_key(text)).key
-        made = None
-        if key is not None and key.is_live and key.source.is_on and key.source.is_browser:
-            made = scripts.site_script(key.lookup, key.source, name)
-        if made is None:
-            raise HttpError(404, "not_found", "There is no such web site, or the scripts were not built.")
-        script, tag = made
+        if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
+            raise HttpError(404, "not_found", "There is no such web site.")
+        script, tag = scripts.site_script(key.lookup, key.source, name)
         headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag}
         if request.headers.get("if-none-match") == tag:
             await reply.send(304, headers=headers)

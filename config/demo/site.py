@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activities.models import EventSource
 from activities.sources import editing as source_editing
-from activities.sources.installation import site_script
+from activities.tracking.installation import site_script
 from config.demo.activities import MODELS
 from people.core.admin.base import require_rights
 
@@ -24,7 +24,7 @@ NAME = "Demo site"  # of its event source
 PAGES = {"": gettext_lazy("Home"), "models": gettext_lazy("Models"), "test-drive": gettext_lazy("Test drive")}
 # the admin's policy, but for the script's host
 POLICY = (
-    "default-src 'none'; script-src 'self' {host}; connect-src {host}; img-src 'self' {host}; style-src 'self'; "
+    "default-src 'none'; script-src 'self' {host}; connect-src {host}; img-src 'self' data: {host}; style-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 

@@ -26,7 +26,7 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
 )
 LANGUAGES = ("en", "es")
-IN_BOTH_LANGUAGES = {"test_day", "test_campaigns", "test_setup", "test_users"}
+IN_BOTH_LANGUAGES = {"test_day", "test_campaigns", "test_setup", "test_users", "test_web_sites"}
 PATIENCE = 10_000  # milliseconds
 
 

@@ -5,8 +5,8 @@ from django.db import connection
 
 from activities.models import EventSource, RecentEvent
 from activities.sources import editing, recent
-from activities.sources.installation import CHECK, check_address, installation_recipes, script_line, site_origins
 from activities.sources.recent import SeenEvent
+from activities.tracking.installation import CHECK, check_address, installation_recipes, script_line, site_origins
 from people.core.errors import Problem
 
 

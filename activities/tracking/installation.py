@@ -10,6 +10,7 @@ from activities.models import EventSource
 from activities.sources.addresses import munchkin_address, script_address
 from activities.sources.keys import live_keys
 from activities.sources.origins import origin_of_address, parse_origin
+from activities.tracking.script.files import page_tag
 
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -57,7 +58,7 @@ def check_address(page: str, nonce: str) -> str:
 def script_line(website: EventSource) -> str:
     """The line of HTML that installs the script; empty while no key of the web site works."""
     address = site_script(website)
-    return f'<script async src="{address}"></script>' if address else ""
+    return page_tag(address) if address else ""
 
 
 def site_script(website: EventSource) -> str:
