@@ -10,7 +10,7 @@ from activities.tracking.script import files
 
 _CONSENT = {EventSource.Consent.GRANTED: "granted", EventSource.Consent.DENIED: "denied"}
 # the endings of links that are downloads
-DOWNLOADS = "7z csv dmg doc docx epub exe gz key mov mp3 mp4 msi numbers odt pages pdf pkg ppt pptx rar txt xls xlsx zip"
+DOWNLOADS = "7z csv dmg doc docx epub exe gz key mov mp3 mp4 msi odt pdf pkg ppt pptx rar txt xls xlsx zip"
 COOKIE_DAYS = 400  # browsers keep none longer
 
 
