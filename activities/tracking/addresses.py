@@ -5,6 +5,7 @@ Values that are secrets or name a person are cut out of an address before anythi
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from urllib.parse import parse_qs, unquote_plus, urlsplit
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from people.datatypes.parsing import EMAIL
 
 MAX_ADDRESS = 20_000
+MAX_REMEMBERED = 500
 WEB = frozenset({"http", "https"})
 SCHEMES = WEB | {"mailto", "tel"}
 UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
@@ -80,6 +82,10 @@ def parse_address(text: object) -> Address | None:
     """The address without its secrets; None for anything but http, https, mailto and tel."""
     if not isinstance(text, str) or len(text) > MAX_ADDRESS:
         return None
+    return _parse(text) if len(text) > MAX_REMEMBERED else _parse_remembered(text)
+
+
+def _parse(text: str) -> Address | None:
     try:
         parts = urlsplit(_BAD.sub("", text).strip().replace(" ", "%20"))
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -100,6 +106,9 @@ def parse_address(text: object) -> Address | None:
     fragment = parts.fragment if "=" not in parts.fragment else _fragment_without_secrets(parts.fragment)
     url = f"{parts.scheme}://{place}{path}" + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
     return Address(url, parts.scheme, place, path, query)
+
+
+_parse_remembered = lru_cache(maxsize=2_000)(_parse)  # visitors see the same pages
 
 
 def campaign_values(address: Address) -> dict[str, str]:

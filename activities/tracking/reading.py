@@ -1,12 +1,12 @@
 """One request of a web page, read: its hits in order, each accepted, dropped or refused."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
+import orjson
 from django.conf import settings
 
 from activities.models import EventSource
@@ -23,6 +23,7 @@ from activities.visitors.tokens import token_hash
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
+from people.datatypes import exact_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +173,4 @@ def clean(value: Any) -> Any:
 
 def content_digest(said: Mapping[str, Any]) -> bytes:
     """The digest of what a client said, whatever the order in which it said it."""
-    return blake2b(json.dumps(said, sort_keys=True, default=str).encode(), digest_size=16).digest()
+    return blake2b(exact_json.dump_exact_json(said, str, orjson.OPT_SORT_KEYS), digest_size=16).digest()

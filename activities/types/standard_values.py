@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from typing import Any
 from unicodedata import normalize
 
-from activities.types.standard_shapes import TYPES
+from activities.types.standard_shapes import TYPES, StandardType
 from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, trim_text
 
 Attributes = list[tuple[str, Any]]
 _CHARACTERS = {"string": MAX_STRING, "link": MAX_LINK}
+_known: dict[int, tuple[StandardType, str, dict[str, str]]] = {}
 
 
 def clip_values(type_id: int, primary_value: Any, attributes: Iterable[tuple[str, Any]]) -> tuple[Any, Attributes]:
@@ -20,10 +21,19 @@ def clip_values(type_id: int, primary_value: Any, attributes: Iterable[tuple[str
 
     `attributes` are (API name, value) pairs.
     """
-    fields = TYPES[type_id].fields()
-    data_types = {field.api_name: field.data_type for field in fields}
-    primary = next((field.data_type for field in fields if field.is_primary), "")
+    primary, data_types = _data_types(type_id)
     return _clip(primary_value, primary), [(name, _clip(value, data_types.get(name, ""))) for name, value in attributes]
+
+
+def _data_types(type_id: int) -> tuple[str, dict[str, str]]:
+    """The data type of the primary field, and of each field by API name."""
+    shape = TYPES[type_id]
+    known = _known.get(type_id)
+    if known is None or known[0] is not shape:
+        fields = shape.fields()
+        primary = next((field.data_type for field in fields if field.is_primary), "")
+        known = _known[type_id] = (shape, primary, {field.api_name: field.data_type for field in fields})
+    return known[1:]
 
 
 def _clip(value: Any, data_type: str) -> Any:

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+import orjson
 import psycopg
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -262,11 +263,11 @@ def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             f"""with hit as materialized (
-                select * from unnest(%s::bigint[], %s::text[], %s::date[], %s::bytea[], %s::bigint[], %s::int[],
-                    %s::smallint[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],
-                    %s::boolean[], %s::bigint[]) with ordinality
-                as w (source_id, message_id, sent_day, digest, visitor_id, type_id, version, occurred_at, client_at,
-                    primary_value, attributes, identity, is_bot, association_id, place)),
+                select w.*, decode(digest_hex, 'hex') as digest from json_to_recordset(%s::text::json)
+                as w (source_id bigint, message_id text, sent_day date, digest_hex text, visitor_id bigint,
+                    type_id int, version smallint, occurred_at timestamptz, client_at timestamptz,
+                    primary_value text, attributes text, identity text, is_bot boolean, association_id bigint,
+                    place int)),
             claimed as (
                 insert into message_key (source_id, message_id, sent_day, digest)
                 select source_id, message_id, sent_day, digest from hit order by place
@@ -279,32 +280,34 @@ def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
                     association_id
                 from hit join claimed using (source_id, message_id, sent_day) order by place)
             select source_id, message_id, sent_day{notice} from claimed""",
-            _row_columns(rows),
+            [_encode_rows(rows)],
         )
         return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
 
 
-def _row_columns(rows: Sequence[tuple[Hit, _Seen]]) -> list[list[Any]]:
+def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
+    """The rows as JSON, which is written and read much more quickly than arrays of parameters."""
     values = [
-        (
-            hit.source_id,
-            hit.message_id,
-            hit.sent_day,
-            hit.digest,
-            seen.id,
-            hit.type_id,
-            hit.version,
-            hit.occurred_at,
-            hit.client_at,
-            hit.primary_value,
-            hit.attributes,
-            None if hit.identity is None or hit.is_bot else json.dumps(hit.identity),
-            hit.is_bot,
-            seen.association_id,
-        )
-        for hit, seen in rows
+        {
+            "source_id": hit.source_id,
+            "message_id": hit.message_id,
+            "sent_day": hit.sent_day,
+            "digest_hex": hit.digest.hex(),
+            "visitor_id": seen.id,
+            "type_id": hit.type_id,
+            "version": hit.version,
+            "occurred_at": hit.occurred_at,
+            "client_at": hit.client_at,
+            "primary_value": hit.primary_value,
+            "attributes": hit.attributes,
+            "identity": None if hit.identity is None or hit.is_bot else json.dumps(hit.identity),
+            "is_bot": hit.is_bot,
+            "association_id": seen.association_id,
+            "place": place,
+        }
+        for place, (hit, seen) in enumerate(rows)
     ]
-    return [list(column) for column in zip(*values, strict=True)]
+    return orjson.dumps(values).decode()
 
 
 def _stored_digests(keys: Sequence[MessageId]) -> dict[MessageId, bytes]:
