@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.http import QueryDict
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
+from people.core import installation
 from people.core.errors import RejectedError, quoted_value
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.fields.catalog import field_catalogue
@@ -237,7 +237,7 @@ class PlanForm(forms.Form):
             is_needed = name != "pivot" or name in questions
             field = _select(label, [*blank, *choices.items()], required=is_needed)
             self._add(name, field, "" if name in questions else getattr(plan, name))
-        zones = [(name, name) for name in sorted(available_timezones())]
+        zones = [(name, name) for name in sorted(installation.known_zones())]
         self._add("zone", _select(_("Times without a time zone are in"), zones), plan.zone)
 
     def _add_constants(self, plan: ImportPlan) -> None:

@@ -1,7 +1,7 @@
 """Settings of the whole installation, read often and changed rarely."""
 
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from time import monotonic
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -31,9 +31,15 @@ def installation_zone() -> ZoneInfo:
     return ZoneInfo(current_installation().time_zone)
 
 
+@cache
+def known_zones() -> frozenset[str]:
+    """The names of all time zones, read once: that walks the folders of the machine's zones, which takes 30 ms."""
+    return frozenset(available_timezones())
+
+
 def inhabited_zones() -> list[str]:
     """The names of the time zones of inhabited places, UTC first."""
-    zones = {zone for zone in available_timezones() if "/" in zone and not zone.startswith(NO_ZONES)}
+    zones = {zone for zone in known_zones() if "/" in zone and not zone.startswith(NO_ZONES)}
     return ["UTC", *sorted(zones)]
 
 

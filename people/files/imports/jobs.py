@@ -12,14 +12,13 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from people.core import disk, jobs, permissions
+from people.core import disk, installation, jobs, permissions
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.source import Channel
@@ -217,7 +216,7 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
         if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
             problems.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
-    if plan.zone not in available_timezones():
+    if plan.zone not in installation.known_zones():
         message = _("'%(zone)s' is not a time zone like Europe/Madrid") % {"zone": plan.zone}
         problems.append(Problem(Code.UNKNOWN_ZONE, message, ("zone",), "", plan.zone))
     if plan.date_order not in set(DateOrder):
