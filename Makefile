@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE  # else each of the processes that tests start compiles the product anew
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test test-fast format lint bench oracle load neighbours sbom pins clean install install-test browser screenshots
+.PHONY: help run test template test-fast durations format lint bench oracle load neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
@@ -18,12 +19,22 @@ run: install  ## run the product on PORT (8000)
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint browser  ## everything: lint, migrations, all tests
-	@python manage.py makemigrations --check --dry-run
-	@pytest -n 2 -rsR --reruns 1
+# Three workers on two processors: tests with servers and programs of their own wait a quarter of their time.
+WORKERS = $(shell expr $$(nproc 2>/dev/null || echo 2) \* 3 / 2)
 
-test-fast: install-test  ## the tests for the inner loop: neither slow ones nor the browser's
-	@pytest -n 2 -m "not slow and not e2e"
+test: install-test browser  ## everything: lint, migrations, all tests
+	@$(MAKE) --no-print-directory -j 2 lint template
+	@python manage.py makemigrations --check --dry-run
+	@pytest -n $(WORKERS) -rsR --reruns 1
+
+template: install-test
+	@DJANGO_SETTINGS_MODULE=tests.settings python -m tests.template_database
+
+test-fast: install-test  ## the tests for the inner loop: the quickest of every module, in two minutes
+	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 150
+
+durations: install-test browser  ## measure all tests, for the choice of test-fast
+	@pytest -n $(WORKERS) --measure
 
 format: install-test node_modules/.installed  ## format Python code, templates and scripts
 	@ruff check --fix-only --select I .
