@@ -6,10 +6,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
+unexport PYTHONDONTWRITEBYTECODE  # else each of the processes that tests start compiles the product anew
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test test-fast format lint tracker bench oracle load neighbours sbom pins clean install install-test browser screenshots
+.PHONY: help run test template test-fast durations format lint tracker bench oracle load neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py migrate --verbosity 0
@@ -18,12 +19,22 @@ run: install  ## run the product on PORT (8000)
 	@python manage.py first_start
 	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
 
-test: install-test lint browser  ## everything: lint, migrations, all tests
-	@python manage.py makemigrations --check --dry-run
-	@pytest -n 2 -rsR --reruns 1
+# Three workers on two processors: tests with servers and programs of their own wait a quarter of their time.
+WORKERS = $(shell expr $$(nproc 2>/dev/null || echo 2) \* 3 / 2)
 
-test-fast: install-test  ## the tests for the inner loop: neither slow ones nor the browser's
-	@pytest -n 2 -m "not slow and not e2e"
+test: install-test browser  ## everything: lint, migrations, all tests
+	@$(MAKE) --no-print-directory -j 2 lint template
+	@python manage.py makemigrations --check --dry-run
+	@pytest -n $(WORKERS) -rsR --reruns 1
+
+template: install-test
+	@DJANGO_SETTINGS_MODULE=tests.settings python -m tests.template_database
+
+test-fast: install-test  ## the tests for the inner loop: the quickest of every module, in two minutes
+	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 150
+
+durations: install-test browser  ## measure all tests, for the choice of test-fast
+	@pytest -n $(WORKERS) --measure
 
 format: install-test node_modules/.installed  ## format Python code, templates and scripts
 	@ruff check --fix-only --select I .
@@ -42,15 +53,18 @@ lint: install-test node_modules/.installed  ## check style, formatting, layers a
 	@lint-imports
 	@mypy people activities smartlists config
 
-# Browser tests need a Chromium: installed where we may, else those tests are skipped and say so.
+# Browser tests need a Chromium: installed where we may, else those tests are skipped and say so. Debian's headless shell
+# takes a third of the processor time; where there is none, a whole Chromium does as well.
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable chrome
+INSTALL := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends
 browser:
-	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		echo "Installing Chromium for the browser tests …"; \
-		{ apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
-			>/dev/null 2>&1 || echo "Chromium could not be installed: browser tests are skipped."; \
-	else echo "There is no Chromium, and installing it needs root and apt-get: browser tests are skipped."; fi
+	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e $(VENV)/browser.tried ]; then \
+		echo "Installing a headless Chromium for the browser tests …"; touch $(VENV)/browser.tried; \
+		{ timeout 300 apt-get update -qq && $(INSTALL) chromium-headless-shell || $(INSTALL) chromium; } >/dev/null 2>&1; \
+	fi; \
+	for name in chromium-headless-shell $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	echo "There is no Chromium, and installing it needs root, apt-get and its packages: browser tests are skipped."
 
 # The linter of scripts, and the rules of accessibility that browser tests apply: where npm is there.
 node_modules/.installed: package.json

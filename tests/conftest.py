@@ -10,6 +10,7 @@ from django.utils import translation
 
 from tests import citus_cluster, database_reset, hypothesis_profiles, template_database
 
+pytest_plugins = ["tests.durations"]
 DAY_SECONDS, LAST_SECONDS = 86_400, 20
 
 hypothesis_profiles.load_profile()
@@ -23,8 +24,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    """Long tests come first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """Skip what means nothing on the server that there is."""
     for item in items:
         if citus_cluster.is_wanted and (marker := item.get_closest_marker("one_server")):
             item.add_marker(pytest.mark.skip(reason=marker.args[0]))

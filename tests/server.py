@@ -36,11 +36,11 @@ class Server:
 
 @contextmanager
 def running_web_server(**environment: str) -> Iterator[Server]:
-    """A server on the test's database; commit first what it has to see."""
+    """A server on the test's database, of one process, as each takes seconds to start; commit first what it has to see."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    known = _environment() | {"BIND": "127.0.0.1", "WEB_PORT": str(port), **environment}
+    known = _environment() | {"BIND": "127.0.0.1", "WEB_PORT": str(port), "WEB_WORKERS": "1", **environment}
     process = subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
         cwd=settings.BASE_DIR,

@@ -2,6 +2,10 @@
 
 The template's name holds a digest of all migrations and requirements, so a change of either makes a new one. One worker
 makes it, and the others wait for it: two that migrate at the same time take twice as long.
+
+    python -m tests.template_database
+
+makes it where it is missing, which `make test` does while it lints.
 """
 
 import fcntl
@@ -11,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
+import django
 from django.conf import settings
 from django.db import Error, connection
 
@@ -36,6 +41,20 @@ def keep_template() -> None:
         _keep()
     finally:
         _end_turn()
+
+
+def make_template() -> None:
+    """Migrate a database of its own for the template, unless it is there."""
+    connection.settings_dict["TEST"]["NAME"] = "test_template"
+    with _server() as cursor:
+        if _is_there(cursor):
+            return
+    copy_template()
+    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=True)
+    keep_template()
+    connection.close()
+    with _server() as cursor:
+        cursor.execute(f'drop database if exists "{test_database()}" with (force)')
 
 
 def _keep() -> None:
@@ -88,3 +107,8 @@ def _template() -> str:
     digest.update((settings.BASE_DIR / "requirements" / "base.txt").read_bytes())
     digest.update(Path(__file__).read_bytes())
     return PREFIX + digest.hexdigest()
+
+
+if __name__ == "__main__":
+    django.setup()
+    make_template()

@@ -69,7 +69,7 @@ def test_a_request_that_the_database_keeps_waiting_is_answered_in_time():
 
 @pytest.mark.slow
 def test_a_reload_loses_no_request():
-    with running_web_server() as server:
+    with running_web_server(WEB_WORKERS="2") as server:
         ending, lost, counted = threading.Event(), [], []
 
         def ask():

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from itertools import product
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -305,12 +306,15 @@ def test_each_role_may_do_its_own(client, check, name, may_view, may_change):
         "filters.٣.kind",
     ],
 )
-@pytest.mark.parametrize("value", ["", "person_field", "activity", "sequence", "static_list", "\0", "𝟘"])
-def test_odd_forms_are_rules_all_the_same(admin, name, value, request):
-    data = QueryDict(mutable=True)
-    data.update({"match": value, "filters.0.kind": "activity", "filters.0.type": "nothing", name: value, "do": "add"})
-    assert isinstance(builder_form.parse_posted_rules(data)["filters"], list)
-    for action in ("refresh", "add", "count", "remove:7", "add_constraint:0.9", "up:-1", "save", "add_step:0", "x:y"):
+def test_odd_forms_are_rules_all_the_same(admin, name, request):
+    values = ("", "person_field", "activity", "sequence", "static_list", "\0", "𝟘")
+    actions = ("refresh", "add", "count", "remove:7", "add_constraint:0.9", "up:-1", "save", "add_step:0", "x:y")
+    for action, value in product(actions, values):
+        data = QueryDict(mutable=True)
+        odd = {"filters.0.kind": "activity", "filters.0.type": "nothing", name: value}
+        data.update({"match": value, **odd, "do": "add"})
+        assert isinstance(builder_form.parse_posted_rules(data)["filters"], list), (action, value)
         if action == "count" and not IS_LONG:  # the rules that are drawn from here on are like those before
             request.getfixturevalue("undrawn")
-        assert admin.post(builder_url("add"), data.dict() | {"do": action, "choice:add": value}).status_code == 200
+        reply = admin.post(builder_url("add"), data.dict() | {"do": action, "choice:add": value})
+        assert reply.status_code == 200, (action, value)
