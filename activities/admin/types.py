@@ -15,7 +15,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.admin import organize, record, timeline, transitions, type_detail, type_fields, type_wizard, withdraw
+from activities.admin import (
+    consents,
+    organize,
+    record,
+    timeline,
+    transitions,
+    type_detail,
+    type_fields,
+    type_wizard,
+    withdraw,
+)
 from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import TypeForms
 from activities.log import rollup
@@ -155,6 +165,7 @@ class ActivityTypeAdmin(PagesAdmin):
             path(
                 "timeline/<int:person_id>/numbers/", wrap(timeline.show_type_counts), name="activities_timeline_numbers"
             ),
+            path("consents/<int:person_id>/", wrap(consents.show_consents), name="activities_consents"),
             path("record/<int:person_id>/", wrap(record.record_by_hand), name="activities_record"),
             path(
                 "withdraw/<int:person_id>/<int:activity_id>/",

@@ -7,7 +7,6 @@ from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
 from activities.models.sources import EventSource, SourceDay, SourceKey
 from activities.models.types import (
-    CONSENT_TYPES,
     FIRST_CUSTOM_ID,
     ActivityField,
     ActivityType,
@@ -15,6 +14,7 @@ from activities.models.types import (
     ActivityVersion,
     ApprovedField,
 )
+from activities.querysets import CONSENT_TYPES
 
 __all__ = [
     "CONSENT_TYPES",
