@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
+from activities.log.bots import bot_fields
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
 from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS, Report
@@ -41,6 +43,7 @@ DAYS = 90
 CHOOSE = gettext_lazy("— please choose —")
 NONE = gettext_lazy("— none —")
 ANYTHING = gettext_lazy("— anything —")
+BOTS = (("", gettext_lazy("without bots")), (trend.WITH_BOTS, gettext_lazy("with bots")))
 
 
 class ReportForm(forms.Form):
@@ -76,6 +79,7 @@ class ReportForm(forms.Form):
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
+    bots = forms.ChoiceField(required=False, label=gettext_lazy("Bots"), choices=BOTS)
 
     def __init__(self, parameters: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.installation_zone()).date()
@@ -125,6 +129,17 @@ class ReportForm(forms.Form):
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
         return types.filter(pk=number).first()
 
+    @cached_property
+    def marks_bots(self) -> bool:
+        """Whether one of the chosen types says which activities bots caused; otherwise there is nothing to choose."""
+        chosen = [self.cleaned_data.get(name) for name in ("type", *trend.MORE_TYPES, *STEPS)]
+        types = [activity_type.pk for activity_type in chosen if activity_type]
+        return bool(types and bot_fields(types))
+
+    @property
+    def without_bots(self) -> bool:
+        return self.marks_bots and self.cleaned_data.get("bots") != trend.WITH_BOTS
+
     @property
     def name(self) -> str:
         report = self.data.get("report", "")
@@ -158,14 +173,14 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = trend.TrendQuery.of(self.cleaned_data)
+            asked = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
             return asked.questions() if asked else []
         question = self._question()
         return [question] if question else []
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
-        query = trend.TrendQuery.of(self.cleaned_data)
+        query = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
         if self.report_kind.table is None and query:
             return trend.trend_table(query, answers)
         assert self.report_kind.table is not None
@@ -189,6 +204,7 @@ class ReportForm(forms.Form):
             total.pk if total else None,
             chosen["people"],
             (chosen["value"] or None) if field and self.name == "people" else None,
+            self.without_bots,
         )
 
 
@@ -251,10 +267,11 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         "reports": [(name, report) for name, report in REPORTS.items() if report.is_tab or report is form.report_kind],
         "report_kind": form.report_kind,
         "reply": reply,
-        "inputs": [form[name] for name in form.report_kind.inputs if name not in form.report_kind.more],
+        "inputs": [form[name] for name in form.report_kind.inputs if name not in (*form.report_kind.more, "bots")],
+        "bots": form["bots"] if form.marks_bots else None,
         "more": [form[name] for name in form.report_kind.more],
         "uses_more": any(form.cleaned_data.get(name) for name in form.report_kind.more),
-        "depends_on_type": [name for name in form.report_kind.inputs if name in FIELDS_OF_THE_TYPE],
+        "depends_on_type": [name for name in form.report_kind.inputs if name in (*FIELDS_OF_THE_TYPE, "bots")],
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
         "again": address,

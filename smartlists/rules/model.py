@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from activities.types.standard_shapes import IS_BOT
 from people.core.kinds import Facet, Kinds
 from smartlists.rules import logic as rule_logic
 
@@ -18,7 +19,6 @@ INCLUDE_BOTS, EXCLUDE_BOTS, ONLY_BOTS = "include", "exclude", "only"
 BOTS = (INCLUDE_BOTS, EXCLUDE_BOTS, ONLY_BOTS)
 GIVEN, WITHDRAWN, UNKNOWN = "given", "withdrawn", "unknown"
 CONSENT_STATES = (GIVEN, WITHDRAWN, UNKNOWN)
-IS_BOT = "is_bot"  # the field by which a type marks them
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from activities.labels import localized_name
 from activities.querysets import IS_BACKFILL
+from activities.types.standard_shapes import IS_BOT
 from people.datatypes.registry import BY_NAME, DataType
-from smartlists.rules.model import IS_BOT
 
 # what every activity has, whatever its type, with its SQL, the same in both engines; API names cannot begin with @
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
@@ -51,7 +51,7 @@ class VocabularyType:
     def marks_bots(self) -> bool:
         """True if activities can say whether a bot caused them: by the live version or an earlier one."""
         field = self.fields.get(IS_BOT)
-        return field is not None and field.data_type.name == "boolean"
+        return field is not None and field.data_type.name == "boolean" and not field.is_primary
 
     @property
     def shown_name(self) -> str:
