@@ -9,6 +9,11 @@ from activities.types.standard_shapes import IS_BOT
 IS_BOT_SQL = f"coalesce({{0}}attributes -> '{IS_BOT}' = 'true'::jsonb, false)"
 
 
+def marks_bots(field: ApprovedField) -> bool:
+    """True for the field by which its type marks activities of bots."""
+    return field.api_name == IS_BOT and field.data_type == "boolean" and not field.is_primary
+
+
 def bot_fields(type_ids: Iterable[int]) -> dict[int, int]:
     """The id of the field by which a type marks bots, by type, for the types that do."""
     fields = ApprovedField.objects.filter(activity_type__in=list(type_ids), api_name=IS_BOT, is_primary=False)

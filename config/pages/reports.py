@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
-from activities.log.bots import bot_fields
+from activities.log.bots import bot_fields, marks_bots
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
 from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS, Report
@@ -90,7 +90,7 @@ class ReportForm(forms.Form):
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
-        fields = log_reports.breakdown_fields(chosen) if chosen else []
+        fields = self.type_fields = log_reports.breakdown_fields(chosen) if chosen else []
         if fields and "field" in self.report_kind.inputs and not data.get("field"):
             data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
@@ -132,9 +132,9 @@ class ReportForm(forms.Form):
     @cached_property
     def marks_bots(self) -> bool:
         """Whether one of the chosen types says which activities bots caused; otherwise there is nothing to choose."""
-        chosen = [self.cleaned_data.get(name) for name in ("type", *trend.MORE_TYPES, *STEPS)]
-        types = [activity_type.pk for activity_type in chosen if activity_type]
-        return bool(types and bot_fields(types))
+        others = [self.cleaned_data.get(name) for name in (*trend.MORE_TYPES, *STEPS)]
+        types = [activity_type.pk for activity_type in others if activity_type]
+        return any(map(marks_bots, self.type_fields)) or bool(types and bot_fields(types))
 
     @property
     def without_bots(self) -> bool:
