@@ -8,6 +8,7 @@ class ActivitiesConfig(AppConfig):
     verbose_name = _("Activities")
 
     def ready(self) -> None:
+        from activities.consent import people_column
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
         from activities.log import personal_data as log_personal_data
@@ -28,6 +29,7 @@ class ActivitiesConfig(AppConfig):
         references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
         log_personal_data.register_log_data()
         people_list.register_activity_columns()
+        people_column.register_consent_column()
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
         visitor_data.register_visitors()

@@ -3,12 +3,15 @@
 from typing import Self, TypeVar
 
 from django.db import models
+from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from people.datatypes.canonical import text_key
 from people.definitions.models import DefinitionQuerySet
 
 M = TypeVar("M", bound=models.Model)
+# “Consent Given” and “Consent Withdrawn”: proof that no retention removes, and that every channel may record
+CONSENT_TYPES = (90_003, 90_004)
 IS_BACKFILL = "flags & 1 = 1"  # over a row of the log; `ActivityFlag.BACKFILL` is the bit
 
 
@@ -20,6 +23,10 @@ def is_backfill_expression() -> RawSQL:
 class ActivityTypeQuerySet(DefinitionQuerySet[M]):
     def custom(self) -> Self:
         return self.filter(is_standard=False)
+
+    def for_channels(self) -> Self:
+        """The types that every channel may record: the team's own, and consents."""
+        return self.filter(Q(is_standard=False) | Q(pk__in=CONSENT_TYPES))
 
 
 class ActivityQuerySet(models.QuerySet[M]):

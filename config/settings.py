@@ -272,6 +272,7 @@ TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept o
 
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
+SUPPRESSION_KEY = env.str("SUPPRESSION_KEY", "")  # hashes the addresses of erased people who had objected
 MERGE_UNDO_DAYS = env.int("MERGE_UNDO_DAYS", 30)
 NOTICES_KEPT_DAYS = env.int("NOTICES_KEPT_DAYS", 90)
 # Limit of all statements of one evaluation together

@@ -25,6 +25,7 @@ class FieldChange:
 @dataclass(frozen=True, slots=True)
 class PeopleCreated:
     person_ids: Sequence[int]
+    unsubscribed_ids: Sequence[int] = field(default=())  # those of them who do not want email
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from activities.admin.base import find_type, show_type_page
 from activities.admin.transitions import Transition, next_transitions
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
+from activities.log.bots import bot_fields
 from activities.models import ActivityType, ActivityVersion
 from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
@@ -32,6 +33,7 @@ ALL = "all"  # the period from the first activity to the last
 LATEST = 10
 PEOPLE = ("activities.view_activity", "people.view_person")
 AMONG, PEOPLE_PAGE = 10_000, 50  # latest activities among which people are found, people of a page
+WITH_BOTS = "include"  # the value of the parameter `bots` that lets bots count
 SAMPLE = 1_000  # activities among which the top values are counted
 TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Overview"), "change"),
@@ -148,15 +150,17 @@ def show_people(request: HttpRequest, pk: int) -> HttpResponse:
 
 def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     activity_type = find_type(request, pk)
-    span = rollup.activity_span([activity_type.pk])
+    marks_bots = bool(bot_fields([activity_type.pk]))
+    counted = {"without_bots": marks_bots and request.GET.get("bots") != WITH_BOTS}
+    span = rollup.activity_span([activity_type.pk], **counted)
     today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
-    total = rollup.activity_count([activity_type.pk], first, last)
+    total = rollup.activity_count([activity_type.pk], first, last, **counted)
     if not total and span.total and "days" not in request.GET:  # an empty short period must not look like an empty log
         days, first, last = _period(ALL, today, span)
         total = span.total
     interval = intervals.fitting_interval(first, last) if days == ALL else "week" if days > 90 else "day"
-    points = rollup.interval_counts([activity_type.pk], first, last, interval)
+    points = rollup.interval_counts([activity_type.pk], first, last, interval, **counted)
     latest = log_reader.latest_of_type(activity_type.pk, LATEST)
     return show_type_tab(
         request,
@@ -167,6 +171,9 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         points=points,
         all_time=ALL,
         span=span,
+        marks_bots=marks_bots,
+        **counted,
+        with_bots=WITH_BOTS,
         interval=intervals.INTERVALS[interval],
         rows=[(intervals.interval_label(start, interval), count) for start, count in points],
         chart=_chart(points, interval, str(activity_type)),

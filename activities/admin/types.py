@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.admin import (
+    consents,
     organize,
     record,
     timeline,
@@ -166,6 +167,7 @@ class ActivityTypeAdmin(PagesAdmin):
                 "timeline/<int:person_id>/numbers/", wrap(timeline.show_type_counts), name="activities_timeline_numbers"
             ),
             path("timeline/<int:person_id>/devices/", wrap(visitors.show_devices), name="activities_timeline_devices"),
+            path("consents/<int:person_id>/", wrap(consents.show_consents), name="activities_consents"),
             path("record/<int:person_id>/", wrap(record.record_by_hand), name="activities_record"),
             path(
                 "withdraw/<int:person_id>/<int:activity_id>/",

@@ -1,12 +1,11 @@
 """Activities in the native API."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import UnsupportedMediaType
 from rest_framework.parsers import BaseParser
@@ -19,9 +18,13 @@ from activities.api.serializers import (
     ActivitySerializer,
     BatchInputSerializer,
     BatchSerializer,
+    ConsentQuerySerializer,
+    ConsentSerializer,
+    ConsentsSerializer,
     ValidatedSerializer,
     activity_representation,
 )
+from activities.consent.state import CONSENTS, consents_of_person
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
@@ -29,20 +32,15 @@ from activities.recording import recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import ActivityParser
 from activities.recording.rows import NewActivity, RecordStatus
+from people import lookup as people_lookup
 from people.core.codes import Code
-from people.core.errors import BadQueryError, ConflictError, NotAllowedError, Problem, UnprocessableError, bad_value
-from people.core.source import Source
+from people.core.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
+from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW = "activities.view_activitytype"
 STREAM = "application/x-ndjson"
-BACKFILL = OpenApiParameter(
-    "backfill",
-    str,
-    enum=["true", "false"],
-    description="true: record as history, shown on timelines and used in smart lists, without starting campaigns.",
-)
 
 
 class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
@@ -84,7 +82,7 @@ class NDJSONParser(BaseParser):
         return stream
 
 
-class ActivityViewSet(ListMixin, RetrieveMixin):
+class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     """What people did. An activity is never changed after it was recorded."""
 
     queryset = Activity.objects.all()
@@ -100,18 +98,15 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         "batch": "activities.record_activity",
         "validate": "activities.record_activity",
         "stream": "activities.record_activity",
+        "consents": "activities.view_activity",
     }
-    parameters = dict.fromkeys(("create", "batch", "validate", "stream"), frozenset({BACKFILL.name}))
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {
+        **dict.fromkeys(("create", "batch", "validate", "stream"), TAKES_BACKFILL),
+        "consents": frozenset({"person", "at"}),
+    }
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "api_names": self._api_names()}
-
-    @property
-    def source(self) -> Source:
-        text = self.request.query_params.get(BACKFILL.name, "false")
-        if text not in ("true", "false"):
-            raise BadQueryError(bad_value(Code.WRONG_TYPE, _("true or false"), text, BACKFILL.name))
-        return replace(super().source, is_backfill=text == "true")
 
     def _api_names(self) -> dict[int, str]:
         return dict(ActivityType.objects.values_list("pk", "api_name"))
@@ -148,7 +143,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         if isinstance(row, list):
             recorder.count_refused([recording_stream.type_reference(request.data)], self.source)
             raise self._error_of(row)
-        (outcome,) = recorder.record_activities([row], self.source)
+        (outcome,) = recorder.record_activities([row], self.source, may_record=CONSENTS)
         if outcome.status is RecordStatus.REFUSED:
             raise self._error_of(outcome.problems)
         activity = self.get_queryset().get(pk=outcome.activity_id)
@@ -195,6 +190,24 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
             raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 
+    @extend_schema(parameters=[ConsentQuerySerializer], responses=ConsentsSerializer)
+    @action(["GET"], detail=False)
+    def consents(self, request: Any) -> Response:
+        """What a person has consented to, purpose by purpose, now or at a moment.
+
+        Consents are recorded as the activities `consentGiven` and `consentWithdrawn`; the latest counts. What is
+        recorded for the purpose “email” subscribes or unsubscribes the person.
+        """
+        query = ConsentQuerySerializer(data=request.query_params.dict(), context=self.get_serializer_context())
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        winner_id = people_lookup.person_ids_by_id([asked["person"]]).get(asked["person"])
+        if winner_id is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
+        note_people_in_reply(request, {winner_id, asked["person"]})
+        found = consents_of_person(winner_id, asked.get("at"))
+        return Response({"person": winner_id, "consents": ConsentSerializer(found, many=True).data})
+
     def _receiver(self) -> ActivityParser:
         return ActivityParser(self.request.user)
 
@@ -204,7 +217,7 @@ class ActivityViewSet(ListMixin, RetrieveMixin):
         rows = batch_rows(self.request.data, "activities")
         translated = [receiver.translate(row) for row in rows]
         valid_rows = [row for row in translated if isinstance(row, NewActivity)]
-        outcomes = iter(recorder.record_activities(valid_rows, self.source, dry_run=dry_run))
+        outcomes = iter(recorder.record_activities(valid_rows, self.source, may_record=CONSENTS, dry_run=dry_run))
         if not dry_run and len(valid_rows) < len(rows):
             misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
             recorder.count_refused([recording_stream.type_reference(row) for row in misshapen], self.source)

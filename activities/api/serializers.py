@@ -10,6 +10,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from activities.consent.state import Consent
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
 from activities.types import name_proposals
@@ -251,3 +252,30 @@ class ValidatedSerializer(StrictSerializer):
     repeated = serializers.IntegerField()
     refused = serializers.IntegerField()
     results = OutcomeSerializer(many=True)
+
+
+class ConsentQuerySerializer(StrictSerializer):
+    person = serializers.IntegerField(min_value=1, max_value=MAX_ID)
+    at = UTCDateTimeField(required=False, help_text="A moment; now by default.")
+
+
+class ConsentSerializer(StrictSerializer):
+    """What counts for one purpose."""
+
+    purpose = serializers.CharField()
+    state = serializers.SerializerMethodField()
+    since = UTCDateTimeField()
+    text = serializers.CharField(help_text="What the person agreed to, or said.")
+    text_version = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+    url = serializers.CharField()
+    activity = serializers.IntegerField(source="activity_id", help_text="Id of the activity that says so.")
+
+    @extend_schema_field({"type": "string", "enum": ["given", "withdrawn"]})
+    def get_state(self, consent: Consent) -> str:
+        return "given" if consent.is_given else "withdrawn"
+
+
+class ConsentsSerializer(StrictSerializer):
+    person = serializers.IntegerField()
+    consents = ConsentSerializer(many=True, help_text="One a purpose; what was never spoken of is not there.")

@@ -12,7 +12,7 @@ from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
 from activities.log.digest import COLUMNS, column_values_sql, digest_sql
-from activities.models import Activity, ActivityKey, ActivityType
+from activities.models import CONSENT_TYPES, Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
@@ -63,12 +63,14 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
     }
     with connection.cursor() as cursor:
         _correct_following(cursor, parameters)
-        _remove_changes(cursor, parameters)
+        _remove_of_merge(cursor, _OF_MERGE, parameters)
+        _remove_of_merge(cursor, _CONSENTS_OF_MERGE, parameters | {"types": list(CONSENT_TYPES)})
 
 
 # the changes that a merge recorded; `standard.is_of_merge` is the same condition for one activity
 _OF_MERGE = """a.person_id = %(winner)s and a.activity_type_id = any(%(types)s) and a.origin_id = %(merge)s
     and a.door <> all(%(other_channels)s) and starts_with(a.attributes ->> 'reason', %(reason)s)"""
+_CONSENTS_OF_MERGE = _OF_MERGE.replace("'reason'", "'source'")
 # the first later change of the same field, where it replaced the value set by the merge: its old value is that value
 _FOLLOWING = f"""from (
         select distinct on (a.activity_type_id, a.primary_value) a.*, m.attributes as merged
@@ -108,17 +110,17 @@ def _correct_following(cursor: Any, parameters: Mapping[str, Any]) -> None:
     cursor.executemany(f"insert into activity ({', '.join(COLUMNS)}) overriding system value values ({places})", rows)
 
 
-def _remove_changes(cursor: Any, parameters: Mapping[str, Any]) -> None:
-    """Remove the changes of an undone merge from the log: they contain the losers' values."""
-    _forget_values(cursor, _OF_MERGE, parameters)
+def _remove_of_merge(cursor: Any, condition: str, parameters: Mapping[str, Any]) -> None:
+    """Remove what an undone merge recorded on the winner: changes contain the losers' values."""
+    _forget_values(cursor, condition, parameters)
     cursor.execute(
         f"""insert into activity_removal
             (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
         select a.id, a.person_id, a.activity_type_id, a.recorded_at, 'undo', {digest_sql()}, %(user)s
-        from activity a where {_OF_MERGE}""",
+        from activity a where {condition}""",
         parameters,
     )
-    cursor.execute(f"delete from activity a where {_OF_MERGE}", parameters)
+    cursor.execute(f"delete from activity a where {condition}", parameters)
 
 
 def _move(merging: Merging, sources: Sequence[int], targets: Mapping[int, int]) -> None:

@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
 
 from activities.log import rollup
+from activities.log.bots import IS_BOT_SQL, bot_fields
 from activities.log.columns.relation import pin_manifest
 from activities.log.columns.reports import ColumnReports, Period, TooSlowError, report_from_columns
 from activities.models import ActivityType, ApprovedField
@@ -42,6 +43,7 @@ class ReportScope:
     last: date
     people: Sequence[int] | None = None
     seconds: float = SECONDS
+    without_bots: bool = False  # what bots caused is left out, of the types that mark it
 
     @property
     def zone(self) -> str:
@@ -53,6 +55,7 @@ class ReportScope:
             "end": self.last + timedelta(days=1),
             "zone": self.zone,
             "people": None if self.people is None else list(self.people),
+            "with_bots": not self.without_bots,
         }
 
 
@@ -79,7 +82,8 @@ class FunnelStep:
 _WHERE = f"""a.activity_type_id = %(type)s
     and a.occurred_at >= {value_sql.day_start_sql("%(first)s", "%(zone)s")}
     and a.occurred_at < {value_sql.day_start_sql("%(end)s", "%(zone)s")}
-    and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))"""
+    and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))
+    and (%(with_bots)s or not {IS_BOT_SQL.format("a.")})"""
 
 
 def check_scope(scope: ReportScope) -> None:
@@ -100,7 +104,8 @@ def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tupl
     """The number of activities of each day that has any; for all people from the rollup, else from the log."""
     check_scope(scope)
     if scope.people is None:
-        return list(rollup.daily_counts([activity_type.pk], scope.first, scope.last).items())
+        counts = rollup.daily_counts([activity_type.pk], scope.first, scope.last, without_bots=scope.without_bots)
+        return list(counts.items())
     sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
     return _answer(
         [activity_type],
@@ -283,7 +288,8 @@ def _answer(
     with _limited(scope.seconds):
         if pinned is not None:
             period = (scope.first, scope.last, scope.zone, scope.people)
-            answer = report_from_columns(pinned, types, period, scope.seconds, _statement, by_columns)
+            bots = bot_fields(activity_type.pk for activity_type in types) if scope.without_bots else {}
+            answer = report_from_columns(pinned, types, period, scope.seconds, _statement, by_columns, bots)
             if answer is not None:
                 return answer
         return by_sql()

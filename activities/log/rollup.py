@@ -14,6 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from activities.log import intervals
+from activities.log.bots import IS_BOT_SQL
 from activities.log.reader import high_water_mark
 from activities.models import Activity, ApprovedField, DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
@@ -24,6 +25,8 @@ NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
 SUGGESTED = ("string", "link")  # data types whose values are worth suggesting, and no address of a person
 VALUES_PER_FIELD = 500
+IS_BOT = IS_BOT_SQL.format("")
+_COUNTED = {False: "count", True: "count - bots"}  # by whether bots are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +71,14 @@ def rollup_differences() -> list[CountDifference]:
     """Days whose count differs from the log up to the rollup's position; empty when all counts are right."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """with p as (select last_id, time_zone from log_position where name = %s),
-            told as (select a.activity_type_id as type, (a.occurred_at at time zone p.time_zone)::date as day, count(*)
+            f"""with p as (select last_id, time_zone from log_position where name = %s),
+            told as (select a.activity_type_id as type, (a.occurred_at at time zone p.time_zone)::date as day, count(*),
+                     count(*) filter (where {IS_BOT}) as bots
                      from activity a, p where a.id <= p.last_id group by 1, 2)
             select coalesce(d.activity_type_id, told.type), coalesce(d.day, told.day),
                    coalesce(d.count, 0), coalesce(told.count, 0)
             from daily_count d full join told on told.type = d.activity_type_id and told.day = d.day
-            where d.count is distinct from told.count order by 1, 2""",
+            where (d.count, d.bots) is distinct from (told.count, told.bots) order by 1, 2""",
             [NAME],
         )
         return [CountDifference(*row) for row in cursor.fetchall()]
@@ -90,22 +94,23 @@ def rollup_position() -> int:
     return LogPosition.objects.filter(name=NAME).values_list("last_id", flat=True).first() or 0
 
 
-def daily_counts(type_ids: Sequence[int], first: date, last: date) -> dict[date, int]:
+def daily_counts(type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False) -> dict[date, int]:
     """The number of activities of the types for each day from `first` to `last` that has any, in their order."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select day, sum(count)::bigint from daily_count
-            where activity_type_id = any(%s) and day between %s and %s group by day order by day""",
+            f"""select day, sum({_COUNTED[without_bots]})::bigint from daily_count
+            where activity_type_id = any(%s) and day between %s and %s group by day
+            having sum({_COUNTED[without_bots]}) > 0 order by day""",
             [list(type_ids), first, last],
         )
         return dict(cursor.fetchall())
 
 
-def activity_count(type_ids: Sequence[int], first: date, last: date) -> int:
+def activity_count(type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False) -> int:
     """The number of activities of the types from day `first` to `last`."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select coalesce(sum(count), 0)::bigint from daily_count
+            f"""select coalesce(sum({_COUNTED[without_bots]}), 0)::bigint from daily_count
             where activity_type_id = any(%s) and day between %s and %s""",
             [list(type_ids), first, last],
         )
@@ -120,11 +125,13 @@ _STARTS = {
 }
 
 
-def interval_counts(type_ids: Sequence[int], first: date, last: date, interval: str) -> list[tuple[date, int]]:
+def interval_counts(
+    type_ids: Sequence[int], first: date, last: date, interval: str, *, without_bots: bool = False
+) -> list[tuple[date, int]]:
     """(first day, count) of each interval of the period, also without any; the outer ones may be cut by the period."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""select {_STARTS[interval]}, sum(count)::bigint from daily_count
+            f"""select {_STARTS[interval]}, sum({_COUNTED[without_bots]})::bigint from daily_count
             where activity_type_id = any(%(types)s) and day between %(first)s and %(last)s group by 1""",
             {
                 "types": list(type_ids),
@@ -146,12 +153,12 @@ class ActivitySpan:
     last: date | None
 
 
-def activity_span(type_ids: Sequence[int]) -> ActivitySpan:
+def activity_span(type_ids: Sequence[int], *, without_bots: bool = False) -> ActivitySpan:
     """The span of the types over the whole rollup."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select coalesce(sum(count), 0)::bigint, min(day), max(day) from daily_count
-            where activity_type_id = any(%s) and count > 0""",
+            f"""select coalesce(sum({_COUNTED[without_bots]}), 0)::bigint, min(day), max(day) from daily_count
+            where activity_type_id = any(%s) and {_COUNTED[without_bots]} > 0""",
             [list(type_ids)],
         )
         return ActivitySpan(*cursor.fetchone())
@@ -218,10 +225,11 @@ def _advance(mark: int) -> LogPosition:
     position.time_zone = position.time_zone or installation.current_installation().time_zone
     with connection.cursor() as cursor:
         cursor.execute(
-            """insert into daily_count (activity_type_id, day, count)
-            select activity_type_id, (occurred_at at time zone %s)::date, count(*)
+            f"""insert into daily_count (activity_type_id, day, count, bots)
+            select activity_type_id, (occurred_at at time zone %s)::date, count(*), count(*) filter (where {IS_BOT})
             from activity where id > %s and id <= %s group by 1, 2
-            on conflict (activity_type_id, day) do update set count = daily_count.count + excluded.count""",
+            on conflict (activity_type_id, day) do update
+            set count = daily_count.count + excluded.count, bots = daily_count.bots + excluded.bots""",
             [position.time_zone, position.last_id, upto],
         )
         _note_values(cursor, position.last_id, upto)
@@ -290,8 +298,8 @@ def _recount() -> None:
             values,
         )
         cursor.execute(
-            f"""insert into daily_count (activity_type_id, day, count)
-            select t.type, t.day, count(*)
+            f"""insert into daily_count (activity_type_id, day, count, bots)
+            select t.type, t.day, count(*), count(*) filter (where {IS_BOT})
             from unnest(%(types)s::int[], %(days)s::date[]) as t (type, day) join activity a
               on a.activity_type_id = t.type and a.id <= %(last)s
               and a.occurred_at >= {day_start_sql("t.day", "%(zone)s")}

@@ -8,7 +8,6 @@ from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
 from activities.models.sources import EventSource, SourceDay, SourceKey
 from activities.models.types import (
-    CONSENT_TYPES,
     FIRST_CUSTOM_ID,
     ActivityField,
     ActivityType,
@@ -17,6 +16,7 @@ from activities.models.types import (
     ApprovedField,
 )
 from activities.models.visitors import Association, MessageKey, Visitor, VisitorActivity
+from activities.querysets import CONSENT_TYPES
 
 __all__ = [
     "CONSENT_TYPES",

@@ -5,7 +5,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from activities.models.types import CONSENT_TYPES
+from activities.querysets import CONSENT_TYPES
 
 
 class Retention(models.Model):

@@ -10,6 +10,7 @@ class DailyCount(models.Model):
     activity_type_id = models.IntegerField()
     day = models.DateField()
     count = models.BigIntegerField()
+    bots = models.BigIntegerField(default=0, db_default=0)  # those of `count` that bots caused
 
     class Meta:
         db_table = "daily_count"

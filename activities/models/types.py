@@ -19,8 +19,6 @@ from people.definitions.models import (
 )
 
 FIRST_CUSTOM_ID = 100_001
-# “Consent Given” and “Consent Withdrawn”: proof that no retention removes
-CONSENT_TYPES = (90_003, 90_004)
 
 
 class ActivityType(Definition):

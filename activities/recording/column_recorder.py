@@ -13,6 +13,8 @@ from typing import Any
 
 from django.db import transaction
 
+from activities.consent.following import follow_consents
+from activities.consent.state import CONSENTS
 from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import ActivityColumns
@@ -279,6 +281,8 @@ class _ColumnBatch(ActivityBatch):
                 self.source,
                 self.recorded_at,
             )
+            if ready.schema.type_id in CONSENTS:
+                follow_consents(zip(ready.people, ready.primary_values, strict=True), self.source)
         return ready
 
     def _without_former(self, ready: _ReadyColumns) -> _ReadyColumns:

@@ -228,7 +228,7 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
 
 
 def recordable_type(api_name: str) -> ActivityType | None:
-    return ActivityType.objects.recordable().custom().filter(api_name=api_name).first()
+    return ActivityType.objects.recordable().for_channels().filter(api_name=api_name).first()
 
 
 def fields_of_type(subject: str) -> list[ActivityField]:

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
+from activities.consent.state import CONSENTS
 from activities.models import ActivityType
 from activities.recording import column_recorder, history, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
@@ -68,7 +69,7 @@ class ActivitiesTarget(ImportTarget):
         return (parsing.CREATE,) if plan.create_people else ()
 
     def subjects(self) -> list[tuple[str, Any]]:
-        types = ActivityType.objects.recordable().custom().select_related("live").order_by("live__name")
+        types = ActivityType.objects.recordable().for_channels().select_related("live").order_by("live__name")
         subjects = [
             (activity_type.api_name, _("Activities: %(type)s") % {"type": activity_type}) for activity_type in types
         ]
@@ -121,15 +122,17 @@ class ActivitiesTarget(ImportTarget):
         return ActivityReader(plan, shape).read
 
     def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
-        """Record a batch; of standard types only Marketo's history, as back-fill and with a right of its own."""
+        """Record a batch; of standard types consents, and Marketo's history as back-fill and with a right."""
         if isinstance(rows, ActivityColumns):
-            recorded = column_recorder.record_columns(rows, source, zone=plan.time_zone, dry_run=dry_run)
+            recorded = column_recorder.record_columns(
+                rows, source, zone=plan.time_zone, may_record=CONSENTS, dry_run=dry_run
+            )
             others = {place: _result(outcome) for place, outcome in recorded.others.items()}
             return BatchResults(recorded.ids, others, recorded.created)
-        may_record = recorder.NO_STANDARD_TYPES
+        may_record = CONSENTS
         if history.is_history(plan):
             user = None if source.user_id is None else get_user_model().objects.get(pk=source.user_id)
-            may_record = history.history_types(plan, user)
+            may_record |= history.history_types(plan, user)
         batch = recorder.ActivityBatch(rows, source, plan.time_zone, may_record)
         recorder.record_batch(batch, dry_run=dry_run, keep_refused=False)
         return BatchResults.of([_result(outcome) for outcome in batch.outcomes], batch.created)

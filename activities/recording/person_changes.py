@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from activities.consent.state import CONSENTS, EMAIL, GIVEN, WITHDRAWN, withdrawn_by_any
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.types.standard import (
@@ -22,10 +24,11 @@ from people.core import installation
 from people.core.source import Source
 from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import MAX_TEXT_BYTES
+from people.persons import deletion, objections
 
 # the standard types of which changes to people are activities
 RECORDED = frozenset(
-    {NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE, ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON}
+    {NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE, ADD_TO_LIST, REMOVE_FROM_LIST, MERGE_PEOPLE, DELETE_PERSON, *CONSENTS}
 )
 
 
@@ -46,6 +49,10 @@ def _created(announcement: events.PeopleCreated, source: Source) -> Iterable[rec
     today = timezone.now().astimezone(installation.installation_zone()).date()
     for person_id in announcement.person_ids:
         yield _row(person_id, NEW_PERSON, None, source_type=channel_name(source), created_date=today)
+    if announcement.unsubscribed_ids and not source.is_consent:
+        consent_source = _consent_source(source)
+        for person_id in announcement.unsubscribed_ids:
+            yield _row(person_id, WITHDRAWN, EMAIL, source=consent_source)
 
 
 def _changed(announcement: events.PeopleChanged, source: Source) -> Iterable[recording_rows.NewActivity]:
@@ -70,6 +77,26 @@ def _changed(announcement: events.PeopleChanged, source: Source) -> Iterable[rec
                 reason=source.reason[:255],
                 source=channel_name(source),
             )
+    yield from _consents(announcement, source)
+
+
+def _consents(announcement: events.PeopleChanged, source: Source) -> Iterable[recording_rows.NewActivity]:
+    """The consents that changes of `unsubscribed` mean, unless they follow from one: what was done, by whom."""
+    changes = [change for change in announcement.changes if change.field == objections.FIELD]
+    if source.is_consent or not changes:
+        return
+    consent_source = _consent_source(source)
+    for change in changes:
+        if change.new is True or change.old is True:
+            yield _row(change.person_id, WITHDRAWN if change.new is True else GIVEN, EMAIL, source=consent_source)
+
+
+def _consent_source(source: Source) -> str:
+    """The channel and who used it; of a merge its reason, by which its undo finds what it recorded."""
+    if source.is_merge:
+        return source.reason[:255]
+    user = get_user_model().objects.filter(pk=source.user_id).first() if source.user_id is not None else None
+    return f"{channel_name(source)}: {user}"[:255] if user is not None else channel_name(source)
 
 
 def _joined(announcement: events.JoinedList, source: Source) -> Iterable[recording_rows.NewActivity]:
@@ -88,9 +115,16 @@ def _list_rows(
         yield _row(person_id, type_id, name, list_id=list_id, source=channel_name(source))
 
 
-def _merged(announcement: events.PeopleMerged, _source: Source) -> Iterable[recording_rows.NewActivity]:
+def _merged(announcement: events.PeopleMerged, source: Source) -> Iterable[recording_rows.NewActivity]:
+    """The entry of the merge, and withdrawals: who has withdrawn anything before has withdrawn it still."""
     ids = ", ".join(str(loser) for loser in announcement.loser_ids)
     yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
+
+    def families() -> list[list[int]]:
+        return [deletion.merged_family([loser]) for loser in announcement.loser_ids]
+
+    for purpose in withdrawn_by_any(announcement.winner_id, families):
+        yield _row(announcement.winner_id, WITHDRAWN, purpose, source=_consent_source(source))
 
 
 def _deleted(announcement: events.PeopleDeleted, _source: Source) -> Iterable[recording_rows.NewActivity]:

@@ -13,6 +13,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from activities.consent.following import follow_consents
+from activities.consent.state import CONSENTS
 from activities.recording import quarantine, reference_problems, schema
 from activities.recording import sql as recording_sql
 from activities.recording.rows import NewActivity, PersonLookup, RecordOutcome, RecordStatus
@@ -147,6 +149,10 @@ class ActivityBatch:
         fresh = [row for row in ready if row not in repeats] if repeats else ready
         if fresh and not dry_run:
             recording_sql.copy_activities(fresh, self.source, self.recorded_at)
+            if not CONSENTS.isdisjoint(self.type_ids.values()):
+                follow_consents(
+                    ((row.person_id, row.primary_value) for row in fresh if row.type_id in CONSENTS), self.source
+                )
         self.outcomes = [
             repeats.get(row) or RecordOutcome(RecordStatus.ADDED, row.activity_id) if type(row) is ReadyRow else row
             for row in checked

@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.consent.state import CONSENTS
 from activities.models import RefusedActivity
 from activities.recording import history, parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
@@ -143,7 +144,7 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
         source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past)
         activities = [decode_row(row.raw) for row in rows]
         # an import of Marketo's history is always sent as back-fill
-        may_record = HISTORY_TYPES if is_history and history.is_allowed(by) else recorder.NO_STANDARD_TYPES
+        may_record = CONSENTS | (HISTORY_TYPES if is_history and history.is_allowed(by) else frozenset())
         outcomes = recorder.record_activities(
             activities, source, zone=ZoneInfo(zone), may_record=may_record, keep_refused=False
         )

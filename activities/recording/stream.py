@@ -13,6 +13,7 @@ from typing import IO, Any
 import orjson
 from django.utils.translation import gettext as _
 
+from activities.consent.state import CONSENTS
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, RecordStatus
@@ -130,7 +131,7 @@ def _record_chunk(
     references: list[Any] = []  # the activity types of lines refused for their structure
     translated = [(line.number, _translate(line, translate, references)) for line in chunk]
     rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
-    outcomes = iter(recorder.record_activities(rows, source))
+    outcomes = iter(recorder.record_activities(rows, source, may_record=CONSENTS))
     recorder.count_refused(references, source)
     replies = []
     for number, row in translated:

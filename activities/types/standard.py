@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities import labels
+from activities.models import CONSENT_TYPES
 from activities.types.standard_shapes import TYPES
 from people.core import words
 from people.core.source import Channel, Source
@@ -34,6 +35,10 @@ def find_standard_types(term: str) -> list[int]:
     ]
 
 
+# what a merge records on the winner, and the attribute that says so
+REASONS_OF_MERGES = {**dict.fromkeys(CHANGES, "reason"), **dict.fromkeys(CONSENT_TYPES, "source")}
+
+
 # stored values: stable words, in the one language of the data
 _CHANNELS = {
     Channel.ADMIN: "Admin",
@@ -53,10 +58,10 @@ def channel_name(source: Source) -> str:
 
 
 def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
-    """True for a change of value made by a merge; `log.personal_data` has the same condition in SQL."""
+    """True for a change of value, or a consent, by a merge; `log.personal_data` has the same condition in SQL."""
     return (
-        activity_type_id in CHANGES
+        activity_type_id in REASONS_OF_MERGES
         and origin_id is not None
         and channel not in (Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS)
-        and str(attributes.get("reason", "")).startswith(person_merge.REASON % origin_id)
+        and str(attributes.get(REASONS_OF_MERGES[activity_type_id], "")).startswith(person_merge.REASON % origin_id)
     )

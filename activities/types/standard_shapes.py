@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop as _
 
 FIRST_OWN_ID = 90_001
+IS_BOT = "is_bot"  # the field by which a type marks activities of bots
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ _ORIGIN = (
     _text("click_id", _("Click ID")),
     _string("click_id_type", _("Click ID Type")),
 )
-_BOT = (_boolean("is_bot", _("Is Bot Activity")), _string("bot_pattern", _("Bot Activity Pattern")))
+_BOT = (_boolean(IS_BOT, _("Is Bot Activity")), _string("bot_pattern", _("Bot Activity Pattern")))
 _BOUNCE = (_string("category", _("Category")), _string("subcategory", _("Subcategory")), _string("email", _("Email")))
 _CONSENT = (
     _primary("purpose", _("Purpose")),

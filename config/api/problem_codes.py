@@ -45,6 +45,9 @@ MEANINGS: Mapping[Code, object] = {
     Code.CHANGED_MEANWHILE: _("Someone else changed it since you read it. Read it again; nothing was overwritten."),
     Code.CONFIRMATION_NEEDED: _("What was asked for affects more than usual and has to be confirmed."),
     Code.CONFLICT: _("It conflicts with the current state."),
+    Code.CONSENT_NEEDED: _(
+        "This person has unsubscribed. Record Consent Given for the purpose “email”: that subscribes them again."
+    ),
     Code.CYCLE: _("A list would refer to itself through others."),
     Code.DEMO_IS_THERE: _("The demo is there already. Remove it first."),
     Code.ERROR: _("Something unexpected failed here. It was logged; try again later."),

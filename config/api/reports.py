@@ -53,6 +53,10 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
         "The interval of a trend; chosen by the length of the period by default.",
     ),
     "people": (_TEXT, "smart:7 or static:7 for the members of a list; all people by default."),
+    "bots": (
+        {"type": "string", "enum": ["exclude", trend.WITH_BOTS]},
+        "Whether activities of bots count, for types that mark them; exclude by default.",
+    ),
     "compare": (_FLAG, "Whether a trend is compared with the period before."),
     "cumulative": (_FLAG, "Whether a trend is cumulative."),
 }
@@ -89,6 +93,9 @@ class FiguresSerializer(StrictSerializer):
     )
     people = serializers.ListField(
         child=serializers.IntegerField(), help_text="For reports on individual people, the person of each row."
+    )
+    bots = serializers.ChoiceField(
+        ["exclude", trend.WITH_BOTS], allow_null=True, help_text="Whether they count; null: no type marks them."
     )
     time_zone = serializers.CharField()
     as_of = UTCDateTimeField(allow_null=True)
@@ -182,6 +189,7 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
         "columns": [str(heading) for heading in table.headings] if table else [],
         "rows": [[None if cell.raw == "" else cell.raw for cell in row] for row in table.rows] if table else None,
         "people": table.people if table else (),
+        "bots": ("exclude" if form.without_bots else trend.WITH_BOTS) if form.marks_bots else None,
         "time_zone": installation.current_installation().time_zone,
         "as_of": answer.as_of if answer else None,
         "people_as_of": answer.people_as_of if answer else None,
@@ -203,7 +211,9 @@ def _form_parameters(query: Any) -> QueryDict:
         choices = PARAMETERS[name][0].get("enum")
         if choices and text not in choices:
             raise BadQueryError(bad_value(Code.INVALID, ", ".join(choices), text, name))
-        if name not in FIELDS:
+        if name == "bots":
+            parameters[name] = text if text == trend.WITH_BOTS else ""
+        elif name not in FIELDS:
             parameters[name] = _type_id(name, text) if name in TYPES else text
     for name in FIELDS:
         if name in query:

@@ -25,7 +25,7 @@ class Report:
 
 
 STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
-PERIOD = ("since", "until", "people")
+PERIOD = ("since", "until", "people", "bots")
 FIELDS_OF_THE_TYPE = (
     "field",
     "total",
@@ -36,7 +36,7 @@ REPORTS: dict[str, Report] = {
     "trend": Report(
         gettext_lazy("Trend"),
         gettext_lazy("How often it happened, by day, week or month."),
-        ("type", "since", "until", "interval", "people", *trend.MORE_TYPES, "split", "compare", "cumulative"),
+        ("type", "since", "until", "interval", "people", "bots", *trend.MORE_TYPES, "split", "compare", "cumulative"),
         more=(*trend.MORE_TYPES, "split", "compare", "cumulative"),
     ),
     "breakdown": Report(

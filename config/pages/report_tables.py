@@ -144,7 +144,8 @@ def _moment_cell(moment: str) -> Cell:
 def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
     """Return the page of the people behind a figure of the report `chosen`: same period, same list."""
     period = {name: chosen[name].isoformat() for name in ("since", "until")}
-    return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']})}"
+    bots = {"bots": chosen["bots"]} if chosen.get("bots") else {}
+    return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']} | bots)}"
 
 
 def funnel_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:

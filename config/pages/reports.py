@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from activities.log import intervals, rollup
 from activities.log import reports as log_reports
+from activities.log.bots import bot_fields, marks_bots
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
 from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS, Report
@@ -41,6 +43,7 @@ DAYS = 90
 CHOOSE = gettext_lazy("— please choose —")
 NONE = gettext_lazy("— none —")
 ANYTHING = gettext_lazy("— anything —")
+BOTS = (("", gettext_lazy("without bots")), (trend.WITH_BOTS, gettext_lazy("with bots")))
 
 
 class ReportForm(forms.Form):
@@ -76,6 +79,7 @@ class ReportForm(forms.Form):
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
+    bots = forms.ChoiceField(required=False, label=gettext_lazy("Bots"), choices=BOTS)
 
     def __init__(self, parameters: Any, user: Any) -> None:
         today = timezone.now().astimezone(installation.installation_zone()).date()
@@ -86,7 +90,7 @@ class ReportForm(forms.Form):
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         self.fields["type"].queryset = types  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
-        fields = log_reports.breakdown_fields(chosen) if chosen else []
+        fields = self.type_fields = log_reports.breakdown_fields(chosen) if chosen else []
         if fields and "field" in self.report_kind.inputs and not data.get("field"):
             data["field"] = fields[0].pk
         self.fields["field"].empty_label = None  # type: ignore[attr-defined]
@@ -132,6 +136,17 @@ class ReportForm(forms.Form):
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
         return types.filter(pk=number).first()
 
+    @cached_property
+    def marks_bots(self) -> bool:
+        """Whether one of the chosen types says which activities bots caused; otherwise there is nothing to choose."""
+        others = [self.cleaned_data.get(name) for name in (*trend.MORE_TYPES, *STEPS)]
+        types = [activity_type.pk for activity_type in others if activity_type]
+        return any(map(marks_bots, self.type_fields)) or bool(types and bot_fields(types))
+
+    @property
+    def without_bots(self) -> bool:
+        return self.marks_bots and self.cleaned_data.get("bots") != trend.WITH_BOTS
+
     @property
     def name(self) -> str:
         report = self.data.get("report", "")
@@ -165,14 +180,14 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = trend.TrendQuery.of(self.cleaned_data)
+            asked = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
             return asked.questions() if asked else []
         question = self._question()
         return [question] if question else []
 
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
-        query = trend.TrendQuery.of(self.cleaned_data)
+        query = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
         if self.report_kind.table is None and query:
             return trend.trend_table(query, answers)
         assert self.report_kind.table is not None
@@ -196,6 +211,7 @@ class ReportForm(forms.Form):
             total.pk if total else None,
             chosen["people"],
             (chosen["value"] or None) if field and self.name == "people" else None,
+            self.without_bots,
         )
 
 
@@ -271,10 +287,11 @@ def _form_context(form: ReportForm) -> dict[str, Any]:
         "form": form,
         "reports": [(name, kind) for name, kind in REPORTS.items() if kind.is_tab or kind is report],
         "report_kind": report,
-        "inputs": [form[name] for name in report.inputs if name not in report.more],
+        "inputs": [form[name] for name in report.inputs if name not in (*report.more, "bots")],
+        "bots": form["bots"] if form.marks_bots else None,
         "more": [form[name] for name in report.more],
         "uses_more": any(form.cleaned_data.get(name) for name in report.more),
-        "depends_on_type": [name for name in report.inputs if name in FIELDS_OF_THE_TYPE],
+        "depends_on_type": [name for name in report.inputs if name in (*FIELDS_OF_THE_TYPE, "bots")],
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
     }

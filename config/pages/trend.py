@@ -1,7 +1,7 @@
 """The trend report: counts of up to four types by day, week, month …, compared with the period before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import accumulate
 from typing import Any
@@ -20,6 +20,7 @@ from smartlists.lists.reports import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
 MORE_LABELS = (gettext_lazy("Second type"), gettext_lazy("Third type"), gettext_lazy("Fourth type"))
+WITH_BOTS = "include"  # the value of the parameter `bots` that lets bots count
 MOST_POINTS = 3_660  # rows on a page
 MOST_LINKED = 400  # rows whose counts lead to the people behind them; more would make the page heavy
 CHOICES = (("", gettext_lazy("Automatic")), *intervals.INTERVALS.items())
@@ -37,9 +38,10 @@ class TrendQuery:
     people: str
     split: ApprovedField | None = None
     is_cumulative: bool = False
+    without_bots: bool = False
 
     @classmethod
-    def of(cls, chosen: dict[str, Any]) -> "TrendQuery | None":
+    def of(cls, chosen: dict[str, Any], *, without_bots: bool) -> "TrendQuery | None":
         """Return the trend of a valid form; None while no type is chosen."""
         selected = [chosen[name] for name in ("type", *MORE_TYPES) if chosen.get(name)]
         types = list(dict.fromkeys(selected))
@@ -54,6 +56,7 @@ class TrendQuery:
             chosen["people"],
             chosen["split"],
             chosen["cumulative"],
+            without_bots,
         )
 
     @property
@@ -64,12 +67,15 @@ class TrendQuery:
         """Return one question a series: the types, then the types in the period before; a single one for a split."""
         if self.split:
             types = (self.types[0].pk,)
-            return [ReportQuestion("split", types, self.since, self.until, self.split.pk, people=self.people)]
+            question = ReportQuestion("split", types, self.since, self.until, self.split.pk, people=self.people)
+            return [replace(question, without_bots=self.without_bots)]
         periods = [(self.since, self.until)]
         if self.is_compared:
             periods.append((self.since - self.length, self.since - timedelta(days=1)))
         return [
-            ReportQuestion("trend", (activity_type.pk,), first, last, people=self.people)
+            ReportQuestion(
+                "trend", (activity_type.pk,), first, last, people=self.people, without_bots=self.without_bots
+            )
             for first, last in periods
             for activity_type in self.types
         ]
@@ -122,6 +128,7 @@ def _links(query: TrendQuery, series: TrendSeries, counts: Sequence[int], starts
     ends = [*(start - timedelta(days=1) for start in starts[1:]), query.until]
     moved = query.length if series.is_before else timedelta()
     parameters = {"report": "people", "type": query.types[series.of].pk, "people": query.people}
+    parameters |= {} if query.without_bots else {"bots": WITH_BOTS}
     pages = []
     for count, start, end in zip(counts, starts, ends, strict=True):
         first = query.since if query.is_cumulative else max(start, query.since)

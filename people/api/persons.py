@@ -1,7 +1,7 @@
 """People in the native API."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
@@ -29,13 +29,14 @@ from people.persons import deletion, upsert
 from people.persons import merge as person_merge
 from people.persons.upsert import UpsertAction, UpsertStatus
 from people.privacy import erasure
+from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW, CHANGE = "people.view_person", "people.change_person"
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
-class PersonViewSet(ListMixin, RetrieveMixin):
+class PersonViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     """People, with their fields."""
 
     queryset = Person.objects.live()
@@ -55,6 +56,9 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         "merge": "people.merge_person",
         "undo_merge": "people.merge_person",
     }
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(
+        ("create", "partial_update", "batch"), TAKES_BACKFILL
+    )
 
     def revision(self, person: Person) -> str:
         return f"{person.pk}-{person.revision}"
@@ -66,7 +70,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         return self._person(winner_id)
 
     def _person(self, pk: int | None) -> Person:
-        person = None if pk is None else self.filter_queryset(self.get_queryset()).filter(pk=pk).first()
+        person = None if pk is None else self.get_queryset().filter(pk=pk).first()
         if person is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))
         note_people_in_reply(self.request, {person.pk, self.kwargs.get("pk", person.pk)})
@@ -80,7 +84,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
             headers["Content-Location"] = self.request.build_absolute_uri(f"/api/v1/people/{thing.pk}")
         return super().response_for(thing, status, **headers)
 
-    @extend_schema(request=PersonInputSerializer, responses={201: PersonSerializer})
+    @extend_schema(parameters=[BACKFILL], request=PersonInputSerializer, responses={201: PersonSerializer})
     def create(self, request: Any) -> Response:
         """Create a person. 409 if another person has the e-mail address, or the value of a unique field."""
         values = person_row_from_body(request.data)
@@ -89,7 +93,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         person = self._person(_accepted_id(outcome))
         return self.response_for(person, 201, Location=f"{request.build_absolute_uri()}/{person.pk}")
 
-    @extend_schema(request=PersonInputSerializer, responses=PersonSerializer)
+    @extend_schema(parameters=[BACKFILL], request=PersonInputSerializer, responses=PersonSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change fields of a person; null removes a value."""
         person = self.get_object()
@@ -107,7 +111,7 @@ class PersonViewSet(ListMixin, RetrieveMixin):
         _raise_problems(outcome.problems)
         return Response(status=204)
 
-    @extend_schema(request=PeopleInputSerializer, responses=PeopleSerializer)
+    @extend_schema(parameters=[BACKFILL], request=PeopleInputSerializer, responses=PeopleSerializer)
     @action(["POST"], detail=False)
     def batch(self, request: Any) -> Response:
         """Create or update up to 1,000 people; each row is accepted or rejected on its own.

@@ -1,6 +1,7 @@
 """Static lists and their members in the native API."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -24,6 +25,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
+from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
 
 
@@ -110,7 +112,7 @@ def _with_place(body: dict[str, Any], owner_id: int | None = None) -> dict[str, 
     return {**body, "folder": folder}
 
 
-class StaticListMemberViewSet(ListMixin):
+class StaticListMemberViewSet(BackfillMixin, ListMixin):
     """List the members of a static list."""
 
     queryset = StaticListMember.objects.all()
@@ -125,16 +127,17 @@ class StaticListMemberViewSet(ListMixin):
         "remove": static_lists.CHANGE,
         "destroy": static_lists.CHANGE,
     }
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(("create", "remove", "destroy"), TAKES_BACKFILL)
 
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(static_list=self._static_list())
 
-    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
+    @extend_schema(parameters=[BACKFILL], request=MembersInputSerializer, responses=MembersSerializer)
     def create(self, request: Any, static_list: int) -> Response:
         """Add up to 1,000 people to a list; people who are members already are left unchanged."""
         return self._change_members(static_lists.add_members)
 
-    @extend_schema(request=MembersInputSerializer, responses=MembersSerializer)
+    @extend_schema(parameters=[BACKFILL], request=MembersInputSerializer, responses=MembersSerializer)
     @action(["POST"], detail=False)
     def remove(self, request: Any, static_list: int) -> Response:
         """Remove up to 1,000 people from a list."""
@@ -143,7 +146,7 @@ class StaticListMemberViewSet(ListMixin):
     @extend_schema(
         request=None,
         responses={204: None},
-        parameters=[OpenApiParameter("person", int, OpenApiParameter.PATH, description="The person's id.")],
+        parameters=[BACKFILL, OpenApiParameter("person", int, OpenApiParameter.PATH, description="The person's id.")],
     )
     def destroy(self, request: Any, static_list: int, person: int) -> Response:
         """Remove a person from a list."""

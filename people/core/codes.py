@@ -37,6 +37,7 @@ class Code(StrEnum):
     CHANGED_MEANWHILE = "changed_meanwhile"
     CONFIRMATION_NEEDED = "confirmation_needed"
     CONFLICT = "conflict"
+    CONSENT_NEEDED = "consent_needed"
     CYCLE = "cycle"
     DEMO_IS_THERE = "demo_is_there"
     ERROR = "error"

@@ -24,6 +24,7 @@ class ComputedColumn:
     label: str | Promise
     sql: str  # of its value for a file, over a row `p` of `person`
     is_number: bool = False
+    is_default: bool = True  # shown to who has chosen no columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def computed_values(names: Sequence[str], person_ids: Sequence[int]) -> dict[int
 
 def default_columns(by: Any) -> list[str]:
     """The columns of a user who has chosen none."""
-    return [*STANDARD, *computed_columns(by)]
+    return [*STANDARD, *(name for name, column in computed_columns(by).items() if column.is_default)]
 
 
 def parse_columns(names: Sequence[str], fields: Mapping[str, FieldInfo], by: Any) -> list[str]:

@@ -1,6 +1,7 @@
 """Values of unique person fields; each belongs to one live person."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -35,6 +36,18 @@ def claim_unique_values(people: Sequence[Person], fields: Mapping[str, FieldInfo
         message = _("Someone else has the value of %(field)s by now.") % {"field": fields[claims[missing]].shown_label}
         problems.setdefault(missing[2], []).append(Problem(Code.VALUE_TAKEN, message, (claims[missing],)))
     return problems
+
+
+def replace_unique_values(values: Sequence[tuple[int, int, Any]]) -> None:
+    """Give people new values (person id, field id, value or None); the caller holds the locks of the values."""
+    for field_id in {field_id for _person, field_id, _value in values}:
+        people = [person_id for person_id, of_field, _value in values if of_field == field_id]
+        PersonKey.objects.filter(field=field_id, person__in=people).delete()
+    PersonKey.objects.bulk_create(
+        PersonKey(field_id=field_id, person_id=person_id, value=datatype_keys.key_of(canonical_text(value)))
+        for person_id, field_id, value in values
+        if value is not None
+    )
 
 
 def shared_values(field: PersonField, limit: int = 10) -> list[list[int]]:

@@ -5,7 +5,7 @@ from people.core.metrics import Measurement
 from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
 from people.files.models import Export, Import, ImportFailure
-from people.models.history import PersonDeletion, PersonMerge, PersonNote
+from people.models.history import PersonDeletion, PersonMerge, PersonNote, Suppression
 from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
 from people.models.lists import StaticList, StaticListCount, StaticListMember
 from people.models.person import Person, PersonCount, PersonField, PersonKey
@@ -38,4 +38,5 @@ __all__ = [
     "StaticList",
     "StaticListCount",
     "StaticListMember",
+    "Suppression",
 ]

@@ -61,6 +61,20 @@ class PersonMerge(models.Model):
         return f"{self.winner_id} ← {', '.join(map(str, self.loser_ids))}"
 
 
+class Suppression(models.Model):
+    """The address of an erased person who had objected to email, as a keyed hash; see `people.persons.objections`."""
+
+    address_hash = models.BinaryField(primary_key=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "suppression"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return bytes(self.address_hash).hex()
+
+
 class PersonNote(models.Model):
     """A note on a person by a user; written by `people.persons.notes`."""
 

@@ -28,13 +28,14 @@ from people.datatypes import keys as datatype_keys
 from people.fields import catalog, unique_values
 from people.fields.catalog import FieldInfo, person_value
 from people.models import Person, PersonMerge
-from people.persons import deletion, upsert
+from people.persons import deletion, objections, upsert
 
 MAX_LOSERS = 25
 MERGE = "people.merge_person"
 REASON = "Merge %d:"  # prefix of the reason of every change by the merge with this id, in the log
 # an opt-out of any of the people is kept, unless a value is chosen
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
+KEPT_OPT_OUT = "unsubscribed"  # kept even then: only consent subscribes anybody again
 State = Person.State
 
 audit.register_actions(
@@ -105,13 +106,16 @@ def merge_people(
 
     For each field the winner gets the value of the person in `choices`, or the raw value in `values`; else it
     keeps its own value, or takes the one of the first loser with a value. An opt-out of any of the people is
-    kept. Raises `RejectedError` (`too_many_losers`, `merge_with_itself`, `unknown_person`, `person_deleted`,
-    `person_merged`, `value_taken`, …) and `NotAllowedError`; nothing is changed then.
+    kept; that from email even against a choice. Raises `RejectedError` (`too_many_losers`, `merge_with_itself`,
+    `unknown_person`, `person_deleted`, `person_merged`, `value_taken`, …) and `NotAllowedError`; nothing is changed
+    then.
     """
     require_permission(by, MERGE)
     locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
     winner, losers = _people(winner_id, loser_ids)
     chosen_values = {field.info.api_name: field.result for field in _choose_values([winner, *losers], choices or {})}
+    if chosen_values[KEPT_OPT_OUT] is True and str((values or {}).get(KEPT_OPT_OUT, True)).lower() != "true":
+        raise RejectedError(objections.opt_in_problem())
     ids = [loser.pk for loser in losers]
     families = {loser_id: deletion.merged_family([loser_id]) for loser_id in ids}
     unique_values.release_unique_values(ids)
@@ -126,7 +130,8 @@ def merge_people(
     undo_data = {owned.table: owned.merge(merging) for owned in personal_data.registered_tables()}
     person_merge.kept = {table: table_data for table, table_data in undo_data.items() if table_data is not None}
     person_merge.save(update_fields=["changes", "kept"])
-    events.publish_event(events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes)), source)
+    announcement = events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes))
+    events.publish_event(announcement, _merge_source(person_merge, source))
     audit.write_audit_entry(by, winner, "merged", losers=", ".join(map(str, ids)))
     return person_merge
 
@@ -244,7 +249,8 @@ def _choose_values(people: Sequence[Person], choices: Mapping[str, int]) -> list
         values = {person.pk: person_value(person, info) for person in people}
         holders = [pk for pk in ids if values[pk] is not None]
         opted_out = [pk for pk in holders if name in OPT_OUTS and values[pk] is True]
-        previews.append(FieldPreview(info, values, choices.get(name) or next(iter(opted_out or holders), None)))
+        chosen = None if opted_out and name == KEPT_OPT_OUT else choices.get(name)
+        previews.append(FieldPreview(info, values, chosen or next(iter(opted_out or holders), None)))
     return previews
 
 

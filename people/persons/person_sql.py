@@ -1,6 +1,6 @@
 """Writes values of existing people in one statement, for any number of people."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -19,6 +19,18 @@ def set_person_value(person: Person, info: FieldInfo, value: Any) -> None:
         person.fields.pop(info.api_name, None)
     else:
         person.fields[info.api_name] = info.data_type.as_json(value)
+
+
+def write_values(
+    people: Sequence[tuple[Person, Mapping[str, Any]]], changed: Collection[str], fields: Mapping[str, FieldInfo]
+) -> None:
+    """Write new values of existing people in one statement; `changed` are the fields in which anybody differs."""
+    for person, values in people:
+        for name, value in values.items():
+            set_person_value(person, fields[name], value)
+    if people:
+        names = sorted(name for name in changed if fields[name].is_standard)
+        update_people([person for person, _values in people], names)
 
 
 def update_people(people: Sequence[Person], names: Sequence[str]) -> None:

@@ -16,11 +16,11 @@ from people.core.errors import ConflictError, Problem, Problems, RejectedError, 
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
-from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import BadValueError, is_blank
+from people.fields import unique_values
 from people.fields.catalog import FieldInfo, field_catalogue, person_value
 from people.models import Person, PersonKey
-from people.persons import person_sql
+from people.persons import objections, person_sql
 
 MAX_BATCH = 10_000
 MAX_NAME = 100  # characters of an unknown field's name that are quoted back
@@ -184,7 +184,8 @@ class _Batch:
         parsed = {index: values for index in range(len(self.rows)) if (values := self._parse(index)) is not None}
         self._lock_values(parsed)
         targets = self._targets(parsed)
-        targets = self._without_shared_keys(targets)
+        targets = self._without_shared_keys(self._without_opt_ins(targets))
+        objections.keep_objections((target.person, target.values) for target in targets)
         new = [target for target in targets if target.is_new]
         changes = [] if dry_run else self._write(targets)
         self._settle(targets, new)
@@ -302,6 +303,14 @@ class _Batch:
             return Problem(Code.UNKNOWN_PERSON, _("there is no such person"), (self.lookup_field,))
         return None
 
+    def _without_opt_ins(self, targets: list[_Target]) -> list[_Target]:
+        """Refuse targets that subscribe a person again; an undo of a merge may."""
+        for target in targets:
+            if self.announces and objections.is_refused_opt_in(target.person, target.values, self.source):
+                for index in target.rows:
+                    self._refuse(index, objections.opt_in_problem())
+        return [target for target in targets if self.outcomes[target.rows[0]] is None]
+
     def _without_shared_keys(self, targets: list[_Target]) -> list[_Target]:
         """Refuse targets that would share a value of a unique field with another person."""
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
@@ -342,7 +351,10 @@ class _Batch:
             for name, value in target.values.items()
             if (old := person_value(target.person, self.fields[name])) != value
         ]
-        _update(targets, changes, self.fields)
+        changed_fields = {change.field for change in changes}
+        changed = {change.person_id for change in changes}
+        to_write = [(target.person, target.values) for target in existing if target.person.pk in changed]
+        person_sql.write_values(to_write, changed_fields, self.fields)
         self._keep_keys(targets)
         return changes
 
@@ -358,42 +370,24 @@ class _Batch:
 
     def _keep_keys(self, targets: list[_Target]) -> None:
         unique = {name: info for name, info in self.fields.items() if info.is_unique}
-        touched = [
-            (target.person.pk, unique[name].id, value)
-            for target in targets
-            for name, value in target.values.items()
-            if name in unique
-        ]
-        for field_id in {field_id for _pk, field_id, _value in touched}:
-            people = [pk for pk, touched_id, _value in touched if touched_id == field_id]
-            PersonKey.objects.filter(field=field_id, person__in=people).delete()
-        PersonKey.objects.bulk_create(
-            PersonKey(field_id=field_id, person_id=pk, value=datatype_keys.key_of(canonical_text(value)))
-            for pk, field_id, value in touched
-            if value is not None
+        unique_values.replace_unique_values(
+            [
+                (target.person.pk, unique[name].id, value)
+                for target in targets
+                for name, value in target.values.items()
+                if name in unique
+            ]
         )
 
     def _announce(self, targets: list[_Target], changes: list[events.FieldChange]) -> None:
         created = [
-            target.person.pk
+            target.person
             for target in targets
             if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
         ]
         if created:
-            events.publish_event(events.PeopleCreated(created), self.source)
+            unsubscribed = [person.pk for person in created if person.unsubscribed]
+            announcement = events.PeopleCreated([person.pk for person in created], unsubscribed)
+            events.publish_event(announcement, self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)
-
-
-def _update(targets: list[_Target], changes: list[events.FieldChange], fields: Mapping[str, FieldInfo]) -> None:
-    """Write the changed values of existing people in one statement."""
-    changed = {change.person_id for change in changes}
-    people = []
-    for target in targets:
-        if target.person.pk in changed:
-            for name, value in target.values.items():
-                person_sql.set_person_value(target.person, fields[name], value)
-            people.append(target.person)
-    if not people:
-        return
-    person_sql.update_people(people, sorted({change.field for change in changes if fields[change.field].is_standard}))

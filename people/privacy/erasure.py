@@ -17,6 +17,7 @@ from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.fields.catalog import READ_ONLY, STANDARD
 from people.models import Person
+from people.persons import objections
 from people.persons.deletion import State, lock_people, merged_family, record_removal, valid_ids
 from people.privacy import search as privacy_search
 
@@ -58,6 +59,7 @@ def erase_people(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_
     family = merged_family(list(people))
     identity = privacy_search.people_identity(family)
     erasing = personal_data.Erasing(family, identity.texts, source)
+    objections.suppress_addresses(Person.objects.filter(pk__in=family))
     for table in reversed(
         personal_data.registered_tables()
     ):  # people last: functions registered later may look them up

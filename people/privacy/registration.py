@@ -155,6 +155,8 @@ _TABLES = (
         count=personal_data.count_rows("different_people", "person_id", "other_id"),
         touched=_marked_different,
     ),
+    # keyed hashes, by which nobody is found: they stay, so that nobody who objected is contacted again
+    PersonalData("suppression", (), _("objections of erased people"), erase=personal_data.leave_rows_unchanged),
     # filters of saved views and of exports can hold an address
     PersonalData("people_view", ("query",), _("filters of saved views"), erase=views.erase_from_views),
     PersonalData("file_export", ("parameters",), _("filters of exports"), erase=_erase_from_exports),

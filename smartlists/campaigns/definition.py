@@ -32,6 +32,12 @@ class ActivityTrigger:
 
     type: str
     constraints: tuple[Constraint, ...] = ()
+    bots: str = rules.INCLUDE_BOTS
+
+    @property
+    def row_constraints(self) -> tuple[Constraint, ...]:
+        """All that an activity has to satisfy."""
+        return rules.with_bots(self.constraints, self.bots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +222,9 @@ def dump_step(step: Step) -> dict[str, Any]:
 def _dump_trigger(trigger: ActivityTrigger | ListTrigger) -> dict[str, Any]:
     if isinstance(trigger, ListTrigger):
         return _fields_of(trigger)
-    form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints))
-    return {"type": trigger.type, "constraints": form.get("constraints", [])}
+    form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints, bots=trigger.bots))
+    members = {name: value for name, value in form.items() if name not in ("kind", "did")}
+    return {"constraints": [], **members}
 
 
 def _dump_audience(audience: Audience) -> dict[str, Any] | None:
@@ -251,7 +258,7 @@ def _load_trigger(form: Mapping[str, Any]) -> ActivityTrigger | ListTrigger:
     if "smart_list" in form:
         return ListTrigger(**form)
     (item,) = rules.load_rules({"match": "all", "filters": [{"kind": "activity", "did": True, **form}]}).filters
-    return ActivityTrigger(form["type"], item.constraints)  # type: ignore[union-attr]
+    return ActivityTrigger(form["type"], item.constraints, item.bots)  # type: ignore[union-attr]
 
 
 def _load_audience(form: Mapping[str, Any] | None) -> Audience:

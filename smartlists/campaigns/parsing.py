@@ -95,7 +95,7 @@ class DefinitionReader(RulesReader):
     def _trigger(
         self, value: Any, path: Path
     ) -> campaign_definition.ActivityTrigger | campaign_definition.ListTrigger | None:
-        form = self._object(value, path, ("type", "constraints", "smart_list", "change"))
+        form = self._object(value, path, ("type", "constraints", "bots", "smart_list", "change"))
         if form is None:
             return None
         if "smart_list" in form:
@@ -107,7 +107,9 @@ class DefinitionReader(RulesReader):
         if activity_type is None:
             return None
         return campaign_definition.ActivityTrigger(
-            activity_type.api_name, self._constraints(form.get("constraints", []), activity_type, path)
+            activity_type.api_name,
+            self._constraints(form.get("constraints", []), activity_type, path),
+            self._bots(form, activity_type, path),
         )
 
     def _audience(self, value: Any, path: Path) -> Audience:

@@ -26,7 +26,7 @@ def activity_fields_in_definition(parsed: CampaignDefinition) -> Iterator[tuple[
     """Yield (activity type, field) for every use in triggers and steps; the field may be empty."""
     for _at, trigger in parsed.activity_triggers:
         yield trigger.type, ""
-        yield from ((trigger.type, constraint.field) for constraint in trigger.constraints)
+        yield from ((trigger.type, constraint.field) for constraint in trigger.row_constraints)
     for _path, step in campaign_definition.walk_steps(parsed.steps):
         if isinstance(step, campaign_definition.RecordActivity):
             yield step.type, ""

@@ -44,7 +44,9 @@ def trigger_sentence(
         )
         return template % {"name": name}
     activity_type = names.types.get(item.type)
-    trigger_name = activity_type.shown_trigger_name if activity_type else item.type
+    trigger_name = sentences.with_bots_spoken(
+        activity_type.shown_trigger_name if activity_type else item.type, item.bots
+    )
     if not item.constraints:
         return trigger_name
     parts = [sentences.constraint_sentence(constraint, item.type, names) for constraint in item.constraints]

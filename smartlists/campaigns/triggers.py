@@ -225,9 +225,9 @@ def match_triggers(
     for listener in listening:
         for at, trigger in listener.definition.activity_triggers:
             ids = by_type.get(names.type(trigger.type).id, [])
-            if trigger.constraints and ids:
+            if trigger.row_constraints and ids:
                 checks.append((listener, at, trigger, ids))
-            for pk in () if trigger.constraints else ids:
+            for pk in () if trigger.row_constraints else ids:
                 _keep_first(first_triggers, (listener.campaign.pk, pk), at)
     for number, activity_id in _satisfying(checks, names):
         listener, at, _trigger, _ids = checks[number]
@@ -247,7 +247,7 @@ def _satisfying(
     context = statements.TranslationContext(names, Clock.current())
     parts = []
     for number, (_listener, _at, trigger, _ids) in enumerate(checks):
-        where = statements.activity_rows_sql(names.type(trigger.type), trigger.constraints, context)
+        where = statements.activity_rows_sql(names.type(trigger.type), trigger.row_constraints, context)
         parts.append(Sql(f"case when {where.text} then {number} end", where.params))
     numbers = statements.join_sql(parts, ", ")
     activity_ids = sorted({pk for _listener, _at, _trigger, ids in checks for pk in ids})

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.consent.state import GIVEN, LATEST_FIRST
 from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import near_misses
@@ -65,7 +66,7 @@ class EvidenceReader:
     def summary(self, item: rules.Activity) -> ActivitySummary:
         """Summarize the activities that satisfy the constraints."""
         activity_type = self.names.types[item.type]
-        rows = statements.activity_rows_sql(activity_type, item.constraints, self.context)
+        rows = statements.activity_rows_sql(activity_type, item.row_constraints, self.context)
         computed = "null"
         if item.aggregate:
             field = activity_type.fields[item.aggregate.field]
@@ -84,7 +85,7 @@ class EvidenceReader:
         if not item.did:
             return near_misses.did_miss(summary.times)
         if summary.times == 0 and bounds[0] > 0:
-            return self._nearest_row(item, naming) or near_misses.never_did_miss(bounds[0])
+            return self._bots_miss(item) or self._nearest_row(item, naming) or near_misses.never_did_miss(bounds[0])
         if not bounds[0] <= summary.times <= (summary.times if bounds[1] is None else bounds[1]):
             return near_misses.count_miss(summary.times, bounds)
         assert item.aggregate is not None
@@ -96,6 +97,15 @@ class EvidenceReader:
             label, data_type, item.aggregate.operator, item.aggregate.values, summary.result, self.clock
         )
 
+    def _bots_miss(self, item: rules.Activity | rules.Step) -> NearMiss | None:
+        """The miss of a person whose only activities are those of bots, or whose only ones are not."""
+        if item.bots == rules.INCLUDE_BOTS:
+            return None
+        rows = statements.activity_rows_sql(self.names.types[item.type], item.constraints, self.context)
+        if not self.view.rows(f"select 1 from activity where {rows.text} limit 1", rows.params):
+            return None
+        return near_misses.only_bots_miss() if item.bots == rules.EXCLUDE_BOTS else near_misses.no_bots_miss()
+
     def _nearest_row(self, item: rules.Activity, naming: Naming) -> NearMiss | None:
         """The miss of the row that fails the fewest constraints; of several rows, the one that fails by the least."""
         activity_type = self.names.types[item.type]
@@ -106,7 +116,7 @@ class EvidenceReader:
             field_sql.activity_field_sql(activity_type.fields[constraint.field]) for constraint in item.constraints
         )
         passed = statements.join_sql(passes, ", ")
-        base = statements.activity_rows_sql(activity_type, (), self.context)
+        base = statements.activity_rows_sql(activity_type, rules.with_bots((), item.bots), self.context)
         rows = self.view.rows(
             f"select array[{passed.text}] as passed, {values} from activity where {base.text}"
             f" order by cardinality(array_positions(array[{passed.text}], true)) desc, occurred_at desc"
@@ -141,6 +151,17 @@ class EvidenceReader:
         text = "; ".join(miss.text for miss in misses)
         return len(misses), sum(miss.distance for miss in misses), NearMiss(misses[0].code, text, misses[0].distance)
 
+    # --- consent ---
+
+    def latest_consent(self, item: rules.Consent) -> tuple[Evidence, bool] | None:
+        """What counts for the purpose, and True if it is a consent given; None where nothing was said."""
+        where = statements.consent_rows_sql(item, self.context)
+        columns = "id, occurred_at, activity_type_id"
+        rows = self.view.rows(
+            f"select {columns} from activity where {where.text} order by {LATEST_FIRST} limit 1", where.params
+        )
+        return (Evidence(rows[0][0], rows[0][1]), rows[0][2] == GIVEN) if rows else None
+
     # --- sequences ---
 
     def chain(self, item: rules.Sequence, naming: Naming) -> tuple[tuple[Evidence, ...], NearMiss | None]:
@@ -149,9 +170,11 @@ class EvidenceReader:
         steps = item.steps[:-1] if item.steps[-1].is_not else item.steps
         reached: list[_ReachedStep] = [_ReachedStep(at, pk, None) for at, pk in rows[0]]
         if not reached:
-            return (), _not_done(item.steps[0], naming)
+            return (), self._not_done(item.steps[0], naming)
         for number, step in enumerate(steps[1:], start=1):
             following = _followed(reached, rows[number], step.within_days)
+            if not following and not rows[number]:
+                return _evidence(reached), self._not_done(step, naming)
             if not following:
                 return _evidence(reached), _step_miss(reached, rows[number], step, naming)
             reached = following
@@ -159,8 +182,15 @@ class EvidenceReader:
             return self._not_followed(reached, rows[-1], item.steps[-1], naming)
         return _evidence(reached), None
 
+    def _not_done(self, step: rules.Step, naming: Naming) -> NearMiss:
+        """The miss of a step for which there is no row at all."""
+        parameters = {"activity": naming.shown_type_label(step.type)}
+        if miss := self._bots_miss(step):
+            return NearMiss(miss.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": miss.text})
+        return NearMiss("too_few", _("no “%(activity)s” matches") % parameters)
+
     def _step_rows(self, step: rules.Step) -> list[tuple[datetime, int]]:
-        where = statements.activity_rows_sql(self.names.types[step.type], step.constraints, self.context)
+        where = statements.activity_rows_sql(self.names.types[step.type], step.row_constraints, self.context)
         rows = self.view.rows(
             f"select occurred_at, id from activity where {where.text}"
             f" order by occurred_at desc, id desc limit {MAX_STEP_ROWS}",
@@ -231,9 +261,7 @@ def _evidence(reached: list[_ReachedStep]) -> tuple[Evidence, ...]:
 def _step_miss(
     reached: list[_ReachedStep], rows: list[tuple[datetime, int]], step: rules.Step, naming: Naming
 ) -> NearMiss:
-    """The reason why no row completes the step: there is none, all came before, or the nearest came too late."""
-    if not rows:
-        return _not_done(step, naming)
+    """The reason why none of the rows completes the step: all came before, or the nearest came too late."""
     moments = [activity.at for activity in reached]
     gaps = [at - moments[position] for at, _pk in rows if (position := bisect_left(moments, at) - 1) >= 0]
     parameters = {"activity": naming.shown_type_label(step.type)}
@@ -241,10 +269,6 @@ def _step_miss(
         return NearMiss("wrong_order", _("“%(activity)s” came before, not after") % parameters)
     late = near_misses.too_late_miss(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
     return NearMiss(late.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": late.text}, late.distance)
-
-
-def _not_done(step: rules.Step, naming: Naming) -> NearMiss:
-    return NearMiss("too_few", _("no “%(activity)s” matches") % {"activity": naming.shown_type_label(step.type)})
 
 
 def activity_field_label(naming: Naming, activity_type: str, field: str) -> str:

@@ -142,6 +142,11 @@ class _Explainer:
         nested = models.SmartList.objects.get(pk=item.list)
         return {"nested": self.of_list(nested.parsed, depth + 1)}
 
+    def consent(self, item: rules.Consent, holds: bool, _depth: int) -> Mapping[str, Any]:
+        latest = self.reading.latest_consent(item)
+        miss = None if holds else near_misses.consent_miss(latest[1] if latest else None)
+        return {"activities": (latest[0],) if latest else (), "miss": miss}
+
 
 def _combined(parsed: rules.Rules, answers: list[bool]) -> bool:
     expression = parsed.expression
@@ -172,5 +177,6 @@ VERDICT_DETAILS: Facet[Callable[[_Explainer, Any, bool, int], Mapping[str, Any]]
         "sequence": _Explainer.sequence,
         "static_list": _Explainer.static_list,
         "smart_list": _Explainer.smart_list,
+        "consent": _Explainer.consent,
     },
 )

@@ -68,6 +68,23 @@ def never_did_miss(fewest: int) -> NearMiss:
     return count_miss(0, (fewest, None)) if fewest > 1 else NearMiss("too_few", _("never did this"), 1)
 
 
+def only_bots_miss() -> NearMiss:
+    """The reason why a person fails a filter without bots: all that happened was caused by bots."""
+    return NearMiss("only_bots", _("only bots did this"), 1)
+
+
+def no_bots_miss() -> NearMiss:
+    """The reason why a person fails a filter on bots only."""
+    return NearMiss("no_bots", _("no bot did this"), 1)
+
+
+def consent_miss(latest: bool | None) -> NearMiss:
+    """The reason why a person fails a filter on consent: what they said last (True: given), None for nothing."""
+    if latest is None:
+        return NearMiss("no_value", _("said nothing about it"))
+    return NearMiss("other_value", _("gave consent") if latest else _("withdrew consent"))
+
+
 def too_late_miss(by: timedelta) -> NearMiss:
     text = _("%(duration)s too late") % {"duration": duration_text(by)}
     return NearMiss("too_late", text, by.total_seconds())

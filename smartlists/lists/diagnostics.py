@@ -91,7 +91,7 @@ class _FilterChecker:
         yield from lookback.lookback_problems(
             activity_type, lookback.earliest_start(item.constraints, self.clock), self.clock, path
         )
-        if self._row_is_impossible(activity_type, item.constraints, path):
+        if self._row_is_impossible(activity_type, item.row_constraints, path):
             yield _contradiction(path, item.did != _holds_without_rows(item))
         elif _group_is_impossible(item):
             yield _contradiction(path, item.did)
@@ -109,7 +109,7 @@ class _FilterChecker:
                 activity_type, [(type_name, field) for type_name, field in type_fields if type_name == step.type], place
             )
             yield from lookback.lookback_problems(activity_type, start, self.clock, place)
-            if self._row_is_impossible(activity_type, step.constraints, place):
+            if self._row_is_impossible(activity_type, step.row_constraints, place):
                 yield _contradiction(place, not step.is_not)
 
     def static_list(self, item: rules.StaticList, path: Path) -> Iterator[Problem]:
@@ -294,5 +294,6 @@ FILTER_DIAGNOSTICS: Facet[Callable[[_FilterChecker, Any, Path], Iterable[Problem
         "sequence": _FilterChecker.sequence,
         "static_list": _FilterChecker.static_list,
         "smart_list": _FilterChecker.smart_list,
+        "consent": lambda _checker, _item, _path: (),
     },
 )

@@ -40,6 +40,7 @@ State = StoredReport.State
 # the stored name of a report on people with a value: a worker of the version before, which does not know of values,
 # fails on it instead of storing figures of all people
 PEOPLE_WITH_VALUE = "people_with_value"
+WITHOUT_BOTS = "@without_bots"  # the end of the stored name of a report without bots, for the same reason
 logger = logging.getLogger(__name__)
 
 
@@ -55,12 +56,14 @@ class ReportQuestion:
     total: int | None = None
     people: str = ""
     value: str | None = None  # of `field`, in a report that names people
+    without_bots: bool = False
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; days are in the installation's zone, so the zone is included."""
         is_narrowed = self.report == "people" and self.field is not None
+        name = PEOPLE_WITH_VALUE if is_narrowed else self.report
         return ({"value": self.value} if is_narrowed else {}) | {
-            "report": PEOPLE_WITH_VALUE if is_narrowed else self.report,
+            "report": f"{name}{WITHOUT_BOTS}" if self.without_bots else name,
             "types": list(self.types),
             "since": self.since.isoformat(),
             "until": self.until.isoformat(),
@@ -74,7 +77,9 @@ class ReportQuestion:
     def load(cls, stored: Mapping[str, Any]) -> Self:
         since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
         values = {name: stored[name] for name in ("report", "field", "total", "people")}
-        values["report"] = "people" if values["report"] == PEOPLE_WITH_VALUE else values["report"]
+        name = values["report"].removesuffix(WITHOUT_BOTS)
+        without_bots = name != values["report"]
+        values |= {"report": "people" if name == PEOPLE_WITH_VALUE else name, "without_bots": without_bots}
         return cls(types=tuple(stored["types"]), since=since, until=until, value=stored.get("value"), **values)
 
 
@@ -231,7 +236,9 @@ def _answer(question: ReportQuestion, seconds: float, most: int | None = None) -
     """
     started, as_of = time.monotonic(), timezone.now()
     people, people_as_of = _people(question.people, most)
-    rows = ANSWERS[question.report](question, ReportScope(question.since, question.until, people, seconds))
+    rows = ANSWERS[question.report](
+        question, ReportScope(question.since, question.until, people, seconds, question.without_bots)
+    )
     # the same types as after storing and reading, so that a page shows both alike
     plain = json.loads(dump_json(rows), cls=ExactDecoder)
     return ReportAnswer(plain, as_of, people_as_of, time.monotonic() - started)

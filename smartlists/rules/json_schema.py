@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from people.core.kinds import Facet
+from people.datatypes.parsing import MAX_STRING
 from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
 from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
@@ -93,6 +94,7 @@ def _step() -> Json:
         "constraints": {"$ref": "#/$defs/constraints"},
         "within_days": {"type": "integer", "minimum": 1, "maximum": parsing.MAX_WITHIN_DAYS},
         "not": {"type": "boolean", "default": False},
+        "bots": _bots(),
     }
     return _object(None, properties, ["type"])
 
@@ -126,6 +128,15 @@ def _empty() -> Json:
     }
 
 
+def _bots() -> Json:
+    return {
+        "description": "Activities of bots; only for types that mark them. No value is a human.",
+        "type": "string",
+        "enum": list(rules.BOTS),
+        "default": rules.INCLUDE_BOTS,
+    }
+
+
 def _counts() -> Json:
     number = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,10}$"}, {"type": "integer", "minimum": 0}]}
     return {"type": "array", "items": number, "minItems": 1, "maxItems": 2}
@@ -149,12 +160,22 @@ def _person_field() -> Json:
 
 def _activity() -> Json:
     parts = {part: {"$ref": f"#/$defs/{part}"} for part in ("constraints", "count", "aggregate")}
-    return _object("activity", {"did": {"type": "boolean", "default": True}, "type": _name(), **parts}, ["type"])
+    properties = {"did": {"type": "boolean", "default": True}, "type": _name(), "bots": _bots(), **parts}
+    return _object("activity", properties, ["type"])
 
 
 def _sequence() -> Json:
     steps = {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 2, "maxItems": parsing.MAX_STEPS}
     return _object("sequence", {"steps": steps}, ["steps"])
+
+
+def _consent() -> Json:
+    properties = {
+        "purpose": {"type": "string", "minLength": 1, "maxLength": MAX_STRING},
+        "state": {"type": "string", "enum": list(rules.CONSENT_STATES)},
+        "on": {"description": "At the end of this day; without it now.", "type": "string", "format": "date"},
+    }
+    return _object("consent", properties, ["purpose", "state"])
 
 
 FILTER_SCHEMAS: Facet[Callable[[], Json]] = rules.FILTERS.facet(
@@ -165,5 +186,6 @@ FILTER_SCHEMAS: Facet[Callable[[], Json]] = rules.FILTERS.facet(
         "sequence": _sequence,
         "static_list": lambda: _membership("static_list"),
         "smart_list": lambda: _membership("smart_list"),
+        "consent": _consent,
     },
 )

@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from activities.types.standard_shapes import IS_BOT
 from people.core.kinds import Facet, Kinds
 from smartlists.rules import logic as rule_logic
 
 VERSION = 1
 ALL, ANY, ADVANCED = "all", "any", "advanced"
+# activities of bots, of types that mark them; rules of before have no word for it, and mean all
+INCLUDE_BOTS, EXCLUDE_BOTS, ONLY_BOTS = "include", "exclude", "only"
+BOTS = (INCLUDE_BOTS, EXCLUDE_BOTS, ONLY_BOTS)
+GIVEN, WITHDRAWN, UNKNOWN = "given", "withdrawn", "unknown"
+CONSENT_STATES = (GIVEN, WITHDRAWN, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,19 @@ class Constraint:
     operator: str
     values: tuple[str, ...] = ()
     empty: str | None = None  # "include" or "exclude": overrides the treatment of a missing value
+
+
+# no value is a human
+_BOT_CONSTRAINTS: Mapping[str, tuple[Constraint, ...]] = {
+    INCLUDE_BOTS: (),
+    EXCLUDE_BOTS: (Constraint(IS_BOT, "is", ("false",), "include"),),
+    ONLY_BOTS: (Constraint(IS_BOT, "is", ("true",)),),
+}
+
+
+def with_bots(constraints: tuple[Constraint, ...], bots: str) -> tuple[Constraint, ...]:
+    """The constraints, and what `bots` means as one more."""
+    return (*constraints, *_BOT_CONSTRAINTS[bots])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +85,12 @@ class Activity:
     constraints: tuple[Constraint, ...] = ()
     count: Count | None = None
     aggregate: Aggregate | None = None
+    bots: str = INCLUDE_BOTS
+
+    @property
+    def row_constraints(self) -> tuple[Constraint, ...]:
+        """All that a row has to satisfy."""
+        return with_bots(self.constraints, self.bots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +101,12 @@ class Step:
     constraints: tuple[Constraint, ...] = ()
     within_days: int | None = None
     is_not: bool = False
+    bots: str = INCLUDE_BOTS
+
+    @property
+    def row_constraints(self) -> tuple[Constraint, ...]:
+        """All that a row has to satisfy."""
+        return with_bots(self.constraints, self.bots)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +126,16 @@ class SmartList:
     member: bool = True
 
 
-Filter = PersonField | Activity | Sequence | StaticList | SmartList
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a person has consented to for a purpose: now, or at the end of the day `on`."""
+
+    purpose: str
+    state: str
+    on: str = ""
+
+
+Filter = PersonField | Activity | Sequence | StaticList | SmartList | Consent
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +180,7 @@ FILTERS = Kinds(
         "sequence": Sequence,
         "static_list": StaticList,
         "smart_list": SmartList,
+        "consent": Consent,
     }
 )
 _NAMES = {"is_not": "not"}
@@ -192,14 +233,14 @@ def activity_types_of(item: Filter) -> Iterator[str]:
 
 
 def _fields_of_activity(item: Activity) -> Iterator[tuple[str, str]]:
-    yield from ((item.type, constraint.field) for constraint in item.constraints)
+    yield from ((item.type, constraint.field) for constraint in item.row_constraints)
     if item.aggregate:
         yield item.type, item.aggregate.field
 
 
 def _fields_of_sequence(item: Sequence) -> Iterator[tuple[str, str]]:
     for step in item.steps:
-        yield from ((step.type, constraint.field) for constraint in step.constraints)
+        yield from ((step.type, constraint.field) for constraint in step.row_constraints)
 
 
 def _no_names(_item: Any) -> tuple[()]:
@@ -214,6 +255,7 @@ ACTIVITY_FIELDS: Facet[Callable[[Any], Iterable[tuple[str, str]]]] = FILTERS.fac
         "sequence": _fields_of_sequence,
         "static_list": _no_names,
         "smart_list": _no_names,
+        "consent": _no_names,
     },
 )
 ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
@@ -224,5 +266,6 @@ ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
         "sequence": lambda item: (step.type for step in item.steps),
         "static_list": _no_names,
         "smart_list": _no_names,
+        "consent": _no_names,
     },
 )

@@ -1,18 +1,18 @@
 """Parses rules received from a channel; reports every problem with its path and, for names, the closest match."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
-from people.core.errors import Path, Problem, RejectedError, bad_value, quoted_value
-from people.datatypes.parsing import BadValueError
-from people.datatypes.registry import DataType
+from people.core.errors import Path, Problem, RejectedError, bad_value
+from people.datatypes.parsing import BadValueError, is_blank
+from people.datatypes.registry import BY_NAME, DataType
 from smartlists.rules import logic, operators
 from smartlists.rules import model as rules
+from smartlists.rules.json_reader import JsonReader
 from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, Shape
 from smartlists.rules.periods import Clock
@@ -24,7 +24,6 @@ MAX_CONSTRAINTS = 50
 MAX_BYTES = 262_144
 MAX_COUNT = 1_000_000_000
 MAX_WITHIN_DAYS = 10_000
-MAX_PROBLEMS = 100  # more are of no use, and input with errors everywhere should be refused quickly
 MATCHES = (rules.ALL, rules.ANY, rules.ADVANCED)
 EMPTY = (operators.INCLUDE, operators.EXCLUDE)
 
@@ -34,13 +33,13 @@ def parse_rules(value: Any, names: Vocabulary) -> rules.Rules:
     return RulesReader(names).read(value)
 
 
-class RulesReader:
+class RulesReader(JsonReader):
     """Parses one value; `read` raises `RejectedError` with every problem found."""
 
     def __init__(self, names: Vocabulary) -> None:
+        super().__init__()
         self.names = names
         self.clock = Clock.current()
-        self.problems: list[Problem] = []
 
     def read(self, value: Any) -> rules.Rules:
         parsed = self._whole_list(value)
@@ -117,7 +116,8 @@ class RulesReader:
         aggregate = None
         if form.get("aggregate") is not None:
             aggregate = self._aggregate(form["aggregate"], activity_type, (*path, "aggregate"))
-        return rules.Activity(activity_type.api_name, did, constraints, count, aggregate)
+        bots = self._bots(form, activity_type, path)
+        return rules.Activity(activity_type.api_name, did, constraints, count, aggregate, bots)
 
     def _sequence(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         items = self._list(form.get("steps", []), (*path, "steps"), MAX_STEPS, Code.TOO_MANY_STEPS)
@@ -131,7 +131,7 @@ class RulesReader:
         return None if None in steps or not steps else rules.Sequence(tuple(steps))  # type: ignore[arg-type]
 
     def _step(self, value: Any, path: Path, position: int, is_last: bool) -> rules.Step | None:
-        form = self._object(value, path, ("type", "constraints", "within_days", "not"))
+        form = self._object(value, path, ("type", "constraints", "within_days", "not", "bots"))
         activity_type = self._type(form.get("type"), (*path, "type")) if form is not None else None
         if form is None or activity_type is None:
             return None
@@ -150,9 +150,9 @@ class RulesReader:
         elif is_not and within is None and "within_days" not in form:
             message = _("“not followed by” needs the number of days in which nothing may follow")
             self._add(Code.MISSING_VALUE, message, (*path, "within_days"))
-        return rules.Step(
-            activity_type.api_name, self._constraints(form.get("constraints", []), activity_type, path), within, is_not
-        )
+        constraints = self._constraints(form.get("constraints", []), activity_type, path)
+        bots = self._bots(form, activity_type, path)
+        return rules.Step(activity_type.api_name, constraints, within, is_not, bots)
 
     def _static_list(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
         number = self._list_id(form.get("list"), self.names.static_lists, _("static list"), path)
@@ -172,6 +172,19 @@ class RulesReader:
         self._unknown(Code.UNKNOWN_LIST, what, value, (), (*path, "list"), names)
         return None
 
+    def _consent(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        before = len(self.problems)
+        purpose = ""
+        if is_blank(form.get("purpose")):
+            self._add(Code.MISSING_VALUE, _("the purpose is missing"), (*path, "purpose"))
+        else:
+            purpose = self._value(form["purpose"], BY_NAME["string"], "is", (*path, "purpose"))
+        state = self._one_of(form.get("state"), rules.CONSENT_STATES, (*path, "state"), _("state of consent"))
+        on = form.get("on", "")
+        if not is_blank(on):
+            on = self._value(on, BY_NAME["date"], "is", (*path, "on"))
+        return rules.Consent(purpose, state, on or "") if len(self.problems) == before else None
+
     # --- parts of filters ---
 
     def _type(self, name: Any, path: Path) -> VocabularyType | None:
@@ -189,6 +202,14 @@ class RulesReader:
         what = _("field of %(type)s") % {"type": activity_type.api_name}
         self._unknown(Code.UNKNOWN_FIELD, what, name, activity_type.fields, path, labels)
         return None
+
+    def _bots(self, form: Mapping[str, Any], activity_type: VocabularyType, path: Path) -> str:
+        path = (*path, "bots")
+        value = self._one_of(form.get("bots", rules.INCLUDE_BOTS), rules.BOTS, path, _("word for bots"))
+        if value in (rules.EXCLUDE_BOTS, rules.ONLY_BOTS) and not activity_type.marks_bots:
+            message = _("activities of “%(type)s” don't say whether a bot caused them")
+            self._add(Code.UNEXPECTED_VALUE, message % {"type": activity_type.shown_name}, path, got=value)
+        return value or rules.INCLUDE_BOTS
 
     def _constraints(self, value: Any, activity_type: VocabularyType, path: Path) -> tuple[rules.Constraint, ...]:
         items = self._list(value, (*path, "constraints"), MAX_CONSTRAINTS, "too_many_constraints")
@@ -287,91 +308,6 @@ class RulesReader:
             return None
         return self._one_of(value, EMPTY, (*path, "empty"), _("word for no value"))
 
-    # --- anything ---
-
-    def _object(self, value: Any, path: Path, keys: Iterable[str]) -> dict[str, Any] | None:
-        if not isinstance(value, dict):
-            self._append(bad_value(Code.WRONG_TYPE, _("an object"), value, *path))
-            return None
-        for key in value:
-            if key not in keys:
-                self._unknown(Code.UNKNOWN_KEY, _("key"), key, keys, (*path, quoted_value(key)))
-        return value
-
-    def _list(self, value: Any, path: Path, most: int, code: str) -> list[Any]:
-        if not isinstance(value, list | tuple):
-            self._append(bad_value(Code.WRONG_TYPE, _("a list"), value, *path))
-            return []
-        if len(value) > most:
-            message = _("at most %(most)s are accepted here, got %(got)s") % {"most": most, "got": len(value)}
-            self._append(Problem(code, message, path, str(most), str(len(value))))
-            return []
-        return list(value)
-
-    def _one_of(self, value: Any, options: Iterable[str], path: Path, what: str, code: str = "unknown_word") -> str:
-        if isinstance(value, str) and value in options:
-            return value
-        self._unknown(code, what, value, options, path)
-        return ""
-
-    def _flag(self, form: Mapping[str, Any], key: str, path: Path, default: bool = True) -> bool:
-        value = form.get(key, default)
-        if isinstance(value, bool):
-            return value
-        self._append(bad_value(Code.WRONG_TYPE, _("true or false"), value, *path, key))
-        return default
-
-    def _whole(self, value: Any, path: Path, smallest: int, largest: int) -> int | None:
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**12 else value
-        if isinstance(text, str) and text.isascii() and text.isdigit() and len(text) < 13:
-            number = int(text)
-            if smallest <= number <= largest:
-                return number
-        expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": smallest, "largest": largest}
-        self._append(bad_value(Code.WRONG_TYPE, expected, value, *path))
-        return None
-
-    def _reversed(self, path: Path) -> None:
-        self._add(
-            Code.REVERSED, _("the second value comes before the first, so nothing lies between"), (*path, "values")
-        )
-
-    def _unknown(
-        self,
-        code: str,
-        what: str,
-        got: Any,
-        options: Iterable[str],
-        path: Path,
-        labels: Mapping[str, str] | None = None,
-    ) -> None:
-        """Add the problem of an unknown name, with the closest existing name."""
-        if got is None or got == "":
-            self._add(Code.MISSING_VALUE, _("the %(what)s is missing") % {"what": what}, path)
-            return
-        got_text = quoted_value(got)
-        close = _closest(got_text, {**{name: name for name in options}, **(labels or {})})
-        if close:
-            message = _("there is no %(what)s “%(got)s”; did you mean “%(close)s”?")
-        else:
-            message = _("there is no %(what)s “%(got)s”")
-        self._append(Problem(code, message % {"what": what, "got": got_text, "close": close}, path, close, got_text))
-
-    def _add(self, code: str, message: str, path: Path, got: Any = "") -> None:
-        self._append(Problem(code, message, path, "", quoted_value(got)))
-
-    def _append(self, problem: Problem) -> None:
-        self.problems.append(problem)
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise RejectedError(*self.problems)
-
-
-def _closest(got: str, names: Mapping[str, str]) -> str:
-    """The name closest to `got`, compared by name and by label; empty when none is close."""
-    lower = {key.lower(): name for key, name in names.items()}
-    close = get_close_matches(got.lower(), lower, n=1, cutoff=0.6)
-    return lower[close[0]] if close else ""
-
 
 def aggregate_data_type(function: str, data_type: DataType) -> DataType:
     """The data type of the result of an aggregate function."""
@@ -383,10 +319,11 @@ FILTER_READERS = FILTERS.facet(
     "keys and reader of its JSON form",
     {
         "person_field": (("field", "operator", "values", "empty"), RulesReader._person_field),
-        "activity": (("did", "type", "constraints", "count", "aggregate"), RulesReader._activity),
+        "activity": (("did", "type", "constraints", "count", "aggregate", "bots"), RulesReader._activity),
         "sequence": (("steps",), RulesReader._sequence),
         "static_list": (("list", "member"), RulesReader._static_list),
         "smart_list": (("list", "member"), RulesReader._smart_list),
+        "consent": (("purpose", "state", "on"), RulesReader._consent),
     },
 )
 # the data types that an aggregate function can be computed from

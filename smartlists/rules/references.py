@@ -26,5 +26,6 @@ OWN_REFERENCES: Facet[Callable[[Any, Vocabulary], Iterable[tuple[str, int]]]] = 
         "sequence": lambda _item, _names: (),
         "static_list": lambda item, _names: (("static_list_id", item.list),),
         "smart_list": lambda item, _names: (("used_list_id", item.list),),
+        "consent": lambda _item, _names: (),
     },
 )

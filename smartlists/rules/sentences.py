@@ -92,7 +92,7 @@ class _SentenceWriter:
             if is_plain and not item.did
             else self._count_text(item, parameters)
         )
-        text = self._where(text, item.constraints, item.type)
+        text = self._where(with_bots_spoken(text, item.bots), item.constraints, item.type)
         if item.aggregate:
             text = _("%(card)s; over these activities %(aggregate)s") % {
                 "card": text,
@@ -147,7 +147,7 @@ class _SentenceWriter:
                 "activity": self.naming.shown_type_label(step.type),
                 "period": spoken_period(step.within_days or 1, "day"),
             }
-            parts.append(self._where(text, step.constraints, step.type))
+            parts.append(self._where(with_bots_spoken(text, step.bots), step.constraints, step.type))
         has_days = any(step.within_days for step in item.steps)
         return [_with_full_stop("; ".join(parts)), _("A day is 24 hours here.") if has_days else ""]
 
@@ -160,6 +160,14 @@ class _SentenceWriter:
         name = self.naming.catalogue.smart_lists.get(item.list, str(item.list))
         template = _("Is on the smart list “%(name)s”") if item.member else _("Is not on the smart list “%(name)s”")
         return [_with_full_stop(template % {"name": name})]
+
+    def consent(self, item: rules.Consent) -> list[str]:
+        text = CONSENT_SENTENCES[item.state] % {"purpose": item.purpose}
+        if item.on:
+            self.zone_matters = True
+            day = spoken_value(BY_NAME["date"], item.on)
+            text = _("At the end of %(day)s: %(sentence)s") % {"day": day, "sentence": text}
+        return [_with_full_stop(text)]
 
     def _predicate(self, label: str, data_type: DataType, item: Any) -> str:
         """The sentence of an operator on `label`, with its values."""
@@ -186,6 +194,18 @@ class _SentenceWriter:
         return field.data_type if field else BY_NAME["string"]
 
 
+def with_bots_spoken(text: str, bots: str) -> str:
+    """The sentence of an activity with what it says of bots."""
+    return BOTS_SENTENCES[bots] % {"activity": text}
+
+
+BOTS_SENTENCES: Mapping[str, str | Promise] = {
+    rules.INCLUDE_BOTS: "%(activity)s",
+    rules.EXCLUDE_BOTS: gettext_lazy("%(activity)s (without bots)"),
+    rules.ONLY_BOTS: gettext_lazy("%(activity)s (bots only)"),
+}
+
+
 def _following(step: rules.Step) -> str:
     if step.is_not:
         return _("and after that for %(period)s, which must be over, no activity “%(activity)s”")
@@ -206,8 +226,15 @@ FILTER_SENTENCES: Facet[Callable[[_SentenceWriter, Any], list[str]]] = FILTERS.f
         "sequence": _SentenceWriter.sequence,
         "static_list": _SentenceWriter.static_list,
         "smart_list": _SentenceWriter.smart_list,
+        "consent": _SentenceWriter.consent,
     },
 )
+
+CONSENT_SENTENCES = {
+    rules.GIVEN: gettext_lazy("Has given consent for “%(purpose)s”"),
+    rules.WITHDRAWN: gettext_lazy("Has withdrawn consent for “%(purpose)s”"),
+    rules.UNKNOWN: gettext_lazy("Has neither given nor withdrawn consent for “%(purpose)s”"),
+}
 
 COMMON_LABELS = {
     "@occurred_at": gettext_lazy("the date of the activity"),

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from activities.labels import localized_name
 from activities.querysets import IS_BACKFILL
+from activities.types.standard_shapes import IS_BOT
 from people.datatypes.registry import BY_NAME, DataType
 
 # what every activity has, whatever its type, with its SQL, the same in both engines; API names cannot begin with @
@@ -45,6 +46,12 @@ class VocabularyType:
     kept_months: int | None  # retention of its activities in months; None: unlimited
     fields: Mapping[str, VocabularyField]
     is_standard: bool  # shipped with the product
+
+    @property
+    def marks_bots(self) -> bool:
+        """True if activities can say whether a bot caused them: by the live version or an earlier one."""
+        field = self.fields.get(IS_BOT)
+        return field is not None and field.data_type.name == "boolean" and not field.is_primary
 
     @property
     def shown_name(self) -> str:

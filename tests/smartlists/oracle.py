@@ -151,10 +151,16 @@ def _comparable(data_type: str, values: Sequence[Any]) -> list[Any]:
 
 
 def _row_satisfies(world: World, card: Json, row: Happening) -> bool:
-    return all(
+    return _is_of_wanted_kind(card, row) and all(
         satisfies(world, _data_type(world, row.type, constraint["field"]), _value(row, constraint["field"]), constraint)
         for constraint in card.get("constraints", ())
     )
+
+
+def _is_of_wanted_kind(card: Json, row: Happening) -> bool:
+    """Whether a bot did it as wanted; what nobody said is a human."""
+    is_bot = row.values.get("is_bot") is True
+    return {"include": True, "exclude": not is_bot, "only": is_bot}[card.get("bots", "include")]
 
 
 COMMON = {"@occurred_at": "datetime", "@recorded_at": "datetime", "@backfill": "boolean"}
@@ -214,12 +220,28 @@ def _smart_list(world: World, card: Json, person: int) -> bool:
     return holds(world, world.smart_lists[card["list"]], person) == card["member"]
 
 
+def _consent(world: World, card: Json, person: int) -> bool:
+    """The latest word on the purpose counts; of two at one moment the withdrawal."""
+    said = [
+        (row.occurred_at, row.type == "consentWithdrawn", row.id)
+        for row in world.happenings
+        if row.person == person
+        and row.type in {"consentGiven", "consentWithdrawn"}
+        and _key(row.values["purpose"]) == _key(card["purpose"])
+        and (row.occurred_at <= world.now if not card.get("on") else _moment(world, row.occurred_at, card["on"]) <= 0)
+    ]
+    if not said:
+        return card["state"] == "unknown"
+    return card["state"] == ("withdrawn" if max(said)[1] else "given")
+
+
 _FILTERS: dict[str, Callable[[World, Json, int], bool]] = {
     "person_field": _person_field,
     "activity": _activity,
     "sequence": _sequence,
     "static_list": _static_list,
     "smart_list": _smart_list,
+    "consent": _consent,
 }
 
 

@@ -39,8 +39,15 @@ Shape = dict[str, str]  # field: data type; the first is the primary one
 # every version of a type, oldest first: fields come, go, and come back
 VERSIONS: Mapping[str, Sequence[Shape]] = {
     "depositCheck": (
-        {"check": "string", "amount": "currency", "branch": "string", "pages": "integer"},
-        {"check": "string", "amount": "currency", "rate": "float", "is_foreign": "boolean", "cleared_at": "datetime"},
+        {"check": "string", "amount": "currency", "branch": "string", "pages": "integer", "is_bot": "boolean"},
+        {
+            "check": "string",
+            "amount": "currency",
+            "rate": "float",
+            "is_foreign": "boolean",
+            "is_bot": "boolean",
+            "cleared_at": "datetime",
+        },
         {"check": "string", "amount": "currency", "branch": "string", "deposited_on": "date", "is_foreign": "boolean"},
     ),
     "rateFilm": (
@@ -54,6 +61,11 @@ VERSIONS: Mapping[str, Sequence[Shape]] = {
     "sign_up": ({"is_sure": "boolean", "through": "string"},),
     "weigh": ({"weight": "float", "at": "datetime"}, {"weight": "float"}),
     "call": ({"called_at": "datetime", "cost": "currency"},),
+}
+# standard types, of which rules ask by a filter of their own
+CONSENT_VERSIONS: Mapping[str, Sequence[Shape]] = {
+    "consentGiven": ({"purpose": "string"},),
+    "consentWithdrawn": ({"purpose": "string"},),
 }
 NAMES = {
     "depositCheck": ("Deposit Check", "Deposited Check"),
@@ -128,7 +140,7 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
             primary_value, attributes, door, flags) from stdin"""
         ) as copy:
             for pk, (person, name, version, occurred_at, recorded_at, values) in zip(ids, rows, strict=True):
-                shape = VERSIONS[name][version - 1]
+                shape = {**VERSIONS, **CONSENT_VERSIONS}[name][version - 1]
                 primary, *rest = shape
                 attributes = ", ".join(
                     f'"{field}": {BY_NAME[shape[field]].to_json(values[field])}' for field in rest if field in values

@@ -17,10 +17,11 @@ from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 from tests.smartlists import oracle
 from tests.smartlists.oracle import World
-from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, PERSON_FIELDS, VERSIONS
+from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, CONSENT_VERSIONS, PERSON_FIELDS, VERSIONS
 
 Json = dict[str, Any]
 
+PURPOSES = ("email", "Émail", "ÉMAIL", "Email")
 TEXTS = (
     "Madrid",
     "madrid",
@@ -209,6 +210,11 @@ class Scene:
         """Any moment of the pool; often now, the first or the last, so that activities fall together."""
         moments = self.pools["datetime"]
         return self.random.choice(moments if self.random.random() < 0.6 else (self.now, min(moments), max(moments)))
+
+    def consent(self, people: Sequence[int]) -> tuple[int, str, int, datetime, datetime, Json]:
+        """A consent given or withdrawn for one of two purposes."""
+        purpose, name = self.random.choice(PURPOSES), self.random.choice(tuple(CONSENT_VERSIONS))
+        return self.random.choice(people), name, 1, self._moment(), self._moment(), {"purpose": purpose}
 
     def grid(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
         """A few activities of each person, half days apart before now: windows often end just there."""
@@ -421,7 +427,14 @@ def activity_filters(draw: Any, scene: Scene) -> Json:
         form["count"] = draw(counts())
     if draw(st.integers(0, 2)) == 0:
         form["aggregate"] = draw(aggregates(scene, name))
-    return form
+    return form | draw(bots(name))
+
+
+@st.composite
+def bots(draw: Any, activity_type: str) -> Json:
+    """What a filter or a step says of bots; nothing where the type does not mark them."""
+    word = draw(st.sampled_from((None, "exclude", "only"))) if "is_bot" in ACTIVITY_FIELDS[activity_type] else None
+    return {"bots": word} if word else {}
 
 
 @st.composite
@@ -453,11 +466,18 @@ def _step(draw: Any, name: str, position: int, is_last: bool, windows: Sequence[
         step["within_days"] = draw(st.sampled_from(windows))
     if is_not:
         step["not"] = True
-    return step
+    return step | draw(bots(name))
+
+
+@st.composite
+def consents(draw: Any, scene: Scene) -> Json:
+    state = draw(st.sampled_from(("given", "withdrawn", "unknown")))
+    form = {"kind": "consent", "purpose": draw(st.sampled_from(PURPOSES)), "state": state}
+    return form | ({"on": canonical(draw(st.sampled_from(scene.pools["date"])))} if draw(st.booleans()) else {})
 
 
 def filters(scene: Scene, static_lists: Sequence[int], smart_lists: Sequence[int]) -> st.SearchStrategy[Json]:
-    kinds = [person_filters(scene), activity_filters(scene), activity_filters(scene), sequences(scene)]
+    kinds = [person_filters(scene), activity_filters(scene), activity_filters(scene), sequences(scene), consents(scene)]
     for kind, numbers in (("static_list", static_lists), ("smart_list", smart_lists)):
         if numbers:
             kinds.append(

@@ -8,8 +8,8 @@ import logging
 import math
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -19,7 +19,7 @@ from activities.log.columns import files, session
 from activities.log.columns.fields import AMOUNT_SCALE, StoredField
 from activities.log.columns.files import DamagedFileError
 from activities.log.columns.manifest import Manifest
-from activities.log.columns.relation import IndexView, NotHeldError, Rows
+from activities.log.columns.relation import IndexView, NotHeldError, RowRelation, Rows
 from activities.models import ActivityType, ApprovedField
 from people.core.db.value_sql import day_start_sql, is_compared_as_text
 
@@ -68,6 +68,7 @@ class ColumnReports:
 
     view: IndexView
     deadline: float
+    bot_fields: Mapping[int, int]  # by type: the fields by which bots are left out
 
     def top_people(
         self,
@@ -80,7 +81,7 @@ class ColumnReports:
         if only is not None and not is_compared_as_text(only[0].data_type):
             raise NotHeldError("value")  # the text of a number or moment is not in the columns
         field_ids = [only[0].pk] if only else []
-        rows = self.view.relation(activity_type.pk, field_ids, field_ids)
+        rows = self._rows(activity_type.pk, field_ids, field_ids)
         narrowed = (
             f"and {self.view.stored_field(activity_type.pk, only[0].pk).grouped} is not distinct from ?" if only else ""
         )
@@ -105,7 +106,7 @@ class ColumnReports:
         summed = self.view.stored_field(activity_type.pk, total_of.pk) if total_of else None
         if summed is not None and summed.data_type not in _PLACES:
             raise NotHeldError("float")
-        rows = self.view.relation(activity_type.pk, [field.pk, *([summed.id] if summed else [])], [field.pk])
+        rows = self._rows(activity_type.pk, [field.pk, *([summed.id] if summed else [])], [field.pk])
         amount = summed.column if summed else "null::BIGINT"
         groups = self._query(
             f"""select sum(number)::BIGINT, count(*), sum(total), min(id) from (
@@ -123,7 +124,7 @@ class ColumnReports:
 
     def trend(self, activity_type: ActivityType, period: Period) -> list[tuple[date, int]]:
         """The number of activities of each day that has any."""
-        rows = self.view.relation(activity_type.pk, ())
+        rows = self._rows(activity_type.pk, ())
         width = _bucket_width(period)
         counts: dict[date, int] = {}
         for bucket, number in self._query(
@@ -140,7 +141,7 @@ class ColumnReports:
     ) -> list[tuple[date, int | None, str | None, int]]:
         """(day, rank, value, number) of the most frequent values; the others together have neither rank nor value."""
         grouped = self.view.stored_field(activity_type.pk, field.pk)
-        rows = self.view.relation(activity_type.pk, [field.pk], [field.pk])
+        rows = self._rows(activity_type.pk, [field.pk], [field.pk])
         width = _bucket_width(period)
         groups = self._query(
             f"""with counts as materialized (
@@ -180,7 +181,7 @@ class ColumnReports:
         """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
         steps, parameters = [], []
         for number, activity_type in enumerate(types):
-            rows = self.view.relation(activity_type.pk, ())
+            rows = self._rows(activity_type.pk, ())
             parameters += [*rows.parameters, *period.people_parameters]
             source = f"({rows.sql}) rows"
             if number == 0:
@@ -194,6 +195,14 @@ class ColumnReports:
                 f" (select person, min(occurred_at) as moment from {source} where {where} group by 1)"
             )
         return ", ".join(steps), parameters
+
+    def _rows(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
+        """The rows of a type with the columns of these fields; those of bots left out where that is asked."""
+        if (bot_field := self.bot_fields.get(type_id)) is None:
+            return self.view.relation(type_id, field_ids, as_stored)
+        rows = self.view.relation(type_id, [*field_ids, bot_field], as_stored)
+        column = self.view.stored_field(type_id, bot_field).column
+        return replace(rows, sql=f"select * from ({rows.sql}) where {column} is distinct from 1")
 
     def _query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
         return list(session.duck_session().rows(sql, parameters, self._pulse))
@@ -233,17 +242,19 @@ def report_from_columns(
     seconds: float,
     rows: Rows,
     ask: Callable[[ColumnReports, Period], Answer],
+    bot_fields: Mapping[int, int],
 ) -> Answer | None:
     """The answer of `ask`, or None where the index cannot give it exactly.
 
     `pinned` was read before the snapshot in which `rows` runs statements; `period`: the first and the last day, their
-    zone, and the people, or None for all. Raises `TooSlowError` after `seconds`.
+    zone, and the people, or None for all. `bot_fields`: of the types whose rows of bots are left out. Raises
+    `TooSlowError` after `seconds`.
     """
     if any(activity_type.pk not in pinned.types for activity_type in types):
         return None
     first, last, zone, people = period
     try:
-        reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds)
+        reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds, bot_fields)
         reports.view.entry(types[0].pk)  # before anything else is asked, as an unusable generation ends it
         return ask(reports, Period(first, day_starts(first, last, zone, rows), people))
     except NotHeldError:

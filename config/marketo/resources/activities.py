@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 
+from activities.consent.state import CONSENTS
 from activities.log import reader as log_reader
 from activities.log.reader import ActivityCondition, ActivityPage, ActivityRow
 from activities.models import ActivityField, ActivityType, ActivityVersion
@@ -40,16 +41,20 @@ DAYS_OF_MONTH = 365.25 / 12
 
 
 def record_activities(call: Call) -> HttpResponse:
-    """§2.6: add custom activities; each row is added or skipped on its own."""
+    """§2.6: add custom activities, and consents; each row is added or skipped on its own."""
     call.require("activities.record_activity")
     rows = call.parameters.rows("activities")
     warnings = _warnings(rows)
     source = replace(call.source, is_backfill=call.parameters.is_backfill)
     columns = _columns(rows) if warnings is None else None
     if columns is None:
-        outcomes = recorder.record_activities([_new_activity(row) for row in rows], source, follow_merges=False)
+        outcomes = recorder.record_activities(
+            [_new_activity(row) for row in rows], source, may_record=CONSENTS, follow_merges=False
+        )
         return success_reply([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
-    recorded = column_recorder.record_columns(columns, source, follow_merges=False, keep_refused=True)
+    recorded = column_recorder.record_columns(
+        columns, source, may_record=CONSENTS, follow_merges=False, keep_refused=True
+    )
     return success_reply(
         [_result_row(recorded.others[place]) if pk is None else _added_row(pk) for place, pk in enumerate(recorded.ids)]
     )

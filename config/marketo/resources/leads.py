@@ -1,5 +1,6 @@
 """People over the Marketo API, called leads there: sync and reading (§3)."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -71,7 +72,8 @@ def sync_leads(call: Call) -> HttpResponse:
     objects = (row for row in rows if isinstance(row, dict))
     names.create({name for row in objects for name, value in row.items() if not is_blank(value)}, call.user)
     parts = upsert.split_rows([_values(row, names) for row in rows])
-    outcomes = [outcome for part in parts for outcome in upsert.upsert_people(part, call.source, lookup, action)]
+    source = replace(call.source, is_backfill=call.parameters.is_backfill)
+    outcomes = [outcome for part in parts for outcome in upsert.upsert_people(part, source, lookup, action)]
     return success_reply([_result_row(outcome, names) for outcome in outcomes])
 
 

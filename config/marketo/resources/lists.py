@@ -1,5 +1,6 @@
 """Static lists and their members in the lead database (§3)."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import QuerySet
@@ -83,7 +84,8 @@ def _change_members(call: Call, list_id: int, verb: Any) -> HttpResponse:
     call.require("people.change_staticlist")
     static_list = find_list(list_id)
     ids = call.parameters.ids()
-    outcomes = verb(static_list, [parse_person_id(value) for value in ids], call.source, follow_merges=False)
+    source = replace(call.source, is_backfill=call.parameters.is_backfill)
+    outcomes = verb(static_list, [parse_person_id(value) for value in ids], source, follow_merges=False)
     return success_reply([_moved_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])
 
 

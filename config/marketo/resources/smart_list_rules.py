@@ -21,7 +21,8 @@ COMMON = {
 TIMES = (-103, "Min. Number of Times")
 COUNTED = (-103, "Number of Times")
 AGGREGATED = -104
-ACTIVITY, PERSON, LIST, SEQUENCE = "Activity", "Attribute", "List", "Sequence"
+PURPOSE, AS_OF = -106, -107
+ACTIVITY, PERSON, LIST, SEQUENCE, CONSENT = "Activity", "Attribute", "List", "Sequence", "Consent"
 
 
 def marketo_rules(rules_model: rules.Rules) -> dict[str, Any]:
@@ -107,6 +108,13 @@ def _step(step: rules.Step, names: Catalogue, operator: str) -> dict[str, Any]:
     return _filter(kind.filter_name, kind.id, ACTIVITY, operator, conditions)
 
 
+def _consent(item: rules.Consent, _names: Catalogue) -> dict[str, Any]:
+    conditions = [_condition(PURPOSE, "Purpose", "is", [item.purpose], is_primary=True)]
+    if item.on:
+        conditions.append(_condition(AS_OF, "As of", "is", [item.on]))
+    return _filter("Consent", 0, CONSENT, item.state, conditions)
+
+
 def _order_operator(step: rules.Step) -> str:
     operator = "not followed by" if step.is_not else "followed by"
     return operator if step.within_days is None else f"{operator} within {step.within_days} days"
@@ -120,5 +128,6 @@ MARKETO_FORMS: Facet[Callable[[Any, Any], dict[str, Any]]] = FILTERS.facet(
         "static_list": _static_list,
         "smart_list": _smart_list,
         "sequence": _sequence,
+        "consent": _consent,
     },
 )

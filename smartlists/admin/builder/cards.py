@@ -11,16 +11,14 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup
 from people.core.errors import Problem
-from people.datatypes.registry import DataType
 from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices, FieldChoice, selectable_fields
+from smartlists.admin.builder.fitting import aggregatable_fields, input_kind
 from smartlists.admin.builder.inversion import inversion_key
 from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
-from smartlists.rules import operators, periods
+from smartlists.rules import periods
 from smartlists.rules.model import FILTERS
-from smartlists.rules.operators import Shape
-from smartlists.rules.parsing import AGGREGATES, aggregate_data_type
 
 Json = dict[str, Any]
 CONDITIONS = frozenset({"constraints", "aggregate"})  # parts of a card whose problems stand beside their own inputs
@@ -114,6 +112,7 @@ class SequenceStepCard:
     is_first: bool
     is_last: bool
     can_go: bool
+    bots: str = ""  # empty: the type does not mark bots
 
 
 @dataclass(slots=True)
@@ -131,6 +130,7 @@ class FilterCard:
     errors: Sequence[str] = ()
     sentence: str = ""
     lists: Mapping[int, str] = field(default_factory=dict)
+    bots: str = ""  # empty: the type does not mark bots
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -162,77 +162,6 @@ class FilterCard:
     @property
     def function(self) -> str:
         return (self.rules.get("aggregate") or {}).get("function", "")
-
-
-_INPUTS: Mapping[Shape, str] = {
-    Shape.NOTHING: "none",
-    Shape.ONE: "one",
-    Shape.TWO: "two",
-    Shape.MANY: "lines",
-    Shape.PERIOD: "period",
-    Shape.FRAME: "frame",
-}
-
-
-def input_kind(operator: str, data_type: DataType) -> str:
-    if operator not in operators.OPERATORS:
-        return "none"
-    if data_type.name == "boolean" and operator == "is":
-        return "boolean"
-    inputs = _INPUTS[operators.operator_shape(data_type, operator)]
-    return "one" if inputs == "lines" and data_type.is_moment else inputs
-
-
-def fit_rules_to_fields(rules: Json, choices: Choices) -> Json:
-    """Replace operators that a changed field lacks and drop values that do not fit its inputs."""
-    for rule in rules["filters"]:
-        if "field" in rule:
-            _fit(rule, choices.person_fields)
-        for owner in rule.get("steps", [rule]):
-            if "constraints" in owner:
-                fields = choices.fields_of(owner["type"])
-                owner["constraints"] = [
-                    constraint for constraint in owner["constraints"] if constraint["field"] in fields
-                ]
-                for constraint in owner["constraints"]:
-                    _fit(constraint, fields)
-        if aggregate := rule.get("aggregate"):
-            _fit_aggregate(aggregate, choices, rule["type"])
-    return rules
-
-
-def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:
-    choice = fields.get(condition["field"])
-    if choice is None:
-        return
-    if condition["operator"] not in choice.data_type.operators:
-        condition["operator"], condition["values"] = choice.data_type.operators[0], []
-    inputs = input_kind(condition["operator"], choice.data_type)
-    condition["values"] = [value for value in condition["values"] if _fits_inputs(value, inputs, choice.data_type)]
-
-
-def _fit_aggregate(aggregate: Json, choices: Choices, type_name: str) -> None:
-    fields = aggregatable_fields(choices, type_name, aggregate["function"])
-    if aggregate["field"] not in fields and fields:
-        aggregate["field"], aggregate["values"] = next(iter(fields)), []
-    _fit(aggregate, fields)
-
-
-def aggregatable_fields(choices: Choices, type_name: str, function: str) -> dict[str, FieldChoice]:
-    """The fields of a type that an aggregate can use, with the data type of its result."""
-    fits = AGGREGATES.get(function, lambda data_type: False)
-    return {
-        name: FieldChoice(name, field.label, aggregate_data_type(function, field.data_type), field.gone)
-        for name, field in choices.fields_of(type_name).items()
-        if fits(field.data_type)
-    }
-
-
-def _fits_inputs(value: str, inputs: str, data_type: DataType) -> bool:
-    """True if a value typed for another operator still fits these inputs."""
-    is_period, is_frame = periods.parse_period(value) is not None, value in periods.FRAMES
-    fits = {"none": False, "period": is_period, "frame": is_frame}
-    return fits.get(inputs, not (data_type.is_moment and (is_period or is_frame)))
 
 
 def _is_date(value: str) -> bool:
@@ -326,6 +255,7 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
         addable,
         aggregate,
         errors=errors_at(problems, *path, apart=CONDITIONS),
+        bots=choices.bots_of(rule),
     )
 
 
@@ -347,6 +277,7 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
                 number == 0,
                 number == last,
                 last > 1,
+                choices.bots_of(step),
             )
         )
     return FilterCard(
@@ -357,6 +288,10 @@ def _sequence(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
         steps=steps,
         errors=errors_at(problems, "filters", index, apart=CONDITIONS),
     )
+
+
+def _consent(index: int, rule: Json, _choices: Choices, problems: Sequence[Problem]) -> FilterCard:
+    return FilterCard(index, "consent", _("Consent"), rule, errors=errors_at(problems, "filters", index))
 
 
 def _list_card(title: Any) -> Any:
@@ -377,5 +312,6 @@ CARD_BUILDERS = FILTERS.facet(
         "sequence": _sequence,
         "static_list": _list_card(gettext_lazy("Static list")),
         "smart_list": _list_card(gettext_lazy("Smart list")),
+        "consent": _consent,
     },
 )

@@ -11,7 +11,7 @@ from activities.models import FIRST_CUSTOM_ID
 from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
-from smartlists.rules.model import FILTERS
+from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, INCLUDE_BOTS
 from smartlists.rules.vocabulary import BACKFILL, VocabularyType
 
 RECENT, RECENT_LISTS = 6, 10
@@ -88,6 +88,15 @@ class Choices:
             for field in fields
         }
 
+    def bots_of(self, owner: Mapping[str, Any]) -> str:
+        """What an activity card or a step says of bots; empty for a type that does not mark them."""
+        return owner.get("bots", INCLUDE_BOTS) if self.new_bots(owner["type"]) else ""
+
+    def new_bots(self, type_name: str) -> Mapping[str, str]:
+        """What a new card says of bots: it leaves them out, where the type marks them."""
+        activity_type = self.catalogue.types.get(type_name)
+        return {"bots": EXCLUDE_BOTS} if activity_type is not None and activity_type.marks_bots else {}
+
     @cached_property
     def static_lists(self) -> Mapping[int, str]:
         """Static lists by name, archived ones last and marked."""
@@ -154,7 +163,14 @@ def _choice_of(rule: Mapping[str, Any]) -> str:
 
 NAMING_KEYS = FILTERS.facet(
     "key of its subject in the JSON form; empty: several subjects",
-    {"person_field": "field", "activity": "type", "sequence": "", "static_list": "list", "smart_list": "list"},
+    {
+        "person_field": "field",
+        "activity": "type",
+        "sequence": "",
+        "static_list": "list",
+        "smart_list": "list",
+        "consent": "",
+    },
 )
 CHOICE_LABELS = FILTERS.facet(
     "label among the choices to add",
@@ -164,6 +180,7 @@ CHOICE_LABELS = FILTERS.facet(
         "sequence": lambda _choices, _what: "",
         "static_list": lambda choices, what: choices.offered_static_lists.get(int(what), ""),
         "smart_list": lambda choices, what: choices.offered_smart_lists.get(int(what), ""),
+        "consent": lambda _choices, _what: "",
     },
 )
 

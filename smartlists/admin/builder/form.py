@@ -11,11 +11,12 @@ from typing import Any
 
 from django.http import QueryDict
 
+from activities.consent.state import EMAIL
 from people.core.errors import RejectedError
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.admin.builder.inversion import NEW_WINDOW, invert_card
 from smartlists.rules import logic
-from smartlists.rules.model import FILTERS
+from smartlists.rules.model import FILTERS, GIVEN, INCLUDE_BOTS
 
 MAX_STEPS_OF_A_PATH = 8
 FOLDED = "folded"  # a key of the form only: the card shows nothing but its sentence
@@ -40,6 +41,7 @@ def with_form_defaults(rules: Json) -> Json:
         for owner in rule.get("steps", [rule]):
             if "type" in owner:
                 owner.setdefault("constraints", [])
+                owner.setdefault("bots", INCLUDE_BOTS)
             for condition in (*owner.get("constraints", ()), *filter(None, [owner.get("aggregate")])):
                 condition.setdefault("values", [])
     return complete
@@ -117,11 +119,16 @@ def _constraints(node: Json) -> list[Json]:
     return [_condition(child) for child in ordered_children(node.get("constraints", {}))]
 
 
+def _bots(node: Json) -> Json:
+    return {"bots": bots} if (bots := _text(node, "bots")) else {}
+
+
 def _activity(node: Json) -> Json:
     activity: Json = {
         "did": _text(node, "did") != "false",
         "type": _text(node, "type"),
         "constraints": _constraints(node),
+        **_bots(node),
     }
     count = node.get("count")
     if isinstance(count, dict) and _text(count, "operator"):
@@ -135,7 +142,7 @@ def _activity(node: Json) -> Json:
 def _sequence(node: Json) -> Json:
     steps = []
     for child in ordered_children(node.get("steps", {})):
-        step: Json = {"type": _text(child, "type"), "constraints": _constraints(child)}
+        step: Json = {"type": _text(child, "type"), "constraints": _constraints(child), **_bots(child)}
         if days := _text(child, "within_days"):
             step["within_days"] = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days
         if _text(child, "not") == "true":
@@ -150,6 +157,11 @@ def _list(node: Json) -> Json:
     return {"list": int(number) if is_id else number, "member": _text(node, "member") != "false"}
 
 
+def _consent(node: Json) -> Json:
+    day = _text(node, "on")
+    return {"purpose": _text(node, "purpose"), "state": _text(node, "state"), **({"on": day} if day else {})}
+
+
 POSTED_READERS = FILTERS.facet(
     "reader of its posted card",
     {
@@ -158,6 +170,7 @@ POSTED_READERS = FILTERS.facet(
         "sequence": _sequence,
         "static_list": _list,
         "smart_list": _list,
+        "consent": _consent,
     },
 )
 
@@ -222,8 +235,8 @@ def _add(rules: Json, _place: list[int], choice: str, choices: Choices) -> None:
     )
 
 
-def _new_step(type_name: str) -> Json:
-    return {"type": type_name, "constraints": []}
+def _new_step(type_name: str, choices: Choices) -> Json:
+    return {"type": type_name, "constraints": [], **choices.new_bots(type_name)}
 
 
 def _new_condition(field: FieldChoice) -> Json:
@@ -297,7 +310,7 @@ def _remove_constraint(rules: Json, place: list[int], _choice: str, _choices: Ch
 
 def _add_step(rules: Json, place: list[int], _choice: str, choices: Choices) -> None:
     card = rules["filters"][place[0]]
-    card["steps"].append(_new_step(choices.first_type()) | {"within_days": NEW_WINDOW})
+    card["steps"].append(_new_step(choices.first_type(), choices) | {"within_days": NEW_WINDOW})
 
 
 def _remove_step(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
@@ -325,7 +338,7 @@ _ACTIONS: Mapping[str, Callable[[Json, list[int], str, Choices], None]] = {
 
 def _new_sequence(_what: str, choices: Choices) -> Json:
     first = choices.first_type()
-    return {"steps": [_new_step(first), _new_step(first) | {"within_days": NEW_WINDOW}]}
+    return {"steps": [_new_step(first, choices), _new_step(first, choices) | {"within_days": NEW_WINDOW}]}
 
 
 def _new_membership(what: str, _choices: Choices) -> Json:
@@ -336,9 +349,10 @@ NEW_CARDS = FILTERS.facet(
     "initial state of a new card",
     {
         "person_field": lambda what, choices: _new_condition(choices.person_fields[what]),
-        "activity": lambda what, choices: {"did": True, "type": what or choices.first_type(), "constraints": []},
+        "activity": lambda what, choices: {"did": True, **_new_step(what or choices.first_type(), choices)},
         "sequence": _new_sequence,
         "static_list": _new_membership,
         "smart_list": _new_membership,
+        "consent": lambda _what, _choices: {"purpose": EMAIL, "state": GIVEN},
     },
 )

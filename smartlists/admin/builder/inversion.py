@@ -70,5 +70,6 @@ INVERSIONS = FILTERS.facet(
         "sequence": (_inverse_of_sequence, lambda rule, _choices: _invert_last_step(rule["steps"][-1])),
         "static_list": (_inverse_of_membership, _invert_membership),
         "smart_list": (_inverse_of_membership, _invert_membership),
+        "consent": (lambda _rule: None, lambda _rule, _choices: None),
     },
 )

@@ -14,6 +14,16 @@ COUNT_OPERATORS: Sequence[Choice] = (
     ("exactly", gettext_lazy("exactly … times")),
     ("between", gettext_lazy("between … and … times")),
 )
+CONSENTS: Sequence[Choice] = (
+    ("given", gettext_lazy("has given consent")),
+    ("withdrawn", gettext_lazy("has withdrawn consent")),
+    ("unknown", gettext_lazy("has said nothing")),
+)
+BOTS: Sequence[Choice] = (
+    ("exclude", gettext_lazy("without bots")),
+    ("include", gettext_lazy("with bots")),
+    ("only", gettext_lazy("bots only")),
+)
 FUNCTIONS: Sequence[Choice] = (
     ("", gettext_lazy("— none —")),
     ("sum", gettext_lazy("the sum of")),

@@ -99,6 +99,8 @@ class BuilderState(ABC):
             "may_change": may_change,
             "is_gone": self.is_gone,
             "empties": builder_labels.EMPTY,
+            "bots_choices": builder_labels.BOTS,
+            "consents": builder_labels.CONSENTS,
             "units": builder_labels.UNITS,
             "frames": builder_labels.FRAMES,
             "suggest_url": reverse(f"{NAME}_suggest"),

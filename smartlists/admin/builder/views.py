@@ -18,6 +18,7 @@ from people.persons import suggestions as person_suggestions
 from smartlists.admin import base as admin_base
 from smartlists.admin.base import NAME, smart_list_page
 from smartlists.admin.builder import cards as builder_cards
+from smartlists.admin.builder import fitting
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder import labels as builder_labels
 from smartlists.admin.builder.choices import Choices
@@ -147,9 +148,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
             builder_form.parse_posted_rules(request.POST), *pressed_button(request.POST), choices
         )
         return ListBuilderState(
-            **BuilderState.head_of(request.POST),
-            rules=builder_cards.fit_rules_to_fields(rules, choices),
-            choices=choices,
+            **BuilderState.head_of(request.POST), rules=fitting.fit_rules_to_fields(rules, choices), choices=choices
         )
 
     def save(self, request: HttpRequest, edited: SmartList | None, state: ListBuilderState) -> SmartList:

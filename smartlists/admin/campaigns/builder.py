@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from people.core.admin.base import require_rights
 from people.core.errors import Problem, RejectedError
 from smartlists.admin.builder import cards as builder_cards
+from smartlists.admin.builder import fitting
 from smartlists.admin.builder import form as builder_form
 from smartlists.admin.builder.choices import Choices
 from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_button, proposed_type
@@ -129,7 +130,7 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
         choices = Choices(Catalogue())
         form = campaign_form.parse_posted_campaign(request.POST)
         action, choice = pressed_button(request.POST)
-        form["triggers"] = builder_cards.fit_rules_to_fields(
+        form["triggers"] = fitting.fit_rules_to_fields(
             builder_form.apply_rules_action(form["triggers"], action, choice, choices), choices
         )
         return CampaignBuilderState(

@@ -88,7 +88,7 @@ def _trigger(item: Json) -> Json:
             "smart_list": item["list"],
             "change": campaign_definition.JOINED if item["member"] else campaign_definition.LEFT,
         }
-    return {"type": item.get("type"), "constraints": item.get("constraints", [])}
+    return {name: item[name] for name in ("type", "constraints", "bots") if name in item}
 
 
 def _audience_of(form: Json, names: Catalogue, path: tuple[Any, ...], problems: list[Problem]) -> Json | None:

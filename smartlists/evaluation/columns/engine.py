@@ -113,6 +113,7 @@ ANSWERS: Facet[Answer | None] = FILTERS.facet(
         "sequence": ColumnEngine.sequence,
         "static_list": None,
         "smart_list": None,
+        "consent": None,
     },
 )
 

@@ -24,7 +24,7 @@ def periods_of_filter(item: rules.Activity, context: ColumnContext) -> Sequence[
     if item.aggregate is not None or (item.count is not None and item.count.bounds != (1, None)):
         return None
     periods: Sequence[Stretch] = EVER
-    for constraint in item.constraints:
+    for constraint in item.row_constraints:
         if constraint.field != "@occurred_at" or constraint.operator not in RANGED:
             return None
         if OPERATORS[constraint.operator].negates:

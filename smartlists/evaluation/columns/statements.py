@@ -83,7 +83,7 @@ def _grouped(item: rules.Activity, of: VocabularyType, context: ColumnContext) -
     is_nothing_passing = item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
     without_rows = fewest == 0 and is_nothing_passing
     field = context.names.field(of, item.aggregate.field) if item.aggregate else None
-    rows, top = _rows(of, item.constraints, context, [field] if field else [])
+    rows, top = _rows(of, item.row_constraints, context, [field] if field else [])
     if fewest <= 1 and most is None and item.aggregate is None:
         # at least none are all: the complement of nobody
         text = f"select person from {rows.text}" + (" and false" if without_rows else "")
@@ -160,7 +160,7 @@ def sequence_query(item: rules.Sequence, context: ColumnContext) -> ColumnQuery:
 
 
 def _step(number: int, step: rules.Step, context: ColumnContext) -> tuple[ColumnSql, int]:
-    rows, top = _rows(context.names.type(step.type), step.constraints, context)
+    rows, top = _rows(context.names.type(step.type), step.row_constraints, context)
     return ColumnSql(f"select person, occurred_at as moment, {number} as step from {rows.text}", rows.params), top
 
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from activities.consent.state import GIVEN, LATEST_FIRST, OF_CONSENT, WITHDRAWN
 from people.core.db import value_sql
 from people.core.kinds import Facet
+from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
 from smartlists.evaluation.postgres import conditions, field_sql
 from smartlists.evaluation.postgres.conditions import Sql
@@ -75,7 +77,7 @@ def static_list_statement(item: rules.StaticList, context: TranslationContext) -
 
 def activity_statement(item: rules.Activity, context: TranslationContext) -> FilterStatement:
     activity_type = context.names.type(item.type)
-    rows = activity_rows_sql(activity_type, item.constraints, context)
+    rows = activity_rows_sql(activity_type, item.row_constraints, context)
     statement = _grouped(item, activity_type, rows, context)
     return statement if item.did else statement.opposite
 
@@ -208,7 +210,7 @@ def sequence_statement(item: rules.Sequence, context: TranslationContext) -> Fil
 
 
 def _step_rows(number: int, step: rules.Step, context: TranslationContext) -> Sql:
-    rows = activity_rows_sql(context.names.type(step.type), step.constraints, context)
+    rows = activity_rows_sql(context.names.type(step.type), step.row_constraints, context)
     return Sql(
         f"select person_id as person, occurred_at as at, {number} as step from activity where {rows.text}", rows.params
     )
@@ -224,6 +226,27 @@ def _completes(number: int, steps: Sequence[rules.Step]) -> str:
     return f"step = {number} and before_{number} >= at - interval '{within * DAY} hours'"
 
 
+def consent_statement(item: rules.Consent, context: TranslationContext) -> FilterStatement:
+    """The people whose latest activity of consent for the purpose is the wanted one; see `activities.consent.state`."""
+    rows = consent_rows_sql(item, context)
+    if item.state == rules.UNKNOWN:
+        return FilterStatement(_ungrouped(rows), is_complement=True)
+    latest = f"""select distinct on (person_id) person_id, activity_type_id as type
+        from activity where {rows.text} order by person_id, {LATEST_FIRST}"""
+    source = f"(select person_id as person from ({latest}) latest where type = %s) found"
+    return FilterStatement(Sql(source, (*rows.params, GIVEN if item.state == rules.GIVEN else WITHDRAWN)))
+
+
+def consent_rows_sql(item: rules.Consent, context: TranslationContext) -> Sql:
+    """The condition on `activity` for what was said for the purpose up to the filter's moment."""
+    purpose = conditions.condition_sql("primary_value", BY_NAME["string"], "is", (item.purpose,), None, context.clock)
+    until = Sql("occurred_at <= %s", (context.clock.now,))
+    if item.on:
+        moment = BY_NAME["datetime"]
+        until = conditions.condition_sql("occurred_at", moment, "on or before", (item.on,), None, context.clock)
+    return join_sql([Sql(OF_CONSENT), purpose, until, *context.only_among("person_id")])
+
+
 STATEMENTS: Facet[Callable[[Any, TranslationContext], FilterStatement]] = FILTERS.facet(
     "statement in PostgreSQL",
     {
@@ -232,5 +255,6 @@ STATEMENTS: Facet[Callable[[Any, TranslationContext], FilterStatement]] = FILTER
         "sequence": sequence_statement,
         "static_list": static_list_statement,
         "smart_list": _refuse_nested,
+        "consent": consent_statement,
     },
 )

@@ -12,10 +12,11 @@ from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, quoted_value
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
+from smartlists.rules.json_reader import MAX_PROBLEMS
 from smartlists.rules.logic import MAX_DEPTH
-from smartlists.rules.model import FILTERS
+from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, ONLY_BOTS
 from smartlists.rules.names import Index, Naming
-from smartlists.rules.parsing import MAX_FILTERS, MAX_PROBLEMS
+from smartlists.rules.parsing import MAX_FILTERS
 from smartlists.rules.text.errors import TextPosition, with_position
 from smartlists.rules.vocabulary import BACKFILL, MOMENTS
 
@@ -35,6 +36,7 @@ SYMBOLS = {
 # moments use before and after, not less and greater
 SYMBOLS_OF_MOMENTS = {">": "after", "<": "before", ">=": "on or after", "<=": "on or before"}
 COMMON_FIELDS = {"occurred at": "@occurred_at", "recorded at": "@recorded_at", "recorded as history": BACKFILL}
+BOTS = {"without bots": EXCLUDE_BOTS, "bots only": ONLY_BOTS}
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "”": "”", "“": "“"}
 
@@ -160,6 +162,15 @@ class TreeReader:
     def _smart_list(self, tree: ParseTree, path: Path) -> Json:
         return self._list(tree, self.naming.smart_lists, _("smart list"), path)
 
+    def _consent(self, tree: ParseTree, path: Path) -> Json:
+        _for, purpose, state, *day = tree.children
+        self._mark((*path, "purpose"), purpose)
+        form = {"purpose": self._unquoted(purpose), "state": keyword_text(state)}
+        if day:
+            self._mark((*path, "on"), day[1])
+            form["on"] = str(day[1])
+        return form
+
     def _list(self, tree: ParseTree, index: Index, what: str, path: Path) -> Json:
         membership, which = tree.children
         self._mark((*path, "list"), which if isinstance(which, Token) else which.children[0])
@@ -205,6 +216,10 @@ class TreeReader:
         operator, *numbers = (child for child in tree.children if child.type not in ("AND", "TIMES"))
         self._mark((*path, "count"), operator)
         return {"operator": keyword_text(operator), "values": [str(number) for number in numbers]}
+
+    def _bots(self, tree: ParseTree, _type: Any, path: Path) -> str:
+        self._mark((*path, "bots"), tree.children[0])
+        return BOTS[keyword_text(tree.children[0])]
 
     def _aggregate(self, tree: ParseTree, activity_type: Any, path: Path) -> Json:
         _with, function, subject, comparison = tree.children
@@ -367,6 +382,7 @@ TEXT_READERS = FILTERS.facet(
         "sequence": TreeReader._sequence,
         "static_list": TreeReader._static_list,
         "smart_list": TreeReader._smart_list,
+        "consent": TreeReader._consent,
     },
 )
 
@@ -375,6 +391,7 @@ _CLAUSES: Mapping[str, tuple[str, Callable[[TreeReader, ParseTree, Any, Path], A
     "count": ("count", TreeReader._count),
     "count_between": ("count", TreeReader._count),
     "aggregate": ("aggregate", TreeReader._aggregate),
+    "bots": ("bots", TreeReader._bots),
     "within": ("within_days", TreeReader._within),
     **{kind: ("when", lambda *_arguments: None) for kind in _CONDITIONS},
 }

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from smartlists.rules.model import FILTERS
+from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, ONLY_BOTS
 from smartlists.rules.names import Index, Naming
 from smartlists.rules.vocabulary import COMMON
 
@@ -13,6 +13,7 @@ Json = Mapping[str, Any]
 LONG_LINE = 110
 MANY_VALUES = 10
 COMMON_WORDS = {"@occurred_at": "occurred at", "@recorded_at": "recorded at", "@backfill": "recorded as history"}
+BOTS_WORDS = {EXCLUDE_BOTS: "without bots", ONLY_BOTS: "bots only"}
 SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
 WHEN = frozenset(
     {
@@ -71,6 +72,7 @@ class TextWriter:
         constraints, when = _split(card.get("constraints", ()))
         return [
             head,
+            *_bots(card),
             *self._where(card["type"], constraints),
             *_count(card.get("count")),
             *when,
@@ -84,6 +86,7 @@ class TextWriter:
             start = "then not " if step.get("not") else "then "
             pieces = [
                 f"{'sequence ' if position == 0 else start}{self._type(step['type'])}",
+                *_bots(step),
                 *self._where(step["type"], constraints),
                 *when,
             ]
@@ -97,6 +100,10 @@ class TextWriter:
 
     def _smart_list(self, card: Json) -> list[str]:
         return [self._list(card, "smart list", self.naming.smart_lists, self.naming.catalogue.smart_lists)]
+
+    def _consent(self, card: Json) -> list[str]:
+        text = f"consent for {quote_text(card['purpose'])} {card['state']}"
+        return [f"{text} as of {card['on']}" if "on" in card else text]
 
     def _list(self, card: Json, what: str, index: Index, names: Mapping[int, str]) -> str:
         name = names.get(card["list"])
@@ -153,6 +160,11 @@ def _split(constraints: Sequence[Json]) -> tuple[Sequence[Json], list[str]]:
     return constraints, []
 
 
+def _bots(part: Json) -> Iterable[str]:
+    if "bots" in part:
+        yield BOTS_WORDS[part["bots"]]
+
+
 def _count(count: Json | None) -> Iterable[str]:
     if count:
         numbers = " and ".join(count["values"])
@@ -186,5 +198,6 @@ TEXT_WRITERS = FILTERS.facet(
         "sequence": TextWriter._sequence,
         "static_list": TextWriter._static_list,
         "smart_list": TextWriter._smart_list,
+        "consent": TextWriter._consent,
     },
 )

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.urls import reverse
 
 from activities.log import withdrawal
@@ -22,6 +22,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import ImportPlan
 from people.files.models import Import
+from people.lists import static_lists
 from people.persons import import_undo
 from people.persons import merge as person_merge
 from smartlists.campaigns import dry_run as campaign_dry_run
@@ -215,6 +216,85 @@ def test_back_fill_starts_only_campaigns_that_ask_for_the_past(channel, backfill
         else dict.fromkeys(SETTINGS, fired)
     )
     assert became == expected
+
+
+def person_by_native_api(world, backfill):
+    assert world.api.post(f"people{query(backfill)}", {"email": "new@example.com"}).status_code == 201
+
+
+def people_by_native_batch(world, backfill):
+    body = {"people": [{"email": "new@example.com"}]}
+    assert world.api.post(f"people/batch{query(backfill)}", body).json()["created"] == 1
+
+
+def lead_by_marketo(world, backfill):
+    send(world, f"leads.json{query(backfill)}", {"input": [{"email": "new@example.com"}]})
+
+
+def change_by_native_api(world, backfill):
+    assert world.api.patch(f"people/{world.ann.pk}{query(backfill)}", {"city": "Vigo"}).status_code == 200
+
+
+def change_by_marketo(world, backfill):
+    send(world, f"leads.json{query(backfill)}", {"input": [{"email": EMAIL, "city": "Vigo"}]})
+
+
+def join_by_native_api(world, backfill):
+    address = f"static-lists/{world.seeds.pk}/members{query(backfill)}"
+    assert world.api.post(address, {"people": [world.ann.pk]}).json()["results"] == ["added"]
+
+
+def join_by_marketo(world, backfill):
+    send(world, f"lists/{world.seeds.pk}/leads.json{query(backfill)}", {"input": [{"id": world.ann.pk}]})
+
+
+def leave_by_native_api(world, backfill):
+    static_lists.add_members(world.seeds, [world.ann.pk], PAST)
+    address = f"static-lists/{world.seeds.pk}/members/{world.ann.pk}{query(backfill)}"
+    assert world.api.delete(address).status_code == 204
+
+
+def send(world, address, body):
+    reply = world.client.post(
+        f"/rest/v1/{address}", json.dumps(body), content_type="application/json", headers=world.marketo
+    ).json()
+    assert "reasons" not in reply["result"][0], reply
+
+
+# each with the standard type that it records
+CHANGES = {
+    person_by_native_api: "newPerson",
+    people_by_native_batch: "newPerson",
+    lead_by_marketo: "newPerson",
+    change_by_native_api: "changeDataValue",
+    change_by_marketo: "changeDataValue",
+    join_by_native_api: "addToList",
+    join_by_marketo: "addToList",
+    leave_by_native_api: "removeFromList",
+}
+
+
+@pytest.mark.parametrize("backfill", [False, True], ids=["live", "backfill"])
+def test_back_fill_of_people_and_lists_starts_only_campaigns_that_ask_for_the_past(backfill, client, owner, tmp_path):
+    world = World(client, owner, tmp_path)
+    world.seeds = make_static_list()
+    fired, skipped = ("done", ""), ("skipped", "past")
+    expected = {"default": skipped, "however late": skipped, "also past": fired}
+    for change, api_name in CHANGES.items():
+        before = CampaignEntry.objects.count()
+        triggers = [{"type": api_name, "constraints": []}]
+        step = {"do": "remove_from_list", "list": make_static_list().pk}
+        with transaction.atomic():
+            campaigns = {
+                make_active_campaign(step, triggers=triggers, **chosen).pk: name for name, chosen in SETTINGS.items()
+            }
+            change(world, backfill)
+            process_due_work()
+            entries = CampaignEntry.objects.filter(campaign__in=campaigns).order_by("pk")
+            became = {campaigns[entry.campaign_id]: (entry.state, entry.reason) for entry in entries}
+            assert became == (expected if backfill else dict.fromkeys(SETTINGS, fired)), change.__name__
+            transaction.set_rollback(True)
+        assert CampaignEntry.objects.count() == before
 
 
 def test_the_person_that_a_back_fill_creates_starts_no_campaign_either():

@@ -167,7 +167,9 @@ def populate(data: st.DataObject, scene: Scene) -> World:
     world = empty_world(scene)
     world.people = {pk: row for pk, row, state in zip(ids, people, states, strict=True) if state == "live"}
     world.gone = set(ids) - set(world.people)
-    world.happenings = insert([scene.happening(ids) for _happening in range(random.randint(0, 90))])
+    happenings = [scene.happening(ids) for _happening in range(random.randint(0, 90))]
+    consents = [scene.consent(ids) for _consent in range(random.randint(0, 20))]
+    world.happenings = insert([*happenings, *consents])
     for number in (1, 2):
         members = set(random.sample(ids, random.randint(0, len(ids))))
         world.static_lists[oracle_worlds.insert_static_list(number, sorted(members))] = members

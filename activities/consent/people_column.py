@@ -1,0 +1,29 @@
+"""The consent for email as a column of the list of people, and of exports."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext_lazy
+
+from activities.consent.state import EMAIL, GIVEN, LATEST_FIRST, OF_CONSENT, WITHDRAWN, consent_state
+from people.directory import columns
+from people.directory.columns import ColumnSource, ComputedColumn
+
+NAME = "consent.email"
+VIEW = "activities.view_activity"
+WORDS = {True: gettext_lazy("given"), False: gettext_lazy("withdrawn")}
+# an aggregate: a cluster plans no correlated query with a limit
+_LATEST = f"""(select (array_agg(c.activity_type_id order by {LATEST_FIRST}))[1] from activity c
+    where c.person_id = p.id and {OF_CONSENT} and lower(c.primary_value) = '{EMAIL}' and c.occurred_at <= now())"""
+
+
+def email_consents(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
+    """What each person said last about email; who said nothing is left out."""
+    return {pk: {NAME: str(WORDS[consent.is_given])} for pk, consent in consent_state(person_ids, EMAIL).items()}
+
+
+def register_consent_column() -> None:
+    """Register the column; called when the app starts."""
+    sql = f"(case {_LATEST} when {GIVEN} then 'given' when {WITHDRAWN} then 'withdrawn' end)"
+    column = ComputedColumn(NAME, gettext_lazy("Consent for email"), sql, is_default=False)
+    columns.register_column_source(ColumnSource((column,), VIEW, email_consents))

@@ -1,0 +1,121 @@
+"""What people have consented to, derived from the activities Consent Given and Consent Withdrawn.
+
+Of the activities for a purpose the latest counts, by when it happened; of two at one moment the withdrawal. Purposes
+are compared without case. The purpose `EMAIL` is bound to the person field `unsubscribed`: see `following`.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from activities.models import CONSENT_TYPES
+from people.datatypes.canonical import text_key
+
+EMAIL = "email"
+GIVEN, WITHDRAWN = CONSENT_TYPES
+CONSENTS = frozenset(CONSENT_TYPES)  # what every channel may record
+MOST_SHOWN = 200  # activities of one person
+# the order in which the first row of a person and purpose is the one that counts: WITHDRAWN is the greater id
+LATEST_FIRST = "occurred_at desc, activity_type_id desc, id desc"
+OF_CONSENT = f"activity_type_id in ({GIVEN}, {WITHDRAWN})"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """One activity of consent."""
+
+    activity_id: int
+    person_id: int
+    purpose: str
+    is_given: bool
+    since: datetime
+    attributes: Mapping[str, Any]
+
+    @property
+    def text(self) -> str:
+        """What the person agreed to, or said."""
+        return str(self.attributes.get("text", ""))
+
+    @property
+    def text_version(self) -> str:
+        return str(self.attributes.get("text_version", ""))
+
+    @property
+    def source(self) -> str:
+        return str(self.attributes.get("source", ""))
+
+    @property
+    def url(self) -> str:
+        return str(self.attributes.get("url", ""))
+
+
+_COLUMNS = "id, person_id, primary_value, activity_type_id, occurred_at, attributes"
+
+
+def consent_state(person_ids: Collection[int], purpose: str, at: datetime | None = None) -> dict[int, Consent]:
+    """What counts for each person and this purpose at a moment (None: now); who never said anything is left out."""
+    rows = _rows(
+        f"""select distinct on (person_id) {_COLUMNS} from activity
+        where person_id = any(%s::int[]) and {OF_CONSENT} and lower(primary_value) = %s and occurred_at <= %s
+        order by person_id, {LATEST_FIRST}""",
+        [list(person_ids), text_key(purpose), at or timezone.now()],
+    )
+    return {consent.person_id: consent for consent in rows}
+
+
+def consents_of_person(person_id: int, at: datetime | None = None) -> list[Consent]:
+    """What counts for one person at a moment (None: now), for every purpose, in their order."""
+    latest: dict[str, Consent] = {}
+    for consent in consent_history(person_id, at):
+        latest.setdefault(text_key(consent.purpose), consent)
+    return [consent for _key, consent in sorted(latest.items())]
+
+
+def consent_history(person_id: int, at: datetime | None = None) -> list[Consent]:
+    """The activities of consent of one person up to a moment (None: now), those that count first."""
+    return _rows(
+        f"""select {_COLUMNS} from activity where person_id = %s and {OF_CONSENT} and occurred_at <= %s
+        order by {LATEST_FIRST} limit {MOST_SHOWN}""",
+        [person_id, at or timezone.now()],
+    )
+
+
+def withdrawn_by_any(person_id: int, families: Callable[[], Sequence[Collection[int]]]) -> list[str]:
+    """The purposes for which one of the people merged into `person_id` had withdrawn, and which count as given now.
+
+    `families` returns each of these people with those merged into them before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select coalesce(original_person_id, person_id), primary_value, activity_type_id from activity
+            where person_id = %s and {OF_CONSENT} order by {LATEST_FIRST}""",
+            [person_id],
+        )
+        rows = cursor.fetchall()
+    if {type_id for _origin, _purpose, type_id in rows} != CONSENTS:  # all of one kind: nothing to be kept
+        return []
+    family_of = {member: number for number, family in enumerate(families()) for member in family}
+    counting: dict[str, int] = {}
+    withdrawn: dict[str, str] = {}
+    seen: set[tuple[Any, str]] = set()
+    for origin, purpose, type_id in rows:
+        key = text_key(purpose)
+        counting.setdefault(key, type_id)
+        if (family_of.get(origin), key) not in seen and type_id == WITHDRAWN:
+            withdrawn.setdefault(key, purpose)
+        seen.add((family_of.get(origin), key))
+    return [purpose for key, purpose in sorted(withdrawn.items()) if counting[key] == GIVEN]
+
+
+def _rows(sql: str, parameters: Iterable[Any]) -> list[Consent]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, list(parameters))
+        return [
+            Consent(pk, person_id, purpose, type_id == GIVEN, occurred_at, json.loads(attributes))
+            for pk, person_id, purpose, type_id, occurred_at, attributes in cursor.fetchall()
+        ]
