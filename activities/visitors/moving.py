@@ -4,7 +4,6 @@ The id in the log is noted in the transaction that records the row. A row that t
 reason; it is never tried again and delays no other.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -26,6 +25,7 @@ TRACKED_TYPES = frozenset({1, 2, 3, 90_003, 90_004})
 MAX_BATCH = recorder.MAX_BATCH
 APART = 500  # rows a call after a batch failed
 Key = tuple[datetime, int]  # of a row: received_at, id
+_DECODER = ExactDecoder()
 logger = logging.getLogger(__name__)
 
 # as the index of these rows has it
@@ -140,7 +140,7 @@ def _by_source(rows: Sequence[_Row]) -> Iterable[tuple[Source, Sequence[_Row]]]:
 
 
 def _activity(row: _Row) -> NewActivity:
-    attributes = json.loads(row.attributes, cls=ExactDecoder)
+    attributes = _DECODER.decode(row.attributes)
     return NewActivity(
         row.person_id,
         row.activity_type_id,
