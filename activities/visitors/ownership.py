@@ -74,6 +74,8 @@ def associate(
         association = _begin(visitor, last, owner_id, evidence, source, at or now, now, by, has_created_person)
     if act is not None:
         _assign_act(act, association)
+        if association.to_at is None and (last is None or last.pk != association.pk):
+            _assign_following(act, association, last)
     moving.move_rows_of(association)
     return association
 
@@ -218,6 +220,18 @@ def _assign_act(act: Act, association: Association) -> None:
             where received_at = %s and id = %s and activity_id is null and activity_type_id is not null
                 and refusal is null""",
             [association.pk, act.received_at, act.id],
+        )
+
+
+def _assign_following(act: Act, association: Association, last: Association | None) -> None:
+    """Give the association what came after its act, while nobody had decided yet whose it is; it is no past either."""
+    owners = [association.pk, *([last.pk] if last is not None else [])]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update visitor_activity set association_id = %s, is_past = false
+            where received_at >= %s and visitor_id = %s and id > %s and association_id = any(%s)
+                and activity_id is null and activity_type_id is not null and refusal is null""",
+            [association.pk, act.received_at, association.visitor_id, act.id, owners],
         )
 
 
