@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from psycopg.errors import QueryCanceled
 
 from activities.admin.timeline import VIEW, find_person
@@ -38,7 +38,7 @@ class VisitorAdmin(PagesAdmin):
     def own_pages(self) -> OwnPages:
         return [
             ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
-            ("visits/<int:source_id>/", show_visits, "visits"),
+            ("visits/<int:source_id>/", require_safe(show_visits), "visits"),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -4,23 +4,29 @@ The id in the log is noted in the transaction that records the row. A row that t
 reason; it is never tried again and delays no other.
 """
 
-import json
+import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db import connection, transaction
 
+from activities.models import Association, VisitorActivity
 from activities.recording import recorder
 from activities.recording.rows import Acceptance, NewActivity, RecordOutcome, RecordStatus
 from people.core.codes import Code
 from people.core.db import locks, prepared
+from people.core.db.outages import is_outage
 from people.core.source import Channel, Source
 from people.datatypes.canonical import ExactDecoder
 
 # Visit Web Page, Fill Out Form, Click Link, Consent Given, Consent Withdrawn
 TRACKED_TYPES = frozenset({1, 2, 3, 90_003, 90_004})
 MAX_BATCH = recorder.MAX_BATCH
+APART = 500  # rows a call after a batch failed
+Key = tuple[datetime, int]  # of a row: received_at, id
+_DECODER = ExactDecoder()
+logger = logging.getLogger(__name__)
 
 # as the index of these rows has it
 OWNED = (
@@ -47,31 +53,70 @@ class _Row(NamedTuple):
 
 def move_due_rows() -> int:
     """Move the next rows of visitors with an owner; return how many were moved or settled, 0 when none is due."""
-    with prepared.prepared_cursor() as cursor:  # most of the time nothing is due, and nothing is locked
-        cursor.execute(f"select 1 from visitor_activity v where {OWNED} order by v.id limit 1")
-        if cursor.fetchone() is None:
-            return 0
-    with transaction.atomic():
-        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-        return _move(_DUE, [])
+    keys = _due_keys(f"{_DUE} order by v.id limit {MAX_BATCH}")
+    if not keys:
+        return 0
+    try:
+        return _move_batch(keys)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("a batch of visitors' activities; moving them one by one")
+        return _move_apart(keys[:APART])
 
 
-def move_rows_of(association_id: int) -> int:
+def move_rows_of(association: Association) -> int:
     """Move the rows of one association, in the caller's transaction, which holds the lock of people."""
-    return _move(
-        f"{_DUE} and v.visitor_id = (select visitor_id from association where id = %s) and v.association_id = %s",
-        [association_id, association_id],
+    keys = _due_keys(
+        f"{_DUE} and v.visitor_id = %s and v.association_id = %s order by v.id limit {MAX_BATCH}",
+        association.visitor_id,
+        association.pk,
     )
+    return _move(keys) if keys else 0
 
 
-def _move(condition: str, values: list[Any]) -> int:
+def _due_keys(condition: str, *values: int) -> list[Key]:
+    """The keys of rows that satisfy a condition: the lock comes later, with the partitions that they are in."""
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(f"select v.received_at, v.id from visitor_activity v where {condition}", values)
+        return cursor.fetchall()
+
+
+def range_of(keys: Sequence[Key]) -> tuple[datetime, datetime]:
+    """The first and last arrival of the rows: a statement with this range is planned for few partitions."""
+    moments = [received_at for received_at, _pk in keys]
+    return min(moments), max(moments)
+
+
+@transaction.atomic
+def _move_batch(keys: Sequence[Key]) -> int:
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    return _move(keys)
+
+
+def _move_apart(keys: Sequence[Key]) -> int:
+    """Move the rows in transactions of their own; one that fails again is settled, so that it delays no other."""
+    for received_at, pk in keys:
+        try:
+            _move_batch([(received_at, pk)])
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("a visitor's activity, row %s", pk)
+            VisitorActivity.objects.filter(received_at=received_at, id=pk).update(refusal=str(Code.ERROR))
+    return len(keys)
+
+
+def _move(keys: Sequence[Key]) -> int:
+    """Lock those of the rows that are still due and that nobody has locked, and record them."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
                 v.primary_value, v.attributes::text, v.is_past,
                 (select person_id from association where id = v.association_id)
-            from visitor_activity v where {condition} order by v.id limit {MAX_BATCH} for update of v skip locked""",
-            values,
+            from visitor_activity v
+            where v.received_at between %s and %s and v.id = any(%s) and {_DUE} for update of v skip locked""",
+            [*range_of(keys), [pk for _received, pk in keys]],
         )
         rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
     for source, part in _by_source(rows):
@@ -95,7 +140,7 @@ def _by_source(rows: Sequence[_Row]) -> Iterable[tuple[Source, Sequence[_Row]]]:
 
 
 def _activity(row: _Row) -> NewActivity:
-    attributes = json.loads(row.attributes, cls=ExactDecoder)
+    attributes = _DECODER.decode(row.attributes)
     return NewActivity(
         row.person_id,
         row.activity_type_id,
@@ -114,12 +159,13 @@ def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
             """update visitor_activity v set activity_id = g.activity_id, refusal = g.refusal
             from unnest(%s::timestamptz[], %s::bigint[], %s::bigint[], %s::text[])
                 as g (received_at, id, activity_id, refusal)
-            where v.received_at = g.received_at and v.id = g.id""",
+            where v.received_at = g.received_at and v.id = g.id and v.received_at between %s and %s""",
             [
                 [row.received_at for row in rows],
                 [row.id for row in rows],
                 [outcome.activity_id for outcome in outcomes],
                 [_refusal(outcome) for outcome in outcomes],
+                *range_of([(row.received_at, row.id) for row in rows]),
             ],
         )
 

@@ -16,7 +16,7 @@ from activities.visitors import moving
 from people import lookup as people_lookup
 from people.core import audit
 from people.core.codes import Code
-from people.core.db import locks
+from people.core.db import locks, prepared
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.source import Source
 from people.models import Person
@@ -74,7 +74,9 @@ def associate(
         association = _begin(visitor, last, owner_id, evidence, source, at or now, now, by, has_created_person)
     if act is not None:
         _assign_act(act, association)
-    moving.move_rows_of(association.pk)
+        if association.to_at is None and (last is None or last.pk != association.pk):
+            _assign_following(act, association, last)
+    moving.move_rows_of(association)
     return association
 
 
@@ -187,18 +189,23 @@ def _interval_on_shared(visitor: Visitor, person_id: int, at: datetime) -> Assoc
 
 def assign_waiting(association: Association) -> bool:
     """Give the association the next 10,000 rows that waited when it began; return True if there may be more."""
-    with connection.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
-            f"""update visitor_activity v set association_id = %s, is_past = true
-            from (
-                select received_at, id from visitor_activity
-                where visitor_id = %s and activity_id is null and activity_type_id is not null and refusal is null
-                    and association_id is null and not is_bot and received_at <= %s
-                order by occurred_at, id limit {moving.MAX_BATCH} for update) w
-            where v.received_at = w.received_at and v.id = w.id""",
-            [association.pk, association.visitor_id, association.created_at],
+            f"""select received_at, id from visitor_activity
+            where visitor_id = %s and activity_id is null and activity_type_id is not null and refusal is null
+                and association_id is null and not is_bot and received_at <= %s
+            order by occurred_at, id limit {moving.MAX_BATCH}""",
+            [association.visitor_id, association.created_at],
         )
-        has_more = cursor.rowcount == moving.MAX_BATCH
+        keys = cursor.fetchall()
+    if keys:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """update visitor_activity set association_id = %s, is_past = true
+                where received_at between %s and %s and id = any(%s) and association_id is null""",
+                [association.pk, *moving.range_of(keys), [pk for _received, pk in keys]],
+            )
+    has_more = len(keys) == moving.MAX_BATCH
     if association.is_unfinished != has_more:
         association.is_unfinished = has_more
         association.save(update_fields=["is_unfinished"])
@@ -216,6 +223,18 @@ def _assign_act(act: Act, association: Association) -> None:
         )
 
 
+def _assign_following(act: Act, association: Association, last: Association | None) -> None:
+    """Give the association what came after its act, while nobody had decided yet whose it is; it is no past either."""
+    owners = [association.pk, *([last.pk] if last is not None else [])]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update visitor_activity set association_id = %s, is_past = false
+            where received_at >= %s and visitor_id = %s and id > %s and association_id = any(%s)
+                and activity_id is null and activity_type_id is not null and refusal is null""",
+            [association.pk, act.received_at, association.visitor_id, act.id, owners],
+        )
+
+
 def go_on_moving() -> int:
     """Go on with one association that more rows waited for than fit in its transaction; return the rows, 0 for none."""
     association = Association.objects.filter(is_unfinished=True, undone_at=None).order_by("pk").first()
@@ -228,4 +247,4 @@ def go_on_moving() -> int:
         if association.undone_at is not None or visitor.state == State.BURNT:
             return 0
         assign_waiting(association)
-        return moving.move_rows_of(association.pk) + 1
+        return moving.move_rows_of(association) + 1

@@ -6,6 +6,7 @@ from activities.models import Association
 from activities.visitors import ownership
 from tests.activities.visitors.factories import log_of, make_hit, make_site, make_visitor
 from tests.factories import make_person
+from tests.query_budget import query_budget
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 
@@ -28,7 +29,8 @@ def test_a_visitor_is_listed_associated_and_undone(api):
     assert api.post(f"visitors/{visitor.pk}/undo", {"association": 99_999_999}).status_code == 422
     assert api.post(f"visitors/{visitor.pk}/associate", {"person": 99_999_999}).status_code == 422
     assert api.post("visitors/99999999/associate", {"person": bob.pk}).status_code == 404
-    assert len(api.get("visitors").json()["results"]) == 2
+    with query_budget("api: GET visitors"):
+        assert len(api.get("visitors").json()["results"]) == 2
 
 
 def test_rights_to_see_and_to_associate_are_apart(narrowed):

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from activities.models import Association
 from tests.activities.visitors.factories import Evidence, log_of, make_hit, make_site, make_visitor, own
 from tests.factories import make_person
+from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +30,8 @@ def test_support_sees_who_a_visitor_is_says_it_and_undoes_it(staff):
     assert "example.com/pricing" in page and "1 activity waits" in page
     assert "&lt;script&gt;alert(1)" in page
     staff.post(f"{address}do/associate/", {"person": ann.pk})
-    page = staff.get(f"{address}change/").text
+    with query_budget("visitors: visitor"):
+        page = staff.get(f"{address}change/").text
     assert "Ann Lee" in page and "Signature or server call" in page
     association = Association.objects.get()
     assert association.created_by.username == "vera" and len(log_of(ann.pk)) == 1
@@ -48,7 +50,8 @@ def test_the_person_page_says_where_they_came_from_and_their_browsers(staff):
     )  # fmt: skip
     own(visitor, ann.pk, site, Evidence.FORM)
     address = f"/admin/activities/activitytype/timeline/{ann.pk}/"
-    devices = staff.get(f"{address}devices/").text
+    with query_budget("visitors: devices"):
+        devices = staff.get(f"{address}devices/").text
     for text in ("news.example.org", "spring", "Firefox", "Linux", "Submitted form"):
         assert text in devices
     timeline = staff.get(address).text

@@ -311,6 +311,8 @@ class World(RuleBasedStateMachine):
         }
         waiting = VisitorActivity.objects.filter(activity_id=None).values_list("primary_value", flat=True)
         assert sorted(waiting) == sorted(hit.page for hit in self.hits() if hit.recorded_for is None and hit.is_kept)
+        copies = VisitorActivity.objects.values_list("primary_value", flat=True)
+        assert sorted(copies) == sorted(hit.page for hit in self.hits() if hit.is_kept)
         for browser in self.browsers:
             browser.row.refresh_from_db()
             assert browser.row.state == browser.state

@@ -118,6 +118,22 @@ def test_somebody_else_logs_in_and_a_forwarded_link_makes_nobody_the_forwarder()
     assert merged.pk and len(log_of(bob.pk)) == 3
 
 
+def test_what_follows_an_act_before_it_is_decided_belongs_to_the_act():
+    site, ann, bob = make_site(), make_person(), make_person()
+    visitor = make_visitor(site)
+    make_hit(visitor, site, "example.com/before")
+    make_hit(visitor, site, "example.com/form", said=says(Evidence.FORM, ann.email))
+    make_hit(visitor, site, "example.com/thanks")
+    dispatch()
+    assert log_of(ann.pk) == [("example.com/before", True), ("example.com/form", False), ("example.com/thanks", False)]
+    make_hit(visitor, site, "example.com/anns")
+    make_hit(visitor, site, "example.com/login", said=says(Evidence.SERVER, bob.email))
+    make_hit(visitor, site, "example.com/bobs")
+    dispatch()
+    assert [page for page, _past in log_of(bob.pk)] == ["example.com/login", "example.com/bobs"]
+    assert [page for page, _past in log_of(ann.pk)][-1] == "example.com/anns"
+
+
 def test_a_form_by_weaker_evidence_creates_nobody():
     site, ann = make_site(), make_person()
     visitor = make_visitor(site)

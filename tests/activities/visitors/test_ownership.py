@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from activities.log import verify
 from activities.models import Activity, ActivityKey, ActivityRemoval, ActivityType, Association, Visitor
+from activities.recording import recorder
 from activities.visitors import moving, ownership, retention, undoing
 from people.core.errors import RejectedError
 from people.core.source import SYSTEM, Channel
@@ -175,6 +176,24 @@ def test_more_rows_than_fit_a_transaction_are_swept(monkeypatch):
     undoing.undo_association(association.pk, None)
     association.refresh_from_db()
     assert log_of(ann.pk) == [] and not association.is_unfinished
+
+
+def test_a_row_that_fails_delays_no_other(monkeypatch, caplog):
+    site, ann = make_site(), make_person()
+    visitor = make_visitor(site)
+    own(visitor, ann.pk, site)
+    bad, good = make_hit(visitor, site, "example.com/bad"), make_hit(visitor, site, "example.com/good")
+    record = recorder.record_activities
+
+    def fail(rows, *arguments, **options):
+        if any(row.primary_value == "example.com/bad" for row in rows):
+            raise ValueError("unexpected")
+        return record(rows, *arguments, **options)
+
+    monkeypatch.setattr(recorder, "record_activities", fail)
+    dispatch()
+    assert log_of(ann.pk) == [("example.com/good", False)] and row_of(good).activity_id
+    assert row_of(bad).refusal == "error" and "one by one" in caplog.text
 
 
 def test_days_past_their_time_are_dropped_and_strangers_forgotten(settings):
