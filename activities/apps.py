@@ -12,13 +12,14 @@ class ActivitiesConfig(AppConfig):
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
         from activities.log import personal_data as log_personal_data
-        from activities.recording import due_work, person_changes, quarantine
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
+        from activities.recording import person_changes, quarantine
         from activities.sources import editing as source_editing
         from activities.types import (
             definition,  # noqa: F401 (registers the definition kind)
             standard_installation,
         )
+        from activities.visitors import due_work
         from activities.visitors import identity as visitor_identity
         from activities.visitors import moving as visitor_moving
         from activities.visitors import personal_data as visitor_data

@@ -28,7 +28,7 @@ from activities.consent.state import CONSENTS, consents_of_person
 from activities.log import reader as log_reader
 from activities.log.external_ids import external_ids_of
 from activities.models import Activity, ActivityType
-from activities.recording import recorder
+from activities.recording import counts, recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import ActivityParser
 from activities.recording.rows import NewActivity, RecordStatus
@@ -141,7 +141,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         """Record an activity. 200 if an activity with this external id and the same content exists already."""
         row = self._receiver().translate(request.data)
         if isinstance(row, list):
-            recorder.count_refused([recording_stream.type_reference(request.data)], self.source)
+            counts.count_refused([recording_stream.type_reference(request.data)], self.source)
             raise self._error_of(row)
         (outcome,) = recorder.record_activities([row], self.source, may_record=CONSENTS)
         if outcome.status is RecordStatus.REFUSED:
@@ -220,7 +220,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         outcomes = iter(recorder.record_activities(valid_rows, self.source, may_record=CONSENTS, dry_run=dry_run))
         if not dry_run and len(valid_rows) < len(rows):
             misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
-            recorder.count_refused([recording_stream.type_reference(row) for row in misshapen], self.source)
+            counts.count_refused([recording_stream.type_reference(row) for row in misshapen], self.source)
         results = []
         for index, row in enumerate(translated):
             result = (

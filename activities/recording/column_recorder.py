@@ -18,7 +18,8 @@ from activities.consent.state import CONSENTS
 from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import ActivityColumns
-from activities.recording.recorder import MAX_BATCH, NO_STANDARD_TYPES, ROWS, ActivityBatch
+from activities.recording.counts import ROWS
+from activities.recording.recorder import MAX_BATCH, NO_STANDARD_TYPES, ActivityBatch
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.recording.schema import Schema
 from activities.recording.sql import ReadyRow

@@ -17,10 +17,10 @@ from activities.consent.following import follow_consents
 from activities.consent.state import CONSENTS
 from activities.recording import quarantine, reference_problems, schema
 from activities.recording import sql as recording_sql
+from activities.recording.counts import ROWS
 from activities.recording.rows import NewActivity, PersonLookup, RecordOutcome, RecordStatus
 from activities.recording.sql import ReadyRow
 from people import lookup as people_lookup
-from people.core import metrics
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, Problems, bad_value
@@ -36,9 +36,6 @@ from people.persons import upsert
 
 NO_STANDARD_TYPES: frozenset[int] = frozenset()
 MAX_BATCH = 10_000  # keeps the transaction, and so the lag of the high-water mark, near a second
-ROWS = metrics.register_counter(
-    "rows", "Activities that came in, by type, client and what became of them.", "type", "client", "outcome"
-)
 
 
 def record_activities(
@@ -79,18 +76,6 @@ def record_batch(batch: "ActivityBatch", *, dry_run: bool = False, keep_refused:
             quarantine.keep_refused_rows(rows, batch.outcomes, source, zone, batch.type_ids)
         if not dry_run:
             transaction.on_commit(batch.measure)
-
-
-def count_refused(references: Sequence[Any], source: Source) -> None:
-    """Count rows that a channel refused for their structure; `references` are their activity types as sent."""
-    if not references:
-        return
-    words = [word for word in references if isinstance(word, str) and checks.API_NAME.fullmatch(word)]
-    ids = recording_sql.ids_of_types(words) if words else {}
-    client = "" if source.user_id is None else source.user_id
-    counts = Counter(ids.get(word, "") if isinstance(word, str) else "" for word in references)
-    for type_id, number in counts.items():
-        ROWS.add(type_id, client, RecordStatus.REFUSED, number=number)
 
 
 class ActivityBatch:

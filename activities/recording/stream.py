@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from activities.consent.state import CONSENTS
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
+from activities.recording.counts import count_refused
 from activities.recording.rows import NewActivity, RecordStatus
 from people.core.codes import Code
 from people.core.errors import Problem, problem_json
@@ -132,7 +133,7 @@ def _record_chunk(
     translated = [(line.number, _translate(line, translate, references)) for line in chunk]
     rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
     outcomes = iter(recorder.record_activities(rows, source, may_record=CONSENTS))
-    recorder.count_refused(references, source)
+    count_refused(references, source)
     replies = []
     for number, row in translated:
         outcome = next(outcomes) if type(row) is NewActivity else None

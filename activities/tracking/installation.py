@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource
 from activities.sources.addresses import munchkin_address, script_address
@@ -14,6 +14,57 @@ from activities.tracking.script.files import page_tag
 
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+SIGNED_IN = """customActivities.identify(
+  {email: "ada@example.com"},
+  {signature: "<HMAC-SHA256 of the email address, in hex>"},
+);"""
+# name, title, where to paste
+_RECIPES = (
+    (
+        "html",
+        gettext_lazy("HTML pages"),
+        gettext_lazy("Paste this line before </head> in every page, or in the template that all pages share."),
+    ),
+    (
+        "tag-manager",
+        gettext_lazy("Tag manager"),
+        gettext_lazy(
+            "In Google Tag Manager, create a tag of the type Custom HTML, paste this line, choose the trigger "
+            "Initialization – All Pages, and publish."
+        ),
+    ),
+    (
+        "wordpress",
+        gettext_lazy("WordPress"),
+        gettext_lazy(
+            "Add this to functions.php of your child theme, or paste the plain line with a plugin for headers and "
+            "footers."
+        ),
+    ),
+    (
+        "single-page",
+        gettext_lazy("Single-page app"),
+        gettext_lazy(
+            "Paste the line into index.html. Each change of the address counts as a page view by itself. When "
+            "somebody has signed in, say who it is; your server signs the address with the identity secret."
+        ),
+    ),
+    (
+        "own-host",
+        gettext_lazy("Through your own host"),
+        gettext_lazy(
+            "A path of your own site that leads here keeps cookies longer in Safari. In nginx, add this location; "
+            "then use your own host in the line above."
+        ),
+    ),
+    (
+        "munchkin",
+        "Munchkin",
+        gettext_lazy(
+            "Pages that were made for Munchkin keep their calls: replace the address of munchkin.js by this one."
+        ),
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,58 +123,15 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
     line = script_line(website)
     if not line:
         return []
-    recipes = [
-        Recipe(
-            "html",
-            _("HTML pages"),
-            _("Paste this line before </head> in every page, or in the template that all pages share."),
-            line,
-        ),
-        Recipe(
-            "tag-manager",
-            _("Tag manager"),
-            _(
-                "In Google Tag Manager, create a tag of the type Custom HTML, paste this line, choose the trigger "
-                "Initialization – All Pages, and publish."
-            ),
-            line,
-        ),
-        Recipe(
-            "wordpress",
-            _("WordPress"),
-            _(
-                "Add this to functions.php of your child theme, or paste the plain line with a plugin for headers and "
-                "footers."
-            ),
-            f"add_action('wp_head', function () {{\n    echo '{line}';\n}});",
-        ),
-        Recipe(
-            "single-page",
-            _("Single-page app"),
-            _(
-                "Paste the line into index.html. Each change of the address counts as a page view by itself. When "
-                "somebody has signed in, say who it is; your server signs the address with the identity secret."
-            ),
-            f"{line}\n\ncustomActivities.identify(\n"
-            '  {email: "ada@example.com"},\n'
-            '  {signature: "<HMAC-SHA256 of the email address, in hex>"},\n);',
-        ),
-        Recipe(
-            "own-host",
-            _("Through your own host"),
-            _(
-                "A path of your own site that leads here keeps cookies longer in Safari. In nginx, add this location; "
-                "then use your own host in the line above."
-            ),
-            _nginx_location(site_script(website)),
-        ),
-    ]
-    if website.munchkin_id:
-        explanation = _(
-            "Pages that were made for Munchkin keep their calls: replace the address of munchkin.js by this one."
-        )
-        recipes.append(Recipe("munchkin", "Munchkin", explanation, munchkin_address(website)))
-    return recipes
+    codes = {
+        "html": line,
+        "tag-manager": line,
+        "wordpress": f"add_action('wp_head', function () {{\n    echo '{line}';\n}});",
+        "single-page": f"{line}\n\n{SIGNED_IN}",
+        "own-host": _nginx_location(site_script(website)),
+        "munchkin": munchkin_address(website),
+    }
+    return [Recipe(name, str(title), str(text), codes[name]) for name, title, text in _RECIPES if codes[name]]
 
 
 def _nginx_location(script: str) -> str:

@@ -123,15 +123,13 @@ def merge_people(
     person_merge = PersonMerge.objects.create(
         winner=winner, loser_ids=ids, channel=source.channel, user_id=source.user_id
     )
-    person_merge.changes = _change_winner(
-        winner, chosen_values | dict(values or {}), _merge_source(person_merge, source)
-    )
+    source_of_merge = _merge_source(person_merge, source)
+    person_merge.changes = _change_winner(winner, chosen_values | dict(values or {}), source_of_merge)
     merging = personal_data.Merging(winner.pk, families, source, person_merge.pk, person_merge.changes)
     undo_data = {owned.table: owned.merge(merging) for owned in personal_data.registered_tables()}
     person_merge.kept = {table: table_data for table, table_data in undo_data.items() if table_data is not None}
     person_merge.save(update_fields=["changes", "kept"])
-    announcement = events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes))
-    events.publish_event(announcement, _merge_source(person_merge, source))
+    events.publish_event(events.PeopleMerged(winner.pk, ids, sorted(person_merge.changes)), source_of_merge)
     audit.write_audit_entry(by, winner, "merged", losers=", ".join(map(str, ids)))
     return person_merge
 

@@ -10,8 +10,8 @@ from time import monotonic, sleep
 
 from django.db import connection
 
-from activities.recording.due_work import registered_work
 from activities.recording.notify import CHANNEL
+from activities.visitors.due_work import registered_work
 from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
