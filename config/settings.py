@@ -259,7 +259,7 @@ VISITOR_WAITING_DAYS = env.int("VISITOR_WAITING_DAYS", 90)
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
 # The collector: what web pages send, at BASE of COLLECTOR_URL
-COLLECTOR_PORT = env.int("COLLECTOR_PORT", 8001)
+COLLECTOR_PORT = env.int("COLLECTOR_PORT", PORT + 1)
 COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").rstrip("/")  # as browsers reach it
 COLLECTOR_BASE = "/" + env.str("COLLECTOR_BASE", "/_a").strip("/")
 COLLECTOR_CONNECTIONS = env.int("COLLECTOR_CONNECTIONS", 1000)

@@ -1,8 +1,11 @@
 """Runs the collector on uvicorn until it is told to stop; what was accepted by then is committed and answered."""
 
+import errno
 import logging
 import resource
 import signal
+import socket
+import time
 
 import uvicorn
 from django.conf import settings
@@ -16,6 +19,9 @@ from people.core import counters
 STATEMENT_SECONDS = 10.0
 CONNECT_SECONDS = 5
 GRACE_SECONDS = 20
+TAKEN_SECONDS = 5
+BACKLOG = 1024
+logger = logging.getLogger(__name__)
 
 
 def run_collector() -> None:
@@ -26,8 +32,6 @@ def run_collector() -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is no HTTP
     config = uvicorn.Config(
         Collector(),
-        host=settings.BIND,
-        port=settings.COLLECTOR_PORT,
         http=BoundedProtocol,
         ws="none",
         loop="asyncio",
@@ -37,16 +41,29 @@ def run_collector() -> None:
         proxy_headers=False,
         server_header=False,
         date_header=False,
-        backlog=1024,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    listener = _listen(settings.BIND, settings.COLLECTOR_PORT)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises the signal again once it has ended
         signal.signal(number, signal.SIG_IGN)
     try:
-        uvicorn.Server(config).run()
+        uvicorn.Server(config).run(sockets=[listener])
     finally:
         counters.stop_flusher()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket. While another program has the port it is tried again: its end would end `make run`."""
+    while True:
+        try:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            logger.warning("port %s is taken: set COLLECTOR_PORT, or end the other program; trying again", port)
+        time.sleep(TAKEN_SECONDS)
 
 
 def _raise_file_limit() -> None:

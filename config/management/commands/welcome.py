@@ -12,6 +12,7 @@ _WELCOME = """
   Sign in     {address}/admin/ as “admin”; the password is in the output of the first start
               (a new one: python manage.py changepassword admin)
   Try         People: open a timeline, record an activity by hand
+              Home: open the demo site and watch visits arrive
               Activity types → Add: define one of your own and approve it
               README.md: record activities from a program, with curl; load a real file
   Ctrl-C stops everything; make run continues where you left off.
