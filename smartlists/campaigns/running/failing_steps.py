@@ -31,6 +31,7 @@ def load_failing_steps() -> dict[Place, FailingStep]:
     return steps
 
 
+@transaction.atomic
 def postpone_entries(step: FailingStep, entries: Sequence[EntryRow]) -> None:
     """Let the entries wait until the next try of their step, so that other entries come first."""
     rows = CampaignEntry.objects.filter(pk__in=[entry.id for entry in entries], state=State.OPEN)

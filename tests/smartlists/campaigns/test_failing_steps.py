@@ -78,6 +78,7 @@ def waiting(campaign):
     return {entry.person_id for entry in campaign.entries.filter(state="open", path="1")}
 
 
+@pytest.mark.django_db(transaction=True)  # the dispatcher is in no transaction of its own
 def test_tries_are_bounded_whoever_comes_and_the_owner_is_notified_once(campaign, tries, admin_user):
     people = set()
     for number in range(1, MAX_TRIES + 3):
