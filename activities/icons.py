@@ -32,7 +32,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     ),
     "school": ("course", "train", "lesson", "learn", "certif", "curso", "formacion", "leccion", "clase"),
     "hourglass_top": ("trial", "prueba"),
-    "payments": ("pay", "invoice", "deposit", "check", "cheque", "pag", "factura", "ingres"),
+    "payments": ("pay", "invoice", "deposit", "check", "cheque", "pago", "pagar", "pagad", "factura", "ingres"),
     "account_balance": ("bank", "loan", "credit", "banco", "prestamo", "hipoteca"),
     "directions_car": ("car", "vehicle", "test drive", "coche", "vehiculo", "auto"),
     "build": ("service", "repair", "install", "maint", "servicio", "repara", "instala", "taller"),

@@ -1,6 +1,6 @@
 """Activities for display, with the names and values of their own versions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -14,10 +14,11 @@ from activities.labels import localized_name
 from activities.models import Activity, ActivityField, ActivityVersion
 
 ON_ROW = 3  # values beside the primary one
-# what the row of a web activity says beside the page, form or link: where it came from, then with what
+# what the row of a web activity says beside the page, form or link: its title, where it came from, then with what
 WEB_GLANCE = (
-    "utm_source", "utm_campaign", "search_query", "referrer_url", "page_url", "is_bot", "device", "browser", "platform",
-)  # fmt: skip
+    *("page_title", "utm_source", "utm_campaign", "search_query", "referrer_url", "page_url", "is_bot"),
+    *("device", "browser", "platform"),
+)
 WEB_TYPES = frozenset({1, 2, 3})
 LATE = timedelta(hours=1)  # from here on the page shows that an activity was recorded later than it occurred
 
@@ -56,9 +57,16 @@ class TimelineEntry:
         """The values shown on the row itself: the first ones besides the primary value."""
         values = [value for value in self.values if not value.is_primary]
         if self.activity.activity_type_id in WEB_TYPES:
-            by_name = {value.api_name: value for value in values}
-            values = [_short(by_name[name]) for name in WEB_GLANCE if name in by_name]
+            values = self._web_values({value.api_name: value for value in values})
         return values[:ON_ROW]
+
+    def _web_values(self, values: Mapping[str, EntryValue]) -> list[EntryValue]:
+        """The values of a web activity that say something: neither "no bot" nor pages of the same site."""
+        own_host = _host(values["url"].text) if "url" in values else ""
+        shown = [values[name] for name in WEB_GLANCE if name in values]
+        if self.activity.attributes.get("is_bot") is not True:
+            shown = [value for value in shown if value.api_name != "is_bot"]
+        return [_short(value) for value in shown if not (value.is_link and _host(value.text) == own_host)]
 
     @property
     def was_recorded_late(self) -> bool:
@@ -67,12 +75,14 @@ class TimelineEntry:
 
 def _short(value: EntryValue) -> EntryValue:
     """The value with no more of an address than its host."""
-    if not value.is_link:
-        return value
+    return replace(value, text=_host(value.text) or value.text) if value.is_link else value
+
+
+def _host(address: str) -> str:
     try:
-        return replace(value, text=urlsplit(value.text).hostname or value.text)
+        return urlsplit(address).hostname or ""
     except ValueError:
-        return value
+        return ""
 
 
 def timeline_entries(activities: Sequence[Activity], *, plain: bool = False) -> list[TimelineEntry]:

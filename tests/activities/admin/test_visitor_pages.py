@@ -3,8 +3,13 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
-from activities.models import Association
+from activities.log.timeline import timeline_entries
+from activities.models import Activity, Association
+from activities.recording import recorder
+from activities.recording.rows import NewActivity
+from people.core.source import SYSTEM
 from tests.activities.visitors.factories import Evidence, log_of, make_hit, make_site, make_visitor, own
 from tests.factories import make_person
 from tests.query_budget import query_budget
@@ -68,3 +73,20 @@ def test_a_site_shows_its_visits_by_day(staff):
     make_hit(visitor, site, is_bot=True)
     text = " ".join(staff.get(f"/admin/activities/visitor/visits/{site.pk}/").text.split())
     assert '<td class="ca-number">2</td> <td class="ca-number">1</td>' in text
+
+
+def test_the_row_of_a_visit_has_its_title_and_where_from_but_nothing_that_says_nothing():
+    ann = make_person()
+
+    def row(**values):
+        named = {"url": "https://www.example.com/a", "page_title": "Prices", "browser": "Chrome", **values}
+        visit = NewActivity(ann.pk, 1, timezone.now(), "www.example.com/a", list(named.items()))
+        (outcome,) = recorder.record_activities([visit], SYSTEM, may_record=frozenset({1}))
+        (entry,) = timeline_entries([Activity.objects.get(pk=outcome.activity_id)])
+        return [(value.api_name, value.text) for value in entry.on_row]
+
+    inner = row(referrer_url="https://www.example.com/", is_bot=False)
+    assert inner == [("page_title", "Prices"), ("browser", "Chrome")]
+    outer = row(referrer_url="https://search.example/?q=1", is_bot=True)
+    assert [name for name, _text in outer] == ["page_title", "referrer_url", "is_bot"]
+    assert outer[1] == ("referrer_url", "search.example")
