@@ -58,6 +58,7 @@ PLACES = (
             "user_id": "somebody",
         },
     ),
+    ("demo-site/", {"page": "models"}),
     ("rest/v1/activities/external/type/", {"api_name": "depositCheck"}),
     ("rest/v1/leads/schema/", {"name": "plan"}),
     ("rest/v1/list", {"list_id": "static_list"}),
