@@ -290,6 +290,7 @@ def _queue_bots() -> None:
     A process of the version before, which may run beside this one until then, stores days without bots and takes what
     is queued.
     """
+    values: dict[str, Any] = {"name": BOTS, "migration": _COUNTS_BOTS, "lasts": UPGRADE_LASTS}
     with connection.cursor() as cursor:
         cursor.execute(
             """insert into log_position (name, last_id, time_zone, read_at)
@@ -298,7 +299,7 @@ def _queue_bots() -> None:
             where m.app = 'activities' and m.name = %(migration)s and (p.name is null
                 or (p.read_at < m.applied + %(lasts)s and clock_timestamp() >= m.applied + %(lasts)s))
             on conflict (name) do update set read_at = excluded.read_at""",
-            {"name": BOTS, "migration": _COUNTS_BOTS, "lasts": UPGRADE_LASTS},
+            values,
         )
         if cursor.rowcount:
             cursor.execute(
