@@ -60,8 +60,9 @@ INSTALL := DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --n
 browser:
 	@if command -v chromium-headless-shell >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e $(VENV)/browser.tried ]; then \
-		echo "Installing a headless Chromium for the browser tests …"; touch $(VENV)/browser.tried; \
-		{ timeout 300 apt-get update -qq && $(INSTALL) chromium-headless-shell || $(INSTALL) chromium; } >/dev/null 2>&1; \
+		echo "Installing a headless Chromium for the browser tests …"; \
+		{ timeout 300 apt-get update -qq && $(INSTALL) chromium-headless-shell || $(INSTALL) chromium; } >/dev/null 2>&1 \
+			&& touch $(VENV)/browser.tried; \
 	fi; \
 	for name in chromium-headless-shell $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
 	echo "There is no Chromium, and installing it needs root, apt-get and its packages: browser tests are skipped."

@@ -20,7 +20,7 @@ from activities.api.serializers import (
     BatchSerializer,
     ConsentQuerySerializer,
     ConsentSerializer,
-    ConsentsSerializer,
+    PersonConsentsSerializer,
     ValidatedSerializer,
     activity_representation,
 )
@@ -190,7 +190,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
             raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
         return StreamingHttpResponse(iter(lambda: spool.read(recording_stream.READ_BYTES), b""), content_type=STREAM)
 
-    @extend_schema(parameters=[ConsentQuerySerializer], responses=ConsentsSerializer)
+    @extend_schema(parameters=[ConsentQuerySerializer], responses=PersonConsentsSerializer)
     @action(["GET"], detail=False)
     def consents(self, request: Any) -> Response:
         """What a person has consented to, purpose by purpose, now or at a moment.

@@ -269,13 +269,14 @@ class ConsentSerializer(StrictSerializer):
     text_version = serializers.CharField()
     source = serializers.CharField()  # type: ignore[assignment]  # a declared field: DRF takes it off the class
     url = serializers.CharField()
-    activity = serializers.IntegerField(source="activity_id", help_text="Id of the activity that says so.")
+    activity = serializers.IntegerField(source="activity_id", help_text="Id of the activity that recorded the consent.")
 
     @extend_schema_field({"type": "string", "enum": ["given", "withdrawn"]})
     def get_state(self, consent: Consent) -> str:
         return "given" if consent.is_given else "withdrawn"
 
 
-class ConsentsSerializer(StrictSerializer):
+class PersonConsentsSerializer(StrictSerializer):
+    # generators of clients name a variable as the class: no schema may be called as a member of it
     person = serializers.IntegerField()
     consents = ConsentSerializer(many=True, help_text="One a purpose; what was never spoken of is not there.")

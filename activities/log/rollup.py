@@ -18,6 +18,7 @@ from activities.log.bots import IS_BOT_SQL
 from activities.log.reader import high_water_mark
 from activities.models import Activity, ApprovedField, DailyCount, LogPosition, SeenValue
 from activities.types import standard as standard_types
+from activities.types import standard_shapes
 from people.core import installation, words
 from people.core.db.value_sql import day_start_sql
 
@@ -27,6 +28,9 @@ SUGGESTED = ("string", "link")  # data types whose values are worth suggesting, 
 VALUES_PER_FIELD = 500
 IS_BOT = IS_BOT_SQL.format("")
 _COUNTED = {False: "count", True: "count - bots"}  # by whether bots are left out
+BOTS = "rollup of bots"  # its moment: the last recount of the days of types that mark bots
+_COUNTS_BOTS = "0024_count_of_bots"
+UPGRADE_LASTS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class CountDifference:
     day: date
     stored: int
     in_log: int
+    stored_bots: int
+    bots_in_log: int
 
 
 def catch_up_rollup() -> int:
@@ -51,6 +57,7 @@ def catch_up_rollup() -> int:
     mark = high_water_mark()
     while position.last_id < mark:
         position = _advance(mark)
+    _queue_bots()
     _recount()
     LogPosition.objects.filter(name=NAME).update(read_at=timezone.now())
     return position.last_id - start
@@ -76,7 +83,7 @@ def rollup_differences() -> list[CountDifference]:
                      count(*) filter (where {IS_BOT}) as bots
                      from activity a, p where a.id <= p.last_id group by 1, 2)
             select coalesce(d.activity_type_id, told.type), coalesce(d.day, told.day),
-                   coalesce(d.count, 0), coalesce(told.count, 0)
+                   coalesce(d.count, 0), coalesce(told.count, 0), coalesce(d.bots, 0), coalesce(told.bots, 0)
             from daily_count d full join told on told.type = d.activity_type_id and told.day = d.day
             where (d.count, d.bots) is distinct from (told.count, told.bots) order by 1, 2""",
             [NAME],
@@ -164,12 +171,12 @@ def activity_span(type_ids: Sequence[int], *, without_bots: bool = False) -> Act
         return ActivitySpan(*cursor.fetchone())
 
 
-def type_totals(first: date, last: date) -> dict[int, int]:
+def type_totals(first: date, last: date, *, without_bots: bool = False) -> dict[int, int]:
     """The number of activities by type id from day `first` to `last`; types without any are left out."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select activity_type_id, sum(count)::bigint from daily_count
-            where day between %s and %s group by 1""",
+            f"""select activity_type_id, sum({_COUNTED[without_bots]})::bigint from daily_count
+            where day between %s and %s group by 1 having sum({_COUNTED[without_bots]}) > 0""",
             [first, last],
         )
         return dict(cursor.fetchall())
@@ -274,6 +281,34 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
         where r.place > %s and (s.activity_type_id, s.field, s.value) = (r.activity_type_id, r.field, r.value)""",
         [VALUES_PER_FIELD],
     )
+
+
+@transaction.atomic
+def _queue_bots() -> None:
+    """Queue the days of types that mark bots for a recount: at the first run, and a day after the migration.
+
+    A process of the version before, which may run beside this one until then, stores days without bots and takes what
+    is queued.
+    """
+    values: dict[str, Any] = {"name": BOTS, "migration": _COUNTS_BOTS, "lasts": UPGRADE_LASTS}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """insert into log_position (name, last_id, time_zone, read_at)
+            select %(name)s, 0, '', clock_timestamp() from django_migrations m
+                left join log_position p on p.name = %(name)s
+            where m.app = 'activities' and m.name = %(migration)s and (p.name is null
+                or (p.read_at < m.applied + %(lasts)s and clock_timestamp() >= m.applied + %(lasts)s))
+            on conflict (name) do update set read_at = excluded.read_at""",
+            values,
+        )
+        if cursor.rowcount:
+            cursor.execute(
+                """insert into day_to_recount (person_id, activity_type_id, day, transaction_id)
+                select 0, d.activity_type_id, d.day, pg_current_xact_id() from daily_count d join approved_field f
+                    on f.activity_type_id = d.activity_type_id and f.api_name = %s and f.data_type = 'boolean'
+                on conflict do nothing""",
+                [standard_shapes.IS_BOT],
+            )
 
 
 @transaction.atomic

@@ -90,7 +90,8 @@ def site_origins(address: str) -> list[str]:
         return []
     scheme, _separator, host = origin.partition("://")
     name = host.partition(":")[0]
-    if name in LOCAL_HOSTS or host.startswith("[") or name.replace(".", "").isdigit():
+    digits = name.replace(".", "")
+    if name in LOCAL_HOSTS or host.startswith("[") or (digits.isascii() and digits.isdigit()):
         return [origin]
     if "." not in name:
         return []

@@ -131,7 +131,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.SOURCE_OFF: _("The event source is turned off."),
     Code.STANDARD_FIELD: _("Standard fields of people cannot be changed this way."),
     Code.STANDARD_TYPE: _("Standard activity types cannot be changed this way."),
-    Code.STEP_FAILS: _("A step of the campaign fails, and is tried again; people wait there, and nobody is lost."),
+    Code.STEP_FAILS: _("A step of the campaign fails, and is tried again; people wait there and go on once it works."),
     Code.THROTTLED: _("Too many calls. Retry-After says when to try again."),
     Code.TIMEOUT: _("It took too long and was stopped. Ask for less."),
     Code.TOO_DEEP: _("The nesting is too deep."),

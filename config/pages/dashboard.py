@@ -129,16 +129,16 @@ def _has_activity() -> bool:
 
 
 def _recent(request: HttpRequest) -> dict[str, Any]:
-    """Return counts of the team's own types in the past days, and the latest activities."""
+    """Return counts of the team's own types in the past days, without bots, and the latest activities."""
     types = {row.pk: row for row in ActivityType.objects.custom().approved().select_related("live")}
     today = timezone.now().astimezone(installation.installation_zone()).date()
     first = today - timedelta(days=DAYS - 1)
     now, before = (
-        rollup.type_totals(first, today),
-        rollup.type_totals(first - timedelta(days=DAYS), first - timedelta(days=1)),
+        rollup.type_totals(first, today, without_bots=True),
+        rollup.type_totals(first - timedelta(days=DAYS), first - timedelta(days=1), without_bots=True),
     )
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
-    daily = dict(rollup.interval_counts(list(types), first, today, "day"))
+    daily = dict(rollup.interval_counts(list(types), first, today, "day", without_bots=True))
     latest = (
         timeline_entries(log_reader.latest_of_types(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")

@@ -38,7 +38,7 @@ audit.register_actions(
         "definition_changed": (2, gettext_lazy("Changed what it does")),
         "activated": (2, gettext_lazy("Activated")),
         "paused": (2, gettext_lazy("Paused")),
-        "tried_again": (2, gettext_lazy("Had failing triggers and steps tried again")),
+        "tried_again": (2, gettext_lazy("Retried failing triggers and steps")),
         "ran_once": (2, gettext_lazy("Run once for %(count)s people")),
     }
 )

@@ -13,26 +13,26 @@ notifications.register_notice_kinds(
             gettext_lazy("%(name)s was stopped for some people: campaigns trigger each other in a loop."),
         ),
         "campaign_stuck": NoticeKind(
-            gettext_lazy("The triggers of a campaign of yours fail"),
+            gettext_lazy("The triggers of one of your campaigns fail"),
             gettext_lazy("The triggers of %(name)s fail: nobody enters it until that is fixed. Nothing is lost."),
         ),
         "campaign_watch_fails": NoticeKind(
-            gettext_lazy("A smart list that triggers a campaign of yours cannot be read"),
+            gettext_lazy("A smart list that triggers one of your campaigns cannot be read"),
             gettext_lazy(
                 "The changes of a smart list that triggers %(name)s cannot be read. Whoever joins and leaves it before "
                 "that is fixed does not enter; other triggers go on."
             ),
         ),
         "campaign_step_fails": NoticeKind(
-            gettext_lazy("A step of a campaign of yours fails"),
-            gettext_lazy("A step of %(name)s cannot be done: people wait there until that is fixed. Nobody is lost."),
+            gettext_lazy("A step of one of your campaigns fails"),
+            gettext_lazy("A step of %(name)s cannot be done: people wait there and go on once it works."),
         ),
         "campaign_not_run": NoticeKind(
             gettext_lazy("One of your campaigns could not run when scheduled"),
             gettext_lazy("%(name)s could not be run when it was scheduled."),
         ),
         "campaign_run_failed": NoticeKind(
-            gettext_lazy("A run of a campaign of yours has failed"),
+            gettext_lazy("A run of one of your campaigns has failed"),
             gettext_lazy("A run of %(name)s has failed: its page says why."),
         ),
     }

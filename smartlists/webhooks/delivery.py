@@ -106,18 +106,18 @@ def _attempt(delivery: WebhookDelivery, send: Any) -> bool:
     except (UnsafeAddressError, RejectedError) as problem:
         return _finish(delivery, State.DEAD, problem=str(problem))
     except CallFailedError as problem:
-        return _retry_later(delivery, None, str(problem), "")
+        return _note_failure(delivery, None, str(problem), "")
     except Exception as error:  # a call that raises must not keep the others of its lane from being made
         if is_outage(error):
             raise
         logger.exception("call %s of webhook %s", delivery.pk, webhook.pk)
-        return _retry_later(delivery, None, type(error).__name__, "")
+        return _try_again_later(delivery, None, type(error).__name__, "")  # no failure of the receiver's
     if reply.is_good:
         Webhook.objects.filter(pk=webhook.pk).exclude(failures=0).update(failures=0, open_until=None)
         return _finish(delivery, State.DELIVERED, reply.status, text=reply.text)
     if 400 <= reply.status < 500 and reply.status not in TRY_AGAIN:
         return _finish(delivery, State.DEAD, reply.status, f"HTTP {reply.status}", reply.text)
-    return _retry_later(delivery, reply.status, f"HTTP {reply.status}", reply.text)
+    return _note_failure(delivery, reply.status, f"HTTP {reply.status}", reply.text)
 
 
 def signature_headers(webhook: Webhook, key: str, body: bytes, now: datetime) -> Mapping[str, str]:
@@ -134,12 +134,17 @@ def signature_headers(webhook: Webhook, key: str, body: bytes, now: datetime) ->
     return headers
 
 
-def _retry_later(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
+def _note_failure(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
+    """Count a failure of the receiver and schedule a retry."""
+    _count_failure(delivery.webhook_id)
+    return _try_again_later(delivery, status, problem, text)
+
+
+def _try_again_later(delivery: WebhookDelivery, status: int | None, problem: str, text: str) -> bool:
     """Schedule a retry with growing delay, until the 24 hours are over."""
     attempts = delivery.attempts + 1
     wait = min(FIRST_WAIT * 4 ** min(attempts - 1, 8), LONGEST_WAIT) * random.uniform(0.8, 1.2)
     due_at = timezone.now() + wait
-    _count_failure(delivery.webhook_id)
     if due_at > delivery.give_up_at:
         return _finish(delivery, State.DEAD, status, problem, text)
     WebhookDelivery.objects.filter(pk=delivery.pk, state=State.WAITING).update(

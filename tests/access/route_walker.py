@@ -58,6 +58,7 @@ PLACES = (
             "user_id": "somebody",
         },
     ),
+    ("demo-site/", {"page": "models"}),
     ("rest/v1/activities/external/type/", {"api_name": "depositCheck"}),
     ("rest/v1/leads/schema/", {"name": "plan"}),
     ("rest/v1/list", {"list_id": "static_list"}),
@@ -103,7 +104,10 @@ PLACES = (
     ("admin/activities/refusedactivity/", {"pk": "refused", "object_id": "refused"}),
     ("admin/activities/retention/", {"object_id": "retention"}),
     ("admin/smartlists/smartcampaign/", {"pk": "campaign", "object_id": "campaign", "verb": "pause"}),
-    ("admin/activities/eventsource/", {"pk": "event_source", "object_id": "event_source", "verb": "off"}),
+    (
+        "admin/activities/eventsource/",
+        {"pk": "event_source", "object_id": "event_source", "verb": "off", "nonce": "f00d"},
+    ),
     (
         "admin/activities/visitor/",
         {"pk": "visitor", "object_id": "visitor", "verb": "undo", "source_id": "event_source"},

@@ -1,12 +1,15 @@
 """No two users have the same email address, in whatever case, through whichever channel it is given."""
 
+import re
 from io import StringIO
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from config.access.users import invitations
 from people.core.errors import RejectedError
@@ -75,6 +78,18 @@ def by_an_invitation_of_before(client, boss):
 def by_a_command_without_questions(client, boss):
     with pytest.raises(CommandError, match="Another user"):
         call_command("createsuperuser", interactive=False, username="root", email=TAKEN, stdout=StringIO())
+
+
+def test_a_command_without_questions_checks_and_creates_in_one_transaction(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a long secret phrase")
+    with CaptureQueriesContext(connection) as queries:
+        call_command("createsuperuser", interactive=False, username="root", email=TAKEN, stdout=StringIO())
+    texts = [query["sql"] for query in queries]
+    checked = next(place for place, text in enumerate(texts) if "advisory" in text)
+    created = next(place for place, text in enumerate(texts) if text.startswith("INSERT"))
+    (savepoint,) = {re.search(r'"\w+"', text)[0] for text in texts[:checked] if text.startswith("SAVEPOINT")}
+    assert not [text for text in texts[checked:created] if savepoint in text], "the lock is held until then"
+    assert texts[-1] == f"RELEASE SAVEPOINT {savepoint}"
 
 
 @way

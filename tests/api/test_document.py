@@ -129,12 +129,21 @@ def test_descriptions_are_understood_without_the_code(document):
     assert not [text for text in shown if UNCLEAR.search(text)]
 
 
+def snake_case(name):
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 def test_ids_are_required_names_are_free_and_nothing_is_a_schema_that_generators_trip_over(document):
     schemas = document["components"]["schemas"]
     shown = {name: one for name, one in schemas.items() if "id" in one.get("properties", {})}
     optional = {name for name, one in shown.items() if "id" not in one.get("required", ())}
     assert optional == {"Outcome", "PersonOutcome", "PersonRow"}, "a refused row has none"
     assert not {"List", "Type", "Field", "ApiClient"} & schemas.keys()
+    alike = {name: schema.get("properties", {}).get(snake_case(name), {}) for name, schema in schemas.items()}
+    named_alike = {name for name, member in alike.items() if {"items", "$ref", "allOf"} & member.keys()}
+    assert not named_alike, (
+        "generators give a variable the name of the schema, and one of another type that of the member"
+    )
     assert {one["name"] for one in document["tags"]} == {
         tag for _path, _method, operation in operations(document) for tag in operation["tags"]
     }

@@ -101,7 +101,6 @@ def test_a_postman_collection_is_generated_from_the_document(db, tmp_path):
     call_command("postman", str(file))
     collection = json.loads(file.read_text())
     assert "schema.getpostman.com" in collection["info"]["schema"]
-    record = next(
-        one for folder in collection["item"] for one in folder["item"] if one["name"].startswith("Record one activity")
-    )
-    assert record["request"]["method"] == "POST" and record["request"]["url"]["raw"] == "{{host}}/api/v1/activities"
+    requests = [item["request"] for folder in collection["item"] for item in folder["item"]]
+    addresses = [(request["method"], request["url"]["raw"]) for request in requests]
+    assert addresses.count(("POST", "{{host}}/api/v1/activities")) == 1

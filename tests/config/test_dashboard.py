@@ -1,9 +1,12 @@
 """The first page shows each role what waits for it."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
+from django.utils import timezone
 
 from activities.log import rollup
 from activities.models import Activity
@@ -11,7 +14,16 @@ from people.core import installation
 from people.core.models import Installation
 from people.definitions import lifecycle
 from people.lists import static_lists
-from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
+from tests.factories import (
+    CHECK_FIELDS,
+    ActivityFieldSpec,
+    approved_type,
+    draft_type,
+    edit_description,
+    make_person,
+    new_activity,
+    record_rows,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +83,18 @@ def test_recent_activity_is_counted_by_type(client, monkeypatch):
     (_returned, card) = reply.context["cards"]
     assert [row[2] for row in card["rows"]] == [check] and len(card["latest"]) == 2
     assert "&lt;b&gt;Ann" in reply.text
+
+
+def test_what_bots_did_is_not_counted(client, monkeypatch):
+    films = approved_type(fields=(*CHECK_FIELDS, ActivityFieldSpec("is_bot", "Is Bot", "boolean")))
+    ann, now = make_person().pk, timezone.now()
+    for moment in (now - timedelta(days=1), now - timedelta(days=40)):
+        for is_bot in (True, True, False):
+            record_rows(new_activity(ann, occurred_at=moment.isoformat(), is_bot=is_bot))
+    monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
+    rollup.catch_up_rollup()
+    (card,) = home(client, "Viewer").context["cards"]
+    assert (card["rows"], card["total"]) == ([(1, 1, films)], 1)
 
 
 def test_the_first_steps_go_away_when_they_are_done(client):

@@ -16,7 +16,7 @@ from config.demo import story
 from config.demo.people import demo_people
 from config.pages.reports import ReportForm, answer_report, saved_parameters
 from people.core.errors import RejectedError
-from people.models import Person, StaticList
+from people.models import Person, StaticList, Suppression
 from smartlists.campaigns import dispatcher
 from smartlists.campaigns.running import scheduling
 from smartlists.catalog import Catalogue
@@ -78,12 +78,14 @@ def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_ow
 def test_removing_leaves_nothing_of_it_and_accounts_for_every_activity():
     before = Activity.objects.count(), Person.objects.live().count()
     loaded = demo.load_demo(None)
+    assert Person.objects.filter(unsubscribed=True).exists()
     removed = demo.remove_demo(None)
     assert (removed.people, removed.activities, removed.types, removed.kept) == (300, loaded.activities, 4, [])
     assert (Activity.objects.count(), Person.objects.live().count()) == before
     assert demo_types() == {} and not SmartList.objects.exists()
     assert ActivityRemoval.objects.filter(reason="correction").count() == loaded.activities
     assert not Person.objects.filter(pk__in=loaded.person_ids, email__isnull=False).exists()
+    assert not Suppression.objects.exists(), "some had unsubscribed, and were nobody"
 
 
 def test_what_somebody_made_themselves_stays_with_what_it_needs():

@@ -24,7 +24,8 @@ class Command(BaseCommand):
         for difference in wrong[:20]:
             self.stderr.write(
                 f"type {difference.activity_type_id}, {difference.day}: "
-                f"{difference.stored} stored, {difference.in_log} in the log"
+                f"{difference.stored} stored, {difference.in_log} in the log; "
+                f"of bots {difference.stored_bots} stored, {difference.bots_in_log} in the log"
             )
         if wrong:
             raise CommandError(f"{len(wrong)} days are wrong; run `manage.py rollup --rebuild`.")

@@ -1,10 +1,12 @@
 """Django's command, with the rule of the product's pages that no two users have the same email address."""
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 from django.contrib.auth.management.commands import createsuperuser
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from config.access.users.addresses import is_address_taken
 
@@ -13,6 +15,14 @@ TAKEN = "Another user has this address."
 
 class Command(createsuperuser.Command):
     def handle(self, *args: Any, **options: Any) -> None:
+        """Create the user; without questions in one transaction, so that nobody takes the address in between.
+
+        A transaction that waits for answers would be ended, and hold up whoever changes an address.
+        """
+        with nullcontext() if options["interactive"] else transaction.atomic():
+            self._create(*args, **options)
+
+    def _create(self, *args: Any, **options: Any) -> None:
         email = options["email"] or ("" if options["interactive"] else os.environ.get("DJANGO_SUPERUSER_EMAIL", ""))
         if is_address_taken(email):
             raise CommandError(TAKEN)

@@ -6,6 +6,7 @@ from typing import Any
 from people.datatypes.registry import DataType
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.rules import operators, periods
+from smartlists.rules.model import INCLUDE_BOTS
 from smartlists.rules.operators import Shape
 from smartlists.rules.parsing import AGGREGATES, aggregate_data_type
 
@@ -51,12 +52,14 @@ def fit_rules_to_fields(rules: Json, choices: Choices) -> Json:
 
 
 def _fit_bots(owner: Json, choices: Choices) -> None:
-    """Drop what a type without a mark of bots cannot say; begin without bots where another type was chosen."""
-    bots = choices.new_bots(owner["type"])
-    if not bots:
-        owner.pop("bots", None)
-    for name, value in bots.items():
-        owner.setdefault(name, value)
+    """Drop what a type without a mark of bots cannot say; begin without bots where another type was chosen.
+
+    A card of a type without the mark posts an empty value. One of a page of the version before posts none and keeps
+    what its rule says: all activities.
+    """
+    posted = owner.pop("bots", INCLUDE_BOTS)
+    if new := choices.new_bots(owner["type"]):
+        owner |= {"bots": posted} if posted else new
 
 
 def _fit(condition: Json, fields: Mapping[str, FieldChoice]) -> None:

@@ -120,7 +120,7 @@ def _constraints(node: Json) -> list[Json]:
 
 
 def _bots(node: Json) -> Json:
-    return {"bots": bots} if (bots := _text(node, "bots")) else {}
+    return {"bots": _text(node, "bots")} if "bots" in node else {}
 
 
 def _activity(node: Json) -> Json:

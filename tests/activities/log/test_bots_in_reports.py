@@ -2,17 +2,22 @@
 
 import csv
 import io
-from datetime import date
+from datetime import date, timedelta
+from importlib import import_module
 
 import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
+from django.utils import timezone
 
 from activities.log import reader as log_reader
 from activities.log import reports as log_reports
 from activities.log import rollup
 from activities.log.columns import builder
 from activities.log.reports import ReportScope
-from activities.models import ActivityType, DailyCount
+from activities.models import ActivityType, DailyCount, LogPosition
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from smartlists.lists.reports import ReportQuestion
@@ -72,9 +77,40 @@ def test_sql_columns_and_rollup_agree(checks, column_index):
             assert figures(made, films, scope, [ann, bob]) == found
     assert rollup.rollup_differences() == []
     DailyCount.objects.update(bots=0)
-    assert [row.activity_type_id for row in rollup.rollup_differences()] == [made.pk]
+    (difference,) = rollup.rollup_differences()
+    assert (difference.activity_type_id, difference.stored, difference.in_log) == (made.pk, 4, 4)
+    assert (difference.stored_bots, difference.bots_in_log) == (0, 2)
+    with pytest.raises(CommandError, match="1 days are wrong"):
+        call_command("rollup", "--check", stderr=(said := io.StringIO()))
+    assert "4 stored, 4 in the log; of bots 0 stored, 2 in the log" in said.getvalue()
     rollup.rebuild_rollup()
     assert rollup.rollup_differences() == []
+
+
+def test_bots_are_counted_by_the_first_run_of_this_version_and_again_when_the_upgrade_is_over(checks):
+    rollup.catch_up_rollup()
+    migration = MigrationRecorder.Migration.objects.filter(app="activities", name=rollup._COUNTS_BOTS)
+
+    def wrong_after(is_old_still_there, migrated_before):
+        """What an older process stores has no bots; it takes what is queued, too."""
+        migration.update(applied=timezone.now() - migrated_before)
+        if is_old_still_there:
+            DailyCount.objects.update(bots=0)
+        rollup.catch_up_rollup()
+        return rollup.rollup_differences() != []
+
+    DailyCount.objects.update(bots=0)
+    with connection.cursor() as cursor:
+        cursor.execute(import_module(f"activities.migrations.{rollup._COUNTS_BOTS}").RECOUNT)
+    rollup.catch_up_rollup()
+    assert rollup.rollup_differences() == [], "as the migration does it"
+    LogPosition.objects.filter(name=rollup.BOTS).delete()
+    hour = timedelta(hours=1)
+    assert not wrong_after(True, hour), "the first run of this version"
+    assert wrong_after(True, 2 * hour), "not every run reads the log again"
+    LogPosition.objects.filter(name=rollup.BOTS).update(read_at=timezone.now() - rollup.UPGRADE_LASTS)
+    assert not wrong_after(False, rollup.UPGRADE_LASTS + hour), "the upgrade is over"
+    assert wrong_after(True, 2 * rollup.UPGRADE_LASTS), "once"
 
 
 def test_a_question_without_bots_is_stored_apart(checks):

@@ -15,7 +15,15 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
-from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
+from tests.factories import (
+    CHECK_FIELDS,
+    MARKETO,
+    ActivityFieldSpec,
+    approved_type,
+    make_person,
+    new_activity,
+    record_rows,
+)
 from tests.smartlists.form_client import BIG, Inputs, builder_url, press_button
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +224,29 @@ def test_finished_cards_are_counted_while_another_one_is_not(admin, check):
     assert "explanation" not in page.context and "once every filter is complete" in page.text
     page = press_button(admin, page, "count", logic="2 and (1 or")
     assert "draft" not in page.context
+
+
+def test_a_page_of_the_version_before_keeps_what_its_cards_say_of_bots(admin, check):
+    approved_type("Open Page", "openPage", fields=(*CHECK_FIELDS, ActivityFieldSpec("is_bot", "Is Bot", "boolean")))
+    steps = [{"type": "openPage", "constraints": []}, {"type": "depositCheck", "constraints": []}]
+    filters = [
+        {"kind": "activity", "did": True, "type": "openPage", "constraints": []},
+        {"kind": "sequence", "steps": steps},
+        {"kind": "activity", "did": True, "type": "depositCheck", "constraints": []},
+    ]
+    saved = list_editing.create_smart_list("Readers", {"version": 1, "match": "all", "filters": filters}, None)
+    page = admin.get(builder_url("change", saved.pk))
+    new = {name: value for name, value in Inputs(page.text).sent if name.endswith(".bots")}
+    places = ["filters.0", "filters.1.steps.0", "filters.1.steps.1", "filters.2"]
+    assert new == dict(zip([f"{place}.bots" for place in places], ["include", "include", "", ""], strict=True))
+
+    def bots_of(**changes):
+        answer = press_button(admin, page, "refresh", **changes)
+        rules_then = answer.context["rules"]["filters"]
+        cards = [rules_then[0], *rules_then[1]["steps"], rules_then[2]]
+        return [card.get("bots", rules.INCLUDE_BOTS) for card in cards if card["type"] == "openPage"]
+
+    assert bots_of() == ["include", "include"]
+    assert bots_of(**{name: [] for name in new}) == ["include", "include"], "a page without such inputs"
+    chosen = {"filters.1.steps.1.type": "openPage", "filters.2.type": "openPage"}
+    assert bots_of(**chosen) == ["include", "include", "exclude", "exclude"]

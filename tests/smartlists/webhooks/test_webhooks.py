@@ -258,6 +258,22 @@ def test_a_call_that_cannot_even_be_made_holds_up_no_other_and_is_given_up(monke
     assert broken.state == "dead"
 
 
+def test_faults_of_ours_do_not_count_against_the_receiver(monkeypatch):
+    hook, _secret = hooked()
+    for _number in range(webhook_delivery.BREAKER_AFTER + 1):
+        record_deposit(make_person().pk)
+    process_due_work()
+    with monkeypatch.context() as patched:
+        patched.setattr(webhook_delivery, "signature_headers", lambda *_call: {}["as a key that is gone"])
+        assert delivered(hook) == []
+    hook.refresh_from_db()
+    assert (hook.failures, hook.open_until) == (0, None)
+    assert set(WebhookDelivery.objects.values_list("attempts", "problem")) == {(1, "KeyError")}
+    record_deposit(make_person().pk)
+    process_due_work()
+    assert len(delivered(hook)) == 1, "another call goes out at once"
+
+
 def test_the_circuit_opens_after_ten_failures_in_a_row():
     hook, _secret = hooked()
     for _number in range(14):

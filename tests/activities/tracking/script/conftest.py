@@ -7,26 +7,22 @@ import pytest
 from tests.activities.tracking.script.recording_collector import running_collector
 from tests.e2e.conftest import ARGUMENTS, BROWSERS, PATIENCE
 
+# a whole one first: the headless shell has no cache of pages to go back to
+WHOLE_FIRST = (*BROWSERS[1:], BROWSERS[0])
+
 OWN_ARGUMENTS = ("--host-resolver-rules=MAP *.test 127.0.0.1", "--disable-features=HttpsUpgrades")
-# the headless shell keeps no left pages, and gives requests up when a tab is closed
-SHELL = "chromium-headless-shell"
-WHOLE_FIRST = (*(name for name in BROWSERS if name != SHELL), SHELL)
-
-
-@pytest.fixture(scope="package")
-def executable():
-    return next(filter(None, map(shutil.which, WHOLE_FIRST)), None)
 
 
 @pytest.fixture
-def whole_browser(executable):
-    """For what the headless shell does otherwise than browsers that people use."""
-    if executable and executable.endswith(SHELL):
-        pytest.skip("needs the whole Chromium (Debian: apt-get install chromium)")
+def page_cache():
+    """Skips a test that needs pages to stay as they are after they were left, where they do not."""
+    if not any(map(shutil.which, BROWSERS[1:])):
+        pytest.skip("the headless shell keeps no page that was left (Debian: apt-get install chromium)")
 
 
 @pytest.fixture(scope="package")
-def browser(executable):
+def browser():
+    executable = next(filter(None, map(shutil.which, WHOLE_FIRST)), None)
     if executable is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright

@@ -70,9 +70,8 @@ def test_pages_of_an_application_are_views_with_their_own_title(collector, page)
     ]
 
 
-def test_a_page_out_of_the_browser_s_cache_is_a_view_and_a_prerendered_one_only_when_it_is_shown(
-    whole_browser, collector, page
-):
+@pytest.mark.usefixtures("page_cache")
+def test_a_page_out_of_the_browser_s_cache_is_a_view_and_a_prerendered_one_only_when_it_is_shown(collector, page):
     for path in ("/a", "/b"):
         collector.add_page(path)
     page.goto("/a")

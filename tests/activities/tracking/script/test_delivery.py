@@ -17,9 +17,8 @@ def waiting(page):
     return {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
 
 
-def test_a_click_that_leaves_the_page_arrives_although_the_collector_is_slow_and_nobody_waits_for_it(
-    whole_browser, collector, page
-):
+@pytest.mark.usefixtures("page_cache")
+def test_a_click_that_leaves_the_page_arrives_although_the_collector_is_slow_and_nobody_waits_for_it(collector, page):
     collector.add_page("/a", "<a id=go href=/b>Go</a> <form id=f action=/sent method=post><button>Send</button></form>")
     collector.add_page("/b", head="")
     collector.configure(forms=[{"name": "f", "fields": {}}])
