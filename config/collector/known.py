@@ -144,6 +144,15 @@ def unavailable() -> HttpError:
 
 
 def _guarded(read: Callable[[], T]) -> T:
+    """What `read` gives, which is called a second time where an old connection turns out to be broken."""
+    was_open = connection.connection is not None
+    try:
+        return read()
+    except (DatabaseError, InterfaceError):
+        is_broken = connection.connection is None or connection.connection.closed
+        connection.close()
+        if not (was_open and is_broken):
+            raise
     try:
         return read()
     except (DatabaseError, InterfaceError):
