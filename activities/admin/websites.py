@@ -13,7 +13,13 @@ from django.utils.translation import gettext_lazy
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import recent
-from activities.tracking.installation import check_address, installation_recipes, script_line, site_origins
+from activities.tracking.installation import (
+    check_address,
+    installation_recipes,
+    openable_origin,
+    script_line,
+    site_origins,
+)
 from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, tabs_of
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
@@ -161,7 +167,7 @@ class WebsitePages(PagesAdmin):
         )
 
     def _install(self, request: HttpRequest, website: EventSource, **context: Any) -> HttpResponse:
-        nonce = secrets.token_hex(12)
+        nonce, origin = secrets.token_hex(12), openable_origin(website)
         return self.website_tab(
             request,
             website,
@@ -169,7 +175,8 @@ class WebsitePages(PagesAdmin):
             line=script_line(website),
             recipes=installation_recipes(website),
             nonce=nonce,
-            page_address=check_address(website.origins[0], nonce),
+            page_address=check_address(origin, nonce) if origin else "",
+            origin=origin,
             tries=0,
             **context,
         )

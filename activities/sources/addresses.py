@@ -1,8 +1,18 @@
-"""Public addresses of the collector: where a source sends events, and the scripts of web sites."""
+"""Public addresses of the collector, and the IDs of Munchkin accounts in them."""
+
+import re
 
 from django.conf import settings
 
 from activities.models import EventSource, SourceKey
+
+MUNCHKIN_ID = r"[0-9]{3}-[A-Z]{3}-[0-9]{3}"
+
+
+def parse_munchkin_id(text: str) -> str:
+    """The Munchkin ID as event sources have it, in upper case; empty for what is none."""
+    munchkin_id = text.strip().upper()
+    return munchkin_id if re.fullmatch(MUNCHKIN_ID, munchkin_id) else ""
 
 
 def collect_address() -> str:

@@ -22,6 +22,7 @@ REFUSED_REQUESTS = metrics.register_counter(
     "source_refused_requests", "Requests with a write key that were refused, by reason.", "reason"
 )
 NOTE_USE_EVERY = timedelta(minutes=1)
+MAX_WORD = 20
 
 
 class KeyRejectedError(RejectedError):
@@ -129,18 +130,23 @@ def _check(
     if not source.is_browser:
         if sign := origin or referrer or public_sign:
             message = _("This write key is secret and doesn't work in web pages. Use the key of a web site there.")
-            raise _refusal(Code.ORIGIN_REFUSED, message, sign)
+            raise _refusal(Code.ORIGIN_REFUSED, message, _shown_sign(sign))
         sender = Sender(source, key, None)
     else:
         # an Origin that is sent counts, also when it is “null”: Referer stands in only where there is none
         came_from = origin_of_address(origin if origin is not None else referrer or "")
         if came_from is None or not is_allowed(came_from, source.origins):
             message = _("This write key works only from the origins of its event source.")
-            raise _refusal(Code.ORIGIN_REFUSED, message, origin or referrer or "")
+            raise _refusal(Code.ORIGIN_REFUSED, message, _shown_sign(origin or referrer or ""))
         sender = Sender(source, key, came_from)
     if not has_room(source, size):
         raise _refusal(Code.QUOTA_REACHED, _("This event source has sent as much as it may today (UTC)."))
     return sender
+
+
+def _shown_sign(text: str) -> str:
+    """The origin of an address, whose path and query may hold secrets, or a single word such as null."""
+    return origin_of_address(text) or (text if text.replace("-", "").isalpha() and len(text) <= MAX_WORD else "")
 
 
 def _refusal(code: Code, message: str, got: str = "") -> KeyRejectedError:

@@ -4,7 +4,6 @@ Every verb takes the acting user (None: an operator's command), checks the right
 writes one audit entry, never with a secret.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource, RefusedActivity, SourceKey
 from activities.sources import sealing
+from activities.sources.addresses import parse_munchkin_id
 from activities.sources.keys import IssuedKey, issue_key
 from activities.sources.origins import parse_origin
 from people import lookup as people_lookup
@@ -52,7 +52,6 @@ MAX_ORIGINS, MAX_GROUP, MAX_BYTES_A_DAY = 50, 100, 10**13
 MAX_PEOPLE_AN_HOUR = 100_000
 MAX_OVERLAP = timedelta(days=30)
 MAX_LIVE_KEYS = 10
-MUNCHKIN_ID = re.compile(r"[0-9]{3}-[A-Z]{3}-[0-9]{3}")
 Kind = EventSource.Kind
 
 
@@ -276,7 +275,7 @@ def _user_ids(source: EventSource) -> Iterator[Problem]:
 def _munchkin(source: EventSource) -> Iterator[Problem]:
     if source.munchkin_id is None:
         return
-    if not isinstance(source.munchkin_id, str) or not MUNCHKIN_ID.fullmatch(source.munchkin_id):
+    if not isinstance(source.munchkin_id, str) or parse_munchkin_id(source.munchkin_id) != source.munchkin_id:
         yield bad_value(Code.WRONG_TYPE, _("an ID like 123-ABC-456"), source.munchkin_id, "munchkin_id")
     elif not source.is_browser:
         message = _("Only a web site has a Munchkin ID.")

@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from django.conf import settings
 
+from people.core.codes import Code
+from people.core.errors import Problem, bad_value
 from people.datatypes.parsing import EMAIL
 
 MAX_ADDRESS = 20_000
@@ -109,6 +111,12 @@ def _parse(text: str) -> Address | None:
 
 
 _parse_remembered = lru_cache(maxsize=2_000)(_parse)  # visitors see the same pages
+
+
+def bad_address(expected: str, value: object, *path: str) -> Problem:
+    """The problem of a value that is no such address, of which what may be a secret is not quoted."""
+    shown = re.split(r"[?#;]", value, maxsplit=1)[0].rpartition("@")[2] if isinstance(value, str) else value
+    return bad_value(Code.BAD_URL, expected, shown, *path)
 
 
 def campaign_values(address: Address) -> dict[str, str]:

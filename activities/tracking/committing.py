@@ -1,7 +1,7 @@
 """Commits what several requests brought in one transaction: hits, refused activities, and the use of the sources."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date
 
 from django.db import transaction
@@ -29,12 +29,15 @@ _quarantined: Counter[tuple[int, date]] = Counter()
 
 
 def commit_submissions(submissions: Sequence[Submission]) -> None:
-    """Commit all in one transaction; afterwards each knows what became of its hits.
+    """Commit all in one transaction; `outcomes` of each is set then.
 
-    After an exception nothing is committed, and any of them may be given again.
+    After an exception nothing is committed, and any of them may be given again. A day whose partition cannot be made
+    costs the submissions that need it, and no others.
     """
     hits = [hit for submission in submissions for item in submission.items for hit in item.hits]
-    visitor_hits.prepare_partitions(hits)
+    if missing := visitor_hits.prepare_partitions(hits):
+        submissions = [submission for submission in submissions if not _mark_unavailable(submission, missing)]
+        hits = [hit for submission in submissions for item in submission.items for hit in item.hits]
     new_visitors: Counter[int] = Counter()
     with transaction.atomic():
         retired = _refuse_retired(submissions)
@@ -54,6 +57,12 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
         transaction.on_commit(lambda: _measure(counted))
     for submission in submissions:
         submission.is_counted = True
+
+
+def _mark_unavailable(submission: Submission, days: Collection[date]) -> bool:
+    """Set and return whether the submission needs one of the days."""
+    submission.is_unavailable = any(hit.sent_day in days for item in submission.items for hit in item.hits)
+    return submission.is_unavailable
 
 
 def _refuse_retired(submissions: Sequence[Submission]) -> set[int]:

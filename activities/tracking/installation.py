@@ -107,6 +107,11 @@ def check_address(page: str, nonce: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", urlencode([*query, (CHECK, nonce)]), ""))
 
 
+def openable_origin(website: EventSource) -> str:
+    """The first origin of the web site that is the address of a page; empty where each stands for several hosts."""
+    return next((origin for origin in website.origins if "*" not in origin), "")
+
+
 def script_line(website: EventSource) -> str:
     """The line of HTML that installs the script; empty while no key of the web site works."""
     address = site_script(website)
@@ -141,7 +146,8 @@ def _nginx_location(script: str) -> str:
     path = parts.path.rpartition("/s/")[0] + "/"
     return (
         f"location {path} {{\n    proxy_pass {parts.scheme}://{parts.netloc};\n"
-        f"    proxy_set_header Host {parts.netloc};\n"
+        "    proxy_set_header Host $host;\n"
+        "    proxy_ssl_server_name on;\n"
         "    proxy_set_header X-Forwarded-For $remote_addr;\n"
         "    proxy_set_header X-Forwarded-Proto $scheme;\n}"
     )

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from activities.models import ActivityType
+from activities.models import CONSENT_TYPES, ActivityType
 from activities.recording.schema import Schema, schema_of_version
+from activities.visitors.moving import TRACKED_TYPES
 
 VISIT_WEB_PAGE, FILL_OUT_FORM, CLICK_LINK = 1, 2, 3
-CONSENT_GIVEN, CONSENT_WITHDRAWN = 90_003, 90_004
-OF_PAGES = (VISIT_WEB_PAGE, FILL_OUT_FORM, CLICK_LINK, CONSENT_GIVEN, CONSENT_WITHDRAWN)
+CONSENT_GIVEN, CONSENT_WITHDRAWN = CONSENT_TYPES
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTypes:
-    """`by_name`: custom types by API name, and by name in lower case; `standard`: those of `OF_PAGES` by id.
+    """`by_name`: custom types by API name, and by name in lower case; `standard`: those of `TRACKED_TYPES` by id.
 
     A name of a type that takes no activities is not there.
     """
@@ -34,5 +34,5 @@ def load_live_types() -> LiveTypes:
     )
     names = {name.lower(): schema_of_version(live_id) for _api_name, name, live_id in rows}
     names |= {api_name: schema_of_version(live_id) for api_name, _name, live_id in rows}
-    standard = ActivityType.objects.filter(pk__in=OF_PAGES, live__isnull=False).values_list("pk", "live_id")
+    standard = ActivityType.objects.filter(pk__in=TRACKED_TYPES, live__isnull=False).values_list("pk", "live_id")
     return LiveTypes(names, {pk: schema_of_version(live_id) for pk, live_id in standard})

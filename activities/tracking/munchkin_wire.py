@@ -4,37 +4,39 @@ from collections.abc import Mapping
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+from activities.sources.addresses import parse_munchkin_id
 from activities.tracking import clock
-from activities.tracking.addresses import parse_address
+from activities.tracking.addresses import bad_address, parse_address
 from activities.tracking.live_types import LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader
-from activities.tracking.wire import why_not_kept
-from people.core.codes import Code
-from people.core.errors import RejectedError, bad_value
+from activities.tracking.wire import CONSENTS, why_not_kept
+from people.core.errors import RejectedError
 from people.core.messages import sentence as _
 
 VISIT, CLICK = "visitWebPage", "clickLink"
 ACTS = (VISIT, CLICK)
+CONSENT = "_caConsent"  # the visitor's answer, which Munchkin itself has no parameter for
 MAX_TOKEN = 255
 
 
 def account_of(values: Mapping[str, str]) -> str:
-    """The Munchkin ID of the account that a request is for, as event sources have it."""
-    return values.get("_mchId", "").strip().upper()
+    """The Munchkin ID of the account that a request is for; empty for none."""
+    return parse_munchkin_id(values.get("_mchId", ""))
 
 
 def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> Item:
     """The one item of a request; `query` is the whole of it, whose repetition is the same act."""
     token = values.get("_mchTk", "").strip()
     received_ms = int(client.received.timestamp() * 1000)
-    at = int(values["_mchNc"]) if values.get("_mchNc", "").isdecimal() and len(values["_mchNc"]) < 16 else received_ms
+    at = _client_time(values.get("_mchNc", ""), received_ms)
     item = Item(f"mch-{sha256(query.encode('utf-8', 'replace')).hexdigest()[:40]}")
     reader = Reader(client, types, token if 0 < len(token) <= MAX_TOKEN else None, sent=at)
     said = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
     page = parse_address(_page_address(values))
-    act = Act(item.id, at if clock.is_epoch_ms(at) else received_ms, said, page, parse_address(values.get("_mchRe")))
+    act = Act(item.id, at, said, page, parse_address(values.get("_mchRe")))
     item.kind, item.title = ("page" if name == VISIT else "link"), page.url if page else ""
-    item.not_kept = why_not_kept(client, "unknown")
+    consent = values.get(CONSENT, "")
+    item.not_kept = why_not_kept(client, consent if consent in CONSENTS else "unknown")
     if item.not_kept:
         return item
     try:
@@ -45,13 +47,19 @@ def read_act(name: str, values: Mapping[str, str], query: str, client: Client, t
             link = parse_address(href if urlsplit(href).scheme else f"{_site(values)}{href}" if href else "")
             if link is None:
                 expected = _("an address with http, https, mailto or tel")
-                raise RejectedError(bad_value(Code.BAD_URL, expected, href, "_mchHr"))
+                raise RejectedError(bad_address(expected, href, "_mchHr"))
             item.hits = [reader.link_hit(act, link)]
     except ValueError:
-        item.problems = (bad_value(Code.BAD_URL, _("a web address"), values.get("_mchHr", ""), "_mchHr"),)
+        item.problems = (bad_address(_("a web address"), values.get("_mchHr", ""), "_mchHr"),)
     except RejectedError as refusal:
         item.problems = tuple(refusal.problems)
     return item
+
+
+def _client_time(text: str, received_ms: int) -> int:
+    """The client's clock in ms; the time of arrival where it says none that can be."""
+    at = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
+    return at if at is not None and clock.is_epoch_ms(at) else received_ms
 
 
 def _site(values: Mapping[str, str]) -> str:

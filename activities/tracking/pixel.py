@@ -14,10 +14,11 @@ def read_view(url: str, token: str, client: Client, types: LiveTypes) -> Item:
     now = int(client.received.timestamp() * 1000)
     item = Item(f"img-{uuid4().hex}")
     reader = Reader(client, types, token if TOKEN.fullmatch(token) else None, sent=now)
-    item.title, item.not_kept = url, why_not_kept(client, "unknown")
+    page = parse_address(url)
+    item.title, item.not_kept = page.url if page else "", why_not_kept(client, "unknown")
     if item.not_kept is None:
         try:
-            act = Act(item.id, now, {"type": "page", "url": url}, parse_address(url), None)
+            act = Act(item.id, now, {"type": "page", "url": url}, page, None)
             item.hits = [reader.page_hit(act)]
         except RejectedError as refusal:
             item.problems = tuple(refusal.problems)

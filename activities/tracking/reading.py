@@ -13,15 +13,15 @@ from activities.models import EventSource
 from activities.recording.rows import NewActivity
 from activities.sources.authentication import Sender
 from activities.tracking import clock
-from activities.tracking.addresses import Address, campaign_values, search_values
+from activities.tracking.addresses import Address, bad_address, campaign_values, search_values
 from activities.tracking.agents import Agent
-from activities.tracking.live_types import LiveTypes
+from activities.tracking.live_types import CLICK_LINK, FILL_OUT_FORM, VISIT_WEB_PAGE, LiveTypes
 from activities.types.standard_values import clip_values
 from activities.visitors.hits import Hit
-from activities.visitors.partitions import sent_day
+from activities.visitors.partitions import earlier_day, sent_day
 from activities.visitors.tokens import token_hash
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, bad_value
+from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.datatypes import exact_json
 
@@ -113,12 +113,12 @@ class Reader:
         attributes: str = "{}",
         identity: dict[str, Any] | None = None,
     ) -> Hit:
-        client_at = clock.client_moment(act.at)
+        client_at, today = clock.client_moment(act.at), self.client.received.astimezone(UTC).date()
         return Hit(
             source_id=self.client.source.pk,
             visitor=None if self.token is None else (self.client.source.site_group, token_hash(self.token)),
             message_id=act.message_id,
-            sent_day=sent_day(client_at, self.client.received.astimezone(UTC).date()),
+            sent_day=sent_day(client_at, today),
             digest=content_digest(act.said),
             occurred_at=clock.corrected_moment(self.client.received, self.sent, act.at),
             client_at=client_at,
@@ -128,6 +128,7 @@ class Reader:
             attributes=attributes,
             identity=identity,
             is_bot=self.client.agent.is_bot,
+            earlier_day=earlier_day(client_at, today),
         )
 
     def web_values(self, act: Act) -> dict[str, Any]:
@@ -143,25 +144,25 @@ class Reader:
         """A page view. Its address must be one of the web."""
         page = act.page
         if page is None or not page.host:
-            raise RejectedError(bad_value(Code.BAD_URL, _("an address of a web page"), act.said.get("url"), "url"))
+            raise RejectedError(bad_address(_("an address of a web page"), act.said.get("url"), "url"))
         values = self.web_values(act) | {
             "url": page.url,
             "page_path": page.path,
             "page_title": act.title,
             **search_values(act.referrer),
         }
-        return self.standard_hit(act, 1, f"{page.host}{page.path}", values)
+        return self.standard_hit(act, VISIT_WEB_PAGE, f"{page.host}{page.path}", values)
 
-    def link_hit(self, act: Act, link: Address, link_id: str = "") -> Hit:
+    def link_hit(self, act: Act, link: Address) -> Hit:
         """A click on a link."""
         values = self.web_values(act) | {"url": link.url, "page_url": act.page.url if act.page else ""}
-        return self.standard_hit(act, 3, link.url, values)
+        return self.standard_hit(act, CLICK_LINK, link.url, values)
 
     def form_hit(self, act: Act, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None) -> Hit:
         """A submitted form, with its fields as lines of text."""
         lines = "\n".join(f"{name}: {value}" for name, value in fields)
         values = self.web_values(act) | {"form_fields": lines, "url": act.page.url if act.page else ""}
-        return self.standard_hit(act, 2, form, values, identity)
+        return self.standard_hit(act, FILL_OUT_FORM, form, values, identity)
 
 
 def clean(value: Any) -> Any:

@@ -14,7 +14,7 @@ DOWNLOADS = "7z csv dmg doc docx epub exe gz key mov mp3 mp4 msi odt pdf pkg ppt
 COOKIE_DAYS = 400  # browsers keep none longer
 
 
-def site_script(key: str, source: EventSource, name: str = files.SCRIPT) -> tuple[bytes, str]:
+def configured_script(key: str, source: EventSource, name: str = files.SCRIPT) -> tuple[bytes, str]:
     """The script with the configuration of a site in front, and its entity tag."""
     text = files.moving_script(site_config(key, source), name)
     return text, f'"{sha256(text).hexdigest()[:32]}"'

@@ -18,6 +18,7 @@ OUTCOMES = {
     HitStatus.DROPPED: Outcome.DROPPED,
     HitStatus.REFUSED: Outcome.REFUSED,
 }
+_TITLES = {"link": "href", "form": "form", "track": "type"}
 
 
 def describe_act(raw: Any) -> tuple[str, str, str]:
@@ -26,10 +27,10 @@ def describe_act(raw: Any) -> tuple[str, str, str]:
         return "", "", ""
     said, kind = raw.get("data"), str(raw.get("type"))
     data: dict[str, Any] = said if isinstance(said, dict) else {}
-    title = {"link": data.get("href"), "form": data.get("form"), "track": data.get("type")}.get(kind, raw.get("url"))
-    if kind in ("page", "link", "identify", "consent"):
+    title = data.get(_TITLES[kind]) if kind in _TITLES else raw.get("url")
+    if kind not in ("form", "track"):  # names, no addresses
         address = parse_address(title)
-        title = address.url if address else title
+        title = address.url if address else ""
     texts = (value if isinstance(value, str) else "" for value in (kind, title, data.get("check")))
     return tuple(text[:limit] for text, limit in zip(texts, (MAX_KIND, MAX_TITLE, MAX_NONCE), strict=True))  # type: ignore[return-value]
 
@@ -56,10 +57,15 @@ def _event(source_id: int, item: Item, results: list[HitOutcome]) -> SeenEvent:
     return SeenEvent(
         source_id,
         item.kind,
-        item.title,
+        item.title if item.check or outcome != Outcome.DROPPED or _is_without_visitor(item) else "",
         outcome,
         problem,
         item.check,
         result.visitor_id if result else None,
         bool(item.hits) and item.hits[0].is_bot,
     )
+
+
+def _is_without_visitor(item: Item) -> bool:
+    """True for an act that might be kept if its browser kept a visitor's token, and is nobody's."""
+    return bool(item.hits) and item.hits[0].visitor is None

@@ -1,4 +1,4 @@
-"""The senders that a collector knows, read again every few seconds: a key that is ended works no longer than that."""
+"""Senders by key, read again every few seconds: a key that is ended works no longer than that, while it can be read."""
 
 import re
 from collections import OrderedDict
@@ -7,13 +7,15 @@ from time import monotonic
 
 from activities.models import EventSource, SourceKey
 from activities.sources import usage
+from activities.sources.addresses import MUNCHKIN_ID
 from activities.sources.authentication import Sender, check_key, note_key_use
 from activities.sources.keys import find_key
 
 FRESH_SECONDS = 3.0
-MAX_KEPT = 10_000
+USABLE_SECONDS = 60.0  # for which a key may be used where reading it again takes long
+MAX_KEPT, MAX_UNKNOWN = 10_000, 10_000
 MUNCHKIN = "munchkin:"  # before a Munchkin ID in place of a key
-_POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|cas_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|munchkin:[0-9]{3}-[A-Z]{3}-[0-9]{3}")
+_POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|cas_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|munchkin:" + MUNCHKIN_ID)
 
 
 @dataclass(slots=True)
@@ -25,8 +27,9 @@ class KnownKey:
     read_at: float
 
     @property
-    def is_fresh(self) -> bool:
-        return monotonic() - self.read_at < FRESH_SECONDS
+    def age(self) -> float:
+        """Seconds since it was read."""
+        return monotonic() - self.read_at
 
     def sender(
         self, origin: str | None, referrer: str | None, size: int, *, fetch_site: str | None, is_in_address: bool
@@ -46,23 +49,25 @@ NO_KEY = KnownKey(None, 0, float("inf"))
 
 
 class KnownKeys:
-    """Keys by their text; used by one thread, but for `read`."""
+    """Keys by their text, apart from texts that are none, which anybody can make up; used by one thread."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, KnownKey] = OrderedDict()
+        self._unknown: OrderedDict[str, KnownKey] = OrderedDict()
 
     def find(self, text: str) -> KnownKey | None:
-        """The key when it was read a moment ago; None when it has to be read. What cannot be a key is never read."""
+        """The key as it was read last; None when it was not. What cannot be a key is never read."""
         if not _POSSIBLE.fullmatch(text):
             return NO_KEY
-        known = self._keys.get(text)
-        return known if known is not None and known.is_fresh else None
+        return self._keys.get(text) or self._unknown.get(text)
 
     def keep(self, text: str, known: KnownKey) -> None:
-        self._keys[text] = known
-        self._keys.move_to_end(text)
-        while len(self._keys) > MAX_KEPT:
-            self._keys.popitem(last=False)
+        self._keys.pop(text, None)
+        self._unknown.pop(text, None)
+        kept, most = (self._unknown, MAX_UNKNOWN) if known.key is None else (self._keys, MAX_KEPT)
+        kept[text] = known
+        while len(kept) > most:
+            kept.popitem(last=False)
 
 
 def read_key(text: str) -> KnownKey:

@@ -16,6 +16,7 @@ class Submission:
     items: list[Item]
     outcomes: list[HitOutcome] = field(default_factory=list)
     is_counted: bool = False  # in the use of its source, by an earlier try
+    is_unavailable: bool = False  # a partition is missing that it needs: to be sent again, and nothing of it is kept
 
     @property
     def number_of_hits(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from activities.models import Association
 from activities.recording.rows import NewActivity
 from activities.tracking import clock
-from activities.tracking.addresses import parse_address
+from activities.tracking.addresses import bad_address, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader, clean
 from activities.tracking.seen import describe_act
@@ -102,11 +102,20 @@ def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> Ite
             raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw["type"], "type"))
         if not_kept is None or raw["type"] == "consent":
             item.hits = read(act, raw.get("data") or {}, reader, item)
-        else:
-            item.not_kept = not_kept
+        if not_kept is not None:
+            item.hits = _withdrawals(item.hits)
+            item.not_kept = None if item.hits else not_kept
     except RejectedError as refusal:
         item.problems = tuple(refusal.problems)
     return item
+
+
+def _withdrawals(hits: list[Hit]) -> list[Hit]:
+    """The hits that withdraw a consent, which are kept of visitors who are known, whatever else may be kept."""
+    kept = [hit for hit in hits if hit.type_id == CONSENT_WITHDRAWN]
+    for hit in kept:
+        hit.is_of_known = True
+    return kept
 
 
 def _act(raw: Any) -> Act:
@@ -143,7 +152,7 @@ def _link(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> lis
     link = parse_address(data.get("href"))
     if link is None:
         expected = _("an address with http, https, mailto or tel")
-        raise RejectedError(bad_value(Code.BAD_URL, expected, data.get("href"), "data", "href"))
+        raise RejectedError(bad_address(expected, data.get("href"), "data", "href"))
     return [reader.link_hit(act, link)]
 
 

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from activities.models import EventSource, Visitor
+from activities.sources.addresses import parse_munchkin_id
 from activities.visitors.tokens import token_hash
 
 _COOKIE = re.compile(r"(?:id:([0-9A-Za-z-]+)(?:&|%26))?token:([0-9A-Za-z._-]+)")
@@ -45,6 +46,5 @@ def visitor_of(cookie: Cookie) -> Visitor | None:
 
 
 def _site(cookie: Cookie) -> EventSource | None:
-    if cookie.munchkin_id is None:
-        return None
-    return EventSource.objects.filter(munchkin_id=cookie.munchkin_id.upper()).first()
+    munchkin_id = parse_munchkin_id(cookie.munchkin_id or "")
+    return EventSource.objects.filter(munchkin_id=munchkin_id).first() if munchkin_id else None

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import psycopg
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from activities.models import Visitor
@@ -37,7 +37,7 @@ class Hit:
     """One act of a visitor, checked: `attributes` is JSON text by the type's version.
 
     Without a type it only says who the visitor is (`identity`). `digest`: of what the client said, never of anything
-    derived from the time of its arrival. `sent_day`: see `partitions.sent_day`.
+    derived from the time of its arrival. `sent_day`, `earlier_day`: see the functions of `partitions`.
     """
 
     source_id: int
@@ -53,10 +53,16 @@ class Hit:
     attributes: str = "{}"
     identity: dict[str, Any] | None = None
     is_bot: bool = False
+    earlier_day: date | None = None
+    is_of_known: bool = False  # dropped where its visitor is not known yet
 
     @property
     def key(self) -> MessageId:
         return self.source_id, self.message_id, self.sent_day
+
+    @property
+    def earlier_key(self) -> MessageId | None:
+        return None if self.earlier_day is None else (self.source_id, self.message_id, self.earlier_day)
 
 
 class HitStatus(StrEnum):
@@ -93,7 +99,8 @@ def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -
     `new_visitors`: takes the number of new visitors by source, for a caller that counts them itself
     (`usage.note_uses`) at the end of its own transaction.
     """
-    prepare_partitions(hits)
+    if prepare_partitions(hits):
+        raise OperationalError("a partition of message ids is missing")
     counted = Counter[int]() if new_visitors is None else new_visitors
     try:
         with transaction.atomic(savepoint=False):
@@ -107,9 +114,9 @@ def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -
         raise
 
 
-def prepare_partitions(hits: Sequence[Hit]) -> None:
-    """Make the partitions that the hits need; before the transaction, as a new partition locks its table."""
-    ensure_partitions({hit.sent_day for hit in hits}, timezone.now().astimezone(UTC).date())
+def prepare_partitions(hits: Sequence[Hit]) -> set[date]:
+    """Make the partitions that the hits need, before their transaction; return the days of which there is none."""
+    return ensure_partitions({hit.sent_day for hit in hits}, timezone.now().astimezone(UTC).date())
 
 
 def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]:
@@ -125,9 +132,12 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
             outcomes[place] = DROPPED
         else:
             first.setdefault(hit.key, place)
-    places = sorted(first.values(), key=lambda place: hits[place].key)  # one order in all transactions: no deadlock
+    earlier = _earlier_digests([hits[place] for place in first.values()])
+    places = sorted(  # one order in all transactions: no deadlock
+        (place for key, place in first.items() if key not in earlier), key=lambda place: hits[place].key
+    )
     new = _insert([(hits[place], visitors[hits[place].visitor]) for place in places])  # type: ignore[index, misc]
-    known = _stored_digests([key for key in first if key not in new])
+    known = earlier | _stored_digests([key for key in first if key not in new and key not in earlier])
     known |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
     for place, hit in enumerate(hits):
         if outcomes[place] is None:
@@ -157,7 +167,9 @@ def _lock_visitors(hits: Sequence[Hit], new_visitors: Counter[int]) -> dict[Visi
     result: dict[VisitorKey, _Seen | HitOutcome | None] = dict.fromkeys(keys)
     existing = _existing(keys)
     missing = [key for key in keys if key not in existing]
-    if missing:
+    addable = {hit.visitor for hit in hits if not hit.is_of_known}
+    result.update((key, DROPPED) for key in missing if key not in addable)
+    if missing := [key for key in missing if key in addable]:
         source_ids = {hit.visitor: hit.source_id for hit in reversed(hits)}
         result |= _add_visitors([(key, source_ids[key]) for key in missing], new_visitors)
         existing |= _existing([key for key in missing if result[key] is None])
@@ -308,6 +320,13 @@ def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
         for place, (hit, seen) in enumerate(rows)
     ]
     return orjson.dumps(values).decode()
+
+
+def _earlier_digests(hits: Sequence[Hit]) -> dict[MessageId, bytes]:
+    """The digests of the messages that were stored under their earlier day, by the present key."""
+    keys = {hit.key: hit.earlier_key for hit in hits if hit.earlier_key is not None}
+    stored = _stored_digests(list(keys.values()))
+    return {key: stored[earlier] for key, earlier in keys.items() if earlier in stored}
 
 
 def _stored_digests(keys: Sequence[MessageId]) -> dict[MessageId, bytes]:

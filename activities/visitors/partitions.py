@@ -1,40 +1,115 @@
-"""The partitions by day (UTC) of what visitors did and of the ids of messages, made when they are needed."""
+"""The partitions by day (UTC) of what visitors did and of the ids of messages.
 
+They are made ahead, at night and when a collector starts, so that nothing depends on making one while hits wait.
+"""
+
+import logging
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 
-from django.db import connection, transaction
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+
+logger = logging.getLogger(__name__)
 
 DAYS_AHEAD = 7
-MESSAGE_DAYS = 92  # message ids are unique for 90 days
+MADE_AT_ONCE = 10
+EDGE_DAYS = 2  # for which a message may be sent again, and its day get out of range meanwhile
 OTHER_DAY = date(1, 1, 1)  # of message ids whose own time is out of range
-_made: set[date] = set()
+RETRY_SECONDS = 60.0  # after a failure nothing that can wait is tried before
+DAYS, MESSAGES = "make_day_partitions", "make_message_partitions"
+_made: set[tuple[str, date]] = set()
+_failed_at: dict[str, float] = {}
+
+
+def first_message_day(today: date) -> date:
+    """The first day whose message ids are known."""
+    return today - timedelta(settings.MESSAGE_ID_DAYS + EDGE_DAYS)
 
 
 def sent_day(client_at: datetime | None, today: date) -> date:
     """The day of the sender's own time, under which its message id is stored; `OTHER_DAY` for clocks far off."""
-    if client_at is None:
-        return OTHER_DAY
-    day = client_at.astimezone(UTC).date()
-    return day if today - timedelta(MESSAGE_DAYS) <= day < today + timedelta(DAYS_AHEAD) else OTHER_DAY
+    day = _day_of(client_at)
+    return day if first_message_day(today) <= day < today + timedelta(DAYS_AHEAD) else OTHER_DAY
 
 
-def ensure_partitions(days: Collection[date], today: date) -> None:
-    """Make the partitions from yesterday to a week ahead, and those of `days`, unless this process knows of them."""
-    ahead = [today + timedelta(number) for number in (-1, *range(DAYS_AHEAD + 1))]
-    if not _made.issuperset(ahead):
-        _make(ahead[0], ahead[-1])
-    for day in sorted(set(days) - _made - {*ahead, OTHER_DAY}):
-        _make(day, day)
+def earlier_day(client_at: datetime | None, today: date) -> date | None:
+    """The other day under which the message id may have been stored, when it was sent first; None for none.
+
+    A day gets into the known ones, or out of them, between two tries.
+    """
+    day, first, end = _day_of(client_at), first_message_day(today), today + timedelta(DAYS_AHEAD)
+    if first - timedelta(EDGE_DAYS) <= day < first:
+        return day
+    return OTHER_DAY if end - timedelta(EDGE_DAYS) <= day < end else None
+
+
+def ensure_partitions(days: Collection[date], today: date) -> set[date]:
+    """Make the partitions of today and those of message ids of `days`, where they are missing.
+
+    Returns those of `days` that cannot be made just now. Raises `DatabaseError` without today's. Those of the next days
+    are made, too, when tomorrow's is missing; nobody waits for a failure of theirs.
+    """
+    if (DAYS, today) not in _made:
+        _make(DAYS, today, today)
+    if (DAYS, today + timedelta(1)) not in _made:
+        _try(DAYS, today + timedelta(1), today + timedelta(DAYS_AHEAD))
+    wanted = [day for day in set(days) - {OTHER_DAY, today} if not _made.intersection({(DAYS, day), (MESSAGES, day)})]
+    return {day for day in _missing(wanted) if not _try(MESSAGES, day, day)} if wanted else set()
+
+
+def make_days(today: date) -> None:
+    """Make the partitions from yesterday to a week ahead, and those of all message ids that are known."""
+    last = today + timedelta(DAYS_AHEAD)
+    _make(DAYS, today - timedelta(1), last)
+    first = first_message_day(today)
+    while first <= last:  # in short transactions
+        _make(MESSAGES, first, min(last, first + timedelta(MADE_AT_ONCE - 1)))
+        first += timedelta(MADE_AT_ONCE)
 
 
 def forget_partitions() -> None:
     """Look again at the next write: retention dropped some, or the database is another one."""
     _made.clear()
+    _failed_at.clear()
 
 
-def _make(first: date, last: date) -> None:
+def _day_of(client_at: datetime | None) -> date:
+    return OTHER_DAY if client_at is None else client_at.astimezone(UTC).date()
+
+
+def _missing(days: Collection[date]) -> list[date]:
+    """Those of the days that have no partition of message ids."""
     with connection.cursor() as cursor:
-        cursor.execute("select make_day_partitions(%s, %s)", [first, last])
-    days = {first + timedelta(number) for number in range((last - first).days + 1)}
+        cursor.execute(
+            """select day, to_regclass('message_key_' || to_char(day, 'YYYYMMDD')) is null
+            from unnest(%s::date[]) as day order by day""",
+            [list(days)],
+        )
+        rows = cursor.fetchall()
+    there = {(MESSAGES, day) for day, is_missing in rows if not is_missing}
+    transaction.on_commit(lambda: _made.update(there))
+    return [day for day, is_missing in rows if is_missing]
+
+
+def _try(function: str, first: date, last: date) -> bool:
+    """Make partitions; False where it fails, or failed a moment ago. Raises `DatabaseError` without a connection."""
+    if monotonic() - _failed_at.get(function, -RETRY_SECONDS) < RETRY_SECONDS:
+        return False
+    try:
+        _make(function, first, last)
+    except DatabaseError as error:
+        if connection.connection is None or connection.connection.closed:
+            raise
+        logger.warning("no partition for %s: %s", first, str(error).partition("\n")[0])
+        _failed_at[function] = monotonic()
+        return False
+    return True
+
+
+def _make(function: str, first: date, last: date) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"select {function}(%s, %s)", [first, last])
+    days = {(function, first + timedelta(number)) for number in range((last - first).days + 1)}
     transaction.on_commit(lambda: _made.update(days))

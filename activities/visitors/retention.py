@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from activities.visitors import moving, ownership, undoing
-from activities.visitors.partitions import DAYS_AHEAD
+from activities.visitors.partitions import EDGE_DAYS, first_message_day, make_days
 from people.core.db import locks
 
 BATCH = 10_000
@@ -22,10 +22,9 @@ def keep_days(today: date | None = None) -> int:
     """Make the partitions of the next days and drop those past their time; return the number of dropped ones."""
     day = today or timezone.now().astimezone(UTC).date()
     waiting = max(settings.VISITOR_WAITING_DAYS, SHORTEST_WAIT)
-    with connection.cursor() as cursor:
-        cursor.execute("select make_day_partitions(%s, %s)", [day - timedelta(1), day + timedelta(DAYS_AHEAD)])
+    make_days(day)
     dropped = _drop("visitor_activity", day - timedelta(waiting))
-    dropped += _drop("message_key", day - timedelta(settings.MESSAGE_ID_DAYS))
+    dropped += _drop("message_key", first_message_day(day) - timedelta(EDGE_DAYS))
     _forget_undated_messages(day - timedelta(settings.MESSAGE_ID_DAYS))
     _forget_strangers(day - timedelta(waiting))
     return dropped

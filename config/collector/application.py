@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
 from activities.sources.origins import is_allowed, origin_of_address
 from activities.tracking import munchkin_wire, scripts, wire
@@ -34,19 +36,19 @@ logger = logging.getLogger(__name__)
 
 ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
 COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
-COOKIE, COOKIE_DAYS = "_ca", 400  # browsers keep none longer
+COOKIE = "_ca"
 YEAR = 31_536_000
 SCRIPT_SECONDS = 300
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 _STATUS = {Code.UNKNOWN_WRITE_KEY: 401, Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.ORIGIN_REFUSED: 403}
 _SCRIPT_OF_SITE = re.compile(r"/s/(cab_[a-z0-9]{24})\.js")
 _SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js(?:\.map)?)")
-_MUNCHKIN_SCRIPT = re.compile(r"/munchkin/([0-9]{3}-[A-Za-z]{3}-[0-9]{3})\.js")
+_MUNCHKIN_SCRIPT = re.compile(r"/munchkin/([\w-]{1,20})\.js")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
 
 class Collector:
-    """The ASGI program. Its writer and what it knows live as long as it serves."""
+    """The ASGI program. Its writer and its `KnownState` live as long as it serves."""
 
     writer: Writer
 
@@ -184,7 +186,8 @@ class Collector:
                 is_in_address=True,
             )
         except KeyRejectedError as refusal:
-            self.known.note_refusal(known, refusal, headers.get("origin") or headers.get("referer") or "")
+            came_from = origin_of_address(headers.get("origin") or headers.get("referer") or "")
+            self.known.note_refusal(known, refusal, came_from or "")
             if refusal.code == Code.QUOTA_REACHED:
                 raise _quota_error(str(refusal)) from None
             status = _STATUS[Code(refusal.code)]
@@ -201,7 +204,7 @@ class Collector:
             return
         known = request.cookie(COOKIE)
         token = known if wire.TOKEN.fullmatch(known) else secrets.token_hex(16)
-        parts = [f"{COOKIE}={token}", f"Max-Age={COOKIE_DAYS * 86_400}", "Path=/", "SameSite=Lax"]
+        parts = [f"{COOKIE}={token}", f"Max-Age={scripts.COOKIE_DAYS * 86_400}", "Path=/", "SameSite=Lax"]
         host, domain = request.headers.get("host", "").partition(":")[0].lower(), query.get("d", "").lower()
         if _DOMAIN.fullmatch(domain) and (host == domain or host.endswith(f".{domain}")):
             parts.append(f"Domain={domain}")
@@ -216,18 +219,18 @@ class Collector:
                 await reply.send(200, script, files.TYPES[Path(match[2]).suffix], headers)
                 return
         elif match := _SCRIPT_OF_SITE.fullmatch(path):
-            await self._send_site_script(request, reply, match[1], files.SCRIPT)
+            await self._send_script_of_site(request, reply, match[1], files.SCRIPT)
             return
         elif match := _MUNCHKIN_SCRIPT.fullmatch(path):
-            await self._send_site_script(request, reply, f"{MUNCHKIN}{match[1].upper()}", files.MUNCHKIN)
+            await self._send_script_of_site(request, reply, f"{MUNCHKIN}{parse_munchkin_id(match[1])}", files.MUNCHKIN)
             return
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
-    async def _send_site_script(self, request: Request, reply: "_Reply", text: str, name: str) -> None:
-        key = (await self.known.find_key(text)).key
+    async def _send_script_of_site(self, request: Request, reply: "_Reply", text: str, name: str) -> None:
+        key = (await self.known.find_key(text, oldest=inf)).key  # pages keep their script while the database is away
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")
-        script, tag = scripts.site_script(key.lookup, key.source, name)
+        script, tag = scripts.configured_script(key.lookup, key.source, name)
         headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag}
         if request.headers.get("if-none-match") == tag:
             await reply.send(304, headers=headers)

@@ -1,19 +1,22 @@
-"""What the collector knows of the database without asking at each request: keys and types, read every few seconds."""
+"""Keys and types, read from the database every few seconds and not at each request."""
 
 import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from time import monotonic
 from typing import TypeVar
 
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils import timezone
 
 from activities.sources.authentication import KeyRejectedError
 from activities.sources.recent import REFUSED_REQUEST, Outcome, SeenEvent, note_recent_events
 from activities.tracking.live_types import LiveTypes, load_live_types
-from activities.tracking.senders import KnownKey, KnownKeys, read_key
+from activities.tracking.senders import FRESH_SECONDS, USABLE_SECONDS, KnownKey, KnownKeys, read_key
+from activities.visitors.partitions import make_days
 from config.collector import heartbeat
 from config.collector.http import HttpError
 
@@ -23,6 +26,7 @@ T = TypeVar("T")
 TYPES_SECONDS = 2.0
 NEW_TYPES_SECONDS = 0.25  # unknown names have the types read again no more often
 MOST_REFUSALS = 100
+REREAD_SECONDS = 0.25  # so long a request waits for a key to be read again
 MOST_READINGS = 200  # of keys at once; each address that an attacker makes up is one
 
 
@@ -35,24 +39,45 @@ class KnownState:
         self._reading_types = asyncio.Lock()
         self._keys = KnownKeys()
         self._reading: dict[str, asyncio.Task[KnownKey]] = {}
+        self._reading_unknown: dict[str, asyncio.Task[KnownKey]] = {}
         self._pool = ThreadPoolExecutor(2, "reader")
+        self._pool_of_unknown = ThreadPoolExecutor(1, "reader-of-unknown")
         self._refusals: deque[SeenEvent] = deque(maxlen=MOST_REFUSALS)  # for the live pages, until the next beat
 
-    async def find_key(self, text: str) -> KnownKey:
-        """The key as it was a few seconds ago. Raises `HttpError` (503) while it cannot be read."""
-        known = self._keys.find(text)
-        if known is not None:
-            return known
-        task = self._reading.get(text)
-        if task is None:
-            if len(self._reading) >= MOST_READINGS:
-                raise unavailable()
-            task = self._reading[text] = asyncio.create_task(self.in_database(lambda: read_key(text)))
-            task.add_done_callback(lambda done: self._keep(text, done))
-        return await asyncio.shield(task)
+    async def find_key(self, text: str, oldest: float = USABLE_SECONDS) -> KnownKey:
+        """The key as it was a few seconds ago, or up to `oldest` seconds ago where reading it again takes long.
 
-    def _keep(self, text: str, done: "asyncio.Task[KnownKey]") -> None:
-        self._reading.pop(text, None)
+        Raises `HttpError` (503) where it cannot be read and was not read before.
+        """
+        known = self._keys.find(text)
+        if known is not None and known.age < FRESH_SECONDS:
+            return known
+        is_key = known is not None and known.key is not None
+        usable = known if is_key and known is not None and known.age < oldest else None
+        try:
+            task = self._begin_reading(text, is_key)
+            if usable is None:
+                return await asyncio.shield(task)
+            done, _waiting = await asyncio.wait({task}, timeout=REREAD_SECONDS)
+            return task.result() if done else usable
+        except HttpError:
+            if usable is None:
+                raise
+            return usable
+
+    def _begin_reading(self, text: str, is_key: bool) -> "asyncio.Task[KnownKey]":
+        """The task that reads a key; those that are keys have room of their own, whatever strangers make up."""
+        reading, pool = (self._reading, self._pool) if is_key else (self._reading_unknown, self._pool_of_unknown)
+        task = reading.get(text)
+        if task is None:
+            if len(reading) >= MOST_READINGS:
+                raise unavailable()
+            task = reading[text] = asyncio.create_task(self.in_database(lambda: read_key(text), pool))
+            task.add_done_callback(lambda done: self._keep(reading, text, done))
+        return task
+
+    def _keep(self, reading: "dict[str, asyncio.Task[KnownKey]]", text: str, done: "asyncio.Task[KnownKey]") -> None:
+        reading.pop(text, None)
         if not done.cancelled() and done.exception() is None:
             self._keys.keep(text, done.result())
 
@@ -74,15 +99,19 @@ class KnownState:
     def _are_old(self) -> bool:
         return monotonic() - self._types_read_at > NEW_TYPES_SECONDS
 
-    async def in_database(self, read: Callable[[], T]) -> T:
+    async def in_database(self, read: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
         """What `read` gives, in a thread. Raises `HttpError` (503) while the database is away."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, _guarded, read)
+            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, _guarded, read)
         except (DatabaseError, InterfaceError):
             raise unavailable() from None
 
     async def keep_current(self, state: Callable[[], dict[str, int]]) -> None:
-        """Read the types again and again, and tell the database of the state of this process; until cancelled."""
+        """Read the types again and again, and write the state of this process to the database; until cancelled.
+
+        At first the partitions are made that may be missing until the nightly job has run.
+        """
+        has_days = False
         while True:
             try:
                 self.types = await self.in_database(load_live_types)
@@ -90,6 +119,9 @@ class KnownState:
                 values = state()
                 await self.in_database(lambda values=values: heartbeat.beat(values))  # type: ignore[misc]
                 await self._store_refusals()
+                if not has_days:
+                    await self.in_database(lambda: make_days(timezone.now().astimezone(UTC).date()))
+                    has_days = True
             except HttpError:  # the database is away: what is known is used on
                 pass
             except Exception:
@@ -104,6 +136,7 @@ class KnownState:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._pool_of_unknown.shutdown(cancel_futures=True)
 
 
 def unavailable() -> HttpError:
@@ -111,6 +144,15 @@ def unavailable() -> HttpError:
 
 
 def _guarded(read: Callable[[], T]) -> T:
+    """What `read` gives, which is called a second time where an old connection turns out to be broken."""
+    was_open = connection.connection is not None
+    try:
+        return read()
+    except (DatabaseError, InterfaceError):
+        is_broken = connection.connection is None or connection.connection.closed
+        connection.close()
+        if not (was_open and is_broken):
+            raise
     try:
         return read()
     except (DatabaseError, InterfaceError):

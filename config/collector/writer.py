@@ -31,7 +31,7 @@ class NotCommittedError(Exception):
     """The database did not take it, or it is not known whether it did: to be sent again."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Entry:
     submission: Submission
     future: "asyncio.Future[None]"
@@ -92,19 +92,24 @@ class Writer(threading.Thread):
     def _commit(self, group: list[_Entry]) -> None:
         failures = self._try(group)
         if failures is None:
-            busy = [entry for entry in group if entry.submission.is_busy]
-            self._finish([entry for entry in group if not entry.submission.is_busy])
-            self._wait_for_visitors(busy, only_busy=len(busy) == len(group))
+            self._settle(group)
         elif isinstance(failures, NotCommittedError):
             self._finish(group, failures)
         else:  # something in one of them: it costs the others nothing
             for entry in group:
-                failure = self._try([entry])
-                is_busy = failure is None and entry.submission.is_busy
-                if is_busy:
-                    self._wait_for_visitors([entry], only_busy=True)
-                else:
+                if failure := self._try([entry]):
                     self._finish([entry], failure)
+                else:
+                    self._settle([entry])
+
+    def _settle(self, group: list[_Entry]) -> None:
+        """Finish what was tried without a failure, or queue it again."""
+        unavailable = [entry for entry in group if entry.submission.is_unavailable]
+        busy = [entry for entry in group if entry.submission.is_busy and not entry.submission.is_unavailable]
+        others = {*unavailable, *busy}
+        self._finish(unavailable, NotCommittedError())
+        self._finish([entry for entry in group if entry not in others])
+        self._wait_for_visitors(busy, only_busy=len(busy) == len(group))
 
     def _try(self, group: list[_Entry]) -> Exception | None:
         """Commit, at a lost connection a second time: what was committed by the first is repeated by the second."""
@@ -128,9 +133,9 @@ class Writer(threading.Thread):
 
     def _wait_for_visitors(self, busy: list[_Entry], only_busy: bool) -> None:
         """Queue again what has to wait until its visitor's association is committed; not for ever."""
-        late = [entry for entry in busy if monotonic() > entry.deadline]
-        self._finish(late, NotCommittedError())
-        again = [entry for entry in busy if entry not in late]
+        now = monotonic()
+        self._finish([entry for entry in busy if now > entry.deadline], NotCommittedError())
+        again = [entry for entry in busy if now <= entry.deadline]
         with self._ready:
             self._queue.extendleft(reversed(again))
             self.waiting += sum(_weight(entry.submission) for entry in again)

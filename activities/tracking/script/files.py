@@ -8,7 +8,6 @@ from typing import Any
 
 BUILT = Path(__file__).resolve().parent / "built"
 GLOBAL = "customActivities"  # the name under which a page calls the script
-FUNCTIONS = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")
 SCRIPT, MUNCHKIN = "s.js", "munchkin.js"
 TYPES = {".js": "text/javascript; charset=utf-8", ".map": "application/json"}
 
@@ -61,24 +60,6 @@ def moving_script(configuration: Mapping[str, Any], name: str = SCRIPT) -> bytes
     return f"(window.{GLOBAL}=window.{GLOBAL}||{{q:[]}}).config={text};\n".encode() + script
 
 
-def queue_stub() -> str:
-    """The script that a page holds inline, so that it can make calls before the file is loaded."""
-    return (
-        f'!function(w,n){{w[n]||(w[n]={{q:[]}},"{" ".join(FUNCTIONS)}".split(" ").forEach(function(f)'
-        f'{{w[n][f]=function(){{w[n].q.push([f,arguments])}}}}))}}(window,"{GLOBAL}")'
-    )
-
-
 def page_tag(address: str) -> str:
     """The line that a page pastes for the moving script at `address`."""
     return f'<script async src="{address}"></script>'
-
-
-def fixed_page_tag(base: str, configuration: Mapping[str, Any]) -> str:
-    """The line for the present version with its digest: the page decides when it takes a newer one."""
-    settings = json.dumps(configuration, separators=(",", ":"), sort_keys=True)
-    quoted = settings.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return (
-        f'<script async src="{base}/s/{current_version()}/{SCRIPT}" integrity="{integrity()}" crossorigin="anonymous"'
-        f' data-config="{quoted}"></script>'
-    )

@@ -6,7 +6,14 @@ from django.db import connection
 from activities.models import EventSource, RecentEvent
 from activities.sources import editing, recent
 from activities.sources.recent import SeenEvent
-from activities.tracking.installation import CHECK, check_address, installation_recipes, script_line, site_origins
+from activities.tracking.installation import (
+    CHECK,
+    check_address,
+    installation_recipes,
+    openable_origin,
+    script_line,
+    site_origins,
+)
 from people.core.errors import Problem
 
 
@@ -56,11 +63,20 @@ def test_recipes_hold_the_address_of_the_newest_key_and_go_with_the_last_key(set
     recipes = {recipe.name: recipe for recipe in installation_recipes(site)}
     assert set(recipes) == {"html", "tag-manager", "wordpress", "single-page", "own-host"}
     assert "location /_a/ {" in recipes["own-host"].code and "https://events.example.com;" in recipes["own-host"].code
+    assert "proxy_set_header Host $host;" in recipes["own-host"].code
     editing.change_source(site, None, munchkin_id="123-ABC-456")
     site.refresh_from_db()
     assert installation_recipes(site)[-1].code == "https://events.example.com/munchkin/123-ABC-456.js"
     editing.end_key(site, issued.key.pk, None)
     assert script_line(site) == "" and installation_recipes(site) == []
+
+
+def test_a_site_opens_at_an_origin_that_is_one_host():
+    for origins, address in (
+        (["https://*.example.com", "https://example.com"], "https://example.com"),
+        (["https://*.example.com"], ""),
+    ):
+        assert openable_origin(EventSource(kind="browser", origins=origins)) == address
 
 
 @pytest.mark.django_db

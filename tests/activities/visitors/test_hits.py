@@ -81,6 +81,13 @@ def test_the_state_of_a_visitor_decides_what_becomes_of_its_hits(source):
 
 
 @pytest.mark.django_db
+def test_an_act_of_known_visitors_makes_no_visitor(source):
+    withdrawal = hit(source, "m1", is_of_known=True)
+    assert statuses(withdrawal) == [Status.DROPPED] and not Visitor.objects.exists()
+    assert statuses(hit(source, "m2"), withdrawal) == [Status.KEPT] * 2
+
+
+@pytest.mark.django_db
 def test_a_source_brings_so_many_new_visitors_a_day(source, settings):
     settings.TRACKING_NEW_VISITORS_A_DAY = 2
     hits = [hit(source, f"m{number}", f"{number:032x}") for number in range(4)]

@@ -25,8 +25,11 @@ function optedOut() {
   return wish === "true" || readCookie(OPT_OUT) === "true" || isOptedOut() || consentState() === "denied";
 }
 
+/** True while the site asks first, and the visitor has not agreed. */
+const lacksConsent = () => (siteConfig.consent || "granted") !== "granted" && consentState() !== "granted";
+
 /** True if nothing may be kept of this visitor. */
-const isSilent = () => optedOut() || (siteConfig.gpc !== "ignore" && asksForPrivacy());
+const isSilent = () => optedOut() || lacksConsent() || (siteConfig.gpc !== "ignore" && asksForPrivacy());
 
 function cookieDomain() {
   const level = Number(options.domainLevel);
@@ -81,6 +84,7 @@ function send(name, values) {
       _mchHa: location.hash,
       _mchRe: document.referrer,
       _mchQp: escapedQuery(location.search),
+      _caConsent: consentState(),
       ...values,
     };
     const emailToken = parameter("mkt_tok");

@@ -32,6 +32,7 @@ export function takeHandedOver() {
   history.replaceState(history.state, "", cleanAddress(location.href, HANDED_OVER));
   if (check !== checkOf(token, sent, location.hostname)) return "";
   const age = Date.now() - sent;
+  // anybody can make such a link: it counts only where the referrer is a listed site
   const from = document.referrer && new URL(document.referrer).hostname;
-  return age >= 0 && age <= LASTS && (!from || isListedDomain(from)) ? token : "";
+  return age >= 0 && age <= LASTS && isListedDomain(from) ? token : "";
 }

@@ -108,7 +108,7 @@ function settle(batch, reply) {
   return false;
 }
 
-/** Send what was gathered. When the page is left a beacon takes it; whether it arrived, the next page finds out. */
+/** Send what was gathered. When the page is left a beacon takes it, and the next page tries again. */
 export function flush(isLeaving) {
   clearTimeout(gathering);
   gathering = 0;

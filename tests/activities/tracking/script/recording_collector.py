@@ -15,6 +15,7 @@ from activities.tracking.script import files
 
 KEY = "cab_012345678901234567890123"
 PATIENCE = 15.0  # seconds
+FUNCTIONS = ("page", "track", "identify", "form", "consent", "optOut", "reset", "ready")
 
 
 class Collector(ThreadingHTTPServer):
@@ -42,7 +43,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def snippet(self):
-        return f"<script>{files.queue_stub()}</script>" + files.page_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
+        return f"<script>{queue_stub()}</script>" + files.page_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
 
     def configure(self, **settings):
         self.configurations[KEY] = {"consent": "granted"} | settings
@@ -175,3 +176,21 @@ def running_collector():
     finally:
         server.shutdown()
         server.server_close()
+
+
+def queue_stub() -> str:
+    """The script that a page holds inline, so that it can make calls before the file is loaded."""
+    return (
+        f'!function(w,n){{w[n]||(w[n]={{q:[]}},"{" ".join(FUNCTIONS)}".split(" ").forEach(function(f)'
+        f'{{w[n][f]=function(){{w[n].q.push([f,arguments])}}}}))}}(window,"{files.GLOBAL}")'
+    )
+
+
+def fixed_page_tag(base: str, configuration) -> str:
+    """The line for the present version with its digest: the page decides when it takes a newer one."""
+    settings = json.dumps(configuration, separators=(",", ":"), sort_keys=True)
+    quoted = settings.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return (
+        f'<script async src="{base}/s/{files.current_version()}/{files.SCRIPT}" integrity="{files.integrity()}" crossorigin="anonymous"'
+        f' data-config="{quoted}"></script>'
+    )

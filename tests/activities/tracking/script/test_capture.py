@@ -256,18 +256,24 @@ def test_a_link_to_a_listed_site_carries_the_visitor_for_a_moment(collector, pag
     assert page.url == f"{collector.host('www.partner.test')}/b?x=1#y"
     # one that is old, for another host or made up gives nobody the visitor
     token, agent, now = "0123456789abcdef" * 2, page.evaluate("navigator.userAgent"), int(time.time() * 1000)
-    here = "www.partner.test"
-    for number, (is_taken, sent, check) in enumerate(
+    here, shop, good = "www.partner.test", "shop.test", checksum(f"{token}.{now}.www.partner.test.{agent}")
+    for number, (is_taken, sent, check, from_site) in enumerate(
         (
-            (True, now, checksum(f"{token}.{now}.{here}.{agent}")),
-            (False, now - 130_000, checksum(f"{token}.{now - 130_000}.{here}.{agent}")),
-            (False, now, checksum(f"{token}.{now}.other.test.{agent}")),
-            (False, now, checksum(f"{token}.{now}.{here}.another browser")),
-            (False, now, "00000000"),
+            (True, now, good, shop),
+            (False, now - 130_000, checksum(f"{token}.{now - 130_000}.{here}.{agent}"), shop),
+            (False, now, checksum(f"{token}.{now}.other.test.{agent}"), shop),
+            (False, now, checksum(f"{token}.{now}.{here}.another browser"), shop),
+            (False, now, "00000000", shop),
+            (False, now, good, "evil.test"),  # whoever makes the link can make the checksum, too
+            (False, now, good, None),
+            (False, now, good, shop),  # no sites are listed
         )
     ):
         page.context.clear_cookies()
-        page.goto(f"{collector.host(here)}/b?_ca={token}.{sent}.{check}&x={number}")
+        if number == 7:
+            collector.configure()
+        referrer = {"referer": collector.host(from_site) + "/"} if from_site else {}
+        page.goto(f"{collector.host(here)}/b?_ca={token}.{sent}.{check}&x={number}", **referrer)
         collector.wait_hits(4 + number)
         assert (collector.batches[-1]["body"]["visitor"] == token) is is_taken, number
         assert page.url.endswith(f"/b?x={number}")

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 
 from activities.tracking.script import files
+from tests.activities.tracking.script.recording_collector import fixed_page_tag, queue_stub
 
 ROOM = files.BUILT.parent
 BIGGEST = {"s.js": 6_000, "munchkin.js": 3_000}  # bytes of gzip -9
@@ -21,8 +22,8 @@ def test_what_a_page_loads_is_small():
     for name, most in BIGGEST.items():
         size = len(gzip.compress(files.fixed_file(files.current_version(), name), 9))
         assert 1_000 < size <= most, name
-    assert len(files.queue_stub()) <= 400
-    assert files.queue_stub() in (settings.BASE_DIR / "docs/web-tracking.md").read_text()
+    assert len(queue_stub()) <= 400
+    assert queue_stub() in (settings.BASE_DIR / "docs/web-tracking.md").read_text()
     lines = {path.name: len(path.read_text().splitlines()) for path in (ROOM / "source").glob("*.js")}
     assert len(lines) > 10 and max(lines.values()) <= 400, lines
 
@@ -65,5 +66,5 @@ def test_the_configuration_stands_in_front_and_cannot_end_the_script():
     assert first.isascii() and b"<" not in first
     assert json.loads(first[first.index(b"{", first.index(b"config=")) :].rstrip(b";")) == configuration
     assert files.fixed_file("../source", "main.js") is None and files.fixed_file(files.current_version(), "x") is None
-    tag = files.fixed_page_tag("https://t.example", configuration | {"name": '"&<'})
+    tag = fixed_page_tag("https://t.example", configuration | {"name": '"&<'})
     assert 'data-config="{&quot;key&quot;:&quot;cab_x&quot;,&quot;name&quot;:&quot;\\&quot;&amp;&lt;&quot;}"' in tag

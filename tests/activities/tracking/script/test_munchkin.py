@@ -22,6 +22,7 @@ KEYS = [
     "_mchHa",
     "_mchRe",
     "_mchQp",
+    "_caConsent",
 ]  # of a visit
 
 
@@ -68,6 +69,7 @@ def test_a_page_for_munchkin_works_with_another_address(collector, page):
         "_mchCn": "", "_mchWs": "ab", "_mchId": "123-ABC-456", "_mchTk": token, "_mchHo": "shop.test",
         "_mchPo": str(collector.server_port), "_mchRu": "/a", "_mchPc": "http:", "_mchEcid": "", "_mchHa": "#part",
         "_mchRe": collector.host("news.test") + "/", "_mchQp": "x=1__-__mkt_tok=abc", "mkt_tok": "abc",
+        "_caConsent": "unknown",
     }  # fmt: skip
     page.evaluate("addEventListener('click', (event) => event.preventDefault())")
     page.locator("#mail").click()
@@ -157,3 +159,15 @@ def test_its_configuration_cookie_and_opting_out(collector, page):
     visit("Munchkin.init('123-ABC-456')", before=f"<script>{signal}</script>", name="munchkin/123-ABC-456.js")
     wait_events(collector, 1)
     assert munchkin_cookie(page) and collector.paths[-1][0] == "/_a/webevents/visitWebPage"
+
+    # where a site asks first, nothing is kept or sent before the answer, and the answer goes along
+    page.context.clear_cookies()
+    collector.configure(consent="denied")
+    visit("Munchkin.init('123-ABC-456'); Munchkin.createTrackingCookie(true)", name="munchkin/123-ABC-456.js")
+    page.locator("#go").click()
+    page.wait_for_timeout(400)
+    assert events(collector) == [] and munchkin_cookie(page) is None
+    page.evaluate("document.cookie = '_ca_consent=granted.0; path=/'")
+    visit("Munchkin.init('123-ABC-456')", name="munchkin/123-ABC-456.js")
+    ((_name, query, _method),) = wait_events(collector, 1)
+    assert query["_caConsent"] == "granted" and munchkin_cookie(page)

@@ -3,7 +3,7 @@
 import pytest
 
 from activities.tracking.script import files
-from tests.activities.tracking.script.recording_collector import KEY
+from tests.activities.tracking.script.recording_collector import KEY, fixed_page_tag
 
 pytestmark = [pytest.mark.e2e, pytest.mark.flaky(reruns=1)]
 
@@ -148,7 +148,7 @@ def test_where_the_browser_keeps_nothing_the_script_works_without(collector, new
 def test_a_strict_policy_and_a_digest_of_the_file_are_enough_for_the_script_and_its_overlay(collector, page):
     track = collector.host("track.test")
     configuration = {"key": KEY, "base": f"{track}/_a", "consent": "granted"}
-    head = files.fixed_page_tag(f"{track}/_a", configuration)
+    head = fixed_page_tag(f"{track}/_a", configuration)
     policy = f"default-src 'none'; script-src {track}; connect-src {track}; require-trusted-types-for 'script'"
     collector.add_page("/a", "<a id=go href='#x' data-track=Go>Go</a>", head=head, Content_Security_Policy=policy)
     refusals = []

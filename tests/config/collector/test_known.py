@@ -1,0 +1,73 @@
+"""Keys that are known are used on, whatever strangers make up and while the database is slow or away."""
+
+import asyncio
+import threading
+from math import inf
+from time import monotonic
+
+import pytest
+from django.db import OperationalError
+
+from activities.models import SourceKey
+from activities.tracking import senders
+from activities.tracking.senders import KnownKey, KnownKeys
+from config.collector import known
+from config.collector.http import HttpError
+
+GOOD = "cab_" + "a" * 24
+
+
+def junk(number):
+    return f"cab_{number:024d}"
+
+
+def test_made_up_keys_keep_no_known_one_waiting(monkeypatch):
+    released, is_away = threading.Event(), False
+
+    def read(text):
+        if text != GOOD:
+            released.wait(20)
+            return KnownKey(None, 0, monotonic())
+        if is_away:
+            raise OperationalError
+        return KnownKey(SourceKey(), 0, monotonic())
+
+    async def run():
+        nonlocal is_away
+        state = known.KnownState()
+        try:
+            first = await state.find_key(GOOD)
+            asked = [asyncio.create_task(state.find_key(junk(number))) for number in range(known.MOST_READINGS + 1)]
+            await asyncio.sleep(0)
+            with pytest.raises(HttpError):
+                await asked[-1]
+            assert await state.find_key(GOOD) is first
+            first.read_at -= senders.FRESH_SECONDS
+            second = await state.find_key(GOOD)
+            assert second is not first, "read again meanwhile"
+            is_away = True
+            second.read_at -= senders.FRESH_SECONDS
+            assert await state.find_key(GOOD) is second
+            second.read_at -= senders.USABLE_SECONDS
+            with pytest.raises(HttpError):
+                await state.find_key(GOOD)
+            assert await state.find_key(GOOD, oldest=inf) is second, "for scripts"
+            released.set()
+            assert (await asked[0]).key is None
+        finally:
+            released.set()
+            state.close()
+
+    monkeypatch.setattr(known, "read_key", read)
+    asyncio.run(run())
+
+
+def test_made_up_keys_push_no_known_one_out(monkeypatch):
+    monkeypatch.setattr(senders, "MAX_UNKNOWN", 3)
+    keys, good = KnownKeys(), KnownKey(SourceKey(), 0, 0)
+    keys.keep(GOOD, good)
+    for number in range(10):
+        keys.keep(junk(number), KnownKey(None, 0, 0))
+    assert keys.find(GOOD) is good and keys.find(junk(9)) and keys.find(junk(0)) is None
+    keys.keep(GOOD, KnownKey(None, 0, 0))
+    assert keys.find(GOOD).key is None, "deleted meanwhile"
