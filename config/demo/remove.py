@@ -108,7 +108,7 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
     )
     removable = [person for person in erasable if person.pk not in own]
     if removable:
-        erasure.erase_people([person.pk for person in removable], by, source)
+        erasure.erase_people([person.pk for person in removable], by, source, keeps_objections=False)
     if own:
         removed.kept.append(_("%(count)s people have activities of your own and are kept.") % {"count": len(own)})
     return len(removable)

@@ -43,6 +43,7 @@ INDEXES = frozenset(
     {
         "activity_ahead",
         "activity_backfill",
+        "activity_consent",
         "activity_person_occurred",
         "activity_pkey",
         "activity_recorded",
@@ -60,7 +61,9 @@ INDEXES = frozenset(
     }
 )
 # small ones, for work that many installations have none of
-SELDOM_USED = frozenset({"activity_ahead", "activity_backfill", "activity_key_moved", "activity_removal_undone"})
+SELDOM_USED = frozenset(
+    {"activity_ahead", "activity_backfill", "activity_consent", "activity_key_moved", "activity_removal_undone"}
+)
 DISPATCHER_SILENT = timedelta(minutes=1)
 # the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(
