@@ -4,8 +4,9 @@
 `smartlists` may subscribe to maintain derived data. A subscriber that raises rolls the change back with it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from people.core.source import Source
@@ -25,7 +26,8 @@ class FieldChange:
 @dataclass(frozen=True, slots=True)
 class PeopleCreated:
     person_ids: Sequence[int]
-    unsubscribed_ids: Sequence[int] = field(default=())  # those of them who do not want email
+    # those of them who do not want email, and since when, where they objected before they were erased
+    unsubscribed: Mapping[int, datetime | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,19 @@ class PeopleMerged:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeUndone:
+    """The people are apart again, with their own values and rows."""
+
+    winner_id: int
+    loser_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class PeopleDeleted:
     names: Sequence[tuple[int, str]]  # (person id, name as it was)
 
 
-Announcement = PeopleCreated | PeopleChanged | JoinedList | LeftList | PeopleMerged | PeopleDeleted
+Announcement = PeopleCreated | PeopleChanged | JoinedList | LeftList | PeopleMerged | MergeUndone | PeopleDeleted
 Subscriber = Callable[[Announcement, Source], None]
 
 _subscribers: list[Subscriber] = []

@@ -1,7 +1,8 @@
 """What people have consented to, derived from the activities Consent Given and Consent Withdrawn.
 
-Of the activities for a purpose the latest counts, by when it happened; of two at one moment the withdrawal. Purposes
-are compared without case. The purpose `EMAIL` is bound to the person field `unsubscribed`: see `following`.
+Of the activities for a purpose the latest counts, by when it happened; of two at one moment the withdrawal. One that is
+dated ahead happened when it was recorded: otherwise it would not count yet, and later outrank what followed it.
+Purposes are compared without case. The purpose `EMAIL` is bound to the person field `unsubscribed`: see `following`.
 """
 
 import json
@@ -11,7 +12,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
 from activities.models import CONSENT_TYPES
 from people.datatypes.canonical import text_key
@@ -20,8 +20,9 @@ EMAIL = "email"
 GIVEN, WITHDRAWN = CONSENT_TYPES
 CONSENTS = frozenset(CONSENT_TYPES)  # what every channel may record
 MOST_SHOWN = 200  # activities of one person
+SAID_AT = "least(occurred_at, recorded_at)"  # the moment of a consent, in SQL
 # the order in which the first row of a person and purpose is the one that counts: WITHDRAWN is the greater id
-LATEST_FIRST = "occurred_at desc, activity_type_id desc, id desc"
+LATEST_FIRST = f"{SAID_AT} desc, activity_type_id desc, id desc"
 OF_CONSENT = f"activity_type_id in ({GIVEN}, {WITHDRAWN})"
 
 
@@ -54,16 +55,18 @@ class Consent:
         return str(self.attributes.get("url", ""))
 
 
-_COLUMNS = "id, person_id, primary_value, activity_type_id, occurred_at, attributes"
+_COLUMNS = f"id, person_id, primary_value, activity_type_id, {SAID_AT}, attributes"
+# nothing recorded lies ahead: without a limit the clocks of this process and the database need not agree
+_UNTIL = f"(%s::timestamptz is null or {SAID_AT} <= %s)"
 
 
 def consent_state(person_ids: Collection[int], purpose: str, at: datetime | None = None) -> dict[int, Consent]:
     """What counts for each person and this purpose at a moment (None: now); who never said anything is left out."""
     rows = _rows(
         f"""select distinct on (person_id) {_COLUMNS} from activity
-        where person_id = any(%s::int[]) and {OF_CONSENT} and lower(primary_value) = %s and occurred_at <= %s
+        where person_id = any(%s::int[]) and {OF_CONSENT} and lower(primary_value) = %s and {_UNTIL}
         order by person_id, {LATEST_FIRST}""",
-        [list(person_ids), text_key(purpose), at or timezone.now()],
+        [list(person_ids), text_key(purpose), at, at],
     )
     return {consent.person_id: consent for consent in rows}
 
@@ -79,9 +82,9 @@ def consents_of_person(person_id: int, at: datetime | None = None) -> list[Conse
 def consent_history(person_id: int, at: datetime | None = None) -> list[Consent]:
     """The activities of consent of one person up to a moment (None: now), those that count first."""
     return _rows(
-        f"""select {_COLUMNS} from activity where person_id = %s and {OF_CONSENT} and occurred_at <= %s
+        f"""select {_COLUMNS} from activity where person_id = %s and {OF_CONSENT} and {_UNTIL}
         order by {LATEST_FIRST} limit {MOST_SHOWN}""",
-        [person_id, at or timezone.now()],
+        [person_id, at, at],
     )
 
 
@@ -116,6 +119,6 @@ def _rows(sql: str, parameters: Iterable[Any]) -> list[Consent]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
         return [
-            Consent(pk, person_id, purpose, type_id == GIVEN, occurred_at, json.loads(attributes))
-            for pk, person_id, purpose, type_id, occurred_at, attributes in cursor.fetchall()
+            Consent(pk, person_id, purpose, type_id == GIVEN, said_at, json.loads(attributes))
+            for pk, person_id, purpose, type_id, said_at, attributes in cursor.fetchall()
         ]

@@ -10,7 +10,7 @@ from django.db import connection
 
 from activities.log import retention
 from activities.log.reader import NEWEST
-from activities.models import FIRST_CUSTOM_ID, ActivityRemoval, RefusedActivity
+from activities.models import CONSENT_TYPES, FIRST_CUSTOM_ID, ActivityRemoval, RefusedActivity
 from activities.types.marketo_history import HISTORY_TYPES
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGE_SCORE, NEW_PERSON
 from people.core.source import Channel
@@ -22,8 +22,13 @@ from people.files.models import Import
 _PERSON = "coalesce(a.original_person_id, a.person_id)"
 _OF_IMPORT = "{0}.id between %s and %s and {0}.door = %s and {0}.origin_id = %s"
 _OF_JOB = _OF_IMPORT.format("a")
+_CONSENTS = ", ".join(map(str, CONSENT_TYPES))
 _HISTORY = ", ".join(map(str, sorted(HISTORY_TYPES)))
 _RECORDED = f"{_OF_JOB} and (a.activity_type_id >= {FIRST_CUSTOM_ID} or a.activity_type_id in ({_HISTORY}))"
+# consents of an import of people follow from the field, which keeps its value
+_WITH_CONSENTS = (
+    f"{_OF_JOB} and (a.activity_type_id >= {FIRST_CUSTOM_ID} or a.activity_type_id in ({_HISTORY}, {_CONSENTS}))"
+)
 _CHANGED = f"""from activity a where {_OF_JOB} and a.activity_type_id in ({CHANGE_DATA_VALUE}, {CHANGE_SCORE})
     and not exists (select 1 from activity n where n.person_id = a.person_id and n.activity_type_id = {NEW_PERSON}
         and {_OF_IMPORT.format("n")})"""
@@ -42,12 +47,12 @@ class _Log:
         return [Created(*row) for row in _rows(statement, *_values(job), after, limit)]
 
     def recorded(self, job: Import) -> int:
-        return int(_rows(f"select count(*) from activity a where {_RECORDED}", *_values(job))[0][0])
+        return int(_rows(f"select count(*) from activity a where {_recorded(job)}", *_values(job))[0][0])
 
     def remove(self, job: Import, by: Any, track: Callable[[int], None]) -> int:
         # standard activities of created and changed people stay: they remain true of the people who stay
         reason = ActivityRemoval.Reason.UNDO
-        removed = retention.remove_activities(_RECORDED, _values(job), reason, by, track, frees_keys=True)
+        removed = retention.remove_activities(_recorded(job), _values(job), reason, by, track, frees_keys=True)
         RefusedActivity.objects.filter(
             channel=Channel.IMPORT, origin_id=job.pk, state=RefusedActivity.State.WAITING
         ).delete()
@@ -63,6 +68,11 @@ class _Log:
             limit,
         )
         return int(number), [TracedChange(*row) for row in rows]
+
+
+def _recorded(job: Import) -> str:
+    """The condition on the activities that the import recorded, and not the product itself."""
+    return _WITH_CONSENTS if job.kind == "activities" else _RECORDED
 
 
 def _values(job: Import) -> list[Any]:

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.consent import following
+from activities.consent.state import GIVEN
 from activities.log.digest import digest_sql
 from activities.models import CONSENT_TYPES, ActivityRemoval, ActivityType, Retention
 from people.core import audit, installation
@@ -21,6 +23,7 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
+from people.core.source import Channel, Source
 
 BATCH = 2_000
 Reason = ActivityRemoval.Reason
@@ -121,7 +124,8 @@ def remove_activities(
 ) -> int:
     """Remove the activities (called `a` in `condition`) in small transactions; return their number.
 
-    With `frees_keys` their external ids can be used again. The caller checks rights.
+    With `frees_keys` their external ids can be used again. Whom a removed consent had subscribed is unsubscribed. The
+    caller checks rights.
     """
     total = 0
     while removed := _remove_batch(condition, values, reason, by, frees_keys):
@@ -142,13 +146,13 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
                 (activity_id, person_id, activity_type_id, recorded_at, reason, digest, user_id)
             select a.id, a.person_id, a.activity_type_id, a.recorded_at, %s, {digest_sql()}, %s
             from activity a where {condition} limit {BATCH}
-            returning activity_id, person_id, activity_type_id""",
+            returning activity_id, person_id, activity_type_id, recorded_at""",
             [str(reason), by.pk if by is not None else None, *values],
         )
         removed_rows = cursor.fetchall()
         if not removed_rows:
             return 0
-        ids, people, types = (list(column) for column in zip(*removed_rows, strict=True))
+        ids, people, types, moments = (list(column) for column in zip(*removed_rows, strict=True))
         cursor.execute(
             "delete from activity a using unnest(%s::bigint[], %s::int[]) g (id, person) "
             "where a.id = g.id and a.person_id = g.person",
@@ -160,4 +164,15 @@ def _remove_batch(condition: str, values: list[Any], reason: str, by: Any, frees
                 where k.person_id = g.person and k.activity_type_id = g.type and k.activity_id = g.id""",
                 [ids, people, types],
             )
+    if given := _first_consents(people, types, moments):
+        following.follow_removal(given, Source(Channel.SYSTEM, by.pk if by is not None else None))
     return len(removed_rows)
+
+
+def _first_consents(people: list[int], types: list[int], moments: list[datetime]) -> dict[int, datetime]:
+    """When the first of the removed consents of each person was recorded."""
+    first: dict[int, datetime] = {}
+    for person_id, type_id, moment in zip(people, types, moments, strict=True):
+        if type_id == GIVEN:
+            first[person_id] = min(moment, first.get(person_id, moment))
+    return first

@@ -113,6 +113,6 @@ grant execute on function make_day_partitions(date, date), drop_day_partitions(t
 
 
 class Migration(migrations.Migration):
-    dependencies = [("activities", "0024_count_of_bots")]
+    dependencies = [("activities", "0025_index_of_consents")]
 
     operations = [migrations.RunSQL(FUNCTIONS, BACK)]

@@ -7,6 +7,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
+from activities.consent import following
 from activities.consent.state import CONSENTS
 from activities.models import ActivityType
 from activities.recording import column_recorder, history, parsing, quarantine, recorder, schema
@@ -67,6 +68,12 @@ class ActivitiesTarget(ImportTarget):
 
     def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return (parsing.CREATE,) if plan.create_people else ()
+
+    def batch_of(self, plan: ImportPlan) -> int:
+        activity_type = recordable_type(plan.subject) if plan.subject else None
+        if activity_type is not None and activity_type.pk not in CONSENTS:
+            return self.batch
+        return min(self.batch, recorder.MAX_BATCH // following.LOG_ENTRIES)
 
     def subjects(self) -> list[tuple[str, Any]]:
         types = ActivityType.objects.recordable().for_channels().select_related("live").order_by("live__name")

@@ -1,11 +1,14 @@
 """Records the standard activities of changes to people, in the transaction of the change."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from activities.consent import following
 from activities.consent.state import CONSENTS, EMAIL, GIVEN, WITHDRAWN, withdrawn_by_any
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
@@ -35,24 +38,29 @@ RECORDED = frozenset(
 def record_announcement(announcement: events.Announcement, source: Source) -> None:
     """Record the standard activities of a change to people: same transaction, whole batches."""
     rows = list(_ROWS[type(announcement)](announcement, source))
+    if isinstance(announcement, events.PeopleCreated | events.PeopleChanged):
+        source = replace(source, is_consent=True)  # `unsubscribed` says already what the consents say
     for start in range(0, len(rows), recorder.MAX_BATCH):
         outcomes = recorder.record_activities(rows[start : start + recorder.MAX_BATCH], source, may_record=RECORDED)
         refused = [outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED]
         assert not refused, refused[0].problems  # rows made here are always valid
 
 
-def _row(person_id: int, type_id: int, primary: Any, **attributes: Any) -> recording_rows.NewActivity:
-    return recording_rows.NewActivity(person_id, type_id, timezone.now(), primary, list(attributes.items()))
+def _row(
+    person_id: int, type_id: int, primary: Any, at: datetime | None = None, **attributes: Any
+) -> recording_rows.NewActivity:
+    return recording_rows.NewActivity(person_id, type_id, at or timezone.now(), primary, list(attributes.items()))
 
 
 def _created(announcement: events.PeopleCreated, source: Source) -> Iterable[recording_rows.NewActivity]:
     today = timezone.now().astimezone(installation.installation_zone()).date()
     for person_id in announcement.person_ids:
         yield _row(person_id, NEW_PERSON, None, source_type=channel_name(source), created_date=today)
-    if announcement.unsubscribed_ids and not source.is_consent:
+    if announcement.unsubscribed and not source.is_consent:
         consent_source = _consent_source(source)
-        for person_id in announcement.unsubscribed_ids:
-            yield _row(person_id, WITHDRAWN, EMAIL, source=consent_source)
+        for person_id, objected_at in announcement.unsubscribed.items():
+            # dated by the objection, so that a consent given since, recorded in the same transaction, is the later one
+            yield _row(person_id, WITHDRAWN, EMAIL, objected_at, source=consent_source)
 
 
 def _changed(announcement: events.PeopleChanged, source: Source) -> Iterable[recording_rows.NewActivity]:
@@ -127,6 +135,12 @@ def _merged(announcement: events.PeopleMerged, source: Source) -> Iterable[recor
         yield _row(announcement.winner_id, WITHDRAWN, purpose, source=_consent_source(source))
 
 
+def _merge_undone(announcement: events.MergeUndone, source: Source) -> Iterable[recording_rows.NewActivity]:
+    """No entry; what the winner withdrew while the merge stood still unsubscribes."""
+    following.keep_withdrawals([announcement.winner_id], source)
+    return ()
+
+
 def _deleted(announcement: events.PeopleDeleted, _source: Source) -> Iterable[recording_rows.NewActivity]:
     for person_id, name in announcement.names:
         yield _row(person_id, DELETE_PERSON, name[:255] or str(person_id))
@@ -138,6 +152,7 @@ _ROWS: dict[type, Any] = {
     events.JoinedList: _joined,
     events.LeftList: _left,
     events.PeopleMerged: _merged,
+    events.MergeUndone: _merge_undone,
     events.PeopleDeleted: _deleted,
 }
 

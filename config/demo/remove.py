@@ -19,7 +19,6 @@ from people.core.source import Channel, Source
 from people.definitions import lifecycle
 from people.lists import static_lists
 from people.models import Person, StaticList
-from people.persons import objections
 from people.privacy import erasure
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import dashboards, saved_reports
@@ -109,9 +108,7 @@ def _erase_people(person_ids: Sequence[int], by: Any, source: Source, removed: R
     )
     removable = [person for person in erasable if person.pk not in own]
     if removable:
-        addresses = [person.email for person in Person.objects.filter(pk__in=person_ids)]
-        erasure.erase_people([person.pk for person in removable], by, source)
-        objections.lift_objections(addresses)  # nobody's: the people are made up
+        erasure.erase_people([person.pk for person in removable], by, source, keeps_objections=False)
     if own:
         removed.kept.append(_("%(count)s people have activities of your own and are kept.") % {"count": len(own)})
     return len(removable)

@@ -38,29 +38,28 @@ COUNTS_LATE = timedelta(minutes=10)
 BACKUP_OLD = timedelta(days=8)  # one a week is enough
 # an index without use while its table is scanned completely so often: the planner lacks statistics of the table
 BIG_TABLE, MANY_SCANS = 100_000, 200
+# small ones, for work that many installations have none of
+SELDOM_USED = frozenset(
+    {"activity_ahead", "activity_backfill", "activity_consent", "activity_key_moved", "activity_removal_undone"}
+)
 # the indexes that make pages, readers of the log and look-ups fast
 INDEXES = frozenset(
     {
-        "activity_ahead",
-        "activity_backfill",
         "activity_person_occurred",
         "activity_pkey",
         "activity_recorded",
         "activity_type_id_id",
         "activity_type_occurred",
-        "activity_key_moved",
         "activity_key_pkey",
         "activity_removal_activity",
         "activity_removal_pkey",
         "activity_removal_recorded",
-        "activity_removal_undone",
         "person_email_lower",
         "person_pkey",
         "static_list_member_pkey",
+        *SELDOM_USED,
     }
 )
-# small ones, for work that many installations have none of
-SELDOM_USED = frozenset({"activity_ahead", "activity_backfill", "activity_key_moved", "activity_removal_undone"})
 DISPATCHER_SILENT = timedelta(minutes=1)
 # the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(

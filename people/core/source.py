@@ -29,7 +29,7 @@ class Source:
     `user_id` is the user or the API-only user of an API client; `origin_id` the import, campaign or event source, if
     any; `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
     `event_source_id`: the event source whose write key sent it.
-    `is_consent`: a change of `unsubscribed` says what a recorded consent says already.
+    `is_consent`: `unsubscribed` and the recorded consents say the same already; neither is to follow from the other.
     `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.
     """
 

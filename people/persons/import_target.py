@@ -21,7 +21,7 @@ from people.files.imports.targets import ImportTarget, Reader
 from people.files.tabular import FileShape
 from people.lists import static_lists
 from people.models import Person, StaticList
-from people.persons import upsert
+from people.persons import objections, upsert
 from people.persons.upsert import UpsertAction
 
 _STATUS = {
@@ -63,8 +63,8 @@ class PeopleTarget(ImportTarget):
         return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
 
     def batch_of(self, plan: ImportPlan) -> int:
-        # a row writes one entry a value to the log, and one more for a new person or for the list
-        return max(1, min(self.batch, upsert.MAX_BATCH // (len(plan.columns) + 2)))
+        # one more for the list
+        return max(1, min(self.batch, upsert.MAX_BATCH // (objections.log_entries(plan.columns) + 1)))
 
     def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return () if plan.static_list is None else (static_lists.CHANGE,)

@@ -33,9 +33,9 @@ from people.persons import deletion, objections, upsert
 MAX_LOSERS = 25
 MERGE = "people.merge_person"
 REASON = "Merge %d:"  # prefix of the reason of every change by the merge with this id, in the log
-# an opt-out of any of the people is kept, unless a value is chosen
+# an opt-out of any of the people is kept, unless another value is chosen
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})
-KEPT_OPT_OUT = "unsubscribed"  # kept even then: only consent subscribes anybody again
+KEPT_OPT_OUT = "unsubscribed"  # another value is refused: only consent subscribes anybody again
 State = Person.State
 
 audit.register_actions(
@@ -53,6 +53,12 @@ class FieldPreview:
     info: FieldInfo
     values: Mapping[int, Any]
     taken_from: int | None
+
+    @property
+    def choosable_ids(self) -> Collection[int]:
+        """The people whose value may be chosen: where somebody has opted out of email, those who have."""
+        opted_out = {pk for pk, value in self.values.items() if value is True}
+        return opted_out if self.info.api_name == KEPT_OPT_OUT and opted_out else self.values.keys()
 
     @property
     def differs(self) -> bool:
@@ -106,9 +112,9 @@ def merge_people(
 
     For each field the winner gets the value of the person in `choices`, or the raw value in `values`; else it
     keeps its own value, or takes the one of the first loser with a value. An opt-out of any of the people is
-    kept; that from email even against a choice. Raises `RejectedError` (`too_many_losers`, `merge_with_itself`,
-    `unknown_person`, `person_deleted`, `person_merged`, `value_taken`, …) and `NotAllowedError`; nothing is changed
-    then.
+    kept; one from email refuses other choices and values. Raises `RejectedError` (`too_many_losers`,
+    `merge_with_itself`, `unknown_person`, `person_deleted`, `person_merged`, `value_taken`, `consent_needed`, …) and
+    `NotAllowedError`; nothing is changed then.
     """
     require_permission(by, MERGE)
     locks.acquire_exclusive([locks.lock_key(locks.LockSpace.PEOPLE)])
@@ -164,6 +170,7 @@ def undo_merge(merge_id: int, by: Any, source: Source) -> None:
         for problems in unique_values.claim_unique_values(losers, catalog.field_catalogue()).values()
         for problem in problems
     )
+    events.publish_event(events.MergeUndone(person_merge.winner_id, person_merge.loser_ids), source)
     person_merge.undone_at, person_merge.undone_by, person_merge.changes, person_merge.kept = timezone.now(), by, {}, {}
     person_merge.save(update_fields=["undone_at", "undone_by", "changes", "kept"])
     audit.write_audit_entry(by, person_merge.winner, "merge_undone", losers=", ".join(map(str, person_merge.loser_ids)))
@@ -247,8 +254,9 @@ def _choose_values(people: Sequence[Person], choices: Mapping[str, int]) -> list
         values = {person.pk: person_value(person, info) for person in people}
         holders = [pk for pk in ids if values[pk] is not None]
         opted_out = [pk for pk in holders if name in OPT_OUTS and values[pk] is True]
-        chosen = None if opted_out and name == KEPT_OPT_OUT else choices.get(name)
-        previews.append(FieldPreview(info, values, chosen or next(iter(opted_out or holders), None)))
+        if name == KEPT_OPT_OUT and opted_out and choices.get(name, opted_out[0]) not in opted_out:
+            raise RejectedError(objections.opt_in_problem().under("choices"))
+        previews.append(FieldPreview(info, values, choices.get(name) or next(iter(opted_out or holders), None)))
     return previews
 
 
@@ -276,7 +284,7 @@ def _restore_winner(person_merge: PersonMerge, source: Source) -> None:
         if name in catalogue and _json(person_value(winner, catalogue[name]), catalogue[name]) == after
     }
     # no entries: those of the merge are removed, so the log shows the winner's former values again
-    _write_values(winner.pk, values, source, announces=False)
+    _write_values(winner.pk, values, replace(source, is_consent=True), announces=False)
 
 
 def _merge_source(person_merge: PersonMerge, source: Source) -> Source:

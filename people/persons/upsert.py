@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -57,6 +57,7 @@ class _Target:
     person: Person
     values: dict[str, Any] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
+    objected_at: datetime | None = None  # of the objection that came with the address
 
     @property
     def is_new(self) -> bool:
@@ -93,16 +94,17 @@ def upsert_people(
 
 
 def split_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """Split the rows into parts with at most `MAX_BATCH` entries in the log: one a value, one a new person.
+    """Split the rows into parts with at most `MAX_BATCH` entries in the log, by `objections.log_entries`.
 
     A larger transaction would delay readers of the log by more than about a second.
     """
     first = entries = 0
     for place, row in enumerate(rows):
-        if entries + len(row) + 1 > MAX_BATCH and place > first:
+        own = objections.log_entries(row)
+        if entries + own > MAX_BATCH and place > first:
             yield rows[first:place]
             first, entries = place, 0
-        entries += len(row) + 1
+        entries += own
     if first < len(rows):
         yield rows[first:]
 
@@ -185,7 +187,9 @@ class _Batch:
         self._lock_values(parsed)
         targets = self._targets(parsed)
         targets = self._without_shared_keys(self._without_opt_ins(targets))
-        objections.keep_objections((target.person, target.values) for target in targets)
+        objected = objections.keep_objections([(target.person, target.values) for target in targets], self.source)
+        for place, moment in objected.items():
+            targets[place].objected_at = moment
         new = [target for target in targets if target.is_new]
         changes = [] if dry_run else self._write(targets)
         self._settle(targets, new)
@@ -237,7 +241,7 @@ class _Batch:
         return []
 
     def _lock_values(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
-        """Lock the values of look-up and unique fields, in one order in all transactions."""
+        """Lock the values of look-up and unique fields, but no ids, in one order in all transactions."""
         names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
         numbers = {
             locks.lock_number(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
@@ -265,6 +269,9 @@ class _Batch:
                 )
             elif self.action is UpsertAction.CREATE:
                 self._refuse(index, Problem(Code.PERSON_EXISTS, _("this person exists already")))
+                continue
+            if objections.takes_opt_out_back(targets[key].values, values, self.source):
+                self._refuse(index, objections.opt_in_problem())
                 continue
             targets[key].values.update(values)
             targets[key].rows.append(index)
@@ -304,9 +311,9 @@ class _Batch:
         return None
 
     def _without_opt_ins(self, targets: list[_Target]) -> list[_Target]:
-        """Refuse targets that subscribe a person again; an undo of a merge may."""
+        """Refuse targets that subscribe a person again."""
         for target in targets:
-            if self.announces and objections.is_refused_opt_in(target.person, target.values, self.source):
+            if objections.is_refused_opt_in(target.person, target.values, self.source):
                 for index in target.rows:
                     self._refuse(index, objections.opt_in_problem())
         return [target for target in targets if self.outcomes[target.rows[0]] is None]
@@ -381,13 +388,13 @@ class _Batch:
 
     def _announce(self, targets: list[_Target], changes: list[events.FieldChange]) -> None:
         created = [
-            target.person
+            target
             for target in targets
             if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
         ]
         if created:
-            unsubscribed = [person.pk for person in created if person.unsubscribed]
-            announcement = events.PeopleCreated([person.pk for person in created], unsubscribed)
+            unsubscribed = {target.person.pk: target.objected_at for target in created if target.person.unsubscribed}
+            announcement = events.PeopleCreated([target.person.pk for target in created], unsubscribed)
             events.publish_event(announcement, self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)

@@ -46,10 +46,13 @@ def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
 
 
 @transaction.atomic
-def erase_people(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_search.PeopleIdentity:
+def erase_people(
+    person_ids: Sequence[Any], by: Any, source: Source, *, keeps_objections: bool = True
+) -> privacy_search.PeopleIdentity:
     """Delete all data of the people, and of those merged into them, in all tables and files, for good.
 
-    Only a row with the id stays for each, so that the id is never reused. Returns the identity for
+    Only a row with the id stays for each, so that the id is never reused, and with `keeps_objections` a keyed hash of
+    the addresses of those who had unsubscribed. Returns the identity for
     `people.privacy.search`, which proves that nothing is left. Raises `RejectedError` (`unknown_person`,
     `person_merged`), in which case no person is erased, `NotAllowedError`, and ValueError over 10,000 ids.
     """
@@ -59,7 +62,8 @@ def erase_people(person_ids: Sequence[Any], by: Any, source: Source) -> privacy_
     family = merged_family(list(people))
     identity = privacy_search.people_identity(family)
     erasing = personal_data.Erasing(family, identity.texts, source)
-    objections.suppress_addresses(Person.objects.filter(pk__in=family))
+    if keeps_objections:
+        objections.suppress_addresses(Person.objects.filter(pk__in=family))
     for table in reversed(
         personal_data.registered_tables()
     ):  # people last: functions registered later may look them up

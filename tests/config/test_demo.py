@@ -65,6 +65,7 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
         assert len(form.table(answer_report(form, owner).answers).rows) >= 3
     assert demo.remove_demo(owner).kept == []
     assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0]
+    assert not Suppression.objects.exists()  # nobody of the demo objected to anything
 
 
 def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():

@@ -221,14 +221,15 @@ def _smart_list(world: World, card: Json, person: int) -> bool:
 
 
 def _consent(world: World, card: Json, person: int) -> bool:
-    """The latest word on the purpose counts; of two at one moment the withdrawal."""
+    """The latest word on the purpose counts; of two at one moment the withdrawal; none is later than its recording."""
     said = [
-        (row.occurred_at, row.type == "consentWithdrawn", row.id)
+        (moment, row.type == "consentWithdrawn", row.id)
         for row in world.happenings
+        for moment in [min(row.occurred_at, row.recorded_at)]
         if row.person == person
         and row.type in {"consentGiven", "consentWithdrawn"}
         and _key(row.values["purpose"]) == _key(card["purpose"])
-        and (row.occurred_at <= world.now if not card.get("on") else _moment(world, row.occurred_at, card["on"]) <= 0)
+        and (moment <= world.now if not card.get("on") else _moment(world, moment, card["on"]) <= 0)
     ]
     if not said:
         return card["state"] == "unknown"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from activities.consent.state import GIVEN, LATEST_FIRST, OF_CONSENT, WITHDRAWN
+from activities.consent.state import GIVEN, LATEST_FIRST, OF_CONSENT, SAID_AT, WITHDRAWN
 from people.core.db import value_sql
 from people.core.kinds import Facet
 from people.datatypes.registry import BY_NAME
@@ -240,10 +240,10 @@ def consent_statement(item: rules.Consent, context: TranslationContext) -> Filte
 def consent_rows_sql(item: rules.Consent, context: TranslationContext) -> Sql:
     """The condition on `activity` for what was said for the purpose up to the filter's moment."""
     purpose = conditions.condition_sql("primary_value", BY_NAME["string"], "is", (item.purpose,), None, context.clock)
-    until = Sql("occurred_at <= %s", (context.clock.now,))
+    until = Sql(f"{SAID_AT} <= %s", (context.clock.now,))
     if item.on:
         moment = BY_NAME["datetime"]
-        until = conditions.condition_sql("occurred_at", moment, "on or before", (item.on,), None, context.clock)
+        until = conditions.condition_sql(SAID_AT, moment, "on or before", (item.on,), None, context.clock)
     return join_sql([Sql(OF_CONSENT), purpose, until, *context.only_among("person_id")])
 
 

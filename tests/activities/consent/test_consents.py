@@ -61,24 +61,6 @@ def test_the_state_at_any_date_follows_from_what_was_said():
     assert is_unsubscribed(ann) is None  # another purpose
 
 
-@pytest.mark.parametrize("channel", [Channel.ADMIN, Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.CAMPAIGN])
-def test_any_channel_opts_out_and_only_consent_opts_in(channel, olga):
-    source = Source(channel, olga.pk)
-    ann = make_person()
-    upsert.update_person(ann, {"unsubscribed": True}, source)
-    assert said(ann) == [("email", False)]
-    assert Activity.objects.get(person_id=ann.pk, activity_type_id=WITHDRAWN).attributes["source"].endswith(": olga")
-    outcome = upsert.update_person(ann, {"unsubscribed": False}, source)
-    if channel is Channel.MARKETO:
-        assert said(ann) == [("email", False), ("email", True)]
-        assert state(ann) is True
-        return
-    assert [(problem.code, problem.path) for problem in outcome.problems] == [("consent_needed", ("unsubscribed",))]
-    assert [upsert.update_person(ann, {"unsubscribed": ""}, source).status, is_unsubscribed(ann)] == ["refused", True]
-    upsert.update_person(ann, {"first_name": "Ann"}, source)
-    assert said(ann) == [("email", False)]
-
-
 def test_a_consent_for_email_subscribes_and_a_withdrawal_unsubscribes():
     ann, bob = make_person(), make_person(unsubscribed=True)
     assert said(bob) == [("email", False)]
@@ -115,13 +97,19 @@ def test_a_merge_keeps_the_withdrawal_whichever_is_later_and_its_undo_takes_it_b
     for purpose in ("email", "news", "calls"):
         say(bob, purpose == "calls", purpose, 9)
         say(ann, True, purpose, 1)
-    choices = {"unsubscribed": ann.pk}
+    for refused in ({"choices": {"unsubscribed": ann.pk}}, {"values": {"unsubscribed": False}}):
+        with pytest.raises(RejectedError, match="record a consent"):
+            person_merge.merge_people(ann.pk, [bob.pk], olga, NATIVE, **refused)
+    (preview,) = [
+        field
+        for field in person_merge.preview_merge(ann.pk, [bob.pk], olga).fields
+        if field.info.api_name == "unsubscribed"
+    ]
+    assert (set(preview.choosable_ids), preview.taken_from) == ({bob.pk}, bob.pk)
+    choices = {"unsubscribed": bob.pk}
     merge = person_merge.merge_people(ann.pk, [bob.pk], olga, NATIVE, choices=choices)
     assert [state(ann, purpose) for purpose in ("email", "news", "calls")] == [False, False, True]
     assert is_unsubscribed(ann) is True
-    with pytest.raises(RejectedError, match="record a consent"):
-        other = make_person()
-        person_merge.merge_people(other.pk, [ann.pk], olga, NATIVE, values={"unsubscribed": False})
     person_merge.undo_merge(merge.pk, olga, NATIVE)
     assert [state(ann, purpose) for purpose in ("email", "news", "calls")] == [True, True, True]
     assert [state(bob, purpose) for purpose in ("email", "news", "calls")] == [False, False, True]
