@@ -99,6 +99,7 @@ class SourceForm(forms.Form):
     )
     people_an_hour = forms.IntegerField(
         label=gettext_lazy("New people an hour, at most"),
+        help_text=gettext_lazy("By forms and pages. People after that aren't created; their visits show why."),
         required=False,
         initial=DEFAULT_PEOPLE_AN_HOUR,
         min_value=0,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -85,7 +86,8 @@ class VisitorAdmin(PagesAdmin):
             ],
             may_associate=may_associate and may_see_people,
             rows=_described(devices.rows_of(visitor)),
-            waiting=devices.count_waiting([visitor.pk]).get(visitor.pk, 0),
+            waiting=(waiting := devices.count_waiting(visitor)),
+            waiting_text=intcomma(waiting) + ("+" if waiting == devices.MAX_COUNT else ""),
             most=devices.MAX_ROWS,
         )
 
@@ -110,6 +112,7 @@ class VisitorAdmin(PagesAdmin):
 
 def _associate(request: HttpRequest, visitor: Visitor) -> None:
     require_permission(request.user, ownership.RIGHT)
+    require_permission(request.user, "people.view_person")  # the answer says which ids are people
     person_id = min(parse_number(request.POST.get("person", "")), MAX_ID)
     ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
 

@@ -148,7 +148,7 @@ class SourceInputSerializer(StrictSerializer):
         min_value=0,
         max_value=source_editing.MAX_PEOPLE_AN_HOUR,
         required=False,
-        help_text="How many people such claims create in an hour, at most.",
+        help_text="How many people such claims and forms create in an hour, at most.",
     )
 
 

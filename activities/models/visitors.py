@@ -101,8 +101,8 @@ class VisitorActivity(models.Model):
     The table is made by migration 0020, in partitions by the day (UTC) of `received_at`. `version`: the type's version
     that checked the row. A row without a type only says who the visitor is (`identity`). `association_id`: the owner
     at the moment of the hit, or the one that took in what waited (`is_past`: its rows are back-fill). `message_id` is
-    unique for its source and becomes the external id in the log. `refusal`: the code of the reason why the row cannot
-    enter the log.
+    unique for its source, and part of the external id in the log. `refusal`: the code of the reason why the row cannot
+    enter the log; `repeated` for one that is there by another row.
     """
 
     class Identity(models.IntegerChoices):

@@ -10,8 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import EventSource, SourceKey
-from activities.sources import usage
-from activities.sources.keys import find_key
 from activities.sources.origins import is_allowed, origin_of_address
 from activities.sources.sealing import unseal_secret
 from people.core import metrics
@@ -31,10 +29,7 @@ class KeyRejectedError(RejectedError):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """An accepted sender. What it says of identity is proven, or else a claim that needs a signature.
-
-    Only a server may identify, alias and back-fill: the key of a web page is public.
-    """
+    """An accepted sender. The key of a web page is public: what it says of identity needs a signature."""
 
     source: EventSource
     key: SourceKey
@@ -44,49 +39,22 @@ class Sender:
     def is_server(self) -> bool:
         return not self.source.is_browser
 
-    @property
-    def may_identify(self) -> bool:
-        return self.is_server
-
-    @property
-    def may_alias(self) -> bool:
-        return self.is_server
-
-    @property
-    def may_backfill(self) -> bool:
-        return self.is_server
-
     def is_signed(self, value: str, signature: str) -> bool:
-        """True if `signature` is the hex HMAC-SHA256 of `value` under the identity secret of the key."""
-        if self.key.identity_secret is None or not signature.isascii():
+        """True if `signature` is the hex HMAC-SHA256 of `value` under the identity secret of a key that works.
+
+        Any key of the source counts: after a rotation pages and servers take the new one at different moments. The
+        keys were read by `find_key`; nothing is read here.
+        """
+        if not signature.isascii():
             return False
-        secret = unseal_secret(self.key.identity_key_name, self.key.identity_secret)
-        expected = hmac.new(secret, value.encode("utf-8", "replace"), sha256).hexdigest()
-        return hmac.compare_digest(expected, signature.strip().lower())
+        keys = [key for key in self.source.keys.all() if key.is_live and key.identity_secret is not None]
+        return any(hmac.compare_digest(_sign(key, value), signature.strip().lower()) for key in keys)
 
 
-def authenticate(
-    key: str,
-    origin: str | None = None,
-    referrer: str | None = None,
-    size: int = 0,
-    *,
-    fetch_site: str | None = None,
-    is_in_address: bool = False,
-) -> Sender:
-    """The sender of a request of `size` bytes with this write key and the headers Origin, Referer and Sec-Fetch-Site.
-
-    `is_in_address`: the key came in the query string or path, where only a public one belongs: addresses are logged.
-
-    Raises `KeyRejectedError`: `unknown_write_key`, `key_expired`, `source_off`, `origin_refused` (a browser key from
-    elsewhere; any other key with a header that only browsers send, or in an address) or `quota_reached`. Images,
-    no-cors requests and links carry no Origin, so each of the three headers is a sign of a browser.
-    """
-    sender = check_key(
-        find_key(key), origin, referrer, size, usage.has_room, fetch_site=fetch_site, is_in_address=is_in_address
-    )
-    note_key_use(sender.key)
-    return sender
+def _sign(key: SourceKey, value: str) -> str:
+    assert key.identity_secret is not None
+    secret = unseal_secret(key.identity_key_name, key.identity_secret)
+    return hmac.new(secret, value.encode("utf-8", "replace"), sha256).hexdigest()
 
 
 def check_key(
@@ -99,9 +67,15 @@ def check_key(
     fetch_site: str | None = None,
     is_in_address: bool = False,
 ) -> Sender:
-    """`authenticate` for a key that was looked up before (None: there is none such); reads nothing from the database.
+    """The sender of a request of `size` bytes with this key and the headers Origin, Referer and Sec-Fetch-Site.
 
-    `has_room`: whether a source may send so many bytes more today.
+    The key was looked up before (None: there is none such); nothing is read from the database. `has_room`: whether a
+    source may send so many bytes more today. `is_in_address`: the key came in the query string or path, where only a
+    public one belongs: addresses are logged.
+
+    Raises `KeyRejectedError`: `unknown_write_key`, `key_expired`, `source_off`, `origin_refused` (a browser key from
+    elsewhere; any other key with a header that only browsers send, or in an address) or `quota_reached`. Images,
+    no-cors requests and links carry no Origin, so each of the three headers is a sign of a browser.
     """
     try:
         return _check(

@@ -63,14 +63,17 @@ def describe_key(issued: IssuedKey) -> dict[str, Any]:
 
 
 def find_key(text: str) -> SourceKey | None:
-    """The key with this text, with its source; None for an unknown one. The secret is compared in constant time."""
+    """The key with this text, with its source and that one's keys, which all sign; None for an unknown one.
+
+    The secret is compared in constant time.
+    """
     if len(text) > MAX_KEY or not text.isascii() or "\0" in text:
         return None
     lookup, secret = text, ""
     if text.startswith(SECRET):
         end = len(SECRET) + _LOOKUP_LENGTH
         lookup, secret = text[:end], text[end:].removeprefix("_")
-    key = SourceKey.objects.select_related("source").filter(lookup=lookup).first()
+    key = SourceKey.objects.select_related("source").prefetch_related("source__keys").filter(lookup=lookup).first()
     if key is None:
         return None
     if key.secret_hash is not None and not compare_digest(bytes(key.secret_hash), _hash(secret)):

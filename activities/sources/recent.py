@@ -14,8 +14,10 @@ from django.db.models.functions import Now
 from activities.models import RecentEvent
 from people.core.errors import Problem, serialize_problem
 from people.core.messages import storable_text
+from people.core.personal_data import stored_text_forms
 
 KEPT = 100  # of each source
+KEPT_FOR = timedelta(days=1)
 MAX_KIND, MAX_TITLE, MAX_NONCE = 40, 300, 40
 REFUSED_REQUEST = "request"  # the kind of what was refused before it was read
 Outcome = RecentEvent.Outcome
@@ -38,7 +40,8 @@ class SeenEvent:
 def note_recent_events(events: Sequence[SeenEvent]) -> None:
     """Keep the events, each in the place of the source's oldest one; of many events of a source only the last `KEPT`.
 
-    Two processes that note events of one source at the same time may write over each other's.
+    Two processes that note events of one source at the same time may write over each other's. The numbers of a source
+    start at the microseconds since 1970: those that follow a deletion are above those that a page has seen.
     """
     by_source = groupby(sorted(events, key=attrgetter("source_id")), key=attrgetter("source_id"))
     for source_id, group in by_source:
@@ -63,9 +66,20 @@ def last_refused_request(source_id: int, within: timedelta) -> RecentEvent | Non
     return rows.order_by("-number").first()
 
 
-def forget_visitors(visitor_ids: Sequence[int]) -> None:
-    """Delete the kept events of the visitors."""
-    RecentEvent.objects.filter(visitor_id__in=list(visitor_ids)).delete()
+def forget_people(visitor_ids: Sequence[int], texts: Sequence[str]) -> None:
+    """Delete the kept events of the visitors, and those that contain one of the texts (lower case)."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """delete from recent_event r where r.visitor_id = any(%s)
+            or exists (select from unnest(%s::text[]) t where strpos(lower(r.title), t) > 0
+                or strpos(lower(r.problem::text), t) > 0)""",
+            [list(visitor_ids), stored_text_forms(texts)],
+        )
+
+
+def forget_old_events() -> None:
+    """Delete the events of more than a day ago, which a source without traffic would keep for ever."""
+    RecentEvent.objects.filter(received_at__lt=Now() - KEPT_FOR).delete()
 
 
 def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
@@ -76,7 +90,8 @@ def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
                 (source_id, slot, number, kind, title, outcome, problem, check_nonce, visitor_id, is_bot)
             select %(source)s, (last.number + e.place) %% %(kept)s, last.number + e.place,
                 e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot
-            from (select coalesce(max(number), 0) as number from recent_event where source_id = %(source)s) as last,
+            from (select coalesce(max(number), (extract(epoch from clock_timestamp()) * 1000000)::bigint) as number
+                from recent_event where source_id = %(source)s) as last,
                 unnest(%(kinds)s::text[], %(titles)s::text[], %(outcomes)s::text[], %(problems)s::text[],
                     %(nonces)s::text[], %(visitors)s::bigint[], %(bots)s::boolean[])
                     with ordinality as e (kind, title, outcome, problem, nonce, visitor, is_bot, place)

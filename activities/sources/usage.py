@@ -20,11 +20,6 @@ SHOWN_DAYS = 30
 SEEN_EVERY = timedelta(seconds=5)  # when a source was last seen is no more exact
 
 
-def has_room(source: EventSource, size: int) -> bool:
-    """True if the source may send `size` bytes more today."""
-    return bytes_today(source) + size <= source.bytes_a_day
-
-
 def bytes_today(source: EventSource) -> int:
     row = SourceDay.objects.filter(source=source, day=timezone.now().astimezone(UTC).date()).values_list("size").first()
     return row[0] if row else 0
@@ -39,11 +34,6 @@ class Use:
     accepted: int = 0
     rejected: int = 0
     new_visitors: int = 0
-
-
-def note_use(source_id: int, *, size: int, accepted: int, rejected: int = 0) -> None:
-    """Count one request of a source, in the transaction that stores what it brought."""
-    note_uses({source_id: Use(1, size, accepted, rejected)})
 
 
 def note_uses(uses: Mapping[int, Use]) -> None:

@@ -28,6 +28,8 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{7,63}")
 CONSENTS = ("unknown", "granted", "denied")
 Evidence = Association.Evidence
+# what a signature has before the value, so that one of an address proves no user ID: no address contains a colon
+SIGNED_AS = {"email": "", "user_id": "user_id:"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,11 @@ def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) ->
         raise RejectedError(Problem(Code.MISSING_VALUE, _("an email address or a user ID is missing"), ("data",)))
     signature, sender = data.get("signature"), reader.client.sender
     signed = sent if isinstance(signature, str) else {}
-    proven = {name: value for name, value in signed.items() if sender.is_signed(value, signature)}  # type: ignore[arg-type]
+    proven = {
+        name: value
+        for name, value in signed.items()
+        if sender.is_signed(f"{SIGNED_AS[name]}{value}", signature)  # type: ignore[arg-type]
+    }
     known = {name: clean(value.strip()) for name, value in (proven or sent).items()}
     evidence = Evidence.SERVER if proven else Evidence.CLAIM
     return [reader.hit(act, identity=_identity(evidence, fields=_fields(data.get("fields")), **known))]

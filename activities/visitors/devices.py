@@ -14,6 +14,7 @@ from activities.models import Activity, Association, Visitor, VisitorActivity
 from activities.types.standard import VISIT_WEB_PAGE
 
 MAX_DEVICES, MAX_ROWS, MAX_ASSOCIATIONS = 50, 100, 20
+MAX_COUNT = 10_000  # more waiting rows are not counted
 SHOWN_DAYS = 30
 
 
@@ -62,19 +63,20 @@ def with_associations(visitors: QuerySet[Visitor]) -> QuerySet[Visitor]:
 
 
 def _last_devices(visitor_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """(browser, platform) of the last row of each visitor that names them."""
+    """(browser, platform) of the last row of each visitor that names them: one row of an index by visitor and day."""
     if not visitor_ids:
         return {}
     with connection.cursor() as cursor:
         cursor.execute(
-            """select distinct on (visitor_id) visitor_id, coalesce(attributes ->> 'browser', ''),
-                coalesce(attributes ->> 'platform', '')
-            from visitor_activity
-            where visitor_id = any(%s) and (attributes ? 'browser' or attributes ? 'platform')
-            order by visitor_id, id desc""",
+            """select v.id, (
+                select array[coalesce(a.attributes ->> 'browser', ''), coalesce(a.attributes ->> 'platform', '')]
+                from visitor_activity a
+                where a.visitor_id = v.id and (a.attributes ? 'browser' or a.attributes ? 'platform')
+                order by a.id desc limit 1)
+            from visitor v where v.id = any(%s)""",
             [list(visitor_ids)],
         )
-        return {visitor_id: (browser, platform) for visitor_id, browser, platform in cursor.fetchall()}
+        return {visitor_id: (names[0], names[1]) for visitor_id, names in cursor.fetchall() if names}
 
 
 def first_visit(person_id: int) -> FirstVisit | None:
@@ -113,16 +115,16 @@ def rows_of(visitor: Visitor, limit: int = MAX_ROWS) -> Sequence[VisitorActivity
     return list(VisitorActivity.objects.filter(visitor_id=visitor.pk).order_by("-id")[:limit])
 
 
-def count_waiting(visitor_ids: Collection[int]) -> dict[int, int]:
-    """The number of rows that wait for an owner, by visitor that has any; those of bots never get one."""
+def count_waiting(visitor: Visitor) -> int:
+    """The number of rows that wait for an owner, at most `MAX_COUNT`; those of bots never get one."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """select visitor_id, count(*) from visitor_activity where visitor_id = any(%s)
-                and activity_id is null and activity_type_id is not null and refusal is null and not is_bot
-            group by visitor_id""",
-            [list(visitor_ids)],
+            f"""select count(*) from (
+                select 1 from visitor_activity where visitor_id = %s and activity_id is null
+                    and activity_type_id is not null and refusal is null and not is_bot limit {MAX_COUNT}) w""",
+            [visitor.pk],
         )
-        return dict(cursor.fetchall())
+        return int(cursor.fetchone()[0])
 
 
 def visits_by_day(source_id: int) -> list[tuple[date, int, int]]:

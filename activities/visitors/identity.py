@@ -1,7 +1,10 @@
-"""Finds out who visitors are: from forms, signed or claimed identities, links in e-mails and server calls.
+"""Identification of visitors by forms, signed or claimed identities and links in e-mails.
 
-Each row that says something of identity is decided once, in one transaction with what follows from it. It keeps the
-outcome, and of what it said only the evidence; of a rejected one everything, for whoever looks into it.
+Each row that names somebody is decided once, in one transaction with what follows from it. It keeps the outcome, and
+of its content only the evidence; a rejected one keeps everything, for support.
+
+The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
+those of a form. They are set for a new person, and never change a known one.
 """
 
 import json
@@ -32,9 +35,6 @@ from people.persons.merge import OPT_OUTS
 MAX_BATCH = 200  # rows a call, so that moving and campaigns get their turn
 Evidence = Association.Evidence
 State = VisitorActivity.Identity
-# a claim proves nothing, and a link in an e-mail may have been forwarded
-MAY_CHANGE = frozenset({Evidence.SERVER, Evidence.FORM})
-
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,7 @@ def _settle(row: _Row, state: int, identity: Mapping[str, Any]) -> None:
 
 
 def _identify(row: _Row) -> None:
-    """Find or create the person, set what may be set, and associate. Raises `RejectedError`."""
+    """Find or create the person, and associate. Raises `RejectedError`."""
     if row.is_bot:
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("What a bot says identifies nobody.")))
     said = _parse(row.identity)
@@ -117,17 +117,11 @@ def _identify(row: _Row) -> None:
         raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("There is no such event source.")))
     visitor = ownership.lock_visitor(row.visitor_id)  # no more is done for an erased one
     source = moving.event_source(event_source.pk)
-    fields = field_catalogue()
     person_id = _find(said, event_source.user_id_field)
     is_new = person_id is None
-    if is_new:
+    if person_id is None:
         ownership.refuse_weaker(visitor, said.evidence)
-        person_id = _create(said, event_source, source, fields)
-    elif said.evidence in MAY_CHANGE:
-        assert person_id is not None
-        ownership.refuse_weaker(visitor, said.evidence, person_id)
-        _change(person_id, said, event_source, source, fields)
-    assert person_id is not None
+        person_id = _create(said, event_source, source)
     ownership.associate(
         row.visitor_id,
         person_id,
@@ -186,58 +180,49 @@ def _has_other_user_id(person_id: int, user_id_field: str, user_id: str) -> bool
     return PersonKey.objects.filter(person_id=person_id, field__api_name=user_id_field).exists()
 
 
-def _create(said: _Said, event_source: EventSource, source: Source, fields: Mapping[str, FieldInfo]) -> int:
-    """Create the person. A claim may only where the source allows it; a link in an e-mail never does."""
+def _create(said: _Said, event_source: EventSource, source: Source) -> int:
+    """Create the person. A claim may only where the source allows it; a link in an e-mail never does.
+
+    Anybody can send forms and claims with the public key: the people whom the source creates in an hour are limited.
+    """
     if said.evidence is Evidence.EMAIL_TOKEN:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("The person of this link is gone.")))
-    if said.evidence is Evidence.CLAIM:
-        _refuse_claim(event_source)
-    values = _values(said, event_source, fields, is_new=True)
-    lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
-    return _upserted([values], source, lookup, upsert.UpsertAction.UPSERT)
-
-
-def _refuse_claim(event_source: EventSource) -> None:
-    if not event_source.creates_people:
+    if said.evidence is Evidence.CLAIM and not event_source.creates_people:
         message = _("Pages of this web site may not create people. A signature or a form is needed.")
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, message))
+    if said.evidence is not Evidence.SERVER:
+        _refuse_above_cap(event_source)
+    values = _values(said, event_source, field_catalogue())
+    lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
+    (outcome,) = upsert.upsert_people([values], source, lookup, upsert.UpsertAction.UPSERT)
+    if outcome.person_id is None:
+        raise RejectedError(*outcome.problems)
+    return outcome.person_id
+
+
+def _refuse_above_cap(event_source: EventSource) -> None:
     since = ownership.database_time() - timedelta(hours=1)
+    # whatever their evidence is by now: a claim may have been confirmed since
     created = Association.objects.filter(
-        event_source=event_source, has_created_person=True, evidence=Evidence.CLAIM, created_at__gt=since
+        event_source=event_source, has_created_person=True, created_at__gt=since
     ).count()
     if created >= event_source.people_an_hour:
         message = _("Pages of this web site have created %(count)s people within an hour, which is all they may.")
         raise RejectedError(Problem(Code.OVER_CAP, message % {"count": created}))
 
 
-def _change(
-    person_id: int, said: _Said, event_source: EventSource, source: Source, fields: Mapping[str, FieldInfo]
-) -> None:
-    """Set what a form or a signed call says of a person who is known."""
-    values = _values(said, event_source, fields, is_new=False)
-    if values:
-        _upserted([{**values, "id": person_id}], source, "id", upsert.UpsertAction.UPDATE)
+def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """The values of a new person, by field; those that a field does not take are left out.
 
-
-def _upserted(rows: list[dict[str, Any]], source: Source, lookup: str, action: upsert.UpsertAction) -> int:
-    (outcome,) = upsert.upsert_people(rows, source, lookup, action)
-    if outcome.person_id is None:
-        raise RejectedError(*outcome.problems)
-    return outcome.person_id
-
-
-def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldInfo], *, is_new: bool) -> dict[str, Any]:
-    """The values that may be set, by field; those that a field does not take are left out.
-
-    A form is filled in by anybody: it sets no score and no unique field, and opts nobody in.
+    What a page sends is filled in by anybody: it sets no score and no unique field, and opts nobody in. The user ID is
+    set where a signature proves it.
     """
     values = {}
     for name, value in said.fields.items():
         info = fields.get(name)
-        if info is None or info.is_read_only or is_blank(value) or name in ("email", event_source.user_id_field):
+        if info is None or info.is_read_only or info.is_unique or info.is_score or is_blank(value):
             continue
-        is_guarded = info.is_unique or info.is_score
-        if said.evidence is not Evidence.SERVER and is_guarded:
+        if name in ("email", event_source.user_id_field):
             continue
         try:
             parsed = info.data_type.parse(value, UTC)
@@ -245,9 +230,8 @@ def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldIn
             continue
         if not (name in OPT_OUTS and parsed is False):
             values[name] = value
-    if is_new and said.email:
+    if said.email:
         values["email"] = said.email
-    may_set_user_id = said.evidence is Evidence.SERVER or (is_new and said.evidence is Evidence.FORM)
-    if may_set_user_id and said.user_id and event_source.user_id_field in fields:
+    if said.evidence is Evidence.SERVER and said.user_id and event_source.user_id_field in fields:
         values[event_source.user_id_field] = said.user_id
     return values

@@ -11,19 +11,22 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 
-from activities.models import Association, VisitorActivity
+from activities.consent.state import EMAIL, GIVEN
+from activities.models import CONSENT_TYPES, Association, VisitorActivity
 from activities.recording import recorder
 from activities.recording.rows import Acceptance, NewActivity, RecordOutcome, RecordStatus
 from people.core.codes import Code
 from people.core.db import locks, prepared
 from people.core.db.outages import is_outage
+from people.core.errors import Problem
 from people.core.source import Channel, Source
-from people.datatypes.canonical import ExactDecoder
+from people.datatypes.canonical import ExactDecoder, text_key
 
 # Visit Web Page, Fill Out Form, Click Link, Consent Given, Consent Withdrawn
-TRACKED_TYPES = frozenset({1, 2, 3, 90_003, 90_004})
+TRACKED_TYPES = frozenset({1, 2, 3, *CONSENT_TYPES})
 MAX_BATCH = recorder.MAX_BATCH
 APART = 500  # rows a call after a batch failed
+_WEAK_OPT_IN = RecordOutcome(RecordStatus.REFUSED, None, (Problem(Code.WEAKER_EVIDENCE, ""),))
 Key = tuple[datetime, int]  # of a row: received_at, id
 _DECODER = ExactDecoder()
 logger = logging.getLogger(__name__)
@@ -32,8 +35,11 @@ logger = logging.getLogger(__name__)
 OWNED = (
     "v.association_id is not null and v.activity_id is null and v.activity_type_id is not null and v.refusal is null"
 )
-# a row that says who somebody is moves once that is decided; those of an undone association return to their visitor
+# A row that names somebody moves once that is decided, and so do later rows of its visitor, which may become another
+# person's by it. The rows of an undone association return to their visitor.
 _DUE = f"""{OWNED} and v.identity_state is distinct from 0
+    and not exists (
+        select 1 from visitor_activity u where u.visitor_id = v.visitor_id and u.identity_state = 0 and u.id < v.id)
     and exists (select 1 from association s where s.id = v.association_id and s.undone_at is null)"""
 
 
@@ -49,6 +55,7 @@ class _Row(NamedTuple):
     attributes: str
     is_past: bool
     person_id: int
+    evidence: int
 
 
 def move_due_rows() -> int:
@@ -113,16 +120,29 @@ def _move(keys: Sequence[Key]) -> int:
         cursor.execute(
             f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
                 v.primary_value, v.attributes::text, v.is_past,
-                (select person_id from association where id = v.association_id)
+                (select person_id from association where id = v.association_id),
+                (select evidence from association where id = v.association_id)
             from visitor_activity v
             where v.received_at between %s and %s and v.id = any(%s) and {_DUE} for update of v skip locked""",
             [*range_of(keys), [pk for _received, pk in keys]],
         )
         rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
-    for source, part in _by_source(rows):
+    opt_ins = [row for row in rows if _is_refused_opt_in(row)]
+    if opt_ins:
+        _settle(opt_ins, [_WEAK_OPT_IN] * len(opt_ins))
+    for source, part in _by_source([row for row in rows if not _is_refused_opt_in(row)]):
         activities = [_activity(row) for row in part]
         _settle(part, recorder.record_activities(activities, source, may_record=TRACKED_TYPES, keep_refused=False))
     return len(rows)
+
+
+def _is_refused_opt_in(row: _Row) -> bool:
+    """Return True for a consent to email by a visitor whose person is not proven: it would lift an objection.
+
+    The write key is public, and anybody can claim an address. Withdrawals need no proof.
+    """
+    is_opt_in = row.activity_type_id == GIVEN and text_key((row.primary_value or "").strip()) == EMAIL
+    return is_opt_in and row.evidence != Association.Evidence.SERVER
 
 
 def event_source(source_id: int, *, is_backfill: bool = False) -> Source:
@@ -147,13 +167,16 @@ def _activity(row: _Row) -> NewActivity:
         row.occurred_at,
         row.primary_value,
         list(attributes.items()),
-        row.message_id,
+        f"e{row.source_id}:{row.message_id}",  # pages choose message ids: apart from the external ids of programs
         acceptance=Acceptance(row.version, row.received_at),
     )
 
 
 def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
-    """Note the ids in the log, and the reasons of the rows that it refused."""
+    """Note the ids in the log, and the reasons of the rows that it refused.
+
+    A repeated row added nothing to the log: an undo of its association must not remove what another row added.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """update visitor_activity v set activity_id = g.activity_id, refusal = g.refusal
@@ -163,7 +186,7 @@ def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
             [
                 [row.received_at for row in rows],
                 [row.id for row in rows],
-                [outcome.activity_id for outcome in outcomes],
+                [outcome.activity_id if outcome.status is RecordStatus.ADDED else None for outcome in outcomes],
                 [_refusal(outcome) for outcome in outcomes],
                 *range_of([(row.received_at, row.id) for row in rows]),
             ],
@@ -172,7 +195,7 @@ def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
 
 def _refusal(outcome: RecordOutcome) -> str | None:
     if outcome.status is not RecordStatus.REFUSED:
-        return None
+        return None if outcome.status is RecordStatus.ADDED else str(outcome.status)
     code = outcome.problems[0].code
     # an association leads to nobody only while its person is deleted
     return str(Code.PERSON_DELETED if code == Code.UNKNOWN_PERSON else code)

@@ -85,11 +85,9 @@ def lock_people() -> None:
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
 
 
-def refuse_weaker(visitor: Visitor, evidence: Evidence, person_id: int | None = None) -> None:
-    """Raise `RejectedError` (`weaker_evidence`) if the visitor cannot become this person's (None: a new one) by it."""
-    last = visitor.associations.filter(to_at=None, undone_at=None).first()
-    if last is not None and (person_id is None or owner_of(last) != person_id):
-        _refuse_weaker(last, evidence)
+def refuse_weaker(visitor: Visitor, evidence: Evidence) -> None:
+    """Raise `RejectedError` (`weaker_evidence`) if the visitor cannot become a new person's by this evidence."""
+    _refuse_weaker(visitor.associations.filter(to_at=None, undone_at=None).first(), evidence)
 
 
 def lock_visitor(visitor_id: int) -> Visitor:

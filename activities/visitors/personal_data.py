@@ -10,9 +10,12 @@ from typing import Any
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from activities.models import Association, Visitor, VisitorActivity
+from activities.models import Association, RecentEvent, Visitor, VisitorActivity
+from activities.sources import recent
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
+
+MAX_COUNT = 100_000  # more waiting rows are not counted
 
 
 def register_visitors() -> None:
@@ -46,6 +49,7 @@ def register_visitors() -> None:
             count=_count_waiting,
             keeps_ids=("visitor_id", "association_id"),  # ids of no person
         ),
+        _RECENT_EVENTS,
     )
 
 
@@ -98,7 +102,11 @@ def _erase_associations(erasing: Erasing) -> None:
 
 
 def _erase_mentions(erasing: Erasing) -> None:
-    """Erase what browsers of others, or of nobody, said of these people: addresses and user ids that were rejected."""
+    """Erase what browsers of others, or of nobody, contain of these people.
+
+    Rows with their addresses and user ids, rejected or not, and with their texts in the fields of a form. Of a row that
+    is in the log its copy here loses the values. Reads all rows that wait: up to minutes where there are millions.
+    """
     # as the indexes have it
     condition = """(identity ->> 'email' <> '' and lower(identity ->> 'email') = any(%(texts)s)
         or identity ->> 'user_id' <> '' and lower(identity ->> 'user_id') = any(%(texts)s))"""
@@ -110,6 +118,44 @@ def _erase_mentions(erasing: Erasing) -> None:
             where {condition}""",
             texts,
         )
+    if erasing.texts:
+        _erase_texts(personal_data.stored_text_forms(erasing.texts))
+
+
+def _erase_texts(texts: list[str]) -> None:
+    mentions = """exists (select from unnest(%(texts)s::text[]) t where strpos(lower(attributes::text), t) > 0
+        or strpos(lower(primary_value), t) > 0 or strpos(lower(identity::text), t) > 0)"""
+    with connection.cursor() as cursor:
+        cursor.execute(f"delete from visitor_activity where activity_id is null and {mentions}", {"texts": texts})
+        cursor.execute(
+            f"""update visitor_activity set attributes = '{{}}', primary_value = null,
+                identity = case when identity is not null
+                    then jsonb_build_object('evidence', identity -> 'evidence') end
+            where activity_id is not null and {mentions}""",
+            {"texts": texts},
+        )
+
+
+def _visitors_of(person_ids: Sequence[int]) -> Sequence[int]:
+    """The visitors that are or were these people's."""
+    return list(Association.objects.filter(person_id__in=person_ids).values_list("visitor_id", flat=True))
+
+
+def _erase_recent(erasing: Erasing) -> None:
+    recent.forget_people(_visitors_of(erasing.person_ids), erasing.texts)
+
+
+def _export_recent(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    for event in RecentEvent.objects.filter(visitor_id__in=_visitors_of(person_ids)).order_by("received_at", "number"):
+        yield {
+            "visitor_id": event.visitor_id,
+            "received_at": event.received_at,
+            "kind": event.kind,
+            "title": event.title,
+            "outcome": event.outcome,
+            "problem": event.problem,
+            "is_bot": event.is_bot,
+        }
 
 
 def _export_associations(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -137,7 +183,7 @@ _WAITING = """from visitor_activity v where v.activity_id is null and v.visitor_
 
 def _count_waiting(person_ids: Sequence[int]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"select count(*) {_WAITING}", {"ids": list(person_ids)})
+        cursor.execute(f"select count(*) from (select 1 {_WAITING} limit {MAX_COUNT}) w", {"ids": list(person_ids)})
         return int(cursor.fetchone()[0])
 
 
@@ -157,3 +203,14 @@ def _export_waiting(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
             "identity": row.identity,
             "is_bot": row.is_bot,
         }
+
+
+_RECENT_EVENTS = PersonalData(
+    "recent_event",
+    ("visitor_id",),
+    _("last events of web sites"),
+    erase=_erase_recent,
+    export=_export_recent,
+    count=lambda ids: RecentEvent.objects.filter(visitor_id__in=_visitors_of(ids)).count(),
+    keeps_ids=("visitor_id",),  # an id of no person
+)

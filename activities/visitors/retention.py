@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from activities.sources import recent
 from activities.visitors import moving, ownership, undoing
 from activities.visitors.partitions import EDGE_DAYS, first_message_day, make_days
 from people.core.db import locks
@@ -19,7 +20,7 @@ SHORTEST_WAIT = undoing.UNDO_WITHIN.days + 1
 
 
 def keep_days(today: date | None = None) -> int:
-    """Make the partitions of the next days and drop those past their time; return the number of dropped ones."""
+    """Make the partitions of the next days, and drop what is past its time; return the number of dropped partitions."""
     day = today or timezone.now().astimezone(UTC).date()
     waiting = max(settings.VISITOR_WAITING_DAYS, SHORTEST_WAIT)
     make_days(day)
@@ -27,6 +28,7 @@ def keep_days(today: date | None = None) -> int:
     dropped += _drop("message_key", first_message_day(day) - timedelta(EDGE_DAYS))
     _forget_undated_messages(day - timedelta(settings.MESSAGE_ID_DAYS))
     _forget_strangers(day - timedelta(waiting))
+    recent.forget_old_events()
     return dropped
 
 

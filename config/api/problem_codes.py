@@ -186,7 +186,10 @@ MEANINGS: Mapping[Code, object] = {
     Code.VALUE_SHARED: _("Several people have this value, so it can't be used to tell them apart."),
     Code.VALUE_TAKEN: _("Another person has this value in a field that is unique."),
     Code.VISITOR_ERASED: _("The person that the visitor belonged to was erased; nothing is kept of the browser."),
-    Code.WEAKER_EVIDENCE: _("The visitor belongs to somebody by stronger evidence, which weaker one doesn't overrule."),
+    Code.WEAKER_EVIDENCE: _(
+        "The visitor belongs to somebody by stronger evidence, which weaker one doesn't overrule. Or a consent to "
+        "email came from a browser whose person no signature proves."
+    ),
     Code.WRONG_KIND: _("It is not of the kind needed here."),
     Code.WRONG_STATE: _("This can't be done in its current state."),
     Code.WRONG_TYPE: _(

@@ -5,8 +5,8 @@ import pytest
 from activities.models import EventSource
 from activities.recording.recorder import record_activities
 from activities.sources import usage
-from activities.sources.authentication import authenticate
 from people.core.source import Channel, Source
+from tests.activities.sources.senders import authenticate
 from tests.factories import approved_type, new_activity
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
@@ -50,7 +50,7 @@ def test_a_row_has_the_keys_that_work_and_the_newest(api):
 
 def test_the_secret_of_a_program_is_in_the_first_reply_only(api):
     made = api.post("event-sources", {"name": "ERP", "kind": "server"}).json()
-    assert authenticate(made["write_key"]).may_identify
+    assert authenticate(made["write_key"]).is_server
     shown = api.get(f"event-sources/{made['id']}")
     assert made["write_key"].rpartition("_")[2] not in shown.text
     assert made["write_key"].startswith(shown.json()["keys"][0]["key"])
@@ -70,7 +70,7 @@ def test_every_fault_is_named_with_its_place(api):
 
 def test_one_that_sent_something_stays_and_shows_what(api):
     made = api.post("event-sources", {"name": "ERP", "kind": "server"}).json()
-    usage.note_use(made["id"], size=120, accepted=2, rejected=1)
+    usage.note_uses({made["id"]: usage.Use(1, 120, 2, 1)})
     (day,) = api.get(f"event-sources/{made['id']}/usage").json()["days"]
     assert {name: day[name] for name in ("requests", "bytes", "accepted", "rejected")} == {
         "requests": 1,

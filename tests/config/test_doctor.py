@@ -287,7 +287,7 @@ def deeply(check):
 
 def test_every_check_is_run():
     """Whatever module has it: a function that gives a finding is among those that are run."""
-    modules = [import_module(f"config.operations.{name}") for name in ("doctor", "kept_counts")]
+    modules = [import_module(f"config.operations.{name}") for name in ("doctor", "kept_counts", "collector_check")]
     checks_there = {
         function
         for module in modules

@@ -149,7 +149,7 @@ def where(superuser):
     CampaignTally.objects.create(campaign=campaign, day=yesterday, what="entered", count=7)
     client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
     shop = source_editing.create_source("Shop", "browser", None, origins=["https://www.example.com"]).key.source
-    source_usage.note_use(shop.pk, size=1_500, accepted=3, rejected=1)
+    source_usage.note_uses({shop.pk: source_usage.Use(1, 1_500, 3, 1)})
     reported = {"report": "trend", "type": str(check.pk), "days": "30"}
     report = saved_reports.save_report("Checks", reported, vera, is_shared=True)
     board = dashboards.create_dashboard("Board", vera)

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from activities.models import EventSource, SourceKey
 from activities.sources import editing, usage
-from activities.sources.authentication import authenticate
+from tests.activities.sources.senders import authenticate
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/activities/eventsource/"
@@ -102,7 +102,7 @@ def test_it_is_turned_off_and_deleted_while_nothing_came_in(staff):
     assert do(staff, source, "of").status_code == 404
     source.refresh_from_db()
     assert source.is_on
-    usage.note_use(source.pk, size=1_500, accepted=3)
+    usage.note_uses({source.pk: usage.Use(1, 1_500, 3)})
     shown = staff.get(f"{LIST}{source.pk}/change/").text
     assert "Delete event source" not in shown and "1.5" in shown
     assert "it stays" in do(staff, source, "delete").text and EventSource.objects.exists()

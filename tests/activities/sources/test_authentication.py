@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from activities.models import EventSource, SourceDay, SourceKey
 from activities.sources import editing, usage
-from activities.sources.authentication import KeyRejectedError, authenticate
+from activities.sources.authentication import KeyRejectedError
 from activities.sources.origins import origin_of_address, parse_origin
 from people.core import metrics
+from tests.activities.sources.senders import authenticate
 
 pytestmark = pytest.mark.django_db
 SITE = "https://www.example.com"
@@ -47,8 +48,7 @@ def refused(*arguments, **more):
 )
 def test_a_browser_key_works_from_its_origins(site, headers):
     sender = authenticate(site.write_key, *headers)
-    assert sender.source == site.key.source and sender.origin
-    assert not (sender.may_identify or sender.may_alias or sender.may_backfill)
+    assert sender.source == site.key.source and sender.origin and not sender.is_server
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ def test_a_browser_key_works_from_nowhere_else(site, headers):
     assert refused(site.write_key, *headers) == "origin_refused"
 
 
-def test_a_server_key_identifies_and_is_refused_from_a_page(program):
+def test_a_server_key_is_refused_from_a_page(program):
     sender = authenticate(program.write_key)
-    assert sender.may_identify and sender.may_alias and sender.may_backfill and sender.origin is None
+    assert sender.is_server and sender.origin is None
     for sign in (
         {"referrer": f"{SITE}/a"},
         {"fetch_site": "cross-site"},
@@ -91,7 +91,7 @@ def test_a_server_key_identifies_and_is_refused_from_a_page(program):
 
 def test_a_browser_key_copied_into_a_program_stays_one(site):
     """Whoever writes the header Origin themselves is believed to be a page, not a server."""
-    assert not authenticate(site.write_key, SITE, fetch_site="cross-site", is_in_address=True).may_identify
+    assert not authenticate(site.write_key, SITE, fetch_site="cross-site", is_in_address=True).is_server
 
 
 def test_unknown_ended_and_turned_off(program):
@@ -115,11 +115,23 @@ def test_a_signature_proves_who_a_visitor_is(site, program):
     assert not authenticate(program.write_key).is_signed("ann@example.com", signature)
 
 
+def test_signatures_of_every_working_key_hold_after_a_rotation(site, django_assert_num_queries):
+    old = hmac.new(site.identity_secret.encode(), b"ann@example.com", sha256).hexdigest()
+    rotated = editing.rotate_key(site.key.source, None, timedelta(hours=1))
+    new = hmac.new(rotated.identity_secret.encode(), b"ann@example.com", sha256).hexdigest()
+    senders = [authenticate(key, SITE) for key in (site.write_key, rotated.write_key)]
+    with django_assert_num_queries(0):
+        assert all(sender.is_signed("ann@example.com", signature) for sender in senders for signature in (old, new))
+    with time_machine.travel(timezone.now() + timedelta(hours=2)):
+        sender = authenticate(rotated.write_key, SITE)
+        assert sender.is_signed("ann@example.com", new) and not sender.is_signed("ann@example.com", old)
+
+
 def test_the_quota_is_of_the_day(program):
     source = program.key.source
     editing.change_source(source, None, bytes_a_day=100)
-    usage.note_use(source.pk, size=60, accepted=2, rejected=1)
-    usage.note_use(source.pk, size=30, accepted=1)
+    usage.note_uses({source.pk: usage.Use(1, 60, 2, 1)})
+    usage.note_uses({source.pk: usage.Use(1, 30, 1)})
     assert authenticate(program.write_key, size=10)
     assert refused(program.write_key, size=11) == "quota_reached"
     day = SourceDay.objects.get()
@@ -131,10 +143,10 @@ def test_the_quota_is_of_the_day(program):
     assert authenticate(program.write_key, size=100), "a new day"
 
 
-def test_it_takes_two_statements_and_notes_a_use_once_a_minute(site, django_assert_num_queries):
-    with django_assert_num_queries(3):
+def test_it_takes_three_statements_and_notes_a_use_once_a_minute(site, django_assert_num_queries):
+    with django_assert_num_queries(4):
         authenticate(site.write_key, SITE)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         authenticate(site.write_key, SITE)
     assert SourceKey.objects.get().last_used_at
 

@@ -190,7 +190,7 @@ def test_it_is_turned_off_and_on_and_deleted_only_without_data():
     editing.turn_off(source, None)
     assert editing.turn_on(source, None).is_on
     assert sentences() == ["Created", "Turned off", "Turned on"]
-    usage.note_use(source.pk, size=10, accepted=1)
+    usage.note_uses({source.pk: usage.Use(1, 10, 1)})
     with pytest.raises(RejectedError) as refusal:
         editing.delete_source(source, None)
     assert refusal.value.code == "in_use"

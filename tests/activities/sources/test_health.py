@@ -19,7 +19,7 @@ def test_a_source_whose_keys_end_soon_is_named(client):
     first = editing.create_source("ERP", "server", None)
     source = first.key.source
     editing.create_source("Shop", "browser", None, origins=["https://www.example.com"])
-    usage.note_use(source.pk, size=1, accepted=1)
+    usage.note_uses({source.pk: usage.Use(1, 1, 1)})
     assert health.current_state().ending == () and "last event" in health.examine()[0]
     second = editing.rotate_key(source, None, timedelta(days=7))
     editing.end_key(source, second.key.pk, None)

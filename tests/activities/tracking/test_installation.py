@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 
 from activities.models import EventSource, RecentEvent
 from activities.sources import editing, recent
@@ -98,11 +99,17 @@ def test_the_last_events_of_each_source_are_kept_and_no_more():
     newest = recent.recent_events(shop.pk)[0].number
     recent.note_recent_events([seen(shop, "/new")])
     assert [event.title for event in recent.recent_events(shop.pk, after=newest)] == ["/new"]
-    recent.forget_visitors([7])
+    recent.forget_people([7], [])
     assert "/last" not in {event.title for event in recent.recent_events(shop.pk)}
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from recent_event")
         assert cursor.fetchone() == (recent.KEPT,)  # 99 of the shop and one of the blog
+    newest = recent.recent_events(shop.pk)[0].number
+    RecentEvent.objects.filter(source_id=shop.pk).update(received_at=Now() - recent.KEPT_FOR)
+    recent.forget_old_events()
+    assert not recent.recent_events(shop.pk) and recent.recent_events(blog.pk)
+    recent.note_recent_events([seen(shop, "/tomorrow")])
+    assert [event.title for event in recent.recent_events(shop.pk, after=newest)] == ["/tomorrow"], "for open pages"
 
 
 @pytest.mark.django_db

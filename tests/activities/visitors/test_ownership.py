@@ -9,8 +9,17 @@ from django.db import connection
 from django.utils import timezone
 
 from activities.log import verify
-from activities.models import Activity, ActivityKey, ActivityRemoval, ActivityType, Association, Visitor
+from activities.models import (
+    Activity,
+    ActivityKey,
+    ActivityRemoval,
+    ActivityType,
+    Association,
+    Visitor,
+    VisitorActivity,
+)
 from activities.recording import recorder
+from activities.recording.rows import NewActivity
 from activities.visitors import moving, ownership, retention, undoing
 from people.core.errors import RejectedError
 from people.core.source import SYSTEM, Channel
@@ -176,6 +185,45 @@ def test_more_rows_than_fit_a_transaction_are_swept(monkeypatch):
     undoing.undo_association(association.pk, None)
     association.refresh_from_db()
     assert log_of(ann.pk) == [] and not association.is_unfinished
+
+
+def test_rows_that_return_late_are_not_stranded(monkeypatch):
+    monkeypatch.setattr("activities.log.retention.BATCH", 2)
+    site, ann, bob = make_site(), make_person(), make_person()
+    visitor = make_visitor(site)
+    for number in range(5):
+        make_hit(visitor, site, f"example.com/{number}")
+    undone = own(visitor, ann.pk, site)
+    monkeypatch.setattr(undoing, "_return_rows", lambda _pk: 0)  # as of a process that ended
+    undoing.undo_association(undone.pk, None)
+    monkeypatch.undo()
+    monkeypatch.setattr("activities.log.retention.BATCH", 2)
+    undoing.go_on_undoing()
+    own(visitor, bob.pk, site)
+    assert len(log_of(bob.pk)) == 2
+    dispatch()
+    assert len(log_of(bob.pk)) == 5 and not Association.objects.filter(is_unfinished=True).exists()
+
+
+def test_message_ids_are_apart_from_external_ids_and_an_undo_removes_only_what_its_rows_added():
+    site, ann = make_site(), make_person()
+    approved_type()
+    deposit = ActivityType.objects.get(api_name="depositCheck")
+    visitor = make_visitor(site)
+    keys = [make_hit(visitor, site, "No. 1", type_id=deposit.pk, at="2026-11-20T10:00:00Z") for _number in range(2)]
+    message_id = row_of(keys[0]).message_id
+    VisitorActivity.objects.filter(visitor_id=visitor.pk).update(message_id=message_id)
+    (recorded,) = recorder.record_activities(
+        [NewActivity(ann.pk, "depositCheck", "2026-11-20T10:00:00Z", "No. 1", (), message_id)], SYSTEM
+    )
+    association = own(visitor, ann.pk, site)
+    first, second = (row_of(key) for key in keys)
+    assert first.activity_id not in (None, recorded.activity_id), "an external id of a program is another one"
+    assert (second.activity_id, second.refusal) == (None, "repeated")
+    undoing.undo_association(association.pk, None)
+    assert list(Activity.objects.filter(activity_type_id=deposit.pk).values_list("pk", flat=True)) == [
+        recorded.activity_id
+    ]
 
 
 def test_a_row_that_fails_delays_no_other(monkeypatch, caplog):

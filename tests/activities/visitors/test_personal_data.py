@@ -3,8 +3,12 @@
 import pytest
 from django.db import connection
 
+from activities.log import retention as log_retention
 from activities.models import Activity, Association, Visitor, VisitorActivity
+from activities.sources import recent
+from activities.sources.recent import SeenEvent
 from people.core import personal_data
+from people.core.errors import Problem
 from people.core.source import SYSTEM
 from people.privacy import erasure
 from people.privacy import search as privacy_search
@@ -53,6 +57,33 @@ def test_an_erase_burns_the_browsers_and_nothing_leads_to_the_person():
     assert privacy_search.find_traces(identity) == [] and not Association.objects.filter(person_id=ann.pk).exists()
     assert row_of(claimed).identity["refused"] == "unknown_person", "another address"
     assert not Activity.objects.filter(person_id=ann.pk).exists()
+
+
+def test_an_erase_finds_addresses_in_forms_and_on_the_live_page():
+    site, ann, bob = make_site(), make_person(email="ann.unique@example.com"), make_person()
+    visitor, other, stranger = make_visitor(site), make_visitor(site), make_visitor(site)
+    own(visitor, ann.pk, site)
+    own(other, bob.pk, site)
+    lines = {"form_fields": "email: Ann.Unique@example.com"}
+    waiting = make_hit(stranger, site, "Contact", type_id=2, **lines)
+    make_hit(stranger, site, "ann.unique@example.com", type_id=2)
+    innocent = make_hit(stranger, site, "Contact", type_id=2, form_fields="email: bob@example.com")
+    kept = make_hit(other, site, "Contact", type_id=2, said=says(Evidence.FORM, bob.email), **lines)
+    dispatch()
+    of_form = row_of(kept).activity_id
+    problem = Problem("wrong_type", "not so", (), "", "ann.unique@example.com")
+    titles = [("a", visitor.pk, None), ("/ANN.unique@example.com", None, None), ("b", None, problem), ("c", None, None)]
+    recent.note_recent_events(
+        [SeenEvent(site.pk, "page", title, "kept", reason, visitor_id=pk) for title, pk, reason in titles]
+    )
+    assert [row["title"] for row in exported("recent_event", ann.pk)] == ["a"]
+    log_retention.correct_activities([of_form], None)  # of another person: her erase leaves it
+    identity = erasure.erase_people([ann.pk], None, SYSTEM)
+    assert privacy_search.find_traces(identity) == []
+    assert [event.title for event in recent.recent_events(site.pk)] == ["c"]
+    assert {row.id for row in VisitorActivity.objects.filter(visitor_id=stranger.pk)} == {innocent[1]}
+    assert not VisitorActivity.objects.filter(id=waiting[1]).exists()
+    assert (row_of(kept).activity_id, row_of(kept).attributes) == (of_form, {})
 
 
 def test_an_export_lists_browsers_and_what_is_not_in_the_log():

@@ -74,14 +74,19 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
     proof = new_hit(
         "identify", {"email": "ann@example.com", "user_id": "boss", "signature": signed(site, "ann@example.com")}
     )
+    by_id, by_other_value = (
+        new_hit("identify", {"user_id": "u-7", "signature": signed(site, f"{label}u-7")}) for label in ("user_id:", "")
+    )
     form = new_hit("form", {"form": "Contact", "fields": {"email": "ann@example.com", "message": "Hi"}})
-    assert ann.send(claim, forged, proof, form) == 200 and not ann.refused
+    assert ann.send(claim, forged, proof, form, by_id, by_other_value) == 200 and not ann.refused
     said = dict(VisitorActivity.objects.exclude(identity=None).values_list("message_id", "identity"))
     assert said[claim["id"]] == said[forged["id"]] == {"evidence": 4, "email": "ann@example.com", "fields": {}}
     assert said[proof["id"]] == {"evidence": 1, "email": "ann@example.com", "fields": {}}, (
         "only what is signed is proven"
     )
     assert said[form["id"]]["evidence"] == 2
+    assert said[by_id["id"]] == {"evidence": 1, "user_id": "u-7", "fields": {}}
+    assert said[by_other_value["id"]]["evidence"] == 4, "a signature of an email address proves no user ID"
     # programs are marked, and are nobody
     robot = Browser(server.port, site.write_key, agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
     assert robot.send(new_hit(), {**claim, "id": str(uuid.uuid4())}) == 200
