@@ -34,7 +34,7 @@ class KnownKey:
     def sender(
         self, origin: str | None, referrer: str | None, size: int, *, fetch_site: str | None, is_in_address: bool
     ) -> Sender:
-        """The sender of a request. Raises `KeyRejectedError` as `authentication.authenticate` does."""
+        """The sender of a request. Raises `KeyRejectedError` as `authentication.check_key` does."""
         sender = check_key(
             self.key, origin, referrer, size, self._has_room, fetch_site=fetch_site, is_in_address=is_in_address
         )

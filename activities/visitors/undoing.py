@@ -1,10 +1,9 @@
 """Undo of an association, for 30 days: its rows leave the log, and wait with the visitor again.
 
-The external ids of the rows are free again, and the people are subscribed to email as their other consents say.
-E-mails that went out, and people who were created, stay.
+The external ids of the rows are free again, and a subscription that followed from a consent among them ends. Emails
+that were sent, and people who were created, stay.
 """
 
-from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,21 +11,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.consent.following import follow_consents
-from activities.consent.state import EMAIL, consent_state
 from activities.log import retention
-from activities.models import CONSENT_TYPES, Activity, ActivityRemoval, Association, Visitor
-from activities.types.standard import CHANGE_DATA_VALUE
+from activities.models import ActivityRemoval, Association, Visitor
 from activities.visitors import ownership
 from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.permissions import require_permission
-from people.core.source import Channel, Source
-from people.datatypes.canonical import text_key
 from people.models import Person
-from people.persons import objections, upsert
 
 UNDO_WITHIN = timedelta(days=30)
 
@@ -91,7 +84,14 @@ def _return_rows(association_id: int) -> int:
         rows = cursor.fetchall()
         activity_ids = [activity_id for _received, _id, activity_id in rows if activity_id is not None]
         if activity_ids:
-            _remove(activity_ids, association.undone_by)
+            retention.remove_activities(
+                "a.id = any(%s)",
+                [activity_ids],
+                ActivityRemoval.Reason.UNDO,
+                association.undone_by,
+                lambda _rows: None,
+                frees_keys=True,
+            )
         cursor.execute(
             """update visitor_activity v set association_id = null, activity_id = null, is_past = false, refusal = null
             from unnest(%s::timestamptz[], %s::bigint[]) as g (received_at, id)
@@ -106,35 +106,3 @@ def _return_rows(association_id: int) -> int:
         if first is not None:
             Association.objects.filter(pk=first.pk).update(is_unfinished=True)
     return len(rows) if len(rows) == retention.BATCH else 0
-
-
-def _remove(activity_ids: Sequence[int], by: Any) -> None:
-    """Remove the activities from the log, and what followed from the consents to email among them."""
-    consents = Activity.objects.filter(pk__in=activity_ids, activity_type_id__in=CONSENT_TYPES)
-    people = {
-        person_id
-        for person_id, purpose in consents.values_list("person_id", "primary_value")
-        if text_key(purpose or "") == EMAIL
-    }
-    retention.remove_activities(
-        "a.id = any(%s)", [activity_ids], ActivityRemoval.Reason.UNDO, by, lambda _rows: None, frees_keys=True
-    )
-    if people:
-        source = Source(Channel.SYSTEM, user_id=by.pk if by is not None else None, is_consent=True)
-        follow_consents([(person_id, EMAIL) for person_id in people], source)
-        _take_back(people - consent_state(people, EMAIL).keys(), source)
-
-
-def _take_back(person_ids: Collection[int], source: Source) -> None:
-    """Return `unsubscribed` of people without any consent to its value before the last change by an event source."""
-    changes = Activity.objects.filter(
-        person_id__in=person_ids, activity_type_id=CHANGE_DATA_VALUE, primary_value=objections.FIELD
-    )
-    last = {change.person_id: change for change in changes.order_by("id")}
-    values = [
-        {"id": person_id, objections.FIELD: change.attributes.get("old_value") == "true"}
-        for person_id, change in sorted(last.items())
-        if change.channel == Channel.EVENTS
-    ]
-    if values:
-        upsert.upsert_people(values, source, "id", upsert.UpsertAction.UPDATE)
