@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from activities.models import EventSource
 from activities.sources import editing as source_editing
@@ -91,9 +92,9 @@ class WebsitePages(PagesAdmin):
     def own_pages(self) -> OwnPages:
         return [
             ("website/", self.add_website, "website"),
-            ("<int:pk>/install/", self.install_page, "install"),
-            ("<int:pk>/check/<slug:nonce>/", self.check_fragment, "check"),
-            ("<int:pk>/live/", self.live_page, "live"),
+            ("<int:pk>/install/", require_safe(self.install_page), "install"),
+            ("<int:pk>/check/<slug:nonce>/", require_safe(self.check_fragment), "check"),
+            ("<int:pk>/live/", require_safe(self.live_page), "live"),
         ]
 
     def add_website(self, request: HttpRequest) -> HttpResponse:

@@ -37,6 +37,7 @@ from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError, Problem, UnprocessableError
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
+from people.rest.query import read_query
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
 VIEW = "activities.view_activitytype"
@@ -198,9 +199,8 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         Consents are recorded as the activities `consentGiven` and `consentWithdrawn`; the latest counts. What is
         recorded for the purpose “email” subscribes or unsubscribes the person.
         """
-        query = ConsentQuerySerializer(data=request.query_params.dict(), context=self.get_serializer_context())
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        parameters = request.query_params.dict()
+        asked = read_query(ConsentQuerySerializer(data=parameters, context=self.get_serializer_context()))
         winner_id = people_lookup.person_ids_by_id([asked["person"]]).get(asked["person"])
         if winner_id is None:
             raise NotFoundError(Problem(Code.NOT_FOUND, _("there is no such person")))

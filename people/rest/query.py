@@ -1,4 +1,4 @@
-"""Rejects query parameters that are unknown or given twice."""
+"""Checks of query parameters: unknown ones, those given twice, and values."""
 
 from difflib import get_close_matches
 from itertools import islice
@@ -13,6 +13,7 @@ OBJECT_PARAMETERS = frozenset({"fields"})  # parameters of every action
 MAX_SHOWN = 5  # unknown parameters of one request
 CLOSEST = 5  # similar known names shown for each
 CLOSE_ENOUGH = 0.5
+_CODES = {"required": Code.MISSING_VALUE, "min_value": Code.OUT_OF_RANGE, "max_value": Code.OUT_OF_RANGE}
 
 
 def refuse_unknown(request: Any, allowed: Any, known_names: list[str]) -> None:
@@ -27,6 +28,20 @@ def refuse_unknown(request: Any, allowed: Any, known_names: list[str]) -> None:
     problems += [_repeated(name, parameters.getlist(name)) for name in islice(repeated, MAX_SHOWN)]
     if problems:
         raise BadQueryError(*problems)
+
+
+def read_query(parameters: Any) -> dict[str, Any]:
+    """The checked values of the serializer `parameters` of a query. Raises `BadQueryError`, never as for a body."""
+    if not parameters.is_valid():
+        raise BadQueryError(
+            *(
+                Problem(_CODES.get(error.code, Code.WRONG_TYPE), str(error), (name,))
+                for name, errors in parameters.errors.items()
+                for error in errors
+            )
+        )
+    values: dict[str, Any] = parameters.validated_data
+    return values
 
 
 def _repeated(name: str, values: list[str]) -> Problem:
