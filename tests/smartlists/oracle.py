@@ -220,9 +220,9 @@ def _smart_list(world: World, card: Json, person: int) -> bool:
     return holds(world, world.smart_lists[card["list"]], person) == card["member"]
 
 
-def _consent(world: World, card: Json, person: int) -> bool:
-    """The latest word on the purpose counts; of two at one moment the withdrawal; none is later than its recording."""
-    said = [
+def consents(world: World, card: Json, person: int) -> list[tuple[datetime, bool, int]]:
+    """What the person said of the purpose: moment, whether withdrawn, id. None is later than its recording."""
+    return [
         (moment, row.type == "consentWithdrawn", row.id)
         for row in world.happenings
         for moment in [min(row.occurred_at, row.recorded_at)]
@@ -231,6 +231,11 @@ def _consent(world: World, card: Json, person: int) -> bool:
         and _key(row.values["purpose"]) == _key(card["purpose"])
         and (moment <= world.now if not card.get("on") else _moment(world, moment, card["on"]) <= 0)
     ]
+
+
+def _consent(world: World, card: Json, person: int) -> bool:
+    """The latest word on the purpose counts; of two at one moment the withdrawal."""
+    said = consents(world, card, person)
     if not said:
         return card["state"] == "unknown"
     return card["state"] == ("withdrawn" if max(said)[1] else "given")

@@ -239,7 +239,14 @@ def proves_nested(world: World, verdict: Any, card: dict[str, Any], person: int)
     assert verdict.nested.is_member == oracle.holds(world, world.smart_lists[card["list"]], person)
 
 
+def proves_consent(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    said = oracle.consents(world, card, person)
+    assert [one.activity_id for one in verdict.activities] == ([max(said)[2]] if said else [])
+    assert verdict.holds or verdict.miss
+
+
 PROOFS = {
+    "consent": proves_consent,
     "person_field": proves_value,
     "activity": proves_activities,
     "sequence": proves_sequence,
