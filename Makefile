@@ -31,7 +31,7 @@ template: install-test
 	@DJANGO_SETTINGS_MODULE=tests.settings python -m tests.template_database
 
 test-fast: install-test  ## the tests for the inner loop: the quickest of every module, in two minutes
-	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 150
+	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 112
 
 durations: install-test browser  ## measure all tests, for the choice of test-fast
 	@pytest -n $(WORKERS) --measure
