@@ -37,38 +37,29 @@ class Server:
 @contextmanager
 def running_web_server(**environment: str) -> Iterator[Server]:
     """A server on the test's database, of one process, as each takes seconds to start; commit first what it has to see."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    known = _environment() | {"BIND": "127.0.0.1", "WEB_PORT": str(port), "WEB_WORKERS": "1", **environment}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"],
-        cwd=settings.BASE_DIR,
-        env=known,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    server = Server(process, port)
-    try:
-        _wait_for(server)
+    port = free_port()
+    known = {"BIND": "127.0.0.1", "WEB_PORT": str(port), "WEB_WORKERS": "1", **environment}
+    command = ["-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"]
+    with _running(command, port, known) as server:
         yield server
-    finally:
-        if process.poll() is None:
-            process.terminate()
-        process.wait(40)
-        process.stdout.close()  # type: ignore[union-attr]
 
 
 @contextmanager
 def running_collector(port: int = 0, **environment: str) -> Iterator[Server]:
     """A collector on the test's database; commit first what it has to see."""
     port = port or free_port()
-    known = _environment() | {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), **environment}
+    known = {"BIND": "127.0.0.1", "COLLECTOR_PORT": str(port), **environment}
+    with _running(["manage.py", "collect"], port, known) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str], port: int, environment: Mapping[str, str]) -> Iterator[Server]:
+    """A program of Python that serves on `port`, from its first answer on; ended afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "collect"],
+        [sys.executable, *command],
         cwd=settings.BASE_DIR,
-        env=known,
+        env=_environment() | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

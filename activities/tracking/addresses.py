@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote_plus, urlsplit
 
 from django.conf import settings
 
+from activities.types.standard_shapes import UTM_FIELDS
 from people.core.codes import Code
 from people.core.errors import Problem, bad_value
 from people.datatypes.parsing import EMAIL
@@ -19,7 +20,6 @@ MAX_ADDRESS = 20_000
 MAX_REMEMBERED = 500
 WEB = frozenset({"http", "https"})
 SCHEMES = WEB | {"mailto", "tel"}
-UTM = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
 # of advertisers and newsletters, as posthog-js lists them
 CLICK_IDS = (
     *("gclid", "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id"),
@@ -122,7 +122,7 @@ def bad_address(expected: str, value: object, *path: str) -> Problem:
 def campaign_values(address: Address) -> dict[str, str]:
     """The UTM values and the first click id of a page's address, by the API names of the standard types' fields."""
     known = parse_qs(address.query, max_num_fields=1_000) if address.query else {}
-    values = {name: known[name][0] for name in UTM if name in known}
+    values = {name: known[name][0] for name in UTM_FIELDS if name in known}
     for name in CLICK_IDS:
         if name in known:
             return values | {"click_id": known[name][0], "click_id_type": name}

@@ -88,6 +88,7 @@ _ORIGIN = (
     _text("click_id", _("Click ID")),
     _string("click_id_type", _("Click ID Type")),
 )
+UTM_FIELDS = tuple(field.api_name for field in _ORIGIN if field.api_name.startswith("utm_"))
 _BOT = (_boolean(IS_BOT, _("Is Bot Activity")), _string("bot_pattern", _("Bot Activity Pattern")))
 _BOUNCE = (_string("category", _("Category")), _string("subcategory", _("Subcategory")), _string("email", _("Email")))
 _CONSENT = (

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from activities.models import Activity, Association, Visitor, VisitorActivity
 from activities.types.standard import VISIT_WEB_PAGE
+from activities.types.standard_shapes import UTM_FIELDS
 
 MAX_DEVICES, MAX_ROWS, MAX_ASSOCIATIONS = 50, 100, 20
 MAX_COUNT = 10_000  # more waiting rows are not counted
@@ -89,16 +90,15 @@ def first_visit(person_id: int) -> FirstVisit | None:
     if row is None:
         return None
     values = row.attributes
-    names = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
-    campaign = {name: str(values[name]) for name in names if values.get(name)}
+    campaign = {name: str(values[name]) for name in UTM_FIELDS if values.get(name)}
     for name, value in parse_qsl(str(values.get("query") or values.get("query_parameters") or "").lstrip("?")):
-        if name in names and value:
+        if name in UTM_FIELDS and value:
             campaign.setdefault(name, value)
     return FirstVisit(
         row.occurred_at,
         row.primary_value or "",
         str(values.get("referrer_url") or ""),
-        [(name, campaign[name]) for name in names if name in campaign],
+        [(name, campaign[name]) for name in UTM_FIELDS if name in campaign],
     )
 
 
