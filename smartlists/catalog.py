@@ -1,11 +1,13 @@
 """The names that rules can use: activity types and their fields, person fields, lists; read when first needed."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
 from django.utils.translation import gettext as _
 
-from activities.models import ActivityType, ApprovedField
+from activities.models import ActivityField, ActivityType, ApprovedField
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME
@@ -14,6 +16,11 @@ from people.models import StaticList
 from smartlists.models import SmartList
 from smartlists.rules.vocabulary import COMMON_FIELDS, VocabularyField, VocabularyType
 
+_TYPE_COLUMNS = (
+    *("id", "live_id", "api_name", "retired_at", "retention__months", "is_standard"),
+    *("live__name", "live__filter_name", "live__trigger_name"),
+)
+
 
 class Catalogue:
     """The names at one moment; later changes do not appear in it."""
@@ -21,11 +28,30 @@ class Catalogue:
     @cached_property
     def types(self) -> Mapping[str, VocabularyType]:
         """Approved types by API name, retired ones included, with the fields of all their approved versions."""
-        fields_of: dict[int, list[ApprovedField]] = {}
-        for field in ApprovedField.objects.order_by("-is_primary", "id"):
-            fields_of.setdefault(field.activity_type_id, []).append(field)
-        rows = ActivityType.objects.approved().select_related("live", "retention").prefetch_related("live__fields")
-        return {row.api_name: _type(row, fields_of.get(row.pk, [])) for row in rows}
+        live_names: dict[int, dict[str, str]] = defaultdict(dict)
+        live_fields = ActivityField.objects.filter(version__live_of__isnull=False)
+        for version_id, field_name, name in live_fields.values_list("version_id", "api_name", "name"):
+            live_names[version_id][field_name] = name
+        approved: dict[int, list[list[Any]]] = defaultdict(list)
+        fields = ApprovedField.objects.order_by("-is_primary", "id")
+        for type_id, *field in fields.values_list("activity_type_id", "id", "api_name", "data_type", "is_primary"):
+            approved[type_id].append(field)
+        types = {}
+        rows = ActivityType.objects.approved().values_list(*_TYPE_COLUMNS)
+        for type_id, version_id, api_name, retired_at, months, is_standard, name, filter_name, trigger_name in rows:
+            own = _fields(approved[type_id], live_names[version_id], is_standard)
+            types[api_name] = VocabularyType(
+                id=type_id,
+                api_name=api_name,
+                name=name,
+                filter_name=filter_name,
+                trigger_name=trigger_name,
+                is_retired=retired_at is not None,
+                kept_months=months,
+                fields={**own, **COMMON_FIELDS},
+                is_standard=is_standard,
+            )
+        return types
 
     @cached_property
     def person_fields(self) -> Mapping[str, catalog.FieldInfo]:
@@ -79,29 +105,19 @@ def _unknown_name(code: str, name: str) -> RejectedError:
     return RejectedError(Problem(code, message, ("filters",), "", name))
 
 
-def _type(row: ActivityType, approved: Iterable[ApprovedField]) -> VocabularyType:
-    live = {field.api_name: field.name for field in row.live.fields.all()} if row.live else {}
-    fields = {
-        field.api_name: VocabularyField(
-            field.pk,
-            field.api_name,
-            live.get(field.api_name, field.api_name),
-            BY_NAME[field.data_type],
-            field.is_primary,
-            field.api_name in live,
-            row.is_standard,
+def _fields(
+    approved: Iterable[Iterable[Any]], live_names: Mapping[str, str], is_standard: bool
+) -> dict[str, VocabularyField]:
+    """Fields by API name, of rows (id, API name, data type, is primary); those not live are named by their API name."""
+    return {
+        api_name: VocabularyField(
+            field_id,
+            api_name,
+            live_names.get(api_name, api_name),
+            BY_NAME[data_type],
+            is_primary,
+            api_name in live_names,
+            is_standard,
         )
-        for field in approved
+        for field_id, api_name, data_type, is_primary in approved
     }
-    version = row.live
-    names = (version.name, version.filter_name, version.trigger_name) if version else (row.api_name,) * 3
-    retention = getattr(row, "retention", None)
-    return VocabularyType(
-        row.pk,
-        row.api_name,
-        *names,
-        row.retired_at is not None,
-        retention.months if retention else None,
-        {**fields, **COMMON_FIELDS},
-        row.is_standard,
-    )

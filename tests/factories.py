@@ -14,6 +14,7 @@ from people.core.source import Channel, Source
 from people.definitions import drafts, lifecycle
 from people.models import Person
 from people.persons import upsert
+from tests import copied_types
 
 MARKETO = Source(Channel.MARKETO)
 _numbers = itertools.count(1)
@@ -42,9 +43,12 @@ def draft_type(
 def approved_type(
     name: str = "Deposit Check", api_name: str = "depositCheck", fields: Sequence[ActivityFieldSpec] = CHECK_FIELDS
 ) -> ActivityType:
-    activity_type = draft_type(name, api_name, fields)
-    lifecycle.approve_draft(activity_type, None)
-    return ActivityType.objects.get(pk=activity_type.pk)
+    def make() -> ActivityType:
+        activity_type = draft_type(name, api_name, fields)
+        lifecycle.approve_draft(activity_type, None)
+        return ActivityType.objects.get(pk=activity_type.pk)
+
+    return copied_types.approved_type((name, api_name, tuple(fields)), make)
 
 
 def make_person(**values: object) -> Person:

@@ -96,8 +96,7 @@ SHOWN_MEMBERS = 6  # in the example of a body without required members
 
 def add_surroundings(document: Json, request: Any) -> None:
     """Add the server, the tags of the operations, examples of bodies, and missing descriptions of parameters."""
-    base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
-    document["servers"] = [{"url": base or "/", "description": "This installation."}]
+    document["servers"] = server_addresses(request)
     document["info"]["license"] = {"name": "MIT", "identifier": "MIT"}
     used = {tag for _path, operation in iterate_operations(document) for tag in operation.get("tags", ())}
     document["tags"] = [{"name": name, "description": text} for name, text in TAGS.items() if name in used]
@@ -108,6 +107,12 @@ def add_surroundings(document: Json, request: Any) -> None:
         body = operation.get("requestBody", {}).get("content", {}).get("application/json")
         if body and "$ref" in body.get("schema", {}) and "examples" not in body:
             body["example"] = example_value(body["schema"], schemas)
+
+
+def server_addresses(request: Any) -> list[Json]:
+    """The `servers` of the document: SITE_URL, else the address that was asked, else a relative one."""
+    base = settings.SITE_URL or (request.build_absolute_uri("/").rstrip("/") if request is not None else "")
+    return [{"url": base or "/", "description": "This installation."}]
 
 
 def iterate_operations(document: Json) -> Iterator[tuple[str, Json]]:

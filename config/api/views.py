@@ -1,7 +1,8 @@
 """Pages for developers: the guide, and the sign-in for them."""
 
+import json
 from collections.abc import Callable
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 from django.conf import settings
@@ -10,16 +11,39 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularJSONAPIView
 
+from activities.api.openapi import activity_type_schemas
+from config.api import description, openapi
 from people.rest.query import refuse_unknown
 
 DOCUMENT_PARAMETERS = ("format", "lang")
 
 
+class KeptDocument(SchemaGenerator):
+    """Generates the OpenAPI document again only when the language or an activity type has changed.
+
+    Generating takes more than a second of processor time, and any developer may ask for it.
+    """
+
+    def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
+        """The document, which is the same for all readers but for the address of the server. Do not change it."""
+        types = json.dumps([openapi.activity_type_names(), activity_type_schemas()])
+        return {**_generated(get_language(), self.api_version, types), "servers": description.server_addresses(request)}
+
+
+@lru_cache(maxsize=4)
+def _generated(_language: str | None, api_version: str | None, _types: str) -> dict[str, Any]:
+    return SchemaGenerator(api_version=api_version).get_schema(request=None, public=True)
+
+
 class OpenAPIDocumentView(SpectacularJSONAPIView):
     """The OpenAPI document."""
+
+    generator_class = KeptDocument
 
     def initial(self, request: Any, *arguments: Any, **named: Any) -> None:
         super().initial(request, *arguments, **named)

@@ -5,10 +5,13 @@ import re
 
 import pytest
 from django.contrib.auth import get_user_model
+from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
-from config.api import openapi
+from activities.models import ActivityType
+from config.api import openapi, views
 from config.api.urls import router
+from people.definitions import lifecycle
 from tests.factories import approved_type, draft_type, make_person
 
 pytestmark = pytest.mark.django_db
@@ -175,6 +178,20 @@ def test_each_approved_type_is_a_schema_discriminated_by_type(document, api):
     assert list(validator.iter_errors({**good, "attributes": {"colour": 1}}))
     make_person(email=good["person"]["email"])
     assert api.post("activities", good).status_code == 201
+
+
+def test_it_is_generated_again_when_a_type_has_changed_and_only_then(document, api, client, monkeypatch):
+    generated = []
+    generate = SchemaGenerator.get_schema
+    monkeypatch.setattr(SchemaGenerator, "get_schema", lambda *a, **k: generated.append(1) or generate(*a, **k))
+    views._generated.cache_clear()
+    first = api.get("openapi.json").json()
+    again = client.get("/api/v1/openapi.json", headers={"Host": "127.0.0.1", **api.headers}).json()
+    assert len(generated) == 1 and again["servers"][0]["url"] == "http://127.0.0.1"
+    assert {**again, "servers": first["servers"]} == first
+    lifecycle.retire_definition(ActivityType.objects.get(api_name="depositCheck"), None)
+    assert "ActivityGiven.depositCheck" not in api.get("openapi.json").json()["components"]["schemas"]
+    assert len(generated) == 2
 
 
 def test_the_pages_come_from_here_alone(client, admin_user, document):
