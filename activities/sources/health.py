@@ -29,8 +29,8 @@ def current_state() -> SourcesState:
     return SourcesState(sources.count(), last, tuple(ending.values_list("name", flat=True)[:NAMED]))
 
 
-def examine() -> tuple[str, str]:
-    """State and remedy, for the doctor."""
+def health_summary() -> tuple[str, str]:
+    """The state and the remedy, for the doctor; the remedy is empty if all is well."""
     state = current_state()
     seen = f"; the last event came {state.last_seen_at:%Y-%m-%d %H:%M} UTC" if state.last_seen_at else ""
     advice = f"create a new key for {', '.join(state.ending)}: none works in {SOON.days} days" if state.ending else ""

@@ -6,8 +6,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.core import checks
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection
+from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -20,13 +19,15 @@ from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
 from config.operations import collector_check, kept_counts
-from config.operations.findings import TAG, Finding
+from config.operations.findings import Finding
 from config.operations.migrations_of import how_made
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
 from people.core import personal_data
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import triggers
 from smartlists.models import CampaignBacklog, FailingStep, ListWatch, SmartCampaign
+
+Check = Callable[[], Finding]
 
 MIN_SERVER = 15
 MIN_FREE_BYTES = 2 * 1024**3
@@ -89,21 +90,11 @@ GUARDS = frozenset(
 )
 
 
-def register_checks() -> None:
-    """Register every check for `manage.py check --tag doctor --database default`."""
-    checks.register(find_faults, TAG)
-
-
-def find_faults(databases: Collection[str] | None = None, **_more: object) -> list[Finding]:
-    """Return the findings that are not well; a system check, which runs only with the database allowed."""
-    if DEFAULT_DB_ALIAS not in (databases or ()):
-        return []
-    return [finding for finding in run_checks() if not finding.is_well]
-
-
-def run_checks(deep: bool = False) -> Iterator[Finding]:
-    """Run every check; with `deep` also those that read everything: the whole log, all people, all lists."""
+def run_checks(deep: bool = False, without: Collection[Check] = ()) -> Iterator[Finding]:
+    """Run every check except `without`; with `deep` also those that read the whole log, all people and all lists."""
     for check in (*CHECKS, *(DEEP if deep else (check_last_digest,))):
+        if check in without:
+            continue
         try:
             connection.ensure_connection()
         except DatabaseError as error:
@@ -362,14 +353,14 @@ def check_columns() -> Finding:
 
 
 def check_event_sources() -> Finding:
-    return Finding("event sources", *source_health.examine())
+    return Finding("event sources", *source_health.health_summary())
 
 
 def check_cluster() -> Finding:
     return Finding("cluster", *health.examine_cluster())
 
 
-CHECKS: tuple[Callable[[], Finding], ...] = (
+CHECKS: tuple[Check, ...] = (
     check_server,
     check_migrations,
     check_guards,
@@ -391,7 +382,9 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_backup,
     check_cluster,
 )
-DEEP: tuple[Callable[[], Finding], ...] = (check_digests, *kept_counts.CHECKS)
+DEEP: tuple[Check, ...] = (check_digests, *kept_counts.CHECKS)
+# of the state of other processes
+PROCESS_CHECKS = (check_worker, check_counts, check_dispatcher, check_columns, collector_check.check_collector)
 
 
 def _span(moment: datetime | None) -> str:

@@ -31,7 +31,7 @@ LATEST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class StatusLine:
     """One line: label, state, and the remedy if that is not well."""
 
     label: str
@@ -59,65 +59,65 @@ def status_page(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _product() -> Iterator[Item]:
-    yield Item(_("Version"), settings.VERSION)
-    yield Item("Django", django.get_version())
+def _product() -> Iterator[StatusLine]:
+    yield StatusLine(_("Version"), settings.VERSION)
+    yield StatusLine("Django", django.get_version())
     missing = doctor.check_migrations()
-    yield Item(
+    yield StatusLine(
         _("Migrations"),
         _("all applied") if missing.is_well else _("some are missing"),
         "" if missing.is_well else _("Run “python manage.py migrate”."),
     )
     guards = doctor.check_guards()
-    yield Item(
+    yield StatusLine(
         _("Log protection"),
         _("in place") if guards.is_well else _("missing or switched off"),
         "" if guards.is_well else _("Run “python manage.py doctor”, which names them."),
     )
 
 
-def _database() -> Iterator[Item]:
-    yield Item(_("Server"), f"PostgreSQL {probes.fetch_row('show server_version')[0].split()[0]}")
-    yield Item(_("Size"), filesizeformat(probes.database_bytes()))
+def _database() -> Iterator[StatusLine]:
+    yield StatusLine(_("Server"), f"PostgreSQL {probes.fetch_row('show server_version')[0].split()[0]}")
+    yield StatusLine(_("Size"), filesizeformat(probes.database_bytes()))
     used, most = probes.connection_counts()
-    yield Item(
+    yield StatusLine(
         _("Connections"),
         _("%(used)s of %(most)s") % {"used": used, "most": most},
         _("Raise max_connections, or run fewer web threads.") if used > most * 0.9 else "",
     )
     oldest = probes.oldest_transaction()
-    yield Item(
+    yield StatusLine(
         _("Longest transaction"),
         _since(oldest) or _("none"),
         _("It holds back the readers of the log. Look it up in pg_stat_activity.")
         if probes.seconds_since(oldest) > doctor.TRANSACTION_LONG.total_seconds()
         else "",
     )
-    yield Item(_("Consumer lag"), _activities(probes.high_water_lag()))
+    yield StatusLine(_("Consumer lag"), _activities(probes.high_water_lag()))
 
 
-def _work() -> Iterator[Item]:
+def _work() -> Iterator[StatusLine]:
     beat = probes.worker_heartbeat()
     is_silent = beat is None or timezone.now() - beat > doctor.WORKER_SILENT
-    yield Item(
+    yield StatusLine(
         _("Worker"), _ago(beat) or _("not seen yet"), _("Start it: “python manage.py worker”.") if is_silent else ""
     )
     jobs, oldest = probes.jobs_by_state(), probes.oldest_job()
     is_late = oldest is not None and timezone.now() - oldest > doctor.JOB_LATE
-    yield Item(
+    yield StatusLine(
         _("Jobs waiting"),
         number_format(jobs["waiting"], force_grouping=True),
         _("The oldest has waited %(time)s. Start more workers.") % {"time": _since(oldest)} if is_late else "",
     )
-    yield Item(_("Jobs running"), number_format(jobs["running"], force_grouping=True))
-    yield Item(
+    yield StatusLine(_("Jobs running"), number_format(jobs["running"], force_grouping=True))
+    yield StatusLine(
         _("Jobs failed within a day"),
         number_format(jobs["failed"], force_grouping=True),
         _("See the worker's log for their errors.") if jobs["failed"] else "",
     )
     counted = rollup.rollup_read_at()
     is_behind = counted is None or timezone.now() - counted > doctor.COUNTS_LATE
-    yield Item(
+    yield StatusLine(
         _("Counts for charts"),
         _ago(counted) or _("never updated"),
         _("The worker updates them every minute.") if is_behind else "",
@@ -126,24 +126,24 @@ def _work() -> Iterator[Item]:
     yield _event_sources()
 
 
-def _event_sources() -> Item:
+def _event_sources() -> StatusLine:
     state = source_health.current_state()
     if not state.count:
-        return Item(_("Event sources"), _("none"))
+        return StatusLine(_("Event sources"), _("none"))
     names = ", ".join(state.ending)
-    return Item(
+    return StatusLine(
         _("Event sources"),
         _("%(count)s on, last event %(time)s") % {"count": state.count, "time": _ago(state.last_seen_at) or "—"},
         _("Create a new key for %(names)s: none works in 3 days.") % {"names": names} if names else "",
     )
 
 
-def _column_index() -> Item:
+def _column_index() -> StatusLine:
     state = probes.column_index_state()
     if not state.is_wanted:
-        return Item(_("Column index"), _("off"))
+        return StatusLine(_("Column index"), _("off"))
     if state.built_at is None or not state.is_used:
-        return Item(
+        return StatusLine(
             _("Column index"),
             _("not in use"),
             _("Start its builder: “python manage.py columns build --keep”. Lists are right without it, but slower."),
@@ -153,12 +153,12 @@ def _column_index() -> Item:
         "size": filesizeformat(state.bytes),
         "time": _ago(state.built_at),
     }
-    return Item(_("Column index"), value)
+    return StatusLine(_("Column index"), value)
 
 
-def _keeping() -> Iterator[Item]:
+def _keeping() -> Iterator[StatusLine]:
     free, whole = probes.disk_space()
-    yield Item(
+    yield StatusLine(
         _("Disk"),
         _("%(free)s of %(whole)s free") % {"free": filesizeformat(free), "whole": filesizeformat(whole)},
         _("Free up space, or move DATA_DIR.") if free < doctor.MIN_FREE_BYTES else "",
@@ -166,24 +166,24 @@ def _keeping() -> Iterator[Item]:
     done_at = {row.name: row.done_at for row in MaintenanceRun.objects.all()}
     last = done_at.get(MaintenanceRun.BACKUP)
     is_old = last is not None and timezone.now() - last > doctor.BACKUP_OLD
-    yield Item(
+    yield StatusLine(
         _("Last backup"),
         _ago(last) or _("none by “python manage.py backup”"),
         _("Make a backup, and find out why there is none.") if is_old else "",
     )
-    yield Item(_("Last restore test"), _ago(done_at.get(MaintenanceRun.REHEARSAL)) or _("none yet"))
+    yield StatusLine(_("Last restore test"), _ago(done_at.get(MaintenanceRun.REHEARSAL)) or _("none yet"))
     day, head = doctor.last_closed_day(), verify.chain_head()
     is_open = day is not None and timezone.now().date() - day > timedelta(days=2)
-    yield Item(
+    yield StatusLine(
         _("Log sealed until"),
         date_format(day, "DATE_FORMAT") if day else _("none yet"),
         _("Run “python manage.py verify_activities --close”.") if is_open else "",
     )
     if head:
-        yield Item(_("Digest of all sealed days"), f"{head[0]} {head[1]}")
+        yield StatusLine(_("Digest of all sealed days"), f"{head[0]} {head[1]}")
 
 
-GROUPS: Sequence[tuple[Any, Callable[[], Iterator[Item]]]] = (
+GROUPS: Sequence[tuple[Any, Callable[[], Iterator[StatusLine]]]] = (
     (gettext_lazy("Product"), _product),
     (gettext_lazy("Database"), _database),
     (gettext_lazy("Background work"), _work),

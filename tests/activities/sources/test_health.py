@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_without_sources_all_is_well():
-    assert health.examine() == ("0 turned on", "") and doctor.check_event_sources().is_well
+    assert health.health_summary() == ("0 turned on", "") and doctor.check_event_sources().is_well
 
 
 def test_a_source_whose_keys_end_soon_is_named(client):
@@ -20,7 +20,7 @@ def test_a_source_whose_keys_end_soon_is_named(client):
     source = first.key.source
     editing.create_source("Shop", "browser", None, origins=["https://www.example.com"])
     usage.note_uses({source.pk: usage.Use(1, 1, 1)})
-    assert health.current_state().ending == () and "last event" in health.examine()[0]
+    assert health.current_state().ending == () and "last event" in health.health_summary()[0]
     second = editing.rotate_key(source, None, timedelta(days=7))
     editing.end_key(source, second.key.pk, None)
     assert health.current_state().ending == (), "the first goes on for a week"
