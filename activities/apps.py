@@ -34,7 +34,7 @@ class ActivitiesConfig(AppConfig):
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
         visitor_data.register_visitors()
-        # who somebody is comes before what they did
+        # identification first: it decides the owner of the activities
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
         events.subscribe_to_events(person_changes.record_announcement)

@@ -41,11 +41,11 @@ def forget_changes(timestamp: int) -> None:
 @app.periodic(cron="7 0 * * *")
 @app.task(queueing_lock="keep_visitor_days", lock="keep_visitor_days", pass_context=False)
 def keep_visitor_days(timestamp: int) -> None:
-    visitor_retention.keep_days()
+    visitor_retention.maintain_partitions()
 
 
 @app.periodic(cron="*/5 * * * *")
 @app.task(queueing_lock="sweep_visitors", lock="sweep_visitors", pass_context=False)
 def sweep_visitors(timestamp: int) -> None:
-    while visitor_retention.sweep():
+    while visitor_retention.resume_interrupted_work():
         pass

@@ -26,7 +26,7 @@ class FieldChange:
 @dataclass(frozen=True, slots=True)
 class PeopleCreated:
     person_ids: Sequence[int]
-    # those of them who do not want email, and since when, where they objected before they were erased
+    # those of them with an objection to email from before their erasure, and its time
     unsubscribed: Mapping[int, datetime | None] = field(default_factory=dict)
 
 

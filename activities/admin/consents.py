@@ -1,4 +1,4 @@
-"""What a person has consented to: what counts now, everything that was said, and a form to record more."""
+"""The page of a person's consents: the current state, the history, and a form to record another one."""
 
 from typing import Any
 

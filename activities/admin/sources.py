@@ -216,7 +216,7 @@ class EventSourceAdmin(WebsitePages):
             revision=request.POST.get("revision", source.revision),
             overlaps=OVERLAPS,
             days=usage.last_days(source),
-            totals=usage.totals([source.pk]).get(source.pk),
+            totals=usage.usage_totals([source.pk]).get(source.pk),
         )
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:

@@ -85,7 +85,7 @@ class VisitorAdmin(PagesAdmin):
                 for association in associations
             ],
             may_associate=may_associate and may_see_people,
-            rows=_described(devices.rows_of(visitor)),
+            rows=_described(devices.newest_visitor_rows(visitor)),
             waiting=(waiting := devices.count_waiting(visitor)),
             waiting_text=intcomma(waiting) + ("+" if waiting == devices.MAX_COUNT else ""),
             most=devices.MAX_ROWS,

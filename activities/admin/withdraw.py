@@ -1,4 +1,4 @@
-"""The page that asks before an activity recorded by hand is withdrawn from the log."""
+"""The confirmation page for the withdrawal of an activity recorded by hand."""
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied

@@ -1,4 +1,4 @@
-"""The person field `unsubscribed` says what the consent for email says: whatever records one changes the other."""
+"""Keeps the person field `unsubscribed` and the consent for email in agreement."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -21,11 +21,11 @@ _CHANGED = f"""a.activity_type_id = {CHANGE_DATA_VALUE} and a.primary_value = '{
 
 
 def follow_consents(recorded: Iterable[tuple[int, Any]], source: Source) -> None:
-    """Subscribe and unsubscribe the people of recorded consents (person id, purpose), as what counts now says.
+    """Subscribe and unsubscribe the people of recorded consents (person id, purpose) by their current state.
 
-    History subscribes nobody, and forgets no objection. Neither does a consent from before somebody unsubscribed of
-    whom no withdrawal is recorded, as with versions that recorded none. Runs in the transaction that recorded them,
-    which holds the locks of recorders; of people it takes row locks alone, no lock of a look-up value.
+    History subscribes nobody, and deletes no objection. Neither does a consent from before an unsubscription without a
+    recorded withdrawal, as with versions that recorded none. Runs in the transaction that recorded the consents, which
+    holds the locks of recorders; of people it takes row locks only, no lock of a look-up value.
     """
     if source.is_consent:
         return
@@ -42,15 +42,15 @@ def follow_consents(recorded: Iterable[tuple[int, Any]], source: Source) -> None
 
 
 def keep_withdrawals(person_ids: Collection[int], source: Source) -> None:
-    """Unsubscribe those of the people who are subscribed although they have withdrawn the consent for email."""
+    """Unsubscribe the people who are subscribed although they have withdrawn the consent for email."""
     states = consent_state(person_ids, EMAIL)
     _unsubscribe([pk for pk, consent in states.items() if not consent.is_given], source)
 
 
 def follow_removal(removed: Mapping[int, datetime], source: Source) -> None:
-    """Unsubscribe those whom consents subscribed that were removed from the log, unless another one counts now.
+    """Unsubscribe the people subscribed by consents that were removed from the log, unless another consent counts now.
 
-    `removed`: person id → when the first of them was recorded. Nobody is subscribed by a removal.
+    `removed`: person id → the time at which the first of them was recorded. A removal subscribes nobody.
     """
     states = consent_state(removed, EMAIL)
     keep_withdrawals(removed, source)
@@ -60,7 +60,7 @@ def follow_removal(removed: Mapping[int, datetime], source: Source) -> None:
 
 
 def _given_since(states: Mapping[int, Consent], current: Mapping[int, Person]) -> list[int]:
-    """The people whose consent counts, and is none from before they unsubscribed."""
+    """The people with a valid consent that is not older than their unsubscription."""
     given = [pk for pk in current if states[pk].is_given]
     unsubscribed = [pk for pk in given if current[pk].unsubscribed]
     unrecorded = set(unsubscribed) - _with_withdrawal(unsubscribed) if unsubscribed else set()
@@ -78,7 +78,7 @@ def _with_withdrawal(person_ids: Sequence[int]) -> set[int]:
 
 
 def _unsubscribed_at(person_ids: Collection[int]) -> dict[int, datetime]:
-    """When the people unsubscribed last, where the log has it."""
+    """The time of each person's last unsubscription, if the log has it."""
     rows = _rows(
         f"""select a.person_id, max(a.occurred_at) from activity a
         where a.person_id = any(%s::int[]) and {_CHANGED} and a.attributes ->> 'new_value' = 'true'
@@ -90,7 +90,7 @@ def _unsubscribed_at(person_ids: Collection[int]) -> dict[int, datetime]:
 
 
 def _subscribed_since(moments: Mapping[int, datetime]) -> list[int]:
-    """Those who were subscribed again after these moments, or after a consent that an undo removed earlier."""
+    """The people who were subscribed again after these moments, or after a consent that an undo removed earlier."""
     rows = _rows(
         f"""select distinct a.person_id from activity a
         join unnest(%s::int[], %s::timestamptz[]) as g (person_id, moment) on g.person_id = a.person_id

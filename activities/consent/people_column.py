@@ -18,7 +18,7 @@ _LATEST = f"""(select (array_agg(c.activity_type_id order by {LATEST_FIRST}))[1]
 
 
 def email_consents(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:
-    """What each person said last about email; who said nothing is left out."""
+    """The last answer of each person on email; people without an answer are left out."""
     return {pk: {NAME: str(WORDS[consent.is_given])} for pk, consent in consent_state(person_ids, EMAIL).items()}
 
 

@@ -1,7 +1,7 @@
-"""What people have consented to, derived from the activities Consent Given and Consent Withdrawn.
+"""Consents of people, derived from the activities Consent Given and Consent Withdrawn.
 
-Of the activities for a purpose the latest counts, by when it happened; of two at one moment the withdrawal. One that is
-dated ahead happened when it was recorded: otherwise it would not count yet, and later outrank what followed it.
+The latest activity for a purpose counts, by time of occurrence; of two at one moment the withdrawal. A future-dated one
+counts as of the time of its recording: otherwise it would not count yet, and later outrank those that followed it.
 Purposes are compared without case. The purpose `EMAIL` is bound to the person field `unsubscribed`: see `following`.
 """
 
@@ -39,7 +39,7 @@ class Consent:
 
     @property
     def text(self) -> str:
-        """What the person agreed to, or said."""
+        """The text that the person agreed to, or their own words."""
         return str(self.attributes.get("text", ""))
 
     @property
@@ -61,7 +61,7 @@ _UNTIL = f"(%s::timestamptz is null or {SAID_AT} <= %s)"
 
 
 def consent_state(person_ids: Collection[int], purpose: str, at: datetime | None = None) -> dict[int, Consent]:
-    """What counts for each person and this purpose at a moment (None: now); who never said anything is left out."""
+    """The current consent of each person for this purpose at a moment (None: now); people without any are left out."""
     rows = _rows(
         f"""select distinct on (person_id) {_COLUMNS} from activity
         where person_id = any(%s::int[]) and {OF_CONSENT} and lower(primary_value) = %s and {_UNTIL}
@@ -72,7 +72,7 @@ def consent_state(person_ids: Collection[int], purpose: str, at: datetime | None
 
 
 def consents_of_person(person_id: int, at: datetime | None = None) -> list[Consent]:
-    """What counts for one person at a moment (None: now), for every purpose, in their order."""
+    """The current consent of one person for every purpose at a moment (None: now), ordered by purpose."""
     latest: dict[str, Consent] = {}
     for consent in consent_history(person_id, at):
         latest.setdefault(text_key(consent.purpose), consent)
@@ -80,7 +80,7 @@ def consents_of_person(person_id: int, at: datetime | None = None) -> list[Conse
 
 
 def consent_history(person_id: int, at: datetime | None = None) -> list[Consent]:
-    """The activities of consent of one person up to a moment (None: now), those that count first."""
+    """The consents of one person up to a moment (None: now), those that count first."""
     return _rows(
         f"""select {_COLUMNS} from activity where person_id = %s and {OF_CONSENT} and {_UNTIL}
         order by {LATEST_FIRST} limit {MOST_SHOWN}""",
@@ -89,7 +89,7 @@ def consent_history(person_id: int, at: datetime | None = None) -> list[Consent]
 
 
 def withdrawn_by_any(person_id: int, families: Callable[[], Sequence[Collection[int]]]) -> list[str]:
-    """The purposes for which one of the people merged into `person_id` had withdrawn, and which count as given now.
+    """The purposes that one of the people merged into `person_id` had withdrawn, and that now count as given.
 
     `families` returns each of these people with those merged into them before.
     """
@@ -100,7 +100,9 @@ def withdrawn_by_any(person_id: int, families: Callable[[], Sequence[Collection[
             [person_id],
         )
         rows = cursor.fetchall()
-    if {type_id for _origin, _purpose, type_id in rows} != CONSENTS:  # all of one kind: nothing to be kept
+    if {
+        type_id for _origin, _purpose, type_id in rows
+    } != CONSENTS:  # all given or all withdrawn: no withdrawal to keep
         return []
     family_of = {member: number for number, family in enumerate(families()) for member in family}
     counting: dict[str, int] = {}

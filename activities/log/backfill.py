@@ -1,4 +1,4 @@
-"""People whose log changed without anything having happened: by back-fill, an undo or a withdrawal."""
+"""People whose log changed without a new event: by back-fill, an undo or a withdrawal."""
 
 from collections.abc import Collection
 from datetime import datetime

@@ -124,8 +124,8 @@ def remove_activities(
 ) -> int:
     """Remove the activities (called `a` in `condition`) in small transactions; return their number.
 
-    With `frees_keys` their external ids can be used again. Whom a removed consent had subscribed is unsubscribed. The
-    caller checks rights.
+    With `frees_keys` their external ids can be used again. People who were subscribed by a removed consent are
+    unsubscribed. The caller checks rights.
     """
     total = 0
     while removed := _remove_batch(condition, values, reason, by, frees_keys):

@@ -79,13 +79,13 @@ def rollup_differences() -> list[CountDifference]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""with p as (select last_id, time_zone from log_position where name = %s),
-            told as (select a.activity_type_id as type, (a.occurred_at at time zone p.time_zone)::date as day, count(*),
-                     count(*) filter (where {IS_BOT}) as bots
+            in_log as (select a.activity_type_id as type, (a.occurred_at at time zone p.time_zone)::date as day,
+                     count(*), count(*) filter (where {IS_BOT}) as bots
                      from activity a, p where a.id <= p.last_id group by 1, 2)
-            select coalesce(d.activity_type_id, told.type), coalesce(d.day, told.day),
-                   coalesce(d.count, 0), coalesce(told.count, 0), coalesce(d.bots, 0), coalesce(told.bots, 0)
-            from daily_count d full join told on told.type = d.activity_type_id and told.day = d.day
-            where (d.count, d.bots) is distinct from (told.count, told.bots) order by 1, 2""",
+            select coalesce(d.activity_type_id, in_log.type), coalesce(d.day, in_log.day),
+                   coalesce(d.count, 0), coalesce(in_log.count, 0), coalesce(d.bots, 0), coalesce(in_log.bots, 0)
+            from daily_count d full join in_log on in_log.type = d.activity_type_id and in_log.day = d.day
+            where (d.count, d.bots) is distinct from (in_log.count, in_log.bots) order by 1, 2""",
             [NAME],
         )
         return [CountDifference(*row) for row in cursor.fetchall()]

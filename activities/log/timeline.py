@@ -14,7 +14,7 @@ from activities.labels import localized_name
 from activities.models import Activity, ActivityField, ActivityVersion
 
 ON_ROW = 3  # values beside the primary one
-# what the row of a web activity says beside the page, form or link: its title, where it came from, then with what
+# the values shown for a web activity beside the page, form or link: title, origin, then browser
 WEB_GLANCE = (
     *("page_title", "utm_source", "utm_campaign", "search_query", "referrer_url", "page_url", "is_bot"),
     *("device", "browser", "platform"),

@@ -1,7 +1,7 @@
 """Withdrawal of an activity that was recorded by hand: by its author, within a day.
 
-The log stays immutable: the row leaves with a removal entry that says who withdrew it. What campaigns did because of
-the activity stays, as do files exported before.
+The log stays immutable: the row leaves with a removal entry that names the user. Effects of campaigns caused by the
+activity stay, as do files exported before.
 """
 
 from collections.abc import Callable, Sequence

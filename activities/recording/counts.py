@@ -1,4 +1,4 @@
-"""Counts of the rows that came in, for metrics."""
+"""Counts of received rows, for metrics."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -39,7 +39,7 @@ def record_announcement(announcement: events.Announcement, source: Source) -> No
     """Record the standard activities of a change to people: same transaction, whole batches."""
     rows = list(_ROWS[type(announcement)](announcement, source))
     if isinstance(announcement, events.PeopleCreated | events.PeopleChanged):
-        source = replace(source, is_consent=True)  # `unsubscribed` says already what the consents say
+        source = replace(source, is_consent=True)  # `unsubscribed` already agrees with the consents
     for start in range(0, len(rows), recorder.MAX_BATCH):
         outcomes = recorder.record_activities(rows[start : start + recorder.MAX_BATCH], source, may_record=RECORDED)
         refused = [outcome for outcome in outcomes if outcome.status is recording_rows.RecordStatus.REFUSED]

@@ -192,7 +192,7 @@ def _plain(value: Any) -> Any:
 
 
 def problem_as_json(problem: Problem) -> dict[str, Any]:
-    """A problem as it is stored, fit for every database."""
+    """A problem as JSON of texts that PostgreSQL can store."""
     values = serialize_problem(problem, lambda text: quoted_value(text, 1000))
     return {**values, "path": [part if isinstance(part, int) else quoted_value(part) for part in problem.path]}
 

@@ -1,1 +1,1 @@
-"""Event sources: their keys, who may send with them, and what they sent."""
+"""Event sources: their keys, their permitted origins, and their use."""

@@ -10,13 +10,13 @@ MUNCHKIN_ID = r"[0-9]{3}-[A-Z]{3}-[0-9]{3}"
 
 
 def parse_munchkin_id(text: str) -> str:
-    """The Munchkin ID as event sources have it, in upper case; empty for what is none."""
+    """The Munchkin ID as event sources store it, in upper case; empty for an invalid one."""
     munchkin_id = text.strip().upper()
     return munchkin_id if re.fullmatch(MUNCHKIN_ID, munchkin_id) else ""
 
 
 def collect_address() -> str:
-    """Where the script sends what visitors do."""
+    """The address to which the script sends hits."""
     return f"{settings.COLLECTOR_URL}{settings.COLLECTOR_BASE}/e"
 
 

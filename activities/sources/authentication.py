@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import EventSource, SourceKey
-from activities.sources.origins import is_allowed, origin_of_address
+from activities.sources.origins import is_allowed_origin, origin_of_address
 from activities.sources.sealing import unseal_secret
 from people.core import metrics
 from people.core.codes import Code
@@ -24,12 +24,12 @@ MAX_WORD = 20
 
 
 class KeyRejectedError(RejectedError):
-    """A request is not accepted with its write key; the code says why."""
+    """A request is not accepted with its write key; the code is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """An accepted sender. The key of a web page is public: what it says of identity needs a signature."""
+    """An accepted sender. The key of a web page is public: its claims of identity need a signature."""
 
     source: EventSource
     key: SourceKey
@@ -109,7 +109,7 @@ def _check(
     else:
         # an Origin that is sent counts, also when it is “null”: Referer stands in only where there is none
         came_from = origin_of_address(origin if origin is not None else referrer or "")
-        if came_from is None or not is_allowed(came_from, source.origins):
+        if came_from is None or not is_allowed_origin(came_from, source.origins):
             message = _("This write key works only from the origins of its event source.")
             raise _refusal(Code.ORIGIN_REFUSED, message, _shown_sign(origin or referrer or ""))
         sender = Sender(source, key, came_from)
@@ -128,7 +128,7 @@ def _refusal(code: Code, message: str, got: str = "") -> KeyRejectedError:
 
 
 def note_key_use(key: SourceKey) -> None:
-    """Record the time of the key's last use; at most one write a minute."""
+    """Record the time of the key's last use, at most once a minute."""
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > NOTE_USE_EVERY:
         SourceKey.objects.filter(pk=key.pk).update(last_used_at=now)

@@ -104,14 +104,14 @@ def _difference(before: list[str], after: list[str]) -> str:
 
 @transaction.atomic
 def rotate_key(source: EventSource, by: Any, overlap: timedelta) -> IssuedKey:
-    """Issue a new key; the keys before it end after `overlap`, or earlier where they do already."""
+    """Issue a new key; earlier keys end after `overlap`, or earlier if they already end earlier."""
     require_permission(by, CHANGE)
     if not timedelta() <= overlap <= MAX_OVERLAP:
         expected = _("at most %(days)s days") % {"days": MAX_OVERLAP.days}
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, str(overlap), "overlap_hours"))
     locked, ends_at = _lock(source), timezone.now() + overlap
     live = locked.keys.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
-    if overlap and live.count() >= MAX_LIVE_KEYS:  # without overlap all of them end
+    if overlap and live.count() >= MAX_LIVE_KEYS:  # without overlap all earlier keys end
         message = _("The event source has %(count)s keys that work. End one of them first.") % {"count": MAX_LIVE_KEYS}
         raise RejectedError(Problem(Code.TOO_MANY_KEYS, message))
     live.filter(Q(expires_at=None) | Q(expires_at__gt=ends_at)).update(expires_at=ends_at)
@@ -144,7 +144,7 @@ def turn_on(source: EventSource, by: Any) -> EventSource:
 
 @transaction.atomic
 def turn_off(source: EventSource, by: Any) -> EventSource:
-    """Accept nothing from the source until it is turned on; keys and settings stay."""
+    """Accept nothing from the source until it is turned on again; keys and settings stay."""
     return _turn(source, by, is_on=False)
 
 

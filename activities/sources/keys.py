@@ -1,4 +1,4 @@
-"""Write keys: their text, what is stored of it, and how it is found again."""
+"""Write keys: their text, its stored form, and lookup."""
 
 import secrets
 import string
@@ -18,15 +18,15 @@ from activities.sources.sealing import seal_secret
 
 BROWSER, SECRET = "cab_", "cas_"
 MAX_KEY = 200
-KEPT_AFTER_END = timedelta(days=90)  # for so long a sender with an ended key is told so, and pages show it
-SHOWN_KEYS = 20  # of one source; more than can work at once
+KEPT_AFTER_END = timedelta(days=90)  # the time for which an ended key is rejected as ended, and shown on pages
+SHOWN_KEYS = 20  # of one source; more than can be live at once
 _PUBLIC_LENGTH, _LOOKUP_LENGTH = 24, 16
 _LETTERS = string.ascii_lowercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key with what is shown of it: `write_key` of other than browser sources and `identity_secret` only once."""
+    """A new key with its secrets, shown only once: `write_key` (except of a browser source) and `identity_secret`."""
 
     key: SourceKey
     write_key: str
@@ -34,7 +34,7 @@ class IssuedKey:
 
 
 def issue_key(source: EventSource, by: Any) -> IssuedKey:
-    """Create a key of the source; only the caller ever sees its secret parts."""
+    """Create a key of the source; its secrets are returned only here."""
     if source.is_browser:
         identity_secret = secrets.token_hex(32)
         name, sealed = seal_secret(identity_secret.encode())
@@ -63,7 +63,7 @@ def describe_key(issued: IssuedKey) -> dict[str, Any]:
 
 
 def find_key(text: str) -> SourceKey | None:
-    """The key with this text, with its source and that one's keys, which all sign; None for an unknown one.
+    """The key with this text, with its source and all keys of the source, any of which signs; None if unknown.
 
     The secret is compared in constant time.
     """
@@ -82,17 +82,17 @@ def find_key(text: str) -> SourceKey | None:
 
 
 def delete_ended_keys() -> None:
-    """Delete keys that ended long ago; a sender that still has one is told that it is unknown."""
+    """Delete keys that ended long ago; requests with such a key are then rejected as unknown."""
     SourceKey.objects.filter(expires_at__lt=timezone.now() - KEPT_AFTER_END).delete()
 
 
 def live_keys(source: EventSource) -> QuerySet[SourceKey]:
-    """The keys of the source that work now, the newest first."""
+    """The live keys of the source, the newest first."""
     return source.keys.filter(Q(expires_at=None) | Q(expires_at__gt=Now())).order_by("-pk")
 
 
 def shown_keys() -> QuerySet[SourceKey]:
-    """Keys in the order in which `SHOWN_KEYS` of a source are shown: those that work, then the newest."""
+    """The keys in the order in which the `SHOWN_KEYS` of a source are shown: live ones first, then the newest."""
     is_live = Q(expires_at=None) | Q(expires_at__gt=Now())
     return SourceKey.objects.order_by(Case(When(is_live, then=0), default=1), "-pk")
 

@@ -1,4 +1,4 @@
-"""Origins of web sites (RFC 6454): their one written form, and whether a request comes from one of them."""
+"""Origins of web sites (RFC 6454): their canonical form, and the check of a request's origin."""
 
 import re
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def parse_origin(text: str) -> str | None:
-    """The origin in its written form: lower case, without the usual port; None for what is no origin.
+    """The canonical origin: lower case, without the default port; None for an invalid one.
 
-    `https://*.example.com` stands for every host below example.com; a whole top-level domain such as `*.com` is no
-    origin. A bare slash at the end is left out.
+    `https://*.example.com` stands for every host below example.com; a whole top-level domain such as `*.com` is not
+    accepted. A bare slash at the end is left out.
     """
     address = text.strip()
     if len(address) > MAX_ORIGIN or not address.isprintable():
@@ -27,7 +27,7 @@ def parse_origin(text: str) -> str | None:
 
 
 def origin_of_address(address: str) -> str | None:
-    """The origin of a whole address, such as the header Referer; None when it has none ("null" included)."""
+    """The origin of a full address, such as the header Referer; None if it has none ("null" included)."""
     try:
         parts = urlsplit(address)
         host = (
@@ -44,8 +44,8 @@ def origin_of_address(address: str) -> str | None:
     return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
-def is_allowed(origin: str, allowed: Iterable[str]) -> bool:
-    """True if `origin`, in its written form, is one of `allowed` or below a host with an asterisk."""
+def is_allowed_origin(origin: str, allowed: Iterable[str]) -> bool:
+    """True if `origin`, in canonical form, is one of `allowed` or below a host with an asterisk."""
     if "*" in origin:
         return False
     scheme, _separator, host = origin.partition("://")

@@ -1,4 +1,4 @@
-"""The last events of each source: what came, what became of it and why."""
+"""The last events of each source, with outcome and reason."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -19,13 +19,13 @@ from people.core.personal_data import stored_text_forms
 KEPT = 100  # of each source
 KEPT_FOR = timedelta(days=1)
 MAX_KIND, MAX_TITLE, MAX_NONCE = 40, 300, 40
-REFUSED_REQUEST = "request"  # the kind of what was refused before it was read
+REFUSED_REQUEST = "request"  # the kind of a request that was refused before its body was read
 Outcome = RecentEvent.Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class SeenEvent:
-    """One event as it came in. `check_nonce`: the number of a check of the installation, from the page's address."""
+    """One received event. `check_nonce`: the number of a check of the installation, from the page's address."""
 
     source_id: int
     kind: str
@@ -54,7 +54,7 @@ def recent_events(source_id: int, after: int = 0) -> list[RecentEvent]:
 
 
 def find_checked_event(source_id: int, nonce: str) -> RecentEvent | None:
-    """The newest event of a source that the check with this number caused, if it came in."""
+    """The newest event of a source caused by the check with this number, if it was received."""
     if not nonce or len(nonce) > MAX_NONCE or not nonce.isprintable():
         return None
     return RecentEvent.objects.filter(source_id=source_id, check_nonce=nonce).order_by("-number").first()
@@ -78,7 +78,7 @@ def forget_people(visitor_ids: Sequence[int], texts: Sequence[str]) -> None:
 
 
 def forget_old_events() -> None:
-    """Delete the events of more than a day ago, which a source without traffic would keep for ever."""
+    """Delete the events older than a day, which a source without traffic would keep forever."""
     RecentEvent.objects.filter(received_at__lt=Now() - KEPT_FOR).delete()
 
 

@@ -17,7 +17,7 @@ EVENTS = metrics.register_counter(
 )
 BYTES = metrics.register_counter("source_bytes", "Bytes that event sources sent.", "source")
 SHOWN_DAYS = 30
-SEEN_EVERY = timedelta(seconds=5)  # when a source was last seen is no more exact
+SEEN_EVERY = timedelta(seconds=5)  # the precision of the time at which a source was last seen
 
 
 def bytes_today(source: EventSource) -> int:
@@ -27,7 +27,7 @@ def bytes_today(source: EventSource) -> int:
 
 @dataclass(slots=True)
 class Use:
-    """What one source sent, to be counted together."""
+    """The use of one source by some requests, to be counted together."""
 
     requests: int = 0
     size: int = 0
@@ -72,8 +72,8 @@ def last_days(source: EventSource, days: int = SHOWN_DAYS) -> Sequence[SourceDay
     return list(SourceDay.objects.filter(source=source, day__gte=since).order_by("-day"))
 
 
-def totals(source_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """Requests, bytes and events of the sources since they exist, by their ids."""
+def usage_totals(source_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """The requests, bytes and events of the sources since their creation, by source id."""
     names = ("requests", "size", "accepted", "rejected")
     rows: Any = (
         SourceDay.objects.filter(source__in=source_ids)

@@ -1,1 +1,1 @@
-"""What web pages send: read, checked, and turned into hits of visitors."""
+"""Tracking requests of web pages: reads and checks them, and turns them into hits of visitors."""

@@ -1,6 +1,6 @@
-"""Web addresses: what is kept of them, the campaign and the search that led there, and network addresses.
+"""Web addresses without secrets, the campaigns and searches in them, and shortened network addresses.
 
-Values that are secrets or name a person are cut out of an address before anything else sees it.
+Values that are secrets or identify a person are removed from an address before anything else reads it.
 """
 
 import re
@@ -114,7 +114,7 @@ _parse_remembered = lru_cache(maxsize=2_000)(_parse)  # visitors see the same pa
 
 
 def bad_address(expected: str, value: object, *path: str) -> Problem:
-    """The problem of a value that is no such address, of which what may be a secret is not quoted."""
+    """The problem of a value that is not such an address; parts of it that may be secret are not quoted."""
     shown = re.split(r"[?#;]", value, maxsplit=1)[0].rpartition("@")[2] if isinstance(value, str) else value
     return bad_value(Code.BAD_URL, expected, shown, *path)
 
@@ -130,7 +130,7 @@ def campaign_values(address: Address) -> dict[str, str]:
 
 
 def search_values(referrer: Address | None) -> dict[str, str]:
-    """The search engine that a referrer is of, and what was searched for where it says so."""
+    """The search engine of a referrer, and the search words if the referrer contains them."""
     if referrer is None or not referrer.host:
         return {}
     for label in referrer.host.split(".")[:-1]:
@@ -141,7 +141,7 @@ def search_values(referrer: Address | None) -> dict[str, str]:
 
 
 def kept_ip_address(text: str) -> str:
-    """What is kept of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
+    """The stored part of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
     if settings.TRACKING_IP_ADDRESSES == "none":
         return ""
     try:

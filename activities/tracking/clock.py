@@ -1,4 +1,4 @@
-"""The time at which a hit happened, by our clock: browsers' clocks are off by seconds or by years."""
+"""The time of a hit by the server's clock: browsers' clocks are off by seconds or by years."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

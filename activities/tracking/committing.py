@@ -1,4 +1,4 @@
-"""Commits what several requests brought in one transaction: hits, refused activities, and the use of the sources."""
+"""Commits several requests in one transaction: hits, refused activities, and the use of the sources."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -29,10 +29,10 @@ _quarantined: Counter[tuple[int, date]] = Counter()
 
 
 def commit_submissions(submissions: Sequence[Submission]) -> None:
-    """Commit all in one transaction; `outcomes` of each is set then.
+    """Commit all submissions in one transaction, and set their `outcomes`.
 
-    After an exception nothing is committed, and any of them may be given again. A day whose partition cannot be made
-    costs the submissions that need it, and no others.
+    After an exception nothing is committed, and each of them may be submitted again. A day whose partition cannot be
+    made fails the submissions that need it, and no others.
     """
     hits = [hit for submission in submissions for item in submission.items for hit in item.hits]
     if missing := visitor_hits.prepare_partitions(hits):
@@ -43,11 +43,11 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
         retired = _refuse_retired(submissions)
         hits = [hit for hit in hits if hit.type_id not in retired]
         outcomes = iter(visitor_hits.append_hits(hits, new_visitors))
-        given = [
+        results_by_submission = [
             [next(outcomes) if hit.type_id not in retired else None for item in submission.items for hit in item.hits]
             for submission in submissions
         ]
-        for submission, results in zip(submissions, given, strict=True):
+        for submission, results in zip(submissions, results_by_submission, strict=True):
             submission.outcomes = [result for result in results if result is not None]
             _set_problems(submission, results)
         counted = [submission for submission in submissions if not submission.is_busy]
@@ -66,17 +66,17 @@ def _mark_unavailable(submission: Submission, days: Collection[date]) -> bool:
 
 
 def _refuse_retired(submissions: Sequence[Submission]) -> set[int]:
-    """The custom types that take no activities any more since the hits were checked, whose items are refused."""
+    """Refuse the items of custom types that were retired since the hits were checked; return the ids of these types."""
     items = [item for submission in submissions for item in submission.items if item.row is not None and item.hits]
     ids = {hit.type_id for item in items for hit in item.hits if (hit.type_id or 0) >= FIRST_CUSTOM_ID}
     if not ids:
         return set()
     states = recording_sql.states_of_types([pk for pk in ids if pk is not None])
-    gone = {pk for pk in ids if pk and ((state := states.get(pk)) is None or state.is_retired or state.is_deleted)}
+    retired = {pk for pk in ids if pk and ((state := states.get(pk)) is None or state.is_retired or state.is_deleted)}
     for item in items:
-        if item.hits[0].type_id in gone:
+        if item.hits[0].type_id in retired:
             item.problems = (Problem(Code.RETIRED_TYPE, _("the activity type is retired"), ("activity_type",)),)
-    return gone
+    return retired
 
 
 def _set_problems(submission: Submission, results: Sequence[HitOutcome | None]) -> None:

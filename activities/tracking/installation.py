@@ -1,4 +1,4 @@
-"""What a web site's owner installs: the line to paste, recipes for common systems, and the check that it works."""
+"""Installation of the script on a web site: the line to paste, recipes for common systems, and a check."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from activities.models import EventSource
 from activities.sources.addresses import munchkin_address, script_address
 from activities.sources.keys import live_keys
 from activities.sources.origins import origin_of_address, parse_origin
-from activities.tracking.script.files import page_tag
+from activities.tracking.script.files import script_tag
 
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -78,7 +78,7 @@ class Recipe:
 
 
 def site_origins(address: str) -> list[str]:
-    """The origins of a web site by the address that somebody types, with and without www; empty for no address."""
+    """The origins of a web site for a typed address, with and without www; empty if it is not an address."""
     text = address.strip()
     if not text or any(character.isspace() for character in text):
         return []
@@ -113,19 +113,19 @@ def openable_origin(website: EventSource) -> str:
 
 
 def script_line(website: EventSource) -> str:
-    """The line of HTML that installs the script; empty while no key of the web site works."""
-    address = site_script(website)
-    return page_tag(address) if address else ""
+    """The line of HTML that installs the script; empty without a live key."""
+    address = site_script_address(website)
+    return script_tag(address) if address else ""
 
 
-def site_script(website: EventSource) -> str:
-    """The address of the script by the newest key of the web site that works; empty for none."""
+def site_script_address(website: EventSource) -> str:
+    """The address of the script with the web site's newest live key; empty if there is none."""
     key = live_keys(website).first()
     return script_address(key) if key else ""
 
 
 def installation_recipes(website: EventSource) -> list[Recipe]:
-    """Ways to install the script, the plainest first; empty while no key of the web site works."""
+    """Ways to install the script, the simplest first; empty without a live key."""
     line = script_line(website)
     if not line:
         return []
@@ -134,14 +134,14 @@ def installation_recipes(website: EventSource) -> list[Recipe]:
         "tag-manager": line,
         "wordpress": f"add_action('wp_head', function () {{\n    echo '{line}';\n}});",
         "single-page": f"{line}\n\n{SIGNED_IN}",
-        "own-host": _nginx_location(site_script(website)),
+        "own-host": _nginx_location(site_script_address(website)),
         "munchkin": munchkin_address(website),
     }
     return [Recipe(name, str(title), str(text), codes[name]) for name, title, text in _RECIPES if codes[name]]
 
 
 def _nginx_location(script: str) -> str:
-    """A location of nginx that passes the path of the collector on to it."""
+    """An nginx location that passes the collector's path on to it."""
     parts: Any = urlsplit(script)
     path = parts.path.rpartition("/s/")[0] + "/"
     return (

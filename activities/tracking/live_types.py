@@ -1,4 +1,4 @@
-"""The activity types that web pages can send, as they were a few seconds ago."""
+"""The activity types that web pages can send, cached for a few seconds."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ CONSENT_GIVEN, CONSENT_WITHDRAWN = CONSENT_TYPES
 class LiveTypes:
     """`by_name`: custom types by API name, and by name in lower case; `standard`: those of `TRACKED_TYPES` by id.
 
-    A name of a type that takes no activities is not there.
+    Types that accept no activities are left out.
     """
 
     by_name: Mapping[str, Schema] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class LiveTypes:
 
 
 def load_live_types() -> LiveTypes:
-    """Two statements, and one more for each version that this process has not compiled."""
+    """Load the types: two statements, and one more for each version that this process has not compiled."""
     rows = list(
         ActivityType.objects.filter(live__isnull=False, retired_at=None, deleted_at=None)
         .exclude(is_standard=True)

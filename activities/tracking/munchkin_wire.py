@@ -1,4 +1,4 @@
-"""Munchkin's wire: one act a request, all of it in the query."""
+"""Munchkin's wire format: one act per request, all of it in the query string."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -15,25 +15,25 @@ from people.core.messages import sentence as _
 
 VISIT, CLICK = "visitWebPage", "clickLink"
 ACTS = (VISIT, CLICK)
-CONSENT = "_caConsent"  # the visitor's answer, which Munchkin itself has no parameter for
+CONSENT = "_caConsent"  # the visitor's answer, for which Munchkin itself has no parameter
 MAX_TOKEN = 255
 
 
-def account_of(values: Mapping[str, str]) -> str:
-    """The Munchkin ID of the account that a request is for; empty for none."""
+def munchkin_account(values: Mapping[str, str]) -> str:
+    """The Munchkin ID of a request's account; empty if there is none."""
     return parse_munchkin_id(values.get("_mchId", ""))
 
 
 def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> Item:
-    """The one item of a request; `query` is the whole of it, whose repetition is the same act."""
+    """The single item of a request; the same `query` again is the same act."""
     token = values.get("_mchTk", "").strip()
     received_ms = int(client.received.timestamp() * 1000)
     at = _client_time(values.get("_mchNc", ""), received_ms)
     item = Item(f"mch-{sha256(query.encode('utf-8', 'replace')).hexdigest()[:40]}")
     reader = Reader(client, types, token if 0 < len(token) <= MAX_TOKEN else None, sent=at)
-    said = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
+    content = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
     page = parse_address(_page_address(values))
-    act = Act(item.id, at, said, page, parse_address(values.get("_mchRe")))
+    act = Act(item.id, at, content, page, parse_address(values.get("_mchRe")))
     item.kind, item.title = ("page" if name == VISIT else "link"), page.url if page else ""
     consent = values.get(CONSENT, "")
     item.not_kept = why_not_kept(client, consent if consent in CONSENTS else "unknown")
@@ -57,7 +57,7 @@ def read_act(name: str, values: Mapping[str, str], query: str, client: Client, t
 
 
 def _client_time(text: str, received_ms: int) -> int:
-    """The client's clock in ms; the time of arrival where it says none that can be."""
+    """The client's clock in ms; the time of arrival if the request has no valid one."""
     at = int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None
     return at if at is not None and clock.is_epoch_ms(at) else received_ms
 

@@ -1,4 +1,4 @@
-"""The image that stands for a page view where scripts do not run."""
+"""The image that reports a page view where scripts do not run."""
 
 from uuid import uuid4
 
@@ -10,7 +10,7 @@ from people.core.errors import RejectedError
 
 
 def read_view(url: str, token: str, client: Client, types: LiveTypes) -> Item:
-    """The one item of a request. An image has no id of its own: each request is a view."""
+    """The single item of a request. Requests of images have no id, so each one is a view."""
     now = int(client.received.timestamp() * 1000)
     item = Item(f"img-{uuid4().hex}")
     reader = Reader(client, types, token if TOKEN.fullmatch(token) else None, sent=now)

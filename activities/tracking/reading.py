@@ -1,4 +1,4 @@
-"""One request of a web page, read: its hits in order, each accepted, dropped or refused."""
+"""Reads one request of a web page into hits, in order, each accepted, dropped or refused."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ from people.datatypes import exact_json
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who sent a request, and when it came. `opts_out`: the browser sent Sec-GPC or DNT."""
+    """The sender of a request and its time of arrival. `opts_out`: the browser sent Sec-GPC or DNT."""
 
     sender: Sender
     received: datetime
@@ -47,10 +47,10 @@ class Client:
 
 @dataclass(slots=True)
 class Item:
-    """One act as it was sent. Without hits and problems it is acknowledged and not kept (no consent, no visitor).
+    """One act as it was sent. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
 
-    `row`: what the quarantine keeps of a refused custom activity. `kind`, `title` and `check`: for the live page of
-    its source. `not_kept`: why an acknowledged act has no hits.
+    `row`: the part of a refused custom activity that the quarantine stores. `kind`, `title` and `check`: for the live
+    page of its source. `not_kept`: the reason why an acknowledged act has no hits.
     """
 
     id: str
@@ -65,11 +65,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """The parts that every act of a visitor has. `said`: all that the client said of it, for the digest."""
+    """The parts that every act of a visitor has. `content`: everything that the client sent about it, for a digest."""
 
     message_id: str
     at: int
-    said: Mapping[str, Any]
+    content: Mapping[str, Any]
     page: Address | None
     referrer: Address | None
     title: str = ""
@@ -87,15 +87,17 @@ class Reader:
     def standard_hit(
         self, act: Act, type_id: int, primary: str, values: Mapping[str, Any], identity: dict[str, Any] | None = None
     ) -> Hit:
-        """A hit of a standard type. Values that its fields do not take are left out, long ones are clipped.
+        """A hit of a standard type. Values that its fields do not accept are left out, long ones are clipped.
 
-        Raises `RejectedError` where the primary value is none.
+        Raises `RejectedError` for an invalid primary value.
         """
         schema = self.types.standard.get(type_id)
         if schema is None:
             raise RejectedError(Problem(Code.UNKNOWN_TYPE, _("this installation does not record this yet"), ("type",)))
-        known = [(name, value) for name, value in values.items() if value not in ("", None) and schema.type_of(name)]
-        primary, attributes = clip_values(type_id, clean(primary), [(name, clean(value)) for name, value in known])
+        present = [(name, value) for name, value in values.items() if value not in ("", None) and schema.type_of(name)]
+        primary, attributes = clip_values(
+            type_id, storable_text(primary), [(name, storable_text(value)) for name, value in present]
+        )
         checked = schema.check(primary, attributes)
         bad = {problem.path[1] for problem in checked.problems if problem.path[:1] == ("attributes",)}
         if bad:
@@ -119,7 +121,7 @@ class Reader:
             visitor=None if self.token is None else (self.client.source.site_group, token_hash(self.token)),
             message_id=act.message_id,
             sent_day=sent_day(client_at, today),
-            digest=content_digest(act.said),
+            digest=content_digest(act.content),
             occurred_at=clock.corrected_moment(self.client.received, self.sent, act.at),
             client_at=client_at,
             type_id=type_id,
@@ -132,7 +134,7 @@ class Reader:
         )
 
     def web_values(self, act: Act) -> dict[str, Any]:
-        """What is known of the page and the browser, by the API names of the standard types' fields."""
+        """Values of the page and the browser, by the API names of the standard types' fields."""
         values: dict[str, Any] = {"client_ip_address": self.client.ip_address, **self.client.agent.values()}
         if act.referrer is not None:
             values["referrer_url"] = act.referrer.url
@@ -141,10 +143,10 @@ class Reader:
         return values
 
     def page_hit(self, act: Act) -> Hit:
-        """A page view. Its address must be one of the web."""
+        """A page view. Raises `RejectedError` if its address is not a web address."""
         page = act.page
         if page is None or not page.host:
-            raise RejectedError(bad_address(_("an address of a web page"), act.said.get("url"), "url"))
+            raise RejectedError(bad_address(_("an address of a web page"), act.content.get("url"), "url"))
         values = self.web_values(act) | {
             "url": page.url,
             "page_path": page.path,
@@ -165,13 +167,13 @@ class Reader:
         return self.standard_hit(act, FILL_OUT_FORM, form, values, identity)
 
 
-def clean(value: Any) -> Any:
-    """Text without NUL characters and lone surrogates, which the database does not take; other values as they are."""
+def storable_text(value: Any) -> Any:
+    """Text without NUL characters and lone surrogates, which PostgreSQL rejects; other values as they are."""
     if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value
     return value.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def content_digest(said: Mapping[str, Any]) -> bytes:
-    """The digest of what a client said, whatever the order in which it said it."""
-    return blake2b(exact_json.dump_exact_json(said, str, orjson.OPT_SORT_KEYS), digest_size=16).digest()
+def content_digest(content: Mapping[str, Any]) -> bytes:
+    """The digest of the content that a client sent, independent of the order of its keys."""
+    return blake2b(exact_json.dump_exact_json(content, str, orjson.OPT_SORT_KEYS), digest_size=16).digest()

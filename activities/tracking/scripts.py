@@ -16,12 +16,12 @@ COOKIE_DAYS = 400  # browsers keep none longer
 
 def configured_script(key: str, source: EventSource, name: str = files.SCRIPT) -> tuple[bytes, str]:
     """The script with the configuration of a site in front, and its entity tag."""
-    text = files.moving_script(site_config(key, source), name)
+    text = files.configured_file(site_config(key, source), name)
     return text, f'"{sha256(text).hexdigest()[:32]}"'
 
 
 def site_config(key: str, source: EventSource) -> dict[str, Any]:
-    """What the script needs to know of its site; everybody can read it."""
+    """The script's configuration for its site; it is public."""
     return {
         "key": key,
         "base": settings.COLLECTOR_BASE,

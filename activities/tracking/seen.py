@@ -1,4 +1,4 @@
-"""What the live page of a source shows of the acts that came in."""
+"""Acts of committed requests, for the live page of their source."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,11 +22,11 @@ _TITLES = {"link": "href", "form": "form", "track": "type"}
 
 
 def describe_act(raw: Any) -> tuple[str, str, str]:
-    """The kind, the title and the number of a check of an act as it was sent, whatever it is; secrets cut out."""
+    """The kind, the title and the check number of an act as sent, valid or not; without secrets."""
     if not isinstance(raw, dict):
         return "", "", ""
-    said, kind = raw.get("data"), str(raw.get("type"))
-    data: dict[str, Any] = said if isinstance(said, dict) else {}
+    raw_data, kind = raw.get("data"), str(raw.get("type"))
+    data: dict[str, Any] = raw_data if isinstance(raw_data, dict) else {}
     title = data.get(_TITLES[kind]) if kind in _TITLES else raw.get("url")
     if kind not in ("form", "track"):  # names, no addresses
         address = parse_address(title)
@@ -36,7 +36,7 @@ def describe_act(raw: Any) -> tuple[str, str, str]:
 
 
 def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
-    """The acts of the committed submissions with what became of each."""
+    """The acts of the committed submissions with their outcomes."""
     events = []
     for submission in submissions:
         outcomes = iter(submission.outcomes)
@@ -67,5 +67,5 @@ def _event(source_id: int, item: Item, results: list[HitOutcome]) -> SeenEvent:
 
 
 def _is_without_visitor(item: Item) -> bool:
-    """True for an act that might be kept if its browser kept a visitor's token, and is nobody's."""
+    """True for an act without a visitor that could have been stored if its browser had sent a token."""
     return bool(item.hits) and item.hits[0].visitor is None

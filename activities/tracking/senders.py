@@ -1,4 +1,4 @@
-"""Senders by key, read again every few seconds: a key that is ended works no longer than that, while it can be read."""
+"""Senders by key, cached for a few seconds: an ended key is accepted no longer than that while the database answers."""
 
 import re
 from collections import OrderedDict
@@ -12,15 +12,15 @@ from activities.sources.authentication import Sender, check_key, note_key_use
 from activities.sources.keys import find_key
 
 FRESH_SECONDS = 3.0
-USABLE_SECONDS = 60.0  # for which a key may be used where reading it again takes long
+USABLE_SECONDS = 60.0  # the most a cached key may be used for while reading it again takes long
 MAX_KEPT, MAX_UNKNOWN = 10_000, 10_000
-MUNCHKIN = "munchkin:"  # before a Munchkin ID in place of a key
+MUNCHKIN = "munchkin:"  # the prefix of a Munchkin ID that stands in for a key
 _POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|cas_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|munchkin:" + MUNCHKIN_ID)
 
 
 @dataclass(slots=True)
 class KnownKey:
-    """A key as it was read (None: there is none), and the bytes that its source has sent today."""
+    """A cached key (None: there is no such key), and the bytes that its source has sent today."""
 
     key: SourceKey | None
     used: int
@@ -28,7 +28,7 @@ class KnownKey:
 
     @property
     def age(self) -> float:
-        """Seconds since it was read."""
+        """Seconds since the key was read."""
         return monotonic() - self.read_at
 
     def sender(
@@ -49,14 +49,14 @@ NO_KEY = KnownKey(None, 0, float("inf"))
 
 
 class KnownKeys:
-    """Keys by their text, apart from texts that are none, which anybody can make up; used by one thread."""
+    """Cached keys by text, apart from unknown texts, which anybody can make up; used by one thread."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, KnownKey] = OrderedDict()
         self._unknown: OrderedDict[str, KnownKey] = OrderedDict()
 
     def find(self, text: str) -> KnownKey | None:
-        """The key as it was read last; None when it was not. What cannot be a key is never read."""
+        """The cached key; None if it was not read yet, `NO_KEY` for a text that cannot be a key and is never read."""
         if not _POSSIBLE.fullmatch(text):
             return NO_KEY
         return self._keys.get(text) or self._unknown.get(text)
@@ -64,14 +64,14 @@ class KnownKeys:
     def keep(self, text: str, known: KnownKey) -> None:
         self._keys.pop(text, None)
         self._unknown.pop(text, None)
-        kept, most = (self._unknown, MAX_UNKNOWN) if known.key is None else (self._keys, MAX_KEPT)
-        kept[text] = known
-        while len(kept) > most:
-            kept.popitem(last=False)
+        cache, size = (self._unknown, MAX_UNKNOWN) if known.key is None else (self._keys, MAX_KEPT)
+        cache[text] = known
+        while len(cache) > size:
+            cache.popitem(last=False)
 
 
 def read_key(text: str) -> KnownKey:
-    """Read a key, or the newest working one of a Munchkin ID's source, and note its use."""
+    """Read a key, or the newest live key of a Munchkin ID's source, and note its use."""
     key = _munchkin_key(text.removeprefix(MUNCHKIN)) if text.startswith(MUNCHKIN) else find_key(text)
     if key is None:
         return KnownKey(None, 0, monotonic())

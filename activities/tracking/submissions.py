@@ -1,4 +1,4 @@
-"""What one request brought, from its reading to its commit."""
+"""Submissions: the acts of one request each, from its reading to its commit."""
 
 from dataclasses import dataclass, field
 
@@ -9,14 +9,16 @@ from people.core.codes import Code
 
 @dataclass(slots=True)
 class Submission:
-    """What one request brought. `outcomes`: of its hits, in order, once they are committed."""
+    """The acts of one request. `outcomes`: of its hits, in order, once they are committed."""
 
     source_id: int
     size: int
     items: list[Item]
     outcomes: list[HitOutcome] = field(default_factory=list)
-    is_counted: bool = False  # in the use of its source, by an earlier try
-    is_unavailable: bool = False  # a partition is missing that it needs: to be sent again, and nothing of it is kept
+    is_counted: bool = False  # an earlier try has counted it in the use of its source
+    is_unavailable: bool = (
+        False  # a partition that it needs is missing: nothing is stored, and the client has to send it again
+    )
 
     @property
     def number_of_hits(self) -> int:

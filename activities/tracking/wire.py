@@ -1,4 +1,4 @@
-"""The script's own wire, version 1: a batch of hits as JSON."""
+"""The script's own wire format, version 1: a batch of hits as JSON."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from activities.recording.rows import NewActivity
 from activities.tracking import clock
 from activities.tracking.addresses import bad_address, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
-from activities.tracking.reading import Act, Client, Item, Reader, clean
+from activities.tracking.reading import Act, Client, Item, Reader, storable_text
 from activities.tracking.seen import describe_act
 from activities.visitors.hits import Hit
 from people.core.codes import Code
@@ -28,13 +28,13 @@ TOKEN = re.compile(r"[0-9a-f]{32}")
 MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{7,63}")
 CONSENTS = ("unknown", "granted", "denied")
 Evidence = Association.Evidence
-# what a signature has before the value, so that one of an address proves no user ID: no address contains a colon
+# signed before the value, so that a signed address proves no user ID: no address contains a colon
 SIGNED_AS = {"email": "", "user_id": "user_id:"}
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a browser sent at once, its envelope checked."""
+    """One batch of a browser, with its envelope checked."""
 
     sent: int
     visitor: str | None
@@ -42,7 +42,7 @@ class Batch:
     hits: list[Any]
 
     def type_names(self) -> list[str]:
-        """The names of custom types that hits are of, as far as they can be read."""
+        """The names of the custom types of the hits, as far as they are readable."""
         data = [hit.get("data") for hit in self.hits if isinstance(hit, dict) and hit.get("type") == "track"]
         return [name for values in data if isinstance(values, dict) and isinstance(name := values.get("type"), str)]
 
@@ -75,16 +75,16 @@ def parse_batch(body: bytes) -> Batch:
 
 
 def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[Item]:
-    """The items of a batch, in order; what is wrong with one of them is said of it and costs no other."""
+    """The items of a batch, in order; a problem of one item is reported with that item and affects no other."""
     reader = Reader(client, types, batch.visitor, batch.sent)
     not_kept = why_not_kept(client, batch.consent)
     return [_item(raw, place, reader, not_kept) for place, raw in enumerate(batch.hits)]
 
 
 def why_not_kept(client: Client, consent: str) -> Problem | None:
-    """Why acts are not kept under the source's way of asking; None where they are.
+    """The reason why acts are not stored under the source's consent mode; None if they are.
 
-    A browser's signal is decided here, as the script may be an old one.
+    The browser's signal is evaluated here because the script may be an old one.
     """
     if client.is_refused_by_signal:
         return Problem(Code.NOT_ALLOWED, _("The browser asks not to be tracked (GPC or DNT)."))
@@ -113,7 +113,7 @@ def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> Ite
 
 
 def _withdrawals(hits: list[Hit]) -> list[Hit]:
-    """The hits that withdraw a consent, which are kept of visitors who are known, whatever else may be kept."""
+    """The hits that withdraw a consent: those of known visitors are stored even if nothing else may be."""
     kept = [hit for hit in hits if hit.type_id == CONSENT_WITHDRAWN]
     for hit in kept:
         hit.is_of_known = True
@@ -139,7 +139,7 @@ def _act(raw: Any) -> Act:
         {name: value for name, value in raw.items() if name != "id"},
         parse_address(raw.get("url")),
         parse_address(raw.get("referrer")),
-        clean(title) if isinstance(title, str) else "",
+        storable_text(title) if isinstance(title, str) else "",
     )
 
 
@@ -186,7 +186,7 @@ def _track(act: Act, data: Mapping[str, Any], reader: Reader, item: Item) -> lis
 
 
 def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
-    """Who the visitor is. A signature proves the one value that it is of; what comes beside it proves nothing."""
+    """The visitor's identity. A signature proves the one value that it signs, and none of the others."""
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), sent["email"], "data", "email"))
@@ -202,9 +202,9 @@ def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) ->
         for name, value in signed.items()
         if sender.is_signed(f"{SIGNED_AS[name]}{value}", signature)  # type: ignore[arg-type]
     }
-    known = {name: clean(value.strip()) for name, value in (proven or sent).items()}
+    identifiers = {name: storable_text(value.strip()) for name, value in (proven or sent).items()}
     evidence = Evidence.SERVER if proven else Evidence.CLAIM
-    return [reader.hit(act, identity=_identity(evidence, fields=_fields(data.get("fields")), **known))]
+    return [reader.hit(act, identity=_identity(evidence, fields=_fields(data.get("fields")), **identifiers))]
 
 
 def _is_user_id(value: Any) -> bool:
@@ -212,7 +212,7 @@ def _is_user_id(value: Any) -> bool:
 
 
 def _consent(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) -> list[Hit]:
-    """One activity a purpose: what was agreed to, or not, at that moment."""
+    """One activity per purpose: the visitor's answer at that moment."""
     state, purposes = data.get("state"), data.get("purposes") or {}
     if state not in ("granted", "denied"):
         raise RejectedError(bad_value(Code.UNKNOWN_WORD, "granted, denied", state, "data", "state"))
@@ -241,8 +241,12 @@ KINDS: Mapping[str, Callable[[Act, Mapping[str, Any], Reader, Item], list[Hit]]]
 
 
 def _identity(evidence: Evidence, *, fields: Mapping[str, str], email: str = "", user_id: str = "") -> dict[str, Any]:
-    known = {"email": email, "user_id": user_id}
-    return {"evidence": int(evidence), **{key: value for key, value in known.items() if value}, "fields": dict(fields)}
+    identifiers = {"email": email, "user_id": user_id}
+    return {
+        "evidence": int(evidence),
+        **{key: value for key, value in identifiers.items() if value},
+        "fields": dict(fields),
+    }
 
 
 def _fields(value: Any) -> dict[str, str]:
@@ -252,7 +256,9 @@ def _fields(value: Any) -> dict[str, str]:
     if not isinstance(value, dict) or len(value) > MAX_FIELDS:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object, at most 50 members"), value, "data", "fields"))
     texts = {
-        clean(name)[:MAX_STRING]: clean(str(item).lower() if isinstance(item, bool) else str(item))[:MAX_FIELD_VALUE]
+        storable_text(name)[:MAX_STRING]: storable_text(str(item).lower() if isinstance(item, bool) else str(item))[
+            :MAX_FIELD_VALUE
+        ]
         for name, item in value.items()
         if item is not None and not isinstance(item, dict | list)
     }

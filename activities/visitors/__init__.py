@@ -1,1 +1,1 @@
-"""Visitors: what they did until somebody knows who they are, and whose it is then."""
+"""Visitors of web sites: their hits, their identification, their owners, and the recording of their hits in the log."""

@@ -1,4 +1,4 @@
-"""Identifiers that name nobody: what programs send instead of a user's id when they have none."""
+"""Identifiers that identify nobody: values that programs send instead of a missing user id."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Munchkin's cookies: the value that pages and programs of Marketo know a visitor by."""
+"""Munchkin's cookies: the value by which pages and programs of Marketo identify a visitor."""
 
 import re
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _COOKIE = re.compile(r"(?:id:([0-9A-Za-z-]+)(?:&|%26))?token:([0-9A-Za-z._-]+)")
 
 
 class Cookie(NamedTuple):
-    """The account and the token of a cookie; only the token says who the visitor is."""
+    """The account and the token of a cookie; only the token identifies the visitor."""
 
     munchkin_id: str | None
     token: str
@@ -24,7 +24,7 @@ def parse_cookie(value: str) -> Cookie | None:
 
 
 def find_visitor(cookie: Cookie) -> Visitor | None:
-    """The visitor with the token: of the account's site group, else the only one there is."""
+    """The visitor with the token: in the account's site group, else the only visitor with it."""
     visitors = {row.site_group: row for row in Visitor.objects.filter(token_hash=token_hash(cookie.token))[:100]}
     site = _site(cookie)
     if site is not None and site.site_group in visitors:
@@ -32,10 +32,10 @@ def find_visitor(cookie: Cookie) -> Visitor | None:
     return next(iter(visitors.values())) if len(visitors) == 1 else None
 
 
-def visitor_of(cookie: Cookie) -> Visitor | None:
-    """The visitor of a cookie, made when its account is one of the web sites: its first visit may still be on its way.
+def visitor_of_cookie(cookie: Cookie) -> Visitor | None:
+    """The visitor of a cookie, created if its account is that of a web site: the first visit may still be under way.
 
-    None where neither the token nor the account is known.
+    None if neither the token nor the account is known.
     """
     site = _site(cookie)
     if (visitor := find_visitor(cookie)) is not None or site is None:

@@ -1,4 +1,4 @@
-"""What is known of visitors, for pages and the API: a person's browsers, first visits, waiting rows, visits by day."""
+"""Reads visitors for pages and the API: a person's browsers, first visits, waiting rows, visits by day."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ SHOWN_DAYS = 30
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser of a person: the interval in which it is theirs, and what its last visit said of it."""
+    """A browser of a person: the interval in which it belongs to them, with browser and platform of its last visit."""
 
     association: Association
     browser: str = ""
@@ -38,7 +38,7 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class FirstVisit:
-    """The first visit of a person that the log has: where it came from."""
+    """The first visit of a person in the log, and where it came from."""
 
     occurred_at: datetime
     page: str
@@ -53,8 +53,8 @@ def devices_of(person_ids: Collection[int]) -> list[Device]:
         .select_related("visitor", "event_source")
         .order_by("-pk")[:MAX_DEVICES]
     )
-    said = _last_devices([association.visitor_id for association in associations])
-    return [Device(association, *said.get(association.visitor_id, ())) for association in associations]
+    last_devices = _last_devices([association.visitor_id for association in associations])
+    return [Device(association, *last_devices.get(association.visitor_id, ())) for association in associations]
 
 
 def with_associations(visitors: QuerySet[Visitor]) -> QuerySet[Visitor]:
@@ -110,8 +110,8 @@ def referring_site(address: str) -> str:
         return address
 
 
-def rows_of(visitor: Visitor, limit: int = MAX_ROWS) -> Sequence[VisitorActivity]:
-    """The newest rows of a visitor, in the log or not."""
+def newest_visitor_rows(visitor: Visitor, limit: int = MAX_ROWS) -> Sequence[VisitorActivity]:
+    """The newest rows of a visitor, recorded in the log or not."""
     return list(VisitorActivity.objects.filter(visitor_id=visitor.pk).order_by("-id")[:limit])
 
 

@@ -1,4 +1,4 @@
-"""Work that the dispatcher does before it reads the log: registered by the apps below it when they start."""
+"""Work that the dispatcher does before it reads the log, registered by the apps below it at start."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,7 +7,7 @@ _works: list[DueWork] = []
 
 
 def register_due_work(work: DueWork) -> None:
-    """Have the dispatcher call `work` again and again; it returns how much it did, 0 when nothing was due."""
+    """Register `work`, which the dispatcher calls repeatedly; it returns how much it did, 0 when nothing was due."""
     if work not in _works:
         _works.append(work)
 

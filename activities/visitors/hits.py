@@ -27,7 +27,7 @@ from people.core.db import prepared
 from people.core.errors import Problem
 from people.core.messages import sentence as _
 
-SEEN_EVERY = timedelta(hours=1)  # `last_at` of a visitor is no more exact
+SEEN_EVERY = timedelta(hours=1)  # the precision of a visitor's `last_at`
 VisitorKey = tuple[str, bytes]  # site group, hash of the token
 MessageId = tuple[int, str, date]  # source, message id, day
 
@@ -36,7 +36,7 @@ MessageId = tuple[int, str, date]  # source, message id, day
 class Hit:
     """One act of a visitor, checked: `attributes` is JSON text by the type's version.
 
-    Without a type it only says who the visitor is (`identity`). `digest`: of what the client said, never of anything
+    Without a type it only identifies the visitor (`identity`). `digest`: of the client's content, never of anything
     derived from the time of its arrival. `sent_day`, `earlier_day`: see the functions of `partitions`.
     """
 
@@ -68,7 +68,7 @@ class Hit:
 class HitStatus(StrEnum):
     KEPT = "kept"
     REPEATED = "repeated"  # kept before, with the same content
-    DROPPED = "dropped"  # acknowledged, not kept: nobody's visitor, or one whose person was erased
+    DROPPED = "dropped"  # acknowledged, not stored: there is no visitor, or its person was erased
     REFUSED = "refused"
     BUSY = "busy"  # its visitor is being associated: to be tried again
 
@@ -115,7 +115,7 @@ def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -
 
 
 def prepare_partitions(hits: Sequence[Hit]) -> set[date]:
-    """Make the partitions that the hits need, before their transaction; return the days of which there is none."""
+    """Create the partitions that the hits need, before their transaction; return the days without a partition."""
     return ensure_partitions({hit.sent_day for hit in hits}, timezone.now().astimezone(UTC).date())
 
 
@@ -126,9 +126,9 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
     for place, hit in enumerate(hits):
         if hit.visitor is None or (hit.is_bot and hit.type_id is None):
             outcomes[place] = DROPPED
-        elif (refused := visitors[hit.visitor]) is None or isinstance(refused, HitOutcome):
-            outcomes[place] = refused or BUSY
-        elif refused.state == Visitor.State.BURNT:
+        elif (visitor := visitors[hit.visitor]) is None or isinstance(visitor, HitOutcome):
+            outcomes[place] = visitor or BUSY
+        elif visitor.state == Visitor.State.BURNT:
             outcomes[place] = DROPPED
         else:
             first.setdefault(hit.key, place)
@@ -178,7 +178,7 @@ def _lock_visitors(hits: Sequence[Hit], new_visitors: Counter[int]) -> dict[Visi
     owned = {visitor.id: visitor for visitor in seen.values() if visitor.state == Visitor.State.OWNED}
     if owned:
         with prepared.prepared_cursor() as cursor:
-            # a statement of its own, which sees what was committed while the one before waited for nobody
+            # a separate statement: its snapshot has the associations committed before the visitors were locked
             cursor.execute(
                 """select visitor_id, id from association
                 where visitor_id = any(%s::bigint[]) and to_at is null and undone_at is null""",
@@ -207,7 +207,7 @@ def _columns(keys: Sequence[VisitorKey]) -> list[list[Any]]:
 
 
 def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
-    """Lock the visitors that nobody has locked, and note that they were seen."""
+    """Lock the visitors that no other transaction has locked, and note that they were seen."""
     if not ids:
         return {}
     keys = {pk: key for key, pk in ids.items()}
@@ -228,7 +228,7 @@ def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
 
 
 def _add_visitors(
-    wanted: Sequence[tuple[VisitorKey, int]], new_visitors: Counter[int]
+    visitors: Sequence[tuple[VisitorKey, int]], new_visitors: Counter[int]
 ) -> "dict[VisitorKey, HitOutcome | None]":
     """Add visitors, as long as their source has room for more today; refusals by visitor, None for those added."""
     results: dict[VisitorKey, HitOutcome | None] = {}
@@ -236,11 +236,11 @@ def _add_visitors(
         cursor.execute(
             """select source_id, new_visitors from source_day
             where day = (now() at time zone 'utc')::date and source_id = any(%s::bigint[])""",
-            [sorted({source_id for _key, source_id in wanted})],
+            [sorted({source_id for _key, source_id in visitors})],
         )
         used = Counter(dict(cursor.fetchall()))
         added = []
-        for key, source_id in wanted:
+        for key, source_id in visitors:
             has_room = used[source_id] < settings.TRACKING_NEW_VISITORS_A_DAY
             results[key] = None if has_room else _no_room()
             if has_room:
@@ -298,7 +298,7 @@ def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
 
 
 def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
-    """The rows as JSON, which is written and read much more quickly than arrays of parameters."""
+    """The rows as JSON, which is written and read much faster than arrays of parameters."""
     values = [
         {
             "source_id": hit.source_id,
@@ -323,7 +323,7 @@ def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
 
 
 def _earlier_digests(hits: Sequence[Hit]) -> dict[MessageId, bytes]:
-    """The digests of the messages that were stored under their earlier day, by the present key."""
+    """The digests of the messages that are stored under their earlier day, by their current key."""
     keys = {hit.key: hit.earlier_key for hit in hits if hit.earlier_key is not None}
     stored = _stored_digests(list(keys.values()))
     return {key: stored[earlier] for key, earlier in keys.items() if earlier in stored}

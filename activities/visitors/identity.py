@@ -1,10 +1,10 @@
 """Identification of visitors by forms, signed or claimed identities and links in e-mails.
 
-Each row that names somebody is decided once, in one transaction with what follows from it. It keeps the outcome, and
-of its content only the evidence; a rejected one keeps everything, for support.
+Each identifying row is decided once, in one transaction with the effects. An accepted row keeps, of its content, only
+the evidence; a rejected row keeps everything, for support.
 
-The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
-those of a form. They are set for a new person, and never change a known one.
+The write key of a web page is public, and a signature proves one value: the other fields come from the page, like
+those of a form. They are set for a new person, and never change an existing one.
 """
 
 import json
@@ -49,8 +49,8 @@ class _Row(NamedTuple):
     is_bot: bool
 
 
-class _Said(NamedTuple):
-    """What a row says of who the visitor is, without identifiers that name nobody."""
+class _Identity(NamedTuple):
+    """The identity in a row, without blocked identifiers."""
 
     evidence: Evidence
     email: str
@@ -59,7 +59,7 @@ class _Said(NamedTuple):
 
 
 def process_identities() -> int:
-    """Decide the next rows that say who somebody is; return how many, 0 when none waits."""
+    """Decide the next identifying rows; return their number, 0 if none is waiting."""
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             f"select received_at, id from visitor_activity where identity_state = 0 order by id limit {MAX_BATCH}"
@@ -68,10 +68,10 @@ def process_identities() -> int:
     for received_at, pk in keys:
         try:
             _process(received_at, pk)
-        except Exception as error:  # no row may keep those after it waiting
+        except Exception as error:  # a failing row must not block those after it
             if is_outage(error):
                 raise
-            logger.exception("what a visitor's activity says of identity: row %s", pk)
+            logger.exception("identification of a visitor failed: row %s of visitor_activity", pk)
             VisitorActivity.objects.filter(received_at=received_at, id=pk, identity_state=State.WAITING).update(
                 identity_state=State.REFUSED
             )
@@ -80,19 +80,19 @@ def process_identities() -> int:
 
 @transaction.atomic
 def _process(received_at: datetime, pk: int) -> None:
-    # the lock of people comes before that of any row
-    ownership.lock_people()
+    # the lock of people is taken before that of any row
+    ownership.share_lock_of_people()
     with connection.cursor() as cursor:
         cursor.execute(
             """select received_at, id, source_id, visitor_id, occurred_at, identity::text, is_bot from visitor_activity
             where received_at = %s and id = %s and identity_state = 0 for update skip locked""",
             [received_at, pk],
         )
-        found = cursor.fetchone()
-    if found is None:
+        values = cursor.fetchone()
+    if values is None:
         return
-    row = _Row._make(found)
-    row = row._replace(identity=json.loads(found[5], cls=ExactDecoder))
+    row = _Row._make(values)
+    row = row._replace(identity=json.loads(values[5], cls=ExactDecoder))
     try:
         with transaction.atomic():
             _settle(row, State.DONE, {"evidence": row.identity.get("evidence")})
@@ -108,24 +108,24 @@ def _settle(row: _Row, state: int, identity: Mapping[str, Any]) -> None:
 
 
 def _identify(row: _Row) -> None:
-    """Find or create the person, and associate. Raises `RejectedError`."""
+    """Find or create the person, and associate the visitor. Raises `RejectedError`."""
     if row.is_bot:
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("What a bot says identifies nobody.")))
-    said = _parse(row.identity)
+    identity = _parse(row.identity)
     event_source = EventSource.objects.filter(pk=row.source_id).first()
     if event_source is None:
         raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("There is no such event source.")))
-    visitor = ownership.lock_visitor(row.visitor_id)  # no more is done for an erased one
+    visitor = ownership.lock_visitor(row.visitor_id)  # raises for an erased visitor
     source = moving.event_source(event_source.pk)
-    person_id = _find(said, event_source.user_id_field)
+    person_id = _find(identity, event_source.user_id_field)
     is_new = person_id is None
     if person_id is None:
-        ownership.refuse_weaker(visitor, said.evidence)
-        person_id = _create(said, event_source, source)
+        ownership.refuse_weaker(visitor, identity.evidence)
+        person_id = _create(identity, event_source, source)
     ownership.associate(
         row.visitor_id,
         person_id,
-        said.evidence,
+        identity.evidence,
         source,
         row.occurred_at,
         act=ownership.Act(row.received_at, row.id),
@@ -133,8 +133,8 @@ def _identify(row: _Row) -> None:
     )
 
 
-def _parse(identity: Mapping[str, Any]) -> _Said:
-    """What a row says. Raises `RejectedError` when it names nobody."""
+def _parse(identity: Mapping[str, Any]) -> _Identity:
+    """Parse the identity of a row. Raises `RejectedError` if it identifies nobody."""
     email, user_id = (_identifier(identity.get(name)) for name in ("email", "user_id"))
     evidence = identity.get("evidence")
     fields = identity.get("fields")
@@ -143,7 +143,7 @@ def _parse(identity: Mapping[str, Any]) -> _Said:
     if not email and not user_id:
         message = _("Neither the email address nor the user ID names one person.")
         raise RejectedError(Problem(Code.BLOCKED_IDENTIFIER, message))
-    return _Said(Evidence(evidence), email, user_id, fields if isinstance(fields, Mapping) else {})
+    return _Identity(Evidence(evidence), email, user_id, fields if isinstance(fields, Mapping) else {})
 
 
 def _identifier(value: Any) -> str:
@@ -154,12 +154,12 @@ def _identifier(value: Any) -> str:
     return "" if is_blocked(text) else text
 
 
-def _find(said: _Said, user_id_field: str) -> int | None:
-    """The person by user id, else by e-mail; None if there is none. Raises `RejectedError` where it is not clear."""
-    if said.user_id and user_id_field and (ids := _ids(user_id_field, said.user_id)):
+def _find(identity: _Identity, user_id_field: str) -> int | None:
+    """The person by user id, else by e-mail; None if there is none. Raises `RejectedError` if it is ambiguous."""
+    if identity.user_id and user_id_field and (ids := _ids(user_id_field, identity.user_id)):
         return ids[0]
-    ids = _ids("email", said.email) if said.email else []
-    if ids and said.user_id and user_id_field and _has_other_user_id(ids[0], user_id_field, said.user_id):
+    ids = _ids("email", identity.email) if identity.email else []
+    if ids and identity.user_id and user_id_field and _has_other_user_id(ids[0], user_id_field, identity.user_id):
         message = _("The person with this email address has another user ID.")
         raise RejectedError(Problem(Code.AMBIGUOUS_PERSON, message, ("user_id",)))
     return ids[0] if ids else None
@@ -180,19 +180,20 @@ def _has_other_user_id(person_id: int, user_id_field: str, user_id: str) -> bool
     return PersonKey.objects.filter(person_id=person_id, field__api_name=user_id_field).exists()
 
 
-def _create(said: _Said, event_source: EventSource, source: Source) -> int:
-    """Create the person. A claim may only where the source allows it; a link in an e-mail never does.
+def _create(identity: _Identity, event_source: EventSource, source: Source) -> int:
+    """Create the person. A claim may only if the source allows it; a link in an e-mail never does.
 
-    Anybody can send forms and claims with the public key: the people whom the source creates in an hour are limited.
+    Anybody can send forms and claims with the public key, so the number of people that a source creates in an hour is
+    limited.
     """
-    if said.evidence is Evidence.EMAIL_TOKEN:
+    if identity.evidence is Evidence.EMAIL_TOKEN:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("The person of this link is gone.")))
-    if said.evidence is Evidence.CLAIM and not event_source.creates_people:
+    if identity.evidence is Evidence.CLAIM and not event_source.creates_people:
         message = _("Pages of this web site may not create people. A signature or a form is needed.")
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, message))
-    if said.evidence is not Evidence.SERVER:
+    if identity.evidence is not Evidence.SERVER:
         _refuse_above_cap(event_source)
-    values = _values(said, event_source, field_catalogue())
+    values = _values(identity, event_source, field_catalogue())
     lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
     (outcome,) = upsert.upsert_people([values], source, lookup, upsert.UpsertAction.UPSERT)
     if outcome.person_id is None:
@@ -202,7 +203,7 @@ def _create(said: _Said, event_source: EventSource, source: Source) -> int:
 
 def _refuse_above_cap(event_source: EventSource) -> None:
     since = ownership.database_time() - timedelta(hours=1)
-    # whatever their evidence is by now: a claim may have been confirmed since
+    # with any evidence: a claim may have been confirmed since
     created = Association.objects.filter(
         event_source=event_source, has_created_person=True, created_at__gt=since
     ).count()
@@ -211,14 +212,14 @@ def _refuse_above_cap(event_source: EventSource) -> None:
         raise RejectedError(Problem(Code.OVER_CAP, message % {"count": created}))
 
 
-def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """The values of a new person, by field; those that a field does not take are left out.
+def _values(identity: _Identity, event_source: EventSource, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """The values of a new person, by field; values that a field does not accept are left out.
 
-    What a page sends is filled in by anybody: it sets no score and no unique field, and opts nobody in. The user ID is
-    set where a signature proves it.
+    Anybody can send values with a page's public key, so they set no score and no unique field, and opt nobody in. The
+    user ID is set if a signature proves it.
     """
     values = {}
-    for name, value in said.fields.items():
+    for name, value in identity.fields.items():
         info = fields.get(name)
         if info is None or info.is_read_only or info.is_unique or info.is_score or is_blank(value):
             continue
@@ -230,8 +231,8 @@ def _values(said: _Said, event_source: EventSource, fields: Mapping[str, FieldIn
             continue
         if not (name in OPT_OUTS and parsed is False):
             values[name] = value
-    if said.email:
-        values["email"] = said.email
-    if said.evidence is Evidence.SERVER and said.user_id and event_source.user_id_field in fields:
-        values[event_source.user_id_field] = said.user_id
+    if identity.email:
+        values["email"] = identity.email
+    if identity.evidence is Evidence.SERVER and identity.user_id and event_source.user_id_field in fields:
+        values[event_source.user_id_field] = identity.user_id
     return values

@@ -1,4 +1,4 @@
-"""Moves what visitors with an owner did into the log: at most 10,000 rows a transaction, in order, each row once.
+"""Records the rows of visitors with an owner in the log: at most 10,000 a transaction, in order, each row once.
 
 The id in the log is noted in the transaction that records the row. A row that the log refuses is settled with the
 reason; it is never tried again and delays no other.
@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 OWNED = (
     "v.association_id is not null and v.activity_id is null and v.activity_type_id is not null and v.refusal is null"
 )
-# A row that names somebody moves once that is decided, and so do later rows of its visitor, which may become another
-# person's by it. The rows of an undone association return to their visitor.
+# An identifying row, and the later rows of its visitor, move once it is decided, as the decision may give them another
+# owner. The rows of an undone association return to their visitor.
 _DUE = f"""{OWNED} and v.identity_state is distinct from 0
     and not exists (
         select 1 from visitor_activity u where u.visitor_id = v.visitor_id and u.identity_state = 0 and u.id < v.id)
@@ -72,7 +72,7 @@ def move_due_rows() -> int:
         return _move_apart(keys[:APART])
 
 
-def move_rows_of(association: Association) -> int:
+def move_association_rows(association: Association) -> int:
     """Move the rows of one association, in the caller's transaction, which holds the lock of people."""
     keys = _due_keys(
         f"{_DUE} and v.visitor_id = %s and v.association_id = %s order by v.id limit {MAX_BATCH}",
@@ -83,14 +83,14 @@ def move_rows_of(association: Association) -> int:
 
 
 def _due_keys(condition: str, *values: int) -> list[Key]:
-    """The keys of rows that satisfy a condition: the lock comes later, with the partitions that they are in."""
+    """The keys of rows that satisfy a condition; a later statement locks them, and reads only their partitions."""
     with prepared.prepared_cursor() as cursor:
         cursor.execute(f"select v.received_at, v.id from visitor_activity v where {condition}", values)
         return cursor.fetchall()
 
 
-def range_of(keys: Sequence[Key]) -> tuple[datetime, datetime]:
-    """The first and last arrival of the rows: a statement with this range is planned for few partitions."""
+def arrival_range(keys: Sequence[Key]) -> tuple[datetime, datetime]:
+    """The first and last arrival of the rows: with this range a statement is planned for few partitions."""
     moments = [received_at for received_at, _pk in keys]
     return min(moments), max(moments)
 
@@ -102,7 +102,7 @@ def _move_batch(keys: Sequence[Key]) -> int:
 
 
 def _move_apart(keys: Sequence[Key]) -> int:
-    """Move the rows in transactions of their own; one that fails again is settled, so that it delays no other."""
+    """Move each row in its own transaction; a row that fails again is settled, so that it delays no other."""
     for received_at, pk in keys:
         try:
             _move_batch([(received_at, pk)])
@@ -115,7 +115,7 @@ def _move_apart(keys: Sequence[Key]) -> int:
 
 
 def _move(keys: Sequence[Key]) -> int:
-    """Lock those of the rows that are still due and that nobody has locked, and record them."""
+    """Lock the rows that are still due and not locked by another transaction, and record them."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
@@ -124,7 +124,7 @@ def _move(keys: Sequence[Key]) -> int:
                 (select evidence from association where id = v.association_id)
             from visitor_activity v
             where v.received_at between %s and %s and v.id = any(%s) and {_DUE} for update of v skip locked""",
-            [*range_of(keys), [pk for _received, pk in keys]],
+            [*arrival_range(keys), [pk for _received, pk in keys]],
         )
         rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
     opt_ins = [row for row in rows if _is_refused_opt_in(row)]
@@ -188,7 +188,7 @@ def _settle(rows: Sequence[_Row], outcomes: Sequence[RecordOutcome]) -> None:
                 [row.id for row in rows],
                 [outcome.activity_id if outcome.status is RecordStatus.ADDED else None for outcome in outcomes],
                 [_refusal(outcome) for outcome in outcomes],
-                *range_of([(row.received_at, row.id) for row in rows]),
+                *arrival_range([(row.received_at, row.id) for row in rows]),
             ],
         )
 
@@ -197,5 +197,5 @@ def _refusal(outcome: RecordOutcome) -> str | None:
     if outcome.status is not RecordStatus.REFUSED:
         return None if outcome.status is RecordStatus.ADDED else str(outcome.status)
     code = outcome.problems[0].code
-    # an association leads to nobody only while its person is deleted
+    # an association has no live person only while that person is deleted
     return str(Code.PERSON_DELETED if code == Code.UNKNOWN_PERSON else code)

@@ -1,7 +1,7 @@
-"""Who a visitor is: association by evidence and interval, and shared devices.
+"""Owners of visitors: association with people by evidence and interval, and shared devices.
 
-The first owner gets what the visitor did before. A second person gets what happens from then on. Weaker evidence never
-displaces an owner. The locks are taken in the order people, visitor, waiting rows, types, external ids.
+The first owner gets the earlier activities of the visitor, a second person only later ones. Weaker evidence never
+displaces an owner. Locks are taken in the order people, visitor, waiting rows, types, external ids.
 """
 
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ audit.register_actions(
 
 
 class Act(NamedTuple):
-    """The visitor's own activity that says who the visitor is: it is about the present, not the past."""
+    """The visitor's own activity that identifies them: it belongs to the present, not to the past."""
 
     received_at: datetime
     id: int
@@ -60,14 +60,14 @@ def associate(
     user who says so. The caller checks rights.
     Raises `RejectedError`: `unknown_visitor`, `visitor_erased`, `unknown_person`, `weaker_evidence`.
     """
-    lock_people()
+    share_lock_of_people()
     owner_id = people_lookup.person_ids_by_id([person_id]).get(person_id)
     if owner_id is None:
         raise RejectedError(bad_value(Code.UNKNOWN_PERSON, _("the id of an existing person"), person_id, "person"))
     visitor = lock_visitor(visitor_id)
     now = database_time()
     last = visitor.associations.filter(to_at=None, undone_at=None).first()
-    if last is not None and owner_of(last) == owner_id:
+    if last is not None and live_owner_id(last) == owner_id:
         association = _confirm(last, evidence)
     else:
         _refuse_weaker(last, evidence)
@@ -76,12 +76,12 @@ def associate(
         _assign_act(act, association)
         if association.to_at is None and (last is None or last.pk != association.pk):
             _assign_following(act, association, last)
-    moving.move_rows_of(association)
+    moving.move_association_rows(association)
     return association
 
 
-def lock_people() -> None:
-    """Share the lock of people, as recorders do: nobody is merged, deleted or erased until the transaction ends."""
+def share_lock_of_people() -> None:
+    """Share the lock of people, as recorders do: no merge, deletion or erasure runs until the transaction ends."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
 
 
@@ -101,21 +101,21 @@ def lock_visitor(visitor_id: int) -> Visitor:
     return visitor
 
 
-def owner_of(association: Association) -> int | None:
-    """The live person of an association, who may have taken in its first one by a merge; None while deleted."""
+def live_owner_id(association: Association) -> int | None:
+    """The live owner of an association, who is the winner after a merge; None if deleted."""
     return people_lookup.person_ids_by_id([association.person_id]).get(association.person_id)
 
 
 def database_time() -> datetime:
-    """The present by the database's clock, which also dates hits."""
+    """The current time of the database's clock, which also dates hits."""
     with connection.cursor() as cursor:
         cursor.execute("select clock_timestamp()")
         (now,) = cursor.fetchone()
         return now
 
 
-def state_of(visitor: Visitor, now: datetime) -> State:
-    """The state that follows from the associations that stand."""
+def visitor_state(visitor: Visitor, now: datetime) -> State:
+    """The state that follows from the associations that are not undone."""
     standing = list(visitor.associations.filter(undone_at=None))
     if len({a.person_id for a in standing if a.created_at > now - OWNERS_WITHIN}) > MAX_OWNERS:
         return State.SHARED
@@ -123,7 +123,7 @@ def state_of(visitor: Visitor, now: datetime) -> State:
 
 
 def _confirm(association: Association, evidence: Evidence) -> Association:
-    """The same person again: nothing changes but the evidence, if it is stronger now."""
+    """Associate with the same person again: only the evidence changes, if it is stronger now."""
     if evidence < association.evidence:
         association.evidence = evidence
         association.save(update_fields=["evidence"])
@@ -131,8 +131,8 @@ def _confirm(association: Association, evidence: Evidence) -> Association:
 
 
 def _refuse_weaker(last: Association | None, evidence: Evidence) -> None:
-    # an owner who is deleted is no owner to defend
-    if last is not None and evidence > last.evidence and owner_of(last) is not None:
+    # a deleted owner is not protected from weaker evidence
+    if last is not None and evidence > last.evidence and live_owner_id(last) is not None:
         message = _("The visitor belongs to somebody else, by stronger evidence.")
         raise RejectedError(Problem(Code.WEAKER_EVIDENCE, message, ("evidence",)))
 
@@ -164,8 +164,8 @@ def _begin(
         has_created_person=has_created_person,
         is_unfinished=is_first,
     )
-    visitor.state = State.SHARED if visitor.state == State.SHARED else state_of(visitor, now)
-    if visitor.state == State.SHARED:  # nobody owns what comes next; this person has what says who they are
+    visitor.state = State.SHARED if visitor.state == State.SHARED else visitor_state(visitor, now)
+    if visitor.state == State.SHARED:  # later activities have no owner; this person gets the identifying one
         Association.objects.filter(pk=association.pk).update(to_at=at)
         association.to_at = at
     visitor.save(update_fields=["state"])
@@ -201,7 +201,7 @@ def assign_waiting(association: Association) -> bool:
             cursor.execute(
                 """update visitor_activity set association_id = %s, is_past = true
                 where received_at between %s and %s and id = any(%s) and association_id is null""",
-                [association.pk, *moving.range_of(keys), [pk for _received, pk in keys]],
+                [association.pk, *moving.arrival_range(keys), [pk for _received, pk in keys]],
             )
     has_more = len(keys) == moving.MAX_BATCH
     if association.is_unfinished != has_more:
@@ -211,7 +211,7 @@ def assign_waiting(association: Association) -> bool:
 
 
 def _assign_act(act: Act, association: Association) -> None:
-    """Give the association the activity that founded it, as one of the present; it may be no more than a claim."""
+    """Give the association the activity that founded it, as a present one; the evidence may be only a claim."""
     with connection.cursor() as cursor:
         cursor.execute(
             """update visitor_activity set association_id = %s, is_past = false
@@ -222,7 +222,7 @@ def _assign_act(act: Act, association: Association) -> None:
 
 
 def _assign_following(act: Act, association: Association, last: Association | None) -> None:
-    """Give the association what came after its act, while nobody had decided yet whose it is; it is no past either."""
+    """Give the association the undecided activities after its act; they are not back-fill either."""
     owners = [association.pk, *([last.pk] if last is not None else [])]
     with connection.cursor() as cursor:
         cursor.execute(
@@ -234,15 +234,15 @@ def _assign_following(act: Act, association: Association, last: Association | No
 
 
 def go_on_moving() -> int:
-    """Go on with one association that more rows waited for than fit in its transaction; return the rows, 0 for none."""
+    """Continue one association whose rows did not fit in its transaction; return the number of rows, 0 for none."""
     association = Association.objects.filter(is_unfinished=True, undone_at=None).order_by("pk").first()
     if association is None:
         return 0
     with transaction.atomic():
-        lock_people()
+        share_lock_of_people()
         visitor = Visitor.objects.select_for_update().get(pk=association.visitor_id)
         association = Association.objects.select_for_update().get(pk=association.pk)
         if association.undone_at is not None or visitor.state == State.BURNT:
             return 0
         assign_waiting(association)
-        return moving.move_rows_of(association) + 1
+        return moving.move_association_rows(association) + 1

@@ -1,6 +1,6 @@
-"""The partitions by day (UTC) of what visitors did and of the ids of messages.
+"""Partitions by day (UTC) of visitors' activities and of message ids.
 
-They are made ahead, at night and when a collector starts, so that nothing depends on making one while hits wait.
+They are created ahead, at night and when a collector starts, so that hits need not wait for one.
 """
 
 import logging
@@ -17,14 +17,14 @@ DAYS_AHEAD = 7
 MADE_AT_ONCE = 10
 EDGE_DAYS = 2  # for which a message may be sent again, and its day get out of range meanwhile
 OTHER_DAY = date(1, 1, 1)  # of message ids whose own time is out of range
-RETRY_SECONDS = 60.0  # after a failure nothing that can wait is tried before
+RETRY_SECONDS = 60.0  # after a failure, the pause before partitions that can wait are tried again
 DAYS, MESSAGES = "make_day_partitions", "make_message_partitions"
 _made: set[tuple[str, date]] = set()
 _failed_at: dict[str, float] = {}
 
 
 def first_message_day(today: date) -> date:
-    """The first day whose message ids are known."""
+    """The first day whose message ids are stored."""
     return today - timedelta(settings.MESSAGE_ID_DAYS + EDGE_DAYS)
 
 
@@ -46,10 +46,10 @@ def earlier_day(client_at: datetime | None, today: date) -> date | None:
 
 
 def ensure_partitions(days: Collection[date], today: date) -> set[date]:
-    """Make the partitions of today and those of message ids of `days`, where they are missing.
+    """Create today's partitions and those of message ids of `days`, where they are missing.
 
-    Returns those of `days` that cannot be made just now. Raises `DatabaseError` without today's. Those of the next days
-    are made, too, when tomorrow's is missing; nobody waits for a failure of theirs.
+    Returns the members of `days` that cannot be created now. Raises `DatabaseError` without today's. The next days'
+    partitions are created, too, if tomorrow's is missing; a failure of theirs delays nothing.
     """
     if (DAYS, today) not in _made:
         _make(DAYS, today, today)
@@ -60,7 +60,7 @@ def ensure_partitions(days: Collection[date], today: date) -> set[date]:
 
 
 def make_days(today: date) -> None:
-    """Make the partitions from yesterday to a week ahead, and those of all message ids that are known."""
+    """Create the partitions from yesterday to a week ahead, and those of all stored message ids."""
     last = today + timedelta(DAYS_AHEAD)
     _make(DAYS, today - timedelta(1), last)
     first = first_message_day(today)
@@ -70,7 +70,7 @@ def make_days(today: date) -> None:
 
 
 def forget_partitions() -> None:
-    """Look again at the next write: retention dropped some, or the database is another one."""
+    """Clear the cache of existing partitions: retention has dropped some, or the database has changed."""
     _made.clear()
     _failed_at.clear()
 
@@ -80,7 +80,7 @@ def _day_of(client_at: datetime | None) -> date:
 
 
 def _missing(days: Collection[date]) -> list[date]:
-    """Those of the days that have no partition of message ids."""
+    """The days without a partition of message ids."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select day, to_regclass('message_key_' || to_char(day, 'YYYYMMDD')) is null
@@ -94,7 +94,7 @@ def _missing(days: Collection[date]) -> list[date]:
 
 
 def _try(function: str, first: date, last: date) -> bool:
-    """Make partitions; False where it fails, or failed a moment ago. Raises `DatabaseError` without a connection."""
+    """Create partitions; False if that fails, or failed a moment ago. Raises `DatabaseError` without a connection."""
     if monotonic() - _failed_at.get(function, -RETRY_SECONDS) < RETRY_SECONDS:
         return False
     try:

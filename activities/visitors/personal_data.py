@@ -1,7 +1,7 @@
-"""Merging, erasing and exporting what is known of a person's browsers.
+"""Merging, erasing and exporting the data of a person's browsers.
 
-An erased person's visitor is burnt: its hash stays, so that later events of the browser are dropped, and its rows go.
-A visitor that belongs to somebody else by now only loses what was the erased person's.
+An erased person's visitor is burnt: its rows are deleted, and its hash stays, so that later events of the browser are
+dropped. A visitor that has another owner by now only loses the rows of the erased person.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,7 +54,7 @@ def register_visitors() -> None:
 
 
 def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
-    """The winner owns the losers' browsers; kept: the associations of each loser."""
+    """Move the losers' browsers to the winner; return the associations of each loser, for the undo."""
     moved: dict[str, list[int]] = {}
     for pk, person_id in Association.objects.filter(person_id__in=merging.loser_ids).values_list("pk", "person_id"):
         moved.setdefault(str(person_id), []).append(pk)
@@ -68,7 +68,7 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
 
 
 def _burning(person_ids: Sequence[int]) -> list[int]:
-    """The visitors that are these people's and nobody else's: their own now, or never anybody else's."""
+    """The visitors that belong only to these people: owned now, or never owned by anybody else."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select visitor_id from association where undone_at is null and visitor_id in (
@@ -102,10 +102,10 @@ def _erase_associations(erasing: Erasing) -> None:
 
 
 def _erase_mentions(erasing: Erasing) -> None:
-    """Erase what browsers of others, or of nobody, contain of these people.
+    """Erase data of these people in browsers of others and of unidentified visitors.
 
-    Rows with their addresses and user ids, rejected or not, and with their texts in the fields of a form. Of a row that
-    is in the log its copy here loses the values. Reads all rows that wait: up to minutes where there are millions.
+    Rows with their addresses and user ids, rejected or not, and with their texts in the fields of a form. A row in the
+    log loses the values of its copy here. Reads all waiting rows: up to minutes where there are millions.
     """
     # as the indexes have it
     condition = """(identity ->> 'email' <> '' and lower(identity ->> 'email') = any(%(texts)s)
@@ -137,7 +137,7 @@ def _erase_texts(texts: list[str]) -> None:
 
 
 def _visitors_of(person_ids: Sequence[int]) -> Sequence[int]:
-    """The visitors that are or were these people's."""
+    """The visitors that belong or belonged to these people."""
     return list(Association.objects.filter(person_id__in=person_ids).values_list("visitor_id", flat=True))
 
 

@@ -1,6 +1,6 @@
-"""How long what visitors did waits, and message ids are known: partitions made ahead and dropped by the day.
+"""Retention of waiting activities and of message ids, by partitions created ahead and dropped by the day.
 
-What is in the log stays there; its copy here, by which an association can be undone, goes with its day.
+Rows recorded in the log stay there; their copies here, which an undo of an association needs, go with their day.
 """
 
 from datetime import UTC, date, timedelta
@@ -15,19 +15,19 @@ from activities.visitors.partitions import EDGE_DAYS, first_message_day, make_da
 from people.core.db import locks
 
 BATCH = 10_000
-# an association can be undone for as long as this, and needs the rows
+# an association can be undone for this long, and its undo needs the rows
 SHORTEST_WAIT = undoing.UNDO_WITHIN.days + 1
 
 
-def keep_days(today: date | None = None) -> int:
-    """Make the partitions of the next days, and drop what is past its time; return the number of dropped partitions."""
+def maintain_partitions(today: date | None = None) -> int:
+    """Create the partitions of the next days, and drop expired ones; return the number of dropped partitions."""
     day = today or timezone.now().astimezone(UTC).date()
     waiting = max(settings.VISITOR_WAITING_DAYS, SHORTEST_WAIT)
     make_days(day)
     dropped = _drop("visitor_activity", day - timedelta(waiting))
     dropped += _drop("message_key", first_message_day(day) - timedelta(EDGE_DAYS))
-    _forget_undated_messages(day - timedelta(settings.MESSAGE_ID_DAYS))
-    _forget_strangers(day - timedelta(waiting))
+    _delete_undated_messages(day - timedelta(settings.MESSAGE_ID_DAYS))
+    _delete_unowned_visitors(day - timedelta(waiting))
     recent.forget_old_events()
     return dropped
 
@@ -38,8 +38,8 @@ def _drop(table: str, before: date) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _forget_undated_messages(before: date) -> None:
-    """Forget the ids of messages whose own time was out of range: their partition has no day to be dropped by."""
+def _delete_undated_messages(before: date) -> None:
+    """Delete the message ids whose own time was out of range: their partition has no day and is never dropped."""
     _delete(
         """delete from message_key_other where ctid = any(array(
             select ctid from message_key_other where received_at < %s limit %s))""",
@@ -47,8 +47,8 @@ def _forget_undated_messages(before: date) -> None:
     )
 
 
-def _forget_strangers(before: date) -> None:
-    """Forget visitors who were nobody's and did nothing for so long. Burnt hashes stay."""
+def _delete_unowned_visitors(before: date) -> None:
+    """Delete visitors without an owner that did nothing for that long. Burnt hashes stay."""
     _delete(
         """delete from visitor where id in (
             select id from visitor v where last_at < %s and state = 'free'
@@ -70,9 +70,9 @@ def _delete(statement: str, before: date) -> None:
 
 @transaction.atomic
 def reopen_restored() -> int:
-    """Have the rows of people who were deleted, and are live again, move after all; return their number.
+    """Reopen the rows of people who were deleted and are live again; return the number of rows.
 
-    They are about the past by now.
+    They are recorded as back-fill.
     """
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     with connection.cursor() as cursor:
@@ -88,6 +88,6 @@ def reopen_restored() -> int:
         return int(cursor.rowcount)
 
 
-def sweep() -> int:
-    """Go on with what was left: rows of associations and of their undoing, and of restored people; return how much."""
+def resume_interrupted_work() -> int:
+    """Resume unfinished associations and undos, and reopen rows of restored people; return the number of rows."""
     return ownership.go_on_moving() + undoing.go_on_undoing() + reopen_restored()

@@ -1,7 +1,7 @@
 """Undo of an association, for 30 days: its rows leave the log, and wait with the visitor again.
 
-The external ids of the rows are free again, and a subscription that followed from a consent among them ends. Emails
-that were sent, and people who were created, stay.
+The external ids of the rows are released, and a subscription that followed from a consent among them ends. Sent
+emails and created people stay.
 """
 
 from datetime import timedelta
@@ -53,7 +53,7 @@ def undo_association(association_id: int, by: Any) -> Association:
         refuse_if(problem for problem in [undo_problem(association)] if problem)
         association.undone_at, association.undone_by, association.is_unfinished = timezone.now(), by, True
         association.save(update_fields=["undone_at", "undone_by", "is_unfinished"])
-        visitor.state = ownership.state_of(visitor, ownership.database_time())
+        visitor.state = ownership.visitor_state(visitor, ownership.database_time())
         visitor.save(update_fields=["state"])
         audit.write_audit_entry(by, Person(pk=association.person_id), "visitor_association_undone", visitor=visitor.pk)
     while _return_rows(association_id):
@@ -63,14 +63,14 @@ def undo_association(association_id: int, by: Any) -> Association:
 
 
 def go_on_undoing() -> int:
-    """Go on with one association whose undoing was interrupted; return the number of rows, 0 for none."""
+    """Continue one interrupted undo of an association; return the number of rows, 0 for none."""
     association = Association.objects.filter(is_unfinished=True).exclude(undone_at=None).order_by("pk").first()
     return 0 if association is None else _return_rows(association.pk)
 
 
 @transaction.atomic
 def _return_rows(association_id: int) -> int:
-    """Take the next rows of an undone association out of the log, and have them wait again; return their number."""
+    """Remove the next rows of an undone association from the log, and let them wait again; return their number."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     association = Association.objects.get(pk=association_id)
     # a visitor is locked before its rows, as everywhere
@@ -101,7 +101,7 @@ def _return_rows(association_id: int) -> int:
     if len(rows) < retention.BATCH:
         Association.objects.filter(pk=association_id).update(is_unfinished=False)
     if rows:
-        # it may have begun while rows were still returning, and takes in what waited before it
+        # a later association may have begun while rows were still returning: it gets the rows that waited before it
         first = visitor.associations.filter(undone_at=None).order_by("pk").first()
         if first is not None:
             Association.objects.filter(pk=first.pk).update(is_unfinished=True)

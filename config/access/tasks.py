@@ -16,8 +16,8 @@ KEPT_AFTER_EXPIRY = timedelta(days=7)  # so that users still see which token exp
 
 
 @app.periodic(cron="41 * * * *")
-@app.task(queueing_lock="tidy access", lock="tidy access", pass_context=False)
-def tidy(timestamp: int) -> None:
+@app.task(name="config.access.tasks.tidy", queueing_lock="tidy access", lock="tidy access", pass_context=False)
+def delete_expired_rows(timestamp: int) -> None:
     IdempotentReply.delete_expired()
     client_failures.delete_old_failures()
     invitations.delete_expired_invitations()
@@ -28,6 +28,11 @@ def tidy(timestamp: int) -> None:
 
 
 @app.periodic(cron="*/5 * * * *")
-@app.task(queueing_lock="tell failing clients", lock="tell failing clients", pass_context=False)
-def tell_of_failing_clients(timestamp: int) -> None:
+@app.task(
+    name="config.access.tasks.tell_of_failing_clients",
+    queueing_lock="tell failing clients",
+    lock="tell failing clients",
+    pass_context=False,
+)
+def notify_owners_of_failing_clients(timestamp: int) -> None:
     client_failures.notify_owners_of_failures()

@@ -198,7 +198,7 @@ def not_found(_request: HttpRequest, *_arguments: Any, **_more: Any) -> HttpResp
 
 
 def incomplete_body_problem() -> Problem:
-    """The problem of a body whose end never came."""
+    """The problem of an incomplete body."""
     return Problem(Code.INCOMPLETE_BODY, _("The body ended too early."))
 
 

@@ -23,14 +23,14 @@ from people.rest.query import refuse_unknown
 DOCUMENT_PARAMETERS = ("format", "lang")
 
 
-class KeptDocument(SchemaGenerator):
+class CachedSchemaGenerator(SchemaGenerator):
     """Generates the OpenAPI document again only when the language or an activity type has changed.
 
     Generating takes more than a second of processor time, and any developer may ask for it.
     """
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
-        """The document, which is the same for all readers but for the address of the server. Do not change it."""
+        """The document, which is the same for all readers except for the address of the server. Do not change it."""
         types = json.dumps([openapi.activity_type_names(), activity_type_schemas()])
         return {**_generated(get_language(), self.api_version, types), "servers": description.server_addresses(request)}
 
@@ -43,7 +43,7 @@ def _generated(_language: str | None, api_version: str | None, _types: str) -> d
 class OpenAPIDocumentView(SpectacularJSONAPIView):
     """The OpenAPI document."""
 
-    generator_class = KeptDocument
+    generator_class = CachedSchemaGenerator
 
     def initial(self, request: Any, *arguments: Any, **named: Any) -> None:
         super().initial(request, *arguments, **named)

@@ -1,1 +1,1 @@
-"""The collector: a process of its own that takes what web pages send and answers once it is committed."""
+"""The collector: a separate process that receives what web pages send, and answers once it is committed."""

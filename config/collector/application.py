@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
-from activities.sources.origins import is_allowed, origin_of_address
+from activities.sources.origins import is_allowed_origin, origin_of_address
 from activities.tracking import munchkin_wire, scripts, wire
 from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
@@ -26,7 +26,7 @@ from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
-from config.collector.known import KnownState, unavailable
+from config.collector.known import KnownState, unavailable_error
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 from people.core import metrics
 from people.core.codes import Code
@@ -120,7 +120,7 @@ class Collector:
         else:
             await self._send_script(_only(request, "GET", "HEAD"), reply, path)
 
-    # --- What comes in ---------------------------------------------------------------------------------------
+    # --- Requests --------------------------------------------------------------------------------------------
 
     async def _take_batch(self, request: Request, reply: "_Reply") -> None:
         received, size, query = timezone.now(), request.size, request.query
@@ -156,7 +156,7 @@ class Collector:
             raise HttpError(404, "not_found")
         received, query = timezone.now(), request.query
         size = len(request.query_string) + request.size
-        sender = await self._sender(request, f"{MUNCHKIN}{munchkin_wire.account_of(query)}", size)
+        sender = await self._sender(request, f"{MUNCHKIN}{munchkin_wire.munchkin_account(query)}", size)
         await request.body()
         client, types = _client(request, sender, received), await self.known.current_types()
         item = munchkin_wire.read_act(name, query, request.query_string, client, types)
@@ -164,18 +164,18 @@ class Collector:
         await reply.send(200, PIXEL, "image/gif")
 
     async def _commit(self, submission: Submission) -> None:
-        """Wait for the commit. Raises `HttpError` where it is to be sent again."""
+        """Wait for the commit. Raises `HttpError` if the client has to send the request again."""
         try:
             await asyncio.wait_for(asyncio.shield(self.writer.submit(submission)), COMMIT_WAIT)
         except QueueFullError:
             raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
         except (NotCommittedError, TimeoutError):
-            raise unavailable() from None
+            raise unavailable_error() from None
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
 
     async def _sender(self, request: Request, key: str, size: int) -> Sender:
-        """The sender, before any of the body is read. Raises `HttpError` (401, 403, 429, 503)."""
+        """The sender, before the body is read. Raises `HttpError` (401, 403, 429, 503)."""
         known, headers = await self.known.find_key(key), request.headers
         try:
             return known.sender(
@@ -193,10 +193,10 @@ class Collector:
             status = _STATUS[Code(refusal.code)]
             raise HttpError(status, refusal.code, str(refusal), ends=request.method == "POST") from None
 
-    # --- What goes out ---------------------------------------------------------------------------------------
+    # --- Answers ---------------------------------------------------------------------------------------------
 
     async def _set_cookie(self, request: Request, reply: "_Reply") -> None:
-        """Keep the visitor's token in a cookie of the server, which browsers keep longer than one of a script."""
+        """Keep the visitor's token in a cookie of the server: browsers keep it longer than a cookie of a script."""
         query = request.query
         sender = await self._sender(request, query.get("k", ""), 0)
         if _client(request, sender, timezone.now()).is_refused_by_signal:
@@ -244,10 +244,15 @@ class Collector:
             return {}
         key = request.query.get("k") or ""
         if not key and "_mchId" in request.query_string:
-            key = f"{MUNCHKIN}{munchkin_wire.account_of(request.query)}"
+            key = f"{MUNCHKIN}{munchkin_wire.munchkin_account(request.query)}"
         known: KnownKey | None = await self.known.find_key(key) if key else None
         origin = origin_of_address(sent)
-        if known is None or known.key is None or origin is None or not is_allowed(origin, known.key.source.origins):
+        if (
+            known is None
+            or known.key is None
+            or origin is None
+            or not is_allowed_origin(origin, known.key.source.origins)
+        ):
             return {"Vary": "Origin"}
         headers = {"Vary": "Origin", "Access-Control-Allow-Origin": sent}
         headers["Access-Control-Expose-Headers"] = "Retry-After"

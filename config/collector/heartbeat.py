@@ -1,4 +1,4 @@
-"""The sign of life of the collector in the database, for the doctor, `/readyz` and metrics of other processes."""
+"""The heartbeat of the collector in the database, for the doctor, `/readyz` and metrics of other processes."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SILENT = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class CollectorState:
-    """`silent_seconds`: since the last sign of life; None if there never was one. `values` as the process gave them."""
+    """`silent_seconds`: since the last heartbeat; None if there was none. `values`: the counters of the process."""
 
     silent_seconds: float | None
     values: Mapping[str, int]
@@ -25,7 +25,7 @@ class CollectorState:
         return self.silent_seconds is None or self.silent_seconds > SILENT.total_seconds()
 
 
-def beat(values: Mapping[str, int]) -> None:
+def write_heartbeat(values: Mapping[str, int]) -> None:
     record_maintenance(NAME, json.dumps(dict(values)))
 
 

@@ -1,4 +1,4 @@
-"""Requests and answers of the collector, on ASGI: what comes is bounded before it is read."""
+"""Requests and answers of the collector, on ASGI: every request is bounded before it is read."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from django.conf import settings
 
 MAX_BODY = 64 * 1024
-MAX_RATIO = 30  # of a body to what was sent of it, compressed
+MAX_RATIO = 30  # the most that a compressed body may grow by
 MAX_PARAMETERS = 100
 Headers = Mapping[str, str]
 Send = Callable[[dict[str, Any]], Any]
@@ -19,11 +19,11 @@ Receive = Callable[[], Any]
 
 
 class ClientGoneError(Exception):
-    """The client closed its connection: nobody is to be answered."""
+    """The client closed its connection: no answer can be sent."""
 
 
 class HttpError(Exception):
-    """An answer instead of the one asked for."""
+    """An error answer with its status."""
 
     def __init__(
         self, status: int, code: str, message: str = "", headers: Headers | None = None, ends: bool = False
@@ -31,7 +31,7 @@ class HttpError(Exception):
         super().__init__(code)
         self.status, self.code, self.message = status, code, message
         self.headers = dict(headers or {})
-        if ends:  # what is still to come of the request is not read
+        if ends:  # the rest of the request is not read
             self.headers["Connection"] = "close"
 
 
@@ -61,7 +61,7 @@ class Request:
 
     @property
     def size(self) -> int:
-        """The announced bytes of the body; 0 for one in chunks. Raises `HttpError` (413) before any of it is read."""
+        """The announced bytes of the body; 0 for a chunked one. Raises `HttpError` (413) before any of it is read."""
         text = self.headers.get("content-length", "0")
         size = int(text) if text.isdecimal() and len(text) < 12 else MAX_BODY + 1
         if size > MAX_BODY:
@@ -126,7 +126,7 @@ def _inflated(body: bytes, encoding: str) -> bytes:
 async def answer(
     send: Send, status: int, body: bytes = b"", content_type: str = "", headers: Headers | None = None
 ) -> None:
-    """Send an answer whole. Answers are not kept by caches unless `headers` say so."""
+    """Send a complete answer. Caches do not store answers unless `headers` allow it."""
     lines = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", **(headers or {})}
     if content_type:
         lines["Content-Type"] = content_type

@@ -1,4 +1,4 @@
-"""Keys and types, read from the database every few seconds and not at each request."""
+"""Keys and types, cached for a few seconds instead of being read at each request."""
 
 import asyncio
 import logging
@@ -24,14 +24,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 TYPES_SECONDS = 2.0
-NEW_TYPES_SECONDS = 0.25  # unknown names have the types read again no more often
+NEW_TYPES_SECONDS = 0.25  # the least time between two reads of the types for unknown names
 MOST_REFUSALS = 100
-REREAD_SECONDS = 0.25  # so long a request waits for a key to be read again
-MOST_READINGS = 200  # of keys at once; each address that an attacker makes up is one
+REREAD_SECONDS = 0.25  # the time for which a request waits for a key to be read again
+MOST_READINGS = 200  # reads of keys at once; each made-up address of an attacker causes one
 
 
 class KnownState:
-    """Keys and types; used by the event loop, reading in threads of its own."""
+    """Cached keys and types; used by the event loop, read in threads."""
 
     def __init__(self) -> None:
         self.types: LiveTypes | None = None
@@ -45,9 +45,9 @@ class KnownState:
         self._refusals: deque[SeenEvent] = deque(maxlen=MOST_REFUSALS)  # for the live pages, until the next beat
 
     async def find_key(self, text: str, oldest: float = USABLE_SECONDS) -> KnownKey:
-        """The key as it was a few seconds ago, or up to `oldest` seconds ago where reading it again takes long.
+        """The key as it was a few seconds ago, or up to `oldest` seconds ago if reading it again takes long.
 
-        Raises `HttpError` (503) where it cannot be read and was not read before.
+        Raises `HttpError` (503) if it cannot be read and is not cached.
         """
         known = self._keys.find(text)
         if known is not None and known.age < FRESH_SECONDS:
@@ -66,12 +66,12 @@ class KnownState:
             return usable
 
     def _begin_reading(self, text: str, is_key: bool) -> "asyncio.Task[KnownKey]":
-        """The task that reads a key; those that are keys have room of their own, whatever strangers make up."""
+        """The task that reads a key; known keys have slots of their own, which made-up keys cannot fill."""
         reading, pool = (self._reading, self._pool) if is_key else (self._reading_unknown, self._pool_of_unknown)
         task = reading.get(text)
         if task is None:
             if len(reading) >= MOST_READINGS:
-                raise unavailable()
+                raise unavailable_error()
             task = reading[text] = asyncio.create_task(self.in_database(lambda: read_key(text), pool))
             task.add_done_callback(lambda done: self._keep(reading, text, done))
         return task
@@ -82,13 +82,13 @@ class KnownState:
             self._keys.keep(text, done.result())
 
     def note_refusal(self, known: KnownKey, refusal: KeyRejectedError, came_from: str) -> None:
-        """Have the live page of the key's source show a request that was refused as a whole."""
+        """Note a request that was refused as a whole, for the live page of the key's source."""
         if known.key is not None:
             source_id, problem = known.key.source_id, refusal.problems[0]
             self._refusals.append(SeenEvent(source_id, REFUSED_REQUEST, came_from, Outcome.REFUSED, problem))
 
     async def current_types(self, names: Iterable[str] = ()) -> LiveTypes:
-        """The types; read again where one of `names` is unknown, as it may have been approved a moment ago."""
+        """The types; read again if one of `names` is unknown, as it may have been approved a moment ago."""
         async with self._reading_types:
             types = self.types
             if types is None or (self._are_old() and any(types.find(name) is None for name in names)):
@@ -100,16 +100,16 @@ class KnownState:
         return monotonic() - self._types_read_at > NEW_TYPES_SECONDS
 
     async def in_database(self, read: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
-        """What `read` gives, in a thread. Raises `HttpError` (503) while the database is away."""
+        """The result of `read`, run in a thread. Raises `HttpError` (503) while the database is unavailable."""
         try:
             return await asyncio.get_running_loop().run_in_executor(pool or self._pool, _guarded, read)
         except (DatabaseError, InterfaceError):
-            raise unavailable() from None
+            raise unavailable_error() from None
 
     async def keep_current(self, state: Callable[[], dict[str, int]]) -> None:
-        """Read the types again and again, and write the state of this process to the database; until cancelled.
+        """Read the types repeatedly, and write the heartbeat of this process, until cancelled.
 
-        At first the partitions are made that may be missing until the nightly job has run.
+        The partitions that may be missing until the nightly job has run are created first.
         """
         has_days = False
         while True:
@@ -117,12 +117,12 @@ class KnownState:
                 self.types = await self.in_database(load_live_types)
                 self._types_read_at = monotonic()
                 values = state()
-                await self.in_database(lambda values=values: heartbeat.beat(values))  # type: ignore[misc]
+                await self.in_database(lambda values=values: heartbeat.write_heartbeat(values))  # type: ignore[misc]
                 await self._store_refusals()
                 if not has_days:
                     await self.in_database(lambda: make_days(timezone.now().astimezone(UTC).date()))
                     has_days = True
-            except HttpError:  # the database is away: what is known is used on
+            except HttpError:  # the database is unavailable: the cached state stays in use
                 pass
             except Exception:
                 logger.exception("the types could not be read")
@@ -139,12 +139,12 @@ class KnownState:
         self._pool_of_unknown.shutdown(cancel_futures=True)
 
 
-def unavailable() -> HttpError:
+def unavailable_error() -> HttpError:
     return HttpError(503, "unavailable", "The database cannot be reached just now.", {"Retry-After": "5"})
 
 
 def _guarded(read: Callable[[], T]) -> T:
-    """What `read` gives, which is called a second time where an old connection turns out to be broken."""
+    """The result of `read`, which is called a second time if an old connection is broken."""
     was_open = connection.connection is not None
     try:
         return read()

@@ -11,9 +11,9 @@ MAX_HEAD = 32 * 1024
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head is too long or takes too long; of too many connections the oldest idle one.
+    """Closes connections whose head is too long or takes too long, and, beyond the limit, the oldest idle connection.
 
-    Idle is a connection that waits for its client: between two requests, or with half a request.
+    A connection is idle while it waits for its client: between two requests, or with half a request.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

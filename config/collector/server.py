@@ -1,4 +1,4 @@
-"""Runs the collector on uvicorn until it is told to stop; what was accepted by then is committed and answered."""
+"""Runs the collector on uvicorn until SIGTERM; requests accepted by then are committed and answered."""
 
 import errno
 import logging
@@ -29,7 +29,7 @@ def run_collector() -> None:
     outages.limit_statements(STATEMENT_SECONDS)
     connection.settings_dict["OPTIONS"]["connect_timeout"] = CONNECT_SECONDS
     _raise_file_limit()
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it warns of each request that is no HTTP
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # it logs a warning for each request that is not HTTP
     config = uvicorn.Config(
         Collector(),
         http=BoundedProtocol,
@@ -54,7 +54,7 @@ def run_collector() -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A listening socket. While another program has the port it is tried again: its end would end `make run`."""
+    """A listening socket; retried while another program uses the port, as giving up would end `make run`."""
     while True:
         try:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -67,7 +67,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _raise_file_limit() -> None:
-    """A connection has a socket."""
+    """Raise the limit of open files: each connection has a socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = settings.COLLECTOR_CONNECTIONS + 256
     if soft != resource.RLIM_INFINITY and soft < needed:

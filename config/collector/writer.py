@@ -1,4 +1,4 @@
-"""The one thread that commits: whatever is queued in one transaction, without a timer."""
+"""The single thread that commits: all queued submissions in one transaction, without a timer."""
 
 import asyncio
 import logging
@@ -18,17 +18,17 @@ from people.core import metrics
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 1_000  # hits in one transaction
-BUSY_SECONDS = 5.0  # for which a visitor that is being associated is waited for
+BUSY_SECONDS = 5.0  # the time for which hits of a visitor wait while it is being associated
 BUSY_PAUSE = 0.02
 COMMIT_SECONDS = metrics.register_histogram("collector_commit_seconds", "Commits of the collector.")
 
 
 class QueueFullError(Exception):
-    """More is waiting for the database than may wait."""
+    """The queue of submissions is full."""
 
 
 class NotCommittedError(Exception):
-    """The database did not take it, or it is not known whether it did: to be sent again."""
+    """The submission was not committed, or the result is unknown: the client has to send it again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -39,7 +39,7 @@ class _Entry:
 
 
 class Writer(threading.Thread):
-    """Takes submissions from an event loop and fulfils their futures after the commit."""
+    """Takes submissions from an event loop, and completes their futures after the commit."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Writer(threading.Thread):
         self.waiting = 0  # hits and requests without hits, in the queue
 
     def submit(self, submission: Submission) -> "asyncio.Future[None]":
-        """A future of the commit, raising `NotCommittedError`. Raises `QueueFullError`."""
+        """A future of the commit, which raises `NotCommittedError`. Raises `QueueFullError`."""
         weight = _weight(submission)
         with self._ready:
             if self.waiting + weight > self._max_hits or self._is_stopping:
@@ -67,7 +67,7 @@ class Writer(threading.Thread):
         return entry.future
 
     def stop(self) -> None:
-        """Commit what was accepted, and end."""
+        """Commit all accepted submissions, and end."""
         with self._ready:
             self._is_stopping = True
             self._ready.notify()
@@ -95,7 +95,7 @@ class Writer(threading.Thread):
             self._settle(group)
         elif isinstance(failures, NotCommittedError):
             self._finish(group, failures)
-        else:  # something in one of them: it costs the others nothing
+        else:  # one of them is faulty: it must not fail the others
             for entry in group:
                 if failure := self._try([entry]):
                     self._finish([entry], failure)
@@ -103,7 +103,7 @@ class Writer(threading.Thread):
                     self._settle([entry])
 
     def _settle(self, group: list[_Entry]) -> None:
-        """Finish what was tried without a failure, or queue it again."""
+        """Complete submissions that were committed, or queue them again."""
         unavailable = [entry for entry in group if entry.submission.is_unavailable]
         busy = [entry for entry in group if entry.submission.is_busy and not entry.submission.is_unavailable]
         others = {*unavailable, *busy}
@@ -112,7 +112,7 @@ class Writer(threading.Thread):
         self._wait_for_visitors(busy, only_busy=len(busy) == len(group))
 
     def _try(self, group: list[_Entry]) -> Exception | None:
-        """Commit, at a lost connection a second time: what was committed by the first is repeated by the second."""
+        """Commit; after a lost connection once more, as message ids keep a row from being stored twice."""
         for is_last in (False, True):
             started = perf_counter()
             try:
@@ -132,7 +132,7 @@ class Writer(threading.Thread):
         return NotCommittedError()
 
     def _wait_for_visitors(self, busy: list[_Entry], only_busy: bool) -> None:
-        """Queue again what has to wait until its visitor's association is committed; not for ever."""
+        """Queue hits again until their visitor's association is committed, for a limited time."""
         now = monotonic()
         self._finish([entry for entry in busy if now > entry.deadline], NotCommittedError())
         again = [entry for entry in busy if now <= entry.deadline]
@@ -153,7 +153,7 @@ def _weight(submission: Submission) -> int:
 
 def _fulfil(futures: Sequence["asyncio.Future[None]"], failure: Exception | None) -> None:
     for future in futures:
-        if future.done():  # its client went away
+        if future.done():  # its client has disconnected
             continue
         if failure is None:
             future.set_result(None)

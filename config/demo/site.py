@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from activities.models import EventSource
 from activities.sources import editing as source_editing
-from activities.tracking.installation import site_script
+from activities.tracking.installation import site_script_address
 from config.demo.activities import MODELS
 from people.core.admin.base import require_rights
 
@@ -70,7 +70,7 @@ def price_list(request: HttpRequest) -> HttpResponse:
 
 def _render(request: HttpRequest, name: str, title: object) -> HttpResponse:
     website = _require_website()
-    script = site_script(website)
+    script = site_script_address(website)
     context = {
         "title": title,
         "name": name,

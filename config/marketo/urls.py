@@ -27,7 +27,7 @@ _ASSET = "rest/asset/v1"
 _EXPORT = "bulk/v1/<bulk_kind:kind>/export"
 
 
-class BulkKind:
+class BulkKindConverter:
     """Path converter of the kinds of bulk exports (§5.1)."""
 
     regex = "|".join(bulk_exports.KINDS)
@@ -47,7 +47,7 @@ def _batches(base: str, kind: str, status: str) -> list[URLPattern]:
     ]
 
 
-register_converter(BulkKind, "bulk_kind")
+register_converter(BulkKindConverter, "bulk_kind")
 
 urlpatterns = [
     path("identity/oauth/token", identity.token_endpoint),

@@ -1,4 +1,4 @@
-"""Whether the collector runs where it is needed, for the doctor."""
+"""The doctor's check that the collector runs where it is needed."""
 
 from activities.models import EventSource
 from config.collector.heartbeat import collector_state

@@ -18,7 +18,7 @@ from people.persons import bulk
 SHOWN = 50
 
 
-def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+def bulk_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
         ("bulk/", lambda request: list_bulk_actions(pages, request), "bulk"),
         ("bulk/<int:pk>/", lambda request, pk: show_bulk_action(pages, request, pk), "bulk_action"),

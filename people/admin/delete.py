@@ -20,7 +20,7 @@ PAGE = 50
 State = Person.State
 
 
-def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+def deletion_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
         ("<int:pk>/remove/", lambda request, pk: delete_person(pages, request, pk), "remove"),
         ("<int:pk>/restore/", lambda request, pk: restore_person(pages, request, pk), "restore"),

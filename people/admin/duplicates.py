@@ -16,7 +16,7 @@ from people.persons import merge as person_merge
 PAGE = 25
 
 
-def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+def duplicate_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [("duplicates/", lambda request: show_duplicates(pages, request), "duplicates")]
 
 

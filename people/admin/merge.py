@@ -18,7 +18,7 @@ from people.models import PersonField, PersonMerge
 from people.persons import merge as person_merge
 
 
-def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+def merge_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
         ("merge/", lambda request: merge_people(pages, request), "merge"),
         ("merge/<int:pk>/undo/", lambda request, pk: undo_merge(pages, request, pk), "merge_undo"),

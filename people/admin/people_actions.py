@@ -46,7 +46,7 @@ RIGHTS = {
 }
 
 
-def urls(pages_admin: PagesAdmin) -> list[tuple[str, Any, str]]:
+def action_urls(pages_admin: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
         ("columns/", save_columns, "columns"),
         ("views/", lambda request: save_view(pages_admin, request), "views"),

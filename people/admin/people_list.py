@@ -60,7 +60,7 @@ class Cell:
     text: Any = ""
     moment: datetime | None = None
     is_number: bool = False
-    label: str = ""  # before a value that says nothing by itself, where a telephone shows no headings
+    label: str = ""  # the label of a value that is unclear without its heading, which telephones do not show
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,12 @@ class PersonAdmin(PagesAdmin):
     def own_pages(self) -> OwnPages:
         return [
             ("<int:pk>/lists/", self.lists_view, "lists"),
-            *people_actions.urls(self),
-            *profile.urls(self),
-            *delete.urls(self),
-            *admin_merge.urls(self),
-            *admin_duplicates.urls(self),
-            *bulk.urls(self),
+            *people_actions.action_urls(self),
+            *profile.profile_urls(self),
+            *delete.deletion_urls(self),
+            *admin_merge.merge_urls(self),
+            *admin_duplicates.duplicate_urls(self),
+            *bulk.bulk_urls(self),
         ]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

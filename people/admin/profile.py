@@ -20,7 +20,7 @@ LISTS = 20
 VIEW = "people.view_person"
 
 
-def urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
+def profile_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
         ("<int:pk>/about/", show_profile, "about"),
         ("<int:pk>/about/<str:name>/", edit_fact, "fact"),

@@ -154,7 +154,7 @@ class PlanInputSerializer(StrictSerializer):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The parts of a plan: `backfill` is stored as `starts_campaigns`, which versions before know."""
+        """The parts of a plan: `backfill` is stored as `starts_campaigns`, the name that earlier versions use."""
         backfill = attrs.pop("backfill", None)
         if backfill is None:
             return attrs

@@ -92,7 +92,7 @@ class FileShape:
     is_encoding_open: bool = False  # it is not UTF-8, and its encoding cannot be detected: several accept every byte
 
     def as_json(self) -> dict[str, Any]:
-        # a neighbouring version does not know these two
+        # a neighbouring version does not support these two
         unless = {"header_row": 1, "is_encoding_open": False}
         return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 

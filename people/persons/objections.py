@@ -1,7 +1,7 @@
-"""Objections to email: who has unsubscribed is subscribed again by consent alone, and an objection outlives an erasure.
+"""Objections to email: only consent subscribes an unsubscribed person again, and an objection outlives an erasure.
 
-What proves an erased person's objection is a keyed hash of the address: it tells nothing but whether an address that
-somebody brings back is one of them.
+The proof of an erased person's objection is a keyed hash of the address: it reveals nothing except whether an address
+that is imported again is that one.
 """
 
 import hmac

@@ -45,8 +45,8 @@ class WebhookFilterSet(StrictFilterSet):
     }
     unfiltered = {
         "sealed_headers": "a secret",
-        "headers_key_name": "of the seal",
-        "headers": "a whole, not something to look a webhook up by",
+        "headers_key_name": "the key that seals the headers",
+        "headers": "not a single value to compare",
         "body": "a template, not a value",
         "payload_version": "the form of calls without a body, not a property",
         "secret": "never shown",
@@ -75,7 +75,7 @@ class WebhookDeliveryFilterSet(StrictFilterSet):
     }
     unfiltered = {
         "sealed_headers": "a secret",
-        "headers_key_name": "of the seal",
+        "headers_key_name": "the key that seals the headers",
         "key": "an id by which the receiver detects repeats",
         "entry": "the campaign's results name it",
         "path": "the place in one version of a campaign",

@@ -36,7 +36,7 @@ class ActivityTrigger:
 
     @property
     def row_constraints(self) -> tuple[Constraint, ...]:
-        """All that an activity has to satisfy."""
+        """The constraints on an activity, including that on bots."""
         return rules.with_bots(self.constraints, self.bots)
 
 
@@ -134,7 +134,7 @@ class CallWebhook:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceBranch:
-    """One way of a choice, and the people who take it."""
+    """One branch of a choice: its condition, and the steps of the people who take it."""
 
     when: Audience
     steps: tuple["Step", ...] = ()
@@ -199,7 +199,7 @@ def dump_definition(definition: CampaignDefinition) -> dict[str, Any]:
         "audience": _dump_audience(definition.audience),
         "qualification": _fields_of(definition.qualification),
         "late_after_hours": definition.late_after_hours,
-        **({"also_past": True} if definition.also_past else {}),  # a version before does not know it
+        **({"also_past": True} if definition.also_past else {}),  # an earlier version does not support it
         "steps": [dump_step(step) for step in definition.steps],
     }
 

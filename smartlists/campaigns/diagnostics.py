@@ -61,7 +61,7 @@ def step_problems(campaign: SmartCampaign) -> list[Problem]:
 
 
 def failing_problems(campaign: SmartCampaign) -> list[Problem]:
-    """What failed at its last try and is tried again: triggers and steps."""
+    """The triggers and steps that failed at their last try and are tried again."""
     return [*trigger_problems(campaign), *step_problems(campaign)]
 
 

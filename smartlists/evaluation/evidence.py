@@ -154,7 +154,7 @@ class EvidenceReader:
     # --- consent ---
 
     def latest_consent(self, item: rules.Consent) -> tuple[Evidence, bool] | None:
-        """What counts for the purpose, and True if it is a consent given; None where nothing was said."""
+        """The consent that counts for the purpose, and True if it was given; None without any."""
         where = statements.consent_rows_sql(item, self.context)
         columns = "id, occurred_at, activity_type_id"
         rows = self.view.rows(

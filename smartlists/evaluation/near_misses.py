@@ -79,7 +79,7 @@ def no_bots_miss() -> NearMiss:
 
 
 def consent_miss(latest: bool | None) -> NearMiss:
-    """The reason why a person fails a filter on consent: what they said last (True: given), None for nothing."""
+    """The reason why a person fails a filter on consent: their latest answer (True: given; None: no answer)."""
     if latest is None:
         return NearMiss("no_value", _("said nothing about it"))
     return NearMiss("other_value", _("gave consent") if latest else _("withdrew consent"))

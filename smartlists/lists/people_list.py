@@ -34,7 +34,7 @@ def apply_smart_list(smart_list_id: int, _by: Any) -> AppliedFilter:
 def rules_of_query(query: PeopleQuery) -> rules.Rules:
     """The filters as rules that mean exactly the same.
 
-    Raises `RejectedError` (`unknown_filter`, `unknown_type`, `missing_value`) that tells what cannot be a rule.
+    Raises `RejectedError` (`unknown_filter`, `unknown_type`, `missing_value`) that names the filter without a rule.
     """
     if query.text:
         message = _("The search for “%(words)s” can't be a rule. Use a filter by field instead, such as “starts with”.")

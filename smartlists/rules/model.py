@@ -89,7 +89,7 @@ class Activity:
 
     @property
     def row_constraints(self) -> tuple[Constraint, ...]:
-        """All that a row has to satisfy."""
+        """The constraints on a row, including that on bots."""
         return with_bots(self.constraints, self.bots)
 
 
@@ -105,7 +105,7 @@ class Step:
 
     @property
     def row_constraints(self) -> tuple[Constraint, ...]:
-        """All that a row has to satisfy."""
+        """The constraints on a row, including that on bots."""
         return with_bots(self.constraints, self.bots)
 
 

@@ -195,7 +195,7 @@ class _SentenceWriter:
 
 
 def with_bots_spoken(text: str, bots: str) -> str:
-    """The sentence of an activity with what it says of bots."""
+    """The sentence of an activity with its choice on bots."""
     return BOTS_SENTENCES[bots] % {"activity": text}
 
 

@@ -49,7 +49,7 @@ class VocabularyType:
 
     @property
     def marks_bots(self) -> bool:
-        """True if activities can say whether a bot caused them: by the live version or an earlier one."""
+        """True if a field of the live version or an earlier one marks activities caused by bots."""
         field = self.fields.get(IS_BOT)
         return field is not None and field.data_type.name == "boolean" and not field.is_primary
 

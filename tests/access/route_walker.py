@@ -197,7 +197,7 @@ def build_world(caller: Any) -> dict[str, Any]:
         "event_source": source_editing.create_source("Our program", "server", None).key.source_id,
         "visitor": Visitor.objects.create(site_group="main", token_hash=b"h" * 32).pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
-        "job": tasks.tidy.defer(timestamp=0),
+        "job": tasks.delete_expired_rows.defer(timestamp=0),
         "saved_report": report.pk,
         "dashboard": dashboard.pk,
         "tile": DashboardTile.objects.create(dashboard=dashboard, report=report, position=0).pk,

@@ -172,12 +172,12 @@ def test_an_invitation_that_was_used_meanwhile_is_not_renewed(boss):
 def test_an_invitation_that_ended_long_ago_is_removed_and_its_place_is_free(client, boss):
     ask(client)
     kept = Invitation.objects.get()
-    tasks.tidy(0)
+    tasks.delete_expired_rows(0)
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=29))
-    tasks.tidy(0)
+    tasks.delete_expired_rows(0)
     assert Invitation.objects.get() == kept
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=31))
-    tasks.tidy(0)
+    tasks.delete_expired_rows(0)
     assert not Invitation.objects.exists()
     entry = LogEntry.objects.order_by("-pk")[0]
     assert audit.entry_details(entry)["action"] == "invitation_expired" and "marta" not in entry.object_repr
@@ -211,5 +211,5 @@ def test_what_ends_by_a_date_is_removed_by_a_job(client, boss):
         model = apps.get_model(label)
         assert model.objects.exists(), label
         model.objects.update(**{name: timezone.now() - timedelta(days=366)})
-    tasks.tidy(0)
+    tasks.delete_expired_rows(0)
     assert {label: apps.get_model(label).objects.count() for label in ended} == dict.fromkeys(ended, 0)

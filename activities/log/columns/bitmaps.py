@@ -1,4 +1,4 @@
-"""Bitmaps of people: out of DuckDB in one value, and on disk by month with one a day."""
+"""Bitmaps of people: read from DuckDB as one value, and stored by month with a bitmap for each day."""
 
 import struct
 from array import array
@@ -17,8 +17,8 @@ _DENSE = 4_096  # a container with more people than this is kept as bits
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _OPPOSITE = bytes(255 - byte for byte in _REVERSED)
 _FIRST = date(1970, 1, 1).toordinal()
-WHOLE = -(2**31)  # stands for the whole month, where others are days
-_NO_RUNS = 12_346  # how a roaring bitmap without runs begins
+WHOLE = -(2**31)  # the key of the whole month among the keys of days
+_NO_RUNS = 12_346  # the first bytes of a roaring bitmap without runs
 
 
 def top_bit(top: int) -> int:
@@ -27,10 +27,10 @@ def top_bit(top: int) -> int:
 
 
 def bitmap_of_bits(bits: bytes | None) -> BitMap:
-    """The people whose bit is set; the first bit is that of 0, and their number is one of whole blocks.
+    """The people whose bit is set; the first bit stands for 0, and the number of bits is that of whole blocks.
 
-    The bytes become the containers of a serialized bitmap as they are. A block with few people is taken for its
-    opposite, which has many, and turned round afterwards.
+    The bytes are used as the containers of a serialized bitmap without conversion. A block with few people is written
+    as its complement, which has many, and inverted afterwards.
     """
     if not bits:
         return BitMap()
@@ -87,7 +87,7 @@ def days_of(month: str) -> tuple[int, int]:
 
 
 def dump_days(days: Mapping[int, BitMap]) -> bytes:
-    """A file of one month: the bitmap of the whole month, then one a day."""
+    """Serialize one month: the bitmap of the whole month, then one for each day."""
     parts = [(WHOLE, union_of(days.values())), *sorted(days.items())]
     contents = []
     for _day, people in parts:
@@ -102,7 +102,7 @@ def dump_days(days: Mapping[int, BitMap]) -> bytes:
 
 
 def load_days(path: Path, wanted: Iterable[int] | None = None) -> dict[int, BitMap]:
-    """The bitmaps of a file by day; only those `wanted`, when given."""
+    """The bitmaps of a file by day; only those in `wanted`, if given."""
     with path.open("rb") as opened:
         (number,) = struct.unpack("<I", opened.read(4))
         places = list(struct.iter_unpack("<iIq", opened.read(16 * number)))

@@ -1,9 +1,9 @@
 """Builds the column index of this node: the log as Parquet files and bitmaps.
 
-The order of reads makes it exact. First the last change, then the high-water mark, then rows up to the mark. Whoever is
-changed while rows are read is changed after the change that was read first, so whoever evaluates later leaves that
-person's rows in files aside. The files are on disk before the generation is entered in the database, and the manifest
-comes after that: an evaluation whose snapshot sees the generation sees all that was read for it.
+The order of reads makes it exact: first the last change, then the high-water mark, then rows up to the mark. A person
+who changes while rows are read has a later change than the one read first, so later evaluations ignore that person's
+rows in files. The files are on disk before the generation is inserted into the database, and the manifest is written
+after that: an evaluation whose snapshot contains the generation sees everything that was read for it.
 """
 
 import logging
@@ -31,18 +31,18 @@ from people.core.db import citus
 log = logging.getLogger(__name__)
 
 BUILD_INTERVAL = 5.0  # seconds between two builds
-FEWEST_ROWS = 200_000  # of a type: SQL is quick enough for less
-CHUNK = 1_000_000  # rows that are read by one statement
-MOST_LATE = 8  # segments that wait to be put with the others, and their share of the type's rows
+FEWEST_ROWS = 200_000  # rows of a type: with fewer SQL is fast enough
+CHUNK = 1_000_000  # rows read by one statement
+MOST_LATE = 8  # segments not merged yet, and their share of the type's rows
 LATE_SHARE = 0.05
-MOST_CHANGED = 20_000  # people of a type: where more changed, it is built anew
-STEADY, DAILY = timedelta(minutes=1), timedelta(days=1)  # a generation where no type changed
+MOST_CHANGED = 20_000  # changed people of a type; with more it is rebuilt
+STEADY, DAILY = timedelta(minutes=1), timedelta(days=1)  # the interval between generations while no type changes
 AGAIN = 3_600.0  # seconds until a type that could not be built is tried again
-GRACE = 60.0  # seconds, besides those of the longest evaluation, that files are kept after they are used
+GRACE = 60.0  # seconds, besides those of the longest evaluation, for which replaced files are kept
 
 
-Copy = Callable[[Path, int, Sequence[StoredColumn]], None]  # appends rows of a type to a file
-_failed: dict[int, float] = {}  # types that this process could not build, and when
+Copy = Callable[[Path, int, Sequence[StoredColumn]], None]  # a function that appends rows of a type to a file
+_failed: dict[int, float] = {}  # types that this process failed to build, and the time of the failure
 
 
 class IndexBusyError(Exception):
@@ -61,7 +61,7 @@ class BuildResult:
 def build_index(mark: int | None = None, anew: bool = False) -> BuildResult:
     """Bring the index up to the high-water mark; `mark` is another end, for transactions that hold it back.
 
-    With `anew` nothing of what is there is used. Raises `BusyError`, `OSError`, `duckdb.Error`.
+    With `anew` nothing of the existing index is used. Raises `IndexBusyError`, `OSError`, `duckdb.Error`.
     """
     with files.index_lock() as is_mine:
         if not is_mine:
@@ -71,13 +71,13 @@ def build_index(mark: int | None = None, anew: bool = False) -> BuildResult:
 
 
 def drop_index() -> bool:
-    """Remove the index of this node; whether there was one. Raises `BusyError`."""
+    """Remove the index of this node; return whether there was one. Raises `IndexBusyError`."""
     with files.index_lock(seconds=600) as is_mine:
         if not is_mine:
             raise IndexBusyError("another process builds the column index: stop it first")
         place = files.index_folder()
         was_there = (place / manifest.NAME).exists()
-        # the manifest first: what is named nowhere is not used
+        # the manifest first: files outside it are not used
         left = [
             place / manifest.NAME,
             *(path for path in place.iterdir() if path.is_file() and path.name != files.LOCK),
@@ -89,13 +89,13 @@ def drop_index() -> bool:
 
 
 def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVAL) -> None:
-    """Build again and again until told that it is over; what goes wrong is logged, and tried again."""
+    """Build repeatedly until asked to stop; errors are logged, and the build is tried again."""
     while not is_over():
         try:
             _build_where_wanted()
         except IndexBusyError:
             pass
-        except Exception as error:  # whatever it is: who starts this process with others stops them all when it ends
+        except Exception as error:  # any error: a process manager such as honcho stops all processes when this one ends
             log.warning("the column index was not built: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             connection.close()
         until = time.monotonic() + every
@@ -111,13 +111,13 @@ def _build_where_wanted() -> None:
 
 
 class _Build:
-    """One build: what it goes by, and what it has written."""
+    """One build: its inputs and the files written so far."""
 
     def __init__(self, mark: int | None, anew: bool) -> None:
         self.session: DuckSession = session.duck_session()
         self.before = manifest.current_manifest()
         self.server = source.server_identity()
-        _remove_strangers(self.before)
+        _remove_unnamed_files(self.before)
         self.base = None if anew else self._usable(self.before)
         self.position = self._reached(source.read_log_mark(), mark)
         self.types: dict[int, TypeColumns] = {}
@@ -140,21 +140,21 @@ class _Build:
         return self._publish()
 
     def _usable(self, before: Manifest | None) -> Manifest | None:
-        """The manifest of the build before, if it was of this database in its present state."""
+        """The previous manifest, if it describes this database in its present state."""
         if before is None or before.server != self.server or not source.is_published(before.token):
             return None
         return before
 
     def _reached(self, position: LogMark, mark: int | None) -> LogMark:
-        """The log's position, or `mark`. A recorder that is slow to take its lock may seem to put the mark back."""
+        """The position of the log, or `mark`. A recorder that takes its lock late may seem to set the mark back."""
         upto = position.mark if mark is None else mark
         if self.base is None:
             return LogMark(position.change, upto)
         return LogMark(max(position.change, self.base.change), max(upto, self.base.mark))
 
     def _type(self, type_id: int, old: TypeColumns | None, changed: Sequence[int], is_recorded: bool) -> None:
-        # read after the mark: whatever was recorded until then has no other fields
-        now = tuple(fields.fields_of_type(type_id))
+        # read after the mark: no row recorded until then has other fields
+        now = tuple(fields.stored_fields_of_type(type_id))
         if time.monotonic() < _failed.get(type_id, 0):
             self.left_out[type_id] = self.base.left_out.get(type_id, "") if self.base else ""
             return
@@ -181,7 +181,7 @@ class _Build:
             self.touched.append(type_id)
 
     def _anew(self, type_id: int, now: tuple[fields.StoredField, ...]) -> TypeColumns | None:
-        """The whole type, read in the order of ids."""
+        """The files of the whole type, read in the order of ids."""
         late: list[IndexFile] = []
         after, upto = 0, self.position.mark
         while (last := source.last_id_of_type(type_id, after, upto, CHUNK)) is not None:
@@ -313,8 +313,7 @@ class _Build:
         return BuildResult(self.rows, tuple(self.touched), new_manifest)
 
     def _retired(self, new_manifest: Manifest) -> tuple[list[tuple[str, float]], list[str]]:
-        """The files of before that evaluations may still use, each with the time since when it is of no use; and those
-        that none can use any more."""
+        """The replaced files that evaluations may still use, each with the time of its replacement; and unused ones."""
         if self.before is None:
             return [], []
         now = time.time()
@@ -336,8 +335,8 @@ def _is_whole(entry: TypeColumns) -> bool:
     return True
 
 
-def _remove_strangers(before: Manifest | None) -> None:
-    """Remove files that a build left which did not come to its end: no manifest names them."""
+def _remove_unnamed_files(before: Manifest | None) -> None:
+    """Remove files of an unfinished build: no manifest names them."""
     named = set() if before is None else {*(file.name for file in before.files), *dict(before.retired)}
     for path in files.index_folder().iterdir():
         if path.suffix in {".parquet", ".people"} and path.name not in named:

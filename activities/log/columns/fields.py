@@ -1,8 +1,8 @@
-"""The storage of values in columns: what PostgreSQL sends, and what DuckDB holds.
+"""The storage of values in columns: the text that PostgreSQL sends, and the type in DuckDB.
 
-PostgreSQL makes what its own rules compare: lower case, numbers, days, moments. Columns hold it as whole numbers
+PostgreSQL applies its own rules of comparison: lower case, numbers, days, moments. Columns store the result as integers
 (moments in microseconds of UTC, days since 1970, amounts in ten-thousandths), doubles and text, so that nothing is
-parsed, rounded or folded a second time. A value that this cannot hold exactly is marked, and its field left to SQL.
+parsed, rounded or folded a second time. A value without an exact form is marked, and its field left to SQL.
 """
 
 import re
@@ -15,13 +15,13 @@ from people.core.db import value_sql
 
 _WORD_X = re.compile(r"\bx\b")
 EPOCH = "1970-01-01"
-UNFIT = -(2**63)  # stands for a number that the column cannot hold
+UNFIT = -(2**63)  # marks a number that the column cannot hold
 AMOUNT_SCALE = 4  # decimal places of amounts
 
 
 @dataclass(frozen=True, slots=True)
 class StorageForm:
-    """One way to keep values: `sent` is SQL of PostgreSQL over `x`, what comparisons use; `held` a type of DuckDB."""
+    """One storage form of values: `sent` is SQL of PostgreSQL over `x`, for comparisons; `held` a type of DuckDB."""
 
     sent: str
     held: str
@@ -43,7 +43,7 @@ STORAGES: Mapping[str, StorageForm] = {
     **dict.fromkeys(("string", "text", "email", "phone", "link"), _TEXT),
     "integer": _whole("x"),
     "currency": _whole("x * 10000"),
-    # a double's shortest decimal text is what the log has; any other number could compare otherwise
+    # the log has a double's shortest decimal text; any other number could compare differently
     "float": StorageForm(
         "case when x is null then null when x::float8::text::numeric = x then x::float8 else 'NaN' end",
         "DOUBLE",
@@ -57,7 +57,7 @@ STORAGES: Mapping[str, StorageForm] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredField:
-    """One field of a type, as `approved_field` has it: for ever the same."""
+    """One field of a type, as in `approved_field`; it never changes."""
 
     id: int
     api_name: str
@@ -79,16 +79,16 @@ class StoredField:
 
     @property
     def compared(self) -> str:
-        """SQL of PostgreSQL for what comparisons use, over a row of `activity`."""
+        """SQL of PostgreSQL for the compared form, over a row of `activity`."""
         return value_sql.comparison_sql(self.data_type, self.raw)
 
     @property
     def grouped(self) -> str:
-        """SQL of DuckDB that is equal for two rows exactly when their values are, upper case and lower case apart."""
+        """SQL of DuckDB that is equal for two rows if and only if their values are; upper and lower case differ."""
         return f"coalesce(r{self.id}, {self.column})" if value_sql.is_compared_as_text(self.data_type) else self.column
 
 
-def fields_of_type(type_id: int) -> list[StoredField]:
+def stored_fields_of_type(type_id: int) -> list[StoredField]:
     """Every field that any approved version of the type has had; those of unknown data types are left out."""
     rows = ApprovedField.objects.filter(activity_type_id=type_id, data_type__in=STORAGES).order_by("pk")
     return [StoredField(row.pk, row.api_name, row.data_type, row.is_primary) for row in rows]
@@ -126,7 +126,7 @@ def stored_columns(fields: Iterable[StoredField], as_stored: Iterable[StoredFiel
 
 
 def rows_sql(type_id: int, columns: Sequence[StoredColumn], where: str, limit: int | None = None) -> str:
-    """The statement that has PostgreSQL send the columns of the rows of the type that satisfy `where`.
+    """The statement with which PostgreSQL sends the columns of the type's rows that satisfy `where`.
 
     Each value is looked up once: `offset 0` keeps the planner from repeating the expression wherever it is used.
     """

@@ -1,6 +1,6 @@
-"""The folder of the column index: files that are written once, found whole or not used, and removed late.
+"""The folder of the column index: files are written once, verified before use, and removed late.
 
-Nobody but the owner reads it. A name is never used twice; a file that is in no manifest is not there.
+Only the owner can read it. A name is never used twice; a file outside the manifest does not count.
 """
 
 import os
@@ -22,7 +22,7 @@ STAGING, TEMPORARY, LOCK = "staging", "temporary", "lock"
 
 
 class DamagedFileError(Exception):
-    """A file is missing, or is not what the manifest says it is."""
+    """A file is missing, or differs from its entry in the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,13 @@ def index_folder() -> Path:
 
 
 def prepare_index_folder() -> Path:
-    """The folder, made and emptied of what a build that was cut off left."""
+    """Create the folder, or clear it of the files of an interrupted build; return its path."""
     place = index_folder()
     for part in (place, place / STAGING, place / TEMPORARY):
         part.mkdir(parents=True, exist_ok=True, mode=0o700)
     for left in (*(place / STAGING).iterdir(), *place.glob("*.part")):
         left.unlink()
-    for left in (place / TEMPORARY).rglob("*"):  # of queries under way, or of a process that was killed
+    for left in (place / TEMPORARY).rglob("*"):  # of running queries, or of a process that was killed
         if left.is_file() and time() - left.stat().st_mtime > ABANDONED:
             left.unlink(missing_ok=True)
     return place
@@ -58,7 +58,7 @@ def new_file_name(kind: str, ending: str) -> str:
 
 
 def store_file(path: Path, rows: int = 0, part: str = "") -> IndexFile:
-    """Put a file that was written in the folder on disk for good; return what the manifest says of it."""
+    """Make a written file durable and readable by the owner only; return its entry for the manifest."""
     path.chmod(0o600)
     with path.open("rb") as opened:
         os.fsync(opened.fileno())
@@ -90,13 +90,15 @@ def digest_of(path: Path) -> str:
     return total.hexdigest()
 
 
-_intact: dict[tuple[str, str], tuple[int, int, int]] = {}  # what this process has read through: by path and digest
+_intact: dict[
+    tuple[str, str], tuple[int, int, int]
+] = {}  # the files that this process has verified, by path and digest
 _reading = threading.Lock()
 MOST_REMEMBERED = 50_000
 
 
 def intact_path(file: IndexFile) -> Path:
-    """The path of a file that is whole: read through when this process first asks, and when it was touched since.
+    """The path of a verified file: read completely at the first use in this process, and after each touch.
 
     Raises `DamagedFileError`.
     """
@@ -119,7 +121,7 @@ def intact_path(file: IndexFile) -> Path:
 
 
 def require_new_check(index_files: Iterable[IndexFile]) -> None:
-    """Touch the files, so that every process, the builder included, reads them through again."""
+    """Touch the files, so that every process, the builder included, verifies them again."""
     for file in index_files:
         with suppress(OSError):
             os.utime(index_folder() / file.name)

@@ -19,7 +19,7 @@ FORMAT = 2
 class TypeColumns:
     """The files of one activity type: rows in `segments`, people by day in `months`, people of any day in `ever`.
 
-    A segment with a `part` has the rows of one range of people, one without the rows of all that came lately.
+    A segment with a `part` has the rows of one range of people, one without has the recent rows of all people.
     `unfit` are the ids of fields with a value that columns cannot hold exactly.
     """
 
@@ -40,9 +40,9 @@ class TypeColumns:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One generation: what the log held up to the id `mark` when `change` was the last change that was seen.
+    """One generation: the log up to the id `mark`, read when `change` was the last change.
 
-    `server` names the database and what makes its lower case; `top` is an id that no person here is above.
+    `server` identifies the database and its rules of lower case; no person here has an id above `top`.
     """
 
     token: UUID

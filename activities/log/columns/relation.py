@@ -1,8 +1,8 @@
-"""The rows of a type as one snapshot of the database sees them: files, and what differs from them.
+"""The rows of a type in one snapshot of the database: files, and the differences from them.
 
-Files have the rows up to the generation's mark. What the snapshot sees besides are rows after the mark and rows of
-people who changed since; these come from PostgreSQL, and the files' rows of such people are left aside. Both parts
-together are each row once: a row up to the mark of a person who did not change was there at the build, and still is.
+Files have the rows up to the generation's mark. The delta consists of rows after the mark and of rows of people who
+changed since; these come from PostgreSQL, and the files' rows of such people are ignored. Both parts together contain
+each row once: a row up to the mark of an unchanged person existed at the build, and still does.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -16,14 +16,14 @@ from activities.log.columns.fields import StoredColumn, StoredField
 from activities.log.columns.manifest import Manifest, TypeColumns
 from activities.log.columns.session import path_list
 
-MOST_DELTA = 20_000  # rows after the mark, or people who changed; beyond it SQL answers
+MOST_DELTA = 20_000  # rows after the mark, or changed people; with more SQL answers
 MOST_ROWS = 100_000  # rows of both together
 
 Rows = Callable[[str, tuple[Any, ...]], Sequence[Sequence[Any]]]
 
 
 class NotHeldError(Exception):
-    """The files cannot answer this exactly; `reason` is one of few words, for counters."""
+    """The files cannot give this answer exactly; `reason` is one of a few words, for counters."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -31,20 +31,20 @@ class NotHeldError(Exception):
 
 
 def pin_manifest() -> Manifest | None:
-    """The generation to answer from; asked for before the snapshot begins, so that the snapshot sees all it read."""
+    """The generation to use; pinned before the snapshot begins, so that the snapshot has all rows that it read."""
     return manifest.current_manifest()
 
 
 @dataclass(frozen=True, slots=True)
 class TypeDelta:
-    """The rows of a type that a snapshot sees besides the files: a condition on `activity`, and changed people."""
+    """The rows of a type that a snapshot has and the files lack: a condition on `activity`, and changed people."""
 
     mark: int
     changed: BitMap
 
     @property
     def where(self) -> str:
-        """SQL of PostgreSQL over `activity`, for the rows of the type that count besides, or instead of, the files'."""
+        """SQL of PostgreSQL over `activity` for the rows that are added to those of the files or replace them."""
         if not self.changed:
             return f"id > {self.mark}"
         ids = ",".join(map(str, self.changed))
@@ -53,7 +53,7 @@ class TypeDelta:
 
 @dataclass(frozen=True, slots=True)
 class RowRelation:
-    """SQL of DuckDB for rows of a type, with its parameters, and an id that no person among them is above."""
+    """SQL of DuckDB for rows of a type, with its parameters, and an id that no person in them exceeds."""
 
     sql: str
     parameters: Sequence[Any]
@@ -80,7 +80,7 @@ class IndexView:
         return self.pinned.types[type_id]
 
     def _check(self) -> bool:
-        """Return True if the snapshot sees the generation, and text is lower-cased as when it was built."""
+        """Return True if the snapshot contains the generation, and the rules of lower case are those of the build."""
         ((is_seen,),) = self.rows(
             f"""select exists (select from column_generation where token = %s
                 and published_at > now() - interval '{source.TRUSTED}') and ({source.SERVER}) = %s""",
@@ -89,7 +89,7 @@ class IndexView:
         return bool(is_seen)
 
     def delta(self, type_id: int) -> TypeDelta:
-        """The rows that the snapshot sees besides the files. Raises `NotHeldError` if they are many."""
+        """The rows that the snapshot has besides the files. Raises `NotHeldError` if they are many."""
         self.entry(type_id)
         if type_id not in self.deltas:
             ((number, changed),) = self.rows(
@@ -105,7 +105,7 @@ class IndexView:
         return self.deltas[type_id]
 
     def stored_field(self, type_id: int, field_id: int) -> StoredField:
-        """The field as the files have it. Raises `NotHeldError` where they cannot hold its values exactly."""
+        """The field as stored in files. Raises `NotHeldError` if they cannot hold its values exactly."""
         entry = self.entry(type_id)
         for stored in entry.fields:
             if stored.id == field_id and field_id not in entry.unfit:
@@ -162,7 +162,7 @@ class IndexView:
 
 
 def _of_month(path: Any, month: str, whole: Sequence[tuple[int | None, int | None]]) -> list[BitMap]:
-    """The bitmaps of a month's file that cover what of the month is wanted."""
+    """The bitmaps in a month's file that cover the requested part of the month."""
     start, end = bitmaps.days_of(month)
     wanted_days: set[int] = set()
     for first, last in whole:

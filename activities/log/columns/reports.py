@@ -1,7 +1,6 @@
-"""Reports answered from the column index: the same figures as the statements of `activities/log/reports.py` give.
+"""Reports from the column index, with the same figures as the statements of `activities/log/reports.py`.
 
-Rows are grouped here; the values that head the groups are read from the log by the id of one row of each group, so that
-they are shown as they were recorded.
+Rows are grouped here; the shown value of each group is read from the log by the id of one of its rows, as recorded.
 """
 
 import logging
@@ -28,14 +27,14 @@ Answer = TypeVar("Answer")
 logger = logging.getLogger(__name__)
 
 MOST_NOT_LIVE = 100_000  # people who are not live, sent to a query
-MOST_BUCKETS = 4_000_000  # stretches of time that a trend groups by
+MOST_BUCKETS = 4_000_000  # intervals by which a trend groups
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# how numbers are summed: whole numbers in units of the last place; sums of doubles are no sums of decimals
+# sums of numbers: integers in units of the last decimal place, as sums of doubles are inexact
 _PLACES = {"integer": 0, "currency": AMOUNT_SCALE}
 
 
 class TooSlowError(Exception):
-    """The report's time is up."""
+    """The time limit of the report has passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class ColumnReports:
 
     view: IndexView
     deadline: float
-    bot_fields: Mapping[int, int]  # by type: the fields by which bots are left out
+    bot_fields: Mapping[int, int]  # by type: the field that marks bots, for types whose bots are left out
 
     def top_people(
         self,
@@ -123,7 +122,7 @@ class ColumnReports:
         ]
 
     def trend(self, activity_type: ActivityType, period: Period) -> list[tuple[date, int]]:
-        """The number of activities of each day that has any."""
+        """The number of activities of each day with any."""
         rows = self._rows(activity_type.pk, ())
         width = _bucket_width(period)
         counts: dict[date, int] = {}
@@ -139,7 +138,7 @@ class ColumnReports:
     def value_trend(
         self, activity_type: ActivityType, field: ApprovedField, period: Period, most: int
     ) -> list[tuple[date, int | None, str | None, int]]:
-        """(day, rank, value, number) of the most frequent values; the others together have neither rank nor value."""
+        """(day, rank, value, number) of the most frequent values; the rest has neither rank nor value."""
         grouped = self.view.stored_field(activity_type.pk, field.pk)
         rows = self._rows(activity_type.pk, [field.pk], [field.pk])
         width = _bucket_width(period)
@@ -165,7 +164,7 @@ class ColumnReports:
         return [(*key, number) for key, number in ordered]
 
     def funnel(self, types: Sequence[ActivityType], period: Period) -> list[int]:
-        """The numbers of live people who did the first, after that the second, and so on."""
+        """The numbers of live people who did the first activity, then the second after it, and so on."""
         steps, parameters = self._steps(types, period)
         counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
         (numbers,) = self._query(f"with {steps} select {counts}", parameters)
@@ -197,7 +196,7 @@ class ColumnReports:
         return ", ".join(steps), parameters
 
     def _rows(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
-        """The rows of a type with the columns of these fields; those of bots left out where that is asked."""
+        """The rows of a type with the columns of these fields; without those of bots, if the report excludes them."""
         if (bot_field := self.bot_fields.get(type_id)) is None:
             return self.view.relation(type_id, field_ids, as_stored)
         rows = self.view.relation(type_id, [*field_ids, bot_field], as_stored)
@@ -244,7 +243,7 @@ def report_from_columns(
     ask: Callable[[ColumnReports, Period], Answer],
     bot_fields: Mapping[int, int],
 ) -> Answer | None:
-    """The answer of `ask`, or None where the index cannot give it exactly.
+    """The result of `ask`, or None if the index cannot give it exactly.
 
     `pinned` was read before the snapshot in which `rows` runs statements; `period`: the first and the last day, their
     zone, and the people, or None for all. `bot_fields`: of the types whose rows of bots are left out. Raises
@@ -255,7 +254,7 @@ def report_from_columns(
     first, last, zone, people = period
     try:
         reports = ColumnReports(IndexView(pinned, rows), time.monotonic() + seconds, bot_fields)
-        reports.view.entry(types[0].pk)  # before anything else is asked, as an unusable generation ends it
+        reports.view.entry(types[0].pk)  # first of all: an unusable generation raises here
         return ask(reports, Period(first, day_starts(first, last, zone, rows), people))
     except NotHeldError:
         return None
@@ -267,10 +266,10 @@ def report_from_columns(
 
 
 def _bucket_width(period: Period) -> int:
-    """The widest stretch of time of which every day of the period is a multiple, in microseconds.
+    """The widest interval, in microseconds, of which every day of the period is a multiple.
 
-    Days are 23 to 25 hours long; it is an hour mostly, half an hour or less where the clocks move so. Raises
-    `NotHeldError` where the period has more than `MOST_BUCKETS` of them.
+    Days are 23 to 25 hours long; usually an hour, half an hour or less where the clocks change by that much. Raises
+    `NotHeldError` if the period has more than `MOST_BUCKETS` of them.
     """
     width = math.gcd(*(end - start for start, end in pairwise(period.day_starts)))
     if (period.day_starts[-1] - period.day_starts[0]) // width > MOST_BUCKETS:

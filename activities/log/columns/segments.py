@@ -1,4 +1,4 @@
-"""Segments: rows of one activity type in a Parquet file, sorted by person, and the bitmaps that come out of them."""
+"""Segments: rows of one activity type in a Parquet file, sorted by person, and the bitmaps computed from them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ from activities.log.columns.fields import StoredColumn, StoredField
 from activities.log.columns.files import IndexFile
 from activities.log.columns.session import DuckSession, path_list, text_literal
 
-RANGE_BITS = 18  # of a person's id: how many people's rows lie together
+RANGE_BITS = 18  # the last bits of person ids: the size of a range of people
 SORTED = "order by person, occurred_at, id"
 ENDING = "parquet"
 
 
 def segment_from_csv(session: DuckSession, source: Path, columns: Sequence[StoredColumn]) -> IndexFile | None:
-    """The segment of rows that PostgreSQL sent; None where there are none."""
+    """The segment of rows that PostgreSQL sent; None without rows."""
     column_types = ", ".join(f"'{column.name}': '{column.storage.held}'" for column in columns)
     rows = (
         f"read_csv({text_literal(str(source))}, columns = {{{column_types}}}, header = false, auto_detect = false,"
@@ -27,7 +27,7 @@ def segment_from_csv(session: DuckSession, source: Path, columns: Sequence[Store
 
 
 def segment_without(session: DuckSession, segment: IndexFile, removed_people: BitMap) -> IndexFile | None:
-    """The segment as it is, or a new one that has nothing of these people; None where that leaves nothing."""
+    """The segment, or a new one without the rows of these people; None if no row is left."""
     path = files.intact_path(segment)
     ids = list(removed_people)
     if segment.part:
@@ -43,7 +43,7 @@ def segment_without(session: DuckSession, segment: IndexFile, removed_people: Bi
 
 
 def merge_segments(session: DuckSession, segments: Sequence[IndexFile]) -> list[IndexFile]:
-    """Put what came lately with the other rows of its people: one segment a range of people."""
+    """Merge the segments of recent rows with the other rows of their people: one segment per range of people."""
     of_range = {int(segment.part): segment for segment in segments if segment.part}
     late = [files.intact_path(segment) for segment in segments if not segment.part]
     ranges = session.rows(f"select distinct person >> {RANGE_BITS} from read_parquet({path_list(late)})")
@@ -75,7 +75,7 @@ def people_by_day(session: DuckSession, segments: Iterable[IndexFile]) -> dict[i
 
 
 def unfit_fields(session: DuckSession, segment: IndexFile, of: Iterable[StoredField]) -> frozenset[int]:
-    """The ids of the fields with a value that was marked as one that columns cannot hold."""
+    """The ids of the fields with a value marked as one that columns cannot hold."""
     marks = fields.unfit_sql(of)
     if not marks:
         return frozenset()

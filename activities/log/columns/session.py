@@ -1,6 +1,6 @@
-"""DuckDB in this process: one instance in memory, one query at a time, which reads and writes the index's folder only.
+"""DuckDB in this process: one in-memory instance, one query at a time, with access to the index's folder only.
 
-It is made at first use and never shared with a forked child, which would hang in it.
+It is created at first use and never shared with a forked child, where it would hang.
 """
 
 import os
@@ -15,18 +15,18 @@ from activities.log.columns import files
 
 MEMORY = "512MB"
 TEMPORARY = "20GB"
-SHORT = 0.1  # seconds: a query that takes no longer is not watched
-# people are named by the bits of one value, in blocks of as many ids as one container of a roaring bitmap has
+SHORT = 0.1  # seconds after which a running query is checked for cancellation
+# people are sent as the bits of one value, in blocks of as many ids as a container of a roaring bitmap holds
 BLOCK = 1 << 16
 
-# a statement of PostgreSQL that a cancellation, or the end of the connection, meets while DuckDB works
+# a statement of PostgreSQL that fails after a cancellation or a lost connection while DuckDB works
 PULSE = "select pg_sleep(0.04)"
 
 Error = duckdb.Error
 
 
 class DuckSession:
-    """One instance of DuckDB; its threads share the time of a web process with the others of the machine."""
+    """One instance of DuckDB; its threads compete with the other processes of the machine."""
 
     def __init__(self, place: Path) -> None:
         self.busy = threading.Lock()
@@ -49,7 +49,7 @@ class DuckSession:
         self.connection.execute("set lock_configuration = true")
 
     def rows(self, sql: str, parameters: Sequence[Any] = (), meanwhile: Callable[[], None] | None = None) -> Any:
-        """All rows of one query. `meanwhile` is called again and again while it waits or runs; what it raises ends it.
+        """All rows of one query. `meanwhile` is called repeatedly while it waits or runs; its exceptions end the query.
 
         Raises `duckdb.Error`.
         """
@@ -81,7 +81,7 @@ class DuckSession:
                 meanwhile()
                 thread.join(0)
         except BaseException:
-            while thread.is_alive():  # an interrupt that comes before the query has begun is lost
+            while thread.is_alive():  # an interrupt before the start of the query is lost
                 self.connection.interrupt()
                 thread.join(0.01)
             raise
@@ -105,7 +105,7 @@ def duck_session() -> DuckSession:
 
 
 def _forget() -> None:
-    """Leave the parent's instance alone: it is not closed here, as its threads are not here."""
+    """Drop the parent's instance without closing it, as its threads do not exist in this process."""
     global _sessions, _making
     _left.extend(_sessions.values())
     _sessions, _making = {}, threading.Lock()
@@ -116,7 +116,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def text_literal(value: str) -> str:
-    """A text as DuckDB's SQL has it."""
+    """A text as a literal of DuckDB's SQL."""
     return "'" + value.replace("'", "''") + "'"
 
 

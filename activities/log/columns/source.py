@@ -12,11 +12,11 @@ from activities.log.columns import fields
 from activities.log.columns.fields import StoredColumn
 from activities.models import ColumnGeneration
 
-KEPT = "7 days"  # how long changes are kept; whoever has read no further than that begins anew
-TRUSTED = "6 days"  # how old a generation may be that is still answered from
+KEPT = "7 days"  # how long changes are kept; a node that has not read them by then rebuilds its index
+TRUSTED = "6 days"  # the greatest age of a usable generation
 GENERATIONS = 3  # of a node
 
-# what the files go by besides rows: the database, and what makes its lower case
+# what files depend on besides rows: the database, and its rules of lower case
 SERVER = """select concat_ws(' ', current_database(), d.oid, current_setting('server_version_num'), d.datcollate,
     coalesce(pg_database_collation_actual_version(d.oid), d.datcollversion))
     from pg_database d where d.datname = current_database()"""
@@ -55,7 +55,7 @@ def is_published(token: UUID) -> bool:
 
 
 def publish_generation(token: UUID, node: UUID) -> None:
-    """Enter a generation; those of the node before the last few go."""
+    """Insert a generation; delete all but the last few of the node."""
     ColumnGeneration.objects.create(token=token, node=node)
     kept_tokens = ColumnGeneration.objects.filter(node=node).order_by("-published_at").values("token")[:GENERATIONS]
     ColumnGeneration.objects.filter(node=node).exclude(
@@ -64,14 +64,14 @@ def publish_generation(token: UUID, node: UUID) -> None:
 
 
 def forget_changes() -> None:
-    """Remove changes that every node has read, or begins anew without; nodes that were given up, too."""
+    """Delete old changes and generations: a node that has not read the changes by then rebuilds its index."""
     with connection.cursor() as cursor:
         cursor.execute(f"delete from activity_change where changed_at < now() - interval '{KEPT}'")
         cursor.execute(f"delete from column_generation where published_at < now() - interval '{KEPT}'")
 
 
 def changed_people(after: int, upto: int) -> dict[int, list[int]]:
-    """People by type who changed after the change `after`, until `upto`."""
+    """People by type with a change after `after`, up to `upto`."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select activity_type_id, array_agg(distinct person_id) from activity_change
@@ -82,7 +82,7 @@ def changed_people(after: int, upto: int) -> dict[int, list[int]]:
 
 
 def big_types(fewest: int) -> list[int]:
-    """Types with `fewest` activities or more, as far as the counts for charts know."""
+    """Types with `fewest` activities or more, according to the counts for charts."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select t.id from activity_type t left join (
@@ -94,14 +94,14 @@ def big_types(fewest: int) -> list[int]:
 
 
 def types_after(mark: int, upto: int) -> set[int]:
-    """Types of which something was recorded after the id `mark`, until `upto`."""
+    """Types with activities recorded after the id `mark`, up to `upto`."""
     with connection.cursor() as cursor:
         cursor.execute("select distinct activity_type_id from activity where id > %s and id <= %s", [mark, upto])
         return {type_id for (type_id,) in cursor.fetchall()}
 
 
 def last_id_of_type(type_id: int, after: int, upto: int, number: int) -> int | None:
-    """The last id of the next `number` rows of the type after an id, until another; None where there are none."""
+    """The last id of the next `number` rows of the type after an id, up to another; None without rows."""
     with connection.cursor() as cursor:
         cursor.execute(
             """select max(id) from (select id from activity where activity_type_id = %s and id > %s and id <= %s

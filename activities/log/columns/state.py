@@ -10,12 +10,12 @@ from django.utils import timezone
 from activities.log.columns import manifest, source
 from people.core.db import citus
 
-OLD = timedelta(days=1, minutes=10)  # there is a generation a day even when nothing happens
+OLD = timedelta(days=1, minutes=10)  # a generation is published every day, even without changes
 
 
 @dataclass(frozen=True, slots=True)
 class IndexState:
-    """The contents of the index. `is_used` is False if the database does not know the generation: SQL answers alone."""
+    """The contents of the index. `is_used` is False if the database does not list the generation: SQL answers alone."""
 
     is_wanted: bool
     types: int = 0

@@ -1,4 +1,4 @@
-"""The built files that web sites load: which there are, what a moving address serves, what a page pastes."""
+"""The built files of the script, by version, and the current version with a site's configuration."""
 
 import json
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ def _current() -> Mapping[str, Any]:
 
 
 def current_version() -> str:
-    """The version that moving addresses serve. The content of a version never changes."""
+    """The version that addresses without a version serve. The content of a version never changes."""
     version: str = _current()["version"]
     return version
 
 
 def integrity(name: str = SCRIPT) -> str:
-    """The digest of a file of the present version, for the attribute `integrity` of its tag."""
+    """The digest of a file of the current version, for the attribute `integrity` of its tag."""
     digest: str = _current()["integrity"][name]
     return digest
 
@@ -40,26 +40,26 @@ def _files() -> Mapping[tuple[str, str], bytes]:
 
 
 def fixed_file(version: str, name: str) -> bytes | None:
-    """A file of a version, also of an earlier one that pages may name; None if there is none."""
+    """A file of a version, current or earlier; None if there is none."""
     return _files().get((version, name))
 
 
-def moving_script(configuration: Mapping[str, Any], name: str = SCRIPT) -> bytes:
-    """A file of the present version with a source's configuration in front.
+def configured_file(configuration: Mapping[str, Any], name: str = SCRIPT) -> bytes:
+    """A file of the current version, preceded by a source's configuration.
 
     `configuration`: key, base, consent (granted, denied, cookieless), gpc (respect, ignore), domains, forms, munchkin,
-    links, downloads, cookie_days; also hash (a changed hash is a page) and pages (false: none by themselves).
+    links, downloads, cookie_days; also hash (a changed hash is a page) and pages (false: page views only on request).
     """
-    # ASCII alone, and no end of a script element where a page holds it inline
+    # ASCII only, and no `</script>`, which would end an inline script element
     text = json.dumps(configuration, separators=(",", ":"), sort_keys=True).replace("<", "\\u003c")
     version = current_version()
     content = _files()[version, name].replace(
         f"sourceMappingURL={name}.map".encode(), f"sourceMappingURL={version}/{name}.map".encode()
     )
-    _first_line, _newline, script = content.partition(b"\n")  # made to give way
+    _first_line, _newline, script = content.partition(b"\n")  # a placeholder for the configuration
     return f"(window.{GLOBAL}=window.{GLOBAL}||{{q:[]}}).config={text};\n".encode() + script
 
 
-def page_tag(address: str) -> str:
-    """The line that a page pastes for the moving script at `address`."""
+def script_tag(address: str) -> str:
+    """The HTML element that loads the script at `address`."""
     return f'<script async src="{address}"></script>'

@@ -125,7 +125,7 @@ def _create_user(request: HttpRequest, claims: dict[str, Any]) -> Any:
         return None
     users = get_user_model().objects
     verified = claims.get("email") if claims.get("email_verified") is True else ""
-    if is_address_taken(verified or ""):  # also a deactivated user's: nobody comes back as somebody new
+    if is_address_taken(verified or ""):  # also a deactivated user's, who must not get a second account
         redirect_to_login(request, _("Another user here has your email address. Ask an administrator."))
     wished_name = str(claims.get("preferred_username") or claims.get("email") or "user")
     name = NOT_A_NAME.sub("", wished_name)[:140] or "user"

@@ -27,7 +27,7 @@ from people.core.errors import NotAllowedError, RejectedError
 PER_PAGE = 100
 
 
-class PasswordOfAnother(AdminPasswordChangeForm):
+class OtherUsersPasswordForm(AdminPasswordChangeForm):
     """A password that an administrator chooses for another user, who must change it at the next sign-in."""
 
     def __init__(self, *args: Any, by: Any, **options: Any) -> None:
@@ -69,7 +69,7 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
         bound: Any = copy(self)
-        bound.change_password_form = partial(PasswordOfAnother, by=request.user)
+        bound.change_password_form = partial(OtherUsersPasswordForm, by=request.user)
         bound.log_change = lambda *_entry: None  # `passwords.change_password` writes one
         return super(UserAdmin, bound).user_change_password(request, *args, **options)
 

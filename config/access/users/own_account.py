@@ -25,7 +25,7 @@ from people.core.errors import Problem, RejectedError
 FIELDS = ("first_name", "last_name", "language", "time_zone")
 LIFETIME = timedelta(days=3)
 SALT = "config.access.own_address"
-MOST_AN_HOUR = 5  # new addresses that one user asks for: each is an email to somebody
+MOST_AN_HOUR = 5  # requested changes of address per user: each sends an email to that address
 HOUR = timedelta(hours=1)
 
 audit.register_actions(

@@ -273,7 +273,7 @@ def read_page(
 
 
 def activities_reply(page: ActivityPage[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
-    """§2.3: return a page with token and `moreResult`, which the last and an empty page have, too."""
+    """§2.3: return a page with token and `moreResult`; the last page and an empty one have them, too."""
     return success_reply(list(rows), nextPageToken=paging.encode_position(page.position), moreResult=page.has_more)
 
 

@@ -245,7 +245,7 @@ def associate_lead(call: Call, lead_id: int) -> HttpResponse:
     call.require("people.change_person")
     value = call.parameters.needed("cookie")
     person = live_person(lead_id)
-    visitor = cookies.visitor_of(_cookie(value))
+    visitor = cookies.visitor_of_cookie(_cookie(value))
     if visitor is None or visitor.state == Visitor.State.BURNT:
         raise _bad_cookie(value)
     ownership.associate(visitor.pk, person.pk, Association.Evidence.SERVER, call.source, by=call.user)

@@ -11,7 +11,7 @@ from people.datatypes.file_formats import EXCEL_PIVOT, DateOrder, ValueFormat
 
 # column with the key of a refused row, the same in the report and in the quarantine
 KEY_COLUMN = "import_key"
-# parts that an earlier version does not know, with their defaults
+# parts that an earlier version does not support, with their defaults
 _LATER: Mapping[str, Any] = {"pivot": EXCEL_PIVOT, "keep_apostrophes": False, "constants": {}, "starts_campaigns": True}
 
 

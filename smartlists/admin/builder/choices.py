@@ -89,11 +89,11 @@ class Choices:
         }
 
     def bots_of(self, owner: Mapping[str, Any]) -> str:
-        """What an activity card or a step says of bots; empty for a type that does not mark them."""
+        """The choice on bots of an activity card or a step; empty for a type that does not mark them."""
         return owner.get("bots", INCLUDE_BOTS) if self.new_bots(owner["type"]) else ""
 
     def new_bots(self, type_name: str) -> Mapping[str, str]:
-        """What a new card says of bots: it leaves them out, where the type marks them."""
+        """The choice on bots of a new card: they are left out if the type marks them."""
         activity_type = self.catalogue.types.get(type_name)
         return {"bots": EXCLUDE_BOTS} if activity_type is not None and activity_type.marks_bots else {}
 

@@ -134,7 +134,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
         )
 
     def proposed(self, request: HttpRequest) -> ListBuilderState:
-        """A new list: of the people who did what the parameter `type` says, if there is one."""
+        """A new list: of the people with an activity of the parameter `type`, if there is one."""
         state = self.stored(None)
         if activity_type := proposed_type(request, state.choices):
             state.name = activity_type.shown_filter_name

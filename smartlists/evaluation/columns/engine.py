@@ -1,7 +1,7 @@
-"""Answers filters on activities from the column index where that is exact, and has PostgreSQL answer all others.
+"""Evaluates filters on activities on the column index if the result is exact, and all others in PostgreSQL.
 
-The files are those of a generation that was pinned before the snapshot; `activities/log/columns/relation.py` says what
-makes them equal to the log as the snapshot sees it. Whatever keeps them from answering is counted by its reason.
+The files are those of a generation pinned before the snapshot; `activities/log/columns/relation.py` explains why they
+equal the log in the snapshot. Each reason for not using them is counted.
 """
 
 import logging

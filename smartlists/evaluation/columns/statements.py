@@ -1,4 +1,4 @@
-"""Filters on activities as queries of DuckDB over relations of rows; `postgres/statements` says the same in SQL."""
+"""Filters on activities as queries of DuckDB over relations of rows; `postgres/statements` has the same in SQL."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class RelationSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ColumnQuery:
-    """A query with a column `person`, repeats and all; `top` is an id that none of them is above."""
+    """A query with a column `person`, which may contain repetitions; no person in it has an id above `top`."""
 
     sql: str
     params: tuple[Any, ...]

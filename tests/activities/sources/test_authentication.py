@@ -137,7 +137,7 @@ def test_the_quota_is_of_the_day(program):
     day = SourceDay.objects.get()
     assert (day.requests, day.size, day.accepted, day.rejected) == (2, 90, 3, 1)
     assert EventSource.objects.get(pk=source.pk).last_seen_at
-    assert usage.totals([source.pk]) == {source.pk: {"requests": 2, "size": 90, "accepted": 3, "rejected": 1}}
+    assert usage.usage_totals([source.pk]) == {source.pk: {"requests": 2, "size": 90, "accepted": 3, "rejected": 1}}
     assert usage.last_days(source) == [day]
     SourceDay.objects.update(day=day.day - timedelta(days=1))
     assert authenticate(program.write_key, size=100), "a new day"

@@ -82,7 +82,7 @@ def says(evidence: int, email: str = "", user_id: str = "", **fields: object) ->
 
 def dispatch() -> None:
     """What the dispatcher and the sweeper do, until nothing is left."""
-    while identity.process_identities() + moving.move_due_rows() + retention.sweep():
+    while identity.process_identities() + moving.move_due_rows() + retention.resume_interrupted_work():
         pass
 
 

@@ -286,7 +286,7 @@ class World(RuleBasedStateMachine):
 
     @rule()
     def wait_for_months(self):
-        retention.keep_days((timezone.now().astimezone(UTC) + timedelta(days=120)).date())
+        retention.maintain_partitions((timezone.now().astimezone(UTC) + timedelta(days=120)).date())
         for hit in self.hits():
             hit.is_kept = False
         for browser in self.browsers:

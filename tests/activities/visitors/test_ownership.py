@@ -251,9 +251,9 @@ def test_days_past_their_time_are_dropped_and_strangers_forgotten(settings):
     own(known, make_person().pk, site)
     with connection.cursor() as cursor:
         cursor.execute("select make_day_partitions('2026-06-01', '2026-06-02')")
-    assert retention.keep_days() == 4, "two days of each table"
+    assert retention.maintain_partitions() == 4, "two days of each table"
     with time_machine.travel(timezone.now() + timedelta(days=120), tick=False):
-        retention.keep_days()
+        retention.maintain_partitions()
     Visitor.objects.update(last_at=timezone.now() - timedelta(days=100))
-    retention.keep_days()
+    retention.maintain_partitions()
     assert list(Visitor.objects.all()) == [known]

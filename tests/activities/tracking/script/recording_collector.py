@@ -43,7 +43,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def snippet(self):
-        return f"<script>{queue_stub()}</script>" + files.page_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
+        return f"<script>{queue_stub()}</script>" + files.script_tag(f"{self.host('track.test')}/_a/s/{KEY}.js")
 
     def configure(self, **settings):
         self.configurations[KEY] = {"consent": "granted"} | settings
@@ -138,10 +138,10 @@ class Handler(BaseHTTPRequestHandler):
         if parts[0] == "s":
             key = parts[1].removesuffix(".js")
             settings = {"key": key, "base": "/_a"} | self.server.configurations[key]
-            return self.reply(200, files.moving_script(settings), kind)
+            return self.reply(200, files.configured_file(settings), kind)
         if parts[0] == "munchkin":
             settings = {"key": KEY, "base": "/_a"} | self.server.configurations[KEY]
-            return self.reply(200, files.moving_script(settings, "munchkin.js"), kind)
+            return self.reply(200, files.configured_file(settings, "munchkin.js"), kind)
         if parts[0] == "munchkin.js":
             return self.reply(200, files.fixed_file(files.current_version(), "munchkin.js"), kind)
         return self.reply(204, b"", kind)

@@ -56,7 +56,7 @@ def test_a_version_names_its_content():
 
 def test_the_configuration_stands_in_front_and_cannot_end_the_script():
     configuration = {"key": "cab_x", "name": "</script><!--é\u2028"}
-    script = files.moving_script(configuration)
+    script = files.configured_file(configuration)
     first, _newline, rest = script.partition(b"\n")
     fixed = files.fixed_file(files.current_version(), "s.js")
     assert rest.partition(b"//#")[0] == fixed.partition(b"\n")[2].partition(b"//#")[0], (

@@ -106,7 +106,7 @@ def test_who_opts_out_is_forgotten_until_they_opt_in(collector, page):
 
 
 def test_on_the_site_s_own_host_the_server_is_asked_to_keep_the_cookie(collector, page):
-    own = files.page_tag(f"/_a/s/{KEY}.js")
+    own = files.script_tag(f"/_a/s/{KEY}.js")
     collector.add_page("/a", head=own)
     page.goto(f"{collector.host('www.shop.test')}/a")
     collector.wait_hits(1)
