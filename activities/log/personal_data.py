@@ -16,7 +16,7 @@ from activities.models import CONSENT_TYPES, Activity, ActivityKey, ActivityType
 from activities.types.standard import CHANGE_DATA_VALUE, CHANGES
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
-from people.core.source import Channel
+from people.core.source import CHANNELS_WITH_ORIGIN, Channel
 from people.persons.merge import REASON
 
 # every activity that moves, with `target`, the id of its new person
@@ -57,7 +57,7 @@ def _return_activities(merging: Merging, _kept: Any) -> None:
         "winner": merging.winner_id,
         "types": list(CHANGES),
         "merge": merging.merge_id,
-        "other_channels": [int(Channel.IMPORT), int(Channel.CAMPAIGN), int(Channel.EVENTS)],
+        "other_channels": [int(channel) for channel in CHANNELS_WITH_ORIGIN],
         "reason": REASON % merging.merge_id,
         "user": merging.source.user_id,
     }

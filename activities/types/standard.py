@@ -11,7 +11,7 @@ from activities import labels
 from activities.models import CONSENT_TYPES
 from activities.types.standard_shapes import TYPES
 from people.core import words
-from people.core.source import Channel, Source
+from people.core.source import CHANNELS_WITH_ORIGIN, Channel, Source
 from people.persons import merge as person_merge
 
 VISIT_WEB_PAGE, NEW_PERSON, CHANGE_DATA_VALUE, CHANGE_SCORE = 1, 12, 13, 22
@@ -40,7 +40,7 @@ REASONS_OF_MERGES = {**dict.fromkeys(CHANGES, "reason"), **dict.fromkeys(CONSENT
 
 
 # stored values: stable words, in the one language of the data
-_CHANNELS = {
+CHANNEL_NAMES = {
     Channel.ADMIN: "Admin",
     Channel.API: "Web service API",
     Channel.MARKETO: "Web service API",
@@ -54,7 +54,7 @@ _CHANNELS = {
 
 def channel_name(source: Source) -> str:
     """The stored name of a channel, as in Marketo's activities."""
-    return "Merge" if source.is_merge else _CHANNELS[source.channel]
+    return "Merge" if source.is_merge else CHANNEL_NAMES[source.channel]
 
 
 def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attributes: Mapping[str, Any]) -> bool:
@@ -62,6 +62,6 @@ def is_of_merge(activity_type_id: int, channel: int, origin_id: int | None, attr
     return (
         activity_type_id in REASONS_OF_MERGES
         and origin_id is not None
-        and channel not in (Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS)
+        and channel not in CHANNELS_WITH_ORIGIN
         and str(attributes.get(REASONS_OF_MERGES[activity_type_id], "")).startswith(person_merge.REASON % origin_id)
     )

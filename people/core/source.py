@@ -22,6 +22,10 @@ class Channel(models.IntegerChoices):
         return "dialect" if self is Channel.MARKETO else self.name.lower()
 
 
+# the channels whose `origin_id` is an import, a campaign or an event source; in the others it is a merge
+CHANNELS_WITH_ORIGIN = frozenset({Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS})
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One channel and its user.

@@ -8,6 +8,7 @@ from django.utils import translation
 from activities import labels
 from activities.models import ActivityType
 from activities.types import standard as standard_types
+from people.core.source import Channel
 from smartlists.admin.builder.choices import Choices
 from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
@@ -77,3 +78,7 @@ def test_pages_show_and_find_the_spanish_names(reader):
     types = reader.get(reverse("admin:activities_activitytype_changelist"), {"q": "formulario"}).text
     assert "Rellenar un formulario" in types and "Visitar una página web" not in types
     assert "Campos del formulario" in reader.get(reverse("admin:activities_activitytype_fields", args=[2])).text
+
+
+def test_every_channel_has_a_stored_name():
+    assert [channel.name for channel in Channel if channel not in standard_types.CHANNEL_NAMES] == []
