@@ -47,7 +47,7 @@ _STATUS = {
 }
 
 
-def is_marketo(shape: FileShape) -> bool:
+def is_marketo_extract(shape: FileShape) -> bool:
     """True for a bulk extract of Marketo's activities."""
     return set(MARKETO.values()) <= set(shape.header)
 

@@ -35,7 +35,7 @@ class PeopleRequest:
     @classmethod
     def of(cls, parameters: QueryDict, by: Any, fields: Mapping[str, FieldInfo]) -> Self:
         """Parse an address. Without filters in it a chosen view, or the user's default view, has its own."""
-        views, settings = people_views.views_of_user(by), people_views.settings_of(by)
+        views, settings = people_views.views_of_user(by), people_views.people_list_settings(by)
         is_own = any(name in parameters for name in (*_OWN, *KINDS))
         view_id = parse_number(parameters.get("view", ""))
         if not view_id and not is_own and "view" not in parameters:

@@ -126,7 +126,7 @@ def may_change_view(view: PeopleView, by: Any) -> bool:
     return view.owner_id == by.pk or (view.is_shared and by.has_perm(SHARE))
 
 
-def settings_of(by: Any) -> PeopleListSettings:
+def people_list_settings(by: Any) -> PeopleListSettings:
     """The user's settings of the list, saved or not; with the default view unless it is shared no longer."""
     settings = PeopleListSettings.objects.select_related("default_view").filter(user=by).first()
     return settings or PeopleListSettings(user=by)

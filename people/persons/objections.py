@@ -32,8 +32,8 @@ def is_refused_opt_in(person: Person, values: Mapping[str, Any], source: Source)
     return _is_opt_in(person, values) and not source.is_consent and source.channel is not Channel.MARKETO
 
 
-def takes_opt_out_back(earlier: Mapping[str, Any], values: dict[str, Any], source: Source) -> bool:
-    """Return True if a row takes back the opt-out of an earlier row about the same person in one batch.
+def withdraws_opt_out(earlier: Mapping[str, Any], values: dict[str, Any], source: Source) -> bool:
+    """Return True if a row withdraws the opt-out of an earlier row about the same person in one batch.
 
     Over the Marketo API, where such a row succeeds, the opt-out is kept: the value is removed from `values`.
     """

@@ -270,7 +270,7 @@ class _Batch:
             elif self.action is UpsertAction.CREATE:
                 self._refuse(index, Problem(Code.PERSON_EXISTS, _("this person exists already")))
                 continue
-            if objections.takes_opt_out_back(targets[key].values, values, self.source):
+            if objections.withdraws_opt_out(targets[key].values, values, self.source):
                 self._refuse(index, objections.opt_in_problem())
                 continue
             targets[key].values.update(values)

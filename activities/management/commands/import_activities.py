@@ -50,7 +50,7 @@ class Command(ImportCommand):
             "zone": options["zone"],
         }
         more = {name: value for name, value in more.items() if value is not None}
-        if activities_importing.is_marketo(shape) and not options["occurred_at"]:
+        if activities_importing.is_marketo_extract(shape) and not options["occurred_at"]:
             return self._marketo(options, more)
         if not (options["type"] or options["type_column"]):
             raise CommandError("--type is needed.")

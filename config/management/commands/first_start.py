@@ -46,17 +46,17 @@ class Command(BaseCommand):
         environment = {name.lower(): value for name in names if (value := os.environ.get(f"INSTANCE_{name}"))}
         if not environment and not os.environ.get("ADMIN_PASSWORD"):
             return
-        settings_of = {"time_zone": "UTC", "currency": "USD", "language": "en"} | environment
-        zone, currency = settings_of["time_zone"], settings_of["currency"].upper()
+        values = {"time_zone": "UTC", "currency": "USD", "language": "en"} | environment
+        zone, currency = values["time_zone"], values["currency"].upper()
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise CommandError(f"INSTANCE_TIME_ZONE: '{zone}' is not a time zone like Europe/Madrid.") from None
         if len(currency) != 3 or not (currency.isalpha() and currency.isascii()):
             raise CommandError(f"INSTANCE_CURRENCY: '{currency}' is not a code like EUR.")
-        if settings_of["language"] not in dict(settings.LANGUAGES):
-            raise CommandError(f"INSTANCE_LANGUAGE: '{settings_of['language']}' is neither en nor es.")
-        Installation.objects.get_or_create(pk=1, defaults=settings_of | {"currency": currency})
+        if values["language"] not in dict(settings.LANGUAGES):
+            raise CommandError(f"INSTANCE_LANGUAGE: '{values['language']}' is neither en nor es.")
+        Installation.objects.get_or_create(pk=1, defaults=values | {"currency": currency})
         installation.clear_installation_cache()
 
     def _load_demo(self) -> demo.Loaded:

@@ -66,4 +66,5 @@ def people_created(job: Import, step: int = 10_000) -> Iterator[int]:
 
 
 def log_traces() -> ImportTraces:
+    """The traces of imports in the log, as registered by `activities`."""
     return _registered[0]

@@ -326,11 +326,11 @@ def test_a_marketo_bulk_extract_is_imported_as_it_is(check_type):
         f"900019,{ann.pk},2026-11-20T10:01:00Z,{check_type.pk},null,null,Bad,[1]\n"
         f"900020,{ann.pk},2026-11-20T10:01:00Z,1,null,null,Visit,null\n"
     )
-    from activities.recording.import_target import is_marketo, marketo_plan
+    from activities.recording.import_target import is_marketo_extract, marketo_plan
     from people.files.tabular import FileShape
 
     job = import_jobs.upload_file([text.encode()], "bulk.csv", "activities", None)
-    assert is_marketo(FileShape.from_json(job.shape))
+    assert is_marketo_extract(FileShape.from_json(job.shape))
     import_jobs.set_plan(job, marketo_plan(), None)
     done(job)
     assert counts(job) == (2, 0, 2)

@@ -92,7 +92,9 @@ def test_a_view_that_is_shared_no_longer_opens_for_nobody_else(ana, ben):
     views.set_default_view(shared, ben)
     views.set_default_view(shared, ana)
     views.change_view(shared, ana, is_shared=False)
-    assert views.settings_of(ben).default_view is None and views.settings_of(ana).default_view == shared
+    assert (
+        views.people_list_settings(ben).default_view is None and views.people_list_settings(ana).default_view == shared
+    )
     views.delete_view(shared, ana)
     assert list(PeopleListSettings.objects.values_list("default_view", flat=True)) == [None, None]
 
