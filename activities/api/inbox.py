@@ -87,13 +87,15 @@ class SightingSerializer(serializers.ModelSerializer):
 
 
 class SightingDetailSerializer(SightingSerializer):
-    properties = serializers.SerializerMethodField(help_text="Of the newest 1,000 events that wait.")
+    shapes = serializers.SerializerMethodField(
+        help_text="The properties of the newest waiting events, at most 1,000 events."
+    )
 
     class Meta(SightingSerializer.Meta):
-        fields = (*SightingSerializer.Meta.fields, "properties")
+        fields = (*SightingSerializer.Meta.fields, "shapes")
 
     @extend_schema_field(ShapeSerializer(many=True))
-    def get_properties(self, sighting: Sighting) -> Any:
+    def get_shapes(self, sighting: Sighting) -> Any:
         return ShapeSerializer(waiting.shapes(sighting), many=True).data
 
 

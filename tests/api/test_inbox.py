@@ -27,7 +27,7 @@ def test_a_name_is_found_decided_about_and_replayed(api, narrowed):
         ("Typo", 1, {"analytics-python/2.4.0": 1}),
     ]
     cheque, typo = (row["id"] for row in rows)
-    shapes = api.get(f"inbox/{cheque}").json()["properties"]
+    shapes = api.get(f"inbox/{cheque}").json()["shapes"]
     assert {shape["path"]: shape["data_type"] for shape in shapes} == {"check": "string", "sum": "integer"}
     early = api.post(f"inbox/{cheque}/replay")
     assert (early.status_code, early.json()["code"]) == (422, "unapproved_type")
