@@ -67,7 +67,9 @@ class SourceForm(forms.Form):
         label=gettext_lazy("Person field of user IDs"),
         required=False,
         widget=forms.Select({"class": "ca-input"}),
-        help_text=gettext_lazy("The field that holds the sender's user IDs."),
+        help_text=gettext_lazy(
+            "The field that holds the sender's user IDs. A new program without one gets the field “User ID”."
+        ),
     )
     site_group = forms.CharField(
         label=gettext_lazy("Site group"),
@@ -127,6 +129,8 @@ class SourceForm(forms.Form):
         size = source.bytes_a_day if source is not None and is_same else megabytes * MEGABYTE
         if data.get("people_an_hour") is None:
             data.pop("people_an_hour", None)
+        if source is None and not data["user_id_field"]:
+            del data["user_id_field"]  # a program gets one of its own
         if "origins" in data:
             data["origins"] = [line.strip() for line in data["origins"].splitlines() if line.strip()]
         return {**data, "bytes_a_day": size}

@@ -36,7 +36,8 @@ class Schema:
     """
 
     def __init__(self, version: ActivityVersion) -> None:
-        fields: list[ActivityField] = sorted(version.fields.all(), key=lambda field: field.api_name)
+        self.fields: list[ActivityField] = sorted(version.fields.all(), key=lambda field: field.api_name)
+        fields = self.fields
         self.type_id = version.activity_type_id
         self.number = version.number or 0  # 0: a draft, which checks but records nothing
         self.primary = next((field for field in fields if field.is_primary), None)

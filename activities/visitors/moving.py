@@ -119,7 +119,7 @@ def _move(keys: Sequence[Key]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
-                v.primary_value, v.attributes::text, v.is_past,
+                v.primary_value, v.attributes::text, v.is_past or v.is_backfill,
                 (select person_id from association where id = v.association_id),
                 (select evidence from association where id = v.association_id)
             from visitor_activity v

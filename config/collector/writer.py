@@ -58,7 +58,7 @@ class Writer(threading.Thread):
         """A future of the commit, raising `NotCommittedError`. Raises `QueueFullError`."""
         weight = _weight(submission)
         with self._ready:
-            if self.waiting + weight > self._max_hits or self._is_stopping:
+            if (self.waiting and self.waiting + weight > self._max_hits) or self._is_stopping:
                 raise QueueFullError
             entry = _Entry(submission, self._loop.create_future(), monotonic() + BUSY_SECONDS)
             self._queue.append(entry)
