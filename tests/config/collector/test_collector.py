@@ -264,3 +264,18 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(head + b"X: " + b"a" * 40_000)
         assert client.recv(100).startswith(b"HTTP/1.1 431")
+    # a head in one piece, more requests than answers, and answers that are not taken
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET /_a/healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 431")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n" * 1_000)
+        assert b"HTTP/1.1 429" in b"".join(iter(lambda: client.recv(65_536), b""))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", server.port))
+        with pytest.raises(OSError, match="reset|Broken"):
+            while True:  # until the buffers are full, and then the seconds are over
+                client.sendall(f"GET /_a/s/{site.write_key}.js HTTP/1.1\r\n\r\n".encode())
+                time.sleep(0.001)
