@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: bytes and seconds of a head, waiting requests of a connection, and connections."""
+"""uvicorn's HTTP protocol with bounds: bytes and seconds of a head, requests of a connection, and connections."""
 
 import asyncio
 from time import monotonic

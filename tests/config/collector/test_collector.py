@@ -275,7 +275,7 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         client.settimeout(20)
         client.connect(("127.0.0.1", server.port))
-        with pytest.raises(OSError, match="reset|Broken"):
+        with pytest.raises(OSError, match=r"reset|Broken"):
             while True:  # until the buffers are full, and then the seconds are over
                 client.sendall(f"GET /_a/s/{site.write_key}.js HTTP/1.1\r\n\r\n".encode())
                 time.sleep(0.001)
