@@ -77,9 +77,9 @@ class WebsiteForm(forms.Form):
     def first_step_problems(self) -> bool:
         """Check name and address, adding problems to their fields; true if there are any."""
         self.is_valid()
-        if not self.cleaned_data.get("name", "").strip():
+        if "name" not in self.errors and not self.cleaned_data["name"].strip():
             self.add_error("name", _("Give the web site a name."))
-        if not site_origins(self.cleaned_data.get("address", "")):
+        if "address" not in self.errors and not site_origins(self.cleaned_data["address"]):
             self.add_error(
                 "address", _("This isn't the address of a web site. Expected something like www.example.com.")
             )
@@ -110,7 +110,7 @@ class WebsitePages(PagesAdmin):
             return self._step(request, 1, WebsiteForm(initial=request.POST.dict()))
         if form.first_step_problems():
             return self._step(request, 1, form)
-        if action == "2":
+        if action == "2" or form.errors:
             return self._step(request, 2, form)
         try:
             issued = source_editing.create_source(

@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
+from config.access.sign_in import sessions
 from config.access.users.rights import RightsField
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError
@@ -84,6 +85,8 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
+        if confirmation := sessions.confirmation_redirect(request):
+            return confirmation
         usual = [right for right in client_editing.DEFAULT_RIGHTS if request.user.has_perm(right)]
         form = ClientForm(request.POST or None, request.user, "", usual)
         if request.method == "POST" and form.is_valid():
@@ -132,6 +135,8 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
 
     def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         client = self._posted(request, pk)
+        if confirmation := sessions.confirmation_redirect(request, reverse("admin:access_apiclient_change", args=[pk])):
+            return confirmation
         form = RotateForm(request.POST)
         overlap = form.cleaned_data["overlap"] if form.is_valid() else 0
         try:
