@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.log import rollup
@@ -49,6 +50,10 @@ class ReportScope:
     def zone(self) -> str:
         return installation.current_installation().time_zone
 
+    @property
+    def today(self) -> date:
+        return timezone.now().astimezone(installation.installation_zone()).date()
+
     def parameters(self) -> dict[str, Any]:
         return {
             "first": self.first,
@@ -79,11 +84,15 @@ class FunnelStep:
     of_first: float | None
 
 
-_WHERE = f"""a.activity_type_id = %(type)s
-    and a.occurred_at >= {value_sql.day_start_sql("%(first)s", "%(zone)s")}
-    and a.occurred_at < {value_sql.day_start_sql("%(end)s", "%(zone)s")}
-    and (%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))
+# conditions on a row `a` of the log; `ReportScope.parameters` are their values
+OF_SCOPE = f"""(%(people)s::int[] is null or a.person_id = any(%(people)s::int[]))
     and (%(with_bots)s or not {IS_BOT_SQL.format("a.")})"""
+FIRST_MOMENT = value_sql.day_start_sql("%(first)s", "%(zone)s")
+END_MOMENT = value_sql.day_start_sql("%(end)s", "%(zone)s")
+WITHIN_SCOPE = f"""a.activity_type_id = %(type)s
+    and a.occurred_at >= {FIRST_MOMENT}
+    and a.occurred_at < {END_MOMENT}
+    and {OF_SCOPE}"""
 
 
 def check_scope(scope: ReportScope) -> None:
@@ -106,12 +115,14 @@ def activity_trend(activity_type: ActivityType, scope: ReportScope) -> list[tupl
     if scope.people is None:
         counts = rollup.daily_counts([activity_type.pk], scope.first, scope.last, without_bots=scope.without_bots)
         return list(counts.items())
-    sql = f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {_WHERE} group by 1"
-    return _answer(
+    sql = (
+        f"select (a.occurred_at at time zone %(zone)s)::date, count(*) from activity a where {WITHIN_SCOPE} group by 1"
+    )
+    return exact_answer(
         [activity_type],
         scope,
         lambda columns, period: columns.trend(activity_type, period),
-        lambda: sorted(_rows(sql, scope, {"type": activity_type.pk})),
+        lambda: sorted(scope_rows(sql, scope, {"type": activity_type.pk})),
     )
 
 
@@ -124,8 +135,8 @@ def value_trend(
     """
     check_scope(scope)
     sql = f"""with counts as materialized (
-            select (a.occurred_at at time zone %(zone)s)::date as day, {_value(field, "%(field)s")} as value,
-                count(*) as rows from activity a where {_WHERE} group by 1, 2),
+            select (a.occurred_at at time zone %(zone)s)::date as day, {value_of_field(field, "%(field)s")} as value,
+                count(*) as rows from activity a where {WITHIN_SCOPE} group by 1, 2),
         ranks as materialized (
             select value, row_number() over (order by sum(rows) desc, {_ordered("value", field)} nulls last) as rank
             from counts group by value order by 2 limit %(limit)s)
@@ -133,11 +144,11 @@ def value_trend(
         from counts c left join ranks r on c.value is not distinct from r.value
         group by 1, 2, 3 order by 1, 2"""
     parameters = {"type": activity_type.pk, "field": field.api_name, "limit": MOST_VALUES}
-    return _answer(
+    return exact_answer(
         [activity_type],
         scope,
         lambda columns, period: columns.value_trend(activity_type, field, period, MOST_VALUES),
-        lambda: _rows(sql, scope, parameters),
+        lambda: scope_rows(sql, scope, parameters),
     )
 
 
@@ -146,11 +157,11 @@ def value_breakdown(
 ) -> list[BreakdownGroup]:
     """The most frequent values of a field, activities without a value included; `total_of`: a number to be summed."""
     check_scope(scope)
-    summed = _value(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
+    summed = value_of_field(total_of, "%(total)s", BY_NAME[total_of.data_type]) if total_of else "null"
     # each person's rows are summed first: people are counted without sorting the rows
     sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
-        from (select {_value(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
-            from activity a where {_WHERE} group by 1, a.person_id) each
+        from (select {value_of_field(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
+            from activity a where {WITHIN_SCOPE} group by 1, a.person_id) each
         group by 1 order by 2 desc, {_ordered("value", field)} nulls last limit %(limit)s"""
     parameters = {
         "type": activity_type.pk,
@@ -158,11 +169,11 @@ def value_breakdown(
         "total": total_of.api_name if total_of else None,
         "limit": MOST_ROWS,
     }
-    groups = _answer(
+    groups = exact_answer(
         [activity_type],
         scope,
         lambda columns, period: columns.breakdown(activity_type, field, total_of, period, MOST_ROWS),
-        lambda: _rows(sql, scope, parameters),
+        lambda: scope_rows(sql, scope, parameters),
     )
     return [BreakdownGroup(*group) for group in groups]
 
@@ -175,24 +186,24 @@ def top_people(
     With a `field`: only activities with that `value` of it, None for those without one, as `value_breakdown` groups.
     """
     check_scope(scope)
-    narrowed = f"and {_value(field, '%(field)s')} is not distinct from %(value)s" if field else ""
+    narrowed = f"and {value_of_field(field, '%(field)s')} is not distinct from %(value)s" if field else ""
     sql = f"""select c.person_id, c.count, c.latest from (
             select a.person_id, count(*) as count, max(a.occurred_at) as latest
-            from activity a where {_WHERE} {narrowed} group by 1
+            from activity a where {WITHIN_SCOPE} {narrowed} group by 1
             -- at most all people who are not live can be dropped from the top
             order by 2 desc, 3 desc, 1 limit %(limit)s + %(gone)s) c
         join person p on p.id = c.person_id and p.state = 'live'
         order by 2 desc, 3 desc, 1 limit %(limit)s"""
 
     def by_sql() -> list[Any]:
-        ((not_live,),) = _rows("select count(*) from person where state <> 'live'", scope, {})
+        ((not_live,),) = scope_rows("select count(*) from person where state <> 'live'", scope, {})
         parameters = {"field": field.api_name if field else None, "value": value}
-        return _rows(sql, scope, parameters | {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
+        return scope_rows(sql, scope, parameters | {"type": activity_type.pk, "limit": MOST_ROWS, "gone": not_live})
 
     def by_columns(columns: ColumnReports, period: Period) -> list[Any]:
         return columns.top_people(activity_type, period, MOST_ROWS, (field, value) if field else None)
 
-    return _answer([activity_type], scope, by_columns, by_sql)
+    return exact_answer([activity_type], scope, by_columns, by_sql)
 
 
 def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[FunnelStep]:
@@ -206,11 +217,11 @@ def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[Fun
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
     steps, parameters = _funnel_steps(types)
     counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-    people = _answer(
+    people = exact_answer(
         types,
         scope,
         lambda columns, period: columns.funnel(types, period),
-        lambda: list(_rows(f"with {steps} select {counts}", scope, parameters)[0]),
+        lambda: list(scope_rows(f"with {steps} select {counts}", scope, parameters)[0]),
     )
     return [
         FunnelStep(
@@ -230,11 +241,11 @@ def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tu
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
     steps, parameters = _funnel_steps(types)
     sql = f"with {steps} select person_id, moment from s{len(types) - 1} order by 2 desc, 1 limit {MOST_PEOPLE}"
-    return _answer(
+    return exact_answer(
         types,
         scope,
         lambda columns, period: columns.people_at_step(types, period, MOST_PEOPLE),
-        lambda: _rows(sql, scope, parameters),
+        lambda: scope_rows(sql, scope, parameters),
     )
 
 
@@ -244,13 +255,13 @@ def _funnel_steps(types: Sequence[ActivityType]) -> tuple[str, dict[str, Any]]:
     steps = [
         f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
             join person p on p.id = a.person_id and p.state = 'live'
-            where {_WHERE.replace("%(type)s", "%(type_0)s")} group by 1)"""
+            where {WITHIN_SCOPE.replace("%(type)s", "%(type_0)s")} group by 1)"""
     ]
     for number in range(1, len(types)):
         steps.append(
             f"""s{number} as (select a.person_id, min(a.occurred_at) as moment from activity a
                 join s{number - 1} b on b.person_id = a.person_id and a.occurred_at > b.moment
-                where {_WHERE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
+                where {WITHIN_SCOPE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
         )
     return ", ".join(steps), parameters
 
@@ -260,7 +271,8 @@ def breakdown_fields(activity_type: ActivityType) -> list[ApprovedField]:
     return list(activity_type.approved_fields.exclude(data_type="text").order_by("-is_primary", "pk"))
 
 
-def _value(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
+def value_of_field(field: ApprovedField, name: str, data_type: DataType | None = None) -> str:
+    """SQL for the value of a field in a row `a` of the log; `name` is the place of the field's API name."""
     value = "a.primary_value" if field.is_primary else f"(a.attributes ->> {name})"
     return value_sql.cast_sql(data_type.name, value) if data_type else value
 
@@ -277,7 +289,7 @@ def _ordered(value: str, field: ApprovedField) -> str:
     return value_sql.cast_sql(data_type.name, value)
 
 
-def _answer(
+def exact_answer(
     types: Sequence[ActivityType],
     scope: ReportScope,
     by_columns: Callable[[ColumnReports, Period], Answer],
@@ -289,17 +301,19 @@ def _answer(
         if pinned is not None:
             period = (scope.first, scope.last, scope.zone, scope.people)
             bots = bot_fields(activity_type.pk for activity_type in types) if scope.without_bots else {}
-            answer = report_from_columns(pinned, types, period, scope.seconds, _statement, by_columns, bots)
+            answer = report_from_columns(pinned, types, period, scope.seconds, run_statement, by_columns, bots)
             if answer is not None:
                 return answer
         return by_sql()
 
 
-def _rows(sql: str, scope: ReportScope, parameters: dict[str, Any]) -> list[Any]:
-    return list(_statement(sql, scope.parameters() | parameters))
+def scope_rows(sql: str, scope: ReportScope, parameters: dict[str, Any]) -> list[Any]:
+    """The rows of a statement of the database, with the scope's parameters and others."""
+    return list(run_statement(sql, scope.parameters() | parameters))
 
 
-def _statement(sql: str, parameters: Any) -> Sequence[Any]:
+def run_statement(sql: str, parameters: Any) -> Sequence[Any]:
+    """The rows of a statement in the present snapshot, whichever engine it serves."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()

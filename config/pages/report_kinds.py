@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import reports as log_reports
 from config.pages import trend
+from config.pages.journey_tables import retention_table, returned_table, wait_table, waited_table
 from config.pages.report_tables import Table, breakdown_table, funnel_table, reached_table, top_people_table
 
 
@@ -25,6 +26,7 @@ class Report:
 
 
 STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
+JOURNEY = ("type", "then")
 PERIOD = ("since", "until", "people", "bots")
 FIELDS_OF_THE_TYPE = (
     "field",
@@ -58,6 +60,40 @@ REPORTS: dict[str, Report] = {
         gettext_lazy("How many people did one thing, then another, up to five."),
         (*STEPS, *PERIOD),
         funnel_table,
+    ),
+    "retention": Report(
+        gettext_lazy("Retention"),
+        gettext_lazy(
+            "People by when they first did it, and how many of them did it, or something else, again in later periods."
+        ),
+        (*JOURNEY, "since", "until", "interval", "periods", "people", "bots", "where", "value"),
+        retention_table,
+        more=("periods", "where", "value"),
+    ),
+    "wait": Report(
+        gettext_lazy("Time to next"),
+        gettext_lazy("How long people took from doing one thing to doing another, or the same again."),
+        (*JOURNEY, *PERIOD, "where", "value"),
+        wait_table,
+        more=("where", "value"),
+    ),
+    "returned": Report(
+        gettext_lazy("People who came back"),
+        gettext_lazy("Who first did it in this time, and came back in the chosen period after; the latest first."),
+        (*JOURNEY, "since", "until", "interval", "period", "people", "bots", "where", "value"),
+        returned_table,
+        True,
+        is_tab=False,
+        more=("where", "value"),
+    ),
+    "waited": Report(
+        gettext_lazy("People by time to next"),
+        gettext_lazy("Who took this long from one thing to the other; the latest first."),
+        (*JOURNEY, "wait", *PERIOD, "where", "value"),
+        waited_table,
+        True,
+        is_tab=False,
+        more=("where", "value"),
     ),
     "reached": Report(
         gettext_lazy("People at a step"),

@@ -34,7 +34,8 @@ function lineOf(series, number, all, format) {
 
 function options(place, chart, width, height) {
   const language = document.documentElement.lang || "en";
-  const format = (value) => value.toLocaleString(language);
+  const unit = chart.unit ? `\u00a0${chart.unit}` : "";
+  const format = (value) => `${value.toLocaleString(language)}${unit}`;
   const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
   const font = `12px ${getComputedStyle(place).fontFamily}`;
   const common = { stroke: style("--ca-muted"), font, ticks: { show: false } };
@@ -63,7 +64,7 @@ function options(place, chart, width, height) {
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]
           .flatMap((step) => [1, 1e3, 1e6, 1e9].map((factor) => step * factor))
           .sort((a, b) => a - b),
-        values: (_plot, splits) => splits.map((split) => short.format(split)),
+        values: (_plot, splits) => splits.map((split) => `${short.format(split)}${unit}`),
       },
     ],
     series: [
