@@ -3,7 +3,7 @@
 Days are those of the installation. Every report raises `RejectedError` (`timeout`) after the scope's seconds.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -76,12 +76,16 @@ class BreakdownGroup:
 
 @dataclass(frozen=True, slots=True)
 class FunnelStep:
-    """The people who reached a step, and their share of the step before and of the first, in percent."""
+    """The people who reached a step, and their share of the step before and of the first, in percent.
+
+    `median`: within so many microseconds of the step before half of them reached it.
+    """
 
     activity_type: ActivityType
     people: int
     of_previous: float | None
     of_first: float | None
+    median: int | None = None
 
 
 # conditions on a row `a` of the log; `ReportScope.parameters` are their values
@@ -138,7 +142,7 @@ def value_trend(
             select (a.occurred_at at time zone %(zone)s)::date as day, {value_of_field(field, "%(field)s")} as value,
                 count(*) as rows from activity a where {WITHIN_SCOPE} group by 1, 2),
         ranks as materialized (
-            select value, row_number() over (order by sum(rows) desc, {_ordered("value", field)} nulls last) as rank
+            select value, row_number() over (order by sum(rows) desc, {ordered_sql("value", field)} nulls last) as rank
             from counts group by value order by 2 limit %(limit)s)
         select c.day, r.rank, case when r.rank is not null then c.value end, sum(c.rows)::bigint
         from counts c left join ranks r on c.value is not distinct from r.value
@@ -162,7 +166,7 @@ def value_breakdown(
     sql = f"""select value, sum(rows)::bigint, count(*), sum(total)
         from (select {value_of_field(field, "%(field)s")} as value, count(*) as rows, sum({summed}::numeric) as total
             from activity a where {WITHIN_SCOPE} group by 1, a.person_id) each
-        group by 1 order by 2 desc, {_ordered("value", field)} nulls last limit %(limit)s"""
+        group by 1 order by 2 desc, {ordered_sql("value", field)} nulls last limit %(limit)s"""
     parameters = {
         "type": activity_type.pk,
         "field": field.api_name,
@@ -212,23 +216,47 @@ def people_funnel(types: Sequence[ActivityType], scope: ReportScope) -> list[Fun
     Each step takes the earliest activity strictly after that of the step before. Raises `RejectedError`
     (`out_of_range`) for fewer than two or more than five types.
     """
-    check_scope(scope)
-    if not 2 <= len(types) <= MOST_STEPS:
-        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
-    steps, parameters = _funnel_steps(types)
-    counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-    people = exact_answer(
+    check_funnel(types, scope)
+    steps, parameters = funnel_expressions(types)
+    rows = exact_answer(
         types,
         scope,
         lambda columns, period: columns.funnel(types, period),
-        lambda: list(scope_rows(f"with {steps} select {counts}", scope, parameters)[0]),
+        lambda: scope_rows(f"with {steps} {funnel_figures_sql(len(types))}", scope, parameters),
     )
+    return funnel_steps(types, {step: (people, median) for step, _rank, people, median in rows})
+
+
+def check_funnel(types: Sequence[ActivityType], scope: ReportScope) -> None:
+    """Raise `RejectedError` (`out_of_range`) for a bad period, and for fewer than two or more than five types."""
+    check_scope(scope)
+    if not 2 <= len(types) <= MOST_STEPS:
+        raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
+
+
+def funnel_steps(types: Sequence[ActivityType], figures: Mapping[int, tuple[int, int | None]]) -> list[FunnelStep]:
+    """The steps of their numbers of people and medians, by step."""
+    people = [figures.get(step, (0, None))[0] for step in range(len(types))]
     return [
         FunnelStep(
-            activity_type, count, _share(count, people[number - 1]) if number else None, _share(count, people[0])
+            activity_type,
+            people[step],
+            _share(people[step], people[step - 1]) if step else None,
+            _share(people[step], people[0]),
+            figures.get(step, (0, None))[1],
         )
-        for number, (activity_type, count) in enumerate(zip(types, people, strict=True))
+        for step, activity_type in enumerate(types)
     ]
+
+
+def funnel_figures_sql(steps: int) -> str:
+    """SQL over the expressions of a funnel for (step, rank, people, median of the time since the step before)."""
+    wait = "(extract(epoch from moment - before) * 1000000)::bigint"
+    median = f"percentile_disc(0.5) within group (order by {wait})"
+    return " union all ".join(
+        f"select {step}, rank, count(*), {median if step else 'null::bigint'} from s{step} group by rank"
+        for step in range(steps)
+    )
 
 
 def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tuple[int, Any]]:
@@ -239,7 +267,7 @@ def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tu
     check_scope(scope)
     if not 1 <= len(types) <= MOST_STEPS:
         raise RejectedError(Problem(Code.OUT_OF_RANGE, _("A funnel has two to five steps."), ("types",)))
-    steps, parameters = _funnel_steps(types)
+    steps, parameters = funnel_expressions(types)
     sql = f"with {steps} select person_id, moment from s{len(types) - 1} order by 2 desc, 1 limit {MOST_PEOPLE}"
     return exact_answer(
         types,
@@ -249,19 +277,23 @@ def people_at_step(types: Sequence[ActivityType], scope: ReportScope) -> list[tu
     )
 
 
-def _funnel_steps(types: Sequence[ActivityType]) -> tuple[str, dict[str, Any]]:
-    """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
+_FIRST_STEP = f"""s0 as (select a.person_id, min(a.occurred_at) as moment, 0 as rank from activity a
+    join person p on p.id = a.person_id and p.state = 'live'
+    where {WITHIN_SCOPE.replace("%(type)s", "%(type_0)s")} group by 1)"""
+
+
+def funnel_expressions(types: Sequence[ActivityType], first_step: str = "") -> tuple[str, dict[str, Any]]:
+    """Expressions s0, s1 … of the people who reached each step, the moment, and that of the step before; parameters.
+
+    `first_step` is another expression s0, which ranks people: (person_id, moment, rank).
+    """
     parameters = {f"type_{number}": activity_type.pk for number, activity_type in enumerate(types)}
-    steps = [
-        f"""s0 as (select a.person_id, min(a.occurred_at) as moment from activity a
-            join person p on p.id = a.person_id and p.state = 'live'
-            where {WITHIN_SCOPE.replace("%(type)s", "%(type_0)s")} group by 1)"""
-    ]
+    steps = [first_step or _FIRST_STEP]
     for number in range(1, len(types)):
         steps.append(
-            f"""s{number} as (select a.person_id, min(a.occurred_at) as moment from activity a
-                join s{number - 1} b on b.person_id = a.person_id and a.occurred_at > b.moment
-                where {WITHIN_SCOPE.replace("%(type)s", f"%(type_{number})s")} group by 1)"""
+            f"""s{number} as (select a.person_id, min(a.occurred_at) as moment, b.moment as before, b.rank
+                from activity a join s{number - 1} b on b.person_id = a.person_id and a.occurred_at > b.moment
+                where {WITHIN_SCOPE.replace("%(type)s", f"%(type_{number})s")} group by 1, 3, 4)"""
         )
     return ", ".join(steps), parameters
 
@@ -281,7 +313,7 @@ def _share(part: int, whole: int) -> float | None:
     return round(100 * part / whole, 1) if whole else None
 
 
-def _ordered(value: str, field: ApprovedField) -> str:
+def ordered_sql(value: str, field: ApprovedField) -> str:
     """SQL that orders values: text by its characters, whatever the database's collation; numbers as numbers."""
     data_type = BY_NAME[field.data_type]
     if value_sql.is_compared_as_text(data_type.name):

@@ -43,7 +43,11 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "then": (_TEXT, f"{_TYPE} What people did later (retention, wait); by default the same as `type`."),
     "field": (_TEXT, "The API name of the field by which a breakdown groups."),
     "total": (_TEXT, "The API name of a number field that a breakdown sums."),
-    "split": (_TEXT, "The API name of the field whose values are the series of a trend."),
+    "split": (
+        _TEXT,
+        "The API name of a field: its values are the series of a trend; of the first step, it splits a funnel.",
+    ),
+    "person_field": (_TEXT, "The API name of the person field by which a funnel is split."),
     "since": (_DAY, "The first day, in the time zone of the installation; by default 89 days before today."),
     "until": (_DAY, "The last day; today by default."),
     "where": (
@@ -198,7 +202,9 @@ class ReportViewSet(ListMixin, RetrieveMixin):
         except RejectedError as refusal:
             raise BadQueryError(*refusal.problems) from None
         if reply is None:
-            raise BadQueryError(Problem(Code.MISSING_VALUE, _("Say which activity type."), (_type_parameter(form),)))
+            raise BadQueryError(
+                Problem(Code.MISSING_VALUE, _("Say which activity type."), (form.report_kind.type_input,))
+            )
         table = form.table(reply.answers) if reply.answers else None
         body = _representation(form, reply, table)
         if body["people"]:
@@ -212,7 +218,7 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
     answer = reply.answer
     return {
         "report": form.name,
-        "columns": [str(heading) for heading in table.headings] if table else [],
+        "columns": table.file_headings() if table else [],
         "rows": [[None if cell.raw == "" else cell.raw for cell in row] for row in table.rows] if table else None,
         "totals": [{"label": total.label, **total.raw} for total in table.totals] if table else (),
         "people": table.people if table else (),
@@ -223,10 +229,6 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
         "is_running": reply.asked_at is not None,
         "problem": reply.problem,
     }
-
-
-def _type_parameter(form: ReportForm) -> str:
-    return "type" if "type" in form.report_kind.inputs else STEPS[0]
 
 
 def _form_parameters(query: Any) -> QueryDict:
@@ -242,9 +244,10 @@ def _form_parameters(query: Any) -> QueryDict:
             parameters[name] = text if text == trend.WITH_BOTS else ""
         elif name not in FIELDS:
             parameters[name] = _type_id(name, text) if name in TYPES else text
+    of_report = REPORTS[parameters.get("report", "trend")]
     for name in FIELDS:
         if name in query:
-            parameters[name] = _field_id(name, query[name], parameters.get("type", "0"))
+            parameters[name] = _field_id(name, query[name], parameters.get(of_report.type_input, "0"))
     return parameters
 
 

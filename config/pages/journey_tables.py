@@ -209,12 +209,12 @@ def wait_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     within = [(share, wait / SECOND) for kind, share, wait, *_rest in _of_kind(rows, "within")]
     buckets = [(least, end, count) for _kind, least, end, count in _of_kind(rows, "bucket")]
     finished = sum(count for _least, _end, count in buckets)
-    headings = (_("Time"), _("From, in seconds"), _("To, in seconds"), _("People"), _("Of those who began, %"))
+    headings = (_("Time"), _("From"), _("To"), _("People"), _("Of those who began, %"))
     cells = [
         [
             text_cell(_("%(share)s %% of those who went on") % {"share": share}),
-            number_cell(0),
-            number_cell(seconds),
+            time_cell(0),
+            time_cell(seconds),
             number_cell(-(-finished * share // 100)),
             share_cell(_share(-(-finished * share // 100), started)),
         ]
@@ -222,7 +222,7 @@ def wait_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     ]
     for least, end, count in buckets:
         people = number_cell(count, _waiting(chosen, least) if count else "")
-        bounds = (number_cell(least), number_cell(end))
+        bounds = (time_cell(least), time_cell(end))
         cells.append([text_cell(bucket_label(least, end)), *bounds, people, share_cell(_share(count, started))])
     never = number_cell(started - finished, _waiting(chosen, waits.NEVER) if started > finished else "")
     nothing = number_cell(None)
@@ -288,6 +288,11 @@ def bucket_label(least: int, end: int | None) -> str:
     if least == 0:
         return _("under %(to)s") % {"to": span_text(end)}
     return _("%(from)s to %(to)s") % {"from": span_text(least), "to": span_text(end)}
+
+
+def time_cell(seconds: float | None) -> Cell:
+    """Return a cell with a length of time, in words on the page and in seconds elsewhere."""
+    return Cell("", "") if seconds is None else Cell(span_text(seconds), seconds)
 
 
 def span_text(seconds: float) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from activities.log import intervals
 from activities.log import reports as log_reports
 from activities.log.bots import bot_fields, marks_bots
-from activities.log.journeys import cohorts, waits
+from activities.log.journeys import cohorts, funnels, waits
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
 from config.pages.journey_tables import bucket_label, cohort_interval
@@ -25,6 +25,7 @@ from people.core import installation
 from people.core.numerals import whole_number
 from people.datatypes.parsing import MAX_LINK
 from people.datatypes.registry import BY_NAME
+from people.fields.catalog import field_catalogue
 from people.models import StaticList
 from smartlists.lists.report_questions import NARROWED, ReportQuestion
 from smartlists.models import SmartList
@@ -58,6 +59,7 @@ class ReportForm(forms.Form):
         label=gettext_lazy("Split by"),
         empty_label=gettext_lazy("— all together —"),
     )
+    person_field = forms.ChoiceField(required=False, label=gettext_lazy("or by a field of the person"), choices=())
     where = forms.ModelChoiceField(
         ApprovedField.objects.none(), required=False, label=gettext_lazy("Where"), empty_label=ANYTHING
     )
@@ -99,6 +101,8 @@ class ReportForm(forms.Form):
         types = ActivityType.objects.approved().select_related("live").order_by("is_standard", "live__name")
         for name in ("type", "then"):
             self.fields[name].queryset = types  # type: ignore[attr-defined]
+        if "person_field" in self.report_kind.inputs:
+            self.fields["person_field"].choices = _person_fields()  # type: ignore[attr-defined]
         self.fields["wait"].choices = wait_choices()  # type: ignore[attr-defined]
         chosen = self.chosen_type(types)
         fields = self.type_fields = log_reports.breakdown_fields(chosen) if chosen else []
@@ -143,7 +147,7 @@ class ReportForm(forms.Form):
             self.fields[name].widget = forms.DateInput(attrs={"type": "date", "class": "ca-input"}, format="%Y-%m-%d")
 
     def chosen_type(self, types: Any) -> ActivityType | None:
-        text = self.data.get("type", "")
+        text = self.data.get(self.report_kind.type_input, "")
         number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
         return types.filter(pk=number).first()
 
@@ -169,6 +173,8 @@ class ReportForm(forms.Form):
 
     def clean(self) -> None:
         chosen = self.cleaned_data
+        if self.name == "funnel" and chosen.get("split") and chosen.get("person_field"):
+            self.add_error("person_field", _("Choose a field of the first step or of the person, not both."))
         if self.name == "trend" and chosen.get("split"):
             if any(chosen.get(name) for name in trend.MORE_TYPES):
                 self.add_error("split", _("Choose a single activity type to split it by the values of a field."))
@@ -216,9 +222,11 @@ class ReportForm(forms.Form):
         field = chosen["where"] if "where" in report.inputs else None
         if "field" in report.inputs:
             field = chosen["field"] or next(iter(log_reports.breakdown_fields(types[0])), None)
+        if self.name == "funnel":
+            field = chosen["split"]
         total = chosen["total"] if "total" in report.inputs else None
         return ReportQuestion(
-            self.name,
+            self._stored_name(),
             tuple(activity_type.pk for activity_type in types),
             chosen["since"],
             chosen["until"],
@@ -228,8 +236,16 @@ class ReportForm(forms.Form):
             (chosen["value"] or None) if field and self.name in NARROWED else None,
             self.without_bots,
             cohort_interval(chosen) if "interval" in report.inputs else "",
+            chosen["person_field"] if self.name == "funnel" else "",
             self._number(),
         )
+
+    def _stored_name(self) -> str:
+        """Return the name of the answer: that of the report, but for funnels, which have two."""
+        if self.name != "funnel":
+            return self.name
+        is_split = self.cleaned_data["split"] or self.cleaned_data["person_field"]
+        return "split_funnel" if is_split else "timed_funnel"
 
     def _number(self) -> int | None:
         """Return the periods of cohorts, the one that is chosen, or the bucket of a time."""
@@ -239,6 +255,11 @@ class ReportForm(forms.Form):
         if self.name == "waited":
             return waits.NEVER if chosen["wait"] == NEVER else int(chosen["wait"] or 0)
         return chosen["period"] if self.name == "returned" else None
+
+
+def _person_fields() -> list[tuple[str, Any]]:
+    fields = funnels.person_split_fields(list(field_catalogue().values()))
+    return [("", NONE), *sorted(((row.api_name, row.shown_label) for row in fields), key=lambda choice: choice[1])]
 
 
 def wait_choices() -> list[tuple[str, str]]:

@@ -8,8 +8,11 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import reports as log_reports
 from config.pages import trend
+from config.pages.funnel_tables import funnel_table
 from config.pages.journey_tables import retention_table, returned_table, wait_table, waited_table
-from config.pages.report_tables import Table, breakdown_table, funnel_table, reached_table, top_people_table
+from config.pages.report_tables import Table, breakdown_table, reached_table, top_people_table
+
+STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,12 @@ class Report:
     is_tab: bool = True  # else only figures of other reports lead there
     more: tuple[str, ...] = ()  # of `inputs`, what the form has under "More options"
 
+    @property
+    def type_input(self) -> str:
+        """The input of the type whose fields the form offers."""
+        return "type" if "type" in self.inputs else STEPS[0]
 
-STEPS = tuple(f"step_{number}" for number in range(1, log_reports.MOST_STEPS + 1))
+
 JOURNEY = ("type", "then")
 PERIOD = ("since", "until", "people", "bots")
 FIELDS_OF_THE_TYPE = (
@@ -57,9 +64,10 @@ REPORTS: dict[str, Report] = {
     ),
     "funnel": Report(
         gettext_lazy("Funnel"),
-        gettext_lazy("How many people did one thing, then another, up to five."),
-        (*STEPS, *PERIOD),
+        gettext_lazy("How many people did one thing, then another, up to five; and how long it took them."),
+        (*STEPS, *PERIOD, "split", "person_field"),
         funnel_table,
+        more=("split", "person_field"),
     ),
     "retention": Report(
         gettext_lazy("Retention"),

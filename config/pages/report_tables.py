@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from activities.labels import localized_name
 from activities.log import reports as log_reports
-from activities.models import ActivityType, ApprovedField
+from activities.models import ApprovedField
 from people.models import Person
 
 
@@ -76,6 +76,13 @@ class Table:
     people: Sequence[int] = ()  # per row, the id of its person
     note: str = ""  # what the rows leave out
     grid: Grid | None = None
+    timed: Sequence[int] = ()  # the columns of times, which pages show in words and files in seconds
+
+    def file_headings(self) -> list[str]:
+        """Return the headings of the columns in files and over the API, with the unit of times."""
+        titles = [str(heading) for heading in self.headings]
+        in_seconds = _("%(heading)s (seconds)")
+        return [in_seconds % {"heading": title} if place in self.timed else title for place, title in enumerate(titles)]
 
     def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
         """Return each row with its meter, if any."""
@@ -176,24 +183,3 @@ def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
     period = {name: chosen[name].isoformat() for name in ("since", "until")}
     bots = {"bots": chosen["bots"]} if chosen.get("bots") else {}
     return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']} | bots)}"
-
-
-def funnel_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the table of a funnel: people a step, and their shares."""
-    types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
-    cells = [
-        [
-            text_cell(str(types[type_id])),
-            number_cell(people, _step_address(chosen, [row[0] for row in rows[: number + 1]]) if people else ""),
-            share_cell(of_previous),
-            share_cell(of_first),
-        ]
-        for number, (type_id, people, of_previous, of_first) in enumerate(rows)
-    ]
-    headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
-    return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
-
-
-def _step_address(chosen: dict[str, Any], type_ids: Sequence[int]) -> str:
-    steps = {f"step_{number}": type_id for number, type_id in enumerate(type_ids, 1)}
-    return people_address(chosen, {"report": "reached"} | steps)

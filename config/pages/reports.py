@@ -87,6 +87,7 @@ def _form_context(form: ReportForm) -> dict[str, Any]:
         "more": [form[name] for name in report.more],
         "uses_more": any(form.cleaned_data.get(name) for name in report.more),
         "depends_on_type": [name for name in report.inputs if name in (*FIELDS_OF_THE_TYPE, "bots")],
+        "type_input": report.type_input,
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
     }
@@ -188,6 +189,6 @@ def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
     reply = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
     reply.write("\ufeff")
     writer = csv.writer(reply)
-    writer.writerow([str(heading) for heading in table.headings])
+    writer.writerow(table.file_headings())
     writer.writerows([cell.raw for cell in row] for row in table.rows)
     return reply

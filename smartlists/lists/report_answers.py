@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from activities.log import reports as log_reports
-from activities.log.journeys import cohorts, waits
+from activities.log.journeys import cohorts, funnels, waits
 from activities.log.journeys.cohorts import CohortQuestion
 from activities.log.journeys.waits import WaitQuestion
 from activities.log.reports import ReportScope
 from activities.models import ActivityType, ApprovedField
 from people.datatypes.canonical import moment_text
+from people.fields.catalog import FieldInfo, field_catalogue
 from smartlists.lists.report_questions import ReportQuestion
 
 
@@ -50,8 +51,25 @@ def _reached(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
 
 
 def _funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    return [row[:4] for row in _timed_funnel(question, scope)]
+
+
+def _timed_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     steps = log_reports.people_funnel(_types(question), scope)
-    return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
+    return [[step.activity_type.pk, step.people, step.of_previous, step.of_first, step.median] for step in steps]
+
+
+def _split_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
+    if question.person_field:
+        split: ApprovedField | FieldInfo = field_catalogue()[question.person_field]
+    else:
+        assert question.field is not None
+        split = ApprovedField.objects.get(pk=question.field)
+    groups = funnels.split_funnel(_types(question), scope, split)
+    return [
+        [group.rank, group.value, [[step.people, step.of_first, step.median] for step in group.steps]]
+        for group in groups
+    ]
 
 
 def _cohort_question(question: ReportQuestion, scope: ReportScope, later: int) -> CohortQuestion:
@@ -117,5 +135,9 @@ ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] 
     # "started", people; "within", percent, microseconds; "bucket", shortest seconds, those of the next one, people
     "wait": _wait,
     "waited": _waited,  # person id, first moment, next moment
+    "timed_funnel": _timed_funnel,  # the same, and the median microseconds since the step before
+    # rank of the value (null: all other values), value, a step each: people, percent of the first, microseconds
+    "split_funnel": _split_funnel,
+    # as the version before asks for it:
     "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
 }

@@ -28,13 +28,14 @@ class ReportQuestion:
     value: str | None = None  # of `field`, in a report that is NARROWED by one
     without_bots: bool = False
     interval: str = ""  # of cohorts
+    person_field: str = ""  # the API name of the person field that a funnel is split by
     number: int | None = None  # the periods of cohorts, or which one; the bucket of a time
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; days are in the installation's zone, so the zone is included."""
         is_narrowed = self.report in NARROWED and self.field is not None
         name = PEOPLE_WITH_VALUE if is_narrowed and self.report == "people" else self.report
-        added = {"interval": self.interval or None, "number": self.number}
+        added = {"interval": self.interval or None, "person_field": self.person_field or None, "number": self.number}
         added = {name: value for name, value in added.items() if value is not None}
         return (
             added
@@ -58,5 +59,6 @@ class ReportQuestion:
         name = values["report"].removesuffix(WITHOUT_BOTS)
         without_bots = name != values["report"]
         values |= {"report": "people" if name == PEOPLE_WITH_VALUE else name, "without_bots": without_bots}
-        values |= {name: stored.get(name) for name in ("value", "number")} | {"interval": stored.get("interval", "")}
+        values |= {name: stored.get(name) for name in ("value", "number")}
+        values |= {name: stored.get(name, "") for name in ("interval", "person_field")}
         return cls(types=tuple(stored["types"]), since=since, until=until, **values)

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 from activities.log.columns.relation import NotHeldError, Rows
-from activities.log.columns.reports import ColumnReports, Period, moment_of
+from activities.log.columns.reports import ColumnReports, Period, funnel_figures_sql, moment_of
 from activities.models import ActivityType, ApprovedField
 from people.core.db.value_sql import day_start_sql, is_compared_as_text
 
@@ -183,3 +183,33 @@ def _waits(
             from starts left join nexts using (person))"""
     parameters = [*rows.parameters, *period.people_parameters, reports.not_live(), *values]
     return expressions, [*parameters, *following.parameters]
+
+
+# --- Funnels by value -------------------------------------------------------------------------------------------
+
+_ORDER = "occurred_at::HUGEINT * 4611686018427387904 + id"  # of the rows of one person: ids are below 2 ** 62
+
+
+def split_funnel(
+    reports: ColumnReports, period: Period, types: Sequence[ActivityType], split: ApprovedField, most: int
+) -> list[tuple[int | None, str | None, int, int, int | None]]:
+    """(rank, value, step, people, median) of the `most` frequent values of the first activities, and of the others."""
+    grouped = reports.view.stored_field(types[0].pk, split.pk)
+    rows = reports.relation(types[0].pk, [split.pk], [split.pk])
+    first_step = f"""firsts as materialized (select person, min(occurred_at) as moment,
+            min_by(id, {_ORDER}) as id, min_by(struct_pack(v := {grouped.grouped}), {_ORDER}).v as value
+            from ({rows.sql}) rows where {period.where} and person not in (select unnest(?::INTEGER[])) group by 1),
+        ranks as materialized (select value, min(id) as id, row_number() over (
+                order by count(*) desc, value nulls last) as rank
+            from firsts group by value order by rank limit {int(most)}),
+        s0 as materialized (select firsts.person, firsts.moment, ranks.rank
+            from firsts left join ranks on ranks.value is not distinct from firsts.value)"""
+    parameters = [*rows.parameters, *period.people_parameters, reports.not_live()]
+    steps, parameters = reports.steps(types, period, (first_step, parameters))
+    figures = reports.query(
+        f"""with {steps}, figures (step, rank, people, median) as ({funnel_figures_sql(len(types))})
+        select figures.rank, ranks.id, step, people, median from figures left join ranks using (rank)""",
+        parameters,
+    )
+    values = reports.values(grouped, {row for rank, row, *_figures in figures if rank is not None})
+    return [(rank, None if rank is None else values[row], *rest) for rank, row, *rest in figures]

@@ -119,7 +119,7 @@ class ColumnReports:
             group by value order by 1 desc, value nulls last limit {int(most)}""",
             [*rows.parameters, *period.people_parameters],
         )
-        values = self._values(grouped, [group[3] for group in groups])
+        values = self.values(grouped, [group[3] for group in groups])
         places = _PLACES[summed.data_type] if summed else 0
         return [
             (values[row], number, people, None if total is None else Decimal(total).scaleb(-places))
@@ -159,7 +159,7 @@ class ColumnReports:
             left join ranks on counts.value is not distinct from ranks.value group by 1, 2, 3""",
             [*rows.parameters, *period.people_parameters],
         )
-        values = self._values(grouped, {row for _bucket, rank, row, _number in groups if rank is not None})
+        values = self.values(grouped, {row for _bucket, rank, row, _number in groups if rank is not None})
         counts: dict[tuple[date, int | None, str | None], int] = {}
         for bucket, rank, row, number in groups:
             day = period.day_of(bucket * width)
@@ -168,37 +168,42 @@ class ColumnReports:
         ordered = sorted(counts.items(), key=lambda group: (group[0][0], group[0][1] is None, group[0][1] or 0))
         return [(*key, number) for key, number in ordered]
 
-    def funnel(self, types: Sequence[ActivityType], period: Period) -> list[int]:
-        """The numbers of live people who did the first, after that the second, and so on."""
-        steps, parameters = self._steps(types, period)
-        counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-        (numbers,) = self.query(f"with {steps} select {counts}", parameters)
-        return list(numbers)
+    def funnel(self, types: Sequence[ActivityType], period: Period) -> list[tuple[int, int, int, int | None]]:
+        """(step, 0, live people who reached it, median of the time since the step before in microseconds)."""
+        steps, parameters = self.steps(types, period)
+        return self.query(f"with {steps} {funnel_figures_sql(len(types))}", parameters)
 
     def people_at_step(self, types: Sequence[ActivityType], period: Period, most: int) -> list[tuple[int, datetime]]:
         """(person id, moment) of the people who reached the last step, the latest `most` of them."""
-        steps, parameters = self._steps(types, period)
+        steps, parameters = self.steps(types, period)
         sql = f"with {steps} select person, moment from s{len(types) - 1} order by 2 desc, 1 limit {int(most)}"
         return [(person, moment_of(moment)) for person, moment in self.query(sql, parameters)]
 
-    def _steps(self, types: Sequence[ActivityType], period: Period) -> tuple[str, list[Any]]:
-        """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
-        steps, parameters = [], []
-        for number, activity_type in enumerate(types):
+    def steps(
+        self, types: Sequence[ActivityType], period: Period, first_step: tuple[str, list[Any]] | None = None
+    ) -> tuple[str, list[Any]]:
+        """Expressions s0, s1 … of the people who reached each step, the moment, that of the step before; parameters.
+
+        `first_step` is another expression s0, which ranks people, and its parameters.
+        """
+        first, parameters = first_step or self._first_step(types[0], period)
+        steps = [first]
+        for number, activity_type in enumerate(types[1:], 1):
             rows = self.relation(activity_type.pk, ())
-            parameters += [*rows.parameters, *period.people_parameters]
-            source = f"({rows.sql}) rows"
-            if number == 0:
-                where = f"{period.where} and person not in (select unnest(?::INTEGER[]))"
-                parameters.append(self.not_live())
-            else:
-                source += f" join s{number - 1} before using (person)"
-                where = f"{period.where} and occurred_at > before.moment"
+            parameters = [*parameters, *rows.parameters, *period.people_parameters]
             steps.append(
-                f"s{number} as materialized"
-                f" (select person, min(occurred_at) as moment from {source} where {where} group by 1)"
+                f"""s{number} as materialized (
+                select person, min(occurred_at) as moment, b.moment as before, b.rank
+                from ({rows.sql}) rows join s{number - 1} b using (person)
+                where {period.where} and occurred_at > b.moment group by 1, 3, 4)"""
             )
         return ", ".join(steps), parameters
+
+    def _first_step(self, activity_type: ActivityType, period: Period) -> tuple[str, list[Any]]:
+        rows = self.relation(activity_type.pk, ())
+        sql = f"""s0 as materialized (select person, min(occurred_at) as moment, 0 as rank from ({rows.sql}) rows
+            where {period.where} and person not in (select unnest(?::INTEGER[])) group by 1)"""
+        return sql, [*rows.parameters, *period.people_parameters, self.not_live()]
 
     def relation(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
         """The rows of a type with the columns of these fields; those of bots left out where that is asked."""
@@ -224,10 +229,19 @@ class ColumnReports:
             raise NotHeldError("people")
         return [person for (person,) in people]
 
-    def _values(self, field: StoredField, ids: Sequence[int] | set[int]) -> dict[int, str | None]:
+    def values(self, field: StoredField, ids: Sequence[int] | set[int]) -> dict[int, str | None]:
         """The value of a field in these rows of the log, as recorded, by the id of the row."""
         rows = self.view.rows(f"select id, {field.raw} from activity where id = any(%s)", (list(ids),))
         return {row[0]: row[1] for row in rows}
+
+
+def funnel_figures_sql(steps: int) -> str:
+    """SQL over the expressions of a funnel for (step, rank, people, median of the time since the step before)."""
+    return " union all ".join(
+        f"select {step}, rank, count(*), {'quantile_disc(moment - before, 0.5)' if step else 'null::BIGINT'}"
+        f" from s{step} group by rank"
+        for step in range(steps)
+    )
 
 
 def moment_of(microseconds: int) -> datetime:

@@ -1,4 +1,4 @@
-"""Retention and time to the next activity: as defined, and the same from the database and the column index."""
+"""Retention, time to the next activity and funnels: as defined, and the same from the database and the column index."""
 
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -8,7 +8,7 @@ import pytest
 
 from activities.log import intervals, reports
 from activities.log.columns import builder
-from activities.log.journeys import cohorts, waits
+from activities.log.journeys import cohorts, funnels, waits
 from activities.log.journeys.cohorts import CohortQuestion
 from activities.log.journeys.waits import WaitQuestion
 from activities.log.reports import ReportScope
@@ -16,6 +16,7 @@ from activities.models import Activity
 from people.core import installation
 from people.core.errors import RejectedError
 from people.core.models import Installation
+from people.fields.catalog import field_catalogue
 from people.models import Person
 from people.persons import deletion, merge
 from tests.factories import CHECK_FIELDS, MARKETO, ActivityFieldSpec, approved_type, make_person, record_rows
@@ -165,6 +166,57 @@ def check_waits(from_both, rows, question, zone):
     return len(times)
 
 
+def expected_funnel(rows, types, scope, zone):
+    """By person who began: the value of their first activity, and the moments of the steps they reached."""
+
+    def within(moment):
+        return scope.first <= moment.astimezone(zone).date() <= scope.last
+
+    steps = [[row for row in live_rows(rows, step, scope) if within(row[0])] for step in types]
+    reached = {}
+    for person in {person for _moment, person in steps[0]}:
+        moments = [min(moment for moment, other in steps[0] if other == person)]
+        for following in steps[1:]:
+            later = [moment for moment, other in following if other == person and moment > moments[-1]]
+            if not later:
+                break
+            moments.append(min(later))
+        first = min(
+            (
+                row
+                for row in rows
+                if (row.person_id, row.occurred_at, row.activity_type_id) == (person, moments[0], types[0].pk)
+                and not (scope.without_bots and row.attributes.get("is_bot"))
+            ),
+            key=lambda row: row.pk,
+        )
+        reached[person] = (first.attributes["branch"], moments)
+    return reached
+
+
+def figures_of(moments_by_person, steps):
+    """(people, median) by step."""
+    figures = []
+    for step in range(steps):
+        moments = [moments for moments in moments_by_person if len(moments) > step]
+        times = sorted((moments[step] - moments[step - 1]) // timedelta(microseconds=1) for moments in moments)
+        figures.append((len(moments), times[(len(times) - 1) // 2] if step and times else None))
+    return figures
+
+
+def check_funnels(from_both, rows, types, scope, zone, branch):
+    expected = expected_funnel(rows, types, scope, zone)
+    plain = from_both(reports.people_funnel, types, scope)
+    every = [moments for _value, moments in expected.values()]
+    assert [(step.people, step.median) for step in plain] == figures_of(every, len(types))
+    groups = from_both(funnels.split_funnel, types, scope, branch)
+    assert {group.value for group in groups} == {value for value, _moments in expected.values()}
+    for group in groups:
+        of_value = [moments for value, moments in expected.values() if value == group.value]
+        assert [(step.people, step.median) for step in group.steps] == figures_of(of_value, len(types))
+    return plain[-1].people
+
+
 @pytest.mark.one_server("the column index is off on a cluster")
 def test_both_engines_follow_the_definitions(types, populate, column_index, own_rows_read, from_both, monkeypatch):
     monkeypatch.setattr(ReportScope, "today", TODAY)
@@ -172,7 +224,7 @@ def test_both_engines_follow_the_definitions(types, populate, column_index, own_
     check, car = types
     branch = check.approved_fields.get(api_name="branch")
     rows = list(Activity.objects.filter(person_id__in=Person.objects.live()))
-    returned = waited = 0
+    returned = waited = reached = 0
     for name, week_starts_on in ZONES.items():
         Installation.objects.all().delete()
         Installation.objects.create(time_zone=name, week_starts_on=week_starts_on)
@@ -185,9 +237,10 @@ def test_both_engines_follow_the_definitions(types, populate, column_index, own_
                 asked = CohortQuestion(check, then, scope, interval, 4, field, value)
                 returned += check_cohorts(from_both, rows, asked, zone)
                 waited += check_waits(from_both, rows, WaitQuestion(check, then, scope, field, value), zone)
+            reached += check_funnels(from_both, rows, [check, car, check], scope, zone, branch)
         days = ReportScope(date(2025, 10, 20), date(2025, 11, 2))
         check_cohorts(from_both, rows, CohortQuestion(car, check, days, "day", 3), zone)
-    assert returned > 20 and waited > 50
+    assert returned > 20 and waited > 50 and reached > 20
 
 
 def test_periods_under_way_and_cut_intervals_are_marked(types, monkeypatch):
@@ -213,3 +266,21 @@ def test_too_many_cohorts_or_periods_are_refused(types):
     for interval, later in (("day", 3), ("week", cohorts.MOST_LATER + 1), ("week", -1)):
         with pytest.raises(RejectedError):
             cohorts.retention_cohorts(CohortQuestion(*types, year, interval, later))
+
+
+def test_a_funnel_by_a_field_of_people_ranks_values_and_puts_the_rest_together(types, monkeypatch):
+    monkeypatch.setattr(reports, "MOST_VALUES", 2)
+    countries = ["Spain", "Spain", "Spain", "Italy", "Italy", "France", None]
+    people = [make_person(country=country).pk for country in countries]
+    record_rows(*(activity(person, "depositCheck", "2026-03-01") for person in people))
+    record_rows(*(activity(person, "buyCar", "2026-03-02T01:00:00Z") for person in people[1:6]))
+    scope = ReportScope(date(2026, 3, 1), date(2026, 3, 31))
+    found = funnels.split_funnel(types, scope, field_catalogue()["country"])
+    day = 25 * 3_600 * SECOND
+    assert [
+        (row.rank, row.value, [(step.people, step.of_first, step.median) for step in row.steps]) for row in found
+    ] == [
+        (1, "Spain", [(3, 100.0, None), (2, 66.7, day)]),
+        (2, "Italy", [(2, 100.0, None), (2, 100.0, day)]),
+        (None, None, [(2, 100.0, None), (1, 50.0, day)]),
+    ]
