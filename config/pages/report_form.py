@@ -89,6 +89,7 @@ class ReportForm(forms.Form):
     wait = forms.ChoiceField(required=False, label=gettext_lazy("Took"), choices=())
     compare = forms.BooleanField(required=False, label=gettext_lazy("Compare with the period before"))
     cumulative = forms.BooleanField(required=False, label=gettext_lazy("Cumulative"))
+    stacked = forms.BooleanField(required=False, label=gettext_lazy("As stacked bars"))
     people = forms.ChoiceField(required=False, label=gettext_lazy("People"))
     bots = forms.ChoiceField(required=False, label=gettext_lazy("Bots"), choices=BOTS)
 
@@ -175,6 +176,8 @@ class ReportForm(forms.Form):
         chosen = self.cleaned_data
         if self.name == "funnel" and chosen.get("split") and chosen.get("person_field"):
             self.add_error("person_field", _("Choose a field of the first step or of the person, not both."))
+        if self.name == "trend" and chosen.get("stacked") and chosen.get("compare"):
+            self.add_error("stacked", _("Stacked bars are not compared with the period before."))
         if self.name == "trend" and chosen.get("split"):
             if any(chosen.get(name) for name in trend.MORE_TYPES):
                 self.add_error("split", _("Choose a single activity type to split it by the values of a field."))
@@ -199,14 +202,18 @@ class ReportForm(forms.Form):
     def questions(self) -> list[ReportQuestion]:
         """Return the questions of a valid form, one a series; none while no type is chosen."""
         if self.name == "trend":
-            asked = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
+            asked = self.trend_query()
             return asked.questions() if asked else []
         question = self._question()
         return [question] if question else []
 
+    def trend_query(self) -> trend.TrendQuery | None:
+        """Return the trend of a valid form; None while no type is chosen."""
+        return trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
+
     def table(self, answers: Sequence[Sequence[Any]]) -> Table:
         """Return the answers to the `questions` as one table."""
-        query = trend.TrendQuery.of(self.cleaned_data, without_bots=self.without_bots)
+        query = self.trend_query()
         if self.report_kind.table is None and query:
             return trend.trend_table(query, answers)
         assert self.report_kind.table is not None

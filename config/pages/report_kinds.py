@@ -45,8 +45,20 @@ REPORTS: dict[str, Report] = {
     "trend": Report(
         gettext_lazy("Trend"),
         gettext_lazy("How often it happened, by day, week or month."),
-        ("type", "since", "until", "interval", "people", "bots", *trend.MORE_TYPES, "split", "compare", "cumulative"),
-        more=(*trend.MORE_TYPES, "split", "compare", "cumulative"),
+        (
+            "type",
+            "since",
+            "until",
+            "interval",
+            "people",
+            "bots",
+            *trend.MORE_TYPES,
+            "split",
+            "compare",
+            "cumulative",
+            "stacked",
+        ),
+        more=(*trend.MORE_TYPES, "split", "compare", "cumulative", "stacked"),
     ),
     "breakdown": Report(
         gettext_lazy("Breakdown"),

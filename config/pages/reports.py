@@ -12,11 +12,12 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from activities.log import rollup
-from config.pages import trend
+from config.pages import chart_marks, trend
 from config.pages.report_form import ReportForm
 from config.pages.report_kinds import FIELDS_OF_THE_TYPE, REPORTS, STEPS
 from config.pages.report_saving import SaveForm, saving_context
@@ -71,6 +72,8 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         "state": _query(request, format="state"),
         "rows": table.measured_rows() if table else [],
     }
+    if table:
+        context |= _chart_context(form, table, request.user, saved)
     if reply and not problems:
         context |= saving_context(saved, parameters, request.user, save_form)
     return render(request, "config/reports.html", {**admin.site.each_context(request), **context, "saved": saved})
@@ -90,6 +93,22 @@ def _form_context(form: ReportForm) -> dict[str, Any]:
         "type_input": report.type_input,
         "periods": _periods(form),
         "zone": installation.current_installation().time_zone,
+    }
+
+
+def _chart_context(form: ReportForm, table: Table, by: Any, saved: SavedReport | None) -> dict[str, Any]:
+    """Return the title of pictures of the chart, the name of their files, and what is marked in the chart."""
+    types = [form.cleaned_data.get(name) for name in ("type", "then", *trend.MORE_TYPES)]
+    of_types = ", ".join(str(activity_type) for activity_type in types if activity_type)
+    title = str(saved) if saved else f"{form.report_kind.label}: {of_types}"
+    query = form.trend_query() if form.name == "trend" and table.chart else None
+    marks = chart_marks.marks_of(query, by) if query else []
+    return {
+        "chart_title": title,
+        "picture_name": slugify(title, allow_unicode=True) or form.name,
+        "marks": marks,
+        "marks_json": chart_marks.marks_json(query, marks) if query else "",
+        "note_form": chart_marks.NoteForm(None, by) if query else None,
     }
 
 

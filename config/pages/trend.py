@@ -39,6 +39,7 @@ class TrendQuery:
     split: ApprovedField | None = None
     is_cumulative: bool = False
     without_bots: bool = False
+    is_stacked: bool = False
 
     @classmethod
     def of(cls, chosen: dict[str, Any], *, without_bots: bool) -> "TrendQuery | None":
@@ -57,6 +58,7 @@ class TrendQuery:
             chosen["split"],
             chosen["cumulative"],
             without_bots,
+            chosen["stacked"],
         )
 
     @property
@@ -116,7 +118,7 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
     ]
     is_single = len(series) == 1 and not query.split
     headings = (name, *([_("Activities")] if is_single else [row.label for row in series]))
-    drawn = chart_json(labels, name, lines) if any(any(line) for line in points) else ""
+    drawn = chart_json(labels, name, lines, is_stacked=query.is_stacked) if any(any(line) for line in points) else ""
     totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
     return Table(headings, cells[::-1], drawn, totals)
 
