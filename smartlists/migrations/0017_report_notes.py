@@ -6,28 +6,32 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
-    dependencies = [
-        ('smartlists', '0016_failing_step'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
-    ]
+    dependencies = [("smartlists", "0016_failing_step"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         migrations.CreateModel(
-            name='ReportNote',
+            name="ReportNote",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(db_index=True, verbose_name='day')),
-                ('text', models.CharField(max_length=200, verbose_name='text')),
-                ('is_shared', models.BooleanField(default=False, verbose_name='shared')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='owner')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(db_index=True, verbose_name="day")),
+                ("text", models.CharField(max_length=200, verbose_name="text")),
+                ("is_shared", models.BooleanField(default=False, verbose_name="shared")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created")),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="owner",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'note on charts',
-                'verbose_name_plural': 'notes on charts',
-                'db_table': 'report_note',
-                'default_permissions': (),
+                "verbose_name": "note on charts",
+                "verbose_name_plural": "notes on charts",
+                "db_table": "report_note",
+                "default_permissions": (),
             },
-        ),
+        )
     ]
