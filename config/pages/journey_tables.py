@@ -1,5 +1,6 @@
 """Tables and charts of the reports on what people do after their first activity: retention, time to the next one."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -7,7 +8,7 @@ from typing import Any
 
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from activities.log import intervals
 from activities.log import reports as log_reports
@@ -92,7 +93,14 @@ def retention_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         _("Period is over"),
     )
     cells = [
-        [Cell(_("All"), ""), number_cell(people), number_cell(period), number_cell(back), share_cell(share), _yes(True)]
+        [
+            Cell(pgettext("people", "All"), ""),
+            number_cell(people),
+            number_cell(period),
+            number_cell(back),
+            share_cell(share),
+            _yes(True),
+        ]
         for period, (people, back, share) in enumerate(everybody)
         if people
     ]
@@ -139,23 +147,31 @@ def _yes(is_so: bool) -> Cell:
 
 def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, everybody: Sequence[Share]) -> Grid:
     headings = [intervals.INTERVALS[interval], _("People"), *(str(period) for period in range(len(everybody)))]
+    # the shades tell the later periods apart: of what people did again, all are in period 0
+    shares = [share for row in cohorts for period in range(len(row.returned)) if (share := row.share(period))]
+    most = max(
+        (share for row in cohorts for period in range(1, row.complete) if (share := row.share(period))), default=0
+    )
+    most = most or max(shares, default=100)
     grid_rows = []
     for row in cohorts:
         cells = []
         for period in range(len(row.returned)):
             share = row.share(period)
             address = _people_of(chosen, row, interval, period) if row.returned[period] else ""
-            cells.append(_shaded(row.returned[period], share, address, is_partial=period >= row.complete))
+            cells.append(_shaded(row.returned[period], share, address, most, is_partial=period >= row.complete))
         people = number_cell(row.people, _people_of(chosen, row, interval, None) if row.people else "")
         grid_rows.append(GridRow(intervals.interval_label(row.start, interval), people, cells, row.is_cut))
-    total = [_shaded(back, share, "", is_partial=False) for _people, back, share in everybody if share is not None]
+    total = [
+        _shaded(back, share, "", most, is_partial=False) for _people, back, share in everybody if share is not None
+    ]
     all_people = number_cell(sum(row.people for row in cohorts))
     note = _("Darker is more. * Not over yet: this will still grow, and “All” leaves it out.")
-    return Grid(headings, [GridRow(_("All"), all_people, total, False), *grid_rows], note)
+    return Grid(headings, [GridRow(pgettext("people", "All"), all_people, total, False), *grid_rows], note)
 
 
-def _shaded(count: int, share: float | None, address: str, *, is_partial: bool) -> GridCell:
-    shade = 0 if share is None else min(SHADES, -int(-share * SHADES // 100))
+def _shaded(count: int, share: float | None, address: str, most: float, *, is_partial: bool) -> GridCell:
+    shade = 0 if not share else min(SHADES, math.ceil(share * SHADES / most))
     return GridCell(share_cell(share).shown, localize(count, use_l10n=True), shade, is_partial, address)
 
 
@@ -170,7 +186,7 @@ def _people_of(chosen: dict[str, Any], row: CohortRow, interval: str, period: in
 def _chart(cohorts: Sequence[CohortRow], everybody: Sequence[Share], interval: str, grid: Grid) -> str:
     """Return all cohorts together and the latest ones as lines, up to the last period that is over."""
     periods = len(everybody)
-    lines = [ChartSeries(_("All"), [share for _people, _back, share in everybody])]
+    lines = [ChartSeries(pgettext("people", "All"), [share for _people, _back, share in everybody])]
     drawn = [(row, shown) for row, shown in zip(cohorts, grid.rows[1:], strict=True) if row.people and row.complete > 1]
     for row, shown in drawn[-DRAWN:]:
         shares = [row.share(period) if period < row.complete else None for period in range(periods)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from activities.log import reports as log_reports
 from config.pages import trend
@@ -82,7 +82,7 @@ REPORTS: dict[str, Report] = {
         more=("split", "person_field"),
     ),
     "retention": Report(
-        gettext_lazy("Retention"),
+        pgettext_lazy("report", "Retention"),
         gettext_lazy(
             "People by when they first did it, and how many of them did it, or something else, again in later periods."
         ),
