@@ -107,7 +107,18 @@ def retention_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     for row in cohorts:
         cells += [_file_row(row, period, interval) for period in range(len(row.returned))]
     grid = _grid(chosen, cohorts, interval, everybody)
-    totals = [
+    people = sum(row.people for row in cohorts)
+    return Table(
+        headings,
+        cells if people else [],
+        _chart(cohorts, everybody, interval, grid),
+        _retention_totals(people, everybody),
+        grid=grid,
+    )
+
+
+def _retention_totals(people: int, everybody: Sequence[Share]) -> list[Total]:
+    shares = [
         Total(
             _("came back in period %(number)s") % {"number": period},
             share_cell(share).shown,
@@ -117,9 +128,7 @@ def retention_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         for period, (_people, _back, share) in enumerate(everybody[:4])
         if period and share is not None
     ]
-    people = sum(row.people for row in cohorts)
-    totals.insert(0, Total(_("People"), localize(people, use_l10n=True), "", raw={"count": people}))
-    return Table(headings, cells if people else [], _chart(cohorts, everybody, interval, grid), totals, grid=grid)
+    return [Total(_("People"), localize(people, use_l10n=True), "", raw={"count": people}), *shares]
 
 
 def _of_all(cohorts: Sequence[CohortRow], period: int) -> Share:
