@@ -63,9 +63,9 @@ def test_a_draft_goes_back_to_its_editor_with_a_reason(new_page, somebody, langu
     ("role", "shown", "hidden"),
     [
         ("Marketer", "Your activities", "Drafts awaiting approval"),
-        ("Approver", "Drafts awaiting approval", "Queue and database"),
-        ("Developer", "Failed calls in 7 days", "Queue and database"),
-        ("Administrator", "Queue and database", "Returned to you"),
+        ("Approver", "Drafts awaiting approval", "Status"),
+        ("Developer", "API clients", "Status"),
+        ("Administrator", "Status", "Returned to you"),
     ],
 )
 def test_home_has_what_waits_for_each_role(new_page, somebody, language, role, shown, hidden):
@@ -124,9 +124,11 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
     button(page, "Mark all as read").click()
     expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(0)
     assert Notice.objects.get(user=approver).read_at is not None
+    page.locator("summary").filter(has_text=_("Notification settings")).click()
     waits = page.get_by_role("checkbox", name=f"{_('A draft is waiting for your approval')}: {_('Here')}")
     waits.uncheck()
     button(page, "Save").click()
+    page.locator("summary").filter(has_text=_("Notification settings")).click()
     expect(waits).not_to_be_checked()
     assert not NoticeSwitch.objects.get(user=approver, kind="draft_waits").in_product
 

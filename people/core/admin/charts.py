@@ -28,3 +28,17 @@ def chart_json(labels: Sequence[str], interval: Any, series: Sequence[ChartSerie
         for row in series
     ]
     return json.dumps({"labels": list(labels), "interval": str(interval), "series": lines}, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the past days beside that of as many days before, and its days."""
+
+    now: int
+    before: int
+    days: Sequence[int] = ()
+
+    @property
+    def change(self) -> int | None:
+        """The change in percent; None where there was nothing before."""
+        return round(100 * (self.now - self.before) / self.before) if self.before else None
