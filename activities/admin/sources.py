@@ -106,6 +106,12 @@ class SourceForm(forms.Form):
         widget=forms.NumberInput({"class": "ca-input ca-input--short", "min": "0"}),
     )
 
+    advanced = ("user_id_field", "site_group", "munchkin_id", "megabytes_a_day", "creates_people", "people_an_hour")
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(name in self.errors for name in self.advanced)
+
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()

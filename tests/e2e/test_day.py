@@ -167,7 +167,7 @@ def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
     expect(page.locator("#entries .ca-moment").first).to_be_visible()
 
 
-def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language, settings, tmp_path):
+def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, clicks, language, settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
     file = tmp_path / "people.csv"
     file.write_text("Correo;Apellidos\nann@example.com;Núñez\nno address;<b>\n", encoding="utf-8")
@@ -187,6 +187,7 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     button(page, "Import the valid rows").click()
     expect(progress).not_to_contain_text(_("to be added"))
     import_runner.run_import(Import.objects.get().pk)
+    assert clicks.number <= 8, "two more lead here from the menu"
     expect(page.get_by_role("link", name=_("Download the rejected rows"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name=_("Download the rejected rows")).click()

@@ -58,18 +58,18 @@ class SmartCampaignAdmin(PagesAdmin):
         names = Catalogue()  # per request, as threads share the admin; read when the first trigger is shown
 
         @admin.display(description=_("When someone…"))
-        def shown_triggers(campaign: SmartCampaign) -> str:
+        def shown_triggers(campaign: SmartCampaign) -> str | None:
             triggers = campaign_definition.load_definition(campaign.definition).triggers
-            return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers)
+            return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers) or None
 
         name, state, *moments = super().get_list_display(request)
         return [name, state, shown_triggers, *moments]
 
-    @admin.display(description=_("Entered"))
+    @admin.display(description=_("entered"))
     def entered(self, campaign: Any) -> str | None:
         return str(intcomma(campaign.sum_of_entered)) if campaign.sum_of_entered else None
 
-    @admin.display(description=_("Finished"))
+    @admin.display(description=_("finished"))
     def finished(self, campaign: Any) -> str | None:
         return str(intcomma(campaign.sum_of_done)) if campaign.sum_of_done else None
 
