@@ -7,8 +7,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
@@ -24,6 +22,7 @@ from people.core.admin.base import OwnPages, add_form_errors, parse_number, requ
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
+from people.templatetags.moments import moment
 
 PAGE = "admin:activities_eventsource"
 MEGABYTE = 1_000_000
@@ -109,6 +108,12 @@ class SourceForm(forms.Form):
         widget=forms.NumberInput({"class": "ca-input ca-input--short", "min": "0"}),
     )
 
+    advanced = ("user_id_field", "site_group", "munchkin_id", "megabytes_a_day", "creates_people", "people_an_hour")
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(name in self.errors for name in self.advanced)
+
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()
@@ -181,7 +186,7 @@ class EventSourceAdmin(WebsitePages):
     def seen(self, source: EventSource) -> str:
         if source.last_seen_at is None:
             return _("Never")
-        return date_format(localtime(source.last_seen_at), "SHORT_DATETIME_FORMAT")
+        return moment(source.last_seen_at)
 
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """The form of a new source; its key is shown once, in the reply."""

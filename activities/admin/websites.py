@@ -8,7 +8,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from activities.models import EventSource
@@ -31,7 +31,7 @@ REFUSED_WITHIN = timedelta(minutes=2)  # a refused request that may be the visit
 WEBSITE_TABS: tuple[tuple[str, Any, str], ...] = (
     ("settings", gettext_lazy("Settings and use"), "change"),
     ("install", gettext_lazy("Install"), "install"),
-    ("live", gettext_lazy("Live"), "live"),
+    ("live", pgettext_lazy("web site", "Live"), "live"),
 )
 CONSENTS = (
     (

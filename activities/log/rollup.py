@@ -4,6 +4,7 @@ Both tables are filled by reading the log up to its high-water mark, so that eve
 once; days from which rows were removed are counted again. Both can be deleted and rebuilt.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -113,6 +114,20 @@ def daily_counts(type_ids: Sequence[int], first: date, last: date, *, without_bo
         return dict(cursor.fetchall())
 
 
+def daily_counts_by_type(first: date, last: date, *, without_bots: bool = False) -> dict[int, list[int]]:
+    """The number of activities of each day from `first` to `last`, by type id; types without any are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select activity_type_id, day - %(first)s::date, sum({_COUNTED[without_bots]})::bigint from daily_count
+            where day between %(first)s and %(last)s group by 1, 2""",
+            {"first": first, "last": last},
+        )
+        counts = defaultdict[int, list[int]](lambda: [0] * ((last - first).days + 1))
+        for type_id, number, count in cursor.fetchall():
+            counts[type_id][number] = count
+    return dict(counts)
+
+
 def activity_count(type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False) -> int:
     """The number of activities of the types from day `first` to `last`."""
     with connection.cursor() as cursor:
@@ -122,6 +137,22 @@ def activity_count(type_ids: Sequence[int], first: date, last: date, *, without_
             [list(type_ids), first, last],
         )
         return int(cursor.fetchone()[0])
+
+
+def count_with_before(
+    type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False
+) -> tuple[int, int]:
+    """The number of activities of the types from day `first` to `last`, and of as many days before."""
+    counted = f"coalesce(sum({_COUNTED[without_bots]})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select {counted} filter (where day >= %(first)s), 0)::bigint,
+                {counted} filter (where day < %(first)s), 0)::bigint
+            from daily_count where activity_type_id = any(%(types)s) and day between %(before)s and %(last)s""",
+            {"types": list(type_ids), "first": first, "last": last, "before": first - (last - first) - timedelta(1)},
+        )
+        now, before = cursor.fetchone()
+        return int(now), int(before)
 
 
 # the first day of the interval in which a day lies; a week begins %(week)s days after Monday
@@ -169,17 +200,6 @@ def activity_span(type_ids: Sequence[int], *, without_bots: bool = False) -> Act
             [list(type_ids)],
         )
         return ActivitySpan(*cursor.fetchone())
-
-
-def type_totals(first: date, last: date, *, without_bots: bool = False) -> dict[int, int]:
-    """The number of activities by type id from day `first` to `last`; types without any are left out."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select activity_type_id, sum({_COUNTED[without_bots]})::bigint from daily_count
-            where day between %s and %s group by 1 having sum({_COUNTED[without_bots]}) > 0""",
-            [first, last],
-        )
-        return dict(cursor.fetchall())
 
 
 def last_occurrences(type_ids: Sequence[int]) -> dict[int, datetime]:

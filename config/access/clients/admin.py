@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.admin import ModelAdmin
 
 from config.access.clients import editing as client_editing
@@ -18,9 +18,11 @@ from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.access.sign_in import sessions
 from config.access.users.rights import RightsField
+from people.core.admin.base import PagesAdmin, state_badge
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.numerals import whole_number
+from people.templatetags.moments import moment
 
 FAILED_DAYS = 30
 FAILED_SHOWN = 50
@@ -57,7 +59,11 @@ class RotateForm(forms.Form):
 
 @admin.register(ApiClient)
 class ApiClientAdmin(WordSearch, ModelAdmin):
-    list_display = ("name", "client_id", "user", "last_used_at", "failed", "is_revoked")
+    list_display = ("name", "badge", "user", "last_used", "failed", "client_id")
+    empty_value_display = PagesAdmin.empty_value_display
+    about = gettext_lazy("Programs that call the API, each with a secret and permissions of its own.")
+    empty_icon = "key"
+    nothing_yet = gettext_lazy("Create one for each program: it gets an id and a secret for tokens.")
     list_filter = ("is_revoked",)
     search_fields = ("name", "client_id", "user__username")
     list_select_related = ("user", "api_user")
@@ -77,6 +83,16 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return client_failures.with_failures_today(super().get_queryset(request))
+
+    @admin.display(description=gettext_lazy("State"), ordering="is_revoked")
+    def badge(self, client: ApiClient) -> str:
+        if client.is_revoked:
+            return state_badge(_("Revoked"), "bad")
+        return state_badge(pgettext("API client", "Active"), "good")
+
+    @admin.display(description=gettext_lazy("Last used"), ordering="last_used_at")
+    def last_used(self, client: ApiClient) -> Any:
+        return moment(client.last_used_at) if client.last_used_at else None
 
     @admin.display(description=gettext_lazy("Failed today"), ordering="failed_today")
     def failed(self, client: Any) -> str:

@@ -31,3 +31,17 @@ def chart_json(
     ]
     chart = {"labels": list(labels), "interval": str(interval), "unit": unit, "isStacked": is_stacked, "series": lines}
     return json.dumps(chart, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of the past days beside that of as many days before, and its days."""
+
+    now: int
+    before: int
+    days: Sequence[int] = ()
+
+    @property
+    def change(self) -> int | None:
+        """The change in percent; None where there was nothing before."""
+        return round(100 * (self.now - self.before) / self.before) if self.before else None
