@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: bytes and seconds of a head, and connections."""
+"""uvicorn's HTTP protocol with bounds: bytes of a head, seconds of a request, and connections."""
 
 import asyncio
 from time import monotonic
@@ -11,7 +11,8 @@ MAX_HEAD = 32 * 1024
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head is too long or takes too long; of too many connections the oldest idle one.
+    """Closes a connection whose head is too long, or whose request takes too long to arrive; of too many connections
+    the oldest idle one. One timer for head and body: each costs as much as a hit's validation.
 
     Idle is a connection that waits for its client: between two requests, or with half a request.
     """
@@ -40,11 +41,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._has_head = True
-        self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._stop_timer()
         self._has_head, self._head_bytes = False, 0
 
     @property
