@@ -140,7 +140,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
     daily = dict(rollup.interval_counts(list(types), first, today, "day", without_bots=True))
     latest = (
-        timeline_entries(log_reader.latest_of_types(list(types), LATEST))
+        timeline_entries(log_reader.latest_without_bots(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")
         else []
     )

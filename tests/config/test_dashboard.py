@@ -95,6 +95,7 @@ def test_what_bots_did_is_not_counted(client, monkeypatch):
     rollup.catch_up_rollup()
     (card,) = home(client, "Viewer").context["cards"]
     assert (card["rows"], card["total"]) == ([(1, 1, films)], 1)
+    assert [entry.activity.attributes["is_bot"] for entry, _person in card["latest"]] == [False, False]
 
 
 def test_the_first_steps_go_away_when_they_are_done(client):
