@@ -11,7 +11,6 @@ from django.db import connection, transaction
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from activities.log.bots import IS_BOT_SQL, bot_fields
 from activities.models import Activity, ActivityFlag
 from activities.querysets import ActivityQuerySet
 from people.core.db import citus, locks, prepared
@@ -24,7 +23,6 @@ AHEAD = timedelta(minutes=10)  # what occurs later than this after it is recorde
 DISORDER = timedelta(hours=1)
 # a new token searches at most this many ids for the first that qualifies; a page skips the rest
 PASSED_OVER = 10_000
-LOOKED_AT = 1_000  # of a type that marks bots, by `latest_without_bots`
 TIMELINE = 50  # activities of a page
 # `search_activities` reads this many ids at once at first, and this long for one page
 SEARCH_SPAN, SEARCH_SECONDS = 50_000, 1.0
@@ -380,24 +378,6 @@ def people_of_type(type_id: int, since: datetime | None, until: datetime, among:
         )
         people = [PersonCount(*row) for row in cursor.fetchall()]
     return people, sum(person.count for person in people) > among
-
-
-def latest_without_bots(type_ids: Sequence[int], limit: int) -> list[Activity]:
-    """The latest activities of any of the types by occurrence, newest first, without those of bots.
-
-    One index scan for each type. Of a type that marks bots no more than the latest `LOOKED_AT` are looked at.
-    """
-    marked = bot_fields(type_ids)
-    latest = "select * from activity where activity_type_id = %s order by occurred_at desc limit %s"
-    human = (
-        f"(select * from ({latest}) a where not {IS_BOT_SQL.format('a.')} order by occurred_at desc limit {limit:d})"
-    )
-    union = " union all ".join(human if pk in marked else f"({latest})" for pk in type_ids)
-    sql = (
-        f"select * from ({union or 'select * from activity where false'}) r order by occurred_at desc, id desc limit %s"
-    )
-    bounds = [part for pk in type_ids for part in (pk, LOOKED_AT if pk in marked else limit)]
-    return list(Activity.objects.raw(sql, [*bounds, limit]))
 
 
 def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:

@@ -13,8 +13,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.log import intervals, rollup
-from activities.log import reader as log_reader
+from activities.log import bots, intervals, rollup
 from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from activities.sources import editing as source_editing
@@ -140,7 +139,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
     daily = dict(rollup.interval_counts(list(types), first, today, "day", without_bots=True))
     latest = (
-        timeline_entries(log_reader.latest_without_bots(list(types), LATEST))
+        timeline_entries(bots.latest_without_bots(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")
         else []
     )
