@@ -261,7 +261,6 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
 
     Not the names of deleted people.
     """
-    standard = [(pk, name) for pk, names in SUGGESTED_OF_STANDARD.items() for name in names]
     cursor.execute(
         """with seen as (
             select a.activity_type_id as type, f.api_name as field, a.occurred_at,
@@ -283,8 +282,8 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
             "after": after,
             "upto": upto,
             "types": list(SUGGESTED),
-            "standard": [pk for pk, _name in standard],
-            "names": [name for _pk, name in standard],
+            "standard": [pk for pk, names in SUGGESTED_OF_STANDARD.items() for _name in names],
+            "names": [name for names in SUGGESTED_OF_STANDARD.values() for name in names],
             "deleted": standard_types.DELETE_PERSON,
             "cap": VALUES_PER_FIELD,
         },
