@@ -17,7 +17,7 @@ from activities.sources import recent
 from activities.tracking.installation import (
     check_address,
     installation_recipes,
-    openable_origin,
+    openable_page,
     script_line,
     site_origins,
 )
@@ -168,7 +168,7 @@ class WebsitePages(PagesAdmin):
         )
 
     def _install(self, request: HttpRequest, website: EventSource, **context: Any) -> HttpResponse:
-        nonce, origin = secrets.token_hex(12), openable_origin(website)
+        nonce, page = secrets.token_hex(12), openable_page(website)
         return self.website_tab(
             request,
             website,
@@ -176,8 +176,8 @@ class WebsitePages(PagesAdmin):
             line=script_line(website),
             recipes=installation_recipes(website),
             nonce=nonce,
-            page_address=check_address(origin, nonce) if origin else "",
-            origin=origin,
+            page_address=check_address(page, nonce) if page else "",
+            origin=page,
             tries=0,
             **context,
         )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 MAX_ORIGIN = 255
@@ -28,6 +29,10 @@ def parse_origin(text: str) -> str | None:
 
 def origin_of_address(address: str) -> str | None:
     """The origin of a whole address, such as the header Referer; None when it has none ("null" included)."""
+    return _origin(address) if len(address) > MAX_ORIGIN else _origin_remembered(address)
+
+
+def _origin(address: str) -> str | None:
     try:
         parts = urlsplit(address)
         host = (
@@ -42,6 +47,9 @@ def origin_of_address(address: str) -> str | None:
     if not _HOST.fullmatch(host) or ".." in host:
         return None
     return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
+
+
+_origin_remembered = lru_cache(maxsize=2_000)(_origin)  # of a site all hits have the same
 
 
 def is_allowed(origin: str, allowed: Iterable[str]) -> bool:

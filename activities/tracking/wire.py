@@ -8,7 +8,7 @@ from typing import Any
 from activities.models import Association
 from activities.recording.rows import NewActivity
 from activities.tracking import clock
-from activities.tracking.addresses import bad_address, parse_address
+from activities.tracking.addresses import bad_address, masked_contact, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader, clean
 from activities.tracking.seen import describe_act
@@ -189,7 +189,9 @@ def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) ->
     """Who the visitor is. A signature proves the one value that it is of; what comes beside it proves nothing."""
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
-        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), sent["email"], "data", "email"))
+        email = sent["email"]
+        shown = masked_contact(email) if isinstance(email, str) else email  # the live page quotes it
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), shown, "data", "email"))
     if "user_id" in sent and not _is_user_id(sent["user_id"]):
         expected = _("text, at most 255 characters")
         raise RejectedError(bad_value(Code.WRONG_TYPE, expected, sent["user_id"], "data", "user_id"))

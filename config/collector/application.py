@@ -35,7 +35,6 @@ from people.core.errors import RejectedError
 logger = logging.getLogger(__name__)
 
 ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
-COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
 COOKIE = "_ca"
 YEAR = 31_536_000
 SCRIPT_SECONDS = 300
@@ -169,10 +168,10 @@ class Collector:
     async def commit(self, submission: Submission) -> None:
         """Wait for the commit. Raises `HttpError` where it is to be sent again."""
         try:
-            await asyncio.wait_for(asyncio.shield(self.writer.submit(submission)), COMMIT_WAIT)
+            await self.writer.submit(submission)
         except QueueFullError:
             raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
-        except (NotCommittedError, TimeoutError):
+        except NotCommittedError:
             raise unavailable() from None
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")

@@ -1,6 +1,5 @@
 """Requests and answers of the collector, on ASGI: what comes is bounded before it is read."""
 
-import asyncio
 import json
 import zlib
 from collections.abc import Callable, Mapping
@@ -99,22 +98,18 @@ class Request:
         return ""
 
     async def body(self) -> bytes:
-        """The body, inflated. Raises `HttpError` (408, 413, 415) and `ClientGoneError`."""
+        """The body, inflated; `BoundedProtocol` waits for it. Raises `HttpError` (413, 415) and `ClientGoneError`."""
         parts, size = [], 0
-        try:
-            async with asyncio.timeout(settings.COLLECTOR_SECONDS):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self.limits.size:
-                        raise self.limits.error()
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise HttpError(408, "too_slow", "The body did not arrive in time.", ends=True) from None
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.limits.size:
+                raise self.limits.error()
+            if not message.get("more_body"):
+                break
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         return _inflated(b"".join(parts), encoding, self.limits)
 

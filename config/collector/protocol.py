@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: bytes and seconds of a head, requests of a connection, and connections."""
+"""uvicorn's HTTP protocol with bounds: bytes of a head, seconds and requests of a connection, and connections."""
 
 import asyncio
 from time import monotonic
@@ -16,7 +16,8 @@ class _BoundError(Exception):
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection whose head is too long or takes too long; of too many connections the oldest idle one.
+    """Closes a connection whose head is too long, or whose request takes too long to arrive; of too many connections
+    the oldest idle one. One timer for head and body: each costs as much as a hit's validation.
 
     Idle is a connection that waits for its client: between two requests, with half a request, or with an answer that
     the client does not take.
@@ -64,11 +65,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._has_head = True
-        self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._stop_timer()
         self._has_head, self._head_bytes = False, 0
 
     def pause_writing(self) -> None:

@@ -14,8 +14,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.log import intervals, rollup
-from activities.log import reader as log_reader
+from activities.log import bots, intervals, rollup
 from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from activities.sources import editing as source_editing
@@ -143,7 +142,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     )
     own = _figure([sum(days) for days in zip(*(counts[pk] for pk in types if pk in counts), strict=True)])
     latest = (
-        timeline_entries(log_reader.latest_of_types(list(types), LATEST))
+        timeline_entries(bots.latest_without_bots(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")
         else []
     )

@@ -96,6 +96,7 @@ def test_what_bots_did_is_not_counted(client, monkeypatch):
     card = home(client, "Viewer").context["cards"][0]
     ((figure, kind),) = card["rows"]
     assert (figure.now, figure.before, figure.change, kind, card["total"]) == (1, 1, 0, films, 1)
+    assert [entry.activity.attributes["is_bot"] for entry, _person in card["latest"]] == [False, False]
 
 
 def test_the_first_steps_go_away_when_they_are_done(client):
