@@ -109,8 +109,8 @@ oracle: install-test  ## compare SQL and columns with the oracle on random rules
 load: install-test  ## load with several clients (JSON=)
 	@python -m tests.system.load $(if $(JSON),--json $(JSON))
 
-neighbours: install-test  ## run beside an older version (FROM=)
-	@python -m tests.system.upgrade $(FROM)
+neighbours: install-test  ## upgrade from, run beside an older version (FROM=, DATABASE_URL=)
+	@python -m tests.system.upgrade $(FROM) $(if $(DATABASE_URL),--database-url $(DATABASE_URL))
 
 screenshots: install-test browser  ## photograph every page into build/screenshots (ONLY=)
 	@python -m tests.screenshots $(if $(ONLY),--only '$(ONLY)')

@@ -9,6 +9,7 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.consent import people_column
+        from activities.inbox import personal_data as inbox_data
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
         from activities.log import personal_data as log_personal_data
@@ -34,7 +35,8 @@ class ActivitiesConfig(AppConfig):
         quarantine.register_refused_rows()
         import_traces.register_log_traces()
         visitor_data.register_visitors()
-        # identification first: it decides the owner of the activities
+        inbox_data.register_inbox()
+        # who somebody is comes before what they did
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
         events.subscribe_to_events(person_changes.record_announcement)

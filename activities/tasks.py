@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from activities.inbox import personal_data as inbox_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
 from activities.recording import quarantine
@@ -30,6 +31,12 @@ def close_days(timestamp: int) -> None:
 @app.task(queueing_lock="forget_refused", lock="forget_refused", pass_context=False)
 def forget_refused(timestamp: int) -> None:
     quarantine.remove_old_rows()
+
+
+@app.periodic(cron="44 3 * * *")
+@app.task(queueing_lock="forget_waiting", lock="forget_waiting", pass_context=False)
+def forget_waiting(timestamp: int) -> None:
+    inbox_data.forget_old_events()
 
 
 @app.periodic(cron="47 3 * * *")

@@ -7,6 +7,9 @@ class ConfigConfig(AppConfig):
     verbose_name = _("Custom Activities")
 
     def ready(self) -> None:
+        from activities.tracking.installation import register_start_page
+        from config.demo.site import start_page
         from config.observability import metrics, slow_queries  # noqa: F401 (registers the metrics)
 
+        register_start_page(start_page)
         slow_queries.watch_statements()

@@ -16,6 +16,8 @@ from config.marketo.wire.middleware import ROOTS
 from people.core import installation
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
+# the Marketo API, and probes, which have an answer without the database that knows the installation's language
+IN_ENGLISH = (*ROOTS, "/healthz", "/readyz", "/metrics")
 
 
 class RefuseNulMiddleware:
@@ -77,7 +79,7 @@ class UserLocaleMiddleware(LocaleMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
         chosen = settings.LANGUAGE_COOKIE_NAME in request.COOKIES or "HTTP_ACCEPT_LANGUAGE" in request.META
-        if not chosen and not request.path_info.startswith(ROOTS):  # the Marketo API is in English only
+        if not chosen and not request.path_info.startswith(IN_ENGLISH):
             translation.activate(installation.current_installation().language)
             request.LANGUAGE_CODE = translation.get_language()
 

@@ -256,6 +256,7 @@ REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 
 # Days that activities of unknown visitors wait (at least 31), and that the ids of messages are known
 VISITOR_WAITING_DAYS = env.int("VISITOR_WAITING_DAYS", 90)
+INBOX_DAYS = env.int("INBOX_DAYS", 30)  # for which events wait for somebody to define a type
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
 # The collector: what web pages send, at BASE of COLLECTOR_URL
@@ -264,7 +265,7 @@ COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").r
 COLLECTOR_BASE = "/" + env.str("COLLECTOR_BASE", "/_a").strip("/")
 COLLECTOR_CONNECTIONS = env.int("COLLECTOR_CONNECTIONS", 1000)
 COLLECTOR_QUEUE = env.int("COLLECTOR_QUEUE", 5000)  # hits that wait for the writer
-COLLECTOR_SECONDS = env.float("COLLECTOR_SECONDS", 10.0)  # for a head, and for a body
+COLLECTOR_SECONDS = env.float("COLLECTOR_SECONDS", 10.0)  # for a request to arrive
 TRACKING_NEW_VISITORS_A_DAY = env.int("TRACKING_NEW_VISITORS_A_DAY", 100_000)  # of one event source
 TRACKING_MAX_HOURS_LATE = env.int("TRACKING_MAX_HOURS_LATE", 24)  # a hit is never dated earlier than that
 TRACKING_IP_ADDRESSES = env.str("TRACKING_IP_ADDRESSES", "masked")  # masked, whole or none

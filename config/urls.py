@@ -10,7 +10,7 @@ from config.demo import site as demo_site
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
-from config.pages import asking, components, dashboards, saved_reports, setup
+from config.pages import asking, chart_marks, components, dashboards, saved_reports, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
 
@@ -31,6 +31,7 @@ urlpatterns = [
         path(f"admin/{route}", admin.site.admin_view(view), name=name)
         for route, view, name in (
             ("reports/saved/", saved_reports.saved_page, "saved-reports"),
+            ("reports/notes/", chart_marks.change_notes, "report-notes"),
             ("reports/save/", saved_reports.save_report, "save-report"),
             ("reports/saved/<int:pk>/", saved_reports.open_saved_report, "saved-report"),
             ("reports/saved/<int:pk>/settings/", saved_reports.saved_report_settings, "saved-report-settings"),

@@ -1,6 +1,7 @@
 """Refused activities in the admin."""
 
 import json
+from collections import defaultdict
 from typing import Any
 
 from django import forms
@@ -8,17 +9,18 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from activities.models import ActivityType, RefusedActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
+from activities.templatetags.activity_tags import picture
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located_message, quoted_value, restore_problem
+from people.templatetags.moments import moment
 
 State = RefusedActivity.State
 BADGES = {State.WAITING: "wait", State.REPLAYED: "good", State.DISMISSED: ""}
@@ -41,6 +43,16 @@ def _labels(row: RefusedActivity) -> dict[str, Any]:
 def _sentences(row: RefusedActivity) -> list[str]:
     labels = _labels(row)
     return [located_message(restore_problem(problem), labels=labels) for problem in row.problems]
+
+
+def _faults(row: RefusedActivity) -> dict[str, list[str]]:
+    """The sentences of what is wrong, by the name of the value that it is wrong with."""
+    faults = defaultdict[str, list[str]](list)
+    for raw in row.problems:
+        problem = restore_problem(raw)
+        if problem.path and isinstance(problem.path[-1], str):
+            faults[problem.path[-1]].append(problem.message[:1].upper() + problem.message[1:])
+    return dict(faults)
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -66,7 +78,7 @@ class RefusedActivityAdmin(PagesAdmin):
     nothing_yet = gettext_lazy(
         "Rows that an import or a program sends and that are not valid wait here to be corrected."
     )
-    list_display = ("what", "problem", "times", "channel", "user", "last_time", "badge")
+    list_display = ("what", "problem", "badge", "sender", "times", "last_time")
     list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
@@ -92,15 +104,25 @@ class RefusedActivityAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Activity"))
     def what(self, row: RefusedActivity) -> str:
-        return str(row.activity_type) if row.activity_type else str(row)
+        if row.activity_type is None:
+            return str(row)
+        return format_html(
+            '<span class="ca-name">{}<span>{}</span></span>', picture(row.activity_type), row.activity_type
+        )
 
     @admin.display(description=gettext_lazy("Problem"))
     def problem(self, row: RefusedActivity) -> str:
-        return "; ".join(_sentences(row))[:300]
+        return format_html('<span class="ca-problem">{}</span>', "; ".join(_sentences(row))[:300])
 
-    @admin.display(description=gettext_lazy("last"), ordering="last_at")
+    @admin.display(description=gettext_lazy("Sent by"))
+    def sender(self, row: RefusedActivity) -> str:
+        """The user whose program or file it was, and the channel."""
+        channel = row.get_channel_display()
+        return f"{row.user} · {channel}" if row.user else channel
+
+    @admin.display(description=gettext_lazy("Received"), ordering="last_at")
     def last_time(self, row: RefusedActivity) -> str:
-        return date_format(localtime(row.last_at), "SHORT_DATETIME_FORMAT")
+        return moment(row.last_at)
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, row: RefusedActivity) -> str:
@@ -248,12 +270,15 @@ class RowForm(forms.Form):
         self.row = row
         self.before = self._values(quarantine.load_row(row.raw) or {})
         labels = _labels(row)
-        for name, value in self.before.items():
+        self.faults = _faults(row)
+        for name, value in sorted(self.before.items(), key=lambda item: item[0] not in self.faults):  # wrong ones first
+            attrs = {"class": "ca-input"} | ({"aria-invalid": "true"} if name in self.faults else {})
             self.fields[name] = forms.CharField(
                 label=labels.get(name, quoted_value(name)),
                 initial=value,
                 required=False,
-                widget=forms.TextInput(attrs={"class": "ca-input"}),
+                help_text="; ".join(self.faults.get(name, ())),
+                widget=forms.TextInput(attrs=attrs),
             )
         self.fields[AS_NEW] = _as_new_field()
 

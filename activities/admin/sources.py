@@ -7,8 +7,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
@@ -24,6 +22,7 @@ from people.core.admin.base import OwnPages, add_form_errors, parse_number, requ
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
 from people.datatypes.keys import MAX_ID
+from people.templatetags.moments import moment
 
 PAGE = "admin:activities_eventsource"
 MEGABYTE = 1_000_000
@@ -67,7 +66,9 @@ class SourceForm(forms.Form):
         label=gettext_lazy("Person field of user IDs"),
         required=False,
         widget=forms.Select({"class": "ca-input"}),
-        help_text=gettext_lazy("The field that holds the sender's user IDs."),
+        help_text=gettext_lazy(
+            "The field that holds the sender's user IDs. A new program without one gets the field “User ID”."
+        ),
     )
     site_group = forms.CharField(
         label=gettext_lazy("Site group"),
@@ -107,6 +108,12 @@ class SourceForm(forms.Form):
         widget=forms.NumberInput({"class": "ca-input ca-input--short", "min": "0"}),
     )
 
+    advanced = ("user_id_field", "site_group", "munchkin_id", "megabytes_a_day", "creates_people", "people_an_hour")
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(name in self.errors for name in self.advanced)
+
     def __init__(self, data: Any, source: EventSource | None = None) -> None:
         super().__init__(data, initial=_initial(source) if source else {})
         fields = people_lookup.lookup_fields()
@@ -127,6 +134,8 @@ class SourceForm(forms.Form):
         size = source.bytes_a_day if source is not None and is_same else megabytes * MEGABYTE
         if data.get("people_an_hour") is None:
             data.pop("people_an_hour", None)
+        if source is None and not data["user_id_field"]:
+            del data["user_id_field"]  # a program gets one of its own
         if "origins" in data:
             data["origins"] = [line.strip() for line in data["origins"].splitlines() if line.strip()]
         return {**data, "bytes_a_day": size}
@@ -177,7 +186,7 @@ class EventSourceAdmin(WebsitePages):
     def seen(self, source: EventSource) -> str:
         if source.last_seen_at is None:
             return _("Never")
-        return date_format(localtime(source.last_seen_at), "SHORT_DATETIME_FORMAT")
+        return moment(source.last_seen_at)
 
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """The form of a new source; its key is shown once, in the reply."""

@@ -98,11 +98,10 @@ def _actions(
 
 
 def _uses_to_make(request: HttpRequest, activity_type: ActivityType) -> list[MenuAction]:
-    """Actions that use the type elsewhere: a list and a campaign that begin with it, and its report."""
+    """Actions that use the type elsewhere: a campaign that begins with it, and its report."""
     if activity_type.live is None:
         return []
     uses = (
-        (_("Make a list"), "admin:smartlists_smartlist_add", "type", "smartlists.add_smartlist"),
         (_("Make a campaign"), "admin:smartlists_smartcampaign_add", "type", "smartlists.add_smartcampaign"),
         (_("Report"), "reports", "report=trend&type", "activities.view_activity"),
     )
@@ -155,7 +154,7 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
     span = rollup.activity_span([activity_type.pk], **counted)
     today = timezone.now().astimezone(installation.installation_zone()).date()
     days, first, last = _period(request.GET.get("days", ""), today, span)
-    total = rollup.activity_count([activity_type.pk], first, last, **counted)
+    total, before = rollup.count_with_before([activity_type.pk], first, last, **counted)
     if not total and span.total and "days" not in request.GET:  # an empty short period must not look like an empty log
         days, first, last = _period(ALL, today, span)
         total = span.total
@@ -178,6 +177,7 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         rows=[(intervals.interval_label(start, interval), count) for start, count in points],
         chart=_chart(points, interval, str(activity_type)),
         total=total,
+        figure=charts.Figure(total, before) if days != ALL else None,
         counted_at=rollup.rollup_read_at(),
         last_seen=latest[0].occurred_at if latest else None,
         top=_repeated(log_reader.top_primary_values(activity_type.pk, SAMPLE)),

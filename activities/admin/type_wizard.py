@@ -16,7 +16,9 @@ from django.utils.translation import gettext as _
 from activities import icons
 from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import FieldFormSet, TypeForms
-from activities.models import ActivityType
+from activities.inbox import editing as inbox_editing
+from activities.inbox import proposals, waiting
+from activities.models import ActivityType, Sighting
 from activities.types import name_proposals, pictures
 from activities.types.definition import ACTIVITY_TYPES, TypeNames
 from activities.types.templates import TEMPLATES, TypeTemplate
@@ -75,6 +77,8 @@ def _begin(request: HttpRequest) -> TypeForms:
     template = TEMPLATES.get(request.GET.get("template", ""))
     if template is not None:
         return _of_template(template)
+    if sighting := _sighting(request, request.GET.get("sighting")):
+        return _of_sighting(sighting)
     like = parse_number(request.GET.get("like"))
     if not like:
         return TypeForms()
@@ -92,15 +96,45 @@ def _of_template(template: TypeTemplate) -> TypeForms:
     return forms
 
 
+def _sighting(request: HttpRequest, text: str | None) -> Sighting | None:
+    """The name in the inbox that the type is made for, if any."""
+    pk = parse_number(text)
+    if not pk:
+        return None
+    require_rights(request, inbox_editing.VIEW, inbox_editing.CHANGE, "people.view_person")
+    return Sighting.objects.filter(pk=pk, kind=Sighting.Kind.EVENT).first()
+
+
+def _of_sighting(sighting: Sighting) -> TypeForms:
+    """Forms filled from the events that wait under a name."""
+    proposal = proposals.propose_type(sighting.name, waiting.shapes(sighting))
+    forms = TypeForms(names=asdict(_proposal(proposal.name)) | {"name": proposal.name})
+    rows = [{name: getattr(field, name) for name in ("name", "api_name", "data_type")} for field in proposal.fields]
+    forms.primary.initial, others = rows[0], rows[1:]
+    forms.fields = FieldFormSet(initial=others, prefix="fields")
+    return forms
+
+
+def _map_to(sighting: Sighting, created: ActivityType, by: Any) -> None:
+    """Have the events that wait become activities of the created type: by the proposed fields that it still has."""
+    names = {field.api_name for field in created.shown.fields.all()} if created.shown else set()
+    proposed = proposals.propose_fields(proposals.propose_type(sighting.name, waiting.shapes(sighting)))
+    fields = {path: api_name for path, api_name in proposed.items() if api_name in names}
+    inbox_editing.map_to_type(sighting, created, by, fields)
+
+
 def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     if not forms.is_valid():
         return _page(request, 1 if forms.names.errors else LAST, forms)
+    sighting = _sighting(request, request.POST.get("sighting"))
     try:
         with transaction.atomic():
             created = lifecycle.create_definition(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
             picture = chosen_picture(request.POST)
             if picture != ("", None):
                 pictures.set_picture(created, request.user, *picture)
+            if sighting is not None:
+                _map_to(sighting, created, request.user)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}
@@ -129,6 +163,7 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         questions=[forms.names[name] for name in names],
         carried=[field for field in forms.names if field.name not in names],
         similar=_similar(name) if step == 1 else [],
+        sighting=parse_number(request.POST.get("sighting") or request.GET.get("sighting")),
         templates=TEMPLATES.items() if step == 1 and request.method != "POST" and not request.GET else (),
         icons=icons.WORDS,
         colours=range(icons.COLOURS),

@@ -1,15 +1,16 @@
 """The activity types in the admin: their list, their form, and the addresses of their other pages."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db.models import Case, DateTimeField, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -35,9 +36,11 @@ from activities.templatetags.activity_tags import picture
 from activities.types import standard as standard_types
 from people.core import installation
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
+from people.core.admin.object_actions import MenuAction
 from people.core.db import citus
 from people.core.errors import RejectedError
 from people.definitions import drafts
+from people.templatetags.change_lists import sparkline
 from people.templatetags.moments import moment
 
 SHOWN_DAYS = 30
@@ -70,6 +73,12 @@ _LAST_SEEN = Subquery(
 )
 
 
+def _shown_days() -> tuple[date, date]:
+    """The first and the last day of the period that the list counts."""
+    today = timezone.now().astimezone(installation.installation_zone()).date()
+    return today - timedelta(days=SHOWN_DAYS - 1), today
+
+
 def _last_seen_on_cluster() -> Case:
     """The moments as values: a statement on the coordinator cannot query the workers for each type."""
     moments = rollup.last_occurrences(list(ActivityType.objects.existing().values_list("pk", flat=True)))
@@ -79,7 +88,7 @@ def _last_seen_on_cluster() -> Case:
 
 @admin.register(ActivityType)
 class ActivityTypeAdmin(PagesAdmin):
-    list_display = ("shown_name", "state_badge", "in_past_days", "last_seen", "folder", "owner", "api_name", "id")
+    list_display = ("shown_name", "state_badge", "last_seen", "folder", "owner")
     list_display_links = ("shown_name",)
     list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_filter_submit = False
@@ -91,8 +100,7 @@ class ActivityTypeAdmin(PagesAdmin):
     empty_icon = "category"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        since = timezone.now().astimezone(installation.installation_zone()).date() - timedelta(days=SHOWN_DAYS - 1)
-        counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=since)
+        counts = DailyCount.objects.filter(activity_type_id=OuterRef("pk"), day__gte=_shown_days()[0])
         summed = counts.order_by().values("activity_type_id").annotate(sum=Sum("count")).values("sum")
         return (
             super()
@@ -109,6 +117,20 @@ class ActivityTypeAdmin(PagesAdmin):
         context = {"is_standard_tab": request.GET.get("state") == "standard"}
         return super().changelist_view(request, {**(extra_context or {}), **context})
 
+    def list_actions(self, request: HttpRequest) -> list[MenuAction]:
+        may = request.user.has_perm
+        actions = (
+            (may("people.view_staticlist"), _("Folders"), "people_staticlist_folders"),
+            (may("activities.delete_activitytype"), _("Deleted types"), "activities_activitytype_deleted"),
+            (True, _("Export schemas"), "activities_activitytype_export"),
+            (
+                may("activities.add_activitytype") and may("activities.change_activitytype"),
+                _("Import schemas"),
+                "activities_activitytype_import",
+            ),
+        )
+        return [MenuAction(label, reverse(f"admin:{page}")) for allowed, label, page in actions if allowed]
+
     def get_ordering(self, request: HttpRequest) -> Any:
         return ("is_standard", F("retired_at").asc(nulls_first=True), "-pk")
 
@@ -120,7 +142,12 @@ class ActivityTypeAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Name"))
     def shown_name(self, activity_type: ActivityType) -> str:
-        return format_html("{} {}", picture(activity_type), activity_type)
+        return format_html(
+            '<span class="ca-name">{}<span>{}<span class="ca-name__more">{}</span></span></span>',
+            picture(activity_type),
+            activity_type,
+            activity_type.api_name,
+        )
 
     @admin.display(description=gettext_lazy("State"))
     def state_badge(self, activity_type: ActivityType) -> str:
@@ -128,13 +155,27 @@ class ActivityTypeAdmin(PagesAdmin):
         label = _("Standard") if activity_type.is_standard else activity_type.state.label
         return state_badge(label, state)
 
-    @admin.display(description=gettext_lazy("Past 30 days"), ordering="recent")
-    def in_past_days(self, activity_type: Any) -> str:
-        return f"{activity_type.recent:n}"
+    def get_list_display(self, request: HttpRequest) -> Any:
+        by_type = dict[int, list[int]]()  # per request, as threads share the admin; read when the first row is shown
 
-    @admin.display(description=gettext_lazy("Last seen"), ordering="last_occurred_at", empty_value="—")
+        @admin.display(description=_("Past 30 days"), ordering="recent")
+        def in_past_days(activity_type: Any) -> Any:
+            if not activity_type.recent:
+                return None
+            if not by_type:
+                by_type.update(rollup.daily_counts_by_type(*_shown_days()))
+            return format_html(
+                '<span class="ca-figure"><span class="ca-figure__number">{}</span>{}</span>',
+                intcomma(activity_type.recent),
+                sparkline(by_type.get(activity_type.pk, [])),
+            )
+
+        name, state, *others = super().get_list_display(request)
+        return [name, state, in_past_days, *others]
+
+    @admin.display(description=gettext_lazy("Last seen"), ordering="last_occurred_at")
     def last_seen(self, activity_type: Any) -> Any:
-        return moment(activity_type.last_occurred_at)
+        return moment(activity_type.last_occurred_at) if activity_type.last_occurred_at else None
 
     def own_pages(self) -> OwnPages:
         return (

@@ -7,8 +7,6 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +20,7 @@ from people.core.admin.pagination import UncountedPaginator
 from people.core.permissions import require_permission
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
+from people.templatetags.moments import moment
 
 PAGE = "admin:activities_visitor"
 BADGES = {"free": "", "owned": "good", "shared": "wait", "burnt": "bad"}
@@ -54,11 +53,11 @@ class VisitorAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("First seen"))
     def first_seen(self, visitor: Visitor) -> str:
-        return date_format(localtime(visitor.first_at), "SHORT_DATETIME_FORMAT")
+        return moment(visitor.first_at)
 
     @admin.display(description=gettext_lazy("Last seen"), ordering="last_at")
     def last_seen(self, visitor: Visitor) -> str:
-        return date_format(localtime(visitor.last_at), "SHORT_DATETIME_FORMAT")
+        return moment(visitor.last_at)
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One visitor: who it was found to be, and its newest rows with what became of each."""

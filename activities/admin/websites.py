@@ -8,7 +8,7 @@ from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from activities.models import EventSource
@@ -17,7 +17,7 @@ from activities.sources import recent
 from activities.tracking.installation import (
     check_address,
     installation_recipes,
-    openable_origin,
+    openable_page,
     script_line,
     site_origins,
 )
@@ -31,7 +31,7 @@ REFUSED_WITHIN = timedelta(minutes=2)  # a refused request that may be the visit
 WEBSITE_TABS: tuple[tuple[str, Any, str], ...] = (
     ("settings", gettext_lazy("Settings and use"), "change"),
     ("install", gettext_lazy("Install"), "install"),
-    ("live", gettext_lazy("Live"), "live"),
+    ("live", pgettext_lazy("web site", "Live"), "live"),
 )
 CONSENTS = (
     (
@@ -77,9 +77,9 @@ class WebsiteForm(forms.Form):
     def first_step_problems(self) -> bool:
         """Check name and address, adding problems to their fields; true if there are any."""
         self.is_valid()
-        if not self.cleaned_data.get("name", "").strip():
+        if "name" not in self.errors and not self.cleaned_data["name"].strip():
             self.add_error("name", _("Give the web site a name."))
-        if not site_origins(self.cleaned_data.get("address", "")):
+        if "address" not in self.errors and not site_origins(self.cleaned_data["address"]):
             self.add_error(
                 "address", _("This isn't the address of a web site. Expected something like www.example.com.")
             )
@@ -110,7 +110,7 @@ class WebsitePages(PagesAdmin):
             return self._step(request, 1, WebsiteForm(initial=request.POST.dict()))
         if form.first_step_problems():
             return self._step(request, 1, form)
-        if action == "2":
+        if action == "2" or form.errors:
             return self._step(request, 2, form)
         try:
             issued = source_editing.create_source(
@@ -168,7 +168,7 @@ class WebsitePages(PagesAdmin):
         )
 
     def _install(self, request: HttpRequest, website: EventSource, **context: Any) -> HttpResponse:
-        nonce, origin = secrets.token_hex(12), openable_origin(website)
+        nonce, page = secrets.token_hex(12), openable_page(website)
         return self.website_tab(
             request,
             website,
@@ -176,8 +176,8 @@ class WebsitePages(PagesAdmin):
             line=script_line(website),
             recipes=installation_recipes(website),
             nonce=nonce,
-            page_address=check_address(origin, nonce) if origin else "",
-            origin=origin,
+            page_address=check_address(page, nonce) if page else "",
+            origin=page,
             tries=0,
             **context,
         )

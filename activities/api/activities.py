@@ -1,5 +1,6 @@
 """Activities in the native API."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -31,7 +32,7 @@ from activities.models import Activity, ActivityType
 from activities.recording import counts, recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import ActivityParser
-from activities.recording.rows import NewActivity, RecordStatus
+from activities.recording.rows import RecordStatus
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError, Problem, UnprocessableError
@@ -185,7 +186,7 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         body = raw.META["wsgi.input"] if is_marked else raw
         key = getattr(raw, "idempotency_key", None) or ""
         try:
-            spool = recording_stream.record_stream(body.read, self.source, self._receiver().translate, key)
+            spool = recording_stream.record_stream(body.read, self.source, self._receiver(), key)
         except OSError:
             message = _("The body ended too early. What came in whole thousands of lines is recorded.")
             raise BadQueryError(Problem(Code.INCOMPLETE_BODY, message)) from None
@@ -213,26 +214,16 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
 
     def _record(self, dry_run: bool) -> Response:
         refuse_unknown_members(self.request.data, ("activities",))
-        receiver = self._receiver()
         rows = batch_rows(self.request.data, "activities")
-        translated = [receiver.translate(row) for row in rows]
-        valid_rows = [row for row in translated if isinstance(row, NewActivity)]
-        outcomes = iter(recorder.record_activities(valid_rows, self.source, may_record=CONSENTS, dry_run=dry_run))
-        if not dry_run and len(valid_rows) < len(rows):
-            misshapen = [row for row, problems in zip(rows, translated, strict=True) if isinstance(problems, list)]
-            counts.count_refused([recording_stream.type_reference(row) for row in misshapen], self.source)
+        outcomes = recording_stream.record_values(rows, self.source, self._receiver(), dry_run=dry_run)
         results = []
-        for index, row in enumerate(translated):
-            result = (
-                recording_stream.outcome_as_dict(next(outcomes))
-                if isinstance(row, NewActivity)
-                else recording_stream.refusal_as_dict(row)
-            )
-            if dry_run and result["status"] == RecordStatus.ADDED:
+        for index, outcome in enumerate(outcomes):
+            result = recording_stream.outcome_as_dict(outcome)
+            if dry_run and outcome.status is RecordStatus.ADDED:
                 result = {"status": "valid"}
             results.append({"index": index, **result})
-        words = ("valid" if dry_run else "added", "repeated", "refused")
-        sums = {word: sum(result["status"] == word for result in results) for word in words}
+        statuses = Counter(result["status"] for result in results)
+        sums = {word: statuses[word] for word in ("valid" if dry_run else "added", "repeated", "refused")}
         return Response({**sums, "results": results})
 
     def _error_of(self, problems: Any) -> Exception:

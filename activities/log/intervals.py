@@ -43,18 +43,22 @@ def group_by_interval(counts: Iterable[tuple[date, int]], interval: str) -> list
 
 def interval_starts(first: date, last: date, interval: str) -> Iterator[date]:
     """Yield the first day of each interval between two days; the earliest may lie before `first`."""
-    start = interval_start(first, interval)
-    while start <= last:
+    start: date | None = interval_start(first, interval)
+    while start is not None and start <= last:
         yield start
-        if interval in _MONTHS:
-            years, month = divmod(start.month - 1 + _MONTHS[interval], 12)
-            if start.year + years > date.max.year:
-                return
-            start = date(start.year + years, month + 1, 1)
-        elif (date.max - start).days < _DAYS[interval]:
-            return
-        else:
-            start += timedelta(days=_DAYS[interval])
+        start = _next_start(start, interval)
+
+
+def following_start(start: date, interval: str) -> date:
+    """The first day after the interval that begins at `start`; the last day of the calendar if there is none."""
+    return _next_start(start, interval) or date.max
+
+
+def _next_start(start: date, interval: str) -> date | None:
+    if interval in _MONTHS:
+        years, month = divmod(start.month - 1 + _MONTHS[interval], 12)
+        return None if start.year + years > date.max.year else date(start.year + years, month + 1, 1)
+    return None if (date.max - start).days < _DAYS[interval] else start + timedelta(days=_DAYS[interval])
 
 
 def count_intervals(first: date, last: date, interval: str) -> int:

@@ -380,14 +380,6 @@ def people_of_type(type_id: int, since: datetime | None, until: datetime, among:
     return people, sum(person.count for person in people) > among
 
 
-def latest_of_types(type_ids: Sequence[int], limit: int) -> list[Activity]:
-    """The latest activities of any of the types by occurrence, newest first; one index scan for each type."""
-    branch = "(select * from activity where activity_type_id = %s order by occurred_at desc limit %s)"
-    union = " union all ".join([branch] * len(type_ids)) or "select * from activity where false"
-    sql = f"select * from ({union}) r order by occurred_at desc, id desc limit %s"
-    return list(Activity.objects.raw(sql, [*(part for pk in type_ids for part in (pk, limit)), limit]))
-
-
 def top_primary_values(type_id: int, among: int, limit: int = 8) -> list[tuple[str, int]]:
     """The most frequent primary values among the type's `among` activities recorded last, with their counts."""
     with connection.cursor() as cursor:

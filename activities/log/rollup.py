@@ -4,13 +4,14 @@ Both tables are filled by reading the log up to its high-water mark, so that eve
 once; days from which rows were removed are counted again. Both can be deleted and rebuilt.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from activities.log import intervals
@@ -25,6 +26,8 @@ from people.core.db.value_sql import day_start_sql
 NAME = "rollup"
 CHUNK = 200_000  # ids a transaction: some hundred milliseconds
 SUGGESTED = ("string", "link")  # data types whose values are worth suggesting, and no address of a person
+# of standard types the primary field alone, and these by the type's number
+SUGGESTED_OF_STANDARD = {standard_types.VISIT_WEB_PAGE: ("url", "page_title")}
 VALUES_PER_FIELD = 500
 IS_BOT = IS_BOT_SQL.format("")
 _COUNTED = {False: "count", True: "count - bots"}  # by whether bots are left out
@@ -113,6 +116,20 @@ def daily_counts(type_ids: Sequence[int], first: date, last: date, *, without_bo
         return dict(cursor.fetchall())
 
 
+def daily_counts_by_type(first: date, last: date, *, without_bots: bool = False) -> dict[int, list[int]]:
+    """The number of activities of each day from `first` to `last`, by type id; types without any are left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select activity_type_id, day - %(first)s::date, sum({_COUNTED[without_bots]})::bigint from daily_count
+            where day between %(first)s and %(last)s group by 1, 2""",
+            {"first": first, "last": last},
+        )
+        counts = defaultdict[int, list[int]](lambda: [0] * ((last - first).days + 1))
+        for type_id, number, count in cursor.fetchall():
+            counts[type_id][number] = count
+    return dict(counts)
+
+
 def activity_count(type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False) -> int:
     """The number of activities of the types from day `first` to `last`."""
     with connection.cursor() as cursor:
@@ -122,6 +139,22 @@ def activity_count(type_ids: Sequence[int], first: date, last: date, *, without_
             [list(type_ids), first, last],
         )
         return int(cursor.fetchone()[0])
+
+
+def count_with_before(
+    type_ids: Sequence[int], first: date, last: date, *, without_bots: bool = False
+) -> tuple[int, int]:
+    """The number of activities of the types from day `first` to `last`, and of as many days before."""
+    counted = f"coalesce(sum({_COUNTED[without_bots]})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select {counted} filter (where day >= %(first)s), 0)::bigint,
+                {counted} filter (where day < %(first)s), 0)::bigint
+            from daily_count where activity_type_id = any(%(types)s) and day between %(before)s and %(last)s""",
+            {"types": list(type_ids), "first": first, "last": last, "before": first - (last - first) - timedelta(1)},
+        )
+        now, before = cursor.fetchone()
+        return int(now), int(before)
 
 
 # the first day of the interval in which a day lies; a week begins %(week)s days after Monday
@@ -171,17 +204,6 @@ def activity_span(type_ids: Sequence[int], *, without_bots: bool = False) -> Act
         return ActivitySpan(*cursor.fetchone())
 
 
-def type_totals(first: date, last: date, *, without_bots: bool = False) -> dict[int, int]:
-    """The number of activities by type id from day `first` to `last`; types without any are left out."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""select activity_type_id, sum({_COUNTED[without_bots]})::bigint from daily_count
-            where day between %s and %s group by 1 having sum({_COUNTED[without_bots]}) > 0""",
-            [first, last],
-        )
-        return dict(cursor.fetchall())
-
-
 def last_occurrences(type_ids: Sequence[int]) -> dict[int, datetime]:
     """The moment of each type's latest activity, from the log itself: one index scan for each type."""
     if not type_ids:
@@ -210,9 +232,18 @@ def suggest_values(activity_type_id: int, field: str, beginning: str = "", limit
     return [*first, *other][:limit]
 
 
+def has_suggestions(data_type: str, activity_type: str, field: str) -> bool:
+    """Return whether values of a field are suggested; the type and the field by their API names."""
+    of_standard = {standard_shapes.TYPES[pk].api_name: names for pk, names in SUGGESTED_OF_STANDARD.items()}
+    return data_type in SUGGESTED or field in of_standard.get(activity_type, ())
+
+
 def forget_values(activity: Activity) -> None:
     """Count the values of an activity that left the log once less; what nothing else had is proposed no more."""
-    fields = ApprovedField.objects.filter(activity_type_id=activity.activity_type_id, data_type__in=SUGGESTED)
+    of_standard = Q(api_name__in=SUGGESTED_OF_STANDARD.get(activity.activity_type_id, ()))
+    fields = ApprovedField.objects.filter(
+        Q(data_type__in=SUGGESTED) | of_standard, activity_type_id=activity.activity_type_id
+    )
     texts = {
         field.api_name: activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         for field in fields
@@ -248,15 +279,17 @@ def _advance(mark: int) -> LogPosition:
 def _note_values(cursor: Any, after: int, upto: int) -> None:
     """Add the values of the ids after `after` up to `upto`, and keep the most frequent values of each field.
 
-    Of standard types only the primary field, and not the names of deleted people.
+    Not the names of deleted people.
     """
     cursor.execute(
         """with seen as (
             select a.activity_type_id as type, f.api_name as field, a.occurred_at,
                    case when f.is_primary then a.primary_value else a.attributes ->> f.api_name end as value
             from activity a join approved_field f on f.activity_type_id = a.activity_type_id
-            where a.id > %(after)s and a.id <= %(upto)s and f.data_type = any(%(types)s)
-              and (f.is_primary or f.activity_type_id >= 100000) and f.activity_type_id <> %(deleted)s),
+            where a.id > %(after)s and a.id <= %(upto)s and f.activity_type_id <> %(deleted)s
+              and (f.data_type = any(%(types)s) and (f.is_primary or f.activity_type_id >= 100000)
+                or exists (select 1 from unnest(%(standard)s::int[], %(names)s::text[]) s (type, name)
+                    where s.type = f.activity_type_id and s.name = f.api_name))),
         counted as (
             select type, field, value, count(*) as times, max(occurred_at) as last_seen_at,
                    row_number() over (partition by type, field order by count(*) desc, max(occurred_at) desc) as place
@@ -269,6 +302,8 @@ def _note_values(cursor: Any, after: int, upto: int) -> None:
             "after": after,
             "upto": upto,
             "types": list(SUGGESTED),
+            "standard": [pk for pk, names in SUGGESTED_OF_STANDARD.items() for _name in names],
+            "names": [name for names in SUGGESTED_OF_STANDARD.values() for name in names],
             "deleted": standard_types.DELETE_PERSON,
             "cap": VALUES_PER_FIELD,
         },

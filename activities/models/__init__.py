@@ -1,6 +1,7 @@
 """The tables of activity types, of the log and of data derived from it."""
 
 from activities.models.columns import ActivityChange, ColumnGeneration
+from activities.models.inbox import Sighting, WaitingEvent
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity
 from activities.models.recent import RecentEvent
@@ -43,8 +44,10 @@ __all__ = [
     "RefusedActivity",
     "Retention",
     "SeenValue",
+    "Sighting",
     "SourceDay",
     "SourceKey",
     "Visitor",
     "VisitorActivity",
+    "WaitingEvent",
 ]

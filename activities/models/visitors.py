@@ -129,6 +129,8 @@ class VisitorActivity(models.Model):
     association_id = models.BigIntegerField(null=True)
     activity_id = models.BigIntegerField(null=True)
     is_past = models.BooleanField(default=False)
+    # about the past on purpose, as its sender or a replay said, whoever the visitor is found to be and when
+    is_backfill = models.BooleanField(default=False)
     refusal = models.TextField(null=True)
 
     class Meta:

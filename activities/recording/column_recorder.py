@@ -44,6 +44,14 @@ class RecordedColumns:
     others: dict[int, RecordOutcome]
     created: Sequence[tuple[str, str]] = ()
 
+    def outcomes(self) -> list[RecordOutcome]:
+        """One outcome a row, in order; without ids after a dry run."""
+        others = self.others
+        return [
+            others[place] if place in others else RecordOutcome(RecordStatus.ADDED, pk)
+            for place, pk in enumerate(self.ids)
+        ]
+
 
 def record_columns(
     columns: ActivityColumns,

@@ -1,14 +1,17 @@
 """Parsing of activities of the native API: from JSON to `NewActivity`, checked for structure only."""
 
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from activities.recording.columns import ActivityColumns
 from activities.recording.rows import NewActivity, PersonLookup
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import Problem, bad_value, quoted_value
+from people.datatypes import fast_columns
 from people.datatypes.exact_json import RepeatedKeys
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
@@ -16,6 +19,7 @@ from people.datatypes.registry import BY_NAME
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
 CREATE = "people.add_person"
 _KNOWN = frozenset(MEMBERS)
+MOST_EMPTY = 100  # cells of columns, beyond as many as there are attributes
 
 
 class ActivityParser:
@@ -44,6 +48,56 @@ class ActivityParser:
         return NewActivity(
             person, activity_type, row.get("occurred_at"), row.get("primary_value"), attributes, row.get("external_id")
         )
+
+    def columns(self, rows: Sequence[Any]) -> ActivityColumns | None:
+        """The rows as columns if `translate` takes each of them and they are alike, else None.
+
+        Alike are rows of one type, about people given in one way, with about the same attributes, as programs send
+        them. Recording columns takes half as long as recording row by row.
+        """
+        if set(map(type, rows)) != {dict} or not set().union(*rows) <= _KNOWN:
+            return None
+        types = _cells(rows, "activity_type")
+        if set(map(type, types)) not in ({str}, {int}) or len(set(types)) > 1:
+            return None
+        is_creating = _cells(rows, "create_person")
+        creates = self.may_create and all(value is True for value in is_creating)
+        if not creates and any(value is not None and value is not False for value in is_creating):
+            return None
+        fields = _fields(_cells(rows, "attributes"))
+        lookup_field, people = self._people(_cells(rows, "person"))
+        if fields is None or people is None:
+            return None
+        return ActivityColumns(
+            types[0],
+            people,
+            lookup_field,
+            creates,
+            _cells(rows, "occurred_at"),
+            _cells(rows, "primary_value"),
+            fields,
+            _cells(rows, "external_id") if any("external_id" in row for row in rows) else None,
+            source_rows=rows,
+            row_of=self._translate_checked,
+        )
+
+    def _translate_checked(self, row: Any) -> NewActivity:
+        translated = self.translate(row)
+        assert isinstance(translated, NewActivity), translated  # else `columns` returns None
+        return translated
+
+    def _people(self, references: Sequence[Any]) -> tuple[str, Sequence[Any] | None]:
+        """The field and the values by which all people are looked up; no values if the references differ in kind."""
+        kinds = set(map(type, references))
+        if kinds == {int}:
+            return "id", references
+        if kinds != {dict} or set(map(len, references)) != {1}:
+            return "", None
+        field, *others = set().union(*references)
+        values = [reference.get(field) for reference in references]
+        if others or field == "id" or field not in self.lookup_fields or "" in values:
+            return "", None
+        return field, values if fast_columns.are_plain_texts(values) else None
 
     def _attributes(self, value: Any, problems: list[Problem]) -> list[tuple[str, Any]]:
         if value is None:
@@ -92,6 +146,21 @@ class ActivityParser:
             problems.append(bad_value(Code.WRONG_TYPE, _("a value of this field"), value, "person", field))
             return None
         return PersonLookup(text, field, create)
+
+
+def _cells(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    return [row.get(name) for row in rows]
+
+
+def _fields(attributes: Sequence[Any]) -> list[tuple[str, list[Any]]] | None:
+    """Columns of the attributes by name; None where most of their cells would be empty, or an entry is no object."""
+    if not set(map(type, attributes)) <= {dict, type(None)}:
+        return None
+    objects = [entry or {} for entry in attributes]
+    names = sorted(set().union(*objects))
+    if len(names) * len(objects) > MOST_EMPTY + 2 * sum(map(len, objects)):
+        return None
+    return [(name, _cells(objects, name)) for name in names]
 
 
 def _unknown_members(row: Any) -> list[Problem]:

@@ -36,13 +36,15 @@ class Schema:
     """
 
     def __init__(self, version: ActivityVersion) -> None:
-        fields: list[ActivityField] = sorted(version.fields.all(), key=lambda field: field.api_name)
+        self.fields: list[ActivityField] = sorted(version.fields.all(), key=lambda field: field.api_name)
+        fields = self.fields
         self.type_id = version.activity_type_id
         self.number = version.number or 0  # 0: a draft, which checks but records nothing
         self.primary = next((field for field in fields if field.is_primary), None)
         secondary = [field for field in fields if not field.is_primary]
         self._names = [field.api_name for field in secondary]
         self._types = [BY_NAME[field.data_type] for field in secondary]
+        self._types_by_name = dict(zip(self._names, self._types, strict=True))
         prefixes = [f'"{field.api_name}": ' for field in secondary]
         quick = [fast.QUICK[field.data_type] for field in secondary]
         places = list(zip(range(len(secondary)), prefixes, quick, strict=True))
@@ -117,7 +119,7 @@ class Schema:
 
     def type_of(self, name: str) -> DataType | None:
         """The data type of the secondary field with this API name."""
-        return self._types[self._names.index(name)] if name in self._names else None
+        return self._types_by_name.get(name)
 
     def _text(self, position: int, value: Any, zone: tzinfo, problems: list[Problem]) -> str:
         """JSON text of a value that is not in the commonest form of its type; empty for a bad one."""

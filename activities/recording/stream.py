@@ -6,20 +6,20 @@ sent again: rows with an external id are not recorded twice, and with a key ever
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import IO, Any
 
 import orjson
 from django.utils.translation import gettext as _
 
 from activities.consent.state import CONSENTS
-from activities.recording import recorder
-from activities.recording import rows as recording_rows
+from activities.recording import column_recorder, recorder
 from activities.recording.counts import count_refused
-from activities.recording.rows import NewActivity, RecordStatus
+from activities.recording.parsing import ActivityParser
+from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from people.core.codes import Code
-from people.core.errors import Problem, problem_json
+from people.core.errors import Problem, RejectedError, problem_json
 from people.core.source import Source
 from people.datatypes import exact_json
 from people.datatypes.parsing import is_blank
@@ -34,8 +34,6 @@ DETAILED_BYTES = 1024 * 1024
 _WORDS = {status: status.encode() for status in RecordStatus}
 
 Reader = Callable[[int], bytes]
-# from a parsed line to the activity to record, or to the problems of its structure
-Translate = Callable[[Any], NewActivity | list[Problem]]
 
 
 @dataclass(slots=True)
@@ -46,7 +44,7 @@ class StreamLine:
     text: bytes | None
 
 
-def record_stream(read: Reader, source: Source, translate: Translate, key: str = "") -> IO[bytes]:
+def record_stream(read: Reader, source: Source, parser: ActivityParser, key: str = "") -> IO[bytes]:
     """Record every line that `read` returns; return the outcomes as NDJSON, rewound, ending with their sums.
 
     Where refusals would take much more space than the lines, consecutive refusals are reported in one line.
@@ -58,7 +56,7 @@ def record_stream(read: Reader, source: Source, translate: Translate, key: str =
     refusals = Refusals(DETAILED_BYTES)
     for chunk in _chunks(read_lines(read)):
         refusals.remaining_bytes += sum(len(line.text or b"") for line in chunk)
-        spool.write(_record_chunk(chunk, source, translate, key, counts, refusals))
+        spool.write(_record_chunk(chunk, source, parser, key, counts, refusals))
     spool.write(refusals.run())
     total = {"lines": sum(counts.values()), **{str(status): counts[status] for status in RecordStatus}}
     spool.write(orjson.dumps({"summary": total}) + b"\n")
@@ -126,48 +124,67 @@ def _chunks(lines: Iterator[StreamLine]) -> Iterator[list[StreamLine]]:
 
 
 def _record_chunk(
-    chunk: list[StreamLine], source: Source, translate: Translate, key: str, counts: Counter[str], refusals: Refusals
+    chunk: list[StreamLine], source: Source, parser: ActivityParser, key: str, counts: Counter[str], refusals: Refusals
 ) -> bytes:
     """The outcomes of the lines, one a line; `counts` counts them by status."""
-    references: list[Any] = []  # the activity types of lines refused for their structure
-    translated = [(line.number, _translate(line, translate, references)) for line in chunk]
-    rows = [_with_key(row, key, number) for number, row in translated if type(row) is NewActivity]
-    outcomes = iter(recorder.record_activities(rows, source, may_record=CONSENTS))
-    count_refused(references, source)
+    values: list[Any] = []
+    unreadable: dict[int, RecordOutcome] = {}
+    for line in chunk:
+        try:
+            values.append(_with_key(_parse(line), key, line.number))
+        except RejectedError as error:
+            unreadable[line.number] = RecordOutcome(RecordStatus.REFUSED, None, error.problems)
+    count_refused([None] * len(unreadable), source)
+    outcomes = iter(record_values(values, source, parser))
     replies = []
-    for number, row in translated:
-        outcome = next(outcomes) if type(row) is NewActivity else None
-        if outcome is not None and outcome.status is not RecordStatus.REFUSED:
+    for line in chunk:
+        outcome = unreadable.get(line.number) or next(outcomes)
+        counts[outcome.status] += 1
+        if outcome.status is RecordStatus.REFUSED:
+            replies.append(refusals.add(line.number, outcome.problems))
+        else:
             assert outcome.activity_id is not None
-            counts[outcome.status] += 1
             replies.append(refusals.run())
             replies.append(
-                b'{"line":%d,"status":"%s","id":%d}\n' % (number, _WORDS[outcome.status], outcome.activity_id)
+                b'{"line":%d,"status":"%s","id":%d}\n' % (line.number, _WORDS[outcome.status], outcome.activity_id)
             )
-        else:
-            counts[RecordStatus.REFUSED] += 1
-            problems = row if outcome is None else outcome.problems
-            replies.append(refusals.add(number, problems))
     return b"".join(replies)
 
 
-def _translate(line: StreamLine, translate: Translate, references: list[Any]) -> NewActivity | list[Problem]:
-    value: Any = None
-    try:
-        if line.text is None:
-            return _refuse([Problem(Code.TOO_LARGE, _("a line may have at most 1,048,576 bytes"))], value, references)
-        value = exact_json.load_exact_json(line.text, mark_repeats=True)
-    except exact_json.InvalidJSONError as error:
-        return _refuse(
-            [Problem(Code.INVALID_JSON, _("the line is not JSON: %(fault)s") % {"fault": error})], value, references
+def record_values(
+    values: Sequence[Any], source: Source, parser: ActivityParser, *, dry_run: bool = False
+) -> list[RecordOutcome]:
+    """Record up to 10,000 activities, given as JSON values, in one transaction; return one outcome a value, in order.
+
+    The outcome of a value without the structure of an activity has its problems; it is counted, not kept.
+    """
+    columns = parser.columns(values)
+    if columns is not None:
+        recorded = column_recorder.record_columns(
+            columns, source, may_record=CONSENTS, dry_run=dry_run, keep_refused=True
         )
-    row = translate(value)
-    return row if type(row) is NewActivity else _refuse(row, value, references)
+        return recorded.outcomes()
+    translated = [parser.translate(value) for value in values]
+    rows = [row for row in translated if isinstance(row, NewActivity)]
+    outcomes = iter(recorder.record_activities(rows, source, may_record=CONSENTS, dry_run=dry_run))
+    if not dry_run and len(rows) < len(values):
+        misshapen = [value for value, row in zip(values, translated, strict=True) if not isinstance(row, NewActivity)]
+        count_refused([type_reference(value) for value in misshapen], source)
+    return [
+        next(outcomes) if isinstance(row, NewActivity) else RecordOutcome(RecordStatus.REFUSED, None, row)
+        for row in translated
+    ]
 
 
-def _refuse(problems: Any, value: Any, references: list[Any]) -> Any:
-    references.append(type_reference(value))
-    return problems
+def _parse(line: StreamLine) -> Any:
+    """The JSON value of a line. Raises `RejectedError`."""
+    if line.text is None:
+        raise RejectedError(Problem(Code.TOO_LARGE, _("a line may have at most 1,048,576 bytes")))
+    try:
+        return exact_json.load_exact_json(line.text, mark_repeats=True)
+    except exact_json.InvalidJSONError as error:
+        message = _("the line is not JSON: %(fault)s") % {"fault": error}
+        raise RejectedError(Problem(Code.INVALID_JSON, message)) from None
 
 
 def type_reference(row: Any) -> Any:
@@ -175,15 +192,17 @@ def type_reference(row: Any) -> Any:
     return row.get("activity_type") if isinstance(row, dict) else None
 
 
-def _with_key(row: NewActivity, key: str, number: int) -> NewActivity:
-    return replace(row, external_id=f"{key}:{number}") if key and is_blank(row.external_id) else row
+def _with_key(value: Any, key: str, number: int) -> Any:
+    if key and isinstance(value, dict) and is_blank(value.get("external_id")):
+        value["external_id"] = f"{key}:{number}"
+    return value
 
 
-def outcome_as_dict(outcome: recording_rows.RecordOutcome) -> dict[str, Any]:
+def outcome_as_dict(outcome: RecordOutcome) -> dict[str, Any]:
     """The outcome of one row, as batches and streams answer it."""
     if outcome.status is RecordStatus.REFUSED:
         return refusal_as_dict(outcome.problems)
-    return {"status": str(outcome.status), "id": outcome.activity_id}
+    return {"status": outcome.status.value, "id": outcome.activity_id}
 
 
 def refusal_as_dict(problems: Any) -> dict[str, Any]:

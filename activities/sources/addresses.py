@@ -28,3 +28,9 @@ def script_address(key: SourceKey) -> str:
 def munchkin_address(website: EventSource) -> str:
     """The script for pages that were made for Munchkin; empty for a web site without a Munchkin id."""
     return f"{settings.COLLECTOR_URL}/munchkin/{website.munchkin_id}.js" if website.munchkin_id else ""
+
+
+def segment_host() -> str:
+    """What clients of Segment's API are pointed at: scheme, host and port, without a path."""
+    address: str = settings.COLLECTOR_URL
+    return address

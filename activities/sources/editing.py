@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource, RefusedActivity, SourceKey
-from activities.sources import sealing
+from activities.sources import sealing, user_ids
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.keys import IssuedKey, issue_key
 from activities.sources.origins import parse_origin
@@ -59,13 +59,16 @@ Kind = EventSource.Kind
 def create_source(name: Any, kind: Any, by: Any, **values: Any) -> IssuedKey:
     """Create a source with its first key, whose secret parts are shown by the caller and never again.
 
-    `values`: `FIELDS`. Raises `RejectedError` with every problem (`unknown_word`, `bad_origin`, `name_taken`, …),
+    `values`: `FIELDS`. A program without a person field for its user ids gets `user_ids.FIELD`.
+    Raises `RejectedError` with every problem (`unknown_word`, `bad_origin`, `name_taken`, …),
     `NotAllowedError` without the right.
     """
     require_permission(by, ADD)
     if kind not in Kind.values:
         raise RejectedError(bad_value(Code.UNKNOWN_WORD, ", ".join(Kind.values), kind, "kind"))
     source = EventSource(name=naming.parse_name(name), kind=kind, created_by=by)
+    if kind == Kind.SERVER and "user_id_field" not in values:
+        values["user_id_field"] = user_ids.find_or_make_field()
     _set(source, values)
     _save(source)
     audit.write_audit_entry(by, source, "created")

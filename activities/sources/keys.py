@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
-from activities.sources.addresses import collect_address, munchkin_address, script_address
+from activities.sources.addresses import collect_address, munchkin_address, script_address, segment_host
 from activities.sources.sealing import seal_secret
 
 BROWSER, SECRET = "cab_", "cas_"
@@ -58,7 +58,7 @@ def describe_key(issued: IssuedKey) -> dict[str, Any]:
         "script_url": script_address(issued.key) if source.is_browser else None,
         "munchkin_id": source.munchkin_id,
         "munchkin_script_url": munchkin_address(source) or None,
-        "segment_host": None,
+        "segment_host": segment_host(),
     }
 
 

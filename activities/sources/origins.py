@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 MAX_ORIGIN = 255
@@ -27,7 +28,11 @@ def parse_origin(text: str) -> str | None:
 
 
 def origin_of_address(address: str) -> str | None:
-    """The origin of a full address, such as the header Referer; None if it has none ("null" included)."""
+    """The origin of a whole address, such as the header Referer; None when it has none ("null" included)."""
+    return _origin(address) if len(address) > MAX_ORIGIN else _origin_remembered(address)
+
+
+def _origin(address: str) -> str | None:
     try:
         parts = urlsplit(address)
         host = (
@@ -44,8 +49,11 @@ def origin_of_address(address: str) -> str | None:
     return f"{parts.scheme}://{host}" + ("" if port in (None, _PORTS[parts.scheme]) else f":{port}")
 
 
-def is_allowed_origin(origin: str, allowed: Iterable[str]) -> bool:
-    """True if `origin`, in canonical form, is one of `allowed` or below a host with an asterisk."""
+_origin_remembered = lru_cache(maxsize=2_000)(_origin)  # of a site all hits have the same
+
+
+def is_allowed(origin: str, allowed: Iterable[str]) -> bool:
+    """True if `origin`, in its written form, is one of `allowed` or below a host with an asterisk."""
     if "*" in origin:
         return False
     scheme, _separator, host = origin.partition("://")

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from activities.models import RecentEvent
+from people.core.db import prepared
 from people.core.errors import Problem, serialize_problem
 from people.core.messages import storable_text
 from people.core.personal_data import stored_text_forms
@@ -84,14 +85,14 @@ def forget_old_events() -> None:
 
 def _note_events(source_id: int, events: Iterable[SeenEvent]) -> None:
     rows = [_row(event) for event in events]
-    with connection.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into recent_event as r
                 (source_id, slot, number, kind, title, outcome, problem, check_nonce, visitor_id, is_bot)
-            select %(source)s, (last.number + e.place) %% %(kept)s, last.number + e.place,
+            select %(source)s::bigint, (last.number + e.place) %% %(kept)s::bigint, last.number + e.place,
                 e.kind, e.title, e.outcome, e.problem::jsonb, e.nonce, e.visitor, e.is_bot
             from (select coalesce(max(number), (extract(epoch from clock_timestamp()) * 1000000)::bigint) as number
-                from recent_event where source_id = %(source)s) as last,
+                from recent_event where source_id = %(source)s::bigint) as last,
                 unnest(%(kinds)s::text[], %(titles)s::text[], %(outcomes)s::text[], %(problems)s::text[],
                     %(nonces)s::text[], %(visitors)s::bigint[], %(bots)s::boolean[])
                     with ordinality as e (kind, title, outcome, problem, nonce, visitor, is_bot, place)

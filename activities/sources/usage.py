@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
 
 from activities.models import EventSource, SourceDay
 from people.core import metrics
+from people.core.db import prepared
 
 EVENTS = metrics.register_counter(
     "source_events", "Events that came in, by event source and what became of them.", "source", "outcome"
@@ -42,7 +42,7 @@ def note_uses(uses: Mapping[int, Use]) -> None:
         return
     ids = sorted(uses)
     columns = [[getattr(uses[pk], name) for pk in ids] for name in Use.__slots__]
-    with connection.cursor() as cursor:
+    with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """insert into source_day as d (source_id, day, requests, size, accepted, rejected, new_visitors)
             select w.source_id, (now() at time zone 'utc')::date, requests, size, accepted, rejected, new_visitors
@@ -55,7 +55,8 @@ def note_uses(uses: Mapping[int, Use]) -> None:
         )
         cursor.execute(
             """update event_source set last_seen_at = now() where id in (
-                select id from event_source where id = any(%s) and (last_seen_at is null or last_seen_at < %s)
+                select id from event_source where id = any(%s::bigint[])
+                    and (last_seen_at is null or last_seen_at < %s::timestamptz)
                 order by id for no key update skip locked)""",
             [[pk for pk in ids if uses[pk].requests], timezone.now() - SEEN_EVERY],
         )

@@ -18,6 +18,7 @@ from people.datatypes.parsing import EMAIL
 
 MAX_ADDRESS = 20_000
 MAX_REMEMBERED = 500
+MAX_SHOWN = 40
 WEB = frozenset({"http", "https"})
 SCHEMES = WEB | {"mailto", "tel"}
 # of advertisers and newsletters, as posthog-js lists them
@@ -113,6 +114,12 @@ def _parse(text: str) -> Address | None:
 _parse_remembered = lru_cache(maxsize=2_000)(_parse)  # visitors see the same pages
 
 
+def masked_contact(text: str) -> str:
+    """An email address or phone number as pages show it: enough to recognize one's own, too little to write to it."""
+    name, at, domain = text.strip().rpartition("@")
+    return f"{name[:1]}…@{domain[:MAX_SHOWN]}" if at else f"{text.strip()[:2]}…"
+
+
 def bad_address(expected: str, value: object, *path: str) -> Problem:
     """The problem of a value that is not such an address; parts of it that may be secret are not quoted."""
     shown = re.split(r"[?#;]", value, maxsplit=1)[0].rpartition("@")[2] if isinstance(value, str) else value
@@ -141,15 +148,18 @@ def search_values(referrer: Address | None) -> dict[str, str]:
 
 
 def kept_ip_address(text: str) -> str:
-    """The stored part of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
-    if settings.TRACKING_IP_ADDRESSES == "none":
-        return ""
+    """What is kept of a network address: without its last octet (IPv6: its last 80 bits), unless set otherwise."""
+    return "" if settings.TRACKING_IP_ADDRESSES == "none" else _kept_ip_address(text, settings.TRACKING_IP_ADDRESSES)
+
+
+@lru_cache(maxsize=10_000)
+def _kept_ip_address(text: str, kept: str) -> str:
     try:
         address = ip_address(text)
     except ValueError:
         return ""
     address = getattr(address, "ipv4_mapped", None) or address
-    if settings.TRACKING_IP_ADDRESSES == "whole":
+    if kept == "whole":
         return str(address)
     return str(ip_network(f"{address}/{24 if address.version == 4 else 48}", strict=False).network_address)
 

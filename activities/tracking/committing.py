@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,6 +13,7 @@ from activities.recording import quarantine
 from activities.recording import sql as recording_sql
 from activities.sources.recent import note_recent_events
 from activities.sources.usage import Use, note_uses
+from activities.tracking.inbox import note_undefined_names, place_waiting_events
 from activities.tracking.reading import Item
 from activities.tracking.seen import seen_events
 from activities.tracking.submissions import Submission
@@ -40,6 +42,7 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
         hits = [hit for submission in submissions for item in submission.items for hit in item.hits]
     new_visitors: Counter[int] = Counter()
     with transaction.atomic():
+        place_waiting_events(submissions)
         retired = _refuse_retired(submissions)
         hits = [hit for hit in hits if hit.type_id not in retired]
         outcomes = iter(visitor_hits.append_hits(hits, new_visitors))
@@ -52,6 +55,7 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
             _set_problems(submission, results)
         counted = [submission for submission in submissions if not submission.is_busy]
         _quarantine(counted)
+        note_undefined_names(submissions)
         note_recent_events(seen_events(counted))
         note_uses(_uses(submissions, counted, new_visitors))
         transaction.on_commit(lambda: _measure(counted))
@@ -100,7 +104,8 @@ def _quarantine(submissions: Iterable[Submission]) -> None:
         kept = items[:room]
         names = {item.row.activity_type for item in kept if item.row and isinstance(item.row.activity_type, str)}
         rows = [item.row for item in kept if item.row is not None]
-        types = recording_sql.ids_of_types([name for name in names if name.isidentifier()])
+        types: dict[Any, int] = dict(recording_sql.ids_of_types([name for name in names if name.isidentifier()]))
+        types |= {row.activity_type: row.activity_type for row in rows if type(row.activity_type) is int}
         source = Source(Channel.EVENTS, event_source_id=source_id)
         quarantine.keep_refused_rows(rows, kept, source, UTC, types)
         _quarantined[source_id, today] += len(kept)

@@ -1,5 +1,6 @@
 """Installation of the script on a web site: the line to paste, recipes for common systems, and a check."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -12,6 +13,7 @@ from activities.sources.keys import live_keys
 from activities.sources.origins import origin_of_address, parse_origin
 from activities.tracking.script.files import script_tag
 
+_start_pages: list[Callable[[EventSource], str]] = []
 CHECK = "_ca_check"  # the parameter of a page's address that the script sends along with the visit
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 SIGNED_IN = """customActivities.identify(
@@ -107,9 +109,16 @@ def check_address(page: str, nonce: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path or "/", urlencode([*query, (CHECK, nonce)]), ""))
 
 
-def openable_origin(website: EventSource) -> str:
-    """The first origin of the web site that is the address of a page; empty where each stands for several hosts."""
-    return next((origin for origin in website.origins if "*" not in origin), "")
+def openable_page(website: EventSource) -> str:
+    """The page to open on the first origin that is one host; empty where each stands for several hosts."""
+    origin = next((origin for origin in website.origins if "*" not in origin), "")
+    path = next((path for find in _start_pages if (path := find(website))), "")
+    return f"{origin}{path}" if origin else ""
+
+
+def register_start_page(find: Callable[[EventSource], str]) -> None:
+    """Have `find` tell the path of a web site's first page with the script, empty for any other site; at start."""
+    _start_pages.append(find)
 
 
 def script_line(website: EventSource) -> str:

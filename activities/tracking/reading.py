@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from django.conf import settings
 
+from activities.inbox.sightings import Seen
 from activities.models import EventSource
 from activities.recording.rows import NewActivity
 from activities.sources.authentication import Sender
@@ -49,8 +50,9 @@ class Client:
 class Item:
     """One act as it was sent. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
 
-    `row`: the part of a refused custom activity that the quarantine stores. `kind`, `title` and `check`: for the live
-    page of its source. `not_kept`: the reason why an acknowledged act has no hits.
+    `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
+    inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
+    `check`: for the live page of its source. `not_kept`: why an acknowledged act has no hits.
     """
 
     id: str
@@ -61,6 +63,8 @@ class Item:
     title: str = ""
     check: str = ""
     not_kept: Problem | None = None
+    seen: list[Seen] = field(default_factory=list)
+    is_blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

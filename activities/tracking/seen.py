@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from activities.sources.recent import MAX_KIND, MAX_NONCE, MAX_TITLE, Outcome, SeenEvent
-from activities.tracking.addresses import parse_address
+from activities.tracking.addresses import Address, masked_contact, parse_address
 from activities.tracking.reading import Item
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import HitOutcome, HitStatus
@@ -30,9 +30,14 @@ def describe_act(raw: Any) -> tuple[str, str, str]:
     title = data.get(_TITLES[kind]) if kind in _TITLES else raw.get("url")
     if kind not in ("form", "track"):  # names, no addresses
         address = parse_address(title)
-        title = address.url if address else ""
+        title = _shown_address(address) if address else ""
     texts = (value if isinstance(value, str) else "" for value in (kind, title, data.get("check")))
     return tuple(text[:limit] for text, limit in zip(texts, (MAX_KIND, MAX_TITLE, MAX_NONCE), strict=True))  # type: ignore[return-value]
+
+
+def _shown_address(address: Address) -> str:
+    """The address; of mailto: and tel: whom it reaches is masked."""
+    return address.url if address.host else f"{address.scheme}:{masked_contact(address.url.partition(':')[2])}"
 
 
 def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:

@@ -8,7 +8,7 @@ from typing import Any
 from activities.models import Association
 from activities.recording.rows import NewActivity
 from activities.tracking import clock
-from activities.tracking.addresses import bad_address, parse_address
+from activities.tracking.addresses import bad_address, masked_contact, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Act, Client, Item, Reader, storable_text
 from activities.tracking.seen import describe_act
@@ -20,7 +20,7 @@ from people.datatypes import exact_json
 from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email
 
 MAX_HITS = 20
-MAX_DEPTH = 8
+MAX_DEPTH = 6  # of a hit
 MAX_FIELDS = 50
 MAX_PURPOSES = 10
 MAX_FIELD_VALUE = 2_000
@@ -48,15 +48,13 @@ class Batch:
 
 
 def parse_batch(body: bytes) -> Batch:
-    """The envelope of a batch. Raises `RejectedError` (`invalid_json`, `too_deep`, …): nothing of it is kept."""
+    """The envelope of a batch. Raises `RejectedError` (`invalid_json`, `too_many_rows`, …): nothing of it is kept."""
     try:
         value = exact_json.load_exact_json(body)
     except exact_json.InvalidJSONError:
         raise RejectedError(Problem(Code.INVALID_JSON, _("the body is not JSON"))) from None
     if not isinstance(value, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), value))
-    if exact_json.is_deep(value, MAX_DEPTH):
-        raise RejectedError(Problem(Code.TOO_DEEP, _("lists and objects are nested too deeply")))
     if value.get("v") != 1:
         raise RejectedError(bad_value(Code.UNKNOWN_VERSION, "1", value.get("v"), "v"))
     hits, visitor = value.get("hits"), value.get("visitor")
@@ -123,6 +121,8 @@ def _withdrawals(hits: list[Hit]) -> list[Hit]:
 def _act(raw: Any) -> Act:
     if not isinstance(raw, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
+    if exact_json.is_deep(raw, MAX_DEPTH):
+        raise RejectedError(Problem(Code.TOO_DEEP, _("lists and objects are nested too deeply")))
     message_id, data = raw.get("id"), raw.get("data")
     if not (isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("a UUID"), message_id, "id"))
@@ -189,7 +189,9 @@ def _identify(act: Act, data: Mapping[str, Any], reader: Reader, _item: Item) ->
     """The visitor's identity. A signature proves the one value that it signs, and none of the others."""
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
-        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), sent["email"], "data", "email"))
+        email = sent["email"]
+        shown = masked_contact(email) if isinstance(email, str) else email  # the live page quotes it
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an email address"), shown, "data", "email"))
     if "user_id" in sent and not _is_user_id(sent["user_id"]):
         expected = _("text, at most 255 characters")
         raise RejectedError(bad_value(Code.WRONG_TYPE, expected, sent["user_id"], "data", "user_id"))

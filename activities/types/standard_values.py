@@ -39,6 +39,8 @@ def _data_types(type_id: int) -> tuple[str, dict[str, str]]:
 def _clip(value: Any, data_type: str) -> Any:
     if not isinstance(value, str):
         return value
+    if value.isascii() and len(value) <= MAX_STRING:  # nearly every value: nothing is cut, and NFC changes nothing
+        return trim_text(value) if data_type in _CHARACTERS else value
     if data_type == "text":
         return normalize("NFC", value).encode(errors="surrogatepass")[:MAX_TEXT_BYTES].decode(errors="ignore")
     if (room := _CHARACTERS.get(data_type)) is None:

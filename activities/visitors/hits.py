@@ -6,7 +6,7 @@ that read its visitor as free commits before the association that looks for wait
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -33,6 +33,14 @@ MessageId = tuple[int, str, date]  # source, message id, day
 
 
 @dataclass(slots=True)
+class Waiting:
+    """An event without a type, as JSON text, and the row of the inbox under which it waits; None: it is not kept."""
+
+    raw: str
+    sighting_id: int | None = None
+
+
+@dataclass(slots=True)
 class Hit:
     """One act of a visitor, checked: `attributes` is JSON text by the type's version.
 
@@ -55,6 +63,10 @@ class Hit:
     is_bot: bool = False
     earlier_day: date | None = None
     is_of_known: bool = False  # dropped where its visitor is not known yet
+    is_hint: bool = False  # its identity is only of use while the visitor is nobody's
+    is_backfill: bool = False
+    is_from_server: bool = False  # of a program, whose users are not counted as new visitors
+    waiting: Waiting | None = None  # of an event without a type
 
     @property
     def key(self) -> MessageId:
@@ -92,6 +104,9 @@ class _Seen:
     association_id: int | None = None
 
 
+_Row = tuple[Hit, _Seen, dict[str, Any] | None]  # with what it says of identity
+
+
 def append_hits(hits: Sequence[Hit], new_visitors: Counter[int] | None = None) -> list[HitOutcome]:
     """Append hits in one transaction; one outcome a hit, in order.
 
@@ -121,10 +136,11 @@ def prepare_partitions(hits: Sequence[Hit]) -> set[date]:
 
 def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]:
     visitors = _lock_visitors(hits, new_visitors)
+    identities = _identities(hits, visitors)
     outcomes: list[HitOutcome | None] = [None] * len(hits)
     first: dict[MessageId, int] = {}
     for place, hit in enumerate(hits):
-        if hit.visitor is None or (hit.is_bot and hit.type_id is None):
+        if hit.visitor is None or not _has_content(hit, identities[place]):
             outcomes[place] = DROPPED
         elif (visitor := visitors[hit.visitor]) is None or isinstance(visitor, HitOutcome):
             outcomes[place] = visitor or BUSY
@@ -136,7 +152,9 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
     places = sorted(  # one order in all transactions: no deadlock
         (place for key, place in first.items() if key not in earlier), key=lambda place: hits[place].key
     )
-    new = _insert([(hits[place], visitors[hits[place].visitor]) for place in places])  # type: ignore[index, misc]
+    new = _insert(
+        [(hits[place], visitors[hits[place].visitor], identities[place]) for place in places]  # type: ignore[index, misc]
+    )
     known = earlier | _stored_digests([key for key in first if key not in new and key not in earlier])
     known |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
     for place, hit in enumerate(hits):
@@ -147,6 +165,30 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
                 HitOutcome(HitStatus.KEPT, visitor_id=visitor_id) if is_new else _repeat(hit, known[hit.key])
             )
     return outcomes  # type: ignore[return-value]
+
+
+def _identities(
+    hits: Sequence[Hit], visitors: "Mapping[VisitorKey, _Seen | HitOutcome | None]"
+) -> list[dict[str, Any] | None]:
+    """What each hit says of identity that is kept: of hints the first about each visitor that is nobody's."""
+    said: set[VisitorKey] = set()
+    identities = []
+    for hit in hits:
+        identity = None if hit.is_bot or hit.visitor is None else hit.identity
+        if identity is not None and hit.visitor is not None:
+            seen = visitors[hit.visitor]
+            is_free = isinstance(seen, _Seen) and seen.state == Visitor.State.FREE
+            if hit.is_hint and (hit.visitor in said or not is_free):
+                identity = None
+            said.add(hit.visitor)
+        identities.append(identity)
+    return identities
+
+
+def _has_content(hit: Hit, identity: dict[str, Any] | None) -> bool:
+    """True for a hit of which anything is kept."""
+    is_waiting = hit.waiting is not None and hit.waiting.sighting_id is not None
+    return hit.type_id is not None or identity is not None or is_waiting
 
 
 def _repeat(hit: Hit, digest: bytes) -> HitOutcome:
@@ -171,7 +213,8 @@ def _lock_visitors(hits: Sequence[Hit], new_visitors: Counter[int]) -> dict[Visi
     result.update((key, DROPPED) for key in missing if key not in addable)
     if missing := [key for key in missing if key in addable]:
         source_ids = {hit.visitor: hit.source_id for hit in reversed(hits)}
-        result |= _add_visitors([(key, source_ids[key]) for key in missing], new_visitors)
+        unlimited = {hit.visitor for hit in hits if hit.is_from_server}
+        result |= _add_visitors([(key, source_ids[key]) for key in missing], unlimited, new_visitors)
         existing |= _existing([key for key in missing if result[key] is None])
     seen = _lock(existing)
     result.update(seen)
@@ -228,9 +271,12 @@ def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
 
 
 def _add_visitors(
-    visitors: Sequence[tuple[VisitorKey, int]], new_visitors: Counter[int]
+    wanted: Sequence[tuple[VisitorKey, int]], unlimited: Collection[VisitorKey | None], new_visitors: Counter[int]
 ) -> "dict[VisitorKey, HitOutcome | None]":
-    """Add visitors, as long as their source has room for more today; refusals by visitor, None for those added."""
+    """Add visitors, as long as their source has room for more today; refusals by visitor, None for those added.
+
+    `unlimited`: those that there is always room for.
+    """
     results: dict[VisitorKey, HitOutcome | None] = {}
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
@@ -240,11 +286,11 @@ def _add_visitors(
         )
         used = Counter(dict(cursor.fetchall()))
         added = []
-        for key, source_id in visitors:
-            has_room = used[source_id] < settings.TRACKING_NEW_VISITORS_A_DAY
+        for key, source_id in wanted:
+            has_room = key in unlimited or used[source_id] < settings.TRACKING_NEW_VISITORS_A_DAY
             results[key] = None if has_room else _no_room()
             if has_room:
-                used[source_id] += 1
+                used[source_id] += key not in unlimited
                 added.append((key, source_id))
         if added:
             groups, tokens = _columns([key for key, _source_id in added])
@@ -254,7 +300,8 @@ def _add_visitors(
                 on conflict (site_group, token_hash) do nothing returning first_source_id""",
                 [groups, tokens, [Visitor.State.FREE.value] * len(added), [source_id for _key, source_id in added]],
             )
-            new_visitors.update(source_id for (source_id,) in cursor.fetchall())
+            counted = {source_id for key, source_id in added if key not in unlimited}
+            new_visitors.update(source_id for (source_id,) in cursor.fetchall() if source_id in counted)
     return results
 
 
@@ -266,11 +313,11 @@ def _no_room() -> HitOutcome:
 # --- Rows ----------------------------------------------------------------------------------------------------
 
 
-def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
+def _insert(rows: "Sequence[_Row]") -> set[MessageId]:
     """Claim the message ids and write the rows whose id is new; return these ids."""
     if not rows:
         return set()
-    urgent = any(seen.association_id is not None or hit.identity is not None for hit, seen in rows)
+    urgent = any(seen.association_id is not None or identity is not None for _hit, seen, identity in rows)
     notice = f", {notify.NOTIFY_SQL}" if urgent and notify.is_notify_due() else ""
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
@@ -278,27 +325,35 @@ def _insert(rows: Sequence[tuple[Hit, _Seen]]) -> set[MessageId]:
                 select w.*, decode(digest_hex, 'hex') as digest from json_to_recordset(%s::text::json)
                 as w (source_id bigint, message_id text, sent_day date, digest_hex text, visitor_id bigint,
                     type_id int, version smallint, occurred_at timestamptz, client_at timestamptz,
-                    primary_value text, attributes text, identity text, is_bot boolean, association_id bigint,
-                    place int)),
+                    primary_value text, attributes text, identity text, is_bot boolean, is_backfill boolean,
+                    association_id bigint, sighting_id bigint, raw text, place int)),
             claimed as (
                 insert into message_key (source_id, message_id, sent_day, digest)
                 select source_id, message_id, sent_day, digest from hit order by place
                 on conflict do nothing returning source_id, message_id, sent_day),
             written as (
                 insert into visitor_activity (source_id, visitor_id, message_id, activity_type_id, version, occurred_at,
-                    client_at, primary_value, attributes, identity, identity_state, is_bot, association_id)
+                    client_at, primary_value, attributes, identity, identity_state, is_bot, is_backfill,
+                    association_id)
                 select source_id, visitor_id, message_id, type_id, version, occurred_at, client_at, primary_value,
                     attributes::jsonb, identity::jsonb, case when identity is not null then 0 end, is_bot,
-                    association_id
-                from hit join claimed using (source_id, message_id, sent_day) order by place)
+                    is_backfill, association_id
+                from hit join claimed using (source_id, message_id, sent_day)
+                where type_id is not null or identity is not null order by place),
+            waiting as (
+                insert into waiting_event (sighting_id, visitor_id, association_id, message_id, occurred_at, client_at,
+                    raw, is_bot)
+                select sighting_id, visitor_id, association_id, message_id, occurred_at, client_at, raw, is_bot
+                from hit join claimed using (source_id, message_id, sent_day)
+                where sighting_id is not null order by place)
             select source_id, message_id, sent_day{notice} from claimed""",
             [_encode_rows(rows)],
         )
         return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
 
 
-def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
-    """The rows as JSON, which is written and read much faster than arrays of parameters."""
+def _encode_rows(rows: "Sequence[_Row]") -> str:
+    """The rows as JSON, which is written and read much more quickly than arrays of parameters."""
     values = [
         {
             "source_id": hit.source_id,
@@ -312,12 +367,15 @@ def _encode_rows(rows: Sequence[tuple[Hit, _Seen]]) -> str:
             "client_at": hit.client_at,
             "primary_value": hit.primary_value,
             "attributes": hit.attributes,
-            "identity": None if hit.identity is None or hit.is_bot else json.dumps(hit.identity),
+            "identity": None if identity is None else json.dumps(identity),
             "is_bot": hit.is_bot,
+            "is_backfill": hit.is_backfill,
             "association_id": seen.association_id,
+            "sighting_id": hit.waiting.sighting_id if hit.waiting else None,
+            "raw": hit.waiting.raw if hit.waiting else None,
             "place": place,
         }
-        for place, (hit, seen) in enumerate(rows)
+        for place, (hit, seen, identity) in enumerate(rows)
     ]
     return orjson.dumps(values).decode()
 

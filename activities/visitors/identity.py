@@ -3,8 +3,9 @@
 Each identifying row is decided once, in one transaction with the effects. An accepted row keeps, of its content, only
 the evidence; a rejected row keeps everything, for support.
 
-The write key of a web page is public, and a signature proves one value: the other fields come from the page, like
-those of a form. They are set for a new person, and never change an existing one.
+The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
+those of a form. They are set for a new person, and never change a known one. The key of a program is secret: what it
+says changes people, except what opts them in, their scores and unique fields other than its user ids.
 """
 
 import json
@@ -27,8 +28,8 @@ from people.core.errors import Problem, RejectedError
 from people.core.source import Source
 from people.datatypes.canonical import ExactDecoder
 from people.datatypes.parsing import BadValueError, is_blank
-from people.fields.catalog import FieldInfo, field_catalogue
-from people.models import PersonKey
+from people.fields.catalog import FieldInfo, field_catalogue, person_value
+from people.models import Person, PersonKey
 from people.persons import upsert
 from people.persons.merge import OPT_OUTS
 
@@ -119,6 +120,8 @@ def _identify(row: _Row) -> None:
     source = moving.event_source(event_source.pk)
     person_id = _find(identity, event_source.user_id_field)
     is_new = person_id is None
+    if person_id is not None and not event_source.is_browser:
+        _update(person_id, said, event_source, source)
     if person_id is None:
         ownership.refuse_weaker(visitor, identity.evidence)
         person_id = _create(identity, event_source, source)
@@ -199,6 +202,19 @@ def _create(identity: _Identity, event_source: EventSource, source: Source) -> i
     if outcome.person_id is None:
         raise RejectedError(*outcome.problems)
     return outcome.person_id
+
+
+def _update(person_id: int, said: _Said, event_source: EventSource, source: Source) -> None:
+    """Set what a program says of a known person. A value that cannot be set leaves the others unset, and is no reason
+    to keep what the person did out of the log."""
+    person = Person.objects.get(pk=person_id)
+    fields = field_catalogue()
+    values = _values(said, event_source, fields)
+    user_ids = fields.get(event_source.user_id_field)
+    if user_ids is not None and person_value(person, user_ids) is not None:
+        values.pop(user_ids.api_name, None)  # found by the address, with the same user id
+    if values:
+        upsert.update_person(person, values, source)
 
 
 def _refuse_above_cap(event_source: EventSource) -> None:

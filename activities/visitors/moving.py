@@ -1,4 +1,4 @@
-"""Records the rows of visitors with an owner in the log: at most 10,000 a transaction, in order, each row once.
+"""Moves what visitors with an owner did into the log: at most 1,000 rows a transaction, in order, each row once.
 
 The id in the log is noted in the transaction that records the row. A row that the log refuses is settled with the
 reason; it is never tried again and delays no other.
@@ -25,6 +25,7 @@ from people.datatypes.canonical import ExactDecoder, text_key
 # Visit Web Page, Fill Out Form, Click Link, Consent Given, Consent Withdrawn
 TRACKED_TYPES = frozenset({1, 2, 3, *CONSENT_TYPES})
 MAX_BATCH = recorder.MAX_BATCH
+STEP = 1_000  # rows a transaction: half a second on a busy machine, for which merges and erasures wait
 APART = 500  # rows a call after a batch failed
 _WEAK_OPT_IN = RecordOutcome(RecordStatus.REFUSED, None, (Problem(Code.WEAKER_EVIDENCE, ""),))
 Key = tuple[datetime, int]  # of a row: received_at, id
@@ -35,9 +36,9 @@ logger = logging.getLogger(__name__)
 OWNED = (
     "v.association_id is not null and v.activity_id is null and v.activity_type_id is not null and v.refusal is null"
 )
-# An identifying row, and the later rows of its visitor, move once it is decided, as the decision may give them another
-# owner. The rows of an undone association return to their visitor.
-_DUE = f"""{OWNED} and v.identity_state is distinct from 0
+# A row that names somebody moves once that is decided, and so do later rows of its visitor, which may become another
+# person's by it. The rows of an undone association return to their visitor.
+DUE = f"""{OWNED} and v.identity_state is distinct from 0
     and not exists (
         select 1 from visitor_activity u where u.visitor_id = v.visitor_id and u.identity_state = 0 and u.id < v.id)
     and exists (select 1 from association s where s.id = v.association_id and s.undone_at is null)"""
@@ -60,7 +61,7 @@ class _Row(NamedTuple):
 
 def move_due_rows() -> int:
     """Move the next rows of visitors with an owner; return how many were moved or settled, 0 when none is due."""
-    keys = _due_keys(f"{_DUE} order by v.id limit {MAX_BATCH}")
+    keys = _due_keys(f"{DUE} order by v.id limit {STEP}")
     if not keys:
         return 0
     try:
@@ -72,10 +73,10 @@ def move_due_rows() -> int:
         return _move_apart(keys[:APART])
 
 
-def move_association_rows(association: Association) -> int:
-    """Move the rows of one association, in the caller's transaction, which holds the lock of people."""
+def move_rows_of(association: Association) -> int:
+    """Move the next rows of one association, in the caller's transaction, which holds the lock of people."""
     keys = _due_keys(
-        f"{_DUE} and v.visitor_id = %s and v.association_id = %s order by v.id limit {MAX_BATCH}",
+        f"{DUE} and v.visitor_id = %s and v.association_id = %s order by v.id limit {STEP}",
         association.visitor_id,
         association.pk,
     )
@@ -119,12 +120,12 @@ def _move(keys: Sequence[Key]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select v.received_at, v.id, v.source_id, v.message_id, v.activity_type_id, v.version, v.occurred_at,
-                v.primary_value, v.attributes::text, v.is_past,
+                v.primary_value, v.attributes::text, v.is_past or v.is_backfill,
                 (select person_id from association where id = v.association_id),
                 (select evidence from association where id = v.association_id)
             from visitor_activity v
-            where v.received_at between %s and %s and v.id = any(%s) and {_DUE} for update of v skip locked""",
-            [*arrival_range(keys), [pk for _received, pk in keys]],
+            where v.received_at between %s and %s and v.id = any(%s) and {DUE} for update of v skip locked""",
+            [*range_of(keys), [pk for _received, pk in keys]],
         )
         rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
     opt_ins = [row for row in rows if _is_refused_opt_in(row)]

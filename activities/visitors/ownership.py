@@ -56,7 +56,8 @@ def associate(
 ) -> Association:
     """Have the visitor belong to the person from `at` (now) on; return the interval, an older one if it was so already.
 
-    What waited moves into the log as back-fill, except `act`; more than 10,000 rows go on in `go_on_moving`. `by`: the
+    What waited moves into the log as back-fill, except `act`: 1,000 rows at once, the others by the dispatcher; where
+    more than 10,000 waited, `go_on_moving` gives it the rest. `by`: the
     user who says so. The caller checks rights.
     Raises `RejectedError`: `unknown_visitor`, `visitor_erased`, `unknown_person`, `weaker_evidence`.
     """

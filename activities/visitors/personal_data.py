@@ -12,10 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.models import Association, RecentEvent, Visitor, VisitorActivity
 from activities.sources import recent
+from activities.visitors.moving import range_of
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
 
 MAX_COUNT = 100_000  # more waiting rows are not counted
+EXPORTED_AT_ONCE = 1_000
+_EXPORTED = (
+    *("visitor_id", "received_at", "occurred_at", "activity_type_id"),
+    *("primary_value", "attributes", "identity", "is_bot"),
+)
 
 
 def register_visitors() -> None:
@@ -191,18 +197,10 @@ def _export_waiting(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
     with connection.cursor() as cursor:
         cursor.execute(f"select v.received_at, v.id {_WAITING} order by v.id", {"ids": list(person_ids)})
         keys = cursor.fetchall()
-    for received_at, pk in keys:
-        row = VisitorActivity.objects.get(received_at=received_at, id=pk)
-        yield {
-            "visitor_id": row.visitor_id,
-            "received_at": row.received_at,
-            "occurred_at": row.occurred_at,
-            "activity_type_id": row.activity_type_id,
-            "primary_value": row.primary_value,
-            "attributes": row.attributes,
-            "identity": row.identity,
-            "is_bot": row.is_bot,
-        }
+    for start in range(0, len(keys), EXPORTED_AT_ONCE):
+        part = keys[start : start + EXPORTED_AT_ONCE]
+        rows = VisitorActivity.objects.filter(received_at__range=range_of(part), id__in=[pk for _received, pk in part])
+        yield from rows.order_by("id").values(*_EXPORTED)
 
 
 _RECENT_EVENTS = PersonalData(

@@ -54,6 +54,7 @@ def _delete_unowned_visitors(before: date) -> None:
             select id from visitor v where last_at < %s and state = 'free'
                 and not exists (select 1 from association s where s.visitor_id = v.id)
                 and not exists (select 1 from visitor_activity a where a.visitor_id = v.id)
+                and not exists (select 1 from waiting_event w where w.visitor_id = v.id)
             order by last_at limit %s for update skip locked)""",
         before,
     )

@@ -12,8 +12,10 @@ from rest_framework.response import Response
 
 from activities.log import intervals
 from activities.log import reports as log_reports
+from activities.log.journeys import cohorts, waits
 from activities.models import ActivityType, ApprovedField
 from config.pages import trend
+from config.pages.report_form import LATER, NEVER
 from config.pages.report_tables import Table
 from config.pages.reports import REPORTS, STEPS, Replies, ReportForm, answer_report, saved_parameters
 from people.core import installation
@@ -38,19 +40,39 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "type": (_TEXT, f"{_TYPE} For all reports but the funnel."),
     **dict.fromkeys(trend.MORE_TYPES, (_TEXT, f"{_TYPE} A further series of a trend.")),
     **dict.fromkeys(STEPS, (_TEXT, f"{_TYPE} A step of a funnel.")),
+    "then": (_TEXT, f"{_TYPE} What people did later (retention, wait); by default the same as `type`."),
     "field": (_TEXT, "The API name of the field by which a breakdown groups."),
     "total": (_TEXT, "The API name of a number field that a breakdown sums."),
-    "split": (_TEXT, "The API name of the field whose values are the series of a trend."),
+    "split": (
+        _TEXT,
+        "The API name of a field: its values are the series of a trend; of the first step, it splits a funnel.",
+    ),
+    "person_field": (_TEXT, "The API name of the person field by which a funnel is split."),
     "since": (_DAY, "The first day, in the time zone of the installation; by default 89 days before today."),
     "until": (_DAY, "The last day; today by default."),
-    "where": (_TEXT, "The API name of a field: count only activities that have `value` in it (top people)."),
+    "where": (
+        _TEXT,
+        "The API name of a field of `type`: only activities that have `value` in it count (people, retention, wait).",
+    ),
     "value": (
         {"type": "string", "maxLength": MAX_LINK},
         "The value of the field given in `where`; if empty, activities without a value.",
     ),
     "interval": (
         {"type": "string", "enum": list(intervals.INTERVALS)},
-        "The interval of a trend; chosen by the length of the period by default.",
+        "The interval of a trend or of cohorts; chosen by the length of the period by default.",
+    ),
+    "periods": (
+        {"type": "integer", "minimum": 0, "maximum": cohorts.MOST_LATER},
+        f"How many later periods a retention report follows people; {LATER} by default.",
+    ),
+    "period": (
+        {"type": "integer", "minimum": 0, "maximum": cohorts.MOST_LATER},
+        "The period in which people came back (returned); everybody of the cohorts by default.",
+    ),
+    "wait": (
+        {"type": "string", "enum": [*map(str, waits.BUCKETS), NEVER]},
+        "The shortest time to the next activity, in seconds, of the people to list (waited); never: who has not yet.",
     ),
     "people": (_TEXT, "smart:7 or static:7 for the members of a list; all people by default."),
     "bots": (
@@ -61,7 +83,7 @@ PARAMETERS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     "cumulative": (_FLAG, "Whether a trend is cumulative."),
 }
 FIELDS = ("field", "total", "split", "where")
-TYPES = ("type", *trend.MORE_TYPES, *STEPS)
+TYPES = ("type", "then", *trend.MORE_TYPES, *STEPS)
 
 
 class SavedReportSerializer(StrictSerializer):
@@ -81,6 +103,11 @@ class FiguresRowField(serializers.ListField):
     """One row of figures."""
 
 
+@extend_schema_field({"type": "object", "additionalProperties": {"type": ["string", "number"]}})
+class FiguresTotalField(serializers.DictField):
+    """One figure above a chart."""
+
+
 class FiguresSerializer(StrictSerializer):
     """The figures of a report, as shown on its page and in its CSV file."""
 
@@ -90,6 +117,9 @@ class FiguresSerializer(StrictSerializer):
     )
     rows = serializers.ListField(
         child=FiguresRowField(), allow_null=True, help_text="Null until the first figures are available."
+    )
+    totals = serializers.ListField(
+        child=FiguresTotalField(), help_text="The figures above the chart: a label in the language, and plain numbers."
     )
     people = serializers.ListField(
         child=serializers.IntegerField(), help_text="For reports on individual people, the person of each row."
@@ -172,7 +202,9 @@ class ReportViewSet(ListMixin, RetrieveMixin):
         except RejectedError as refusal:
             raise BadQueryError(*refusal.problems) from None
         if reply is None:
-            raise BadQueryError(Problem(Code.MISSING_VALUE, _("Say which activity type."), (_type_parameter(form),)))
+            raise BadQueryError(
+                Problem(Code.MISSING_VALUE, _("Say which activity type."), (form.report_kind.type_input,))
+            )
         table = form.table(reply.answers) if reply.answers else None
         body = _representation(form, reply, table)
         if body["people"]:
@@ -186,8 +218,9 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
     answer = reply.answer
     return {
         "report": form.name,
-        "columns": [str(heading) for heading in table.headings] if table else [],
+        "columns": table.file_headings() if table else [],
         "rows": [[None if cell.raw == "" else cell.raw for cell in row] for row in table.rows] if table else None,
+        "totals": [{"label": total.label, **total.raw} for total in table.totals] if table else (),
         "people": table.people if table else (),
         "bots": ("exclude" if form.without_bots else trend.WITH_BOTS) if form.marks_bots else None,
         "time_zone": installation.current_installation().time_zone,
@@ -196,10 +229,6 @@ def _representation(form: ReportForm, reply: Replies, table: Table | None) -> di
         "is_running": reply.asked_at is not None,
         "problem": reply.problem,
     }
-
-
-def _type_parameter(form: ReportForm) -> str:
-    return "type" if "type" in form.report_kind.inputs else STEPS[0]
 
 
 def _form_parameters(query: Any) -> QueryDict:
@@ -215,9 +244,10 @@ def _form_parameters(query: Any) -> QueryDict:
             parameters[name] = text if text == trend.WITH_BOTS else ""
         elif name not in FIELDS:
             parameters[name] = _type_id(name, text) if name in TYPES else text
+    of_report = REPORTS[parameters.get("report", "trend")]
     for name in FIELDS:
         if name in query:
-            parameters[name] = _field_id(name, query[name], parameters.get("type", "0"))
+            parameters[name] = _field_id(name, query[name], parameters.get(of_report.type_input, "0"))
     return parameters
 
 

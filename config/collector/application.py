@@ -18,15 +18,15 @@ from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
 from activities.sources.origins import is_allowed_origin, origin_of_address
 from activities.tracking import munchkin_wire, scripts, wire
-from activities.tracking.addresses import kept_ip_address
-from activities.tracking.agents import parse_agent
 from activities.tracking.pixel import read_view
-from activities.tracking.reading import Client, Item
+from activities.tracking.reading import Item
 from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
+from config.collector.clients import client_of
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
-from config.collector.known import KnownState, unavailable_error
+from config.collector.known import KnownState, unavailable
+from config.collector.segment import cors_headers, is_segment_path, serve_segment
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 from people.core import metrics
 from people.core.codes import Code
@@ -35,11 +35,11 @@ from people.core.errors import RejectedError
 logger = logging.getLogger(__name__)
 
 ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
-COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
 COOKIE = "_ca"
 YEAR = 31_536_000
 SCRIPT_SECONDS = 300
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+NO_STATUSES: Mapping[Code, int] = {}
 _STATUS = {Code.UNKNOWN_WRITE_KEY: 401, Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.ORIGIN_REFUSED: 403}
 _SCRIPT_OF_SITE = re.compile(r"/s/(cab_[a-z0-9]{24})\.js")
 _SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js(?:\.map)?)")
@@ -81,7 +81,7 @@ class Collector:
         self.requests += 1
         try:
             cors = await self._cors_headers(request)
-            await self._route(request, _Reply(send, cors))
+            await self._route(request, Reply(send, cors))
         except ClientGoneError:
             pass
         except HttpError as error:
@@ -98,10 +98,10 @@ class Collector:
         except HttpError:
             cors = {}
         value = {"error": {"code": error.code, "message": error.message}}
-        await _Reply(send, cors).json(error.status, value, error.headers)
+        await Reply(send, cors).json(error.status, value, error.headers)
 
-    async def _route(self, request: Request, reply: "_Reply") -> None:
-        path = request.path.removeprefix(settings.COLLECTOR_BASE)
+    async def _route(self, request: Request, reply: "Reply") -> None:
+        path = _path_of(request)
         if request.method == "OPTIONS":
             await reply.send(204)
         elif path == "/e":
@@ -112,6 +112,8 @@ class Collector:
             await self._set_cookie(_only(request, "GET"), reply)
         elif path.startswith("/webevents/"):
             await self._take_munchkin(_only(request, "GET", "POST"), reply, path.removeprefix("/webevents/"))
+        elif is_segment_path(path):
+            await serve_segment(self, request, reply, path)
         elif path == "/healthz":
             await reply.send(200 if self.writer.is_alive() else 503, b"ok\n", "text/plain")
         elif path == "/readyz":
@@ -122,60 +124,68 @@ class Collector:
 
     # --- Requests --------------------------------------------------------------------------------------------
 
-    async def _take_batch(self, request: Request, reply: "_Reply") -> None:
+    async def _take_batch(self, request: Request, reply: "Reply") -> None:
         received, size, query = timezone.now(), request.size, request.query
-        sender = await self._sender(request, query.get("k", ""), size)
+        sender = await self.sender(request, query.get("k", ""), size)
         body = await request.body()
         try:
             batch = wire.parse_batch(body)
         except RejectedError as refusal:
             raise HttpError(400, refusal.code, str(refusal)) from None
         types = await self.known.current_types(batch.type_names())
-        items = wire.read_batch(batch, _client(request, sender, received), types)
-        await self._commit(Submission(sender.source.pk, size or len(body), items))
+        items = wire.read_batch(batch, client_of(request, sender, received), types)
+        await self.commit(Submission(sender.source.pk, size or len(body), items))
         if query.get("v") != "1":
             await reply.send(204)
             return
         refused = [_described(item) for item in items if item.problems]
         await reply.json(200, {"accepted": len(items) - len(refused), "refused": refused})
 
-    async def _take_pixel(self, request: Request, reply: "_Reply") -> None:
+    async def _take_pixel(self, request: Request, reply: "Reply") -> None:
         received, query = timezone.now(), request.query
-        sender = await self._sender(request, query.get("k", ""), len(request.query_string))
+        sender = await self.sender(request, query.get("k", ""), len(request.query_string))
         item = read_view(
             query.get("u") or request.headers.get("referer", ""),
             request.cookie(COOKIE),
-            _client(request, sender, received),
+            client_of(request, sender, received),
             await self.known.current_types(),
         )
-        await self._commit(Submission(sender.source.pk, len(request.query_string), [item]))
+        await self.commit(Submission(sender.source.pk, len(request.query_string), [item]))
         await reply.send(200, PIXEL, "image/gif")
 
-    async def _take_munchkin(self, request: Request, reply: "_Reply", name: str) -> None:
+    async def _take_munchkin(self, request: Request, reply: "Reply", name: str) -> None:
         if name not in munchkin_wire.ACTS:
             raise HttpError(404, "not_found")
         received, query = timezone.now(), request.query
         size = len(request.query_string) + request.size
-        sender = await self._sender(request, f"{MUNCHKIN}{munchkin_wire.munchkin_account(query)}", size)
+        sender = await self.sender(request, f"{MUNCHKIN}{munchkin_wire.account_of(query)}", size)
         await request.body()
-        client, types = _client(request, sender, received), await self.known.current_types()
+        client, types = client_of(request, sender, received), await self.known.current_types()
         item = munchkin_wire.read_act(name, query, request.query_string, client, types)
-        await self._commit(Submission(sender.source.pk, size, [item]))
+        await self.commit(Submission(sender.source.pk, size, [item]))
         await reply.send(200, PIXEL, "image/gif")
 
-    async def _commit(self, submission: Submission) -> None:
-        """Wait for the commit. Raises `HttpError` if the client has to send the request again."""
+    async def commit(self, submission: Submission) -> None:
+        """Wait for the commit. Raises `HttpError` where it is to be sent again."""
         try:
-            await asyncio.wait_for(asyncio.shield(self.writer.submit(submission)), COMMIT_WAIT)
+            await self.writer.submit(submission)
         except QueueFullError:
             raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
-        except (NotCommittedError, TimeoutError):
-            raise unavailable_error() from None
+        except NotCommittedError:
+            raise unavailable() from None
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
 
-    async def _sender(self, request: Request, key: str, size: int) -> Sender:
-        """The sender, before the body is read. Raises `HttpError` (401, 403, 429, 503)."""
+    async def sender(
+        self,
+        request: Request,
+        key: str,
+        size: int,
+        *,
+        is_in_address: bool = True,
+        statuses: Mapping[Code, int] = NO_STATUSES,
+    ) -> Sender:
+        """The sender, before any of the body is read. Raises `HttpError` (401, 403, 429, 503)."""
         known, headers = await self.known.find_key(key), request.headers
         try:
             return known.sender(
@@ -183,23 +193,23 @@ class Collector:
                 headers.get("referer"),
                 size,
                 fetch_site=headers.get("sec-fetch-site"),
-                is_in_address=True,
+                is_in_address=is_in_address,
             )
         except KeyRejectedError as refusal:
             came_from = origin_of_address(headers.get("origin") or headers.get("referer") or "")
             self.known.note_refusal(known, refusal, came_from or "")
             if refusal.code == Code.QUOTA_REACHED:
                 raise _quota_error(str(refusal)) from None
-            status = _STATUS[Code(refusal.code)]
+            status = statuses.get(Code(refusal.code)) or _STATUS[Code(refusal.code)]
             raise HttpError(status, refusal.code, str(refusal), ends=request.method == "POST") from None
 
     # --- Answers ---------------------------------------------------------------------------------------------
 
-    async def _set_cookie(self, request: Request, reply: "_Reply") -> None:
-        """Keep the visitor's token in a cookie of the server: browsers keep it longer than a cookie of a script."""
+    async def _set_cookie(self, request: Request, reply: "Reply") -> None:
+        """Keep the visitor's token in a cookie of the server, which browsers keep longer than one of a script."""
         query = request.query
-        sender = await self._sender(request, query.get("k", ""), 0)
-        if _client(request, sender, timezone.now()).is_refused_by_signal:
+        sender = await self.sender(request, query.get("k", ""), 0)
+        if client_of(request, sender, timezone.now()).is_refused_by_signal:
             await reply.send(204)
             return
         known = request.cookie(COOKIE)
@@ -211,7 +221,7 @@ class Collector:
         parts += ["Secure"] if request.is_https else []
         await reply.send(204, headers={"Set-Cookie": "; ".join(parts)})
 
-    async def _send_script(self, request: Request, reply: "_Reply", path: str) -> None:
+    async def _send_script(self, request: Request, reply: "Reply", path: str) -> None:
         if match := _SCRIPT_OF_VERSION.fullmatch(path):
             script = files.fixed_file(*match.groups())
             if script is not None:
@@ -226,7 +236,7 @@ class Collector:
             return
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
-    async def _send_script_of_site(self, request: Request, reply: "_Reply", text: str, name: str) -> None:
+    async def _send_script_of_site(self, request: Request, reply: "Reply", text: str, name: str) -> None:
         key = (await self.known.find_key(text, oldest=inf)).key  # pages keep their script while the database is away
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")
@@ -239,6 +249,8 @@ class Collector:
 
     async def _cors_headers(self, request: Request) -> dict[str, str]:
         """The headers that let an allowed origin read the answer; never with credentials."""
+        if is_segment_path(_path_of(request)):
+            return cors_headers(request)
         sent = request.headers.get("origin")
         if sent is None:
             return {}
@@ -263,7 +275,7 @@ class Collector:
         return headers
 
 
-class _Reply:
+class Reply:
     """Sends one answer, with the headers that every answer to its origin has."""
 
     def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
@@ -286,17 +298,6 @@ def _only(request: Request, *methods: str) -> Request:
     return request
 
 
-def _client(request: Request, sender: Sender, received: datetime) -> Client:
-    headers = request.headers
-    return Client(
-        sender,
-        received,
-        parse_agent(headers.get("user-agent", "")),
-        kept_ip_address(request.address),
-        opts_out=headers.get("sec-gpc", "").strip() == "1" or headers.get("dnt", "").strip() == "1",
-    )
-
-
 def _described(item: Item) -> dict[str, Any]:
     problem = item.problems[0]
     return {"id": item.id, "code": str(problem.code), "message": str(problem.message), "path": list(problem.path)}
@@ -307,6 +308,10 @@ def _quota_error(message: str) -> HttpError:
     midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     wait = min(3_600, max(1, round((midnight - now).total_seconds())))
     return HttpError(429, Code.QUOTA_REACHED, message, {"Retry-After": str(wait)}, ends=True)
+
+
+def _path_of(request: Request) -> str:
+    return request.path.removeprefix(settings.COLLECTOR_BASE)
 
 
 def _ask_database() -> None:

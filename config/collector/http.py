@@ -1,17 +1,15 @@
 """Requests and answers of the collector, on ASGI: every request is bounded before it is read."""
 
-import asyncio
 import json
 import zlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 from django.conf import settings
 
-MAX_BODY = 64 * 1024
-MAX_RATIO = 30  # the most that a compressed body may grow by
 MAX_PARAMETERS = 100
 Headers = Mapping[str, str]
 Send = Callable[[dict[str, Any]], Any]
@@ -35,8 +33,22 @@ class HttpError(Exception):
             self.headers["Connection"] = "close"
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a body: its bytes, also inflated; how many times what was sent that may be; the status beyond."""
+
+    size: int = 64 * 1024
+    ratio: int | None = 30
+    status: int = 413
+
+    def error(self, more: str = "", *, ends: bool = True) -> HttpError:
+        return HttpError(self.status, "too_large", f"The body is larger than {self.size // 1024} KiB{more}.", ends=ends)
+
+
 class Request:
-    """One request: its head at once, its body on demand."""
+    """One request: its head at once, its body on demand. `limits`: of its body."""
+
+    limits = Limits()
 
     def __init__(self, scope: Mapping[str, Any], receive: Receive) -> None:
         self._receive = receive
@@ -63,9 +75,9 @@ class Request:
     def size(self) -> int:
         """The announced bytes of the body; 0 for a chunked one. Raises `HttpError` (413) before any of it is read."""
         text = self.headers.get("content-length", "0")
-        size = int(text) if text.isdecimal() and len(text) < 12 else MAX_BODY + 1
-        if size > MAX_BODY:
-            raise HttpError(413, "too_large", "The body is larger than 64 KiB.", ends=True)
+        size = int(text) if text.isdecimal() and len(text) < 12 else self.limits.size + 1
+        if size > self.limits.size:
+            raise self.limits.error()
         return size
 
     @property
@@ -86,38 +98,35 @@ class Request:
         return ""
 
     async def body(self) -> bytes:
-        """The body, inflated. Raises `HttpError` (408, 413, 415) and `ClientGoneError`."""
+        """The body, inflated; `BoundedProtocol` waits for it. Raises `HttpError` (413, 415) and `ClientGoneError`."""
         parts, size = [], 0
-        try:
-            async with asyncio.timeout(settings.COLLECTOR_SECONDS):
-                while True:
-                    message = await self._receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientGoneError
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > MAX_BODY:
-                        raise HttpError(413, "too_large", "The body is larger than 64 KiB.", ends=True)
-                    if not message.get("more_body"):
-                        break
-        except TimeoutError:
-            raise HttpError(408, "too_slow", "The body did not arrive in time.", ends=True) from None
-        return _inflated(b"".join(parts), self.headers.get("content-encoding", "identity").strip().lower())
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > self.limits.size:
+                raise self.limits.error()
+            if not message.get("more_body"):
+                break
+        encoding = self.headers.get("content-encoding", "identity").strip().lower()
+        return _inflated(b"".join(parts), encoding, self.limits)
 
 
-def _inflated(body: bytes, encoding: str) -> bytes:
+def _inflated(body: bytes, encoding: str, limits: Limits) -> bytes:
     if encoding in ("", "identity"):
         return body
     if encoding != "gzip":
         raise HttpError(415, "unknown_encoding", "Content-Encoding can be gzip.")
-    limit = min(MAX_BODY, MAX_RATIO * len(body))
+    limit = limits.size if limits.ratio is None else min(limits.size, limits.ratio * len(body))
     inflater = zlib.decompressobj(wbits=31)
     try:
         text = inflater.decompress(body, limit + 1)
     except zlib.error:
         raise HttpError(400, "bad_gzip", "The body is not gzip.") from None
     if len(text) > limit:
-        raise HttpError(413, "too_large", "The body is larger than 64 KiB, or inflates too far.")
+        raise limits.error(", or inflates too far", ends=False)
     if not inflater.eof:
         raise HttpError(400, "bad_gzip", "The body ends too early.")
     return text

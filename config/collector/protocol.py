@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with bounds: bytes and seconds of a head, and connections."""
+"""uvicorn's HTTP protocol with bounds: bytes of a head, seconds and requests of a connection, and connections."""
 
 import asyncio
 from time import monotonic
@@ -8,18 +8,28 @@ from django.conf import settings
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD = 32 * 1024
+MAX_WAITING = 8  # requests that a connection sends ahead of their answers; browsers send none
+
+
+class _BoundError(Exception):
+    """More came than a connection may send; raised in the parser, which then stops."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections whose head is too long or takes too long, and, beyond the limit, the oldest idle connection.
+    """Closes a connection whose head is too long, or whose request takes too long to arrive; of too many connections
+    the oldest idle one. One timer for head and body: each costs as much as a hit's validation.
 
-    A connection is idle while it waits for its client: between two requests, or with half a request.
+    Idle is a connection that waits for its client: between two requests, with half a request, or with an answer that
+    the client does not take.
     """
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._since = monotonic()
         self._head_bytes, self._has_head = 0, False
+        self._head_size = 0  # of the request that is being parsed
+        self._refusal: tuple[int, bytes] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
         if len(self.connections) >= settings.COLLECTOR_CONNECTIONS:
             self._make_room()
         super().connection_made(transport)
@@ -27,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._stop_taking()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -38,18 +49,62 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._has_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self._refuse(431, b"Request Header Fields Too Large")
 
+    def on_message_begin(self) -> None:
+        self._head_size = 0
+        if len(self.pipeline) >= MAX_WAITING:
+            self._end(429, b"Too Many Requests")
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name, value)
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self._has_head = True
-        self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._stop_timer()
         self._has_head, self._head_bytes = False, 0
+
+    def pause_writing(self) -> None:
+        """Give a client that does not take its answers some seconds."""
+        super().pause_writing()
+        self._stop_taking()
+        self._taking = self.loop.call_later(settings.COLLECTOR_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_taking()
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what the parser did not take, with the reason that stopped it here if there is one."""
+        if self.transport.is_closing():
+            return
+        if self._refusal is None:
+            super().send_400_response(msg)
+        else:
+            self._refuse(*self._refusal)
 
     @property
     def waits_for_client(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body or self.flow.write_paused
+
+    def _count(self, *parts: bytes) -> None:
+        """Bound a head that comes in one piece, too."""
+        self._head_size += sum(len(part) for part in parts)
+        if self._head_size > MAX_HEAD:
+            self._end(431, b"Request Header Fields Too Large")
+
+    def _end(self, status: int, reason: bytes) -> None:
+        self._refusal = (status, reason)
+        self.pipeline.clear()
+        raise _BoundError
 
     def _make_room(self) -> None:
         idle: list[Any] = [known for known in self.connections if getattr(known, "waits_for_client", False)]
@@ -65,6 +120,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
 
     def _is_late(self) -> None:
         self._timer = None

@@ -34,7 +34,7 @@ def run_collector() -> None:
         Collector(),
         http=BoundedProtocol,
         ws="none",
-        loop="asyncio",
+        loop="auto",
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -18,7 +18,9 @@ from people.core import metrics
 logger = logging.getLogger(__name__)
 
 MAX_GROUP = 1_000  # hits in one transaction
-BUSY_SECONDS = 5.0  # the time for which hits of a visitor wait while it is being associated
+COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
+EXPIRY_SECONDS = 1.0
+BUSY_SECONDS = 5.0  # for which a visitor that is being associated is waited for
 BUSY_PAUSE = 0.02
 COMMIT_SECONDS = metrics.register_histogram("collector_commit_seconds", "Commits of the collector.")
 
@@ -36,6 +38,7 @@ class _Entry:
     submission: Submission
     future: "asyncio.Future[None]"
     deadline: float
+    wait_ends: float
 
 
 class Writer(threading.Thread):
@@ -52,19 +55,32 @@ class Writer(threading.Thread):
         self._queue: deque[_Entry] = deque()
         self._ready = threading.Condition()
         self._is_stopping = False
+        self._unanswered: deque[_Entry] = deque()  # in the order of their coming; those that are done stay for a while
+        self._expiry: asyncio.TimerHandle | None = None
         self.waiting = 0  # hits and requests without hits, in the queue
 
     def submit(self, submission: Submission) -> "asyncio.Future[None]":
         """A future of the commit, which raises `NotCommittedError`. Raises `QueueFullError`."""
         weight = _weight(submission)
         with self._ready:
-            if self.waiting + weight > self._max_hits or self._is_stopping:
+            if (self.waiting and self.waiting + weight > self._max_hits) or self._is_stopping:
                 raise QueueFullError
-            entry = _Entry(submission, self._loop.create_future(), monotonic() + BUSY_SECONDS)
+            now = monotonic()
+            entry = _Entry(submission, self._loop.create_future(), now + BUSY_SECONDS, now + COMMIT_WAIT)
             self._queue.append(entry)
             self.waiting += weight
             self._ready.notify()
+        self._unanswered.append(entry)
+        if self._expiry is None:  # one timer for all: one for each request costs more than its hit's validation
+            self._expiry = self._loop.call_later(EXPIRY_SECONDS, self._expire)
         return entry.future
+
+    def _expire(self) -> None:
+        """Have no request wait longer than `COMMIT_WAIT`; its hits may be committed later, and are known then."""
+        now = monotonic()
+        while self._unanswered and (self._unanswered[0].future.done() or self._unanswered[0].wait_ends < now):
+            _fulfil([self._unanswered.popleft().future], NotCommittedError())
+        self._expiry = self._loop.call_later(EXPIRY_SECONDS, self._expire) if self._unanswered else None
 
     def stop(self) -> None:
         """Commit all accepted submissions, and end."""

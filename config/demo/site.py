@@ -88,6 +88,11 @@ def _render(request: HttpRequest, name: str, title: object) -> HttpResponse:
     return response
 
 
+def start_page(website: EventSource) -> str:
+    """The path of the demo site's first page; empty for other web sites."""
+    return reverse("demo-site") if website.name == NAME else ""
+
+
 def _find_website() -> EventSource | None:
     return EventSource.objects.filter(name=NAME, kind=EventSource.Kind.BROWSER).first()
 

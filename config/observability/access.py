@@ -11,7 +11,12 @@ from config.client_address import request_address
 
 def is_operator(request: HttpRequest) -> bool:
     """Return whether a request has METRICS_TOKEN, an address in METRICS_ALLOW, or an administrator as its user."""
-    return _has_token(request) or _has_address(request) or request.user.is_superuser
+    return is_watcher(request) or request.user.is_superuser
+
+
+def is_watcher(request: HttpRequest) -> bool:
+    """Return whether a request has METRICS_TOKEN or an address in METRICS_ALLOW; asks no database."""
+    return _has_token(request) or _has_address(request)
 
 
 def operator_refusal(request: HttpRequest) -> HttpResponse | None:

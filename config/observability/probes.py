@@ -13,6 +13,7 @@ from django.utils import timezone
 from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.log.columns import state as column_state
+from activities.visitors.moving import DUE
 from config.collector import heartbeat
 from people.core.maintenance import MaintenanceRun
 
@@ -99,6 +100,15 @@ def column_index_state() -> column_state.IndexState:
     return column_state.index_state()
 
 
+def oldest_due_hit() -> datetime | None:
+    """The arrival of the oldest event of a web site that is still to be identified, or moved into the log."""
+    return fetch_row(
+        f"""select least(
+            (select received_at from visitor_activity where identity_state = 0 order by id limit 1),
+            (select v.received_at from visitor_activity v where {DUE} order by v.id limit 1))"""
+    )[0]
+
+
 def database_bytes() -> int:
     return fetch_row("select pg_database_size(current_database())")[0]
 
@@ -172,6 +182,11 @@ GAUGES: Mapping[str, tuple[str, str, Callable[[], Values]]] = {
         "Since the counts for charts last followed the log.",
         "",
         _single_value(lambda: seconds_since(rollup.rollup_read_at())),
+    ),
+    "hits_lag_seconds": (
+        "How long the oldest event of a known visitor has waited to be moved into the log.",
+        "",
+        _single_value(lambda: seconds_since(oldest_due_hit())),
     ),
     "database_bytes": ("Size of the database.", "", _single_value(database_bytes)),
     "database_connections": ("Connections that are open.", "", _single_value(lambda: connection_counts()[0])),

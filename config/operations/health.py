@@ -29,12 +29,18 @@ def readyz(request: HttpRequest) -> HttpResponse:
         collector = collector_check.check_collector()
         may_know = not (collector.is_well and not findings) and observability_access.is_operator(request)
     except DatabaseError:
-        return _plain(NO_DATABASE, 503)
+        return _plain(f"{NO_DATABASE}{_why_away(request)}", 503)
     note = f"{collector.check}: {collector.state}; {collector.advice}\n" if may_know and not collector.is_well else ""
     if not findings:
         return _plain(f"ready\n{note}")
     reasons = "".join(f"{finding.check}: {finding.state}; {finding.advice}\n" for finding in findings)
     return _plain(f"not ready\n{reasons if may_know else ''}{note}", 503)
+
+
+def _why_away(request: HttpRequest) -> str:
+    """What can be known without the database, for operators: its disk may be full."""
+    room = doctor.check_room() if observability_access.is_watcher(request) else None
+    return f"{room.check}: {room.state}; {room.advice}\n" if room and not room.is_well else ""
 
 
 def _plain(text: str, status: int = 200) -> HttpResponse:

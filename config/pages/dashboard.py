@@ -1,23 +1,24 @@
 """The home page: cards by the user's rights, and the first steps until they are done."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from django.db import connection
+from django.db.models import OuterRef, Q, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from activities.log import intervals, rollup
-from activities.log import reader as log_reader
+from activities.log import bots, intervals, rollup
 from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
 from activities.sources import editing as source_editing
+from activities.types.standard import NEW_PERSON
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
 from config.demo import manifest as demo_manifest
@@ -25,11 +26,12 @@ from config.marketo.wire import usage
 from people.core import installation
 from people.core.admin import charts
 from people.models import Person, StaticList
-from smartlists.models import SmartList
+from smartlists.models import SmartList, StoredEvaluation
 
 DAYS = 30
 LATEST = 8
 SHOWN = 8
+SHOWN_LISTS = 5
 FAILED_WITHIN = timedelta(days=1)
 LATE = timedelta(minutes=5)  # above this age the counts are behind
 
@@ -133,14 +135,14 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     types = {row.pk: row for row in ActivityType.objects.custom().approved().select_related("live")}
     today = timezone.now().astimezone(installation.installation_zone()).date()
     first = today - timedelta(days=DAYS - 1)
-    now, before = (
-        rollup.type_totals(first, today, without_bots=True),
-        rollup.type_totals(first - timedelta(days=DAYS), first - timedelta(days=1), without_bots=True),
+    counts = rollup.daily_counts_by_type(first - timedelta(days=DAYS), today, without_bots=True)
+    figures = {pk: _figure(days) for pk, days in counts.items()}
+    rows = sorted(
+        ((figures.get(pk, charts.Figure(0, 0)), kind) for pk, kind in types.items()), key=lambda row: -row[0].now
     )
-    rows = sorted(((now.get(pk, 0), before.get(pk, 0), kind) for pk, kind in types.items()), key=lambda row: -row[0])
-    daily = dict(rollup.interval_counts(list(types), first, today, "day", without_bots=True))
+    own = _figure([sum(days) for days in zip(*(counts[pk] for pk in types if pk in counts), strict=True)])
     latest = (
-        timeline_entries(log_reader.latest_of_types(list(types), LATEST))
+        timeline_entries(bots.latest_without_bots(list(types), LATEST))
         if request.user.has_perm("activities.view_activity")
         else []
     )
@@ -149,10 +151,35 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
         "days": DAYS,
         "rows": rows[:SHOWN],
         "more": len(rows) > SHOWN,
-        "total": sum(daily.values()),
-        "chart": _chart(daily),
+        "total": own.now,
+        "totals": [(_("activities"), own), (_("new people"), figures.get(NEW_PERSON, charts.Figure(0, 0)))],
+        "chart": _chart({first + timedelta(days=number): count for number, count in enumerate(own.days)}),
         "latest": [(entry, people.get(entry.activity.person_id)) for entry in latest],
         "counted_at": rollup.rollup_read_at(),
+    }
+
+
+def _figure(days: Sequence[int]) -> charts.Figure:
+    """The figure of the counts of twice as many days."""
+    return charts.Figure(sum(days[DAYS:]), sum(days[:DAYS]), days[DAYS:])
+
+
+def _lists(request: HttpRequest) -> dict[str, Any]:
+    """Return the smart lists that were worked on last, the user's own before others, and their change within a week."""
+    done = StoredEvaluation.objects.filter(smart_list=OuterRef("pk"), state=StoredEvaluation.State.DONE)
+    week_ago = done.filter(as_of__lte=timezone.now() - timedelta(days=7)).order_by("-pk").values("count")[:1]
+    lists = (
+        SmartList.objects.filter(is_archived=False, current__isnull=False)
+        .annotate(before=Subquery(week_ago), is_own=Q(owner=request.user.pk))
+        .order_by("-is_own", "-updated_at")
+        .values_list("pk", "name", "current__count", "before")
+    )
+    return {
+        "lists": [
+            (pk, name, count, count - before if before is not None else None)
+            for pk, name, count, before in lists[:SHOWN_LISTS]
+            if count is not None
+        ]
     }
 
 
@@ -235,6 +262,7 @@ CARDS: tuple[tuple[str, str, Callable[[HttpRequest], dict[str, Any]]], ...] = (
     ("waiting", "activities.approve_activitytype", _waiting),
     ("returned", "activities.change_activitytype", _returned),
     ("recent", "activities.view_activitytype", _recent),
+    ("lists", "smartlists.view_smartlist", _lists),
     ("clients", "access.view_apiclient", _clients),
     ("health", "access.view_user", _health),
 )

@@ -116,6 +116,7 @@ UNFOLD: dict[str, Any] = {
                     | {"active": is_dashboards_page},
                     _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
                     _item(_("Exports"), "download", "people_export", "people.export_person"),
+                    _item(_("Inbox"), "inbox", "activities_sighting", "activities.view_sighting"),
                     _item(_("Rejected activities"), "rule", "activities_refusedactivity", "activities.record_activity"),
                 ],
             },

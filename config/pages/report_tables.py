@@ -1,7 +1,7 @@
 """Tables of reports: page and file use the same cells."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from activities.labels import localized_name
 from activities.log import reports as log_reports
-from activities.models import ActivityType, ApprovedField
+from activities.models import ApprovedField
 from people.models import Person
 
 
@@ -34,6 +34,35 @@ class Total:
     count: str
     average: str
     change: str = ""
+    raw: Mapping[str, Any] = field(default_factory=dict)  # the same as plain figures
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """A share in a grid: its text, the number of people behind it, its shade (0 to 10), its link."""
+
+    share: str
+    count: str
+    shade: int
+    is_partial: bool
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    label: str
+    people: Cell
+    cells: Sequence[GridCell]
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Another arrangement of a table's figures, in two dimensions; what its signs mean."""
+
+    headings: Sequence[Any]
+    rows: Sequence[GridRow]
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +75,14 @@ class Table:
     words: Sequence[int] = (0,)  # the columns that are not numbers
     people: Sequence[int] = ()  # per row, the id of its person
     note: str = ""  # what the rows leave out
+    grid: Grid | None = None
+    timed: Sequence[int] = ()  # the columns of times, which pages show in words and files in seconds
+
+    def file_headings(self) -> list[str]:
+        """Return the headings of the columns in files and over the API, with the unit of times."""
+        titles = [str(heading) for heading in self.headings]
+        in_seconds = _("%(heading)s (seconds)")
+        return [in_seconds % {"heading": title} if place in self.timed else title for place, title in enumerate(titles)]
 
     def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
         """Return each row with its meter, if any."""
@@ -81,11 +118,11 @@ def field_name(field: ApprovedField) -> str:
 
 def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of a breakdown: values, activities, people, and the sum where one is chosen."""
-    field = chosen["field"] or next(iter(log_reports.breakdown_fields(chosen["type"])), None)
-    if field is None:
+    grouped_by = chosen["field"] or next(iter(log_reports.breakdown_fields(chosen["type"])), None)
+    if grouped_by is None:
         return Table((_("Value"),), [])
-    headings = [field_name(field), _("Activities"), _("People")]
-    asked = {"report": "people", "type": chosen["type"].pk, "where": field.pk}
+    headings = [field_name(grouped_by), _("Activities"), _("People")]
+    asked = {"report": "people", "type": chosen["type"].pk, "where": grouped_by.pk}
     cells = [
         [
             text_cell(value, _("(no value)")),
@@ -103,9 +140,9 @@ def breakdown_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of the people with most activities, without those deleted since."""
     note = _("The %(count)s people with most activities are listed.") if len(rows) == log_reports.MOST_ROWS else ""
-    table = _people_table(
+    table = people_table(
         (_("Person"), _("Email"), _("Activities"), _("Latest")),
-        {person_id: [number_cell(count), _moment_cell(latest)] for person_id, count, latest in rows},
+        {person_id: [number_cell(count), moment_cell(latest)] for person_id, count, latest in rows},
         note % {"count": len(rows)} if note else "",
     )
     counts = {person_id: count for person_id, count, _latest in rows}
@@ -115,14 +152,14 @@ def top_people_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
 def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     """Return the table of the people at a step of a funnel, without those deleted since."""
     note = _("The latest %(count)s people are listed.") if len(rows) == log_reports.MOST_PEOPLE else ""
-    return _people_table(
+    return people_table(
         (_("Person"), _("Email"), _("Got there")),
-        {person_id: [_moment_cell(moment)] for person_id, moment in rows},
+        {person_id: [moment_cell(moment)] for person_id, moment in rows},
         note % {"count": len(rows)} if note else "",
     )
 
 
-def _people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Cell]], note: str) -> Table:
+def people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Cell]], note: str) -> Table:
     """Return a table of the live people among `cells_by_person`: name, email, and those cells."""
     people = Person.objects.live().in_bulk(list(cells_by_person))
     rows = {
@@ -137,7 +174,7 @@ def _people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Ce
     return Table(headings, list(rows.values()), words=(0, 1), people=list(rows), note=note)
 
 
-def _moment_cell(moment: str) -> Cell:
+def moment_cell(moment: str) -> Cell:
     return Cell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment)
 
 
@@ -146,24 +183,3 @@ def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:
     period = {name: chosen[name].isoformat() for name in ("since", "until")}
     bots = {"bots": chosen["bots"]} if chosen.get("bots") else {}
     return f"{reverse('reports')}?{urlencode(asked | period | {'people': chosen['people']} | bots)}"
-
-
-def funnel_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
-    """Return the table of a funnel: people a step, and their shares."""
-    types = ActivityType.objects.select_related("live", "draft").in_bulk([type_id for type_id, *_rest in rows])
-    cells = [
-        [
-            text_cell(str(types[type_id])),
-            number_cell(people, _step_address(chosen, [row[0] for row in rows[: number + 1]]) if people else ""),
-            share_cell(of_previous),
-            share_cell(of_first),
-        ]
-        for number, (type_id, people, of_previous, of_first) in enumerate(rows)
-    ]
-    headings = (_("Step"), _("People"), _("Of the step before"), _("Of the first step"))
-    return Table(headings, cells, meters=[of_first or 0 for *_rest, of_first in rows])
-
-
-def _step_address(chosen: dict[str, Any], type_ids: Sequence[int]) -> str:
-    steps = {f"step_{number}": type_id for number, type_id in enumerate(type_ids, 1)}
-    return people_address(chosen, {"report": "reached"} | steps)

@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from babel import Locale
-from babel.core import get_global
-from babel.numbers import get_territory_currencies
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
@@ -21,13 +18,14 @@ from config import demo
 from config.access.sign_in import passwords
 from config.access.sign_in.sessions import signed_in_user
 from config.demo import manifest as demo_manifest
+from people.admin.installation import InstallationForm
 from people.core import installation
 from people.core.models import Installation
 
 _INPUT = {"class": "ca-input"}
 
 
-class SetupForm(forms.ModelForm):
+class SetupForm(InstallationForm):
     username = forms.CharField(label=gettext_lazy("User name"), max_length=150)
     password = forms.CharField(
         label=gettext_lazy("New password"),
@@ -46,29 +44,12 @@ class SetupForm(forms.ModelForm):
         ],
     )
 
-    class Meta:
-        model = Installation
-        fields = ("company", "time_zone", "currency", "language", "week_starts_on")
-
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.user = user
         if user.must_change_password:
             self.fields["password"].required = True
             self.fields["password"].help_text = gettext_lazy("Choose a new password.")
-        names = Locale.parse(get_language() or "en").currencies
-        codes = sorted(_currencies())
-        self.fields["time_zone"] = forms.ChoiceField(
-            label=self.fields["time_zone"].label,
-            help_text=self.fields["time_zone"].help_text,
-            choices=[(zone, zone.replace("_", " ")) for zone in installation.inhabited_zones()],
-        )
-        self.fields["currency"] = forms.ChoiceField(
-            label=self.fields["currency"].label,
-            help_text=self.fields["currency"].help_text,
-            choices=[(code, f"{code}, {names.get(code, code)}") for code in codes],
-        )
-        self.fields["language"] = forms.ChoiceField(label=self.fields["language"].label, choices=settings.LANGUAGES)
         for field in self.fields.values():
             field.widget.attrs.update({} if isinstance(field.widget, forms.RadioSelect) else _INPUT)
 
@@ -126,8 +107,3 @@ def _set_up(request: HttpRequest, form: SetupForm) -> None:
             demo.load_demo(user)
         elif not chosen["with_demo"] and demo_manifest.current_manifest() is not None:
             demo.remove_demo(user)
-
-
-def _currencies() -> set[str]:
-    """Return the codes of currencies that are legal tender today."""
-    return {code for territory in get_global("territory_currencies") for code in get_territory_currencies(territory)}

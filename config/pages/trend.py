@@ -16,7 +16,7 @@ from activities.log import intervals
 from activities.models import ActivityType, ApprovedField
 from config.pages.report_tables import Cell, Table, Total, number_cell
 from people.core.admin.charts import ChartSeries, chart_json
-from smartlists.lists.reports import ReportQuestion
+from smartlists.lists.report_questions import ReportQuestion
 
 MORE_TYPES = ("type_2", "type_3", "type_4")
 MORE_LABELS = (gettext_lazy("Second type"), gettext_lazy("Third type"), gettext_lazy("Fourth type"))
@@ -39,6 +39,7 @@ class TrendQuery:
     split: ApprovedField | None = None
     is_cumulative: bool = False
     without_bots: bool = False
+    is_stacked: bool = False
 
     @classmethod
     def of(cls, chosen: dict[str, Any], *, without_bots: bool) -> "TrendQuery | None":
@@ -57,6 +58,7 @@ class TrendQuery:
             chosen["split"],
             chosen["cumulative"],
             without_bots,
+            chosen["stacked"],
         )
 
     @property
@@ -116,7 +118,7 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
     ]
     is_single = len(series) == 1 and not query.split
     headings = (name, *([_("Activities")] if is_single else [row.label for row in series]))
-    drawn = chart_json(labels, name, lines) if any(any(line) for line in points) else ""
+    drawn = chart_json(labels, name, lines, is_stacked=query.is_stacked) if any(any(line) for line in points) else ""
     totals = [_total(row, series, len(starts)) for row in series if not row.is_before]
     return Table(headings, cells[::-1], drawn, totals)
 
@@ -175,10 +177,10 @@ def _value_series(query: TrendQuery, rows: Sequence[Any]) -> list[TrendSeries]:
 
 def _total(series: TrendSeries, every: Sequence[TrendSeries], points: int) -> Total:
     count = sum(series.counts.values())
-    average = localize(round(count / points, 1), use_l10n=True) if points else ""
-    change = ""
+    average = round(count / points, 1) if points else None
     before = next((sum(row.counts.values()) for row in every if row.is_before and row.of == series.of), None)
-    if before:
-        percent = round(100 * (count - before) / before, 1)
-        change = f"{'+' if percent > 0 else ''}{localize(percent, use_l10n=True)} %"
-    return Total(series.label, localize(count, use_l10n=True), average, change)
+    change = round(100 * (count - before) / before, 1) if before else None
+    shown = "" if change is None else f"{'+' if change > 0 else ''}{localize(change, use_l10n=True)} %"
+    raw = {"count": count, "average": average, "change_percent": change}
+    total, mean = localize(count, use_l10n=True), "" if average is None else localize(average, use_l10n=True)
+    return Total(series.label, total, mean, shown, {name: value for name, value in raw.items() if value is not None})

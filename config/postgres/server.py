@@ -66,13 +66,13 @@ class EmbeddedPostgres:
             raise DatabaseUnavailableError("the embedded database has not been started yet")
         return {"host": self.location.sockets, "user": ROLE, "password": self._password("database_password")}
 
-    def ensure_running(self) -> None:
+    def ensure_running(self, seconds: float | None = None) -> None:
         """Attach to the running server, or start it for this process's lifetime.
 
-        Raises DatabaseUnavailableError if none responds within a minute.
+        Raises DatabaseUnavailableError if none responds within `seconds`, or a minute.
         """
         if os.environ.get(ATTACH_ONLY) or not self.start():
-            self._wait_until_responding(WAIT_SECONDS)
+            self._wait_until_responding(WAIT_SECONDS if seconds is None else seconds)
 
     def start(self) -> bool:
         """Start the server for this process's lifetime; return False if another process owns it."""

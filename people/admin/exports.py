@@ -72,7 +72,7 @@ class ExportForm(forms.Form):
 @admin.register(Export)
 class ExportAdmin(TransferAdmin):
     nothing_yet = gettext_lazy("Exports of people and activities appear here, ready to download.")
-    list_display = ("__str__", "format", "badge", "written", "by", "created_at", "download")
+    list_display = ("shown_title", "shown_format", "badge", "written", "by", "created", "download")
     list_filter = ("state",)
     list_select_related = ("user",)
 
@@ -86,14 +86,22 @@ class ExportAdmin(TransferAdmin):
         exports = super().get_queryset(request)
         return exports if request.user.is_superuser else exports.filter(user=request.user)
 
-    @admin.display(description=gettext_lazy("rows"), ordering="rows", empty_value="—")
+    @admin.display(description=gettext_lazy("Export"))
+    def shown_title(self, export: Export) -> str:
+        return _title(export)
+
+    @admin.display(description=gettext_lazy("Format"), ordering="format")
+    def shown_format(self, export: Export) -> str:
+        return _format(export)
+
+    @admin.display(description=gettext_lazy("rows"), ordering="rows")
     def written(self, export: Export) -> str | None:
         return None if export.rows is None else intcomma(export.rows)
 
     @admin.display(description=gettext_lazy("File"))
-    def download(self, export: Export) -> str:
+    def download(self, export: Export) -> str | None:
         if export.state != State.COMPLETED:
-            return "—"
+            return None
         return format_html('<a href="{}">{}</a>', reverse("admin:people_export_file", args=[export.pk]), _("Download"))
 
     def own_pages(self) -> OwnPages:
@@ -127,7 +135,9 @@ class ExportAdmin(TransferAdmin):
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)
-        return self.page(request, "export_job", str(export), export=export, badge=job_badge(export))
+        return self.page(
+            request, "export_job", _title(export), export=export, badge=job_badge(export), format=_format(export)
+        )
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         export = self._find(request, pk)
@@ -158,3 +168,13 @@ class ExportAdmin(TransferAdmin):
         if not self.has_view_permission(request, export):
             raise PermissionDenied
         return export
+
+
+def _title(export: Export) -> str:
+    """What the file is of: as the form called it, else its kind."""
+    kind = KINDS.get(export.kind)
+    return export.title or str(kind.label if kind else export.key)
+
+
+def _format(export: Export) -> str:
+    return str(FORMATS.get(export.format, export.format.upper()))

@@ -1,6 +1,6 @@
 """Forms of people, lists and fields: they carry the typed values; the functions that save them validate."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -73,16 +73,27 @@ class ValuesForm(forms.Form):
 
     def __init__(self, data: Any = None, person: Person | None = None) -> None:
         super().__init__(data, initial={"seen_revision": person.revision if person else 0})
+        self.is_new = person is None
         self.rows = [row for row in PersonField.objects.shown() if row.api_name not in READ_ONLY]
         for row in self.rows:
             self.fields[row.api_name] = _value_field(row, person)
 
     @property
-    def groups(self) -> list[tuple[Any, list[forms.BoundField]]]:
+    def groups(self) -> list[tuple[Any, list[forms.BoundField], int, bool]]:
+        """(title, fields, how many have a value, whether it is open): groups without any value or error are folded."""
         standard = {name for _title, names in GROUPS for name in names}
         groups = [(title, [self[name] for name in names if name in self.fields]) for title, names in GROUPS]
         added_fields = [self[row.api_name] for row in self.rows if row.api_name not in standard]
-        return [(title, fields) for title, fields in [*groups, (_("Added fields"), added_fields)] if fields]
+        groups = [group for group in [*groups, (_("Added fields"), added_fields)] if group[1]]
+        counts = [sum(field.value() not in (None, "") for field in fields) for _title, fields in groups]
+        return [
+            (title, fields, filled, self._is_open(number, fields, filled))
+            for number, ((title, fields), filled) in enumerate(zip(groups, counts, strict=True))
+        ]
+
+    def _is_open(self, number: int, fields: Sequence[forms.BoundField], filled: int) -> bool:
+        has_errors = any(field.errors for field in fields)
+        return number == 0 or has_errors or bool(filled) or (self.is_new and number == 1)
 
     @property
     def changes(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ State = Import.State
 @admin.register(Import)
 class ImportAdmin(TransferAdmin):
     nothing_yet = gettext_lazy("Import people or activities from a file: CSV, Excel or NDJSON.")
-    list_display = ("name", "contents", "badge", "counted", "by", "created_at")
+    list_display = ("name", "contents", "badge", "counted", "by", "created")
     list_filter = ("state",)
     search_fields = ("name",)
     list_select_related = ("user",)
@@ -66,7 +66,7 @@ class ImportAdmin(TransferAdmin):
             (job.refused, _("%(count)s rejected")),
             (0 if job.kind == "people" else job.created, _("%(count)s people created")),
         ]
-        return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count) or "—"
+        return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count)
 
     def own_pages(self) -> OwnPages:
         return [

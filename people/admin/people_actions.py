@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from people.admin import bulk
 from people.admin import merge as admin_merge
 from people.admin.people_request import PeopleRequest
+from people.admin.suggest import suggest_people
 from people.core.admin.base import PagesAdmin, parse_ids, require_rights
 from people.core.errors import RejectedError
 from people.core.source import Channel
@@ -48,6 +49,7 @@ RIGHTS = {
 
 def action_urls(pages_admin: PagesAdmin) -> list[tuple[str, Any, str]]:
     return [
+        ("suggest/", suggest_people, "suggest"),
         ("columns/", save_columns, "columns"),
         ("views/", lambda request: save_view(pages_admin, request), "views"),
         ("<int:pk>/neighbours/", show_neighbours, "neighbours"),

@@ -3,8 +3,10 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import OuterRef, Subquery, Sum
 from django.db.models.functions import Lower
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -23,12 +25,13 @@ from people.core.admin.base import (
     request_source,
     require_rights,
 )
-from people.core.admin.object_actions import MenuAction, action_menu, show_undoable_message
+from people.core.admin.object_actions import MenuAction, action_menu, folder_actions, show_undoable_message
 from people.core.errors import RejectedError
 from people.core.models import Folder
 from people.lists import folders, static_lists
-from people.models import StaticList, StaticListMember
+from people.models import StaticList, StaticListCount, StaticListMember
 from people.persons import bulk
+from people.templatetags.moments import moment
 
 MEMBERS = 50
 STEPS = {"archive": static_lists.archive_static_list, "unarchive": static_lists.unarchive_static_list}
@@ -37,16 +40,28 @@ STEPS = {"archive": static_lists.archive_static_list, "unarchive": static_lists.
 @admin.register(StaticList)
 class StaticListAdmin(PagesAdmin):
     sortable_by = ()
-    list_display = ("name", "folder", "owner", "is_archived", "created_by", "created_at")
+    list_display = ("name", "shown_count", "folder", "owner", "is_archived", "created")
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
-    list_select_related = ("folder", "owner", "created_by")
+    list_select_related = ("folder", "owner")
     search_fields = ("name", "description")
-    list_before_template = "people/_lists_links.html"
     nothing_yet = gettext_lazy("A static list holds people you add by hand, from a file or from a program.")
     empty_icon = "list_alt"
 
+    def list_actions(self, request: HttpRequest) -> list[MenuAction]:
+        return folder_actions(request)
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).order_by("is_archived", Lower("name"))
+        size = StaticListCount.objects.filter(static_list_id=OuterRef("pk")).order_by().values("static_list_id")
+        lists = super().get_queryset(request).annotate(size=Subquery(size.annotate(sum=Sum("people")).values("sum")))
+        return lists.order_by("is_archived", Lower("name"))
+
+    @admin.display(description=gettext_lazy("People"))
+    def shown_count(self, static_list: Any) -> str:
+        return str(intcomma(static_list.size or 0))
+
+    @admin.display(description=gettext_lazy("Created"))
+    def created(self, static_list: StaticList) -> Any:
+        return moment(static_list.created_at)
 
     def own_pages(self) -> OwnPages:
         return [

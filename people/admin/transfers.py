@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 from people.core.admin.base import PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.models import Export, Import
+from people.templatetags.moments import moment
 
 BADGES = {
     Import.State.COMPLETE: "good",
@@ -43,7 +44,11 @@ class TransferAdmin(PagesAdmin):
     def badge(self, job: Import | Export) -> str:
         return job_badge(job)
 
-    @admin.display(description=gettext_lazy("User"), ordering="user__username", empty_value="—")
+    @admin.display(description=gettext_lazy("Created"), ordering="created_at")
+    def created(self, job: Import | Export) -> Any:
+        return moment(job.created_at)
+
+    @admin.display(description=gettext_lazy("User"), ordering="user__username")
     def by(self, job: Import | Export) -> Any:
         return job.user
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
+from people.core.admin.object_actions import MenuAction, folder_actions
 from people.core.admin.pagination import UncountedPaginator
 from people.templatetags.moments import moment
 from smartlists.admin import copies, from_people, list_pages, members
@@ -34,10 +36,9 @@ PAGES = {
 
 @admin.register(SmartList)
 class SmartListAdmin(PagesAdmin):
-    list_display = ("shown_name", "shown_count", "shown_as_of", "folder", "owner", "updated_at")
+    list_display = ("shown_name", "shown_count", "shown_as_of", "folder", "owner", "changed")
     list_display_links = ("shown_name",)
     list_filter = ("is_archived", "folder", ("owner", admin.RelatedOnlyFieldListFilter))
-    list_before_template = "people/_lists_links.html"
     nothing_yet = _("A smart list finds the people who match its filters, always up to date.")
     empty_icon = "filter_alt"
     search_fields = ("name", "description")
@@ -46,6 +47,9 @@ class SmartListAdmin(PagesAdmin):
     ordering = ("name",)
     paginator = UncountedPaginator
     row_page = LIST_BUILDER.change
+
+    def list_actions(self, request: HttpRequest) -> list[MenuAction]:
+        return folder_actions(request)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
@@ -59,13 +63,17 @@ class SmartListAdmin(PagesAdmin):
 
     @admin.display(description=_("People"), ordering="current__count")
     def shown_count(self, smart_list: SmartList) -> Any:
-        return "—" if smart_list.current is None else smart_list.current.count
+        return None if smart_list.current is None else intcomma(smart_list.current.count)
 
     @admin.display(description=_("As of"), ordering="current__as_of")
     def shown_as_of(self, smart_list: SmartList) -> Any:
         if smart_list.current is None or smart_list.current.as_of is None:
             return _("not counted yet")
         return moment(smart_list.current.as_of)
+
+    @admin.display(description=_("Changed"), ordering="updated_at")
+    def changed(self, smart_list: SmartList) -> Any:
+        return moment(smart_list.updated_at)
 
     def own_pages(self) -> OwnPages:
         return [

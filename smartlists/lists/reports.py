@@ -7,26 +7,26 @@ request after `FRESH` returns the last figures and queues newer ones.
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Self
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.log import reports as log_reports
 from activities.log.reports import ReportScope
-from activities.models import ActivityType, ApprovedField
-from people.core import installation, job_model, jobs
+from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
-from people.datatypes.canonical import ExactDecoder, dump_json, moment_text
+from people.datatypes.canonical import ExactDecoder, dump_json
 from people.models import StaticListMember
 from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import report_answers
+from smartlists.lists.report_questions import ReportQuestion
 from smartlists.models import SmartList, StoredReport
 from smartlists.models.reports import JOB_SECONDS
 
@@ -37,55 +37,12 @@ KEPT = timedelta(days=1)
 RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
 LIST_RIGHTS = {"smart": "smartlists.view_smartlist", "static": "people.view_staticlist"}
 State = StoredReport.State
-# the stored name of a report on people with a value: a worker of the version before, which does not know of values,
-# fails on it instead of storing figures of all people
-PEOPLE_WITH_VALUE = "people_with_value"
-WITHOUT_BOTS = "@without_bots"  # the end of the stored name of a report without bots, for the same reason
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class ReportQuestion:
-    """The parameters of a report. `people` is "", "smart:7" or "static:7"; fields are ids of approved fields."""
-
-    report: str  # a key of ANSWERS
-    types: tuple[int, ...]
-    since: date
-    until: date
-    field: int | None = None
-    total: int | None = None
-    people: str = ""
-    value: str | None = None  # of `field`, in a report that names people
-    without_bots: bool = False
-
-    def dump(self) -> dict[str, Any]:
-        """The JSON form; days are in the installation's zone, so the zone is included."""
-        is_narrowed = self.report == "people" and self.field is not None
-        name = PEOPLE_WITH_VALUE if is_narrowed else self.report
-        return ({"value": self.value} if is_narrowed else {}) | {
-            "report": f"{name}{WITHOUT_BOTS}" if self.without_bots else name,
-            "types": list(self.types),
-            "since": self.since.isoformat(),
-            "until": self.until.isoformat(),
-            "field": self.field,
-            "total": self.total,
-            "people": self.people,
-            "zone": installation.current_installation().time_zone,
-        }
-
-    @classmethod
-    def load(cls, stored: Mapping[str, Any]) -> Self:
-        since, until = date.fromisoformat(stored["since"]), date.fromisoformat(stored["until"])
-        values = {name: stored[name] for name in ("report", "field", "total", "people")}
-        name = values["report"].removesuffix(WITHOUT_BOTS)
-        without_bots = name != values["report"]
-        values |= {"report": "people" if name == PEOPLE_WITH_VALUE else name, "without_bots": without_bots}
-        return cls(types=tuple(stored["types"]), since=since, until=until, value=stored.get("value"), **values)
-
-
-@dataclass(frozen=True, slots=True)
 class ReportAnswer:
-    """Rows as described at ANSWERS, the moment of the figures, and that of the evaluation of the list, if any."""
+    """Rows as described at `report_answers.ANSWERS`, their moment, and that of the evaluation of the list, if any."""
 
     rows: list[list[Any]]
     as_of: datetime
@@ -219,7 +176,7 @@ def _at_once(question: ReportQuestion) -> ReportAnswer | None:
     """The answer, or None if computing it would block the page for too long."""
     scope = ReportScope(question.since, question.until)
     is_from_rollup = question.report == "trend" and not question.people
-    if not is_from_rollup and log_reports.count_activities_to_read(question.types, scope) > AT_ONCE:
+    if not is_from_rollup and report_answers.count_activities_to_read(question, scope) > AT_ONCE:
         return None
     try:
         return _answer(question, PATIENCE, AT_ONCE)
@@ -236,7 +193,7 @@ def _answer(question: ReportQuestion, seconds: float, most: int | None = None) -
     """
     started, as_of = time.monotonic(), timezone.now()
     people, people_as_of = _people(question.people, most)
-    rows = ANSWERS[question.report](
+    rows = report_answers.ANSWERS[question.report](
         question, ReportScope(question.since, question.until, people, seconds, question.without_bots)
     )
     # the same types as after storing and reading, so that a page shows both alike
@@ -270,55 +227,3 @@ def _people(people: str, most: int | None) -> tuple[Sequence[int] | None, dateti
 
 def _too_many() -> RejectedError:
     return RejectedError(Problem(Code.TOO_MANY, _("The list is long."), ("people",)))
-
-
-def _types(question: ReportQuestion) -> list[ActivityType]:
-    """The types in the order of the question."""
-    types = ActivityType.objects.in_bulk(question.types)
-    return [types[pk] for pk in question.types]
-
-
-def _trend(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    return [[day.isoformat(), count] for day, count in log_reports.activity_trend(_types(question)[0], scope)]
-
-
-def _split(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    assert question.field is not None
-    field = ApprovedField.objects.get(pk=question.field)
-    rows = log_reports.value_trend(_types(question)[0], field, scope)
-    return [[day.isoformat(), rank, value, count] for day, rank, value, count in rows]
-
-
-def _breakdown(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    fields = ApprovedField.objects.in_bulk([pk for pk in (question.field, question.total) if pk])
-    if question.field is None:
-        return []
-    groups = log_reports.value_breakdown(_types(question)[0], fields[question.field], scope, fields.get(question.total))
-    return [[group.value, group.count, group.people, group.total] for group in groups]
-
-
-def _top_people(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    field = ApprovedField.objects.get(pk=question.field) if question.field else None
-    people = log_reports.top_people(_types(question)[0], scope, field, question.value)
-    return [[person_id, count, moment_text(latest)] for person_id, count, latest in people]
-
-
-def _reached(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    people = log_reports.people_at_step(_types(question), scope)
-    return [[person_id, moment_text(moment)] for person_id, moment in people]
-
-
-def _funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
-    steps = log_reports.people_funnel(_types(question), scope)
-    return [[step.activity_type.pk, step.people, step.of_previous, step.of_first] for step in steps]
-
-
-# columns of the rows of each report
-ANSWERS: Mapping[str, Callable[[ReportQuestion, ReportScope], list[list[Any]]]] = {
-    "trend": _trend,  # day, activities
-    "split": _split,  # day, rank of the value (null: all other values), value, activities; days without any left out
-    "breakdown": _breakdown,  # value, activities, people, sum
-    "people": _top_people,  # person id, activities, latest moment
-    "reached": _reached,  # person id, moment of the last step
-    "funnel": _funnel,  # type id, people, percent of the step before, percent of the first
-}

@@ -17,7 +17,7 @@ from smartlists.models.failing_steps import FailingStep
 from smartlists.models.lists import SmartList, SmartListUse, StoredEvaluation, bitmap
 from smartlists.models.member_views import MemberView
 from smartlists.models.reports import StoredReport
-from smartlists.models.saved_reports import Dashboard, DashboardTile, SavedReport
+from smartlists.models.saved_reports import Dashboard, DashboardTile, ReportNote, SavedReport
 from smartlists.models.webhooks import AlertEmail, Webhook, WebhookDelivery
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "ListCopy",
     "ListWatch",
     "MemberView",
+    "ReportNote",
     "SavedReport",
     "SmartCampaign",
     "SmartList",

@@ -75,3 +75,21 @@ class DashboardTile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.dashboard_id}: {self.report_id}"
+
+
+class ReportNote(models.Model):
+    """A note on a day, shown at that day in charts; private to its owner or shared."""
+
+    day = models.DateField(_("day"), db_index=True)
+    text = models.CharField(_("text"), max_length=200)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("owner"), related_name="+")
+    is_shared = models.BooleanField(_("shared"), default=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        db_table = "report_note"
+        default_permissions = ()
+        verbose_name, verbose_name_plural = _("note on charts"), _("notes on charts")
+
+    def __str__(self) -> str:
+        return self.text

@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 from django.utils import timezone
 
-from activities.models import Activity, Retention, Visitor
+from activities.models import Activity, Retention, Sighting, Visitor
 from activities.models.quarantine import RefusedActivity
 from activities.sources import editing as source_editing
 from config.access import tasks
@@ -78,6 +78,7 @@ PLACES = (
     ("api/v1/smart-campaigns/<int:smart_campaign>/runs/", {"pk": "run", "smart_campaign": "campaign"}),
     ("api/v1/event-sources/", {"pk": "event_source"}),
     ("api/v1/visitors/", {"pk": "visitor"}),
+    ("api/v1/inbox/", {"pk": "sighting"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
     ("api/v1/api-clients/", {"pk": "client"}),
     ("api/docs/problems/", {"code": "wrong_type"}),
@@ -108,6 +109,7 @@ PLACES = (
         "admin/activities/eventsource/",
         {"pk": "event_source", "object_id": "event_source", "verb": "off", "nonce": "f00d"},
     ),
+    ("admin/activities/sighting/", {"pk": "sighting", "object_id": "sighting", "verb": "ignore"}),
     (
         "admin/activities/visitor/",
         {"pk": "visitor", "object_id": "visitor", "verb": "undo", "source_id": "event_source"},
@@ -194,7 +196,8 @@ def build_world(caller: Any) -> dict[str, Any]:
         "retention": Retention.objects.create(activity_type=check, months=1).pk,
         "campaign": (campaign := campaign_lifecycle.create_campaign("Welcome", None)).pk,
         "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
-        "event_source": source_editing.create_source("Our program", "server", None).key.source_id,
+        "event_source": (source := source_editing.create_source("Our program", "server", None).key.source).pk,
+        "sighting": Sighting.objects.create(source=source, kind="event", name="Typo", name_key="typo").pk,
         "visitor": Visitor.objects.create(site_group="main", token_hash=b"h" * 32).pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.delete_expired_rows.defer(timestamp=0),

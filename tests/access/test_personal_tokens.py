@@ -7,9 +7,11 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from config.access.models import ApiToken
+from config.access.models import ApiClient, ApiToken, Invitation
 from config.access.sign_in import mfa, passwords, sessions
+from config.access.users import invitations
 from config.access.users.forms import UserForm
 from tests.api.conftest import Api
 
@@ -45,6 +47,37 @@ def test_an_older_session_makes_no_token_until_it_is_confirmed(client):
     assert client.post(where, {"password": "correct horse 9"})["Location"] == reverse("tokens")
     assert client.post(reverse("tokens"), FORM).status_code == 200
     assert ApiToken.objects.get().user == vera
+
+
+def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(client):
+    """API clients, their secrets, invitations, others' passwords: what a stolen session would leave behind."""
+    adam, vera = user("adam", "Administrator"), user("vera", "Viewer")
+    invitations.invite_user(adam, "eve@example.com", vera.groups.all())
+    bank = client_editing.create_client("Bank core", adam, adam, []).client
+    before = bank.client_secret, vera.password, Invitation.objects.get().digest
+    client.force_login(adam, backend="config.access.backends.EffectiveRightsBackend")
+    grow_old(client)
+    pages = {
+        "/admin/access/apiclient/add/": {"name": "Till", "rights": []},
+        f"/admin/access/apiclient/{bank.pk}/rotate/": {"overlap": "0"},
+        "/admin/access/user/add/": {"email": "mallory@example.com", "role": "Administrator"},
+        f"/admin/access/user/invitations/{Invitation.objects.get().pk}/": {"renew": "1"},
+        f"/admin/access/user/{vera.pk}/password/": {"password1": "wrong horse 99", "password2": "wrong horse 99"},
+        f"/admin/access/user/{vera.pk}/sign-in/": {"reset": "1"},
+    }
+    for page, sent in pages.items():
+        assert client.post(page, sent)["Location"].startswith(reverse("account_reauthenticate")), page
+    for path, sent in (("api-clients", {"name": "Till"}), (f"api-clients/{bank.pk}/rotate-secret", {})):
+        assert Api(client, None).post(path, sent).json()["code"] == "confirmation_needed", path
+    bank.refresh_from_db()
+    vera.refresh_from_db()
+    assert before == (bank.client_secret, vera.password, Invitation.objects.get().digest)
+    assert (ApiClient.objects.count(), Invitation.objects.count()) == (1, 1)
+    where = client.get("/admin/access/apiclient/add/")["Location"]
+    assert client.post(where, {"password": "correct horse 9"})["Location"] == "/admin/access/apiclient/add/"
+    assert client.post("/admin/access/apiclient/add/", {"name": "Till"}).status_code == 200
+    assert Api(client, None).post(f"api-clients/{bank.pk}/rotate-secret", {}).status_code == 200
+    assert ApiClient.objects.count() == 2
 
 
 def test_who_has_no_password_signs_in_again(client):

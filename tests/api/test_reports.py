@@ -61,6 +61,12 @@ FIGURES = {
     "breakdown": "report=breakdown&type=depositCheck&field=branch&total=amount",
     "people": "report=people&type=depositCheck",
     "funnel": "report=funnel&step_1=depositCheck&step_2=attendWebinar",
+    "funnel by branch": "report=funnel&step_1=depositCheck&step_2=attendWebinar&split=branch",
+    "funnel by country": "report=funnel&step_1=depositCheck&step_2=attendWebinar&person_field=country",
+    "retention": "report=retention&type=depositCheck&then=attendWebinar&interval=day&periods=2",
+    "returned": "report=returned&type=depositCheck&then=attendWebinar&interval=day&period=0",
+    "wait": "report=wait&type=depositCheck&then=attendWebinar",
+    "waited": "report=waited&type=depositCheck&wait=never",
 }
 
 
@@ -133,6 +139,15 @@ def test_others_private_reports_are_not_there(api, world, django_user_model):
         ("type=depositCheck&split=branch&compare=true", "split"),
         ("type=a%00b", "type"),
         ("type=depositCheck&since=2026-02-01&until=2026-01-01", "since"),
+        ("report=funnel&step_1=depositCheck&step_2=depositCheck&person_field=moon", "person_field"),
+        ("report=funnel&step_1=depositCheck&step_2=depositCheck&split=moon", "split"),
+        ("report=funnel&step_1=depositCheck&step_2=depositCheck&split=branch&person_field=country", "person_field"),
+        ("report=retention", "type"),
+        ("report=retention&type=depositCheck&then=moon", "then"),
+        ("report=retention&type=depositCheck&periods=31", "periods"),
+        ("report=retention&type=depositCheck&interval=day&since=2020-01-01", "interval"),
+        ("report=returned&type=depositCheck&period=-1", "period"),
+        ("report=waited&type=depositCheck&wait=5", "wait"),
     ],
 )
 def test_a_bad_parameter_is_named(api, world, query, path):

@@ -38,6 +38,8 @@ def test_rights_to_see_and_to_associate_are_apart(narrowed):
     reader = narrowed(ownership.VIEW)
     assert reader.get(f"visitors/{visitor.pk}").json()["state"] == "free"
     assert reader.post(f"visitors/{visitor.pk}/associate", {"person": ann.pk}).status_code == 403
+    blind = narrowed(ownership.VIEW, ownership.RIGHT)
+    assert blind.post(f"visitors/{visitor.pk}/associate", {"person": ann.pk}).status_code == 403
     assert narrowed("people.view_person").get("visitors").status_code == 403
     assert not Association.objects.exists()
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from django.db import connection
 from activities.types.definition import ActivityFieldSpec
 from people.models import Person
 from smartlists.campaigns import dispatcher
-from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.system.chaos import judging
 from tests.system.chaos.clients import TYPE, Sent, Tally
 
@@ -51,6 +52,7 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
     )
     assert run.returncode == 0, run.stdout + run.stderr[-3000:]
     report = json.loads(run.stdout)
+    assert report["history"] > 0
     assert report["wrong"] == [] and len(report["faults"]) >= 6 and report["acknowledged"] > 0
     assert report["points that it gave"] == report["activities that a campaign answered"] > 0
 
@@ -86,6 +88,12 @@ def test_the_judge_sees_a_campaign_that_missed_an_activity_or_answered_it_twice(
     assert any("1 activities qualify, the campaign answered 0" in said for said in judging.judge(world, []))
     dispatcher.process_all_due_work()
     assert list(judging.judge(world, [])) == []
+    past = new_activity(ann, TYPE, primary_value="native-1-8", external_id="native-1-8", amount=judging.LARGE + 1)
+    (outcome,) = record_rows(past, source=replace(MARKETO, is_backfill=True))
+    world.sent["native-1-8"] = Sent(ann, judging.LARGE + 1, True, outcome.activity_id, is_history=True)
+    world.read.append(outcome.activity_id)
+    dispatcher.process_all_due_work()
+    assert list(judging.judge(world, [])) == []
     Person.objects.filter(pk=ann).update(person_score=2)
     assert any("answered 1 and gave 2 points" in said for said in judging.judge(world, []))
 
@@ -98,6 +106,10 @@ def lose_one(tally):
 
 def double_one(tally):
     record_rows(new_activity(tally.sent["native-1-0"].person, TYPE, primary_value="native-1-0", amount=1))
+
+
+def take_history_for_news(tally):
+    tally.sent["native-1-1"].is_history = True
 
 
 def half_approve(tally):
@@ -123,6 +135,7 @@ def alter_one(tally):
         (half_approve, "halfDone was approved and is not"),
         (lose_a_type, "type gone was made and is not there"),
         (alter_one, "other content"),
+        (take_history_for_news, "other content"),
         (lambda tally: tally.read.pop(), "the reader missed 1 activities"),
         (lambda tally: tally.read.append(tally.read[0]), "twice"),
     ],

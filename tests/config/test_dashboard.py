@@ -48,12 +48,12 @@ def names(reply):
 @pytest.mark.parametrize(
     ("role", "cards"),
     [
-        ("Viewer", ["recent"]),
-        ("Marketer", ["returned", "recent"]),
-        ("Type editor", ["returned", "recent"]),
-        ("Approver", ["waiting", "returned", "recent"]),
-        ("Developer", ["recent", "clients"]),
-        ("Administrator", ["waiting", "returned", "recent", "clients", "health"]),
+        ("Viewer", ["recent", "lists"]),
+        ("Marketer", ["returned", "recent", "lists"]),
+        ("Type editor", ["returned", "recent", "lists"]),
+        ("Approver", ["waiting", "returned", "recent", "lists"]),
+        ("Developer", ["recent", "lists", "clients"]),
+        ("Administrator", ["waiting", "returned", "recent", "lists", "clients", "health"]),
     ],
 )
 def test_each_role_has_its_cards(client, role, cards):
@@ -80,8 +80,8 @@ def test_recent_activity_is_counted_by_type(client, monkeypatch):
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
     reply = home(client, "Marketer")
-    (_returned, card) = reply.context["cards"]
-    assert [row[2] for row in card["rows"]] == [check] and len(card["latest"]) == 2
+    (_returned, card, _lists) = reply.context["cards"]
+    assert [kind for _figure, kind in card["rows"]] == [check] and len(card["latest"]) == 2
     assert "&lt;b&gt;Ann" in reply.text
 
 
@@ -93,8 +93,10 @@ def test_what_bots_did_is_not_counted(client, monkeypatch):
             record_rows(new_activity(ann, occurred_at=moment.isoformat(), is_bot=is_bot))
     monkeypatch.setattr(rollup, "high_water_mark", lambda: Activity.objects.order_by("-pk")[0].pk)
     rollup.catch_up_rollup()
-    (card,) = home(client, "Viewer").context["cards"]
-    assert (card["rows"], card["total"]) == ([(1, 1, films)], 1)
+    card = home(client, "Viewer").context["cards"][0]
+    ((figure, kind),) = card["rows"]
+    assert (figure.now, figure.before, figure.change, kind, card["total"]) == (1, 1, 0, films, 1)
+    assert [entry.activity.attributes["is_bot"] for entry, _person in card["latest"]] == [False, False]
 
 
 def test_the_first_steps_go_away_when_they_are_done(client):

@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 
 from activities.models import EventSource
 from activities.sources import editing
+from activities.tracking.installation import openable_page
 from config.demo import site
 from people.core.models import Installation
 
@@ -26,6 +27,7 @@ def test_it_is_there_once_somebody_has_opened_it_and_names_each_address_once(sta
         assert staff.post("/admin/demo-site/", headers={"Host": host}).headers["Location"] == "/demo-site/"
     website = EventSource.objects.get()
     assert website.origins == ["http://testserver", "http://127.0.0.1:8000"]
+    assert openable_page(website) == "http://testserver/demo-site/"
     client.logout()
     for page in ("", "models/", "test-drive/?model=Volta", "thanks/"):
         reply = client.get(f"/demo-site/{page}")

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from unittest.mock import Mock
 
 import psycopg
 import pytest
@@ -84,6 +85,18 @@ def test_each_door_says_that_the_database_is_away_and_the_next_request_heals(cli
             assert "The database cannot be reached just now." in reply.text and reply["Retry-After"] == "5"
         close_old_connections()  # as every server does around a request, and the test's client does not
         assert ask(path, channel).status_code == 200, "it healed by itself"
+
+
+def test_probes_say_without_the_database_what_an_operator_can_do(client, settings, monkeypatch):
+    """A full disk keeps the embedded database away: the reason is known without it, and nothing else is asked of it."""
+    settings.METRICS_TOKEN, settings.DATABASE_IS_EMBEDDED = "secret", True
+    monkeypatch.setattr("config.operations.doctor.FLOOR_BYTES", 2**62)
+    monkeypatch.setattr(connection, "ensure_connection", Mock(side_effect=OperationalError("away")))
+    connection.close()
+    probe = Client(raise_request_exception=False)
+    assert probe.get("/healthz").text == probe.get("/readyz").text == "database unavailable\n"
+    reply = probe.get("/readyz", headers={"Authorization": "Bearer secret"})
+    assert reply.status_code == 503 and "make room on this disk" in reply.text
 
 
 def test_no_statement_runs_longer_than_a_user_waits(client, bearer):

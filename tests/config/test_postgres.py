@@ -1,14 +1,21 @@
 """The embedded server: initialised privately, owned by one process, there again after a crash."""
 
+import asyncio
 import os
 import signal
 import stat
 import subprocess
 import sys
+from io import StringIO
+from unittest.mock import Mock
 
 import psycopg
 import pytest
+from django.db import OperationalError
+from psycopg_pool import PoolTimeout
 
+from config.management.commands import worker
+from config.postgres.backend import base
 from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
 
@@ -94,6 +101,36 @@ def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
     monkeypatch.setattr("config.postgres.server.WAIT_SECONDS", 0.2)
     with pytest.raises(DatabaseUnavailableError, match="make run"):
         server.ensure_running()
+
+
+def test_a_server_that_stays_away_is_waited_for_briefly_and_not_by_everybody(monkeypatch, settings, tmp_path):
+    """Without room on its disk it stays away for hours, and a waiting request holds a thread."""
+    waited = []
+
+    def stay_away(_server, seconds=None):
+        waited.append(seconds)
+        raise DatabaseUnavailableError("no room")
+
+    monkeypatch.setattr(EmbeddedPostgres, "ensure_running", stay_away)
+    for name, value in {"_server": None, "_was_there": False, "_missed_at": float("-inf")}.items():
+        monkeypatch.setattr(base, name, value)
+    settings.DATA_DIR = tmp_path
+    for was_there, before, expected in ((False, 0, [None]), (True, 0, [None]), (True, 60, [None, base.OUTAGE_SECONDS])):
+        monkeypatch.setattr(base, "_was_there", was_there)
+        monkeypatch.setattr(base, "_missed_at", base._missed_at - before)
+        with pytest.raises(OperationalError):
+            base._ensure_running()
+        assert waited == expected
+
+
+def test_a_worker_outlives_a_database_that_is_away(monkeypatch):
+    """A process that ends has `make run` end all the others."""
+    monkeypatch.setattr(worker.app, "connector", Mock(get_worker_connector=Mock(side_effect=PoolTimeout("30 s"))))
+    asyncio.run(worker.Command()._work(1, asyncio.Event()))
+    outcomes = [OperationalError("away"), None]
+    monkeypatch.setattr(worker.unknown_jobs, "requeue_unknown_jobs", Mock(side_effect=outcomes))
+    command = worker.Command(stderr=StringIO())
+    assert not command._has_begun() and command._has_begun()
 
 
 def test_its_log_is_its_users_alone_and_holds_no_values(server):

@@ -124,7 +124,7 @@ def test_periods_and_steps_that_make_no_sense_are_refused(types):
 
 
 def test_a_report_that_takes_too_long_is_given_up(types, monkeypatch):
-    monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
+    monkeypatch.setattr(log_reports, "WITHIN_SCOPE", f"pg_sleep(1) is not null and {log_reports.WITHIN_SCOPE}")
     record_rows(new_activity(make_person().pk))
     with pytest.raises(RejectedError, match="takes longer"):
         log_reports.top_people(types[0], replace(YEAR, seconds=0.05))
@@ -264,7 +264,7 @@ def test_a_report_whose_job_was_killed_is_begun_again(admin, many):
 
 def test_what_went_wrong_is_said_and_can_be_tried_again(admin, many, monkeypatch):
     monkeypatch.setattr(list_reports, "JOB_SECONDS", 0.05)
-    monkeypatch.setattr(log_reports, "_WHERE", f"pg_sleep(1) is not null and {log_reports._WHERE}")
+    monkeypatch.setattr(log_reports, "WITHIN_SCOPE", f"pg_sleep(1) is not null and {log_reports.WITHIN_SCOPE}")
     admin.get(URL, many)
     work()
     reply = admin.get(URL, many)

@@ -13,6 +13,7 @@ from django.utils import translation
 
 from people.core.models import Installation
 from tests import hypothesis_profiles
+from tests.e2e.clicks import Clicks
 
 # Playwright's loop runs in the thread of the tests, which also makes the data
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -140,3 +141,9 @@ def page(new_page, superuser, request):
     """A page of the superuser, in the language of the test (`language`), else in English."""
     chosen = request.getfixturevalue("language") if "language" in request.fixturenames else "en"
     return new_page(chosen, superuser)
+
+
+@pytest.fixture
+def clicks(page):
+    """The clicks on `page`; tasks have a budget of them."""
+    return Clicks(page)

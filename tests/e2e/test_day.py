@@ -63,9 +63,9 @@ def test_a_draft_goes_back_to_its_editor_with_a_reason(new_page, somebody, langu
     ("role", "shown", "hidden"),
     [
         ("Marketer", "Your activities", "Drafts awaiting approval"),
-        ("Approver", "Drafts awaiting approval", "Queue and database"),
-        ("Developer", "Failed calls in 7 days", "Queue and database"),
-        ("Administrator", "Queue and database", "Returned to you"),
+        ("Approver", "Drafts awaiting approval", "Status"),
+        ("Developer", "API clients", "Status"),
+        ("Administrator", "Status", "Returned to you"),
     ],
 )
 def test_home_has_what_waits_for_each_role(new_page, somebody, language, role, shown, hidden):
@@ -124,9 +124,11 @@ def test_notices_are_read_and_switched_off(new_page, somebody, language):
     button(page, "Mark all as read").click()
     expect(page.locator(".ca-badge", has_text=_("new"))).to_have_count(0)
     assert Notice.objects.get(user=approver).read_at is not None
+    page.locator("summary").filter(has_text=_("Notification settings")).click()
     waits = page.get_by_role("checkbox", name=f"{_('A draft is waiting for your approval')}: {_('Here')}")
     waits.uncheck()
     button(page, "Save").click()
+    page.locator("summary").filter(has_text=_("Notification settings")).click()
     expect(waits).not_to_be_checked()
     assert not NoticeSwitch.objects.get(user=approver, kind="draft_waits").in_product
 
@@ -165,7 +167,7 @@ def test_a_report_is_asked_for_and_its_numbers_lead_on(page, language):
     expect(page.locator("#entries .ca-moment").first).to_be_visible()
 
 
-def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language, settings, tmp_path):
+def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, clicks, language, settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
     file = tmp_path / "people.csv"
     file.write_text("Correo;Apellidos\nann@example.com;Núñez\nno address;<b>\n", encoding="utf-8")
@@ -185,6 +187,7 @@ def test_a_file_is_uploaded_mapped_checked_imported_and_reported(page, language,
     button(page, "Import the valid rows").click()
     expect(progress).not_to_contain_text(_("to be added"))
     import_runner.run_import(Import.objects.get().pk)
+    assert clicks.number <= 8, "two more lead here from the menu"
     expect(page.get_by_role("link", name=_("Download the rejected rows"))).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("link", name=_("Download the rejected rows")).click()

@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from xml.etree import ElementTree
 
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
@@ -40,6 +41,12 @@ def test_a_trend_of_two_types_is_drawn_read_and_saved(page, language):
     with page.expect_download() as download:
         page.get_by_role("button", name=_("Save picture (PNG)")).click()
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
+    with page.expect_download() as download:
+        page.get_by_role("button", name=_("Save picture (SVG)")).click()
+    assert download.value.suggested_filename.endswith("deposit-check-attend-webinar.svg")
+    picture = ElementTree.parse(download.value.path())
+    drawn = "".join(picture.getroot().itertext())
+    assert all(series["label"] in drawn for series in told["series"])
     page.get_by_role("link", name=_("All time")).click()
     expect(page.locator("#trend canvas")).to_be_visible()
     expect(page.locator(".ca-stat").first).to_have_text("45")

@@ -49,7 +49,7 @@ def fill_in(page, name, *values):
     expect(page.locator(".ca-token").filter(has_text=values[-1]).first).to_be_visible()
 
 
-def test_a_first_smart_list(page, language):
+def test_a_first_smart_list(page, clicks, language):
     people()
     page.goto("/admin/")
     page.locator("#nav-sidebar").get_by_role("link", name=_("Smart lists")).click()
@@ -74,7 +74,9 @@ def test_a_first_smart_list(page, language):
 
     page.get_by_role("button", name=_("Save"), exact=True).click()
     expect(page.get_by_text(_("Saved."), exact=True)).to_be_visible()
-    page.get_by_label(_("Test a person")).fill("cas@example.com")
+    assert clicks.number <= 18
+    page.get_by_label(_("Test a person")).press_sequentially("cas")
+    page.get_by_role("option").filter(has_text="cas@example.com").click()
     page.get_by_role("button", name=_("Test"), exact=True).click()
     expect(page.locator("#explanation")).to_contain_text(_("not in this list"))
     expect(page.locator("#explanation .ca-verdict--no")).to_have_count(1)

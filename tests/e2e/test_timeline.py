@@ -7,14 +7,14 @@ from people.core.source import Channel, Source
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 
-def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
+def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, clicks, language):
     approved_type()
     ann = make_person(first_name="Ann", last_name="Núñez")
     record_rows(new_activity(ann.pk, occurred_at="2026-03-01T09:30:00Z", primary_value="No. 1", amount=20))
     page.goto("/admin/people/person/")
     page.get_by_role("row", name="Ann Núñez").get_by_role("link", name="Ann Núñez").click()
     page.locator("summary").filter(has_text=_("Record an activity")).click()
-    page.get_by_role("banner").get_by_role("link", name="Deposit Check", exact=True).click()
+    page.locator("header.ca-head").get_by_role("link", name="Deposit Check", exact=True).click()
     page.get_by_label("Check", exact=True).fill("No. 17")
     page.get_by_label("Amount").fill("1.23456")
     page.get_by_role("button", name=_("Record"), exact=True).click()
@@ -25,6 +25,7 @@ def test_an_activity_recorded_by_hand_is_on_top_of_the_timeline(page, language):
 
     newest = page.locator("#entries .ca-moment").filter(has_text="Deposit Check")
     expect(newest).to_have_count(2)
+    assert clicks.number <= 4 + 1, "one of them was rejected"
     expect(newest.first).to_contain_text("No. 17")
     expect(newest.last).to_contain_text("No. 1")
     newest.first.locator("summary").click()

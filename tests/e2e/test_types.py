@@ -24,7 +24,7 @@ def choose(page, label):
     page.get_by_role("link", name=_(label), exact=True).click()
 
 
-def test_a_type_from_its_name_to_an_approved_version_and_a_draft_of_the_next(page, language):
+def test_a_type_from_its_name_to_an_approved_version_and_a_draft_of_the_next(page, clicks, language):
     name, api_name, filter_name, trigger_name = PROPOSED[language]
     page.goto("/admin/")
     page.locator(LIST).first.click()
@@ -50,6 +50,7 @@ def test_a_type_from_its_name_to_an_approved_version_and_a_draft_of_the_next(pag
     expect(page.get_by_text(filter_name).first).to_be_visible()
     press(page, "Approve")
     expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
+    assert clicks.number <= 7 + 2, "two of them went back and on again"
 
     page.get_by_role("link", name=_("Fields"), exact=True).click()
     page.get_by_role("link", name=_("Add a field")).click()

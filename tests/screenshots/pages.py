@@ -30,6 +30,14 @@ STATES = (
     ("403, adding", f"{TYPE}/add/", "tom"),
     ("home of a viewer", "/admin/", "tom"),
     ("person of a viewer", f"{PEOPLE}/{{ann}}/change/", "tom"),
+    ("smart list, history", f"{LIST}/{{smart_list}}/history/", "vera"),
+    ("web site, install", "/admin/activities/eventsource/{website}/install/", "vera"),
+    ("web site, live", "/admin/activities/eventsource/{website}/live/", "vera"),
+    ("web site, settings", "/admin/activities/eventsource/{website}/change/", "vera"),
+    ("visitor, known", "/admin/activities/visitor/{known_visitor}/change/", "vera"),
+    ("timeline, from the web", f"{TYPE}/timeline/{{web_person}}/", "vera"),
+    ("import, done", "/admin/people/import/{done_import}/change/", "vera"),
+    ("import, undo", "/admin/people/import/{done_import}/take-back/", "vera"),
     ("sign in", "/admin/login/", ""),
 )
 

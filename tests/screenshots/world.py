@@ -81,9 +81,14 @@ def _of_the_demo() -> dict[str, Any]:
     from activities.log import rollup
     from activities.models import Activity, ActivityType
     from config.demo import manifest
+    from smartlists.campaigns import dispatcher
+    from smartlists.campaigns.running import scheduling
     from smartlists.evaluation import stored
-    from smartlists.models import DashboardTile, SmartList
+    from smartlists.models import CampaignRun, DashboardTile, SmartList
 
+    for run in CampaignRun.objects.order_by("pk"):
+        scheduling.begin_run(run.pk)
+    dispatcher.process_all_due_work()
     rollup.catch_up_rollup()
     loaded = manifest.current_manifest() or {}
     webinar = ActivityType.objects.get(api_name="attendWebinar")
@@ -103,7 +108,41 @@ def _of_the_demo() -> dict[str, Any]:
         "saved_report": loaded["report_ids"][0],
         "dashboard": (tile := DashboardTile.objects.get(report=loaded["report_ids"][0])).dashboard_id,
         "tile": tile.pk,
+        **_of_the_web(loaded["person_ids"][5]),
+        "done_import": _import(),
     }
+
+
+def _of_the_web(person_id: int) -> dict[str, Any]:
+    """A web site with the visits of somebody who was recognized."""
+    from tests.activities.visitors.factories import Evidence, make_hit, make_site, make_visitor, own
+
+    site = make_site("Brisa shop")
+    visitor = make_visitor(site)
+    for page in ("www.brisa.example/", "www.brisa.example/models", "www.brisa.example/test-drive"):
+        make_hit(visitor, site, page)
+    own(visitor, person_id, site, Evidence.FORM)
+    return {"website": site.pk, "known_visitor": visitor.pk, "web_person": person_id}
+
+
+def _import() -> int:
+    """A file of people, imported, with a rejected row."""
+    from django.contrib.auth import get_user_model
+
+    from people.files.imports import jobs as import_jobs
+    from people.files.imports import runner as import_runner
+    from people.files.imports.plan import ImportPlan
+
+    by = get_user_model().objects.get(username="vera")
+    rows = (
+        "email,first_name,last_name\nmarta@fair.example,Marta,Ruiz\nkenji@fair.example,Kenji,Sato\nno address,Nobody,\n"
+    )
+    job = import_jobs.upload_file([rows.encode()], "fair-visitors.csv", "people", by)
+    columns = {name: name for name in ("email", "first_name", "last_name")}
+    import_jobs.set_plan(job, ImportPlan(columns=columns), by)
+    import_jobs.take_step(job, "start", by, queue=False)
+    import_runner.run_import(job.pk)
+    return int(job.pk)
 
 
 def _data_texts() -> list[str]:

@@ -48,8 +48,12 @@ class Period:
     @property
     def where(self) -> str:
         """SQL of DuckDB over a relation; `people_parameters` are its values."""
-        within = f"occurred_at >= {self.day_starts[0]} and occurred_at < {self.day_starts[-1]}"
-        return within if self.people is None else f"{within} and person in (select unnest(?::INTEGER[]))"
+        return f"occurred_at >= {self.day_starts[0]} and occurred_at < {self.day_starts[-1]} {self.of_people}"
+
+    @property
+    def of_people(self) -> str:
+        """The condition on people alone, after others; `people_parameters` are its values."""
+        return "" if self.people is None else "and person in (select unnest(?::INTEGER[]))"
 
     def day_of(self, since_start: int) -> date:
         """The day of a moment, in microseconds since the start of the period."""
@@ -80,17 +84,17 @@ class ColumnReports:
         if only is not None and not is_compared_as_text(only[0].data_type):
             raise NotHeldError("value")  # the text of a number or moment is not in the columns
         field_ids = [only[0].pk] if only else []
-        rows = self._rows(activity_type.pk, field_ids, field_ids)
+        rows = self.relation(activity_type.pk, field_ids, field_ids)
         narrowed = (
             f"and {self.view.stored_field(activity_type.pk, only[0].pk).grouped} is not distinct from ?" if only else ""
         )
-        people = self._query(
+        people = self.query(
             f"""select person, count(*), max(occurred_at) from ({rows.sql}) where {period.where}
             and person not in (select unnest(?::INTEGER[])) {narrowed}
             group by 1 order by 2 desc, 3 desc, 1 limit {int(most)}""",
-            [*rows.parameters, *period.people_parameters, self._not_live(), *([only[1]] if only else [])],
+            [*rows.parameters, *period.people_parameters, self.not_live(), *([only[1]] if only else [])],
         )
-        return [(person, count, _moment(latest)) for person, count, latest in people]
+        return [(person, count, moment_of(latest)) for person, count, latest in people]
 
     def breakdown(
         self,
@@ -105,16 +109,16 @@ class ColumnReports:
         summed = self.view.stored_field(activity_type.pk, total_of.pk) if total_of else None
         if summed is not None and summed.data_type not in _PLACES:
             raise NotHeldError("float")
-        rows = self._rows(activity_type.pk, [field.pk, *([summed.id] if summed else [])], [field.pk])
+        rows = self.relation(activity_type.pk, [field.pk, *([summed.id] if summed else [])], [field.pk])
         amount = summed.column if summed else "null::BIGINT"
-        groups = self._query(
+        groups = self.query(
             f"""select sum(number)::BIGINT, count(*), sum(total), min(id) from (
                 select {grouped.grouped} as value, count(*) as number, sum({amount}) as total, min(id) as id
                 from ({rows.sql}) where {period.where} group by 1, person)
             group by value order by 1 desc, value nulls last limit {int(most)}""",
             [*rows.parameters, *period.people_parameters],
         )
-        values = self._values(grouped, [group[3] for group in groups])
+        values = self.values(grouped, [group[3] for group in groups])
         places = _PLACES[summed.data_type] if summed else 0
         return [
             (values[row], number, people, None if total is None else Decimal(total).scaleb(-places))
@@ -122,11 +126,11 @@ class ColumnReports:
         ]
 
     def trend(self, activity_type: ActivityType, period: Period) -> list[tuple[date, int]]:
-        """The number of activities of each day with any."""
-        rows = self._rows(activity_type.pk, ())
+        """The number of activities of each day that has any."""
+        rows = self.relation(activity_type.pk, ())
         width = _bucket_width(period)
         counts: dict[date, int] = {}
-        for bucket, number in self._query(
+        for bucket, number in self.query(
             f"""select (occurred_at - {period.day_starts[0]}) // {width}, count(*) from ({rows.sql})
             where {period.where} group by 1""",
             [*rows.parameters, *period.people_parameters],
@@ -140,9 +144,9 @@ class ColumnReports:
     ) -> list[tuple[date, int | None, str | None, int]]:
         """(day, rank, value, number) of the most frequent values; the rest has neither rank nor value."""
         grouped = self.view.stored_field(activity_type.pk, field.pk)
-        rows = self._rows(activity_type.pk, [field.pk], [field.pk])
+        rows = self.relation(activity_type.pk, [field.pk], [field.pk])
         width = _bucket_width(period)
-        groups = self._query(
+        groups = self.query(
             f"""with counts as materialized (
                 select (occurred_at - {period.day_starts[0]}) // {width} as bucket, {grouped.grouped} as value,
                     count(*) as number, min(id) as id from ({rows.sql}) where {period.where} group by 1, 2),
@@ -154,7 +158,7 @@ class ColumnReports:
             left join ranks on counts.value is not distinct from ranks.value group by 1, 2, 3""",
             [*rows.parameters, *period.people_parameters],
         )
-        values = self._values(grouped, {row for _bucket, rank, row, _number in groups if rank is not None})
+        values = self.values(grouped, {row for _bucket, rank, row, _number in groups if rank is not None})
         counts: dict[tuple[date, int | None, str | None], int] = {}
         for bucket, rank, row, number in groups:
             day = period.day_of(bucket * width)
@@ -163,47 +167,53 @@ class ColumnReports:
         ordered = sorted(counts.items(), key=lambda group: (group[0][0], group[0][1] is None, group[0][1] or 0))
         return [(*key, number) for key, number in ordered]
 
-    def funnel(self, types: Sequence[ActivityType], period: Period) -> list[int]:
-        """The numbers of live people who did the first activity, then the second after it, and so on."""
-        steps, parameters = self._steps(types, period)
-        counts = ", ".join(f"(select count(*) from s{number})" for number in range(len(types)))
-        (numbers,) = self._query(f"with {steps} select {counts}", parameters)
-        return list(numbers)
+    def funnel(self, types: Sequence[ActivityType], period: Period) -> list[tuple[int, int, int, int | None]]:
+        """(step, 0, live people who reached it, median of the time since the step before in microseconds)."""
+        steps, parameters = self.steps(types, period)
+        return self.query(f"with {steps} {funnel_figures_sql(len(types))}", parameters)
 
     def people_at_step(self, types: Sequence[ActivityType], period: Period, most: int) -> list[tuple[int, datetime]]:
         """(person id, moment) of the people who reached the last step, the latest `most` of them."""
-        steps, parameters = self._steps(types, period)
+        steps, parameters = self.steps(types, period)
         sql = f"with {steps} select person, moment from s{len(types) - 1} order by 2 desc, 1 limit {int(most)}"
-        return [(person, _moment(moment)) for person, moment in self._query(sql, parameters)]
+        return [(person, moment_of(moment)) for person, moment in self.query(sql, parameters)]
 
-    def _steps(self, types: Sequence[ActivityType], period: Period) -> tuple[str, list[Any]]:
-        """Expressions s0, s1 … of the people who reached each step and the moment, and their parameters."""
-        steps, parameters = [], []
-        for number, activity_type in enumerate(types):
-            rows = self._rows(activity_type.pk, ())
-            parameters += [*rows.parameters, *period.people_parameters]
-            source = f"({rows.sql}) rows"
-            if number == 0:
-                where = f"{period.where} and person not in (select unnest(?::INTEGER[]))"
-                parameters.append(self._not_live())
-            else:
-                source += f" join s{number - 1} before using (person)"
-                where = f"{period.where} and occurred_at > before.moment"
+    def steps(
+        self, types: Sequence[ActivityType], period: Period, first_step: tuple[str, list[Any]] | None = None
+    ) -> tuple[str, list[Any]]:
+        """Expressions s0, s1 … of the people who reached each step, the moment, that of the step before; parameters.
+
+        `first_step` is another expression s0, which ranks people, and its parameters.
+        """
+        first, parameters = first_step or self._first_step(types[0], period)
+        steps = [first]
+        for number, activity_type in enumerate(types[1:], 1):
+            rows = self.relation(activity_type.pk, ())
+            parameters = [*parameters, *rows.parameters, *period.people_parameters]
             steps.append(
-                f"s{number} as materialized"
-                f" (select person, min(occurred_at) as moment from {source} where {where} group by 1)"
+                f"""s{number} as materialized (
+                select person, min(occurred_at) as moment, b.moment as before, b.rank
+                from ({rows.sql}) rows join s{number - 1} b using (person)
+                where {period.where} and occurred_at > b.moment group by 1, 3, 4)"""
             )
         return ", ".join(steps), parameters
 
-    def _rows(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
-        """The rows of a type with the columns of these fields; without those of bots, if the report excludes them."""
+    def _first_step(self, activity_type: ActivityType, period: Period) -> tuple[str, list[Any]]:
+        rows = self.relation(activity_type.pk, ())
+        sql = f"""s0 as materialized (select person, min(occurred_at) as moment, 0 as rank from ({rows.sql}) rows
+            where {period.where} and person not in (select unnest(?::INTEGER[])) group by 1)"""
+        return sql, [*rows.parameters, *period.people_parameters, self.not_live()]
+
+    def relation(self, type_id: int, field_ids: Sequence[int], as_stored: Sequence[int] = ()) -> RowRelation:
+        """The rows of a type with the columns of these fields; those of bots left out where that is asked."""
         if (bot_field := self.bot_fields.get(type_id)) is None:
             return self.view.relation(type_id, field_ids, as_stored)
         rows = self.view.relation(type_id, [*field_ids, bot_field], as_stored)
         column = self.view.stored_field(type_id, bot_field).column
         return replace(rows, sql=f"select * from ({rows.sql}) where {column} is distinct from 1")
 
-    def _query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+    def query(self, sql: str, parameters: Sequence[Any]) -> list[Any]:
+        """The rows of a query of DuckDB. Raises `TooSlowError`."""
         return list(session.duck_session().rows(sql, parameters, self._pulse))
 
     def _pulse(self) -> None:
@@ -211,19 +221,30 @@ class ColumnReports:
             raise TooSlowError
         self.view.rows(session.PULSE, ())
 
-    def _not_live(self) -> list[int]:
+    def not_live(self) -> list[int]:
+        """The ids of people who are not live. Raises `NotHeldError` if they are many."""
         people = self.view.rows(f"select id from person where state <> 'live' limit {MOST_NOT_LIVE + 1}", ())
         if len(people) > MOST_NOT_LIVE:
             raise NotHeldError("people")
         return [person for (person,) in people]
 
-    def _values(self, field: StoredField, ids: Sequence[int] | set[int]) -> dict[int, str | None]:
+    def values(self, field: StoredField, ids: Sequence[int] | set[int]) -> dict[int, str | None]:
         """The value of a field in these rows of the log, as recorded, by the id of the row."""
         rows = self.view.rows(f"select id, {field.raw} from activity where id = any(%s)", (list(ids),))
         return {row[0]: row[1] for row in rows}
 
 
-def _moment(microseconds: int) -> datetime:
+def funnel_figures_sql(steps: int) -> str:
+    """SQL over the expressions of a funnel for (step, rank, people, median of the time since the step before)."""
+    return " union all ".join(
+        f"select {step}, rank, count(*), {'quantile_disc(moment - before, 0.5)' if step else 'null::BIGINT'}"
+        f" from s{step} group by rank"
+        for step in range(steps)
+    )
+
+
+def moment_of(microseconds: int) -> datetime:
+    """The moment of microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 

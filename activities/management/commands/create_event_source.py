@@ -21,11 +21,16 @@ class Command(BaseCommand):
             metavar="URL",
             help="a web site that may send, like https://www.example.com (may be repeated); without: a server program",
         )
+        parser.add_argument(
+            "--user-id-field", help="the unique person field of the sender's user ids (a server program: userId)"
+        )
         parser.add_argument("--munchkin-id", help="the site's Munchkin ID, like 123-ABC-456")
 
     def handle(self, *args: Any, **options: Any) -> None:
         kind = EventSource.Kind.BROWSER if options["origin"] else EventSource.Kind.SERVER
         values = {"origins": options["origin"], "munchkin_id": options["munchkin_id"]}
+        if options["user_id_field"] is not None:
+            values["user_id_field"] = options["user_id_field"]
         try:
             issued = source_editing.create_source(options["name"], kind, None, **values)
         except RejectedError as refusal:

@@ -8,18 +8,21 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from unfold.admin import ModelAdmin
 
 from config.access.clients import editing as client_editing
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
+from config.access.sign_in import sessions
 from config.access.users.rights import RightsField
+from people.core.admin.base import PagesAdmin, state_badge
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.numerals import whole_number
+from people.templatetags.moments import moment
 
 FAILED_DAYS = 30
 FAILED_SHOWN = 50
@@ -56,7 +59,11 @@ class RotateForm(forms.Form):
 
 @admin.register(ApiClient)
 class ApiClientAdmin(WordSearch, ModelAdmin):
-    list_display = ("name", "client_id", "user", "last_used_at", "failed", "is_revoked")
+    list_display = ("name", "badge", "user", "last_used", "failed", "client_id")
+    empty_value_display = PagesAdmin.empty_value_display
+    about = gettext_lazy("Programs that call the API, each with a secret and permissions of its own.")
+    empty_icon = "key"
+    nothing_yet = gettext_lazy("Create one for each program: it gets an id and a secret for tokens.")
     list_filter = ("is_revoked",)
     search_fields = ("name", "client_id", "user__username")
     list_select_related = ("user", "api_user")
@@ -77,6 +84,16 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return client_failures.with_failures_today(super().get_queryset(request))
 
+    @admin.display(description=gettext_lazy("State"), ordering="is_revoked")
+    def badge(self, client: ApiClient) -> str:
+        if client.is_revoked:
+            return state_badge(_("Revoked"), "bad")
+        return state_badge(pgettext("API client", "Active"), "good")
+
+    @admin.display(description=gettext_lazy("Last used"), ordering="last_used_at")
+    def last_used(self, client: ApiClient) -> Any:
+        return moment(client.last_used_at) if client.last_used_at else None
+
     @admin.display(description=gettext_lazy("Failed today"), ordering="failed_today")
     def failed(self, client: Any) -> str:
         return f"{client.failed_today:n}"
@@ -84,6 +101,8 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
+        if confirmation := sessions.confirmation_redirect(request):
+            return confirmation
         usual = [right for right in client_editing.DEFAULT_RIGHTS if request.user.has_perm(right)]
         form = ClientForm(request.POST or None, request.user, "", usual)
         if request.method == "POST" and form.is_valid():
@@ -132,6 +151,8 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
 
     def rotate_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         client = self._posted(request, pk)
+        if confirmation := sessions.confirmation_redirect(request, reverse("admin:access_apiclient_change", args=[pk])):
+            return confirmation
         form = RotateForm(request.POST)
         overlap = form.cleaned_data["overlap"] if form.is_valid() else 0
         try:

@@ -151,6 +151,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create an API client. Only this response contains its secret."""
         body = self.validated_body(NewApiClientSerializer)
+        tokens.refuse_unconfirmed_session(request._request)
         owner = request.user.owner or request.user
         credentials = client_editing.create_client(body["name"], owner, request.user, body.get("rights"))
         return self._with_secret(credentials, 201)
@@ -170,6 +171,7 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         """Issue a new secret. Only this response contains it; the old one stays valid for a while."""
         client = self.get_object()
         overlap = timedelta(hours=self.validated_body(RotationSerializer)["overlap_hours"])
+        tokens.refuse_unconfirmed_session(request._request)
         return self._with_secret(client_editing.rotate_client_secret(client, request.user, overlap), 200)
 
     @extend_schema(request=None, responses=ApiClientSerializer)

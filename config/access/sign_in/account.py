@@ -127,6 +127,8 @@ def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
     if not admin.site._registry[type(user)].has_change_permission(request, user):
         raise PermissionDenied
     if request.method == "POST" and "reset" in request.POST:
+        if confirmation := sessions.confirmation_redirect(request):
+            return confirmation
         mfa.reset_second_step(user, request.user)
         messages.success(request, _("The second step was reset and every session ended."))
         return redirect("admin:access_user_sign_in", user_id)

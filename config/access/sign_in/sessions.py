@@ -14,13 +14,16 @@ from urllib.parse import urlencode
 
 from allauth.account.internal.flows import reauthentication
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.models import SIGN_IN, Session, SessionStore, User  # noqa: F401 (the store of SESSION_ENGINE)
@@ -108,6 +111,18 @@ def confirmation_url(user: Any, back: str) -> str:
     has_flows = bool(reauthentication.get_reauthentication_flows(user))
     page = "account_reauthenticate" if has_flows else "admin:login"
     return f"{reverse(page)}?{urlencode({'next': back})}"
+
+
+def confirmation_redirect(request: HttpRequest, back: str = "") -> HttpResponse | None:
+    """The way to the page that confirms who the user is, and from there to `back`; None for who did so recently.
+
+    A session may be stolen, and must not be enough for what outlives it: secrets, passwords, invitations.
+    """
+    if is_session_confirmed(request):
+        return None
+    if request.method == "POST":
+        messages.warning(request, _("Confirm that it's you, then do it again. Nothing has changed yet."))
+    return redirect(confirmation_url(request.user, back or request.get_full_path()))
 
 
 def note_session_use(request: HttpRequest) -> None:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
 from config.access.models import Invitation, User
-from config.access.sign_in import account, mfa, passwords
+from config.access.sign_in import account, mfa, passwords, sessions
 from config.access.users import deactivation, editing, invitations, roles
 from config.access.users.forms import InvitationForm, UserForm
 from config.access.users.limits import has_rights_of
@@ -68,6 +68,8 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         return super().has_change_permission(request, obj) and (obj is None or has_rights_of(request.user, obj))
 
     def user_change_password(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        if confirmation := sessions.confirmation_redirect(request):
+            return confirmation
         bound: Any = copy(self)
         bound.change_password_form = partial(OtherUsersPasswordForm, by=request.user)
         bound.log_change = lambda *_entry: None  # `passwords.change_password` writes one
@@ -105,6 +107,8 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Create an invitation; the response shows its link, only once."""
         require_rights(request, invitations.INVITE)
+        if confirmation := sessions.confirmation_redirect(request):
+            return confirmation
         form = InvitationForm(request.POST or None, editor=request.user, initial={"role": "Marketer"})
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
@@ -129,6 +133,8 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
             self.try_verb(request, lambda: invitations.revoke_invitation(invitation, request.user), done)
             return redirect("admin:access_user_changelist")
         if request.method == "POST":
+            if confirmation := sessions.confirmation_redirect(request):
+                return confirmation
             issued = self.try_verb(request, lambda: invitations.renew_invitation(invitation, request.user))
             return self._issued(request, issued) if issued else redirect("admin:access_user_changelist")
         return self.page(request, "invitation", _("Invitation"), invitation=invitation, roles=_role_names(invitation))

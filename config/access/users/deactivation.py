@@ -20,8 +20,8 @@ from people.directory import views as people_views
 from people.lists import static_lists
 from people.models import PeopleView, StaticList
 from smartlists.lists import editing as list_editing
-from smartlists.lists import saved_reports
-from smartlists.models import Dashboard, SavedReport, SmartList
+from smartlists.lists import report_notes, saved_reports
+from smartlists.models import Dashboard, ReportNote, SavedReport, SmartList
 
 CHANGE = "access.change_user"
 
@@ -40,6 +40,7 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
         lambda thing, owner, by: static_lists.change_static_list(thing, by, owner=owner),
     ),
     SavedReport: (lambda owner: SavedReport.objects.filter(owner=owner), saved_reports.hand_over),
+    ReportNote: (lambda owner: ReportNote.objects.filter(owner=owner, is_shared=True), report_notes.hand_over_note),
     Dashboard: (lambda owner: Dashboard.objects.filter(owner=owner), saved_reports.hand_over),
     PeopleView: (
         lambda owner: PeopleView.objects.filter(owner=owner, is_shared=True),

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         rows = sum(manifest["tables"].values())
         self.stdout.write(
             f"Restored {rows:,} rows as of {manifest['taken_at']}, {manifest['activities']['count']:,} of them "
-            "activities, and {len(files.names):,} files; counts and digests are those of the backup. Ids go on after "
+            f"activities, and {len(files.names):,} files; counts and digests are those of the backup. Ids go on after "
             "a gap."
         )
 

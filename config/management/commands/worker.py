@@ -1,8 +1,11 @@
 import asyncio
 import signal
+import time
 from typing import Any
 
+import psycopg
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError, connection
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 
@@ -21,8 +24,21 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4, help="jobs at a time (4)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        unknown_jobs.requeue_unknown_jobs()
+        while not self._has_begun():
+            time.sleep(AGAIN_AFTER)
         asyncio.run(self._serve(options["concurrency"]))
+
+    def _has_begun(self) -> bool:
+        try:
+            unknown_jobs.requeue_unknown_jobs()
+        except OperationalError:
+            connection.close()
+            self._say_again()
+            return False
+        return True
+
+    def _say_again(self) -> None:
+        self.stderr.write(f"worker: the database is not there; again in {AGAIN_AFTER:.0f} s")
 
     async def _serve(self, concurrency: int) -> None:
         stopping = asyncio.Event()
@@ -31,7 +47,7 @@ class Command(BaseCommand):
         while not stopping.is_set():
             await self._work(concurrency, stopping)
             if not stopping.is_set():
-                self.stderr.write(f"worker: the database is not there; again in {AGAIN_AFTER:.0f} s")
+                self._say_again()
                 await _wait(asyncio.ensure_future(asyncio.sleep(AGAIN_AFTER)), stopping)
 
     async def _work(self, concurrency: int, stopping: asyncio.Event) -> None:
@@ -41,7 +57,7 @@ class Command(BaseCommand):
                 async with app.open_async():
                     work = app.run_worker_async(concurrency=concurrency, install_signal_handlers=False)
                     await _wait(asyncio.ensure_future(work), stopping)
-        except ConnectorException:
+        except (ConnectorException, psycopg.OperationalError):  # the pool that opens raises the driver's own
             pass
 
 

@@ -51,13 +51,11 @@ def record_activities(call: Call) -> HttpResponse:
         outcomes = recorder.record_activities(
             [_new_activity(row) for row in rows], source, may_record=CONSENTS, follow_merges=False
         )
-        return success_reply([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
-    recorded = column_recorder.record_columns(
-        columns, source, may_record=CONSENTS, follow_merges=False, keep_refused=True
-    )
-    return success_reply(
-        [_result_row(recorded.others[place]) if pk is None else _added_row(pk) for place, pk in enumerate(recorded.ids)]
-    )
+    else:
+        outcomes = column_recorder.record_columns(
+            columns, source, may_record=CONSENTS, follow_merges=False, keep_refused=True
+        ).outcomes()
+    return success_reply([_result_row(outcome) for outcome in outcomes], warnings=warnings or None)
 
 
 # [I] §2.6: members of a row; the last five are in the published model of the request, and have no effect here
@@ -173,11 +171,7 @@ def _pairs(attributes: Any) -> list[tuple[str, Any]]:
 def _result_row(outcome: RecordOutcome) -> dict[str, Any]:
     if outcome.status is RecordStatus.REFUSED:
         return {"status": "skipped", "errors": row_errors(outcome.problems)}
-    return _added_row(outcome.activity_id)
-
-
-def _added_row(activity_id: int | None) -> dict[str, Any]:
-    return {"id": activity_id, "marketoGUID": str(activity_id), "status": "added"}
+    return {"id": outcome.activity_id, "marketoGUID": str(outcome.activity_id), "status": "added"}
 
 
 def list_activity_types(call: Call) -> HttpResponse:

@@ -242,6 +242,7 @@ def associate_lead(call: Call, lead_id: int) -> HttpResponse:
     Where the cookie belongs to another lead, only new activity goes to this one. Raises 1012 for a cookie that is
     malformed, or whose token and account are both unknown.
     """
+    call.require("people.view_person")
     call.require("people.change_person")
     value = call.parameters.needed("cookie")
     person = live_person(lead_id)

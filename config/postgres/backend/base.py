@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend with the embedded server, which starts at the first connection."""
 
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +12,9 @@ from psycopg import OperationalError as DriverError
 from config.postgres.binaries import DatabaseUnavailableError
 from config.postgres.server import EmbeddedPostgres
 
+OUTAGE_SECONDS = 3.0  # for which a server that was there before is waited for: its owner starts it again in one
+AGAIN_SECONDS = 5.0  # after which it is waited for again
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_connection_params(self) -> dict[str, Any]:
@@ -20,22 +24,35 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return {**super().get_connection_params(), **server.connection_parameters()}
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        global _was_there
         try:
-            return super().get_new_connection(conn_params)
+            connection = super().get_new_connection(conn_params)
         except DriverError as error:
             if error.sqlstate is not None:  # the server responded: another error
                 raise
-        _ensure_running()
-        return super().get_new_connection(conn_params)
+            _ensure_running()
+            connection = super().get_new_connection(conn_params)
+        _was_there = True
+        return connection
 
 
 _server: EmbeddedPostgres | None = None
+_was_there = False  # whether this process was connected before
+_missed_at = float("-inf")  # when it was waited for in vain
 
 
 def _ensure_running() -> None:
-    global _server
+    """Have the server run: for a minute at the start of a process, for some seconds later.
+
+    Nobody waits right after somebody waited in vain: a server without room on its disk stays away, and waiting
+    requests would hold every thread, also those that say so.
+    """
+    global _server, _missed_at
+    if _was_there and monotonic() - _missed_at < AGAIN_SECONDS:
+        raise OperationalError("the embedded database does not answer")
     _server = _server or EmbeddedPostgres(Path(settings.DATA_DIR))
     try:
-        _server.ensure_running()
+        _server.ensure_running(OUTAGE_SECONDS if _was_there else None)
     except DatabaseUnavailableError as error:
+        _missed_at = monotonic()
         raise OperationalError(str(error)) from error

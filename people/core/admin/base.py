@@ -1,6 +1,6 @@
 """Shared parts of the admin's pages: frame, addresses, rights, tabs, badges and messages of rejected changes."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.contrib import admin, messages
@@ -28,14 +28,24 @@ class PagesAdmin(WordSearch, ModelAdmin):
     """Admin of a model with custom pages. Verbs do the work and raise the errors that the pages show."""
 
     show_full_result_count = False
-    empty_value_display = "—"
+    empty_value_display = '<span class="ca-blank">—</span>'  # left out where rows are cards
     actions: Any = None
+    about: Any = ""  # a sentence below the heading of the list
     # the page of one row, by its id, instead of Django's form
     row_page: Callable[[HttpRequest, int], HttpResponse] | None = None
 
     def own_pages(self) -> OwnPages:
         """Pages besides Django's."""
         return ()
+
+    def list_actions(self, request: HttpRequest) -> Sequence[Any]:
+        """What can be done on the list besides adding: `MenuAction`s."""
+        return ()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        context = {"list_actions": self.list_actions(request), **(extra_context or {})}
+        response: HttpResponse = super().changelist_view(request, context)
+        return response
 
     def get_urls(self) -> list[URLPattern]:
         wrap, stem = self.admin_site.admin_view, f"{self.opts.app_label}_{self.opts.model_name}"

@@ -55,6 +55,13 @@ def action_menu(
     return [*own, *(action for url, action in shared if url)]
 
 
+def folder_actions(request: HttpRequest) -> list[MenuAction]:
+    """The actions of lists of what lies in folders."""
+    if not request.user.has_perm("people.view_staticlist"):
+        return []
+    return [MenuAction(_("Folders"), reverse("admin:people_staticlist_folders"))]
+
+
 def show_undoable_message(request: HttpRequest, text: Any, undo: str) -> None:
     """Show a success message with a button that undoes the change by a POST to `undo`."""
     messages.success(request, text, extra_tags=undo)

@@ -31,11 +31,15 @@ class UncountedPaginator(Paginator):
     page_shown = 1
     template_name = "people/_pages.html"  # where unfold looks for the links of a list page
 
+    @property
+    def limit(self) -> int:
+        """How many rows are counted at most."""
+        return self.per_page * (self.page_shown + LOOK_AHEAD)
+
     @cached_property
     def count(self) -> int:
-        limit = self.per_page * (self.page_shown + LOOK_AHEAD)
         rows: Any = self.object_list  # a QuerySet
-        return len(rows.order_by().values_list("pk")[:limit])
+        return len(rows.order_by().values_list("pk")[: self.limit])
 
     @classmethod
     def of_request(cls, request: HttpRequest, queryset: Any, per_page: int) -> "UncountedPaginator":

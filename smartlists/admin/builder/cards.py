@@ -51,9 +51,11 @@ class ConditionInputs:
     @property
     def suggestions(self) -> str:
         """The query string of the address that suggests values; empty where there are no suggestions."""
-        if (
-            self.chosen is None
-            or self.chosen.data_type.name not in (rollup if self.of else person_suggestions).SUGGESTED
+        if self.chosen is None:
+            return ""
+        name, data_type = self.chosen.api_name, self.chosen.data_type.name
+        if not (
+            rollup.has_suggestions(data_type, self.of, name) if self.of else data_type in person_suggestions.SUGGESTED
         ):
             return ""
         return urlencode({"type": self.of, "field": self.chosen.api_name})

@@ -3,25 +3,35 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import intcomma
+from django.db.models import OuterRef, Subquery, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
+from people.core.admin.object_actions import MenuAction, folder_actions
 from people.core.admin.pagination import UncountedPaginator
+from people.templatetags.moments import moment
 from smartlists.admin import webhooks
 from smartlists.admin.campaigns import views as campaign_views
 from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.catalog import Catalogue
-from smartlists.models import SmartCampaign, Webhook
+from smartlists.models import CampaignTally, SmartCampaign, Webhook
 
 BADGES = {"active": "good", "paused": "draft", "draft": "info", "archived": ""}
 
 
+def _total(what: str) -> Subquery:
+    """The number of people of one result, from the campaign's counters."""
+    tallies = CampaignTally.objects.filter(campaign_id=OuterRef("pk"), what=what).order_by().values("campaign_id")
+    return Subquery(tallies.annotate(sum=Sum("count")).values("sum"))
+
+
 @admin.register(SmartCampaign)
 class SmartCampaignAdmin(PagesAdmin):
-    list_display = ("name", "shown_state", "activated_at", "updated_at")
+    list_display = ("name", "shown_state", "entered", "finished", "activated", "changed")
     list_filter = ("state", "folder")
     nothing_yet = _("A campaign acts when someone does something: it waits, changes fields, calls webhooks.")
     empty_icon = "bolt"
@@ -31,8 +41,13 @@ class SmartCampaignAdmin(PagesAdmin):
     paginator = UncountedPaginator
     row_page = CAMPAIGN_BUILDER.change
 
+    def list_actions(self, request: HttpRequest) -> list[MenuAction]:
+        return folder_actions(request)
+
     def get_queryset(self, request: HttpRequest) -> Any:
-        campaigns = super().get_queryset(request)
+        campaigns = (
+            super().get_queryset(request).annotate(**{f"sum_of_{what}": _total(what) for what in ("entered", "done")})
+        )
         return campaigns if "state__exact" in request.GET else campaigns.exclude(state=SmartCampaign.State.ARCHIVED)
 
     @admin.display(description=_("State"), ordering="state")
@@ -43,12 +58,28 @@ class SmartCampaignAdmin(PagesAdmin):
         names = Catalogue()  # per request, as threads share the admin; read when the first trigger is shown
 
         @admin.display(description=_("When someone…"))
-        def shown_triggers(campaign: SmartCampaign) -> str:
+        def shown_triggers(campaign: SmartCampaign) -> str | None:
             triggers = campaign_definition.load_definition(campaign.definition).triggers
-            return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers) or "—"
+            return "; ".join(campaign_sentences.trigger_sentence(trigger, names) for trigger in triggers) or None
 
         name, state, *moments = super().get_list_display(request)
         return [name, state, shown_triggers, *moments]
+
+    @admin.display(description=_("entered"))
+    def entered(self, campaign: Any) -> str | None:
+        return str(intcomma(campaign.sum_of_entered)) if campaign.sum_of_entered else None
+
+    @admin.display(description=_("finished"))
+    def finished(self, campaign: Any) -> str | None:
+        return str(intcomma(campaign.sum_of_done)) if campaign.sum_of_done else None
+
+    @admin.display(description=_("Activated"), ordering="activated_at")
+    def activated(self, campaign: SmartCampaign) -> Any:
+        return moment(campaign.activated_at) if campaign.activated_at else None
+
+    @admin.display(description=_("Changed"), ordering="updated_at")
+    def changed(self, campaign: SmartCampaign) -> Any:
+        return moment(campaign.updated_at)
 
     def own_pages(self) -> OwnPages:
         return [
@@ -66,11 +97,15 @@ class SmartCampaignAdmin(PagesAdmin):
 
 @admin.register(Webhook)
 class WebhookAdmin(PagesAdmin):
-    list_display = ("name", "method", "url", "format", "updated_at")
+    list_display = ("name", "method", "url", "format", "changed")
     search_fields = ("name", "url")
     ordering = ("name",)
     paginator = UncountedPaginator
     row_page = staticmethod(webhooks.edit_webhook_page)
+
+    @admin.display(description=_("Changed"), ordering="updated_at")
+    def changed(self, webhook: Webhook) -> Any:
+        return moment(webhook.updated_at)
 
     def own_pages(self) -> OwnPages:
         return [

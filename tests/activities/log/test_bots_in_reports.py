@@ -20,7 +20,7 @@ from activities.log.reports import ReportScope
 from activities.models import ActivityType, DailyCount, LogPosition
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
-from smartlists.lists.reports import ReportQuestion
+from smartlists.lists.report_questions import ReportQuestion
 from tests.api.conftest import Api
 from tests.factories import CHECK_FIELDS, ActivityFieldSpec, approved_type, make_person, new_activity, record_rows
 

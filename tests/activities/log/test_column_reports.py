@@ -101,7 +101,7 @@ def test_every_report_is_equal_from_both(column_index, own_rows_read, settings, 
         by_sql = every_report(check, second, scope)
         settings.COLUMN_INDEX = True
         with monkeypatch.context() as without_sql:
-            without_sql.setattr(reports, "_rows", None)
+            without_sql.setattr(reports, "scope_rows", None)
             by_columns = every_report(check, second, scope)
         assert by_columns == by_sql
 
@@ -133,7 +133,7 @@ def test_the_time_limit_reaches_the_columns(column_index, own_rows_read, monkeyp
     record_rows(new_activity(make_person().pk))
     builder.build_index()
     endless = "select count(*) from range(1000000000) a, range(1000) b where a.range <> b.range"
-    monkeypatch.setattr(column_reports.ColumnReports, "top_people", lambda self, *_arguments: self._query(endless, []))
+    monkeypatch.setattr(column_reports.ColumnReports, "top_people", lambda self, *_arguments: self.query(endless, []))
     scope = reports.ReportScope(date(2026, 1, 1), date(2026, 12, 31), seconds=0.5)
     with pytest.raises(RejectedError) as rejection:
         reports.top_people(check, scope)

@@ -13,6 +13,7 @@ from activities.log import intervals, rollup
 from activities.log import reports as log_reports
 from activities.log.digest import digest_sql
 from activities.models import Activity, DailyCount, SeenValue
+from activities.recording.recorder import record_activities
 from people.core import installation
 from people.core.models import Installation
 from people.privacy import erasure
@@ -157,6 +158,19 @@ def test_values_of_short_text_fields_are_suggested_the_frequent_ones_first(commi
     assert rollup.suggest_values(check.pk, "check", "NO") == ["No. 1", "No. 2", "other no. 3"]
     assert rollup.suggest_values(check.pk, "branch", "áv") == ["Ávila"]
     assert rollup.suggest_values(check.pk, "amount") == []
+
+
+def test_addresses_and_titles_of_visited_pages_are_suggested(committed):
+    ann = make_person()
+    values = {"url": "https://example.com/pricing?a=1", "page_title": "Prices", "query": "a=1"}
+    visit = new_activity(ann.pk, "visitWebPage", primary_value="example.com/pricing", **values)
+    record_activities([visit], MARKETO, may_record={1})
+    rollup.catch_up_rollup()
+    assert rollup.suggest_values(1, "url", "pricing") == [values["url"]]
+    assert rollup.suggest_values(1, "page_title", "pri") == ["Prices"]
+    assert rollup.suggest_values(1, "query") == []
+    rollup.forget_values(Activity.objects.get(activity_type_id=1))
+    assert rollup.suggest_values(1, "page_title") == [] == rollup.suggest_values(1, "url")
 
 
 def test_only_the_most_frequent_values_are_kept(committed, monkeypatch):

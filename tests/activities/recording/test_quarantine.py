@@ -248,5 +248,5 @@ def test_retention_is_set_on_its_page(check, admin_client):
     record_rows(new_activity(make_person().pk, occurred_at="2020-01-01T00:00:00Z"))
     add = reverse("admin:activities_retention_add")
     page = admin_client.post(add, {"activity_type": check.pk, "months": 12}, follow=True).content.decode()
-    assert "1 activities from before" in page and check.retention.months == 12
+    assert "1 activity from before" in page and check.retention.months == 12
     assert stored(check).count() == 1

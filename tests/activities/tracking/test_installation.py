@@ -11,7 +11,7 @@ from activities.tracking.installation import (
     CHECK,
     check_address,
     installation_recipes,
-    openable_origin,
+    openable_page,
     script_line,
     site_origins,
 )
@@ -77,7 +77,7 @@ def test_a_site_opens_at_an_origin_that_is_one_host():
         (["https://*.example.com", "https://example.com"], "https://example.com"),
         (["https://*.example.com"], ""),
     ):
-        assert openable_origin(EventSource(kind="browser", origins=origins)) == address
+        assert openable_page(EventSource(kind="browser", origins=origins)) == address
 
 
 @pytest.mark.django_db

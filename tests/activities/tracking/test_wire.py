@@ -9,11 +9,12 @@ import pytest
 from activities.models import EventSource, SourceKey
 from activities.sources.authentication import KeyRejectedError, Sender, check_key
 from activities.tracking import munchkin_wire, wire
+from activities.tracking.addresses import masked_contact
 from activities.tracking.agents import parse_agent
 from activities.tracking.live_types import CONSENT_WITHDRAWN, load_live_types
 from activities.tracking.pixel import read_view
 from activities.tracking.reading import Client
-from activities.tracking.seen import seen_events
+from activities.tracking.seen import describe_act, seen_events
 from activities.tracking.submissions import Submission
 from people.core.errors import serialize_problem
 
@@ -110,3 +111,14 @@ def test_munchkin_s_clock_out_of_range_counts_as_the_time_of_arrival_and_its_ans
     for answer, is_kept in (("", False), ("unknown", False), ("denied", False), ("maybe", False), ("granted", True)):
         assert bool(act(asks, _caConsent=answer).hits) is is_kept, answer
     assert not act(_caConsent="denied").hits
+
+
+def test_the_live_page_masks_whom_a_link_reaches_and_a_wrong_address():
+    for href, shown in (
+        ("mailto:ada@example.com?subject=x", "mailto:a…@example.com"),
+        ("tel:+34911222333", "tel:+3…"),
+        ("https://example.com/a", "https://example.com/a"),
+    ):
+        assert describe_act({"type": "link", "data": {"href": href}})[1] == shown
+    for wrong, shown in (("ada lovelace@@example.com", "a…@example.com"), ("secret words", "se…")):
+        assert masked_contact(wrong) == shown

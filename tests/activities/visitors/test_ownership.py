@@ -173,12 +173,13 @@ def test_a_merge_takes_the_browsers_along_and_its_undo_returns_them():
 
 def test_more_rows_than_fit_a_transaction_are_swept(monkeypatch):
     monkeypatch.setattr(moving, "MAX_BATCH", 2)
+    monkeypatch.setattr(moving, "STEP", 1)
     site, ann = make_site(), make_person()
     visitor = make_visitor(site)
     for number in range(5):
         make_hit(visitor, site, f"example.com/{number}")
     association = own(visitor, ann.pk, site)
-    assert (len(log_of(ann.pk)), association.is_unfinished) == (2, True)
+    assert (len(log_of(ann.pk)), association.is_unfinished) == (1, True)
     dispatch()
     assert [page for page, _past in log_of(ann.pk)] == [f"example.com/{number}" for number in range(5)]
     monkeypatch.setattr("activities.log.retention.BATCH", 2)

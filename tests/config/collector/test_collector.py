@@ -149,7 +149,6 @@ def test_what_is_refused_as_a_whole(site, server):
     assert post(body=body, Content_Encoding="br") == (415, "unknown_encoding")
     assert post(body="{") == (400, "invalid_json")
     assert post(body="[" * 30_000) == (400, "invalid_json")
-    assert post(body='{"v": 1, "hits": ' + "[" * 50 + "]" * 50 + "}") == (400, "too_deep")
     for wrong, code in (
         ({"v": 2}, "unknown_version"),
         ({"sent": "now"}, "wrong_type"),
@@ -161,6 +160,11 @@ def test_what_is_refused_as_a_whole(site, server):
         assert post(body=json.dumps(json.loads(body) | wrong)) == (400, code), wrong
     huge = body.replace('"at": ', '"at": ' + "9" * 20_000)
     assert post(body=huge) == (204, None), "what is wrong with one hit costs no batch"
+    deep = new_hit(data=json.loads("[" * 50 + "]" * 50))
+    assert ann.send(deep, json.loads(body)["hits"][0], visitor="a" * 32) == 200 and ann.refused == {
+        deep["id"]: "too_deep"
+    }
+    ann.close()
     assert ann.ask("GET", path) == 405 and ann.ask("POST", "/_a/unknown") in (404, 405)
     ann.close()
     assert ann.ask("OPTIONS", path, Access_Control_Request_Method="POST") == 204
@@ -264,3 +268,18 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(head + b"X: " + b"a" * 40_000)
         assert client.recv(100).startswith(b"HTTP/1.1 431")
+    # a head in one piece, more requests than answers, and answers that are not taken
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET /_a/healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 431")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.1\r\n\r\n" * 1_000)
+        assert b"HTTP/1.1 429" in b"".join(iter(lambda: client.recv(65_536), b""))
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.settimeout(20)
+        client.connect(("127.0.0.1", server.port))
+        with pytest.raises(OSError, match=r"reset|Broken"):
+            while True:  # until the buffers are full, and then the seconds are over
+                client.sendall(f"GET /_a/s/{site.write_key}.js HTTP/1.1\r\n\r\n".encode())
+                time.sleep(0.001)

@@ -9,13 +9,14 @@ from django.urls import reverse
 
 from activities.log import people_list as log_people_list
 from people.admin import people_list
+from people.core.source import SYSTEM
 from people.directory import views
 from people.directory.filters import FieldFilter
 from people.directory.query import PeopleQuery
 from people.files.exports import jobs as export_jobs
 from people.lists import static_lists
-from people.models import BulkAction, Export, PeopleListSettings, PeopleView, PersonField, StaticList
-from people.persons import bulk
+from people.models import BulkAction, Export, PeopleListSettings, PeopleView, Person, PersonField, StaticList
+from people.persons import bulk, deletion
 from people.persons import upsert as person_upsert
 from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.query_budget import query_budget
@@ -298,3 +299,21 @@ def test_a_profile_opened_from_the_list_leads_to_the_next_person_of_the_filter(a
     assert f"/{ann.pk}/" in following and "neighbours" in client.get(following).text
     assert "neighbours" not in client.get(reverse("admin:activities_timeline", args=[ann.pk])).text
     assert client.get(fragment).status_code == 302
+
+
+def test_people_are_proposed_by_the_beginning_of_their_name(client, admin_user):
+    ann, _ana = (make_person(first_name=name, email=f"{name.lower()}@example.com") for name in ("Ann", "Ana"))
+    double = [make_person(first_name="Anja", email=f"{name}@example.com") for name in "ab"]
+    Person.objects.filter(pk=double[0].pk).update(email="b@example.com")
+    gone = make_person(first_name="Anton")
+    deletion.delete_people([gone.pk], None, SYSTEM)
+    client.force_login(admin_user)
+    address = reverse("admin:people_person_suggest")
+
+    def proposed(text):
+        return [(row["label"], row["value"]) for row in client.get(address, {"q": text}).json()["people"]]
+
+    pairs = [("Anja", str(person.pk)) for person in reversed(double)]  # they share an email: the id tells them apart
+    assert proposed("an") == [*pairs, ("Ana", "ana@example.com"), ("Ann", "ann@example.com")]
+    assert proposed(str(ann.pk)) == [("Ann", "ann@example.com")] and proposed("a") == proposed("") == []
+    assert client.post(address).status_code == 405

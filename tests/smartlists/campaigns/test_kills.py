@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -26,7 +27,7 @@ from smartlists import tasks
 from smartlists.campaigns import triggers
 from smartlists.models import CampaignEntry, StepOutcome, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
-from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.factories import MARKETO, approved_type, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import examples
 from tests.smartlists.campaign_factories import (
     BIG_CHECK,
@@ -78,16 +79,20 @@ class Process:
 
 
 class Writer(threading.Thread):
-    """Records checks of few people with known external ids, a few at a time; sends each call again now and then."""
+    """Records checks of few people with known external ids, a few at a time; sends each call again now and then.
+
+    Every fifth call is history, which no campaign answers.
+    """
 
     def __init__(self, people):
         super().__init__(daemon=True)
         self.people, self.is_over, self.wanted = people, threading.Event(), Counter()
 
     def run(self):
-        number = 0
+        number, calls = 0, 0
         while not self.is_over.is_set():
-            rows = []
+            rows, calls = [], calls + 1
+            is_history = calls % 5 == 0
             for person_id in self.people:
                 number += 1
                 amount = 2000 if number % 3 else 5
@@ -100,18 +105,18 @@ class Writer(threading.Thread):
                         amount=amount,
                     )
                 )
-                self.wanted[person_id] += amount > 1000
-            self.record(rows)
+                self.wanted[person_id] += amount > 1000 and not is_history
+            self.record(rows, is_history)
             if number % 7 == 0:
-                self.record(rows)  # a program that heard no answer
+                self.record(rows, is_history)  # a program that heard no answer
             time.sleep(0.25)
         connection.close()
 
-    def record(self, rows):
+    def record(self, rows, is_history):
         """As a program does whose connection is cut: again, until there is an answer."""
         while True:
             try:
-                record_rows(*rows)
+                record_rows(*rows, source=replace(MARKETO, is_backfill=is_history))
             except (OperationalError, InterfaceError):
                 connection.close()
                 time.sleep(0.1)
@@ -212,8 +217,11 @@ def _check(writer, people, rich, server):
     assert list_member_ids(rich) == set(people)
     entries = list(CampaignEntry.objects.order_by("pk"))
     qualifying = set(
-        Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000).values_list("pk", flat=True)
+        Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000, flags=0).values_list(
+            "pk", flat=True
+        )
     )
+    assert Activity.objects.filter(flags=1).exists()
     assert Counter(one.activity_id for one in entries) == Counter(qualifying) and len(qualifying) == wanted
     assert {one.state for one in entries} == {"done"}
     assert Counter(StepOutcome.objects.values_list("entry_id", flat=True)) == Counter({one.pk: 3 for one in entries})

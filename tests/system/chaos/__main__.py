@@ -102,6 +102,7 @@ def _run(world: World, faults: dict[str, Fault], options: argparse.Namespace) ->
         "calls that failed": tally.failed_calls,
         "activities sent": len(tally.sent),
         "acknowledged": acknowledged,
+        "history": sum(row.is_history and row.id is not None for row in tally.sent.values()),
         "read back once": len(tally.read),
         "imported rows": len(imported),
         **campaign,

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.system.chaos.world import World
 
 TYPE = "chaosEvent"
 PATIENCE = 20.0  # seconds until a program takes an answer for lost
+HISTORY = 0.2  # of the batches are back-fill, which no campaign answers
 SINCE = "2026-01-01T00:00:00Z"
 
 
@@ -24,6 +25,7 @@ class Sent:
     amount: int
     is_good: bool
     id: int | None = None
+    is_history: bool = False
 
 
 @dataclass
@@ -106,11 +108,12 @@ class Writer(Program):
 
     def step(self) -> None:
         batch = {}
+        is_history = self.random.random() < HISTORY
         for _row in range(self.random.randint(1, 30)):
             self.number += 1
             is_good = self.random.random() > 0.05
             batch[f"{self.channel}-{self.seed}-{self.number}"] = Sent(
-                self.random.choice(self.people), self.number, is_good
+                self.random.choice(self.people), self.number, is_good, is_history=is_history
             )
         with self.tally.lock:
             self.tally.sent.update(batch)
@@ -143,7 +146,7 @@ class Writer(Program):
             }
             for key, row in batch.items()
         ]
-        answer = self.call("POST", "/rest/v1/activities/external.json", {"input": rows})
+        answer = self.call("POST", f"/rest/v1/activities/external.json{_flag(batch)}", {"input": rows})
         return {
             key: one.get("id") if one["status"] == "added" else None
             for key, one in zip(batch, answer["result"], strict=True)
@@ -162,10 +165,15 @@ class Writer(Program):
             for key, row in batch.items()
         ]
         named = {"Idempotency_Key": next(iter(batch))} if goes_on else {}
-        answer = self.call("POST", "/api/v1/activities/batch", {"activities": rows}, **named)
+        answer = self.call("POST", f"/api/v1/activities/batch{_flag(batch)}", {"activities": rows}, **named)
         return {key: one.get("id") for key, one in zip(batch, answer["results"], strict=True)}
 
     type_id = 0
+
+
+def _flag(batch: Mapping[str, Sent]) -> str:
+    """The query of a call, whose rows are all history or none."""
+    return "?backfill=true" if next(iter(batch.values())).is_history else ""
 
 
 class Reader(Program):

@@ -21,7 +21,7 @@ from tests.system.chaos.clients import TYPE, Tally
 CAMPAIGN = "Chaos"
 LARGE = 100  # amounts that the campaign answers are above it
 
-Stored = dict[str, tuple[int, int, int]]  # external id: activity, person, amount
+Stored = dict[str, tuple[int, int, int, bool]]  # external id: activity, person, amount, whether it is history
 
 
 def judge(tally: Tally, imported: Sequence[str]) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _of_campaign(type_id: int) -> Iterator[str]:
     wanted = dict(
         _rows(
             """select person_id, count(*) from activity where activity_type_id = %s
-        and (attributes->>'amount')::numeric > %s group by 1""",
+        and (attributes->>'amount')::numeric > %s and flags & 1 = 0 group by 1""",
             type_id,
             LARGE,
         )
@@ -88,14 +88,14 @@ def _of_campaign(type_id: int) -> Iterator[str]:
 
 def _stored(type_id: int) -> Stored:
     rows = _rows(
-        """select k.external_id, a.id, a.person_id, (a.attributes->>'amount')::numeric::int, count(*) over (
-            partition by k.external_id)
+        """select k.external_id, a.id, a.person_id, (a.attributes->>'amount')::numeric::int, a.flags & 1 = 1,
+            count(*) over (partition by k.external_id)
         from activity_key k join activity a on a.id = k.activity_id and a.person_id = k.person_id
         where k.activity_type_id = %s and a.primary_value = k.external_id""",
         type_id,
     )
     assert all(times == 1 for *_columns, times in rows), "an external id has several activities"
-    return {key: (pk, person, amount) for key, pk, person, amount, _times in rows}
+    return {key: (pk, person, amount, is_history) for key, pk, person, amount, is_history, _times in rows}
 
 
 def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _of_rows(tally: Tally, stored: Stored, type_id: int) -> Iterator[str]:
         there = stored.get(key)
         if row.id is not None and (there is None or there[0] != row.id):
             yield f"{key} was acknowledged as {row.id} and is {'not there' if there is None else there[0]}"
-        if there is not None and (not row.is_good or there[1:] != (row.person, row.amount)):
+        if there is not None and (not row.is_good or there[1:] != (row.person, row.amount, row.is_history)):
             yield f"{key} is there with other content: {there}"
     ((activities, keys),) = _rows(
         """select (select count(*) from activity where activity_type_id = %s),

@@ -27,6 +27,7 @@ class World:
 
     def __init__(self, data_dir: Path, rest: float = 0.0) -> None:
         self.data_dir = data_dir
+        self.unready = ""  # what the web said last while it was not ready
         self.rest = rest  # seconds that a program waits between two steps, at most
         self.port = _free_port()
         self.environment = _environment(data_dir, self.port)
@@ -72,15 +73,19 @@ class World:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=3):
                 return True
-        except (urllib.error.URLError, OSError):
-            return False
+        except urllib.error.HTTPError as error:
+            self.unready = error.read(300).decode(errors="replace")
+        except OSError as error:
+            self.unready = str(error)
+        return False
 
     def wait_until_ready(self, seconds: float = 90) -> float:
         """Wait for the web; how many seconds it took."""
         started = time.monotonic()
         while not self.is_ready():
             if time.monotonic() - started > seconds:
-                raise RuntimeError(f"the web is not ready after {seconds:.0f} s; see {self._log.name}")
+                reason = f"the web is not ready after {seconds:.0f} s: {self.unready}"
+                raise RuntimeError(f"{reason}; see {self._log.name}")
             time.sleep(0.1)
         return time.monotonic() - started
 

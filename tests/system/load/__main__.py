@@ -28,7 +28,10 @@ SLOW_CLIENTS = int(os.environ.get("SLOW_CLIENTS", "200"))
 SECONDS = float(os.environ.get("LOAD_SECONDS", "60"))
 PAUSE = float(os.environ.get("LOAD_PAUSE", "0.2"))  # seconds between two calls of a client, on average
 SAMPLE_EVERY = 2.0
-FLAT = 1.2  # the last quarter's memory, over the second's
+FLAT, WARMING_MB = (
+    1.2,
+    32,
+)  # the last quarter's memory over the second's; what a process that is still warming up may add
 # how much longer than before 95 % of all calls may take beside slow clients: times, or seconds
 DISTURBED, DISTURBED_SECONDS = 1.3, 0.1
 
@@ -221,7 +224,12 @@ def _grown(values: Sequence[float]) -> dict[str, Any]:
     quarter = max(1, len(values) // 4)
     early, late = values[quarter : 2 * quarter] or values, values[-quarter:]
     before, after = sum(early) / len(early), sum(late) / len(late)
-    return {"second quarter": before, "last quarter": after, "most": max(values), "flat": after <= before * FLAT + 5}
+    return {
+        "second quarter": before,
+        "last quarter": after,
+        "most": max(values),
+        "flat": after <= before * FLAT + WARMING_MB,
+    }
 
 
 def _show(report: dict[str, Any]) -> None:

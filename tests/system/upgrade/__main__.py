@@ -1,4 +1,4 @@
-"""Run it: migrate with this version, have both versions work together both ways, judge what came of it.
+"""Run it: data of the version before, migrated with this one; both versions work together both ways; the judgement.
 
 Both run with the packages of this version; what is old comes from the repository's history.
 """
@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.system.chaos.world import ROOT, World, fresh_folder, manage, web
 from tests.system.upgrade.day import DONE, Day
+from tests.system.upgrade.log import Noted, faults_since, note_log
 
 PASSWORD = "A word for the neighbours 1"
 
@@ -27,10 +28,13 @@ def main() -> int:
     )
     parser.add_argument("version", help="the version before: a tag or a commit")
     parser.add_argument("--data-dir", type=Path, default=ROOT / "var" / "neighbours")
+    parser.add_argument("--database-url", default="", help="an empty database on a server of one's own")
     options = parser.parse_args()
     folder = fresh_folder(options.data_dir)
     old = _code_of(options.version, folder.parent / f"{folder.name}-code")
     world = World(folder)
+    if options.database_url:
+        world.environment["DATABASE_URL"] = options.database_url
     try:
         report = dict(_together(world, old))
     finally:
@@ -54,6 +58,9 @@ def _code_of(version: str, folder: Path) -> Path:
 
 def _together(world: World, old: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """What each thing that was tried came to, for both ways."""
+    _start_database(world)
+    noted = _record_with(old, world)
+    yield "upgrade", {"activities of the version before": faults_since(noted) or DONE}
     tokens = _prepare(world, old)
     ways = {"old web, new worker": (old, ROOT), "new web, old worker": (ROOT, old)}
     for number, (name, (web_code, worker_code)) in enumerate(ways.items()):
@@ -66,19 +73,32 @@ def _together(world: World, old: Path) -> Iterator[tuple[str, dict[str, str]]]:
             world.stop(process)
 
 
-def _prepare(world: World, old: Path) -> dict[str, str]:
-    """The database as this version migrates it; users, a client with tokens of both APIs, a type, people, a campaign."""
+def _start_database(world: World) -> None:
     os.environ.clear()
     os.environ.update(world.environment)
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    world.start("database", *manage("postgres"))
+    if "DATABASE_URL" not in world.environment:
+        world.start("database", *manage("postgres"))
     import django
 
     django.setup()
+
+
+def _record_with(old: Path, world: World) -> Noted:
+    """Have the version before make its tables and the demo, then this one migrate; return what the log was before."""
     from django.core.management import call_command
+
+    for command in ("migrate", "load_demo"):
+        subprocess.run(manage(command, "--verbosity", "0"), cwd=old, env=world.environment, check=True)
+    noted = note_log()
+    call_command("migrate", verbosity=0)
+    return noted
+
+
+def _prepare(world: World, old: Path) -> dict[str, str]:
+    """Users, a client with tokens of both APIs, a type, people, a campaign."""
     from django.db import connection
 
-    call_command("migrate", verbosity=0)
     for code in (old, ROOT):
         subprocess.run(
             manage("collectstatic", "--noinput", "--verbosity", "0"), cwd=code, env=world.environment, check=True

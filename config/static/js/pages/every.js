@@ -4,6 +4,7 @@ import { enableCopying } from "../parts/copy-buttons.js";
 import { saveDraggedOrder } from "../parts/dragged-rows.js";
 import { restoreFocus } from "../parts/focus.js";
 import { closeMenus } from "../parts/menus.js";
+import { proposePeople } from "../parts/people-picker.js";
 import { proposeNames } from "../parts/proposed-names.js";
 import { guardUnsavedChanges } from "../parts/unsaved-changes.js";
 
@@ -13,5 +14,9 @@ enableCopying();
 saveDraggedOrder();
 guardUnsavedChanges();
 proposeNames(document);
-document.addEventListener("htmx:load", (event) => proposeNames(event.target));
+proposePeople(document);
+document.addEventListener("htmx:load", (event) => {
+  proposeNames(event.target);
+  proposePeople(event.target);
+});
 document.addEventListener("DOMContentLoaded", restoreFocus); // the theme shows the page only then

@@ -1,4 +1,5 @@
 import { fetchFragment } from "./builder-form.js";
+import { proposePeople } from "./people-picker.js";
 
 const PAUSE = 250;
 
@@ -41,11 +42,14 @@ export class BuilderPanel {
     const tested = document.getElementById("id_tested");
     const isTyping = tested === document.activeElement;
     const text = tested ? tested.value : "";
-    document.getElementById("panel").innerHTML = html;
+    const panel = document.getElementById("panel");
+    panel.innerHTML = html;
+    proposePeople(panel);
     const box = document.getElementById("id_tested");
     if (box && isTyping) {
       box.value = text;
       box.focus();
+      box.dispatchEvent(new Event("input")); // what was typed meanwhile is proposed people for, too
     }
     const summary = document.querySelector("#panel [data-said]")?.textContent.trim().replace(/\s+/g, " ") ?? "";
     const status = document.getElementById("said");

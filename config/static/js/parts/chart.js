@@ -1,47 +1,75 @@
 // Charts of numbers that the page also has as a table: `<div data-chart='{"labels": [...], "series": [...]}'>`.
-// A series is {label, data, isBefore}; one is drawn as bars, several as lines, those of the period before dashed.
+// A series is {label, data, isBefore}; one is drawn as bars, several as lines, those of the period before dashed, or
+// with `isStacked` as bars on each other. `marks` are dates worth knowing, {at, sign}, which the page lists.
 import uPlot from "../../vendor/uplot/uPlot.min.js";
+import { pictureOf, savePicture } from "./chart-picture.js";
+import { colourNumbers, heightsOf } from "./chart-series.js";
 
 const WIDEST_LABEL = 76; // pixels between labels of the x axis
-const COLOURS = 8; // --ca-series-1 … 8
 
-const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const style = (name, place = document.documentElement) => getComputedStyle(place).getPropertyValue(name).trim();
 
-function colourOf(series, number, all) {
-  const own = series.isBefore ? all.findIndex((other) => !other.isBefore && other.of === series.of) : number;
-  return style(`--ca-series-${(Math.max(own, 0) % COLOURS) + 1}`);
+function formats(chart) {
+  const language = document.documentElement.lang || "en";
+  const unit = chart.unit ? `\u00a0${chart.unit}` : "";
+  const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+  return {
+    full: (value) => `${value.toLocaleString(language)}${unit}`,
+    short: (value) => `${short.format(value)}${unit}`,
+  };
 }
 
-function lineOf(series, number, all, format) {
-  const colour = colourOf(series, number, all);
+function lineOf(chart, place, format) {
+  const series = chart.series[place];
+  const colour = style(`--ca-series-${colourNumbers(chart)[place]}`);
   const line = {
     label: series.label,
     stroke: colour,
     width: 2,
     points: { show: series.data.length < 60, size: 5 },
-    value: (_plot, value) => (value == null ? "" : format(value)),
+    // of a stack the legend has the height of the series itself
+    value: (_plot, _value, _place, at) => (at == null || series.data[at] == null ? "" : format(series.data[at])),
   };
   if (series.isBefore) return { ...line, dash: [5, 4], width: 1.5, points: { show: false } };
-  if (all.length > 1) return line;
+  if (chart.series.length > 1 && !chart.isStacked) return line;
   return {
     ...line,
     width: 0,
     fill: colour,
-    paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: 0.15 }),
+    paths: uPlot.paths.bars({ size: [0.75, 48, 2], radius: chart.isStacked ? 0 : 0.15 }),
     points: { show: false },
   };
 }
 
+// Dashed lines at the dates of the marks, with their signs above.
+function drawMarks(plot, chart, font) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = style("--ca-muted");
+  ctx.fillStyle = style("--ca-muted");
+  ctx.font = font.replace(/[\d.]+px/, `${11 * devicePixelRatio}px`);
+  ctx.textAlign = "center";
+  ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const mark of chart.marks) {
+    const x = plot.valToPos(mark.at, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+    ctx.fillText(mark.sign, x, bbox.top - 4 * devicePixelRatio);
+  }
+  ctx.restore();
+}
+
 function options(place, chart, width, height) {
-  const language = document.documentElement.lang || "en";
-  const format = (value) => value.toLocaleString(language);
-  const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+  const format = formats(chart);
   const font = `12px ${getComputedStyle(place).fontFamily}`;
   const common = { stroke: style("--ca-muted"), font, ticks: { show: false } };
   const last = chart.labels.length - 1;
   return {
     width,
     height,
+    padding: [chart.marks ? 18 : null, null, null, null],
     scales: {
       x: { time: false, range: () => [-0.5, last + 0.5] },
       y: { range: (_plot, _least, most) => [0, Math.max(most, 1) * 1.08] },
@@ -63,35 +91,46 @@ function options(place, chart, width, height) {
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]
           .flatMap((step) => [1, 1e3, 1e6, 1e9].map((factor) => step * factor))
           .sort((a, b) => a - b),
-        values: (_plot, splits) => splits.map((split) => short.format(split)),
+        values: (_plot, splits) => splits.map((split) => format.short(split)),
       },
     ],
     series: [
       { label: chart.interval, value: (_plot, value) => (value == null ? "" : (chart.labels[value] ?? "")) },
-      ...chart.series.map((series, number) => lineOf(series, number, chart.series, format)),
+      ...chart.series.map((_series, number) => lineOf(chart, number, format.full)),
     ],
+    hooks: {
+      ...(chart.marks && { draw: [(plot) => drawMarks(plot, chart, font)] }),
+      ...(chart.isStacked && {
+        setSeries: [
+          (plot, _number, change) =>
+            change.show != null && plot.setData(dataOf(chart, (at) => plot.series[at + 1].show)),
+        ],
+      }),
+    },
   };
 }
 
-// The page behind the point under the pointer: of the series whose line is nearest to it.
+const dataOf = (chart, isShown) => [chart.labels.map((_label, at) => at), ...heightsOf(chart, isShown)];
+
+// The page behind the point under the pointer: of the series whose line is nearest to it, or whose bar it is in.
 function linkAt(plot, chart) {
   const { idx, top } = plot.cursor;
   if (idx == null) return "";
   const near = chart.series
-    .filter((series) => series.links?.[idx])
-    .map((series) => ({ link: series.links[idx], away: Math.abs(plot.valToPos(series.data[idx], "y") - top) }))
-    .sort((one, other) => one.away - other.away);
-  return near[0]?.link ?? "";
+    .map((series, place) => ({ series, away: plot.valToPos(plot.data[place + 1][idx], "y") - top }))
+    .filter(({ series, away }) => series.links?.[idx] && !(chart.isStacked && away > 0))
+    .sort((one, other) => Math.abs(one.away) - Math.abs(other.away));
+  return near[0]?.series.links[idx] ?? "";
 }
 
 function draw(place) {
   const chart = JSON.parse(place.dataset.chart);
-  const data = [chart.labels.map((_label, number) => number), ...chart.series.map((series) => series.data)];
+  if (place.dataset.marks) chart.marks = JSON.parse(place.dataset.marks);
   const size = () => ({ width: place.clientWidth || 600, height: Number(place.dataset.height) });
   let plot = null;
   const again = () => {
     if (plot) plot.destroy();
-    plot = new uPlot(options(place, chart, size().width, size().height), data, place);
+    plot = new uPlot(options(place, chart, size().width, size().height), dataOf(chart), place);
     place.classList.toggle("is-single", chart.series.length === 1);
     if (!chart.series.some((series) => series.links)) return;
     plot.over.style.cursor = "pointer";
@@ -103,33 +142,42 @@ function draw(place) {
   again();
   new ResizeObserver(() => plot.setSize(size())).observe(place);
   new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["class"] }); // light or dark
-  return () => plot.ctx.canvas;
+  return chart;
 }
 
-// The picture that a button saves: on the page's own ground, so that it can be put into any document.
-function save(canvas, name) {
-  const picture = document.createElement("canvas");
-  picture.width = canvas.width;
-  picture.height = canvas.height;
-  const context = picture.getContext("2d");
-  context.fillStyle = style("--ca-surface");
-  context.fillRect(0, 0, picture.width, picture.height);
-  context.drawImage(canvas, 0, 0);
-  picture.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+// A colour as every program that opens a picture reads it.
+function plain(colour) {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  const parts = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  return `#${parts.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
+}
+
+// The light colours, whatever the page has.
+function lightColours(chart) {
+  const probe = document.createElement("div");
+  probe.className = "ca-light";
+  document.body.append(probe);
+  const named = { surface: "surface", text: "strong", muted: "muted", grid: "grid" };
+  const colours = Object.fromEntries(
+    Object.entries(named).map(([of, name]) => [of, plain(style(`--ca-${name}`, probe))]),
+  );
+  colours.series = colourNumbers(chart).map((number) => plain(style(`--ca-series-${number}`, probe)));
+  probe.remove();
+  return colours;
 }
 
 export function drawCharts(root) {
   for (const place of root.querySelectorAll("[data-chart]")) {
     if (place.firstChild) continue; // drawn
-    const canvas = draw(place);
+    const chart = draw(place);
     for (const button of root.querySelectorAll(`[data-picture-of="${CSS.escape(place.id)}"]`)) {
-      button.addEventListener("click", () => save(canvas(), button.dataset.name));
+      button.addEventListener("click", () => {
+        const title = button.dataset.title || button.dataset.name;
+        savePicture(pictureOf(chart, title, lightColours(chart), formats(chart).short), button.dataset.name);
+      });
     }
   }
 }

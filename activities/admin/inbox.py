@@ -1,0 +1,156 @@
+"""The inbox: names that came in and that nobody has defined, and the page of one with what can be done about it."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_POST
+
+from activities.admin.base import find_type
+from activities.inbox import editing, proposals, replay, waiting
+from activities.models import ActivityType, Sighting
+from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights, state_badge
+from people.core.admin.pagination import UncountedPaginator
+from people.core.errors import quoted_value, restore_problem
+from people.datatypes.keys import MAX_BIG_ID
+
+PAGE = "admin:activities_sighting"
+SEES_PEOPLE = "people.view_person"
+BADGES = {"new": "wait", "mapped": "good", "ignored": "", "blocked": "bad"}
+MAX_SHOWN = 4_000  # characters of one event
+MAX_TYPES = 500
+DECISIONS: dict[str, tuple[Callable[[Sighting, Any], Sighting], Any]] = {
+    "ignore": (editing.ignore_name, gettext_lazy("Ignored: it is only counted from now on.")),
+    "block": (editing.block_name, gettext_lazy("Blocked: events of this name are rejected from now on.")),
+    "reopen": (editing.reopen_name, gettext_lazy("It is new again.")),
+}
+
+
+@admin.register(Sighting)
+class SightingAdmin(PagesAdmin):
+    nothing_yet = gettext_lazy(
+        "What programs and web sites send and nobody has defined appears here, ready to become an activity type."
+    )
+    list_display = ("__str__", "kind", "source", "times", "waits", "last_time", "badge")
+    list_filter = ("state", "kind", ("source", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("source",)
+    search_fields = ("name",)
+    ordering = ("-last_at",)
+    paginator = UncountedPaginator
+
+    def own_pages(self) -> OwnPages:
+        return [("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do")]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("Times"), ordering="count")
+    def times(self, sighting: Sighting) -> int:
+        return sighting.count
+
+    @admin.display(description=gettext_lazy("Waiting"), ordering="kept")
+    def waits(self, sighting: Sighting) -> Any:
+        return sighting.kept if sighting.kind == Sighting.Kind.EVENT else "—"
+
+    @admin.display(description=gettext_lazy("Last seen"), ordering="last_at")
+    def last_time(self, sighting: Sighting) -> str:
+        return date_format(localtime(sighting.last_at), "SHORT_DATETIME_FORMAT")
+
+    @admin.display(description=gettext_lazy("State"))
+    def badge(self, sighting: Sighting) -> str:
+        return state_badge(sighting.get_state_display(), BADGES[sighting.state])
+
+    def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One name: how often, from where, what it looks like, and what may become of it."""
+        require_rights(request, editing.VIEW)
+        sighting = _find(pk)
+        user = request.user
+        may_see = user.has_perm(SEES_PEOPLE)
+        is_event = sighting.kind == Sighting.Kind.EVENT and bool(sighting.name_key)
+        return self.page(
+            request,
+            "sighting",
+            str(sighting),
+            sighting=sighting,
+            badge=self.badge(sighting),
+            is_event=is_event,
+            shapes=waiting.shapes(sighting) if may_see else [],
+            events=_shown_events(sighting) if may_see and is_event else [],
+            similar=proposals.similar_types(sighting) if is_event and sighting.state == Sighting.State.NEW else [],
+            type_for=waiting.type_for(sighting),
+            types=_own_types() if is_event else [],
+            libraries=sorted(sighting.libraries.items(), key=lambda pair: -pair[1]),
+            may_change=user.has_perm(editing.CHANGE),
+            may_create=is_event and may_see and user.has_perm("activities.add_activitytype"),
+            may_replay=is_event and user.has_perms([editing.CHANGE, replay.RIGHT]),
+            may_add_field=sighting.kind == Sighting.Kind.PROPERTY and user.has_perm("activities.change_activitytype"),
+        )
+
+    def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
+        """Decide about the name, or replay what waits under it."""
+        require_rights(request, editing.VIEW)
+        sighting = _find(pk)
+        if verb in DECISIONS:
+            decide, done = DECISIONS[verb]
+            self.try_verb(request, lambda: decide(sighting, request.user), done)
+        elif verb == "map":
+            activity_type = find_type(request, parse_number(request.POST.get("type")))
+            done = _("Mapped to “%(type)s”.") % {"type": activity_type}
+            self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
+        elif verb == "field":
+            if self.try_verb(request, lambda: editing.add_to_draft(sighting, request.user), _("Added to the draft.")):
+                return redirect("admin:activities_activitytype_fields", sighting.activity_type_id)
+        elif verb == "replay":
+            self._replay(request, sighting)
+        else:
+            raise Http404
+        return redirect(f"{PAGE}_change", pk)
+
+    def _replay(self, request: HttpRequest, sighting: Sighting) -> None:
+        result = self.try_verb(request, lambda: replay.replay_waiting(sighting, request.user))
+        if result is None:
+            return
+        if result.replayed:
+            text = ngettext(
+                "%(count)s event is being recorded, at its original time. No campaign starts.",
+                "%(count)s events are being recorded, at their original times. No campaign starts.",
+                result.replayed,
+            )
+            messages.success(request, text % {"count": result.replayed})
+        if result.refused:
+            text = ngettext(
+                "%(count)s event doesn't fit the type and stays here.",
+                "%(count)s events don't fit the type and stay here.",
+                result.refused,
+            )
+            messages.warning(request, text % {"count": result.refused})
+        if not result.replayed and not result.refused:
+            messages.info(request, _("Nothing waits any more."))
+
+
+def _find(pk: int) -> Sighting:
+    rows = Sighting.objects.select_related("source", "activity_type__live", "activity_type__draft")
+    return get_object_or_404(rows, pk=min(pk, MAX_BIG_ID))
+
+
+def _own_types() -> Sequence[ActivityType]:
+    types = ActivityType.objects.existing().filter(is_standard=False, retired_at=None)
+    return sorted(types.select_related("live", "draft")[:MAX_TYPES], key=str)
+
+
+def _shown_events(sighting: Sighting) -> list[tuple[Any, str, list[str]]]:
+    """The newest events that wait: when, as they were sent, and why the latest replay left them."""
+    return [
+        (
+            event,
+            quoted_value(event.raw, MAX_SHOWN),
+            [problem_text(restore_problem(problem)) for problem in event.problems or ()],
+        )
+        for event in waiting.newest_events(sighting)
+    ]

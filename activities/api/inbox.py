@@ -1,0 +1,170 @@
+"""The inbox in the native API: names that nobody has defined, decisions about them, and replays."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from activities.inbox import editing, replay, waiting
+from activities.models import ActivityType, Sighting
+from people.core.codes import Code
+from people.core.errors import RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.viewsets import ListMixin, RetrieveMixin, StrictCharField, StrictSerializer, UTCDateTimeField
+
+
+class SightingFilterSet(StrictFilterSet):
+    class Meta:
+        model = Sighting
+        fields = ()
+
+    search = SearchFilter("name")
+    typed = {
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "kind": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "name": FilterColumn("string", is_nullable=False),
+        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
+        "event_source": FilterColumn("integer", "source_id", is_nullable=False, operators=("", "in")),
+        "activity_type": FilterColumn("string", "activity_type__api_name", operators=("", "in", "isempty")),
+        "count": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "waiting": FilterColumn("integer", "kept", is_nullable=False, operators=NUMBER_KEY),
+        "first_at": FilterColumn("datetime", is_nullable=False),
+        "last_at": FilterColumn("datetime", is_nullable=False),
+    }
+    unfiltered = {
+        "source": "filtered by its id: event_source",
+        "scope": "the type of a property: activity_type",
+        "name_key": "how names are compared; filtered by name",
+        "fields": "a setting, not a property",
+        "kept": "filtered by its word: waiting",
+        "kept_bytes": "a limit, not a property",
+        "libraries": "counts, not something to look a name up by",
+        "samples": "not shown",
+    }
+
+
+class ShapeSerializer(StrictSerializer):
+    """A property as it came; no values of people."""
+
+    path = serializers.CharField(help_text="The name; members of nested objects are joined with “_”.")
+    data_type = serializers.CharField(help_text="The data type that every value has.")
+    likely = serializers.CharField(help_text="The data type that most values have.")
+    share = serializers.FloatField(help_text="The share of the values that have it, from 0 to 1.")
+    seen = serializers.IntegerField(help_text="The number of values that were looked at.")
+    presence = serializers.FloatField(help_text="The share of the events that have the property, from 0 to 1.")
+
+
+class SightingSerializer(serializers.ModelSerializer):
+    event_source = serializers.IntegerField(source="source_id")
+    activity_type = serializers.CharField(source="activity_type.api_name", allow_null=True, default=None)
+    waiting = serializers.IntegerField(source="kept", help_text="Events that wait to be recorded.")
+    fields_by_path = serializers.DictField(
+        source="fields", child=serializers.CharField(), help_text="API names of fields by the property that they take."
+    )
+    libraries = serializers.DictField(child=serializers.IntegerField())
+    first_at = UTCDateTimeField()
+    last_at = UTCDateTimeField()
+
+    class Meta:
+        model = Sighting
+        fields: tuple[str, ...] = (
+            "id",
+            "kind",
+            "name",
+            "state",
+            "event_source",
+            "activity_type",
+            "fields_by_path",
+            "count",
+            "waiting",
+            "libraries",
+            "first_at",
+            "last_at",
+        )
+
+
+class SightingDetailSerializer(SightingSerializer):
+    shapes = serializers.SerializerMethodField(
+        help_text="The properties of the newest waiting events, at most 1,000 events."
+    )
+
+    class Meta(SightingSerializer.Meta):
+        fields = (*SightingSerializer.Meta.fields, "shapes")
+
+    @extend_schema_field(ShapeSerializer(many=True))
+    def get_shapes(self, sighting: Sighting) -> Any:
+        return ShapeSerializer(waiting.shapes(sighting), many=True).data
+
+
+class MapInputSerializer(StrictSerializer):
+    activity_type = StrictCharField(max_length=255, help_text="The API name of one of your types; it may be a draft.")
+    fields_by_path = serializers.DictField(
+        child=StrictCharField(max_length=255),
+        required=False,
+        help_text="API names of fields by the property that they take; “@event” is the event's own name.",
+    )
+
+
+class ReplayedEventsSerializer(StrictSerializer):
+    replayed = serializers.IntegerField(help_text="Events that are being recorded.")
+    refused = serializers.IntegerField(help_text="Events that don't fit the type and still wait.")
+
+
+class InboxViewSet(ListMixin, RetrieveMixin):
+    """Names of events, properties and traits that came in and that nobody has defined."""
+
+    queryset = Sighting.objects.select_related("activity_type")
+    serializer_class = SightingSerializer
+    filterset_class = SightingFilterSet
+    orderings = ("id", "-id", "last_at", "-last_at")
+    rights = {
+        "list": editing.VIEW,
+        "retrieve": editing.VIEW,
+        "map": editing.CHANGE,
+        "ignore": editing.CHANGE,
+        "block": editing.CHANGE,
+        "reopen": editing.CHANGE,
+        "replay": editing.CHANGE,
+    }
+
+    def get_serializer_class(self) -> Any:
+        return SightingDetailSerializer if self.action == "retrieve" else SightingSerializer
+
+    @extend_schema(request=MapInputSerializer, responses=SightingSerializer)
+    @action(["POST"], detail=True)
+    def map(self, request: Any, pk: int) -> Response:
+        """Have events of this name become activities of a type, once it is approved."""
+        sighting, body = self.get_object(), self.validated_body(MapInputSerializer)
+        activity_type = ActivityType.objects.existing().filter(api_name=body["activity_type"]).first()
+        if activity_type is None:
+            expected = _("the API name of an existing activity type")
+            raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, body["activity_type"], "activity_type"))
+        return self.response_for(editing.map_to_type(sighting, activity_type, request.user, body.get("fields_by_path")))
+
+    @extend_schema(request=None, responses=SightingSerializer)
+    @action(["POST"], detail=True)
+    def ignore(self, request: Any, pk: int) -> Response:
+        """Only count the name from now on."""
+        return self.response_for(editing.ignore_name(self.get_object(), request.user))
+
+    @extend_schema(request=None, responses=SightingSerializer)
+    @action(["POST"], detail=True)
+    def block(self, request: Any, pk: int) -> Response:
+        """Reject events of this name from now on."""
+        return self.response_for(editing.block_name(self.get_object(), request.user))
+
+    @extend_schema(request=None, responses=SightingSerializer)
+    @action(["POST"], detail=True)
+    def reopen(self, request: Any, pk: int) -> Response:
+        """Take the decision about the name back."""
+        return self.response_for(editing.reopen_name(self.get_object(), request.user))
+
+    @extend_schema(request=None, responses=ReplayedEventsSerializer)
+    @action(["POST"], detail=True)
+    def replay(self, request: Any, pk: int) -> Response:
+        """Record the events that waited, each once, at their original times; no campaign starts."""
+        result = replay.replay_waiting(self.get_object(), request.user)
+        return Response({"replayed": result.replayed, "refused": result.refused})

@@ -1,0 +1,109 @@
+"""From an event's name and properties to the values of a type: for what comes in and for what waited alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from activities.inbox.names import flatten, name_key
+from activities.models import Sighting
+from activities.recording.schema import CheckedValues, Schema
+from people.datatypes.canonical import plain_decimal
+
+EVENT_NAME = "@event"  # in place of a property's path: the name of the event itself
+_OF_NAME = frozenset({"event", "eventname"})  # a primary field so called has it where no property does
+_TEXTS = frozenset({"string", "text", "phone", "email", "link"})
+BOOLEAN_WORDS = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
+MAX_BITS = 1_000  # of a number that is written out
+State = Sighting.State
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is known of a name of a source: its state, and the type and fields that take it. `is_full`: no more of
+    its events are kept, only counted."""
+
+    state: str = State.NEW
+    type_id: int | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    is_full: bool = False
+
+
+NO_DECISION = Decision()
+
+
+@dataclass(frozen=True, slots=True)
+class MappedValues:
+    """Values by a type's fields. `unknown`: the properties that no field takes, by path."""
+
+    primary: Any
+    attributes: list[tuple[str, Any]]
+    unknown: Mapping[str, Any]
+
+
+def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields: Mapping[str, str]) -> MappedValues:
+    """The values of an event by the fields of a type.
+
+    A field takes the property that `fields` maps to it, else the one with its API name, else the one whose name is the
+    same without case, blanks and punctuation. Of several properties for one field the first by this order is taken.
+    """
+    flat = flatten(properties)
+    targets = _fields_of(schema)
+    taken: dict[str, str] = {}
+    for path, api_name in fields.items():
+        if (path in flat or path == EVENT_NAME) and api_name in targets.types:
+            taken.setdefault(api_name, path)
+    for path in flat:
+        if path in targets.types and path not in fields:
+            taken.setdefault(path, path)
+    for path in flat:
+        if path not in fields and (known := targets.by_key.get(name_key(path))) is not None:
+            taken.setdefault(known, path)
+    if targets.primary not in taken and name_key(targets.primary) in _OF_NAME:
+        taken[targets.primary] = EVENT_NAME
+    values = {
+        api_name: _fitting(name if path == EVENT_NAME else flat[path], targets.types[api_name])
+        for api_name, path in taken.items()
+    }
+    used = set(taken.values())
+    unknown = {path: value for path, value in flat.items() if path not in used}
+    return MappedValues(values.pop(targets.primary, None), list(values.items()), unknown)
+
+
+def check_event(
+    schema: Schema, name: str, properties: Mapping[str, Any], fields: Mapping[str, str]
+) -> tuple[CheckedValues, MappedValues]:
+    """The checked values of an event of a type, and what they were checked from."""
+    mapped = map_values(schema, name, properties, fields)
+    return schema.check(mapped.primary, mapped.attributes), mapped
+
+
+@dataclass(frozen=True, slots=True)
+class _Targets:
+    """`types`: data types by API name; `by_key`: API names by how they, and the fields' names, compare."""
+
+    primary: str
+    types: Mapping[str, str]
+    by_key: Mapping[str, str]
+
+
+@lru_cache(maxsize=1024)
+def _fields_of(schema: Schema) -> _Targets:
+    types = {field.api_name: field.data_type for field in schema.fields}
+    by_key = {name_key(field.name): field.api_name for field in schema.fields}
+    by_key |= {name_key(field.api_name): field.api_name for field in schema.fields}
+    return _Targets(schema.primary.api_name if schema.primary else "", types, by_key)
+
+
+def _fitting(value: Any, data_type: str) -> Any:
+    """The value in the form that the data type takes; what it does not take in any form stays as it is."""
+    if data_type in _TEXTS and isinstance(value, bool):
+        return "true" if value else "false"
+    if data_type in _TEXTS and isinstance(value, Decimal):
+        return plain_decimal(value)
+    if data_type in _TEXTS and isinstance(value, int) and value.bit_length() < MAX_BITS:
+        return str(value)
+    if data_type == "boolean" and isinstance(value, str):
+        return BOOLEAN_WORDS.get(value.strip().lower(), value)
+    return value

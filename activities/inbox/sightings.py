@@ -1,0 +1,152 @@
+"""Counts what was seen and is not defined: one statement a kind of work, whatever the number of events.
+
+A source may have so many names of each kind; those beyond are counted together, under an empty key.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+from django.db.models.functions import Now
+
+from activities.inbox.decisions import is_full
+from activities.inbox.names import clean_name, name_key
+from activities.models import Sighting
+from people.core.errors import quoted_value
+
+MAX_NAMES = {Sighting.Kind.EVENT: 1_000, Sighting.Kind.PROPERTY: 500, Sighting.Kind.TRAIT: 500}
+MAX_SAMPLES, MAX_SAMPLE = 20, 200
+MAX_LIBRARIES, MAX_LIBRARY = 20, 100
+OTHER_LIBRARIES = "…"
+Key = tuple[int, str, int, str]  # source, kind, scope, name key
+Kind = Sighting.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One name that came in once. `library`: name and version of the program that sent it. `sample`: its value."""
+
+    source_id: int
+    kind: str
+    name: str
+    scope: int = 0
+    library: str = ""
+    sample: Any = None
+
+    @property
+    def key(self) -> Key:
+        return self.source_id, self.kind, self.scope, name_key(self.name)
+
+
+def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
+    """The rows of the names, made where they are missing; names beyond the limit have one row together."""
+    wanted: dict[Key, Seen] = {}
+    for entry in seen:  # a name is stored as it was sent first
+        wanted.setdefault(entry.key, entry)
+    known = _find(wanted)
+    missing = [entry for key, entry in wanted.items() if key not in known]
+    if missing:
+        room = _room({(entry.source_id, entry.kind) for entry in missing})
+        others: dict[Key, Key] = {}
+        rows = []
+        for entry in sorted(missing, key=lambda entry: entry.key):
+            source_id, kind, scope, key = entry.key
+            has_room = room[source_id, kind] > 0
+            room[source_id, kind] -= 1
+            if not has_room:
+                others[entry.key] = (source_id, kind, 0, "")
+            rows.append(
+                Sighting(
+                    source_id=source_id,
+                    kind=kind,
+                    scope=scope if has_room else 0,
+                    name_key=key if has_room else "",
+                    name=clean_name(entry.name) if has_room else "",
+                    activity_type_id=scope if has_room and scope else None,
+                )
+            )
+        # one order in all transactions: no deadlock
+        Sighting.objects.bulk_create(sorted(rows, key=_key), ignore_conflicts=True)
+        known |= _find({others.get(entry.key, entry.key): entry for entry in missing})
+        known |= {key: known[other] for key, other in others.items()}
+    return known
+
+
+def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
+    """Count the names; `kept`: the sizes of the events that wait now, by sighting. In the caller's transaction, late:
+    the rows stay locked until it ends."""
+    if not seen:
+        return
+    rows = find_or_add(seen)
+    times: Counter[int] = Counter()
+    libraries: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    samples: defaultdict[int, list[Any]] = defaultdict(list)
+    for entry in seen:
+        pk = rows[entry.key].pk
+        times[pk] += 1
+        if entry.library:
+            libraries[pk][quoted_value(entry.library, MAX_LIBRARY)] += 1
+        if entry.kind != Kind.EVENT and len(samples[pk]) < MAX_SAMPLES:
+            samples[pk].append(_sample(entry.sample))
+    locked = list(Sighting.objects.select_for_update().filter(pk__in=times).order_by("pk"))
+    for row in locked:
+        row.count += times[row.pk]
+        row.kept += len(kept.get(row.pk, ()))
+        row.kept_bytes += sum(kept.get(row.pk, ()))
+        row.libraries = _added(row.libraries, libraries[row.pk])
+        row.samples = [*row.samples, *samples[row.pk]][:MAX_SAMPLES]
+    _save(locked)
+
+
+def rooms(rows: Mapping[Key, Sighting]) -> dict[Key, int | None]:
+    """The row that an event of a name may wait under; None where no more are kept: full, ignored, beyond the limit."""
+    return {
+        key: row.pk
+        if row.name_key and not is_full(row) and row.state in (Sighting.State.NEW, Sighting.State.MAPPED)
+        else None
+        for key, row in rows.items()
+    }
+
+
+def _save(rows: Sequence[Sighting]) -> None:
+    for row in rows:
+        row.last_at = Now()
+    Sighting.objects.bulk_update(rows, ["count", "kept", "kept_bytes", "libraries", "samples", "last_at"])
+
+
+def _find(keys: Iterable[Key]) -> dict[Key, Sighting]:
+    wanted = set(keys)
+    rows = Sighting.objects.filter(source_id__in={key[0] for key in wanted}, name_key__in={key[3] for key in wanted})
+    return {key: row for row in rows if (key := _key(row)) in wanted}
+
+
+def _key(row: Sighting) -> Key:
+    return row.source_id, row.kind, row.scope, row.name_key
+
+
+def _room(sources: set[tuple[int, str]]) -> Counter[tuple[int, str]]:
+    counted = (
+        Sighting.objects.filter(source_id__in={source_id for source_id, _kind in sources})
+        .values("source_id", "kind")
+        .annotate(number=Count("pk"))
+    )
+    used = {(row["source_id"], row["kind"]): row["number"] for row in counted}
+    return Counter({source: MAX_NAMES[Kind(source[1])] - used.get(source, 0) for source in sources})
+
+
+def _added(before: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]:
+    """The counts together; of too many libraries the later ones count as others."""
+    counts = dict(before)
+    for name, number in new.items():
+        known = name if name in counts or len(counts) < MAX_LIBRARIES else OTHER_LIBRARIES
+        counts[known] = counts.get(known, 0) + number
+    return counts
+
+
+def _sample(value: Any) -> Any:
+    """The value as JSON that the database takes: numbers and short text."""
+    if isinstance(value, bool) or (type(value) is int and abs(value) < 2**53):
+        return value
+    return quoted_value(value, MAX_SAMPLE)

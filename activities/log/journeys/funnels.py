@@ -1,0 +1,76 @@
+"""A funnel split by a value: of a field of each person's first activity, or of the person."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from activities.log import reports
+from activities.log.columns import journeys as columns
+from activities.log.columns.relation import NotHeldError
+from activities.log.columns.reports import ColumnReports, Period
+from activities.log.reports import FunnelStep, ReportScope
+from activities.models import ActivityType, ApprovedField
+from people.fields.catalog import FieldInfo
+
+Figures = list[tuple[int | None, str | None, int, int, int | None]]  # rank, value, step, people, median
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelGroup:
+    """The people with one value; the others together have no rank. No value is a value of its own (None)."""
+
+    rank: int | None
+    value: str | None
+    steps: Sequence[FunnelStep]
+
+
+def split_funnel(
+    types: Sequence[ActivityType], scope: ReportScope, split: ApprovedField | FieldInfo
+) -> list[FunnelGroup]:
+    """The funnels of the most frequent values at the first step; then that of all others, if there are any.
+
+    A field of an activity is that of the person's first activity of the first type in the period, the one that the
+    funnel begins with. Person fields are answered by the database. Raises `RejectedError` (`out_of_range`).
+    """
+    reports.check_funnel(types, scope)
+
+    def by_columns(index: ColumnReports, period: Period) -> Figures:
+        if isinstance(split, FieldInfo):
+            raise NotHeldError("person")
+        return columns.split_funnel(index, period, types, split, reports.MOST_VALUES)
+
+    rows = reports.exact_answer(types, scope, by_columns, lambda: _by_sql(types, scope, split))
+    groups: dict[int | None, tuple[str | None, dict[int, tuple[int, int | None]]]] = {}
+    for rank, value, step, people, median in rows:
+        groups.setdefault(rank, (value, {}))[1][step] = (people, median)
+    ranks = sorted(groups, key=lambda rank: (rank is None, rank or 0))
+    return [FunnelGroup(rank, groups[rank][0], reports.funnel_steps(types, groups[rank][1])) for rank in ranks]
+
+
+def _by_sql(types: Sequence[ActivityType], scope: ReportScope, split: ApprovedField | FieldInfo) -> Figures:
+    if isinstance(split, FieldInfo):
+        stored = f"p.{split.api_name}" if split.is_standard else "(p.fields ->> %(split)s)"
+        value, order = f"({stored})::text", 'value collate "C"'
+    else:
+        value, order = reports.value_of_field(split, "%(split)s"), reports.ordered_sql("value", split)
+    first_step = f"""firsts as materialized (
+            select distinct on (a.person_id) a.person_id, a.occurred_at as moment, {value} as value
+            from activity a join person p on p.id = a.person_id and p.state = 'live'
+            where {reports.WITHIN_SCOPE.replace("%(type)s", "%(type_0)s")} order by a.person_id, a.occurred_at, a.id),
+        ranks as materialized (select value, row_number() over (order by count(*) desc, {order} nulls last) as rank
+            from firsts group by value order by 2 limit %(limit)s),
+        s0 as materialized (select f.person_id, f.moment, r.rank
+            from firsts f left join ranks r on r.value is not distinct from f.value)"""
+    steps, parameters = reports.funnel_expressions(types, first_step)
+    sql = f"""with {steps}, figures (step, rank, people, median) as ({reports.funnel_figures_sql(len(types))})
+        select f.rank, r.value, f.step, f.people, f.median from figures f left join ranks r on r.rank = f.rank"""
+    return reports.scope_rows(sql, scope, parameters | {"split": split.api_name, "limit": reports.MOST_VALUES})
+
+
+def person_split_fields(fields: Sequence[FieldInfo]) -> list[FieldInfo]:
+    """The person fields that a funnel may be split by: those whose values repeat and are not hidden."""
+    repeating = {"string", "boolean", "integer", "score", "percent"}
+    return [
+        field
+        for field in fields
+        if field.data_type.name in repeating and not (field.is_hidden or field.is_unique or field.is_read_only)
+    ]

@@ -1,0 +1,360 @@
+"""Messages of Segment's clients, read: each becomes hits, names for the inbox, or a refusal, and costs no other."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from activities.inbox.decisions import decision_of
+from activities.inbox.mapping import check_event
+from activities.inbox.names import clean_name, name_key
+from activities.inbox.sightings import Kind, Seen
+from activities.models import Sighting
+from activities.recording.quarantine import dump_row
+from activities.recording.rows import NewActivity, PersonLookup
+from activities.segment.people import Traits, Who, email_or_none, read_id, read_traits, read_who
+from activities.segment.times import Moment, moment_of
+from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, MAX_MESSAGES, Envelope
+from activities.sources.recent import MAX_KIND, MAX_TITLE
+from activities.tracking.addresses import kept_ip_address, parse_address
+from activities.tracking.agents import Agent, parse_agent
+from activities.tracking.reading import Act, Client, Item, Reader, clean, content_digest
+from activities.tracking.wire import why_not_kept
+from activities.visitors.hits import Hit, Waiting
+from activities.visitors.partitions import earlier_day, sent_day
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.datatypes import exact_json
+
+OUR_NAME = "Custom Activities"  # in `integrations`
+MAX_ID, MAX_NAME = 200, 255
+MAX_UNKNOWN = 50  # unknown properties or traits of one message that are noted
+# what the client itself said: nothing that a retry says anew
+_SAID = (
+    *("type", "event", "name", "category", "userId", "anonymousId", "groupId", "previousId"),
+    *("timestamp", "originalTimestamp", "properties", "traits"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message whose common members are checked."""
+
+    id: str
+    raw: Mapping[str, Any]
+    context: Mapping[str, Any]
+    integrations: Mapping[str, Any]
+    who: Who
+    moment: Moment
+
+    @property
+    def library(self) -> str:
+        library = self.context.get("library")
+        parts = (library.get("name"), library.get("version")) if isinstance(library, dict) else ()
+        return clean("/".join(part for part in parts if isinstance(part, str)))
+
+    @property
+    def is_backfill(self) -> bool:
+        options = self.integrations.get(OUR_NAME)
+        return isinstance(options, dict) and options.get("backfill") is True
+
+    def said(self) -> dict[str, Any]:
+        """All that the client said, for the digest: never anything that follows from when it was received."""
+        return {name: self.raw[name] for name in _SAID if self.raw.get(name) is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReader(Reader):
+    """Turns one message into hits, with its own time and visitor."""
+
+    message: Message
+
+    def hit(
+        self,
+        act: Act | None = None,
+        type_id: int | None = None,
+        version: int | None = None,
+        primary_value: str | None = None,
+        attributes: str = "{}",
+        identity: dict[str, Any] | None = None,
+    ) -> Hit:
+        message, moment = self.message, self.message.moment
+        today = self.client.received.date()
+        return Hit(
+            source_id=self.client.source.pk,
+            visitor=message.who.visitor,
+            message_id=message.id,
+            sent_day=sent_day(moment.client_at, today),
+            digest=content_digest(message.said()),
+            occurred_at=moment.occurred_at,
+            client_at=moment.client_at,
+            type_id=type_id,
+            version=version,
+            primary_value=primary_value,
+            attributes=attributes,
+            identity=identity,
+            is_bot=self.client.agent.is_bot,
+            earlier_day=earlier_day(moment.client_at, today),
+            is_backfill=message.is_backfill,
+            is_from_server=self.client.sender.is_server,
+        )
+
+    def with_hint(self, hit: Hit) -> Hit:
+        """The hit with what the message says of its visitor, kept while the visitor is nobody's."""
+        if self.message.who.proves:
+            hit.identity, hit.is_hint = self.message.who.identity(), True
+        return hit
+
+
+def read_messages(envelope: Envelope, client: Client, types: Any) -> list[Item]:
+    """The items of a request, in order. `types`: `LiveTypes`."""
+    return [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+
+
+def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> Item:
+    item = Item(f"#{place}")
+    item.kind, item.title = _describe(raw)
+    try:
+        if place >= MAX_MESSAGES:
+            raise RejectedError(Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",)))
+        message = _message(raw, envelope, client, item)
+        item.id = message.id
+        read = KINDS[raw["type"]]
+        own_client = _client_of(message, client)
+        item.not_kept = _why_not_kept(message, own_client)
+        if item.not_kept is None:
+            item.hits = read(MessageReader(own_client, types, None, 0, message), item)
+    except RejectedError as refusal:
+        item.problems, item.seen = tuple(refusal.problems), item.seen if item.is_blocked else []
+        if item.row is None and not item.is_blocked:
+            item.row = _refused_row(raw, client)
+    return item
+
+
+def _describe(raw: Any) -> tuple[str, str]:
+    if not isinstance(raw, dict):
+        return "", ""
+    kind, name = raw.get("type"), raw.get("event") or raw.get("name")
+    texts = (clean(value) if isinstance(value, str) else "" for value in (kind, name))
+    return next(texts)[:MAX_KIND], next(texts)[:MAX_TITLE]
+
+
+def _message(raw: Any, envelope: Envelope, client: Client, item: Item) -> Message:
+    """The message with its common members checked. Raises `RejectedError`."""
+    if not isinstance(raw, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
+    if exact_json.is_deep(raw, MAX_DEPTH):
+        raise RejectedError(Problem(Code.TOO_DEEP, _("lists and objects are nested too deeply")))
+    if len(exact_json.dump_exact_json(raw, str)) > MAX_MESSAGE:
+        raise RejectedError(Problem(Code.TOO_LARGE, _("at most 32 KB in one message")))
+    if raw.get("type") not in KINDS if isinstance(raw.get("type"), str) else True:
+        raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
+    message_id = raw.get("messageId")
+    if message_id is None or message_id == "":
+        message_id = str(uuid4())  # sent again, it is another message: nothing says that it is the same
+    if not isinstance(message_id, str) or not 0 < len(clean(message_id)) <= MAX_ID:
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), message_id, "messageId"))
+    context = {**envelope.context, **_object(raw, "context")}
+    integrations = {**envelope.integrations, **_object(raw, "integrations")}
+    moment = moment_of(raw, envelope.sent_at, client.received, client.sender.is_server)
+    return Message(clean(message_id), raw, context, integrations, read_who(raw, context, client.sender), moment)
+
+
+def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    member = value.get(name)
+    return member if isinstance(member, dict) else {}
+
+
+def _client_of(message: Message, client: Client) -> Client:
+    """The client as the message describes it: behind a program there is another one, or none."""
+    if not client.sender.is_server:
+        return client
+    agent, address = message.context.get("userAgent"), message.context.get("ip")
+    return replace(
+        client,
+        agent=parse_agent(agent) if isinstance(agent, str) and agent.strip() else Agent(""),
+        ip_address=kept_ip_address(address) if isinstance(address, str) else "",
+    )
+
+
+def _why_not_kept(message: Message, client: Client) -> Problem | None:
+    """Why the message is acknowledged and not kept: its own `integrations`, or the visitor's consent."""
+    ours = message.integrations.get(OUR_NAME)
+    if ours is False or (ours is None and message.integrations.get("All") is False):
+        return Problem(Code.NOT_ALLOWED, _("The sender excludes this product."))
+    consent = _object(message.context, "consent").get("categoryPreferences")
+    state = "unknown"
+    if isinstance(consent, dict) and consent:
+        state = "granted" if any(value is True for value in consent.values()) else "denied"
+    return why_not_kept(client, state)
+
+
+def _refused_row(raw: Any, client: Client) -> NewActivity | None:
+    """What the quarantine keeps of a message that was refused: the name, the properties and whom it names."""
+    if not isinstance(raw, dict) or raw.get("type") not in ("track", "page", "screen"):
+        return None
+    properties = raw.get("properties")
+    pairs = [(str(name), value) for name, value in properties.items()] if isinstance(properties, dict) else []
+    return NewActivity(
+        None, raw.get("event") or raw.get("name"), raw.get("timestamp"), None, pairs, raw.get("messageId")
+    )
+
+
+# --- Kinds of messages -----------------------------------------------------------------------------------------
+
+
+def _track(reader: MessageReader, item: Item) -> list[Hit]:
+    name = reader.message.raw.get("event")
+    if not isinstance(name, str) or not name_key(name):
+        raise RejectedError(bad_value(Code.MISSING_VALUE, _("the name of the event"), name, "event"))
+    if len(name) > MAX_NAME:
+        raise RejectedError(bad_value(Code.TOO_LONG, _("text, at most 255 characters"), name, "event"))
+    return _event(reader, item, clean_name(name))
+
+
+def _event(reader: MessageReader, item: Item, name: str) -> list[Hit]:
+    """A hit of the type that has this name, or one that waits in the inbox until a type has."""
+    message, types, source = reader.message, reader.types, reader.client.source
+    properties = _object(message.raw, "properties")
+    decision = decision_of(types.decisions, source.pk, name_key(name))
+    seen = Seen(source.pk, Kind.EVENT, name, 0, message.library)
+    if decision.state == Sighting.State.BLOCKED:
+        item.seen, item.is_blocked = [seen], True
+        raise RejectedError(Problem(Code.NOT_ALLOWED, _("events of this name are blocked"), ("event",)))
+    schema = types.find_event(name, decision.type_id)
+    if schema is None:
+        item.seen, item.not_kept = [seen], _why_waiting(decision.state, decision.is_full)
+        if decision.is_full or decision.state == Sighting.State.IGNORED:
+            return []
+        hit = reader.with_hint(reader.hit())
+        hit.waiting = Waiting(dump_row({"name": name, "properties": properties, "library": message.library}))
+        return [hit]
+    item.row = _row(reader, name, properties)
+    checked, mapped = check_event(schema, name, properties, decision.fields)
+    item.row.activity_type = schema.type_id
+    if checked.problems:
+        item.row.primary_value, item.row.attributes = mapped.primary, mapped.attributes
+        raise RejectedError(*checked.problems.shown_problems())
+    item.seen = [
+        Seen(source.pk, Kind.PROPERTY, path, schema.type_id, message.library, value)
+        for path, value in list(mapped.unknown.items())[:MAX_UNKNOWN]
+    ]
+    hit = reader.hit(None, schema.type_id, schema.number, checked.primary_value, checked.attributes)
+    return [reader.with_hint(hit)]
+
+
+def _why_waiting(state: str, is_full: bool) -> Problem:
+    if state == Sighting.State.IGNORED:
+        return Problem(Code.UNKNOWN_TYPE, _("Events of this name are ignored: they are only counted."))
+    if is_full:
+        return Problem(Code.UNKNOWN_TYPE, _("As many events of this name wait in the inbox as may; more are counted."))
+    return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))
+
+
+def _row(reader: MessageReader, name: str, properties: Mapping[str, Any]) -> NewActivity:
+    """What the quarantine keeps where the event is refused; recorded from there, it is the same message."""
+    message, who = reader.message, reader.message.who
+    field = reader.client.source.user_id_field
+    person: Any = None
+    if who.proves and who.user_id and field:
+        person = PersonLookup(who.user_id, field, True)
+    elif who.proves and (email := who.email or email_or_none(who.user_id)):
+        person = PersonLookup(email, "email", True)
+    external_id = f"e{reader.client.source.pk}:{message.id}"
+    return NewActivity(person, name, message.moment.occurred_at, None, list(properties.items()), external_id)
+
+
+def _page(reader: MessageReader, item: Item) -> list[Hit]:
+    """A page with an address is a visit of it; without one it is an event of its name."""
+    raw, context = reader.message.raw, reader.message.context
+    properties, page = _object(raw, "properties"), _object(context, "page")
+    url = properties.get("url") or page.get("url")
+    if not isinstance(url, str) or not url:
+        return _viewed(reader, item, "Page")
+    title = properties.get("title") or page.get("title") or raw.get("name")
+    act = Act(
+        reader.message.id,
+        0,
+        {"url": url},
+        parse_address(url),
+        parse_address(properties.get("referrer") or page.get("referrer")),
+        clean(title) if isinstance(title, str) else "",
+    )
+    return [reader.with_hint(reader.page_hit(act))]
+
+
+def _viewed(reader: MessageReader, item: Item, what: str) -> list[Hit]:
+    """Segment's own names for pages and screens as events: "Viewed Home Screen"."""
+    name = reader.message.raw.get("name") or _object(reader.message.raw, "properties").get("name")
+    middle = f" {clean(name).strip()}" if isinstance(name, str) and name.strip() else ""
+    return _event(reader, item, clean_name(f"Viewed{middle} {what}"))
+
+
+def _screen(reader: MessageReader, item: Item) -> list[Hit]:
+    return _viewed(reader, item, "Screen")
+
+
+def _identify(reader: MessageReader, item: Item) -> list[Hit]:
+    given = reader.message.raw.get("traits")
+    traits = read_traits(
+        given if isinstance(given, dict) else reader.message.context.get("traits"), reader.types.person_fields
+    )
+    return _said_of_person(reader, item, traits)
+
+
+def _group(reader: MessageReader, item: Item) -> list[Hit]:
+    group_id = read_id(reader.message.raw, "groupId")
+    if not group_id:
+        raise RejectedError(bad_value(Code.MISSING_VALUE, _("the id of the group"), None, "groupId"))
+    traits = read_traits(_object(reader.message.raw, "traits"), reader.types.person_fields, "company")
+    own = reader.types.person_fields.get("groupid")
+    fields = {**traits.fields, **({own: group_id} if own else {})}
+    return _said_of_person(reader, item, Traits("", fields, traits.unknown))
+
+
+def _said_of_person(reader: MessageReader, item: Item, traits: Traits) -> list[Hit]:
+    """The hit that says who somebody is, and for a program's user with a browser one that says whose browser it is."""
+    message, source = reader.message, reader.client.source
+    item.seen = [
+        Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
+        for path, value in list(traits.unknown.items())[:MAX_UNKNOWN]
+    ]
+    who = replace(message.who, email=traits.email or message.who.email)
+    identity = who.identity(traits.fields)
+    if identity is None:
+        item.not_kept = Problem(
+            Code.UNKNOWN_PERSON, _("This names nobody: neither a user ID nor an email address is there.")
+        )
+        return []
+    hits = [reader.hit(identity=identity)]
+    if who.user_id and who.anonymous_id and who.sender.is_server:
+        hits.append(_about(reader, who, who.anonymous_id, identity))
+    return hits
+
+
+def _alias(reader: MessageReader, _item: Item) -> list[Hit]:
+    """Whose browser an earlier id was. Two people who are known stay two: an alias merges nobody."""
+    previous = read_id(reader.message.raw, "previousId")
+    if not previous or not reader.message.who.user_id:
+        missing = "userId" if previous else "previousId"
+        raise RejectedError(bad_value(Code.MISSING_VALUE, _("an id"), reader.message.raw.get(missing), missing))
+    identity = reader.message.who.identity()
+    return [] if identity is None else [_about(reader, reader.message.who, previous, identity)]
+
+
+def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping[str, Any]) -> Hit:
+    """A hit that says whose browser the one with this anonymous id is."""
+    hit = reader.hit(identity={**identity, "fields": {}})
+    hit.visitor, hit.message_id = replace(who, anonymous_id=anonymous_id).anonymous_visitor, f"{hit.message_id}:visitor"
+    return hit
+
+
+KINDS: Mapping[str, Callable[[MessageReader, Item], list[Hit]]] = {
+    "track": _track,
+    "page": _page,
+    "screen": _screen,
+    "identify": _identify,
+    "group": _group,
+    "alias": _alias,
+}

@@ -1,0 +1,163 @@
+"""Who a message is about: the visitor that it is kept for, and what it says of who that is.
+
+A user id of a program is known like a browser is: by a visitor of its own, whose hash no browser's token can have. So
+one path leads from every message to the log, and waiting, merging, erasing and undoing are the same for all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from activities.inbox.names import flatten, name_key
+from activities.models import Association
+from activities.sources.authentication import Sender
+from activities.tracking.reading import clean
+from activities.visitors.blocked_identifiers import is_blocked
+from activities.visitors.hits import VisitorKey
+from activities.visitors.tokens import token_hash
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email
+
+MAX_FIELDS, MAX_VALUE = 100, 2_000
+Evidence = Association.Evidence
+# Segment's reserved traits that our fields have other names for, as they compare; those of a company have its prefix
+RESERVED = {
+    "companyname": "company",
+    "companyindustry": "industry",
+    "companyemployeecount": "number_of_employees",
+    "employees": "number_of_employees",
+    "addressstreet": "address",
+    "street": "address",
+    "addresscity": "city",
+    "addressstate": "state_or_province",
+    "state": "state_or_province",
+    "addresspostalcode": "postal_code",
+    "zip": "postal_code",
+    "addresscountry": "country",
+    "birthday": "date_of_birth",
+}
+# what says who somebody is, or says nothing that a field could have
+_OWN = frozenset({"email", "id", "userid", "createdat", "updatedat", "anonymousid"})
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Traits by the API names of person fields, as text; `unknown` ones by path."""
+
+    email: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """The ids of one message; empty for none. `proves`: what it says of identity is known and no claim."""
+
+    sender: Sender
+    user_id: str
+    anonymous_id: str
+    email: str = ""
+    proves: bool = False
+
+    @property
+    def visitor(self) -> VisitorKey:
+        """The visitor that the message is kept for: that of a program's user id, else the anonymous one."""
+        is_known = self.user_id and (self.sender.is_server or not self.anonymous_id)
+        return self.user_visitor if is_known else self.anonymous_visitor
+
+    @property
+    def anonymous_visitor(self) -> VisitorKey:
+        return self.sender.source.site_group, token_hash(self.anonymous_id)
+
+    @property
+    def user_visitor(self) -> VisitorKey:
+        """No token contains NUL. What a program knows and what a page claims have visitors of their own."""
+        source = self.sender.source
+        space = source.user_id_field or f"source {source.pk}"
+        kind = "user" if self.sender.is_server else "claimed user"
+        return source.site_group, token_hash(f"\0{kind}\0{space}\0{self.user_id}")
+
+    def identity(self, fields: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        """What a hit says of who its visitor is; None where the message names nobody."""
+        known = {"user_id": self.user_id, "email": self.email or self._email_as_user_id()}
+        named = {name: value for name, value in known.items() if value}
+        if not named:
+            return None
+        evidence = Evidence.SERVER if self.proves else Evidence.CLAIM
+        return {"evidence": int(evidence), **named, "fields": dict(fields or {})}
+
+    def _email_as_user_id(self) -> str:
+        """The user id where it is an address and no field has the source's user ids."""
+        return "" if self.sender.source.user_id_field else email_or_none(self.user_id) or ""
+
+
+def read_who(message: Mapping[str, Any], context: Mapping[str, Any], sender: Sender) -> Who:
+    """Raises `RejectedError`: `wrong_type`, or `missing_value` where the message has neither id."""
+    user_id, anonymous_id = read_id(message, "userId"), read_id(message, "anonymousId")
+    if not user_id and not anonymous_id:
+        text = _("neither userId nor anonymousId is there")
+        raise RejectedError(Problem(Code.MISSING_VALUE, text, ("userId",)))
+    traits = context.get("traits")
+    email = email_or_none(traits.get("email")) if isinstance(traits, dict) else None
+    signature = context.get("signature")
+    is_signed = isinstance(signature, str) and bool(user_id) and sender.is_signed(f"user_id:{user_id}", signature)
+    return Who(sender, user_id, anonymous_id, ("" if is_signed else email) or "", sender.is_server or is_signed)
+
+
+def read_id(message: Mapping[str, Any], name: str) -> str:
+    """An id as text; empty for null, blank and what programs send for nobody. Raises `RejectedError` (`wrong_type`)."""
+    value = message.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 255 characters"), value, name))
+    text = clean(str(value)).strip()
+    if len(text) > MAX_STRING:
+        raise RejectedError(bad_value(Code.TOO_LONG, _("text, at most 255 characters"), value, name))
+    return "" if is_blocked(text) else text
+
+
+def email_or_none(value: Any) -> str | None:
+    try:
+        text = parse_email(value, None) if isinstance(value, str) and value.strip() else ""  # type: ignore[arg-type]
+    except BadValueError:
+        return None
+    return None if not text or is_blocked(text) else text
+
+
+def read_traits(traits: Any, fields: Mapping[str, str], prefix: str = "") -> Traits:
+    """Traits by person field. `fields`: API names of the person fields by how they compare. `prefix`: of a group's.
+
+    A whole name is split at its first blank where neither of its parts was sent.
+    """
+    if not isinstance(traits, dict):
+        return Traits()
+    flat = flatten({name: value for name, value in traits.items() if isinstance(name, str)})
+    values: dict[str, str] = {}
+    unknown: dict[str, Any] = {}
+    for path, value in flat.items():
+        key = name_key(f"{prefix}{path}")
+        api_name = fields.get(name_key(RESERVED.get(key, key)))
+        if api_name is None and key not in _OWN:
+            unknown[path] = value
+        elif api_name is not None and key not in _OWN and len(values) < MAX_FIELDS:
+            values.setdefault(api_name, _text(value))
+    if not prefix and isinstance(name := unknown.get("name"), str) and not {"first_name", "last_name"} & values.keys():
+        unknown.pop("name")
+        values |= _split_name(clean(name))
+    return Traits(email_or_none(traits.get("email")) or "", {k: v for k, v in values.items() if v.strip()}, unknown)
+
+
+def _split_name(name: str) -> dict[str, str]:
+    first, _blank, last = name.strip().partition(" ")
+    return {
+        api_name: part.strip()[:MAX_VALUE]
+        for api_name, part in (("first_name", first), ("last_name", last))
+        if part.strip()
+    }
+
+
+def _text(value: Any) -> str:
+    return clean(str(value).lower() if isinstance(value, bool) else str(value))[:MAX_VALUE]

@@ -1,0 +1,85 @@
+"""When a message happened: its own time, corrected by the clock of a browser, and never guessed.
+
+A server's clock that is right within a minute is taken at its word. So is a time long before the message was sent: that
+is history on purpose. In between, the message happened as long before its arrival as it waited to be sent.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from people.core.codes import Code
+from people.core.errors import RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.datatypes.parsing import BadValueError, is_blank, parse_moment
+
+RIGHT_WITHIN = timedelta(minutes=1)
+HISTORY_AFTER = timedelta(hours=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGITS = re.compile(r"[0-9]{9,17}(?:\.[0-9]{1,9})?")
+_FIRST, _MS, _US, _LAST = 10**8, 10**11, 10**14, 10**17  # seconds are below _MS, milliseconds below _US
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`client_at`: as the sender's clock showed it, the same at each try; None where it said nothing."""
+
+    occurred_at: datetime
+    client_at: datetime | None
+
+
+def moment_of(message: Mapping[str, Any], sent_at: Any, received: datetime, is_server: bool) -> Moment:
+    """When a message happened; its own `sentAt` counts before its batch's. Raises `RejectedError` (`wrong_type`)."""
+    name = "originalTimestamp" if not is_blank(message.get("originalTimestamp")) else "timestamp"
+    at = _parse(message.get(name), name)
+    if at is None:
+        return Moment(received, None)
+    sent = _sent(message.get("sentAt")) or _sent(sent_at)
+    waited = max((sent or received) - at, timedelta())
+    if is_server:
+        occurred = at if _is_at_its_word(sent, received, waited) else received - waited
+        latest = received + timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD)
+        if occurred > latest:
+            expected = _("a moment no later than %(latest)s") % {"latest": latest.isoformat(timespec="seconds")}
+            raise RejectedError(bad_value(Code.OUT_OF_RANGE, expected, message.get(name), name))
+        return Moment(occurred, at)
+    return Moment(received - min(waited, timedelta(hours=settings.TRACKING_MAX_HOURS_LATE)), at)
+
+
+def _is_at_its_word(sent: datetime | None, received: datetime, waited: timedelta) -> bool:
+    return sent is None or abs(received - sent) <= RIGHT_WITHIN or waited > HISTORY_AFTER
+
+
+def _sent(value: Any) -> datetime | None:
+    """The time of sending; None for one that cannot be read, which is then as good as none."""
+    try:
+        return _parse(value, "sentAt")
+    except RejectedError:
+        return None
+
+
+def _parse(value: Any, name: str) -> datetime | None:
+    """ISO 8601, or a number of seconds, milliseconds or microseconds since 1970, as its size says."""
+    if is_blank(value):
+        return None
+    try:
+        if isinstance(value, str) and _DIGITS.fullmatch(value.strip()):
+            value = Decimal(value.strip())
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return _since_1970(value)
+        return parse_moment(value)
+    except (BadValueError, OverflowError):
+        expected = _("a date and time like 2026-11-20T10:00:00Z")
+        raise RejectedError(bad_value(Code.WRONG_TYPE, expected, value, name)) from None
+
+
+def _since_1970(number: int | Decimal) -> datetime:
+    if not _FIRST <= number < _LAST:
+        raise OverflowError
+    seconds = 1 if number < _MS else 1_000 if number < _US else 1_000_000
+    return _EPOCH + timedelta(microseconds=int(number * (1_000_000 // seconds)))

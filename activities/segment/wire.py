@@ -1,0 +1,65 @@
+"""The envelope of Segment's calls: one message, or a batch of them, whatever the content type says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
+from people.datatypes import exact_json
+
+MAX_BODY = 512 * 1024  # Segment's 500 KB
+MAX_MESSAGE = 32 * 1024
+MAX_MESSAGES = 2_500
+MAX_DEPTH = 30  # of one message
+MAX_KEY = 200
+CALLS = {
+    **{name: name for name in ("identify", "track", "page", "screen", "group", "alias")},
+    **{"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"},
+}
+BATCHES = frozenset({"batch", "b", "import"})
+METRICS = "m"  # of analytics.js about itself
+PATHS = frozenset({*CALLS, *BATCHES, METRICS})
+
+
+@dataclass(slots=True)
+class Envelope:
+    """The messages of one request with what holds for each of them. `sent_at`: as the client wrote it."""
+
+    messages: list[Any]
+    write_key: str = ""
+    sent_at: Any = None
+    context: Mapping[str, Any] = field(default_factory=dict)
+    integrations: Mapping[str, Any] = field(default_factory=dict)
+
+    def event_names(self) -> list[str]:
+        """The names of events that may be activity types, as far as they can be read."""
+        return [
+            name
+            for message in self.messages
+            if isinstance(message, dict) and isinstance(name := message.get("event"), str)
+        ]
+
+
+def parse_envelope(call: str, body: bytes) -> Envelope:
+    """The messages of a call's body. Raises `RejectedError` (`invalid_json`, `wrong_type`): nothing of it is kept."""
+    try:
+        value = exact_json.load_exact_json(body)
+    except exact_json.InvalidJSONError:
+        raise RejectedError(Problem(Code.INVALID_JSON, _("the body is not JSON"))) from None
+    if not isinstance(value, dict):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), value))
+    key = value.get("writeKey")
+    write_key = key if isinstance(key, str) and len(key) <= MAX_KEY else ""
+    if call in CALLS:
+        return Envelope([{**value, "type": CALLS[call]}], write_key, value.get("sentAt"))
+    messages = value.get("batch")
+    if not isinstance(messages, list):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("a list"), messages, "batch"))
+    return Envelope(messages, write_key, value.get("sentAt"), _object(value, "context"), _object(value, "integrations"))
+
+
+def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+    member = value.get(name)
+    return member if isinstance(member, dict) else {}

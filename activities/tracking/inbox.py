@@ -1,0 +1,43 @@
+"""What requests brought that nobody has defined: where it waits, and how it is counted."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from activities.inbox import sightings
+from activities.inbox.sightings import Seen
+from activities.tracking.submissions import Submission
+from activities.visitors.hits import Hit, HitStatus
+
+
+def place_waiting_events(submissions: Iterable[Submission]) -> None:
+    """Give events without a type the row of the inbox under which they wait; none where no more of them are kept."""
+    items = [item for submission in submissions for item in submission.items if item.seen and _waits(item.hits)]
+    if not items:
+        return
+    rooms = sightings.rooms(sightings.find_or_add([item.seen[0] for item in items]))
+    for item in items:
+        for hit in item.hits:
+            if hit.waiting is not None:
+                hit.waiting.sighting_id = rooms[item.seen[0].key]
+
+
+def note_undefined_names(submissions: Iterable[Submission]) -> None:
+    """Count the names of requests that are being committed; what was sent or is tried again is not counted again."""
+    seen: list[Seen] = []
+    kept: defaultdict[int, list[int]] = defaultdict(list)
+    for submission in submissions:
+        outcomes = iter(submission.outcomes)
+        for item in submission.items:
+            statuses = [outcome.status for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
+            is_repeat = HitStatus.REPEATED in statuses or (not item.hits and submission.is_busy)
+            if is_repeat or HitStatus.BUSY in statuses or (item.problems and not item.is_blocked):
+                continue
+            seen += item.seen
+            for hit, status in zip(item.hits, statuses, strict=False):
+                if hit.waiting is not None and hit.waiting.sighting_id is not None and status is HitStatus.KEPT:
+                    kept[hit.waiting.sighting_id].append(len(hit.waiting.raw))
+    sightings.note_seen(seen, kept)
+
+
+def _waits(hits: Iterable[Hit]) -> bool:
+    return any(hit.waiting is not None for hit in hits)

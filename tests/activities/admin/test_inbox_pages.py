@@ -1,0 +1,99 @@
+"""The inbox in the admin: from a first event to an approved type with its history, and the other decisions."""
+
+import re
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from activities.models import Activity, ActivityType, Sighting
+from people.definitions import lifecycle
+from tests.activities.segment.senders import make_program, message, minutes_ago, send
+from tests.activities.visitors.factories import dispatch
+from tests.factories import approved_type
+from tests.query_budget import query_budget
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    user = get_user_model().objects.create_user("mia", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    return client
+
+
+def form_of(page):
+    """The values of the wizard's form as a browser would send them."""
+    values = {}
+    for tag in re.findall(r"<input[^>]*>", page):
+        attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', tag))
+        if attributes.get("name") and attributes.get("type") not in ("radio", "checkbox", "submit"):
+            values[attributes["name"]] = attributes.get("value", "")
+    for name, body in re.findall(r'<select[^>]*name="([^"]+)".*?>(.*?)</select>', page, re.DOTALL):
+        selected = re.search(r'value="([^"]*)"[^>]*selected', body)
+        values[name] = selected[1] if selected else ""
+    for name, body in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL):
+        values[name] = body.strip()
+    return values
+
+
+def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
+    program = make_program()
+    sent = [
+        message(
+            "track", "Invoice Paid", {"invoice": f"00{number}", "total": 9.5}, userId="u-1", timestamp=minutes_ago(9)
+        )
+        for number in range(3)
+    ]
+    send(program, *sent, message("track", "<script>alert(1)</script>", {"a": "<b>"}, userId="u-1"))
+    dispatch()
+    listed = staff.get("/admin/activities/sighting/").text
+    assert "Invoice Paid" in listed and "&lt;script&gt;alert(1)" in listed and "<script>alert(1)" not in listed
+    sighting = Sighting.objects.get(name="Invoice Paid")
+    address = f"/admin/activities/sighting/{sighting.pk}/"
+    with query_budget("inbox: name"):
+        page = staff.get(f"{address}change/").text
+    assert "analytics-python/2.4.0" in page and "currency" in page and "&quot;00" in page
+    wizard = staff.get(f"/admin/activities/activitytype/add/?sighting={sighting.pk}").text
+    reply = staff.post("/admin/activities/activitytype/add/", {**form_of(wizard), "go": "save"})
+    created = ActivityType.objects.get(is_standard=False)
+    assert reply.status_code == 302 and str(created) == "Invoice Paid"
+    fields = [(field.api_name, field.data_type, field.is_primary) for field in created.draft.fields.all()]
+    assert fields == [("invoice", "string", True), ("total", "currency", False)]
+    assert "until" in staff.get(f"{address}change/").text
+    lifecycle.approve_draft(created, None)
+    assert "Record 3 events that waited" in staff.get(f"{address}change/").text
+    done = staff.post(f"{address}do/replay/", follow=True).text
+    assert "3 events are being recorded" in done
+    dispatch()
+    assert Activity.objects.filter(activity_type_id=created.pk).count() == 3
+    assert "Nothing waits any more." in staff.post(f"{address}do/replay/", follow=True).text
+
+
+def test_other_decisions(staff):
+    program = make_program()
+    check = approved_type()
+    send(program, message("track", "Check Deposited", {"x": 1}, userId="u-1"))
+    send(program, message("track", "Deposit Check", {"check": "1", "branch_code": "007"}, userId="u-1"))
+    event, extra = Sighting.objects.get(kind="event"), Sighting.objects.get(kind="property")
+    address = f"/admin/activities/sighting/{event.pk}/do/"
+    assert "Deposit Check" in staff.get(f"/admin/activities/sighting/{event.pk}/change/").text
+    for verb, state in (("ignore", "ignored"), ("reopen", "new"), ("block", "blocked"), ("reopen", "new")):
+        assert staff.post(f"{address}{verb}/").status_code == 302
+        event.refresh_from_db()
+        assert event.state == state
+    staff.post(f"{address}map/", {"type": check.pk})
+    event.refresh_from_db()
+    assert (event.state, event.activity_type) == ("mapped", check)
+    assert "1 event doesn&#x27;t fit the type" in staff.post(f"{address}replay/", follow=True).text
+    assert staff.post(f"{address}nothing/").status_code == 404
+    assert "branch_code" in staff.get(f"/admin/activities/sighting/{extra.pk}/change/").text
+    staff.post(f"/admin/activities/sighting/{extra.pk}/do/field/")
+    check.refresh_from_db()
+    assert check.draft.fields.filter(api_name="branchCode", data_type="string").exists()
+    staff.logout()
+    assert staff.post(f"{address}ignore/").status_code == 302
+    event.refresh_from_db()
+    assert event.state == "mapped"

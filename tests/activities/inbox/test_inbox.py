@@ -1,0 +1,184 @@
+"""Events that nobody has defined: counted, kept up to a cap, decided about, and replayed once."""
+
+from decimal import Decimal
+
+import pytest
+
+from activities.inbox import decisions, editing, personal_data, proposals, replay, sightings, waiting
+from activities.inbox.mapping import EVENT_NAME
+from activities.inbox.names import flatten, name_key, shown_name
+from activities.inbox.shapes import shape_of
+from activities.models import Activity, Sighting, WaitingEvent
+from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
+from people.core.errors import RejectedError
+from people.definitions import lifecycle
+from people.models import Person
+from people.privacy import erasure
+from tests.activities.segment.senders import make_program, message, minutes_ago, send
+from tests.activities.visitors.factories import dispatch
+from tests.factories import MARKETO, approved_type, draft_type
+
+pytestmark = pytest.mark.django_db
+
+
+def test_from_a_first_event_to_a_type_with_its_history():
+    program = make_program()
+    sent = [
+        message(
+            "track",
+            name,
+            {"invoiceNumber": f"00{number}", "total": 12.5 + number, "paidOn": "2026-11-02", "paid": number > 1},
+            userId=f"u-{number % 2}",
+            timestamp=minutes_ago(500 - number),
+        )
+        for number, name in enumerate(("Invoice Paid", "invoice_paid", "Invoice Paid", "InvoicePaid"))
+    ]
+    items = send(program, *sent)
+    assert not any(item.problems for item in items) and all(item.not_kept for item in items)
+    send(program, *sent)  # an honest retry
+    dispatch()
+    (sighting,) = Sighting.objects.all()
+    assert (sighting.name, sighting.count, sighting.kept, sighting.state) == ("Invoice Paid", 4, 4, "new")
+    assert sighting.libraries == {"analytics-python/2.4.0": 4}
+    people = {person.fields["userId"]: person.pk for person in Person.objects.all()}
+    assert set(people) == {"u-0", "u-1"}, "who they are is known before what they did"
+    with pytest.raises(RejectedError):
+        replay.replay_waiting(sighting, None)
+
+    shapes = {shape.path: shape.data_type for shape in waiting.shapes(sighting)}
+    assert shapes == {"invoiceNumber": "string", "total": "currency", "paidOn": "date", "paid": "boolean"}
+    proposal = proposals.propose_type(sighting.name, waiting.shapes(sighting))
+    first, *others = proposal.fields
+    assert (proposal.name, first.name, first.api_name) == ("Invoice Paid", "Invoice Number", "invoiceNumber")
+    specs = [ActivityFieldSpec(first.api_name, first.name, first.data_type, is_primary=True)]
+    specs += [ActivityFieldSpec(field.api_name, field.name, field.data_type) for field in others]
+    names = TypeNames("paidInvoice", "Pay Invoice", "Paid Invoice", "Pays Invoice", "")
+    created = lifecycle.create_definition(ACTIVITY_TYPES, names, specs, None)
+    editing.map_to_type(sighting, created, None, proposals.propose_fields(proposal))
+    send(program, message("track", "Invoice Paid", {"invoiceNumber": "005", "total": "much"}, userId="u-1"))
+    sighting.refresh_from_db()
+    assert sighting.kept == 5, "until it is approved, events wait"
+    lifecycle.approve_draft(created, None)
+    assert waiting.names_waiting_for(created) == [sighting]
+    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(4, 1)
+    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(0, 1)
+    sighting.refresh_from_db()
+    (left,) = sighting.events.all()
+    assert sighting.kept == 1 and left.problems[0]["path"] == ["attributes", "total"]
+    dispatch()
+    rows = Activity.objects.filter(activity_type_id=created.pk).order_by("occurred_at")
+    assert [row.primary_value for row in rows] == ["000", "001", "002", "003"] and all(row.is_backfill for row in rows)
+    assert {row.person_id for row in rows} == set(people.values())
+    assert [row.occurred_at.isoformat() for row in rows] == [entry["timestamp"] for entry in sent]
+    # from now on they are recorded as they come; the retry of a replayed one is known
+    send(program, message("track", "invoice paid", {"invoiceNumber": "006"}, userId="u-1"), sent[0])
+    dispatch()
+    rows = Activity.objects.filter(activity_type_id=created.pk).order_by("pk")
+    assert [row.is_backfill for row in rows] == [True] * 4 + [False]
+
+
+def test_decisions_and_caps(monkeypatch):
+    program = make_program()
+    event = lambda name, **more: message("track", name, {"n": 1}, userId="u-1", **more)  # noqa: E731
+    send(program, event("Typo"), event("Noise"), event("Secret"))
+    noise, secret = (Sighting.objects.get(name=name) for name in ("Noise", "Secret"))
+    editing.ignore_name(noise, None)
+    editing.block_name(secret, None)
+    monkeypatch.setattr(decisions, "MAX_KEPT", 3)
+    for _request in range(3):
+        (kept, ignored, blocked) = send(program, event("typo"), event("Noise"), event("Secret"))
+    assert kept.hits == [] and kept.not_kept and ignored.not_kept and blocked.problems[0].code == "not_allowed"
+    counted = {row.name: (row.count, row.kept) for row in Sighting.objects.all()}
+    assert counted == {"Typo": (4, 3), "Noise": (4, 1), "Secret": (4, 1)}
+    assert WaitingEvent.objects.count() == 5
+    editing.reopen_name(noise, None)
+    send(program, event("Noise"))
+    assert Sighting.objects.get(pk=noise.pk).kept == 2
+    # names beyond a source's own number are counted together
+    monkeypatch.setitem(sightings.MAX_NAMES, Sighting.Kind.EVENT, 4)
+    send(program, *(event(f"Random {number}") for number in range(5)))
+    assert Sighting.objects.filter(name_key="").values_list("count", "kept").get() == (4, 0)
+    assert Sighting.objects.filter(kind="event").count() == 5
+    # an existing type is offered, and mapped
+    check = approved_type("Deposit Check", "depositCheck")
+    send(make_program("Bank"), event("Check Deposited"))
+    deposited = Sighting.objects.get(name="Check Deposited")
+    assert proposals.similar_types(deposited) == [check]
+    with pytest.raises(RejectedError):
+        editing.map_to_type(deposited, check, None, {"n": "nothing"})
+    editing.map_to_type(deposited, check, None, {EVENT_NAME: "check", "n": "pages"})
+    assert replay.replay_waiting(deposited, None).replayed == 1
+    dispatch()
+    row = Activity.objects.get(activity_type_id=check.pk)
+    assert (row.primary_value, row.attributes) == ("Check Deposited", {"pages": 1})
+    draft_type("Sign Up", "signUp")
+    send(make_program("Forum"), event("Sign Up"))
+    assert Sighting.objects.filter(name="Sign Up").exists(), "a draft takes nothing"
+
+
+def test_what_waits_is_personal_data(settings):
+    program = make_program()
+    for user, text in (("u-1", "own"), ("u-2", "ann@example.com")):
+        send(
+            program,
+            message("identify", userId=user, traits={"email": f"{user}@example.com", "nick": text}),
+            message("track", "Ticket Opened", {"text": text}, userId=user),
+        )
+    send(program, message("identify", userId="u-1", traits={"email": "ann@example.com"}))
+    dispatch()
+    ann = Person.objects.get(email="ann@example.com")
+    assert len(list(personal_data._export_events([ann.pk]))) == 1
+    erasure.erase_people([ann.pk], None, MARKETO)
+    assert WaitingEvent.objects.count() == 0 and Sighting.objects.get(kind="event").kept == 0
+    assert Sighting.objects.get(kind="trait").samples == []
+    send(program, message("track", "Ticket Opened", {}, userId="u-1"))
+    assert WaitingEvent.objects.count() == 0, "an erased user's id is nobody's any more"
+    send(program, message("track", "Ticket Opened", {}, userId="u-3"))
+    settings.INBOX_DAYS = -1
+    assert personal_data.forget_old_events() == 1 and Sighting.objects.get(kind="event").kept == 0
+
+
+def test_names_and_properties():
+    assert {name_key(name) for name in ("Order Completed", "order_completed", "ORDER-completed", "orderCompleted")} == {
+        "ordercompleted"
+    }
+    assert name_key("!!!") == "!!!" and name_key("ÉTÉ") == name_key("été") and name_key("注文 完了") == "注文完了"
+    assert shown_name("order_completed") == "Order Completed" and shown_name("checkNumber") == "Check Number"
+    assert flatten(
+        {"a": {"b": 1, "c": {"d": None, "e": [1, {"x": Decimal("2.50")}]}}, "a_b": 2, "__proto__": {"z": 1}}
+    ) == {"a_b": 2, "a_c_e": '[1,{"x":2.5}]', "__proto___z": 1}
+
+
+PLANTED = {
+    "zip": (["02134", "10001"], "string"),
+    "account": (["0012345678", "0098765432"], "string"),
+    "order_id": ([17, 18], "string"),
+    "accountNumber": ([12345678, 87654321], "string"),
+    "serial": ([123456789, 987654321], "string"),
+    "mixed": ([1, "two", 3], "string"),
+    "signedUpOn": (["2026-11-29", "2026-01-02"], "date"),
+    "started_at": (["2026-11-29T10:00:00Z", "2026-11-29 10:00:00+02:00", "2026-11-30"], "datetime"),
+    "price": ([Decimal("19.99"), 20], "currency"),
+    "orderTotal": (["19.99", "5"], "currency"),
+    "share": ([Decimal("0.12345"), 1], "float"),
+    "latitude": ([Decimal("48.85"), Decimal("2.35")], "float"),
+    "description": (["x" * 300, "short"], "text"),
+    "newsletter": (["yes", "No", "YES"], "boolean"),
+    "active": ([True, False], "boolean"),
+    "quantity": ([3, 12], "integer"),
+    "pages": (["3", "12"], "integer"),
+    "contact": (["ann@example.com", "bob@example.org"], "email"),
+    "link": (["https://example.com/a", "http://example.com"], "link"),
+    "mobile": (["+1 202 555 0143", "+4930123456"], "phone"),
+    "tags": (['["a"]', "[]"], "string"),
+    "title": (["Hello", "World"], "string"),
+}
+
+
+def test_inferred_types():
+    assert {path: shape_of(path, values, 2).data_type for path, (values, _type) in PLANTED.items()} == {
+        path: data_type for path, (_values, data_type) in PLANTED.items()
+    }
+    odd = shape_of("quantity", [*range(30), "n/a"], 40)
+    assert (odd.data_type, odd.likely, odd.percent, odd.exceptions) == ("string", "integer", 96, ("n/a",))
+    assert odd.is_certain and odd.presence_percent == 78

@@ -1,0 +1,122 @@
+"""Segment's API as its clients meet it: keys, answers, limits, and what browsers ask for."""
+
+import base64
+import gzip
+import http.client
+import json
+
+import pytest
+
+from activities.models import Activity, EventSource, Sighting, VisitorActivity, WaitingEvent
+from activities.sources import editing
+from activities.visitors import partitions
+from tests.activities.segment.senders import message
+from tests.config.collector.pages import SITE
+from tests.factories import approved_type
+from tests.server import running_collector
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def sources():
+    partitions.forget_partitions()
+    program = editing.create_source("Shop back end", "server", None)
+    return program, editing.create_source("Shop", "browser", None, origins=[SITE])
+
+
+class Client:
+    def __init__(self, port, key):
+        self.port, self.key = port, key
+
+    def post(self, path, value, *, key=None, method="POST", **headers):
+        """Status and JSON of the answer; `key` False: no header."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        sent = {name.replace("_", "-"): text for name, text in headers.items()}
+        if key is not False:
+            sent["Authorization"] = "Basic " + base64.b64encode((key or f"{self.key}:").encode()).decode()
+        body = value if isinstance(value, bytes | type(None)) else json.dumps(value).encode()
+        connection.request(method, path, body, sent)
+        reply = connection.getresponse()
+        self.headers, text = reply.headers, reply.read()
+        connection.close()
+        return reply.status, json.loads(text) if text else None
+
+
+def test_calls_keys_and_answers(sources):
+    program, site = sources
+    approved_type()
+    ok = (200, {"success": True})
+    track = lambda **more: message("track", "Deposit Check", {"check": "1"}, userId="u-1", **more)  # noqa: E731
+    with running_collector() as collector:
+        client = Client(collector.port, program.write_key)
+        for path in ("/v1/track", "/v1/t", "/_a/v1/track", "/v1/track/"):
+            assert client.post(path, track(type=...)) == ok
+        for path in ("/v1/batch", "/v1/b", "/v1/import"):
+            assert client.post(path, {"batch": [track(), track()]}) == ok
+        assert client.post("/v1/batch", {"batch": [track()]}, Content_Type="application/x-www-form-urlencoded") == ok
+        packed = gzip.compress(json.dumps({"batch": [track()] * 400}).encode())
+        assert client.post("/v1/batch", packed, Content_Encoding="gzip", Content_Type="text/plain") == ok
+        assert client.post("/v1/batch", {"batch": [track()]}, key=program.write_key) == ok, "without the colon"
+        assert client.post("/v1/batch", {"batch": [track()], "writeKey": program.write_key}, key=False) == ok
+        bearer = {"Authorization": "Bearer token"}
+        assert client.post("/v1/batch", {"batch": [track()], "writeKey": program.write_key}, key=False, **bearer) == ok
+        assert client.post("/v1/batch", {"batch": [{"type": "nothing"}, 7, track()]}) == ok
+        assert client.post("/v1/batch", {"batch": []}) == ok and client.post("/v1/m", {"series": []}) == ok
+        for call in ("identify", "page", "screen", "group", "alias"):
+            assert client.post(f"/v1/{call}", message(userId="u-1", previousId="x", groupId="g", type=...)) == ok
+        recorded = VisitorActivity.objects.filter(activity_type_id__gte=100_001).count()
+        assert recorded == 16, "each message once: 400 in a batch were the same"
+
+        for body in (b"{", b"[]", b"7", b'{"batch": 7}', b"[" * 100_000, b"\xff"):
+            assert client.post("/v1/batch", body)[0] == 400, body[:20]
+        assert client.post("/v1/batch", b'{"batch": []' + b" " * 600_000 + b"}")[0] == 400
+        assert client.post("/v1/batch", gzip.compress(b" " * 2_000_000), Content_Encoding="gzip")[0] == 400
+        assert client.post("/v1/track", track(), key="nobody:")[0] == 401
+        assert client.post("/v1/track", track(), key=False)[0] == 401
+        assert client.post("/v1/track", track(), Authorization="Basic ###", key=False)[0] == 401
+        assert client.post("/v1/track", track(), Origin=SITE)[0] == 403, "a secret key in a page"
+        assert client.post("/v1/track", track(), key=f"{site.write_key}:")[0] == 403, "a page's key in a program"
+        assert client.post("/v1/track", None, method="GET")[0] == 405 and client.post("/v1/nothing", {})[0] in (
+            404,
+            405,
+        )
+        # what nobody has defined waits
+        assert client.post("/v1/track", message("track", "Typo", userId="u-1")) == ok
+        assert (
+            Sighting.objects.get(kind="event", name="Typo").kept
+            == WaitingEvent.objects.filter(sighting__name="Typo").count()
+            == 1
+        )
+
+        # browsers
+        page = message("page", None, {"url": f"{SITE}/a"}, anonymousId="a-1", type=...)
+        assert client.post("/v1/p", page, method="OPTIONS", key=False, Origin=SITE)[0] == 204
+        assert "authorization" in client.headers["Access-Control-Allow-Headers"].lower()
+        assert {"anonymousid", "sentat"} <= {
+            name.strip().lower() for name in client.headers["Access-Control-Allow-Headers"].split(",")
+        }
+        assert client.post("/v1/p", page, key=f"{site.write_key}:", Origin=SITE, Content_Type="text/plain") == ok
+        assert client.headers["Access-Control-Allow-Origin"] == SITE
+        assert (
+            client.post(
+                f"/beacon/v1/batch?writeKey={site.write_key}",
+                {"batch": [{**page, "type": "page"}]},
+                key=False,
+                Origin=SITE,
+            )
+            == ok
+        )
+        assert VisitorActivity.objects.filter(activity_type_id=1).count() == 1
+        status, own = client.post(f"/v1/projects/{site.write_key}/settings", None, method="GET", key=False)
+        assert status == 200 and own["integrations"]["Segment.io"]["apiKey"] == site.write_key
+        status, own = client.post("/sourceConfig/?p=npm&v=3", None, method="GET", key=f"{site.write_key}:")
+        assert status == 200 and own["source"]["writeKey"] == site.write_key
+        assert client.post(f"/v1/projects/{program.write_key}/settings", None, method="GET", key=False)[0] == 404
+
+        EventSource.objects.filter(pk=program.key.source_id).update(bytes_a_day=1)
+        EventSource.objects.filter(pk=site.key.source_id).update(is_on=False)
+        deadline = [client.post("/v1/track", track())[0] for _try in range(200)]
+        assert deadline[-1] == 429 and int(client.headers["Retry-After"]) > 0
+        assert client.post("/v1/p", page, key=f"{site.write_key}:", Origin=SITE)[0] == 401
+    assert not Activity.objects.filter(activity_type_id__gte=100_001).exists(), "the dispatcher moves them"
