@@ -18,7 +18,7 @@ from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, MAX_MESSAGES, Envelo
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
-from activities.tracking.reading import Act, Client, Item, Reader, clean, content_digest
+from activities.tracking.reading import Act, Client, Item, Reader, content_digest, storable_text
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit, Waiting
 from activities.visitors.partitions import earlier_day, sent_day
@@ -52,7 +52,7 @@ class Message:
     def library(self) -> str:
         library = self.context.get("library")
         parts = (library.get("name"), library.get("version")) if isinstance(library, dict) else ()
-        return clean("/".join(part for part in parts if isinstance(part, str)))
+        return storable_text("/".join(part for part in parts if isinstance(part, str)))
 
     @property
     def is_backfill(self) -> bool:
@@ -136,7 +136,7 @@ def _describe(raw: Any) -> tuple[str, str]:
     if not isinstance(raw, dict):
         return "", ""
     kind, name = raw.get("type"), raw.get("event") or raw.get("name")
-    texts = (clean(value) if isinstance(value, str) else "" for value in (kind, name))
+    texts = (storable_text(value) if isinstance(value, str) else "" for value in (kind, name))
     return next(texts)[:MAX_KIND], next(texts)[:MAX_TITLE]
 
 
@@ -153,12 +153,12 @@ def _message(raw: Any, envelope: Envelope, client: Client, item: Item) -> Messag
     message_id = raw.get("messageId")
     if message_id is None or message_id == "":
         message_id = str(uuid4())  # sent again, it is another message: nothing says that it is the same
-    if not isinstance(message_id, str) or not 0 < len(clean(message_id)) <= MAX_ID:
+    if not isinstance(message_id, str) or not 0 < len(storable_text(message_id)) <= MAX_ID:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), message_id, "messageId"))
     context = {**envelope.context, **_object(raw, "context")}
     integrations = {**envelope.integrations, **_object(raw, "integrations")}
     moment = moment_of(raw, envelope.sent_at, client.received, client.sender.is_server)
-    return Message(clean(message_id), raw, context, integrations, read_who(raw, context, client.sender), moment)
+    return Message(storable_text(message_id), raw, context, integrations, read_who(raw, context, client.sender), moment)
 
 
 def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -279,7 +279,7 @@ def _page(reader: MessageReader, item: Item) -> list[Hit]:
         {"url": url},
         parse_address(url),
         parse_address(properties.get("referrer") or page.get("referrer")),
-        clean(title) if isinstance(title, str) else "",
+        storable_text(title) if isinstance(title, str) else "",
     )
     return [reader.with_hint(reader.page_hit(act))]
 
@@ -287,7 +287,7 @@ def _page(reader: MessageReader, item: Item) -> list[Hit]:
 def _viewed(reader: MessageReader, item: Item, what: str) -> list[Hit]:
     """Segment's own names for pages and screens as events: "Viewed Home Screen"."""
     name = reader.message.raw.get("name") or _object(reader.message.raw, "properties").get("name")
-    middle = f" {clean(name).strip()}" if isinstance(name, str) and name.strip() else ""
+    middle = f" {storable_text(name).strip()}" if isinstance(name, str) and name.strip() else ""
     return _event(reader, item, clean_name(f"Viewed{middle} {what}"))
 
 

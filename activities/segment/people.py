@@ -11,7 +11,7 @@ from typing import Any
 from activities.inbox.names import flatten, name_key
 from activities.models import Association
 from activities.sources.authentication import Sender
-from activities.tracking.reading import clean
+from activities.tracking.reading import storable_text
 from activities.visitors.blocked_identifiers import is_blocked
 from activities.visitors.hits import VisitorKey
 from activities.visitors.tokens import token_hash
@@ -113,7 +113,7 @@ def read_id(message: Mapping[str, Any], name: str) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 255 characters"), value, name))
-    text = clean(str(value)).strip()
+    text = storable_text(str(value)).strip()
     if len(text) > MAX_STRING:
         raise RejectedError(bad_value(Code.TOO_LONG, _("text, at most 255 characters"), value, name))
     return "" if is_blocked(text) else text
@@ -146,7 +146,7 @@ def read_traits(traits: Any, fields: Mapping[str, str], prefix: str = "") -> Tra
             values.setdefault(api_name, _text(value))
     if not prefix and isinstance(name := unknown.get("name"), str) and not {"first_name", "last_name"} & values.keys():
         unknown.pop("name")
-        values |= _split_name(clean(name))
+        values |= _split_name(storable_text(name))
     return Traits(email_or_none(traits.get("email")) or "", {k: v for k, v in values.items() if v.strip()}, unknown)
 
 
@@ -160,4 +160,4 @@ def _split_name(name: str) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return clean(str(value).lower() if isinstance(value, bool) else str(value))[:MAX_VALUE]
+    return storable_text(str(value).lower() if isinstance(value, bool) else str(value))[:MAX_VALUE]

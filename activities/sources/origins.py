@@ -52,7 +52,7 @@ def _origin(address: str) -> str | None:
 _origin_remembered = lru_cache(maxsize=2_000)(_origin)  # of a site all hits have the same
 
 
-def is_allowed(origin: str, allowed: Iterable[str]) -> bool:
+def is_allowed_origin(origin: str, allowed: Iterable[str]) -> bool:
     """True if `origin`, in its written form, is one of `allowed` or below a host with an asterisk."""
     if "*" in origin:
         return False

@@ -271,7 +271,7 @@ def _lock(ids: dict[VisitorKey, int]) -> dict[VisitorKey, _Seen]:
 
 
 def _add_visitors(
-    wanted: Sequence[tuple[VisitorKey, int]], unlimited: Collection[VisitorKey | None], new_visitors: Counter[int]
+    visitors: Sequence[tuple[VisitorKey, int]], unlimited: Collection[VisitorKey | None], new_visitors: Counter[int]
 ) -> "dict[VisitorKey, HitOutcome | None]":
     """Add visitors, as long as their source has room for more today; refusals by visitor, None for those added.
 
@@ -286,7 +286,7 @@ def _add_visitors(
         )
         used = Counter(dict(cursor.fetchall()))
         added = []
-        for key, source_id in wanted:
+        for key, source_id in visitors:
             has_room = key in unlimited or used[source_id] < settings.TRACKING_NEW_VISITORS_A_DAY
             results[key] = None if has_room else _no_room()
             if has_room:

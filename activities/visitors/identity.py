@@ -121,7 +121,7 @@ def _identify(row: _Row) -> None:
     person_id = _find(identity, event_source.user_id_field)
     is_new = person_id is None
     if person_id is not None and not event_source.is_browser:
-        _update(person_id, said, event_source, source)
+        _update(person_id, identity, event_source, source)
     if person_id is None:
         ownership.refuse_weaker(visitor, identity.evidence)
         person_id = _create(identity, event_source, source)
@@ -204,12 +204,12 @@ def _create(identity: _Identity, event_source: EventSource, source: Source) -> i
     return outcome.person_id
 
 
-def _update(person_id: int, said: _Said, event_source: EventSource, source: Source) -> None:
+def _update(person_id: int, identity: _Identity, event_source: EventSource, source: Source) -> None:
     """Set what a program says of a known person. A value that cannot be set leaves the others unset, and is no reason
     to keep what the person did out of the log."""
     person = Person.objects.get(pk=person_id)
     fields = field_catalogue()
-    values = _values(said, event_source, fields)
+    values = _values(identity, event_source, fields)
     user_ids = fields.get(event_source.user_id_field)
     if user_ids is not None and person_value(person, user_ids) is not None:
         values.pop(user_ids.api_name, None)  # found by the address, with the same user id

@@ -73,7 +73,7 @@ def move_due_rows() -> int:
         return _move_apart(keys[:APART])
 
 
-def move_rows_of(association: Association) -> int:
+def move_association_rows(association: Association) -> int:
     """Move the next rows of one association, in the caller's transaction, which holds the lock of people."""
     keys = _due_keys(
         f"{DUE} and v.visitor_id = %s and v.association_id = %s order by v.id limit {STEP}",
@@ -125,7 +125,7 @@ def _move(keys: Sequence[Key]) -> int:
                 (select evidence from association where id = v.association_id)
             from visitor_activity v
             where v.received_at between %s and %s and v.id = any(%s) and {DUE} for update of v skip locked""",
-            [*range_of(keys), [pk for _received, pk in keys]],
+            [*arrival_range(keys), [pk for _received, pk in keys]],
         )
         rows = sorted(map(_Row._make, cursor.fetchall()), key=lambda row: (row.occurred_at, row.id))
     opt_ins = [row for row in rows if _is_refused_opt_in(row)]

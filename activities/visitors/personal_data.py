@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from activities.models import Association, RecentEvent, Visitor, VisitorActivity
 from activities.sources import recent
-from activities.visitors.moving import range_of
+from activities.visitors.moving import arrival_range
 from people.core import personal_data
 from people.core.personal_data import Erasing, Merging, PersonalData, PersonRows
 
@@ -199,7 +199,9 @@ def _export_waiting(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
         keys = cursor.fetchall()
     for start in range(0, len(keys), EXPORTED_AT_ONCE):
         part = keys[start : start + EXPORTED_AT_ONCE]
-        rows = VisitorActivity.objects.filter(received_at__range=range_of(part), id__in=[pk for _received, pk in part])
+        rows = VisitorActivity.objects.filter(
+            received_at__range=arrival_range(part), id__in=[pk for _received, pk in part]
+        )
         yield from rows.order_by("id").values(*_EXPORTED)
 
 

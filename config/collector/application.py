@@ -25,7 +25,7 @@ from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
 from config.collector.clients import client_of
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
-from config.collector.known import KnownState, unavailable
+from config.collector.known import KnownState, unavailable_error
 from config.collector.segment import cors_headers, is_segment_path, serve_segment
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 from people.core import metrics
@@ -158,7 +158,7 @@ class Collector:
             raise HttpError(404, "not_found")
         received, query = timezone.now(), request.query
         size = len(request.query_string) + request.size
-        sender = await self.sender(request, f"{MUNCHKIN}{munchkin_wire.account_of(query)}", size)
+        sender = await self.sender(request, f"{MUNCHKIN}{munchkin_wire.munchkin_account(query)}", size)
         await request.body()
         client, types = client_of(request, sender, received), await self.known.current_types()
         item = munchkin_wire.read_act(name, query, request.query_string, client, types)
@@ -172,7 +172,7 @@ class Collector:
         except QueueFullError:
             raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
         except NotCommittedError:
-            raise unavailable() from None
+            raise unavailable_error() from None
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
 
