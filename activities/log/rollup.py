@@ -146,12 +146,14 @@ def count_with_before(
 ) -> tuple[int, int]:
     """The number of activities of the types from day `first` to `last`, and of as many days before."""
     counted = f"coalesce(sum({_COUNTED[without_bots]})"
+    length = last - first + timedelta(1)
+    before = first - length if first - date.min >= length else date.min
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select {counted} filter (where day >= %(first)s), 0)::bigint,
                 {counted} filter (where day < %(first)s), 0)::bigint
             from daily_count where activity_type_id = any(%(types)s) and day between %(before)s and %(last)s""",
-            {"types": list(type_ids), "first": first, "last": last, "before": first - (last - first) - timedelta(1)},
+            {"types": list(type_ids), "first": first, "last": last, "before": before},
         )
         now, before = cursor.fetchone()
         return int(now), int(before)

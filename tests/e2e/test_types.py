@@ -105,7 +105,7 @@ def test_a_deleted_type_is_brought_back(page, language):
     choose(page, "Delete…")
     page.get_by_role("textbox").last.fill("Deposit Check")
     press(page, "Delete")
-    page.get_by_role("link", name=_("Deleted types"), exact=True).click()
+    choose(page, "Deleted types")
     page.get_by_role("button", name=_("Bring back")).click()
     expect(page.get_by_text(_("Approved"), exact=True).first).to_be_visible()
 
