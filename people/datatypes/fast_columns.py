@@ -51,11 +51,12 @@ def are_plain_texts(cells: Sequence[Any]) -> bool:
 
 
 def _lines(cells: Sequence[Any]) -> str:
-    """The cells, each followed by a line feed; empty if one is not text."""
+    """The cells, each followed by a line feed; empty if one is not text, or holds a line feed and so looks like two."""
     try:
-        return "\n".join([*cells, ""])
+        whole = "\n".join([*cells, ""])
     except TypeError:
         return ""
+    return whole if whole.count("\n") == len(cells) else ""
 
 
 def parse_utc_moments(cells: Sequence[Any]) -> list[datetime] | None:

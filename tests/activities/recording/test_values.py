@@ -47,7 +47,7 @@ PEOPLE = (
 ATTRIBUTES = usual(
     amount=(Decimal("1.50"), 3, "x", None, ""),
     branch=("Lyon", "Lyon ", "", 7, "a\0b"),
-    pages=(3, "3", Decimal("3.5"), True),
+    pages=("3", 3, Decimal("3.5"), True, "1\n2", "1\n", "\n"),
     Pages=(3, None),
     colour=("red", None),
 )

@@ -55,6 +55,11 @@ ODD = st.sampled_from(
 )
 
 
+def with_line_feeds(cells):
+    """Cells, and such that look like two or none when all cells are joined."""
+    return cells | st.tuples(cells, cells).map("\n".join) | cells.map("{}\n".format) | st.just("\n")
+
+
 def one_by_one(kind, show, cell, zone):
     if is_blank(cell):
         return ""
@@ -69,15 +74,16 @@ def one_by_one(kind, show, cell, zone):
 @given(data=st.data())
 def test_a_column_is_what_its_cells_are(name, data):
     kind, zone = BY_NAME[name], data.draw(st.sampled_from([UTC, MADRID]))
-    common = st.lists(COMMON.get(name, COMMON["string"]), min_size=1, max_size=5)
-    cells = data.draw(common | st.lists(COMMON.get(name, ODD) | ODD, min_size=1, max_size=5))
+    common = COMMON.get(name, COMMON["string"])
+    rarer = common | with_line_feeds(common) | ODD
+    cells = data.draw(st.lists(common, min_size=1, max_size=5) | st.lists(rarer, min_size=1, max_size=5))
     found = fast_columns.json_texts(kind, cells, zone)
     assert list(found) == [one_by_one(kind, kind.to_json, cell, zone) for cell in cells]
     found = fast_columns.plain_texts(kind, cells, zone)
     assert list(found) == [one_by_one(kind, kind.to_text, cell, zone) for cell in cells]
 
 
-@given(st.lists(COMMON["datetime"] | ODD, min_size=1, max_size=4), st.sampled_from([UTC, MADRID]))
+@given(st.lists(with_line_feeds(COMMON["datetime"]) | ODD, min_size=1, max_size=4), st.sampled_from([UTC, MADRID]))
 def test_moments_are_what_one_by_one_gives(cells, zone):
     def moment(cell):
         try:
