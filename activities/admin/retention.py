@@ -53,7 +53,7 @@ class RetentionAdmin(ModelAdmin):
             "about": _("Older activities of the type are removed for good, every night."),
             "back": reverse("admin:activities_retention_changelist"),
         }
-        if object_id is not None and object_id.isdigit():
+        if object_id is not None and object_id.isascii() and object_id.isdigit():
             context |= {
                 "heading": _("Retention period"),
                 "delete_url": reverse("admin:activities_retention_delete", args=[object_id]),

@@ -222,13 +222,9 @@ def complete_document(result: dict[str, Any], generator: Any, request: Any, publ
 _INHERITED = frozenset(inspect.getdoc(kind) for kind in (StrictSerializer, Serializer))
 
 
-def activity_type_names() -> list[str]:
-    return list(ActivityType.objects.existing().values_list("api_name", flat=True))
-
-
 def _name_types(document: dict[str, Any]) -> None:
     """List the existing activity types in the parameter `activity_type`."""
-    names = activity_type_names()
+    names = list(ActivityType.objects.existing().values_list("api_name", flat=True))
     for parameter in document["paths"]["/api/v1/activities"]["get"]["parameters"]:
         if parameter["name"] == "activity_type" and names:
             parameter["schema"] = {**parameter["schema"], "items": {"type": "string", "enum": names}}

@@ -1,8 +1,8 @@
 """Pages for developers: the guide, and the sign-in for them."""
 
-import json
 from collections.abc import Callable
 from functools import lru_cache, wraps
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -16,8 +16,8 @@ from django.utils.translation import gettext as _
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularJSONAPIView
 
-from activities.api.openapi import activity_type_schemas
-from config.api import description, openapi
+from activities.models import ActivityType
+from config.api import description
 from people.rest.query import refuse_unknown
 
 DOCUMENT_PARAMETERS = ("format", "lang")
@@ -31,12 +31,18 @@ class CachedSchemaGenerator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         """The document, which is the same for all readers except for the address of the server. Do not change it."""
-        types = json.dumps([openapi.activity_type_names(), activity_type_schemas()])
-        return {**_generated(get_language(), self.api_version, types), "servers": description.server_addresses(request)}
+        types = ActivityType.objects.existing().order_by("id").values_list("api_name", "live_id", "retired_at")
+        with _generating:
+            document = _generated(get_language(), self.api_version, tuple(types))
+        return {**document, "servers": description.server_addresses(request)}
+
+
+_generating = Lock()  # the first readers of a new document wait for one of them
 
 
 @lru_cache(maxsize=4)
-def _generated(_language: str | None, api_version: str | None, _types: str) -> dict[str, Any]:
+def _generated(_language: str | None, api_version: str | None, _types: tuple[Any, ...]) -> dict[str, Any]:
+    """The document in a language; `_types` is all of the activity types that it depends on, as versions are frozen."""
     return SchemaGenerator(api_version=api_version).get_schema(request=None, public=True)
 
 

@@ -175,7 +175,7 @@ def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, e
         _shaded(back, share, "", most, is_partial=False) for _people, back, share in everybody if share is not None
     ]
     all_people = number_cell(sum(row.people for row in cohorts))
-    note = _("Darker is more. * Not over yet: this will still grow, and “All” leaves it out.")
+    note = _("The stronger the colour, the more. * Not over yet: this will still grow, and “All” leaves it out.")
     return Grid(headings, [GridRow(pgettext("people", "All"), all_people, total, False), *grid_rows], note)
 
 

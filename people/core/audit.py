@@ -29,8 +29,13 @@ _SENTENCES: dict[str, tuple[int, str | Promise]] = {
 
 
 def register_actions(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
-    """Register actions: name → (Django's action flag, sentence with %(parameter)s places)."""
-    _SENTENCES.update(sentences)
+    """Register actions: name → (Django's action flag, sentence with %(parameter)s places).
+
+    Raises ValueError for a name that stands for another sentence already.
+    """
+    for name, (flag, sentence) in sentences.items():
+        if (known := _SENTENCES.setdefault(name, (flag, sentence))) != (flag, sentence):
+            raise ValueError(f"the action {name} is registered as {known[1]!r} and as {sentence!r}")
 
 
 def write_audit_entry(by: Any, subject: Model, action: str, **parameters: Any) -> None:

@@ -33,6 +33,7 @@ from smartlists.models.reports import JOB_SECONDS
 AT_ONCE = 10_000  # limit of activities, and of people of a list, that a page may read
 PATIENCE = 5  # time limit in seconds of a synchronous statement, as even few rows can be slow to read
 FRESH = timedelta(hours=1)
+RETRY = timedelta(minutes=1)
 KEPT = timedelta(days=1)
 RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
 LIST_RIGHTS = {"smart": "smartlists.view_smartlist", "static": "people.view_staticlist"}
@@ -166,9 +167,14 @@ def _require_rights(question: ReportQuestion, by: Any) -> None:
 
 
 def _is_old(stored: StoredReport) -> bool:
-    """True if newer figures are due; a failed computation is not repeated before `FRESH`, either."""
+    """True if newer figures are due; a refused computation is not repeated before `FRESH`, either.
+
+    One that failed for an unforeseen error is repeated after a minute: a worker of the version before does not know
+    all questions, and ends soon.
+    """
     if stored.state == State.FAILED:
-        return stored.asked_at < timezone.now() - FRESH
+        is_unforeseen = stored.problem.isidentifier()  # `job_model.error_text`: the name of a class
+        return stored.asked_at < timezone.now() - (RETRY if is_unforeseen else FRESH)
     return stored.as_of is None or stored.as_of < timezone.now() - FRESH
 
 

@@ -92,4 +92,5 @@ class ReportNote(models.Model):
         verbose_name, verbose_name_plural = _("note on charts"), _("notes on charts")
 
     def __str__(self) -> str:
-        return self.text
+        """The day: audit entries name notes by this, and a private text is its owner's."""
+        return str(self.day)

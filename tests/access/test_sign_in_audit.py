@@ -88,7 +88,7 @@ def test_roles_given_and_taken_are_noted(client, vera):
         reply = client.post(f"/admin/access/user/{olga.pk}/change/", {"username": "olga", "role": "Approver"})
         assert reply.status_code == 302, reply.context["form"].errors
     client.post(f"/admin/access/user/{olga.pk}/deactivate/", {})
-    assert entries("roles_changed", "superuser_given", "superuser_taken", "activated", "deactivated") == [
+    assert entries("roles_changed", "superuser_given", "superuser_taken", "reactivated", "deactivated") == [
         ("roles_changed", "vera", "olga", {"given": "Approver", "taken": "Viewer"}),
         ("deactivated", "vera", "olga", {}),
     ]

@@ -23,11 +23,15 @@ Only = tuple[ApprovedField, str | None] | None  # a field and its value, if acti
 
 @dataclass(frozen=True, slots=True)
 class ColumnCohorts:
-    """The parameters of a retention report: the days at which its intervals begin, and the one after them."""
+    """The parameters of a retention report: the days at which its intervals begin, and the one after them.
+
+    `cohorts`: how many of the intervals people can begin in.
+    """
 
     first_type: ActivityType
     then: ActivityType
     days: Sequence[date]
+    cohorts: int
     later: int
     zone: str
     only: Only
@@ -67,7 +71,7 @@ def people_of_cohorts(
 def _cohorts(reports: ColumnReports, period: Period, asked: ColumnCohorts) -> tuple[str, list[Any]]:
     """Expressions cohorts (person, moment, cohort) and returns (cohort, later, person, moment), with parameters."""
     bounds = day_moments(asked.days, asked.zone, reports.view.rows)
-    firsts, parameters = _first_moments(reports, period, asked)
+    firsts, parameters = _first_moments(reports, period, asked, bounds[asked.cohorts])
     then = reports.relation(asked.then.pk, ())
     later = f"{_place_sql('r.occurred_at', bounds[:-1])} - cohort"
     expressions = f"""firsts as materialized ({firsts}),
@@ -80,15 +84,15 @@ def _cohorts(reports: ColumnReports, period: Period, asked: ColumnCohorts) -> tu
     return expressions, [*parameters, *then.parameters]
 
 
-def _first_moments(reports: ColumnReports, period: Period, asked: ColumnCohorts) -> tuple[str, list[Any]]:
-    """The query of the live people whose first activity ever lies in the period, and its moment; its parameters."""
+def _first_moments(reports: ColumnReports, period: Period, asked: ColumnCohorts, end: int) -> tuple[str, list[Any]]:
+    """The query of the live people whose first activity ever lies in the period and before `end`, and its moment."""
     condition, values = _narrowing(reports, asked.first_type, asked.only)
     field_ids = [asked.only[0].pk] if asked.only else []
     rows = reports.relation(asked.first_type.pk, field_ids, field_ids)
     sql = f"""select person, min(occurred_at) as moment from ({rows.sql})
         where occurred_at < {period.day_starts[-1]} {period.of_people}
         and person not in (select unnest(?::INTEGER[])) {condition}
-        group by 1 having min(occurred_at) >= {period.day_starts[0]}"""
+        group by 1 having min(occurred_at) >= {period.day_starts[0]} and min(occurred_at) < {int(end)}"""
     return sql, [*rows.parameters, *period.people_parameters, reports.not_live(), *values]
 
 

@@ -173,7 +173,7 @@ def count_activities_to_read(question: CohortQuestion) -> int:
 def _asked_of_columns(question: CohortQuestion, bounds: CohortBounds) -> columns.ColumnCohorts:
     only = (question.field, question.value) if question.field else None
     return columns.ColumnCohorts(
-        question.first_type, question.then, bounds.days, question.later, question.scope.zone, only
+        question.first_type, question.then, bounds.days, bounds.cohorts, question.later, question.scope.zone, only
     )
 
 
@@ -188,7 +188,7 @@ def _expressions(question: CohortQuestion, bounds: CohortBounds) -> tuple[str, d
             join person p on p.id = a.person_id and p.state = 'live'
             where a.activity_type_id = %(type)s and a.occurred_at < {reports.END_MOMENT}
             and {reports.OF_SCOPE} {narrowed}
-            group by 1 having min(a.occurred_at) >= {reports.FIRST_MOMENT}),
+            group by 1 having min(a.occurred_at) >= {reports.FIRST_MOMENT} and min(a.occurred_at) < %(begun)s),
         cohorts as materialized (select person_id, moment, {cohort} as cohort from firsts),
         returns as materialized (
             select c.cohort, {later} as later, a.person_id, min(a.occurred_at) as moment
@@ -201,6 +201,7 @@ def _expressions(question: CohortQuestion, bounds: CohortBounds) -> tuple[str, d
         "field": field.api_name if field else None,
         "value": question.value,
         "starts": starts[:-1],
+        "begun": starts[bounds.cohorts],  # activities may lie a day ahead, in intervals that have not begun
         "stop": starts[-1],
         "later": question.later,
     }

@@ -15,13 +15,13 @@ audit.register_actions(
         "superuser_given": (2, gettext_lazy("Made a superuser")),
         "superuser_taken": (2, gettext_lazy("No longer a superuser")),
         "deactivated": (2, gettext_lazy("Deactivated")),
-        "activated": (2, gettext_lazy("Reactivated")),
+        "reactivated": (2, gettext_lazy("Reactivated")),
     }
 )
 # field: its new value: the action of the entry
 FLAGS = {
     "is_superuser": {True: "superuser_given", False: "superuser_taken"},
-    "is_active": {True: "activated", False: "deactivated"},
+    "is_active": {True: "reactivated", False: "deactivated"},
 }
 
 

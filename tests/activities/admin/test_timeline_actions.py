@@ -185,7 +185,9 @@ def test_the_type_leads_to_a_list_a_campaign_and_a_report_that_begin_with_it(cli
     vera.groups.set([Group.objects.get(name="Marketer")])
     page = client.get(reverse("admin:activities_activitytype_change", args=[check.pk]))
     actions = {str(action.label): action.url for action in page.context["actions"]}
-    listed = client.get(actions["Make a list"])
+    list_address = reverse("admin:smartlists_smartlist_add") + f"?type={check.pk}"
+    assert f'href="{list_address}"' in page.text
+    listed = client.get(list_address)
     assert listed.context["name"] == "Deposited Check" and listed.context["rules"]["filters"] == [
         {"kind": "activity", "did": True, "type": "depositCheck", "constraints": []}
     ]
