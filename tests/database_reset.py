@@ -8,6 +8,7 @@ one place where a trigger is disabled: the application never does it.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from graphlib import TopologicalSorter
 from typing import Any
 from unittest import mock
 
@@ -23,6 +24,7 @@ REWOUND = ("activity_id_seq", "person_id_seq")
 
 _kept: dict[str, bool] = {}  # the tables there were when their rows were put aside, and whether there were any
 _guarded: set[str] = set()  # those with triggers
+_emptied_in: list[str] = []  # the order of tables whose references are checked at once, as procrastinate's
 
 
 def keep() -> None:
@@ -35,6 +37,14 @@ def keep() -> None:
             _kept[table] = cursor.rowcount > 0
         cursor.execute("select distinct tgrelid::regclass::text from pg_trigger where not tgisinternal")
         _guarded.update(name.strip('"') for (name,) in cursor.fetchall())
+        cursor.execute(
+            """select conrelid::regclass::text, confrelid::regclass::text from pg_constraint
+            where contype = 'f' and not condeferrable and conrelid <> confrelid"""
+        )
+        referring: TopologicalSorter[str] = TopologicalSorter()
+        for child, parent in cursor.fetchall():
+            referring.add(parent, child)
+        _emptied_in[:] = referring.static_order()
 
 
 def restore() -> None:
@@ -76,7 +86,7 @@ def _restore(_case: TransactionTestCase) -> None:
 def _put_right(cursor: Any, changed: list[str]) -> None:
     guarded = [table for table in changed if table in _guarded]
     steps = [f'alter table "{table}" disable trigger user' for table in guarded]
-    for table in changed:
+    for table in sorted(changed, key=lambda table: _emptied_in.index(table) if table in _emptied_in else -1):
         gone = f' where t::text not in (select k::text from kept."{table}" k)'
         steps += [f'delete from "{table}" t{gone if _kept[table] else ""}']
     for table in changed:
