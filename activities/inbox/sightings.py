@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, F
 from django.db.models.functions import Now
 
 from activities.inbox.decisions import is_full
@@ -98,6 +98,14 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
         row.libraries = _added(row.libraries, libraries[row.pk])
         row.samples = [*row.samples, *samples[row.pk]][:MAX_SAMPLES]
     _save(locked)
+
+
+def count_as_kept_no_more(sighting_id: int, sizes: Sequence[int]) -> None:
+    """Subtract events that left the inbox. Late in the caller's transaction: the row stays locked until it ends."""
+    if sizes:
+        Sighting.objects.filter(pk=sighting_id).update(
+            kept=F("kept") - len(sizes), kept_bytes=F("kept_bytes") - sum(sizes)
+        )
 
 
 def rooms(rows: Mapping[Key, Sighting]) -> dict[Key, int | None]:
