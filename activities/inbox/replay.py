@@ -4,8 +4,8 @@ An event becomes a row of its visitor in the same transaction in which it leaves
 such row does, once the visitor is somebody's. What the type does not take stays, with the reason.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
@@ -16,14 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.inbox.editing import CHANGE
-from activities.inbox.mapping import check_event
+from activities.inbox.mapping import check_event, map_values
 from activities.inbox.owners import OWNER, STANDING
-from activities.inbox.sightings import count_as_kept_no_more
-from activities.inbox.waiting import content_of, type_for
-from activities.models import Sighting, Visitor, WaitingEvent
+from activities.inbox.sightings import Seen, count_as_kept_no_more, note_seen
+from activities.inbox.waiting import LOOKED_AT, content_of, newest_events, type_for
+from activities.models import ActivityType, Sighting, Visitor, WaitingEvent
 from activities.recording import notify
 from activities.recording.quarantine import problem_as_json
-from activities.recording.schema import schema_of_version
+from activities.recording.schema import Schema, schema_of_version
 from activities.visitors.partitions import ensure_partitions
 from people.core import audit
 from people.core.codes import Code
@@ -32,6 +32,8 @@ from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 
 BATCH = 1_000
+MAX_LEFT_OUT = 50  # properties of one event that are counted, and paths that are shown
+PROPERTY = Sighting.Kind.PROPERTY
 RIGHT = "activities.record_activity"
 
 audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s events that waited"))})
@@ -43,6 +45,7 @@ class ReplayResult:
 
     replayed: int
     refused: int
+    left_out: Sequence[str] = ()  # properties that no field took
 
 
 @dataclass(slots=True)
@@ -52,6 +55,18 @@ class _Step:
     last: int | None = None
     replayed: int = 0
     refused: int = 0
+    left_out: Collection[str] = ()
+
+
+def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
+    """The properties of the newest waiting events that no field of the approved type takes."""
+    assert activity_type.live_id is not None
+    schema = schema_of_version(activity_type.live_id)
+    paths: dict[str, None] = {}
+    for event in newest_events(sighting, LOOKED_AT):
+        content = content_of(event)
+        paths |= dict.fromkeys(map_values(schema, content["name"], content["properties"], sighting.fields).unknown)
+    return list(paths)[:MAX_LEFT_OUT]
 
 
 def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
@@ -69,12 +84,14 @@ def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
         raise RejectedError(Problem(Code.UNAPPROVED_TYPE, message, ("activity_type",)))
     ensure_partitions(set(), timezone.now().astimezone(UTC).date())
     step, replayed, refused = _Step(0), 0, 0
+    paths: dict[str, None] = {}
     while step.last is not None:
         step = _replay_batch(sighting, activity_type.pk, step.last)
         replayed, refused = replayed + step.replayed, refused + step.refused
+        paths |= dict.fromkeys(step.left_out)
     if replayed:
         audit.write_audit_entry(by, sighting, "events_replayed", count=replayed)
-    return ReplayResult(replayed, refused)
+    return ReplayResult(replayed, refused, tuple(paths)[:MAX_LEFT_OUT])
 
 
 @transaction.atomic
@@ -93,31 +110,54 @@ def _replay_batch(sighting: Sighting, type_id: int, after: int) -> _Step:
         return _Step()
     states = _lock_visitors(visitors.values())
     events = list(WaitingEvent.objects.filter(pk__in=visitors).order_by("pk").select_for_update(skip_locked=True))
+    sorted_events = _sort_events(events, states, sighting, schema)
+    _insert(sorted_events.rows)
+    WaitingEvent.objects.bulk_update(sorted_events.refused, ["problems"])
+    leaving = sorted_events.leaving
+    WaitingEvent.objects.filter(pk__in=[event.pk for event in leaving]).delete()
+    # last, as its row is locked until the transaction ends; what is locked after it is skipped where it is locked
+    count_as_kept_no_more(sighting.pk, [len(event.raw) for event in leaving])
+    seen = sorted_events.seen
+    note_seen(seen, {})
+    left = dict.fromkeys(entry.name for entry in seen)
+    return _Step(max(visitors), len(sorted_events.rows), len(sorted_events.refused), left)
+
+
+@dataclass(slots=True)
+class _SortedEvents:
+    """Rows to insert, events that leave the inbox and that stay, and properties that no field takes."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    leaving: list[WaitingEvent] = field(default_factory=list)
+    refused: list[WaitingEvent] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+
+def _sort_events(
+    events: Sequence[WaitingEvent], states: Mapping[int, str], sighting: Sighting, schema: Schema
+) -> _SortedEvents:
+    result = _SortedEvents()
     owners = _owners([event.pk for event in events])
-    good: list[dict[str, Any]] = []
-    leaving: list[WaitingEvent] = []
-    refused: list[WaitingEvent] = []
     for event in events:
         owner = owners[event.pk]
         if not owner.is_kept(states.get(event.visitor_id)):
-            leaving.append(event)
+            result.leaving.append(event)
             continue
         content = content_of(event)
-        checked, _mapped = check_event(schema, content["name"], content["properties"], sighting.fields)
+        checked, mapped = check_event(schema, content["name"], content["properties"], sighting.fields)
         if checked.problems:
             event.problems = [problem_as_json(problem) for problem in checked.problems.shown_problems()]
-            refused.append(event)
+            result.refused.append(event)
             continue
-        leaving.append(event)
+        result.leaving.append(event)
         version = {"type_id": schema.type_id, "version": schema.number}
         values = {"primary_value": checked.primary_value, "attributes": checked.attributes}
-        good.append(_row(event, sighting, owner) | version | values)
-    _insert(good)
-    WaitingEvent.objects.bulk_update(refused, ["problems"])
-    WaitingEvent.objects.filter(pk__in=[event.pk for event in leaving]).delete()
-    # last, as its row is locked until the transaction ends
-    count_as_kept_no_more(sighting.pk, [len(event.raw) for event in leaving])
-    return _Step(max(visitors), len(good), len(refused))
+        result.rows.append(_row(event, sighting, owner) | version | values)
+        result.seen += [
+            Seen(sighting.source_id, PROPERTY, path, schema.type_id, content["library"], value, event.visitor_id)
+            for path, value in list(mapped.unknown.items())[:MAX_LEFT_OUT]
+        ]
+    return result
 
 
 def _lock_visitors(visitor_ids: Iterable[int]) -> Mapping[int, str]:
