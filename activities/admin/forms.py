@@ -100,7 +100,13 @@ class FieldForm(ProposingForm):
         return ActivityFieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
 
 
-FieldFormSet = forms.formset_factory(FieldForm, extra=3, can_delete=True, can_order=False)
+class RowForm(FieldForm):
+    """A field in the table of a whole type. `path`: the property of waiting events that it takes, whatever its name."""
+
+    path = forms.CharField(required=False, widget=forms.HiddenInput)
+
+
+FieldFormSet = forms.formset_factory(RowForm, extra=3, can_delete=True, can_order=False)
 
 
 class TypeForms:
@@ -115,7 +121,7 @@ class TypeForms:
     ) -> None:
         initial, primary, secondary = _initial(version, revision)
         self.names = NamesForm(data, initial=initial | (names or {}))
-        self.primary = FieldForm(data, initial=primary, prefix="primary", empty_permitted=False)
+        self.primary = RowForm(data, initial=primary, prefix="primary", empty_permitted=False)
         self.fields = FieldFormSet(data, initial=secondary, prefix="fields")
 
     @classmethod
@@ -145,8 +151,17 @@ class TypeForms:
             if primary is None
             else [ActivityFieldSpec(primary.api_name, primary.name, primary.data_type, primary.description, True)]
         )
-        specs = [form.spec for form in self.fields.forms if form not in self.fields.deleted_forms]
-        return head + [spec for spec in specs if spec is not None]
+        return head + [spec for form in self._rows if (spec := form.spec) is not None]
+
+    @property
+    def fields_by_path(self) -> dict[str, str]:
+        """The API names of the fields that take properties of waiting events, by path."""
+        forms = [(form.cleaned_data["path"], form.spec) for form in (self.primary, *self._rows)]
+        return {path: spec.api_name for path, spec in forms if path and spec is not None}
+
+    @property
+    def _rows(self) -> list[Any]:
+        return [form for form in self.fields.forms if form not in self.fields.deleted_forms]
 
     def show(self, refusal: RejectedError) -> None:
         """Add each problem to its field, keeping all typed values."""

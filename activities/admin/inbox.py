@@ -72,6 +72,7 @@ class SightingAdmin(PagesAdmin):
         sighting = _find(pk)
         user = request.user
         may_see = user.has_perm(SEES_PEOPLE)
+        type_for = waiting.type_for(sighting)
         is_event = sighting.kind == Sighting.Kind.EVENT and bool(sighting.name_key)
         return self.page(
             request,
@@ -83,7 +84,8 @@ class SightingAdmin(PagesAdmin):
             shapes=waiting.shapes(sighting) if may_see else [],
             events=_shown_events(sighting) if may_see and is_event else [],
             similar=proposals.similar_types(sighting) if is_event and sighting.state == Sighting.State.NEW else [],
-            type_for=waiting.type_for(sighting),
+            type_for=type_for,
+            left_out=replay.left_out(sighting, type_for) if type_for and sighting.kept else (),
             types=_own_types() if is_event else [],
             libraries=sorted(sighting.libraries.items(), key=lambda pair: -pair[1]),
             may_change=user.has_perm(editing.CHANGE),

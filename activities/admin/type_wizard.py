@@ -109,18 +109,12 @@ def _of_sighting(sighting: Sighting) -> TypeForms:
     """Forms filled from the events that wait under a name."""
     proposal = proposals.propose_type(sighting.name, waiting.shapes(sighting))
     forms = TypeForms(names=asdict(_proposal(proposal.name)) | {"name": proposal.name})
-    rows = [{name: getattr(field, name) for name in ("name", "api_name", "data_type")} for field in proposal.fields]
+    rows = [
+        {name: getattr(field, name) for name in ("name", "api_name", "data_type", "path")} for field in proposal.fields
+    ]
     forms.primary.initial, others = rows[0], rows[1:]
     forms.fields = FieldFormSet(initial=others, prefix="fields")
     return forms
-
-
-def _map_to(sighting: Sighting, created: ActivityType, by: Any) -> None:
-    """Have the events that wait become activities of the created type: by the proposed fields that it still has."""
-    names = {field.api_name for field in created.shown.fields.all()} if created.shown else set()
-    proposed = proposals.propose_fields(proposals.propose_type(sighting.name, waiting.shapes(sighting)))
-    fields = {path: api_name for path, api_name in proposed.items() if api_name in names}
-    inbox_editing.map_to_type(sighting, created, by, fields)
 
 
 def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
@@ -134,7 +128,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
             if picture != ("", None):
                 pictures.set_picture(created, request.user, *picture)
             if sighting is not None:
-                _map_to(sighting, created, request.user)
+                inbox_editing.map_to_type(sighting, created, request.user, forms.fields_by_path)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}

@@ -90,13 +90,21 @@ class SightingDetailSerializer(SightingSerializer):
     shapes = serializers.SerializerMethodField(
         help_text="The properties of the newest waiting events, at most 1,000 events."
     )
+    left_out = serializers.SerializerMethodField(
+        help_text="Properties of these events that no field of the approved type takes: a replay does not keep them."
+    )
 
     class Meta(SightingSerializer.Meta):
-        fields = (*SightingSerializer.Meta.fields, "shapes")
+        fields = (*SightingSerializer.Meta.fields, "shapes", "left_out")
 
     @extend_schema_field(ShapeSerializer(many=True))
     def get_shapes(self, sighting: Sighting) -> Any:
         return ShapeSerializer(waiting.shapes(sighting), many=True).data
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_left_out(self, sighting: Sighting) -> Any:
+        activity_type = waiting.type_for(sighting)
+        return replay.left_out(sighting, activity_type) if activity_type else []
 
 
 class MapInputSerializer(StrictSerializer):
@@ -111,6 +119,9 @@ class MapInputSerializer(StrictSerializer):
 class ReplayedEventsSerializer(StrictSerializer):
     replayed = serializers.IntegerField(help_text="Events that are being recorded.")
     refused = serializers.IntegerField(help_text="Events that don't fit the type and still wait.")
+    left_out = serializers.ListField(
+        child=serializers.CharField(), help_text="Properties that no field took; their values are not kept."
+    )
 
 
 class InboxViewSet(ListMixin, RetrieveMixin):
@@ -167,4 +178,4 @@ class InboxViewSet(ListMixin, RetrieveMixin):
     def replay(self, request: Any, pk: int) -> Response:
         """Record the events that waited, each once, at their original times; no campaign starts."""
         result = replay.replay_waiting(self.get_object(), request.user)
-        return Response({"replayed": result.replayed, "refused": result.refused})
+        return Response({"replayed": result.replayed, "refused": result.refused, "left_out": result.left_out})

@@ -23,6 +23,7 @@ from people.definitions import drafts
 VIEW, CHANGE = "activities.view_sighting", "activities.change_sighting"
 State, Kind = Sighting.State, Sighting.Kind
 
+audit.register_numbered("sighting")  # anything may be in the name of an event
 audit.register_actions(
     {
         "event_mapped": (2, gettext_lazy("Events of this name became “%(type)s”")),
@@ -107,7 +108,7 @@ def _decide(sighting: Sighting, by: Any, state: str, action: str) -> Sighting:
 
 def _lock(sighting: Sighting, by: Any) -> Sighting:
     require_permission(by, CHANGE)
-    locked = Sighting.objects.select_for_update().filter(pk=sighting.pk).first()
+    locked = Sighting.objects.select_for_update(no_key=True).filter(pk=sighting.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.NOT_FOUND, _("This name is not in the inbox any more.")))
     return locked

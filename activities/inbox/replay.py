@@ -4,32 +4,36 @@ An event becomes a row of its visitor in the same transaction in which it leaves
 such row does, once the visitor is somebody's. What the type does not take stays, with the reason.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
 import orjson
 from django.db import connection, transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.inbox.editing import CHANGE
-from activities.inbox.mapping import check_event
-from activities.inbox.waiting import content_of, type_for
-from activities.models import Sighting, WaitingEvent
+from activities.inbox.mapping import check_event, map_values
+from activities.inbox.owners import OWNER, STANDING
+from activities.inbox.sightings import Seen, count_as_kept_no_more, note_seen
+from activities.inbox.waiting import LOOKED_AT, content_of, newest_events, type_for
+from activities.models import ActivityType, Sighting, Visitor, WaitingEvent
 from activities.recording import notify
 from activities.recording.quarantine import problem_as_json
 from activities.recording.schema import Schema, schema_of_version
 from activities.visitors.partitions import ensure_partitions
 from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 
 BATCH = 1_000
+MAX_LEFT_OUT = 50  # properties of one event that are counted, and paths that are shown
+PROPERTY = Sighting.Kind.PROPERTY
 RIGHT = "activities.record_activity"
 
 audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s events that waited"))})
@@ -37,15 +41,38 @@ audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s 
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """Numbers of events that left the inbox, and of those that the type does not take."""
+    """Numbers of events that left the inbox for the log, and of those that the type does not take."""
 
     replayed: int
     refused: int
+    left_out: Sequence[str] = ()  # properties that no field took
+
+
+@dataclass(slots=True)
+class _Step:
+    """One transaction. `last`: the number of the last event that it looked at; None where there was none."""
+
+    last: int | None = None
+    replayed: int = 0
+    refused: int = 0
+    left_out: Collection[str] = ()
+
+
+def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
+    """The properties of the newest waiting events that no field of the approved type takes."""
+    assert activity_type.live_id is not None
+    schema = schema_of_version(activity_type.live_id)
+    paths: dict[str, None] = {}
+    for event in newest_events(sighting, LOOKED_AT):
+        content = content_of(event)
+        paths |= dict.fromkeys(map_values(schema, content["name"], content["properties"], sighting.fields).unknown)
+    return list(paths)[:MAX_LEFT_OUT]
 
 
 def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
     """Replay all that waits under the name. Commits every 1,000 events; may be called again, and by several at once.
 
+    Ends early where the type is retired or another one is decided meanwhile; what is left stays.
     Raises `RejectedError` (`unapproved_type`) where no approved type takes events of this name, `NotAllowedError`.
     """
     require_permission(by, CHANGE)
@@ -55,92 +82,139 @@ def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
     if activity_type is None:
         message = _("No approved activity type takes events of this name yet.")
         raise RejectedError(Problem(Code.UNAPPROVED_TYPE, message, ("activity_type",)))
-    assert activity_type.live_id is not None
-    schema = schema_of_version(activity_type.live_id)
     ensure_partitions(set(), timezone.now().astimezone(UTC).date())
-    last = replayed = refused = 0
-    while True:
-        number, bad, last = _replay_batch(sighting, schema, last)
-        replayed, refused = replayed + number, refused + bad
-        if not number + bad:
-            break
+    step, replayed, refused = _Step(0), 0, 0
+    paths: dict[str, None] = {}
+    while step.last is not None:
+        step = _replay_batch(sighting, activity_type.pk, step.last)
+        replayed, refused = replayed + step.replayed, refused + step.refused
+        paths |= dict.fromkeys(step.left_out)
     if replayed:
         audit.write_audit_entry(by, sighting, "events_replayed", count=replayed)
-    return ReplayResult(replayed, refused)
+    return ReplayResult(replayed, refused, tuple(paths)[:MAX_LEFT_OUT])
 
 
 @transaction.atomic
-def _replay_batch(sighting: Sighting, schema: Schema, after: int) -> tuple[int, int, int]:
-    """Replay the next events after one; return how many left, how many stay, and the last one's number."""
-    waiting = sighting.events.filter(pk__gt=after).order_by("pk").select_for_update(skip_locked=True)
-    events = list(waiting[:BATCH])
-    if not events:
-        return 0, 0, after
-    good: list[dict[str, Any]] = []
-    leaving: list[WaitingEvent] = []
-    refused: list[WaitingEvent] = []
+def _replay_batch(sighting: Sighting, type_id: int, after: int) -> _Step:
+    """Replay the next events after one. The locks are taken as everywhere: the type, visitors, their rows, the name."""
+    # retiring the type waits for this transaction, and it for that
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.TYPE, type_id)])
+    sighting.refresh_from_db()
+    activity_type = type_for(sighting)
+    if activity_type is None or activity_type.pk != type_id or activity_type.live_id is None:
+        return _Step()
+    schema = schema_of_version(activity_type.live_id)
+    next_events = sighting.events.filter(pk__gt=after).order_by("pk").values_list("pk", "visitor_id")[:BATCH]
+    visitors = dict(next_events)
+    if not visitors:
+        return _Step()
+    states = _lock_visitors(visitors.values())
+    events = list(WaitingEvent.objects.filter(pk__in=visitors).order_by("pk").select_for_update(skip_locked=True))
+    sorted_events = _sort_events(events, states, sighting, schema)
+    _insert(sorted_events.rows)
+    WaitingEvent.objects.bulk_update(sorted_events.refused, ["problems"])
+    leaving = sorted_events.leaving
+    WaitingEvent.objects.filter(pk__in=[event.pk for event in leaving]).delete()
+    # last, as its row is locked until the transaction ends; what is locked after it is skipped where it is locked
+    count_as_kept_no_more(sighting.pk, [len(event.raw) for event in leaving])
+    seen = sorted_events.seen
+    note_seen(seen, {})
+    left = dict.fromkeys(entry.name for entry in seen)
+    return _Step(max(visitors), len(sorted_events.rows), len(sorted_events.refused), left)
+
+
+@dataclass(slots=True)
+class _SortedEvents:
+    """Rows to insert, events that leave the inbox and that stay, and properties that no field takes."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    leaving: list[WaitingEvent] = field(default_factory=list)
+    refused: list[WaitingEvent] = field(default_factory=list)
+    seen: list[Seen] = field(default_factory=list)
+
+
+def _sort_events(
+    events: Sequence[WaitingEvent], states: Mapping[int, str], sighting: Sighting, schema: Schema
+) -> _SortedEvents:
+    result = _SortedEvents()
+    owners = _owners([event.pk for event in events])
     for event in events:
+        owner = owners[event.pk]
+        if not owner.is_kept(states.get(event.visitor_id)):
+            result.leaving.append(event)
+            continue
         content = content_of(event)
-        checked, _mapped = check_event(schema, content["name"], content["properties"], sighting.fields)
+        checked, mapped = check_event(schema, content["name"], content["properties"], sighting.fields)
         if checked.problems:
             event.problems = [problem_as_json(problem) for problem in checked.problems.shown_problems()]
-            refused.append(event)
-        else:
-            leaving.append(event)
-            good.append(_row(event, sighting, schema, checked.primary_value, checked.attributes))
-    _insert(good)
-    WaitingEvent.objects.bulk_update(refused, ["problems"])
-    WaitingEvent.objects.filter(pk__in=[event.pk for event in leaving]).delete()
-    size = sum(len(event.raw) for event in leaving)
-    # last, as its row is locked until the transaction ends
-    Sighting.objects.filter(pk=sighting.pk).update(kept=F("kept") - len(leaving), kept_bytes=F("kept_bytes") - size)
-    return len(leaving), len(refused), events[-1].pk
+            result.refused.append(event)
+            continue
+        result.leaving.append(event)
+        version = {"type_id": schema.type_id, "version": schema.number}
+        values = {"primary_value": checked.primary_value, "attributes": checked.attributes}
+        result.rows.append(_row(event, sighting, owner) | version | values)
+        result.seen += [
+            Seen(sighting.source_id, PROPERTY, path, schema.type_id, content["library"], value, event.visitor_id)
+            for path, value in list(mapped.unknown.items())[:MAX_LEFT_OUT]
+        ]
+    return result
 
 
-def _row(
-    event: WaitingEvent, sighting: Sighting, schema: Schema, primary_value: str | None, attributes: str
-) -> dict[str, Any]:
+def _lock_visitors(visitor_ids: Iterable[int]) -> Mapping[int, str]:
+    """The states of the visitors, locked as the collector locks them: an association sees the rows, or they see it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select id, state from visitor where id = any(%s) order by id for share", [sorted(set(visitor_ids))]
+        )
+        return dict(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """`own`: the association that the event came under, where it stands; `association_id`: the one that gets it."""
+
+    own: int | None
+    association_id: int | None
+
+    def is_kept(self, state: str | None) -> bool:
+        """False where the visitor is gone or was erased, unless the event came under somebody who was not."""
+        return state is not None and (state != Visitor.State.BURNT or self.own is not None)
+
+
+def _owners(event_ids: Sequence[int]) -> Mapping[int, _Owner]:
+    """Read after visitors were locked: a statement's own snapshot has what was committed before."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"select w.id, {STANDING}, {OWNER} from waiting_event w where w.id = any(%s)", [list(event_ids)])
+        return {pk: _Owner(own, association_id) for pk, own, association_id in cursor.fetchall()}
+
+
+def _row(event: WaitingEvent, sighting: Sighting, owner: _Owner) -> dict[str, Any]:
     return {
         "source_id": sighting.source_id,
         "visitor_id": event.visitor_id,
-        "association_id": event.association_id,
+        "association_id": None if event.is_bot else owner.association_id,
         "message_id": event.message_id,
-        "type_id": schema.type_id,
-        "version": schema.number,
         "occurred_at": event.occurred_at,
         "client_at": event.client_at,
-        "primary_value": primary_value,
-        "attributes": attributes,
         "is_bot": event.is_bot,
     }
 
 
-def _insert(rows: Sequence[dict[str, Any]]) -> None:
-    """Rows of visitors, with the owner when the event came, else with the first owner, who gets what was before.
-
-    A visitor is locked as the collector locks it, so that an association sees the row or the row sees it; nothing is
-    kept of erased ones.
-    """
+def _insert(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows of visitors, as back-fill. Those with an owner are about the past, too: a dispatcher of the version
+    before knows only that."""
     if not rows:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "select id from visitor where id = any(%s) and state <> 'burnt' order by id for share",
-            [sorted({row["visitor_id"] for row in rows})],
-        )
-        kept = {pk for (pk,) in cursor.fetchall()}
-        values = [row for row in rows if row["visitor_id"] in kept]
-        cursor.execute(
             """insert into visitor_activity (source_id, visitor_id, message_id, activity_type_id, version, occurred_at,
-                client_at, primary_value, attributes, is_bot, is_backfill, association_id)
+                client_at, primary_value, attributes, is_bot, is_backfill, association_id, is_past)
             select source_id, visitor_id, message_id, type_id, version, occurred_at, client_at, primary_value,
-                attributes::jsonb, is_bot, true, case when not is_bot then coalesce(
-                    (select s.id from association s where s.id = w.association_id and s.undone_at is null),
-                    (select min(s.id) from association s where s.visitor_id = w.visitor_id and s.undone_at is null)) end
+                attributes::jsonb, is_bot, true, association_id, association_id is not null
             from json_to_recordset(%s::text::json) as w (source_id bigint, visitor_id bigint, association_id bigint,
                 message_id text, type_id int, version smallint, occurred_at timestamptz, client_at timestamptz,
                 primary_value text, attributes text, is_bot boolean)
             order by occurred_at""",
-            [orjson.dumps(values).decode()],
+            [orjson.dumps(rows).decode()],
         )
         cursor.execute(f"select {notify.NOTIFY_SQL}")

@@ -3,13 +3,15 @@
 A source may have so many names of each kind; those beyond are counted together, under an empty key.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count
+from django.db import transaction
+from django.db.models import Count, F
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
@@ -26,7 +28,8 @@ Kind = Sighting.Kind
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One name that came in once. `library`: name and version of the program that sent it. `sample`: its value."""
+    """One name that came in once. `library`: name and version of the program that sent it. `sample`: its value, kept
+    with the visitor whose it is."""
 
     source_id: int
     kind: str
@@ -34,6 +37,7 @@ class Seen:
     scope: int = 0
     library: str = ""
     sample: Any = None
+    visitor_id: int | None = None
 
     @property
     def key(self) -> Key:
@@ -74,30 +78,93 @@ def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
     return known
 
 
+@dataclass(slots=True)
+class _Tally:
+    """What is to be added to one row."""
+
+    times: int = 0
+    kept: int = 0
+    kept_bytes: int = 0
+    libraries: Counter[str] = field(default_factory=Counter)
+    samples: list[Any] = field(default_factory=list)
+
+    def add(self, other: "_Tally") -> None:
+        """Add what another one holds, except samples: they may be erased by now."""
+        self.times += other.times
+        self.kept += other.kept
+        self.kept_bytes += other.kept_bytes
+        self.libraries.update(other.libraries)
+
+
+_carried: dict[int, _Tally] = {}  # by row that was locked when this process counted: for its next commit
+
+
+def samples_of(sighting: Sighting) -> list[tuple[int, str, Any]]:
+    """(visitor, moment, value) of the samples of a property or trait; without those that are nobody's."""
+    return [tuple(sample) for sample in sighting.samples if isinstance(sample, list)]
+
+
 def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
     """Count the names; `kept`: the sizes of the events that wait now, by sighting. In the caller's transaction, late:
-    the rows stay locked until it ends."""
-    if not seen:
+    the rows stay locked until it ends.
+
+    Waits for nobody: what belongs to a row that another transaction has locked is added by the next call.
+    """
+    carried = dict(_carried)
+    if not seen and not carried:
         return
-    rows = find_or_add(seen)
-    times: Counter[int] = Counter()
-    libraries: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    samples: defaultdict[int, list[Any]] = defaultdict(list)
-    for entry in seen:
-        pk = rows[entry.key].pk
-        times[pk] += 1
-        if entry.library:
-            libraries[pk][quoted_value(entry.library, MAX_LIBRARY)] += 1
-        if entry.kind != Kind.EVENT and len(samples[pk]) < MAX_SAMPLES:
-            samples[pk].append(_sample(entry.sample))
-    locked = list(Sighting.objects.select_for_update().filter(pk__in=times).order_by("pk"))
+    tallies = _tallies(seen, kept)
+    for pk, tally in carried.items():
+        tallies.setdefault(pk, _Tally()).add(tally)
+    rows = Sighting.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=tallies).order_by("pk")
+    locked = list(rows)
     for row in locked:
-        row.count += times[row.pk]
-        row.kept += len(kept.get(row.pk, ()))
-        row.kept_bytes += sum(kept.get(row.pk, ()))
-        row.libraries = _added(row.libraries, libraries[row.pk])
-        row.samples = [*row.samples, *samples[row.pk]][:MAX_SAMPLES]
+        tally = tallies.pop(row.pk)
+        row.count += tally.times
+        row.kept += tally.kept
+        row.kept_bytes += tally.kept_bytes
+        row.libraries = _added(row.libraries, tally.libraries)
+        row.samples = [*row.samples, *tally.samples][:MAX_SAMPLES]
     _save(locked)
+    if tallies or carried:
+        existing = set(Sighting.objects.filter(pk__in=tallies).values_list("pk", flat=True)) if tallies else set()
+        left = {pk: tally for pk, tally in tallies.items() if pk in existing}
+        transaction.on_commit(lambda: _carry(carried, left))
+
+
+def _carry(before: Mapping[int, _Tally], left: Mapping[int, _Tally]) -> None:
+    """Keep what is left for the next call, in place of what this one has added."""
+    for pk in before:
+        _carried.pop(pk, None)
+    for pk, tally in left.items():
+        _carried.setdefault(pk, _Tally()).add(tally)
+
+
+def _tallies(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> dict[int, _Tally]:
+    rows = find_or_add(seen) if seen else {}
+    tallies: dict[int, _Tally] = {}
+    now = timezone.now().isoformat(timespec="seconds")
+    for entry in seen:
+        tally = tallies.setdefault(rows[entry.key].pk, _Tally())
+        tally.times += 1
+        if entry.library:
+            tally.libraries[quoted_value(entry.library, MAX_LIBRARY)] += 1
+        # a sample without a visitor could not be erased with its person
+        if entry.kind != Kind.EVENT and entry.visitor_id is not None and len(tally.samples) < MAX_SAMPLES:
+            tally.samples.append([entry.visitor_id, now, _sample(entry.sample)])
+    for pk, sizes in kept.items():
+        tally = tallies.setdefault(pk, _Tally())
+        tally.kept += len(sizes)
+        tally.kept_bytes += sum(sizes)
+    return tallies
+
+
+def count_as_kept_no_more(sighting_id: int, sizes: Sequence[int]) -> None:
+    """Subtract events that left the inbox. Late in the caller's transaction: the row stays locked until it ends."""
+    if sizes:
+        Sighting.objects.filter(pk=sighting_id).update(
+            kept=F("kept") - len(sizes), kept_bytes=F("kept_bytes") - sum(sizes)
+        )
 
 
 def rooms(rows: Mapping[Key, Sighting]) -> dict[Key, int | None]:

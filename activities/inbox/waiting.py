@@ -5,6 +5,7 @@ from typing import Any
 
 from activities.inbox.names import flatten, name_key
 from activities.inbox.shapes import Shape, shape_of, shapes_of
+from activities.inbox.sightings import samples_of
 from activities.models import ActivityType, Sighting, WaitingEvent
 from people.datatypes.canonical import ExactDecoder
 
@@ -26,7 +27,8 @@ def newest_events(sighting: Sighting, number: int = SHOWN) -> list[WaitingEvent]
 def shapes(sighting: Sighting) -> Sequence[Shape]:
     """The properties of the newest events that wait; of a property or trait its own samples."""
     if sighting.kind != Sighting.Kind.EVENT:
-        return [shape_of(sighting.name, sighting.samples, len(sighting.samples))] if sighting.samples else []
+        values = [value for _visitor_id, _at, value in samples_of(sighting)]
+        return [shape_of(sighting.name, values, len(values))] if values else []
     return shapes_of(flatten(content_of(event)["properties"]) for event in newest_events(sighting, LOOKED_AT))
 
 

@@ -10,8 +10,8 @@ class Sighting(models.Model):
 
     `name_key`: the name without case, blanks and punctuation, which is how names are compared; empty for the names
     beyond the number that one source may have. `scope`: the activity type that a property came with, else 0. `fields`:
-    the API name of the field that takes a property, by the property's path. `samples`: values of a property or trait;
-    of an event its waiting rows are the samples.
+    the API name of the field that takes a property, by the property's path. `samples`: [visitor,
+    when, value] of a property or trait; of an event its waiting rows are the samples.
     """
 
     class Kind(models.TextChoices):

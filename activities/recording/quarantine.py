@@ -18,14 +18,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from activities.models import RefusedActivity
-from activities.recording.rows import NewActivity
+from activities.recording.rows import NewActivity, PersonLookup
 from people.core import personal_data
 from people.core.errors import Problem, quoted_value, serialize_problem
 from people.core.source import Channel, Source
 from people.datatypes import exact_json
 from people.datatypes import keys as datatype_keys
-from people.datatypes.canonical import plain_decimal
+from people.datatypes.canonical import canonical_text, plain_decimal
 from people.datatypes.parsing import is_blank
+from people.fields import catalog
+from people.models import Person
 
 # a form shows its errors itself
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND, Channel.EVENTS})
@@ -222,13 +224,28 @@ def register_refused_rows() -> None:
 
 
 def _erase(erasing: personal_data.Erasing) -> None:
+    texts = [*personal_data.stored_text_forms(erasing.texts), *_references(erasing.person_ids)]
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from refused_activity r where r.person_id = any(%s)
             or exists (select from unnest(%s::text[]) t where strpos(lower(r.raw), t) > 0
                 or strpos(lower(r.problems::text), t) > 0)""",
-            [list(erasing.person_ids), personal_data.stored_text_forms(erasing.texts)],
+            [list(erasing.person_ids), texts],
         )
+
+
+def _references(person_ids: Sequence[int]) -> list[str]:
+    """How rows name these people by their unique fields, whole, as `encode_row` writes it, in lower case: texts of an
+    erase leave out short values, which occur in those of other people."""
+    unique = {name: info for name, info in catalog.field_catalogue().items() if info.is_unique}
+    lookups = [
+        PersonLookup(canonical_text(value), name)
+        for person in Person.objects.filter(pk__in=person_ids)
+        for name, info in unique.items()
+        if (value := catalog.person_value(person, info)) is not None
+    ]
+    references = [json.dumps(_person(lookup)).partition(', "create": ')[0] for lookup in lookups]
+    return [f'"person": {reference}'.lower() for reference in references]
 
 
 def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

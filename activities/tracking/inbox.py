@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from activities.inbox import sightings
 from activities.inbox.sightings import Seen
@@ -28,11 +29,13 @@ def note_undefined_names(submissions: Iterable[Submission]) -> None:
     for submission in submissions:
         outcomes = iter(submission.outcomes)
         for item in submission.items:
-            statuses = [outcome.status for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
+            results = [outcome for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
+            statuses = [outcome.status for outcome in results]
             is_repeat = HitStatus.REPEATED in statuses or (not item.hits and submission.is_busy)
             if is_repeat or HitStatus.BUSY in statuses or (item.problems and not item.is_blocked):
                 continue
-            seen += item.seen
+            visitor_id = next((outcome.visitor_id for outcome in results if outcome.visitor_id is not None), None)
+            seen += [replace(entry, visitor_id=visitor_id) for entry in item.seen]
             for hit, status in zip(item.hits, statuses, strict=False):
                 if hit.waiting is not None and hit.waiting.sighting_id is not None and status is HitStatus.KEPT:
                     kept[hit.waiting.sighting_id].append(len(hit.waiting.raw))

@@ -152,9 +152,8 @@ def _append(hits: Sequence[Hit], new_visitors: Counter[int]) -> list[HitOutcome]
     places = sorted(  # one order in all transactions: no deadlock
         (place for key, place in first.items() if key not in earlier), key=lambda place: hits[place].key
     )
-    new = _insert(
-        [(hits[place], visitors[hits[place].visitor], identities[place]) for place in places]  # type: ignore[index, misc]
-    )
+    rows = [(hits[n], visitors[hits[n].visitor], identities[n]) for n in places]  # type: ignore[index]
+    new = _insert(rows, places)  # type: ignore[arg-type]
     known = earlier | _stored_digests([key for key in first if key not in new and key not in earlier])
     known |= {hits[place].key: hits[place].digest for key, place in first.items() if key in new}
     for place, hit in enumerate(hits):
@@ -313,8 +312,8 @@ def _no_room() -> HitOutcome:
 # --- Rows ----------------------------------------------------------------------------------------------------
 
 
-def _insert(rows: "Sequence[_Row]") -> set[MessageId]:
-    """Claim the message ids and write the rows whose id is new; return these ids."""
+def _insert(rows: "Sequence[_Row]", places: Sequence[int]) -> set[MessageId]:
+    """Claim the message ids and write the rows whose id is new, in the order of their places; return these ids."""
     if not rows:
         return set()
     urgent = any(seen.association_id is not None or identity is not None for _hit, seen, identity in rows)
@@ -326,10 +325,10 @@ def _insert(rows: "Sequence[_Row]") -> set[MessageId]:
                 as w (source_id bigint, message_id text, sent_day date, digest_hex text, visitor_id bigint,
                     type_id int, version smallint, occurred_at timestamptz, client_at timestamptz,
                     primary_value text, attributes text, identity text, is_bot boolean, is_backfill boolean,
-                    association_id bigint, sighting_id bigint, raw text, place int)),
+                    association_id bigint, sighting_id bigint, raw text, claim int, place int)),
             claimed as (
                 insert into message_key (source_id, message_id, sent_day, digest)
-                select source_id, message_id, sent_day, digest from hit order by place
+                select source_id, message_id, sent_day, digest from hit order by claim
                 on conflict do nothing returning source_id, message_id, sent_day),
             written as (
                 insert into visitor_activity (source_id, visitor_id, message_id, activity_type_id, version, occurred_at,
@@ -347,12 +346,12 @@ def _insert(rows: "Sequence[_Row]") -> set[MessageId]:
                 from hit join claimed using (source_id, message_id, sent_day)
                 where sighting_id is not null order by place)
             select source_id, message_id, sent_day{notice} from claimed""",
-            [_encode_rows(rows)],
+            [_encode_rows(rows, places)],
         )
         return {(row[0], row[1], row[2]) for row in cursor.fetchall()}
 
 
-def _encode_rows(rows: "Sequence[_Row]") -> str:
+def _encode_rows(rows: "Sequence[_Row]", places: Sequence[int]) -> str:
     """The rows as JSON, which is written and read much more quickly than arrays of parameters."""
     values = [
         {
@@ -373,9 +372,10 @@ def _encode_rows(rows: "Sequence[_Row]") -> str:
             "association_id": seen.association_id,
             "sighting_id": hit.waiting.sighting_id if hit.waiting else None,
             "raw": hit.waiting.raw if hit.waiting else None,
+            "claim": claim,
             "place": place,
         }
-        for place, (hit, seen, identity) in enumerate(rows)
+        for claim, (place, (hit, seen, identity)) in enumerate(zip(places, rows, strict=True))
     ]
     return orjson.dumps(values).decode()
 

@@ -222,13 +222,17 @@ def _assign_act(act: Act, association: Association) -> None:
 
 
 def _assign_following(act: Act, association: Association, last: Association | None) -> None:
-    """Give the association the undecided activities after its act; they are not back-fill either."""
+    """Give the association the undecided activities after its act; they are not back-fill either.
+
+    Rows that were replayed from the inbox have a later id than when they came: they keep their owner.
+    """
     owners = [association.pk, *([last.pk] if last is not None else [])]
     with connection.cursor() as cursor:
         cursor.execute(
             """update visitor_activity set association_id = %s, is_past = false
             where received_at >= %s and visitor_id = %s and id > %s and association_id = any(%s)
-                and activity_id is null and activity_type_id is not null and refusal is null""",
+                and activity_id is null and activity_type_id is not null and refusal is null
+                and not (is_backfill and is_past)""",
             [association.pk, act.received_at, association.visitor_id, act.id, owners],
         )
 

@@ -32,7 +32,9 @@ def register_visitors() -> None:
             (),
             _("browsers"),
             erase=personal_data.leave_rows_unchanged,  # burnt with its associations
-            count=lambda ids: Visitor.objects.filter(pk__in=_burning(ids)).exclude(state=Visitor.State.BURNT).count(),
+            count=lambda ids: (
+                Visitor.objects.filter(pk__in=burning_visitors(ids)).exclude(state=Visitor.State.BURNT).count()
+            ),
             stands_for_person=True,
         ),
         PersonRows(
@@ -73,7 +75,7 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
         Association.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
 
 
-def _burning(person_ids: Sequence[int]) -> list[int]:
+def burning_visitors(person_ids: Sequence[int]) -> list[int]:
     """The visitors that belong only to these people: owned now, or never owned by anybody else."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -87,7 +89,7 @@ def _burning(person_ids: Sequence[int]) -> list[int]:
 
 
 def _erase_associations(erasing: Erasing) -> None:
-    ids, burning = list(erasing.person_ids), _burning(erasing.person_ids)
+    ids, burning = list(erasing.person_ids), burning_visitors(erasing.person_ids)
     with connection.cursor() as cursor:
         # hits of these visitors wait for the end of the erase, and are dropped then
         cursor.execute("select 1 from visitor where id = any(%s) order by id for update", [burning])

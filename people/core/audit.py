@@ -26,6 +26,13 @@ _SENTENCES: dict[str, tuple[int, str | Promise]] = {
     "deleted": (DELETION, _("Deleted")),
     "restored": (CHANGE, _("Restored")),
 }
+# models whose names may be personal data: entries have their numbers
+_numbered = {"person"}
+
+
+def register_numbered(model_name: str) -> None:
+    """Register a model, in lower case, whose entries must not hold the names of its rows."""
+    _numbered.add(model_name)
 
 
 def register_actions(sentences: Mapping[str, tuple[int, str | Promise]]) -> None:
@@ -44,12 +51,13 @@ def write_audit_entry(by: Any, subject: Model, action: str, **parameters: Any) -
     `parameters` fill the sentence's placeholders and must hold no personal value.
     """
     flag, _sentence = _SENTENCES[action]
-    name = f"{subject._meta.verbose_name} {subject.pk}" if subject._meta.model_name == "person" else str(subject)
+    is_numbered = subject._meta.model_name in _numbered
+    name = f"{subject._meta.verbose_name} {subject.pk}" if is_numbered else str(subject)
     LogEntry.objects.create(
         user_id=by.pk if by is not None else system_user_id(),
         content_type=ContentType.objects.get_for_model(subject),
         object_id=str(subject.pk),
-        object_repr=name.capitalize()[:200] if subject._meta.model_name == "person" else name[:200],
+        object_repr=(name.capitalize() if is_numbered else name)[:200],
         action_flag=flag,
         change_message=json.dumps({"action": action, **parameters}),
     )

@@ -41,12 +41,14 @@ class Erasing:
     """People to erase: the person with all people merged into it, and texts that identify no other person.
 
     `texts` (e-mail addresses, phone numbers, values of unique fields; lower case) are for data without an id:
-    rejected rows, replies, files.
+    rejected rows, replies, files. An `erase` adds to `last_steps` what has to be done when all else is erased: whatever
+    locks rows that other transactions cannot wait for until then.
     """
 
     person_ids: Sequence[int]
     texts: Sequence[str]
     source: Source
+    last_steps: list[Callable[[], None]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def erase_people(
         table.erase(erasing)
     for files in personal_data.registered_files():
         files.erase(erasing)
+    for step in erasing.last_steps:
+        step()
     record_removal(by, sorted(people), "erased", "people_erased")
     return identity
 

@@ -35,7 +35,8 @@ def test_a_name_is_found_decided_about_and_replayed(api, narrowed):
     mapped = api.post(f"inbox/{cheque}/map", {"activity_type": "depositCheck", "fields_by_path": {"sum": "amount"}})
     assert mapped.status_code == 200, mapped.content
     assert (mapped.json()["state"], mapped.json()["activity_type"]) == ("mapped", "depositCheck")
-    assert api.post(f"inbox/{cheque}/replay").json() == {"replayed": 1, "refused": 0}
+    assert api.get(f"inbox/{cheque}").json()["left_out"] == []
+    assert api.post(f"inbox/{cheque}/replay").json() == {"replayed": 1, "refused": 0, "left_out": []}
     dispatch()
     assert Activity.objects.get(activity_type_id=check.pk).attributes == {"amount": 2}
     for verb, state in (("ignore", "ignored"), ("reopen", "new"), ("block", "blocked")):

@@ -43,7 +43,11 @@ def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
     program = make_program()
     sent = [
         message(
-            "track", "Invoice Paid", {"invoice": f"00{number}", "total": 9.5}, userId="u-1", timestamp=minutes_ago(9)
+            "track",
+            "Invoice Paid",
+            {"invoice": f"00{number}", "total": 9.5, "tip": 1},
+            userId="u-1",
+            timestamp=minutes_ago(9),
         )
         for number in range(3)
     ]
@@ -57,18 +61,28 @@ def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
         page = staff.get(f"{address}change/").text
     assert "analytics-python/2.4.0" in page and "currency" in page and "&quot;00" in page
     wizard = staff.get(f"/admin/activities/activitytype/add/?sighting={sighting.pk}").text
-    reply = staff.post("/admin/activities/activitytype/add/", {**form_of(wizard), "go": "save"})
+    last = staff.post("/admin/activities/activitytype/add/", {**form_of(wizard), "go": "3"}).text
+    form = form_of(last)
+    assert (form["fields-0-api_name"], form["fields-1-api_name"]) == ("total", "tip")
+    edited = {"primary-api_name": "bill", "fields-0-api_name": "sum", "fields-1-name": "", "fields-1-api_name": ""}
+    reply = staff.post("/admin/activities/activitytype/add/", {**form, **edited, "go": "save"})
     created = ActivityType.objects.get(is_standard=False)
     assert reply.status_code == 302 and str(created) == "Invoice Paid"
     fields = [(field.api_name, field.data_type, field.is_primary) for field in created.draft.fields.all()]
-    assert fields == [("invoice", "string", True), ("total", "currency", False)]
+    assert fields == [("bill", "string", True), ("sum", "currency", False)]
+    sighting.refresh_from_db()
+    assert sighting.fields == {"invoice": "bill", "total": "sum"}, "a renamed field keeps its property"
     assert "until" in staff.get(f"{address}change/").text
     lifecycle.approve_draft(created, None)
-    assert "Record 3 events that waited" in staff.get(f"{address}change/").text
+    page = staff.get(f"{address}change/").text
+    assert "Record 3 events that waited" in page and re.search(r"are not kept:\s*<bdi>tip</bdi>", page)
     done = staff.post(f"{address}do/replay/", follow=True).text
     assert "3 events are being recorded" in done
     dispatch()
-    assert Activity.objects.filter(activity_type_id=created.pk).count() == 3
+    rows = Activity.objects.filter(activity_type_id=created.pk)
+    assert [row.attributes for row in rows] == [{"sum": 9.5}] * 3
+    tip = Sighting.objects.get(kind="property")
+    assert (tip.name, tip.count, tip.activity_type) == ("tip", 3, created), "what is left out is counted"
     assert "Nothing waits any more." in staff.post(f"{address}do/replay/", follow=True).text
 
 

@@ -19,6 +19,7 @@ from people.core.source import SYSTEM, Channel, Source
 from people.definitions import drafts, lifecycle
 from people.privacy import erasure
 from tests.activities.recording.test_races import InThread
+from tests.activities.segment.senders import make_program
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 pytestmark = pytest.mark.django_db
@@ -181,6 +182,16 @@ def test_an_erase_takes_what_was_refused_of_a_person(check):
     )
     erasure.erase_people([ann.pk], None, SYSTEM)
     assert [row.problems[0]["got"] for row in RefusedActivity.objects.all()] == ["y"]
+
+
+def test_an_erase_takes_rows_with_a_short_user_id_and_no_longer_ones(check):
+    make_program()  # brings the unique field
+    bob = make_person(userId="10")
+    rows = [new_activity(PersonLookup(user_id, "userId"), amount=f"x{user_id}") for user_id in ("10", "1000", "10 0")]
+    record_rows(*rows, new_activity(make_person().pk, amount="x"))
+    RefusedActivity.objects.update(person_id=None)
+    erasure.erase_people([bob.pk], None, SYSTEM)
+    assert {row.problems[0]["got"] for row in RefusedActivity.objects.all()} == {"1000", "10 0", "x"}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -48,9 +48,13 @@ def test_a_message_is_kept_once_and_its_id_means_one_content(source):
     assert (
         statuses(hit(source, "m1", sent_day=old), hit(source, "m1", sent_day=partitions.OTHER_DAY)) == [Status.KEPT] * 2
     )
+    # in the order in which they came, which says what followed whom, whatever the ids are
+    statuses(*(hit(source, message_id) for message_id in ("z", "m9", "m10", "a")))
+    kept = VisitorActivity.objects.order_by("id").values_list("message_id", flat=True)
+    assert list(kept)[-4:] == ["z", "m9", "m10", "a"]
     elsewhere = editing.create_source("Blog", "browser", None, origins=["https://blog.example.com"]).key.source
     assert statuses(hit(elsewhere, "m1")) == [Status.KEPT], "ids are a source's own"
-    assert VisitorActivity.objects.count() == 5
+    assert VisitorActivity.objects.count() == 9
     assert Visitor.objects.count() == 1, "sources of a group share their visitors"
     assert SourceDay.objects.get(source=source).new_visitors == 1
 

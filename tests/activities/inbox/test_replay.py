@@ -1,0 +1,93 @@
+"""Whose the events are that are replayed, in which order rows are locked, and what a replay leaves."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from activities.inbox import replay
+from activities.models import Activity, ActivityType, Association, Visitor, VisitorActivity, WaitingEvent
+from activities.visitors import undoing
+from tests.activities.inbox.factories import make_event, make_sighting
+from tests.activities.visitors.factories import dispatch, make_hit, make_site, make_visitor, own, row_of, says
+from tests.factories import approved_type, make_person
+
+pytestmark = pytest.mark.django_db
+HOUR = 60
+
+
+def owner_of(event):
+    """(association, is about the past) of the row of a replayed event."""
+    return VisitorActivity.objects.values_list("association_id", "is_past").get(message_id=event.message_id)
+
+
+def test_events_get_their_owner_and_nobody_elses():
+    site, ann, bob = make_site(), make_person(email="ann@x.com"), make_person(email="bob@x.com")
+    check, sighting = approved_type(), make_sighting(site)
+    visitor, doubted, burnt, free = (make_visitor(site) for _number in range(4))
+    anns, bobs = own(visitor, ann.pk, site), own(visitor, bob.pk, site)
+    own(doubted, ann.pk, site)
+    mistaken = own(doubted, bob.pk, site)
+    known = own(burnt, ann.pk, site)
+    before = make_event(sighting, visitor, minutes=-HOUR)
+    of_ann, of_bob = make_event(sighting, visitor, anns), make_event(sighting, visitor, bobs, minutes=HOUR)
+    shared, of_free = make_event(sighting, visitor, minutes=HOUR), make_event(sighting, free)
+    undone = make_event(sighting, doubted, mistaken, minutes=HOUR)
+    dropped, not_dropped = make_event(sighting, burnt, minutes=-HOUR), make_event(sighting, burnt, known)
+    undoing.undo_association(mistaken.pk, None)
+    Visitor.objects.filter(pk=burnt.pk).update(state=Visitor.State.BURNT)
+    with CaptureQueriesContext(connection) as queries:
+        result = replay.replay_waiting(sighting, None)
+    assert result == replay.ReplayResult(7, 0), "what is dropped is not counted"
+    assert not WaitingEvent.objects.exists() and not VisitorActivity.objects.filter(message_id=dropped.message_id)
+    sighting.refresh_from_db()
+    assert (sighting.kept, sighting.kept_bytes) == (0, 0)
+    owners = {event: owner_of(event) for event in (before, of_ann, of_bob, shared, of_free, undone, not_dropped)}
+    assert owners == {
+        before: (anns.pk, True),
+        of_ann: (anns.pk, True),
+        of_bob: (bobs.pk, True),
+        shared: (None, False),
+        of_free: (None, False),
+        undone: (None, False),
+        not_dropped: (known.pk, True),
+    }
+    # the order of the house: no deadlock with an erase, an import or the collector
+    wanted = ("pg_advisory_xact_lock_shared", "for share", "FOR UPDATE SKIP LOCKED", 'UPDATE "sighting"')
+    order = [lock for query in queries for lock in wanted if lock in query["sql"]]
+    assert order[:4] == list(wanted)
+    dispatch()
+    recorded = Activity.objects.filter(activity_type_id=check.pk)
+    assert sorted(recorded.values_list("person_id", flat=True)) == [ann.pk] * 3 + [bob.pk]
+
+
+def test_what_follows_a_form_are_not_events_that_were_replayed_after_it():
+    site, ann, bob = make_site(), make_person(email="ann@x.com"), make_person(email="bob@x.com")
+    check, sighting, visitor = approved_type(), make_sighting(site), make_visitor(site)
+    anns = own(visitor, ann.pk, site)
+    event = make_event(sighting, visitor, anns, minutes=-HOUR)
+    make_hit(visitor, site, said=says(Association.Evidence.SERVER, bob.email))
+    later = make_hit(visitor, site)
+    replay.replay_waiting(sighting, None)
+    dispatch()
+    assert owner_of(event) == (anns.pk, True)
+    assert Activity.objects.get(activity_type_id=check.pk).person_id == ann.pk
+    assert row_of(later).association_id != anns.pk
+
+
+def test_a_type_that_is_retired_meanwhile_takes_no_more_events(monkeypatch):
+    check = approved_type()
+    sighting = make_sighting()
+    visitor = make_visitor(sighting.source)
+    for _number in range(3):
+        make_event(sighting, visitor)
+    read = replay.schema_of_version
+
+    def read_and_retire(version_id):
+        ActivityType.objects.filter(pk=check.pk).update(retired_at=timezone.now())
+        return read(version_id)
+
+    monkeypatch.setattr(replay, "BATCH", 1)
+    monkeypatch.setattr(replay, "schema_of_version", read_and_retire)
+    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(1, 0)
+    assert sighting.events.count() == 2
