@@ -37,6 +37,8 @@ class InstallationForm(forms.ModelForm):
             "language": list(settings.LANGUAGES),
         }
         for name, offered in choices.items():
+            if name not in self.fields:  # shown to who may not change it
+                continue
             field, value = self.fields[name], getattr(self.instance, name)
             kept = [] if value in dict(offered) else [(value, value)]
             self.fields[name] = forms.ChoiceField(
