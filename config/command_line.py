@@ -42,7 +42,7 @@ def run_command(arguments: Sequence[str]) -> int:
 
 
 def _is_of_a_named_place(error: OSError, arguments: Sequence[str]) -> bool:
-    """Return whether an error is about a file or folder that an argument names, about one in it, or about its folder."""
+    """Return whether an error is about a file or folder that an argument names, of one in it, or its folder."""
     if not isinstance(error.filename, str | bytes | PathLike):
         return False
     place = Path(fsdecode(error.filename)).absolute()

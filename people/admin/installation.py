@@ -55,7 +55,9 @@ class InstallationAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
         """The form as it is: the theme would give its fields other widgets."""
-        return InstallationForm if self.has_change_permission(request, obj) else super().get_form(request, obj, change)
+        if self.has_change_permission(request, obj):
+            return InstallationForm
+        return super().get_form(request, obj, change, **options)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The one row's page."""
