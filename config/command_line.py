@@ -2,6 +2,9 @@
 
 import sys
 from collections.abc import Sequence
+from errno import ENOSPC
+from os import PathLike, fsdecode
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import ManagementUtility
@@ -32,10 +35,19 @@ def run_command(arguments: Sequence[str]) -> int:
             raise
         return _failed(str(error).strip())
     except OSError as error:
-        if error.filename is None:  # of no file that somebody named
+        if not _is_of_a_named_place(error, arguments) and error.errno != ENOSPC:
             raise
-        return _failed(f"{error.filename}: {error.strerror}")
+        return _failed(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
     return 0
+
+
+def _is_of_a_named_place(error: OSError, arguments: Sequence[str]) -> bool:
+    """Return whether an error is about a file or folder that an argument names, of one in it, or its folder."""
+    if not isinstance(error.filename, str | bytes | PathLike):
+        return False
+    place = Path(fsdecode(error.filename)).absolute()
+    named = [Path(value).absolute() for word in arguments[2:] for value in {word, word.partition("=")[2]} if value]
+    return any(place in (path, path.parent) or path in place.parents for path in named)
 
 
 def _is_text(argument: str) -> bool:

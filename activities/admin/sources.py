@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
@@ -21,6 +22,7 @@ from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights, state_badge, tabs_of
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
+from people.core.permissions import confirmation_redirect
 from people.datatypes.keys import MAX_ID
 from people.templatetags.moments import moment
 
@@ -191,6 +193,8 @@ class EventSourceAdmin(WebsitePages):
     def new_page(self, request: HttpRequest) -> HttpResponse:
         """The form of a new source; its key is shown once, in the reply."""
         require_rights(request, source_editing.ADD)
+        if confirmation := confirmation_redirect(request):
+            return confirmation
         form = SourceForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             try:
@@ -232,6 +236,8 @@ class EventSourceAdmin(WebsitePages):
         """Issue or end a key, turn the source on or off, or delete it."""
         source, by = self._find(request, pk), request.user
         if verb == "rotate":
+            if confirmation := confirmation_redirect(request, reverse(f"{PAGE}_change", args=[pk])):
+                return confirmation
             overlap = timedelta(hours=parse_number(request.POST.get("overlap", ""), 24))
             if issued := self.try_verb(request, lambda: source_editing.rotate_key(source, by, overlap)):
                 return self._show_key(request, issued)

@@ -23,6 +23,7 @@ from activities.tracking.installation import (
 )
 from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, tabs_of
 from people.core.errors import RejectedError
+from people.core.permissions import confirmation_redirect
 from people.datatypes.keys import MAX_ID
 
 PAGE = "admin:activities_eventsource"
@@ -103,6 +104,8 @@ class WebsitePages(PagesAdmin):
         The page carries the answers, so that going back loses nothing and needs no script.
         """
         require_rights(request, source_editing.ADD)
+        if confirmation := confirmation_redirect(request):
+            return confirmation
         if request.method != "POST":
             return self._step(request, 1, WebsiteForm())
         form, action = WebsiteForm(request.POST), request.POST.get("go", "save")

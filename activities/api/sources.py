@@ -13,6 +13,7 @@ from activities.models import EventSource, SourceDay, SourceKey
 from activities.sources import editing as source_editing
 from activities.sources import usage
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
+from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
 from people.rest.viewsets import (
@@ -208,6 +209,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create an event source. Only this response contains the secret parts of its key."""
         body = self.validated_body(NewSourceSerializer)
+        refuse_unconfirmed_session(request._request)
         issued = source_editing.create_source(body.pop("name"), body.pop("kind"), request.user, **body)
         location = f"{request.build_absolute_uri()}/{issued.key.source_id}"
         return self._with_key(issued, 201, Location=location)
@@ -236,6 +238,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         """Issue a new write key. Only this response contains its secret parts; earlier keys stay valid for a while."""
         source = self.get_object()
         overlap = timedelta(hours=self.validated_body(KeyRotationSerializer)["overlap_hours"])
+        refuse_unconfirmed_session(request._request)
         return self._with_key(source_editing.rotate_key(source, request.user, overlap), 200)
 
     @extend_schema(request=KeyInputSerializer, responses=EventSourceSerializer)

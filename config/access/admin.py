@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminOwnPasswordChangeForm
 
 from config.access.models import ApiClient
-from config.access.sign_in import passwords
+from config.access.sign_in import passwords, sessions
 from config.access.sign_in import views as sign_in_views
 from config.access.sign_in.sessions import signed_in_user
 from config.access.users import limits, rights
@@ -78,6 +78,16 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         within = obj is None or limits.roles_grantable_by(request.user).filter(pk=obj.pk).exists()
         return super().has_delete_permission(request, obj) and within
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *arguments: Any, **more: Any) -> Any:
+        """Ask who widens a role to confirm who they are first: a role outlives a session."""
+        if request.method == "POST":
+            role = self.get_object(request, object_id) if object_id else None
+            given = {str(pk) for pk in role.permissions.values_list("pk", flat=True)} if role else set()
+            is_wider = not set(request.POST.getlist("permissions")) <= given
+            if is_wider and (confirmation := sessions.confirmation_redirect(request)):
+                return confirmation
+        return super().changeform_view(request, object_id, *arguments, **more)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **options: Any) -> Any:
         """The offered rights and those that the role has, limited to the editor's own."""

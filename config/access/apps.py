@@ -15,13 +15,16 @@ class AccessConfig(AppConfig):
         from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
         from config.access.clients import personal_data as client_personal_data
+        from config.access.clients import tokens
         from config.access.sign_in import audit as sign_in_audit
         from config.access.sign_in import mfa, sessions
         from config.access.users import roles
+        from people.core import permissions
 
         # after every app: the rights of all of them exist only once the last one is migrated
         post_migrate.connect(roles.install_roles)
         client_personal_data.register_personal_data()
+        permissions.register_confirmation(tokens.refuse_unconfirmed_session, sessions.confirmation_redirect)
         user_logged_in.connect(sessions.begin_session)
         factors.authenticator_added.connect(mfa.note_factor_added)
         factors.authenticator_removed.connect(mfa.note_factor_removed)

@@ -46,6 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._has_head:
             self._head_bytes += len(data)
         super().data_received(data)
+        if self._timer is None and self._has_head:  # the rest of a body that began behind a whole request
+            self._start_timer()
         if not self._has_head and self._head_bytes > MAX_HEAD and not self.transport.is_closing():
             self._refuse(431, b"Request Header Fields Too Large")
 
@@ -128,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _is_late(self) -> None:
         self._timer = None
-        if not self._head_bytes:  # opened ahead by a browser that had nothing to send
+        if not self._head_bytes and not self._has_head:  # opened ahead by a browser that had nothing to send
             self.transport.close()
         elif not self.transport.is_closing():
             self._refuse(408, b"Request Timeout")

@@ -17,6 +17,7 @@ from activities.visitors.moving import DUE
 from config.collector import heartbeat
 from people.core.maintenance import MaintenanceRun
 
+LOOKED_AT = 1_000  # rows that are due, the first ones: those of one step into the log
 Values = Mapping[str, float]  # by the value of the label; by "" without a label
 
 
@@ -101,11 +102,17 @@ def column_index_state() -> column_state.IndexState:
 
 
 def oldest_due_hit() -> datetime | None:
-    """The arrival of the oldest event of a web site that is still to be identified, or moved into the log."""
+    """The time since which the oldest event of a web site is to be identified, or moved into the log.
+
+    What a visitor did before they were recognized is due since then.
+    """
     return fetch_row(
         f"""select least(
             (select received_at from visitor_activity where identity_state = 0 order by id limit 1),
-            (select v.received_at from visitor_activity v where {DUE} order by v.id limit 1))"""
+            (select min(since) from (
+                select greatest(v.received_at, a.created_at) as since
+                from visitor_activity v join association a on a.id = v.association_id
+                where {DUE} order by v.id limit {LOOKED_AT}) due))"""
     )[0]
 
 

@@ -37,6 +37,8 @@ class InstallationForm(forms.ModelForm):
             "language": list(settings.LANGUAGES),
         }
         for name, offered in choices.items():
+            if name not in self.fields:  # shown to who may not change it
+                continue
             field, value = self.fields[name], getattr(self.instance, name)
             kept = [] if value in dict(offered) else [(value, value)]
             self.fields[name] = forms.ChoiceField(
@@ -53,7 +55,9 @@ class InstallationAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any) -> Any:
         """The form as it is: the theme would give its fields other widgets."""
-        return InstallationForm if self.has_change_permission(request, obj) else super().get_form(request, obj, change)
+        if self.has_change_permission(request, obj):
+            return InstallationForm
+        return super().get_form(request, obj, change, **options)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """The one row's page."""

@@ -1,11 +1,14 @@
 """People proposed while somebody types a name where a person is asked for."""
 
-from django.db.models import Count
+from collections.abc import Mapping
+
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.http import require_safe
 
+from people import lookup as people_lookup
 from people.core import words
 from people.core.admin.base import parse_number, require_rights
+from people.datatypes.keys import key_of
 from people.models import Person
 
 SHOWN = 8
@@ -25,13 +28,12 @@ def suggest_people(request: HttpRequest) -> JsonResponse:
     if (number := parse_number(text)) and (by_id := live.filter(pk=number).first()):
         people = [by_id, *(person for person in people if person.pk != by_id.pk)]
     emails = [person.email for person in people if person.email]
-    shared = live.filter(email__in=emails).values("email").annotate(number=Count("pk")).filter(number__gt=1)
-    ambiguous = set(shared.values_list("email", flat=True)) if emails else set()
-    return JsonResponse({"people": [_proposal(person, ambiguous) for person in people]})
+    ids_by_email = people_lookup.person_ids_by_field("email", emails) if emails else {}
+    return JsonResponse({"people": [_proposal(person, ids_by_email) for person in people]})
 
 
-def _proposal(person: Person, ambiguous: set[str | None]) -> dict[str, str]:
-    has_own_email = bool(person.email) and person.email not in ambiguous
+def _proposal(person: Person, ids_by_email: Mapping[str, list[int]]) -> dict[str, str]:
+    has_own_email = bool(person.email) and ids_by_email.get(key_of(person.email)) == [person.pk]
     more = [person.email if str(person) != person.email else "", person.company, str(person.pk)]
     return {
         "value": str(person.email if has_own_email else person.pk),

@@ -1,15 +1,19 @@
-"""Permissions, checked by the verbs themselves in every channel; and owners of objects."""
+"""Permissions, checked by the verbs themselves in every channel; owners of objects; and confirmations of a session."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value
 
+_refusals: list[Callable[[Any], None]] = []
+_redirects: list[Callable[[HttpRequest, str], HttpResponse | None]] = []
 MAKER: Any = object()  # default owner: the user who creates the object; None means no owner
 
 
@@ -55,3 +59,28 @@ def find_owner(id_or_name: int | str | None, besides: int | None = None) -> Any:
         expected = _("the id or name of an active user who can sign in")
         raise RejectedError(bad_value(Code.UNKNOWN_USER, expected, id_or_name, "owner"))
     return owner
+
+
+def register_confirmation(
+    refuse: Callable[[Any], None], redirect: Callable[[HttpRequest, str], HttpResponse | None]
+) -> None:
+    """Have `refuse` and `redirect` answer the two functions below; at start."""
+    _refusals.append(refuse)
+    _redirects.append(redirect)
+
+
+def refuse_unconfirmed_session(request: Any) -> None:
+    """Raise `NotAllowedError` for a session whose user did not confirm recently who they are; tokens pass.
+
+    For API calls that make or widen what outlives a session, which may be stolen.
+    """
+    for refuse in _refusals:
+        refuse(request)
+
+
+def confirmation_redirect(request: HttpRequest, back: str = "") -> HttpResponse | None:
+    """The way to the page that confirms who the user is, and from there to `back`; None for who did so recently.
+
+    For pages that make or widen what outlives a session.
+    """
+    return next(filter(None, (redirect(request, back) for redirect in _redirects)), None)

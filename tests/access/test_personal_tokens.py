@@ -7,6 +7,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from activities.models import SourceKey
+from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.models import ApiClient, ApiToken, Invitation
@@ -49,35 +51,93 @@ def test_an_older_session_makes_no_token_until_it_is_confirmed(client):
     assert ApiToken.objects.get().user == vera
 
 
+def lasting_access():
+    """What a stolen session could leave behind, or widen."""
+    return (
+        set(ApiClient.objects.values_list("pk", "name", "client_secret", "user")),
+        set(ApiClient.objects.values_list("pk", "api_user__user_permissions")),
+        set(Invitation.objects.values_list("pk", "digest")),
+        set(get_user_model().objects.values_list("pk", "password", "email", "is_active", "groups")),
+        set(Group.objects.values_list("pk", "permissions")),
+        set(SourceKey.objects.values_list("pk", "source")),
+        ApiToken.objects.count(),
+    )
+
+
 def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(client):
-    """API clients, their secrets, invitations, others' passwords: what a stolen session would leave behind."""
-    adam, vera = user("adam", "Administrator"), user("vera", "Viewer")
+    """Every page and API call that makes or widens lasting access; what does neither goes on."""
+    adam, vera, gone = user("adam", "Administrator"), user("vera", "Viewer"), user("gone", "Viewer", is_active=False)
     invitations.invite_user(adam, "eve@example.com", vera.groups.all())
     bank = client_editing.create_client("Bank core", adam, adam, []).client
-    before = bank.client_secret, vera.password, Invitation.objects.get().digest
-    client.force_login(adam, backend="config.access.backends.EffectiveRightsBackend")
-    grow_old(client)
+    till = client_editing.create_client("Till", vera, adam, ["people.view_person"]).client
+    role = Group.objects.create(name="Our own")
+    sees, changes = (Permission.objects.get(codename=f"{verb}_person") for verb in ("view", "change"))
+    role.permissions.add(sees)
+    source = source_editing.create_source("Shop", "server", None).key.source
+    details = {"username": "vera", "email": "", "role": "Viewer"}
+    new = {"name": "App", "kind": "server", "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
     pages = {
-        "/admin/access/apiclient/add/": {"name": "Till", "rights": []},
+        "/admin/access/apiclient/add/": {"name": "New", "rights": []},
         f"/admin/access/apiclient/{bank.pk}/rotate/": {"overlap": "0"},
+        f"/admin/access/apiclient/{bank.pk}/change/": {"name": "Bank core", "rights": ["people.view_person"]},
         "/admin/access/user/add/": {"email": "mallory@example.com", "role": "Administrator"},
         f"/admin/access/user/invitations/{Invitation.objects.get().pk}/": {"renew": "1"},
         f"/admin/access/user/{vera.pk}/password/": {"password1": "wrong horse 99", "password2": "wrong horse 99"},
         f"/admin/access/user/{vera.pk}/sign-in/": {"reset": "1"},
+        f"/admin/access/user/{vera.pk}/change/": details | {"role": "Administrator"},
+        f"/admin/access/user/{vera.pk}/change/?": details | {"email": "mallory@example.com"},
+        f"/admin/access/user/{vera.pk}/deactivate/": {"successor": adam.pk},  # owner of Till: it can do more then
+        f"/admin/access/user/{gone.pk}/activate/": {},
+        "/admin/auth/group/add/": {"name": "Everybody", "permissions": [changes.pk]},
+        f"/admin/auth/group/{role.pk}/change/": {"name": "Our own", "permissions": [sees.pk, changes.pk]},
+        "/admin/activities/eventsource/add/": new,
+        "/admin/activities/eventsource/website/": {"name": "Web", "address": "www.example.com"},
+        f"/admin/activities/eventsource/{source.pk}/do/rotate/": {"overlap": "0"},
+        reverse("tokens"): FORM,
     }
+    calls = (
+        ("POST", "api-clients", {"name": "New"}),
+        ("POST", f"api-clients/{bank.pk}/rotate-secret", {}),
+        ("PATCH", f"api-clients/{bank.pk}", {"rights": ["people.view_person"]}),
+        ("POST", "event-sources", {"name": "App", "kind": "server"}),
+        ("POST", f"event-sources/{source.pk}/rotate-key", {}),
+        ("POST", "me/tokens", FORM | {"days": 366}),
+    )
+    harmless = {
+        f"/admin/access/apiclient/{till.pk}/change/": {"name": "Till 2", "rights": []},
+        f"/admin/access/user/{vera.pk}/change/": details | {"first_name": "Vera"},
+        f"/admin/auth/group/{role.pk}/change/": {"name": "Ours", "permissions": [sees.pk]},
+    }
+    client.force_login(adam, backend="config.access.backends.EffectiveRightsBackend")
+    grow_old(client)
+    before = lasting_access()
     for page, sent in pages.items():
-        assert client.post(page, sent)["Location"].startswith(reverse("account_reauthenticate")), page
-    for path, sent in (("api-clients", {"name": "Till"}), (f"api-clients/{bank.pk}/rotate-secret", {})):
-        assert Api(client, None).post(path, sent).json()["code"] == "confirmation_needed", path
-    bank.refresh_from_db()
-    vera.refresh_from_db()
-    assert before == (bank.client_secret, vera.password, Invitation.objects.get().digest)
-    assert (ApiClient.objects.count(), Invitation.objects.count()) == (1, 1)
+        where = client.post(page, sent).headers.get("Location", "")
+        assert where.startswith(reverse("account_reauthenticate")), page
+    for method, path, sent in calls:
+        assert Api(client, None)(method, path, sent, If_Match="*").json()["code"] == "confirmation_needed", path
+    assert lasting_access() == before
+    for page, sent in harmless.items():
+        where = client.post(page, sent).headers["Location"]
+        assert where.startswith("/admin/"), page
+    for row in (vera, till, role):
+        row.refresh_from_db()
+    assert (vera.first_name, till.name, role.name) == ("Vera", "Till 2", "Ours")
     where = client.get("/admin/access/apiclient/add/")["Location"]
     assert client.post(where, {"password": "correct horse 9"})["Location"] == "/admin/access/apiclient/add/"
-    assert client.post("/admin/access/apiclient/add/", {"name": "Till"}).status_code == 200
-    assert Api(client, None).post(f"api-clients/{bank.pk}/rotate-secret", {}).status_code == 200
-    assert ApiClient.objects.count() == 2
+    for page, sent in pages.items():
+        earlier = lasting_access()
+        reply = client.post(page, sent)
+        assert not reply.headers.get("Location", "").startswith(reverse("account_reauthenticate")), page
+        assert lasting_access() != earlier or "reset" in sent, page
+    for method, path, sent in calls[:-1]:
+        sent = {name: f"{value} 2" if name == "name" else value for name, value in sent.items()}
+        assert Api(client, None)(method, path, sent, If_Match="*").status_code in (200, 201), path
+    client.logout()
+    rights = [source_editing.ADD, source_editing.CHANGE, source_editing.VIEW]
+    program = tokens.issue_token(client_editing.create_client("Nightly", adam, None, rights).client).text
+    made = Api(client, program).post("event-sources", {"name": "By a program", "kind": "server"})
+    assert made.status_code == 201, "programs have no session to confirm"
 
 
 def test_who_has_no_password_signs_in_again(client):

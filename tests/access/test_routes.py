@@ -100,10 +100,10 @@ def is_walked(name, who):
     """Whether a route for `who` is tried as this caller: of those signed in, the two that lie closest on both sides.
 
     These are the caller with the fewest rights that may enter, and the one with the most rights that may not; for a
-    route that asks no right of anybody signed in, those with the fewest and the most rights. All callers try all routes
-    with LONG_TESTS=1.
+    route that asks no right of anybody signed in, those with the fewest and the most rights; for one of superusers, all.
+    All callers try all routes with LONG_TESTS=1.
     """
-    if hypothesis_profiles.IS_LONG or name == "nobody":
+    if hypothesis_profiles.IS_LONG or name == "nobody" or who == "superuser":
         return True
     if "." not in who:
         return name in {"no role", "superuser"}

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import jwt
 import pytest
@@ -12,6 +12,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 
+from config.access.models import SIGN_IN
 from people.core.models import Installation
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +165,23 @@ def test_new_users_come_with_the_roles_of_the_claim_and_lose_what_it_names_no_mo
     settings.OIDC_ROLES = {}
     sign_on(client, provider, groups="Viewer")
     assert {role.name for role in made.groups.all()} == {"Viewer", "Our own"}
+
+
+def test_who_has_no_password_confirms_by_signing_on_again(client, provider, settings):
+    """The page that asks for it leads to the login page, which must not lead back."""
+    settings.OIDC_CREATE_USERS, settings.OIDC_ROLE_CLAIM = True, "groups"
+    settings.OIDC_ROLES = {"adm": "Administrator"}
+    sign_on(client, provider, groups=["adm"])
+    invite = "/admin/access/user/add/"
+    assert client.get("/admin/login/", {"next": invite})["Location"] == invite
+    session = client.session
+    session[SIGN_IN] = {**session[SIGN_IN], "at": int(time.time()) - 600}
+    session.save()
+    page = client.get(invite, follow=True)  # raises for a circle
+    assert page.redirect_chain == [(f"/admin/login/?next={quote(invite, safe='')}", 302)]
+    assert "Sign in with Acme ID" in page.text and f'name="next" value="{invite}"' in page.text
+    sign_on(client, provider, groups=["adm"])
+    assert client.get(invite).status_code == 200
 
 
 def test_who_is_not_active_stays_out(client, provider, settings):

@@ -100,3 +100,11 @@ def test_what_comes_in_the_middle_is_said_and_has_a_code(raised, code, sentence,
     assert run_command(["manage.py", "rollup"]) == code
     said = capfd.readouterr().err
     assert sentence in said and "Traceback" not in said
+
+
+def test_a_fault_with_a_file_that_nobody_named_keeps_its_traceback(monkeypatch):
+    fault = PermissionError(13, "Permission denied", "/opt/product/rows.json")
+    monkeypatch.setattr("activities.log.rollup.catch_up_rollup", Mock(side_effect=fault))
+    monkeypatch.setattr("django.core.management.base.connections.close_all", lambda: None)
+    with pytest.raises(PermissionError):
+        run_command(["manage.py", "rollup"])

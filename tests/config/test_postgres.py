@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from io import StringIO
+from threading import Thread
 from unittest.mock import Mock
 
 import psycopg
@@ -105,22 +106,38 @@ def test_a_process_that_may_only_attach_says_how_to_start(server, monkeypatch):
 
 def test_a_server_that_stays_away_is_waited_for_briefly_and_not_by_everybody(monkeypatch, settings, tmp_path):
     """Without room on its disk it stays away for hours, and a waiting request holds a thread."""
-    waited = []
+    waited, others = [], []
 
     def stay_away(_server, seconds=None):
         waited.append(seconds)
+        thread = Thread(target=lambda: others.append(outcome()))  # a request that comes meanwhile
+        thread.start()
+        thread.join(10)
         raise DatabaseUnavailableError("no room")
+
+    def outcome():
+        try:
+            base._ensure_running()
+        except OperationalError as error:
+            return str(error)
 
     monkeypatch.setattr(EmbeddedPostgres, "ensure_running", stay_away)
     for name, value in {"_server": None, "_was_there": False, "_missed_at": float("-inf")}.items():
         monkeypatch.setattr(base, name, value)
     settings.DATA_DIR = tmp_path
-    for was_there, before, expected in ((False, 0, [None]), (True, 0, [None]), (True, 60, [None, base.OUTAGE_SECONDS])):
+    brief = base.OUTAGE_SECONDS
+    for was_there, later, expected in (
+        (False, 0, [None]),  # a process begins: a minute
+        (False, 0, [None]),
+        (False, 60, [None, brief]),
+        (True, 0, [None, brief]),
+        (True, 60, [None, brief, brief]),
+    ):
         monkeypatch.setattr(base, "_was_there", was_there)
-        monkeypatch.setattr(base, "_missed_at", base._missed_at - before)
-        with pytest.raises(OperationalError):
-            base._ensure_running()
-        assert waited == expected
+        monkeypatch.setattr(base, "_missed_at", base._missed_at - later)
+        reason = "no room" if len(others) < len(expected) else base.AWAY
+        assert outcome() == reason
+        assert waited == expected and others == [base.AWAY] * len(expected), "the others are refused at once"
 
 
 def test_a_worker_outlives_a_database_that_is_away(monkeypatch):

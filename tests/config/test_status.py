@@ -9,10 +9,14 @@ from django.db import connection
 from django.utils import timezone
 
 from activities.log import rollup
+from activities.models import Association, VisitorActivity
+from config.observability import probes
 from people.core import maintenance
 from people.core.models import Installation
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
+from tests.activities.visitors.factories import make_hit, make_site, make_visitor, own
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -52,6 +56,17 @@ def test_it_shows_the_latest_evaluations(client, admin):
 def test_it_speaks_spanish(client, admin):
     page = client.get("/admin/status/", headers={"Accept-Language": "es"}).text
     assert "Estado" in page and "Base de datos" in page
+
+
+def test_what_a_visitor_did_before_they_were_recognized_waits_since_then():
+    site = make_site()
+    visitor = make_visitor(site)
+    make_hit(visitor, site)
+    association = own(visitor, make_person().pk, site)
+    VisitorActivity.objects.update(association_id=association.pk, activity_id=None)
+    assert probes.oldest_due_hit() == association.created_at
+    Association.objects.update(created_at=association.created_at - timedelta(days=1))
+    assert probes.oldest_due_hit() == VisitorActivity.objects.get().received_at
 
 
 def test_it_is_for_administrators_only(client):

@@ -126,6 +126,9 @@ class ApiClientAdmin(WordSearch, ModelAdmin):
             raise PermissionDenied
         if request.method == "POST" and form.is_valid():
             data = form.cleaned_data
+            is_wider = not client_editing.client_has_rights(client, data["rights"])
+            if is_wider and (confirmation := sessions.confirmation_redirect(request)):
+                return confirmation
             try:
                 client_editing.change_client(client, request.user, data["name"], data["rights"])
             except RejectedError as refusal:

@@ -162,6 +162,8 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
         client = self.get_object()
         body = self.validated_body(NewApiClientSerializer, partial=True)
         self.require_match(client)
+        if not client_editing.client_has_rights(client, body.get("rights", ())):
+            tokens.refuse_unconfirmed_session(request._request)
         client_editing.change_client(client, request.user, **body)
         return self.response_for(self.get_object())
 

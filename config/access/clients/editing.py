@@ -233,6 +233,11 @@ def client_rights(client: ApiClient) -> list[str]:
     return sorted(f"{app}.{codename}" for app, codename in rows)
 
 
+def client_has_rights(client: ApiClient, rights: Iterable[str]) -> bool:
+    """Return whether the client was given all of `rights`, so that setting these would not widen its access."""
+    return set(rights) <= set(client_rights(client))
+
+
 def _changed_names(name: str | None, rights: Iterable[str] | None) -> list[str]:
     return [word for word, value in (("name", name), ("rights", rights)) if value is not None]
 

@@ -106,6 +106,11 @@ def is_session_confirmed(request: HttpRequest) -> bool:
     )
 
 
+def must_sign_in_again(request: HttpRequest) -> bool:
+    """Return whether only a new sign-in confirms the user's identity: it is not recent, and there is no other way."""
+    return not reauthentication.get_reauthentication_flows(request.user) and not is_session_confirmed(request)
+
+
 def confirmation_url(user: Any, back: str) -> str:
     """The page that confirms the user's identity and leads to `back`; sign-in where the user has no other way."""
     has_flows = bool(reauthentication.get_reauthentication_flows(user))

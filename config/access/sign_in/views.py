@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext_lazy
 from unfold.forms import AuthenticationForm
 
-from config.access.sign_in import throttling
+from config.access.sign_in import sessions, throttling
 
 
 class SignInForm(AuthenticationForm):
@@ -40,7 +40,10 @@ class Login(LoginView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and (seconds := throttling.seconds_until_next_attempt(request)):
             return too_many_attempts_response(request, 1, seconds, by_address=True)
-        self.redirect_authenticated_user = admin.site.has_permission(request)
+        # who comes from a page that asks for a new sign-in would be sent back there, and here again
+        self.redirect_authenticated_user = admin.site.has_permission(request) and not sessions.must_sign_in_again(
+            request
+        )
         return super().dispatch(request, *args, **kwargs)
 
     def form_invalid(self, form: Any) -> HttpResponse:

@@ -149,6 +149,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         form = UserForm(request.POST or None, user=user, editor=request.user)
         if request.method == "POST" and form.is_valid():
             values = {name: form.cleaned_data[name] for name in editing.FIELDS}
+            is_wider = editing.is_access_wider(user, form.groups, values["email"])
+            if is_wider and (confirmation := sessions.confirmation_redirect(request)):
+                return confirmation
             try:
                 editing.change_user(user, request.user, form.groups, **values)
             except NotAllowedError:
@@ -175,6 +178,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         user = self._find(request, str(pk))
         if request.method == "POST":
             successor = User.objects.filter(pk=parse_number(request.POST.get("successor", ""))).first()
+            hands_over = successor is not None and deactivation.has_clients(user)
+            if hands_over and (confirmation := sessions.confirmation_redirect(request)):
+                return confirmation
             done = _("Deactivated and signed out everywhere.")
             if (
                 self.try_verb(request, lambda: deactivation.deactivate_user(user, successor, request.user), done)
@@ -194,6 +200,9 @@ class UserAdmin(PagesAdmin, DjangoUserAdmin):
         require_rights(request, deactivation.CHANGE)
         user = self._find(request, str(pk))
         if request.method == "POST":
+            back = reverse("admin:access_user_change", args=[user.pk])
+            if confirmation := sessions.confirmation_redirect(request, back):
+                return confirmation
             self.try_verb(request, lambda: deactivation.activate_user(user, request.user), _("Active again."))
         return redirect("admin:access_user_change", user.pk)
 

@@ -59,6 +59,11 @@ def owned_counts(user: Any) -> list[tuple[str, int]]:
     return [(name, count) for name, count in counts if count]
 
 
+def has_clients(user: Any) -> bool:
+    """Return whether `user` owns API clients that work: another owner may widen what they can do."""
+    return OWNED[ApiClient][0](user).exists()
+
+
 def possible_successors(user: Any) -> QuerySet[User]:
     """The users who can take over what `user` owns."""
     active = User.objects.filter(is_active=True, is_api_only=False).exclude(pk=user.pk)

@@ -19,6 +19,11 @@ CHANGE = "access.change_user"
 FIELDS = ("username", "first_name", "last_name", "email", "language")
 
 
+def is_access_wider(user: Any, groups: Iterable[Group], email: str) -> bool:
+    """Return whether a change gives access that `user` lacks: a role, or an address that a provider may vouch for."""
+    return email != user.email or not {group.pk for group in groups} <= set(user.groups.values_list("pk", flat=True))
+
+
 @transaction.atomic
 def change_user(user: Any, by: Any, groups: Iterable[Group], **values: str) -> Any:
     """Set exactly the roles `groups` and the validated `values` of FIELDS.

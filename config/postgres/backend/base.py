@@ -1,6 +1,7 @@
 """Django's PostgreSQL backend with the embedded server, which starts at the first connection."""
 
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Any
 
@@ -14,6 +15,7 @@ from config.postgres.server import EmbeddedPostgres
 
 OUTAGE_SECONDS = 3.0  # for which a server that was there before is waited for: its owner starts it again in one
 AGAIN_SECONDS = 5.0  # after which it is waited for again
+AWAY = "the embedded database does not answer"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -39,20 +41,31 @@ class DatabaseWrapper(base.DatabaseWrapper):
 _server: EmbeddedPostgres | None = None
 _was_there = False  # whether this process was connected before
 _missed_at = float("-inf")  # when it was waited for in vain
+_waiting = Lock()  # held by the thread that waits
 
 
 def _ensure_running() -> None:
     """Have the server run: for a minute at the start of a process, for some seconds later.
 
-    Nobody waits right after somebody waited in vain: a server without room on its disk stays away, and waiting
-    requests would hold every thread, also those that say so.
+    Only one thread waits, and none right after one waited in vain: a server without room on its disk stays away, and
+    waiting requests would hold every thread, also those that say so.
     """
+    if not _waiting.acquire(blocking=False):
+        raise OperationalError(AWAY)
+    try:
+        _wait_for_server()
+    finally:
+        _waiting.release()
+
+
+def _wait_for_server() -> None:
     global _server, _missed_at
-    if _was_there and monotonic() - _missed_at < AGAIN_SECONDS:
-        raise OperationalError("the embedded database does not answer")
+    if monotonic() - _missed_at < AGAIN_SECONDS:
+        raise OperationalError(AWAY)
+    is_start = not _was_there and _missed_at == float("-inf")
     _server = _server or EmbeddedPostgres(Path(settings.DATA_DIR))
     try:
-        _server.ensure_running(OUTAGE_SECONDS if _was_there else None)
+        _server.ensure_running(None if is_start else OUTAGE_SECONDS)
     except DatabaseUnavailableError as error:
         _missed_at = monotonic()
         raise OperationalError(str(error)) from error

@@ -268,6 +268,10 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(head + b"X: " + b"a" * 40_000)
         assert client.recv(100).startswith(b"HTTP/1.1 431")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as client:  # half a body behind a request
+        client.sendall(b"GET /_a/healthz HTTP/1.1\r\nHost: x\r\n\r\n" + head + b"\r\nabc")
+        reply = b"".join(iter(lambda: client.recv(65_536), b""))
+        assert reply.startswith(b"HTTP/1.1 200") and b"HTTP/1.1 408" in reply
     # a head in one piece, more requests than answers, and answers that are not taken
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
         client.sendall(b"GET /_a/healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n")

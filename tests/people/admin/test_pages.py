@@ -4,13 +4,13 @@ import json
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import translation
 
 from people import querysets
 from people.admin import people_list
-from people.core.models import Folder
+from people.core.models import Folder, Installation
 from people.directory import selection
 from people.lists import folders, static_lists
 from people.models import BulkAction, Person, PersonField, StaticList, StaticListMember
@@ -43,6 +43,15 @@ def post(client, where, /, **data):
 
 
 # ---------------------------------------------------------------- people
+
+
+def test_the_installation_is_shown_to_who_may_only_see_it(client):
+    reader = get_user_model().objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_installation"))
+    client.force_login(reader)
+    Installation.objects.get_or_create(pk=1)
+    page = client.get("/admin/people/installation/")
+    assert page.status_code == 200 and "UTC" in page.text and 'name="time_zone"' not in page.text
 
 
 def test_the_list_finds_filters_and_counts_no_total(admin):

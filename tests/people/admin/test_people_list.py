@@ -5,6 +5,8 @@ import re
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from activities.log import people_list as log_people_list
@@ -304,7 +306,7 @@ def test_a_profile_opened_from_the_list_leads_to_the_next_person_of_the_filter(a
 def test_people_are_proposed_by_the_beginning_of_their_name(client, admin_user):
     ann, _ana = (make_person(first_name=name, email=f"{name.lower()}@example.com") for name in ("Ann", "Ana"))
     double = [make_person(first_name="Anja", email=f"{name}@example.com") for name in "ab"]
-    Person.objects.filter(pk=double[0].pk).update(email="b@example.com")
+    Person.objects.filter(pk=double[0].pk).update(email="B@example.com")
     gone = make_person(first_name="Anton")
     deletion.delete_people([gone.pk], None, SYSTEM)
     client.force_login(admin_user)
@@ -317,3 +319,7 @@ def test_people_are_proposed_by_the_beginning_of_their_name(client, admin_user):
     assert proposed("an") == [*pairs, ("Ana", "ana@example.com"), ("Ann", "ann@example.com")]
     assert proposed(str(ann.pk)) == [("Ann", "ann@example.com")] and proposed("a") == proposed("") == []
     assert client.post(address).status_code == 405
+    with CaptureQueriesContext(connection) as statements, query_budget("people: proposals"):
+        proposed("anja")
+    by_email = [query["sql"] for query in statements if "live" in query["sql"] and "example.com" in query["sql"]]
+    assert len(by_email) == 1 and "lower(person.email) = any" in by_email[0], "only lower(email) has an index"

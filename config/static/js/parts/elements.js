@@ -5,3 +5,8 @@ export function element(name, attributes, text) {
   if (text !== undefined) made.textContent = text;
   return made;
 }
+
+/** Whether a reply is the JSON that was asked for: once the session has ended it is the sign-in page. */
+export function hasJson(reply) {
+  return Boolean(reply?.ok && reply.headers.get("Content-Type")?.startsWith("application/json"));
+}

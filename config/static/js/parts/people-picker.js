@@ -1,7 +1,7 @@
 // A box that asks for a person proposes people while somebody types a name; what is sent stays an email or an id.
 // `data-people` has the address of the proposals; with `data-people-id` the id is taken, and with
 // `data-people-into` the choice becomes a line of that text area. Without this file the box takes what is typed.
-import { element } from "./elements.js";
+import { element, hasJson } from "./elements.js";
 
 const PAUSE = 200;
 
@@ -67,7 +67,7 @@ function enhance(box) {
     const text = box.value.trim();
     const reply = text && (await fetch(`${box.dataset.people}?q=${encodeURIComponent(text)}`).catch(() => null));
     if (text !== box.value.trim() || document.activeElement !== box) return;
-    people = reply?.ok ? (await reply.json()).people : [];
+    people = hasJson(reply) ? (await reply.json()).people : [];
     show();
   };
 

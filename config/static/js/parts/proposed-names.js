@@ -1,5 +1,7 @@
 // Fills in the names that follow from another one while it is typed. The server says what they are: the rules live
 // in activities/types/name_proposals.py only. A name that somebody wrote stays as it is; emptied, it follows again.
+import { hasJson } from "./elements.js";
+
 const PAUSE = 150;
 const following = new WeakSet();
 
@@ -17,7 +19,7 @@ function follow(source) {
     try {
       const address = `${source.dataset.proposalsUrl}?name=${encodeURIComponent(source.value)}`;
       const reply = await fetch(address, { signal: asking.signal, headers: { Accept: "application/json" } });
-      if (!reply.ok) return;
+      if (!hasJson(reply)) return;
       const names = await reply.json();
       for (const follower of followers) {
         if (follower.field.value === "" || follower.field.value === follower.proposed) {

@@ -1,6 +1,6 @@
 // Values one by one: a text area with a value a line becomes tokens and a box that proposes values while somebody
 // types and takes a pasted column. The text area stays what the form sends; without this file it is what people see.
-import { element } from "./elements.js";
+import { element, hasJson } from "./elements.js";
 
 const PAUSE = 150;
 const MANY = 40; // more values than these are shown as lines
@@ -119,7 +119,7 @@ export function pickValues(root, words) {
         try {
           const address = `${area.dataset.suggest}&q=${encodeURIComponent(entry.value)}`;
           const reply = await fetch(address, { signal: asking.signal, headers: { Accept: "application/json" } });
-          if (reply.ok) show((await reply.json()).values);
+          if (hasJson(reply)) show((await reply.json()).values);
         } catch (error) {
           if (!(error instanceof DOMException || error instanceof TypeError)) throw error; // a later one took its place, or offline
         }
