@@ -320,7 +320,7 @@ def _said_of_person(reader: MessageReader, item: Item, traits: Traits) -> list[H
         Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
         for path, value in list(traits.unknown.items())[:MAX_UNKNOWN]
     ]
-    who = replace(message.who, email=traits.email or message.who.email)
+    who = message.who.with_email(traits.email)
     identity = who.identity(traits.fields)
     if identity is None:
         item.not_kept = Problem(
@@ -339,8 +339,9 @@ def _alias(reader: MessageReader, _item: Item) -> list[Hit]:
     if not previous or not reader.message.who.user_id:
         missing = "userId" if previous else "previousId"
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("an id"), reader.message.raw.get(missing), missing))
-    identity = reader.message.who.identity()
-    return [] if identity is None else [_about(reader, reader.message.who, previous, identity)]
+    who = reader.message.who.claimed()  # a signature does not say whose the earlier id was
+    identity = who.identity()
+    return [] if identity is None else [_about(reader, who, previous, identity)]
 
 
 def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping[str, Any]) -> Hit:

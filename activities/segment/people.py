@@ -5,7 +5,7 @@ one path leads from every message to the log, and waiting, merging, erasing and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from activities.inbox.names import flatten, name_key
@@ -73,11 +73,20 @@ class Who:
 
     @property
     def user_visitor(self) -> VisitorKey:
-        """No token contains NUL. What a program knows and what a page claims have visitors of their own."""
+        """No token contains NUL. What a program knows, what a page signs and what it claims have their own visitors."""
         source = self.sender.source
         space = source.user_id_field or f"source {source.pk}"
-        kind = "user" if self.sender.is_server else "claimed user"
+        kind = "user" if self.sender.is_server else "signed user" if self.proves else "claimed user"
         return source.site_group, token_hash(f"\0{kind}\0{space}\0{self.user_id}")
+
+    def with_email(self, email: str) -> "Who":
+        """The same with an address that the message names. The signature of a page proves the user id and no address:
+        beside it an address is left out, as it would be taken for proven, too."""
+        return self if not email or (self.proves and not self.sender.is_server) else replace(self, email=email)
+
+    def claimed(self) -> "Who":
+        """The same for what a page's signature does not cover."""
+        return replace(self, proves=self.sender.is_server)
 
     def identity(self, fields: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """What a hit says of who its visitor is; None where the message names nobody."""
@@ -103,7 +112,8 @@ def read_who(message: Mapping[str, Any], context: Mapping[str, Any], sender: Sen
     email = email_or_none(traits.get("email")) if isinstance(traits, dict) else None
     signature = context.get("signature")
     is_signed = isinstance(signature, str) and bool(user_id) and sender.is_signed(f"user_id:{user_id}", signature)
-    return Who(sender, user_id, anonymous_id, ("" if is_signed else email) or "", sender.is_server or is_signed)
+    who = Who(sender, user_id, anonymous_id, proves=sender.is_server or is_signed)
+    return who.with_email(email or "")
 
 
 def read_id(message: Mapping[str, Any], name: str) -> str:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from activities.models import Activity, RefusedActivity, Sighting
+from activities.models import Activity, Association, RefusedActivity, Sighting, VisitorActivity
 from activities.recording import replay as recording_replay
 from activities.segment.times import moment_of
+from activities.sources.authentication import Sender
 from activities.types.definition import ActivityFieldSpec
 from people.models import Person
 from tests.activities.segment.senders import make_program, make_site, message, send
@@ -119,6 +120,33 @@ def test_a_page_claims_and_a_program_knows():
     send(program, message("identify", userId="bob@example.com", traits={"email": "eve@example.com"}))
     dispatch()
     assert Person.objects.get(email="eve@example.com").fields == {"userId": "bob@example.com"}
+
+
+def test_a_signature_proves_the_user_id_and_nothing_beside_it(monkeypatch):
+    monkeypatch.setattr(
+        Sender, "is_signed", lambda _sender, value, signature: (value, signature) == ("user_id:u-1", "s")
+    )
+    site = make_site(user_id_field=make_program().user_id_field)
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    victim = make_person(email="victim@example.com")
+    eve = make_person(email="eve@example.com", **{"userId": "u-1"})
+    signed = {"userId": "u-1", "context": {"signature": "s", "traits": {"email": victim.email}}}
+    send(
+        site,
+        message("identify", anonymousId="a-1", traits={"email": victim.email}, **signed),
+        message("track", "Order Completed", {"product": "Car"}, anonymousId="a-1", **signed),
+        message("track", "Order Completed", {"product": "Bus"}, **signed),
+        message("track", "Order Completed", {"product": "Fake"}, userId="u-1"),
+        message("track", "Order Completed", {"product": "Kite"}, anonymousId="a-2"),
+        message("alias", previousId="a-2", **signed),
+    )
+    evidence = VisitorActivity.objects.exclude(identity=None).order_by("id").values_list("identity", flat=True)
+    assert not any("email" in identity for identity in evidence)
+    server, claim = int(Association.Evidence.SERVER), int(Association.Evidence.CLAIM)
+    assert [identity["evidence"] for identity in evidence] == [server, server, claim]
+    dispatch()
+    assert not log(victim)
+    assert [row[0] for row in log(eve)] == ["Car", "Bus", "Kite"], "a bare user id of a page is no signed one"
 
 
 def test_history_and_events_that_are_not_for_us():
