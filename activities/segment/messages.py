@@ -1,5 +1,6 @@
 """Messages of Segment's clients, read: each becomes hits, names for the inbox, or a refusal, and costs no other."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,7 +15,7 @@ from activities.recording.quarantine import dump_row
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.segment.people import Traits, Who, email_or_none, read_id, read_traits, read_who
 from activities.segment.times import Moment, moment_of
-from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, MAX_MESSAGES, Envelope
+from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
@@ -109,15 +110,23 @@ class MessageReader(Reader):
 
 def read_messages(envelope: Envelope, client: Client, types: Any) -> list[Item]:
     """The items of a request, in order. `types`: `LiveTypes`."""
-    return [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+    items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+    return [*items, _item_beyond(envelope)] if envelope.beyond else items
+
+
+def _item_beyond(envelope: Envelope) -> Item:
+    """The refusal of all messages beyond the limit together: of too many not even an item each is made."""
+    number = [("messages", envelope.beyond)]
+    problem = Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",))
+    item = Item(f"#{len(envelope.messages)}", problems=(problem,), row=NewActivity(None, None, None, None, number))
+    item.kind, item.title = "batch", f"+{envelope.beyond}"
+    return item
 
 
 def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> Item:
     item = Item(f"#{place}")
     item.kind, item.title = _describe(raw)
     try:
-        if place >= MAX_MESSAGES:
-            raise RejectedError(Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",)))
         message = _message(raw, envelope, client, item)
         item.id = message.id
         read = KINDS[raw["type"]]
@@ -155,10 +164,15 @@ def _message(raw: Any, envelope: Envelope, client: Client, item: Item) -> Messag
         message_id = str(uuid4())  # sent again, it is another message: nothing says that it is the same
     if not isinstance(message_id, str) or not 0 < len(storable_text(message_id)) <= MAX_ID:
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), message_id, "messageId"))
-    context = {**envelope.context, **_object(raw, "context")}
-    integrations = {**envelope.integrations, **_object(raw, "integrations")}
+    context = _merged(_object(raw, "context"), envelope.context)
+    integrations = _merged(_object(raw, "integrations"), envelope.integrations)
     moment = moment_of(raw, envelope.sent_at, client.received, client.sender.is_server)
     return Message(storable_text(message_id), raw, context, integrations, read_who(raw, context, client.sender), moment)
+
+
+def _merged(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of a message before those of its batch, which are not copied for each message."""
+    return ChainMap(own, shared) if own and shared else own or shared  # type: ignore[arg-type]
 
 
 def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -186,7 +200,8 @@ def _why_not_kept(message: Message, client: Client) -> Problem | None:
     consent = _object(message.context, "consent").get("categoryPreferences")
     state = "unknown"
     if isinstance(consent, dict) and consent:
-        state = "granted" if any(value is True for value in consent.values()) else "denied"
+        # a manager of consents always grants what is strictly necessary: one category that is not granted is a no
+        state = "granted" if all(value is True for value in consent.values()) else "denied"
     return why_not_kept(client, state)
 
 

@@ -1,17 +1,23 @@
 """What Segment's messages become: people, activities of their types, and names for the inbox."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
 from activities.models import Activity, Association, RefusedActivity, Sighting, VisitorActivity
+from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from activities.segment.times import moment_of
+from activities.segment.wire import parse_envelope
 from activities.sources.authentication import Sender
+from activities.tracking.submissions import Submission
 from activities.types.definition import ActivityFieldSpec
+from config.collector import writer
+from people.core.errors import RejectedError
 from people.models import Person
-from tests.activities.segment.senders import make_program, make_site, message, send
+from tests.activities.segment.senders import make_program, make_site, message, minutes_ago, send
 from tests.activities.visitors.factories import dispatch
 from tests.factories import approved_type, make_person
 
@@ -172,12 +178,20 @@ def test_history_and_events_that_are_not_for_us():
             "Order Completed",
             {"product": "C"},
             userId="1a",
-            context={"consent": {"categoryPreferences": {"Ads": False}}},
+            context={"consent": {"categoryPreferences": {"Necessary": True, "Ads": False}}},
+        ),
+        message(
+            "track",
+            "Order Completed",
+            {"product": "Yes"},
+            userId="1a",
+            timestamp=minutes_ago(0),
+            context={"consent": {"categoryPreferences": {"Necessary": True, "Ads": True}}},
         ),
     )
     dispatch()
     rows = Activity.objects.filter(activity_type_id__gte=100_001).order_by("occurred_at")
-    assert [(row.primary_value, row.is_backfill) for row in rows] == [("Old", True), ("Ours", False)]
+    assert [(row.primary_value, row.is_backfill) for row in rows] == [("Old", True), ("Ours", False), ("Yes", False)]
     assert rows[0].occurred_at == datetime.fromisoformat(old)
 
 
@@ -244,13 +258,31 @@ def test_odd_input_has_a_clear_error_and_costs_no_other():
     assert log(Person.objects.get(fields={"userId": "z"})) == [("Z", {}, False)]
     kept = RefusedActivity.objects.filter(event_source=program)
     assert kept.count() >= 15 and kept.filter(code="wrong_type", activity_type__api_name="orderCompleted").exists()
-    # a batch of 2,501: what is beyond the limit is kept for somebody to look at
-    items = send(
-        program,
-        *(message("track", "Order Completed", {"product": str(n)}, userId="z", context=...) for n in range(2_501)),
+
+
+def test_a_request_is_bounded_before_its_messages_are_read():
+    program = make_program()
+    items = send(program, *[0] * 3_000, *[{"type": "track"}] * 9)
+    assert len(items) == 2_501 and [item.problems[0].code for item in items[-2:]] == ["wrong_type", "too_many_rows"]
+    assert quarantine.load_row(RefusedActivity.objects.get(code="too_many_rows").raw)["attributes"] == [
+        ["messages", 509]
+    ]
+    assert writer._weight(Submission(program.pk, 0, items)) == 2_501, "items without hits are work, too"
+    deep = []
+    for _level in range(40):
+        deep = [deep]
+    for name, value, code in (("context", {"x": "y" * 33_000}, "too_large"), ("integrations", {"x": deep}, "too_deep")):
+        with pytest.raises(RejectedError) as refusal:
+            parse_envelope("batch", json.dumps({"batch": [], name: value}).encode())
+        assert refusal.value.code == code
+    # what a message says itself comes first
+    own = message("track", "No", userId="u-1", integrations={"All": True}, context={"ip": "1.2.3.4"})
+    (item,) = send(
+        program, own, integrations={"All": False}, context={"consent": {"categoryPreferences": {"Ads": False}}}
     )
-    assert [item.problems[0].code for item in items if item.problems] == ["too_many_rows"]
-    assert kept.filter(code="too_many_rows").count() == 1
+    assert item.not_kept is not None and not item.hits, "the consent is of the batch"
+    (item,) = send(program, own, integrations={"All": False})
+    assert item.hits
 
 
 def test_a_rejected_event_that_is_mended_is_the_same_message():
