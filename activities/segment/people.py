@@ -7,6 +7,7 @@ one path leads from every message to the log, and waiting, merging, erasing and 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unicodedata import normalize
 
 from activities.inbox.names import flatten, name_key
 from activities.models import Association
@@ -18,9 +19,9 @@ from activities.visitors.tokens import token_hash
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email
+from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email, trim_text
 
-MAX_FIELDS, MAX_VALUE = 100, 2_000
+MAX_FIELDS, MAX_VALUE, MAX_ID = 100, 2_000, 200
 Evidence = Association.Evidence
 # Segment's reserved traits that our fields have other names for, as they compare; those of a company have its prefix
 RESERVED = {
@@ -66,6 +67,10 @@ class Who:
         """The visitor that the message is kept for: that of a program's user id, else the anonymous one."""
         is_known = self.user_id and (self.sender.is_server or not self.anonymous_id)
         return self.user_visitor if is_known else self.anonymous_visitor
+
+    @property
+    def visitor_or_none(self) -> VisitorKey | None:
+        return self.visitor if self.user_id or self.anonymous_id else None
 
     @property
     def anonymous_visitor(self) -> VisitorKey:
@@ -123,10 +128,25 @@ def read_id(message: Mapping[str, Any], name: str) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 255 characters"), value, name))
-    text = storable_text(str(value)).strip()
+    text = clean_id(str(value))
     if len(text) > MAX_STRING:
         raise RejectedError(bad_value(Code.TOO_LONG, _("text, at most 255 characters"), value, name))
     return "" if is_blocked(text) else text
+
+
+def read_message_id(message: Mapping[str, Any]) -> str:
+    """The id of a message; empty where it has none. Raises `RejectedError` (`wrong_type`)."""
+    value = message.get("messageId")
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not 0 < len(text := clean_id(value)) <= MAX_ID:
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), value, "messageId"))
+    return text
+
+
+def clean_id(text: str) -> str:
+    """An id as the log stores and compares it: what is told apart here is so there, and the other way round."""
+    return trim_text(normalize("NFC", storable_text(text)))
 
 
 def email_or_none(value: Any) -> str | None:

@@ -12,14 +12,18 @@ from activities.recording import replay as recording_replay
 from activities.segment.times import moment_of
 from activities.segment.wire import parse_envelope
 from activities.sources.authentication import Sender
+from activities.sources.recent import recent_events
+from activities.tracking.committing import commit_submissions
 from activities.tracking.submissions import Submission
 from activities.types.definition import ActivityFieldSpec
 from config.collector import writer
 from people.core.errors import RejectedError
+from people.definitions import lifecycle
 from people.models import Person
-from tests.activities.segment.senders import make_program, make_site, message, minutes_ago, send
+from people.privacy import erasure
+from tests.activities.segment.senders import make_program, make_site, message, minutes_ago, read, send
 from tests.activities.visitors.factories import dispatch
-from tests.factories import approved_type, make_person
+from tests.factories import MARKETO, approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 FIELDS = (
@@ -296,6 +300,82 @@ def test_a_rejected_event_that_is_mended_is_the_same_message():
     send(program, {**bad, "properties": {"product": "Car", "revenue": 5}})
     dispatch()
     assert Activity.objects.filter(activity_type_id=order.pk).count() == 1
+
+
+def test_what_is_refused_is_kept_with_all_that_can_be_read():
+    program = make_program()
+    at, early = "2026-11-20T10:00:00+00:00", "2026-11-19T10:00:00Z"
+    who = {"userId": "u-1", "timestamp": at, "messageId": " caf\u0065\u0301 "}
+    send(
+        program,
+        message("identify", **{**who, "timestamp": "soon"}, traits={"title": "CEO"}),
+        message("charge", **{**who, "messageId": "m-2"}, properties={"a": 1}),
+        message("alias", **{**who, "messageId": "m-3"}),
+        message("track", "x" * 256, {"a": 1}, **who, originalTimestamp=early),
+        message("track", "Order", {"a": 1}, **{**who, "userId": ["u"]}),
+        message("page", None, {"url": "javascript:1"}, **who, name="Home"),
+        message(
+            "identify", **{**who, "timestamp": "soon"}, context={"consent": {"categoryPreferences": {"Ads": False}}}
+        ),
+    )
+    rows = [quarantine.load_row(row.raw) for row in RefusedActivity.objects.order_by("pk")]
+    ids = {(row["activity_type"] or dict(row["attributes"])["type"])[:20]: row for row in rows}
+    assert set(ids) == {"identify", "charge", "alias", "x" * 20, "Order", "Viewed Home Page"} and len(rows) == 6
+    own = f"e{program.pk}:caf\u00e9"
+    person = {"value": "u-1", "field": "userId", "create": True}
+    assert ids["identify"]["external_id"] == own and ids["charge"]["external_id"] == f"e{program.pk}:m-2"
+    assert dict(ids["identify"]["attributes"])["traits"] == {"title": "CEO"}
+    assert dict(ids["charge"]["attributes"])["properties"] == {"a": 1}
+    assert [ids[name]["occurred_at"] for name in ("identify", "alias")] == ["soon", at]
+    long = ids["x" * 20]
+    assert (long["person"], long["external_id"], long["attributes"]) == (person, own, [["a", 1]])
+    assert datetime.fromisoformat(long["occurred_at"]) == datetime.fromisoformat(early)
+    assert ids["Order"]["person"] is None and ids["Order"]["occurred_at"] == at
+    # the same id, written in another way, is the same message
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    order = message("track", "Order Completed", {"product": "Car"}, **who)
+    assert [item.hits[0].message_id for item in read(program, order)] == ["caf\u00e9"]
+
+
+def test_a_type_that_was_retired_meanwhile_costs_no_other_event_its_outcome():
+    program = make_program()
+    order = approved_type("Order Completed", "orderCompleted", FIELDS)
+    items = read(
+        program,
+        message("track", "Order Completed", {"Product": "Car", "order_id": 7}, userId="u-1"),
+        message("track", "Typo", {}, userId="u-2"),
+        message("track", "Typo", {}, userId="u-3"),
+    )
+    lifecycle.retire_definition(order, None)
+    submission = Submission(program.pk, 0, items)
+    commit_submissions([submission])
+    assert len(submission.outcomes) == 3 and submission.outcomes[0].problems[0].code == "retired_type"
+    row = quarantine.load_row(RefusedActivity.objects.get(code="retired_type").raw)
+    assert (row["primary_value"], row["attributes"]) == ("Car", [["orderId", "7"]])
+    assert Sighting.objects.get().kept == 2
+    events = recent_events(program.pk)
+    assert [event.outcome for event in reversed(events)] == ["refused", "kept", "kept"]
+
+
+def test_nothing_is_noted_of_a_visitor_whose_person_was_erased():
+    program = make_program()
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    send(program, message("identify", userId="u-1", traits={"email": "ann@example.com"}))
+    dispatch()
+    erasure.erase_people([Person.objects.get(email="ann@example.com").pk], None, MARKETO)
+    bad = {"product": "Car", "revenue": "much"}
+    for user, number in (("u-1", 0), ("u-2", 2)):
+        items = send(
+            program,
+            message("identify", userId=user, traits={"plan": "gold"}),
+            message("track", "Order Completed", {"product": "Car", "coupon": "X1"}, userId=user),
+            message("track", "Order Completed", bad, userId=user),
+            message("group", userId=user),
+        )
+        assert sum(bool(item.problems) for item in items) == number == RefusedActivity.objects.count()
+        assert Sighting.objects.count() == number
+    titles = [event.title for event in recent_events(program.pk) if event.outcome == "dropped"]
+    assert len(titles) == 4 and not any(titles)
 
 
 RECEIVED = datetime(2026, 11, 30, 12, tzinfo=UTC)
