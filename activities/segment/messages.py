@@ -1,5 +1,6 @@
 """Messages of Segment's clients, read: each becomes hits, names for the inbox, or a refusal, and costs no other."""
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +12,11 @@ from activities.inbox.names import clean_name, name_key
 from activities.inbox.sightings import Kind, Seen
 from activities.models import Sighting
 from activities.recording.quarantine import dump_row
-from activities.recording.rows import NewActivity, PersonLookup
-from activities.segment.people import Traits, Who, email_or_none, read_id, read_traits, read_who
+from activities.recording.rows import NewActivity
+from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
+from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
 from activities.segment.times import Moment, moment_of
-from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, MAX_MESSAGES, Envelope
+from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
@@ -28,13 +30,8 @@ from people.core.messages import sentence as _
 from people.datatypes import exact_json
 
 OUR_NAME = "Custom Activities"  # in `integrations`
-MAX_ID, MAX_NAME = 200, 255
+MAX_NAME = 255
 MAX_UNKNOWN = 50  # unknown properties or traits of one message that are noted
-# what the client itself said: nothing that a retry says anew
-_SAID = (
-    *("type", "event", "name", "category", "userId", "anonymousId", "groupId", "previousId"),
-    *("timestamp", "originalTimestamp", "properties", "traits"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class Message:
 
     def said(self) -> dict[str, Any]:
         """All that the client said, for the digest: never anything that follows from when it was received."""
-        return {name: self.raw[name] for name in _SAID if self.raw.get(name) is not None}
+        return {name: self.raw[name] for name in SAID if self.raw.get(name) is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,26 +106,38 @@ class MessageReader(Reader):
 
 def read_messages(envelope: Envelope, client: Client, types: Any) -> list[Item]:
     """The items of a request, in order. `types`: `LiveTypes`."""
-    return [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+    items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
+    return [*items, _item_beyond(envelope)] if envelope.beyond else items
+
+
+def _item_beyond(envelope: Envelope) -> Item:
+    """The refusal of all messages beyond the limit together: of too many not even an item each is made."""
+    number = [("messages", envelope.beyond)]
+    problem = Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",))
+    item = Item(f"#{len(envelope.messages)}", problems=(problem,), row=NewActivity(None, None, None, None, number))
+    item.kind, item.title = "batch", f"+{envelope.beyond}"
+    return item
 
 
 def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> Item:
     item = Item(f"#{place}")
     item.kind, item.title = _describe(raw)
+    context, integrations = (
+        _merged(_object(raw, name), shared)
+        for name, shared in (("context", envelope.context), ("integrations", envelope.integrations))
+    )
+    item.not_kept = _why_not_kept(context, integrations, client)
+    if item.not_kept is not None:  # nothing of it is read, or kept for somebody to look at
+        return item
     try:
-        if place >= MAX_MESSAGES:
-            raise RejectedError(Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",)))
-        message = _message(raw, envelope, client, item)
-        item.id = message.id
-        read = KINDS[raw["type"]]
-        own_client = _client_of(message, client)
-        item.not_kept = _why_not_kept(message, own_client)
-        if item.not_kept is None:
-            item.hits = read(MessageReader(own_client, types, None, 0, message), item)
+        message = _message(raw, context, integrations, envelope.sent_at, client)
+        item.id, item.visitor = message.id, message.who.visitor
+        item.hits = KINDS[raw["type"]](MessageReader(_client_of(message, client), types, None, 0, message), item)
     except RejectedError as refusal:
         item.problems, item.seen = tuple(refusal.problems), item.seen if item.is_blocked else []
         if item.row is None and not item.is_blocked:
-            item.row = _refused_row(raw, client)
+            item.visitor = readable_who(raw, context, client.sender).visitor_or_none
+            item.row = refused_message(raw, context, envelope.sent_at, client)
     return item
 
 
@@ -140,7 +149,9 @@ def _describe(raw: Any) -> tuple[str, str]:
     return next(texts)[:MAX_KIND], next(texts)[:MAX_TITLE]
 
 
-def _message(raw: Any, envelope: Envelope, client: Client, item: Item) -> Message:
+def _message(
+    raw: Any, context: Mapping[str, Any], integrations: Mapping[str, Any], sent_at: Any, client: Client
+) -> Message:
     """The message with its common members checked. Raises `RejectedError`."""
     if not isinstance(raw, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
@@ -150,19 +161,19 @@ def _message(raw: Any, envelope: Envelope, client: Client, item: Item) -> Messag
         raise RejectedError(Problem(Code.TOO_LARGE, _("at most 32 KB in one message")))
     if raw.get("type") not in KINDS if isinstance(raw.get("type"), str) else True:
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw.get("type"), "type"))
-    message_id = raw.get("messageId")
-    if message_id is None or message_id == "":
-        message_id = str(uuid4())  # sent again, it is another message: nothing says that it is the same
-    if not isinstance(message_id, str) or not 0 < len(storable_text(message_id)) <= MAX_ID:
-        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), message_id, "messageId"))
-    context = {**envelope.context, **_object(raw, "context")}
-    integrations = {**envelope.integrations, **_object(raw, "integrations")}
-    moment = moment_of(raw, envelope.sent_at, client.received, client.sender.is_server)
-    return Message(storable_text(message_id), raw, context, integrations, read_who(raw, context, client.sender), moment)
+    # without an id it is another message each time: nothing says that it is the same
+    message_id = read_message_id(raw) or str(uuid4())
+    moment = moment_of(raw, sent_at, client.received, client.sender.is_server)
+    return Message(message_id, raw, context, integrations, read_who(raw, context, client.sender), moment)
 
 
-def _object(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    member = value.get(name)
+def _merged(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The members of a message before those of its batch, which are not copied for each message."""
+    return ChainMap(own, shared) if own and shared else own or shared  # type: ignore[arg-type]
+
+
+def _object(value: Any, name: str) -> Mapping[str, Any]:
+    member = value.get(name) if isinstance(value, Mapping) else None
     return member if isinstance(member, dict) else {}
 
 
@@ -178,27 +189,17 @@ def _client_of(message: Message, client: Client) -> Client:
     )
 
 
-def _why_not_kept(message: Message, client: Client) -> Problem | None:
+def _why_not_kept(context: Mapping[str, Any], integrations: Mapping[str, Any], client: Client) -> Problem | None:
     """Why the message is acknowledged and not kept: its own `integrations`, or the visitor's consent."""
-    ours = message.integrations.get(OUR_NAME)
-    if ours is False or (ours is None and message.integrations.get("All") is False):
+    ours = integrations.get(OUR_NAME)
+    if ours is False or (ours is None and integrations.get("All") is False):
         return Problem(Code.NOT_ALLOWED, _("The sender excludes this product."))
-    consent = _object(message.context, "consent").get("categoryPreferences")
+    consent = _object(context, "consent").get("categoryPreferences")
     state = "unknown"
     if isinstance(consent, dict) and consent:
-        state = "granted" if any(value is True for value in consent.values()) else "denied"
+        # a manager of consents always grants what is strictly necessary: one category that is not granted is a no
+        state = "granted" if all(value is True for value in consent.values()) else "denied"
     return why_not_kept(client, state)
-
-
-def _refused_row(raw: Any, client: Client) -> NewActivity | None:
-    """What the quarantine keeps of a message that was refused: the name, the properties and whom it names."""
-    if not isinstance(raw, dict) or raw.get("type") not in ("track", "page", "screen"):
-        return None
-    properties = raw.get("properties")
-    pairs = [(str(name), value) for name, value in properties.items()] if isinstance(properties, dict) else []
-    return NewActivity(
-        None, raw.get("event") or raw.get("name"), raw.get("timestamp"), None, pairs, raw.get("messageId")
-    )
 
 
 # --- Kinds of messages -----------------------------------------------------------------------------------------
@@ -230,11 +231,11 @@ def _event(reader: MessageReader, item: Item, name: str) -> list[Hit]:
         hit = reader.with_hint(reader.hit())
         hit.waiting = Waiting(dump_row({"name": name, "properties": properties, "library": message.library}))
         return [hit]
-    item.row = _row(reader, name, properties)
     checked, mapped = check_event(schema, name, properties, decision.fields)
+    item.row = refused_event(source, message.who, name, message.moment.occurred_at, {}, message.id)
     item.row.activity_type = schema.type_id
+    item.row.primary_value, item.row.attributes = mapped.primary, mapped.attributes
     if checked.problems:
-        item.row.primary_value, item.row.attributes = mapped.primary, mapped.attributes
         raise RejectedError(*checked.problems.shown_problems())
     item.seen = [
         Seen(source.pk, Kind.PROPERTY, path, schema.type_id, message.library, value)
@@ -250,19 +251,6 @@ def _why_waiting(state: str, is_full: bool) -> Problem:
     if is_full:
         return Problem(Code.UNKNOWN_TYPE, _("As many events of this name wait in the inbox as may; more are counted."))
     return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))
-
-
-def _row(reader: MessageReader, name: str, properties: Mapping[str, Any]) -> NewActivity:
-    """What the quarantine keeps where the event is refused; recorded from there, it is the same message."""
-    message, who = reader.message, reader.message.who
-    field = reader.client.source.user_id_field
-    person: Any = None
-    if who.proves and who.user_id and field:
-        person = PersonLookup(who.user_id, field, True)
-    elif who.proves and (email := who.email or email_or_none(who.user_id)):
-        person = PersonLookup(email, "email", True)
-    external_id = f"e{reader.client.source.pk}:{message.id}"
-    return NewActivity(person, name, message.moment.occurred_at, None, list(properties.items()), external_id)
 
 
 def _page(reader: MessageReader, item: Item) -> list[Hit]:
@@ -285,10 +273,7 @@ def _page(reader: MessageReader, item: Item) -> list[Hit]:
 
 
 def _viewed(reader: MessageReader, item: Item, what: str) -> list[Hit]:
-    """Segment's own names for pages and screens as events: "Viewed Home Screen"."""
-    name = reader.message.raw.get("name") or _object(reader.message.raw, "properties").get("name")
-    middle = f" {storable_text(name).strip()}" if isinstance(name, str) and name.strip() else ""
-    return _event(reader, item, clean_name(f"Viewed{middle} {what}"))
+    return _event(reader, item, clean_name(viewed_name(reader.message.raw, what)))
 
 
 def _screen(reader: MessageReader, item: Item) -> list[Hit]:
@@ -320,7 +305,7 @@ def _said_of_person(reader: MessageReader, item: Item, traits: Traits) -> list[H
         Seen(source.pk, Kind.TRAIT, path, 0, message.library, value)
         for path, value in list(traits.unknown.items())[:MAX_UNKNOWN]
     ]
-    who = replace(message.who, email=traits.email or message.who.email)
+    who = message.who.with_email(traits.email)
     identity = who.identity(traits.fields)
     if identity is None:
         item.not_kept = Problem(
@@ -339,8 +324,9 @@ def _alias(reader: MessageReader, _item: Item) -> list[Hit]:
     if not previous or not reader.message.who.user_id:
         missing = "userId" if previous else "previousId"
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("an id"), reader.message.raw.get(missing), missing))
-    identity = reader.message.who.identity()
-    return [] if identity is None else [_about(reader, reader.message.who, previous, identity)]
+    who = reader.message.who.claimed()  # a signature does not say whose the earlier id was
+    identity = who.identity()
+    return [] if identity is None else [_about(reader, who, previous, identity)]
 
 
 def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping[str, Any]) -> Hit:

@@ -5,8 +5,9 @@ one path leads from every message to the log, and waiting, merging, erasing and 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from unicodedata import normalize
 
 from activities.inbox.names import flatten, name_key
 from activities.models import Association
@@ -18,9 +19,9 @@ from activities.visitors.tokens import token_hash
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email
+from people.datatypes.parsing import MAX_STRING, BadValueError, parse_email, trim_text
 
-MAX_FIELDS, MAX_VALUE = 100, 2_000
+MAX_FIELDS, MAX_VALUE, MAX_ID = 100, 2_000, 200
 Evidence = Association.Evidence
 # Segment's reserved traits that our fields have other names for, as they compare; those of a company have its prefix
 RESERVED = {
@@ -68,16 +69,29 @@ class Who:
         return self.user_visitor if is_known else self.anonymous_visitor
 
     @property
+    def visitor_or_none(self) -> VisitorKey | None:
+        return self.visitor if self.user_id or self.anonymous_id else None
+
+    @property
     def anonymous_visitor(self) -> VisitorKey:
         return self.sender.source.site_group, token_hash(self.anonymous_id)
 
     @property
     def user_visitor(self) -> VisitorKey:
-        """No token contains NUL. What a program knows and what a page claims have visitors of their own."""
+        """No token contains NUL. What a program knows, what a page signs and what it claims have their own visitors."""
         source = self.sender.source
         space = source.user_id_field or f"source {source.pk}"
-        kind = "user" if self.sender.is_server else "claimed user"
+        kind = "user" if self.sender.is_server else "signed user" if self.proves else "claimed user"
         return source.site_group, token_hash(f"\0{kind}\0{space}\0{self.user_id}")
+
+    def with_email(self, email: str) -> "Who":
+        """The same with an address that the message names. The signature of a page proves the user id and no address:
+        beside it an address is left out, as it would be taken for proven, too."""
+        return self if not email or (self.proves and not self.sender.is_server) else replace(self, email=email)
+
+    def claimed(self) -> "Who":
+        """The same for what a page's signature does not cover."""
+        return replace(self, proves=self.sender.is_server)
 
     def identity(self, fields: Mapping[str, str] | None = None) -> dict[str, Any] | None:
         """What a hit says of who its visitor is; None where the message names nobody."""
@@ -103,7 +117,8 @@ def read_who(message: Mapping[str, Any], context: Mapping[str, Any], sender: Sen
     email = email_or_none(traits.get("email")) if isinstance(traits, dict) else None
     signature = context.get("signature")
     is_signed = isinstance(signature, str) and bool(user_id) and sender.is_signed(f"user_id:{user_id}", signature)
-    return Who(sender, user_id, anonymous_id, ("" if is_signed else email) or "", sender.is_server or is_signed)
+    who = Who(sender, user_id, anonymous_id, proves=sender.is_server or is_signed)
+    return who.with_email(email or "")
 
 
 def read_id(message: Mapping[str, Any], name: str) -> str:
@@ -113,10 +128,25 @@ def read_id(message: Mapping[str, Any], name: str) -> str:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int) or (isinstance(value, int) and abs(value) >= 2**63):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 255 characters"), value, name))
-    text = storable_text(str(value)).strip()
+    text = clean_id(str(value))
     if len(text) > MAX_STRING:
         raise RejectedError(bad_value(Code.TOO_LONG, _("text, at most 255 characters"), value, name))
     return "" if is_blocked(text) else text
+
+
+def read_message_id(message: Mapping[str, Any]) -> str:
+    """The id of a message; empty where it has none. Raises `RejectedError` (`wrong_type`)."""
+    value = message.get("messageId")
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not 0 < len(text := clean_id(value)) <= MAX_ID:
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("text, at most 200 characters"), value, "messageId"))
+    return text
+
+
+def clean_id(text: str) -> str:
+    """An id as the log stores and compares it: what is told apart here is so there, and the other way round."""
+    return trim_text(normalize("NFC", storable_text(text)))
 
 
 def email_or_none(value: Any) -> str | None:

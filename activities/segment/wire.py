@@ -10,6 +10,7 @@ from people.core.messages import sentence as _
 from people.datatypes import exact_json
 
 MAX_BODY = 512 * 1024  # Segment's 500 KB
+MAX_BROWSER_BODY = 128 * 1024  # four messages of the largest size; browsers send a few small ones
 MAX_MESSAGE = 32 * 1024
 MAX_MESSAGES = 2_500
 MAX_DEPTH = 30  # of one message
@@ -25,13 +26,17 @@ PATHS = frozenset({*CALLS, *BATCHES, METRICS})
 
 @dataclass(slots=True)
 class Envelope:
-    """The messages of one request with what holds for each of them. `sent_at`: as the client wrote it."""
+    """The messages of one request with what holds for each of them. `sent_at`: as the client wrote it.
+
+    `beyond`: the number of messages that were more than a batch may have.
+    """
 
     messages: list[Any]
     write_key: str = ""
     sent_at: Any = None
     context: Mapping[str, Any] = field(default_factory=dict)
     integrations: Mapping[str, Any] = field(default_factory=dict)
+    beyond: int = 0
 
     def event_names(self) -> list[str]:
         """The names of events that may be activity types, as far as they can be read."""
@@ -43,7 +48,10 @@ class Envelope:
 
 
 def parse_envelope(call: str, body: bytes) -> Envelope:
-    """The messages of a call's body. Raises `RejectedError` (`invalid_json`, `wrong_type`): nothing of it is kept."""
+    """The messages of a call's body, those that a batch may have.
+
+    Raises `RejectedError` (`invalid_json`, `wrong_type`, `too_deep`, `too_large`): nothing of it is kept.
+    """
     try:
         value = exact_json.load_exact_json(body)
     except exact_json.InvalidJSONError:
@@ -57,9 +65,18 @@ def parse_envelope(call: str, body: bytes) -> Envelope:
     messages = value.get("batch")
     if not isinstance(messages, list):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("a list"), messages, "batch"))
-    return Envelope(messages, write_key, value.get("sentAt"), _object(value, "context"), _object(value, "integrations"))
+    context, integrations = (_shared(value, name) for name in ("context", "integrations"))
+    beyond = max(0, len(messages) - MAX_MESSAGES)
+    return Envelope(messages[:MAX_MESSAGES], write_key, value.get("sentAt"), context, integrations, beyond)
 
 
-def _object(value: Mapping[str, Any], name: str) -> dict[str, Any]:
+def _shared(value: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What a batch says for each of its messages, bounded as one message is."""
     member = value.get(name)
-    return member if isinstance(member, dict) else {}
+    if not isinstance(member, dict):
+        return {}
+    if exact_json.is_deep(member, MAX_DEPTH):
+        raise RejectedError(Problem(Code.TOO_DEEP, _("lists and objects are nested too deeply"), (name,)))
+    if len(exact_json.dump_exact_json(member, str)) > MAX_MESSAGE:
+        raise RejectedError(Problem(Code.TOO_LARGE, _("at most 32 KB for all messages of a batch"), (name,)))
+    return member

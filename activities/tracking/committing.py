@@ -18,6 +18,7 @@ from activities.tracking.reading import Item
 from activities.tracking.seen import seen_events
 from activities.tracking.submissions import Submission
 from activities.visitors import hits as visitor_hits
+from activities.visitors.erased import burnt_visitors
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core import metrics
 from people.core.codes import Code
@@ -43,16 +44,16 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
     new_visitors: Counter[int] = Counter()
     with transaction.atomic():
         place_waiting_events(submissions)
-        retired = _refuse_retired(submissions)
-        hits = [hit for hit in hits if hit.type_id not in retired]
-        outcomes = iter(visitor_hits.append_hits(hits, new_visitors))
-        results_by_submission = [
-            [next(outcomes) if hit.type_id not in retired else None for item in submission.items for hit in item.hits]
-            for submission in submissions
-        ]
-        for submission, results in zip(submissions, results_by_submission, strict=True):
-            submission.outcomes = [result for result in results if result is not None]
-            _set_problems(submission, results)
+        retired = _retired_types(submissions)
+        outcomes = iter(visitor_hits.append_hits([hit for hit in hits if hit.type_id not in retired], new_visitors))
+        for submission in submissions:
+            submission.outcomes = [
+                _retired_outcome() if hit.type_id in retired else next(outcomes)
+                for item in submission.items
+                for hit in item.hits
+            ]
+            _set_problems(submission)
+        _forget_erased(submissions)
         counted = [submission for submission in submissions if not submission.is_busy]
         _quarantine(counted)
         note_undefined_names(submissions)
@@ -69,27 +70,42 @@ def _mark_unavailable(submission: Submission, days: Collection[date]) -> bool:
     return submission.is_unavailable
 
 
-def _refuse_retired(submissions: Sequence[Submission]) -> set[int]:
-    """Refuse the items of custom types that were retired since the hits were checked; return the ids of these types."""
-    items = [item for submission in submissions for item in submission.items if item.row is not None and item.hits]
+def _retired_types(submissions: Sequence[Submission]) -> set[int]:
+    """The ids of custom types that were retired since the hits were checked."""
+    items = [item for submission in submissions for item in submission.items if item.row is not None]
     ids = {hit.type_id for item in items for hit in item.hits if (hit.type_id or 0) >= FIRST_CUSTOM_ID}
     if not ids:
         return set()
     states = recording_sql.states_of_types([pk for pk in ids if pk is not None])
-    retired = {pk for pk in ids if pk and ((state := states.get(pk)) is None or state.is_retired or state.is_deleted)}
-    for item in items:
-        if item.hits[0].type_id in retired:
-            item.problems = (Problem(Code.RETIRED_TYPE, _("the activity type is retired"), ("activity_type",)),)
-    return retired
+    return {pk for pk in ids if pk and ((state := states.get(pk)) is None or state.is_retired or state.is_deleted)}
 
 
-def _set_problems(submission: Submission, results: Sequence[HitOutcome | None]) -> None:
+def _retired_outcome() -> HitOutcome:
+    problem = Problem(Code.RETIRED_TYPE, _("the activity type is retired"), ("activity_type",))
+    return HitOutcome(HitStatus.REFUSED, (problem,))
+
+
+def _set_problems(submission: Submission) -> None:
     """Give each item the problems of its hits."""
-    remaining = iter(results)
+    remaining = iter(submission.outcomes)
     for item in submission.items:
-        for result in [next(remaining) for _hit in item.hits]:
-            if result is not None and result.problems:
-                item.problems = tuple(result.problems)
+        for outcome in [next(remaining) for _hit in item.hits]:
+            if outcome.problems:
+                item.problems = tuple(outcome.problems)
+
+
+def _forget_erased(submissions: Iterable[Submission]) -> None:
+    """Drop what would be noted or quarantined of visitors whose person was erased, as their hits are dropped."""
+    items = [
+        item
+        for submission in submissions
+        for item in submission.items
+        if item.visitor is not None and (item.problems or item.seen)
+    ]
+    burnt = burnt_visitors({item.visitor for item in items if item.visitor is not None})
+    for item in items:
+        if item.visitor in burnt:
+            item.problems, item.row, item.seen, item.title = (), None, [], ""
 
 
 def _quarantine(submissions: Iterable[Submission]) -> None:

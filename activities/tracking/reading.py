@@ -18,7 +18,7 @@ from activities.tracking.addresses import Address, bad_address, campaign_values,
 from activities.tracking.agents import Agent
 from activities.tracking.live_types import CLICK_LINK, FILL_OUT_FORM, VISIT_WEB_PAGE, LiveTypes
 from activities.types.standard_values import clip_values
-from activities.visitors.hits import Hit
+from activities.visitors.hits import Hit, VisitorKey
 from activities.visitors.partitions import earlier_day, sent_day
 from activities.visitors.tokens import token_hash
 from people.core.codes import Code
@@ -52,7 +52,8 @@ class Item:
 
     `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
     inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
-    `check`: for the live page of its source. `not_kept`: why an acknowledged act has no hits.
+    `check`: for the live page of its source. `not_kept`: why an acknowledged act has no hits. `visitor`: whose act it
+    is, also where there are no hits.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Item:
     not_kept: Problem | None = None
     seen: list[Seen] = field(default_factory=list)
     is_blocked: bool = False
+    visitor: VisitorKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ class Reader:
     types: LiveTypes
     token: str | None
     sent: int
+
+    @property
+    def visitor(self) -> VisitorKey | None:
+        return None if self.token is None else (self.client.source.site_group, token_hash(self.token))
 
     def standard_hit(
         self, act: Act, type_id: int, primary: str, values: Mapping[str, Any], identity: dict[str, Any] | None = None
@@ -122,7 +128,7 @@ class Reader:
         client_at, today = clock.client_moment(act.at), self.client.received.astimezone(UTC).date()
         return Hit(
             source_id=self.client.source.pk,
-            visitor=None if self.token is None else (self.client.source.site_group, token_hash(self.token)),
+            visitor=self.visitor,
             message_id=act.message_id,
             sent_day=sent_day(client_at, today),
             digest=content_digest(act.content),

@@ -94,6 +94,7 @@ def why_not_kept(client: Client, consent: str) -> Problem | None:
 def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> Item:
     message_id = raw.get("id") if isinstance(raw, dict) else None
     item = Item(message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}")
+    item.visitor = reader.visitor
     item.kind, item.title, item.check = describe_act(raw)
     try:
         act = _act(raw)

@@ -1,7 +1,7 @@
 """Identification of visitors by forms, signed or claimed identities and links in e-mails.
 
 Each identifying row is decided once, in one transaction with the effects. An accepted row keeps, of its content, only
-the evidence; a rejected row keeps everything, for support.
+the evidence and the names of fields whose values were not accepted; a rejected row keeps everything, for support.
 
 The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
 those of a form. They are set for a new person, and never change a known one. The key of a program is secret: what it
@@ -10,7 +10,7 @@ says changes people, except what opts them in, their scores and unique fields ot
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -36,6 +36,7 @@ from people.persons.merge import OPT_OUTS
 MAX_BATCH = 200  # rows a call, so that moving and campaigns get their turn
 Evidence = Association.Evidence
 State = VisitorActivity.Identity
+LeftOut = dict[str, str]  # names of fields whose values were not accepted, with the codes of the reasons
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +97,10 @@ def _process(received_at: datetime, pk: int) -> None:
     row = row._replace(identity=json.loads(values[5], cls=ExactDecoder))
     try:
         with transaction.atomic():
-            _settle(row, State.DONE, {"evidence": row.identity.get("evidence")})
-            _identify(row)
+            evidence = {"evidence": row.identity.get("evidence")}
+            _settle(row, State.DONE, evidence)
+            if left_out := _identify(row):
+                _settle(row, State.DONE, {**evidence, "left_out": left_out})
     except RejectedError as refusal:
         _settle(row, State.REFUSED, {**row.identity, "refused": str(refusal.code)})
 
@@ -108,8 +111,9 @@ def _settle(row: _Row, state: int, identity: Mapping[str, Any]) -> None:
     )
 
 
-def _identify(row: _Row) -> None:
-    """Find or create the person, and associate the visitor. Raises `RejectedError`."""
+def _identify(row: _Row) -> LeftOut:
+    """Find or create the person, and associate the visitor; return which values were left out. Raises
+    `RejectedError`."""
     if row.is_bot:
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("What a bot says identifies nobody.")))
     identity = _parse(row.identity)
@@ -120,11 +124,12 @@ def _identify(row: _Row) -> None:
     source = moving.event_source(event_source.pk)
     person_id = _find(identity, event_source.user_id_field)
     is_new = person_id is None
+    left_out: LeftOut = {}
     if person_id is not None and not event_source.is_browser:
-        _update(person_id, identity, event_source, source)
+        left_out = _update(person_id, identity, event_source, source)
     if person_id is None:
         ownership.refuse_weaker(visitor, identity.evidence)
-        person_id = _create(identity, event_source, source)
+        person_id, left_out = _create(identity, event_source, source)
     ownership.associate(
         row.visitor_id,
         person_id,
@@ -134,6 +139,7 @@ def _identify(row: _Row) -> None:
         act=ownership.Act(row.received_at, row.id),
         has_created_person=is_new,
     )
+    return left_out
 
 
 def _parse(identity: Mapping[str, Any]) -> _Identity:
@@ -183,8 +189,10 @@ def _has_other_user_id(person_id: int, user_id_field: str, user_id: str) -> bool
     return PersonKey.objects.filter(person_id=person_id, field__api_name=user_id_field).exists()
 
 
-def _create(identity: _Identity, event_source: EventSource, source: Source) -> int:
-    """Create the person. A claim may only if the source allows it; a link in an e-mail never does.
+def _create(identity: _Identity, event_source: EventSource, source: Source) -> tuple[int, LeftOut]:
+    """Create the person, and return which values were left out.
+
+    A claim may only if the source allows it; a link in an e-mail never does.
 
     Anybody can send forms and claims with the public key, so the number of people that a source creates in an hour is
     limited.
@@ -196,25 +204,46 @@ def _create(identity: _Identity, event_source: EventSource, source: Source) -> i
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, message))
     if identity.evidence is not Evidence.SERVER:
         _refuse_above_cap(event_source)
-    values = _values(identity, event_source, field_catalogue())
+    values, left_out = _values(identity, event_source, field_catalogue())
     lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
-    (outcome,) = upsert.upsert_people([values], source, lookup, upsert.UpsertAction.UPSERT)
+
+    def create(accepted: Mapping[str, Any]) -> upsert.UpsertOutcome:
+        return upsert.upsert_people([accepted], source, lookup, upsert.UpsertAction.UPSERT)[0]
+
+    outcome, refused = _write_accepted(values, create, lookup)
     if outcome.person_id is None:
         raise RejectedError(*outcome.problems)
-    return outcome.person_id
+    return outcome.person_id, left_out | refused
 
 
-def _update(person_id: int, identity: _Identity, event_source: EventSource, source: Source) -> None:
-    """Set what a program says of a known person. A value that cannot be set leaves the others unset, and is no reason
-    to keep what the person did out of the log."""
+def _update(person_id: int, identity: _Identity, event_source: EventSource, source: Source) -> LeftOut:
+    """Set what a program says of a known person, and return which values were left out: one that cannot be set costs
+    no other, and is no reason to keep what the person did out of the log."""
     person = Person.objects.get(pk=person_id)
     fields = field_catalogue()
-    values = _values(identity, event_source, fields)
+    values, left_out = _values(identity, event_source, fields)
     user_ids = fields.get(event_source.user_id_field)
     if user_ids is not None and person_value(person, user_ids) is not None:
         values.pop(user_ids.api_name, None)  # found by the address, with the same user id
-    if values:
-        upsert.update_person(person, values, source)
+    if not values:
+        return left_out
+    _outcome, refused = _write_accepted(values, lambda accepted: upsert.update_person(person, accepted, source))
+    return left_out | refused
+
+
+def _write_accepted(
+    values: Mapping[str, Any], write: Callable[[Mapping[str, Any]], upsert.UpsertOutcome], needed: str = ""
+) -> tuple[upsert.UpsertOutcome, LeftOut]:
+    """Write the values, again without those that are refused, until the others are accepted or `needed` is refused."""
+    refused: LeftOut = {}
+    while True:
+        rest = {name: value for name, value in values.items() if name not in refused}
+        outcome = write(rest)
+        bad = {str(problem.path[0]): str(problem.code) for problem in outcome.problems if problem.path}
+        bad = {name: code for name, code in bad.items() if name in rest}
+        if not bad or needed in bad:  # accepted, or refused for a reason that is of no single value
+            return outcome, refused | {name: str(problem.code) for problem in outcome.problems[:1] for name in rest}
+        refused |= bad
 
 
 def _refuse_above_cap(event_source: EventSource) -> None:
@@ -228,13 +257,16 @@ def _refuse_above_cap(event_source: EventSource) -> None:
         raise RejectedError(Problem(Code.OVER_CAP, message % {"count": created}))
 
 
-def _values(identity: _Identity, event_source: EventSource, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """The values of a new person, by field; values that a field does not accept are left out.
+def _values(
+    identity: _Identity, event_source: EventSource, fields: Mapping[str, FieldInfo]
+) -> tuple[dict[str, Any], LeftOut]:
+    """The values of a person, by field, and which were left out because their field does not accept them.
 
     Anybody can send values with a page's public key, so they set no score and no unique field, and opt nobody in. The
     user ID is set if a signature proves it.
     """
-    values = {}
+    values: dict[str, Any] = {}
+    left_out: LeftOut = {}
     for name, value in identity.fields.items():
         info = fields.get(name)
         if info is None or info.is_read_only or info.is_unique or info.is_score or is_blank(value):
@@ -243,7 +275,8 @@ def _values(identity: _Identity, event_source: EventSource, fields: Mapping[str,
             continue
         try:
             parsed = info.data_type.parse(value, UTC)
-        except BadValueError:
+        except BadValueError as error:
+            left_out[name] = str(error.code)
             continue
         if not (name in OPT_OUTS and parsed is False):
             values[name] = value
@@ -251,4 +284,4 @@ def _values(identity: _Identity, event_source: EventSource, fields: Mapping[str,
         values["email"] = identity.email
     if identity.evidence is Evidence.SERVER and identity.user_id and event_source.user_id_field in fields:
         values[event_source.user_id_field] = identity.user_id
-    return values
+    return values, left_out

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from activities.segment import browser_settings
 from activities.segment.messages import read_messages
-from activities.segment.wire import MAX_BODY, METRICS, PATHS, parse_envelope
+from activities.segment.wire import MAX_BODY, MAX_BROWSER_BODY, METRICS, PATHS, parse_envelope
 from activities.sources.authentication import Sender
 from activities.tracking.submissions import Submission
 from config.collector.clients import client_of
@@ -23,7 +23,9 @@ from people.core.errors import RejectedError
 if TYPE_CHECKING:
     from config.collector.application import Collector, Reply
 
-LIMITS = Limits(MAX_BODY, None, 400)  # SDKs give an event up at any 4xx; 400 is what Segment answers
+# SDKs give an event up at any 4xx; 400 is what Segment answers. Batches of like events shrink to a fiftieth
+LIMITS = Limits(MAX_BODY, 100, 400)
+BROWSER_LIMITS = Limits(MAX_BROWSER_BODY, 100, 400)  # anybody can send with the key of a page
 KEY_STATUS = {Code.SOURCE_OFF: 401}  # the key does not work: Segment has no other answer for it
 SUCCESS = {"success": True}
 _CALL = re.compile(r"(?:/beacon)?/v1/([a-z]{1,10})/?")
@@ -74,6 +76,8 @@ async def _take_call(collector: "Collector", request: Request, reply: "Reply", c
     sender: Sender | None = None
     if key or query_key:
         sender = await _sender(collector, request, key or query_key, size, is_in_address=not key)
+        _limit(request, sender)
+        size = request.size
     body = await request.body()
     if call == METRICS:
         await reply.json(200, SUCCESS)
@@ -84,6 +88,9 @@ async def _take_call(collector: "Collector", request: Request, reply: "Reply", c
         raise HttpError(400, refusal.code, str(refusal)) from None
     if sender is None:
         sender = await _sender(collector, request, envelope.write_key, size or len(body))
+        _limit(request, sender)
+        if len(body) > request.limits.size:
+            raise request.limits.error(ends=False)
     if envelope.sent_at is None:
         envelope.sent_at = request.headers.get("sentat")
     types = await collector.known.current_types(envelope.event_names())
@@ -96,6 +103,11 @@ async def _sender(
     collector: "Collector", request: Request, key: str, size: int, *, is_in_address: bool = False
 ) -> Sender:
     return await collector.sender(request, key, size, is_in_address=is_in_address, statuses=KEY_STATUS)
+
+
+def _limit(request: Request, sender: Sender) -> None:
+    if sender.source.is_browser:
+        request.limits = BROWSER_LIMITS
 
 
 def _key_of_header(request: Request) -> str:

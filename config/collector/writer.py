@@ -17,7 +17,7 @@ from people.core import metrics
 
 logger = logging.getLogger(__name__)
 
-MAX_GROUP = 1_000  # hits in one transaction
+MAX_GROUP = 1_000  # hits or items in one transaction
 COMMIT_WAIT = 30.0  # seconds for which a request waits for its commit
 EXPIRY_SECONDS = 1.0
 BUSY_SECONDS = 5.0  # for which a visitor that is being associated is waited for
@@ -57,7 +57,7 @@ class Writer(threading.Thread):
         self._is_stopping = False
         self._unanswered: deque[_Entry] = deque()  # in the order of their coming; those that are done stay for a while
         self._expiry: asyncio.TimerHandle | None = None
-        self.waiting = 0  # hits and requests without hits, in the queue
+        self.waiting = 0  # hits, or items where these are more, in the queue
 
     def submit(self, submission: Submission) -> "asyncio.Future[None]":
         """A future of the commit, which raises `NotCommittedError`. Raises `QueueFullError`."""
@@ -164,7 +164,8 @@ class Writer(threading.Thread):
 
 
 def _weight(submission: Submission) -> int:
-    return submission.number_of_hits or 1
+    """The work of a commit: items without hits are noted, counted or kept for somebody to look at, too."""
+    return max(submission.number_of_hits, len(submission.items), 1)
 
 
 def _fulfil(futures: Sequence["asyncio.Future[None]"], failure: Exception | None) -> None:

@@ -49,15 +49,20 @@ def message(kind="track", event=None, properties=None, **more):
     return {name: value for name, value in {**values, **more}.items() if value is not ...}
 
 
-def send(source, *messages, call="batch", received=None, **envelope):
-    """The items of one request, committed."""
+def read(source, *messages, call="batch", received=None, **envelope):
+    """The items of one request."""
     received = received or timezone.now()
     envelope.setdefault("sentAt", received.isoformat())
     body = {**envelope, "batch": list(messages)} if call == "batch" else {**envelope, **messages[0]}
     sender = Sender(source, SourceKey(source=source), SITE if source.is_browser else None)
     client = Client(sender, received, parse_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/120.0"))
     parsed = parse_envelope(call, json.dumps(body).encode())
-    items = read_messages(parsed, client, load_live_types())
+    return read_messages(parsed, client, load_live_types())
+
+
+def send(source, *messages, **how):
+    """The items of one request, committed."""
+    items = read(source, *messages, **how)
     commit_submissions([Submission(source.pk, 0, items)])
     return items
 

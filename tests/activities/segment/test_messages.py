@@ -1,18 +1,29 @@
 """What Segment's messages become: people, activities of their types, and names for the inbox."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
 
-from activities.models import Activity, RefusedActivity, Sighting
+from activities.models import Activity, Association, RefusedActivity, Sighting, VisitorActivity
+from activities.recording import quarantine
 from activities.recording import replay as recording_replay
 from activities.segment.times import moment_of
+from activities.segment.wire import parse_envelope
+from activities.sources.authentication import Sender
+from activities.sources.recent import recent_events
+from activities.tracking.committing import commit_submissions
+from activities.tracking.submissions import Submission
 from activities.types.definition import ActivityFieldSpec
+from config.collector import writer
+from people.core.errors import RejectedError
+from people.definitions import lifecycle
 from people.models import Person
-from tests.activities.segment.senders import make_program, make_site, message, send
+from people.privacy import erasure
+from tests.activities.segment.senders import make_program, make_site, message, minutes_ago, read, send
 from tests.activities.visitors.factories import dispatch
-from tests.factories import approved_type, make_person
+from tests.factories import MARKETO, approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 FIELDS = (
@@ -121,6 +132,33 @@ def test_a_page_claims_and_a_program_knows():
     assert Person.objects.get(email="eve@example.com").fields == {"userId": "bob@example.com"}
 
 
+def test_a_signature_proves_the_user_id_and_nothing_beside_it(monkeypatch):
+    monkeypatch.setattr(
+        Sender, "is_signed", lambda _sender, value, signature: (value, signature) == ("user_id:u-1", "s")
+    )
+    site = make_site(user_id_field=make_program().user_id_field)
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    victim = make_person(email="victim@example.com")
+    eve = make_person(email="eve@example.com", **{"userId": "u-1"})
+    signed = {"userId": "u-1", "context": {"signature": "s", "traits": {"email": victim.email}}}
+    send(
+        site,
+        message("identify", anonymousId="a-1", traits={"email": victim.email}, **signed),
+        message("track", "Order Completed", {"product": "Car"}, anonymousId="a-1", **signed),
+        message("track", "Order Completed", {"product": "Bus"}, **signed),
+        message("track", "Order Completed", {"product": "Fake"}, userId="u-1"),
+        message("track", "Order Completed", {"product": "Kite"}, anonymousId="a-2"),
+        message("alias", previousId="a-2", **signed),
+    )
+    evidence = VisitorActivity.objects.exclude(identity=None).order_by("id").values_list("identity", flat=True)
+    assert not any("email" in identity for identity in evidence)
+    server, claim = int(Association.Evidence.SERVER), int(Association.Evidence.CLAIM)
+    assert [identity["evidence"] for identity in evidence] == [server, server, claim]
+    dispatch()
+    assert not log(victim)
+    assert [row[0] for row in log(eve)] == ["Car", "Bus", "Kite"], "a bare user id of a page is no signed one"
+
+
 def test_history_and_events_that_are_not_for_us():
     program = make_program()
     approved_type("Order Completed", "orderCompleted", FIELDS)
@@ -144,12 +182,20 @@ def test_history_and_events_that_are_not_for_us():
             "Order Completed",
             {"product": "C"},
             userId="1a",
-            context={"consent": {"categoryPreferences": {"Ads": False}}},
+            context={"consent": {"categoryPreferences": {"Necessary": True, "Ads": False}}},
+        ),
+        message(
+            "track",
+            "Order Completed",
+            {"product": "Yes"},
+            userId="1a",
+            timestamp=minutes_ago(0),
+            context={"consent": {"categoryPreferences": {"Necessary": True, "Ads": True}}},
         ),
     )
     dispatch()
     rows = Activity.objects.filter(activity_type_id__gte=100_001).order_by("occurred_at")
-    assert [(row.primary_value, row.is_backfill) for row in rows] == [("Old", True), ("Ours", False)]
+    assert [(row.primary_value, row.is_backfill) for row in rows] == [("Old", True), ("Ours", False), ("Yes", False)]
     assert rows[0].occurred_at == datetime.fromisoformat(old)
 
 
@@ -216,13 +262,31 @@ def test_odd_input_has_a_clear_error_and_costs_no_other():
     assert log(Person.objects.get(fields={"userId": "z"})) == [("Z", {}, False)]
     kept = RefusedActivity.objects.filter(event_source=program)
     assert kept.count() >= 15 and kept.filter(code="wrong_type", activity_type__api_name="orderCompleted").exists()
-    # a batch of 2,501: what is beyond the limit is kept for somebody to look at
-    items = send(
-        program,
-        *(message("track", "Order Completed", {"product": str(n)}, userId="z", context=...) for n in range(2_501)),
+
+
+def test_a_request_is_bounded_before_its_messages_are_read():
+    program = make_program()
+    items = send(program, *[0] * 3_000, *[{"type": "track"}] * 9)
+    assert len(items) == 2_501 and [item.problems[0].code for item in items[-2:]] == ["wrong_type", "too_many_rows"]
+    assert quarantine.load_row(RefusedActivity.objects.get(code="too_many_rows").raw)["attributes"] == [
+        ["messages", 509]
+    ]
+    assert writer._weight(Submission(program.pk, 0, items)) == 2_501, "items without hits are work, too"
+    deep = []
+    for _level in range(40):
+        deep = [deep]
+    for name, value, code in (("context", {"x": "y" * 33_000}, "too_large"), ("integrations", {"x": deep}, "too_deep")):
+        with pytest.raises(RejectedError) as refusal:
+            parse_envelope("batch", json.dumps({"batch": [], name: value}).encode())
+        assert refusal.value.code == code
+    # what a message says itself comes first
+    own = message("track", "No", userId="u-1", integrations={"All": True}, context={"ip": "1.2.3.4"})
+    (item,) = send(
+        program, own, integrations={"All": False}, context={"consent": {"categoryPreferences": {"Ads": False}}}
     )
-    assert [item.problems[0].code for item in items if item.problems] == ["too_many_rows"]
-    assert kept.filter(code="too_many_rows").count() == 1
+    assert item.not_kept is not None and not item.hits, "the consent is of the batch"
+    (item,) = send(program, own, integrations={"All": False})
+    assert item.hits
 
 
 def test_a_rejected_event_that_is_mended_is_the_same_message():
@@ -236,6 +300,82 @@ def test_a_rejected_event_that_is_mended_is_the_same_message():
     send(program, {**bad, "properties": {"product": "Car", "revenue": 5}})
     dispatch()
     assert Activity.objects.filter(activity_type_id=order.pk).count() == 1
+
+
+def test_what_is_refused_is_kept_with_all_that_can_be_read():
+    program = make_program()
+    at, early = "2026-11-20T10:00:00+00:00", "2026-11-19T10:00:00Z"
+    who = {"userId": "u-1", "timestamp": at, "messageId": " caf\u0065\u0301 "}
+    send(
+        program,
+        message("identify", **{**who, "timestamp": "soon"}, traits={"title": "CEO"}),
+        message("charge", **{**who, "messageId": "m-2"}, properties={"a": 1}),
+        message("alias", **{**who, "messageId": "m-3"}),
+        message("track", "x" * 256, {"a": 1}, **who, originalTimestamp=early),
+        message("track", "Order", {"a": 1}, **{**who, "userId": ["u"]}),
+        message("page", None, {"url": "javascript:1"}, **who, name="Home"),
+        message(
+            "identify", **{**who, "timestamp": "soon"}, context={"consent": {"categoryPreferences": {"Ads": False}}}
+        ),
+    )
+    rows = [quarantine.load_row(row.raw) for row in RefusedActivity.objects.order_by("pk")]
+    ids = {(row["activity_type"] or dict(row["attributes"])["type"])[:20]: row for row in rows}
+    assert set(ids) == {"identify", "charge", "alias", "x" * 20, "Order", "Viewed Home Page"} and len(rows) == 6
+    own = f"e{program.pk}:caf\u00e9"
+    person = {"value": "u-1", "field": "userId", "create": True}
+    assert ids["identify"]["external_id"] == own and ids["charge"]["external_id"] == f"e{program.pk}:m-2"
+    assert dict(ids["identify"]["attributes"])["traits"] == {"title": "CEO"}
+    assert dict(ids["charge"]["attributes"])["properties"] == {"a": 1}
+    assert [ids[name]["occurred_at"] for name in ("identify", "alias")] == ["soon", at]
+    long = ids["x" * 20]
+    assert (long["person"], long["external_id"], long["attributes"]) == (person, own, [["a", 1]])
+    assert datetime.fromisoformat(long["occurred_at"]) == datetime.fromisoformat(early)
+    assert ids["Order"]["person"] is None and ids["Order"]["occurred_at"] == at
+    # the same id, written in another way, is the same message
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    order = message("track", "Order Completed", {"product": "Car"}, **who)
+    assert [item.hits[0].message_id for item in read(program, order)] == ["caf\u00e9"]
+
+
+def test_a_type_that_was_retired_meanwhile_costs_no_other_event_its_outcome():
+    program = make_program()
+    order = approved_type("Order Completed", "orderCompleted", FIELDS)
+    items = read(
+        program,
+        message("track", "Order Completed", {"Product": "Car", "order_id": 7}, userId="u-1"),
+        message("track", "Typo", {}, userId="u-2"),
+        message("track", "Typo", {}, userId="u-3"),
+    )
+    lifecycle.retire_definition(order, None)
+    submission = Submission(program.pk, 0, items)
+    commit_submissions([submission])
+    assert len(submission.outcomes) == 3 and submission.outcomes[0].problems[0].code == "retired_type"
+    row = quarantine.load_row(RefusedActivity.objects.get(code="retired_type").raw)
+    assert (row["primary_value"], row["attributes"]) == ("Car", [["orderId", "7"]])
+    assert Sighting.objects.get().kept == 2
+    events = recent_events(program.pk)
+    assert [event.outcome for event in reversed(events)] == ["refused", "kept", "kept"]
+
+
+def test_nothing_is_noted_of_a_visitor_whose_person_was_erased():
+    program = make_program()
+    approved_type("Order Completed", "orderCompleted", FIELDS)
+    send(program, message("identify", userId="u-1", traits={"email": "ann@example.com"}))
+    dispatch()
+    erasure.erase_people([Person.objects.get(email="ann@example.com").pk], None, MARKETO)
+    bad = {"product": "Car", "revenue": "much"}
+    for user, number in (("u-1", 0), ("u-2", 2)):
+        items = send(
+            program,
+            message("identify", userId=user, traits={"plan": "gold"}),
+            message("track", "Order Completed", {"product": "Car", "coupon": "X1"}, userId=user),
+            message("track", "Order Completed", bad, userId=user),
+            message("group", userId=user),
+        )
+        assert sum(bool(item.problems) for item in items) == number == RefusedActivity.objects.count()
+        assert Sighting.objects.count() == number
+    titles = [event.title for event in recent_events(program.pk) if event.outcome == "dropped"]
+    assert len(titles) == 4 and not any(titles)
 
 
 RECEIVED = datetime(2026, 11, 30, 12, tzinfo=UTC)

@@ -3,6 +3,7 @@
 import pytest
 
 from activities.models import Association, EventSource, Visitor, VisitorActivity
+from activities.sources import editing
 from activities.visitors import moving
 from activities.visitors.blocked_identifiers import is_blocked
 from people.core.source import SYSTEM
@@ -134,6 +135,26 @@ def test_user_ids_come_before_addresses_and_conflicts_are_refused():
     assert Association.objects.get(visitor=visitor).person_id == ann.pk
     assert Association.objects.get(visitor=third).person_id == bob.pk
     assert refused(conflict) == "ambiguous_person"
+
+
+def test_a_value_that_is_not_accepted_costs_no_other_and_is_noted():
+    field_editing.create_person_field("Number", "integer", None, api_name="number", is_unique=True)
+    program = editing.create_source("Shop", "server", None).key.source
+    EventSource.objects.filter(pk=program.pk).update(user_id_field="number")
+    ann = make_person()
+    bad = {"title": "CEO", "date_of_birth": "soon"}
+    known, new = (
+        make_hit(make_visitor(program), program, None, said=says(Evidence.SERVER, email, user_id, **bad))
+        for email, user_id in ((ann.email, "u-1"), ("new@example.com", "7"))
+    )
+    nobody = make_hit(make_visitor(program), program, None, said=says(Evidence.SERVER, "x@example.com", "u-2", **bad))
+    dispatch()
+    ann.refresh_from_db()
+    assert ann.title == Person.objects.get(email="new@example.com").title == "CEO"
+    left_out = {"date_of_birth": "wrong_type"}
+    assert row_of(new).identity == {"evidence": int(Evidence.SERVER), "left_out": left_out}
+    assert row_of(known).identity["left_out"] == left_out | {"number": "wrong_type"}
+    assert refused(nobody) == "wrong_type", "who it is, is never guessed"
 
 
 def test_somebody_else_logs_in_and_a_forwarded_link_makes_nobody_the_forwarder():
