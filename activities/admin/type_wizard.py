@@ -3,6 +3,7 @@
 The page carries all typed values, so that going back and forth loses nothing and needs no script.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -115,10 +116,13 @@ def _of_sighting(sighting: Sighting) -> TypeForms:
     return forms
 
 
-def _map_to(sighting: Sighting, created: ActivityType, by: Any) -> None:
+def _proposed_fields(sighting: Sighting) -> dict[str, str]:
+    return proposals.propose_fields(proposals.propose_type(sighting.name, waiting.shapes(sighting)))
+
+
+def _map_to(sighting: Sighting, proposed: Mapping[str, str], created: ActivityType, by: Any) -> None:
     """Have the events that wait become activities of the created type: by the proposed fields that it still has."""
     names = {field.api_name for field in created.shown.fields.all()} if created.shown else set()
-    proposed = proposals.propose_fields(proposals.propose_type(sighting.name, waiting.shapes(sighting)))
     fields = {path: api_name for path, api_name in proposed.items() if api_name in names}
     inbox_editing.map_to_type(sighting, created, by, fields)
 
@@ -127,6 +131,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     if not forms.is_valid():
         return _page(request, 1 if forms.names.errors else LAST, forms)
     sighting = _sighting(request, request.POST.get("sighting"))
+    proposed = _proposed_fields(sighting) if sighting else {}  # before the transaction, which holds locks of all types
     try:
         with transaction.atomic():
             created = lifecycle.create_definition(ACTIVITY_TYPES, forms.names.names, forms.specs, request.user)
@@ -134,7 +139,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
             if picture != ("", None):
                 pictures.set_picture(created, request.user, *picture)
             if sighting is not None:
-                _map_to(sighting, created, request.user)
+                _map_to(sighting, proposed, created, request.user)
     except RejectedError as refusal:
         forms.show(refusal)
         places = {str(problem.path[0]) for problem in refusal.problems if problem.path}

@@ -1,14 +1,16 @@
 """The events that wait under a name: what they hold, their shapes, and the type that would take them now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from django.db.models import F, Func, IntegerField
 
 from activities.inbox.names import flatten, name_key
 from activities.inbox.shapes import Shape, shape_of, shapes_of
 from activities.models import ActivityType, Sighting, WaitingEvent
 from people.datatypes.canonical import ExactDecoder
 
-LOOKED_AT = 1_000  # events from whose properties data types are inferred
+LOOKED_AT, LOOKED_AT_BYTES = 1_000, 4_000_000  # of the events from whose properties data types are inferred
 SHOWN = 5
 _DECODER = ExactDecoder()
 
@@ -27,7 +29,20 @@ def shapes(sighting: Sighting) -> Sequence[Shape]:
     """The properties of the newest events that wait; of a property or trait its own samples."""
     if sighting.kind != Sighting.Kind.EVENT:
         return [shape_of(sighting.name, sighting.samples, len(sighting.samples))] if sighting.samples else []
-    return shapes_of(flatten(content_of(event)["properties"]) for event in newest_events(sighting, LOOKED_AT))
+    return shapes_of(flatten(content_of(event)["properties"]) for event in _looked_at(sighting))
+
+
+def _looked_at(sighting: Sighting) -> Iterable[WaitingEvent]:
+    """The newest events, as many as may be read for one page: their sizes are asked first."""
+    size = Func(F("raw"), function="octet_length", output_field=IntegerField())
+    sizes = sighting.events.order_by("-pk").values_list("pk", size)[:LOOKED_AT]
+    wanted, total = [], 0
+    for pk, own in sizes:
+        total += own
+        if wanted and total > LOOKED_AT_BYTES:
+            break
+        wanted.append(pk)
+    return sighting.events.filter(pk__in=wanted).order_by("-pk").iterator()
 
 
 def type_for(sighting: Sighting) -> ActivityType | None:

@@ -7,7 +7,7 @@ import pytest
 from activities.inbox import decisions, editing, personal_data, proposals, replay, sightings, waiting
 from activities.inbox.mapping import EVENT_NAME
 from activities.inbox.names import flatten, name_key, shown_name
-from activities.inbox.shapes import shape_of
+from activities.inbox.shapes import MAX_ALL_VALUES, MAX_PATHS, MAX_VALUES, shape_of, shapes_of
 from activities.models import Activity, Sighting, WaitingEvent
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core.errors import RejectedError
@@ -182,3 +182,23 @@ def test_inferred_types():
     odd = shape_of("quantity", [*range(30), "n/a"], 40)
     assert (odd.data_type, odd.likely, odd.percent, odd.exceptions) == ("string", "integer", 96, ("n/a",))
     assert odd.is_certain and odd.presence_percent == 78
+
+
+def test_the_work_for_one_page_is_bounded(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("activities.inbox.shapes._fitting_types", lambda _path, value: looked_at.append(value) or set())
+    shapes = shapes_of({f"p{number}": number for number in range(MAX_PATHS + 100)} for _event in range(MAX_VALUES + 50))
+    assert len(shapes) == MAX_PATHS and {shape.seen for shape in shapes} == {MAX_VALUES + 50}, "all are counted"
+    assert len(looked_at) == MAX_ALL_VALUES
+    looked_at.clear()
+    shapes_of({"a": number} for number in range(MAX_VALUES + 50))
+    assert len(looked_at) == MAX_VALUES
+    nested = flatten({"n" * 20_000: {f"m{number}": 1 for number in range(1_000)}})
+    assert max(map(len, nested)) == 255
+    # the newest events are read up to a number of bytes, one at least
+    program = make_program()
+    send(program, *(message("track", "Long", {"text": "x" * 1_000, "n": number}, userId="u-1") for number in range(3)))
+    sighting = Sighting.objects.get(name="Long")
+    for limit, events in ((4_000_000, 3), (2_500, 2), (10, 1)):
+        monkeypatch.setattr(waiting, "LOOKED_AT_BYTES", limit)
+        assert {shape.seen for shape in waiting.shapes(sighting)} == {events}
