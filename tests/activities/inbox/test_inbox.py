@@ -59,7 +59,7 @@ def test_from_a_first_event_to_a_type_with_its_history():
     sighting.refresh_from_db()
     assert sighting.kept == 5, "until it is approved, events wait"
     lifecycle.approve_draft(created, None)
-    assert waiting.names_waiting_for(created) == [sighting]
+    assert waiting.type_for(sighting) == created
     assert replay.replay_waiting(sighting, None) == replay.ReplayResult(4, 1)
     assert replay.replay_waiting(sighting, None) == replay.ReplayResult(0, 1)
     sighting.refresh_from_db()
@@ -114,6 +114,28 @@ def test_decisions_and_caps(monkeypatch):
     draft_type("Sign Up", "signUp")
     send(make_program("Forum"), event("Sign Up"))
     assert Sighting.objects.filter(name="Sign Up").exists(), "a draft takes nothing"
+
+
+def test_what_comes_in_and_what_waited_finds_the_same_type():
+    program = make_program()
+    send(program, *(message("track", name, {"check": "1"}, userId="u-1") for name in ("Pay-Bill", "pay bill", "Noise")))
+    noise, alike = Sighting.objects.order_by("name_key")
+    editing.ignore_name(noise, None)
+    bill, _second, _noise = (
+        approved_type(*names)
+        for names in (("Pay Bill", "billPaid"), ("Settle Bill", "payBill"), ("Loud Noise", "noise"))
+    )
+    for sighting, name in ((alike, "Pay Bill"), (noise, "Noise")):
+        (item,) = send(program, message("track", name, {"check": "2"}, userId="u-1"))
+        sighting.refresh_from_db()
+        assert item.not_kept and waiting.type_for(sighting) is None, f"{name}: no type, or ignored until reopened"
+    editing.reopen_name(noise, None)
+    editing.map_to_type(alike, bill, None)
+    for sighting, name in ((alike, "payBill"), (noise, "Noise")):
+        (item,) = send(program, message("track", name, {"check": "3"}, userId="u-1"))
+        sighting.refresh_from_db()
+        taking = waiting.type_for(sighting)
+        assert taking is not None and [hit.type_id for hit in item.hits] == [taking.pk]
 
 
 def test_what_waits_is_personal_data(settings):
