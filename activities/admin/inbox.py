@@ -106,6 +106,9 @@ class SightingAdmin(PagesAdmin):
         elif verb == "field":
             if self.try_verb(request, lambda: editing.add_to_draft(sighting, request.user), _("Added to the draft.")):
                 return redirect("admin:activities_activitytype_fields", sighting.activity_type_id)
+        elif verb == "forget":
+            if self.try_verb(request, lambda: editing.forget_name(sighting, request.user), _("Forgotten.")) is not None:
+                return redirect(f"{PAGE}_changelist")
         elif verb == "replay":
             self._replay(request, sighting)
         else:

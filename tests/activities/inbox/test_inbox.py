@@ -95,6 +95,7 @@ def test_decisions_and_caps(monkeypatch):
     send(program, event("Noise"))
     assert Sighting.objects.get(pk=noise.pk).kept == 2
     # names beyond a source's own number are counted together
+    monkeypatch.setattr(sightings, "MAX_SELDOM", 0)
     monkeypatch.setitem(sightings.MAX_NAMES, Sighting.Kind.EVENT, 4)
     send(program, *(event(f"Random {number}") for number in range(5)))
     assert Sighting.objects.filter(name_key="").values_list("count", "kept").get() == (4, 0)
@@ -114,6 +115,37 @@ def test_decisions_and_caps(monkeypatch):
     draft_type("Sign Up", "signUp")
     send(make_program("Forum"), event("Sign Up"))
     assert Sighting.objects.filter(name="Sign Up").exists(), "a draft takes nothing"
+
+
+def test_made_up_names_keep_no_real_one_out_and_room_is_shared(monkeypatch):
+    program = make_program()
+    event = lambda name, **more: message("track", name, {"n": 1}, userId="u-1", **more)  # noqa: E731
+    monkeypatch.setitem(sightings.MAX_NAMES, Sighting.Kind.EVENT, 4)
+    monkeypatch.setattr(sightings, "MAX_SELDOM", 2)
+    names = lambda: set(Sighting.objects.filter(kind="event").values_list("name", flat=True))  # noqa: E731
+    send(program, event("Often"), event("Often"), event("Often"), event("Decided"), event("Once"))
+    send(program, event("Twice"), event("Twice"))
+    editing.ignore_name(Sighting.objects.get(name="Decided"), None)
+    send(program, event("Real"))
+    assert names() == {"Often", "Decided", "Twice", "Real"} and Sighting.objects.get(name="Real").kept == 1
+    assert WaitingEvent.objects.filter(sighting__name="Once").count() == 0
+    monkeypatch.setattr(sightings, "MAX_GIVEN_UP", 1)
+    send(program, event("A"), event("B"))
+    assert names() >= {"Often", "Decided", ""}, "at most so many for one commit; the others are counted together"
+    # the events of one commit share the room of the name and of the source
+    monkeypatch.setattr(sightings, "MAX_NAMES", dict.fromkeys(sightings.MAX_NAMES, 100))
+    monkeypatch.setattr(decisions, "MAX_KEPT", 3)
+    items = send(program, *(event("Many") for _number in range(5)))
+    many = Sighting.objects.get(name="Many")
+    assert (many.count, many.kept, many.events.count()) == (5, 3, 3)
+    assert [str(item.not_kept.message).startswith("No more") for item in items] == [False] * 3 + [True] * 2
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", sum(Sighting.objects.values_list("kept_bytes", flat=True)) + 1)
+    send(program, event("Full"), event("Full"))
+    full = Sighting.objects.get(name="Full")
+    assert (full.count, full.kept) == (2, 1)
+    assert editing.forget_name(full, None) == 1 and not Sighting.objects.filter(name="Full").exists()
+    send(program, event("Full"))
+    assert Sighting.objects.get(name="Full").kept == 1
 
 
 def test_what_comes_in_and_what_waited_finds_the_same_type():
