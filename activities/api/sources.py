@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from activities.models import EventSource, SourceDay, SourceKey
 from activities.sources import editing as source_editing
-from activities.sources import usage
+from activities.sources import usage, user_ids
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people.datatypes.keys import MAX_ID
+from people.fields.catalog import field_catalogue
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
 from people.rest.viewsets import (
     ListMixin,
@@ -76,6 +77,7 @@ class SourceKeySerializer(serializers.ModelSerializer):
 
 class EventSourceSerializer(serializers.ModelSerializer):
     state = serializers.SerializerMethodField()
+    warning = serializers.SerializerMethodField(help_text="Why user ids of a program identify nobody; else null.")
     munchkin_id = serializers.CharField(allow_null=True)
     last_seen_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
@@ -95,6 +97,7 @@ class EventSourceSerializer(serializers.ModelSerializer):
             "origins",
             "consent",
             "user_id_field",
+            "warning",
             "munchkin_id",
             "bytes_a_day",
             "creates_people",
@@ -104,6 +107,14 @@ class EventSourceSerializer(serializers.ModelSerializer):
             "updated_at",
             "keys",
         )
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_warning(self, source: EventSource) -> str | None:
+        if not user_ids.lacks_field(source):
+            return None
+        if "field_catalogue" not in self.context:  # read once for a page of sources
+            self.context["field_catalogue"] = field_catalogue()
+        return user_ids.why_unidentified(source, self.context["field_catalogue"])
 
     @extend_schema_field({"type": "string", "enum": ["on", "off"]})
     def get_state(self, source: EventSource) -> str:
@@ -196,6 +207,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         "partial_update": source_editing.CHANGE,
         "rotate_key": source_editing.CHANGE,
         "end_key": source_editing.CHANGE,
+        "identify_people": source_editing.CHANGE,
         "turn_on": source_editing.CHANGE,
         "turn_off": source_editing.CHANGE,
         "destroy": source_editing.DELETE,
@@ -244,6 +256,13 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         """Revoke a key at once."""
         source = self.get_object()
         source_editing.end_key(source, self.validated_body(KeyInputSerializer)["key"], request.user)
+        return self.response_for(self.get_object())
+
+    @extend_schema(request=None, responses=EventSourceSerializer)
+    @action(["POST"], detail=True, url_path="identify-people")
+    def identify_people(self, request: Any, pk: int) -> Response:
+        """Have user ids of a program identify people, by the unique person field “userId”, made where it is missing."""
+        source_editing.identify_people(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
     @extend_schema(request=None, responses=EventSourceSerializer)
