@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Prefetch, Q
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -112,9 +113,12 @@ class EventSourceSerializer(serializers.ModelSerializer):
     def get_warning(self, source: EventSource) -> str | None:
         if not user_ids.lacks_field(source):
             return None
-        if "field_catalogue" not in self.context:  # read once for a page of sources
-            self.context["field_catalogue"] = field_catalogue()
-        return user_ids.why_unidentified(source, self.context["field_catalogue"])
+        return user_ids.why_unidentified(source, self._catalogue)
+
+    @cached_property
+    def _catalogue(self) -> user_ids.Catalogue:
+        """Read once for a page of sources, and only where one of them needs it."""
+        return field_catalogue()
 
     @extend_schema_field({"type": "string", "enum": ["on", "off"]})
     def get_state(self, source: EventSource) -> str:
