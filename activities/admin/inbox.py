@@ -6,8 +6,6 @@ from typing import Any
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -19,6 +17,7 @@ from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_t
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import quoted_value, restore_problem
 from people.datatypes.keys import MAX_BIG_ID
+from people.templatetags.moments import moment
 
 PAGE = "admin:activities_sighting"
 SEES_PEOPLE = "people.view_person"
@@ -60,7 +59,7 @@ class SightingAdmin(PagesAdmin):
 
     @admin.display(description=gettext_lazy("Last seen"), ordering="last_at")
     def last_time(self, sighting: Sighting) -> str:
-        return date_format(localtime(sighting.last_at), "SHORT_DATETIME_FORMAT")
+        return moment(sighting.last_at)
 
     @admin.display(description=gettext_lazy("State"))
     def badge(self, sighting: Sighting) -> str:
@@ -108,6 +107,9 @@ class SightingAdmin(PagesAdmin):
         elif verb == "field":
             if self.try_verb(request, lambda: editing.add_to_draft(sighting, request.user), _("Added to the draft.")):
                 return redirect("admin:activities_activitytype_fields", sighting.activity_type_id)
+        elif verb == "forget":
+            if self.try_verb(request, lambda: editing.forget_name(sighting, request.user), _("Forgotten.")) is not None:
+                return redirect(f"{PAGE}_changelist")
         elif verb == "replay":
             self._replay(request, sighting)
         else:

@@ -16,7 +16,7 @@ from activities.admin.websites import WEBSITE_TABS, WebsitePages
 from activities.models import EventSource
 from activities.models.sources import DEFAULT_PEOPLE_AN_HOUR
 from activities.sources import editing as source_editing
-from activities.sources import usage
+from activities.sources import usage, user_ids
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights, state_badge, tabs_of
@@ -24,6 +24,7 @@ from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
 from people.core.permissions import confirmation_redirect
 from people.datatypes.keys import MAX_ID
+from people.fields.catalog import field_catalogue
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_eventsource"
@@ -223,6 +224,7 @@ class EventSourceAdmin(WebsitePages):
             tabs=tabs_of(source, WEBSITE_TABS) if source.is_browser else (),
             tab="settings",
             form=form,
+            warning=user_ids.why_unidentified(source, field_catalogue()) if user_ids.lacks_field(source) else "",
             may_change=may_change,
             may_delete=not has_data and request.user.has_perm(source_editing.DELETE),
             keys=shown_keys().filter(source=source)[:SHOWN_KEYS],
@@ -247,6 +249,9 @@ class EventSourceAdmin(WebsitePages):
         elif verb == "delete":
             if self.try_verb(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
+        elif verb == "identify":
+            done = _("User IDs of this program identify people from now on.")
+            self.try_verb(request, lambda: source_editing.identify_people(source, by), done)
         elif verb in ("on", "off"):
             turn = source_editing.turn_on if verb == "on" else source_editing.turn_off
             done = _("The event source is on.") if verb == "on" else _("The event source is off.")

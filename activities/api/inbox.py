@@ -124,6 +124,10 @@ class ReplayedEventsSerializer(StrictSerializer):
     )
 
 
+class ForgottenNameSerializer(StrictSerializer):
+    deleted_events = serializers.IntegerField(help_text="Events that waited and are deleted.")
+
+
 class InboxViewSet(ListMixin, RetrieveMixin):
     """Names of events, properties and traits that came in and that nobody has defined."""
 
@@ -138,6 +142,7 @@ class InboxViewSet(ListMixin, RetrieveMixin):
         "ignore": editing.CHANGE,
         "block": editing.CHANGE,
         "reopen": editing.CHANGE,
+        "forget": editing.CHANGE,
         "replay": editing.CHANGE,
     }
 
@@ -172,6 +177,12 @@ class InboxViewSet(ListMixin, RetrieveMixin):
     def reopen(self, request: Any, pk: int) -> Response:
         """Take the decision about the name back."""
         return self.response_for(editing.reopen_name(self.get_object(), request.user))
+
+    @extend_schema(request=None, responses=ForgottenNameSerializer)
+    @action(["POST"], detail=True)
+    def forget(self, request: Any, pk: int) -> Response:
+        """Delete the name with the events that wait; sent again, it is new."""
+        return Response({"deleted_events": editing.forget_name(self.get_object(), request.user)})
 
     @extend_schema(request=None, responses=ReplayedEventsSerializer)
     @action(["POST"], detail=True)

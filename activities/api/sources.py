@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Prefetch, Q
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -11,10 +12,11 @@ from rest_framework.response import Response
 
 from activities.models import EventSource, SourceDay, SourceKey
 from activities.sources import editing as source_editing
-from activities.sources import usage
+from activities.sources import usage, user_ids
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
+from people.fields.catalog import field_catalogue
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
 from people.rest.viewsets import (
     ListMixin,
@@ -77,6 +79,7 @@ class SourceKeySerializer(serializers.ModelSerializer):
 
 class EventSourceSerializer(serializers.ModelSerializer):
     state = serializers.SerializerMethodField()
+    warning = serializers.SerializerMethodField(help_text="Why user ids of a program identify nobody; else null.")
     munchkin_id = serializers.CharField(allow_null=True)
     last_seen_at = UTCDateTimeField(allow_null=True)
     created_at = UTCDateTimeField()
@@ -96,6 +99,7 @@ class EventSourceSerializer(serializers.ModelSerializer):
             "origins",
             "consent",
             "user_id_field",
+            "warning",
             "munchkin_id",
             "bytes_a_day",
             "creates_people",
@@ -105,6 +109,17 @@ class EventSourceSerializer(serializers.ModelSerializer):
             "updated_at",
             "keys",
         )
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_warning(self, source: EventSource) -> str | None:
+        if not user_ids.lacks_field(source):
+            return None
+        return user_ids.why_unidentified(source, self._catalogue)
+
+    @cached_property
+    def _catalogue(self) -> user_ids.Catalogue:
+        """Read once for a page of sources, and only where one of them needs it."""
+        return field_catalogue()
 
     @extend_schema_field({"type": "string", "enum": ["on", "off"]})
     def get_state(self, source: EventSource) -> str:
@@ -197,6 +212,7 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         "partial_update": source_editing.CHANGE,
         "rotate_key": source_editing.CHANGE,
         "end_key": source_editing.CHANGE,
+        "identify_people": source_editing.CHANGE,
         "turn_on": source_editing.CHANGE,
         "turn_off": source_editing.CHANGE,
         "destroy": source_editing.DELETE,
@@ -247,6 +263,13 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         """Revoke a key at once."""
         source = self.get_object()
         source_editing.end_key(source, self.validated_body(KeyInputSerializer)["key"], request.user)
+        return self.response_for(self.get_object())
+
+    @extend_schema(request=None, responses=EventSourceSerializer)
+    @action(["POST"], detail=True, url_path="identify-people")
+    def identify_people(self, request: Any, pk: int) -> Response:
+        """Have user ids of a program identify people, by the unique person field “userId”, made where it is missing."""
+        source_editing.identify_people(self.get_object(), request.user)
         return self.response_for(self.get_object())
 
     @extend_schema(request=None, responses=EventSourceSerializer)

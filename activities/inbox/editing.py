@@ -30,6 +30,7 @@ audit.register_actions(
         "name_ignored": (2, gettext_lazy("Ignored the name")),
         "name_blocked": (2, gettext_lazy("Blocked the name")),
         "name_reopened": (2, gettext_lazy("Took the decision about the name back")),
+        "name_forgotten": (3, gettext_lazy("Forgot the name; deleted events that waited: %(count)s")),
     }
 )
 
@@ -91,6 +92,16 @@ def block_name(sighting: Sighting, by: Any) -> Sighting:
 def reopen_name(sighting: Sighting, by: Any) -> Sighting:
     """Take the decision back: the name is new again."""
     return _decide(sighting, by, State.NEW, "name_reopened")
+
+
+@transaction.atomic
+def forget_name(sighting: Sighting, by: Any) -> int:
+    """Delete the name, what was decided about it and the events that wait; return their number."""
+    locked = _lock(sighting, by)
+    number: int = locked.events.count()
+    audit.write_audit_entry(by, locked, "name_forgotten", count=number)
+    locked.delete()
+    return number
 
 
 @transaction.atomic

@@ -1,13 +1,15 @@
 """From an event's name and properties to the values of a type: for what comes in and for what waited alike."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
+
+from django.db.models import QuerySet
 
 from activities.inbox.names import flatten, name_key
-from activities.models import Sighting
+from activities.models import ActivityType, Sighting
 from activities.recording.schema import CheckedValues, Schema
 from people.datatypes.canonical import plain_decimal
 
@@ -17,6 +19,7 @@ _TEXTS = frozenset({"string", "text", "phone", "email", "link"})
 BOOLEAN_WORDS = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
 MAX_BITS = 1_000  # of a number that is written out
 State = Sighting.State
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,29 @@ class Decision:
 
 
 NO_DECISION = Decision()
+
+
+def event_types() -> QuerySet[ActivityType]:
+    """The types that events can become: the team's own that take activities now."""
+    return ActivityType.objects.filter(live__isnull=False, retired_at=None, deleted_at=None, is_standard=False)
+
+
+def by_unique_key(named: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """What has these names, by how names compare; without the keys of several."""
+    targets: dict[str, T] = {}
+    ambiguous = set()
+    for name, target in named:
+        if targets.setdefault(name_key(name), target) != target:
+            ambiguous.add(name_key(name))
+    return {key: target for key, target in targets.items() if key not in ambiguous}
+
+
+def choose_type(key: str, decision: Decision, by_key: Mapping[str, T], by_id: Mapping[int, T]) -> T | None:
+    """The type that takes events of a name, for what comes in and for what waited: the one that was decided, else the
+    only one whose name compares alike; none for a name that is ignored or blocked."""
+    if decision.state == State.MAPPED:
+        return None if decision.type_id is None else by_id.get(decision.type_id)
+    return by_key.get(key) if decision.state == State.NEW else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,18 +42,20 @@ def shown_name(name: str) -> str:
 def flatten(properties: Mapping[str, Any]) -> dict[str, Any]:
     """The values by path: members of nested objects are joined with "_", lists are JSON text; null is left out.
 
-    A member that stands there by its whole name wins over a nested one with the same path. The caller has bounded
-    the depth.
+    A member that stands there by its whole name wins over a nested one with the same path. Paths are clipped at 255
+    characters, so that a long name is not copied for each of its members. The caller has bounded the depth.
     """
     flat: dict[str, Any] = {}
     _flatten(properties, "", flat)
-    flat.update((name, value) for name, value in properties.items() if not isinstance(value, dict | list | None))
+    flat.update(
+        (name[:MAX_NAME], value) for name, value in properties.items() if not isinstance(value, dict | list | None)
+    )
     return flat
 
 
 def _flatten(properties: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
     for name, value in properties.items():
-        path = f"{prefix}{name}"
+        path = f"{prefix}{name}"[:MAX_NAME]
         if isinstance(value, dict):
             _flatten(value, f"{path}_", flat)
         elif isinstance(value, list):

@@ -30,7 +30,8 @@ from people.datatypes.parsing import (
 
 CERTAIN = 20  # values from which on a type is more than a first guess
 MOSTLY = 0.8  # the share from which on a type that not all values have is worth a word
-MAX_PATHS, MAX_EXCEPTIONS, MAX_EXAMPLES, MAX_SHOWN = 500, 5, 3, 60
+MAX_PATHS, MAX_EXCEPTIONS, MAX_EXAMPLES, MAX_SHOWN = 200, 5, 3, 60
+MAX_VALUES, MAX_ALL_VALUES = 200, 20_000  # that are looked at: of one property, and of all
 # the last word of a name that is a number to identify by, never to count with
 _LABELS = frozenset(
     {"id", "ids", "code", "zip", "phone", "postal", "number", "no", "sku", "ean", "isbn", "iban", "pin"}
@@ -77,22 +78,31 @@ class Shape:
 
 
 def shapes_of(rows: Iterable[Mapping[str, Any]]) -> list[Shape]:
-    """The shapes of the flat properties of events, those that most events have first; at most 500."""
+    """The shapes of the flat properties of events, those that most events have first; at most 200.
+
+    All events are counted; of each property the first 200 values are looked at, fewer where there are many properties.
+    """
     values: dict[str, list[Any]] = {}
-    number = 0
+    seen = Counter[str]()
+    events = looked_at = 0
     for row in rows:
-        number += 1
+        events += 1
         for path, value in row.items():
-            if path in values or len(values) < MAX_PATHS:
-                values.setdefault(path, []).append(value)
-    shapes = [shape_of(path, own, number) for path, own in values.items()]
+            if path not in values and len(values) >= MAX_PATHS:
+                continue
+            seen[path] += 1
+            own = values.setdefault(path, [])
+            if not own or (len(own) < MAX_VALUES and looked_at < MAX_ALL_VALUES):
+                own.append(value)
+                looked_at += 1
+    shapes = [shape_of(path, own, events, seen[path]) for path, own in values.items()]
     return sorted(shapes, key=lambda shape: -shape.seen)
 
 
-def shape_of(path: str, values: list[Any], events: int) -> Shape:
-    """The shape of one property from its values, of which there is one or more."""
+def shape_of(path: str, values: list[Any], events: int, seen: int | None = None) -> Shape:
+    """The shape of one property from its values, of which there is one or more. `seen`: how many came, if more."""
     fitting = Counter[str]()
-    by_value = [{name for name, fits in _TESTS.items() if fits(path, value)} for value in values]
+    by_value = [_fitting_types(path, value) for value in values]
     for names in by_value:
         fitting.update(names)
     likely, data_type = "string", ""
@@ -112,7 +122,7 @@ def shape_of(path: str, values: list[Any], events: int) -> Shape:
     )
     return Shape(
         path,
-        len(values),
+        seen or len(values),
         events,
         data_type,
         likely,
@@ -120,6 +130,13 @@ def shape_of(path: str, values: list[Any], events: int) -> Shape:
         _distinct(odd, MAX_EXCEPTIONS),
         _distinct(values, MAX_EXAMPLES),
     )
+
+
+def _fitting_types(path: str, value: Any) -> set[str]:
+    """The data types that take the value; none for text that is longer than any of them may be."""
+    if isinstance(value, str) and len(value) > MAX_LINK:
+        return set()
+    return {name for name, fits in _TESTS.items() if fits(path, value)}
 
 
 def _is_label(path: str, values: list[Any]) -> bool:

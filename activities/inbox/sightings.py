@@ -1,6 +1,8 @@
 """Counts what was seen and is not defined: one statement a kind of work, whatever the number of events.
 
-A source may have so many names of each kind; those beyond are counted together, under an empty key.
+A source may have so many names of each kind. For one more the least-seen name is given up that nobody decided about
+and that came a few times only: the key of a web site is public, and made-up names must not keep real ones out for
+good. Names beyond that are counted together, under an empty key.
 """
 
 from collections import Counter
@@ -9,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -19,6 +21,8 @@ from activities.models import Sighting
 from people.core.errors import quoted_value
 
 MAX_NAMES = {Sighting.Kind.EVENT: 1_000, Sighting.Kind.PROPERTY: 500, Sighting.Kind.TRAIT: 500}
+MAX_SELDOM, MAX_GIVEN_UP = 10, 100  # how often a name came that is given up, and how many are for one commit
+MAX_SOURCE_BYTES = 200_000_000  # of the events of one source that wait
 MAX_SAMPLES, MAX_SAMPLE = 20, 200
 MAX_LIBRARIES, MAX_LIBRARY = 20, 100
 OTHER_LIBRARIES = "…"
@@ -53,6 +57,9 @@ def find_or_add(seen: Iterable[Seen]) -> dict[Key, Sighting]:
     missing = [entry for key, entry in wanted.items() if key not in known]
     if missing:
         room = _room({(entry.source_id, entry.kind) for entry in missing})
+        for source, number in Counter((entry.source_id, entry.kind) for entry in missing).items():
+            if number > room[source]:
+                room[source] += _give_up(source, number - room[source], [row.pk for row in known.values()])
         others: dict[Key, Key] = {}
         rows = []
         for entry in sorted(missing, key=lambda entry: entry.key):
@@ -167,14 +174,24 @@ def count_as_kept_no_more(sighting_id: int, sizes: Sequence[int]) -> None:
         )
 
 
-def rooms(rows: Mapping[Key, Sighting]) -> dict[Key, int | None]:
-    """The row that an event of a name may wait under; None where no more are kept: full, ignored, beyond the limit."""
-    return {
-        key: row.pk
-        if row.name_key and not is_full(row) and row.state in (Sighting.State.NEW, Sighting.State.MAPPED)
-        else None
-        for key, row in rows.items()
-    }
+def place_events(rows: Mapping[Key, Sighting], events: Iterable[tuple[Key, int]]) -> list[int | None]:
+    """The rows under which events with these names and sizes may wait, in order; each takes some of the room.
+
+    None where no more is kept: the name is ignored or beyond the number of names, or the name or the source is full.
+    """
+    sources = Sighting.objects.filter(source_id__in={row.source_id for row in rows.values()}, kind=Kind.EVENT)
+    used = Counter(dict(sources.order_by().values_list("source_id").annotate(Sum("kept_bytes"))))
+    places: list[int | None] = []
+    for key, size in events:
+        row = rows[key]
+        is_open = row.name_key and row.state in (Sighting.State.NEW, Sighting.State.MAPPED)
+        if not is_open or is_full(row) or used[row.source_id] >= MAX_SOURCE_BYTES:
+            places.append(None)
+            continue
+        row.kept, row.kept_bytes = row.kept + 1, row.kept_bytes + size  # not saved: `note_seen` counts what is kept
+        used[row.source_id] += size
+        places.append(row.pk)
+    return places
 
 
 def _save(rows: Sequence[Sighting]) -> None:
@@ -201,6 +218,20 @@ def _room(sources: set[tuple[int, str]]) -> Counter[tuple[int, str]]:
     )
     used = {(row["source_id"], row["kind"]): row["number"] for row in counted}
     return Counter({source: MAX_NAMES[Kind(source[1])] - used.get(source, 0) for source in sources})
+
+
+def _give_up(source: tuple[int, str], number: int, wanted: Sequence[int]) -> int:
+    """Delete seldom names of a source that nobody decided about, the least-seen first; return how many.
+
+    Those that this transaction has made were not counted yet.
+    """
+    source_id, kind = source
+    rows = Sighting.objects.filter(source_id=source_id, kind=kind, state=Sighting.State.NEW)
+    seldom = rows.filter(count__range=(1, MAX_SELDOM)).exclude(name_key="").exclude(pk__in=wanted)
+    locked = seldom.order_by("count", "last_at", "pk").select_for_update(skip_locked=True)
+    ids = list(locked.values_list("pk", flat=True)[: min(number, MAX_GIVEN_UP)])
+    Sighting.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 def _added(before: Mapping[str, int], new: Mapping[str, int]) -> dict[str, int]:

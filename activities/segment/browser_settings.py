@@ -14,17 +14,20 @@ def segment_settings(key: SourceKey, address: SplitResult) -> dict[str, Any]:
 
 
 def rudderstack_source(key: SourceKey, _address: SplitResult) -> dict[str, Any]:
-    """For RudderStack's client, which sends its own errors and figures nowhere."""
+    """For RudderStack's client, which sends its own errors and figures nowhere.
+
+    Any visitor reads it: nothing in it is the installation's own, but the public key.
+    """
     off = {"enabled": False}
     source = {
-        "id": str(key.source_id),
-        "name": key.source.name,
+        "id": "source",
+        "name": "source",
         "writeKey": key.lookup,
         "enabled": True,
         "workspaceId": "1",
         "config": {"statsCollection": {"errors": off, "metrics": off}},
         "destinations": [],
         "connections": [],
-        "updatedAt": key.source.updated_at.isoformat(),
+        "updatedAt": "2026-01-01T00:00:00.000Z",
     }
     return {"source": source, "updatedAt": source["updatedAt"]}

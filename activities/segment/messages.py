@@ -223,7 +223,7 @@ def _event(reader: MessageReader, item: Item, name: str) -> list[Hit]:
     if decision.state == Sighting.State.BLOCKED:
         item.seen, item.is_blocked = [seen], True
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("events of this name are blocked"), ("event",)))
-    schema = types.find_event(name, decision.type_id)
+    schema = types.find_event(name, decision)
     if schema is None:
         item.seen, item.not_kept = [seen], _why_waiting(decision.state, decision.is_full)
         if decision.is_full or decision.state == Sighting.State.IGNORED:

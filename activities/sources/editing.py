@@ -25,6 +25,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.fields.catalog import field_catalogue
 from people.models import PersonField
 
 audit.register_actions(
@@ -97,6 +98,22 @@ def change_source(
     what = ", ".join(f"origins ({origins})" if field == "origins" else field for field in names)
     audit.write_audit_entry(by, changed, "changed", what=what)
     return changed
+
+
+def identify_people(source: EventSource, by: Any) -> EventSource:
+    """Have a program's user ids identify people, by `user_ids.FIELD`, which is made where it is missing.
+
+    Raises `RejectedError` (`unknown_lookup_field`) where the name is taken by a field that is not unique.
+    """
+    require_permission(by, CHANGE)
+    if not user_ids.lacks_field(source):
+        return source
+    with transaction.atomic():
+        name = user_ids.find_or_make_field()
+        if not name:
+            why = user_ids.why_unidentified(source, field_catalogue())
+            raise RejectedError(Problem(Code.UNKNOWN_LOOKUP_FIELD, why, ("user_id_field",)))
+        return change_source(source, by, user_id_field=name)
 
 
 def _difference(before: list[str], after: list[str]) -> str:

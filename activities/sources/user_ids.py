@@ -1,16 +1,55 @@
 """The person field that has the user ids of programs, made when the first program is added."""
 
-from people.fields import editing as field_editing
-from people.fields.catalog import field_catalogue
+from collections.abc import Mapping
 
-FIELD, LABEL = "userId", "User ID"
+from django.utils.translation import gettext as _
+
+from activities.models import EventSource
+from people.core.errors import RejectedError
+from people.fields import editing as field_editing
+from people.fields.catalog import FieldInfo, field_catalogue
+
+FIELD = "userId"
+LABELS = ("User ID", "User ID (programs)", FIELD)  # the first one that no other field has
+Catalogue = Mapping[str, FieldInfo]
 
 
 def find_or_make_field() -> str:
-    """The API name of the field; made as a unique text where nothing is called so. Empty where the name is taken by a
-    field that is not unique: the source then has none until somebody chooses one."""
-    known = field_catalogue().get(FIELD)
-    if known is not None:
-        return FIELD if known.is_unique else ""
-    field_editing.create_person_field(LABEL, "string", None, api_name=FIELD, is_unique=True)
-    return FIELD
+    """The API name of the field; made as a unique text where nothing is called so.
+
+    Empty where the name is taken by a field that is not unique, or by one whose values are still being cleared: the
+    source then has none until somebody chooses one.
+    """
+    catalogue = field_catalogue()
+    if (known := _known(catalogue)) is not None:
+        return known.api_name if known.is_unique else ""
+    used = {field.label.lower() for field in catalogue.values()}
+    label = next((label for label in LABELS if label.lower() not in used), FIELD)
+    try:
+        return field_editing.create_person_field(label, "string", None, api_name=FIELD, is_unique=True).api_name
+    except RejectedError:
+        return ""
+
+
+def lacks_field(source: EventSource) -> bool:
+    """True for a program whose user ids identify nobody."""
+    return source.kind == EventSource.Kind.SERVER and not source.user_id_field
+
+
+def why_unidentified(source: EventSource, catalogue: Catalogue) -> str:
+    """Why a program's user ids identify nobody, and what helps; empty where they do."""
+    if not lacks_field(source):
+        return ""
+    known = _known(catalogue)
+    if known is None or known.is_unique:
+        return _("User IDs from this program identify nobody yet: no person field is set for them.")
+    text = _(
+        "User IDs from this program identify nobody: the person field “%(field)s” is not unique. Make it unique, or "
+        "choose another unique field."
+    )
+    return text % {"field": known.shown_label}
+
+
+def _known(catalogue: Catalogue) -> FieldInfo | None:
+    """The field with the name, however its case is."""
+    return next((field for name, field in catalogue.items() if name.lower() == FIELD.lower()), None)

@@ -8,18 +8,27 @@ from activities.inbox import sightings
 from activities.inbox.sightings import Seen
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import Hit, HitStatus
+from people.core.codes import Code
+from people.core.errors import Problem
+from people.core.messages import sentence as _
 
 
 def place_waiting_events(submissions: Iterable[Submission]) -> None:
-    """Give events without a type the row of the inbox under which they wait; none where no more of them are kept."""
+    """Give events without a type the row of the inbox under which they wait; none where no more of them are kept.
+
+    Events of one commit share the room that there is.
+    """
     items = [item for submission in submissions for item in submission.items if item.seen and _waits(item.hits)]
     if not items:
         return
-    rooms = sightings.rooms(sightings.find_or_add([item.seen[0] for item in items]))
-    for item in items:
-        for hit in item.hits:
-            if hit.waiting is not None:
-                hit.waiting.sighting_id = rooms[item.seen[0].key]
+    rows = sightings.find_or_add([item.seen[0] for item in items])
+    waiting = [(item, hit.waiting) for item in items for hit in item.hits if hit.waiting is not None]
+    places = sightings.place_events(rows, [(item.seen[0].key, len(event.raw)) for item, event in waiting])
+    for (item, event), place in zip(waiting, places, strict=True):
+        event.sighting_id = place
+        if place is None:
+            message = _("No more events of this name or source are kept in the inbox; they are counted.")
+            item.not_kept = Problem(Code.UNKNOWN_TYPE, message)
 
 
 def note_undefined_names(submissions: Iterable[Submission]) -> None:

@@ -1,9 +1,10 @@
 """The activity types that web pages can send, cached for a few seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from activities.inbox.decisions import Decisions, load_decisions
+from activities.inbox.decisions import Decisions, decision_of, load_decisions
+from activities.inbox.mapping import NO_DECISION, Decision, by_unique_key, choose_type, event_types
 from activities.inbox.names import name_key
 from activities.models import CONSENT_TYPES, ActivityType
 from activities.recording.schema import Schema, schema_of_version
@@ -33,20 +34,19 @@ class LiveTypes:
     def find(self, name: str) -> Schema | None:
         return self.by_name.get(name) or self.by_name.get(name.strip().lower())
 
-    def find_event(self, name: str, type_id: int | None = None) -> Schema | None:
-        """The type of events with this name: the one that was decided, else the one with the name."""
-        if type_id is not None:
-            return self.by_id.get(type_id)
-        return self.find(name) or self.by_key.get(name_key(name))
+    def find_event(self, name: str, decision: Decision = NO_DECISION) -> Schema | None:
+        """The type of events with this name: the one that was decided, else the only one with the name."""
+        return choose_type(name_key(name), decision, self.by_key, self.by_id)
+
+    def knows_event(self, source_id: int, name: str) -> bool:
+        """True where a type takes events of this name from the source, or something was decided about it."""
+        decision = decision_of(self.decisions, source_id, name_key(name))
+        return decision is not NO_DECISION or self.find_event(name) is not None
 
 
 def load_live_types() -> LiveTypes:
     """Four statements, and one more for each version that this process has not compiled."""
-    rows = list(
-        ActivityType.objects.filter(live__isnull=False, retired_at=None, deleted_at=None)
-        .exclude(is_standard=True)
-        .values_list("api_name", "live__name", "live_id")
-    )
+    rows = list(event_types().values_list("api_name", "live__name", "live_id"))
     schemas = {live_id: schema_of_version(live_id) for _api_name, _name, live_id in rows}
     names = {name.lower(): schemas[live_id] for _api_name, name, live_id in rows}
     names |= {api_name: schemas[live_id] for api_name, _name, live_id in rows}
@@ -54,18 +54,8 @@ def load_live_types() -> LiveTypes:
     return LiveTypes(
         names,
         {pk: schema_of_version(live_id) for pk, live_id in standard},
-        _by_key([(text, schemas[live_id]) for api_name, name, live_id in rows for text in (name, api_name)]),
+        by_unique_key([(text, schemas[live_id]) for api_name, name, live_id in rows for text in (name, api_name)]),
         {schema.type_id: schema for schema in schemas.values()},
         load_decisions(),
         {name_key(api_name): api_name for api_name in field_catalogue()},
     )
-
-
-def _by_key(named: Iterable[tuple[str, Schema]]) -> dict[str, Schema]:
-    """The schemas by the keys of their names; without keys that are of several types."""
-    found: dict[str, Schema] = {}
-    ambiguous = set()
-    for name, schema in named:
-        if found.setdefault(name_key(name), schema).type_id != schema.type_id:
-            ambiguous.add(name_key(name))
-    return {key: schema for key, schema in found.items() if key not in ambiguous}

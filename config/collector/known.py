@@ -12,6 +12,7 @@ from typing import TypeVar
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
+from activities.inbox.names import MAX_NAME
 from activities.sources.authentication import KeyRejectedError
 from activities.sources.recent import REFUSED_REQUEST, Outcome, SeenEvent, note_recent_events
 from activities.tracking.live_types import LiveTypes, load_live_types
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 TYPES_SECONDS = 2.0
 NEW_TYPES_SECONDS = 0.25  # the least time between two reads of the types for unknown names
+MOST_UNKNOWN = 10_000  # unknown names that are remembered; with so many, types are read by the beat alone
 MOST_REFUSALS = 100
 REREAD_SECONDS = 0.25  # the time for which a request waits for a key to be read again
 MOST_READINGS = 200  # reads of keys at once; each made-up address of an attacker causes one
@@ -37,6 +39,7 @@ class KnownState:
         self.types: LiveTypes | None = None
         self._types_read_at = 0.0
         self._reading_types = asyncio.Lock()
+        self._unknown: set[tuple[int | None, str]] = set()  # names that no type had since the last beat, by source
         self._keys = KnownKeys()
         self._reading: dict[str, asyncio.Task[KnownKey]] = {}
         self._reading_unknown: dict[str, asyncio.Task[KnownKey]] = {}
@@ -87,14 +90,36 @@ class KnownState:
             source_id, problem = known.key.source_id, refusal.problems[0]
             self._refusals.append(SeenEvent(source_id, REFUSED_REQUEST, came_from, Outcome.REFUSED, problem))
 
-    async def current_types(self, names: Iterable[str] = ()) -> LiveTypes:
-        """The types; read again if one of `names` is unknown, as it may have been approved a moment ago."""
+    async def current_types(self, names: Iterable[str] = (), source_id: int | None = None) -> LiveTypes:
+        """The types; read again if one of `names` is unknown, as it may have been approved a moment ago.
+
+        `source_id`: of the source whose events have these names, without it they are names of types. A name that is
+        still unknown is not asked for again before the next beat; requests without new names never wait.
+        """
+        wanted = list(names)
+        if self.types is not None and not self._unknown_of(self.types, wanted, source_id):
+            return self.types
         async with self._reading_types:
             types = self.types
-            if types is None or (self._are_old() and any(types.find(name) is None for name in names)):
+            if types is None or (self._are_old() and self._unknown_of(types, wanted, source_id)):
                 types = self.types = await self.in_database(load_live_types)
                 self._types_read_at = monotonic()
+                self._unknown.update(self._unknown_of(types, wanted, source_id))
         return types
+
+    def _unknown_of(
+        self, types: LiveTypes, names: Iterable[str], source_id: int | None
+    ) -> list[tuple[int | None, str]]:
+        """The names that neither a type nor a decision has, without those that were asked for since the last beat."""
+        if len(self._unknown) >= MOST_UNKNOWN:
+            return []
+        clipped = (name[: MAX_NAME + 1] for name in names)  # no type has a longer name
+        return [
+            (source_id, name)
+            for name in clipped
+            if (source_id, name) not in self._unknown
+            and not (types.find(name) if source_id is None else types.knows_event(source_id, name))
+        ]
 
     def _are_old(self) -> bool:
         return monotonic() - self._types_read_at > NEW_TYPES_SECONDS
@@ -116,6 +141,7 @@ class KnownState:
             try:
                 self.types = await self.in_database(load_live_types)
                 self._types_read_at = monotonic()
+                self._unknown.clear()
                 values = state()
                 await self.in_database(lambda values=values: heartbeat.write_heartbeat(values))  # type: ignore[misc]
                 await self._store_refusals()

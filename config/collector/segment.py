@@ -93,7 +93,7 @@ async def _take_call(collector: "Collector", request: Request, reply: "Reply", c
             raise request.limits.error(ends=False)
     if envelope.sent_at is None:
         envelope.sent_at = request.headers.get("sentat")
-    types = await collector.known.current_types(envelope.event_names())
+    types = await collector.known.current_types(envelope.event_names(), sender.source.pk)
     items = read_messages(envelope, client_of(request, sender, received), types)
     await collector.commit(Submission(sender.source.pk, size or len(body), items))
     await reply.json(200, SUCCESS)

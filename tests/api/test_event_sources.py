@@ -34,7 +34,13 @@ def test_a_site_is_made_changed_given_another_key_turned_off_and_deleted(api):
     assert api.post(f"{address}/turn-off").json()["state"] == "off"
     assert api.get("event-sources?state=off&kind=browser&search=sho").json()["results"][0]["name"] == "Shop"
     assert api.post(f"{address}/turn-on").json()["state"] == "on"
-    assert api.get(f"{address}/usage").json() == {"days": []}
+    assert api.get(f"{address}/usage").json() == {"days": []} and api.get(address).json()["warning"] is None
+    made = api.post("event-sources", {"name": "Old shop", "kind": "server", "user_id_field": ""})
+    program = made["Location"].partition("/api/v1/")[2]
+    assert "identify nobody" in api.get("event-sources?kind=server").json()["results"][0]["warning"]
+    identified = api.post(f"{program}/identify-people").json()
+    assert (identified["user_id_field"], identified["warning"]) == ("userId", None)
+    assert api.delete(program).status_code == 204
     assert api.delete(address).status_code == 204
     assert not EventSource.objects.exists()
 

@@ -43,4 +43,6 @@ def test_a_name_is_found_decided_about_and_replayed(api, narrowed):
         assert api.post(f"inbox/{typo}/{verb}").json()["state"] == state
     reader = narrowed(editing.VIEW)
     assert reader.get(f"inbox/{typo}").status_code == 200 and reader.post(f"inbox/{typo}/ignore").status_code == 403
-    assert Sighting.objects.get(pk=typo).state == "blocked"
+    assert Sighting.objects.get(pk=typo).state == "blocked" and reader.post(f"inbox/{typo}/forget").status_code == 403
+    assert api.post(f"inbox/{typo}/forget").json() == {"deleted_events": 1}
+    assert api.get(f"inbox/{typo}").status_code == 404

@@ -107,6 +107,8 @@ def test_other_decisions(staff):
     staff.post(f"/admin/activities/sighting/{extra.pk}/do/field/")
     check.refresh_from_db()
     assert check.draft.fields.filter(api_name="branchCode", data_type="string").exists()
+    assert "Forgotten." in staff.post(f"/admin/activities/sighting/{extra.pk}/do/forget/", follow=True).text
+    assert not Sighting.objects.filter(pk=extra.pk).exists()
     staff.logout()
     assert staff.post(f"{address}ignore/").status_code == 302
     event.refresh_from_db()

@@ -111,6 +111,13 @@ def test_it_is_turned_off_and_deleted_while_nothing_came_in(staff):
     assert "Deleted." in do(staff, other, "delete").text
 
 
+def test_a_program_that_identifies_nobody_says_so_and_is_mended(staff):
+    source = editing.create_source("Old shop", "server", None, user_id_field="").key.source
+    assert "identify nobody yet" in staff.get(reverse("admin:activities_eventsource_change", args=[source.pk])).text
+    page = do(staff, source, "identify").text
+    assert "identify people from now on" in page and "identify nobody" not in page
+
+
 def test_marketers_look_and_developers_change():
     source = editing.create_source("ERP", "server", None).key.source
     for role, status in (("Marketer", 403), ("Developer", 200)):

@@ -7,7 +7,7 @@ import pytest
 from activities.inbox import decisions, editing, personal_data, proposals, replay, sightings, waiting
 from activities.inbox.mapping import EVENT_NAME
 from activities.inbox.names import flatten, name_key, shown_name
-from activities.inbox.shapes import shape_of
+from activities.inbox.shapes import MAX_ALL_VALUES, MAX_PATHS, MAX_VALUES, shape_of, shapes_of
 from activities.models import Activity, Sighting, WaitingEvent
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from people.core.errors import RejectedError
@@ -59,7 +59,7 @@ def test_from_a_first_event_to_a_type_with_its_history():
     sighting.refresh_from_db()
     assert sighting.kept == 5, "until it is approved, events wait"
     lifecycle.approve_draft(created, None)
-    assert waiting.names_waiting_for(created) == [sighting]
+    assert waiting.type_for(sighting) == created
     assert replay.replay_waiting(sighting, None) == replay.ReplayResult(4, 1)
     assert replay.replay_waiting(sighting, None) == replay.ReplayResult(0, 1)
     sighting.refresh_from_db()
@@ -95,6 +95,7 @@ def test_decisions_and_caps(monkeypatch):
     send(program, event("Noise"))
     assert Sighting.objects.get(pk=noise.pk).kept == 2
     # names beyond a source's own number are counted together
+    monkeypatch.setattr(sightings, "MAX_SELDOM", 0)
     monkeypatch.setitem(sightings.MAX_NAMES, Sighting.Kind.EVENT, 4)
     send(program, *(event(f"Random {number}") for number in range(5)))
     assert Sighting.objects.filter(name_key="").values_list("count", "kept").get() == (4, 0)
@@ -114,6 +115,59 @@ def test_decisions_and_caps(monkeypatch):
     draft_type("Sign Up", "signUp")
     send(make_program("Forum"), event("Sign Up"))
     assert Sighting.objects.filter(name="Sign Up").exists(), "a draft takes nothing"
+
+
+def test_made_up_names_keep_no_real_one_out_and_room_is_shared(monkeypatch):
+    program = make_program()
+    event = lambda name, **more: message("track", name, {"n": 1}, userId="u-1", **more)  # noqa: E731
+    monkeypatch.setitem(sightings.MAX_NAMES, Sighting.Kind.EVENT, 4)
+    monkeypatch.setattr(sightings, "MAX_SELDOM", 2)
+    names = lambda: set(Sighting.objects.filter(kind="event").values_list("name", flat=True))  # noqa: E731
+    send(program, event("Often"), event("Often"), event("Often"), event("Decided"), event("Once"))
+    send(program, event("Twice"), event("Twice"))
+    editing.ignore_name(Sighting.objects.get(name="Decided"), None)
+    send(program, event("Real"))
+    assert names() == {"Often", "Decided", "Twice", "Real"} and Sighting.objects.get(name="Real").kept == 1
+    assert WaitingEvent.objects.filter(sighting__name="Once").count() == 0
+    monkeypatch.setattr(sightings, "MAX_GIVEN_UP", 1)
+    send(program, event("A"), event("B"))
+    assert names() >= {"Often", "Decided", ""}, "at most so many for one commit; the others are counted together"
+    # the events of one commit share the room of the name and of the source
+    monkeypatch.setattr(sightings, "MAX_NAMES", dict.fromkeys(sightings.MAX_NAMES, 100))
+    monkeypatch.setattr(decisions, "MAX_KEPT", 3)
+    items = send(program, *(event("Many") for _number in range(5)))
+    many = Sighting.objects.get(name="Many")
+    assert (many.count, many.kept, many.events.count()) == (5, 3, 3)
+    assert [str(item.not_kept.message).startswith("No more") for item in items] == [False] * 3 + [True] * 2
+    monkeypatch.setattr(sightings, "MAX_SOURCE_BYTES", sum(Sighting.objects.values_list("kept_bytes", flat=True)) + 1)
+    send(program, event("Full"), event("Full"))
+    full = Sighting.objects.get(name="Full")
+    assert (full.count, full.kept) == (2, 1)
+    assert editing.forget_name(full, None) == 1 and not Sighting.objects.filter(name="Full").exists()
+    send(program, event("Full"))
+    assert Sighting.objects.get(name="Full").kept == 1
+
+
+def test_what_comes_in_and_what_waited_finds_the_same_type():
+    program = make_program()
+    send(program, *(message("track", name, {"check": "1"}, userId="u-1") for name in ("Pay-Bill", "pay bill", "Noise")))
+    noise, alike = Sighting.objects.order_by("name_key")
+    editing.ignore_name(noise, None)
+    bill, _second, _noise = (
+        approved_type(*names)
+        for names in (("Pay Bill", "billPaid"), ("Settle Bill", "payBill"), ("Loud Noise", "noise"))
+    )
+    for sighting, name in ((alike, "Pay Bill"), (noise, "Noise")):
+        (item,) = send(program, message("track", name, {"check": "2"}, userId="u-1"))
+        sighting.refresh_from_db()
+        assert item.not_kept and waiting.type_for(sighting) is None, f"{name}: no type, or ignored until reopened"
+    editing.reopen_name(noise, None)
+    editing.map_to_type(alike, bill, None)
+    for sighting, name in ((alike, "payBill"), (noise, "Noise")):
+        (item,) = send(program, message("track", name, {"check": "3"}, userId="u-1"))
+        sighting.refresh_from_db()
+        taking = waiting.type_for(sighting)
+        assert taking is not None and [hit.type_id for hit in item.hits] == [taking.pk]
 
 
 def test_what_waits_is_personal_data(settings):
@@ -182,3 +236,23 @@ def test_inferred_types():
     odd = shape_of("quantity", [*range(30), "n/a"], 40)
     assert (odd.data_type, odd.likely, odd.percent, odd.exceptions) == ("string", "integer", 96, ("n/a",))
     assert odd.is_certain and odd.presence_percent == 78
+
+
+def test_the_work_for_one_page_is_bounded(monkeypatch):
+    looked_at = []
+    monkeypatch.setattr("activities.inbox.shapes._fitting_types", lambda _path, value: looked_at.append(value) or set())
+    shapes = shapes_of({f"p{number}": number for number in range(MAX_PATHS + 100)} for _event in range(MAX_VALUES + 50))
+    assert len(shapes) == MAX_PATHS and {shape.seen for shape in shapes} == {MAX_VALUES + 50}, "all are counted"
+    assert len(looked_at) == MAX_ALL_VALUES
+    looked_at.clear()
+    shapes_of({"a": number} for number in range(MAX_VALUES + 50))
+    assert len(looked_at) == MAX_VALUES
+    nested = flatten({"n" * 20_000: {f"m{number}": 1 for number in range(1_000)}})
+    assert max(map(len, nested)) == 255
+    # the newest events are read up to a number of bytes, one at least
+    program = make_program()
+    send(program, *(message("track", "Long", {"text": "x" * 1_000, "n": number}, userId="u-1") for number in range(3)))
+    sighting = Sighting.objects.get(name="Long")
+    for limit, events in ((4_000_000, 3), (2_500, 2), (10, 1)):
+        monkeypatch.setattr(waiting, "LOOKED_AT_BYTES", limit)
+        assert {shape.seen for shape in waiting.shapes(sighting)} == {events}

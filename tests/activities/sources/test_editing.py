@@ -12,11 +12,12 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
-from activities.sources import editing, usage
+from activities.sources import editing, usage, user_ids
 from activities.sources.keys import find_key, shown_keys
 from people.core import audit, references
 from people.core.errors import ConflictError, NotAllowedError, RejectedError
 from people.fields import editing as fields
+from people.fields.catalog import field_catalogue
 
 pytestmark = pytest.mark.django_db
 SITE = "https://www.example.com"
@@ -244,3 +245,20 @@ def test_the_command_prints_what_a_sender_needs(capsys):
 
 def sentences():
     return [audit.entry_sentence(entry) for entry in LogEntry.objects.order_by("pk")]
+
+
+def test_a_program_from_before_says_that_it_identifies_nobody_until_it_does():
+    fields.create_person_field("user id", "string", None, api_name="own_id")
+    old = editing.create_source("Old shop", "server", None, user_id_field="").key.source
+    why = lambda source: user_ids.why_unidentified(source, field_catalogue())  # noqa: E731
+    assert "no person field" in why(old) and not why(site().key.source)
+    taken = fields.create_person_field("Our users", "string", None, api_name="UserId")
+    assert "“Our users” is not unique" in why(old)
+    with pytest.raises(RejectedError, match="Our users"):
+        editing.identify_people(old, None)
+    assert editing.create_source("Unlucky", "server", None).key.source.user_id_field == "", "and its page says so"
+    fields.delete_person_field(taken, None)
+    changed = editing.identify_people(old, None)
+    assert changed.user_id_field == "userId" and not why(changed) and field_catalogue()["userId"].is_unique
+    assert field_catalogue()["userId"].label == "User ID (programs)", "the label is taken"
+    assert editing.identify_people(changed, None).revision == changed.revision, "once"

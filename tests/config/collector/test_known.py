@@ -8,8 +8,10 @@ from time import monotonic
 import pytest
 from django.db import OperationalError
 
+from activities.inbox.mapping import Decision
 from activities.models import SourceKey
 from activities.tracking import senders
+from activities.tracking.live_types import LiveTypes
 from activities.tracking.senders import KnownKey, KnownKeys
 from config.collector import known
 from config.collector.http import HttpError
@@ -71,3 +73,34 @@ def test_made_up_keys_push_no_known_one_out(monkeypatch):
     assert keys.find(GOOD) is good and keys.find(junk(9)) and keys.find(junk(0)) is None
     keys.keep(GOOD, KnownKey(None, 0, 0))
     assert keys.find(GOOD).key is None, "deleted meanwhile"
+
+
+def test_names_that_no_type_has_are_asked_for_once_a_beat(monkeypatch):
+    read = []
+    types = LiveTypes(decisions={(7, "ignored"): Decision("ignored"), (7, "full"): Decision(is_full=True)})
+    monkeypatch.setattr(known, "load_live_types", lambda: read.append(1) or types)
+    monkeypatch.setattr(known, "NEW_TYPES_SECONDS", -1)
+
+    async def reads(state, *names, source_id=7):
+        before = len(read)
+        await state.current_types(names, source_id)
+        return len(read) - before
+
+    async def run():
+        state = known.KnownState()
+        try:
+            assert await reads(state) == 1
+            assert await reads(state, "Ignored", "FULL") == 0, "decided about"
+            assert await reads(state, "ignored", source_id=8) == 1, "of another source"
+            assert await reads(state, "New", "new") == 1 and await reads(state, "New", "Ignored") == 0
+            assert await reads(state, "New", source_id=None) == 1, "a name of a type"
+            async with state._reading_types:  # somebody reads just now
+                assert await asyncio.wait_for(reads(state, "New", "full"), 5) == 0
+            monkeypatch.setattr(known, "MOST_UNKNOWN", 3)
+            assert await reads(state, "Newer") == 0, "made-up names without end cause no reads"
+            state._unknown.clear()
+            assert await reads(state, "New") == 1
+        finally:
+            state.close()
+
+    asyncio.run(run())

@@ -115,6 +115,8 @@ def test_calls_keys_and_answers(sources):
         assert status == 200 and own["integrations"]["Segment.io"]["apiKey"] == site.write_key
         status, own = client.post("/sourceConfig/?p=npm&v=3", None, method="GET", key=f"{site.write_key}:")
         assert status == 200 and own["source"]["writeKey"] == site.write_key
+        named = {own["source"]["id"], own["source"]["name"]}
+        assert named == {"source"}, "nothing of the installation's own, which any visitor could read"
         assert client.post(f"/v1/projects/{program.write_key}/settings", None, method="GET", key=False)[0] == 404
 
         EventSource.objects.filter(pk=program.key.source_id).update(bytes_a_day=1)
