@@ -5,6 +5,7 @@ import gzip
 import http.client
 import json
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -79,7 +80,9 @@ def test_calls_keys_and_answers(sources):
 
         for body in (b"{", b"[]", b"7", b'{"batch": 7}', b"[" * 100_000, b"\xff"):
             assert client.post("/v1/batch", body)[0] == 400, body[:20]
-        assert client.post("/v1/batch", b'{"batch": []' + b" " * 600_000 + b"}")[0] == 400
+        # answered before the whole body is sent: a client may see the answer, or that the connection is closed
+        with suppress(ConnectionError):
+            assert client.post("/v1/batch", b'{"batch": []' + b" " * 600_000 + b"}")[0] == 400
         assert client.post("/v1/batch", gzip.compress(b" " * 2_000_000), Content_Encoding="gzip")[0] == 400
         bomb = gzip.compress(b'{"batch":[' + b"0," * 200_000 + b"0]}")
         assert len(bomb) < 1_000 and client.post("/v1/batch", bomb, Content_Encoding="gzip")[0] == 400
