@@ -79,10 +79,11 @@ def django_db_setup(django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if citus_cluster.is_wanted:
             citus_cluster.distribute(connection.settings_dict["NAME"])
-        else:
-            template_database.keep_template()
         citus.is_distributed()  # asked here, so that no test counts the question
         database_reset.keep()
+        if not citus_cluster.is_wanted:
+            template_database.keep_template()
+        database_reset.restore()
     with database_reset.installed():
         yield
 

@@ -5,6 +5,7 @@ Here the rows that a new database has are kept aside, and only tables that diffe
 one place where a trigger is disabled: the application never does it.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -28,13 +29,18 @@ _emptied_in: list[str] = []  # the order of tables whose references are checked 
 
 
 def keep() -> None:
-    """Put aside what the tables hold now, in a schema of its own."""
+    """Put aside what the tables hold now, in a schema of its own, unless the template of the database has it."""
     _kept.clear()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("drop schema if exists kept cascade; create schema kept")
+        cursor.execute("select exists (select from pg_namespace where nspname = 'kept')")
+        is_there = cursor.fetchone()[0]
+        if not is_there:
+            cursor.execute("create schema kept")
         for table in _tables():
-            cursor.execute(f'create table kept."{table}" as table "{table}"')
-            _kept[table] = cursor.rowcount > 0
+            if not is_there:
+                cursor.execute(f'create table kept."{table}" as table "{table}"')
+            cursor.execute(f'select exists (select from kept."{table}")')
+            _kept[table] = cursor.fetchone()[0]
         cursor.execute("select distinct tgrelid::regclass::text from pg_trigger where not tgisinternal")
         _guarded.update(name.strip('"') for (name,) in cursor.fetchall())
         cursor.execute(
@@ -52,11 +58,28 @@ def restore() -> None:
     connection.close()  # and roll back whatever the test has not committed
     session = _own_session()
     with session.cursor() as cursor:
+        _await_transactions(cursor)
         cursor.execute("begin; set local citus.multi_shard_modify_mode = 'sequential'")  # that is for clusters
         if changed := _changed(cursor):
             _put_right(cursor, changed)
         rewind = "; ".join(f"select setval('{sequence}', 1, false)" for sequence in REWOUND)
         cursor.execute(f"{rewind}; commit")
+
+
+def _await_transactions(cursor: Any, seconds: float = 2) -> None:
+    """Wait for the transactions of others to end: a killed process may have sent its commit just before.
+
+    Gives up after some seconds, as a server that the next test uses, too, may always be at work.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        cursor.execute(
+            """select exists (select from pg_stat_activity where datname = current_database()
+            and pid <> pg_backend_pid() and backend_type = 'client backend' and xact_start is not null)"""
+        )
+        if not cursor.fetchone()[0]:
+            return
+        time.sleep(0.05)
 
 
 @cache

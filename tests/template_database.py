@@ -19,6 +19,8 @@ import django
 from django.conf import settings
 from django.db import Error, connection
 
+from tests import database_reset
+
 PREFIX = "ca_template_"
 
 _turn: list[IO[str]] = []  # the locked file of the worker that makes the template
@@ -51,6 +53,7 @@ def make_template() -> None:
             return
     copy_template()
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False, keepdb=True)
+    database_reset.keep()
     keep_template()
     connection.close()
     with _server() as cursor:

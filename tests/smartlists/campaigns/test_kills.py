@@ -215,7 +215,7 @@ def _check(writer, people, rich, server):
     wanted = sum(writer.wanted.values())
     assert wanted > 0
     assert list_member_ids(rich) == set(people)
-    entries = list(CampaignEntry.objects.order_by("pk"))
+    entries = list(CampaignEntry.objects.exclude(reason="past").order_by("pk"))  # of history nothing is done
     qualifying = set(
         Activity.objects.filter(activity_type_id__gte=100_000, attributes__amount__gt=1000, flags=0).values_list(
             "pk", flat=True

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db import connection
-from django.db.models import Sum
+from django.db.models import Count, QuerySet, Sum
 
 from activities.log import reader as log_reader
 from activities.log import rollup, verify
@@ -56,9 +56,14 @@ def start_campaign() -> None:
 
 
 def campaign_tally() -> dict[str, int]:
-    entries = CampaignEntry.objects.filter(campaign__name=CAMPAIGN)
+    entries = _answers().filter(campaign__name=CAMPAIGN)
     scores = Person.objects.aggregate(sum=Sum("person_score"))["sum"] or 0
     return {"activities that a campaign answered": entries.count(), "points that it gave": scores}
+
+
+def _answers() -> "QuerySet[CampaignEntry]":
+    """Entries except those that say of history that nothing is done for it."""
+    return CampaignEntry.objects.exclude(reason="past").order_by()
 
 
 def _of_campaign(type_id: int) -> Iterator[str]:
@@ -75,9 +80,7 @@ def _of_campaign(type_id: int) -> Iterator[str]:
         )
     )
     points = dict(Person.objects.filter(person_score__gt=0).values_list("pk", "person_score"))
-    entered = dict(
-        _rows("select person_id, count(*) from campaign_entry where campaign_id = %s group by 1", campaign.pk)
-    )
+    entered = dict(_answers().filter(campaign=campaign).values_list("person_id").annotate(Count("pk")))
     for person in sorted({*wanted, *points, *entered}):
         numbers = wanted.get(person, 0), entered.get(person, 0), points.get(person, 0)
         if len(set(numbers)) > 1:
