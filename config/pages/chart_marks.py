@@ -1,13 +1,14 @@
 """Marks in the charts of trends: types approved, imports finished, campaigns activated, and people's own notes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -93,53 +94,58 @@ def _day_of(moment: datetime) -> date:
     return moment.astimezone(installation.installation_zone()).date()
 
 
+def _latest(
+    rows: QuerySet[Any], moment: str, query: TrendQuery, describe: Callable[[Any], tuple[str, str]]
+) -> list[Mark]:
+    """Return marks of the latest rows whose field `moment` lies in the days of the chart.
+
+    `describe` returns the text and the address of a row.
+    """
+    latest = rows.filter(**{f"{moment}__range": _days(query)}).order_by(f"-{moment}")[:MOST_MARKS]
+    dated = [(_day_of(getattr(row, moment)), row) for row in latest]
+    return [Mark(day, *describe(row)) for day, row in dated if query.since <= day <= query.until]
+
+
 def _approvals(query: TrendQuery) -> list[Mark]:
-    versions = ActivityVersion.objects.filter(
-        activity_type__in=query.types, approved_at__range=_days(query), number__isnull=False
-    ).order_by("-approved_at")
-    return [
-        Mark(
-            _day_of(version.approved_at),
+    versions = ActivityVersion.objects.filter(activity_type__in=query.types, number__isnull=False)
+    return _latest(
+        versions,
+        "approved_at",
+        query,
+        lambda version: (
             _("Version %(number)s of %(name)s approved") % {"number": version.number, "name": version.name},
             reverse("admin:activities_activitytype_change", args=[version.activity_type_id]),
-        )
-        for version in versions[:MOST_MARKS]
-        if version.approved_at and query.since <= _day_of(version.approved_at) <= query.until
-    ]
+        ),
+    )
 
 
 def _imports(query: TrendQuery, by: Any) -> list[Mark]:
     """Return the imports that recorded activities, as far as the user may see them."""
     kinds = [kind for kind, target in targets.TARGETS.items() if all(map(by.has_perm, target.rights))]
-    done = (
-        jobs.visible_imports(by)
-        .filter(kind__in=kinds, state=Import.State.COMPLETE, finished_at__range=_days(query), first_id__isnull=False)
-        .order_by("-finished_at")
-    )
-    return [
-        Mark(
-            _day_of(job.finished_at),
+    done = jobs.visible_imports(by).filter(kind__in=kinds, state=Import.State.COMPLETE, first_id__isnull=False)
+    return _latest(
+        done,
+        "finished_at",
+        query,
+        lambda job: (
             _("Import of %(name)s finished") % {"name": job.name},
             reverse("admin:people_import_change", args=[job.pk]),
-        )
-        for job in done[:MOST_MARKS]
-        if job.finished_at and query.since <= _day_of(job.finished_at) <= query.until
-    ]
+        ),
+    )
 
 
 def _campaigns(query: TrendQuery, by: Any) -> list[Mark]:
     if not by.has_perm("smartlists.view_smartcampaign"):
         return []
-    activated = SmartCampaign.objects.filter(activated_at__range=_days(query)).order_by("-activated_at")
-    return [
-        Mark(
-            _day_of(campaign.activated_at),
+    return _latest(
+        SmartCampaign.objects.all(),
+        "activated_at",
+        query,
+        lambda campaign: (
             _("Campaign %(name)s activated") % {"name": campaign.name},
             reverse("admin:smartlists_smartcampaign_change", args=[campaign.pk]),
-        )
-        for campaign in activated[:MOST_MARKS]
-        if campaign.activated_at and query.since <= _day_of(campaign.activated_at) <= query.until
-    ]
+        ),
+    )
 
 
 def _notes(query: TrendQuery, by: Any) -> list[Mark]:
