@@ -80,7 +80,10 @@ def django_db_setup(django_db_setup, django_db_blocker):
         if citus_cluster.is_wanted:
             citus_cluster.distribute(connection.settings_dict["NAME"])
         citus.is_distributed()  # asked here, so that no test counts the question
-        database_reset.keep()
+        if database_reset.is_kept():
+            database_reset.read_kept()
+        else:
+            database_reset.keep()
         if not citus_cluster.is_wanted:
             template_database.keep_template()
         database_reset.restore()

@@ -29,20 +29,23 @@ _emptied_in: list[str] = []  # the order of tables whose references are checked 
 
 
 def keep() -> None:
-    """Put aside what the tables hold now, in a schema of its own, unless the template of the database has it."""
-    _kept.clear()
+    """Put aside what the tables hold now, in a schema of its own, instead of what was put aside before."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select exists (select from pg_namespace where nspname = 'kept')")
-        is_there = cursor.fetchone()[0]
-        if not is_there:
-            cursor.execute("create schema kept")
+        cursor.execute("drop schema if exists kept cascade; create schema kept")
         for table in _tables():
-            if not is_there:
-                cursor.execute(f'create table kept."{table}" as table "{table}"')
+            cursor.execute(f'create table kept."{table}" as table "{table}"')
+    read_kept()
+
+
+def read_kept() -> None:
+    """What `keep` has put aside in this database, or in the template that it was copied from."""
+    kept = {}
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in _tables():
             cursor.execute(f'select exists (select from kept."{table}")')
-            _kept[table] = cursor.fetchone()[0]
+            kept[table] = cursor.fetchone()[0]
         cursor.execute("select distinct tgrelid::regclass::text from pg_trigger where not tgisinternal")
-        _guarded.update(name.strip('"') for (name,) in cursor.fetchall())
+        guarded = {name.strip('"') for (name,) in cursor.fetchall()}
         cursor.execute(
             """select conrelid::regclass::text, confrelid::regclass::text from pg_constraint
             where contype = 'f' and not condeferrable and conrelid <> confrelid"""
@@ -50,7 +53,18 @@ def keep() -> None:
         referring: TopologicalSorter[str] = TopologicalSorter()
         for child, parent in cursor.fetchall():
             referring.add(parent, child)
-        _emptied_in[:] = referring.static_order()
+    _kept.clear()
+    _kept.update(kept)
+    _guarded.clear()
+    _guarded.update(guarded)
+    _emptied_in[:] = referring.static_order()
+
+
+def is_kept() -> bool:
+    """Whether the database, or the template that it was copied from, has rows put aside."""
+    with connection.cursor() as cursor:
+        cursor.execute("select exists (select from pg_namespace where nspname = 'kept')")
+        return bool(cursor.fetchone()[0])
 
 
 def restore() -> None:

@@ -32,6 +32,7 @@ def survey_tables(django_db_setup, django_db_blocker):
     """Make the tables of surveys, and have the database reset to a state with them meanwhile."""
     with _installed() as surveys:
         with django_db_blocker.unblock():
+            database_reset.restore()  # what is kept below are no rows of a test
             with connection.schema_editor() as editor:
                 for model in survey_models.MODELS:
                     editor.create_model(model)
@@ -41,6 +42,7 @@ def survey_tables(django_db_setup, django_db_blocker):
             database_reset.keep()
         yield
         with django_db_blocker.unblock():
+            database_reset.restore()
             with connection.cursor() as cursor:
                 cursor.execute(survey_models.DROP_GUARDS)
             with connection.schema_editor() as editor:
