@@ -18,8 +18,8 @@ from activities.sources.recent import REFUSED_REQUEST, Outcome, SeenEvent, note_
 from activities.tracking.live_types import LiveTypes, load_live_types
 from activities.tracking.senders import FRESH_SECONDS, USABLE_SECONDS, KnownKey, KnownKeys, read_key
 from activities.visitors.partitions import make_days
-from config.collector import heartbeat
 from config.collector.http import HttpError
+from config.observability import collector_heartbeat
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -143,7 +143,7 @@ class KnownState:
                 self._types_read_at = monotonic()
                 self._unknown.clear()
                 values = state()
-                await self.in_database(lambda values=values: heartbeat.write_heartbeat(values))  # type: ignore[misc]
+                await self.in_database(lambda values=values: collector_heartbeat.write_heartbeat(values))  # type: ignore[misc]
                 await self._store_refusals()
                 if not has_days:
                     await self.in_database(lambda: make_days(timezone.now().astimezone(UTC).date()))

@@ -14,7 +14,7 @@ from activities.log import reader as log_reader
 from activities.log import rollup
 from activities.log.columns import state as column_state
 from activities.visitors.moving import DUE
-from config.collector import heartbeat
+from config.observability import collector_heartbeat
 from people.core.maintenance import MaintenanceRun
 
 LOOKED_AT = 1_000  # rows that are due, the first ones: those of one step into the log
@@ -149,7 +149,7 @@ def _backup_age() -> Values:
 
 
 def _collector() -> Values:
-    state = heartbeat.collector_state()
+    state = collector_heartbeat.collector_state()
     return {} if state.silent_seconds is None else {"silent_seconds": state.silent_seconds, **state.values}
 
 

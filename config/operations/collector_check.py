@@ -1,7 +1,7 @@
 """The doctor's check that the collector runs where it is needed."""
 
 from activities.models import EventSource
-from config.collector.heartbeat import collector_state
+from config.observability.collector_heartbeat import collector_state
 from config.operations.findings import Finding
 
 

@@ -6,8 +6,7 @@ import pytest
 from django.utils import timezone
 
 from activities.sources import editing
-from config.collector import heartbeat
-from config.observability import probes
+from config.observability import collector_heartbeat, probes
 from config.operations import collector_check
 from people.core.maintenance import MaintenanceRun
 
@@ -21,7 +20,7 @@ def test_a_silent_collector_is_missed_where_web_sites_send(client, settings):
     assert not collector_check.check_collector().is_well
     reply = client.get("/readyz")
     assert reply.status_code == 200 and reply.text.startswith("ready\ncollector: 1 web sites send, and nobody listens")
-    heartbeat.write_heartbeat({"waiting": 3, "requests": 2})
+    collector_heartbeat.write_heartbeat({"waiting": 3, "requests": 2})
     assert collector_check.check_collector().is_well and client.get("/readyz").text == "ready\n"
     values = probes.GAUGES["collector"][2]()
     assert values["waiting"] == 3 and 0 <= values["silent_seconds"] < 60
