@@ -6,7 +6,7 @@ from typing import Any
 from activities.log import reports as log_reports
 from activities.log.journeys import cohorts, funnels, waits
 from activities.log.journeys.cohorts import CohortQuestion
-from activities.log.journeys.waits import WaitQuestion
+from activities.log.journeys.question import JourneyQuestion
 from activities.log.reports import ReportScope
 from activities.models import ActivityType, ApprovedField
 from people.datatypes.canonical import moment_text
@@ -75,7 +75,7 @@ def _split_funnel(question: ReportQuestion, scope: ReportScope) -> list[list[Any
 def _cohort_question(question: ReportQuestion, scope: ReportScope, later: int) -> CohortQuestion:
     first_type, then = _types(question)
     field = ApprovedField.objects.get(pk=question.field) if question.field else None
-    return CohortQuestion(first_type, then, scope, question.interval, later, field, question.value)
+    return CohortQuestion(first_type, then, scope, field, question.value, interval=question.interval, later=later)
 
 
 def _retention(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
@@ -88,10 +88,10 @@ def _returned(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:
     return _with_moments(cohorts.people_of_cohorts(asked, question.number))
 
 
-def _wait_question(question: ReportQuestion, scope: ReportScope) -> WaitQuestion:
+def _wait_question(question: ReportQuestion, scope: ReportScope) -> JourneyQuestion:
     first_type, then = _types(question)
     field = ApprovedField.objects.get(pk=question.field) if question.field else None
-    return WaitQuestion(first_type, then, scope, field, question.value)
+    return JourneyQuestion(first_type, then, scope, field, question.value)
 
 
 def _wait(question: ReportQuestion, scope: ReportScope) -> list[list[Any]]:

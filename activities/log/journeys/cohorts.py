@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 
 from activities.log import intervals, reports, rollup
 from activities.log.columns import journeys as columns
-from activities.log.reports import ReportScope
-from activities.models import ActivityType, ApprovedField
+from activities.log.journeys.question import JourneyQuestion
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 
@@ -26,24 +25,15 @@ _BEGINNING = date(1, 1, 1)  # of the rollup: first activities are searched in al
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class CohortQuestion:
-    """The people whose first activity of `first_type` lies in the scope, and `then`, what they did later.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortQuestion(JourneyQuestion):
+    """Whose first activity of `first_type` lies in the scope, by intervals, and what of `then` they did `later` on.
 
-    With a `field` only activities of the first type with this `value` count, as `value_breakdown` groups.
+    `interval` is day, week or month; `later` the number of intervals after the first.
     """
 
-    first_type: ActivityType
-    then: ActivityType
-    scope: ReportScope
     interval: str
     later: int
-    field: ApprovedField | None = None
-    value: str | None = None
-
-    @property
-    def types(self) -> list[ActivityType]:
-        return [self.first_type, self.then]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +161,14 @@ def count_activities_to_read(question: CohortQuestion) -> int:
 
 
 def _asked_of_columns(question: CohortQuestion, bounds: CohortBounds) -> columns.ColumnCohorts:
-    only = (question.field, question.value) if question.field else None
     return columns.ColumnCohorts(
-        question.first_type, question.then, bounds.days, bounds.cohorts, question.later, question.scope.zone, only
+        question.first_type,
+        question.then,
+        bounds.days,
+        bounds.cohorts,
+        question.later,
+        question.scope.zone,
+        question.only,
     )
 
 

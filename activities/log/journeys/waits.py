@@ -13,33 +13,10 @@ from typing import Any
 from activities.log import reports, rollup
 from activities.log.columns import journeys as columns
 from activities.log.columns.journeys import BUCKETS, QUANTILES
-from activities.log.reports import ReportScope
-from activities.models import ActivityType, ApprovedField
+from activities.log.journeys.question import JourneyQuestion
 
 NEVER = -1  # in the place of a bucket: the people who did not do it
 _END = date(9999, 12, 30)  # of the rollup: the next activity is searched in all that follows
-
-
-@dataclass(frozen=True, slots=True)
-class WaitQuestion:
-    """From a person's first activity of `first_type` in the scope to the next of `then`.
-
-    With a `field` only activities of the first type with this `value` count, as `value_breakdown` groups.
-    """
-
-    first_type: ActivityType
-    then: ActivityType
-    scope: ReportScope
-    field: ApprovedField | None = None
-    value: str | None = None
-
-    @property
-    def types(self) -> list[ActivityType]:
-        return [self.first_type, self.then]
-
-    @property
-    def only(self) -> tuple[ApprovedField, str | None] | None:
-        return (self.field, self.value) if self.field else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +32,7 @@ class WaitTimes:
         return sum(self.buckets)
 
 
-def wait_times(question: WaitQuestion) -> WaitTimes:
+def wait_times(question: JourneyQuestion) -> WaitTimes:
     """The times to the next activity. Raises `RejectedError`."""
     reports.check_scope(question.scope)
 
@@ -78,7 +55,7 @@ def wait_times(question: WaitQuestion) -> WaitTimes:
     )
 
 
-def people_who_waited(question: WaitQuestion, bucket: int) -> list[tuple[int, Any, Any]]:
+def people_who_waited(question: JourneyQuestion, bucket: int) -> list[tuple[int, Any, Any]]:
     """(person id, first moment, next moment) of the people of a bucket of BUCKETS, or of those who NEVER did.
 
     The latest `MOST_PEOPLE` of them. Raises `RejectedError`.
@@ -107,7 +84,7 @@ def bucket_bounds(bucket: int) -> tuple[int, int | None]:
     return bucket, next((start for start in BUCKETS if start > bucket), None)
 
 
-def count_activities_to_read(question: WaitQuestion) -> int:
+def count_activities_to_read(question: JourneyQuestion) -> int:
     """The most activities that the report reads."""
     scope = question.scope
     reports.check_scope(scope)
@@ -116,7 +93,7 @@ def count_activities_to_read(question: WaitQuestion) -> int:
     )
 
 
-def _expressions(question: WaitQuestion) -> tuple[str, dict[str, Any]]:
+def _expressions(question: JourneyQuestion) -> tuple[str, dict[str, Any]]:
     """The expression waits (person, moment, following, wait), a row for each person who began, and its parameters."""
     field = question.field
     narrowed = f"and {reports.value_of_field(field, '%(field)s')} is not distinct from %(value)s" if field else ""

@@ -10,7 +10,7 @@ from activities.log import intervals, reports
 from activities.log.columns import builder
 from activities.log.journeys import cohorts, funnels, waits
 from activities.log.journeys.cohorts import CohortQuestion
-from activities.log.journeys.waits import WaitQuestion
+from activities.log.journeys.question import JourneyQuestion
 from activities.log.reports import ReportScope
 from activities.models import Activity
 from people.core import installation
@@ -234,12 +234,12 @@ def test_both_engines_follow_the_definitions(types, populate, column_index, own_
         cut = ReportScope(date(2025, 9, 10), date(2025, 10, 26), people[:9], without_bots=True)
         for scope in (whole, cut):
             for then, interval, field, value in ((check, "week", branch, "lyon"), (car, "month", None, None)):
-                asked = CohortQuestion(check, then, scope, interval, 4, field, value)
+                asked = CohortQuestion(check, then, scope, field, value, interval=interval, later=4)
                 returned += check_cohorts(from_both, rows, asked, zone)
-                waited += check_waits(from_both, rows, WaitQuestion(check, then, scope, field, value), zone)
+                waited += check_waits(from_both, rows, JourneyQuestion(check, then, scope, field, value), zone)
             reached += check_funnels(from_both, rows, [check, car, check], scope, zone, branch)
         days = ReportScope(date(2025, 10, 20), date(2025, 11, 2))
-        check_cohorts(from_both, rows, CohortQuestion(car, check, days, "day", 3), zone)
+        check_cohorts(from_both, rows, CohortQuestion(car, check, days, interval="day", later=3), zone)
     assert returned > 20 and waited > 50 and reached > 20
 
 
@@ -249,7 +249,7 @@ def test_periods_under_way_and_cut_intervals_are_marked(types, monkeypatch):
     ann = make_person().pk
     record_rows(activity(ann, "depositCheck", "2026-03-04T12:00:00Z"), activity(ann, "buyCar", "2026-03-17T12:00:00Z"))
     found = cohorts.retention_cohorts(
-        CohortQuestion(check, car, ReportScope(date(2026, 2, 25), date(2026, 3, 18)), "week", 2)
+        CohortQuestion(check, car, ReportScope(date(2026, 2, 25), date(2026, 3, 18)), interval="week", later=2)
     )
     assert [(row.start.day, row.people, list(row.returned), row.complete, row.is_cut) for row in found] == [
         (23, 0, [0, 0, 0], 3, True),
@@ -258,14 +258,14 @@ def test_periods_under_way_and_cut_intervals_are_marked(types, monkeypatch):
         (16, 0, [0], 0, True),
     ]
     future = ReportScope(date(2026, 3, 19), date(2026, 3, 20))
-    assert cohorts.retention_cohorts(CohortQuestion(check, car, future, "day", 2)) == []
+    assert cohorts.retention_cohorts(CohortQuestion(check, car, future, interval="day", later=2)) == []
 
 
 def test_too_many_cohorts_or_periods_are_refused(types):
     year = ReportScope(date(2025, 1, 1), date(2025, 12, 31))
     for interval, later in (("day", 3), ("week", cohorts.MOST_LATER + 1), ("week", -1)):
         with pytest.raises(RejectedError):
-            cohorts.retention_cohorts(CohortQuestion(*types, year, interval, later))
+            cohorts.retention_cohorts(CohortQuestion(*types, year, interval=interval, later=later))
 
 
 def test_a_funnel_by_a_field_of_people_ranks_values_and_puts_the_rest_together(types, monkeypatch):
