@@ -34,6 +34,7 @@ from smartlists.rules.text import language
 
 HISTORY = 100
 SIZE_DAYS = 180  # of the chart of the list's size
+AUTOMATIC = "automatic"
 INTERVALS = (
     (15, gettext_lazy("every 15 minutes")),
     (60, gettext_lazy("every hour")),
@@ -59,6 +60,7 @@ def history_page(request: HttpRequest, pk: int) -> HttpResponse:
         smart_list,
         evaluations=evaluations,
         intervals=INTERVALS,
+        is_slow=stored_evaluations.is_too_slow_to_refresh(smart_list),
         size_days=SIZE_DAYS,
         sizes=sizes,
         size_chart=_size_chart(sizes),
@@ -197,14 +199,17 @@ def folder_and_owner_page(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def schedule_smart_list(request: HttpRequest, pk: int) -> HttpResponse:
-    """Set or end the schedule of the list's evaluations."""
+    """Set when the list is evaluated: automatically, every so many minutes, or never by itself (0)."""
 
     def plan(smart_list: SmartList) -> str:
         minutes_text = request.POST.get("minutes", "")
+        if minutes_text == AUTOMATIC:
+            list_editing.schedule_evaluations(smart_list, None, request.user)
+            return str(_("Saved."))
         minutes = (
             int(minutes_text) if minutes_text.isascii() and minutes_text.isdigit() and len(minutes_text) < 9 else None
         )
-        list_editing.schedule_evaluations(smart_list, minutes or None, request.user)
+        list_editing.schedule_evaluations(smart_list, minutes or None, request.user, is_refreshed=False)
         return str(_("Saved."))
 
     return run_list_action(request, pk, "history", plan)

@@ -18,6 +18,7 @@ class SmartListFilterSet(StrictFilterSet):
         "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
         "is_archived": FilterColumn("boolean", is_nullable=False),
         "evaluate_every_minutes": FilterColumn("integer"),
+        "refresh_automatically": FilterColumn("boolean", "is_refreshed", is_nullable=False),
         "current": FilterColumn("integer", "current__count", operators=("", "gt", "gte", "lt", "lte", "isempty")),
         "created_by": FilterColumn("string", "created_by__username", operators=("", "in", "isempty")),
         "updated_by": FilterColumn("string", "updated_by__username", operators=("", "in", "isempty")),

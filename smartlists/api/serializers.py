@@ -10,6 +10,7 @@ from people.core.errors import Problem, problem_json
 from people.rest.viewsets import (
     OwnerField,
     ProblemSerializer,
+    StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
@@ -21,6 +22,7 @@ from smartlists.models.copies import ListCopy
 
 RULES = {"$ref": "#/components/schemas/Rules"}
 MAX_TEXT = 2_000
+REFRESHED = "Without `evaluate_every_minutes`: evaluated hourly while that takes under 2 seconds. True by default."
 MAX_RULES_TEXT = 800_000
 
 
@@ -62,6 +64,7 @@ class SmartListSerializer(StrictSerializer):
     owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
     is_archived = serializers.BooleanField()
     evaluate_every_minutes = serializers.IntegerField(allow_null=True)
+    refresh_automatically = serializers.BooleanField(source="is_refreshed", help_text=REFRESHED)
     rules = RulesField()
     current = CountSerializer(allow_null=True, help_text="Null before the first evaluation.")
     created_by = serializers.CharField(source="created_by.username", allow_null=True, default=None)
@@ -85,6 +88,7 @@ class SmartListInputSerializer(RulesInputSerializer):
     evaluate_every_minutes = StrictIntegerField(
         allow_null=True, required=False, min_value=1, max_value=MAX_SCHEDULE_MINUTES
     )
+    refresh_automatically = StrictBooleanField(required=False, help_text=REFRESHED)
 
 
 class TranslatedSerializer(StrictSerializer):

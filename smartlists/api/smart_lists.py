@@ -48,6 +48,7 @@ from smartlists.rules.text import language
 
 VIEW, CHANGE = stored_evaluations.VIEW, list_editing.CHANGE
 SHOWN_PEOPLE = 100
+SCHEDULE = {"evaluate_every_minutes", "refresh_automatically"}
 
 
 class MemberPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name-defined]
@@ -134,8 +135,8 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             folder=_folder(body),
             owner=owner,
         )
-        if body.get("evaluate_every_minutes"):
-            list_editing.schedule_evaluations(smart_list, body["evaluate_every_minutes"], request.user)
+        if SCHEDULE & set(body):
+            _schedule(smart_list, body, request.user)
         return self._response_for_pk(smart_list.pk, 201, Location=f"{request.build_absolute_uri()}/{smart_list.pk}")
 
     @extend_schema(request=SmartListInputSerializer, responses=SmartListSerializer)
@@ -160,8 +161,8 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             folder = _folder(body) if "folder" in body else smart_list.folder
             owner = find_owner(body["owner"], smart_list.owner_id) if "owner" in body else smart_list.owner
             list_editing.set_folder_and_owner(smart_list, request.user, folder, owner)
-        if "evaluate_every_minutes" in body:
-            list_editing.schedule_evaluations(smart_list, body["evaluate_every_minutes"], request.user)
+        if SCHEDULE & set(body):
+            _schedule(smart_list, body, request.user)
         return self._response_for_pk(smart_list.pk)
 
     @extend_schema(request=None, responses={204: None})
@@ -329,6 +330,13 @@ def _verdict_json(verdict: explanation.Verdict) -> dict[str, Any]:
         "miss": None if verdict.miss is None else {"code": verdict.miss.code, "text": verdict.miss.text},
         "nested": None if verdict.nested is None else _explanation_json(verdict.nested),
     }
+
+
+def _schedule(smart_list: SmartList, body: dict[str, Any], by: Any) -> None:
+    """Set when the list is evaluated; what the body does not name stays as it is."""
+    minutes = body.get("evaluate_every_minutes", smart_list.evaluate_every_minutes)
+    is_refreshed = body.get("refresh_automatically", smart_list.is_refreshed)
+    list_editing.schedule_evaluations(smart_list, minutes, by, is_refreshed=is_refreshed)
 
 
 def _folder(body: dict[str, Any]) -> Folder | None:

@@ -6,10 +6,12 @@ by one update that never returns to an older evaluation. The rows are the list's
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
@@ -30,6 +32,9 @@ from smartlists.rules.parsing import parse_rules
 
 State = StoredEvaluation.State
 VIEW = "smartlists.view_smartlist"
+QUICK_SECONDS = 2.0  # evaluations that take less are repeated by themselves
+REFRESH_EVERY = timedelta(hours=1)
+REFRESH_SHARE = 0.05  # of a processor, for all lists together
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
 
 
@@ -117,13 +122,45 @@ def membership_changes(stored: StoredEvaluation) -> tuple[BitMap, BitMap]:
 
 
 def due_lists(now: datetime | None = None) -> Sequence[SmartList]:
-    """Scheduled lists that are due: no evaluation was requested within their interval."""
+    """Lists that are due: with a schedule, and those refreshed automatically for which there is time left this hour."""
     now = now or timezone.now()
     scheduled = SmartList.objects.filter(evaluate_every_minutes__isnull=False, is_archived=False)
     recent = StoredEvaluation.objects.filter(
         requested_at__gt=now - F("smart_list__evaluate_every_minutes") * timedelta(minutes=1)
     )
-    return list(scheduled.exclude(pk__in=recent.values("smart_list")))
+    return [*scheduled.exclude(pk__in=recent.values("smart_list")), *_due_automatically(now)]
+
+
+def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
+    """Whether the last evaluation of a list took too long, or failed, for it to be refreshed automatically."""
+    last = smart_list.evaluations.filter(state__in=(State.DONE, State.FAILED)).order_by("-pk").first()
+    return last is not None and (last.state == State.FAILED or (last.seconds or 0.0) >= QUICK_SECONDS)
+
+
+def _due_automatically(now: datetime) -> list[SmartList]:
+    """Lists without a schedule that were counted once, quickly, an hour ago or longer; the longest ago first.
+
+    As many as fit into what is left of `REFRESH_SHARE` of the past hour, by the seconds each took last time.
+    """
+    hour_ago = now - REFRESH_EVERY
+    of_the_hour = StoredEvaluation.objects.filter(requested_at__gt=hour_ago)
+    later_failure = StoredEvaluation.objects.filter(
+        smart_list=OuterRef("pk"), state=State.FAILED, pk__gt=OuterRef("current_id")
+    )
+    automatic = {"evaluate_every_minutes__isnull": True, "is_refreshed": True}
+    due = (
+        SmartList.objects.filter(**automatic, is_archived=False, current__seconds__lt=QUICK_SECONDS)
+        .exclude(pk__in=of_the_hour.values("smart_list"))
+        .exclude(Exists(later_failure))
+        .order_by("current__requested_at", "pk")
+        .annotate(last_seconds=F("current__seconds"))
+    )
+    spent = of_the_hour.filter(
+        requested_by__isnull=True, **{f"smart_list__{name}": value for name, value in automatic.items()}
+    ).aggregate(seconds=Sum(Coalesce("seconds", F("smart_list__current__seconds"), 0.0)))["seconds"]
+    left = REFRESH_SHARE * REFRESH_EVERY.total_seconds() - (spent or 0.0)
+    costs = accumulate(smart_list.last_seconds for smart_list in due)
+    return [smart_list for smart_list, cost in zip(due, costs, strict=True) if cost <= left]
 
 
 def remove_from_current_evaluations(person_ids: Iterable[int]) -> None:

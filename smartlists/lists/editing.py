@@ -36,6 +36,7 @@ audit.register_actions(
         "archived": (2, gettext_lazy("Archived")),
         "unarchived": (2, gettext_lazy("Unarchived")),
         "scheduled": (2, gettext_lazy("Evaluated every %(minutes)s minutes")),
+        "refreshed": (2, gettext_lazy("Refreshed automatically from now on")),
         "unscheduled": (2, gettext_lazy("No longer evaluated on a schedule")),
     }
 )
@@ -159,15 +160,19 @@ def delete_smart_list(smart_list: SmartList, by: Any) -> None:
 
 
 @transaction.atomic
-def schedule_evaluations(smart_list: SmartList, minutes: int | None, by: Any) -> SmartList:
-    """Evaluate the list every `minutes` from now on; None: on request only."""
+def schedule_evaluations(
+    smart_list: SmartList, minutes: int | None, by: Any, *, is_refreshed: bool = True
+) -> SmartList:
+    """Evaluate the list every `minutes` from now on; None: hourly while quick if `is_refreshed`, else on request."""
     require_permission(by, CHANGE)
     changed = _lock(smart_list)
     if minutes is not None and not 1 <= minutes <= MAX_SCHEDULE_MINUTES:
         raise RejectedError(bad_value(Code.OUT_OF_RANGE, _("1 to 44,640 minutes"), minutes, "evaluate_every_minutes"))
     changed.evaluate_every_minutes = minutes
-    changed.save(update_fields=["evaluate_every_minutes", "updated_at"])
-    audit.write_audit_entry(by, changed, "scheduled" if minutes else "unscheduled", minutes=minutes)
+    changed.is_refreshed = is_refreshed
+    changed.save(update_fields=["evaluate_every_minutes", "is_refreshed", "updated_at"])
+    action = "scheduled" if minutes else "refreshed" if is_refreshed else "unscheduled"
+    audit.write_audit_entry(by, changed, action, minutes=minutes)
     return changed
 
 

@@ -40,6 +40,8 @@ class SmartList(models.Model):
     revision = models.PositiveIntegerField(default=1, editable=False)
     is_archived = models.BooleanField(_("archived"), default=False, editable=False)
     evaluate_every_minutes = models.PositiveIntegerField(_("evaluated every (minutes)"), null=True, blank=True)
+    # without a schedule: evaluated hourly while that is quick, see `evaluation.stored.due_lists`
+    is_refreshed = models.BooleanField(_("refreshed automatically"), default=True, db_default=True)
     # the evaluation that page, export and API show; set by one guarded update in `evaluation.stored`
     current = models.OneToOneField(
         "StoredEvaluation", models.SET_NULL, null=True, blank=True, editable=False, related_name="current_of"

@@ -44,6 +44,9 @@ def test_a_list_is_made_counted_changed_and_deleted(api, people):
     assert api.get(address).json()["current"] == counted
     changed = api.patch(address, {"text": TEXT, "evaluate_every_minutes": 60}, If_Match=made["ETag"])
     assert changed.status_code == 200 and changed.json()["evaluate_every_minutes"] == 60
+    changed = api.patch(address, {"refresh_automatically": False}, If_Match=changed["ETag"])
+    assert changed.status_code == 200
+    assert (changed.json()["evaluate_every_minutes"], changed.json()["refresh_automatically"]) == (60, False)
     assert api.patch(address, {"name": "x"}, If_Match=made["ETag"]).status_code == 412
     assert api.get(f"{address}/count").json()["count"] == 2
     assert api.post(f"{address}/archive").json()["is_archived"] is True

@@ -215,7 +215,14 @@ def test_members_become_a_static_list_and_history_tells_who_came(admin, check):
     assert "1 person joined" in page.text and StaticList.objects.get().members.count() == 2
     admin.post(builder_url("schedule", saved.pk), {"minutes": "60"})
     saved.refresh_from_db()
-    assert saved.evaluate_every_minutes == 60
+    assert (saved.evaluate_every_minutes, saved.is_refreshed) == (60, False)
+    admin.post(builder_url("schedule", saved.pk), {"minutes": "automatic"})
+    saved.refresh_from_db()
+    assert (saved.evaluate_every_minutes, saved.is_refreshed) == (None, True)
+    page = admin.get(builder_url("history", saved.pk)).text
+    assert "2 seconds or longer" not in page
+    saved.evaluations.update(seconds=3)
+    assert "2 seconds or longer" in admin.get(builder_url("history", saved.pk)).text
 
 
 def chart_of(page, name):

@@ -141,6 +141,48 @@ def test_one_that_waits_is_not_asked_for_twice_and_a_worker_does_it(spaniards):
     assert stored_evaluations.request_evaluation(spaniards, None).pk != first.pk
 
 
+def test_quick_lists_are_refreshed_by_themselves_within_a_share_of_the_hour(spaniards):
+    quick, slow, on_request, unasked = (
+        list_editing.create_smart_list(name, form(), None) for name in ("Quick", "Slow", "On request", "Never counted")
+    )
+    list_editing.schedule_evaluations(on_request, None, None, is_refreshed=False)
+    for smart_list in (quick, slow, on_request, spaniards):
+        stored_evaluations.evaluate_list(smart_list, None)
+    slow.evaluations.update(seconds=2.0)
+    list_editing.archive_smart_list(spaniards, None)
+    assert stored_evaluations.due_lists() == []
+    hour_later = timezone.now() + timedelta(minutes=61)
+    assert stored_evaluations.due_lists(hour_later) == [quick]
+    assert stored_evaluations.is_too_slow_to_refresh(slow) and not stored_evaluations.is_too_slow_to_refresh(quick)
+
+    StoredEvaluation.objects.create(smart_list=quick, rules=quick.rules, revision=1, state="failed", problem="timeout")
+    assert stored_evaluations.due_lists(hour_later + timedelta(hours=1)) == []
+    assert stored_evaluations.is_too_slow_to_refresh(quick) and not stored_evaluations.is_too_slow_to_refresh(unasked)
+
+
+def test_what_refreshes_take_together_is_bounded(spaniards):
+    """180 seconds of an hour: of 100 lists of 1.9 seconds 94 have their turn, the others come first next time."""
+    now = timezone.now()
+    rules = spaniards.rules
+    lists = SmartList.objects.bulk_create(SmartList(name=f"L{number}", rules=rules) for number in range(100))
+    counted = StoredEvaluation.objects.bulk_create(
+        StoredEvaluation(
+            smart_list=smart_list, rules=rules, revision=1, state="done", as_of=now, count=0, seconds=1.9, members=b""
+        )
+        for smart_list in lists
+    )
+    for smart_list, evaluation in zip(lists, counted, strict=True):
+        smart_list.current = evaluation
+    SmartList.objects.bulk_update(lists, ["current"])
+    hour_later = now + timedelta(minutes=61)
+    due = stored_evaluations.due_lists(hour_later)
+    assert due == lists[:94]
+    for smart_list in due:
+        stored_evaluations.request_evaluation(smart_list, None)
+    StoredEvaluation.objects.filter(state="pending").update(requested_at=hour_later)
+    assert stored_evaluations.due_lists(hour_later + timedelta(minutes=1)) == []
+
+
 def test_schedules_and_the_dead(spaniards):
     hourly = list_editing.schedule_evaluations(list_editing.create_smart_list("Hourly", form(), None), 60, None)
     put_away = list_editing.archive_smart_list(
