@@ -238,13 +238,13 @@ class TriedActivitySerializer(StrictSerializer):
     occurred_at = serializers.CharField()
     primary_value = serializers.CharField(allow_null=True)
     attributes = serializers.DictField(child=serializers.CharField(), help_text="Values as text, before any check.")
-    errors = ProblemSerializer(many=True, help_text="Why it would be rejected; empty for a good one.")
+    problems = ProblemSerializer(many=True, help_text="Why it would be rejected; empty for a good one.")
 
 
 class TrialSerializer(StrictSerializer):
     calls = serializers.IntegerField(help_text="The number of the newest calls that were tried.")
     left_to_others = serializers.IntegerField(help_text="Calls that this mapping does not take.")
-    errors = ProblemSerializer(many=True, help_text="Why the mapping cannot be switched on.")
+    problems = ProblemSerializer(many=True, help_text="Why the mapping cannot be switched on.")
     activities = TriedActivitySerializer(many=True)
 
 
@@ -318,7 +318,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
             {
                 "calls": trial.calls,
                 "left_to_others": trial.others,
-                "errors": [problem_json(problem) for problem in trial.problems],
+                "problems": [problem_json(problem) for problem in trial.problems],
                 "activities": [_tried(row) for row in trial.rows],
             }
         )
@@ -344,7 +344,7 @@ def _tried(tried: Any) -> dict[str, Any]:
         "occurred_at": row.occurred_at,
         "primary_value": None if row.primary_value is None else quoted_value(row.primary_value),
         "attributes": {name: quoted_value(value) for name, value in row.attributes if value is not None},
-        "errors": [problem_json(problem) for problem in tried.problems],
+        "problems": [problem_json(problem) for problem in tried.problems],
     }
 
 
@@ -386,11 +386,11 @@ class InboundCallSerializer(serializers.ModelSerializer):
     received_at = UTCDateTimeField()
     recorded = serializers.SerializerMethodField(help_text="The number of its activities that are in the log.")
     rejected = serializers.SerializerMethodField(help_text="The number of its activities that were rejected.")
-    errors = serializers.SerializerMethodField()
+    problems = serializers.SerializerMethodField()
 
     class Meta:
         model = InboundCall
-        fields: tuple[str, ...] = ("id", "state", "mapping", "received_at", "recorded", "rejected", "errors")
+        fields: tuple[str, ...] = ("id", "state", "mapping", "received_at", "recorded", "rejected", "problems")
 
     def get_recorded(self, call: InboundCall) -> int:
         return len(call.recorded)
@@ -399,7 +399,7 @@ class InboundCallSerializer(serializers.ModelSerializer):
         return len(call.failed)
 
     @extend_schema_field(ProblemSerializer(many=True))
-    def get_errors(self, call: InboundCall) -> Any:
+    def get_problems(self, call: InboundCall) -> Any:
         return [stored_problem_json(problem) for problem in call.problems or ()]
 
 

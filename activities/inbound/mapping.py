@@ -116,8 +116,8 @@ def parse_definition(value: Any) -> CallMapping:
 def _read_when(value: Any, problems: list[Problem]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
     if value is None:
         return (), ()
-    words = value.get("values") if isinstance(value, dict) else None
-    path = value.get("path") if isinstance(value, dict) else None
+    words: Any = value.get("values") if isinstance(value, dict) else None
+    path: Any = value.get("path") if isinstance(value, dict) else None
     if not is_path(path) or split_at_each(path)[0] is not None:
         problems.append(bad_value(Code.WRONG_TYPE, _("the place of a value, as a list of steps"), path, "when", "path"))
         return (), ()
@@ -148,6 +148,7 @@ def _read_origin(value: Any, place: tuple[str, ...], problems: list[Problem]) ->
     if value is None or value == {}:
         return None
     members = value if isinstance(value, dict) else {}
+    path: Any
     path, constant, hundredths = (members.get(name) for name in ("path", "constant", "hundredths"))
     is_known = not members.keys() - {"path", "constant", "hundredths"} and isinstance(hundredths, bool | None)
     if is_known and constant is None and is_path(path):

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 
 def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
-    approved_type()
+    check = approved_type()
     made = api.post("inbound-webhooks", {"name": "Bank", "id_path": ["id"], "calls_a_minute": 50})
     assert made.status_code == 201 and "/w/caw_" in made.json()["webhook_url"], made.content
     webhook = InboundWebhook.objects.select_related("source").get()
@@ -30,11 +30,11 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert api.post(f"{base}/mappings/{mapping}/turn-on").status_code == 422
     assert api.patch(f"{base}/mappings/{mapping}", {"definition": DEFINITION}).status_code == 200
     trial = api.get(f"{base}/mappings/{mapping}/trial").json()
-    assert (trial["calls"], trial["left_to_others"], trial["errors"]) == (2, 1, [])
-    assert trial["activities"][0]["primary_value"] == "No. 1" and trial["activities"][0]["errors"] == []
+    assert (trial["calls"], trial["left_to_others"], trial["problems"]) == (2, 1, [])
+    assert trial["activities"][0]["primary_value"] == "No. 1" and trial["activities"][0]["problems"] == []
     assert api.post(f"{base}/mappings/{mapping}/turn-on").json()["state"] == "on"
     assert api.post(f"{base}/replay", {}).json() == {"calls": 1, "recorded": 1, "refused": 0}
-    assert Activity.objects.filter(activity_type__api_name="depositCheck").count() == 1
+    assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
     with query_budget("api: GET inbound-webhooks/calls"):
         calls = api.get(f"{base}/calls").json()["results"]
     assert [(call["state"], call["recorded"]) for call in calls] == [("unmapped", 0), ("done", 1)]

@@ -27,7 +27,7 @@ from people.templatetags.moments import moment
 
 PAGE = "admin:activities_inboundwebhook"
 SEES_PEOPLE = "people.view_person"
-SHOWN_CALLS = 50
+SHOWN_CALLS, SHOWN_REFUSED = 50, 5
 MAX_SHOWN = 20_000  # characters of one call
 State = InboundCall.State
 BADGES = {State.NEW: "wait", State.DONE: "good", State.FAILED: "bad", State.UNMAPPED: "wait", State.HANDSHAKE: ""}
@@ -240,8 +240,9 @@ def _newest(calls: Any) -> list[InboundCall]:
 
 def _refused_calls(webhook: InboundWebhook) -> list[tuple[Any, str]]:
     """When the last calls were refused as a whole, and why."""
-    events = [event for event in recent.recent_events(webhook.pk) if event.problem]
-    return [(event.received_at, problem_text(restore_problem(event.problem))) for event in events[:5]]
+    events = [(event.received_at, event.problem) for event in recent.recent_events(webhook.pk)]
+    refused = [(at, problem_text(restore_problem(problem))) for at, problem in events if problem]
+    return refused[:SHOWN_REFUSED]
 
 
 def _initial(webhook: InboundWebhook) -> dict[str, Any]:

@@ -52,7 +52,11 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
     assert admin_client.post(place, form).status_code == 302
     with query_budget("inbound webhook: mapping"):
         page = admin_client.get(place).content.decode()
-    assert "120.50" in page and "ca-badge--good" in page and not Activity.objects.filter(activity_type=check).exists()
+    assert (
+        "120.50" in page
+        and "ca-badge--good" in page
+        and not Activity.objects.filter(activity_type_id=check.pk).exists()
+    )
     on = admin_client.post(address("mapping_do", webhook.pk, mapping.pk, "on"), {"revision": 3})
     assert on.status_code == 302 and InboundMapping.objects.get().is_on
     process()
