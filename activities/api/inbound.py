@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db.models import F
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -12,12 +11,12 @@ from activities.api.sources import IssuedKeySerializer
 from activities.inbound import editing
 from activities.inbound.recipes import OTHER, RECIPES
 from activities.inbound.trying import try_mapping
-from activities.models import InboundCall, InboundMapping, InboundWebhook
+from activities.models import InboundMapping, InboundWebhook
 from activities.models.inbound import MAX_CALLS_A_MINUTE
 from activities.sources import editing as source_editing
 from activities.sources.keys import describe_key
 from people.core.codes import Code
-from people.core.errors import NotFoundError, Problem, problem_json, quoted_value, stored_problem_json
+from people.core.errors import NotFoundError, Problem, problem_json, quoted_value
 from people.core.messages import sentence as _
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
@@ -45,12 +44,13 @@ class InboundWebhookFilterSet(StrictFilterSet):
 
     search = SearchFilter("source__name")
     typed = {
-        "id": FilterColumn("integer", "source_id", is_nullable=False, operators=NUMBER_KEY),
+        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
+        "event_source": FilterColumn("integer", "source_id", is_nullable=False, operators=("", "in")),
         "product": FilterColumn("string", "recipe", is_nullable=False, operators=("", "in")),
         "signature": FilterColumn("string", is_nullable=False, operators=("", "in")),
     }
     unfiltered = {
-        "source": "its id is the webhook's: id",
+        "source": "filtered by its id: event_source",
         "recipe": "filtered by its word: product",
         "signature_header": "a setting, not a property",
         "secret": "a secret",
@@ -63,7 +63,7 @@ class InboundWebhookFilterSet(StrictFilterSet):
 
 
 class InboundWebhookSerializer(serializers.ModelSerializer):
-    id = serializers.IntegerField(source="source_id", help_text="The id of the event source, too.")
+    event_source = serializers.IntegerField(source="source_id", help_text="The id of its event source.")
     name = serializers.CharField(source="source.name")
     state = serializers.SerializerMethodField()
     product = serializers.CharField(source="recipe")
@@ -75,6 +75,7 @@ class InboundWebhookSerializer(serializers.ModelSerializer):
         model = InboundWebhook
         fields = (
             "id",
+            "event_source",
             "name",
             "state",
             "product",
@@ -135,7 +136,7 @@ class ReplayedCallsSerializer(StrictSerializer):
 class InboundWebhookViewSet(ListMixin, RetrieveMixin):
     """Secret addresses that other products call."""
 
-    queryset = InboundWebhook.objects.select_related("source").annotate(id=F("source_id"))
+    queryset = InboundWebhook.objects.select_related("source")
     serializer_class = InboundWebhookSerializer
     filterset_class = InboundWebhookFilterSet
     orderings = ("id", "-id")
@@ -156,7 +157,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         body = self.validated_body(NewInboundWebhookSerializer)
         refuse_unconfirmed_session(request._request)
         issued = editing.create_webhook(body.pop("name"), body.pop("product"), request.user, **body)
-        location = f"{request.build_absolute_uri()}/{issued.key.source_id}"
+        location = f"{request.build_absolute_uri()}/{issued.key.source.inbound_webhook.pk}"
         return Response(describe_key(issued), 201, headers={"Cache-Control": "no-store", "Location": location})
 
     @extend_schema(request=InboundSettingsSerializer, responses=InboundWebhookSerializer)
@@ -270,11 +271,11 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         return f"{mapping.pk}-{mapping.revision}"
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(source_id=min(self.kwargs.get("webhook", 0), MAX_ID))
+        return super().get_queryset().filter(source__inbound_webhook=min(self.kwargs.get("webhook", 0), MAX_ID))
 
     def list(self, request: Any, webhook: int) -> Response:
         """List the mappings of a webhook."""
-        _find_webhook(webhook)
+        find_webhook(webhook)
         return super().list(request)
 
     def retrieve(self, request: Any, webhook: int, pk: int) -> Response:
@@ -286,7 +287,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         """Create a mapping, switched off."""
         body = self.validated_body(MappingInputSerializer)
         activity_type = editing.find_type(body.get("activity_type"))
-        source = _find_webhook(webhook).source
+        source = find_webhook(webhook).source
         mapping = editing.add_mapping(source, body["name"], request.user, body.get("definition"), activity_type)
         return self.response_for(mapping, 201, Location=f"{request.build_absolute_uri()}/{mapping.pk}")
 
@@ -348,88 +349,8 @@ def _tried(tried: Any) -> dict[str, Any]:
     }
 
 
-def _find_webhook(pk: int) -> InboundWebhook:
+def find_webhook(pk: int) -> InboundWebhook:
     webhook = InboundWebhook.objects.select_related("source").filter(pk=min(pk, MAX_ID)).first()
     if webhook is None:
         raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such webhook.")))
     return webhook
-
-
-# --- Calls -----------------------------------------------------------------------------------------------------
-
-
-class InboundCallFilterSet(StrictFilterSet):
-    class Meta:
-        model = InboundCall
-        fields = ()
-
-    typed = {
-        "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
-        "state": FilterColumn("string", is_nullable=False, operators=("", "in")),
-        "mapping": FilterColumn("integer", "mapping_id", operators=("", "in", "isempty")),
-        "received_at": FilterColumn("datetime", is_nullable=False),
-    }
-    unfiltered = {
-        "source": "is in the address",
-        "content_type": "not something to look a call up by",
-        "body": "another's text",
-        "row_key": "an id by which repeats are detected",
-        "recorded": "numbers of activities",
-        "failed": "numbers of activities",
-        "person_ids": "people are found by their activities",
-        "problems": "sentences",
-    }
-
-
-class InboundCallSerializer(serializers.ModelSerializer):
-    mapping = serializers.IntegerField(source="mapping_id", allow_null=True)
-    received_at = UTCDateTimeField()
-    recorded = serializers.SerializerMethodField(help_text="The number of its activities that are in the log.")
-    rejected = serializers.SerializerMethodField(help_text="The number of its activities that were rejected.")
-    problems = serializers.SerializerMethodField()
-
-    class Meta:
-        model = InboundCall
-        fields: tuple[str, ...] = ("id", "state", "mapping", "received_at", "recorded", "rejected", "problems")
-
-    def get_recorded(self, call: InboundCall) -> int:
-        return len(call.recorded)
-
-    def get_rejected(self, call: InboundCall) -> int:
-        return len(call.failed)
-
-    @extend_schema_field(ProblemSerializer(many=True))
-    def get_problems(self, call: InboundCall) -> Any:
-        return [stored_problem_json(problem) for problem in call.problems or ()]
-
-
-class InboundCallDetailSerializer(InboundCallSerializer):
-    body = serializers.CharField(help_text="The content as JSON text, as it came.")
-
-    class Meta(InboundCallSerializer.Meta):
-        fields = (*InboundCallSerializer.Meta.fields, "content_type", "body")
-
-
-class InboundCallViewSet(ListMixin, RetrieveMixin):
-    """The calls that an inbound webhook received."""
-
-    queryset = InboundCall.objects.all()
-    serializer_class = InboundCallSerializer
-    filterset_class = InboundCallFilterSet
-    orderings = ("-id", "id")
-    rights = {"list": editing.VIEW, "retrieve": SEES_PEOPLE}
-
-    def get_serializer_class(self) -> Any:
-        return InboundCallDetailSerializer if self.action == "retrieve" else InboundCallSerializer
-
-    def get_queryset(self) -> Any:
-        return super().get_queryset().filter(source_id=min(self.kwargs.get("webhook", 0), MAX_ID))
-
-    def list(self, request: Any, webhook: int) -> Response:
-        """List the calls of a webhook, latest first."""
-        _find_webhook(webhook)
-        return super().list(request)
-
-    def retrieve(self, request: Any, webhook: int, pk: int) -> Response:
-        """Get a call with its content."""
-        return super().retrieve(request)

@@ -32,13 +32,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="InboundWebhook",
             fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "source",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE,
-                        primary_key=True,
                         related_name="inbound_webhook",
-                        serialize=False,
                         to="activities.eventsource",
                     ),
                 ),

@@ -19,9 +19,7 @@ class InboundWebhook(models.Model):
         STRIPE = "stripe", _("As Stripe signs")
         ZOOM = "zoom", _("As Zoom signs")
 
-    source = models.OneToOneField(
-        "activities.EventSource", models.CASCADE, primary_key=True, related_name="inbound_webhook"
-    )
+    source = models.OneToOneField("activities.EventSource", models.CASCADE, related_name="inbound_webhook")
     recipe = models.CharField(_("product"), max_length=20, default="other")
     signature = models.CharField(_("signature"), max_length=8, choices=Signature.choices, default=Signature.NONE)
     signature_header = models.CharField(_("header of the signature"), max_length=100, blank=True, default="")

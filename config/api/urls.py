@@ -5,7 +5,8 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
-from activities.api.inbound import InboundCallViewSet, InboundMappingViewSet, InboundWebhookViewSet
+from activities.api.inbound import InboundMappingViewSet, InboundWebhookViewSet
+from activities.api.inbound_calls import InboundCallViewSet
 from activities.api.inbox import InboxViewSet
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet

@@ -95,7 +95,7 @@ class MappingPages(PagesAdmin):
 
 def _find(pk: int, mapping: int) -> InboundMapping:
     rows = InboundMapping.objects.select_related("source__inbound_webhook", "activity_type__live")
-    row: InboundMapping = get_object_or_404(rows, pk=min(mapping, MAX_ID), source_id=min(pk, MAX_ID))
+    row: InboundMapping = get_object_or_404(rows, pk=min(mapping, MAX_ID), source__inbound_webhook=min(pk, MAX_ID))
     return row
 
 

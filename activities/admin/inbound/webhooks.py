@@ -134,7 +134,7 @@ class InboundWebhookAdmin(MappingPages):
             except RejectedError as refusal:
                 add_form_errors(form, refusal)
             else:
-                webhook = InboundWebhook.objects.select_related("source").get(pk=issued.key.source_id)
+                webhook = InboundWebhook.objects.select_related("source").get(source=issued.key.source_id)
                 address = describe_key(issued)["webhook_url"]
                 response = self.page(
                     request, "inbound_address", str(webhook), inboundwebhook=webhook, details={"webhook_url": address}
@@ -240,7 +240,7 @@ def _newest(calls: Any) -> list[InboundCall]:
 
 def _refused_calls(webhook: InboundWebhook) -> list[tuple[Any, str]]:
     """When the last calls were refused as a whole, and why."""
-    events = [(event.received_at, event.problem) for event in recent.recent_events(webhook.pk)]
+    events = [(event.received_at, event.problem) for event in recent.recent_events(webhook.source_id)]
     refused = [(at, problem_text(restore_problem(problem))) for at, problem in events if problem]
     return refused[:SHOWN_REFUSED]
 

@@ -17,7 +17,7 @@ DEFINITION = {
 
 def make_webhook(name: str = "Bank", recipe: str = "other", **values: object) -> InboundWebhook:
     issued = editing.create_webhook(name, recipe, None, **values)
-    return InboundWebhook.objects.select_related("source").get(pk=issued.key.source_id)
+    return InboundWebhook.objects.select_related("source").get(source=issued.key.source_id)
 
 
 def deposit(**values: object) -> dict:

@@ -85,7 +85,7 @@ def test_what_is_wrong_waits_with_its_reason_and_is_recorded_once_the_mapping_is
         Person.objects.values_list("pk", flat=True)
     )
     refused = list(RefusedActivity.objects.order_by("pk"))
-    assert {row.event_source_id for row in refused} == {webhook.pk}
+    assert {row.event_source_id for row in refused} == {webhook.source_id}
     reasons = sorted((row.code, row.field) for row in refused)
     assert reasons == [("missing_value", "person"), ("wrong_type", "call"), ("wrong_type", "email")]
     by_hand = next(row for row in refused if row.code == "missing_value")
