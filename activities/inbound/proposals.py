@@ -10,7 +10,7 @@ from activities.inbox.names import name_key
 from activities.models import ActivityVersion
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]+\.[^@\s]+")
-_MOMENTS = ("occurredat", "happenedat", "timestamp", "createdat", "created", "eventts", "date", "time")
+_MOMENTS = ("occurredat", "happenedat", "timestamp", "createdat", "created", "eventts", "date", "time", "at")
 _WORDS = ("event", "type", "eventtype", "action", "topic", "trigger", "triggerevent")
 MAX_WORDS_SHOWN = 20
 

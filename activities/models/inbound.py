@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 MAX_CALLS_A_MINUTE = 10_000
 DEFAULT_CALLS_A_MINUTE = 600
@@ -86,9 +87,9 @@ class InboundCall(models.Model):
     """
 
     class State(models.TextChoices):
-        NEW = "new", _("New")
-        DONE = "done", _("Recorded")
-        FAILED = "failed", _("Rejected")
+        NEW = "new", pgettext_lazy("call", "New")
+        DONE = "done", pgettext_lazy("call", "Recorded")
+        FAILED = "failed", pgettext_lazy("call", "Rejected")
         UNMAPPED = "unmapped", _("Not mapped")
         HANDSHAKE = "handshake", _("Check of the address")
 

@@ -1,5 +1,6 @@
 """The page of one mapping: a sample of the calls, where each value comes from, and what the last calls would become."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -180,7 +181,7 @@ def _shown_rows(trial: Trial) -> list[dict[str, Any]]:
             {
                 "call": tried.call,
                 "person": getattr(row.person, "value", "") or "—",
-                "occurred_at": row.occurred_at,
+                "occurred_at": datetime.fromisoformat(row.occurred_at),
                 "primary": "" if row.primary_value is None else quoted_value(row.primary_value),
                 "attributes": [(name, quoted_value(value)) for name, value in row.attributes if value is not None],
                 "problems": [problem_text(problem) for problem in tried.problems],
