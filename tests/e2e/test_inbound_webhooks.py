@@ -44,13 +44,11 @@ def test_a_call_is_mapped_by_clicking_on_it(page, language, settings):
     trial = page.locator("section[aria-labelledby='trial']")
     expect(trial).to_contain_text("ann@example.com")
     expect(trial).to_contain_text("12050")
-    page.screenshot(path="/tmp/h/hooks/mapping.png", full_page=True)  # SHOT
     page.get_by_role("button", name=_("Switch on")).click()
     expect(page.get_by_text(_("The mapping is on: calls that come from now on are recorded."))).to_be_visible()
     receive(InboundWebhook.objects.select_related("source").get(), deposit(number="No. 2"))
     process()
     page.get_by_role("link", name="Bank").last.click()
-    page.screenshot(path="/tmp/h/hooks/webhook.png", full_page=True)  # SHOT
     page.get_by_role("button", name=_("Record what waits")).click()
     expect(page.get_by_role("button", name=_("Record what waits"))).to_have_count(0)
     recorded = Activity.objects.filter(activity_type_id=check.pk).order_by("primary_value")
