@@ -9,6 +9,9 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.consent import people_column
+        from activities.inbound import editing as inbound_editing
+        from activities.inbound import personal_data as inbound_data
+        from activities.inbound import processing as inbound_processing
         from activities.inbox import personal_data as inbox_data
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
@@ -29,6 +32,7 @@ class ActivitiesConfig(AppConfig):
         from people.models import PersonField
 
         references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
+        references.register_key_uses(PersonField, inbound_editing.mappings_with_people_by)
         log_personal_data.register_log_data()
         people_list.register_activity_columns()
         people_column.register_consent_column()
@@ -36,8 +40,10 @@ class ActivitiesConfig(AppConfig):
         import_traces.register_log_traces()
         visitor_data.register_visitors()
         inbox_data.register_inbox()
+        inbound_data.register_inbound()
         # who somebody is comes before what they did
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
+        due_work.register_due_work(inbound_processing.process_calls)
         events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_installation.install_after_migration, sender=self)

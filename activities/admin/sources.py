@@ -29,7 +29,7 @@ from people.templatetags.moments import moment
 
 PAGE = "admin:activities_eventsource"
 MEGABYTE = 1_000_000
-# nothing receives the calls of another product's webhook yet
+# webhooks of other products have pages of their own, which make their settings, too
 OFFERED_KINDS = [choice for choice in EventSource.Kind.choices if choice[0] != EventSource.Kind.WEBHOOK]
 OVERLAPS = (
     (0, gettext_lazy("at once")),

@@ -138,6 +138,7 @@ class IssuedKeySerializer(StrictSerializer):
     munchkin_id = serializers.CharField(allow_null=True)
     munchkin_script_url = serializers.CharField(allow_null=True)
     segment_host = serializers.CharField(allow_null=True)
+    webhook_url = serializers.CharField(allow_null=True, help_text="The secret address of a webhook; not shown again.")
 
 
 class SourceInputSerializer(StrictSerializer):

@@ -89,7 +89,7 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     if targets.primary not in taken and name_key(targets.primary) in _OF_NAME:
         taken[targets.primary] = EVENT_NAME
     values = {
-        api_name: _fitting(name if path == EVENT_NAME else flat[path], targets.types[api_name])
+        api_name: fitting_value(name if path == EVENT_NAME else flat[path], targets.types[api_name])
         for api_name, path in taken.items()
     }
     used = set(taken.values())
@@ -122,7 +122,7 @@ def _fields_of(schema: Schema) -> _Targets:
     return _Targets(schema.primary.api_name if schema.primary else "", types, by_key)
 
 
-def _fitting(value: Any, data_type: str) -> Any:
+def fitting_value(value: Any, data_type: str) -> Any:
     """The value in the form that the data type takes; what it does not take in any form stays as it is."""
     if data_type in _TEXTS and isinstance(value, bool):
         return "true" if value else "false"

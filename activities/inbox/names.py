@@ -59,11 +59,11 @@ def _flatten(properties: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -
         if isinstance(value, dict):
             _flatten(value, f"{path}_", flat)
         elif isinstance(value, list):
-            flat.setdefault(path, exact_json.dump_exact_json(value, _plain).decode())
+            flat.setdefault(path, exact_json.dump_exact_json(value, plain_number).decode())
         elif value is not None:
             flat.setdefault(path, value)
 
 
-def _plain(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
     """Exact decimals in a list keep their digits."""
     return orjson.Fragment(plain_decimal(value))

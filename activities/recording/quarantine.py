@@ -144,6 +144,23 @@ def replayed_keys(keys: Collection[str]) -> set[str]:
     return {by_digest[digest] for digest, state in locked_rows if state == RefusedActivity.State.REPLAYED}
 
 
+def settled_keys(keys: Collection[str]) -> dict[str, tuple[str, int | None]]:
+    """State, and id in the log, of the refused rows with these keys that somebody has settled; all are locked."""
+    by_digest = {_digest(key): key for key in keys if is_row_key(key)}
+    rows = RefusedActivity.objects.filter(key__in=by_digest).order_by("pk").select_for_update(of=("self",))
+    return {
+        by_digest[row.key]: (row.state, row.activity_id) for row in rows if row.state != RefusedActivity.State.WAITING
+    }
+
+
+def dismiss_keys(keys: Collection[str]) -> None:
+    """Mark the waiting rows with these keys as dismissed: nothing makes an activity of them any more."""
+    digests = [_digest(key) for key in keys if is_row_key(key)]
+    RefusedActivity.objects.filter(key__in=digests, state=RefusedActivity.State.WAITING).update(
+        state=RefusedActivity.State.DISMISSED, settled_at=timezone.now()
+    )
+
+
 def settle_rows(recorded: Mapping[str, int | None]) -> None:
     """Mark the waiting rows with these keys as recorded by an import, under these ids where they are known."""
     ids = {_digest(key): activity_id for key, activity_id in recorded.items() if is_row_key(key)}

@@ -36,7 +36,7 @@ class Moment:
 def moment_of(message: Mapping[str, Any], sent_at: Any, received: datetime, is_server: bool) -> Moment:
     """When a message happened; its own `sentAt` counts before its batch's. Raises `RejectedError` (`wrong_type`)."""
     name = "originalTimestamp" if not is_blank(message.get("originalTimestamp")) else "timestamp"
-    at = _parse(message.get(name), name)
+    at = parse_sent_moment(message.get(name), name)
     if at is None:
         return Moment(received, None)
     sent = _sent(message.get("sentAt")) or _sent(sent_at)
@@ -58,13 +58,16 @@ def _is_at_its_word(sent: datetime | None, received: datetime, waited: timedelta
 def _sent(value: Any) -> datetime | None:
     """The time of sending; None for one that cannot be read, which is then as good as none."""
     try:
-        return _parse(value, "sentAt")
+        return parse_sent_moment(value, "sentAt")
     except RejectedError:
         return None
 
 
-def _parse(value: Any, name: str) -> datetime | None:
-    """ISO 8601, or a number of seconds, milliseconds or microseconds since 1970, as its size says."""
+def parse_sent_moment(value: Any, name: str) -> datetime | None:
+    """A moment as programs write it; None for no value. Raises `RejectedError` (`wrong_type`).
+
+    ISO 8601, or a number of seconds, milliseconds or microseconds since 1970, as its size says.
+    """
     if is_blank(value):
         return None
     try:

@@ -30,6 +30,11 @@ def munchkin_address(website: EventSource) -> str:
     return f"{settings.COLLECTOR_URL}/munchkin/{website.munchkin_id}.js" if website.munchkin_id else ""
 
 
+def webhook_address(write_key: str) -> str:
+    """The secret address that another product calls."""
+    return f"{settings.COLLECTOR_URL}{settings.COLLECTOR_BASE}/w/{write_key}"
+
+
 def segment_host() -> str:
     """What clients of Segment's API are pointed at: scheme, host and port, without a path."""
     address: str = settings.COLLECTOR_URL

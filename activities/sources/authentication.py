@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.models import EventSource, SourceKey
+from activities.sources.keys import is_of_webhook
 from activities.sources.origins import is_allowed_origin, origin_of_address
 from activities.sources.sealing import unseal_secret
 from people.core import metrics
@@ -86,6 +87,34 @@ def check_key(
         raise
 
 
+def check_webhook_key(key: SourceKey | None, size: int, has_room: Callable[[EventSource, int], bool]) -> Sender:
+    """The sender of a call of `size` bytes to the secret address of a webhook.
+
+    Raises `KeyRejectedError` as `check_key`. Nothing says that a browser sends it: the address is all that is needed.
+    """
+    try:
+        if key is None or not is_of_webhook(key):
+            raise _refusal(Code.UNKNOWN_WRITE_KEY, _("There is no such write key."))
+        _check_state(key)
+        _check_room(key.source, size, has_room)
+    except KeyRejectedError as refusal:
+        REFUSED_REQUESTS.add(refusal.code)
+        raise
+    return Sender(key.source, key, None)
+
+
+def _check_state(key: SourceKey) -> None:
+    if not key.is_live:
+        raise _refusal(Code.KEY_EXPIRED, _("This write key has ended. Create or use another key of the event source."))
+    if not key.source.is_on:
+        raise _refusal(Code.SOURCE_OFF, _("This event source is turned off."))
+
+
+def _check_room(source: EventSource, size: int, has_room: Callable[[EventSource, int], bool]) -> None:
+    if not has_room(source, size):
+        raise _refusal(Code.QUOTA_REACHED, _("This event source has sent as much as it may today (UTC)."))
+
+
 def _check(
     key: SourceKey | None,
     origin: str | None,
@@ -94,13 +123,10 @@ def _check(
     public_sign: str | None,
     has_room: Callable[[EventSource, int], bool],
 ) -> Sender:
-    if key is None:
+    if key is None or is_of_webhook(key):
         raise _refusal(Code.UNKNOWN_WRITE_KEY, _("There is no such write key."))
-    if not key.is_live:
-        raise _refusal(Code.KEY_EXPIRED, _("This write key has ended. Create or use another key of the event source."))
+    _check_state(key)
     source = key.source
-    if not source.is_on:
-        raise _refusal(Code.SOURCE_OFF, _("This event source is turned off."))
     if not source.is_browser:
         if sign := origin or referrer or public_sign:
             message = _("This write key is secret and doesn't work in web pages. Use the key of a web site there.")
@@ -113,8 +139,7 @@ def _check(
             message = _("This write key works only from the origins of its event source.")
             raise _refusal(Code.ORIGIN_REFUSED, message, _shown_sign(origin or referrer or ""))
         sender = Sender(source, key, came_from)
-    if not has_room(source, size):
-        raise _refusal(Code.QUOTA_REACHED, _("This event source has sent as much as it may today (UTC)."))
+    _check_room(source, size, has_room)
     return sender
 
 

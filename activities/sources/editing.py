@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.models import EventSource, RefusedActivity, SourceKey
+from activities.models import EventSource, InboundWebhook, RefusedActivity, SourceKey
 from activities.sources import sealing, user_ids
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.keys import IssuedKey, issue_key
@@ -72,6 +72,8 @@ def create_source(name: Any, kind: Any, by: Any, **values: Any) -> IssuedKey:
         values["user_id_field"] = user_ids.find_or_make_field()
     _set(source, values)
     _save(source)
+    if kind == Kind.WEBHOOK:
+        InboundWebhook.objects.create(source=source)
     audit.write_audit_entry(by, source, "created")
     return issue_key(source, by)
 

@@ -13,10 +13,16 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from activities.models import EventSource, SourceKey
-from activities.sources.addresses import collect_address, munchkin_address, script_address, segment_host
+from activities.sources.addresses import (
+    collect_address,
+    munchkin_address,
+    script_address,
+    segment_host,
+    webhook_address,
+)
 from activities.sources.sealing import seal_secret
 
-BROWSER, SECRET = "cab_", "cas_"
+BROWSER, SECRET, WEBHOOK = "cab_", "cas_", "caw_"
 MAX_KEY = 200
 KEPT_AFTER_END = timedelta(days=90)  # the time for which an ended key is rejected as ended, and shown on pages
 SHOWN_KEYS = 20  # of one source; more than can be live at once
@@ -41,7 +47,8 @@ def issue_key(source: EventSource, by: Any) -> IssuedKey:
         lookup = BROWSER + _random(_PUBLIC_LENGTH)
         key = source.keys.create(lookup=lookup, identity_secret=sealed, identity_key_name=name, created_by=by)
         return IssuedKey(key, lookup, identity_secret)
-    lookup, secret = SECRET + _random(_LOOKUP_LENGTH), secrets.token_urlsafe(32)
+    prefix = WEBHOOK if source.kind == EventSource.Kind.WEBHOOK else SECRET
+    lookup, secret = prefix + _random(_LOOKUP_LENGTH), secrets.token_urlsafe(32)
     key = source.keys.create(lookup=lookup, secret_hash=_hash(secret), created_by=by)
     return IssuedKey(key, f"{lookup}_{secret}", None)
 
@@ -58,8 +65,14 @@ def describe_key(issued: IssuedKey) -> dict[str, Any]:
         "script_url": script_address(issued.key) if source.is_browser else None,
         "munchkin_id": source.munchkin_id,
         "munchkin_script_url": munchkin_address(source) or None,
-        "segment_host": segment_host(),
+        "segment_host": None if is_of_webhook(issued.key) else segment_host(),
+        "webhook_url": webhook_address(issued.write_key) if is_of_webhook(issued.key) else None,
     }
+
+
+def is_of_webhook(key: SourceKey) -> bool:
+    """True for a key that works in the address of a webhook, and nowhere else."""
+    return key.lookup.startswith(WEBHOOK)
 
 
 def find_key(text: str) -> SourceKey | None:
@@ -70,10 +83,15 @@ def find_key(text: str) -> SourceKey | None:
     if len(text) > MAX_KEY or not text.isascii() or "\0" in text:
         return None
     lookup, secret = text, ""
-    if text.startswith(SECRET):
+    if text.startswith((SECRET, WEBHOOK)):
         end = len(SECRET) + _LOOKUP_LENGTH
         lookup, secret = text[:end], text[end:].removeprefix("_")
-    key = SourceKey.objects.select_related("source").prefetch_related("source__keys").filter(lookup=lookup).first()
+    key = (
+        SourceKey.objects.select_related("source", "source__inbound_webhook")
+        .prefetch_related("source__keys")
+        .filter(lookup=lookup)
+        .first()
+    )
     if key is None:
         return None
     if key.secret_hash is not None and not compare_digest(bytes(key.secret_hash), _hash(secret)):

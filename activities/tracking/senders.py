@@ -8,14 +8,14 @@ from time import monotonic
 from activities.models import EventSource, SourceKey
 from activities.sources import usage
 from activities.sources.addresses import MUNCHKIN_ID
-from activities.sources.authentication import Sender, check_key, note_key_use
+from activities.sources.authentication import Sender, check_key, check_webhook_key, note_key_use
 from activities.sources.keys import find_key
 
 FRESH_SECONDS = 3.0
 USABLE_SECONDS = 60.0  # the most a cached key may be used for while reading it again takes long
 MAX_KEPT, MAX_UNKNOWN = 10_000, 10_000
 MUNCHKIN = "munchkin:"  # the prefix of a Munchkin ID that stands in for a key
-_POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|cas_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|munchkin:" + MUNCHKIN_ID)
+_POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|ca[sw]_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|munchkin:" + MUNCHKIN_ID)
 
 
 @dataclass(slots=True)
@@ -38,6 +38,12 @@ class KnownKey:
         sender = check_key(
             self.key, origin, referrer, size, self._has_room, fetch_site=fetch_site, is_in_address=is_in_address
         )
+        self.used += size
+        return sender
+
+    def webhook_sender(self, size: int) -> Sender:
+        """The sender of a call to a webhook's address. Raises `KeyRejectedError`."""
+        sender = check_webhook_key(self.key, size, self._has_room)
         self.used += size
         return sender
 

@@ -34,6 +34,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.BAD_NAME: _("The name has characters that are not allowed, or is not written as names are."),
     Code.BAD_TEMPLATE: _("A template has a placeholder that cannot be filled in."),
     Code.BAD_TEXT: _("The text form of the rules cannot be read; the error says at which place."),
+    Code.BAD_SIGNATURE: _("The signature of a call is missing, wrong or too old, or the webhook has no secret."),
     Code.BAD_ORIGIN: _("An origin is scheme, host and port of a site, like https://www.example.com, without a path."),
     Code.BAD_TOKEN: _("This paging token was not issued by this installation."),
     Code.BAD_URL: _("The address cannot be called: it is malformed, or leads to where webhooks may not go."),

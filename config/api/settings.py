@@ -39,6 +39,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "PersonDataType": "people.api.serializers.DATA_TYPES",
         "EventSourceKind": "activities.models.sources.EventSource.Kind",
         "EventSourceConsent": "activities.models.sources.EventSource.Consent",
+        "InboundCallState": "activities.models.inbound.InboundCall.State",
+        "InboundSignature": "activities.models.inbound.InboundWebhook.Signature",
         "SightingKind": "activities.models.inbox.Sighting.Kind",
         "SightingState": "activities.models.inbox.Sighting.State",
         "WebhookFormat": "smartlists.models.webhooks.Webhook.Format",

@@ -5,6 +5,8 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
+from activities.api.inbound import InboundMappingViewSet, InboundWebhookViewSet
+from activities.api.inbound_calls import InboundCallViewSet
 from activities.api.inbox import InboxViewSet
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet
@@ -30,6 +32,9 @@ router.register("activities", ActivityViewSet)
 router.register("quarantine", QuarantineViewSet)
 router.register("event-sources", EventSourceViewSet)
 router.register("inbox", InboxViewSet)
+router.register("inbound-webhooks", InboundWebhookViewSet)
+router.register("inbound-webhooks/<int:webhook>/mappings", InboundMappingViewSet)
+router.register("inbound-webhooks/<int:webhook>/calls", InboundCallViewSet)
 router.register("visitors", VisitorViewSet)
 router.register("imports", ImportViewSet)
 router.register("imports/<int:job>/failures", ImportFailureViewSet)

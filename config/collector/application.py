@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from activities.inbound.keeping import keep_calls
+from activities.inbound.reading import ReceivedCall
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
 from activities.sources.origins import is_allowed_origin, origin_of_address
@@ -23,11 +25,12 @@ from activities.tracking.reading import Item
 from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
+from config.collector import inbound
 from config.collector.clients import client_of
 from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
 from config.collector.known import KnownState, unavailable_error
 from config.collector.segment import cors_headers, is_segment_path, serve_segment
-from config.collector.writer import NotCommittedError, QueueFullError, Writer
+from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
 from people.core import metrics
 from people.core.codes import Code
 from people.core.errors import RejectedError
@@ -51,9 +54,11 @@ class Collector:
     """The ASGI program. Its writer and its `KnownState` live as long as it serves."""
 
     writer: Writer
+    call_writer: Writer  # of webhooks' calls, which are larger and wait for no visitor
 
     def __init__(self) -> None:
         self.known = KnownState()
+        self.call_windows = inbound.CallWindows()
         self.requests = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -65,12 +70,15 @@ class Collector:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         self.writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE)
+        self.call_writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE, keep_calls)
         self.writer.start()
+        self.call_writer.start()
         upkeep = asyncio.create_task(self.known.keep_current(self._state))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         upkeep.cancel()
         await asyncio.to_thread(self.writer.stop)
+        await asyncio.to_thread(self.call_writer.stop)
         self.known.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -114,8 +122,11 @@ class Collector:
             await self._take_munchkin(_only(request, "GET", "POST"), reply, path.removeprefix("/webevents/"))
         elif is_segment_path(path):
             await serve_segment(self, request, reply, path)
+        elif path.startswith(inbound.PREFIX):
+            await inbound.take_call(self, request, reply, path.removeprefix(inbound.PREFIX))
         elif path == "/healthz":
-            await reply.send(200 if self.writer.is_alive() else 503, b"ok\n", "text/plain")
+            is_alive = self.writer.is_alive() and self.call_writer.is_alive()
+            await reply.send(200 if is_alive else 503, b"ok\n", "text/plain")
         elif path == "/readyz":
             await self.known.in_database(_ask_database)
             await reply.send(200, b"ready\n", "text/plain")
@@ -167,14 +178,13 @@ class Collector:
 
     async def commit(self, submission: Submission) -> None:
         """Wait for the commit. Raises `HttpError` where it is to be sent again."""
-        try:
-            await self.writer.submit(submission)
-        except QueueFullError:
-            raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
-        except NotCommittedError:
-            raise unavailable_error() from None
+        await _committed(self.writer, submission)
         if submission.is_over_quota:
             raise _quota_error("This event source has brought as many new visitors as it may today (UTC).")
+
+    async def commit_call(self, call: ReceivedCall) -> None:
+        """Wait for the commit of a webhook's call. Raises `HttpError` where it is to be sent again."""
+        await _committed(self.call_writer, call)
 
     async def sender(
         self,
@@ -290,6 +300,15 @@ class Reply:
     async def json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
         ANSWERS.add(status)
         await answer_json(self._send, status, value, {**self._headers, **(headers or {})})
+
+
+async def _committed(writer: Writer, submission: Committable) -> None:
+    try:
+        await writer.submit(submission)
+    except QueueFullError:
+        raise HttpError(503, "busy", "Too much is waiting.", {"Retry-After": "2"}) from None
+    except NotCommittedError:
+        raise unavailable_error() from None
 
 
 def _only(request: Request, *methods: str) -> Request:

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic, perf_counter
+from typing import Any, Protocol
 
 import psycopg
 from django.db import InterfaceError, OperationalError, connection
 
 from activities.tracking.committing import commit_submissions
-from activities.tracking.submissions import Submission
 from people.core import metrics
 
 logger = logging.getLogger(__name__)
@@ -33,9 +33,27 @@ class NotCommittedError(Exception):
     """The submission was not committed, or the result is unknown: the client has to send it again."""
 
 
+class Committable(Protocol):
+    """What a request brings to be committed, such as a `Submission`."""
+
+    is_unavailable: bool
+
+    @property
+    def number_of_hits(self) -> int:
+        """Its weight in the queue."""
+
+    @property
+    def items(self) -> Sequence[Any]:
+        """Its parts; they weigh where they are more."""
+
+    @property
+    def is_busy(self) -> bool:
+        """True where it has to be tried again."""
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
-    submission: Submission
+    submission: Committable
     future: "asyncio.Future[None]"
     deadline: float
     wait_ends: float
@@ -48,7 +66,7 @@ class Writer(threading.Thread):
         self,
         loop: asyncio.AbstractEventLoop,
         max_hits: int,
-        commit: Callable[[Sequence[Submission]], None] = commit_submissions,
+        commit: Callable[[Sequence[Any]], None] = commit_submissions,
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self._loop, self._max_hits, self._commit_all = loop, max_hits, commit
@@ -59,7 +77,7 @@ class Writer(threading.Thread):
         self._expiry: asyncio.TimerHandle | None = None
         self.waiting = 0  # hits, or items where these are more, in the queue
 
-    def submit(self, submission: Submission) -> "asyncio.Future[None]":
+    def submit(self, submission: Committable) -> "asyncio.Future[None]":
         """A future of the commit, which raises `NotCommittedError`. Raises `QueueFullError`."""
         weight = _weight(submission)
         with self._ready:
@@ -163,7 +181,7 @@ class Writer(threading.Thread):
             self._loop.call_soon_threadsafe(_fulfil, [entry.future for entry in entries], failure)
 
 
-def _weight(submission: Submission) -> int:
+def _weight(submission: Committable) -> int:
     """The work of a commit: items without hits are noted, counted or kept for somebody to look at, too."""
     return max(submission.number_of_hits, len(submission.items), 1)
 

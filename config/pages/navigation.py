@@ -127,6 +127,9 @@ UNFOLD: dict[str, Any] = {
                     _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
                     _item(_("API guide"), "code", "api-guide", "access.view_apiclient"),
                     _item(_("Event sources"), "sensors", "activities_eventsource", "activities.view_eventsource"),
+                    _item(
+                        _("Inbound webhooks"), "input", "activities_inboundwebhook", "activities.view_inboundwebhook"
+                    ),
                     _item(_("Webhooks"), "webhook", "smartlists_webhook", "smartlists.view_webhook"),
                     _item(_("Users"), "person", "access_user", "access.view_user"),
                     _item(_("Audit"), "history", "audit", "admin.view_logentry"),

@@ -27,6 +27,7 @@ class Code(StrEnum):
     BAD_MODE = "bad_mode"
     BAD_NAME = "bad_name"
     BAD_ORIGIN = "bad_origin"
+    BAD_SIGNATURE = "bad_signature"
     BAD_TEMPLATE = "bad_template"
     BAD_TEXT = "bad_text"
     BAD_TOKEN = "bad_token"

@@ -11,7 +11,8 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 from django.utils import timezone
 
-from activities.models import Activity, Retention, Sighting, Visitor
+from activities.inbound import editing as inbound_editing
+from activities.models import Activity, InboundCall, Retention, Sighting, Visitor
 from activities.models.quarantine import RefusedActivity
 from activities.sources import editing as source_editing
 from config.access import tasks
@@ -29,6 +30,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun, Dashboard, DashboardTile, SavedReport
 from smartlists.webhooks import editing as webhook_editing
+from tests.activities.inbound.factories import make_webhook
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
@@ -77,6 +79,9 @@ PLACES = (
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
     ("api/v1/smart-campaigns/<int:smart_campaign>/runs/", {"pk": "run", "smart_campaign": "campaign"}),
     ("api/v1/event-sources/", {"pk": "event_source"}),
+    ("api/v1/inbound-webhooks/", {"pk": "inbound", "webhook": "inbound"}),
+    ("api/v1/inbound-webhooks/<int:webhook>/mappings/", {"pk": "inbound_mapping"}),
+    ("api/v1/inbound-webhooks/<int:webhook>/calls/", {"pk": "inbound_call"}),
     ("api/v1/visitors/", {"pk": "visitor"}),
     ("api/v1/inbox/", {"pk": "sighting"}),
     ("api/v1/webhooks/", {"pk": "webhook", "webhook": "webhook"}),
@@ -109,6 +114,17 @@ PLACES = (
         "admin/activities/eventsource/",
         {"pk": "event_source", "object_id": "event_source", "verb": "off", "nonce": "f00d"},
     ),
+    (
+        "admin/activities/inboundwebhook/",
+        {
+            "pk": "inbound",
+            "object_id": "inbound",
+            "verb": "replay",
+            "mapping": "inbound_mapping",
+            "call": "inbound_call",
+        },
+    ),
+    ("admin/activities/inboundwebhook/<int:pk>/mappings/", {"verb": "off"}),
     ("admin/activities/sighting/", {"pk": "sighting", "object_id": "sighting", "verb": "ignore"}),
     (
         "admin/activities/visitor/",
@@ -197,6 +213,9 @@ def build_world(caller: Any) -> dict[str, Any]:
         "campaign": (campaign := campaign_lifecycle.create_campaign("Welcome", None)).pk,
         "run": CampaignRun.objects.create(campaign=campaign, state="scheduled", count=0, members=b"").pk,
         "event_source": (source := source_editing.create_source("Our program", "server", None).key.source).pk,
+        "inbound": (inbound := make_webhook()).pk,
+        "inbound_mapping": inbound_editing.add_mapping(inbound.source, "Deposits", None).pk,
+        "inbound_call": InboundCall.objects.create(source=inbound.source, body="{}", row_key="row:").pk,
         "sighting": Sighting.objects.create(source=source, kind="event", name="Typo", name_key="typo").pk,
         "visitor": Visitor.objects.create(site_group="main", token_hash=b"h" * 32).pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,

@@ -6,6 +6,8 @@ import re
 import yaml
 from django.conf import settings
 
+from activities.inbound import keeping as inbound_keeping
+from activities.inbound import processing as inbound_processing
 from activities.recording import recorder
 from activities.sources import authentication, usage
 from activities.tracking import committing
@@ -27,6 +29,8 @@ COUNTED = (
     usage.BYTES,
     authentication.REFUSED_REQUESTS,
     committing.HITS,
+    inbound_keeping.CALLS,
+    inbound_processing.ACTIVITIES,
     collector_application.ANSWERS,
     collector_writer.COMMIT_SECONDS,
 )

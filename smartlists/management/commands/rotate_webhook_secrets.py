@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from activities.models import SourceKey
+from activities.inbound import editing as inbound_editing
+from activities.models import InboundWebhook, SourceKey
 from activities.sources import editing as source_editing
 from activities.sources import sealing
 from people.core.errors import RejectedError
@@ -23,9 +24,11 @@ class Command(BaseCommand):
             name = sealing.current_key_name()
             count = Webhook.objects.exclude(secret=None).exclude(secret_key_name=name).count()
             count += SourceKey.objects.exclude(identity_secret=None).exclude(identity_key_name=name).count()
+            count += InboundWebhook.objects.exclude(secret=None).exclude(secret_key_name=name).count()
             return f"{count} secrets lie under another key than “{sealing.current_key_name()}”."
         try:
             count = webhook_editing.reseal_secrets() + source_editing.reseal_secrets()
+            count += inbound_editing.reseal_secrets()
             return f"{count} secrets were sealed under “{sealing.current_key_name()}”."
         except RejectedError as refusal:
             raise CommandError(str(refusal)) from None

@@ -227,7 +227,7 @@ def test_the_command_prints_what_a_sender_needs(capsys):
         == set(erp)
         == {
             *("id", "kind", "write_key", "identity_secret", "collect_url", "script_url"),
-            *("munchkin_id", "munchkin_script_url", "segment_host"),
+            *("munchkin_id", "munchkin_script_url", "segment_host", "webhook_url"),
         }
     )
     assert (shop["kind"], erp["kind"], erp["identity_secret"]) == ("browser", "server", None)

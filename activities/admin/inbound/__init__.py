@@ -1,0 +1,3 @@
+"""The pages of inbound webhooks."""
+
+from activities.admin.inbound import webhooks  # noqa: F401 (register)

@@ -1,0 +1,1 @@
+"""Inbound webhooks: calls of other products, kept as they come, and mapped to activities."""

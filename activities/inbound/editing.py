@@ -1,0 +1,318 @@
+"""Creates and changes webhooks and their mappings, switches mappings on and off, and replays calls.
+
+Every verb takes the acting user (None: an operator's command), checks the right itself, runs in one transaction and
+writes one audit entry, never with a secret.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.inbound.mapping import parse_definition, problems_with_type
+from activities.inbound.paths import EACH, is_path
+from activities.inbound.processing import BATCH, record_calls
+from activities.inbound.recipes import RECIPES, ready_definition
+from activities.models import ActivityType, EventSource, InboundCall, InboundMapping, InboundWebhook
+from activities.models.inbound import MAX_CALLS_A_MINUTE
+from activities.recording.rows import RecordStatus
+from activities.sources import editing as source_editing
+from activities.sources import sealing
+from activities.sources.keys import IssuedKey
+from people.core import audit
+from people.core.codes import Code
+from people.core.db import locks
+from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
+from people.core.permissions import require_permission
+from people.datatypes import naming
+
+VIEW, CHANGE = "activities.view_inboundwebhook", "activities.change_inboundwebhook"
+RECORD, CREATE_PEOPLE = "activities.record_activity", "people.add_person"
+FIELDS = ("signature", "signature_header", "id_header", "id_path", "calls_a_minute")
+MAX_MAPPINGS = 50
+MAX_SECRET, MAX_HEADER = 500, 100
+HEADER_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
+State = InboundCall.State
+
+audit.register_actions(
+    {
+        "mapping_added": (2, gettext_lazy("Added the mapping “%(name)s”")),
+        "mapping_changed": (2, gettext_lazy("Changed the mapping “%(name)s”")),
+        "mapping_on": (2, gettext_lazy("Switched the mapping “%(name)s” on")),
+        "mapping_off": (2, gettext_lazy("Switched the mapping “%(name)s” off")),
+        "mapping_deleted": (2, gettext_lazy("Deleted the mapping “%(name)s”")),
+        "calls_replayed": (2, gettext_lazy("Replayed %(count)s calls")),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedCalls:
+    """Numbers of calls that were replayed, and of activities recorded now and still rejected."""
+
+    calls: int = 0
+    recorded: int = 0
+    refused: int = 0
+
+
+# --- Webhooks --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_webhook(name: Any, recipe: Any, by: Any, *, secret: Any = None, **values: Any) -> IssuedKey:
+    """Create a webhook with its secret address, which is shown by the caller and never again.
+
+    `recipe`: of `RECIPES`; its mappings are added, switched off. `secret`: what the product signs with; some tell it
+    only once they have the address. `values`: `FIELDS`. Raises `RejectedError` with every problem, and
+    `NotAllowedError` without the right.
+    """
+    if recipe not in RECIPES:
+        raise RejectedError(bad_value(Code.UNKNOWN_WORD, ", ".join(RECIPES), recipe, "recipe"))
+    issued = source_editing.create_source(name, EventSource.Kind.WEBHOOK, by)
+    known = RECIPES[recipe]
+    webhook = InboundWebhook.objects.select_related("source").get(source=issued.key.source)
+    webhook.recipe, webhook.signature, webhook.id_path = recipe, known.signature, list(known.id_path)
+    _set(webhook, values, secret)
+    webhook.save()
+    for place, ready in enumerate(known.mappings):
+        webhook.source.inbound_mappings.create(
+            name=str(ready.name), place=place, definition=ready_definition(known, ready), created_by=by
+        )
+    return issued
+
+
+@transaction.atomic
+def change_webhook(
+    webhook: InboundWebhook, by: Any, *, expected_revision: int | None = None, secret: Any = None, **values: Any
+) -> InboundWebhook:
+    """Change how calls are checked and known. `secret`: a new one; None leaves it."""
+    require_permission(by, source_editing.CHANGE)
+    changed = _lock(webhook)
+    message = _("Someone else changed the webhook in the meantime. Look at it again before you save.")
+    refuse_if_changed(expected_revision, changed.revision, message)
+    before = {name: getattr(changed, name) for name in FIELDS}
+    _set(changed, values, secret)
+    names = [name for name, value in before.items() if getattr(changed, name) != value]
+    if names or secret:
+        changed.revision += 1
+        changed.save()
+        audit.write_audit_entry(
+            by, changed.source, "changed", what=", ".join([*names, *(["secret"] if secret else [])])
+        )
+    return changed
+
+
+def lacks_secret(webhook: InboundWebhook) -> bool:
+    """True where every call is refused, as nothing can check its signature yet."""
+    return webhook.signature != InboundWebhook.Signature.NONE and webhook.secret is None
+
+
+def reseal_secrets() -> int:
+    """Seal all secrets under other keys again under the current key; return how many."""
+    count = 0
+    rows = InboundWebhook.objects.exclude(secret=None).exclude(secret_key_name=sealing.current_key_name())
+    for webhook in rows:
+        assert webhook.secret is not None
+        name, sealed = sealing.seal_secret(sealing.unseal_secret(webhook.secret_key_name, webhook.secret))
+        count += InboundWebhook.objects.filter(pk=webhook.pk).update(secret=sealed, secret_key_name=name)
+    return count
+
+
+def _lock(webhook: InboundWebhook) -> InboundWebhook:
+    return InboundWebhook.objects.select_for_update(of=("self",)).select_related("source").get(pk=webhook.pk)
+
+
+def _set(webhook: InboundWebhook, values: Mapping[str, Any], secret: Any) -> None:
+    if unknown := values.keys() - set(FIELDS):
+        raise TypeError(f"a webhook has no {', '.join(sorted(unknown))} to change")
+    for name, value in values.items():
+        setattr(webhook, name, value)
+    problems = []
+    if webhook.signature not in InboundWebhook.Signature.values:
+        words = ", ".join(InboundWebhook.Signature.values)
+        problems.append(bad_value(Code.UNKNOWN_WORD, words, webhook.signature, "signature"))
+    for name in ("signature_header", "id_header"):
+        text = getattr(webhook, name)
+        if not isinstance(text, str) or len(text) > MAX_HEADER or not HEADER_LETTERS.issuperset(text.lower()):
+            problems.append(bad_value(Code.BAD_HEADER, _("the name of a header"), text, name))
+    if webhook.id_path and (not is_path(webhook.id_path) or EACH in webhook.id_path):
+        expected = _("the place of a value, as a list of steps")
+        problems.append(bad_value(Code.WRONG_TYPE, expected, webhook.id_path, "id_path"))
+    calls = webhook.calls_a_minute
+    if type(calls) is not int or not 1 <= calls <= MAX_CALLS_A_MINUTE:
+        expected = _("a whole number from %(smallest)s to %(largest)s") % {"smallest": 1, "largest": MAX_CALLS_A_MINUTE}
+        problems.append(bad_value(Code.WRONG_TYPE, expected, calls, "calls_a_minute"))
+    if secret is not None and (not isinstance(secret, str) or not 0 < len(secret.strip()) <= MAX_SECRET):
+        problems.append(Problem(Code.WRONG_TYPE, _("The secret has 1 to 500 characters."), ("secret",)))
+    refuse_if(problems)
+    if secret is not None:
+        webhook.secret_key_name, webhook.secret = sealing.seal_secret(secret.strip().encode("utf-8", "replace"))
+
+
+# --- Mappings --------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_mapping(
+    source: EventSource, name: Any, by: Any, definition: Any = None, activity_type: ActivityType | None = None
+) -> InboundMapping:
+    """Add a mapping, switched off, after the others."""
+    require_permission(by, CHANGE)
+    if source.inbound_mappings.count() >= MAX_MAPPINGS:
+        raise RejectedError(Problem(Code.TOO_MANY, _("A webhook has at most 50 mappings.")))
+    if definition:
+        parse_definition(definition)
+    last = source.inbound_mappings.aggregate(last=Max("place"))["last"]
+    mapping = source.inbound_mappings.create(
+        name=naming.parse_name(name),
+        place=0 if last is None else last + 1,
+        definition=definition or {},
+        activity_type=activity_type,
+        created_by=by,
+    )
+    audit.write_audit_entry(by, source, "mapping_added", name=mapping.name)
+    return mapping
+
+
+@transaction.atomic
+def change_mapping(
+    mapping: InboundMapping, by: Any, *, expected_revision: int | None = None, **values: Any
+) -> InboundMapping:
+    """Set name, activity type and definition. One that is on stays on, and has to stay complete.
+
+    Raises `RejectedError` with every problem, `ConflictError`, `NotAllowedError`.
+    """
+    require_permission(by, CHANGE)
+    changed = _lock_mapping(mapping)
+    message = _("Someone else changed the mapping in the meantime. Look at it again before you save.")
+    refuse_if_changed(expected_revision, changed.revision, message)
+    if "name" in values:
+        changed.name = naming.parse_name(values["name"])
+    if "activity_type" in values:
+        changed.activity_type = values["activity_type"]
+    if "definition" in values:
+        parse_definition(values["definition"])
+        changed.definition = values["definition"]
+    if changed.is_on:
+        _require_complete(changed, by)
+    changed.revision += 1
+    changed.save()
+    audit.write_audit_entry(by, changed.source, "mapping_changed", name=changed.name)
+    return changed
+
+
+@transaction.atomic
+def turn_on_mapping(mapping: InboundMapping, by: Any, *, expected_revision: int | None = None) -> InboundMapping:
+    """Have calls that come from now on become activities by this mapping.
+
+    `expected_revision`: the one that was tried. Raises `RejectedError` where it is not complete.
+    """
+    require_permission(by, CHANGE)
+    changed = _lock_mapping(mapping)
+    message = _("Someone else changed the mapping in the meantime. Try it again before you switch it on.")
+    refuse_if_changed(expected_revision, changed.revision, message)
+    _require_complete(changed, by)
+    return _turn(changed, by, is_on=True)
+
+
+@transaction.atomic
+def turn_off_mapping(mapping: InboundMapping, by: Any) -> InboundMapping:
+    """Have the mapping take no more calls; they are kept and can be replayed."""
+    require_permission(by, CHANGE)
+    return _turn(_lock_mapping(mapping), by, is_on=False)
+
+
+@transaction.atomic
+def delete_mapping(mapping: InboundMapping, by: Any) -> None:
+    """Delete a mapping that is off; the calls that it took stay."""
+    require_permission(by, CHANGE)
+    locked = _lock_mapping(mapping)
+    if locked.is_on:
+        raise RejectedError(Problem(Code.WRONG_STATE, _("Switch the mapping off before you delete it.")))
+    audit.write_audit_entry(by, locked.source, "mapping_deleted", name=locked.name)
+    locked.delete()
+
+
+def _turn(mapping: InboundMapping, by: Any, *, is_on: bool) -> InboundMapping:
+    if mapping.is_on != is_on:
+        mapping.is_on, mapping.revision = is_on, mapping.revision + 1
+        mapping.save()
+        audit.write_audit_entry(by, mapping.source, "mapping_on" if is_on else "mapping_off", name=mapping.name)
+    return mapping
+
+
+def _require_complete(mapping: InboundMapping, by: Any) -> None:
+    """Refuse a mapping that cannot record, and one that does more than the user may."""
+    definition = parse_definition(mapping.definition)
+    refuse_if(problems_with_type(definition, mapping.activity_type))
+    require_permission(by, RECORD)
+    if definition.creates_people:
+        require_permission(by, CREATE_PEOPLE)
+
+
+def _lock_mapping(mapping: InboundMapping) -> InboundMapping:
+    rows = InboundMapping.objects.select_for_update(of=("self",)).select_related("source", "activity_type")
+    locked = rows.filter(pk=mapping.pk).first()
+    if locked is None:
+        raise RejectedError(Problem(Code.NOT_FOUND, _("The mapping no longer exists.")))
+    return locked
+
+
+def mappings_with_people_by(field: Any) -> Sequence[InboundMapping]:
+    """The mappings that look people up in a person field."""
+    return list(InboundMapping.objects.filter(definition__person__field=getattr(field, "api_name", "")))
+
+
+def find_type(api_name: Any) -> ActivityType | None:
+    """The team's own type with this API name; None for None. Raises `RejectedError` (`unknown_type`)."""
+    if api_name is None:
+        return None
+    activity_type = ActivityType.objects.existing().filter(api_name=api_name, is_standard=False).first()
+    if activity_type is None:
+        expected = _("the API name of one of your activity types")
+        raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, api_name, "activity_type"))
+    return activity_type
+
+
+# --- Replays ---------------------------------------------------------------------------------------------------
+
+
+def replay_calls(
+    source: EventSource, by: Any, *, states: Sequence[str] = (State.FAILED, State.UNMAPPED), backfill: bool = True
+) -> ReplayedCalls:
+    """Map calls again that were rejected or not mapped, by the mappings that are on now; each activity once.
+
+    Commits every 20 calls; may be called again, and by several at once. Nothing starts for what is recorded unless
+    `backfill` is false.
+    """
+    require_permission(by, CHANGE)
+    require_permission(by, RECORD)
+    last, total = 0, ReplayedCalls()
+    while True:
+        last, step = _replay_next(source, last, states, backfill)
+        total = ReplayedCalls(total.calls + step.calls, total.recorded + step.recorded, total.refused + step.refused)
+        if not last:
+            break
+    if total.calls:
+        audit.write_audit_entry(by, source, "calls_replayed", count=total.calls)
+    return total
+
+
+@transaction.atomic
+def _replay_next(source: EventSource, after: int, states: Sequence[str], backfill: bool) -> tuple[int, ReplayedCalls]:
+    """Replay the next calls; return the last one's number, 0 at the end. One that another replay has is left."""
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    rows = source.inbound_calls.filter(state__in=states, pk__gt=after).order_by("pk")
+    calls = list(rows.select_for_update(skip_locked=True, of=("self",))[:BATCH])
+    if not calls:
+        return 0, ReplayedCalls()
+    before = {call.pk: set(call.recorded) for call in calls}
+    results = record_calls(calls, is_backfill=backfill)
+    recorded = sum(len(set(call.recorded) - before[call.pk]) for call in calls)
+    statuses = [outcome.status for result in results for outcome in result.outcomes]
+    taken = sum(result.mapping is not None for result in results)
+    return calls[-1].pk, ReplayedCalls(taken, recorded, statuses.count(RecordStatus.REFUSED))

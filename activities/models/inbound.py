@@ -1,0 +1,139 @@
+"""Inbound webhooks: the settings of each, its mappings, the calls that came, and the keys that show repeats."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+MAX_CALLS_A_MINUTE = 10_000
+DEFAULT_CALLS_A_MINUTE = 600
+
+
+class InboundWebhook(models.Model):
+    """The settings of an event source of the kind webhook, besides those that every source has."""
+
+    class Signature(models.TextChoices):
+        NONE = "none", _("The address alone")
+        SHA256 = "sha256", _("HMAC-SHA256 of the body in a header")
+        STRIPE = "stripe", _("As Stripe signs")
+        ZOOM = "zoom", _("As Zoom signs")
+
+    source = models.OneToOneField("activities.EventSource", models.CASCADE, related_name="inbound_webhook")
+    recipe = models.CharField(_("product"), max_length=20, default="other")
+    signature = models.CharField(_("signature"), max_length=8, choices=Signature.choices, default=Signature.NONE)
+    signature_header = models.CharField(_("header of the signature"), max_length=100, blank=True, default="")
+    secret = models.BinaryField(null=True, editable=False)  # sealed, see `sources.sealing`
+    secret_key_name = models.CharField(max_length=64, blank=True, default="", editable=False)
+    # where the sender's own id of a call is: in a header, else in the body; without either the body is its own id
+    id_header = models.CharField(_("header of the ID"), max_length=100, blank=True, default="")
+    id_path = models.JSONField(_("place of the ID"), default=list, blank=True)
+    calls_a_minute = models.PositiveIntegerField(_("calls a minute, at most"), default=DEFAULT_CALLS_A_MINUTE)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+
+    class Meta:
+        db_table = "inbound_webhook"
+        verbose_name = _("inbound webhook")
+        verbose_name_plural = _("inbound webhooks")
+        default_permissions = ("view", "change")
+
+    def __str__(self) -> str:
+        return str(self.source)
+
+
+class InboundMapping(models.Model):
+    """What the calls of a webhook become: which of them, and where each value of the activity comes from.
+
+    `definition`: as `inbound.mapping.parse_definition` reads it. `place`: the first mapping that takes a call maps it.
+    """
+
+    source = models.ForeignKey("activities.EventSource", models.CASCADE, related_name="inbound_mappings")
+    name = models.CharField(_("name"), max_length=255)
+    place = models.PositiveIntegerField(default=0)
+    activity_type = models.ForeignKey(
+        "activities.ActivityType", models.PROTECT, null=True, related_name="+", verbose_name=_("activity type")
+    )
+    definition = models.JSONField(default=dict)
+    is_on = models.BooleanField(_("on"), default=False)
+    revision = models.PositiveIntegerField(default=1, editable=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created at"), auto_now_add=True, editable=False)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True, editable=False)
+
+    class Meta:
+        db_table = "inbound_mapping"
+        verbose_name = _("mapping of a webhook")
+        verbose_name_plural = _("mappings of webhooks")
+        default_permissions = ()
+        ordering = ["place", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def used_by(self) -> "InboundMapping":
+        """The mapping itself uses its activity type."""
+        return self
+
+
+class InboundCall(models.Model):
+    """One call as it came; a trigger refuses any change of what came. What became of it is noted beside.
+
+    `body`: JSON text, of a form an object of its fields. `row_key`: the first part of the external ids of its
+    activities. `recorded`, `failed`: the numbers of its activities that are in the log, and that wait in quarantine.
+    """
+
+    class State(models.TextChoices):
+        NEW = "new", pgettext_lazy("call", "New")
+        DONE = "done", pgettext_lazy("call", "Recorded")
+        FAILED = "failed", pgettext_lazy("call", "Rejected")
+        UNMAPPED = "unmapped", _("Not mapped")
+        HANDSHAKE = "handshake", _("Check of the address")
+
+    source = models.ForeignKey("activities.EventSource", models.CASCADE, related_name="inbound_calls")
+    received_at = models.DateTimeField(_("received"), db_default=Now())
+    content_type = models.CharField(max_length=100, blank=True, default="")
+    body = models.TextField()
+    row_key = models.CharField(max_length=36)
+    state = models.CharField(_("state"), max_length=9, choices=State.choices, default=State.NEW)
+    mapping = models.ForeignKey(InboundMapping, models.SET_NULL, null=True, related_name="+")
+    recorded = ArrayField(models.IntegerField(), default=list)
+    failed = ArrayField(models.IntegerField(), default=list)
+    person_ids = ArrayField(models.IntegerField(), default=list)
+    problems = models.JSONField(null=True)  # the first ones
+
+    class Meta:
+        db_table = "inbound_call"
+        verbose_name = _("call of a webhook")
+        verbose_name_plural = _("calls of webhooks")
+        default_permissions = ()
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["source", "-id"], name="inbound_call_of_source"),
+            models.Index(fields=["source", "state", "id"], name="inbound_call_state"),
+            models.Index(fields=["id"], condition=models.Q(state="new"), name="inbound_call_new"),
+            models.Index(fields=["received_at"], name="inbound_call_received"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class InboundKey(models.Model):
+    """The hash of a call's id, or of its body, by which the sender's retries are one call until `expires_at`."""
+
+    source = models.ForeignKey("activities.EventSource", models.CASCADE, related_name="+")
+    digest = models.BinaryField(max_length=32)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "inbound_key"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("source", "digest", name="inbound_key_is_unique")]
+        indexes = [models.Index(fields=["expires_at"], name="inbound_key_expires")]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"

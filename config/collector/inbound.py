@@ -1,0 +1,104 @@
+"""The secret addresses of webhooks: any JSON or form is taken, and answered once it is committed."""
+
+from collections import OrderedDict
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+
+from activities.inbound.reading import MAX_BODY, ReceivedCall, make_call, parse_body
+from activities.inbound.signatures import check_signature, zoom_answer
+from activities.models import EventSource, InboundWebhook
+from activities.sources.authentication import KeyRejectedError
+from activities.tracking.senders import KnownKey
+from config.collector.http import HttpError, Limits, Request
+from people.core.codes import Code
+from people.core.errors import RejectedError
+
+if TYPE_CHECKING:
+    from config.collector.application import Collector, Reply
+
+PREFIX = "/w/"
+LIMITS = Limits(MAX_BODY, 50)
+RECEIVED = {"received": True}
+MAX_WINDOWS = 10_000
+MINUTE = 60.0
+_STATUS = {Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.UNKNOWN_WRITE_KEY: 404, Code.BAD_SIGNATURE: 401}
+
+
+class CallWindows:
+    """Calls of each webhook in the current minute, counted by this process."""
+
+    def __init__(self) -> None:
+        self._windows: OrderedDict[int, tuple[float, int]] = OrderedDict()
+
+    def seconds_to_wait(self, source_id: int, limit: int) -> int:
+        """Count a call; 0 where it may pass, else the seconds until the next window."""
+        now = monotonic()
+        began, number = self._windows.pop(source_id, (now, 0))
+        if now - began >= MINUTE:
+            began, number = now, 0
+        self._windows[source_id] = (began, min(number + 1, limit + 1))
+        while len(self._windows) > MAX_WINDOWS:
+            self._windows.popitem(last=False)
+        return 0 if number < limit else max(1, round(MINUTE - (now - began)))
+
+
+async def take_call(collector: "Collector", request: Request, reply: "Reply", text: str) -> None:
+    """Keep a call. Its signature is checked before anything of it is kept; GET and HEAD only say that it is there."""
+    request.limits = LIMITS
+    if request.method not in ("POST", "PUT", "GET", "HEAD"):
+        raise HttpError(405, "method_not_allowed", headers={"Allow": "POST"}, ends=True)
+    known = await collector.known.find_key(text)
+    webhook = _webhook(collector, known, 0 if request.method in ("GET", "HEAD") else request.size)
+    if request.method in ("GET", "HEAD"):
+        await reply.json(200, {"ready": True})
+        return
+    if wait := collector.call_windows.seconds_to_wait(webhook.source_id, webhook.calls_a_minute):
+        message = "This webhook has sent as many calls as it may in a minute."
+        raise HttpError(429, Code.TOO_MANY_CALLS, message, {"Retry-After": str(wait)}, ends=True)
+    body = await request.body()
+    call, answer = _read(collector, known, webhook, request, body)
+    await collector.commit_call(call)
+    await reply.json(200, answer)
+
+
+def _webhook(collector: "Collector", known: KnownKey, size: int) -> InboundWebhook:
+    """The settings of the webhook with this key. Raises `HttpError`."""
+    try:
+        source = known.webhook_sender(size).source
+    except KeyRejectedError as refusal:
+        raise _refused(collector, known, refusal) from None
+    return settings_of(source)
+
+
+def settings_of(source: EventSource) -> InboundWebhook:
+    """The settings that were read with the key; those of a bare event source are the usual ones."""
+    try:
+        return source.inbound_webhook
+    except InboundWebhook.DoesNotExist:
+        return InboundWebhook(source=source)
+
+
+def _read(
+    collector: "Collector", known: KnownKey, webhook: InboundWebhook, request: Request, body: bytes
+) -> tuple[ReceivedCall, Any]:
+    """The call, and what is answered once it is kept. Raises `HttpError`."""
+    try:
+        check_signature(webhook, request.headers, body, timezone.now())
+        content, text = parse_body(body, request.headers.get("content-type", ""))
+    except KeyRejectedError as refusal:
+        raise _refused(collector, known, refusal) from None
+    except RejectedError as refusal:
+        raise HttpError(400, refusal.code, str(refusal)) from None
+    call = make_call(webhook, request.headers, content, text, request.size or len(body))
+    answer = zoom_answer(webhook, content)
+    call.is_handshake = answer is not None
+    return call, answer or RECEIVED
+
+
+def _refused(collector: "Collector", known: KnownKey, refusal: KeyRejectedError) -> HttpError:
+    collector.known.note_refusal(known, refusal, "")
+    if refusal.code == Code.QUOTA_REACHED:
+        return HttpError(429, refusal.code, str(refusal), {"Retry-After": "3600"}, ends=True)
+    return HttpError(_STATUS.get(Code(refusal.code), 401), refusal.code, str(refusal), ends=True)
