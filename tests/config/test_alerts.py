@@ -9,7 +9,7 @@ from django.conf import settings
 from activities.recording import recorder
 from activities.sources import authentication, usage
 from activities.tracking import committing
-from config.collector import application as collector_application
+from config.collector import http as collector_http
 from config.collector import writer as collector_writer
 from config.observability import metrics as metrics_page
 from config.observability import probes
@@ -27,7 +27,7 @@ COUNTED = (
     usage.BYTES,
     authentication.REFUSED_REQUESTS,
     committing.HITS,
-    collector_application.ANSWERS,
+    collector_http.ANSWERS,
     collector_writer.COMMIT_SECONDS,
 )
 
