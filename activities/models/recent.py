@@ -16,8 +16,12 @@ KIND_LABELS = {
     "identify": _("Identity"),
     "consent": _("Consent"),
     "request": _("Request"),
+    "screen": _("Screen"),
+    "group": _("Company"),
+    "alias": _("Alias"),
+    "batch": _("Batch"),
 }
-LOOKS = {"kept": "good", "refused": "bad", "dropped": "wait"}
+LOOKS = {"kept": "good", "waiting": "wait", "refused": "bad", "dropped": "wait"}
 
 
 class RecentEvent(models.Model):
@@ -29,6 +33,7 @@ class RecentEvent(models.Model):
 
     class Outcome(models.TextChoices):
         KEPT = "kept", _("Kept")
+        WAITING = "waiting", _("In the inbox")
         REPEATED = "repeated", _("Sent again")
         REFUSED = "refused", _("Rejected")
         DROPPED = "dropped", _("Not kept")
