@@ -48,9 +48,7 @@ def test_a_site_is_made_and_its_secret_shown_once(staff):
     shown = staff.get(f"{LIST}{source.pk}/change/").text
     assert secret not in shown and f'data-copy="{key.lookup}"' in shown
     assert "Shop" in staff.get(LIST).text
-    program = staff.post(
-        f"{LIST}add/", {"name": "Till", "kind": "server", "consent": "granted", "megabytes_a_day": "1"}
-    )
+    program = staff.post(f"{LIST}add/", {**FORM, "name": "Till", "kind": "server", "origins": "", "user_id_field": ""})
     key = program.context["details"]["write_key"]
     assert f"curl -u {key}: " in unescape(program.text), "ready to run, this once"
     assert [kind for kind, _label in staff.get(f"{LIST}add/").context["form"].fields["kind"].choices] == [
