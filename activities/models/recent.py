@@ -70,5 +70,9 @@ class RecentEvent(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it was not kept, in the active language; empty if it was."""
-        return str(restore_problem(self.problem).message) if self.problem else ""
+        """Why it was not kept, with the field that is wrong, in the active language; empty if it was."""
+        if not self.problem:
+            return ""
+        problem = restore_problem(self.problem)
+        field = str(problem.path[-1]) if problem.path[:1] == ("attributes",) else ""
+        return f"{field}: {problem.message}" if field else str(problem.message)
