@@ -6,6 +6,8 @@ from activities.inbound import personal_data as inbound_data
 from activities.inbox import personal_data as inbox_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
+from activities.quality import counting as quality_counting
+from activities.quality import notices as quality_notices
 from activities.recording import quarantine
 from activities.visitors import retention as visitor_retention
 
@@ -38,6 +40,19 @@ def forget_refused(timestamp: int) -> None:
 @app.task(queueing_lock="forget_waiting", lock="forget_waiting", pass_context=False)
 def forget_waiting(timestamp: int) -> None:
     inbox_data.forget_old_events()
+    quality_counting.forget_old_days()
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(queueing_lock="notify_of_news", lock="notify_of_news", pass_context=False)
+def notify_of_news(timestamp: int) -> None:
+    quality_notices.notify_of_news()
+
+
+@app.periodic(cron="15 0 * * *")
+@app.task(queueing_lock="notify_of_changed_values", lock="notify_of_changed_values", pass_context=False)
+def notify_of_changed_values(timestamp: int) -> None:
+    quality_notices.notify_of_changed_values()
 
 
 @app.periodic(cron="45 3 * * *")

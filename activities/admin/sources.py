@@ -6,20 +6,21 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST
 
-from activities.admin.websites import WEBSITE_TABS, WebsitePages
+from activities.admin.source_tabs import source_tabs
+from activities.admin.websites import WebsitePages
 from activities.models import EventSource
 from activities.models.sources import DEFAULT_PEOPLE_AN_HOUR
+from activities.sources import connections, usage, user_ids
 from activities.sources import editing as source_editing
-from activities.sources import usage, user_ids
 from activities.sources.keys import SHOWN_KEYS, IssuedKey, describe_key, shown_keys
 from people import lookup as people_lookup
-from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights, state_badge, tabs_of
+from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
 from people.core.permissions import confirmation_redirect
@@ -208,7 +209,7 @@ class EventSourceAdmin(WebsitePages):
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """One source: its settings, keys and use."""
-        source = self._find(request, pk)
+        source = self.find_source(request, pk)
         may_change = request.user.has_perm(source_editing.CHANGE)
         form = SourceForm(request.POST or None, source)
         if request.method == "POST":
@@ -221,7 +222,7 @@ class EventSourceAdmin(WebsitePages):
             "source",
             source.name,
             eventsource=source,
-            tabs=tabs_of(source, WEBSITE_TABS) if source.is_browser else (),
+            tabs=source_tabs(source),
             tab="settings",
             form=form,
             warning=user_ids.why_unidentified(source, field_catalogue()) if user_ids.lacks_field(source) else "",
@@ -236,7 +237,7 @@ class EventSourceAdmin(WebsitePages):
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Issue or end a key, turn the source on or off, or delete it."""
-        source, by = self._find(request, pk), request.user
+        source, by = self.find_source(request, pk), request.user
         if verb == "rotate":
             if confirmation := confirmation_redirect(request, reverse(f"{PAGE}_change", args=[pk])):
                 return confirmation
@@ -260,11 +261,6 @@ class EventSourceAdmin(WebsitePages):
             raise Http404
         return redirect(f"{PAGE}_change", pk)
 
-    def _find(self, request: HttpRequest, pk: int) -> EventSource:
-        require_rights(request, source_editing.VIEW)
-        source: EventSource = get_object_or_404(EventSource, pk=min(pk, MAX_ID))
-        return source
-
     def _saved(self, request: HttpRequest, source: EventSource, form: SourceForm) -> bool:
         revision = parse_number(request.POST.get("revision", ""), source.revision)
         try:
@@ -278,8 +274,8 @@ class EventSourceAdmin(WebsitePages):
     def _show_key(self, request: HttpRequest, issued: IssuedKey) -> HttpResponse:
         source = issued.key.source
         details = {name: value for name, value in describe_key(issued).items() if value and name not in ("id", "kind")}
-        response = self.page(
-            request, "source_key", _("Key of %(name)s") % {"name": source.name}, eventsource=source, details=details
-        )
+        lines = () if source.is_browser else connections.connections(issued.write_key)
+        title = _("Key of %(name)s") % {"name": source.name}
+        response = self.page(request, "source_key", title, eventsource=source, details=details, lines=lines)
         response["Cache-Control"] = "no-store"
         return response

@@ -16,10 +16,12 @@ from activities import labels
 from activities.admin import api_examples
 from activities.admin.base import find_type, show_type_page
 from activities.admin.transitions import Transition, next_transitions
+from activities.inbox import editing as inbox_editing
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
 from activities.log.bots import bot_fields
-from activities.models import ActivityType, ActivityVersion
+from activities.models import ActivityType, ActivityVersion, Sighting
+from activities.quality import figures
 from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
@@ -41,6 +43,7 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("people", gettext_lazy("People"), "people"),
     ("versions", gettext_lazy("Versions"), "versions"),
     ("used_by", gettext_lazy("Used by"), "used_by"),
+    ("quality", gettext_lazy("Data quality"), "quality"),
     ("developers", gettext_lazy("Developers"), "developers"),
 )
 
@@ -54,12 +57,21 @@ def show_type_tab(request: HttpRequest, activity_type: ActivityType, tab: str, *
         str(activity_type),
         activity_type=activity_type,
         version=activity_type.shown,
-        tabs=tabs_of(activity_type, [name for name in TABS if name[0] != "people" or may_see_people(request)]),
+        tabs=tabs_of(
+            activity_type, [tab_of_type for tab_of_type in TABS if _has_tab(request, activity_type, tab_of_type[0])]
+        ),
         tab=tab,
         primary=steps[0] if steps else None,
         actions=_actions(request, activity_type, steps[1:]),
         **context,
     )
+
+
+def _has_tab(request: HttpRequest, activity_type: ActivityType, tab: str) -> bool:
+    """False for people whom the user may not see, and for what only the team's own types have."""
+    if tab == "quality":
+        return not activity_type.is_standard and request.user.has_perm(inbox_editing.VIEW)
+    return tab != "people" or may_see_people(request)
 
 
 def _actions(
@@ -183,9 +195,18 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         top=_repeated(log_reader.top_primary_values(activity_type.pk, SAMPLE)),
         sample=SAMPLE,
         changes=differences.version_differences(activity_type.live, activity_type.draft) if activity_type.draft else [],
+        in_inbox=_in_inbox(request, activity_type),
         latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
         zone=timezone.get_current_timezone_name(),
     )
+
+
+def _in_inbox(request: HttpRequest, activity_type: ActivityType) -> Sighting | None:
+    """The name in the inbox whose events wait to be recorded as the approved type: the one with the most."""
+    if activity_type.live is None or activity_type.is_standard or not request.user.has_perm(inbox_editing.VIEW):
+        return None
+    names = Sighting.objects.filter(activity_type=activity_type, kind=Sighting.Kind.EVENT, kept__gt=0)
+    return names.filter(state=Sighting.State.MAPPED).order_by("-kept").first()
 
 
 def show_versions(request: HttpRequest, pk: int) -> HttpResponse:
@@ -223,6 +244,14 @@ def show_uses(request: HttpRequest, pk: int) -> HttpResponse:
     return show_type_tab(
         request, activity_type, "used_by", of_type=references.uses_of(activity_type), of_fields=of_fields
     )
+
+
+def show_quality(request: HttpRequest, pk: int) -> HttpResponse:
+    """Events by source and library that brought unknown properties or wrong values, and the properties themselves."""
+    activity_type = find_type(request, pk)
+    require_rights(request, inbox_editing.VIEW)
+    quality = figures.quality_of_type(activity_type)
+    return show_type_tab(request, activity_type, "quality", quality=quality, days=figures.DAYS)
 
 
 def show_api_examples(request: HttpRequest, pk: int) -> HttpResponse:

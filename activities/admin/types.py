@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
 
 from activities.admin import (
     consents,
@@ -192,6 +193,7 @@ class ActivityTypeAdmin(PagesAdmin):
             ("<int:pk>/people/", type_detail.show_people, "people"),
             ("<int:pk>/versions/", type_detail.show_versions, "versions"),
             ("<int:pk>/used-by/", type_detail.show_uses, "used_by"),
+            ("<int:pk>/quality/", require_safe(type_detail.show_quality), "quality"),
             ("<int:pk>/developers/", type_detail.show_api_examples, "developers"),
             ("<int:pk>/place/", organize.place_type, "place"),
             ("<int:pk>/picture/", organize.choose_picture, "picture"),

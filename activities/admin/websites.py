@@ -1,4 +1,4 @@
-"""The pages of a web site: adding it in three steps, the line to paste, whether it works, and what arrives now."""
+"""The pages of a web site: adding it in three steps, the line to paste, and whether it works."""
 
 import secrets
 from datetime import timedelta
@@ -6,11 +6,12 @@ from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from activities.admin.source_tabs import SourcePages
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import recent
@@ -21,19 +22,13 @@ from activities.tracking.installation import (
     script_line,
     site_origins,
 )
-from people.core.admin.base import OwnPages, PagesAdmin, add_form_errors, parse_number, require_rights, tabs_of
+from people.core.admin.base import OwnPages, add_form_errors, parse_number, require_rights
 from people.core.errors import RejectedError
 from people.core.permissions import confirmation_redirect
-from people.datatypes.keys import MAX_ID
 
 PAGE = "admin:activities_eventsource"
 STEPS = ((1, gettext_lazy("Your web site")), (2, gettext_lazy("Consent")), (3, gettext_lazy("Install")))
 REFUSED_WITHIN = timedelta(minutes=2)  # a refused request that may be the visit that a check waits for
-WEBSITE_TABS: tuple[tuple[str, Any, str], ...] = (
-    ("settings", gettext_lazy("Settings and use"), "change"),
-    ("install", gettext_lazy("Install"), "install"),
-    ("live", pgettext_lazy("web site", "Live"), "live"),
-)
 CONSENTS = (
     (
         EventSource.Consent.GRANTED,
@@ -87,7 +82,7 @@ class WebsiteForm(forms.Form):
         return bool({"name", "address"} & set(self.errors))
 
 
-class WebsitePages(PagesAdmin):
+class WebsitePages(SourcePages):
     """The pages that only web sites have, for the admin of event sources."""
 
     def own_pages(self) -> OwnPages:
@@ -95,7 +90,7 @@ class WebsitePages(PagesAdmin):
             ("website/", self.add_website, "website"),
             ("<int:pk>/install/", require_safe(self.install_page), "install"),
             ("<int:pk>/check/<slug:nonce>/", require_safe(self.check_fragment), "check"),
-            ("<int:pk>/live/", require_safe(self.live_page), "live"),
+            *super().own_pages(),
         ]
 
     def add_website(self, request: HttpRequest) -> HttpResponse:
@@ -143,19 +138,6 @@ class WebsitePages(PagesAdmin):
         context = {"eventsource": website, "event": event, "refused": refused, "nonce": nonce, "tries": tries + 1}
         return render(request, "activities/_website_check.html", context)
 
-    def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The last events with what became of them; the fragment of its rows while the page is visible."""
-        website = self._find_website(request, pk)
-        rows = recent.recent_events(website.pk)
-        if request.headers.get("HX-Request"):
-            return render(request, "activities/_website_events.html", {"rows": rows, "eventsource": website})
-        return self.website_tab(request, website, "live", rows=rows, kept=recent.KEPT)
-
-    def website_tab(self, request: HttpRequest, website: EventSource, tab: str, **context: Any) -> HttpResponse:
-        """One tab of the page of a web site."""
-        tabs = tabs_of(website, WEBSITE_TABS)
-        return self.page(request, f"website_{tab}", website.name, eventsource=website, tabs=tabs, tab=tab, **context)
-
     def _step(self, request: HttpRequest, step: int, form: WebsiteForm) -> HttpResponse:
         names = ("name", "address") if step == 1 else ()
         return self.page(
@@ -172,10 +154,11 @@ class WebsitePages(PagesAdmin):
 
     def _install(self, request: HttpRequest, website: EventSource, **context: Any) -> HttpResponse:
         nonce, page = secrets.token_hex(12), openable_page(website)
-        return self.website_tab(
+        return self.source_tab(
             request,
             website,
             "install",
+            "website_install",
             line=script_line(website),
             recipes=installation_recipes(website),
             nonce=nonce,
@@ -186,8 +169,7 @@ class WebsitePages(PagesAdmin):
         )
 
     def _find_website(self, request: HttpRequest, pk: int) -> EventSource:
-        require_rights(request, source_editing.VIEW)
-        source: EventSource = get_object_or_404(EventSource, pk=min(pk, MAX_ID))
+        source = self.find_source(request, pk)
         if not source.is_browser:
             raise Http404
         return source

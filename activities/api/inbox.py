@@ -43,6 +43,7 @@ class SightingFilterSet(StrictFilterSet):
         "kept_bytes": "a limit, not a property",
         "libraries": "counts, not something to look a name up by",
         "samples": "not shown",
+        "is_announced": "for notices, not a property",
     }
 
 

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from activities.api.activities import VIEW
 from activities.api.filters import ActivityTypeFilterSet
+from activities.api.quality import TypeQualitySerializer
 from activities.api.serializers import (
     ActivityFieldSerializer,
     ActivityTypeInputSerializer,
@@ -22,7 +23,9 @@ from activities.api.serializers import (
     field_spec_from_body,
     type_names_from_body,
 )
+from activities.inbox import editing as inbox_editing
 from activities.models import ActivityField, ActivityType, ActivityVersion
+from activities.quality import figures
 from activities.types.definition import ACTIVITY_TYPES, APPROVE, DELETE, EDIT
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
@@ -47,6 +50,7 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         "retrieve": VIEW,
         "versions": VIEW,
         "version": VIEW,
+        "quality": VIEW,  # and what is not defined, which is in the inbox
         "create": "activities.add_activitytype",
         "partial_update": EDIT,
         "destroy": DELETE,
@@ -190,6 +194,13 @@ class ActivityTypeViewSet(ListMixin, RetrieveMixin):
         return self._edit(
             lambda activity_type, expected: lifecycle.approve_draft(activity_type, request.user, expected)
         )
+
+    @extend_schema(responses=TypeQualitySerializer)
+    @action(["GET"], detail=True, pagination_class=None, filter_backends=())
+    def quality(self, request: Any, pk: str) -> Response:
+        """Get how well the events of the last 30 days (UTC) fitted the type, by event source and library."""
+        self.require(inbox_editing.VIEW)
+        return Response(TypeQualitySerializer(figures.quality_of_type(self.get_object())).data)
 
     @extend_schema(request=ReasonInputSerializer, responses=ActivityTypeSerializer)
     @action(["POST"], detail=True, url_path="return")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
 
@@ -16,8 +17,15 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+|[^\W_]+")
 
 def name_key(name: str) -> str:
     """The form in which names are compared: without case, blanks and punctuation; never empty for a name."""
+    return _short_name_key(name) if len(name) <= MAX_NAME else _name_key(name)
+
+
+def _name_key(name: str) -> str:
     folded = normalize("NFC", clean_name(name)).casefold()
     return ("".join(filter(str.isalnum, folded)) or folded.strip())[:MAX_NAME]
+
+
+_short_name_key = lru_cache(maxsize=5_000)(_name_key)  # each event asks for its name and those of its properties
 
 
 def clean_name(name: str) -> str:

@@ -27,6 +27,7 @@ from people.datatypes.parsing import (
     parse_float,
     parse_moment,
 )
+from people.datatypes.registry import BY_NAME
 
 CERTAIN = 20  # values from which on a type is more than a first guess
 MOSTLY = 0.8  # the share from which on a type that not all values have is worth a word
@@ -58,6 +59,15 @@ class Shape:
     share: float
     exceptions: tuple[str, ...]
     examples: tuple[str, ...]
+
+    @property
+    def label(self) -> Any:
+        """The name of the data type as pages show it."""
+        return BY_NAME[self.data_type].label
+
+    @property
+    def likely_label(self) -> Any:
+        return BY_NAME[self.likely].label
 
     @property
     def is_certain(self) -> bool:

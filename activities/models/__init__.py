@@ -4,6 +4,7 @@ from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundWebhook
 from activities.models.inbox import Sighting, WaitingEvent
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
+from activities.models.quality import QualityDay
 from activities.models.quarantine import RefusedActivity
 from activities.models.recent import RecentEvent
 from activities.models.retention import Retention
@@ -45,6 +46,7 @@ __all__ = [
     "InboundWebhook",
     "LogPosition",
     "MessageKey",
+    "QualityDay",
     "RecentEvent",
     "RefusedActivity",
     "Retention",

@@ -42,6 +42,7 @@ class Sighting(models.Model):
     kept_bytes = models.BigIntegerField(default=0)
     libraries = models.JSONField(default=dict)  # how often by each name and version of a library
     samples = models.JSONField(default=list)
+    is_announced = models.BooleanField(default=False, db_default=False)  # a notice has named it
     first_at = models.DateTimeField(_("first seen"), db_default=Now())
     last_at = models.DateTimeField(_("last seen"), db_default=Now())
 

@@ -16,8 +16,12 @@ KIND_LABELS = {
     "identify": _("Identity"),
     "consent": _("Consent"),
     "request": _("Request"),
+    "screen": _("Screen"),
+    "group": _("Company"),
+    "alias": _("Alias"),
+    "batch": _("Batch"),
 }
-LOOKS = {"kept": "good", "refused": "bad", "dropped": "wait"}
+LOOKS = {"kept": "good", "waiting": "wait", "refused": "bad", "dropped": "wait"}
 
 
 class RecentEvent(models.Model):
@@ -29,6 +33,7 @@ class RecentEvent(models.Model):
 
     class Outcome(models.TextChoices):
         KEPT = "kept", _("Kept")
+        WAITING = "waiting", _("In the inbox")
         REPEATED = "repeated", _("Sent again")
         REFUSED = "refused", _("Rejected")
         DROPPED = "dropped", _("Not kept")
@@ -65,5 +70,9 @@ class RecentEvent(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it was not kept, in the active language; empty if it was."""
-        return str(restore_problem(self.problem).message) if self.problem else ""
+        """Why it was not kept, with the field that is wrong, in the active language; empty if it was."""
+        if not self.problem:
+            return ""
+        problem = restore_problem(self.problem)
+        field = str(problem.path[-1]) if problem.path[:1] == ("attributes",) else ""
+        return f"{field}: {problem.message}" if field else str(problem.message)

@@ -188,7 +188,7 @@ def dump_row(values: Mapping[str, Any]) -> str:
     if exact_json.is_deep(values):
         return ""
     try:
-        return json.dumps(values, default=_plain)
+        return _ENCODER.encode(values)
     except ValueError:  # an integer of thousands of digits
         return ""
 
@@ -208,6 +208,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return plain_decimal(value) if value.is_finite() and abs(value.adjusted()) < 40 else str(value)
     return value.isoformat() if hasattr(value, "isoformat") else value if isinstance(value, int | str) else str(value)
+
+
+_ENCODER = json.JSONEncoder(default=_plain)  # made once: `json.dumps` with a default makes one for each row
 
 
 def problem_as_json(problem: Problem) -> dict[str, Any]:

@@ -107,15 +107,15 @@ class MessageReader(Reader):
 def read_messages(envelope: Envelope, client: Client, types: Any) -> list[Item]:
     """The items of a request, in order. `types`: `LiveTypes`."""
     items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
-    return [*items, _item_beyond(envelope)] if envelope.beyond else items
+    return [*items, item_beyond(len(items), envelope.beyond)] if envelope.beyond else items
 
 
-def _item_beyond(envelope: Envelope) -> Item:
+def item_beyond(place: int, beyond: int) -> Item:
     """The refusal of all messages beyond the limit together: of too many not even an item each is made."""
-    number = [("messages", envelope.beyond)]
+    number = [("messages", beyond)]
     problem = Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",))
-    item = Item(f"#{len(envelope.messages)}", problems=(problem,), row=NewActivity(None, None, None, None, number))
-    item.kind, item.title = "batch", f"+{envelope.beyond}"
+    item = Item(f"#{place}", problems=(problem,), row=NewActivity(None, None, None, None, number))
+    item.kind, item.title = "batch", f"+{beyond}"
     return item
 
 
@@ -231,6 +231,7 @@ def _event(reader: MessageReader, item: Item, name: str) -> list[Hit]:
         hit = reader.with_hint(reader.hit())
         hit.waiting = Waiting(dump_row({"name": name, "properties": properties, "library": message.library}))
         return [hit]
+    item.type_id, item.library = schema.type_id, message.library
     checked, mapped = check_event(schema, name, properties, decision.fields)
     item.row = refused_event(source, message.who, name, message.moment.occurred_at, {}, message.id)
     item.row.activity_type = schema.type_id
@@ -326,7 +327,10 @@ def _alias(reader: MessageReader, _item: Item) -> list[Hit]:
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("an id"), reader.message.raw.get(missing), missing))
     who = reader.message.who.claimed()  # a signature does not say whose the earlier id was
     identity = who.identity()
-    return [] if identity is None else [_about(reader, who, previous, identity)]
+    if identity is None:
+        return []
+    # two known people whom a program calls the same are proposed as duplicates
+    return [_about(reader, who, previous, {**identity, "previous": previous} if who.sender.is_server else identity)]
 
 
 def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping[str, Any]) -> Hit:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -20,6 +21,7 @@ from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 
 RIGHT_WITHIN = timedelta(minutes=1)
 HISTORY_AFTER = timedelta(hours=1)
+MAX_TIME = 64  # characters
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DIGITS = re.compile(r"[0-9]{9,17}(?:\.[0-9]{1,9})?")
 _FIRST, _MS, _US, _LAST = 10**8, 10**11, 10**14, 10**17  # seconds are below _MS, milliseconds below _US
@@ -57,10 +59,17 @@ def _is_at_its_word(sent: datetime | None, received: datetime, waited: timedelta
 
 def _sent(value: Any) -> datetime | None:
     """The time of sending; None for one that cannot be read, which is then as good as none."""
+    return _sent_text(value) if isinstance(value, str) and len(value) <= MAX_TIME else _readable(value)
+
+
+def _readable(value: Any) -> datetime | None:
     try:
         return parse_sent_moment(value, "sentAt")
     except RejectedError:
         return None
+
+
+_sent_text = lru_cache(maxsize=64)(_readable)  # all messages of a batch have the same
 
 
 def parse_sent_moment(value: Any, name: str) -> datetime | None:

@@ -14,6 +14,7 @@ from activities.recording import sql as recording_sql
 from activities.sources.recent import note_recent_events
 from activities.sources.usage import Use, note_uses
 from activities.tracking.inbox import note_undefined_names, place_waiting_events
+from activities.tracking.quality import note_quality
 from activities.tracking.reading import Item
 from activities.tracking.seen import seen_events
 from activities.tracking.submissions import Submission
@@ -58,6 +59,7 @@ def commit_submissions(submissions: Sequence[Submission]) -> None:
         _quarantine(counted)
         note_undefined_names(submissions)
         note_recent_events(seen_events(counted))
+        note_quality(submissions)
         note_uses(_uses(submissions, counted, new_visitors))
         transaction.on_commit(lambda: _measure(counted))
     for submission in submissions:

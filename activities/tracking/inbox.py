@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from activities.inbox import sightings
-from activities.inbox.sightings import Seen
+from activities.inbox.sightings import Kind, Seen
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import Hit, HitStatus
 from people.core.codes import Code
@@ -43,8 +43,9 @@ def note_undefined_names(submissions: Iterable[Submission]) -> None:
             is_repeat = HitStatus.REPEATED in statuses or (not item.hits and submission.is_busy)
             if is_repeat or HitStatus.BUSY in statuses or (item.problems and not item.is_blocked):
                 continue
-            visitor_id = next((outcome.visitor_id for outcome in results if outcome.visitor_id is not None), None)
-            seen += [replace(entry, visitor_id=visitor_id) for entry in item.seen]
+            if item.seen:
+                visitor_id = next((outcome.visitor_id for outcome in results if outcome.visitor_id is not None), None)
+                seen += [_with_visitor(entry, visitor_id) for entry in item.seen]
             for hit, status in zip(item.hits, statuses, strict=False):
                 if hit.waiting is not None and hit.waiting.sighting_id is not None and status is HitStatus.KEPT:
                     kept[hit.waiting.sighting_id].append(len(hit.waiting.raw))
@@ -53,3 +54,8 @@ def note_undefined_names(submissions: Iterable[Submission]) -> None:
 
 def _waits(hits: Iterable[Hit]) -> bool:
     return any(hit.waiting is not None for hit in hits)
+
+
+def _with_visitor(entry: Seen, visitor_id: int | None) -> Seen:
+    """The name with the visitor whose sample it brought; names of events have none."""
+    return entry if entry.kind == Kind.EVENT else replace(entry, visitor_id=visitor_id)

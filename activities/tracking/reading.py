@@ -53,7 +53,7 @@ class Item:
     `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
     inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
     `check`: for the live page of its source. `not_kept`: why an acknowledged act has no hits. `visitor`: whose act it
-    is, also where there are no hits.
+    is, also where there are no hits. `type_id`, `library`: of an event of a custom type, and the program that sent it.
     """
 
     id: str
@@ -67,6 +67,8 @@ class Item:
     seen: list[Seen] = field(default_factory=list)
     is_blocked: bool = False
     visitor: VisitorKey | None = None
+    type_id: int | None = None
+    library: str = ""
 
 
 @dataclass(frozen=True, slots=True)

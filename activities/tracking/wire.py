@@ -180,6 +180,7 @@ def _track(act: Act, data: Mapping[str, Any], reader: Reader, item: Item) -> lis
     if schema is None:
         expected = _("the name of an approved activity type")
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, name, "activity_type"))
+    item.type_id = schema.type_id
     checked = schema.check(data.get("primary"), attributes.items())
     if checked.problems:
         raise RejectedError(*checked.problems.shown_problems())

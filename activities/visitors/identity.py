@@ -2,24 +2,22 @@
 
 Each identifying row is decided once, in one transaction with the effects. An accepted row keeps, of its content, only
 the evidence and the names of fields whose values were not accepted; a rejected row keeps everything, for support.
-
-The write key of a web page is public, and a signature proves one value: the fields beside it come from the page, like
-those of a form. They are set for a new person, and never change a known one. The key of a program is secret: what it
-says changes people, except what opts them in, their scores and unique fields other than its user ids.
 """
 
 import json
 import logging
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from activities.models import Association, EventSource, VisitorActivity
+from activities.models import Association, EventSource, Visitor, VisitorActivity
 from activities.visitors import moving, ownership
-from activities.visitors.blocked_identifiers import is_blocked
+from activities.visitors.claims import Evidence, Identity, LeftOut, accepted_values, parse_identity
+from activities.visitors.new_people import create_people
+from activities.visitors.unchanged import Key, Settled, has_values, settle_unchanged
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.db import prepared
@@ -27,16 +25,12 @@ from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError
 from people.core.source import Source
 from people.datatypes.canonical import ExactDecoder
-from people.datatypes.parsing import BadValueError, is_blank
-from people.fields.catalog import FieldInfo, field_catalogue, person_value
+from people.fields.catalog import field_catalogue, person_value
 from people.models import Person, PersonKey
-from people.persons import upsert
-from people.persons.merge import OPT_OUTS
+from people.persons import duplicates, upsert
 
 MAX_BATCH = 200  # rows a call, so that moving and campaigns get their turn
-Evidence = Association.Evidence
 State = VisitorActivity.Identity
-LeftOut = dict[str, str]  # names of fields whose values were not accepted, with the codes of the reasons
 
 logger = logging.getLogger(__name__)
 
@@ -51,15 +45,6 @@ class _Row(NamedTuple):
     is_bot: bool
 
 
-class _Identity(NamedTuple):
-    """The identity in a row, without blocked identifiers."""
-
-    evidence: Evidence
-    email: str
-    user_id: str
-    fields: Mapping[str, Any]
-
-
 def process_identities() -> int:
     """Decide the next identifying rows; return their number, 0 if none is waiting."""
     with prepared.prepared_cursor() as cursor:
@@ -67,21 +52,60 @@ def process_identities() -> int:
             f"select received_at, id from visitor_activity where identity_state = 0 order by id limit {MAX_BATCH}"
         )
         keys = cursor.fetchall()
-    for received_at, pk in keys:
-        try:
-            _process(received_at, pk)
-        except Exception as error:  # a failing row must not block those after it
-            if is_outage(error):
-                raise
-            logger.exception("identification of a visitor failed: row %s of visitor_activity", pk)
-            VisitorActivity.objects.filter(received_at=received_at, id=pk, identity_state=State.WAITING).update(
-                identity_state=State.REFUSED
-            )
+    waiting: Sequence[Key] = keys
+    while waiting:
+        waiting = _process_next(waiting)
     return len(keys)
 
 
+def _process_next(keys: Sequence[Key]) -> Sequence[Key]:
+    """Decide the rows that change nothing together, and those that wait for no other row; return the rest.
+
+    The first row waits for none, so each call decides one row or more.
+    """
+    try:
+        settled = settle_unchanged(keys)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("identifying rows that change nothing; deciding all one by one")
+        settled = Settled((), [pk for _received, pk in keys])
+    changing, decided = set(settled.changing), set(settled.unchanged)
+    created = _create_together(settled)
+    for received_at, pk in keys:
+        if pk in changing:
+            _process_apart(received_at, pk, created)
+    if not changing:  # others are locked by another process, or decided
+        return []
+    return [key for key in keys if key[1] not in changing | decided]
+
+
+def _create_together(settled: Settled) -> set[int]:
+    """The ids of people who were created for these rows; those who could not be are created one by one."""
+    try:
+        return create_people(settled.new) if len(settled.new) > 1 else set()
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("people whom programs name; creating them one by one")
+        return set()
+
+
+def _process_apart(received_at: datetime, pk: int, created: Collection[int]) -> None:
+    """Decide one row in its own transaction; one that fails is refused, so that it blocks none after it."""
+    try:
+        _process(received_at, pk, created)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("identification of a visitor failed: row %s of visitor_activity", pk)
+        VisitorActivity.objects.filter(received_at=received_at, id=pk, identity_state=State.WAITING).update(
+            identity_state=State.REFUSED
+        )
+
+
 @transaction.atomic
-def _process(received_at: datetime, pk: int) -> None:
+def _process(received_at: datetime, pk: int, created: Collection[int] = ()) -> None:
     # the lock of people is taken before that of any row
     ownership.share_lock_of_people()
     with connection.cursor() as cursor:
@@ -99,7 +123,7 @@ def _process(received_at: datetime, pk: int) -> None:
         with transaction.atomic():
             evidence = {"evidence": row.identity.get("evidence")}
             _settle(row, State.DONE, evidence)
-            if left_out := _identify(row):
+            if left_out := _identify(row, created):
                 _settle(row, State.DONE, {**evidence, "left_out": left_out})
     except RejectedError as refusal:
         _settle(row, State.REFUSED, {**row.identity, "refused": str(refusal.code)})
@@ -111,19 +135,22 @@ def _settle(row: _Row, state: int, identity: Mapping[str, Any]) -> None:
     )
 
 
-def _identify(row: _Row) -> LeftOut:
-    """Find or create the person, and associate the visitor; return which values were left out. Raises
-    `RejectedError`."""
+def _identify(row: _Row, created: Collection[int]) -> LeftOut:
+    """Find or create the person, and associate the visitor; return which values were left out.
+
+    `created`: the people who were made for rows of this batch. Raises `RejectedError`.
+    """
     if row.is_bot:
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("What a bot says identifies nobody.")))
-    identity = _parse(row.identity)
+    identity = parse_identity(row.identity)
     event_source = EventSource.objects.filter(pk=row.source_id).first()
     if event_source is None:
         raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("There is no such event source.")))
     visitor = ownership.lock_visitor(row.visitor_id)  # raises for an erased visitor
     source = moving.event_source(event_source.pk)
     person_id = _find(identity, event_source.user_id_field)
-    is_new = person_id is None
+    is_new = person_id is None or person_id in created
+    owner_id = _owner_before(visitor) if identity.previous else None
     left_out: LeftOut = {}
     if person_id is not None and not event_source.is_browser:
         left_out = _update(person_id, identity, event_source, source)
@@ -139,31 +166,25 @@ def _identify(row: _Row) -> LeftOut:
         act=ownership.Act(row.received_at, row.id),
         has_created_person=is_new,
     )
+    if identity.previous and not event_source.is_browser:
+        _suggest_duplicates(person_id, owner_id, identity.previous, event_source.user_id_field)
     return left_out
 
 
-def _parse(identity: Mapping[str, Any]) -> _Identity:
-    """Parse the identity of a row. Raises `RejectedError` if it identifies nobody."""
-    email, user_id = (_identifier(identity.get(name)) for name in ("email", "user_id"))
-    evidence = identity.get("evidence")
-    fields = identity.get("fields")
-    if evidence not in Evidence.values:
-        raise RejectedError(Problem(Code.WRONG_TYPE, _("There is no such evidence."), ("evidence",)))
-    if not email and not user_id:
-        message = _("Neither the email address nor the user ID names one person.")
-        raise RejectedError(Problem(Code.BLOCKED_IDENTIFIER, message))
-    return _Identity(Evidence(evidence), email, user_id, fields if isinstance(fields, Mapping) else {})
+def _owner_before(visitor: Visitor) -> int | None:
+    last = visitor.associations.filter(to_at=None, undone_at=None).first()
+    return None if last is None else ownership.live_owner_id(last)
 
 
-def _identifier(value: Any) -> str:
-    """A usable identifier as text; empty for none."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return ""
-    text = str(value).strip()
-    return "" if is_blocked(text) else text
+def _suggest_duplicates(person_id: int, owner_id: int | None, previous: str, user_id_field: str) -> None:
+    """Propose the people whom an alias calls the same: the owner of the earlier id, and who has it as a user id."""
+    ids = people_lookup.person_ids_by_field(user_id_field, [previous]) if user_id_field else {}
+    known = {pk for group in ids.values() for pk in group} | {owner_id}
+    for other_id in known - {None, person_id}:
+        duplicates.suggest_pair(person_id, int(other_id or 0))
 
 
-def _find(identity: _Identity, user_id_field: str) -> int | None:
+def _find(identity: Identity, user_id_field: str) -> int | None:
     """The person by user id, else by e-mail; None if there is none. Raises `RejectedError` if it is ambiguous."""
     if identity.user_id and user_id_field and (ids := _ids(user_id_field, identity.user_id)):
         return ids[0]
@@ -189,7 +210,7 @@ def _has_other_user_id(person_id: int, user_id_field: str, user_id: str) -> bool
     return PersonKey.objects.filter(person_id=person_id, field__api_name=user_id_field).exists()
 
 
-def _create(identity: _Identity, event_source: EventSource, source: Source) -> tuple[int, LeftOut]:
+def _create(identity: Identity, event_source: EventSource, source: Source) -> tuple[int, LeftOut]:
     """Create the person, and return which values were left out.
 
     A claim may only if the source allows it; a link in an e-mail never does.
@@ -204,7 +225,7 @@ def _create(identity: _Identity, event_source: EventSource, source: Source) -> t
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, message))
     if identity.evidence is not Evidence.SERVER:
         _refuse_above_cap(event_source)
-    values, left_out = _values(identity, event_source, field_catalogue())
+    values, left_out = accepted_values(identity, event_source, field_catalogue())
     lookup = event_source.user_id_field if event_source.user_id_field in values else "email"
 
     def create(accepted: Mapping[str, Any]) -> upsert.UpsertOutcome:
@@ -216,12 +237,14 @@ def _create(identity: _Identity, event_source: EventSource, source: Source) -> t
     return outcome.person_id, left_out | refused
 
 
-def _update(person_id: int, identity: _Identity, event_source: EventSource, source: Source) -> LeftOut:
+def _update(person_id: int, identity: Identity, event_source: EventSource, source: Source) -> LeftOut:
     """Set what a program says of a known person, and return which values were left out: one that cannot be set costs
     no other, and is no reason to keep what the person did out of the log."""
     person = Person.objects.get(pk=person_id)
     fields = field_catalogue()
-    values, left_out = _values(identity, event_source, fields)
+    if has_values(person, identity, event_source, fields):
+        return {}
+    values, left_out = accepted_values(identity, event_source, fields)
     user_ids = fields.get(event_source.user_id_field)
     if user_ids is not None and person_value(person, user_ids) is not None:
         values.pop(user_ids.api_name, None)  # found by the address, with the same user id
@@ -255,33 +278,3 @@ def _refuse_above_cap(event_source: EventSource) -> None:
     if created >= event_source.people_an_hour:
         message = _("Pages of this web site have created %(count)s people within an hour, which is all they may.")
         raise RejectedError(Problem(Code.OVER_CAP, message % {"count": created}))
-
-
-def _values(
-    identity: _Identity, event_source: EventSource, fields: Mapping[str, FieldInfo]
-) -> tuple[dict[str, Any], LeftOut]:
-    """The values of a person, by field, and which were left out because their field does not accept them.
-
-    Anybody can send values with a page's public key, so they set no score and no unique field, and opt nobody in. The
-    user ID is set if a signature proves it.
-    """
-    values: dict[str, Any] = {}
-    left_out: LeftOut = {}
-    for name, value in identity.fields.items():
-        info = fields.get(name)
-        if info is None or info.is_read_only or info.is_unique or info.is_score or is_blank(value):
-            continue
-        if name in ("email", event_source.user_id_field):
-            continue
-        try:
-            parsed = info.data_type.parse(value, UTC)
-        except BadValueError as error:
-            left_out[name] = str(error.code)
-            continue
-        if not (name in OPT_OUTS and parsed is False):
-            values[name] = value
-    if identity.email:
-        values["email"] = identity.email
-    if identity.evidence is Evidence.SERVER and identity.user_id and event_source.user_id_field in fields:
-        values[event_source.user_id_field] = identity.user_id
-    return values, left_out

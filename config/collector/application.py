@@ -26,18 +26,18 @@ from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
 from config.collector import inbound
+from config.collector.calls import cors_headers
 from config.collector.clients import client_of
-from config.collector.http import ClientGoneError, HttpError, Receive, Request, Send, answer, answer_json
+from config.collector.cloudevents import is_cloudevents_path, serve_cloudevents
+from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Request, Send
 from config.collector.known import KnownState, unavailable_error
-from config.collector.segment import cors_headers, is_segment_path, serve_segment
+from config.collector.segment import is_segment_path, serve_segment
 from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
-from people.core import metrics
 from people.core.codes import Code
 from people.core.errors import RejectedError
 
 logger = logging.getLogger(__name__)
 
-ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
 COOKIE = "_ca"
 YEAR = 31_536_000
 SCRIPT_SECONDS = 300
@@ -108,7 +108,7 @@ class Collector:
         value = {"error": {"code": error.code, "message": error.message}}
         await Reply(send, cors).json(error.status, value, error.headers)
 
-    async def _route(self, request: Request, reply: "Reply") -> None:
+    async def _route(self, request: Request, reply: Reply) -> None:
         path = _path_of(request)
         if request.method == "OPTIONS":
             await reply.send(204)
@@ -124,6 +124,8 @@ class Collector:
             await serve_segment(self, request, reply, path)
         elif path.startswith(inbound.PREFIX):
             await inbound.take_call(self, request, reply, path.removeprefix(inbound.PREFIX))
+        elif is_cloudevents_path(path):
+            await serve_cloudevents(self, _only(request, "POST"), reply)
         elif path == "/healthz":
             is_alive = self.writer.is_alive() and self.call_writer.is_alive()
             await reply.send(200 if is_alive else 503, b"ok\n", "text/plain")
@@ -135,7 +137,7 @@ class Collector:
 
     # --- Requests --------------------------------------------------------------------------------------------
 
-    async def _take_batch(self, request: Request, reply: "Reply") -> None:
+    async def _take_batch(self, request: Request, reply: Reply) -> None:
         received, size, query = timezone.now(), request.size, request.query
         sender = await self.sender(request, query.get("k", ""), size)
         body = await request.body()
@@ -152,7 +154,7 @@ class Collector:
         refused = [_described(item) for item in items if item.problems]
         await reply.json(200, {"accepted": len(items) - len(refused), "refused": refused})
 
-    async def _take_pixel(self, request: Request, reply: "Reply") -> None:
+    async def _take_pixel(self, request: Request, reply: Reply) -> None:
         received, query = timezone.now(), request.query
         sender = await self.sender(request, query.get("k", ""), len(request.query_string))
         item = read_view(
@@ -164,7 +166,7 @@ class Collector:
         await self.commit(Submission(sender.source.pk, len(request.query_string), [item]))
         await reply.send(200, PIXEL, "image/gif")
 
-    async def _take_munchkin(self, request: Request, reply: "Reply", name: str) -> None:
+    async def _take_munchkin(self, request: Request, reply: Reply, name: str) -> None:
         if name not in munchkin_wire.ACTS:
             raise HttpError(404, "not_found")
         received, query = timezone.now(), request.query
@@ -215,7 +217,7 @@ class Collector:
 
     # --- Answers ---------------------------------------------------------------------------------------------
 
-    async def _set_cookie(self, request: Request, reply: "Reply") -> None:
+    async def _set_cookie(self, request: Request, reply: Reply) -> None:
         """Keep the visitor's token in a cookie of the server, which browsers keep longer than one of a script."""
         query = request.query
         sender = await self.sender(request, query.get("k", ""), 0)
@@ -231,7 +233,7 @@ class Collector:
         parts += ["Secure"] if request.is_https else []
         await reply.send(204, headers={"Set-Cookie": "; ".join(parts)})
 
-    async def _send_script(self, request: Request, reply: "Reply", path: str) -> None:
+    async def _send_script(self, request: Request, reply: Reply, path: str) -> None:
         if match := _SCRIPT_OF_VERSION.fullmatch(path):
             script = files.fixed_file(*match.groups())
             if script is not None:
@@ -246,7 +248,7 @@ class Collector:
             return
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
-    async def _send_script_of_site(self, request: Request, reply: "Reply", text: str, name: str) -> None:
+    async def _send_script_of_site(self, request: Request, reply: Reply, text: str, name: str) -> None:
         key = (await self.known.find_key(text, oldest=inf)).key  # pages keep their script while the database is away
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")
@@ -259,7 +261,8 @@ class Collector:
 
     async def _cors_headers(self, request: Request) -> dict[str, str]:
         """The headers that let an allowed origin read the answer; never with credentials."""
-        if is_segment_path(_path_of(request)):
+        path = _path_of(request)
+        if is_segment_path(path) or is_cloudevents_path(path):
             return cors_headers(request)
         sent = request.headers.get("origin")
         if sent is None:
@@ -283,23 +286,6 @@ class Collector:
             headers["Access-Control-Allow-Headers"] = "Content-Type, Content-Encoding"
             headers["Access-Control-Max-Age"] = "86400"
         return headers
-
-
-class Reply:
-    """Sends one answer, with the headers that every answer to its origin has."""
-
-    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
-        self._send, self._headers = send, headers
-
-    async def send(
-        self, status: int, body: bytes = b"", content_type: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
-        ANSWERS.add(status)
-        await answer(self._send, status, body, content_type, {**self._headers, **(headers or {})})
-
-    async def json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
-        ANSWERS.add(status)
-        await answer_json(self._send, status, value, {**self._headers, **(headers or {})})
 
 
 async def _committed(writer: Writer, submission: Committable) -> None:

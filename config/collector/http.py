@@ -10,6 +10,9 @@ from urllib.parse import parse_qsl
 
 from django.conf import settings
 
+from people.core import metrics
+
+ANSWERS = metrics.register_counter("collector_answers", "Answers of the collector, by status.", "status")
 MAX_PARAMETERS = 100
 Headers = Mapping[str, str]
 Send = Callable[[dict[str, Any]], Any]
@@ -148,3 +151,20 @@ async def answer(
 
 async def answer_json(send: Send, status: int, value: Any, headers: Headers | None = None) -> None:
     await answer(send, status, json.dumps(value).encode(), "application/json", headers)
+
+
+class Reply:
+    """Sends one answer, with the headers that every answer to its origin has."""
+
+    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+        self._send, self._headers = send, headers
+
+    async def send(
+        self, status: int, body: bytes = b"", content_type: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        ANSWERS.add(status)
+        await answer(self._send, status, body, content_type, {**self._headers, **(headers or {})})
+
+    async def json(self, status: int, value: Any, headers: Mapping[str, str] | None = None) -> None:
+        ANSWERS.add(status)
+        await answer_json(self._send, status, value, {**self._headers, **(headers or {})})

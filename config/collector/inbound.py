@@ -11,12 +11,12 @@ from activities.inbound.signatures import check_signature, zoom_answer
 from activities.models import EventSource, InboundWebhook
 from activities.sources.authentication import KeyRejectedError
 from activities.tracking.senders import KnownKey
-from config.collector.http import HttpError, Limits, Request
+from config.collector.http import HttpError, Limits, Reply, Request
 from people.core.codes import Code
 from people.core.errors import RejectedError
 
 if TYPE_CHECKING:
-    from config.collector.application import Collector, Reply
+    from config.collector.application import Collector
 
 PREFIX = "/w/"
 LIMITS = Limits(MAX_BODY, 50)
@@ -44,7 +44,7 @@ class CallWindows:
         return 0 if number < limit else max(1, round(MINUTE - (now - began)))
 
 
-async def take_call(collector: "Collector", request: Request, reply: "Reply", text: str) -> None:
+async def take_call(collector: "Collector", request: Request, reply: Reply, text: str) -> None:
     """Keep a call. Its signature is checked before anything of it is kept; GET and HEAD only say that it is there."""
     request.limits = LIMITS
     if request.method not in ("POST", "PUT", "GET", "HEAD"):

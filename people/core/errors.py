@@ -219,10 +219,10 @@ def refuse_if_changed(expected: int | None, current: int, message: str) -> None:
 def quoted_value(value: Any, limit: int = MAX_SHOWN) -> str:
     """`value` as quoted in a sentence: one line, short, without characters that cannot be stored."""
     text = value if isinstance(value, str) else _describe(value)
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    text = "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text[: limit + 1]
-    )
+    text = text[: limit + 1]
+    if not text.isprintable():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+        text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

@@ -6,7 +6,7 @@ from people.core.models import Folder, Installation
 from people.core.notifications import Notice, NoticeSwitch
 from people.files.models import Export, Import, ImportFailure
 from people.models.history import PersonDeletion, PersonMerge, PersonNote, Suppression
-from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch
+from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch, SuggestedPair
 from people.models.lists import StaticList, StaticListCount, StaticListMember
 from people.models.person import Person, PersonCount, PersonField, PersonKey
 from people.models.views import PeopleListSettings, PeopleView
@@ -38,5 +38,6 @@ __all__ = [
     "StaticList",
     "StaticListCount",
     "StaticListMember",
+    "SuggestedPair",
     "Suppression",
 ]

@@ -65,6 +65,25 @@ class DifferentPeople(models.Model):
         return f"{self.person_id} ≠ {self.other_id}"
 
 
+class SuggestedPair(models.Model):
+    """Two people whom a program called the same: proposed to be merged, never merged by it."""
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="+")  # the smaller id
+    other = models.ForeignKey(Person, models.CASCADE, related_name="+")
+    suggested_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "suggested_pair"
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint("person", "other", name="suggested_pair_once"),
+            models.CheckConstraint(condition=Q(person__lt=F("other")), name="suggested_pair_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} = {self.other_id}"
+
+
 class BulkAction(Job):
     """One action on many people by a job, with its progress (people/persons/bulk.py)."""
 

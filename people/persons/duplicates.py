@@ -18,7 +18,7 @@ from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
-from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
+from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person, SuggestedPair
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
@@ -50,6 +50,11 @@ KINDS: dict[str, DuplicateKind] = {
         gettext_lazy("Same name and company"),
         f"""select {_NAME.format("p.first_name || ' ' || p.last_name")} || ' @ ' ||
         {_NAME.format("p.company")} as key""",
+    ),
+    "program": DuplicateKind(
+        gettext_lazy("Same, says a program"),
+        """select s.id::text as key from suggested_pair s where s.person_id = p.id
+        union all select s.id::text from suggested_pair s where s.other_id = p.id""",
     ),
 }
 
@@ -166,13 +171,30 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
     return len(pairs)
 
 
+@transaction.atomic
+def suggest_pair(person_id: int, other_id: int) -> bool:
+    """Propose two people whom a program called the same, at once and after each search; return True if that is new.
+
+    Nobody is merged. Not for people who were marked as different, and not beyond `GROUPS_KEPT` pairs.
+    """
+    first, second = sorted((person_id, other_id))
+    apart = DifferentPeople.objects.filter(person=first, other=second).exists()
+    if first == second or apart or SuggestedPair.objects.all()[: GROUPS_KEPT + 1].count() >= GROUPS_KEPT:
+        return False
+    _pair, is_new = SuggestedPair.objects.get_or_create(person_id=first, other_id=second)
+    if is_new:
+        group = {"person_ids": [first, second], "people": 2, "found_at": timezone.now()}
+        DuplicateGroup.objects.create(kind="program", **group)
+    return is_new
+
+
 def duplicate_groups(kind: str) -> QuerySet[DuplicateGroup]:
     """The groups of the last search, the largest first; people deleted since are still counted."""
     return DuplicateGroup.objects.filter(kind=kind).order_by("-people", "pk")
 
 
 def duplicates_of_person(person: Person) -> list[PossibleDuplicate]:
-    """Live people with the same e-mail, or the same name and company; fast, by indexes."""
+    """Live people with the same e-mail, or the same name and company, or called the same; fast, by indexes."""
     kinds_by_id: dict[int, list[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute(
@@ -181,7 +203,10 @@ def duplicates_of_person(person: Person) -> list[PossibleDuplicate]:
                 where lower(email) = lower(%(email)s) and state = 'live' and id <> %(id)s
                 union all select id, 'name' from person where lower(last_name) = lower(%(last)s)
                     and lower(first_name) = lower(%(first)s) and lower(company) = lower(%(company)s)
-                    and state = 'live' and id <> %(id)s) alike
+                    and state = 'live' and id <> %(id)s
+                union all select p.id, 'program' from suggested_pair s
+                    join person p on p.id in (s.person_id, s.other_id) and p.id <> %(id)s and p.state = 'live'
+                    where %(id)s in (s.person_id, s.other_id)) alike
             where not exists (select from different_people d where d.person_id = least(alike.id, %(id)s)
                               and d.other_id = greatest(alike.id, %(id)s))
             order by 1 limit 50""",

@@ -1,9 +1,9 @@
 """Registers the tables of `people` for merging, erasing and exporting a person."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
@@ -12,7 +12,7 @@ from people.core.source import Channel
 from people.directory import views
 from people.fields import catalog
 from people.lists import memberships
-from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember
+from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember, SuggestedPair
 from people.persons import notes
 from people.privacy import erasure
 
@@ -50,11 +50,15 @@ def _merged_before(person_ids: Sequence[int], _arrival: personal_data.ImportArri
     return merged_ids.intersection(person_ids)
 
 
-def _marked_different(person_ids: Sequence[int], _arrival: personal_data.ImportArrival) -> set[int]:
+def _pairs_of(model: type[Model]) -> Callable[[Sequence[int], personal_data.ImportArrival], set[int]]:
     """The people on either side of a pair."""
-    pairs = DifferentPeople.objects.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
-    paired_ids = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
-    return paired_ids.intersection(person_ids)
+
+    def touched(person_ids: Sequence[int], _arrival: personal_data.ImportArrival) -> set[int]:
+        pairs = model._default_manager.filter(Q(person__in=person_ids) | Q(other__in=person_ids))
+        paired_ids = {pk for pair in pairs.values_list("person_id", "other_id") for pk in pair}
+        return paired_ids.intersection(person_ids)
+
+    return touched
 
 
 def _export_people(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -153,7 +157,14 @@ _TABLES = (
         ("person_id", "other_id"),
         _("notes that people are not the same"),
         count=personal_data.count_rows("different_people", "person_id", "other_id"),
-        touched=_marked_different,
+        touched=_pairs_of(DifferentPeople),
+    ),
+    PersonRows(
+        "suggested_pair",
+        ("person_id", "other_id"),
+        _("what programs said of who is the same"),
+        count=personal_data.count_rows("suggested_pair", "person_id", "other_id"),
+        touched=_pairs_of(SuggestedPair),
     ),
     # keyed hashes, by which nobody is found: they stay, so that nobody who objected is contacted again
     PersonalData("suppression", (), _("objections of erased people"), erase=personal_data.leave_rows_unchanged),

@@ -11,7 +11,7 @@ from activities.inbound import processing as inbound_processing
 from activities.recording import recorder
 from activities.sources import authentication, usage
 from activities.tracking import committing
-from config.collector import application as collector_application
+from config.collector import http as collector_http
 from config.collector import writer as collector_writer
 from config.observability import metrics as metrics_page
 from config.observability import probes
@@ -31,7 +31,7 @@ COUNTED = (
     committing.HITS,
     inbound_keeping.CALLS,
     inbound_processing.ACTIVITIES,
-    collector_application.ANSWERS,
+    collector_http.ANSWERS,
     collector_writer.COMMIT_SECONDS,
 )
 

@@ -1,5 +1,6 @@
 """The pages of event sources."""
 
+from html import unescape
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -47,6 +48,9 @@ def test_a_site_is_made_and_its_secret_shown_once(staff):
     shown = staff.get(f"{LIST}{source.pk}/change/").text
     assert secret not in shown and f'data-copy="{key.lookup}"' in shown
     assert "Shop" in staff.get(LIST).text
+    program = staff.post(f"{LIST}add/", {**FORM, "name": "Till", "kind": "server", "origins": "", "user_id_field": ""})
+    key = program.context["details"]["write_key"]
+    assert f"curl -u {key}: " in unescape(program.text), "ready to run, this once"
     assert [kind for kind, _label in staff.get(f"{LIST}add/").context["form"].fields["kind"].choices] == [
         "browser",
         "server",

@@ -9,6 +9,7 @@ from activities.models import EventSource
 from activities.sources import editing, recent
 from activities.sources.recent import SeenEvent
 from people.core.errors import Problem
+from tests.activities.segment.senders import message, send
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/activities/eventsource/"
@@ -79,7 +80,7 @@ def test_the_check_waits_until_its_visit_arrives_and_says_why_it_was_not_kept(st
     assert "It works" in staff.get(address).text
 
 
-def test_the_live_page_shows_the_last_events_and_only_web_sites_have_one(staff, site):
+def test_the_live_page_shows_the_last_events_of_every_source(staff, site):
     assert "Nothing arrived yet" in staff.get(f"{LIST}{site.pk}/live/").text
     event = SeenEvent(site.pk, "link", "https://evil.example/<script>", recent.Outcome.DROPPED, is_bot=True)
     recent.note_recent_events([event])
@@ -87,9 +88,16 @@ def test_the_live_page_shows_the_last_events_and_only_web_sites_have_one(staff, 
     fragment = staff.get(f"{LIST}{site.pk}/live/", headers={"HX-Request": "true"}).text
     assert "&lt;script&gt;" in fragment and "<html" not in fragment and "<html" in page and "Link click" in page
     program = editing.create_source("Till", "server", None).key.source
-    for page in ("install", "live", "check/abc"):
+    for page in ("install", "check/abc"):
         assert staff.get(f"{LIST}{program.pk}/{page}/").status_code == 404
-    assert f"{program.pk}/live/" not in staff.get(f"{LIST}{program.pk}/change/").text
+    assert staff.get(f"{LIST}{site.pk}/connect/").status_code == 404
+    assert f"{program.pk}/live/" in staff.get(f"{LIST}{program.pk}/change/").text
+    assert f"{program.pk}/connect/" in staff.get(f"{LIST}{program.pk}/live/").text
+    connect = staff.get(f"{LIST}{program.pk}/connect/").text
+    assert "/v1/track" in connect and "YOUR_KEY" in connect and "@segment/analytics-node" in connect
+    send(program, message("track", "Till <b>", userId="u-1"), message("track", "", userId="u-1"), {"type": "odd"})
+    rows = staff.get(f"{LIST}{program.pk}/live/", headers={"HX-Request": "true"}).text
+    assert "Till &lt;b&gt;" in rows and "In the inbox" in rows and "Rejected" in rows and "?q=Till" in rows
     assert f"{site.pk}/live/" in staff.get(f"{LIST}{site.pk}/change/").text
     editing.end_key(site, site.keys.get().pk, None)
     assert "No key of this web site works" in staff.get(f"{LIST}{site.pk}/install/").text

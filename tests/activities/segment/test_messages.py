@@ -354,7 +354,7 @@ def test_a_type_that_was_retired_meanwhile_costs_no_other_event_its_outcome():
     assert (row["primary_value"], row["attributes"]) == ("Car", [["orderId", "7"]])
     assert Sighting.objects.get().kept == 2
     events = recent_events(program.pk)
-    assert [event.outcome for event in reversed(events)] == ["refused", "kept", "kept"]
+    assert [event.outcome for event in reversed(events)] == ["refused", "waiting", "waiting"]
 
 
 def test_nothing_is_noted_of_a_visitor_whose_person_was_erased():

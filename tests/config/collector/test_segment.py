@@ -45,6 +45,31 @@ class Client:
         return reply.status, json.loads(text) if text else None
 
 
+def check_cloudevents(client, site):
+    """The three modes at the address of CloudEvents, and what is no CloudEvent."""
+    path, ok = "/v1/cloudevents", (200, {"success": True})
+    event = {"specversion": "1.0", "id": "1", "source": "/a", "type": "Ce", "subject": "u-1", "data": {"a": 1}}
+    structured, batch = "application/cloudevents+json", "application/cloudevents-batch+json; charset=utf-8"
+    assert client.post(path, event, Content_Type=structured) == ok
+    packed = gzip.compress(json.dumps([event, {**event, "id": "2"}, 7]).encode())
+    assert client.post(path, packed, Content_Type=batch, Content_Encoding="gzip") == ok
+    binary = {f"ce_{name}": value for name, value in event.items() if name != "data"}
+    assert client.post(path, {"a": 1}, Content_Type="application/json", **binary) == ok
+    bearer = {"Authorization": f"Bearer {client.key}", "key": False}
+    assert client.post(path, {**event, "id": "3"}, Content_Type=structured, **bearer) == ok
+    assert Sighting.objects.get(name="Ce").kept == 3
+    assert client.post(path, event, Content_Type="application/json")[0] == 415
+    assert client.post(path, event, Content_Type="application/cloudevents+avro")[0] == 415
+    assert client.post(path, b"{", Content_Type=structured)[0] == 400
+    assert client.post(path, event, Content_Type=structured, key=False)[0] == 401
+    assert client.post(f"{path}?writeKey={client.key}", event, Content_Type=structured, key=False)[0] == 401
+    assert client.post(path, event, Content_Type=structured, Origin=SITE)[0] == 403, "a secret key in a page"
+    assert client.post(path, event, Content_Type=structured, key=f"{site.write_key}:", Origin=SITE) == ok
+    assert client.post(path, None, method="GET")[0] == 405
+    with suppress(ConnectionError):
+        assert client.post(path, b" " * 600_000, Content_Type=structured)[0] == 400
+
+
 def changed_status(call, seconds=30):
     """The first status that is not 200."""
     until = time.monotonic() + seconds
@@ -101,6 +126,8 @@ def test_calls_keys_and_answers(sources):
         assert client.post("/v1/track", message("track", "Typo", userId="u-1")) == ok
         assert Sighting.objects.get(kind="event", name="Typo").kept == 1
         assert WaitingEvent.objects.filter(sighting__name="Typo").count() == 1
+
+        check_cloudevents(client, site)
 
         # browsers
         page = message("page", None, {"url": f"{SITE}/a"}, anonymousId="a-1", type=...)

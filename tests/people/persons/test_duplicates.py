@@ -66,12 +66,13 @@ def test_who_was_told_apart_is_not_suspected_again():
     ids = twins(email="twins@example.com", first_name="Ann", last_name="Lee", company="Acme")
     third = make_person(first_name="ann", last_name="lee", company="acme").pk
     duplicates.search_duplicates()
-    assert duplicates.duplicate_group_counts() == {"email": 1, "phone": 0, "name": 1}
+    assert duplicates.duplicate_group_counts() == {"email": 1, "phone": 0, "name": 1, "program": 0}
     assert duplicates.mark_as_different(ids, None) == 1
     assert duplicates.duplicate_group_counts() == {
         "email": 0,
         "phone": 0,
         "name": 1,
+        "program": 0,
     }  # the third may still be one of them
     assert [one.person.pk for one in duplicates.duplicates_of_person(Person.objects.get(pk=ids[1]))] == [third]
     assert duplicates.search_duplicates() == 1

@@ -1,0 +1,126 @@
+"""Notices of names and properties that are new, and of values that have changed their type.
+
+A job looks at what has come since its last run. Of each source at most one notice of a kind is unread, however many
+names it sends, so nothing that a sender makes up can flood anybody. Names themselves are not in a notice: anything may
+be in them.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, date, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from activities.inbox.editing import CHANGE
+from activities.models import ActivityType, EventSource, QualityDay, Sighting
+from people.core import notifications
+from people.core.notifications import NoticeKind
+
+AT_ONCE = 1_000  # names of one run
+COMPARED_DAYS = 7
+MIN_EVENTS = 20  # of the day, and of the days before, without which a share says nothing
+RISE = 0.2  # of the share of rejected events against the days before
+INBOX = "admin:activities_sighting_changelist"
+TYPE = "admin:activities_activitytype_quality"
+
+notifications.register_notice_kinds(
+    {
+        "event_new": NoticeKind(
+            gettext_lazy("An event source sends events that nobody has defined"),
+            gettext_lazy("New names of events from %(source)s: %(count)s."),
+            ("source",),
+        ),
+        "property_new": NoticeKind(
+            gettext_lazy("Events of one of your types bring new properties"),
+            gettext_lazy("New properties of %(type)s: %(count)s."),
+        ),
+        "values_changed": NoticeKind(
+            gettext_lazy("Values of one of your types have changed"),
+            gettext_lazy("%(percent)s %% of the events of %(type)s don't fit any more; before it was %(before)s %%."),
+        ),
+    }
+)
+
+
+def notify_of_news() -> int:
+    """Notify those who decide about the inbox of what is new since the last run; return the number of notices."""
+    deciders = _deciders()
+    return _notify_of_names(deciders) + _notify_of_properties(deciders)
+
+
+def notify_of_changed_values(day: date | None = None) -> int:
+    """Notify of types whose share of rejected events is far above the one of the week before; once a day.
+
+    `day`: the day (UTC) to look at; yesterday.
+    """
+    day = day or timezone.now().astimezone(UTC).date() - timedelta(days=1)
+    before = _shares(day - timedelta(days=COMPARED_DAYS), day - timedelta(days=1))
+    changed = {
+        type_id: (share, before[type_id])
+        for type_id, share in _shares(day, day).items()
+        if type_id in before and share - before[type_id] >= RISE
+    }
+    sent = 0
+    for activity_type in ActivityType.objects.existing().select_related("live", "draft").filter(pk__in=changed):
+        share, earlier = (round(100 * value) for value in changed[activity_type.pk])
+        values = {"type": str(activity_type), "percent": share, "before": earlier}
+        sent += notifications.notify_users(_deciders(), "values_changed", TYPE, activity_type.pk, **values)
+    return sent
+
+
+def _shares(first: date, last: date) -> dict[int, float]:
+    """The share of rejected events by type, of types with enough events."""
+    sums = (
+        QualityDay.objects.filter(day__range=(first, last))
+        .values_list("activity_type_id")
+        .annotate(events=Sum("events"), wrong=Sum("wrong"))
+    )
+    return {type_id: wrong / events for type_id, events, wrong in sums if events >= MIN_EVENTS}
+
+
+@transaction.atomic
+def _notify_of_names(deciders: Sequence[int]) -> int:
+    names: defaultdict[int, list[Sighting]] = defaultdict(list)
+    for sighting in _news(Sighting.Kind.EVENT):
+        names[sighting.source_id].append(sighting)
+    sources = EventSource.objects.in_bulk(list(names))
+    return sum(
+        notifications.notify_users(deciders, "event_new", INBOX, None, source=sources[pk].name, count=len(group))
+        for pk, group in names.items()
+    )
+
+
+@transaction.atomic
+def _notify_of_properties(deciders: Sequence[int]) -> int:
+    names: defaultdict[int, list[Sighting]] = defaultdict(list)
+    for sighting in _news(Sighting.Kind.PROPERTY):
+        names[sighting.scope].append(sighting)
+    types = ActivityType.objects.existing().select_related("live", "draft").in_bulk(list(names))
+    return sum(
+        notifications.notify_users(deciders, "property_new", TYPE, pk, type=str(types[pk]), count=len(group))
+        for pk, group in names.items()
+        if pk in types
+    )
+
+
+def _news(kind: str) -> Sequence[Sighting]:
+    """The names that nobody was notified of, marked as such; those that another transaction has locked come later."""
+    rows = Sighting.objects.filter(kind=kind, state=Sighting.State.NEW, is_announced=False).exclude(name_key="")
+    news = list(rows.order_by("pk").select_for_update(no_key=True, skip_locked=True)[:AT_ONCE])
+    Sighting.objects.filter(pk__in=[sighting.pk for sighting in news]).update(is_announced=True)
+    return news
+
+
+def _deciders() -> Sequence[int]:
+    """The active users who may decide about the inbox."""
+    app_label, codename = CHANGE.split(".")
+    right: dict[str, Any] = {"codename": codename, "content_type__app_label": app_label}
+    by_group = Q(**{f"groups__permissions__{name}": value for name, value in right.items()})
+    directly = Q(**{f"user_permissions__{name}": value for name, value in right.items()})
+    users = get_user_model().objects.filter(Q(is_superuser=True) | by_group | directly, is_active=True)
+    return sorted(set(users.values_list("pk", flat=True)))

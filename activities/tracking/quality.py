@@ -1,0 +1,37 @@
+"""How well the events of committed requests fitted their types."""
+
+from collections.abc import Iterable
+
+from activities.quality.counting import Key, Tally, add_counts
+from activities.tracking.reading import Item
+from activities.tracking.submissions import Submission
+from activities.visitors.hits import HitStatus
+
+_OF_VALUES = frozenset({"attributes", "primary_value"})  # where the path of a problem of a value begins
+
+
+def note_quality(submissions: Iterable[Submission]) -> None:
+    """Count the events of requests that are being committed; what was sent before is not counted again."""
+    tallies: dict[Key, Tally] = {}
+    for submission in submissions:
+        outcomes = iter(submission.outcomes)
+        for item in submission.items:
+            statuses = [outcome.status for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
+            if item.type_id is None or not _counts(item, statuses, submission):
+                continue
+            tally = tallies.setdefault((item.type_id, submission.source_id, item.library), Tally())
+            tally.events += 1
+            tally.unknown += bool(item.seen)
+            tally.wrong += _is_wrong(item)
+    add_counts(tallies)
+
+
+def _counts(item: Item, statuses: list[HitStatus], submission: Submission) -> bool:
+    """True for an event that came now for the first time and was taken, or rejected for its values."""
+    if HitStatus.KEPT in statuses:
+        return True
+    return not item.hits and _is_wrong(item) and not submission.is_busy
+
+
+def _is_wrong(item: Item) -> bool:
+    return any(problem.path and problem.path[0] in _OF_VALUES for problem in item.problems)

@@ -1,0 +1,102 @@
+"""What fitted a type and what did not, by source and library; and notices, of which there are never many."""
+
+from datetime import UTC, timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.utils import timezone
+
+from activities.inbox import editing
+from activities.models import QualityDay, Sighting
+from activities.quality import counting, notices
+from activities.quality.figures import quality_of_type
+from people.core.notifications import Notice
+from tests.activities.segment.senders import make_program, message, send
+from tests.factories import approved_type
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def mia(client):
+    user = get_user_model().objects.create_user("mia", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    return user
+
+
+def deposit(version="1", **properties):
+    library = {"library": {"name": "shop", "version": version}}
+    return message("track", "Deposit Check", {"check": "1", **properties}, userId="u-1", context=library)
+
+
+def figures(activity_type):
+    return {
+        (sender.source, sender.library): (sender.events, sender.unknown, sender.wrong)
+        for sender in quality_of_type(activity_type).senders
+    }
+
+
+def test_events_are_counted_by_source_and_library_once(client, mia, monkeypatch):
+    shop, till = make_program(), make_program("Till")
+    check = approved_type()
+    first = [deposit(), deposit(tip=1), deposit("2", amount="much"), deposit("2", amount="much", tip=1)]
+    send(shop, *first)
+    send(shop, *first[:2])
+    send(till, deposit(), message("track", "Typo", userId="u-1"), message("track", "Deposit Check", {}, userId="u-1"))
+    expected = {
+        ("Shop back end", "shop/1"): (2, 1, 0),
+        ("Shop back end", "shop/2"): (2, 0, 2),
+        ("Till", "shop/1"): (1, 0, 0),
+        ("Till", "analytics-python/2.4.0"): (1, 0, 1),
+    }
+    assert figures(check) == expected, "what was sent again is not counted again"
+
+    page = client.get(f"/admin/activities/activitytype/{check.pk}/quality/").text
+    assert "Till" in page and "shop/2" in page and "2\n          (100.0 %)" in page and ">tip<" in page
+    reply = client.get(f"/api/v1/activity-types/{check.api_name}/quality").json()
+    assert reply["senders"][0] == {"event_source": shop.pk, "library": "shop/1", "events": 2, "unknown": 1, "wrong": 0}
+    assert [row["name"] for row in reply["properties"]] == ["tip"]
+    editing.ignore_name(Sighting.objects.get(name="tip"), None)
+    assert quality_of_type(check).properties == []
+
+    # made-up libraries are counted together
+    monkeypatch.setattr(counting, "MAX_LIBRARIES", 4)
+    for number in range(6):
+        send(till, deposit(f"<{number}>" * 50), deposit(str(number)))
+    names = set(QualityDay.objects.filter(source=till).values_list("library", flat=True))
+    assert len(names) == 5 and counting.OTHER_LIBRARIES in names and max(map(len, names)) <= 100
+    QualityDay.objects.update(day=timezone.now().astimezone(UTC).date() - timedelta(days=91))
+    assert counting.forget_old_days() and not QualityDay.objects.exists()
+
+
+def test_news_are_said_once_and_cannot_flood(mia):
+    shop = make_program("Shop 100 %s")
+    check = approved_type()
+    send(shop, *(message("track", f"Typo {chr(97 + n // 26)}{chr(97 + n % 26)}", userId="u-1") for n in range(40)))
+    send(shop, deposit(tip=1, tax=2))
+    assert notices.notify_of_news() == 2 and notices.notify_of_news() == 0
+    assert [str(notice) for notice in Notice.objects.order_by("kind")] == [
+        "New names of events from Shop 100 %s: 40.",
+        "New properties of Deposit Check: 2.",
+    ]
+    send(shop, message("track", "Another", userId="u-1"))
+    assert notices.notify_of_news() == 0, "one unread notice of a source is enough"
+    Notice.objects.update(read_at=timezone.now())
+    send(shop, message("track", "One More", userId="u-1"), deposit(third=1))
+    editing.ignore_name(Sighting.objects.get(name="third"), None)
+    assert notices.notify_of_news() == 1, "what was decided is no news"
+    assert all(notice.url for notice in Notice.objects.all())
+
+    today = timezone.now().astimezone(UTC).date()
+    QualityDay.objects.all().delete()
+    day = {"activity_type": check, "source": shop}
+    QualityDay.objects.create(**day, day=today - timedelta(days=3), events=100, wrong=2)
+    QualityDay.objects.create(**day, day=today, events=10, wrong=9)
+    assert notices.notify_of_changed_values(today) == 0, "too few to say so"
+    QualityDay.objects.filter(day=today).update(events=100, wrong=30)
+    assert notices.notify_of_changed_values(today) == 1 and notices.notify_of_changed_values(today) == 0
+    assert str(Notice.objects.latest("pk")) == (
+        "30 % of the events of Deposit Check don't fit any more; before it was 2 %."
+    )
