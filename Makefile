@@ -32,7 +32,7 @@ template: install-test
 	@pytest --collect-only -qq >/dev/null  # compiles the tests once, not in each worker
 
 test-fast: install-test  ## the tests for the inner loop: the quickest of every module, in two minutes
-	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 112
+	@pytest -n 2 -m "not slow and not e2e" --ignore tests/e2e --seconds 150
 
 durations: install-test browser  ## measure all tests, for the choice of test-fast
 	@pytest -n $(WORKERS) --measure

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parent
 SHORT = 0.02  # seconds that are taken for what the file does not name
 NAMED_FROM = 0.1
 LONG = 2.0
+SLOW = 5.0  # of a test with the marker that the file does not name
+LONGEST = 60.0
 
 Known = dict[str, dict[str, float]]  # module: function: seconds
 Measured = dict[tuple[str, str], dict[str, float]]  # module and function: test: seconds
@@ -62,10 +64,14 @@ class Durations:
         items.sort(key=self.place)
 
     def place(self, item: pytest.Item) -> tuple[bool, bool, float]:
-        """Where a test stands: those that are short stay in the order of the files, as they may share what is made."""
-        seconds = self.seconds(item)
+        """Where a test stands: the longest of all, the browser's, then the long ones by their seconds.
+
+        Those that are short stay in the order of the files, as they may share what is made.
+        """
+        module, function = name_of(item.nodeid)
         is_drawn, is_slow = (item.get_closest_marker(name) is not None for name in ("e2e", "slow"))
-        return not is_drawn, not is_slow, -seconds if seconds >= LONG else 0.0
+        seconds = self.known.get(module, {}).get(function, SLOW if is_slow else SHORT)
+        return seconds < LONGEST, not is_drawn, -seconds if seconds >= LONG else 0.0
 
     def choose(self, items: Iterable[pytest.Item], budget: float) -> set[pytest.Item]:
         """The quickest functions, of each module one at least, until their tests have used the budget."""

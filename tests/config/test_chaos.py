@@ -35,9 +35,9 @@ def test_what_was_acknowledged_is_there_once_whatever_fails():
             "--pause",
             "1",
             "--rest",  # else campaigns and the judge have thousands of activities to go through
-            "0.3",
+            "1.5",
             "--rows",
-            "1000",
+            "500",
             "--disk-megabytes",
             "0",
             "--data-dir",

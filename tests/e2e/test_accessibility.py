@@ -1,6 +1,7 @@
 """Every page of the marketer's day, judged by axe-core in light and dark, and used at phone width and 400 %."""
 
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
+from tests.hypothesis_profiles import IS_LONG
 from tests.smartlists.campaign_factories import BIG_CHECK, make_active_campaign, record_deposit
 
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
@@ -191,6 +193,7 @@ def where(superuser):
 
 THEMES = ("light", "dark")
 NARROW = {"a phone": 390, "400 % zoom": 320}
+ROOM = "400 % zoom"  # the least, in which every page is looked at
 # axe-core on the page in each theme; its text is evaluated, as a script tag would go against the content security policy
 JUDGED = """async ({frame, themes, ofTheme}) => {
     // rules that find nothing grave, and take nearly half of the time: regions, order of headings
@@ -222,7 +225,7 @@ def faults(page, what, themes=THEMES):
 def too_wide(page, what):
     """How far the page scrolls sideways where there is little room."""
     found = []
-    for room, width in NARROW.items():
+    for room, width in (NARROW if IS_LONG else {ROOM: NARROW[ROOM]}).items():
         page.set_viewport_size({"width": width, "height": 640})
         if (over := page.evaluate("document.documentElement.scrollWidth - window.innerWidth")) > 1:
             found.append(f"{what} on {room} by {over} px")
@@ -231,12 +234,13 @@ def too_wide(page, what):
 
 @pytest.mark.slow
 def test_no_page_has_a_grave_fault_or_scrolls_sideways(new_page, superuser, where):
+    """Each page in one of the themes by turns, as colours are those of the parts that pages share; in both with LONG_TESTS=1."""
     page = new_page("en", superuser, color_scheme="light")
     found = []
-    for name, address in PAGES.items():
+    for (name, address), theme in zip(PAGES.items(), cycle(THEMES), strict=False):
         page.set_viewport_size({"width": 1280, "height": 720})
         page.goto(address.format(**where))
-        found += faults(page, name) if AXE.exists() else []
+        found += faults(page, name, THEMES if IS_LONG else [theme]) if AXE.exists() else []
         found += too_wide(page, name)
     assert not found, "\n".join(found)
     if not AXE.exists():

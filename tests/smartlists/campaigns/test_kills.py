@@ -109,7 +109,7 @@ class Writer(threading.Thread):
             self.record(rows, is_history)
             if number % 7 == 0:
                 self.record(rows, is_history)  # a program that heard no answer
-            time.sleep(0.25)
+            time.sleep(0.5)
         connection.close()
 
     def record(self, rows, is_history):
