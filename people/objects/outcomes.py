@@ -30,6 +30,11 @@ class RecordStatus(StrEnum):
     REFUSED = "refused"
 
 
+RECORD_KEYS, RECORD_ACTIONS, RECORD_STATUSES = (
+    [str(word) for word in words] for words in (RecordKey, RecordAction, RecordStatus)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
     """The outcome of one row. An update without a change counts as an update."""
