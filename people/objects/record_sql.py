@@ -109,6 +109,7 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
         "undoes_id": ("bigint", [change.undoes_id for change in pending]),
     }
     names = ", ".join(columns)
+    whom = [int(source.channel), source.user_id, source.origin_id, source.is_backfill]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into object_change ({names}, channel, user_id, origin_id, is_backfill)
@@ -117,13 +118,7 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
             from unnest({", ".join(f"%s::{kind}[]" for kind, _values in columns.values())}) with ordinality
                 as v ({names}, place)
             order by v.place returning id""",
-            [
-                int(source.channel),
-                source.user_id,
-                source.origin_id,
-                source.is_backfill,
-                *(values for _kind, values in columns.values()),
-            ],
+            [*whom, *(values for _kind, values in columns.values())],
         )
         ids = sorted(pk for (pk,) in cursor.fetchall())  # given in the order of the rows
     written = [
