@@ -248,10 +248,13 @@ OAUTH2_PROVIDER = {
     },
 }
 
-# The product's limits; None is no limit. Marketo's are 10 types, 20 fields besides the primary one.
+# The product's limits; None is no limit. Marketo's are 10 types, 20 fields besides the primary one; 10 object types
+# with 50 fields.
 ACTIVITIES_MAX_HOURS_AHEAD = env.int("ACTIVITIES_MAX_HOURS_AHEAD", 24)
 ACTIVITY_TYPES_LIMIT = env.int("ACTIVITY_TYPES_LIMIT", 0) or None
 ACTIVITY_FIELDS_LIMIT = env.int("ACTIVITY_FIELDS_LIMIT", 0) or None
+OBJECT_TYPES_LIMIT = env.int("OBJECT_TYPES_LIMIT", 0) or None
+OBJECT_FIELDS_LIMIT = env.int("OBJECT_FIELDS_LIMIT", 0) or None
 REQUIRE_SECOND_APPROVER = env.bool("REQUIRE_SECOND_APPROVER", False)
 
 # Days that activities of unknown visitors wait (at least 31), and that the ids of messages are known

@@ -1,4 +1,4 @@
-"""Events of people, published to the apps above: in the same transaction, in whole batches.
+"""Events of people and of their objects, published to the apps above: in the same transaction, in whole batches.
 
 `people` imports no app above it. It publishes; `activities` subscribes and records the standard activities,
 `smartlists` may subscribe to maintain derived data. A subscriber that raises rolls the change back with it.
@@ -71,7 +71,49 @@ class PeopleDeleted:
     names: Sequence[tuple[int, str]]  # (person id, name as it was)
 
 
-Announcement = PeopleCreated | PeopleChanged | JoinedList | LeftList | PeopleMerged | MergeUndone | PeopleDeleted
+@dataclass(frozen=True, slots=True)
+class PeopleRestored:
+    """Deleted people are live again."""
+
+    person_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChange:
+    """One change of one object record: a row of `object_change`, with the same columns.
+
+    `kind` is one of `ObjectChange.Kind`: added, changed, removed, restored, or joined (given the person whom its link
+    waited for). `changes` has [old, new] of each changed field, as JSON values; None is no value.
+    """
+
+    id: int
+    record_id: int
+    person_id: int | None
+    former_person_id: int | None
+    kind: int
+    changes: Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectsChanged:
+    """Changes of records of one object type, in the order of their ids."""
+
+    object_type_id: int
+    object_type: str  # its API name
+    changes: Sequence[RecordChange]
+
+
+Announcement = (
+    PeopleCreated
+    | PeopleChanged
+    | JoinedList
+    | LeftList
+    | PeopleMerged
+    | MergeUndone
+    | PeopleDeleted
+    | PeopleRestored
+    | ObjectsChanged
+)
 Subscriber = Callable[[Announcement, Source], None]
 
 _subscribers: list[Subscriber] = []

@@ -1,4 +1,4 @@
-"""Query sets of people and of their fields, lists, deletions and merges."""
+"""Query sets of people and of their fields, lists, objects, deletions and merges."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -123,3 +123,27 @@ class PersonMergeQuerySet(models.QuerySet[M]):
     def standing(self) -> Self:
         """Merges that are not undone, the latest first."""
         return self.filter(undone_at__isnull=True).order_by("-merged_at", "-pk")
+
+
+class ObjectLinkManager(models.Manager[M]):
+    """Links of types that are not deleted: a deleted one uses nothing."""
+
+    def get_queryset(self) -> models.QuerySet[M]:
+        return super().get_queryset().filter(object_type__deleted_at__isnull=True)
+
+
+def record_words() -> Func:
+    """The words of all values of an object record, as indexed by `object_record_words`."""
+    return Func(F("fields"), function="object_words", output_field=SearchVectorField())
+
+
+class ObjectRecordQuerySet(models.QuerySet[M]):
+    def existing(self) -> Self:
+        return self.filter(deleted_at__isnull=True)
+
+    def of_person(self, person_id: int) -> Self:
+        return self.filter(person_id=person_id)
+
+    def beginning_with(self, text: str) -> Self:
+        """Records for which every word of `text` is a prefix of a word of a value."""
+        return words.filter_by_word_vector(self, text, record_words())

@@ -125,10 +125,6 @@ class FieldsInputSerializer(StrictSerializer):
     fields = ActivityFieldInputSerializer(many=True, allow_empty=False)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
 
 
-class ReasonInputSerializer(StrictSerializer):
-    reason = StrictCharField(max_length=MAX_TEXT)
-
-
 class ActivitySerializer(StrictSerializer):
     id = serializers.IntegerField()
     person = serializers.IntegerField(source="person_id")

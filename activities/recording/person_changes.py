@@ -37,7 +37,10 @@ RECORDED = frozenset(
 
 def record_announcement(announcement: events.Announcement, source: Source) -> None:
     """Record the standard activities of a change to people: same transaction, whole batches."""
-    rows = list(_ROWS[type(announcement)](announcement, source))
+    make_rows = _ROWS.get(type(announcement))
+    if make_rows is None:
+        return
+    rows = list(make_rows(announcement, source))
     if isinstance(announcement, events.PeopleCreated | events.PeopleChanged):
         source = replace(source, is_consent=True)  # `unsubscribed` already agrees with the consents
     for start in range(0, len(rows), recorder.MAX_BATCH):

@@ -16,6 +16,8 @@ TAGS = {
     "exports": "Files to download, written in the background.",
     "people": "People: creating, changing, merging, deleting.",
     "person fields": "The fields of people: standard ones and your own.",
+    "object types": "Kinds of objects, with their drafts, versions and approval.",
+    "objects": "Facts about people that can change: a car and its colour.",
     "static lists": "Lists whose members are added by hand or by a program.",
     "smart lists": "Lists whose members are determined by rules.",
     "smart campaigns": "Automations: triggers, an audience and steps.",

@@ -69,6 +69,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.API_NAME_TAKEN: 409,
     Code.VALUE_TAKEN: 409,
     Code.PERSON_EXISTS: 409,
+    Code.RECORD_EXISTS: 409,
     Code.CONFLICT: 409,
     Code.NO_DRAFT: 409,
     Code.NEVER_APPROVED: 409,

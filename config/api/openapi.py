@@ -16,6 +16,7 @@ from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.api import description
 from config.api.errors import CONTENT_TYPE
+from people.api.objects.openapi import object_type_schemas
 from people.rest.viewsets import StrictSerializer
 from smartlists.rules import json_schema as rules_schema
 
@@ -206,6 +207,7 @@ def complete_document(result: dict[str, Any], generator: Any, request: Any, publ
     schemas["Problem"], schemas["Fault"] = PROBLEM, FAULT
     schemas.update(_rules_schemas())
     schemas.update(openapi.activity_type_schemas())
+    schemas.update(object_type_schemas())
     for schema in schemas.values():
         if schema.get("description") in _INHERITED:
             del schema["description"]

@@ -27,6 +27,9 @@ MEANINGS: Mapping[Code, object] = {
     Code.BAD_HEADER: _("A header of the request or of a file can't be understood."),
     Code.BAD_IDEMPOTENCY_KEY: _("An Idempotency-Key has 1 to 200 printable ASCII characters without spaces."),
     Code.BAD_JSON: _("The JSON can't be read, or has a form that is not accepted here."),
+    Code.BAD_LINK: _(
+        "A field of an object type links to something that does not exist, or by what names nothing there."
+    ),
     Code.BAD_LOGIC: _(
         "The rule logic cannot be read. It combines the numbers of filters with and, or, not and parentheses."
     ),
@@ -50,6 +53,9 @@ MEANINGS: Mapping[Code, object] = {
         "This person has unsubscribed. Record Consent Given for the purpose “email”: that subscribes them again."
     ),
     Code.CYCLE: _("A list would refer to itself through others."),
+    Code.DEDUPE_FIELDS: _(
+        "An object type has one to three dedupe fields, of data types whose values tell records apart."
+    ),
     Code.DEMO_IS_THERE: _("The demo is there already. Remove it first."),
     Code.ERROR: _("Something unexpected failed here. It was logged; try again later."),
     Code.EXTERNAL_ID_REUSED: _(
@@ -76,6 +82,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.KEY_MISSING: _("The key that sealed a secret is gone. Enter the secret again."),
     Code.LOCKED_API_NAME: _("The API name can't be changed after the first approval."),
     Code.LOCKED_DATA_TYPE: _("The data type can't be changed after the first approval."),
+    Code.LOCKED_KEY: _("Dedupe fields and links can't be changed after the first approval."),
     Code.LOCKED_PRIMARY: _("Which field is primary is fixed at the first approval."),
     Code.MERGE_COVERED: _("A later merge covers this one. Undo the later one first."),
     Code.MERGE_UNDONE: _("The merge was undone already."),
@@ -122,6 +129,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.QUOTA_REACHED: _("The event source has sent as much as it may in one day (UTC)."),
     Code.RAGGED_ROW: _("The row has more or fewer cells than the header."),
     Code.READ_ONLY_FIELD: _("The field cannot be written through this call."),
+    Code.RECORD_EXISTS: _("An object record with these dedupe values exists already."),
     Code.REMOVED_FIELD: _("The field was removed from the type by an approved version."),
     Code.REPEATED_HEADER: _("A header may be sent only once."),
     Code.REPLY_ERASED: _("The reply that this Idempotency-Key had was erased with a person."),
@@ -172,6 +180,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNKNOWN_MERGE: _("There is no such merge, or its time to be undone is over."),
     Code.UNKNOWN_ORDERING: _("The list can't be ordered this way; expected gives the possible orders."),
     Code.UNKNOWN_PERSON: _("There is no such person."),
+    Code.UNKNOWN_RECORD: _("There is no such object record."),
     Code.UNKNOWN_RIGHT: _("There is no such permission."),
     Code.UNKNOWN_TOKEN: _("There is no such token."),
     Code.UNKNOWN_TYPE: _("There is no such activity type."),
@@ -185,7 +194,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNREADABLE_ROW: _("The row cannot be read at all; the others were."),
     Code.UNSUPPORTED_MEDIA_TYPE: _("This media type is not accepted here; send application/json."),
     Code.VALUE_SHARED: _("Several people have this value, so it can't be used to tell them apart."),
-    Code.VALUE_TAKEN: _("Another person has this value in a field that is unique."),
+    Code.VALUE_TAKEN: _("Another person or record has this value in a field that is unique."),
     Code.VISITOR_ERASED: _("The person that the visitor belonged to was erased; nothing is kept of the browser."),
     Code.WEAKER_EVIDENCE: _(
         "The visitor belongs to somebody by stronger evidence, which weaker one doesn't overrule. Or a consent to "

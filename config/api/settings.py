@@ -36,6 +36,11 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {
         "ActivityDataType": "activities.api.serializers.DATA_TYPES",
+        "ObjectRecordAction": "people.objects.outcomes.RECORD_ACTIONS",
+        "ObjectRecordKey": "people.objects.outcomes.RECORD_KEYS",
+        "ObjectRecordStatus": "people.objects.outcomes.RECORD_STATUSES",
+        "ObjectChangeKind": "people.api.objects.serializers.KINDS",
+        "ActivityTypeStateEnum": "people.api.objects.serializers.STATES",
         "PersonDataType": "people.api.serializers.DATA_TYPES",
         "EventSourceKind": "activities.models.sources.EventSource.Kind",
         "EventSourceConsent": "activities.models.sources.EventSource.Consent",

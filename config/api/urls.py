@@ -18,6 +18,8 @@ from config.api import problem_codes
 from config.api import views as api_views
 from config.api.reports import ReportViewSet
 from people.api.fields import PersonFieldViewSet
+from people.api.objects.records import ObjectRecordViewSet
+from people.api.objects.types import ObjectTypeViewSet
 from people.api.persons import PersonViewSet
 from people.api.static_lists import StaticListMemberViewSet, StaticListViewSet
 from people.api.transfers import ExportViewSet, ImportFailureViewSet, ImportViewSet
@@ -41,6 +43,8 @@ router.register("imports/<int:job>/failures", ImportFailureViewSet)
 router.register("exports", ExportViewSet)
 router.register("people", PersonViewSet)
 router.register("person-fields", PersonFieldViewSet)
+router.register("object-types", ObjectTypeViewSet)
+router.register("objects/<str:object_type>", ObjectRecordViewSet)
 router.register("static-lists", StaticListViewSet)
 router.register("static-lists/<int:static_list>/members", StaticListMemberViewSet)
 router.register("smart-lists", SmartListViewSet)

@@ -18,20 +18,25 @@ from drf_spectacular.views import SpectacularJSONAPIView
 
 from activities.models import ActivityType
 from config.api import description
+from people.models import ObjectType
 from people.rest.query import refuse_unknown
 
 DOCUMENT_PARAMETERS = ("format", "lang")
 
 
 class CachedSchemaGenerator(SchemaGenerator):
-    """Generates the OpenAPI document again only when the language or an activity type has changed.
+    """Generates the OpenAPI document again only when the language, an activity type or an object type has changed.
 
     Generating takes more than a second of processor time, and any developer may ask for it.
     """
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         """The document, which is the same for all readers except for the address of the server. Do not change it."""
-        types = ActivityType.objects.existing().order_by("id").values_list("api_name", "live_id", "retired_at")
+        types = (
+            row
+            for model in (ActivityType, ObjectType)
+            for row in model.objects.existing().order_by("id").values_list("api_name", "live_id", "retired_at")
+        )
         with _generating:
             document = _generated(get_language(), self.api_version, tuple(types))
         return {**document, "servers": description.server_addresses(request)}
@@ -42,7 +47,7 @@ _generating = Lock()  # the first readers of a new document wait for one of them
 
 @lru_cache(maxsize=4)
 def _generated(_language: str | None, api_version: str | None, _types: tuple[Any, ...]) -> dict[str, Any]:
-    """The document in a language; `_types` is all of the activity types that it depends on, as versions are frozen."""
+    """The document in a language; `_types` is all of the types that it depends on, as versions are frozen."""
     return SchemaGenerator(api_version=api_version).get_schema(request=None, public=True)
 
 

@@ -30,6 +30,13 @@ def is_types_page(request: Any) -> bool:
     return request.path.startswith(types) and not is_people_page(request)
 
 
+def is_objects_page(request: Any) -> bool:
+    """Return whether a page belongs to object types or their records, other than those of one person."""
+    stem = str(reverse("admin:people_objecttype_changelist")).removesuffix("objecttype/")
+    is_of_person = request.path.startswith(f"{stem}objectrecord/of-person/")
+    return request.path.startswith((f"{stem}objecttype/", f"{stem}objectrecord/")) and not is_of_person
+
+
 def is_dashboards_page(request: Any) -> bool:
     """Return whether a page belongs to dashboards: their list, which has the saved reports, too, or one of them."""
     return request.path.startswith((reverse("saved-reports"), reverse("add-dashboard").removesuffix("add/")))
@@ -107,6 +114,8 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype")
                     | {"active": is_types_page},
                     _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_people_page},
+                    _item(_("Objects"), "deployed_code", "people_objecttype", "people.view_objecttype")
+                    | {"active": is_objects_page},
                     _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
                     _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),

@@ -34,6 +34,9 @@ def api_name_problems(api_name: str, path: Path) -> list[Problem]:
 
 def new_api_name_problems(kind: DefinitionKind[Any], api_name: str) -> list[Problem]:
     problems = api_name_problems(api_name, ("api_name",))
+    if api_name.lower() in kind.reserved:
+        message = _("The API name %(name)s is reserved.") % {"name": api_name}
+        return [Problem(Code.API_NAME_TAKEN, message, ("api_name",))]
     if not problems and kind.model._default_manager.filter(api_name=api_name).exists():
         problems.append(_taken(api_name))
     return problems

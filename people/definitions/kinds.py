@@ -3,7 +3,7 @@
 A kind is registered once, when its app starts. The verbs take a definition and look up its kind by its model.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -81,6 +81,7 @@ class DefinitionKind(Generic[D]):
     # further problems of fields, of a new definition (None) or an existing one
     check_fields: Callable[[Sequence[Any], D | None], Sequence[Problem]] = _nothing
     refuse_change: Callable[[D], Any] = _nothing  # raises `RejectedError` for a read-only definition
+    reserved: Collection[str] = ()  # API names, in lower case, that no definition can have
 
     @property
     def texts(self) -> list[str]:

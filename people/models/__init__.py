@@ -8,10 +8,20 @@ from people.files.models import Export, Import, ImportFailure
 from people.models.history import PersonDeletion, PersonMerge, PersonNote, Suppression
 from people.models.jobs import BulkAction, BulkPart, DifferentPeople, DuplicateGroup, DuplicateSearch, SuggestedPair
 from people.models.lists import StaticList, StaticListCount, StaticListMember
+from people.models.object_records import ObjectChange, ObjectRecord
+from people.models.object_types import (
+    ApprovedObjectField,
+    ObjectField,
+    ObjectLink,
+    ObjectType,
+    ObjectTypeName,
+    ObjectVersion,
+)
 from people.models.person import Person, PersonCount, PersonField, PersonKey
 from people.models.views import PeopleListSettings, PeopleView
 
 __all__ = [
+    "ApprovedObjectField",
     "BulkAction",
     "BulkPart",
     "DifferentPeople",
@@ -26,6 +36,13 @@ __all__ = [
     "Measurement",
     "Notice",
     "NoticeSwitch",
+    "ObjectChange",
+    "ObjectField",
+    "ObjectLink",
+    "ObjectRecord",
+    "ObjectType",
+    "ObjectTypeName",
+    "ObjectVersion",
     "PeopleListSettings",
     "PeopleView",
     "Person",

@@ -100,6 +100,7 @@ def restore_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[D
     if restored:
         _return_memberships(deletions[pk] for pk in restored)
         _move_to(State.LIVE, restored)
+        events.publish_event(events.PeopleRestored(restored), source)
         record_removal(by, restored, "restored", "people_restored")
     return _outcomes(person_ids, problems | dict.fromkeys(restored), DeletionStatus.RESTORED)
 

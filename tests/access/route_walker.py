@@ -23,7 +23,7 @@ from people.core.models import Installation
 from people.core.source import SYSTEM, Channel
 from people.fields import editing as field_editing
 from people.lists import static_lists
-from people.models import BulkAction, Export, Import, Person
+from people.models import BulkAction, Export, Import, ObjectChange, Person
 from people.persons import deletion
 from people.persons import merge as person_merge
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -32,6 +32,7 @@ from smartlists.models import CampaignRun, Dashboard, DashboardTile, SavedReport
 from smartlists.webhooks import editing as webhook_editing
 from tests.activities.inbound.factories import make_webhook
 from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.people.objects import world as objects
 
 # what a place in an address stands for, by the beginning of the route; the last line that fits counts
 PLACES = (
@@ -74,6 +75,14 @@ PLACES = (
     ("api/v1/exports/", {"pk": "export"}),
     ("api/v1/people/", {"pk": "ann"}),
     ("api/v1/person-fields/", {"api_name": "plan"}),
+    ("api/v1/object-types/", {"pk": "object_type"}),
+    ("api/v1/object-types/<str:pk>/fields/", {"api_name": "colour"}),
+    ("api/v1/objects/", {"object_type": "car", "pk": "object_record", "change_id": "object_change"}),
+    ("admin/people/objecttype/", {"pk": "object_type", "object_id": "object_type", "step": "retire"}),
+    (
+        "admin/people/objectrecord/",
+        {"pk": "object_record", "object_id": "object_record", "change_id": "object_change", "type_id": "object_type"},
+    ),
     ("api/v1/static-lists/", {"pk": "static_list", "static_list": "static_list"}),
     ("api/v1/smart-lists/", {"pk": "smart_list", "smart_list": "smart_list", "copy": 1}),
     ("api/v1/smart-campaigns/", {"pk": "campaign", "smart_campaign": "campaign"}),
@@ -187,10 +196,15 @@ def build_world(caller: Any) -> dict[str, Any]:
         name="Checks", owner=somebody, is_shared=True, parameters={"report": "trend", "type": str(check.pk)}
     )
     dashboard = Dashboard.objects.create(name="Board", owner=somebody, is_shared=True)
+    car = objects.approved_type()
+    record = objects.changed(objects.saved(car, plate="1", colour="blue"), colour="red")
     export = Export.objects.create(key=uuid4(), kind="people", **files)
     bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"channel": Channel.MARKETO})
     return {
         "type": check.pk,
+        "object_type": car.pk,
+        "object_record": record.pk,
+        "object_change": ObjectChange.objects.filter(record_id=record.pk).latest("pk").pk,
         "ann": ann.pk,
         "gone": gone.pk,
         "somebody": somebody.pk,

@@ -9,6 +9,8 @@ _VIEW = (
     "people.view_person",
     "people.view_personfield",
     "people.view_staticlist",
+    "people.view_objecttype",
+    "people.view_objectrecord",
     "activities.view_activitytype",
     "activities.view_activity",
     "smartlists.view_smartlist",
@@ -30,6 +32,11 @@ _MARKETER = (
     "people.add_folder",
     "people.change_folder",
     "people.delete_folder",
+    "people.add_objecttype",
+    "people.change_objecttype",
+    "people.add_objectrecord",
+    "people.change_objectrecord",
+    "people.delete_objectrecord",
     "activities.add_activitytype",
     "activities.change_activitytype",
     "activities.record_activity",
@@ -55,7 +62,13 @@ _MARKETER = (
     "smartlists.delete_webhook",
     "smartlists.view_webhookdelivery",
 )
-_EDITOR = (*_VIEW, "activities.add_activitytype", "activities.change_activitytype")
+_EDITOR = (
+    *_VIEW,
+    "activities.add_activitytype",
+    "activities.change_activitytype",
+    "people.add_objecttype",
+    "people.change_objecttype",
+)
 _DEVELOPER = (
     *_VIEW,
     "access.view_apiclient",
@@ -63,6 +76,9 @@ _DEVELOPER = (
     "access.change_apiclient",
     "people.add_person",
     "people.change_person",
+    "people.add_objectrecord",
+    "people.change_objectrecord",
+    "people.delete_objectrecord",
     "activities.record_activity",
     "activities.view_eventsource",
     "activities.view_visitor",
@@ -79,7 +95,13 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Viewer": _VIEW,
     "Marketer": _MARKETER,
     "Type editor": _EDITOR,
-    "Approver": (*_EDITOR, "activities.approve_activitytype", "activities.delete_activitytype"),
+    "Approver": (
+        *_EDITOR,
+        "activities.approve_activitytype",
+        "activities.delete_activitytype",
+        "people.approve_objecttype",
+        "people.delete_objecttype",
+    ),
     "Developer": _DEVELOPER,
     "Exporter": ("people.export_person",),
 }
@@ -91,11 +113,17 @@ WORDS = {
     "Viewer": (gettext_lazy("Viewer"), gettext_lazy("sees people, activities, lists and campaigns; changes nothing")),
     "Marketer": (
         gettext_lazy("Marketer"),
-        gettext_lazy("works with people, lists and campaigns; drafts activity types"),
+        gettext_lazy("works with people, objects, lists and campaigns; drafts types"),
     ),
-    "Type editor": (gettext_lazy("Type editor"), gettext_lazy("drafts and changes activity types")),
-    "Approver": (gettext_lazy("Approver"), gettext_lazy("approves activity types; drafts and deletes them, too")),
-    "Developer": (gettext_lazy("Developer"), gettext_lazy("connects programs: API clients, people, activities")),
+    "Type editor": (gettext_lazy("Type editor"), gettext_lazy("drafts and changes types of activities and objects")),
+    "Approver": (
+        gettext_lazy("Approver"),
+        gettext_lazy("approves types of activities and objects; drafts and deletes them, too"),
+    ),
+    "Developer": (
+        gettext_lazy("Developer"),
+        gettext_lazy("connects programs: API clients, people, activities, objects"),
+    ),
     "Exporter": (gettext_lazy("Exporter"), gettext_lazy("exports people to files, besides another role")),
     ADMINISTRATOR: (gettext_lazy("Administrator"), gettext_lazy("full access, users and their roles included")),
 }

@@ -1,7 +1,8 @@
 """Advisory locks; all but those of `try_session_lock` end with the transaction.
 
 PostgreSQL's advisory keys are 64 bits for the whole database, so the top byte is the space of a key.
-Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows.
+Order, to avoid deadlocks: PEOPLE, then TYPE (ascending), then LOOKUP (ascending), then rows of people, then those of
+objects (OBJECT_TYPE, OBJECT_KEY, OBJECT_LINK), then rows of objects.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,10 @@ class LockSpace(IntEnum):
     DELIVERY = 21  # one lane of one webhook during its deliveries; held by the session
     CHANGES = 22  # removal of rows from the log, from its first DELETE on: taken last of all, by a trigger
     ADDRESSES = 23  # email addresses of users: given to one at a time
+    OBJECT_TYPE = 24  # shared by writers of a type's records; exclusive for approve, retire, delete; 0: naming
+    OBJECT_KEY = 25  # the dedupe values of one record, so that two upserts create one
+    OBJECT_LINK = 26  # one value of one link: of a record that waits, and of the person or record that appears
+    OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

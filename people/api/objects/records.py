@@ -1,0 +1,275 @@
+"""Object records in the native API."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.response import Response
+
+from people.api.objects.filters import ObjectRecordFilterSet
+from people.api.objects.serializers import (
+    ObjectBatchInputSerializer,
+    ObjectBatchSerializer,
+    ObjectHistorySerializer,
+    ObjectRecordSerializer,
+    ObjectRemovalInputSerializer,
+    ObjectValuesInputSerializer,
+)
+from people.core.codes import Code
+from people.core.errors import ConflictError, NotFoundError, Problem, UnprocessableError, problem_json
+from people.core.source import Channel
+from people.datatypes.keys import MAX_BIG_ID
+from people.definitions import checks
+from people.models import ObjectChange, ObjectRecord, ObjectType
+from people.objects import queries, records, removal
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
+from people.objects.schema import ObjectSchema, live_schema
+from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
+from people.rest.query import read_query
+from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
+
+CONFLICTS = frozenset({Code.RECORD_EXISTS, Code.VALUE_TAKEN, Code.NOT_DELETED})
+MISSING = frozenset({Code.UNKNOWN_RECORD})
+KEYS = frozenset({"id", "guid"})
+
+
+class HistoryQuerySerializer(serializers.Serializer):
+    before = serializers.IntegerField(min_value=1, max_value=MAX_BIG_ID, required=False)
+
+
+class ObjectRecordViewSet(BackfillMixin, ListMixin, RetrieveMixin):
+    """Records of one object type: facts about people that can change."""
+
+    queryset = ObjectRecord.objects.existing()
+    serializer_class = ObjectRecordSerializer
+    filterset_class = ObjectRecordFilterSet
+    orderings = ("id", "-id")
+    indexed_filters = frozenset({"id", "id__in", "person", "person__in"})
+    rights = {
+        "list": records.VIEW,
+        "retrieve": records.VIEW,
+        "history": records.VIEW,
+        "create": records.ADD,
+        "partial_update": records.CHANGE,
+        "batch": records.CHANGE,
+        "destroy": records.DELETE,
+        "delete_batch": records.DELETE,
+        "restore": records.DELETE,
+        "undo": records.CHANGE,
+    }
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {
+        **dict.fromkeys(
+            ("create", "partial_update", "batch", "destroy", "delete_batch", "restore", "undo"), TAKES_BACKFILL
+        ),
+        "history": frozenset({"before"}),
+    }
+
+    @cached_property
+    def object_type(self) -> ObjectType:
+        """The type that the address names by API name; deleted ones are not found."""
+        name = self.kwargs["object_type"]
+        types = ObjectType.objects.approved()
+        object_type = types.filter(api_name=name).first() if checks.API_NAME.fullmatch(name) else None
+        if object_type is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no approved object type with this API name.")))
+        return object_type
+
+    @cached_property
+    def schema_of_type(self) -> ObjectSchema:
+        return live_schema(self.object_type)
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().filter(object_type=self.object_type.pk)
+
+    def revision(self, record: ObjectRecord) -> str:
+        return f"{record.pk}-{record.revision}"
+
+    def get_object(self) -> ObjectRecord:
+        return self._record(self.get_queryset(), self.kwargs["pk"])
+
+    def fast_rows(self, things: Iterable[ObjectRecord]) -> list[dict[str, Any]]:
+        rows = list(things)
+        note_people_in_reply(self.request, {row.person_id for row in rows if row.person_id})
+        return [_record_json(row, self.schema_of_type) for row in rows]
+
+    @extend_schema(parameters=[BACKFILL], request=ObjectValuesInputSerializer, responses={201: ObjectRecordSerializer})
+    def create(self, request: Any, object_type: str) -> Response:
+        """Create a record. 409 if there is one with its dedupe values."""
+        values = self.validated_body(ObjectValuesInputSerializer)["values"]
+        row = _row({"values": values})
+        (outcome,) = records.upsert_records(self.object_type, [row], self.source, action=RecordAction.CREATE)
+        record = self._accepted(outcome)
+        return self.response_for(record, 201, Location=f"{request.build_absolute_uri()}/{record.pk}")
+
+    @extend_schema(parameters=[BACKFILL], request=ObjectValuesInputSerializer, responses=ObjectRecordSerializer)
+    def partial_update(self, request: Any, object_type: str, pk: int) -> Response:
+        """Change values of a record; null removes a value."""
+        record = self.get_object()
+        self.require_match(record)
+        values = self.validated_body(ObjectValuesInputSerializer)["values"]
+        with self.expecting(record.revision) as expected:
+            outcome = records.update_record(record, _row({"values": values}), self.source, expected)
+        return self.response_for(self._accepted(outcome))
+
+    @extend_schema(parameters=[BACKFILL], request=None, responses={204: None})
+    def destroy(self, request: Any, object_type: str, pk: int) -> Response:
+        """Delete a record. It can be restored, and its history stays."""
+        record = self.get_object()
+        self.require_match(record)
+        rows = [{"id": record.pk}]
+        (outcome,) = removal.delete_records(self.object_type, rows, self.source, key=RecordKey.ID)
+        _raise_problems(outcome.problems)
+        return Response(status=204)
+
+    @extend_schema(parameters=[BACKFILL], request=ObjectBatchInputSerializer, responses=ObjectBatchSerializer)
+    @action(["POST"], detail=False)
+    def batch(self, request: Any, object_type: str) -> Response:
+        """Create or update up to 1,000 records; each row is accepted or rejected on its own.
+
+        By the dedupe fields, each row has all of them; by `id` or `guid`, records are only updated.
+        """
+        body = self.validated_body(ObjectBatchInputSerializer)
+        if body["key"] == RecordKey.DEDUPE and body["action"] != RecordAction.UPDATE:
+            self.require(records.ADD)
+        outcomes = records.upsert_records(
+            self.object_type,
+            [_row(row) for row in body["records"]],
+            self.source,
+            key=RecordKey(body["key"]),
+            action=RecordAction(body["action"]),
+        )
+        return self._outcomes(outcomes)
+
+    @extend_schema(parameters=[BACKFILL], request=ObjectRemovalInputSerializer, responses=ObjectBatchSerializer)
+    @action(["POST"], detail=False, url_path="delete")
+    def delete_batch(self, request: Any, object_type: str) -> Response:
+        """Delete up to 1,000 records, named by their dedupe values, ids or guids."""
+        body = self.validated_body(ObjectRemovalInputSerializer)
+        rows = [_row(row) for row in body["records"]]
+        return self._outcomes(removal.delete_records(self.object_type, rows, self.source, key=RecordKey(body["key"])))
+
+    @extend_schema(parameters=[BACKFILL], request=None, responses=ObjectRecordSerializer)
+    @action(["POST"], detail=True)
+    def restore(self, request: Any, object_type: str, pk: int) -> Response:
+        """Restore a deleted record. 409 if it is not deleted, or if another record has its dedupe values by now."""
+        (outcome,) = removal.restore_records(self.object_type, [pk], self.source)
+        return self.response_for(self._accepted(outcome))
+
+    @extend_schema(
+        parameters=[OpenApiParameter("before", int, description="The changes before this one, by its id.")],
+        responses=ObjectHistorySerializer,
+    )
+    @action(["GET"], detail=True, pagination_class=None, filter_backends=())
+    def history(self, request: Any, object_type: str, pk: int) -> Response:
+        """The changes of a record, the newest first, 50 a page; of a deleted one, too."""
+        record = self._record(ObjectRecord.objects.filter(object_type=self.object_type), pk)
+        before = read_query(HistoryQuerySerializer(data=request.query_params)).get("before")
+        changes = queries.history_of_record(record.pk, before, queries.PAGE + 1)
+        page = changes[: queries.PAGE]
+        note_people_in_reply(request, {change.person_id for change in page if change.person_id})
+        rest = page[-1].pk if len(changes) > len(page) else None
+        return Response({"results": [_change_json(change) for change in page], "next_before": rest})
+
+    @extend_schema(parameters=[BACKFILL], request=None, responses=ObjectRecordSerializer)
+    @action(["POST"], detail=True, url_path="history/<int:change_id>/undo")
+    def undo(self, request: Any, object_type: str, pk: int, change_id: int) -> Response:
+        """Take a change back: its fields get their former values, or the record is deleted or restored again."""
+        changes = ObjectChange.objects.filter(object_type_id=self.object_type.pk, record_id=min(pk, MAX_BIG_ID))
+        change = changes.filter(pk=min(change_id, MAX_BIG_ID)).first()
+        if change is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such change of this record.")))
+        if change.kind != ObjectChange.Kind.CHANGED:
+            self.require(records.DELETE)
+        return self.response_for(self._accepted(removal.undo_change(change, self.source)))
+
+    def _record(self, rows: Any, pk: int) -> ObjectRecord:
+        record = rows.filter(pk=min(pk, MAX_BIG_ID)).first()
+        if record is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("There is no such record.")))
+        return record
+
+    def _accepted(self, outcome: RecordOutcome) -> ObjectRecord:
+        """The written record. Raises the error whose status fits the problems of a refused row."""
+        _raise_problems(outcome.problems)
+        return self._record(ObjectRecord.objects.all(), outcome.record_id or 0)
+
+    def _outcomes(self, outcomes: Sequence[RecordOutcome]) -> Response:
+        results = [{"index": place, **_outcome_json(outcome)} for place, outcome in enumerate(outcomes)]
+        names = (RecordStatus.CREATED, RecordStatus.UPDATED, RecordStatus.DELETED, RecordStatus.REFUSED)
+        sums = {str(status): sum(outcome.status is status for outcome in outcomes) for status in names}
+        ids = [outcome.record_id for outcome in outcomes if outcome.record_id]
+        people = ObjectRecord.objects.filter(pk__in=ids, person_id__isnull=False).values_list("person_id", flat=True)
+        note_people_in_reply(self.request, {pk for pk in people if pk})
+        return Response({**sums, "results": results})
+
+
+def _row(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for the verbs: the values and the id or guid in one mapping. Raises `UnprocessableError`."""
+    values = body.get("values", {})
+    row = {name: value for name, value in values.items() if name not in KEYS}
+    if len(row) != len(values):
+        message = _("An id stands beside the values.")
+        raise UnprocessableError(Problem(Code.UNEXPECTED_ID, message, ("values", *(KEYS & values.keys()))))
+    return {**row, **{name: body[name] for name in KEYS if name in body}}
+
+
+def _record_json(record: ObjectRecord, schema: ObjectSchema) -> dict[str, Any]:
+    return {
+        "id": record.pk,
+        "guid": str(record.guid),
+        "object_type": schema.api_name,
+        "name": record.name,
+        "person": record.person_id,
+        "linked_record": record.linked_id,
+        "is_waiting": record.person_key is not None and record.person_id is None,
+        "values": {name: value for name, value in record.fields.items() if name in schema.fields},
+        "version": record.version,
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+    }
+
+
+def _change_json(change: ObjectChange) -> dict[str, Any]:
+    return {
+        "id": change.pk,
+        "kind": ObjectChange.Kind(change.kind).name.lower(),
+        "changes": change.changes,
+        "person": change.person_id,
+        "changed_at": change.changed_at,
+        "source": Channel(change.channel).word,
+        "user": change.user.get_username() if change.user else None,
+        "undoes": change.undoes_id,
+    }
+
+
+def _outcome_json(outcome: RecordOutcome) -> dict[str, Any]:
+    if outcome.problems:
+        errors = [problem_json(problem) for problem in _with_paths(outcome.problems)]
+        return {"status": str(outcome.status), "errors": errors}
+    return {"status": str(outcome.status), "id": outcome.record_id, "guid": str(outcome.guid)}
+
+
+def _with_paths(problems: Iterable[Problem]) -> list[Problem]:
+    """The problems with the paths of fields under `values`, as in the body."""
+    return [
+        replace(problem, path=("values", *problem.path)) if problem.path and problem.path[0] not in KEYS else problem
+        for problem in problems
+    ]
+
+
+def _raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise the error whose status fits the problems; without problems, do nothing."""
+    if not problems:
+        return
+    codes = {problem.code for problem in problems}
+    error = UnprocessableError
+    if codes <= CONFLICTS:
+        error = ConflictError  # type: ignore[assignment]
+    elif codes <= MISSING and not any(problem.path[:1] and problem.path[0] not in KEYS for problem in problems):
+        error = NotFoundError  # type: ignore[assignment]
+    raise error(*_with_paths(problems))

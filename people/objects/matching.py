@@ -1,0 +1,80 @@
+"""Finds the existing records that rows name, and locks what they name against other transactions."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from people.core.codes import Code
+from people.core.db import locks
+from people.core.errors import Problem, bad_value
+from people.core.messages import sentence as _
+from people.datatypes.keys import MAX_BIG_ID
+from people.datatypes.parsing import is_blank
+from people.models import ObjectRecord
+from people.objects import links
+from people.objects.outcomes import RecordKey
+from people.objects.schema import ObjectSchema, writable_schema
+
+BUCKETS = 4096  # of locks of dedupe values: a large batch cannot fill the server's lock table
+
+
+def lock_type(type_id: int, rows: Sequence[Mapping[str, Any]], key: RecordKey) -> ObjectSchema:
+    """Lock people and the type, the latter alone where dedupe values may change, and read the live version."""
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    type_lock = [locks.lock_key(locks.LockSpace.OBJECT_TYPE, type_id)]
+    moves_keys = False
+    if key is not RecordKey.DEDUPE:
+        names = {name for row in rows for name in row}
+        moves_keys = any(field.api_name in names for field in writable_schema(type_id).dedupe)
+    (locks.acquire_exclusive if moves_keys else locks.acquire_shared)(type_lock)
+    return writable_schema(type_id)
+
+
+def lock_values(schema: ObjectSchema, key: RecordKey, values: Sequence[Mapping[str, Any]]) -> None:
+    """Lock the dedupe values and links of rows (canonical values), before any record."""
+    if key is RecordKey.DEDUPE:
+        lock_keys(schema.type_id, map(schema.dedupe_hash, values))
+    links.lock_links(schema, values)
+
+
+def lock_keys(type_id: int, hashes: Iterable[bytes]) -> None:
+    """Lock dedupe values, so that no other transaction makes a record with them."""
+    numbers = {locks.lock_number(str(type_id), digest.hex()) % BUCKETS for digest in hashes}
+    locks.acquire_exclusive(locks.lock_key(locks.LockSpace.OBJECT_KEY, number) for number in numbers)
+
+
+def find_records(
+    schema: ObjectSchema, rows: Sequence[Mapping[str, Any]], key: RecordKey, values: Mapping[int, Mapping[str, Any]]
+) -> dict[int, ObjectRecord]:
+    """The existing records that the rows with `values` (place: canonical values) name, locked; by place."""
+    records = ObjectRecord.objects.existing().filter(object_type=schema.type_id).order_by("pk").select_for_update()
+    if key is RecordKey.DEDUPE:
+        hashes = {place: schema.dedupe_hash(row) for place, row in values.items()}
+        by_hash = {bytes(record.dedupe_hash): record for record in records.filter(dedupe_hash__in=hashes.values())}
+        return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}
+    name, parse = ("pk", parse_record_id) if key is RecordKey.ID else ("guid", links.parse_guid)
+    ids = {place: parse(rows[place][key]) for place in values}
+    by_id = {getattr(record, name): record for record in records.filter(**{f"{name}__in": set(ids.values())})}
+    return {place: by_id[record_id] for place, record_id in ids.items() if record_id in by_id}
+
+
+def parse_record_id(raw: Any) -> int | None:
+    """A record's id, from a number or exactly its digits; None for anything else."""
+    if isinstance(raw, str):
+        return int(raw) if raw.isascii() and raw.isdigit() and len(raw) <= 19 and 0 < int(raw) <= MAX_BIG_ID else None
+    return raw if type(raw) is int and 0 < raw <= MAX_BIG_ID else None
+
+
+def key_problems(row: Mapping[str, Any], key: RecordKey) -> list[Problem]:
+    """The problem of the id by which a row names its record, or of one that is not expected."""
+    if key is RecordKey.DEDUPE:
+        return [
+            Problem(Code.UNEXPECTED_ID, _("an id can only be given to update by id"), (name,))
+            for name in (RecordKey.ID, RecordKey.GUID)
+            if name in row
+        ]
+    raw = row.get(key)
+    if is_blank(raw):
+        return [Problem(Code.MISSING_VALUE, _("the id is missing"), (str(key),))]
+    if (parse_record_id if key is RecordKey.ID else links.parse_guid)(raw) is None:
+        return [bad_value(Code.WRONG_TYPE, _("the id of a record"), raw, str(key))]
+    return []

@@ -1,0 +1,81 @@
+"""Reads of object types and their records, for pages, APIs and rules."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from people.models import ObjectChange, ObjectRecord, ObjectType, Person
+from people.objects.schema import ObjectSchema, live_schema
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TypeOfPerson:
+    """An object type with the number of a person's records of it."""
+
+    object_type: ObjectType
+    records: int
+
+
+def types_of_person(person_id: int) -> list[TypeOfPerson]:
+    """The object types of which the person has records, as shown on pages, by name."""
+    counts = dict(
+        ObjectRecord.objects.existing()
+        .of_person(person_id)
+        .order_by()
+        .values_list("object_type_id")
+        .annotate(number=Count("pk"))
+    )
+    types = ObjectType.objects.approved().filter(pk__in=counts, is_shown_on_person=True).select_related("live")
+    return sorted((TypeOfPerson(row, counts[row.pk]) for row in types), key=lambda row: str(row.object_type).lower())
+
+
+def records_of_person(
+    person_id: int, object_type_id: int, before_id: int | None = None, limit: int = PAGE
+) -> list[ObjectRecord]:
+    """A page of the person's records of one type, the newest first; `before_id`: the last one of the page before."""
+    rows = ObjectRecord.objects.existing().of_person(person_id).filter(object_type=object_type_id)
+    if before_id is not None:
+        rows = rows.filter(pk__lt=before_id)
+    return list(rows.order_by("-pk")[:limit])
+
+
+def history_of_record(record_id: int, before_id: int | None = None, limit: int = PAGE) -> list[ObjectChange]:
+    """A page of the changes of a record, the newest first."""
+    rows = ObjectChange.objects.filter(record_id=record_id)
+    if before_id is not None:
+        rows = rows.filter(pk__lt=before_id)
+    return list(rows.select_related("user").order_by("-pk")[:limit])
+
+
+def linked_records(record: ObjectRecord, limit: int = PAGE) -> list[ObjectRecord]:
+    """The records of other types that link to this one, the newest first."""
+    rows = ObjectRecord.objects.existing().filter(linked=record).select_related("object_type__live")
+    return list(rows.order_by("-pk")[:limit])
+
+
+def records_by_keys(schema: ObjectSchema, rows: Sequence[Mapping[str, Any]]) -> dict[int, ObjectRecord]:
+    """The record of each of `rows` with canonical dedupe values, by place."""
+    hashes = {place: schema.dedupe_hash(row) for place, row in enumerate(rows)}
+    found = ObjectRecord.objects.existing().filter(object_type=schema.type_id, dedupe_hash__in=hashes.values())
+    by_hash = {bytes(record.dedupe_hash): record for record in found}
+    return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}
+
+
+def shown_values(record: ObjectRecord, schema: ObjectSchema | None = None) -> dict[str, Any]:
+    """The canonical values of a record in the fields of the live version; those without value are left out."""
+    return (schema or live_schema(record.object_type_id)).canonical(record.fields)
+
+
+def waiting_records(object_type: ObjectType) -> QuerySet[ObjectRecord]:
+    """Records whose link to a person names nobody yet."""
+    waiting = Q(person_id__isnull=True, person_key__isnull=False)
+    return ObjectRecord.objects.existing().filter(waiting, object_type=object_type)
+
+
+def people_of(records: Sequence[ObjectRecord]) -> dict[int, Person]:
+    """The people of the records, by id; also those who are deleted."""
+    return Person.objects.in_bulk({record.person_id for record in records if record.person_id})

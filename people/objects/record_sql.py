@@ -1,0 +1,147 @@
+"""Writes records and their changes, each in one statement for any number of rows."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from people import events
+from people.core.source import Source
+from people.datatypes.canonical import dump_json
+from people.models import ObjectChange, ObjectRecord, ObjectType
+
+Kind = ObjectChange.Kind
+# written columns of a record with the types of their arrays
+_COLUMNS = {
+    "version": "smallint",
+    "person_id": "int",
+    "person_key": "text",
+    "linked_id": "bigint",
+    "linked_key": "text",
+    "dedupe_hash": "bytea",
+    "name": "text",
+    "fields": "text",
+}
+
+
+@dataclass(slots=True)
+class PendingChange:
+    """A change of a record that is not written yet; `record` has the values after it."""
+
+    record: ObjectRecord
+    kind: int
+    changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    former_person_id: int | None = None
+    undoes_id: int | None = None
+
+
+def insert_records(records: Sequence[ObjectRecord]) -> None:
+    """Insert new records and set their ids."""
+    names = ["object_type_id", "guid", *_COLUMNS]
+    types = ["int", "uuid", *_COLUMNS.values()]
+    arrays: list[list[Any]] = [
+        [record.object_type_id for record in records],
+        [record.guid for record in records],
+        *_arrays(records),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""insert into object_record ({", ".join(names)}, revision)
+            select {", ".join(f"v.{name}::jsonb" if name == "fields" else f"v.{name}" for name in names)}, 1
+            from unnest({", ".join(f"%s::{kind}[]" for kind in types)}) with ordinality
+                as v ({", ".join(names)}, place)
+            order by v.place returning guid, id""",
+            arrays,
+        )
+        ids = dict(cursor.fetchall())
+    for record in records:
+        record.pk = ids[record.guid]
+
+
+def update_records(records: Sequence[ObjectRecord]) -> None:
+    """Write the values of existing records, locked by the caller, and count their revisions up."""
+    assignments = ", ".join(f"{name} = v.{name}{'::jsonb' if name == 'fields' else ''}" for name in _COLUMNS)
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""update object_record r set {assignments}, revision = r.revision + 1, updated_at = %s
+            from unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in _COLUMNS.values())})
+                as v (id, {", ".join(_COLUMNS)})
+            where r.id = v.id""",
+            [now, [record.pk for record in records], *_arrays(records)],
+        )
+    for record in records:
+        record.revision += 1
+        record.updated_at = now
+
+
+def mark_deleted(records: Sequence[ObjectRecord], is_deleted: bool) -> None:
+    """Delete or restore the records, locked by the caller, and count their revisions up."""
+    now = timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """update object_record set deleted_at = %s, updated_at = %s, revision = revision + 1
+            where id = any(%s)""",
+            [now if is_deleted else None, now, [record.pk for record in records]],
+        )
+    for record in records:
+        record.revision += 1
+        record.deleted_at, record.updated_at = now if is_deleted else None, now
+
+
+def write_changes(pending: Sequence[PendingChange], source: Source) -> list[events.RecordChange]:
+    """Write the changes, in this order, and publish them; in the transaction that makes them."""
+    if not pending:
+        return []
+    records = [change.record for change in pending]
+    columns: dict[str, tuple[str, list[Any]]] = {
+        "record_id": ("bigint", [record.pk for record in records]),
+        "object_type_id": ("int", [record.object_type_id for record in records]),
+        "person_id": ("int", [record.person_id for record in records]),
+        "former_person_id": ("int", [change.former_person_id for change in pending]),
+        "kind": ("smallint", [int(change.kind) for change in pending]),
+        "changes": ("text", [dump_json(change.changes) for change in pending]),
+        "revision": ("int", [record.revision for record in records]),
+        "version": ("smallint", [record.version for record in records]),
+        "undoes_id": ("bigint", [change.undoes_id for change in pending]),
+    }
+    names = ", ".join(columns)
+    whom = [int(source.channel), source.user_id, source.origin_id, source.is_backfill]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""insert into object_change ({names}, channel, user_id, origin_id, is_backfill)
+            select {", ".join(f"v.{name}::jsonb" if name == "changes" else f"v.{name}" for name in columns)},
+                %s, %s, %s, %s
+            from unnest({", ".join(f"%s::{kind}[]" for kind, _values in columns.values())}) with ordinality
+                as v ({names}, place)
+            order by v.place returning id""",
+            [*whom, *(values for _kind, values in columns.values())],
+        )
+        ids = sorted(pk for (pk,) in cursor.fetchall())  # given in the order of the rows
+    written = [
+        events.RecordChange(
+            pk, change.record.pk, change.record.person_id, change.former_person_id, int(change.kind), change.changes
+        )
+        for pk, change in zip(ids, pending, strict=True)
+    ]
+    _publish(zip(records, written, strict=True), source)
+    return written
+
+
+def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source: Source) -> None:
+    by_type: dict[int, list[events.RecordChange]] = defaultdict(list)
+    for record, change in changes:
+        by_type[record.object_type_id].append(change)
+    names = dict(ObjectType.objects.filter(pk__in=by_type).values_list("pk", "api_name"))
+    for type_id, changes_of_type in by_type.items():
+        events.publish_event(events.ObjectsChanged(type_id, names[type_id], changes_of_type), source)
+
+
+def _arrays(records: Sequence[ObjectRecord]) -> list[list[Any]]:
+    return [
+        [dump_json(record.fields) if name == "fields" else getattr(record, name) for record in records]
+        for name in _COLUMNS
+    ]

@@ -1,0 +1,170 @@
+"""Deletes and restores records, and takes single changes back. A deleted record keeps its values and its history."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext
+
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, refuse_if
+from people.core.messages import sentence as _
+from people.core.source import Source
+from people.models import ObjectChange, ObjectRecord, ObjectType
+from people.objects import record_sql
+from people.objects.matching import find_records, key_problems, lock_keys, lock_type, lock_values
+from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
+from people.objects.records import MAX_BATCH, upsert_records
+from people.objects.schema import ObjectSchema, schema_of_record
+
+Kind = ObjectChange.Kind
+
+
+@transaction.atomic
+def delete_records(
+    object_type: ObjectType | int,
+    rows: Sequence[Mapping[str, Any]],
+    source: Source,
+    *,
+    key: RecordKey = RecordKey.DEDUPE,
+    undoes_id: int | None = None,
+) -> list[RecordOutcome]:
+    """Delete the records that the rows name; one outcome a row, in order. `restore_records` restores them.
+
+    Their dedupe values are free for new records. Raises `RejectedError` (`unknown_type`, `unapproved_type`,
+    `retired_type`) and ValueError over 2,000 rows; never for bad rows.
+    """
+    schema = _lock(object_type, rows)
+    outcomes: dict[int, RecordOutcome] = {}
+    values: dict[int, dict[str, Any]] = {}
+    for place, row in enumerate(rows):
+        problems = key_problems(row, key)
+        if key is RecordKey.DEDUPE:
+            named, faults = schema.check(row)
+            problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
+            values[place] = named
+        else:
+            values[place] = {}
+        if problems:
+            outcomes[place] = refused(*problems)
+            del values[place]
+    if key is RecordKey.DEDUPE:
+        lock_values(schema, key, list(values.values()))
+    records = find_records(schema, rows, key, values)
+    deleted: dict[int, ObjectRecord] = {}
+    for place in values:
+        record = records.get(place)
+        if record is None or record.pk in deleted:
+            outcomes[place] = refused(Problem(Code.UNKNOWN_RECORD, _("there is no such record")))
+        else:
+            deleted[record.pk] = record
+            outcomes[place] = RecordOutcome(RecordStatus.DELETED, record.pk, record.guid)
+    _mark(list(deleted.values()), Kind.REMOVED, source, undoes_id)
+    return [outcomes[place] for place in range(len(rows))]
+
+
+@transaction.atomic
+def restore_records(
+    object_type: ObjectType | int, ids: Sequence[Any], source: Source, *, undoes_id: int | None = None
+) -> list[RecordOutcome]:
+    """Restore deleted records by their ids; one outcome an id, in order.
+
+    Refused are records that are not deleted (`not_deleted`), and those whose dedupe values another record has by now
+    (`value_taken`). Raises as `delete_records`.
+    """
+    rows = [{"id": raw} for raw in ids]
+    schema = _lock(object_type, rows)
+    records = ObjectRecord.objects.filter(object_type=schema.type_id)
+    numbers = {place: int(row["id"]) for place, row in enumerate(rows) if not key_problems(row, RecordKey.ID)}
+    hashes = dict(records.filter(pk__in=set(numbers.values())).values_list("pk", "dedupe_hash"))
+    lock_keys(schema.type_id, map(bytes, hashes.values()))
+    locked = {row.pk: row for row in records.filter(pk__in=hashes).order_by("pk").select_for_update()}
+    taken = {
+        bytes(row)
+        for row in records.existing().filter(dedupe_hash__in=hashes.values()).values_list("dedupe_hash", flat=True)
+    }
+    restored: dict[int, ObjectRecord] = {}
+    outcomes = []
+    for place in range(len(rows)):
+        record = locked.get(numbers.get(place, 0))
+        if record is None:
+            outcomes.append(refused(Problem(Code.UNKNOWN_RECORD, _("there is no such record"))))
+        elif record.deleted_at is None:
+            outcomes.append(refused(Problem(Code.NOT_DELETED, _("the record is not deleted"))))
+        elif bytes(record.dedupe_hash) in taken:
+            outcomes.append(refused(Problem(Code.VALUE_TAKEN, _("another record has these dedupe values by now"))))
+        else:
+            taken.add(bytes(record.dedupe_hash))
+            restored[record.pk] = record
+            outcomes.append(RecordOutcome(RecordStatus.RESTORED, record.pk, record.guid))
+    _mark(list(restored.values()), Kind.RESTORED, source, undoes_id)
+    return outcomes
+
+
+@transaction.atomic
+def undo_change(change: ObjectChange, source: Source) -> RecordOutcome:
+    """Take one change of a record back: its fields get their former values, or it is deleted or restored again.
+
+    Raises `RejectedError`: `changed_meanwhile`, naming the fields that have other values by now, `wrong_kind` for a
+    change by which a record was given its person, and what the verbs refuse. The undo is a change, too.
+    """
+    undo: Callable[[ObjectChange, Source], RecordOutcome] | None = _UNDO.get(Kind(change.kind))
+    if undo is None:
+        message = gettext("The person appeared whom the link had been waiting for: change the link instead.")
+        raise RejectedError(Problem(Code.WRONG_KIND, message))
+    outcome = undo(change, source)
+    refuse_if(outcome.problems)
+    return outcome
+
+
+def _undo_values(change: ObjectChange, source: Source) -> RecordOutcome:
+    values = {name: old for name, (old, _new) in change.changes.items()}
+    lock_type(change.object_type_id, [values], RecordKey.ID)
+    record = ObjectRecord.objects.filter(pk=change.record_id).first()
+    if record is not None:
+        differing = [name for name, (_old, new) in change.changes.items() if record.fields.get(name) != new]
+        if differing:
+            message = gettext("%(fields)s changed again since. Take the later change back first.")
+            names = ", ".join(schema_of_record(record).label(name) for name in differing)
+            raise RejectedError(Problem(Code.CHANGED_MEANWHILE, message % {"fields": names}, ("fields", differing[0])))
+    return upsert_records(
+        change.object_type_id,
+        [{**values, "id": change.record_id}],
+        source,
+        key=RecordKey.ID,
+        action=RecordAction.UPDATE,
+        undoes_id=change.pk,
+        expected_revision=record.revision if record else None,
+    )[0]
+
+
+def _undo_by_deletion(change: ObjectChange, source: Source) -> RecordOutcome:
+    rows = [{"id": change.record_id}]
+    return delete_records(change.object_type_id, rows, source, key=RecordKey.ID, undoes_id=change.pk)[0]
+
+
+def _undo_by_restoring(change: ObjectChange, source: Source) -> RecordOutcome:
+    return restore_records(change.object_type_id, [change.record_id], source, undoes_id=change.pk)[0]
+
+
+_UNDO = {
+    Kind.CHANGED: _undo_values,
+    Kind.ADDED: _undo_by_deletion,
+    Kind.RESTORED: _undo_by_deletion,
+    Kind.REMOVED: _undo_by_restoring,
+}
+
+
+def _lock(object_type: ObjectType | int, rows: Sequence[Mapping[str, Any]]) -> ObjectSchema:
+    if len(rows) > MAX_BATCH:
+        raise ValueError(f"at most {MAX_BATCH} records in one transaction")
+    type_id = object_type if isinstance(object_type, int) else object_type.pk
+    return lock_type(type_id, [], RecordKey.DEDUPE)
+
+
+def _mark(records: Sequence[ObjectRecord], kind: int, source: Source, undoes_id: int | None) -> None:
+    if records:
+        record_sql.mark_deleted(records, kind == Kind.REMOVED)
+        record_sql.write_changes(
+            [record_sql.PendingChange(record, kind, undoes_id=undoes_id) for record in records], source
+        )
