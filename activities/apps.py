@@ -9,6 +9,8 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.consent import people_column
+        from activities.forms import export_kind as form_export_kind  # noqa: F401 (registers the export)
+        from activities.forms import personal_data as form_data
         from activities.inbox import personal_data as inbox_data
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
@@ -36,6 +38,7 @@ class ActivitiesConfig(AppConfig):
         import_traces.register_log_traces()
         visitor_data.register_visitors()
         inbox_data.register_inbox()
+        form_data.register_submissions()
         # who somebody is comes before what they did
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)

@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from activities.forms import moderation
 from activities.inbox import personal_data as inbox_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
@@ -37,6 +38,13 @@ def forget_refused(timestamp: int) -> None:
 @app.task(queueing_lock="forget_waiting", lock="forget_waiting", pass_context=False)
 def forget_waiting(timestamp: int) -> None:
     inbox_data.forget_old_events()
+
+
+@app.periodic(cron="45 3 * * *")
+@app.task(queueing_lock="forget_spam", lock="forget_spam", pass_context=False)
+def forget_spam(timestamp: int) -> None:
+    while moderation.delete_old_spam():
+        pass
 
 
 @app.periodic(cron="47 3 * * *")

@@ -1,6 +1,7 @@
 """The tables of activity types, of the log and of data derived from it."""
 
 from activities.models.columns import ActivityChange, ColumnGeneration
+from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbox import Sighting, WaitingEvent
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quarantine import RefusedActivity
@@ -38,6 +39,10 @@ __all__ = [
     "DailyCount",
     "DayToRecount",
     "EventSource",
+    "Form",
+    "FormConsent",
+    "FormField",
+    "FormSubmission",
     "LogPosition",
     "MessageKey",
     "RecentEvent",
@@ -45,6 +50,7 @@ __all__ = [
     "Retention",
     "SeenValue",
     "Sighting",
+    "SiteForm",
     "SourceDay",
     "SourceKey",
     "Visitor",

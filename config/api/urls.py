@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
+from activities.api.forms import FormSubmissionViewSet, FormViewSet
 from activities.api.inbox import InboxViewSet
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet
@@ -29,6 +30,8 @@ router.register("activity-types", ActivityTypeViewSet)
 router.register("activities", ActivityViewSet)
 router.register("quarantine", QuarantineViewSet)
 router.register("event-sources", EventSourceViewSet)
+router.register("forms", FormViewSet)
+router.register("forms/<int:form>/submissions", FormSubmissionViewSet)
 router.register("inbox", InboxViewSet)
 router.register("visitors", VisitorViewSet)
 router.register("imports", ImportViewSet)
