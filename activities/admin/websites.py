@@ -140,11 +140,12 @@ class WebsitePages(PagesAdmin):
 
     def forms_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The forms of the site that the script reads, and which of their fields; POST saves them."""
+        if request.method == "POST":
+            require_rights(request, source_editing.CHANGE)
         website = self._find_website(request, pk)
         may_change = request.user.has_perm(source_editing.CHANGE)
         blocks = site_forms.stored_blocks(website)
         if request.method == "POST":
-            require_rights(request, source_editing.CHANGE)
             sent = site_forms.sent_blocks(request.POST)
             done = _("Saved. Pages read it within five minutes.")
             saved = self.try_verb(

@@ -31,7 +31,7 @@ from people.rest.viewsets import (
 
 _SETTINGS = (
     *("key", "title", "intro", "button", "thanks", "next_url", "language", "known_people", "people_an_hour"),
-    *("consent", "is_consent_required", "session", "kiosk_key", "revision", "created_by"),
+    *("consent", "is_consent_required", "session", "kiosk_key", "revision", "created_by", "notified"),
 )
 _UNFILTERED = (
     *("form", "message_id", "digest", "reason", "values", "page", "ip_address", "consent", "is_consent_recorded"),
@@ -59,7 +59,9 @@ class FormFilterSet(StrictFilterSet):
 
 class FormFieldSerializer(StrictSerializer):
     field = StrictCharField(max_length=100, help_text="The API name of the person field.")
-    label = StrictCharField(max_length=checks.MAX_LABEL, required=False, allow_blank=True, help_text="Empty: its own.")
+    label = StrictCharField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
+        max_length=checks.MAX_LABEL, required=False, allow_blank=True, help_text="Empty: its own."
+    )
     is_required = StrictBooleanField(required=False)
 
 
@@ -266,7 +268,10 @@ class NewSubmissionSerializer(StrictSerializer):
         help_text="Text by the API name of the person field.",
     )
     consent_version = StrictCharField(
-        max_length=checks.MAX_VERSION, required=False, allow_null=True, help_text="Of the text that they agreed to."
+        max_length=checks.MAX_VERSION,
+        required=False,
+        allow_null=True,
+        help_text="The version of the consent text that the person agreed to.",
     )
     message_id = StrictCharField(
         max_length=64,

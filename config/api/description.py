@@ -21,6 +21,7 @@ TAGS = {
     "smart campaigns": "Automations: triggers, an audience and steps.",
     "reports": "Saved reports, and the figures of every chart.",
     "event sources": "Web sites and programs that send events, with their write keys.",
+    "forms": "Forms that people fill in, and what they sent.",
     "inbox": "Events, properties and traits that came in and that nobody has defined.",
     "visitors": "Browsers that web sites know, and the people they belong to.",
     "webhooks": "External URLs that campaigns call.",
