@@ -9,6 +9,8 @@ class ActivitiesConfig(AppConfig):
 
     def ready(self) -> None:
         from activities.consent import people_column
+        from activities.forms import export_kind as form_export_kind  # noqa: F401 (registers the export)
+        from activities.forms import personal_data as form_data
         from activities.inbound import editing as inbound_editing
         from activities.inbound import personal_data as inbound_data
         from activities.inbound import processing as inbound_processing
@@ -41,6 +43,7 @@ class ActivitiesConfig(AppConfig):
         visitor_data.register_visitors()
         inbox_data.register_inbox()
         inbound_data.register_inbound()
+        form_data.register_submissions()
         # who somebody is comes before what they did
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)

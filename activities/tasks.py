@@ -2,6 +2,7 @@
 
 from procrastinate.contrib.django import app
 
+from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
 from activities.inbox import personal_data as inbox_data
 from activities.log import retention, rollup, verify
@@ -59,6 +60,13 @@ def notify_of_changed_values(timestamp: int) -> None:
 @app.task(queueing_lock="forget_calls", lock="forget_calls", pass_context=False)
 def forget_calls(timestamp: int) -> None:
     inbound_data.forget_old_calls()
+
+
+@app.periodic(cron="45 3 * * *")
+@app.task(queueing_lock="forget_spam", lock="forget_spam", pass_context=False)
+def forget_spam(timestamp: int) -> None:
+    while moderation.delete_old_spam():
+        pass
 
 
 @app.periodic(cron="47 3 * * *")

@@ -263,6 +263,11 @@ INBOUND_DAYS = env.int("INBOUND_DAYS", 30)  # for which calls of webhooks are ke
 INBOX_DAYS = env.int("INBOX_DAYS", 30)  # for which events wait for somebody to define a type
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
+# Forms: submissions of one address and of one form in a minute, and days after which spam is deleted
+FORM_SUBMISSIONS_PER_ADDRESS = env.int("FORM_SUBMISSIONS_PER_ADDRESS", 10)
+FORM_SUBMISSIONS_PER_FORM = env.int("FORM_SUBMISSIONS_PER_FORM", 300)
+FORM_SPAM_DAYS = env.int("FORM_SPAM_DAYS", 30)
+
 # The collector: what web pages send, at BASE of COLLECTOR_URL
 COLLECTOR_PORT = env.int("COLLECTOR_PORT", PORT + 1)
 COLLECTOR_URL = env.str("COLLECTOR_URL", f"http://127.0.0.1:{COLLECTOR_PORT}").rstrip("/")  # as browsers reach it

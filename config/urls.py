@@ -7,6 +7,8 @@ from config.access.clients import token_views
 from config.access.sign_in import joining
 from config.access.sign_in.account import ACCOUNT, ENTRANCE
 from config.demo import site as demo_site
+from config.forms import kiosk as form_kiosk
+from config.forms import pages as form_pages
 from config.observability import metrics
 from config.operations import status
 from config.operations.health import healthz, readyz
@@ -57,6 +59,9 @@ urlpatterns = [
     path("demo-site/thanks/", demo_site.thank_visitor, name="demo-site-thanks"),
     path("demo-site/price-list.csv", demo_site.price_list, name="demo-site-prices"),
     path("demo-site/<slug:page>/", demo_site.show_page, name="demo-site-page"),
+    path("f/<slug:key>/", form_pages.form_page, name="form-page"),
+    path("f/<slug:key>/thanks/", form_pages.thanks_page, name="form-thanks"),
+    path("k/<slug:key>/", form_kiosk.kiosk_page, name="form-kiosk"),
     path("join/", joining.join_page, name="join"),
     path("setup/", admin.site.admin_view(setup.setup_page), name="setup"),
     path("api/", include("config.api.urls")),

@@ -16,7 +16,12 @@ from people.datatypes.keys import MAX_ID
 Tabs = tuple[tuple[str, Any, str], ...]
 SETTINGS_TAB = ("settings", gettext_lazy("Settings and use"), "change")
 LIVE_TAB = ("live", pgettext_lazy("web site", "Live"), "live")
-WEBSITE_TABS: Tabs = (SETTINGS_TAB, ("install", gettext_lazy("Install"), "install"), LIVE_TAB)
+WEBSITE_TABS: Tabs = (
+    SETTINGS_TAB,
+    ("install", gettext_lazy("Install"), "install"),
+    ("forms", gettext_lazy("Forms"), "forms"),
+    LIVE_TAB,
+)
 PROGRAM_TABS: Tabs = (SETTINGS_TAB, ("connect", gettext_lazy("Connect"), "connect"), LIVE_TAB)
 
 

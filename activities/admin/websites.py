@@ -6,12 +6,14 @@ from typing import Any
 
 from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from activities.admin.source_tabs import SourcePages
+from activities.admin.web_forms import site_forms
+from activities.forms.site_forms import save_site_forms
 from activities.models import EventSource
 from activities.sources import editing as source_editing
 from activities.sources import recent
@@ -89,6 +91,7 @@ class WebsitePages(SourcePages):
         return [
             ("website/", self.add_website, "website"),
             ("<int:pk>/install/", require_safe(self.install_page), "install"),
+            ("<int:pk>/forms/", self.forms_page, "forms"),
             ("<int:pk>/check/<slug:nonce>/", require_safe(self.check_fragment), "check"),
             *super().own_pages(),
         ]
@@ -128,6 +131,24 @@ class WebsitePages(SourcePages):
     def install_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The line to paste, with recipes, and the check that it works."""
         return self._install(request, self._find_website(request, pk))
+
+    def forms_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The forms of the site that the script reads, and which of their fields; POST saves them."""
+        if request.method == "POST":
+            require_rights(request, source_editing.CHANGE)
+        website = self._find_website(request, pk)
+        may_change = request.user.has_perm(source_editing.CHANGE)
+        blocks = site_forms.stored_blocks(website)
+        if request.method == "POST":
+            sent = site_forms.sent_blocks(request.POST)
+            done = _("Saved. Pages read it within five minutes.")
+            saved = self.try_verb(
+                request, lambda: save_site_forms(website, site_forms.entries(sent), request.user), done
+            )
+            if saved is not None:
+                return redirect(f"{PAGE}_forms", pk)
+            blocks = site_forms.with_blanks(sent)
+        return self.website_tab(request, website, "forms", may_change=may_change, **site_forms.page_context(blocks))
 
     def check_fragment(self, request: HttpRequest, pk: int, nonce: str) -> HttpResponse:
         """What came of the check with this number so far; the page asks again until something did."""

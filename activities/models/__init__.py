@@ -1,6 +1,7 @@
 """The tables of activity types, of the log and of data derived from it."""
 
 from activities.models.columns import ActivityChange, ColumnGeneration
+from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundWebhook
 from activities.models.inbox import Sighting, WaitingEvent
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
@@ -40,6 +41,10 @@ __all__ = [
     "DailyCount",
     "DayToRecount",
     "EventSource",
+    "Form",
+    "FormConsent",
+    "FormField",
+    "FormSubmission",
     "InboundCall",
     "InboundKey",
     "InboundMapping",
@@ -52,6 +57,7 @@ __all__ = [
     "Retention",
     "SeenValue",
     "Sighting",
+    "SiteForm",
     "SourceDay",
     "SourceKey",
     "Visitor",

@@ -1,5 +1,6 @@
 """The scripts of web sites, each with the configuration of its site in front."""
 
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -14,13 +15,15 @@ DOWNLOADS = "7z csv dmg doc docx epub exe gz key mov mp3 mp4 msi odt pdf pkg ppt
 COOKIE_DAYS = 400  # browsers keep none longer
 
 
-def configured_script(key: str, source: EventSource, name: str = files.SCRIPT) -> tuple[bytes, str]:
-    """The script with the configuration of a site in front, and its entity tag."""
-    text = files.configured_file(site_config(key, source), name)
+def configured_script(
+    key: str, source: EventSource, name: str = files.SCRIPT, forms: Sequence[Mapping[str, Any]] = ()
+) -> tuple[bytes, str]:
+    """The script with the configuration of a site in front, and its entity tag. `forms`: those that it reads."""
+    text = files.configured_file(site_config(key, source, forms), name)
     return text, f'"{sha256(text).hexdigest()[:32]}"'
 
 
-def site_config(key: str, source: EventSource) -> dict[str, Any]:
+def site_config(key: str, source: EventSource, forms: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The script's configuration for its site; it is public."""
     return {
         "key": key,
@@ -28,7 +31,7 @@ def site_config(key: str, source: EventSource) -> dict[str, Any]:
         "consent": _CONSENT[EventSource.Consent(source.consent)],
         "gpc": "respect" if settings.TRACKING_HONORS_GPC else "ignore",
         "domains": [],
-        "forms": [],
+        "forms": list(forms),
         "munchkin": source.munchkin_id,
         "links": True,
         "downloads": DOWNLOADS.split(),

@@ -2,8 +2,10 @@
 
 import re
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from activities.models import EventSource, SourceKey
 from activities.sources import usage
@@ -20,11 +22,15 @@ _POSSIBLE = re.compile(r"cab_[a-z0-9]{24}|ca[sw]_[a-z0-9]{16}_[A-Za-z0-9_-]{43}|
 
 @dataclass(slots=True)
 class KnownKey:
-    """A cached key (None: there is no such key), and the bytes that its source has sent today."""
+    """A cached key (None: there is no such key), and the bytes that its source has sent today.
+
+    `forms`: those of a web site that its script reads.
+    """
 
     key: SourceKey | None
     used: int
     read_at: float
+    forms: Sequence[Mapping[str, Any]] = ()
 
     @property
     def age(self) -> float:
@@ -83,7 +89,8 @@ def read_key(text: str) -> KnownKey:
         return KnownKey(None, 0, monotonic())
     if key.is_live:
         note_key_use(key)
-    return KnownKey(key, usage.bytes_today(key.source), monotonic())
+    forms = list(key.source.site_forms.values("name", "fields")) if key.source.is_browser else ()
+    return KnownKey(key, usage.bytes_today(key.source), monotonic(), forms)
 
 
 def _munchkin_key(munchkin_id: str) -> SourceKey | None:

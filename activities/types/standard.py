@@ -49,6 +49,7 @@ CHANNEL_NAMES = {
     Channel.SYSTEM: "System",
     Channel.COMMAND: "Command",
     Channel.EVENTS: "Event source",
+    Channel.FORM: "Web form",
 }
 
 

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from activities.api.activities import ActivityViewSet
+from activities.api.forms import FormSubmissionViewSet, FormViewSet
 from activities.api.inbound import InboundMappingViewSet, InboundWebhookViewSet
 from activities.api.inbound_calls import InboundCallViewSet
 from activities.api.inbox import InboxViewSet
@@ -33,6 +34,8 @@ router.register("activity-types", ActivityTypeViewSet)
 router.register("activities", ActivityViewSet)
 router.register("quarantine", QuarantineViewSet)
 router.register("event-sources", EventSourceViewSet)
+router.register("forms", FormViewSet)
+router.register("forms/<int:form>/submissions", FormSubmissionViewSet)
 router.register("inbox", InboxViewSet)
 router.register("inbound-webhooks", InboundWebhookViewSet)
 router.register("inbound-webhooks/<int:webhook>/mappings", InboundMappingViewSet)

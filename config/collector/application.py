@@ -249,10 +249,11 @@ class Collector:
         raise HttpError(404, "not_found", "There is nothing at this address.")
 
     async def _send_script_of_site(self, request: Request, reply: Reply, text: str, name: str) -> None:
-        key = (await self.known.find_key(text, oldest=inf)).key  # pages keep their script while the database is away
+        known = await self.known.find_key(text, oldest=inf)  # pages keep their script while the database is away
+        key = known.key
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")
-        script, tag = scripts.configured_script(key.lookup, key.source, name)
+        script, tag = scripts.configured_script(key.lookup, key.source, name, known.forms)
         headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag}
         if request.headers.get("if-none-match") == tag:
             await reply.send(304, headers=headers)

@@ -359,6 +359,7 @@ class Migration(migrations.Migration):
                             (6, "System"),
                             (7, "Command"),
                             (8, "Event source"),
+                            (9, "Form"),
                         ],
                         verbose_name="channel",
                     ),

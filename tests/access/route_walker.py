@@ -11,8 +11,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 from django.utils import timezone
 
+from activities.forms import check_in
+from activities.forms import editing as form_editing
 from activities.inbound import editing as inbound_editing
-from activities.models import Activity, InboundCall, Retention, Sighting, Visitor
+from activities.models import Activity, FormSubmission, InboundCall, Retention, Sighting, Visitor
 from activities.models.quarantine import RefusedActivity
 from activities.sources import editing as source_editing
 from config.access import tasks
@@ -134,6 +136,15 @@ PLACES = (
         },
     ),
     ("admin/activities/inboundwebhook/<int:pk>/mappings/", {"verb": "off"}),
+    (
+        "admin/activities/form/",
+        {"pk": "form", "object_id": "form", "verb": "archive", "person_id": "ann", "token": "check_in"},
+    ),
+    ("admin/activities/form/<int:pk>/submissions/", {"number": "submission", "verb": "spam"}),
+    ("f/", {"key": "form_key"}),
+    ("k/", {"key": "kiosk_key"}),
+    ("api/v1/forms/", {"pk": "form", "form": "form"}),
+    ("api/v1/forms/<int:form>/submissions/", {"pk": "submission"}),
     ("admin/activities/sighting/", {"pk": "sighting", "object_id": "sighting", "verb": "ignore"}),
     (
         "admin/activities/visitor/",
@@ -200,7 +211,15 @@ def build_world(caller: Any) -> dict[str, Any]:
     record = objects.changed(objects.saved(car, plate="1", colour="blue"), colour="red")
     export = Export.objects.create(key=uuid4(), kind="people", **files)
     bulk_export = Export.objects.create(key=uuid4(), kind="bulk_activities", **files | {"channel": Channel.MARKETO})
+    form = form_editing.create_form("Brochure", None, event="Fair")
     return {
+        "form": form.pk,
+        "form_key": form.key,
+        "kiosk_key": form.kiosk_key,
+        "check_in": check_in.person_token(form, ann.pk),
+        "submission": FormSubmission.objects.create(
+            form=form, message_id="m", digest=b"d", state="held", way="page", occurred_at=timezone.now()
+        ).pk,
         "type": check.pk,
         "object_type": car.pk,
         "object_record": record.pk,

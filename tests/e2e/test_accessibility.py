@@ -20,6 +20,7 @@ from smartlists.lists import dashboards, saved_reports
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
+from tests.activities.forms.factories import fill_in, make_form
 from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import IS_LONG
 from tests.smartlists.campaign_factories import BIG_CHECK, make_active_campaign, record_deposit
@@ -66,6 +67,9 @@ PAGES = {
     "invite": "/admin/access/user/add/",
     "account": "/account/",
     "person": "/admin/people/person/{person}/change/",
+    "form settings": "/admin/activities/form/{form}/change/",
+    "form shared": "/admin/activities/form/{form}/share/",
+    "submissions": "/admin/activities/form/{form}/submissions/",
     "static lists": "/admin/people/staticlist/",
     "deleted types": "/admin/activities/activitytype/deleted/",
     "place": "/admin/activities/activitytype/{type}/place/",
@@ -173,6 +177,8 @@ def where(superuser):
     client = client_editing.create_client("Bank core", get_user_model().objects.create_user("olga"), None).client
     shop = source_editing.create_source("Shop", "browser", None, origins=["https://www.example.com"]).key.source
     source_usage.note_uses({shop.pk: source_usage.Use(1, 1_500, 3, 1)})
+    form = make_form(event="Fair 2026")
+    fill_in(form, company="Engines")
     reported = {"report": "trend", "type": str(check.pk), "days": "30"}
     report = saved_reports.save_report("Checks", reported, vera, is_shared=True)
     board = dashboards.create_dashboard("Board", vera)
@@ -188,6 +194,7 @@ def where(superuser):
         "campaign": campaign.pk,
         "webhook": hook.pk,
         "event_source": shop.pk,
+        "form": form.pk,
     }
 
 

@@ -124,7 +124,7 @@ def test_a_cookie_is_associated_with_a_lead(dialect):
 
 
 def test_what_is_not_offered_is_not_found(dialect):
-    for path in ("customobjects.json", "customobjects/car_c/describe.json", "leads/push.json", "leads/submitForm.json"):
+    for path in ("customobjects.json", "customobjects/car_c/describe.json", "leads/push.json"):
         assert code(dialect.get(f"/rest/v1/{path}")) == "610"
     assert code(dialect.post("/rest/v1/customobjects/car_c.json", {"input": [{}]})) == "610"
 

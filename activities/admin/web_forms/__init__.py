@@ -1,0 +1,3 @@
+"""The pages of forms and their submissions."""
+
+from activities.admin.web_forms import pages  # noqa: F401 (registers them)

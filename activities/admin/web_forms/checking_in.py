@@ -1,0 +1,92 @@
+"""The pages that check people in at a form's event: by the code that a phone has scanned, or by the email address."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from activities.forms import check_in, sharing
+from activities.models import Form
+from people import lookup as people_lookup
+from people.core.admin.base import OwnPages, PagesAdmin, request_source, require_rights
+from people.datatypes.keys import MAX_ID
+from people.models import Person
+
+PAGE = "admin:activities_form"
+RIGHTS = (check_in.RIGHT, "people.view_person")
+MAX_EMAIL = 255
+
+
+class CheckInPages(PagesAdmin):
+    """The pages of checking in, for the admin of forms."""
+
+    if TYPE_CHECKING:
+
+        def find_form(self, request: HttpRequest, pk: int) -> Form: ...
+
+    def check_in_pages(self) -> OwnPages:
+        return [
+            ("<int:pk>/check-in/", self.check_in_page, "check_in"),
+            ("<int:pk>/check-in/<str:token>/", self.check_in_person, "check_in_person"),
+            ("<int:pk>/code/<int:person_id>/", require_safe(self.code_page), "code"),
+        ]
+
+    def check_in_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Find somebody without a code by the email address."""
+        web_form = self._event(request, pk)
+        email, error = "", ""
+        if request.method == "POST":
+            email = request.POST.get("email", "").strip()[:MAX_EMAIL]
+            ids = next(iter(people_lookup.person_ids_by_field("email", [email]).values()), []) if email else []
+            if len(ids) == 1:
+                return redirect(f"{PAGE}_check_in_person", pk, check_in.person_token(web_form, ids[0]))
+            error = _("Several people have this address.") if ids else _("Nobody has this address.")
+        return self._page(request, web_form, _("Check in"), email=email, error=error)
+
+    def check_in_person(self, request: HttpRequest, pk: int, token: str) -> HttpResponse:
+        """Who the code belongs to; POST checks them in."""
+        web_form = self._event(request, pk)
+        person_id = check_in.person_of_token(web_form, token)
+        if person_id is None:
+            error = _("This code isn't of this event, or its person was deleted.")
+            return self._page(request, web_form, _("Check in"), error=error, email="", status=404)
+        if request.method == "POST":
+            source = request_source(request)
+            done = self.try_verb(request, lambda: check_in.check_in(web_form, person_id, source, request.user))
+            if done is not None:
+                return self._page(request, web_form, _("Check in"), email="", person=_person(person_id), done=done)
+            return redirect(f"{PAGE}_check_in_person", pk, token)
+        at = check_in.checked_in_at(web_form, person_id)
+        return self._page(
+            request, web_form, _("Check in"), email="", person=_person(person_id), checked_in_at=at, token=token
+        )
+
+    def code_page(self, request: HttpRequest, pk: int, person_id: int) -> HttpResponse:
+        """The code of one person, to be printed or sent."""
+        web_form = self._event(request, pk)
+        person = get_object_or_404(Person.objects.live(), pk=min(person_id, MAX_ID))
+        address = check_in.check_in_address(
+            web_form, check_in.person_token(web_form, person.pk), f"{request.scheme}://{request.get_host()}"
+        )
+        code = mark_safe(sharing.qr_code(address))
+        return self.page(
+            request, "web_form_code", _("Code of %(person)s") % {"person": person}, web_form=web_form,
+            original=web_form, person=person, code=code, address=address,
+        )  # fmt: skip
+
+    def _event(self, request: HttpRequest, pk: int) -> Form:
+        require_rights(request, *RIGHTS)
+        web_form = self.find_form(request, pk)
+        if not web_form.event:
+            raise Http404
+        return web_form
+
+    def _page(self, request: HttpRequest, web_form: Form, title: str, **context: Any) -> HttpResponse:
+        return self.page(request, "web_form_check_in", title, web_form=web_form, original=web_form, **context)
+
+
+def _person(person_id: int) -> Person:
+    return get_object_or_404(Person, pk=person_id)

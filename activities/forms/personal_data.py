@@ -1,0 +1,74 @@
+"""Merging, erasing and exporting the submissions of people."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from activities.models import FormSubmission
+from people.core import personal_data
+from people.core.personal_data import Erasing, Merging, PersonRows
+
+
+def register_submissions() -> None:
+    """Register the table as personal data; called when the app starts."""
+    personal_data.register_personal_tables(
+        PersonRows(
+            "form_submission",
+            ("person_id", "visitor_id"),
+            _("forms that they filled in"),
+            merge=_merge,
+            undo=_undo_merge,
+            erase=_erase,
+            export=_export,
+            keeps_ids=("visitor_id",),  # an id of no person
+        )
+    )
+
+
+def _merge(merging: Merging) -> Mapping[str, Sequence[int]] | None:
+    """Move the losers' submissions to the winner; return those of each loser, for the undo."""
+    moved: dict[str, list[int]] = {}
+    rows = FormSubmission.objects.filter(person_id__in=merging.loser_ids)
+    for pk, person_id in rows.values_list("pk", "person_id"):
+        moved.setdefault(str(person_id), []).append(pk)
+    rows.update(person_id=merging.winner_id)
+    return moved or None
+
+
+def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> None:
+    for loser_id, ids in (kept or {}).items():
+        FormSubmission.objects.filter(pk__in=ids, person_id=merging.winner_id).update(person_id=int(loser_id))
+
+
+def _erase(erasing: Erasing) -> None:
+    """Delete the submissions of these people, and those of nobody that name them: spam, and what waits."""
+    with connection.cursor() as cursor:
+        cursor.execute("delete from form_submission where person_id = any(%s)", [list(erasing.person_ids)])
+        if erasing.texts:
+            cursor.execute(
+                """delete from form_submission where person_id is null and exists (
+                    select from unnest(%s::text[]) t where strpos(lower("values"::text), t) > 0)""",
+                [personal_data.stored_text_forms(erasing.texts)],
+            )
+
+
+def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    rows = FormSubmission.objects.filter(person_id__in=person_ids).select_related("form", "consent").order_by("pk")
+    for row in rows.iterator(chunk_size=1_000):
+        yield {
+            "id": row.pk,
+            "person_id": row.person_id,
+            "form": row.form.name,
+            "state": row.state,
+            "way": row.way,
+            "occurred_at": row.occurred_at,
+            "received_at": row.received_at,
+            "values": row.values,
+            "page": row.page,
+            "ip_address": row.ip_address,
+            "consent_text": row.consent.text if row.consent else None,
+            "consent_version": row.consent.version if row.consent else None,
+            "visitor_id": row.visitor_id,
+        }

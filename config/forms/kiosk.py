@@ -1,0 +1,116 @@
+"""The kiosk of a form: a page for a tablet that many people use one after another, also while there is no network."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from activities.forms.fields import FormInput, form_inputs
+from activities.forms.reading import Reading, read_form
+from activities.forms.submitting import Sender, Way, submit_form
+from activities.models import Form
+from activities.tracking.clock import is_epoch_ms
+from activities.tracking.wire import MESSAGE_ID
+from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_to_wait
+from config.forms.pages import draw, find_form, in_language, message_page, sender_of, too_many_page
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError, bad_value
+from people.datatypes import exact_json
+
+MAX_ITEMS = 20
+MAX_DEPTH = 5
+MAX_LATE = timedelta(days=14)  # a device that was offline for longer: what it sends is dated that long ago
+JSON = "application/json"
+
+
+@csrf_exempt  # there is no session: whoever has the link may send
+@require_http_methods(["GET", "HEAD", "POST"])
+def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
+    """The kiosk. POST takes one form, or as JSON what the page's script has kept while there was no network."""
+    form = find_form(kiosk_key=key)
+    if form is None:
+        return message_page(request, None, _("This kiosk link works no longer. Ask your team for the new one."), 404)
+    with in_language(form):
+        if form.is_archived:
+            return message_page(request, form, _("This form is closed."), 410)
+        if request.method != "POST":
+            return _draw(request, form, Reading({}))
+        if is_too_large(request, MAX_KIOSK_BODY):
+            return message_page(request, form, _("This is more than the form can take."), 413)
+        if wait := seconds_to_wait(request, form.pk, per_address=False):
+            return too_many_page(request, form, wait)
+        return _take_kept(request, form) if request.content_type == JSON else _take_form(request, form)
+
+
+def _draw(
+    request: HttpRequest, form: Form, reading: Reading, status: int = 200, *, is_sent: bool = False
+) -> HttpResponse:
+    address = reverse("form-kiosk", args=[form.kiosk_key])
+    return draw(request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent)
+
+
+def _take_form(request: HttpRequest, form: Form) -> HttpResponse:
+    """One form of a browser without scripts; the page for the next visitor follows."""
+    reading = read_form(form, form_inputs(form), {name: str(value) for name, value in request.POST.items()})
+    if reading.problems:
+        return _draw(request, form, reading, 422)
+    try:
+        submit_form(form, reading, sender_of(request, Way.KIOSK))
+    except RejectedError as refusal:
+        return message_page(request, form, str(refusal), 409)
+    return _draw(request, form, Reading({}), is_sent=True)
+
+
+def _take_kept(request: HttpRequest, form: Form) -> HttpResponse:
+    """What a kiosk has kept, each with its own id; an answer for each, in order. Repeats are acknowledged."""
+    now = timezone.now()
+    try:
+        sent, items = _parse(request.body)
+    except RejectedError as refusal:
+        return JsonResponse({"code": str(refusal.code), "message": str(refusal)}, status=400)
+    inputs, sender = form_inputs(form), sender_of(request, Way.KIOSK)
+    return JsonResponse({"results": [_take_item(form, inputs, sender, item, sent, now) for item in items]})
+
+
+def _parse(body: bytes) -> tuple[int, list[Any]]:
+    """The clock of the device when it sent, in ms, and the items. Raises `RejectedError`."""
+    try:
+        value = exact_json.load_exact_json(body)
+    except exact_json.InvalidJSONError:
+        raise RejectedError(Problem(Code.INVALID_JSON, _("The body is no JSON."))) from None
+    sent: Any = value.get("sent") if isinstance(value, dict) else None
+    items = value.get("items") if isinstance(value, dict) else None
+    if not isinstance(items, list) or len(items) > MAX_ITEMS or exact_json.is_deep(items, MAX_DEPTH):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("a list of at most 20 items"), items, "items"))
+    if not is_epoch_ms(sent):
+        raise RejectedError(bad_value(Code.WRONG_TYPE, _("milliseconds since 1970"), sent, "sent"))
+    return sent, items
+
+
+def _take_item(
+    form: Form, inputs: list[FormInput], sender: Sender, item: Any, sent: int, now: datetime
+) -> dict[str, str]:
+    """Take one item; its answer has the id and what became of it."""
+    message_id = item.get("id") if isinstance(item, Mapping) else None
+    raw = item.get("values") if isinstance(item, Mapping) else None
+    if not (isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)) or not isinstance(raw, Mapping):
+        return {"id": str(message_id)[:64], "status": "refused", "message": _("An id and values are needed.")}
+    at = item.get("at")
+    moment = _moment(at, sent, now) if is_epoch_ms(at) else now
+    try:
+        outcome = submit_form(form, read_form(form, inputs, raw), sender, message_id, moment)
+    except RejectedError as refusal:
+        return {"id": message_id, "status": "refused", "message": str(refusal)}
+    return {"id": message_id, "status": "repeated" if outcome.is_repeat else "added"}
+
+
+def _moment(at: int, sent: int, now: datetime) -> datetime:
+    """The moment of an item by our clock: as long ago as the device says, whatever its clock says."""
+    late = timedelta(milliseconds=min(max(0, sent - at), int(MAX_LATE.total_seconds() * 1000)))
+    return now - late

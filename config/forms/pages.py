@@ -1,0 +1,186 @@
+"""The public pages of forms: they need no script, set no cookie, and take what forms on other sites send, too."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import translation
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from activities.forms.check_in import check_in_address, person_of_token, person_token
+from activities.forms.fields import FormInput, form_inputs
+from activities.forms.hosts import form_action_origins, next_address
+from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
+from activities.forms.sharing import qr_code
+from activities.forms.submitting import Sender, Way, submit_form
+from activities.models import Form, FormSubmission
+from activities.tracking.addresses import kept_ip_address, parse_address
+from activities.tracking.agents import parse_agent
+from activities.tracking.wire import TOKEN
+from config.client_address import request_address
+from config.forms.bounds import is_too_large, seconds_to_wait
+from people.core.codes import Code
+from people.core.errors import RejectedError
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src {scripts}; connect-src {scripts}; "
+    "form-action 'self'{targets}; base-uri 'none'; frame-ancestors 'none'"
+)
+COOKIE = "_ca"  # the tracking script's
+NEXT, PAGE, OWN, CODE = "_next", "_page", "_own", "code"  # what a page may say besides the fields
+
+
+@csrf_exempt  # whoever sends a form is nobody: there is no session that another site could misuse
+@require_http_methods(["GET", "HEAD", "POST"])
+def form_page(request: HttpRequest, key: str) -> HttpResponse:
+    """The page of a form. POST takes it, from here or from a form on another site, and leads on."""
+    form = find_form(key=key)
+    if form is None:
+        return message_page(request, None, _("There is no such form."), 404)
+    with in_language(form):
+        if form.is_archived:
+            return message_page(request, form, _("This form is closed."), 410)
+        if request.method != "POST":
+            return _draw(request, form, Reading({}))
+        if is_too_large(request):
+            return message_page(request, form, _("This is more than the form can take."), 413)
+        if wait := seconds_to_wait(request, form.pk):
+            return too_many_page(request, form, wait)
+        return _take(request, form)
+
+
+@require_safe
+def thanks_page(request: HttpRequest, key: str) -> HttpResponse:
+    """The page after a form that leads nowhere else."""
+    form = find_form(key=key)
+    if form is None:
+        return message_page(request, None, _("There is no such form."), 404)
+    with in_language(form):
+        text = form.thanks or _("Thank you. We have received it.")
+        return message_page(request, form, text, 200, title=_("Sent"), code=_own_code(request, form))
+
+
+def _own_code(request: HttpRequest, form: Form) -> str:
+    """The QR code by which the person is checked in at the form's event; empty without one."""
+    token = request.GET.get(CODE, "")
+    if not form.event or person_of_token(form, token) is None:
+        return ""
+    address = check_in_address(form, token, f"{request.scheme}://{request.get_host()}")
+    return mark_safe(qr_code(address))
+
+
+def find_form(**condition: Any) -> Form | None:
+    """The form of an address; None for one that no form has."""
+    return Form.objects.select_related("consent", "website").filter(**condition).first()
+
+
+def in_language(form: Form) -> Any:
+    """A context in the form's language, else in the reader's."""
+    return translation.override(form.language or translation.get_language())
+
+
+def sender_of(request: HttpRequest, way: Way, page: str = "") -> Sender:
+    """Who sent a request, with a masked address. A browser that asks not to be tracked stays unknown."""
+    headers = request.headers
+    opts_out = settings.TRACKING_HONORS_GPC and "1" in (
+        headers.get("Sec-GPC", "").strip(),
+        headers.get("DNT", "").strip(),
+    )
+    token = request.COOKIES.get(COOKIE, "")
+    return Sender(
+        way,
+        parse_agent(headers.get("User-Agent", "")),
+        kept_ip_address(request_address(request)),
+        parse_address(page or request.build_absolute_uri()),
+        parse_address(headers.get("Referer", "")),
+        token if TOKEN.fullmatch(token) and not opts_out else "",
+    )
+
+
+def _take(request: HttpRequest, form: Form) -> HttpResponse:
+    """Take what was sent: lead on, or show the form again with what is wrong."""
+    inputs = form_inputs(form)
+    raw: Mapping[str, Any] = {name: str(value) for name, value in request.POST.items()}
+    reading = read_form(form, inputs, raw)
+    is_own = OWN in raw
+    page = "" if is_own else raw.get(PAGE) or request.headers.get("Referer", "")
+    try:
+        outcome = submit_form(form, reading, sender_of(request, Way.PAGE if is_own else Way.HTML, page))
+    except RejectedError as refusal:
+        if refusal.code == Code.WRONG_STATE:
+            return message_page(request, form, _("This form is closed."), 410)
+        return _draw(request, form, reading, 422)
+    address = next_address(form, raw.get(NEXT, "")) or _thanks_address(form, outcome.submission)
+    response = HttpResponseRedirect(address)
+    response.status_code = 303
+    return _guard(response, form)
+
+
+def _thanks_address(form: Form, submission: FormSubmission) -> str:
+    """The page that says thank you; for an event with the person's code, which is shown at the entrance."""
+    address = reverse("form-thanks", args=[form.key])
+    if not form.event or submission.person_id is None:
+        return address
+    return f"{address}?{urlencode({CODE: person_token(form, submission.person_id)})}"
+
+
+def _draw(request: HttpRequest, form: Form, reading: Reading, status: int = 200) -> HttpResponse:
+    return draw(request, form, "forms/page.html", reading, status)
+
+
+def draw(
+    request: HttpRequest, form: Form, template: str, reading: Reading, status: int = 200, **context: Any
+) -> HttpResponse:
+    """A page with the form's fields, the values that were sent, and what is wrong with each."""
+    errors = reading.errors() if status != 200 else {}
+    inputs = form_inputs(form)
+    rows = [(entry, _shown(reading, entry), errors.get(entry.name, "")) for entry in inputs]
+    shown = {
+        "form": form,
+        "rows": rows,
+        "error": errors.get("", ""),
+        "has_errors": bool(errors),
+        "consent_error": errors.get(CONSENT, ""),
+        "is_agreed": reading.consent is not None,
+        "names": {"honeypot": HONEYPOT, "consent": CONSENT, "own": OWN},
+        **context,
+    }
+    return _guard(render(request, template, shown, status=status), form, scripts="script" in context)
+
+
+def _shown(reading: Reading, entry: FormInput) -> str:
+    value = reading.values.get(entry.name, "")
+    return value if isinstance(value, str) else str(value)
+
+
+def message_page(
+    request: HttpRequest, form: Form | None, text: str, status: int, title: str = "", code: str = ""
+) -> HttpResponse:
+    """A page with one sentence."""
+    heading = (form.title or form.name) if form is not None else _("Form")
+    context = {"heading": heading, "text": text, "title": title or heading, "code": code}
+    return _guard(render(request, "forms/message.html", context, status=status), form)
+
+
+def too_many_page(request: HttpRequest, form: Form, seconds: int) -> HttpResponse:
+    """The answer to too many submissions of one address, or of one form, in a minute."""
+    text = _("Too many forms were sent at this moment. Wait a minute, go back and send it again: nothing is lost.")
+    response = message_page(request, form, text, 429)
+    response["Retry-After"] = str(seconds)
+    return response
+
+
+def _guard(response: HttpResponse, form: Form | None, *, scripts: bool = False) -> HttpResponse:
+    """Set the policy of public pages: nothing loads from elsewhere, and a form leads only where it may."""
+    targets = "".join(f" {origin}" for origin in form_action_origins(form)) if form is not None else ""
+    response["Content-Security-Policy"] = POLICY.format(scripts="'self'" if scripts else "'none'", targets=targets)
+    response["Cache-Control"] = "no-store"
+    response["X-Robots-Tag"] = "noindex"
+    return response
