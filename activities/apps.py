@@ -10,16 +10,12 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from activities.consent import people_column
         from activities.forms import export_kind as form_export_kind  # noqa: F401 (registers the export)
-        from activities.forms import personal_data as form_data
         from activities.inbound import editing as inbound_editing
-        from activities.inbound import personal_data as inbound_data
         from activities.inbound import processing as inbound_processing
-        from activities.inbox import personal_data as inbox_data
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
-        from activities.log import personal_data as log_personal_data
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
-        from activities.recording import person_changes, quarantine
+        from activities.recording import person_changes
         from activities.sources import editing as source_editing
         from activities.types import (
             definition,  # noqa: F401 (registers the definition kind)
@@ -28,25 +24,34 @@ class ActivitiesConfig(AppConfig):
         from activities.visitors import due_work
         from activities.visitors import identity as visitor_identity
         from activities.visitors import moving as visitor_moving
-        from activities.visitors import personal_data as visitor_data
         from people import events
         from people.core import references
         from people.models import PersonField
 
+        self._register_personal_data()
         references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
         references.register_key_uses(PersonField, inbound_editing.mappings_with_people_by)
-        log_personal_data.register_log_data()
         people_list.register_activity_columns()
         people_column.register_consent_column()
-        quarantine.register_refused_rows()
         import_traces.register_log_traces()
-        visitor_data.register_visitors()
-        inbox_data.register_inbox()
-        inbound_data.register_inbound()
-        form_data.register_submissions()
         # who somebody is comes before what they did
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
         due_work.register_due_work(inbound_processing.process_calls)
         events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_installation.install_after_migration, sender=self)
+
+    def _register_personal_data(self) -> None:
+        from activities.forms import personal_data as form_data
+        from activities.inbound import personal_data as inbound_data
+        from activities.inbox import personal_data as inbox_data
+        from activities.log import personal_data as log_personal_data
+        from activities.recording import quarantine
+        from activities.visitors import personal_data as visitor_data
+
+        log_personal_data.register_log_data()
+        quarantine.register_refused_rows()
+        visitor_data.register_visitors()
+        inbox_data.register_inbox()
+        inbound_data.register_inbound()
+        form_data.register_submissions()

@@ -148,7 +148,9 @@ class WebsitePages(SourcePages):
             if saved is not None:
                 return redirect(f"{PAGE}_forms", pk)
             blocks = site_forms.with_blanks(sent)
-        return self.website_tab(request, website, "forms", may_change=may_change, **site_forms.page_context(blocks))
+        return self.source_tab(
+            request, website, "forms", "website_forms", may_change=may_change, **site_forms.page_context(blocks)
+        )
 
     def check_fragment(self, request: HttpRequest, pk: int, nonce: str) -> HttpResponse:
         """What came of the check with this number so far; the page asks again until something did."""
