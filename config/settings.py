@@ -311,6 +311,7 @@ DIALECT_ACTIVITY_MONTHS = env.int("DIALECT_ACTIVITY_MONTHS", 0) or None
 # The native API
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 6_000)  # of one client
 CLIENT_FAILURES_NOTICE = env.int("CLIENT_FAILURES_NOTICE", 100)  # failed calls a day; 0: owners are not notified
+API_PAGE_BYTES = env.int("API_PAGE_MB", 8) * 1024**2  # a page of an API ends early when its rows reach this size
 API_LIST_SECONDS = env.float("API_LIST_SECONDS", 10.0)  # limit of the statement of a filtered list
 API_DOCS_PUBLIC = env.bool("API_DOCS_PUBLIC", False)  # guide, operations and OpenAPI document without signing in
 API_MAX_BODY = 10 * 1024 * 1024  # streams are not limited

@@ -66,6 +66,11 @@ class LogPagination(api_settings.DEFAULT_PAGINATION_CLASS):  # type: ignore[name
         self.cursor = self.encoded(["log", page.position.last_id])
         return list(page.activities)
 
+    def cursor_after(self, row: Any) -> str:
+        if self.ordering() != "id":
+            return str(super().cursor_after(row))
+        return self.encoded(["log", row.pk])
+
 
 def _require_index(parameters: Any) -> None:
     types = parameters.get("activity_type", "")

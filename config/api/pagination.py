@@ -37,9 +37,18 @@ class KeysetPagination(BasePagination):
         rows = list(queryset.order_by(*(f"-{name}" if is_descending else name for name in order))[: size + 1])
         self.has_more = len(rows) > size
         rows = rows[:size]
-        last = rows[-1] if rows else None
-        self.cursor = self.encoded([ordering, *(_json_value(getattr(last, name)) for name in order)]) if last else None
+        self.cursor = self.cursor_after(rows[-1]) if rows else None
         return rows
+
+    def cursor_after(self, row: Any) -> str:
+        """The cursor of the page that starts after `row`."""
+        ordering = self.ordering()
+        names = dict.fromkeys((ordering.lstrip("-"), self.view.key))
+        return self.encoded([ordering, *(_json_value(getattr(row, name)) for name in names)])
+
+    def end_after(self, row: Any) -> None:
+        """End the page early: the next one starts after `row`."""
+        self.has_more, self.cursor = True, self.cursor_after(row)
 
     def size(self) -> int:
         text = self.request.query_params.get("page_size", str(DEFAULT_SIZE))

@@ -62,6 +62,10 @@ INDEXES = frozenset(
     }
 )
 DISPATCHER_SILENT = timedelta(minutes=1)
+NEVER_TRUNCATED = (
+    *("activity_day", "activity_field", "activity_type", "activity_version", "approved_field"),
+    "smart_campaign_version",
+)
 # the rules that the database enforces: without one of these an error would go unnoticed
 GUARDS = frozenset(
     {
@@ -72,6 +76,7 @@ GUARDS = frozenset(
         ("activity", "activity_is_never_updated"),
         ("activity", "activity_removal_is_accounted"),
         ("activity", "activity_removal_is_noted"),
+        ("activity_day", "activity_day_is_kept"),
         ("activity_field", "activity_field_is_frozen"),
         ("activity_key", "activity_key_is_never_truncated"),
         ("activity_removal", "activity_removal_is_append_only"),
@@ -82,6 +87,7 @@ GUARDS = frozenset(
         ("activity_version", "activity_version_is_frozen"),
         ("approved_field", "approved_field_is_for_ever"),
         ("django_admin_log", "admin_log_is_append_only"),
+        *((table, f"{table}_is_never_truncated") for table in NEVER_TRUNCATED),
         *(("person", f"person_{what}_is_counted") for what in ("added", "removed", "state")),
         ("smart_campaign_version", "smart_campaign_version_is_frozen"),
         ("static_list_member", "static_list_member_joined_is_counted"),

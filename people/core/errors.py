@@ -11,6 +11,7 @@ from people.core.messages import sentence as _
 
 Path = tuple[str | int, ...]
 
+MAX_EXPECTED = 500  # characters of what was expected: thousands of problems may name the same fields
 MAX_SHOWN = 80
 MAX_PROBLEMS = 20  # of one row; further ones are only counted
 NO_LABELS: Mapping[str, Any] = MappingProxyType({})
@@ -192,7 +193,7 @@ def problem_json(problem: Problem, in_query: bool = False) -> dict[str, str]:
     elif problem.path:
         document["path"] = json_pointer(problem.path)
     if problem.expected:
-        document["expected"] = str(problem.expected)
+        document["expected"] = quoted_value(str(problem.expected), MAX_EXPECTED)
     if problem.got:
         document["got"] = problem.got
     return document

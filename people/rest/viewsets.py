@@ -34,6 +34,7 @@ from people.core.errors import (
 from people.core.permissions import require_permission
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import RepeatedKeys
+from people.rest.answer_size import count_rows_that_fit
 from people.rest.filters import NOT_FILTERS
 from people.rest.query import OBJECT_PARAMETERS, refuse_unknown
 
@@ -281,7 +282,11 @@ class ListMixin(ResourceViewSet):
             page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
             if page is None:
                 raise TypeError(f"{type(self).__name__} has no paginator.")
-            return self.get_paginated_response(self.show_all(page))
+            rows = self.show_all(page)
+            if (fitting := count_rows_that_fit(rows)) < len(rows):
+                paginator: Any = self.paginator
+                paginator.end_after(page[fitting - 1])
+            return self.get_paginated_response(rows[:fitting])
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,6 +16,7 @@ from people.core import references
 from people.core.admin.base import parse_ids, parse_number, require_rights, show_page, tabs_of
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
+from people.core.permissions import confirmation_redirect
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
@@ -45,6 +47,8 @@ def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpRespon
     """A webhook's address, headers and body; the secret of a new webhook is shown once."""
     hook = find_webhook(request, pk) if pk is not None else None
     require_rights(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
+    if hook is None and (confirmation := confirmation_redirect(request)):
+        return confirmation
     typed, problems = _typed_of(hook), []
     if request.method == "POST":
         require_rights(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
@@ -115,6 +119,9 @@ def _save(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> 
         "timeout_seconds": parse_number(typed["timeout_seconds"]),
     }
     if hook is not None:
+        confirms = webhook_editing.sends_elsewhere(hook, values)
+        if confirms and (confirmation := confirmation_redirect(request)):
+            return confirmation
         revision = parse_number(typed["revision"])
         webhook_editing.change_webhook(hook, request.user, expected_revision=revision, name=typed["name"], **values)
         messages.success(request, _("Saved."))
@@ -171,6 +178,8 @@ def run_webhook_action(request: HttpRequest, pk: int, verb: str) -> HttpResponse
             messages.success(request, _("%(count)s calls will be sent again.") % {"count": count})
             return redirect(f"{NAME}_deliveries", pk)
         if verb == "new-secret":
+            if confirmation := confirmation_redirect(request, reverse(f"{NAME}_change", args=[pk])):
+                return confirmation
             return _page(
                 request, "webhook_secret", hook, secret=webhook_editing.renew_webhook_secret(hook, request.user)
             )

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem
+from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 from people.rest.viewsets import ListMixin, RetrieveMixin
@@ -117,6 +118,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create a webhook. Only this response contains the secret that signs its calls."""
         body = self.validated_body(WebhookInputSerializer)
+        refuse_unconfirmed_session(request._request)
         webhook, secret = webhook_editing.create_webhook(body.pop("name"), request.user, **body)
         reply = self.response_for(webhook, 201, Location=f"{request.build_absolute_uri()}/{webhook.pk}")
         reply.data = {**reply.data, "secret": secret}
@@ -128,6 +130,8 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
         webhook = self.get_object()
         self.require_match(webhook)
         body = self.validated_body(WebhookInputSerializer, partial=True)
+        if webhook_editing.sends_elsewhere(webhook, body):
+            refuse_unconfirmed_session(request._request)
         with self.expecting(webhook.revision) as expected:
             return self.response_for(
                 webhook_editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
@@ -145,6 +149,7 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="new-secret")
     def new_secret(self, request: Any, pk: int) -> Response:
         """Replace the secret. Only this response contains the new one; the old one becomes invalid."""
+        refuse_unconfirmed_session(request._request)
         return Response({"secret": webhook_editing.renew_webhook_secret(self.get_object(), request.user)})
 
     @extend_schema(request=ResendInputSerializer, responses=ResentSerializer)

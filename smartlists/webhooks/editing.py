@@ -116,6 +116,14 @@ def change_webhook(
     return changed
 
 
+def sends_elsewhere(webhook: Webhook, values: Mapping[str, Any]) -> bool:
+    """Whether these new values change where a webhook sends data, or which: a session must be confirmed for that."""
+    headers = values.get("headers")
+    if headers is not None and _unmask(webhook, headers) != webhook_headers.headers_of(webhook):
+        return True
+    return any(name in values and values[name] != getattr(webhook, name) for name in ("url", "body"))
+
+
 @transaction.atomic
 def renew_webhook_secret(webhook: Webhook, by: Any) -> str:
     """Create a new secret; the old one becomes invalid."""

@@ -15,6 +15,8 @@ from config.access.models import ApiClient, ApiToken, Invitation
 from config.access.sign_in import mfa, passwords, sessions
 from config.access.users import invitations
 from config.access.users.forms import UserForm
+from smartlists.models import Webhook
+from smartlists.webhooks import editing as webhook_editing
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,7 @@ def lasting_access():
         set(get_user_model().objects.values_list("pk", "password", "email", "is_active", "groups")),
         set(Group.objects.values_list("pk", "permissions")),
         set(SourceKey.objects.values_list("pk", "source")),
+        {(hook.pk, hook.url, hook.body, bytes(hook.secret or b"")) for hook in Webhook.objects.all()},
         ApiToken.objects.count(),
     )
 
@@ -74,6 +77,8 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     sees, changes = (Permission.objects.get(codename=f"{verb}_person") for verb in ("view", "change"))
     role.permissions.add(sees)
     source = source_editing.create_source("Shop", "server", None).key.source
+    hook, _secret = webhook_editing.create_webhook("Hook", None, url="https://example.com/")
+    sent_to = {"method": "POST", "format": "cloudevents", "per_minute": "600", "timeout_seconds": "10"}
     details = {"username": "vera", "email": "", "role": "Viewer"}
     new = {"name": "App", "kind": "server", "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
     pages = {
@@ -93,6 +98,12 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         "/admin/activities/eventsource/add/": new,
         "/admin/activities/eventsource/website/": {"name": "Web", "address": "www.example.com"},
         f"/admin/activities/eventsource/{source.pk}/do/rotate/": {"overlap": "0"},
+        "/admin/smartlists/webhook/add/": {"name": "Leak", "url": "https://example.org/"} | sent_to,
+        f"/admin/smartlists/webhook/{hook.pk}/do/new-secret/": {},
+        f"/admin/smartlists/webhook/{hook.pk}/change/": {
+            **{"name": "Hook", "url": "https://example.org/", "revision": "2"},
+            **sent_to,
+        },
         reverse("tokens"): FORM,
     }
     calls = (
@@ -101,12 +112,20 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         ("PATCH", f"api-clients/{bank.pk}", {"rights": ["people.view_person"]}),
         ("POST", "event-sources", {"name": "App", "kind": "server"}),
         ("POST", f"event-sources/{source.pk}/rotate-key", {}),
+        ("POST", "webhooks", {"name": "Leak 2", "url": "https://example.org/"}),
+        ("PATCH", f"webhooks/{hook.pk}", {"url": "https://example.net/"}),
+        ("PATCH", f"webhooks/{hook.pk}", {"headers": {"X-Key": "mine"}}),
+        ("POST", f"webhooks/{hook.pk}/new-secret", {}),
         ("POST", "me/tokens", FORM | {"days": 366}),
     )
     harmless = {
         f"/admin/access/apiclient/{till.pk}/change/": {"name": "Till 2", "rights": []},
         f"/admin/access/user/{vera.pk}/change/": details | {"first_name": "Vera"},
         f"/admin/auth/group/{role.pk}/change/": {"name": "Ours", "permissions": [sees.pk]},
+        f"/admin/smartlists/webhook/{hook.pk}/change/": {
+            **{"name": "Ours", "url": "https://example.com/", "revision": "1"},
+            **sent_to,
+        },
     }
     client.force_login(adam, backend="config.access.backends.EffectiveRightsBackend")
     grow_old(client)

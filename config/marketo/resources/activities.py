@@ -34,6 +34,7 @@ from people.core.errors import quoted_value
 from people.core.source import Channel
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment
 from people.models import StaticList, StaticListMember
+from people.rest.answer_size import count_rows_that_fit
 
 MAX_TYPES, MAX_PEOPLE = 10, 30
 SHORT_LIST = 1_000  # up to this size the members' activities are read person by person, above it from the log
@@ -268,7 +269,11 @@ def read_page(
 
 def activities_reply(page: ActivityPage[ActivityRow], rows: Iterable[dict[str, Any]]) -> HttpResponse:
     """§2.3: return a page with token and `moreResult`; the last page and an empty one have them, too."""
-    return success_reply(list(rows), nextPageToken=paging.encode_position(page.position), moreResult=page.has_more)
+    formatted = list(rows)
+    position, has_more = page.position, page.has_more
+    if (fitting := count_rows_that_fit(formatted)) < len(formatted):
+        position, has_more = replace(position, last_id=page.activities[fitting - 1].pk), True
+    return success_reply(formatted[:fitting], nextPageToken=paging.encode_position(position), moreResult=has_more)
 
 
 def _members(list_id: int) -> tuple[list[int] | None, list[ActivityCondition]]:

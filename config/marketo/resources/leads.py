@@ -33,6 +33,7 @@ from people.fields.catalog import FieldInfo
 from people.models import Person
 from people.persons import upsert
 from people.persons.upsert import UpsertAction, UpsertOutcome, UpsertStatus
+from people.rest.answer_size import count_rows_that_fit
 
 MAX_MATCHES = 1_000  # §3: more are refused
 ACTIONS = {
@@ -181,9 +182,10 @@ def find_leads(call: Call) -> HttpResponse:
     if len(people) > MAX_MATCHES:
         raise MarketoError("1003", "Too many results match the filter")
     start = paging.page_offset(call)
-    page = people[start : start + call.parameters.batch_size()]
-    more = str(start + len(page)) if start + len(page) < len(people) else None
-    return success_reply([lead_row(person, fields, names) for person in page], nextPageToken=more)
+    rows = [lead_row(person, fields, names) for person in people[start : start + call.parameters.batch_size()]]
+    rows = rows[: count_rows_that_fit(rows)]
+    more = str(start + len(rows)) if start + len(rows) < len(people) else None
+    return success_reply(rows, nextPageToken=more)
 
 
 def _matching(filter_type: str, values: list[str], names: LeadNames) -> QuerySet[Person]:

@@ -17,6 +17,7 @@ from people.datatypes import keys as datatype_keys
 from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import Person, StaticList, StaticListMember
+from people.rest.answer_size import count_rows_that_fit
 
 WORKSPACE = "Default"  # [I] the only one
 
@@ -68,8 +69,10 @@ def list_members(call: Call, list_id: int) -> HttpResponse:
     size = call.parameters.batch_size()
     people = Person.objects.live().filter(list_memberships__static_list=static_list, pk__gt=paging.page_start_id(call))
     page = list(people.order_by("pk")[: size + 1])
-    more = str(page[size - 1].pk) if len(page) > size else None
-    return success_reply([lead_row(person, fields, names) for person in page[:size]], nextPageToken=more)
+    rows = [lead_row(person, fields, names) for person in page[:size]]
+    rows = rows[: count_rows_that_fit(rows)]
+    more = str(page[len(rows) - 1].pk) if len(page) > len(rows) else None
+    return success_reply(rows, nextPageToken=more)
 
 
 def add_members(call: Call, list_id: int) -> HttpResponse:

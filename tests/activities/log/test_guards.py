@@ -4,7 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from activities.log.digest import digest_sql
-from activities.models import Activity, ActivityRemoval, ActivityType, ActivityVersion
+from activities.models import Activity, ActivityDay, ActivityRemoval, ActivityType, ActivityVersion
 from people.definitions import lifecycle
 from tests.factories import approved_type, draft_type, edit_description, make_person, new_activity, record_rows
 
@@ -28,6 +28,33 @@ def test_the_log_is_never_truncated():
     assert "never changed" in refused("truncate activity")
     assert "never changed" in refused("truncate activity_key")
     assert "never changed" in refused("truncate activity_removal")
+
+
+# triggers that count or note what happens to rows, and keep none
+COUNTING = ("count_", "note_", "hold_")
+
+
+def test_no_table_whose_rows_are_kept_is_emptied_at_once():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select distinct tgrelid::regclass::text, proname from pg_trigger join pg_proc p on p.oid = tgfoid
+            join pg_class c on c.oid = tgrelid and c.relnamespace = current_schema()::regnamespace
+            where not tgisinternal and tgtype & 24 > 0 and tgrelid::regclass::text !~ '^procrastinate'"""
+        )
+        kept = {table for table, function in cursor.fetchall() if not function.startswith(COUNTING)}
+        cursor.execute("set constraints all immediate")  # or TRUNCATE fails for pending checks
+    assert len(kept) > 8
+    for table in kept:
+        assert "never changed" in (said := refused(f"truncate {table} cascade")) or "stay as they are" in said, table
+
+
+def test_what_is_written_down_of_a_closed_day_stays():
+    ActivityDay.objects.create(day="2026-11-20", count=3, digest=7)
+    assert ActivityDay.objects.update(chain="a" * 64) == ActivityDay.objects.update(keys_upto=5, key_count=1) == 1
+    changes = ("count = 4", "digest = 8", "day = '2026-11-19'", "chain = null", "chain = 'b'", "keys_upto = 6")
+    for change in changes:
+        assert "never changed" in refused(f"update activity_day set {change}"), change
+    assert "never changed" in refused("delete from activity_day")
 
 
 def test_a_delete_without_a_removal_entry_is_refused():

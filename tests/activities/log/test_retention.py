@@ -158,6 +158,8 @@ def days(check):
         cursor.execute("alter table activity enable trigger user")
     assert verify.close_days(first + timedelta(days=5, hours=2)) == 5
     assert verify.verify_log() == []
+    with connection.cursor() as cursor:  # behind the product's back, as an owner of the database can
+        cursor.execute("alter table activity_day disable trigger user")
     return [first.date() + timedelta(days=number) for number in range(5)]
 
 
