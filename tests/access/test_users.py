@@ -85,7 +85,11 @@ def test_what_the_editor_could_not_give_is_kept(client, boss):
     for right in (
         "change_user",
         "view_user",
-        *("approve_activitytype", "delete_activitytype", "add_activitytype", "change_activitytype"),
+        *(
+            f"{verb}_{kind}"
+            for verb in ("approve", "delete", "add", "change")
+            for kind in ("activitytype", "objecttype")
+        ),
     ):
         helper.user_permissions.add(Permission.objects.get(codename=right))
     target = user("marta", "Viewer")

@@ -18,7 +18,7 @@ from people.core.permissions import require_permission
 from people.definitions import lifecycle
 from people.directory import views as people_views
 from people.lists import static_lists
-from people.models import PeopleView, StaticList
+from people.models import ObjectType, PeopleView, StaticList
 from smartlists.lists import editing as list_editing
 from smartlists.lists import report_notes, saved_reports
 from smartlists.models import Dashboard, ReportNote, SavedReport, SmartList
@@ -29,6 +29,10 @@ CHANGE = "access.change_user"
 OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, Any, Any], Any]]] = {
     ActivityType: (
         lambda owner: ActivityType.objects.filter(owner=owner, deleted_at=None),
+        lambda thing, owner, by: lifecycle.set_folder_and_owner(thing, by, thing.folder, owner),
+    ),
+    ObjectType: (
+        lambda owner: ObjectType.objects.filter(owner=owner, deleted_at=None),
         lambda thing, owner, by: lifecycle.set_folder_and_owner(thing, by, thing.folder, owner),
     ),
     SmartList: (
