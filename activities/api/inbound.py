@@ -123,7 +123,7 @@ class NewInboundWebhookSerializer(InboundSettingsSerializer):
     product = serializers.ChoiceField([(name, name) for name in RECIPES], default=OTHER)
 
 
-class ReplayInputSerializer(StrictSerializer):
+class CallReplayInputSerializer(StrictSerializer):
     backfill = StrictBooleanField(default=True, help_text="Whether they are history, for which nothing starts.")
 
 
@@ -170,11 +170,11 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
             editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
         return self.response_for(self.get_object())
 
-    @extend_schema(request=ReplayInputSerializer, responses=ReplayedCallsSerializer)
+    @extend_schema(request=CallReplayInputSerializer, responses=ReplayedCallsSerializer)
     @action(["POST"], detail=True)
     def replay(self, request: Any, pk: int) -> Response:
         """Record calls that were rejected or not mapped by the mappings that are on now; each activity once."""
-        body = self.validated_body(ReplayInputSerializer)
+        body = self.validated_body(CallReplayInputSerializer)
         result = editing.replay_calls(self.get_object().source, request.user, backfill=body["backfill"])
         return Response({"calls": result.calls, "recorded": result.recorded, "refused": result.refused})
 

@@ -15,8 +15,13 @@ begin
     return new;
 end $$;
 create trigger inbound_call_stays before update on inbound_call for each row execute function inbound_call_stays();
+create trigger inbound_call_is_never_truncated before truncate on inbound_call
+    for each statement execute function refuse_change();
 """
-NO_GUARD = "drop trigger inbound_call_stays on inbound_call; drop function inbound_call_stays();"
+NO_GUARD = """
+drop trigger inbound_call_is_never_truncated on inbound_call;
+drop trigger inbound_call_stays on inbound_call; drop function inbound_call_stays();
+"""
 # event sources of this kind could be created before anything received their calls
 SETTINGS = """
 insert into inbound_webhook (source_id, recipe, signature, signature_header, secret_key_name, id_header, id_path,

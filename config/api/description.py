@@ -188,7 +188,12 @@ def _simplest_value(schema: Json, schemas: Mapping[str, Json], name: str) -> Any
         return max(schema.get("minimum", 1), 1)
     if kind == "boolean":
         return True
-    formats = {"date": "2026-11-20", "date-time": "2026-11-20T10:00:00Z", "email": "ann@example.com"}
+    formats = {
+        "date": "2026-11-20",
+        "date-time": "2026-11-20T10:00:00Z",
+        "email": "ann@example.com",
+        "uuid": "6f1c4a52-8a0e-4c53-9b7e-2f6a1d3c5e70",
+    }
     return formats.get(schema.get("format", ""), name or "text")
 
 

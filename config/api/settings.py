@@ -44,6 +44,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "PersonDataType": "people.api.serializers.DATA_TYPES",
         "EventSourceKind": "activities.models.sources.EventSource.Kind",
         "EventSourceConsent": "activities.models.sources.EventSource.Consent",
+        "FormSubmissionState": "activities.models.forms.FormSubmission.State",
+        "FormSubmissionWay": "activities.models.forms.FormSubmission.Way",
         "InboundCallState": "activities.models.inbound.InboundCall.State",
         "InboundSignature": "activities.models.inbound.InboundWebhook.Signature",
         "SightingKind": "activities.models.inbox.Sighting.Kind",

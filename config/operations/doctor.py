@@ -19,6 +19,7 @@ from config.observability import probes
 from config.observability.probes import fetch_row as _row
 from config.observability.probes import fetch_rows as _rows
 from config.operations import collector_check, kept_counts
+from config.operations.database_guards import GUARDS
 from config.operations.findings import Finding
 from config.operations.migrations_of import how_made
 from config.postgres.server import FLOOR_BYTES, EmbeddedPostgres
@@ -62,38 +63,6 @@ INDEXES = frozenset(
     }
 )
 DISPATCHER_SILENT = timedelta(minutes=1)
-NEVER_TRUNCATED = (
-    *("activity_day", "activity_field", "activity_type", "activity_version", "approved_field"),
-    "smart_campaign_version",
-)
-# the rules that the database enforces: without one of these an error would go unnoticed
-GUARDS = frozenset(
-    {
-        ("access_user", "users_are_never_deleted"),
-        ("activity", "activity_change_is_noted"),
-        ("activity", "activity_insert_holds_high_water"),
-        ("activity", "activity_is_never_truncated"),
-        ("activity", "activity_is_never_updated"),
-        ("activity", "activity_removal_is_accounted"),
-        ("activity", "activity_removal_is_noted"),
-        ("activity_day", "activity_day_is_kept"),
-        ("activity_field", "activity_field_is_frozen"),
-        ("activity_key", "activity_key_is_never_truncated"),
-        ("activity_removal", "activity_removal_is_append_only"),
-        ("activity_removal", "activity_removal_is_never_truncated"),
-        ("activity_removal", "activity_removal_is_stamped"),
-        ("activity_removal", "activity_removal_withdrawal_is_founded"),
-        ("activity_type", "activity_type_is_kept"),
-        ("activity_version", "activity_version_is_frozen"),
-        ("approved_field", "approved_field_is_for_ever"),
-        ("django_admin_log", "admin_log_is_append_only"),
-        *((table, f"{table}_is_never_truncated") for table in NEVER_TRUNCATED),
-        *(("person", f"person_{what}_is_counted") for what in ("added", "removed", "state")),
-        ("smart_campaign_version", "smart_campaign_version_is_frozen"),
-        ("static_list_member", "static_list_member_joined_is_counted"),
-        ("static_list_member", "static_list_member_left_is_counted"),
-    }
-)
 
 
 def run_checks(deep: bool = False, without: Collection[Check] = ()) -> Iterator[Finding]:

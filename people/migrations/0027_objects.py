@@ -81,6 +81,14 @@ create trigger approved_object_field_is_for_ever before update or delete on appr
     for each statement execute function refuse_object_change();
 create trigger object_change_is_never_truncated before truncate on object_change
     for each statement execute function refuse_object_change();
+create trigger object_type_is_never_truncated before truncate on object_type
+    for each statement execute function refuse_object_change();
+create trigger object_version_is_never_truncated before truncate on object_version
+    for each statement execute function refuse_object_change();
+create trigger object_field_is_never_truncated before truncate on object_field
+    for each statement execute function refuse_object_change();
+create trigger approved_object_field_is_never_truncated before truncate on approved_object_field
+    for each statement execute function refuse_object_change();
 
 create function keep_object_type() returns trigger language plpgsql as $$
 begin
@@ -135,6 +143,10 @@ DROP_GUARDS = """
 drop trigger object_change_insert_holds_mark on object_change;
 drop trigger object_change_is_kept on object_change;
 drop trigger object_change_is_never_truncated on object_change;
+drop trigger object_type_is_never_truncated on object_type;
+drop trigger object_version_is_never_truncated on object_version;
+drop trigger object_field_is_never_truncated on object_field;
+drop trigger approved_object_field_is_never_truncated on approved_object_field;
 drop trigger object_type_is_kept on object_type;
 drop trigger approved_object_field_is_for_ever on approved_object_field;
 drop trigger object_field_is_frozen on object_field;

@@ -52,6 +52,8 @@ DEFINITIONS = (
     "rest/v1/leads/describe2.json",
     "api/v1/activity-types/<str:pk>/fields",
     "api/v1/activity-types/<str:pk>/versions",
+    "api/v1/object-types/<str:pk>/fields",
+    "api/v1/object-types/<str:pk>/versions",
     "api/v1/me/tokens",
     "api/v1/openapi.json",
 )
@@ -82,6 +84,10 @@ OBJECTS = (
     "api/v1/me",
     "api/v1/activities/consents",
     "api/v1/activity-types/<str:pk>/versions/<int:number>",
+    "api/v1/object-types/<str:pk>/versions/<int:number>",
+    "api/v1/activity-types/<str:pk>/quality",
+    "api/v1/objects/<str:object_type>/<int:pk>/history",  # 50 changes of a record of 64 KB
+    "api/v1/inbound-webhooks/<int:webhook>/mappings/<int:pk>/trial",  # of ten calls
     "api/v1/reports/figures",
     "api/v1/reports/<int:pk>/figures",
     "api/v1/imports/<int:pk>/take-back",

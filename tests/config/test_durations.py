@@ -51,7 +51,7 @@ def test_without_seconds_all_run_the_browsers_first_and_then_the_long_ones():
     items = [*map(Item, ITEMS), Item("c/test_c.py::test_marked", "slow"), *drawn]
     chooser(KNOWN).pytest_collection_modifyitems(items)
     names = [chosen.nodeid.partition("::")[2] for chosen in items]
-    assert names[:4] == ["test_drawn_slowly", "test_drawn", "test_marked", "test_long"]
+    assert names[:4] == ["test_drawn_slowly", "test_drawn", "test_long", "test_marked"]
     assert len(items) == len(ITEMS) + 3
 
 

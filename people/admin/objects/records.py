@@ -37,7 +37,7 @@ class ObjectRecordAdmin(PagesAdmin):
         return False  # a record is added to a type, on a page of its own
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        require_rights(request, records.VIEW)
+        require_rights(request, records.VIEW, *([records.CHANGE] if request.method == "POST" else []))
         record = get_object_or_404(ObjectRecord.objects.select_related("object_type"), pk=min(pk, MAX_BIG_ID))
         schema = live_schema(record.object_type_id)
         may_change = request.user.has_perm(records.CHANGE) and record.deleted_at is None

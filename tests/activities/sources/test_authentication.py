@@ -143,10 +143,10 @@ def test_the_quota_is_of_the_day(program):
     assert authenticate(program.write_key, size=100), "a new day"
 
 
-def test_it_takes_three_statements_and_notes_a_use_once_a_minute(site, django_assert_num_queries):
-    with django_assert_num_queries(4):
+def test_it_takes_four_statements_and_notes_a_use_once_a_minute(site, django_assert_num_queries):
+    with django_assert_num_queries(5):
         authenticate(site.write_key, SITE)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         authenticate(site.write_key, SITE)
     assert SourceKey.objects.get().last_used_at
 
