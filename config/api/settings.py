@@ -42,6 +42,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ObjectChangeKind": "people.api.objects.serializers.KINDS",
         "ActivityTypeStateEnum": "people.api.objects.serializers.STATES",
         "PersonDataType": "people.api.serializers.DATA_TYPES",
+        "EventSourceStateEnum": ["on", "off"],
         "EventSourceKind": "activities.models.sources.EventSource.Kind",
         "EventSourceConsent": "activities.models.sources.EventSource.Consent",
         "FormSubmissionState": "activities.models.forms.FormSubmission.State",
