@@ -8,7 +8,6 @@ import django_filters
 from django import forms
 from django.db.models import Case, F, Q, When
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
 from activities.log import external_ids
@@ -19,6 +18,7 @@ from people.core.errors import BadQueryError, Problem, quoted_value
 from people.core.source import Channel
 from people.definitions import checks
 from people.models import Person
+from people.rest.definition_filters import DEFINITION_STATES, LIFE_CYCLE_COLUMNS, shown_attribute
 from people.rest.filters import (
     NUMBER_KEY,
     FilterColumn,
@@ -36,41 +36,25 @@ MAX_SAME_KEY = 1_000  # activities of one external id that a list takes
 ATTRIBUTE = "attributes."
 LOG_FILTERS = frozenset({"activity_type", "person", "person__in"})  # filters that the log's indexes serve
 
-STATES = {
-    "draft": Q(live=None, retired_at=None),
-    "approved": Q(live__isnull=False, draft=None, retired_at=None),
-    "approved_with_draft": Q(live__isnull=False, draft__isnull=False, retired_at=None),
-    "retired": Q(retired_at__isnull=False),
-}
-
-
-def _displayed(attribute: str) -> Coalesce:
-    """An attribute of the live version, or of the draft before the first approval."""
-    return Coalesce(F(f"live__{attribute}"), F(f"draft__{attribute}"))
-
 
 class ActivityTypeFilterSet(StrictFilterSet):
     class Meta:
         model = ActivityType
         fields = ()
 
-    search = SearchFilter("api_name", _displayed("name"), _displayed("filter_name"), _displayed("trigger_name"))
-    state = WordsFilter(STATES)
+    search = SearchFilter(
+        "api_name", shown_attribute("name"), shown_attribute("filter_name"), shown_attribute("trigger_name")
+    )
+    state = WordsFilter(DEFINITION_STATES)
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "api_name": FilterColumn("string", is_nullable=False),
-        "name": FilterColumn("string", _displayed("name"), is_nullable=False),
-        "filter_name": FilterColumn("string", _displayed("filter_name"), is_nullable=False),
-        "trigger_name": FilterColumn("string", _displayed("trigger_name"), is_nullable=False),
-        "description": FilterColumn("text", _displayed("description"), is_nullable=False, operators=("contains",)),
+        "name": FilterColumn("string", shown_attribute("name"), is_nullable=False),
+        "filter_name": FilterColumn("string", shown_attribute("filter_name"), is_nullable=False),
+        "trigger_name": FilterColumn("string", shown_attribute("trigger_name"), is_nullable=False),
+        "description": FilterColumn("text", shown_attribute("description"), is_nullable=False, operators=("contains",)),
         "is_standard": FilterColumn("boolean", is_nullable=False),
-        "live": FilterColumn("integer", "live__number", operators=("", "isempty")),
-        "draft": FilterColumn("integer", "draft", operators=("isempty",)),
-        "folder": FilterColumn("integer", "folder", operators=("", "in", "isempty")),
-        "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
-        "created_at": FilterColumn("datetime", is_nullable=False),
-        "updated_at": FilterColumn("datetime", is_nullable=False),
-        "retired_at": FilterColumn("datetime"),
+        **LIFE_CYCLE_COLUMNS,
     }
     unfiltered = {
         "deleted_at": "deleted types are on no list",

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from activities.forms.fields import fillable_fields
+from activities.forms.fields import MAX_FIELDS, fillable_fields
 from activities.models import EventSource, SiteForm
 from activities.sources.editing import CHANGE
 from people.core import audit
@@ -17,7 +17,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 from people.core.permissions import require_permission
 
-MAX_FORMS, MAX_FIELDS, MAX_NAME = 50, 40, 255
+MAX_FORMS, MAX_NAME = 50, 255
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from activities.inbound.paths import Path, is_path, path_label, split_at_each, value_at
+from activities.inbound.paths import is_path, path_label, split_at_each, value_at
 from activities.inbox.mapping import fitting_value
 from activities.inbox.names import plain_number
 from activities.models import ActivityType
@@ -25,7 +25,7 @@ MAX_WORDS = 50  # values by which a mapping knows its calls
 MAX_FIELDS = 200
 MAX_ID_DIGITS = 30
 PARTS = frozenset({"when", "person", "occurred_at", "primary", "attributes"})
-_NUMBERS = frozenset({"integer", "float", "currency"})
+IN_HUNDREDTHS = frozenset({"integer", "float", "currency"})  # data types whose values may be sent in cents
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _map_item(
     def value_of(origin: Origin | None, api_name: str) -> Any:
         value = None if origin is None else _value(origin, content, item)
         data_type = types.get(api_name, "")
-        if origin is not None and origin.is_hundredths and data_type in _NUMBERS:
+        if origin is not None and origin.is_hundredths and data_type in IN_HUNDREDTHS:
             value = _hundredth(value)
         return fitting_value(value, data_type)
 
@@ -288,8 +288,3 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, int):
         return str(value) if abs(value) < 10**MAX_ID_DIGITS else ""
     return value if isinstance(value, str) else ""
-
-
-def paths_of(mapping: CallMapping) -> list[Path]:
-    """Every place that the mapping reads."""
-    return [origin.path for origin in mapping.origins() if origin.path]

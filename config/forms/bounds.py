@@ -11,7 +11,7 @@ MAX_KIOSK_BODY = 256 * 1024  # of what waited in a kiosk
 
 
 def is_too_large(request: HttpRequest, limit: int = MAX_BODY) -> bool:
-    """True for a body that is larger than the limit, or does not say how large it is."""
+    """True for a body that is larger than the limit, or whose length is not written in digits; none at all is 0."""
     length = request.META.get("CONTENT_LENGTH") or "0"
     return not (length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= limit)
 

@@ -21,7 +21,7 @@ class ObjectRecord(models.Model):
     """One object: a car. Among the records that are not deleted its dedupe values are unique.
 
     `person_id`: whom its link to a person names; null without such a link, and while the link waits for somebody.
-    `person_key` and `record_key` are the values of its links as compared (`keys.key_of`).
+    `person_key` and `linked_key` are the values of its links as compared (`keys.key_of`).
     """
 
     id = models.BigAutoField(primary_key=True)

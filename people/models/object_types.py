@@ -1,6 +1,6 @@
 """Object types with their versions: facts about people that can change, such as cars and their colours.
 
-Written through `people.definitions` only. Triggers (migration 0026) enforce the rules that must never be broken.
+Written through `people.definitions` only. Triggers (migration 0027) enforce the rules that must never be broken.
 """
 
 from django.db import models

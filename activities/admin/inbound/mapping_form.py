@@ -10,13 +10,12 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from activities.inbound.mapping import MAX_CONSTANT
+from activities.inbound.mapping import IN_HUNDREDTHS, MAX_CONSTANT
 from activities.inbound.paths import Leaf, path_label
 from activities.models import ActivityType
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if
 
-NUMBERS = frozenset({"integer", "float", "currency"})
 PERSON, OCCURRED_AT, PRIMARY, WHEN = "person", "occurred_at", "primary", "when"
 
 
@@ -57,7 +56,7 @@ def rows_of(definition: Mapping[str, Any], activity_type: ActivityType | None) -
                 info.name,
                 origin,
                 is_needed=info.is_primary,
-                takes_hundredths=info.data_type in NUMBERS,
+                takes_hundredths=info.data_type in IN_HUNDREDTHS,
             )
         )
     return rows

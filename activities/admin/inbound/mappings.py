@@ -16,7 +16,7 @@ from activities.inbound.paths import Leaf, leaves_of, path_label
 from activities.inbound.proposals import kinds_of_calls, propose_definition
 from activities.inbound.reading import load_call
 from activities.inbound.trying import Trial, sample_calls, try_mapping
-from activities.models import ActivityType, EventSource, InboundMapping
+from activities.models import ActivityType, InboundMapping
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights
 from people.core.errors import RejectedError, quoted_value
@@ -67,7 +67,7 @@ class MappingPages(PagesAdmin):
             person=definition.get("person") or {},
             lookups=people_lookup.lookup_fields(),
             when=_when(request, definition, leaves),
-            types=_own_types(row),
+            types=_own_types(),
             trial=trial,
             tried=_shown_rows(trial),
             trial_problems=[problem_text(problem) for problem in trial.problems],
@@ -146,7 +146,7 @@ def _when(request: HttpRequest, definition: dict[str, Any], leaves: list[Leaf]) 
 def _save(request: HttpRequest, row: InboundMapping, leaves: list[Leaf]) -> None:
     """Save what the form says. Fields of another type than before are read once the page shows them."""
     data = request.POST.dict()
-    activity_type = _chosen_type(row.source, parse_number(data.get("type", "")))
+    activity_type = _chosen_type(parse_number(data.get("type", "")))
     is_same = activity_type is not None and activity_type.pk == row.activity_type_id
     names = [form_row.name for form_row in rows_of({}, activity_type if is_same else None)]
     definition = read_definition(data, known_places(leaves, _shown_definition(row, leaves)), names)
@@ -163,11 +163,11 @@ def _save(request: HttpRequest, row: InboundMapping, leaves: list[Leaf]) -> None
     messages.success(request, _("Saved."))
 
 
-def _chosen_type(source: EventSource, pk: int) -> ActivityType | None:
+def _chosen_type(pk: int) -> ActivityType | None:
     return ActivityType.objects.existing().filter(pk=min(pk, MAX_ID), is_standard=False).first() if pk else None
 
 
-def _own_types(row: InboundMapping) -> list[ActivityType]:
+def _own_types() -> list[ActivityType]:
     types = ActivityType.objects.existing().filter(is_standard=False, retired_at=None, live__isnull=False)
     return sorted(types.select_related("live", "draft")[:MAX_TYPES], key=str)
 

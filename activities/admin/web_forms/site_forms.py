@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from activities.admin.web_forms.settings_form import field_choices
-from activities.forms.site_forms import MAX_FIELDS, MAX_FORMS
+from activities.forms.fields import MAX_FIELDS
+from activities.forms.site_forms import MAX_FORMS
 from activities.models import EventSource
 from people.core.admin.base import parse_number
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import django_filters
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Coalesce
 
 from people.models import ApprovedObjectField, ObjectRecord, ObjectType
+from people.rest.definition_filters import DEFINITION_STATES, LIFE_CYCLE_COLUMNS, shown_attribute
 from people.rest.filters import (
     NUMBER_KEY,
     FilterColumn,
@@ -20,17 +20,6 @@ from people.rest.filters import (
 )
 
 VALUES = "values."
-STATES = {
-    "draft": Q(live=None, retired_at=None),
-    "approved": Q(live__isnull=False, draft=None, retired_at=None),
-    "approved_with_draft": Q(live__isnull=False, draft__isnull=False, retired_at=None),
-    "retired": Q(retired_at__isnull=False),
-}
-
-
-def _displayed(attribute: str) -> Coalesce:
-    """An attribute of the live version, or of the draft before the first approval."""
-    return Coalesce(F(f"live__{attribute}"), F(f"draft__{attribute}"))
 
 
 class ObjectTypeFilterSet(StrictFilterSet):
@@ -38,22 +27,16 @@ class ObjectTypeFilterSet(StrictFilterSet):
         model = ObjectType
         fields = ()
 
-    search = SearchFilter("api_name", _displayed("name"), _displayed("plural_name"))
-    state = WordsFilter(STATES)
+    search = SearchFilter("api_name", shown_attribute("name"), shown_attribute("plural_name"))
+    state = WordsFilter(DEFINITION_STATES)
     typed = {
         "id": FilterColumn("integer", is_nullable=False, operators=NUMBER_KEY),
         "api_name": FilterColumn("string", is_nullable=False),
-        "name": FilterColumn("string", _displayed("name"), is_nullable=False),
-        "plural_name": FilterColumn("string", _displayed("plural_name"), is_nullable=False),
-        "description": FilterColumn("text", _displayed("description"), is_nullable=False, operators=("contains",)),
+        "name": FilterColumn("string", shown_attribute("name"), is_nullable=False),
+        "plural_name": FilterColumn("string", shown_attribute("plural_name"), is_nullable=False),
+        "description": FilterColumn("text", shown_attribute("description"), is_nullable=False, operators=("contains",)),
         "is_shown_on_person": FilterColumn("boolean", is_nullable=False),
-        "live": FilterColumn("integer", "live__number", operators=("", "isempty")),
-        "draft": FilterColumn("integer", "draft", operators=("isempty",)),
-        "folder": FilterColumn("integer", "folder", operators=("", "in", "isempty")),
-        "owner": FilterColumn("string", "owner__username", operators=("", "in", "isempty")),
-        "created_at": FilterColumn("datetime", is_nullable=False),
-        "updated_at": FilterColumn("datetime", is_nullable=False),
-        "retired_at": FilterColumn("datetime"),
+        **LIFE_CYCLE_COLUMNS,
     }
     unfiltered = {"deleted_at": "deleted types are on no list"}
 
