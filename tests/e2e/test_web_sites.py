@@ -36,8 +36,9 @@ def test_visits_of_the_demo_site_are_on_the_timeline_once_a_form_says_who_it_was
     with site.context.expect_page() as opened:
         site.get_by_role("link", name=_("See what arrives now")).click()
     live = opened.value
-    rows = live.locator("#events tbody tr")
-    expect(rows.filter(has_text=_("Kept"))).to_have_count(1)
+    # a page that is left before its call was answered has the next page send it again: that row is not "Kept"
+    rows = live.locator("#events tbody tr").filter(has_text=_("Kept"))
+    expect(rows).to_have_count(1)
 
     site.get_by_role("link", name=_("See the models")).click()
     site.get_by_role("link", name=re.compile("Volta")).click()
@@ -45,8 +46,8 @@ def test_visits_of_the_demo_site_are_on_the_timeline_once_a_form_says_who_it_was
     site.get_by_label(_("Email")).fill("ann@example.com")
     site.get_by_role("button", name=_("Book"), exact=True).click()
     expect(site.get_by_role("heading", level=1)).to_have_text(_("Thank you"))
-    expect(rows.filter(has_text=_("Form"))).to_have_count(1)
-    expect(rows.filter(has_text=_("Page view"))).to_have_count(4)
+    expect(rows.filter(has_text=_("Form"))).to_have_count(1, timeout=15_000)
+    expect(rows.filter(has_text=_("Page view"))).to_have_count(4, timeout=15_000)
 
     dispatcher.process_all_due_work()
     ann = Person.objects.get(email="ann@example.com")
