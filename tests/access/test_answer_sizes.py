@@ -4,15 +4,18 @@ from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.urls import resolve
+from django.urls import resolve, reverse
 
 from activities.log import reader as log_reader
+from activities.models import ActivityType
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.marketo.wire import paging
+from people.core.errors import RejectedError
 from people.core.source import SYSTEM
+from people.definitions import differences, drafts, lifecycle
 from people.lists import static_lists
-from people.models import Person
+from people.models import ObjectType, Person
 from people.persons import deletion
 from people.rest.viewsets import ListMixin
 from tests.access.route_walker import address, build_world
@@ -51,12 +54,12 @@ DEFINITIONS = (
     "rest/v1/leads/describe.json",
     "rest/v1/leads/describe2.json",
     "api/v1/activity-types/<str:pk>/fields",
-    "api/v1/activity-types/<str:pk>/versions",
     "api/v1/object-types/<str:pk>/fields",
-    "api/v1/object-types/<str:pk>/versions",
     "api/v1/me/tokens",
     "api/v1/openapi.json",
 )
+# 100 of a definition's versions, fewer where they are large; Link leads to the others
+VERSIONS = ("api/v1/activity-types/<str:pk>/versions", "api/v1/object-types/<str:pk>/versions")
 # one object, or a few figures of it
 OBJECTS = (
     "rest/v1/activities/pagingtoken.json",
@@ -125,7 +128,7 @@ NOTHING = (
     "api/docs/guide",
     "api/docs/problems/<slug:code>",
 )
-BOUNDED = {*SMALL_PAGES, *DEFINITIONS, *OBJECTS, *FILES, *IDS, *NOTHING}
+BOUNDED = {*SMALL_PAGES, *DEFINITIONS, *VERSIONS, *OBJECTS, *FILES, *IDS, *NOTHING}
 
 
 def native_view(route, world):
@@ -219,3 +222,51 @@ def test_a_page_holds_what_fits(client, world, settings):
     settings.API_PAGE_BYTES = 2_500
     pages = reader.native_pages("/api/v1/people?page_size=1000")
     assert len(pages) > 1 and max(map(len, pages)) > 1
+
+
+@pytest.fixture
+def several_versions(world):
+    """An activity type and an object type of the world, with the kind's name in addresses: five versions each."""
+    found = []
+    for kind, model, name in (
+        ("activity-types", ActivityType, "activities_activitytype"),
+        ("object-types", ObjectType, "people_objecttype"),
+    ):
+        definition = model.objects.all().custom().exclude(live=None).order_by("pk").first()
+        while definition.live.number < 5:
+            drafts.edit_draft_names(definition, None, description=f"After {definition.live.number}")
+            lifecycle.approve_draft(definition, None)
+            definition.refresh_from_db()
+        found.append((kind, definition, name))
+    return found
+
+
+def test_versions_of_a_definition_are_bounded_and_listed_in_parts(
+    client, admin_client, several_versions, settings, monkeypatch
+):
+    monkeypatch.setattr(lifecycle, "MAX_VERSIONS", 5)
+    monkeypatch.setattr(differences, "SHOWN_VERSIONS", 2)
+    reader = Reader(client, get_user_model().objects.get(username="olga"))
+    for kind, definition, name in several_versions:
+        path, numbers, replies = f"/api/v1/{kind}/{definition.pk}/versions", [], 0
+        settings.API_PAGE_BYTES = 1
+        while path:
+            reply = client.get(path, headers={"Authorization": f"Bearer {reader.native}"})
+            numbers += [version["number"] for version in reply.json()]
+            path, replies = reply.headers.get("Link", "").partition(">")[0].removeprefix("<"), replies + 1
+        assert (numbers, replies) == ([1, 2, 3, 4, 5], 5)
+        settings.API_PAGE_BYTES = 10_000_000
+        wrong = client.get(
+            f"/api/v1/{kind}/{definition.pk}/versions?after=x", headers={"Authorization": f"Bearer {reader.native}"}
+        )
+        assert wrong.status_code == 400
+        page = reverse(
+            f"admin:{name}_versions" if kind == "activity-types" else f"admin:{name}_change", args=[definition.pk]
+        )
+        assert "?before=4" in admin_client.get(page).text
+        assert "?before=2" in admin_client.get(f"{page}?before=4").text
+        last = admin_client.get(f"{page}?before=2").text
+        assert "Version 1" in last and "Older versions" not in last
+        drafts.edit_draft_names(definition, None, description="One more")
+        with pytest.raises(RejectedError, match="at most 5 versions"):
+            lifecycle.approve_draft(definition, None)
