@@ -1,5 +1,6 @@
 """What an answer may hold: every route that is read from by programs ends its pages early, or is bounded otherwise."""
 
+import json
 from urllib.parse import urlencode
 
 import pytest
@@ -8,14 +9,18 @@ from django.urls import resolve, reverse
 
 from activities.log import reader as log_reader
 from activities.models import ActivityType
+from activities.types import files as type_files
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.marketo.wire import paging
+from people.admin import transfers
 from people.core.errors import RejectedError
 from people.core.source import SYSTEM
 from people.definitions import differences, drafts, lifecycle
+from people.files.exports import jobs as export_jobs
+from people.files.exports.kinds import KINDS
 from people.lists import static_lists
-from people.models import ObjectType, Person
+from people.models import Export, ObjectType, Person
 from people.persons import deletion
 from people.rest.viewsets import ListMixin
 from tests.access.route_walker import address, build_world
@@ -270,3 +275,61 @@ def test_versions_of_a_definition_are_bounded_and_listed_in_parts(
         drafts.edit_draft_names(definition, None, description="One more")
         with pytest.raises(RejectedError, match="at most 5 versions"):
             lifecycle.approve_draft(definition, None)
+
+
+# pages that answer with a file, and the query that asks for it: all are sent in pieces from rows read in pieces
+FILES_OF_PAGES = {
+    "admin/audit/export/": "",
+    "admin/people/export/<int:pk>/file/": "",
+    "admin/people/import/<int:pk>/report/": "",
+    "admin/people/objectrecord/of/<int:type_id>/": "file=csv",
+    "admin/activities/activitytype/export/": "",
+    "admin/activities/activitytype/timeline/<int:person_id>/export/": "",
+    "admin/smartlists/smartlist/<int:pk>/export/": "",
+    "admin/smartlists/smartcampaign/<int:pk>/results.csv": "",
+}
+# the rows of one page: figures, a user's own codes, a page of the demo site
+SMALL_FILES = {"account/codes/download/": "", "demo-site/price-list.csv": ""}
+POSTED_FILES = {"admin/people/person/<int:pk>/archive.json": ""}
+
+
+def test_every_file_of_a_page_is_sent_in_pieces(admin_client, world, monkeypatch, settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+    export = Export.objects.get(pk=world["export"])
+    Export.objects.filter(pk=export.pk).update(state=Export.State.COMPLETED)
+    export_jobs.export_path(export).write_bytes(b"id\n1\n")
+    monkeypatch.setattr("django.template.backends.django.Template.render", lambda *_given, **_more: "")
+    for route in (route for route, methods in table().items() if not route.startswith(JSON)):
+        if route in POSTED_FILES:
+            reply = admin_client.post(address(route, world))
+        elif "GET" in table()[route]:
+            reply = admin_client.get(f"{address(route, world)}?{FILES_OF_PAGES.get(route, '')}")
+        else:
+            continue
+        is_file = "attachment" in reply.headers.get("Content-Disposition", "")
+        is_known = route in {**FILES_OF_PAGES, **POSTED_FILES}
+        assert not is_file or is_known or route in SMALL_FILES, f"say what bounds the file of {route}"
+        assert not is_known or (is_file and reply.streaming), (route, reply.status_code)
+
+
+def test_a_long_file_of_a_page_is_written_in_the_background(admin_client, world, monkeypatch, settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+    routes = ("admin/smartlists/smartlist/<int:pk>/export/", "admin/smartlists/smartcampaign/<int:pk>/results.csv")
+    assert all(len(kind) <= Export._meta.get_field("kind").max_length for kind in KINDS)
+    monkeypatch.setattr(transfers, "AT_ONCE", -1)
+    before = set(Export.objects.values_list("pk", flat=True))
+    for route in routes:
+        reply = admin_client.get(address(route, world))
+        export = Export.objects.exclude(pk__in=before).latest("pk")
+        assert reply.headers["Location"] == reverse("admin:people_export_change", args=[export.pk])
+        assert export.state == Export.State.QUEUED and export.parameters["excel_safe"]
+        export_jobs.run_export(export.pk)
+        export.refresh_from_db()
+        assert export.state == Export.State.COMPLETED, export.fault
+
+
+def test_a_document_of_types_is_the_same_in_pieces(world):
+    types = ActivityType.objects.all().with_versions().order_by("pk")
+    for chosen in (types, types[:1], types.none()):
+        whole = json.dumps(type_files.types_as_document(chosen), indent=2, ensure_ascii=False) + "\n"
+        assert "".join(type_files.document_pieces(chosen)) == whole
