@@ -5,7 +5,7 @@ from functools import partial
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -96,17 +96,15 @@ def list_deleted_types(request: HttpRequest) -> HttpResponse:
     )
 
 
-def export_schemas(request: HttpRequest) -> HttpResponse:
+def export_schemas(request: HttpRequest) -> StreamingHttpResponse:
     """The schemas of the types in the parameter `type`, or of all custom types, as one JSON file."""
     require_rights(request, "activities.view_activitytype")
     type_ids = [type_id for text in request.GET.getlist("type") if (type_id := parse_number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=type_ids) if type_ids else types.custom()
     name = types[0].api_name if len(type_ids) == 1 and types else "activity-types"
-    text = json.dumps(type_files.types_as_document(types), indent=2, ensure_ascii=False) + "\n"
-    return HttpResponse(
-        text, content_type="application/json", headers={"Content-Disposition": f'attachment; filename="{name}.json"'}
-    )
+    headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
+    return StreamingHttpResponse(type_files.document_pieces(types), content_type="application/json", headers=headers)
 
 
 def import_schemas(request: HttpRequest) -> HttpResponse:

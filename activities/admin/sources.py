@@ -214,8 +214,12 @@ class EventSourceAdmin(WebsitePages):
         form = SourceForm(request.POST or None, source)
         if request.method == "POST":
             require_rights(request, source_editing.CHANGE)
-            if form.is_valid() and self._saved(request, source, form):
-                return redirect(f"{PAGE}_change", source.pk)
+            if form.is_valid():
+                widens = source_editing.widens_trust(source, form.values(source))
+                if widens and (confirmation := confirmation_redirect(request)):
+                    return confirmation
+                if self._saved(request, source, form):
+                    return redirect(f"{PAGE}_change", source.pk)
         has_data = source_editing.has_data(source)
         return self.page(
             request,
@@ -251,6 +255,8 @@ class EventSourceAdmin(WebsitePages):
             if self.try_verb(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
         elif verb == "identify":
+            if confirmation := confirmation_redirect(request, reverse(f"{PAGE}_change", args=[pk])):
+                return confirmation
             done = _("User IDs of this program identify people from now on.")
             self.try_verb(request, lambda: source_editing.identify_people(source, by), done)
         elif verb in ("on", "off"):

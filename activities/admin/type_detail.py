@@ -1,7 +1,6 @@
 """The page of one activity type, in tabs: overview, fields, versions, uses, and API examples."""
 
 from datetime import date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -20,12 +19,12 @@ from activities.inbox import editing as inbox_editing
 from activities.log import intervals, rollup
 from activities.log import reader as log_reader
 from activities.log.bots import bot_fields
-from activities.models import ActivityType, ActivityVersion, Sighting
+from activities.models import ActivityType, Sighting
 from activities.quality import figures
 from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
-from people.core.admin.base import require_rights, tabs_of
+from people.core.admin.base import parse_number, require_rights, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.definitions import differences
 from people.models import Person
@@ -210,22 +209,14 @@ def _in_inbox(request: HttpRequest, activity_type: ActivityType) -> Sighting | N
 
 
 def show_versions(request: HttpRequest, pk: int) -> HttpResponse:
-    """Every version, the newest first, with its changes in words; and the draft on top."""
+    """The versions, the newest first, with their changes in words; and the draft on top."""
     activity_type = find_type(request, pk)
-    approved = list(
-        activity_type.versions.exclude(number=None)
-        .order_by("number")
-        .select_related("approved_by", "created_by")
-        .prefetch_related("fields")
-    )
-    changed: list[tuple[ActivityVersion, list[str]]] = [(approved[0], [])] if approved else []
-    changed += [(new, differences.version_differences(old, new)) for old, new in pairwise(approved)]
     draft = activity_type.draft
     return show_type_tab(
         request,
         activity_type,
         "versions",
-        history=changed[::-1],
+        history=differences.version_history(activity_type, parse_number(request.GET.get("before", ""))),
         changes=differences.version_differences(activity_type.live, draft) if draft else [],
         editors=list(draft.editors.all()) if draft else [],
     )

@@ -237,6 +237,8 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         source = self.get_object()
         self.require_match(source)
         body = self.validated_body(SourceInputSerializer, partial=True)
+        if source_editing.widens_trust(source, body):
+            refuse_unconfirmed_session(request._request)
         with self.expecting(source.revision) as expected:
             source_editing.change_source(source, request.user, expected_revision=expected, **body)
         return self.response_for(self.get_object())
@@ -270,7 +272,9 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="identify-people")
     def identify_people(self, request: Any, pk: int) -> Response:
         """Have user ids of a program identify people, by the unique person field “userId”, made where it is missing."""
-        source_editing.identify_people(self.get_object(), request.user)
+        source = self.get_object()
+        refuse_unconfirmed_session(request._request)
+        source_editing.identify_people(source, request.user)
         return self.response_for(self.get_object())
 
     @extend_schema(request=None, responses=EventSourceSerializer)

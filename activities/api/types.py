@@ -26,7 +26,7 @@ from activities.models import ActivityType
 from activities.quality import figures
 from activities.types.definition import ACTIVITY_TYPES, EDIT
 from people.definitions import drafts, lifecycle
-from people.rest.definitions import LIFE_CYCLE_RIGHTS, DefinitionViewSet
+from people.rest.definitions import AFTER, LIFE_CYCLE_RIGHTS, DefinitionViewSet
 
 
 class ActivityTypeViewSet(DefinitionViewSet):
@@ -116,11 +116,13 @@ class ActivityTypeViewSet(DefinitionViewSet):
             lambda activity_type, expected: drafts.change_draft_fields(activity_type, change, request.user, expected)
         )
 
-    @extend_schema(responses=VersionSerializer(many=True), operation_id="activity_types_versions_list")
+    @extend_schema(
+        parameters=[AFTER], responses=VersionSerializer(many=True), operation_id="activity_types_versions_list"
+    )
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
-        """List the approved versions, oldest first; a version never changes."""
-        return Response(VersionSerializer(self.approved_versions(), many=True).data)
+        """List the approved versions, oldest first; a version never changes. At most 100: Link leads to the others."""
+        return self.response_of_versions(VersionSerializer)
 
     @extend_schema(responses=VersionSerializer, operation_id="activity_types_versions_retrieve")
     @action(["GET"], detail=True, url_path="versions/<int:number>")

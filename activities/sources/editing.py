@@ -102,6 +102,19 @@ def change_source(
     return changed
 
 
+def widens_trust(source: EventSource, values: Mapping[str, Any]) -> bool:
+    """Whether these new values let more hosts send, or more of what is sent name people: a session must be confirmed.
+
+    Hosts are origins, and whoever uses a Munchkin ID; forms may lead back to the origins, too.
+    """
+    if not set(values.get("origins") or ()) <= set(source.origins):
+        return True
+    if values.get("creates_people") and not source.creates_people:
+        return True
+    named = {name: values[name] for name in ("user_id_field", "munchkin_id") if values.get(name)}
+    return any(value != getattr(source, name) for name, value in named.items())
+
+
 def identify_people(source: EventSource, by: Any) -> EventSource:
     """Have a program's user ids identify people, by `user_ids.FIELD`, which is made where it is missing.
 

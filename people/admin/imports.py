@@ -149,6 +149,7 @@ class ImportAdmin(TransferAdmin):
             guess=guess,
             preview=preview,
             shape=shape,
+            text_above=import_jobs.text_above_header(job),
             shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
             label=dict(target.subjects()).get(subject, target.label),
             current=3 if preview else 2,

@@ -52,6 +52,12 @@ class ImportSerializer(StrictSerializer):
     repeated = serializers.IntegerField(help_text="Rows that had been imported before.")
     refused = serializers.IntegerField()
     created = serializers.IntegerField(help_text="The number of people created, or, after a check, to be created.")
+    rows_above = serializers.IntegerField(
+        help_text="Rows above the header, which are left out. Send header_row if the wrong row was taken."
+    )
+    blank_rows = serializers.IntegerField(
+        help_text="Blank rows that were left out, counted when the whole file is checked or imported."
+    )
     taken_back = serializers.SerializerMethodField(
         help_text="The result of undoing the import; null if it was not undone."
     )

@@ -1,19 +1,34 @@
 """Differences between two versions as sentences, and the fields that approving a draft would remove or fix."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from people.datatypes.registry import BY_NAME
-from people.definitions.kinds import definition_kind
+from people.definitions.kinds import MAX_VERSIONS, definition_kind
 from people.definitions.models import DefinedField, Definition, Version
+
+SHOWN_VERSIONS = 20
 
 
 def version_differences(old: Version | None, new: Version) -> list[str]:
     """One sentence for each difference: "Amount: description changed", "Branch (Text) added"."""
     return [*_names(old, new), *_fields(old, new)]
+
+
+def version_history(definition: Definition, before: int = 0) -> list[tuple[Any, list[str]]]:
+    """The approved versions, the newest first, each with its differences from the one before it; at most 20.
+
+    `before`: only versions with lower numbers; 0 for all.
+    """
+    versions = definition.versions.exclude(number=None).select_related("approved_by", "created_by")
+    versions = versions.filter(number__lt=min(before, MAX_VERSIONS + 1)) if before > 0 else versions
+    newest = list(versions.order_by("-number").prefetch_related("fields")[: SHOWN_VERSIONS + 1])
+    history = [(new, version_differences(old, new)) for new, old in pairwise(newest)]
+    return history if len(newest) > SHOWN_VERSIONS else [*history, *((version, []) for version in newest[-1:])]
 
 
 def removed_fields(definition: Definition) -> list[Any]:

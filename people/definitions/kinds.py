@@ -14,7 +14,9 @@ from people.core.db import locks
 from people.core.errors import Problem
 from people.definitions.models import Definition
 
-MAX_FIELDS = 500  # a guard against runaway programs
+# guards against runaway programs
+MAX_FIELDS = 500
+MAX_VERSIONS = 1_000  # of one definition
 
 D = TypeVar("D", bound=Definition)
 

@@ -23,7 +23,7 @@ from people.core.permissions import require_permission
 from people.definitions import drafts, notices
 from people.definitions.checks import field_problems
 from people.definitions.differences import removed_fields
-from people.definitions.kinds import D, DefinitionKind, FieldSpec, NameSpec, definition_kind
+from people.definitions.kinds import MAX_VERSIONS, D, DefinitionKind, FieldSpec, NameSpec, definition_kind
 from people.definitions.models import Definition, Version
 
 audit.register_actions(
@@ -65,8 +65,8 @@ def approve_draft(definition: Definition, by: Any, expected_revision: int | None
     """Make the draft the live version and return it; rules can use its fields from now on.
 
     Waits for rows being written; later ones use the new version. Raises `RejectedError`
-    (`no_draft`, `in_use` if a removed field is used, `second_approver`), `ConflictError` if the draft is not
-    at `expected_revision`, the one that the approver saw.
+    (`no_draft`, `in_use` if a removed field is used, `second_approver`, `too_many`), `ConflictError` if the draft
+    is not at `expected_revision`, the one that the approver saw.
     """
     require_permission(by, definition_kind(definition).right("approve"))
     definition = _lock(definition, exclusive=True)
@@ -76,6 +76,9 @@ def approve_draft(definition: Definition, by: Any, expected_revision: int | None
     drafts.require_complete_draft(definition)
     references.refuse_if_used(*removed_fields(definition))
     draft.number = (definition.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    if draft.number > MAX_VERSIONS:
+        message = _("A type has at most %(limit)s versions.") % {"limit": MAX_VERSIONS}
+        raise RejectedError(Problem(Code.TOO_MANY, message))
     draft.approved_at, draft.approved_by, draft.return_reason = timezone.now(), by, ""
     draft.save(update_fields=["number", "approved_at", "approved_by", "return_reason"])
     rows: Any = type(definition)._default_manager

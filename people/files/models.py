@@ -48,7 +48,7 @@ class Import(FileJob):
     name = models.CharField(_("file"), max_length=255)
     stored_as = models.CharField(max_length=64, blank=True, editable=False)  # empty: the file is not stored here
     size = models.BigIntegerField(_("size"), default=0)
-    shape = models.JSONField(default=dict)  # tabular.Shape
+    shape = models.JSONField(default=dict)  # tabular.FileShape
     shape_key = models.CharField(
         max_length=32, blank=True
     )  # of the columns: files with the same columns are mapped alike
@@ -100,6 +100,16 @@ class Import(FileJob):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def rows_above(self) -> int:
+        """The number of rows above the header, which are left out."""
+        return int(self.shape.get("rows_above", 0))
+
+    @property
+    def blank_rows(self) -> int:
+        """The number of blank rows that a check or an import of the whole file left out."""
+        return int(self.shape.get("blank_rows", 0))
 
     @property
     def rows(self) -> int:

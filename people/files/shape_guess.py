@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
 from people.files.tabular import DELIMITERS, FALLBACK, SAMPLE_BYTES, SAMPLE_ROWS, FileShape, codec_name
-from people.files.xlsx import BadFileError
+from people.files.xlsx import BadFileError, sheet_rows
 
 _ARCHIVE = sentence_lazy("this is an archive: unpack it, and upload one of its files")
 _PICTURE = sentence_lazy("this is a picture: export the table as CSV or .xlsx")
@@ -37,7 +37,8 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf
 def guess_shape(head: bytes, name: str = "", **given_parts: Any) -> FileShape:
     """The shape of a file that begins with `head` (already unzipped) and is called `name`; `given_parts` win.
 
-    The header is not read: see `with_header`. Raises BadFileError for an empty file.
+    The header is not read: see `tabular.read_header`. Nor is its row guessed for a workbook, of which the head is not
+    enough: see `guess_sheet_header_row`. Raises BadFileError for an empty file.
     """
     if not head.strip(b"\xef\xbb\xbf\xff\xfe \r\n\t\0"):
         raise BadFileError(_("the file is empty: a first line with the names of the columns is needed"))
@@ -133,16 +134,29 @@ def _commonest(widths: Sequence[int]) -> int:
 def _header_row(text: str, delimiter: str) -> int:
     """The row that is probably the header: the first, unless a longer table begins below rows of other widths."""
     try:
-        records = list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT))
+        return guess_header_row(list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT)))
     except csv.Error:
         return 1
+
+
+def guess_header_row(records: Sequence[Sequence[str]]) -> int:
+    """The number of the record that is probably the header; `records` are the first ones of the file."""
     widths = [_width(cells) for cells in records]
     first = next((place for place, width in enumerate(widths) if width), 0)
     if _rows_below(records, first) or not any(widths):
         best = first
     else:
         best = max(range(len(records)), key=lambda place: (_rows_below(records, place), widths[place], -place))
+    if widths and widths[best] <= widths[first]:  # rows of one table: the header has a name that is unusual
+        best = first
     return 1 if best == first or not _rows_below(records, best) else best + 1
+
+
+def guess_sheet_header_row(file: IO[bytes]) -> int:
+    """The number of the row that is probably the header of an XLSX workbook. Raises BadFileError."""
+    rows = [["" if cell is None else str(cell) for cell in cells] for cells in islice(sheet_rows(file), LOOKED_AT)]
+    width = max(map(len, rows), default=0)  # rows end with their last filled cell
+    return guess_header_row([[*cells, *[""] * (width - len(cells))] for cells in rows])
 
 
 def _width(cells: Sequence[str]) -> int:

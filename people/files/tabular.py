@@ -9,7 +9,7 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any, NamedTuple
 
 from people.core.codes import Code
@@ -90,10 +90,12 @@ class FileShape:
     header: tuple[str, ...] = ()
     header_row: int = 1  # the header is the first row from this one on that is not blank
     is_encoding_open: bool = False  # it is not UTF-8, and its encoding cannot be detected: several accept every byte
+    rows_above: int = 0  # rows above the header that are not blank; they are left out
+    blank_rows: int = 0  # between the rows of the table, which a check or an import of the whole file counts
 
     def as_json(self) -> dict[str, Any]:
-        # a neighbouring version does not support these two
-        unless = {"header_row": 1, "is_encoding_open": False}
+        # a neighbouring version does not support these
+        unless = {"header_row": 1, "is_encoding_open": False, "rows_above": 0, "blank_rows": 0}
         return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
@@ -124,8 +126,28 @@ def read_header(file: IO[bytes], shape: FileShape) -> FileShape:
         if not names:
             raise BadFileError(_("there is no JSON object in the first lines of the file"))
         return replace(shape, header=tuple(names))
-    header = next((cells for number, cells in _raw_rows(file, shape) if number >= shape.header_row), None)
-    return replace(shape, header=_checked_header(header))
+    header, above = None, 0
+    for number, cells in _raw_rows(file, shape):
+        if number >= shape.header_row:
+            header = cells
+            break
+        above += not _is_blank(cells)
+    return replace(shape, header=_checked_header(header), rows_above=above)
+
+
+def text_above_header(file: IO[bytes], shape: FileShape, limit: int) -> list[str]:
+    """The first `limit` rows above the header that are not blank, the filled cells of each joined to one text."""
+    if not shape.rows_above:
+        return []
+    above = (cells for _number, cells in _raw_rows(file, shape) if not _is_blank(cells))
+    return [
+        " · ".join(str(cell).strip() for cell in cells if not _is_blank((cell,)))
+        for cells in islice(above, min(limit, shape.rows_above))
+    ]
+
+
+def _is_blank(cells: Sequence[Any]) -> bool:
+    return all(cell is None or not str(cell).strip() for cell in cells)
 
 
 def table_rows(file: IO[bytes], shape: FileShape) -> Iterator[FileLine]:
@@ -176,12 +198,16 @@ def _names(cells: Sequence[str]) -> tuple[str, ...]:
 
 
 def _raw_rows(file: IO[bytes], shape: FileShape) -> Iterator[tuple[int, Sequence[Any]]]:
-    """The rows that are not blank, with their numbers. Raises BadFileError when the header cannot be read."""
+    """The rows that are not blank, with their numbers; an unreadable row above the header has its text as its cell.
+
+    Raises BadFileError when the header cannot be read.
+    """
     rows = xlsx.sheet_rows(file) if shape.format == "xlsx" else iter(_Records(file, shape))
     for number, cells in enumerate(rows, 1):
         if isinstance(cells, Problem):
             if number >= shape.header_row:
                 raise BadFileError(str(cells.message))
+            yield number, [cells.got]
         elif shape.format == "xlsx" or cells:
             yield number, cells
 

@@ -4,19 +4,28 @@ A subclass has `queryset` (with live version, draft and their fields), `unknown`
 `rights`, and the actions whose bodies differ by kind: create, partial_update and those of fields.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db.models import Prefetch
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from people.core.codes import Code
-from people.core.errors import NotFoundError, Problem
+from people.core.errors import BadQueryError, NotFoundError, Problem, bad_value
+from people.core.numerals import whole_number
 from people.definitions import checks, drafts, lifecycle
+from people.definitions.kinds import MAX_VERSIONS
+from people.rest.answer_size import count_rows_that_fit
 from people.rest.viewsets import ListMixin, RetrieveMixin, StrictCharField, StrictSerializer
 
+LISTED_VERSIONS = 100
+AFTER = OpenApiParameter(
+    "after", {"type": "integer", "minimum": 0, "default": 0}, description="Only versions with higher numbers."
+)
 LIFE_CYCLE_RIGHTS = {
     "destroy": "delete",
     "undelete": "delete",
@@ -44,6 +53,7 @@ class DefinitionViewSet(ListMixin, RetrieveMixin):
     orderings = ("id", "-id", "api_name", "-api_name")
     queryset: Any
     unknown: Any = ""
+    parameters: ClassVar[Mapping[str, frozenset[str]]] = {"versions": frozenset({"after"})}
 
     def get_object(self) -> Any:
         """By id or API name; an API name always has a letter."""
@@ -125,6 +135,21 @@ class DefinitionViewSet(ListMixin, RetrieveMixin):
         """The approved versions, the oldest first."""
         versions = self.get_object().versions.exclude(number=None).order_by("number")
         return versions.prefetch_related(Prefetch("fields"))
+
+    def response_of_versions(self, serializer_class: type[serializers.BaseSerializer]) -> Response:
+        """Versions after the one that the query names, the oldest first, and the address of the next ones in Link."""
+        after = self.request.query_params.get("after", "0")
+        number = whole_number(after, otherwise=-1)
+        if number < 0:
+            raise BadQueryError(bad_value(Code.WRONG_TYPE, _("the number of a version"), after, "after"))
+        versions = list(self.approved_versions().filter(number__gt=min(number, MAX_VERSIONS))[: LISTED_VERSIONS + 1])
+        rows = serializer_class(versions[:LISTED_VERSIONS], many=True).data
+        count = count_rows_that_fit(rows)
+        headers = {}
+        if count < len(versions):
+            address = self.request.build_absolute_uri(f"{self.request.path}?after={versions[count - 1].number}")
+            headers["Link"] = f'<{address}>; rel="next"'
+        return Response(rows[:count], headers=headers)
 
     def approved_version(self, number: int) -> Any:
         version = self.approved_versions().filter(number=min(number, 32_767)).first()

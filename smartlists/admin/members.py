@@ -1,12 +1,11 @@
 """The members of a smart list: chosen columns and order, search, saved views, and the CSV file."""
 
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 from django.contrib import messages
-from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.text import slugify
@@ -15,14 +14,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import localized_value
+from people.admin.transfers import export_at_once
 from people.core.admin.base import require_rights
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
-from people.files.exports import jobs as export_jobs
 from people.models import Person, StaticList
-from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find_smart_list, smart_list_page
 from smartlists.evaluation import stored as stored_evaluations
@@ -202,13 +200,13 @@ def export_members(request: HttpRequest, pk: int) -> Any:
     """The members in the current evaluation, as a CSV file that is safe in spreadsheets: all fields, or `columns`."""
     smart_list = find_smart_list(request, pk)
     require_rights(request, "people.export_person")
-    stored = stored_evaluations.current_or_new_evaluation(smart_list, request.user)
+    stored_evaluations.current_or_new_evaluation(smart_list, request.user)
     fields = catalog.field_catalogue()
     columns = [name for name in request.GET.getlist("columns") if name in fields] or None
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
-    export_jobs.write_export(
-        person_export_kind.chosen_people_statement(stored.person_ids, columns), "csv", file, excel_safe=True
-    )
-    file.seek(0)
+    parameters = {"smart_list": smart_list.pk, "fields": columns}
     name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
-    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
+    try:
+        return export_at_once(request, "smart_list", parameters, title=smart_list.name, name=name)
+    except RejectedError as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{NAME}_change", smart_list.pk)

@@ -68,5 +68,5 @@ def members_statement(parameters: Mapping[str, Any]) -> export_kinds.ExportState
 
 RIGHTS = ("people.export_person", "smartlists.view_smartlist")
 export_kinds.register_export_kind(
-    export_kinds.ExportKind("smart_list_members", gettext_lazy("Members of a smart list"), RIGHTS, members_statement)
+    export_kinds.ExportKind("smart_list", gettext_lazy("Members of a smart list"), RIGHTS, members_statement)
 )

@@ -1,18 +1,26 @@
 """What an answer may hold: every route that is read from by programs ends its pages early, or is bounded otherwise."""
 
+import json
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.urls import resolve
+from django.urls import resolve, reverse
 
 from activities.log import reader as log_reader
+from activities.models import ActivityType
+from activities.types import files as type_files
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.marketo.wire import paging
+from people.admin import transfers
+from people.core.errors import RejectedError
 from people.core.source import SYSTEM
+from people.definitions import differences, drafts, lifecycle
+from people.files.exports import jobs as export_jobs
+from people.files.exports.kinds import KINDS
 from people.lists import static_lists
-from people.models import Person
+from people.models import Export, ObjectType, Person
 from people.persons import deletion
 from people.rest.viewsets import ListMixin
 from tests.access.route_walker import address, build_world
@@ -51,12 +59,12 @@ DEFINITIONS = (
     "rest/v1/leads/describe.json",
     "rest/v1/leads/describe2.json",
     "api/v1/activity-types/<str:pk>/fields",
-    "api/v1/activity-types/<str:pk>/versions",
     "api/v1/object-types/<str:pk>/fields",
-    "api/v1/object-types/<str:pk>/versions",
     "api/v1/me/tokens",
     "api/v1/openapi.json",
 )
+# 100 of a definition's versions, fewer where they are large; Link leads to the others
+VERSIONS = ("api/v1/activity-types/<str:pk>/versions", "api/v1/object-types/<str:pk>/versions")
 # one object, or a few figures of it
 OBJECTS = (
     "rest/v1/activities/pagingtoken.json",
@@ -125,7 +133,7 @@ NOTHING = (
     "api/docs/guide",
     "api/docs/problems/<slug:code>",
 )
-BOUNDED = {*SMALL_PAGES, *DEFINITIONS, *OBJECTS, *FILES, *IDS, *NOTHING}
+BOUNDED = {*SMALL_PAGES, *DEFINITIONS, *VERSIONS, *OBJECTS, *FILES, *IDS, *NOTHING}
 
 
 def native_view(route, world):
@@ -219,3 +227,109 @@ def test_a_page_holds_what_fits(client, world, settings):
     settings.API_PAGE_BYTES = 2_500
     pages = reader.native_pages("/api/v1/people?page_size=1000")
     assert len(pages) > 1 and max(map(len, pages)) > 1
+
+
+@pytest.fixture
+def several_versions(world):
+    """An activity type and an object type of the world, with the kind's name in addresses: five versions each."""
+    found = []
+    for kind, model, name in (
+        ("activity-types", ActivityType, "activities_activitytype"),
+        ("object-types", ObjectType, "people_objecttype"),
+    ):
+        definition = model.objects.all().custom().exclude(live=None).order_by("pk").first()
+        while definition.live.number < 5:
+            drafts.edit_draft_names(definition, None, description=f"After {definition.live.number}")
+            lifecycle.approve_draft(definition, None)
+            definition.refresh_from_db()
+        found.append((kind, definition, name))
+    return found
+
+
+def test_versions_of_a_definition_are_bounded_and_listed_in_parts(
+    client, admin_client, several_versions, settings, monkeypatch
+):
+    monkeypatch.setattr(lifecycle, "MAX_VERSIONS", 5)
+    monkeypatch.setattr(differences, "SHOWN_VERSIONS", 2)
+    reader = Reader(client, get_user_model().objects.get(username="olga"))
+    for kind, definition, name in several_versions:
+        path, numbers, replies = f"/api/v1/{kind}/{definition.pk}/versions", [], 0
+        settings.API_PAGE_BYTES = 1
+        while path:
+            reply = client.get(path, headers={"Authorization": f"Bearer {reader.native}"})
+            numbers += [version["number"] for version in reply.json()]
+            path, replies = reply.headers.get("Link", "").partition(">")[0].removeprefix("<"), replies + 1
+        assert (numbers, replies) == ([1, 2, 3, 4, 5], 5)
+        settings.API_PAGE_BYTES = 10_000_000
+        wrong = client.get(
+            f"/api/v1/{kind}/{definition.pk}/versions?after=x", headers={"Authorization": f"Bearer {reader.native}"}
+        )
+        assert wrong.status_code == 400
+        page = reverse(
+            f"admin:{name}_versions" if kind == "activity-types" else f"admin:{name}_change", args=[definition.pk]
+        )
+        assert "?before=4" in admin_client.get(page).text
+        assert "?before=2" in admin_client.get(f"{page}?before=4").text
+        last = admin_client.get(f"{page}?before=2").text
+        assert "Version 1" in last and "Older versions" not in last
+        drafts.edit_draft_names(definition, None, description="One more")
+        with pytest.raises(RejectedError, match="at most 5 versions"):
+            lifecycle.approve_draft(definition, None)
+
+
+# pages that answer with a file, and the query that asks for it: all are sent in pieces from rows read in pieces
+FILES_OF_PAGES = {
+    "admin/audit/export/": "",
+    "admin/people/export/<int:pk>/file/": "",
+    "admin/people/import/<int:pk>/report/": "",
+    "admin/people/objectrecord/of/<int:type_id>/": "file=csv",
+    "admin/activities/activitytype/export/": "",
+    "admin/activities/activitytype/timeline/<int:person_id>/export/": "",
+    "admin/smartlists/smartlist/<int:pk>/export/": "",
+    "admin/smartlists/smartcampaign/<int:pk>/results.csv": "",
+}
+# the rows of one page: figures, a user's own codes, a page of the demo site
+SMALL_FILES = {"account/codes/download/": "", "demo-site/price-list.csv": ""}
+POSTED_FILES = {"admin/people/person/<int:pk>/archive.json": ""}
+
+
+def test_every_file_of_a_page_is_sent_in_pieces(admin_client, world, monkeypatch, settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+    export = Export.objects.get(pk=world["export"])
+    Export.objects.filter(pk=export.pk).update(state=Export.State.COMPLETED)
+    export_jobs.export_path(export).write_bytes(b"id\n1\n")
+    monkeypatch.setattr("django.template.backends.django.Template.render", lambda *_given, **_more: "")
+    for route in (route for route, methods in table().items() if not route.startswith(JSON)):
+        if route in POSTED_FILES:
+            reply = admin_client.post(address(route, world))
+        elif "GET" in table()[route]:
+            reply = admin_client.get(f"{address(route, world)}?{FILES_OF_PAGES.get(route, '')}")
+        else:
+            continue
+        is_file = "attachment" in reply.headers.get("Content-Disposition", "")
+        is_known = route in {**FILES_OF_PAGES, **POSTED_FILES}
+        assert not is_file or is_known or route in SMALL_FILES, f"say what bounds the file of {route}"
+        assert not is_known or (is_file and reply.streaming), (route, reply.status_code)
+
+
+def test_a_long_file_of_a_page_is_written_in_the_background(admin_client, world, monkeypatch, settings, tmp_path):
+    settings.FILES_DIR = tmp_path
+    routes = ("admin/smartlists/smartlist/<int:pk>/export/", "admin/smartlists/smartcampaign/<int:pk>/results.csv")
+    assert all(len(kind) <= Export._meta.get_field("kind").max_length for kind in KINDS)
+    monkeypatch.setattr(transfers, "AT_ONCE", -1)
+    before = set(Export.objects.values_list("pk", flat=True))
+    for route in routes:
+        reply = admin_client.get(address(route, world))
+        export = Export.objects.exclude(pk__in=before).latest("pk")
+        assert reply.headers["Location"] == reverse("admin:people_export_change", args=[export.pk])
+        assert export.state == Export.State.QUEUED and export.parameters["excel_safe"]
+        export_jobs.run_export(export.pk)
+        export.refresh_from_db()
+        assert export.state == Export.State.COMPLETED, export.fault
+
+
+def test_a_document_of_types_is_the_same_in_pieces(world):
+    types = ActivityType.objects.all().with_versions().order_by("pk")
+    for chosen in (types, types[:1], types.none()):
+        whole = json.dumps(type_files.types_as_document(chosen), indent=2, ensure_ascii=False) + "\n"
+        assert "".join(type_files.document_pieces(chosen)) == whole

@@ -8,10 +8,12 @@ from django.contrib.auth.models import Group
 from django.db import transaction
 from django.test import Client
 
+from activities.forms import editing as form_editing
 from activities.models import Activity
 from activities.models.quarantine import RefusedActivity
 from activities.recording import replay as recording_replay
 from activities.recording.rows import PersonLookup
+from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.users.roles import ROLES
@@ -21,9 +23,13 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import runner as import_runner
 from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.models import Dashboard
 from tests.access.route_walker import address, build_world, is_let_in
 from tests.access.test_routes import BODIES, JSON, MARKETO, table
-from tests.factories import approved_type, new_activity, record_rows
+from tests.activities.inbound.factories import make_webhook
+from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.people.objects import world as objects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -90,6 +96,69 @@ def test_what_others_own_answers_as_if_it_were_not_there():
             if not refused:
                 wrong.append(f"{method} {theirs}: {got}, for what is not there: {expected}")
     assert len(walked) > 40 and not wrong, "\n".join(wrong)
+
+
+# names in `build_world` of what belongs to another thing, which the address names, too
+NESTED = {
+    "submission": ("form", "form"),
+    "inbound_mapping": ("inbound", "inbound webhook"),
+    "inbound_call": ("inbound", "inbound webhook"),
+    "run": ("campaign", "smart campaign"),
+    "tile": ("dashboard", "dashboard"),
+    "object_record": ("car", "object type"),
+    "object_change": ("object_record", "object record"),
+    "activity": ("ann", "person"),
+}
+
+
+def other_parents(owner):
+    """Things of the kinds that others belong to, by their names in `build_world`; none of its things are in them."""
+    trip = objects.approved_type("Trip", "trip")
+    return {
+        "form": form_editing.create_form("Other form", None, event="Show").pk,
+        "inbound": make_webhook("Other product").pk,
+        "campaign": campaign_lifecycle.create_campaign("Other campaign", None).pk,
+        "dashboard": Dashboard.objects.create(name="Other", owner=owner, is_shared=True).pk,
+        "car": "trip",
+        "object_record": objects.saved(trip, plate="2", colour="blue").pk,
+        "ann": make_person().pk,
+    }
+
+
+@pytest.mark.slow
+def test_what_is_in_one_thing_is_not_reached_through_another(client):
+    """Submissions, calls, mappings, runs and keys: at the address of another parent they are not there."""
+    owner = get_user_model().objects.create_superuser("olga")
+    others = other_parents(owner)
+    world = build_world(owner)
+    client.force_login(owner)
+    program = client_editing.create_client("Ours", owner, None, client_editing.grantable_rights()).client
+    outsider = Outsider(client, "", tokens.issue_token(program).text)
+    wrong, walked = [], set()
+    for route, methods in table().items():
+        for child, (parent, kind) in NESTED.items():
+            elsewhere = address(route, world | {parent: others[parent]})
+            is_both = address(route, world) != elsewhere and address(route, world | {child: 0}) != address(route, world)
+            if not is_both:
+                continue
+            walked.add(child)
+            for method in methods:
+                status, _codes = outsider.ask(method, elsewhere, route)
+                if status not in (404, 422):
+                    wrong.append(f"{method} {elsewhere}: {status} for a {child} of another {kind}")
+    assert walked == {*NESTED} and not wrong, "\n".join(wrong)
+
+
+def test_a_key_is_ended_only_at_its_own_event_source(client):
+    owner = get_user_model().objects.create_superuser("olga")
+    ours, theirs = (source_editing.create_source(name, "server", None).key for name in ("Ours", "Theirs"))
+    client.force_login(owner)
+    body = {"key": theirs.pk}
+    reply = client.post(f"/api/v1/event-sources/{ours.source_id}/end-key", body, content_type="application/json")
+    assert (reply.status_code, reply.json()["errors"][0]["code"]) == (422, "unknown_write_key")
+    client.post(f"/admin/activities/eventsource/{ours.source_id}/do/end/", body)
+    theirs.refresh_from_db()
+    assert theirs.is_live
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from activities.models import SourceKey
+from activities.models import EventSource, SourceKey
 from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
@@ -62,6 +62,9 @@ def lasting_access():
         set(get_user_model().objects.values_list("pk", "password", "email", "is_active", "groups")),
         set(Group.objects.values_list("pk", "permissions")),
         set(SourceKey.objects.values_list("pk", "source")),
+        str(
+            list(EventSource.objects.order_by("pk").values("origins", "user_id_field", "munchkin_id", "creates_people"))
+        ),
         {(hook.pk, hook.url, hook.body, bytes(hook.secret or b"")) for hook in Webhook.objects.all()},
         ApiToken.objects.count(),
     )
@@ -77,6 +80,10 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     sees, changes = (Permission.objects.get(codename=f"{verb}_person") for verb in ("view", "change"))
     role.permissions.add(sees)
     source = source_editing.create_source("Shop", "server", None).key.source
+    nameless = source_editing.create_source("Till", "server", None, user_id_field="").key.source
+    origins = ["https://www.example.com"]
+    site = source_editing.create_source("Site", "browser", None, origins=origins).key.source
+    here = {"name": "Site", "origins": origins[0], "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
     hook, _secret = webhook_editing.create_webhook("Hook", None, url="https://example.com/")
     sent_to = {"method": "POST", "format": "cloudevents", "per_minute": "600", "timeout_seconds": "10"}
     details = {"username": "vera", "email": "", "role": "Viewer"}
@@ -98,6 +105,10 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         "/admin/activities/eventsource/add/": new,
         "/admin/activities/eventsource/website/": {"name": "Web", "address": "www.example.com"},
         f"/admin/activities/eventsource/{source.pk}/do/rotate/": {"overlap": "0"},
+        f"/admin/activities/eventsource/{nameless.pk}/do/identify/": {},
+        f"/admin/activities/eventsource/{site.pk}/change/": here | {"origins": "https://example.net"},
+        f"/admin/activities/eventsource/{site.pk}/change/?": here | {"creates_people": "on"},
+        f"/admin/activities/eventsource/{site.pk}/change/?#": here | {"munchkin_id": "123-ABC-456"},
         "/admin/smartlists/webhook/add/": {"name": "Leak", "url": "https://example.org/"} | sent_to,
         f"/admin/smartlists/webhook/{hook.pk}/do/new-secret/": {},
         f"/admin/smartlists/webhook/{hook.pk}/change/": {
@@ -112,6 +123,11 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         ("PATCH", f"api-clients/{bank.pk}", {"rights": ["people.view_person"]}),
         ("POST", "event-sources", {"name": "App", "kind": "server"}),
         ("POST", f"event-sources/{source.pk}/rotate-key", {}),
+        ("POST", f"event-sources/{nameless.pk}/identify-people", {}),
+        ("PATCH", f"event-sources/{nameless.pk}", {"user_id_field": "email"}),
+        ("PATCH", f"event-sources/{site.pk}", {"origins": ["https://example.org", *origins]}),
+        ("PATCH", f"event-sources/{site.pk}", {"creates_people": True}),
+        ("PATCH", f"event-sources/{site.pk}", {"munchkin_id": "321-ABC-456"}),
         ("POST", "webhooks", {"name": "Leak 2", "url": "https://example.org/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"url": "https://example.net/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"headers": {"X-Key": "mine"}}),
@@ -119,6 +135,7 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         ("POST", "me/tokens", FORM | {"days": 366}),
     )
     harmless = {
+        f"/admin/activities/eventsource/{site.pk}/change/": here | {"name": "Site 2"},
         f"/admin/access/apiclient/{till.pk}/change/": {"name": "Till 2", "rights": []},
         f"/admin/access/user/{vera.pk}/change/": details | {"first_name": "Vera"},
         f"/admin/auth/group/{role.pk}/change/": {"name": "Ours", "permissions": [sees.pk]},
@@ -149,6 +166,7 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         reply = client.post(page, sent)
         assert not reply.headers.get("Location", "").startswith(reverse("account_reauthenticate")), page
         assert lasting_access() != earlier or "reset" in sent, page
+    EventSource.objects.filter(pk=site.pk).update(origins=origins, munchkin_id=None, creates_people=False)
     for method, path, sent in calls[:-1]:
         sent = {name: f"{value} 2" if name == "name" else value for name, value in sent.items()}
         assert Api(client, None)(method, path, sent, If_Match="*").status_code in (200, 201), path

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from django.contrib import admin, messages
@@ -213,13 +212,6 @@ def edit_type(request: HttpRequest, pk: int) -> HttpResponse:
 def show_type(request: HttpRequest, pk: int) -> HttpResponse:
     """The page of a type: its fields, the draft, the versions, and what uses it."""
     object_type = find_type(request, pk)
-    approved = list(
-        object_type.versions.exclude(number=None)
-        .order_by("number")
-        .select_related("approved_by")
-        .prefetch_related("fields")
-    )
-    history = [(new, differences.version_differences(old, new)) for old, new in pairwise(approved)]
     steps = [(name, STEPS[name]) for name in NEXT[object_type.state] if request.user.has_perm(STEPS[name].right)]
     return _page(
         request,
@@ -228,7 +220,7 @@ def show_type(request: HttpRequest, pk: int) -> HttpResponse:
         object_type=object_type,
         version=object_type.shown,
         changes=differences.version_differences(object_type.live, object_type.draft) if object_type.draft else [],
-        history=[*history[::-1], *((version, []) for version in approved[:1])],
+        history=differences.version_history(object_type, parse_number(request.GET.get("before", ""))),
         uses=references.uses_of(*lifecycle.deletion_blockers(object_type)),
         primary=next(((name, step) for name, step in steps if name in ("approve", "restore")), None),
         may_edit=request.user.has_perm(EDIT),

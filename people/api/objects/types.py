@@ -22,7 +22,7 @@ from people.api.objects.serializers import (
 from people.definitions import drafts, lifecycle
 from people.models import ObjectType
 from people.objects.definition import OBJECT_TYPES, show_on_person
-from people.rest.definitions import LIFE_CYCLE_RIGHTS, DefinitionViewSet
+from people.rest.definitions import AFTER, LIFE_CYCLE_RIGHTS, DefinitionViewSet
 
 
 class ObjectTypeViewSet(DefinitionViewSet):
@@ -111,11 +111,13 @@ class ObjectTypeViewSet(DefinitionViewSet):
             lambda object_type, expected: drafts.change_draft_fields(object_type, change, request.user, expected)
         )
 
-    @extend_schema(responses=ObjectVersionSerializer(many=True), operation_id="object_types_versions_list")
+    @extend_schema(
+        parameters=[AFTER], responses=ObjectVersionSerializer(many=True), operation_id="object_types_versions_list"
+    )
     @action(["GET"], detail=True, pagination_class=None, filter_backends=())
     def versions(self, request: Any, pk: str) -> Response:
-        """List the approved versions, oldest first; a version never changes."""
-        return Response(ObjectVersionSerializer(self.approved_versions(), many=True).data)
+        """List the approved versions, oldest first; a version never changes. At most 100: Link leads to the others."""
+        return self.response_of_versions(ObjectVersionSerializer)
 
     @extend_schema(responses=ObjectVersionSerializer, operation_id="object_types_versions_retrieve")
     @action(["GET"], detail=True, url_path="versions/<int:number>")

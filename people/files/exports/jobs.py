@@ -72,6 +72,14 @@ def write_export(
     return _copy(select_sql(statement, marks), statement, options, out)
 
 
+def count_rows(statement: ExportStatement, limit: int) -> int:
+    """The number of rows of `statement`; `limit` if there are more."""
+    with connection.cursor() as cursor:
+        query = f"select count(*) from (select 1 from {statement.source} limit {limit:d}) as r"
+        cursor.execute(query, dict(statement.parameters))
+        return int(cursor.fetchone()[0])
+
+
 def _csv_line(cells: Sequence[str], delimiter: str) -> bytes:
     line = io.StringIO()
     csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(cells)

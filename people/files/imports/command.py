@@ -125,6 +125,8 @@ class ImportCommand(BaseCommand, ABC):
         job.delete()
 
     def _name_left_out(self, plan: ImportPlan, shape: FileShape) -> None:
+        if shape.rows_above:
+            self.stderr.write(f"Rows above the header left out: {shape.rows_above:,}.")
         used = {*plan.columns.values(), *import_jobs.OWN_COLUMNS}
         left_out = [name for name in shape.header if name not in used and f"{{{name}}}" not in plan.person]
         if left_out:
@@ -140,6 +142,8 @@ class ImportCommand(BaseCommand, ABC):
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
+        if job.blank_rows:
+            self.stderr.write(f"Blank rows left out: {job.blank_rows:,}.")
         self.stdout.write(self.summary(job, options["dry_run"]))
         if job.refused:
             raise SystemExit(1)

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -27,11 +28,12 @@ from people.files import tabular
 from people.files.imports.plan import KEY_COLUMN, ImportPlan
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
-from people.files.shape_guess import guess_shape
+from people.files.shape_guess import guess_shape, guess_sheet_header_row
 from people.files.tabular import FileShape
 from people.files.unzip import open_unzipped
 
 MAX_NAME = 255
+SHOWN_ABOVE = 20  # rows above the header that the page of the columns shows
 OTHERS = "people.change_import"  # the right to see and steer imports of other users
 REPORT_COLUMNS = ("import_row", "import_problem")  # columns added by a report of refused rows
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
@@ -99,6 +101,10 @@ def guess_file_shape(file: IO[bytes], name: str, **shape_parts: Any) -> FileShap
         with open_unzipped(file) as plain:
             head = plain.read(tabular.SAMPLE_BYTES)
         shape = guess_shape(head, name, **shape_parts)
+        if shape.format == "xlsx" and not shape_parts.get("header_row"):
+            file.seek(0)
+            with open_unzipped(file) as plain:
+                shape = replace(shape, header_row=guess_sheet_header_row(plain))
         file.seek(0)
         with open_unzipped(file) as plain:
             shape = tabular.read_header(plain, shape)
@@ -141,6 +147,12 @@ def read_head(job: Import) -> bytes:
     """The first bytes of the file, unzipped."""
     with open_import(job) as file, open_unzipped(file) as plain:
         return plain.read(tabular.SAMPLE_BYTES)
+
+
+def text_above_header(job: Import) -> list[str]:
+    """The first rows of the file that are left out because they stand above the header."""
+    with open_import(job) as file, _refuse_bad_file(file), open_unzipped(file) as plain:
+        return tabular.text_above_header(plain, FileShape.from_json(job.shape), SHOWN_ABOVE)
 
 
 def sample_rows(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:

@@ -44,12 +44,15 @@ class ImportBatch(NamedTuple):
     def size(self) -> int:
         return len(self.lines) + len(self.faults)
 
+    def row_numbers(self) -> list[int]:
+        """The numbers of all rows of the batch, in the order of the file."""
+        return sorted([line.number for line in self.lines] + [line.number for line, _problem in self.faults])
+
     def after(self, old: int) -> "ImportBatch":
         """The batch without its first `old` rows, in the order of the file."""
         if not old:
             return self
-        numbers = sorted([line.number for line in self.lines] + [line.number for line, _problem in self.faults])
-        last = numbers[old - 1]
+        last = self.row_numbers()[old - 1]
         skipped = sum(line.number <= last for line in self.lines)
         return ImportBatch(
             self.lines[skipped:],

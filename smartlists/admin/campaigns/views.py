@@ -1,12 +1,11 @@
 """The pages of a campaign besides its builder: results, trial and run, and the actions of their buttons."""
 
-import tempfile
 from datetime import UTC, timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -16,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
+from people.admin.transfers import export_at_once
 from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, Problem, RejectedError
-from people.files.exports import jobs as export_jobs
 from people.models import Person
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
@@ -210,13 +209,14 @@ def export_results(request: HttpRequest, pk: int) -> Any:
     """The results as a CSV file: a row for each step of each person."""
     campaign = find_campaign(request, pk)
     require_rights(request, "people.export_person")
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the response closes it)
     state = request.GET.get("state", "")
     parameters = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
-    export_jobs.write_export(campaign_results.results_statement(parameters), "csv", file, excel_safe=True)
-    file.seek(0)
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
-    return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type="text/csv; charset=utf-8")
+    try:
+        return export_at_once(request, "campaign_results", parameters, title=campaign.name, name=name)
+    except RejectedError as refusal:
+        messages.error(request, str(refusal))
+        return redirect(f"{NAME}_change", campaign.pk)
 
 
 def try_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:

@@ -378,7 +378,7 @@ def test_schemas_go_from_one_installation_to_another(admin):
     from django.core.files.uploadedfile import SimpleUploadedFile
 
     approved_type()
-    text = admin.get(page("export")).content
+    text = b"".join(admin.get(page("export")).streaming_content)
     other = text.replace(b"depositCheck", b"cashCheck").replace(b"Deposit", b"Cash")
     looked_at = admin.post(page("import"), {"file": SimpleUploadedFile("types.json", other)})
     assert "created as a draft" in looked_at.text and not ActivityType.objects.filter(api_name="cashCheck").exists()
