@@ -262,7 +262,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         "create": editing.CHANGE,
         "partial_update": editing.CHANGE,
         "destroy": editing.CHANGE,
-        "trial": SEES_PEOPLE,
+        "trial": (editing.VIEW, SEES_PEOPLE),
         "turn_on": editing.CHANGE,
         "turn_off": editing.CHANGE,
     }
