@@ -5,7 +5,7 @@ import pytest
 from activities.api.forms import FormSubmissionViewSet
 from activities.api.inbound import SEES_PEOPLE, InboundMappingViewSet
 from activities.api.inbound_calls import InboundCallViewSet
-from activities.inbound import editing
+from activities.inbound import editing, replaying
 from activities.models import Activity, InboundCall, InboundWebhook
 from activities.recording import replay
 from people.core.permissions import all_rights
@@ -39,7 +39,14 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert (trial["calls"], trial["left_to_others"], trial["problems"]) == (2, 1, [])
     assert trial["activities"][0]["primary_value"] == "No. 1" and trial["activities"][0]["problems"] == []
     assert api.post(f"{base}/mappings/{mapping}/turn-on").json()["state"] == "on"
-    assert api.post(f"{base}/replay", {}).json() == {"calls": 1, "recorded": 1, "refused": 0}
+    assert api.get(f"{base}/replay").status_code == 404
+    started = api.post(f"{base}/replay", {})
+    assert started.status_code == 202 and (started.json()["state"], started.json()["total"]) == ("running", 2)
+    assert api.post(f"{base}/replay", {}).json()["id"] == started.json()["id"], "one at a time"
+    assert api.post(f"{base}/replay", {"backfill": False}).status_code == 409
+    replaying.run_replay(started.json()["id"])
+    ended = api.get(f"{base}/replay").json()
+    assert (ended["state"], ended["calls"], ended["recorded"], ended["refused"]) == ("done", 1, 1, 0)
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
     with query_budget("api: GET inbound-webhooks/calls"):
         calls = api.get(f"{base}/calls").json()["results"]
