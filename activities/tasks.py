@@ -4,6 +4,7 @@ from procrastinate.contrib.django import app
 
 from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
+from activities.inbound import replaying as inbound_replaying
 from activities.inbox import personal_data as inbox_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
@@ -54,6 +55,11 @@ def notify_of_news(timestamp: int) -> None:
 @app.task(queueing_lock="notify_of_changed_values", lock="notify_of_changed_values", pass_context=False)
 def notify_of_changed_values(timestamp: int) -> None:
     quality_notices.notify_of_changed_values()
+
+
+@app.task(name="activities.run_inbound_replay", pass_context=False)
+def run_inbound_replay(replay_id: int) -> None:
+    inbound_replaying.run_replay(replay_id)
 
 
 @app.periodic(cron="45 3 * * *")

@@ -13,6 +13,7 @@ from activities.sources import editing as source_editing
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights, tabs_of
 from people.datatypes.keys import MAX_ID
 
+SEES_PEOPLE = "people.view_person"  # names of events and reasons of refusals have what senders wrote of people
 Tabs = tuple[tuple[str, Any, str], ...]
 SETTINGS_TAB = ("settings", gettext_lazy("Settings and use"), "change")
 LIVE_TAB = ("live", pgettext_lazy("web site", "Live"), "live")
@@ -49,6 +50,7 @@ class SourcePages(PagesAdmin):
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The last events with what became of them; the fragment of its rows while the page is visible."""
+        require_rights(request, SEES_PEOPLE)
         source = self.find_source(request, pk)
         rows = recent.recent_events(source.pk)
         if request.headers.get("HX-Request"):

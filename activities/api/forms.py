@@ -37,6 +37,7 @@ _UNFILTERED = (
     *("form", "message_id", "digest", "reason", "values", "page", "ip_address", "consent", "is_consent_recorded"),
     *("has_created_person", "visitor_id", "activity_id", "user"),
 )
+SEES_PEOPLE = "people.view_person"
 
 
 class FormFilterSet(StrictFilterSet):
@@ -292,11 +293,11 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     filterset_class = FormSubmissionFilterSet
     orderings = ("id", "-id")
     rights = {
-        "list": moderation.VIEW,
-        "retrieve": moderation.VIEW,
+        "list": (moderation.VIEW, SEES_PEOPLE),
+        "retrieve": (moderation.VIEW, SEES_PEOPLE),
         "create": editing.VIEW,
-        "mark_spam": moderation.CHANGE,
-        "record": moderation.CHANGE,
+        "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
+        "record": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),
     }
 
     def get_queryset(self) -> Any:

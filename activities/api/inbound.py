@@ -8,10 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from activities.api.sources import IssuedKeySerializer
-from activities.inbound import editing
+from activities.inbound import editing, replaying
 from activities.inbound.recipes import OTHER, RECIPES
 from activities.inbound.trying import try_mapping
-from activities.models import InboundMapping, InboundWebhook
+from activities.models import InboundMapping, InboundReplay, InboundWebhook
 from activities.models.inbound import MAX_CALLS_A_MINUTE
 from activities.sources import editing as source_editing
 from activities.sources.keys import describe_key
@@ -127,10 +127,23 @@ class CallReplayInputSerializer(StrictSerializer):
     backfill = StrictBooleanField(default=True, help_text="Whether they are history, for which nothing starts.")
 
 
-class ReplayedCallsSerializer(StrictSerializer):
+class CallReplaySerializer(serializers.ModelSerializer):
+    backfill = serializers.BooleanField(source="is_backfill", help_text="Whether they are history.")
+    total = serializers.IntegerField(help_text="Calls that waited when it was started.")
+    progress = serializers.IntegerField(help_text="Calls that were looked at so far.")
     calls = serializers.IntegerField(help_text="Calls that a mapping took.")
     recorded = serializers.IntegerField(help_text="Activities that were recorded now.")
     refused = serializers.IntegerField(help_text="Activities that are still rejected.")
+    broken = serializers.IntegerField(help_text="Calls that could not be processed; they still wait, with the reason.")
+    created_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
+
+    class Meta:
+        model = InboundReplay
+        fields = (
+            *("id", "state", "backfill", "total", "progress", "calls", "recorded", "refused", "broken"),
+            *("created_at", "finished_at"),
+        )
 
 
 class InboundWebhookViewSet(ListMixin, RetrieveMixin):
@@ -146,6 +159,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         "create": source_editing.ADD,
         "partial_update": source_editing.CHANGE,
         "replay": editing.CHANGE,
+        "latest_replay": editing.VIEW,
     }
 
     def revision(self, webhook: InboundWebhook) -> str:
@@ -170,13 +184,25 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
             editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
         return self.response_for(self.get_object())
 
-    @extend_schema(request=CallReplayInputSerializer, responses=ReplayedCallsSerializer)
+    @extend_schema(request=CallReplayInputSerializer, responses={202: CallReplaySerializer})
     @action(["POST"], detail=True)
     def replay(self, request: Any, pk: int) -> Response:
-        """Record calls that were rejected or not mapped by the mappings that are on now; each activity once."""
+        """Start recording the calls that were rejected or not mapped, by the mappings that are on; each activity once.
+
+        While one is in progress that one is returned; 409 if it differs in `backfill`.
+        """
         body = self.validated_body(CallReplayInputSerializer)
-        result = editing.replay_calls(self.get_object().source, request.user, backfill=body["backfill"])
-        return Response({"calls": result.calls, "recorded": result.recorded, "refused": result.refused})
+        replay = replaying.start_replay(self.get_object().source, request.user, backfill=body["backfill"])
+        return Response(CallReplaySerializer(replay).data, 202)
+
+    @extend_schema(responses=CallReplaySerializer)
+    @replay.mapping.get
+    def latest_replay(self, request: Any, pk: int) -> Response:
+        """Get the state of the latest replay; 404 before the first one."""
+        replay = replaying.last_replay(self.get_object().source)
+        if replay is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("No calls of this webhook were replayed yet.")))
+        return Response(CallReplaySerializer(replay).data)
 
 
 # --- Mappings --------------------------------------------------------------------------------------------------
@@ -262,7 +288,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         "create": editing.CHANGE,
         "partial_update": editing.CHANGE,
         "destroy": editing.CHANGE,
-        "trial": SEES_PEOPLE,
+        "trial": (editing.VIEW, SEES_PEOPLE),
         "turn_on": editing.CHANGE,
         "turn_off": editing.CHANGE,
     }

@@ -74,7 +74,8 @@ class InboundCallViewSet(ListMixin, RetrieveMixin):
     serializer_class = InboundCallSerializer
     filterset_class = InboundCallFilterSet
     orderings = ("-id", "id")
-    rights = {"list": editing.VIEW, "retrieve": SEES_PEOPLE}
+    # the problems in the list quote values of people
+    rights = {"list": (editing.VIEW, SEES_PEOPLE), "retrieve": (editing.VIEW, SEES_PEOPLE)}
 
     def get_serializer_class(self) -> Any:
         return InboundCallDetailSerializer if self.action == "retrieve" else InboundCallSerializer

@@ -1,11 +1,10 @@
-"""Creates and changes webhooks and their mappings, switches mappings on and off, and replays calls.
+"""Creates and changes webhooks and their mappings, and switches mappings on and off.
 
 Every verb takes the acting user (None: an operator's command), checks the right itself, runs in one transaction and
 writes one audit entry, never with a secret.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -15,17 +14,14 @@ from django.utils.translation import gettext_lazy
 
 from activities.inbound.mapping import parse_definition, problems_with_type
 from activities.inbound.paths import EACH, is_path
-from activities.inbound.processing import BATCH, record_calls
 from activities.inbound.recipes import RECIPES, ready_definition
-from activities.models import ActivityType, EventSource, InboundCall, InboundMapping, InboundWebhook
+from activities.models import ActivityType, EventSource, InboundMapping, InboundWebhook
 from activities.models.inbound import MAX_CALLS_A_MINUTE
-from activities.recording.rows import RecordStatus
 from activities.sources import editing as source_editing
 from activities.sources import sealing
 from activities.sources.keys import IssuedKey
 from people.core import audit
 from people.core.codes import Code
-from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
@@ -36,7 +32,6 @@ FIELDS = ("signature", "signature_header", "id_header", "id_path", "calls_a_minu
 MAX_MAPPINGS = 50
 MAX_SECRET, MAX_HEADER = 500, 100
 HEADER_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
-State = InboundCall.State
 
 audit.register_actions(
     {
@@ -45,18 +40,8 @@ audit.register_actions(
         "mapping_on": (2, gettext_lazy("Switched the mapping “%(name)s” on")),
         "mapping_off": (2, gettext_lazy("Switched the mapping “%(name)s” off")),
         "mapping_deleted": (2, gettext_lazy("Deleted the mapping “%(name)s”")),
-        "calls_replayed": (2, gettext_lazy("Replayed %(count)s calls")),
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedCalls:
-    """Numbers of calls that were replayed, and of activities recorded now and still rejected."""
-
-    calls: int = 0
-    recorded: int = 0
-    refused: int = 0
 
 
 # --- Webhooks --------------------------------------------------------------------------------------------------
@@ -276,43 +261,3 @@ def find_type(api_name: Any) -> ActivityType | None:
         expected = _("the API name of one of your activity types")
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, api_name, "activity_type"))
     return activity_type
-
-
-# --- Replays ---------------------------------------------------------------------------------------------------
-
-
-def replay_calls(
-    source: EventSource, by: Any, *, states: Sequence[str] = (State.FAILED, State.UNMAPPED), backfill: bool = True
-) -> ReplayedCalls:
-    """Map calls again that were rejected or not mapped, by the mappings that are on now; each activity once.
-
-    Commits every 20 calls; may be called again, and by several at once. Nothing starts for what is recorded unless
-    `backfill` is false.
-    """
-    require_permission(by, CHANGE)
-    require_permission(by, RECORD)
-    last, total = 0, ReplayedCalls()
-    while True:
-        last, step = _replay_next(source, last, states, backfill)
-        total = ReplayedCalls(total.calls + step.calls, total.recorded + step.recorded, total.refused + step.refused)
-        if not last:
-            break
-    if total.calls:
-        audit.write_audit_entry(by, source, "calls_replayed", count=total.calls)
-    return total
-
-
-@transaction.atomic
-def _replay_next(source: EventSource, after: int, states: Sequence[str], backfill: bool) -> tuple[int, ReplayedCalls]:
-    """Replay the next calls; return the last one's number, 0 at the end. One that another replay has is left."""
-    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-    rows = source.inbound_calls.filter(state__in=states, pk__gt=after).order_by("pk")
-    calls = list(rows.select_for_update(skip_locked=True, of=("self",))[:BATCH])
-    if not calls:
-        return 0, ReplayedCalls()
-    before = {call.pk: set(call.recorded) for call in calls}
-    results = record_calls(calls, is_backfill=backfill)
-    recorded = sum(len(set(call.recorded) - before[call.pk]) for call in calls)
-    statuses = [outcome.status for result in results for outcome in result.outcomes]
-    taken = sum(result.mapping is not None for result in results)
-    return calls[-1].pk, ReplayedCalls(taken, recorded, statuses.count(RecordStatus.REFUSED))

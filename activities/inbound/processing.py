@@ -82,8 +82,14 @@ def _process_apart(ids: Sequence[int]) -> None:
             if is_outage(error):
                 raise
             logger.exception("call %s of a webhook", pk)
-            problem = quarantine.problem_as_json(Problem(Code.ERROR, _("The call could not be processed.")))
-            InboundCall.objects.filter(pk=pk, state=State.NEW).update(state=State.FAILED, problems=[problem])
+            mark_broken(pk)
+
+
+def mark_broken(pk: int) -> None:
+    """Note that processing a call raised an error; the log has what it was. A replay tries it again."""
+    problem = quarantine.problem_as_json(Problem(Code.ERROR, _("The call could not be processed.")))
+    open_states = (State.NEW, State.FAILED, State.UNMAPPED)
+    InboundCall.objects.filter(pk=pk, state__in=open_states).update(state=State.FAILED, problems=[problem])
 
 
 @transaction.atomic

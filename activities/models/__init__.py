@@ -2,7 +2,7 @@
 
 from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
-from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundWebhook
+from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundReplay, InboundWebhook
 from activities.models.inbox import Sighting, WaitingEvent
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quality import QualityDay
@@ -48,6 +48,7 @@ __all__ = [
     "InboundCall",
     "InboundKey",
     "InboundMapping",
+    "InboundReplay",
     "InboundWebhook",
     "LogPosition",
     "MessageKey",

@@ -1,11 +1,15 @@
 """Inbound webhooks: the settings of each, its mappings, the calls that came, and the keys that show repeats."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
+
+from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 
 MAX_CALLS_A_MINUTE = 10_000
 DEFAULT_CALLS_A_MINUTE = 600
@@ -116,6 +120,56 @@ class InboundCall(models.Model):
             models.Index(fields=["source", "state", "id"], name="inbound_call_state"),
             models.Index(fields=["id"], condition=models.Q(state="new"), name="inbound_call_new"),
             models.Index(fields=["received_at"], name="inbound_call_received"),
+            models.Index(fields=["row_key"], name="inbound_call_row_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}"
+
+
+class InboundReplay(Job):
+    """One replay of the calls of a webhook that wait: those up to `last_call`, from after `position` on.
+
+    `broken`: calls that could not be processed; `calls`: those that a mapping took.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("In progress")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Stopped by an error")
+
+    source = models.ForeignKey("activities.EventSource", models.CASCADE, related_name="inbound_replays")
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
+    is_backfill = models.BooleanField(default=True)
+    last_call = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    progress = models.PositiveIntegerField(default=0)
+    calls = models.PositiveIntegerField(default=0)
+    recorded = models.PositiveIntegerField(default=0)
+    refused = models.PositiveIntegerField(default=0)
+    broken = models.PositiveIntegerField(default=0)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    progressed_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    life = JobLifeCycle(
+        claim=RowClaim(quiet=timedelta(minutes=5)),
+        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
+        task="activities.run_inbound_replay",
+        argument="replay_id",
+        progress=("progress", "total"),
+    )
+
+    class Meta:
+        db_table = "inbound_replay"
+        verbose_name = _("replay of calls")
+        verbose_name_plural = _("replays of calls")
+        default_permissions = ()
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint("source", condition=models.Q(state="running"), name="inbound_replay_runs_alone")
         ]
 
     def __str__(self) -> str:

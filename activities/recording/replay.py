@@ -35,6 +35,7 @@ SEE_OTHERS, OTHERS = (
     "activities.view_refusedactivity",
     "activities.change_refusedactivity",
 )  # of rows that other users sent
+SEES_PEOPLE = "people.view_person"
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
@@ -199,8 +200,8 @@ def decode_row(raw: str) -> NewActivity:
 
 
 def visible_refused_rows(by: Any) -> Any:
-    """The refused rows that `by` may see: their own, or with the right `SEE_OTHERS` those of all users."""
-    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS))
+    """The refused rows that `by` may see: their own; those of all users with `SEE_OTHERS` and `SEES_PEOPLE`."""
+    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS, SEES_PEOPLE))
 
 
 def _waiting(ids: Sequence[int], by: Any) -> Any:

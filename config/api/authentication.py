@@ -8,7 +8,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from config.api.errors import BEARER
-from people.core.permissions import require_permission
+from people.core.permissions import all_rights, require_permission
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -30,7 +30,7 @@ class MayReadDocs(BasePermission):
 
 
 class HasNamedRight(BasePermission):
-    """Requires the right of the action in the view's table `rights`; an action without an entry is rejected."""
+    """Requires the rights of the action in the view's table `rights`; an action without an entry is rejected."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         if not request.user or not request.user.is_authenticated:
@@ -38,7 +38,6 @@ class HasNamedRight(BasePermission):
         action = getattr(view, "action", None)
         if action in (None, "metadata"):  # an unsupported method, which 405 follows, or OPTIONS
             return True
-        right = view.rights[action]
-        if right is not None:
+        for right in all_rights(view.rights[action]):
             require_permission(request.user, right)
         return True

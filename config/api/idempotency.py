@@ -22,7 +22,7 @@ from config.access.models import IdempotentReply
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import BadQueryError, ConflictError, GoneError, Problem, UnprocessableError
-from people.core.permissions import require_permission
+from people.core.permissions import all_rights, require_permission
 from people.rest.viewsets import PERSON_IDS
 
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -97,15 +97,15 @@ def _replay(stored_reply: IdempotentReply, digest: bytes) -> HttpResponse:
 
 
 def _require_right(request: HttpRequest) -> None:
-    """Raise `NotAllowedError` unless the caller has, at this time, the right of the request's action."""
+    """Raise `NotAllowedError` unless the caller has, at this time, the rights of the request's action."""
     try:
         view = resolve(request.path_info).func
     except Resolver404:
         return
     actions = getattr(view, "actions", None) or {}
-    right = getattr(getattr(view, "cls", None), "rights", {}).get(actions.get((request.method or "").lower()))
-    if right is not None:
-        holder = getattr(request, "holder", None)
+    rights = getattr(getattr(view, "cls", None), "rights", {}).get(actions.get((request.method or "").lower()))
+    holder = getattr(request, "holder", None)
+    for right in all_rights(rights):
         require_permission(request.user if holder is None else holder.user, right)
 
 

@@ -17,6 +17,7 @@ from config.access.clients import editing as client_editing
 from config.api import description
 from config.api.errors import CONTENT_TYPE
 from people.api.objects.openapi import object_type_schemas
+from people.core.permissions import all_rights
 from people.rest.viewsets import StrictSerializer
 from smartlists.rules import json_schema as rules_schema
 
@@ -107,8 +108,9 @@ class OperationSchema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]  # drf-spectacular takes less than DRF
         text = super().get_description()
-        right = getattr(self.view, "rights", {}).get(self._action())
-        return f"{text}\n\nRequires the permission `{right}`." if right else text
+        rights = [f"`{right}`" for right in all_rights(getattr(self.view, "rights", {}).get(self._action()))]
+        word = "permission" if len(rights) == 1 else "permissions"
+        return f"{text}\n\nRequires the {word} {' and '.join(rights)}." if rights else text
 
     def get_summary(self) -> str | None:
         tag = self.get_tags()[0]
@@ -189,8 +191,8 @@ class BearerExtension(OpenApiAuthenticationExtension):
     name = ["oauth2", "bearer"]
 
     def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[str]]]:
-        right = getattr(auto_schema.view, "rights", {}).get(auto_schema._action())
-        return [{"oauth2": [right] if right else []}, {"bearer": []}]
+        rights = all_rights(getattr(auto_schema.view, "rights", {}).get(auto_schema._action()))
+        return [{"oauth2": list(rights)}, {"bearer": []}]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         scopes = {right: right for right in client_editing.grantable_rights()}

@@ -48,6 +48,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "FormSubmissionState": "activities.models.forms.FormSubmission.State",
         "FormSubmissionWay": "activities.models.forms.FormSubmission.Way",
         "InboundCallState": "activities.models.inbound.InboundCall.State",
+        "InboundReplayState": "activities.models.inbound.InboundReplay.State",
         "InboundSignature": "activities.models.inbound.InboundWebhook.Signature",
         "SightingKind": "activities.models.inbox.Sighting.Kind",
         "SightingState": "activities.models.inbox.Sighting.State",

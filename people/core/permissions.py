@@ -14,12 +14,18 @@ from people.core.errors import NotAllowedError, Problem, RejectedError, bad_valu
 
 _refusals: list[Callable[[Any], None]] = []
 _redirects: list[Callable[[HttpRequest, str], HttpResponse | None]] = []
+Rights = str | tuple[str, ...] | None  # of an action in the table of a view set
 MAKER: Any = object()  # default owner: the user who creates the object; None means no owner
 
 
 def owner_of(by: Any, chosen: Any = MAKER) -> Any:
     """The owner of an object created by `by`: the `chosen` one, else `by`, or the owner of an API client."""
     return (getattr(by, "owner", None) or by) if chosen is MAKER else chosen
+
+
+def all_rights(rights: Rights) -> tuple[str, ...]:
+    """Every right that an entry of a view set's table names."""
+    return () if rights is None else (rights,) if isinstance(rights, str) else rights
 
 
 def require_permission(by: Any, permission: str) -> None:
@@ -35,9 +41,9 @@ def require_permission(by: Any, permission: str) -> None:
     raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), permission))
 
 
-def own_or_all_condition(by: Any, right_to_others: str) -> Q:
-    """Condition on rows with a `user`: those of `by` and of the API clients of `by`; with the right, all rows."""
-    if by is None or by.has_perm(right_to_others):
+def own_or_all_condition(by: Any, *rights_to_others: str) -> Q:
+    """Condition on rows with a `user`: those of `by` and of the API clients of `by`; with the rights, all rows."""
+    if by is None or by.has_perms(rights_to_others):
         return Q()
     return Q(user=by.pk) | Q(user__owner=by.pk)
 

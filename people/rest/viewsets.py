@@ -31,7 +31,7 @@ from people.core.errors import (
     bad_value,
     quoted_value,
 )
-from people.core.permissions import require_permission
+from people.core.permissions import Rights, require_permission
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import RepeatedKeys
 from people.rest.answer_size import count_rows_that_fit
@@ -140,14 +140,15 @@ def _is_storable(text: str) -> bool:
 class ResourceViewSet(viewsets.GenericViewSet):
     """One kind of object at one address.
 
-    `rights`: the right of each action (None: authentication is enough); an action without an entry is rejected.
+    `rights`: the right of each action, or all that it needs (None: authentication is enough); an action without an
+    entry is rejected.
     `parameters`: the query parameters of each action other than a list, which accepts filters.
     `orderings`: the orderings that an index serves, the default first; `key` breaks their ties.
     `indexed_filters`: the filters that an index serves; queries with other filters have a time limit.
     `conflicting_reads`: the GET actions that are answered with 409 while an object is not ready.
     """
 
-    rights: ClassVar[Mapping[str, str | None]] = {}
+    rights: ClassVar[Mapping[str, Rights]] = {}
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
     orderings: ClassVar[Sequence[str]] = ("id",)
     indexed_filters: ClassVar[frozenset[str]] = frozenset()

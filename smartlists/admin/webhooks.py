@@ -147,7 +147,8 @@ def _headers(text: str) -> dict[str, str]:
 def deliveries_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The latest calls; those given up can be sent again."""
     hook = find_webhook(request, pk)
-    require_rights(request, "smartlists.view_webhookdelivery")
+    # addresses of calls and reasons of failures have values of people
+    require_rights(request, "smartlists.view_webhookdelivery", "people.view_person")
     state = request.GET.get("state", "")
     rows = WebhookDelivery.objects.filter(webhook=hook).select_related("entry__campaign").order_by("-pk")
     if state in WebhookDelivery.State.values:

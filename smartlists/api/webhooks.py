@@ -25,7 +25,7 @@ from smartlists.api.webhook_serializers import (
 from smartlists.models import Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 
-VIEW, VIEW_CALLS = "smartlists.view_webhook", "smartlists.view_webhookdelivery"
+VIEW, VIEW_CALLS = "smartlists.view_webhook", ("smartlists.view_webhookdelivery", "people.view_person")
 
 
 class WebhookFilterSet(StrictFilterSet):

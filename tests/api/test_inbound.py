@@ -2,9 +2,15 @@
 
 import pytest
 
-from activities.inbound import editing
-from activities.models import Activity, InboundWebhook
-from tests.activities.inbound.factories import DEFINITION, deposit, process, receive
+from activities.api.forms import FormSubmissionViewSet
+from activities.api.inbound import SEES_PEOPLE, InboundMappingViewSet
+from activities.api.inbound_calls import InboundCallViewSet
+from activities.inbound import editing, replaying
+from activities.models import Activity, InboundCall, InboundWebhook
+from activities.recording import replay
+from people.core.permissions import all_rights
+from smartlists.api.webhooks import WebhookDeliveryViewSet
+from tests.activities.inbound.factories import DEFINITION, deposit, make_mapping, make_webhook, process, receive
 from tests.factories import approved_type
 from tests.query_budget import query_budget
 
@@ -33,7 +39,14 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert (trial["calls"], trial["left_to_others"], trial["problems"]) == (2, 1, [])
     assert trial["activities"][0]["primary_value"] == "No. 1" and trial["activities"][0]["problems"] == []
     assert api.post(f"{base}/mappings/{mapping}/turn-on").json()["state"] == "on"
-    assert api.post(f"{base}/replay", {}).json() == {"calls": 1, "recorded": 1, "refused": 0}
+    assert api.get(f"{base}/replay").status_code == 404
+    started = api.post(f"{base}/replay", {})
+    assert started.status_code == 202 and (started.json()["state"], started.json()["total"]) == ("running", 2)
+    assert api.post(f"{base}/replay", {}).json()["id"] == started.json()["id"], "one at a time"
+    assert api.post(f"{base}/replay", {"backfill": False}).status_code == 409
+    replaying.run_replay(started.json()["id"])
+    ended = api.get(f"{base}/replay").json()
+    assert (ended["state"], ended["calls"], ended["recorded"], ended["refused"]) == ("done", 1, 1, 0)
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
     with query_budget("api: GET inbound-webhooks/calls"):
         calls = api.get(f"{base}/calls").json()["results"]
@@ -44,7 +57,38 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert api.post(f"{base}/mappings/{mapping}/turn-off").json()["state"] == "off"
     assert api.delete(f"{base}/mappings/{mapping}").status_code == 204
     assert api.get("inbound-webhooks/999/calls").status_code == 404
-    reader = narrowed(editing.VIEW)
-    assert reader.get(f"{base}/calls").status_code == 200
-    for refused in (reader.get(f"{base}/calls/{calls[0]['id']}"), reader.post(f"{base}/replay", {})):
-        assert refused.status_code == 403
+    assert narrowed(editing.VIEW, SEES_PEOPLE).get(f"{base}/calls").status_code == 200
+    assert narrowed(editing.VIEW).post(f"{base}/replay", {}).status_code == 403
+
+
+# every action of the API that shows contents as they came in or went out
+SHOWS_CONTENTS = (
+    *[(InboundCallViewSet, name) for name in ("list", "retrieve")],
+    (InboundMappingViewSet, "trial"),
+    *[(FormSubmissionViewSet, name) for name in ("list", "retrieve", "mark_spam", "record")],
+    (WebhookDeliveryViewSet, "list"),
+)
+
+
+def test_contents_of_calls_need_both_rights(narrowed):
+    for resource, name in SHOWS_CONTENTS:
+        rights = all_rights(resource.rights[name])
+        assert SEES_PEOPLE in rights and len(rights) > 1, f"{resource.__name__}.{name}"
+    webhook = make_webhook()
+    mapping = make_mapping(webhook, approved_type())
+    receive(webhook, deposit())
+    base = f"inbound-webhooks/{webhook.pk}"
+    for rights, status in ([(editing.VIEW,), 403], [(SEES_PEOPLE,), 403], [(editing.VIEW, SEES_PEOPLE), 200]):
+        reader = narrowed(*rights)
+        for place in (f"calls/{InboundCall.objects.get().pk}", "calls", f"mappings/{mapping.pk}/trial"):
+            assert reader.get(f"{base}/{place}").status_code == status, (rights, place)
+
+
+def test_rejected_activities_of_others_need_the_right_to_see_people(narrowed):
+    webhook = make_webhook()
+    make_mapping(webhook, approved_type())
+    receive(webhook, deposit(cents="x"))
+    process()
+    sees_others = (replay.RIGHT, replay.SEE_OTHERS)
+    assert narrowed(*sees_others).get("quarantine").json()["results"] == []
+    assert "x" in str(narrowed(*sees_others, SEES_PEOPLE).get("quarantine").json()["results"][0]["row"])

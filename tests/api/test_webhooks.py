@@ -75,7 +75,9 @@ def test_rights_are_asked(narrowed):
     assert reader.get("webhooks").status_code == 200
     assert reader.post("webhooks", {"name": "x", "url": URL}).status_code == 403
     assert reader.get("webhooks/1/deliveries").status_code == 403
-    assert narrowed("smartlists.view_webhookdelivery").get("webhooks/99/deliveries").status_code == 404
+    assert narrowed("smartlists.view_webhookdelivery").get("webhooks/1/deliveries").status_code == 403, "shows people"
+    reader = narrowed("smartlists.view_webhookdelivery", "people.view_person")
+    assert reader.get("webhooks/99/deliveries").status_code == 404
 
 
 def test_the_values_of_headers_are_shown_to_nobody(api, narrowed, client, django_user_model):

@@ -5,12 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 import yaml
 from django.conf import settings
 from django.core.management import get_commands
+
+from activities.inbound.reading import MAX_BODY
+from config import collector
+from config.collector.http import Limits
 
 ROOT = Path(settings.BASE_DIR)
 COMPLETE = {
@@ -111,3 +117,38 @@ def test_systemd_understands_the_units():
     ).stderr
     faults = [line for line in said.splitlines() if "custom-activities" in line and "is not executable" not in line]
     assert faults == [], "the programs are not where the units expect them, nothing else"
+
+
+def nginx_locations():
+    """The expression, the text and the bound in bytes (None: unlimited) of each location, in the file's order."""
+    text = re.sub(r"#.*", "", (ROOT / "deploy/nginx.conf").read_text())
+    inherited = text[: text.index("location ")]
+    for name, body in re.findall(r"location (?:~ )?(\S+) \{([^}]*)\}", text):
+        number, unit = re.findall(r"client_max_body_size\s+(\d+)([km]?);", inherited + body)[-1]
+        yield name, body, int(number) * {"": 1, "k": 2**10, "m": 2**20}[unit] or None
+
+
+def location_of(path):
+    """nginx takes the first expression that fits, else the prefix."""
+    locations = list(nginx_locations())
+    fitting = [entry for entry in locations if entry[0].startswith("^") and re.search(entry[0], path)]
+    return (fitting or [entry for entry in locations if entry[0] == "/"])[0]
+
+
+def collector_limits():
+    """Every bound of a body that a module of the collector names, and the one of all others."""
+    modules = [import_module(f"config.collector.{found.name}") for found in iter_modules(collector.__path__)]
+    named = [value for module in modules for value in vars(module).values() if isinstance(value, Limits)]
+    return {limits.size for limits in [*named, Limits()]}
+
+
+@pytest.mark.parametrize("path", ["/_a/e", "/_a/w/caw_1", "/_a/v1/batch", "/_a/cloudevents", "/webevents/visitWebPage"])
+def test_the_proxy_lets_through_what_the_collector_takes_and_no_more(path):
+    _name, body, bound = location_of(path)
+    assert ":8001" in body and bound == max(collector_limits()) > MAX_BODY - 1
+
+
+def test_the_proxy_leaves_the_bounds_of_all_other_bodies_to_the_product():
+    for path in ("/api/v1/people", "/api/v1/imports", "/bulk/v1/leads.json", "/f/welcome", "/admin/"):
+        _name, body, bound = location_of(path)
+        assert ":8000" in body and bound is None

@@ -7,11 +7,11 @@ from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from activities.admin.inbound.mappings import MappingPages
-from activities.inbound import editing
+from activities.inbound import editing, replaying
 from activities.inbound.recipes import OTHER, RECIPES
 from activities.models import InboundCall, InboundWebhook
 from activities.models.inbound import DEFAULT_CALLS_A_MINUTE, MAX_CALLS_A_MINUTE
@@ -101,6 +101,7 @@ class InboundWebhookAdmin(MappingPages):
         return [
             ("add/", self.new_page, "add"),
             ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
+            ("<int:pk>/replay/", require_safe(self.replay_page), "replay"),
             ("<int:pk>/calls/<int:call>/", require_safe(self.call_page), "call"),
             *super().own_pages(),
         ]
@@ -163,7 +164,8 @@ class InboundWebhookAdmin(MappingPages):
             revision=request.POST.get("revision", webhook.revision),
             mappings=webhook.source.inbound_mappings.select_related("activity_type__live", "activity_type__draft"),
             calls=[(call, state_badge(call.get_state_display(), BADGES[State(call.state)])) for call in _newest(calls)],
-            waiting=calls.filter(state__in=(State.FAILED, State.UNMAPPED)).count(),
+            waiting=calls.filter(state__in=replaying.WAITING).count(),
+            replay=replaying.last_replay(webhook.source),
             keys=live_keys(webhook.source)[:3],
             lacks_secret=editing.lacks_secret(webhook),
             refused=_refused_calls(webhook),
@@ -173,7 +175,7 @@ class InboundWebhookAdmin(MappingPages):
         )
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
-        """Add a mapping, or replay the calls that wait."""
+        """Add a mapping, or start the replay of the calls that wait."""
         webhook = find_webhook(request, pk)
         if verb == "add-mapping":
             name = request.POST.get("name", "")
@@ -181,29 +183,20 @@ class InboundWebhookAdmin(MappingPages):
             if mapping is not None:
                 return redirect(f"{PAGE}_mapping", webhook.pk, mapping.pk)
         elif verb == "replay":
-            self._replay(request, webhook)
+            done = _("Calls that wait are being recorded, at their original times. No campaign starts.")
+            self.try_verb(request, lambda: replaying.start_replay(webhook.source, request.user), done)
         else:
             raise Http404
         return redirect(f"{PAGE}_change", webhook.pk)
 
-    def _replay(self, request: HttpRequest, webhook: InboundWebhook) -> None:
-        result = self.try_verb(request, lambda: editing.replay_calls(webhook.source, request.user))
-        if result is None:
-            return
-        if result.recorded:
-            text = ngettext(
-                "%(count)s activity was recorded, at its original time. No campaign starts.",
-                "%(count)s activities were recorded, at their original times. No campaign starts.",
-                result.recorded,
-            )
-            messages.success(request, text % {"count": result.recorded})
-        if result.refused:
-            text = ngettext(
-                "%(count)s activity is still rejected.", "%(count)s activities are still rejected.", result.refused
-            )
-            messages.warning(request, text % {"count": result.refused})
-        if not result.recorded and not result.refused:
-            messages.info(request, _("No mapping that is on takes what waits."))
+    def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
+        webhook = find_webhook(request, pk)
+        replay = replaying.last_replay(webhook.source)
+        response = self.page(request, "_inbound_replay", str(webhook), inboundwebhook=webhook, replay=replay)
+        if replay is None or not replay.is_running:
+            response["HX-Refresh"] = "true"
+        return response
 
     def call_page(self, request: HttpRequest, pk: int, call: int) -> HttpResponse:
         """One call as it came, and what became of it."""

@@ -5,8 +5,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from activities.inbound import editing
-from activities.models import Activity, InboundCall, InboundMapping, InboundWebhook
+from activities.inbound import editing, replaying
+from activities.models import Activity, InboundCall, InboundMapping, InboundReplay, InboundWebhook
 from tests.activities.inbound.factories import deposit, make_webhook, process, receive
 from tests.factories import approved_type
 from tests.query_budget import query_budget
@@ -67,6 +67,13 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
     call = InboundCall.objects.order_by("pk").last()
     assert "&lt;b&gt;other" in admin_client.get(address("call", webhook.pk, call.pk)).content.decode()
     admin_client.post(address("do", webhook.pk, "replay"))
+    running = admin_client.get(address("replay", webhook.pk), headers={"HX-Request": "true"})
+    assert "0 of 1 calls" in running.content.decode() and "HX-Refresh" not in running
+    page = admin_client.get(address("change", webhook.pk)).content.decode()
+    assert 'id="replay"' in page and "/do/replay/" not in page
+    replaying.run_replay(InboundReplay.objects.get().pk)
+    ended = admin_client.get(address("replay", webhook.pk), headers={"HX-Request": "true"})
+    assert ended["HX-Refresh"] == "true" and "0 activities recorded" in ended.content.decode()
     admin_client.post(address("mapping_do", webhook.pk, mapping.pk, "off"))
     admin_client.post(address("mapping_do", webhook.pk, mapping.pk, "delete"))
     assert not InboundMapping.objects.exists() and InboundCall.objects.count() == 2

@@ -2,9 +2,9 @@
 
 import json
 
-from activities.inbound import editing, keeping, processing
+from activities.inbound import editing, keeping, processing, replaying
 from activities.inbound.reading import make_call, parse_body
-from activities.models import InboundMapping, InboundWebhook
+from activities.models import InboundMapping, InboundReplay, InboundWebhook
 
 DEFINITION = {
     "when": {"path": ["event"], "values": ["deposit"]},
@@ -45,3 +45,11 @@ def make_mapping(webhook: InboundWebhook, activity_type: object, definition: obj
 def process() -> None:
     while processing.process_calls():
         pass
+
+
+def replay_waiting(webhook: InboundWebhook, **options: object) -> InboundReplay:
+    """The replay of all that waits, once its job has ended."""
+    replay = replaying.start_replay(webhook.source, None, **options)
+    replaying.run_replay(replay.pk)
+    replay.refresh_from_db()
+    return replay

@@ -15,7 +15,15 @@ from people.core.source import SYSTEM
 from people.models import Person
 from people.persons import merge
 from people.privacy import erasure, export
-from tests.activities.inbound.factories import DEFINITION, deposit, make_mapping, make_webhook, process, receive
+from tests.activities.inbound.factories import (
+    DEFINITION,
+    deposit,
+    make_mapping,
+    make_webhook,
+    process,
+    receive,
+    replay_waiting,
+)
 from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
@@ -91,7 +99,7 @@ def test_what_is_wrong_waits_with_its_reason_and_is_recorded_once_the_mapping_is
     by_hand = next(row for row in refused if row.code == "missing_value")
     replay.correct_rows([by_hand.pk], "person", make_person(email="b@example.com").pk, None)
     assert replay.replay_rows([by_hand.pk], None).recorded == 1
-    again = editing.replay_calls(webhook.source, None)
+    again = replay_waiting(webhook)
     assert (again.calls, again.recorded, again.refused, len(activities())) == (2, 1, 2, 3), (
         "by hand, and noted here now"
     )
@@ -99,12 +107,12 @@ def test_what_is_wrong_waits_with_its_reason_and_is_recorded_once_the_mapping_is
     editing.change_mapping(
         mapping, None, definition={**mended, "when": None, "occurred_at": None, "primary": {"path": ["event"]}}
     )
-    result = editing.replay_calls(webhook.source, None)
+    result = replay_waiting(webhook)
     assert result.refused == 0 and states() == [State.DONE] * 3
     assert len(activities()) == 5, "of the first call all that is recorded stays so; two calls more"
     assert not RefusedActivity.objects.filter(state="waiting").exists()
     assert activities()[-1].flags == 1, "a replay is history"
-    assert editing.replay_calls(webhook.source, None).calls == 0
+    assert replay_waiting(webhook).calls == 0
 
 
 def test_hostile_values_cost_only_themselves(webhook, check):
@@ -149,7 +157,7 @@ def test_a_mapping_is_tried_before_it_is_on_and_nothing_is_kept(webhook, check, 
             editing.turn_on_mapping(unfinished, None)
         assert refusal.value.code == code
     editing.turn_on_mapping(mapping, None)
-    assert editing.replay_calls(webhook.source, None).recorded == 1
+    assert replay_waiting(webhook).recorded == 1
     assert InboundMapping.objects.get(pk=mapping.pk).is_on
     with pytest.raises(RejectedError, match="Switch the mapping off"):
         editing.delete_mapping(mapping, None)

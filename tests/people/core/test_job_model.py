@@ -14,6 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from activities.inbound import replaying as inbound_replaying
+from activities.models import InboundReplay
 from people import tasks
 from people.core import job_model
 from people.core.job_model import BeatClaim, JobLostError, RowClaim, SessionClaim
@@ -31,6 +33,7 @@ from smartlists.lists import copies as list_copies
 from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.models import CampaignRun, ListCopy, StoredEvaluation, StoredReport
+from tests.activities.inbound.factories import make_webhook
 from tests.activities.recording.test_races import InThread
 from tests.factories import approved_type, make_person
 from tests.smartlists.campaign_factories import add_to_list_step, make_draft_campaign
@@ -116,6 +119,7 @@ CASES = {
         cancelled="failed",
     ),
     StoredReport: Case(new_report),
+    InboundReplay: Case(lambda: inbound_replaying.start_replay(make_webhook().source, None)),
     CampaignRun: Case(new_run, cancel=lambda run: campaign_scheduling.cancel_run(run, None)),
 }
 

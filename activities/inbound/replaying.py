@@ -1,0 +1,140 @@
+"""Replays calls that were rejected or not mapped, by a job: a bounded part in each transaction, each activity once.
+
+A part, and the place where the next one goes on, are one transaction, so a killed job goes on where it stopped.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Max
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from activities.inbound.editing import CHANGE, RECORD
+from activities.inbound.processing import BATCH, mark_broken, record_calls
+from activities.models import EventSource, InboundCall, InboundReplay
+from activities.recording.rows import RecordStatus
+from people.core import audit, jobs
+from people.core.codes import Code
+from people.core.db import locks
+from people.core.db.outages import is_outage
+from people.core.errors import ConflictError, Problem
+from people.core.permissions import require_permission
+
+WAITING = (InboundCall.State.FAILED, InboundCall.State.UNMAPPED)
+KEPT = 20  # replays of each webhook
+logger = logging.getLogger(__name__)
+
+audit.register_actions({"calls_replayed": (2, gettext_lazy("Replayed %(count)s calls"))})
+
+
+@dataclass(slots=True)
+class _Part:
+    """What became of some calls; see `InboundReplay`."""
+
+    calls: int = 0
+    recorded: int = 0
+    refused: int = 0
+    broken: int = 0
+
+
+@transaction.atomic
+def start_replay(source: EventSource, by: Any, *, backfill: bool = True) -> InboundReplay:
+    """Start mapping again all calls that wait now, by the mappings that are on when it comes to them.
+
+    Nothing starts for what is recorded unless `backfill` is false. A replay that runs is returned as it is. Raises
+    `ConflictError` where that one differs in `backfill`, and `NotAllowedError`.
+    """
+    require_permission(by, CHANGE)
+    require_permission(by, RECORD)
+    EventSource.objects.select_for_update(of=("self",)).get(pk=source.pk)  # one of two that start at the same time
+    if (running := InboundReplay.objects.filter(source=source, state=InboundReplay.State.RUNNING).first()) is not None:
+        if running.is_backfill != backfill:
+            message = _("Another replay of these calls is in progress. Wait until it has ended.")
+            raise ConflictError(Problem(Code.WRONG_STATE, message, ("backfill",)))
+        return running
+    waiting = source.inbound_calls.filter(state__in=WAITING).aggregate(number=Count("pk"), last=Max("pk"))
+    replay = InboundReplay.objects.create(
+        source=source, user=by, is_backfill=backfill, total=waiting["number"], last_call=waiting["last"] or 0
+    )
+    jobs.defer_job("activities.run_inbound_replay", replay_id=replay.pk)
+    old = InboundReplay.objects.filter(source=source).order_by("-pk").values_list("pk", flat=True)[KEPT:]
+    InboundReplay.objects.filter(pk__in=list(old)).delete()
+    return replay
+
+
+def last_replay(source: EventSource) -> InboundReplay | None:
+    """The newest replay of the webhook's calls."""
+    return InboundReplay.objects.filter(source=source).order_by("-pk").first()
+
+
+def run_replay(replay_id: int) -> None:
+    """Replay the rest of the calls; safe to run twice, also at the same time."""
+    while _process_part(replay_id):
+        pass
+
+
+@transaction.atomic
+def _process_part(replay_id: int) -> bool:
+    """Replay the next calls; return True if there may be more."""
+    # the lock of people is taken before that of any row, as an erase does
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    with InboundReplay.claimed(replay_id) as replay:
+        if replay is None:
+            return False
+        rows = replay.source.inbound_calls.filter(pk__gt=replay.position, pk__lte=replay.last_call, state__in=WAITING)
+        calls = list(rows.order_by("pk").select_for_update(of=("self",))[:BATCH])
+        if not calls:
+            if replay.finish() and replay.progress:
+                audit.write_audit_entry(replay.user, replay.source, "calls_replayed", count=replay.progress)
+            return False
+        part = _replay_calls(calls, is_backfill=replay.is_backfill)
+        replay.beat(
+            position=calls[-1].pk,
+            progress=F("progress") + len(calls),
+            calls=F("calls") + part.calls,
+            recorded=F("recorded") + part.recorded,
+            refused=F("refused") + part.refused,
+            broken=F("broken") + part.broken,
+        )
+        return True
+
+
+def _replay_calls(calls: Sequence[InboundCall], *, is_backfill: bool) -> _Part:
+    """Replay locked calls together, or one by one where that fails; a call that fails again is kept with the reason."""
+    try:
+        return _record(calls, is_backfill=is_backfill)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("a replay of calls; processing them one by one")
+    total = _Part()
+    for call in InboundCall.objects.filter(pk__in=[call.pk for call in calls]).order_by("pk"):
+        try:
+            part = _record([call], is_backfill=is_backfill)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("call %s of a webhook", call.pk)
+            mark_broken(call.pk)
+            part = _Part(broken=1)
+        total.calls += part.calls
+        total.recorded += part.recorded
+        total.refused += part.refused
+        total.broken += part.broken
+    return total
+
+
+@transaction.atomic
+def _record(calls: Sequence[InboundCall], *, is_backfill: bool) -> _Part:
+    before = {call.pk: set(call.recorded) for call in calls}
+    results = record_calls(calls, is_backfill=is_backfill)
+    statuses = [outcome.status for result in results for outcome in result.outcomes]
+    return _Part(
+        calls=sum(result.mapping is not None for result in results),
+        recorded=sum(len(set(call.recorded) - before[call.pk]) for call in calls),
+        refused=statuses.count(RecordStatus.REFUSED),
+    )

@@ -1,0 +1,80 @@
+"""Replays of calls that wait: in parts, each activity once, and one that fails costs no other."""
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+
+from activities.inbound import replaying
+from activities.models import Activity, InboundCall, InboundReplay
+from people.core.errors import ConflictError
+from tests.activities.inbound.factories import deposit, make_mapping, make_webhook, process, receive, replay_waiting
+from tests.factories import approved_type
+
+pytestmark = pytest.mark.django_db
+State = InboundCall.State
+# what no check of ours foresees: the database refuses one activity
+BOMB = """
+create function refuse_bomb() returns trigger language plpgsql as $$
+begin
+    if new.primary_value = 'bomb' then raise exception 'boom'; end if;
+    return new;
+end $$;
+create trigger refuse_bomb before insert on activity for each row execute function refuse_bomb();
+"""
+
+
+@pytest.fixture
+def webhook():
+    return make_webhook()
+
+
+def waiting_calls(webhook, number, **values):
+    receive(webhook, *[deposit(number=f"No. {index}", **values) for index in range(number)])
+    process()
+
+
+def test_it_goes_on_part_by_part_and_leaves_one_audit_entry(webhook, monkeypatch):
+    monkeypatch.setattr(replaying, "BATCH", 2)
+    waiting_calls(webhook, 5)
+    make_mapping(webhook, approved_type())
+    entries = LogEntry.objects.count()
+    replay = replaying.start_replay(webhook.source, None)
+    receive(webhook, {"event": "later"})
+    process()
+    assert replaying._process_part(replay.pk)  # and then the worker is gone
+    replay.refresh_from_db()
+    assert (replay.progress, replay.recorded, replay.percent) == (2, 2, 40)
+    replaying.run_replay(replay.pk)
+    replaying.run_replay(replay.pk)  # its task was queued twice
+    replay.refresh_from_db()
+    assert (replay.state, replay.progress, replay.total, replay.recorded) == ("done", 5, 5, 5)
+    assert Activity.objects.filter(activity_type_id__gt=100_000).count() == 5
+    assert LogEntry.objects.count() == entries + 1
+    assert InboundCall.objects.filter(state=State.UNMAPPED).count() == 1, "it came after the start"
+
+
+def test_a_call_that_fails_is_kept_with_the_reason_and_the_rest_goes_on(webhook):
+    waiting_calls(webhook, 3)
+    receive(webhook, deposit(number="bomb"), deposit(number="last"))
+    process()
+    make_mapping(webhook, approved_type())
+    with connection.cursor() as cursor:
+        cursor.execute(BOMB)
+    replay = replay_waiting(webhook)
+    assert (replay.state, replay.progress, replay.recorded, replay.broken) == ("done", 5, 4, 1)
+    (broken,) = InboundCall.objects.exclude(state=State.DONE)
+    assert broken.state == State.FAILED and "could not be processed" in str(broken.problems)
+    with connection.cursor() as cursor:
+        cursor.execute("drop trigger refuse_bomb on activity")
+    again = replay_waiting(webhook)
+    assert (again.total, again.recorded, again.broken) == (1, 1, 0)
+
+
+def test_one_at_a_time_and_only_the_last_are_kept(webhook):
+    first = replaying.start_replay(webhook.source, None)
+    assert replaying.start_replay(webhook.source, None) == first
+    with pytest.raises(ConflictError, match="in progress"):
+        replaying.start_replay(webhook.source, None, backfill=False)
+    for _ in range(replaying.KEPT + 2):
+        replay_waiting(webhook)
+    assert InboundReplay.objects.count() <= replaying.KEPT
