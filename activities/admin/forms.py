@@ -80,7 +80,7 @@ TYPES_WITH_EXAMPLES = [
 ]
 
 
-class FieldForm(ProposingForm):
+class TypeFieldForm(ProposingForm):
     """One field of a type."""
 
     name = _text(_("Field name"), required=False)
@@ -100,13 +100,13 @@ class FieldForm(ProposingForm):
         return ActivityFieldSpec(api_name, values["name"] or api_name, values["data_type"], values["description"])
 
 
-class RowForm(FieldForm):
+class TypeFieldRowForm(TypeFieldForm):
     """A field in the table of a whole type. `path`: the property of waiting events that it takes, whatever its name."""
 
     path = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
-FieldFormSet = forms.formset_factory(RowForm, extra=3, can_delete=True, can_order=False)
+FieldFormSet = forms.formset_factory(TypeFieldRowForm, extra=3, can_delete=True, can_order=False)
 
 
 class TypeForms:
@@ -121,7 +121,7 @@ class TypeForms:
     ) -> None:
         initial, primary, secondary = _initial(version, revision)
         self.names = NamesForm(data, initial=initial | (names or {}))
-        self.primary = RowForm(data, initial=primary, prefix="primary", empty_permitted=False)
+        self.primary = TypeFieldRowForm(data, initial=primary, prefix="primary", empty_permitted=False)
         self.fields = FieldFormSet(data, initial=secondary, prefix="fields")
 
     @classmethod

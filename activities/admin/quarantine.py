@@ -55,7 +55,7 @@ def _faults(row: RefusedActivity) -> dict[str, list[str]]:
     return dict(faults)
 
 
-class StateFilter(admin.SimpleListFilter):
+class RefusedRowStateFilter(admin.SimpleListFilter):
     title = gettext_lazy("state")
     parameter_name = "state"
 
@@ -79,7 +79,7 @@ class RefusedActivityAdmin(PagesAdmin):
         "Rows that an import or a program sends and that are not valid wait here to be corrected."
     )
     list_display = ("what", "problem", "badge", "sender", "times", "last_time")
-    list_filter = (StateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
+    list_filter = (RefusedRowStateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("user", "activity_type__live")
     paginator = UncountedPaginator
     actions = ("replay_selected", "replay_as_new_selected", "correct_selected", "dismiss_selected")
@@ -186,7 +186,7 @@ class RefusedActivityAdmin(PagesAdmin):
             raise PermissionDenied
         received = quarantine.load_row(row.raw)
         is_open = row.state == State.WAITING and received is not None
-        form = RowForm(request.POST or None, row=row) if is_open else None
+        form = RefusedRowForm(request.POST or None, row=row) if is_open else None
         if form is not None and request.method == "POST" and form.is_valid():
             form.apply(request.user)
             self._replay(request, [pk], backfill=not form.cleaned_data[AS_NEW])
@@ -262,7 +262,7 @@ def _field_names(activity_type: ActivityType) -> list[str]:
     return [field.api_name for field in live.fields.all() if not field.is_primary] if live else []
 
 
-class RowForm(forms.Form):
+class RefusedRowForm(forms.Form):
     """Every value of one row."""
 
     def __init__(self, *args: Any, row: RefusedActivity, **options: Any) -> None:

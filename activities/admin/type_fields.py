@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.admin.base import find_type, show_type_page
-from activities.admin.forms import FieldForm
+from activities.admin.forms import TypeFieldForm
 from activities.admin.type_detail import show_type_tab
 from activities.models import ActivityType, ActivityVersion
 from activities.types import name_proposals
@@ -25,7 +25,7 @@ from people.definitions import drafts
 FIXED = gettext_lazy("Can't be changed since this field was approved: programs and stored activities rely on it.")
 
 
-class OneFieldForm(FieldForm):
+class OneFieldForm(TypeFieldForm):
     """One field; properties fixed by approval are disabled, with the reason as help."""
 
     is_primary = forms.BooleanField(

@@ -47,7 +47,7 @@ from people.templatetags.moments import moment
 SHOWN_DAYS = 30
 
 
-class StateFilter(admin.SimpleListFilter):
+class ActivityTypeStateFilter(admin.SimpleListFilter):
     title = gettext_lazy("state")
     parameter_name = "state"
     states = {
@@ -91,7 +91,7 @@ def _last_seen_on_cluster() -> Case:
 class ActivityTypeAdmin(PagesAdmin):
     list_display = ("shown_name", "state_badge", "last_seen", "folder", "owner")
     list_display_links = ("shown_name",)
-    list_filter = (StateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
+    list_filter = (ActivityTypeStateFilter, "folder", ("owner", admin.RelatedOnlyFieldListFilter))
     list_filter_submit = False
     search_fields = ("api_name", "live__name", "draft__name", "live__filter_name", "live__trigger_name")
     search_help_text = gettext_lazy("Name, API name, filter or trigger")

@@ -22,10 +22,10 @@ from people.rest.definition_filters import DEFINITION_STATES, LIFE_CYCLE_COLUMNS
 from people.rest.filters import (
     NUMBER_KEY,
     FilterColumn,
+    FilterValueField,
     SearchFilter,
     StrictFilterSet,
     TypedFilter,
-    ValueField,
     WordsFilter,
     cast_expression,
     column_filters,
@@ -114,7 +114,7 @@ class EmailFilter(TypedFilter):
         return queryset.filter(person_id__in=list(people))
 
 
-class ExternalIdField(ValueField):
+class ExternalIdField(FilterValueField):
     """One external id, compared exactly."""
 
     def __init__(self, **options: Any) -> None:

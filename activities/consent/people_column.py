@@ -5,16 +5,14 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy
 
-from activities.consent.state import EMAIL, GIVEN, LATEST_FIRST, OF_CONSENT, WITHDRAWN, consent_state
+from activities.consent.state import EMAIL, GIVEN, WITHDRAWN, consent_state, latest_consent_sql
 from people.directory import columns
 from people.directory.columns import ColumnSource, ComputedColumn
 
 NAME = "consent.email"
 VIEW = "activities.view_activity"
 WORDS = {True: gettext_lazy("given"), False: gettext_lazy("withdrawn")}
-# an aggregate: a cluster plans no correlated query with a limit
-_LATEST = f"""(select (array_agg(c.activity_type_id order by {LATEST_FIRST}))[1] from activity c
-    where c.person_id = p.id and {OF_CONSENT} and lower(c.primary_value) = '{EMAIL}')"""
+_LATEST = latest_consent_sql("p.id", f"'{EMAIL}'")
 
 
 def email_consents(person_ids: Sequence[int]) -> Mapping[int, Mapping[str, Any]]:

@@ -26,6 +26,16 @@ LATEST_FIRST = f"{SAID_AT} desc, activity_type_id desc, id desc"
 OF_CONSENT = f"activity_type_id in ({GIVEN}, {WITHDRAWN})"
 
 
+def latest_consent_sql(person: str, purpose: str) -> str:
+    """SQL of the type of a person's latest activity of consent, null without any.
+
+    `person` is the SQL of the id, `purpose` that of the purpose in lower case. An aggregate: a cluster plans no
+    correlated query with a limit.
+    """
+    return f"""(select (array_agg(c.activity_type_id order by {LATEST_FIRST}))[1] from activity c
+    where c.person_id = {person} and {OF_CONSENT} and lower(c.primary_value) = {purpose})"""
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """One activity of consent."""

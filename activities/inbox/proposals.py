@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from activities.inbox.mapping import EVENT_NAME
 from activities.inbox.names import name_key, shown_name
-from activities.inbox.shapes import Shape
+from activities.inbox.shapes import PropertyShape
 from activities.models import ActivityType, Sighting
 from activities.types import name_proposals
 from activities.types.definition import ACTIVITY_TYPES
@@ -33,7 +33,7 @@ class ProposedType:
     fields: tuple[ProposedField, ...]  # the first one is primary
 
 
-def propose_type(name: str, shapes: Sequence[Shape]) -> ProposedType:
+def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
     """The type for events of this name, with fields for the properties that came most often.
 
     Where no property says what the event is about, the name of the event itself is the primary value.
@@ -53,9 +53,9 @@ def propose_type(name: str, shapes: Sequence[Shape]) -> ProposedType:
     return ProposedType(shown_name(name), tuple(fields.values()))
 
 
-def propose_field(path: str, shape: Shape | None) -> ProposedField:
+def propose_field(path: str, shape: PropertyShape | None) -> ProposedField:
     """The field for one property; text where no value says what it is."""
-    return _field(shape or Shape(path, 0, 0, "string", "string", 1.0, (), ()))
+    return _field(shape or PropertyShape(path, 0, 0, "string", "string", 1.0, (), ()))
 
 
 def propose_fields(proposal: ProposedType) -> dict[str, str]:
@@ -72,7 +72,7 @@ def similar_types(sighting: Sighting) -> list[ActivityType]:
     return [*same, *(known for known in types if str(known) in close and known not in same)][:3]
 
 
-def _primary(shapes: Sequence[Shape]) -> Shape | None:
+def _primary(shapes: Sequence[PropertyShape]) -> PropertyShape | None:
     usual = [
         shape for shape in shapes if shape.presence >= MOST_EVENTS and shape.data_type in ("string", "link", "email")
     ]
@@ -80,7 +80,7 @@ def _primary(shapes: Sequence[Shape]) -> Shape | None:
     return next((by_key[key] for key in _PRIMARY if key in by_key), usual[0] if usual else None)
 
 
-def _field(shape: Shape) -> ProposedField:
+def _field(shape: PropertyShape) -> ProposedField:
     name = shown_name(shape.path)
     data_type = shape.data_type if shape.data_type in _OFFERED else "string"
     api_name = name_proposals.propose_api_name(name)

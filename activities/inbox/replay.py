@@ -40,7 +40,7 @@ audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s 
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
+class InboxReplay:
     """Numbers of events that left the inbox for the log, and of those that the type does not take."""
 
     replayed: int
@@ -69,7 +69,7 @@ def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
     return list(paths)[:MAX_LEFT_OUT]
 
 
-def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
+def replay_waiting(sighting: Sighting, by: Any) -> InboxReplay:
     """Replay all that waits under the name. Commits every 1,000 events; may be called again, and by several at once.
 
     Ends early where the type is retired or another one is decided meanwhile; what is left stays.
@@ -91,7 +91,7 @@ def replay_waiting(sighting: Sighting, by: Any) -> ReplayResult:
         paths |= dict.fromkeys(step.left_out)
     if replayed:
         audit.write_audit_entry(by, sighting, "events_replayed", count=replayed)
-    return ReplayResult(replayed, refused, tuple(paths)[:MAX_LEFT_OUT])
+    return InboxReplay(replayed, refused, tuple(paths)[:MAX_LEFT_OUT])
 
 
 @transaction.atomic

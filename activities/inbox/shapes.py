@@ -48,7 +48,7 @@ _LONG_NUMBER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PropertyShape:
     """A property as it came. `share`: of the values that have `likely`, the type that most have."""
 
     path: str
@@ -87,7 +87,7 @@ class Shape:
         return round(self.presence * 100)
 
 
-def shapes_of(rows: Iterable[Mapping[str, Any]]) -> list[Shape]:
+def shapes_of(rows: Iterable[Mapping[str, Any]]) -> list[PropertyShape]:
     """The shapes of the flat properties of events, those that most events have first; at most 200.
 
     All events are counted; of each property the first 200 values are looked at, fewer where there are many properties.
@@ -109,7 +109,7 @@ def shapes_of(rows: Iterable[Mapping[str, Any]]) -> list[Shape]:
     return sorted(shapes, key=lambda shape: -shape.seen)
 
 
-def shape_of(path: str, values: list[Any], events: int, seen: int | None = None) -> Shape:
+def shape_of(path: str, values: list[Any], events: int, seen: int | None = None) -> PropertyShape:
     """The shape of one property from its values, of which there is one or more. `seen`: how many came, if more."""
     fitting = Counter[str]()
     by_value = [_fitting_types(path, value) for value in values]
@@ -130,7 +130,7 @@ def shape_of(path: str, values: list[Any], events: int, seen: int | None = None)
         if likely == data_type
         else [value for value, names in zip(values, by_value, strict=True) if likely not in names]
     )
-    return Shape(
+    return PropertyShape(
         path,
         seen or len(values),
         events,

@@ -7,7 +7,7 @@ from django.db.models import F, Func, IntegerField
 
 from activities.inbox.mapping import Decision, by_unique_key, choose_type, event_types
 from activities.inbox.names import flatten
-from activities.inbox.shapes import Shape, shape_of, shapes_of
+from activities.inbox.shapes import PropertyShape, shape_of, shapes_of
 from activities.inbox.sightings import samples_of
 from activities.models import ActivityType, Sighting, WaitingEvent
 from people.datatypes.canonical import ExactDecoder
@@ -27,7 +27,7 @@ def newest_events(sighting: Sighting, number: int = SHOWN) -> list[WaitingEvent]
     return list(sighting.events.order_by("-pk")[:number])
 
 
-def shapes(sighting: Sighting) -> Sequence[Shape]:
+def shapes(sighting: Sighting) -> Sequence[PropertyShape]:
     """The properties of the newest events that wait; of a property or trait its own samples."""
     if sighting.kind != Sighting.Kind.EVENT:
         values = [value for _visitor_id, _at, value in samples_of(sighting)]

@@ -353,7 +353,7 @@ def latest_of_type(type_id: int, limit: int) -> list[Activity]:
 
 
 @dataclass(frozen=True, slots=True)
-class PersonCount:
+class PersonActivityCount:
     """The number of a type's activities of one person, and the moment of the latest."""
 
     person_id: int
@@ -361,7 +361,9 @@ class PersonCount:
     last: datetime
 
 
-def people_of_type(type_id: int, since: datetime | None, until: datetime, among: int) -> tuple[list[PersonCount], bool]:
+def people_of_type(
+    type_id: int, since: datetime | None, until: datetime, among: int
+) -> tuple[list[PersonActivityCount], bool]:
     """The people of the type's `among` latest activities before `until`, the latest first; one index scan.
 
     `since` is included. True: there are more activities than that in the period.
@@ -376,7 +378,7 @@ def people_of_type(type_id: int, since: datetime | None, until: datetime, among:
             group by person_id order by 3 desc, 1""",
             {"type": type_id, "since": since, "until": until, "among": among + 1},
         )
-        people = [PersonCount(*row) for row in cursor.fetchall()]
+        people = [PersonActivityCount(*row) for row in cursor.fetchall()]
     return people, sum(person.count for person in people) > among
 
 

@@ -49,7 +49,7 @@ audit.register_actions(
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayResult:
+class RefusedRowReplay:
     """Result of a replay: the numbers of rows recorded now and of rows still refused."""
 
     recorded: int
@@ -111,18 +111,18 @@ def _change(ids: Sequence[int], change: Callable[[dict[str, Any]], None], by: An
     return len(changed)
 
 
-def replay_rows(ids: Sequence[int], by: Any, *, backfill: bool = True) -> ReplayResult:
+def replay_rows(ids: Sequence[int], by: Any, *, backfill: bool = True) -> RefusedRowReplay:
     """Record the waiting rows; rows refused again stay waiting with today's reasons. Commits every 1,000 rows.
 
     They start campaigns only where not `backfill`, and where they were not sent as back-fill.
     """
     require_permission(by, RIGHT)
     results = [_replay(ids[start : start + MAX_ROWS], by, backfill) for start in range(0, len(ids), MAX_ROWS)]
-    return ReplayResult(sum(result.recorded for result in results), sum(result.refused for result in results))
+    return RefusedRowReplay(sum(result.recorded for result in results), sum(result.refused for result in results))
 
 
 @transaction.atomic
-def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
+def _replay(ids: Sequence[int], by: Any, backfill: bool) -> RefusedRowReplay:
     # a row locked by another replay is recorded by that one
     waiting = list(_waiting(ids, by))
     now = timezone.now()
@@ -158,7 +158,7 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> ReplayResult:
     fields = ["state", "activity_id", "settled_at", "code", "field", "problems"]
     RefusedActivity.objects.bulk_update(waiting, fields, batch_size=MAX_ROWS)
     _note(by, [row for row in waiting if row.state == State.REPLAYED], "refused_replayed")
-    return ReplayResult(recorded, len(waiting) - recorded)
+    return RefusedRowReplay(recorded, len(waiting) - recorded)
 
 
 def _creates_person(row: RefusedActivity) -> bool:

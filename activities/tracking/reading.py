@@ -47,7 +47,7 @@ class Client:
 
 
 @dataclass(slots=True)
-class Item:
+class SentAct:
     """One act as it was sent. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
 
     `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
@@ -72,7 +72,7 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class TrackedAct:
     """The parts that every act of a visitor has. `content`: everything that the client sent about it, for a digest."""
 
     message_id: str
@@ -97,7 +97,12 @@ class Reader:
         return None if self.token is None else (self.client.source.site_group, token_hash(self.token))
 
     def standard_hit(
-        self, act: Act, type_id: int, primary: str, values: Mapping[str, Any], identity: dict[str, Any] | None = None
+        self,
+        act: TrackedAct,
+        type_id: int,
+        primary: str,
+        values: Mapping[str, Any],
+        identity: dict[str, Any] | None = None,
     ) -> Hit:
         """A hit of a standard type. Values that its fields do not accept are left out, long ones are clipped.
 
@@ -120,7 +125,7 @@ class Reader:
 
     def hit(
         self,
-        act: Act,
+        act: TrackedAct,
         type_id: int | None = None,
         version: int | None = None,
         primary_value: str | None = None,
@@ -145,7 +150,7 @@ class Reader:
             earlier_day=earlier_day(client_at, today),
         )
 
-    def web_values(self, act: Act) -> dict[str, Any]:
+    def web_values(self, act: TrackedAct) -> dict[str, Any]:
         """Values of the page and the browser, by the API names of the standard types' fields."""
         values: dict[str, Any] = {"client_ip_address": self.client.ip_address, **self.client.agent.values()}
         if act.referrer is not None:
@@ -154,7 +159,7 @@ class Reader:
             values |= {"query_parameters": act.page.query, "query": act.page.query, **campaign_values(act.page)}
         return values
 
-    def page_hit(self, act: Act) -> Hit:
+    def page_hit(self, act: TrackedAct) -> Hit:
         """A page view. Raises `RejectedError` if its address is not a web address."""
         page = act.page
         if page is None or not page.host:
@@ -167,12 +172,14 @@ class Reader:
         }
         return self.standard_hit(act, VISIT_WEB_PAGE, f"{page.host}{page.path}", values)
 
-    def link_hit(self, act: Act, link: Address) -> Hit:
+    def link_hit(self, act: TrackedAct, link: Address) -> Hit:
         """A click on a link."""
         values = self.web_values(act) | {"url": link.url, "page_url": act.page.url if act.page else ""}
         return self.standard_hit(act, CLICK_LINK, link.url, values)
 
-    def form_hit(self, act: Act, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None) -> Hit:
+    def form_hit(
+        self, act: TrackedAct, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None
+    ) -> Hit:
         """A submitted form, with its fields as lines of text."""
         lines = "\n".join(f"{name}: {value}" for name, value in fields)
         values = self.web_values(act) | {"form_fields": lines, "url": act.page.url if act.page else ""}

@@ -163,7 +163,7 @@ def _identify(row: _Row, created: Collection[int]) -> LeftOut:
         identity.evidence,
         source,
         row.occurred_at,
-        act=ownership.Act(row.received_at, row.id),
+        act=ownership.IdentifyingAct(row.received_at, row.id),
         has_created_person=is_new,
     )
     if identity.previous and not event_source.is_browser:

@@ -35,7 +35,7 @@ audit.register_actions(
 )
 
 
-class Act(NamedTuple):
+class IdentifyingAct(NamedTuple):
     """The visitor's own activity that identifies them: it belongs to the present, not to the past."""
 
     received_at: datetime
@@ -50,7 +50,7 @@ def associate(
     source: Source,
     at: datetime | None = None,
     *,
-    act: Act | None = None,
+    act: IdentifyingAct | None = None,
     by: Any = None,
     has_created_person: bool = False,
 ) -> Association:
@@ -210,7 +210,7 @@ def assign_waiting(association: Association) -> bool:
     return has_more
 
 
-def _assign_act(act: Act, association: Association) -> None:
+def _assign_act(act: IdentifyingAct, association: Association) -> None:
     """Give the association the activity that founded it, as a present one; the evidence may be only a claim."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -221,7 +221,7 @@ def _assign_act(act: Act, association: Association) -> None:
         )
 
 
-def _assign_following(act: Act, association: Association, last: Association | None) -> None:
+def _assign_following(act: IdentifyingAct, association: Association, last: Association | None) -> None:
     """Give the association the undecided activities after its act; they are not back-fill either.
 
     Rows that were replayed from the inbox have a later id than when they came: they keep their owner.

@@ -37,7 +37,7 @@ SESSION_MAX_SECONDS = env.int("SESSION_MAX_HOURS", 7 * 24) * 3600
 
 # Roles that need a second step at sign-in, by their names, or "all"
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
-MFA_ADAPTER = "config.access.sign_in.mfa.Adapter"
+MFA_ADAPTER = "config.access.sign_in.mfa.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -53,7 +53,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = 300  # seconds for which a password or a seco
 ACCOUNT_RATE_LIMITS = {"login_failed": "60/15m/ip,10/15m/key", "reauthenticate": "10/m/user"}
 
 # Single sign-on (OpenID Connect): on when an issuer is given
-SOCIALACCOUNT_ADAPTER = "config.access.sign_in.sso.Adapter"
+SOCIALACCOUNT_ADAPTER = "config.access.sign_in.sso.SingleSignOnAdapter"
 SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_STORE_TOKENS = False
 OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", False)

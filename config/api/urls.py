@@ -9,6 +9,7 @@ from activities.api.forms import FormSubmissionViewSet, FormViewSet
 from activities.api.inbound import InboundMappingViewSet, InboundWebhookViewSet
 from activities.api.inbound_calls import InboundCallViewSet
 from activities.api.inbox import InboxViewSet
+from activities.api.people_filters import register_people_filters
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet
 from activities.api.types import ActivityTypeViewSet
@@ -29,6 +30,7 @@ from smartlists.api.copies import SmartListCopyViewSet
 from smartlists.api.smart_lists import SmartListMemberViewSet, SmartListViewSet
 from smartlists.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 
+register_people_filters()
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("activity-types", ActivityTypeViewSet)
 router.register("activities", ActivityViewSet)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityType
 from config.pages.journey_tables import SECOND, time_cell
-from config.pages.report_tables import Cell, Table, field_name, number_cell, people_address, share_cell, text_cell
+from config.pages.report_tables import ReportCell, Table, field_name, number_cell, people_address, share_cell, text_cell
 from people.fields.catalog import field_catalogue
 
 
@@ -48,7 +48,7 @@ def _split_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
         for activity_type, (people, of_first, median) in zip(steps, figures, strict=True):
             cells.append(
                 [
-                    Cell(label, label if rank is None else value or ""),
+                    ReportCell(label, label if rank is None else value or ""),
                     text_cell(str(activity_type)),
                     number_cell(people),
                     share_cell(of_first),

@@ -14,10 +14,10 @@ from activities.log import intervals
 from activities.log import reports as log_reports
 from activities.log.journeys import waits
 from config.pages.report_tables import (
-    Cell,
     Grid,
     GridCell,
     GridRow,
+    ReportCell,
     Table,
     Total,
     moment_cell,
@@ -94,7 +94,7 @@ def retention_table(chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     )
     cells = [
         [
-            Cell(pgettext("people", "All"), ""),
+            ReportCell(pgettext("people", "All"), ""),
             number_cell(people),
             number_cell(period),
             number_cell(back),
@@ -138,9 +138,9 @@ def _of_all(cohorts: Sequence[CohortRow], period: int) -> Share:
     return people, back, round(100 * back / people, 1) if people else None
 
 
-def _file_row(row: CohortRow, period: int, interval: str) -> list[Cell]:
+def _file_row(row: CohortRow, period: int, interval: str) -> list[ReportCell]:
     return [
-        Cell(intervals.interval_label(row.start, interval), row.start.isoformat()),
+        ReportCell(intervals.interval_label(row.start, interval), row.start.isoformat()),
         number_cell(row.people),
         number_cell(period),
         number_cell(row.returned[period]),
@@ -149,9 +149,9 @@ def _file_row(row: CohortRow, period: int, interval: str) -> list[Cell]:
     ]
 
 
-def _yes(is_so: bool) -> Cell:
+def _yes(is_so: bool) -> ReportCell:
     word = _("yes") if is_so else _("no")
-    return Cell(word, word)
+    return ReportCell(word, word)
 
 
 def _grid(chosen: dict[str, Any], cohorts: Sequence[CohortRow], interval: str, everybody: Sequence[Share]) -> Grid:
@@ -315,9 +315,9 @@ def bucket_label(least: int, end: int | None) -> str:
     return _("%(from)s to %(to)s") % {"from": span_text(least), "to": span_text(end)}
 
 
-def time_cell(seconds: float | None) -> Cell:
+def time_cell(seconds: float | None) -> ReportCell:
     """Return a cell with a length of time, in words on the page and in seconds elsewhere."""
-    return Cell("", "") if seconds is None else Cell(span_text(seconds), seconds)
+    return ReportCell("", "") if seconds is None else ReportCell(span_text(seconds), seconds)
 
 
 def span_text(seconds: float) -> str:

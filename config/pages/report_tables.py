@@ -18,7 +18,7 @@ from people.models import Person
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class ReportCell:
     """One cell: its value on the page, its value in the file, and its link."""
 
     shown: Any
@@ -51,7 +51,7 @@ class GridCell:
 @dataclass(frozen=True, slots=True)
 class GridRow:
     label: str
-    people: Cell
+    people: ReportCell
     cells: Sequence[GridCell]
     is_cut: bool
 
@@ -68,7 +68,7 @@ class Grid:
 @dataclass(frozen=True, slots=True)
 class Table:
     headings: Sequence[Any]
-    rows: list[list[Cell]]
+    rows: list[list[ReportCell]]
     chart: str = ""
     totals: Sequence[Total] = ()
     meters: Sequence[float] = ()  # per row, in percent
@@ -84,21 +84,21 @@ class Table:
         in_seconds = _("%(heading)s (seconds)")
         return [in_seconds % {"heading": title} if place in self.timed else title for place, title in enumerate(titles)]
 
-    def measured_rows(self) -> list[tuple[list[Cell], float | None]]:
+    def measured_rows(self) -> list[tuple[list[ReportCell], float | None]]:
         """Return each row with its meter, if any."""
         return [(row, self.meters[place] if self.meters else None) for place, row in enumerate(self.rows)]
 
 
-def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> Cell:
-    return Cell(value or otherwise, value or "", url)
+def text_cell(value: str | None, otherwise: Any = "", url: str = "") -> ReportCell:
+    return ReportCell(value or otherwise, value or "", url)
 
 
-def number_cell(value: Any, url: str = "") -> Cell:
-    return Cell("" if value is None else localize(value, use_l10n=True), "" if value is None else value, url)
+def number_cell(value: Any, url: str = "") -> ReportCell:
+    return ReportCell("" if value is None else localize(value, use_l10n=True), "" if value is None else value, url)
 
 
-def share_cell(percent: float | None) -> Cell:
-    return Cell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
+def share_cell(percent: float | None) -> ReportCell:
+    return ReportCell("" if percent is None else f"{localize(percent)} %", "" if percent is None else percent)
 
 
 def percentages(counts: Iterable[int]) -> list[float]:
@@ -159,7 +159,7 @@ def reached_table(_chosen: dict[str, Any], rows: Sequence[Any]) -> Table:
     )
 
 
-def people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Cell]], note: str) -> Table:
+def people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[ReportCell]], note: str) -> Table:
     """Return a table of the live people among `cells_by_person`: name, email, and those cells."""
     people = Person.objects.live().in_bulk(list(cells_by_person))
     rows = {
@@ -174,8 +174,8 @@ def people_table(headings: Sequence[Any], cells_by_person: Mapping[int, list[Cel
     return Table(headings, list(rows.values()), words=(0, 1), people=list(rows), note=note)
 
 
-def moment_cell(moment: str) -> Cell:
-    return Cell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment)
+def moment_cell(moment: str) -> ReportCell:
+    return ReportCell(localize(timezone.localtime(datetime.fromisoformat(moment))), moment)
 
 
 def people_address(chosen: dict[str, Any], asked: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import intervals
 from activities.models import ActivityType, ApprovedField
-from config.pages.report_tables import Cell, Table, Total, number_cell
+from config.pages.report_tables import ReportCell, Table, Total, number_cell
 from people.core.admin.charts import ChartSeries, chart_json
 from smartlists.lists.report_questions import ReportQuestion
 
@@ -107,7 +107,7 @@ def trend_table(query: TrendQuery, answers: Sequence[Sequence[Any]]) -> Table:
     points = [row.points(starts, query.is_cumulative) for row in series]
     links = [_links(query, row, line, starts) for row, line in zip(series, points, strict=True)]
     cells = [
-        [Cell(label, start.isoformat()), *map(number_cell, numbers, addresses)]
+        [ReportCell(label, start.isoformat()), *map(number_cell, numbers, addresses)]
         for start, label, numbers, addresses in zip(
             starts, labels, zip(*points, strict=True), zip(*links, strict=True), strict=True
         )

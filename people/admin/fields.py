@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.admin.forms import FieldForm, field_label
+from people.admin.forms import PersonFieldForm, field_label
 from people.core import references
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights
 from people.core.errors import RejectedError
@@ -38,7 +38,7 @@ class PersonFieldAdmin(PagesAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = FieldForm(request.POST or None)
+        form = PersonFieldForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             values = form.values
             try:
@@ -53,7 +53,7 @@ class PersonFieldAdmin(PagesAdmin):
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         field = self._find(request, pk)
         may_change = self.has_change_permission(request, field)
-        form = FieldForm(request.POST or None, field)
+        form = PersonFieldForm(request.POST or None, field)
         if request.method == "POST" and may_change and form.is_valid():
             try:
                 field_editing.change_person_field(field, request.user, **form.values)

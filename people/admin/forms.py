@@ -59,7 +59,7 @@ GROUPS: tuple[tuple[Any, tuple[str, ...]], ...] = (
 GROUPED = 10_000
 
 
-class ValueField(forms.CharField):
+class PersonValueField(forms.CharField):
     """One typed value, with line ends in the stored form."""
 
     def to_python(self, value: Any) -> str:
@@ -138,7 +138,7 @@ def localized_value(value: Any) -> str | None:
     return canonical_text(value)
 
 
-def _value_field(row: PersonField, person: Person | None) -> ValueField:
+def _value_field(row: PersonField, person: Person | None) -> PersonValueField:
     data_type = BY_NAME[row.data_type]
     widget = data_type.widget()
     widget.attrs["class"] = "ca-input"
@@ -146,7 +146,7 @@ def _value_field(row: PersonField, person: Person | None) -> ValueField:
         widget.attrs["rows"] = 2
     if row.choices:
         widget.attrs["list"] = f"choices_{row.api_name}"
-    field = ValueField(
+    field = PersonValueField(
         label=field_label(row),
         help_text=row.description,
         required=False,
@@ -246,7 +246,7 @@ class PasteForm(forms.Form):
     )
 
 
-class FieldForm(forms.Form):
+class PersonFieldForm(forms.Form):
     """One person field."""
 
     label = forms.CharField(label=gettext_lazy("Label"), max_length=255, widget=forms.TextInput({"class": "ca-input"}))

@@ -54,7 +54,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class PeopleListCell:
     """One value of a row, as text, or as a moment that is shown relative to now."""
 
     text: Any = ""
@@ -138,7 +138,7 @@ def _count(people_request: PeopleRequest, plan: PeoplePlan | None, page: PeopleP
 
 def _rows(
     request: HttpRequest, ids: Sequence[int], people_request: PeopleRequest, fields: Mapping[str, FieldInfo]
-) -> list[tuple[Person, str, list[Cell]]]:
+) -> list[tuple[Person, str, list[PeopleListCell]]]:
     """Person, address of the profile, and cells of each row; one statement for people, one a source of columns."""
     people = Person.objects.live().in_bulk(ids)
     computed = directory_columns.computed_values(people_request.columns, ids)
@@ -159,17 +159,21 @@ def _rows(
 
 def _cell(
     person: Person, name: str, fields: Mapping[str, FieldInfo], computed: Mapping[str, Any], labels: Mapping[str, str]
-) -> Cell:
+) -> PeopleListCell:
     if name not in fields:
         value, label = computed.get(name), labels.get(name, "")
         is_moment = isinstance(value, datetime)
-        return Cell(moment=value, label=label) if is_moment else Cell(value, None, value is not None, label)
+        return (
+            PeopleListCell(moment=value, label=label)
+            if is_moment
+            else PeopleListCell(value, None, value is not None, label)
+        )
     value = catalog.person_value(person, fields[name])
     if isinstance(value, datetime):
-        return Cell(moment=value, label=fields[name].shown_label)
+        return PeopleListCell(moment=value, label=fields[name].shown_label)
     is_telling = fields[name].data_type.operators is TEXT_OPERATORS
     label = "" if is_telling else fields[name].shown_label
-    return Cell(localized_value(value), None, fields[name].data_type.is_number, label)
+    return PeopleListCell(localized_value(value), None, fields[name].data_type.is_number, label)
 
 
 def _heading(name: str, people_request: PeopleRequest, fields: Mapping[str, FieldInfo], by: Any) -> Heading:

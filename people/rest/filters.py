@@ -131,7 +131,7 @@ def _read_as(data_type: str, operator: FilterOperator) -> str:
     return "float" if data_type == "currency" else data_type
 
 
-class ValueField(forms.Field):
+class FilterValueField(forms.Field):
     """A value of a data type, or a list of values with commas."""
 
     def __init__(self, *, data_type: str, operator: FilterOperator, **options: Any) -> None:
@@ -171,7 +171,7 @@ _PART = r"^[^,]*[^\s\u001c-\u001f\u0085,][^,]*$"
 class TypedFilter(django_filters.Filter):
     """One operator on one column."""
 
-    field_class = ValueField
+    field_class = FilterValueField
 
     def __init__(self, left: Any, data_type: str, operator: FilterOperator, description: str = "") -> None:
         data_type = _read_as(data_type, operator)

@@ -10,7 +10,7 @@ from people.core.kinds import Facet
 from people.datatypes.parsing import MAX_STRING
 from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
-from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, Shape
+from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, OperandShape
 from smartlists.rules.vocabulary import COMMON
 
 META_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
@@ -59,7 +59,7 @@ def _parts() -> Json:
                 "values": {"type": "array", "items": {"$ref": "#/$defs/value"}, "maxItems": operators.MAX_VALUES},
             },
             "required": ["operator"],
-            "allOf": [_values_of(shape) for shape in Shape],
+            "allOf": [_values_of(shape) for shape in OperandShape],
         },
         "constraints": {
             "description": "All constraints apply to the same activity.",
@@ -142,7 +142,7 @@ def _counts() -> Json:
     return {"type": "array", "items": number, "minItems": 1, "maxItems": 2}
 
 
-def _values_of(shape: Shape) -> Json:
+def _values_of(shape: OperandShape) -> Json:
     """The schema of the number of values for operators of one shape."""
     names = [operator.name for operator in OPERATORS.values() if operator.shape is shape]
     fewest, most = operators.HOW_MANY[shape]

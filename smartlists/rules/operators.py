@@ -27,7 +27,7 @@ MANY_RANGES = 8  # more ranges are compared as one multirange
 Range = tuple[Any, Any]  # [start, end) of dates or of moments; None is no bound
 
 
-class Shape(StrEnum):
+class OperandShape(StrEnum):
     """The values that an operator takes."""
 
     NOTHING = "nothing"
@@ -38,13 +38,13 @@ class Shape(StrEnum):
     FRAME = "a time frame"  # "last quarter"
 
 
-HOW_MANY: Mapping[Shape, tuple[int, int]] = {
-    Shape.NOTHING: (0, 0),
-    Shape.ONE: (1, 1),
-    Shape.TWO: (2, 2),
-    Shape.MANY: (1, MAX_VALUES),
-    Shape.PERIOD: (1, 1),
-    Shape.FRAME: (1, 1),
+HOW_MANY: Mapping[OperandShape, tuple[int, int]] = {
+    OperandShape.NOTHING: (0, 0),
+    OperandShape.ONE: (1, 1),
+    OperandShape.TWO: (2, 2),
+    OperandShape.MANY: (1, MAX_VALUES),
+    OperandShape.PERIOD: (1, 1),
+    OperandShape.FRAME: (1, 1),
 }
 
 
@@ -53,44 +53,44 @@ class Operator:
     """The use of an operator; `negates` is the operator of which it is the complement."""
 
     name: str
-    shape: Shape
+    shape: OperandShape
     negates: str = ""
 
 
 OPERATORS: Mapping[str, Operator] = {
     operator.name: operator
     for operator in (
-        Operator("is", Shape.MANY),
-        Operator("is not", Shape.MANY, "is"),
-        Operator("starts with", Shape.MANY),
-        Operator("not starts with", Shape.MANY, "starts with"),
-        Operator("ends with", Shape.MANY),
-        Operator("not ends with", Shape.MANY, "ends with"),
-        Operator("contains", Shape.MANY),
-        Operator("not contains", Shape.MANY, "contains"),
-        Operator("is empty", Shape.NOTHING),
-        Operator("is not empty", Shape.NOTHING),
-        Operator("between", Shape.TWO),
-        Operator("greater than", Shape.ONE),
-        Operator("less than", Shape.ONE),
-        Operator("at least", Shape.ONE),
-        Operator("at most", Shape.ONE),
-        Operator("before", Shape.ONE),
-        Operator("after", Shape.ONE),
-        Operator("on or before", Shape.ONE),
-        Operator("on or after", Shape.ONE),
-        Operator("in past", Shape.PERIOD),
-        Operator("in past before", Shape.PERIOD),
-        Operator("in future", Shape.PERIOD),
-        Operator("in future after", Shape.PERIOD),
-        Operator("in time frame", Shape.FRAME),
+        Operator("is", OperandShape.MANY),
+        Operator("is not", OperandShape.MANY, "is"),
+        Operator("starts with", OperandShape.MANY),
+        Operator("not starts with", OperandShape.MANY, "starts with"),
+        Operator("ends with", OperandShape.MANY),
+        Operator("not ends with", OperandShape.MANY, "ends with"),
+        Operator("contains", OperandShape.MANY),
+        Operator("not contains", OperandShape.MANY, "contains"),
+        Operator("is empty", OperandShape.NOTHING),
+        Operator("is not empty", OperandShape.NOTHING),
+        Operator("between", OperandShape.TWO),
+        Operator("greater than", OperandShape.ONE),
+        Operator("less than", OperandShape.ONE),
+        Operator("at least", OperandShape.ONE),
+        Operator("at most", OperandShape.ONE),
+        Operator("before", OperandShape.ONE),
+        Operator("after", OperandShape.ONE),
+        Operator("on or before", OperandShape.ONE),
+        Operator("on or after", OperandShape.ONE),
+        Operator("in past", OperandShape.PERIOD),
+        Operator("in past before", OperandShape.PERIOD),
+        Operator("in future", OperandShape.PERIOD),
+        Operator("in future after", OperandShape.PERIOD),
+        Operator("in time frame", OperandShape.FRAME),
     )
 }
-COUNT_OPERATORS: Mapping[str, Shape] = {
-    "at least": Shape.ONE,
-    "at most": Shape.ONE,
-    "exactly": Shape.ONE,
-    "between": Shape.TWO,
+COUNT_OPERATORS: Mapping[str, OperandShape] = {
+    "at least": OperandShape.ONE,
+    "at most": OperandShape.ONE,
+    "exactly": OperandShape.ONE,
+    "between": OperandShape.TWO,
 }
 
 
@@ -121,10 +121,10 @@ NUMBER = replace(
 MOMENT = BY_NAME["datetime"]
 
 
-def operator_shape(data_type: DataType, operator: str) -> Shape:
+def operator_shape(data_type: DataType, operator: str) -> OperandShape:
     """The values that `operator` takes when it compares values of `data_type`."""
     shape = OPERATORS[operator].shape
-    return Shape.ONE if shape is Shape.MANY and data_type.name == "boolean" else shape
+    return OperandShape.ONE if shape is OperandShape.MANY and data_type.name == "boolean" else shape
 
 
 def canonical_value(data_type: DataType, operator: str, raw: Any) -> str:
@@ -160,7 +160,10 @@ def _frame(_data_type: DataType, raw: Any) -> str:
     return name
 
 
-_READERS: Mapping[Shape, Callable[[DataType, Any], str]] = {Shape.PERIOD: _period, Shape.FRAME: _frame}
+_READERS: Mapping[OperandShape, Callable[[DataType, Any], str]] = {
+    OperandShape.PERIOD: _period,
+    OperandShape.FRAME: _frame,
+}
 
 
 def is_reversed_range(data_type: DataType, values: Sequence[str], clock: Clock) -> bool:

@@ -14,7 +14,7 @@ from smartlists.rules import logic, operators
 from smartlists.rules import model as rules
 from smartlists.rules.json_reader import JsonReader
 from smartlists.rules.model import FILTERS
-from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, Shape
+from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, OperandShape
 from smartlists.rules.periods import Clock
 from smartlists.rules.vocabulary import Vocabulary, VocabularyField, VocabularyType
 
@@ -282,7 +282,7 @@ class RulesReader(JsonReader):
             self._reversed(path)
         return operator, values
 
-    def _values_list(self, form: Mapping[str, Any], shape: Shape, path: Path) -> list[Any]:
+    def _values_list(self, form: Mapping[str, Any], shape: OperandShape, path: Path) -> list[Any]:
         fewest, most = HOW_MANY[shape]
         values = form.get("values") or []
         items = self._list(values, (*path, "values"), most, Code.TOO_MANY_VALUES)
@@ -302,7 +302,7 @@ class RulesReader(JsonReader):
         value = form.get("empty")
         if value is None:
             return None
-        if operators.OPERATORS[operator].shape is Shape.NOTHING:
+        if operators.OPERATORS[operator].shape is OperandShape.NOTHING:
             message = _("the operator itself says what happens without a value")
             self._add(Code.UNEXPECTED_VALUE, message, (*path, "empty"))
             return None

@@ -12,17 +12,17 @@ from people.core import installation
 from people.datatypes.parsing import parse_moment
 from people.datatypes.registry import DataType
 from smartlists.rules import periods
-from smartlists.rules.operators import Shape
+from smartlists.rules.operators import OperandShape
 
 MOST_VALUES = 10  # further values are only counted
 
 
-def spoken_value(data_type: DataType, value: str, shape: Shape = Shape.ONE) -> str:
+def spoken_value(data_type: DataType, value: str, shape: OperandShape = OperandShape.ONE) -> str:
     """The text of one value of an operator, given as canonical text."""
-    if shape is Shape.PERIOD:
+    if shape is OperandShape.PERIOD:
         number, unit = value.split(" ")
         return spoken_period(int(number), unit.removesuffix("s"))
-    if shape is Shape.FRAME:
+    if shape is OperandShape.FRAME:
         return FRAMES[value]()
     if data_type.is_moment:
         return _spoken_moment(value)

@@ -78,7 +78,7 @@ class _SentenceWriter:
         return [_with_full_stop(condition), self._without_value(label, item)]
 
     def _without_value(self, label: str, item: rules.PersonField) -> str:
-        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING:
+        if operators.OPERATORS[item.operator].shape is operators.OperandShape.NOTHING:
             return ""
         if operators.passes_without_value(item.operator, item.empty):
             return _("People without a value for %(field)s are included.") % {"field": label}
@@ -131,7 +131,7 @@ class _SentenceWriter:
     def constraint(self, item: rules.Constraint, activity_type: str) -> str:
         label = self._activity_label(item.field, activity_type)
         condition = self._predicate(label, self._data_type(item.field, activity_type), item)
-        if operators.OPERATORS[item.operator].shape is operators.Shape.NOTHING or item.field in COMMON:
+        if operators.OPERATORS[item.operator].shape is operators.OperandShape.NOTHING or item.field in COMMON:
             return condition
         if operators.passes_without_value(item.operator, item.empty):
             return _("%(condition)s (or has no value)") % {"condition": condition}
@@ -173,7 +173,7 @@ class _SentenceWriter:
         """The sentence of an operator on `label`, with its values."""
         shape = operators.operator_shape(data_type, item.operator)
         is_day = data_type.name == "date"
-        if shape in (operators.Shape.PERIOD, operators.Shape.FRAME):
+        if shape in (operators.OperandShape.PERIOD, operators.OperandShape.FRAME):
             self.zone_matters |= is_day or not item.values[0].endswith(("hour", "hours"))
         elif data_type.name == "datetime" and item.values:
             self.zone_matters = True
@@ -181,7 +181,7 @@ class _SentenceWriter:
         texts = [spoken_value(data_type, value, shape) for value in item.values]
         word = "nor" if operators.OPERATORS[item.operator].negates else "or"
         parameters = {"field": label, "values": join_in_words(texts, word)}
-        if shape is operators.Shape.TWO:
+        if shape is operators.OperandShape.TWO:
             parameters |= {"first": texts[0], "last": texts[1]}
         return str(template) % parameters
 

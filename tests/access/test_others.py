@@ -266,14 +266,16 @@ def test_the_right_to_record_alone_settles_no_row_of_others(refused):
     by, ids = program_of(user("eve", "Developer"), recording_replay.RIGHT), [refused.pk]
     assert recording_replay.correct_rows(ids, "amount", "5", by) == 0
     assert recording_replay.dismiss_rows(ids, by) == 0
-    assert recording_replay.replay_rows(ids, by) == recording_replay.ReplayResult(0, 0)
+    assert recording_replay.replay_rows(ids, by) == recording_replay.RefusedRowReplay(0, 0)
     refused.refresh_from_db()
     assert refused.state == "waiting" and '"many"' in refused.raw
 
 
 def test_a_client_owner_and_a_marketer_settle_the_rows_of_a_client(refused):
     assert recording_replay.correct_rows([refused.pk], "amount", "5", refused.user.owner) == 1
-    assert recording_replay.replay_rows([refused.pk], user("mary", "Marketer")) == recording_replay.ReplayResult(1, 0)
+    assert recording_replay.replay_rows([refused.pk], user("mary", "Marketer")) == recording_replay.RefusedRowReplay(
+        1, 0
+    )
 
 
 def test_a_replay_creates_nobody_for_who_may_not_create_people(refused):
@@ -283,11 +285,11 @@ def test_a_replay_creates_nobody_for_who_may_not_create_people(refused):
     recording_replay.correct_rows([refused.pk], "amount", "5", by)
     recording_replay.correct_rows([refused.pk], "person", "other@example.com", by)
     created = Person.objects.filter(email="other@example.com")
-    assert recording_replay.replay_rows([refused.pk], by) == recording_replay.ReplayResult(0, 1)
+    assert recording_replay.replay_rows([refused.pk], by) == recording_replay.RefusedRowReplay(0, 1)
     refused.refresh_from_db()
     assert (refused.code, refused.state) == ("not_allowed", "waiting") and not created.exists()
     assert (
-        recording_replay.replay_rows([refused.pk], owner) == recording_replay.ReplayResult(1, 0)
+        recording_replay.replay_rows([refused.pk], owner) == recording_replay.RefusedRowReplay(1, 0)
         and created.count() == 1
     )
 

@@ -33,7 +33,7 @@ audit.register_actions(
 )
 
 
-class Adapter(DefaultMFAAdapter):
+class SecondFactorAdapter(DefaultMFAAdapter):
     """Encryption of allauth's secrets, and the names that it shows."""
 
     error_messages = DefaultMFAAdapter.error_messages | {

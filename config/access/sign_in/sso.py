@@ -49,7 +49,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return request_address(request) or "127.0.0.1"
 
 
-class Adapter(DefaultSocialAccountAdapter):
+class SingleSignOnAdapter(DefaultSocialAccountAdapter):
     """Finds or creates the user whom the identity provider identifies."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:

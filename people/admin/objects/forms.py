@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from people.admin.forms import ValueField
+from people.admin.forms import PersonValueField
 from people.core.admin.base import problem_text
 from people.core.errors import Problem, RejectedError
 from people.datatypes.canonical import canonical_text
@@ -177,7 +177,7 @@ class RecordForm(forms.Form):
             widget = info.data_type.widget()
             widget.attrs["class"] = "ca-input"
             label = f"{info.name} *" if info.is_dedupe else info.name
-            self.fields[f"value_{name}"] = ValueField(
+            self.fields[f"value_{name}"] = PersonValueField(
                 label=label,
                 help_text=info.description,
                 required=False,

@@ -7,18 +7,18 @@ from people.datatypes.registry import DataType
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.rules import operators, periods
 from smartlists.rules.model import INCLUDE_BOTS
-from smartlists.rules.operators import Shape
+from smartlists.rules.operators import OperandShape
 from smartlists.rules.parsing import AGGREGATES, aggregate_data_type
 
 Json = dict[str, Any]
 
-_INPUTS: Mapping[Shape, str] = {
-    Shape.NOTHING: "none",
-    Shape.ONE: "one",
-    Shape.TWO: "two",
-    Shape.MANY: "lines",
-    Shape.PERIOD: "period",
-    Shape.FRAME: "frame",
+_INPUTS: Mapping[OperandShape, str] = {
+    OperandShape.NOTHING: "none",
+    OperandShape.ONE: "one",
+    OperandShape.TWO: "two",
+    OperandShape.MANY: "lines",
+    OperandShape.PERIOD: "period",
+    OperandShape.FRAME: "frame",
 }
 
 

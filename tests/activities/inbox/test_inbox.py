@@ -60,8 +60,8 @@ def test_from_a_first_event_to_a_type_with_its_history():
     assert sighting.kept == 5, "until it is approved, events wait"
     lifecycle.approve_draft(created, None)
     assert waiting.type_for(sighting) == created
-    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(4, 1)
-    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(0, 1)
+    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(4, 1)
+    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(0, 1)
     sighting.refresh_from_db()
     (left,) = sighting.events.all()
     assert sighting.kept == 1 and left.problems[0]["path"] == ["attributes", "total"]

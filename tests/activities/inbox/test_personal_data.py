@@ -59,7 +59,7 @@ def test_events_of_each_person_are_exported_and_erased_and_nobody_elses():
     assert privacy_search.find_traces(identity) == []
     Visitor.objects.filter(pk=untouched.visitor_id).update(state=Visitor.State.BURNT)
     approved_type()
-    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(0, 0) and of_others.pk
+    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(0, 0) and of_others.pk
 
 
 @pytest.mark.django_db

@@ -38,7 +38,7 @@ def test_events_get_their_owner_and_nobody_elses():
     Visitor.objects.filter(pk=burnt.pk).update(state=Visitor.State.BURNT)
     with CaptureQueriesContext(connection) as queries:
         result = replay.replay_waiting(sighting, None)
-    assert result == replay.ReplayResult(7, 0), "what is dropped is not counted"
+    assert result == replay.InboxReplay(7, 0), "what is dropped is not counted"
     assert not WaitingEvent.objects.exists() and not VisitorActivity.objects.filter(message_id=dropped.message_id)
     sighting.refresh_from_db()
     assert (sighting.kept, sighting.kept_bytes) == (0, 0)
@@ -89,5 +89,5 @@ def test_a_type_that_is_retired_meanwhile_takes_no_more_events(monkeypatch):
 
     monkeypatch.setattr(replay, "BATCH", 1)
     monkeypatch.setattr(replay, "schema_of_version", read_and_retire)
-    assert replay.replay_waiting(sighting, None) == replay.ReplayResult(1, 0)
+    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(1, 0)
     assert sighting.events.count() == 2

@@ -179,12 +179,12 @@ def test_a_refused_row_is_recorded_once_whoever_corrects_it(external_id):
     refused = sorted(RefusedActivity.objects.all(), key=lambda row: row.raw[row.raw.index("No. ") :])
     first, second, third = [row.pk for row in refused]
     recording_replay.correct_rows([first], "person", "ann@example.com", None)
-    assert recording_replay.replay_rows([first], None) == recording_replay.ReplayResult(1, 0)
+    assert recording_replay.replay_rows([first], None) == recording_replay.RefusedRowReplay(1, 0)
 
     corrected = report_of(job, ("nobody@example.com,2026-11-03", "?,2026-11-03"), ("nobody@", "bob@"))
     again = done(uploaded(corrected, the_plan))
     assert counts(again) == (1, 1, 1)  # the first was replayed, the third is still bad
-    assert recording_replay.replay_rows([second], None) == recording_replay.ReplayResult(0, 0)
+    assert recording_replay.replay_rows([second], None) == recording_replay.RefusedRowReplay(0, 0)
     found = Activity.objects.filter(activity_type_id__gt=100_000).order_by("occurred_at")
     assert [(row.primary_value, row.person_id) for row in found] == [
         ("No. 1", ann.pk),

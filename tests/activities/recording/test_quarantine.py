@@ -112,11 +112,11 @@ def test_whatever_came_in_can_be_kept(check, row):
 def test_a_row_is_corrected_and_replayed_once(check):
     ann = make_person()
     record_rows(new_activity(ann.pk, amount="many", branch="Main", external_id="T-1"))
-    assert recording_replay.replay_rows(waiting(), None) == recording_replay.ReplayResult(0, 1)
+    assert recording_replay.replay_rows(waiting(), None) == recording_replay.RefusedRowReplay(0, 1)
     assert recording_replay.correct_rows(waiting(), "amount", "12.50", None) == 1
     ids = waiting()
-    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(1, 0)
-    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(0, 0)
+    assert recording_replay.replay_rows(ids, None) == recording_replay.RefusedRowReplay(1, 0)
+    assert recording_replay.replay_rows(ids, None) == recording_replay.RefusedRowReplay(0, 0)
     found = stored(check).get()
     assert found.attributes == {"amount": Decimal("12.5"), "branch": "Main"} and found.channel == Channel.MARKETO
     row = RefusedActivity.objects.get()
@@ -155,7 +155,7 @@ def test_dismissed_rows_are_put_aside(check):
     record_rows(new_activity(make_person().pk, amount="many"))
     ids = waiting()
     assert recording_replay.dismiss_rows(ids, None) == 1
-    assert recording_replay.replay_rows(ids, None) == recording_replay.ReplayResult(0, 0) and not waiting()
+    assert recording_replay.replay_rows(ids, None) == recording_replay.RefusedRowReplay(0, 0) and not waiting()
 
 
 def test_who_may_not_record_may_not_replay(check, django_user_model):

@@ -10,6 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.urls import reverse
 
+from activities.consent.state import consent_state
 from activities.models import Activity
 from activities.types.definition import ActivityFieldSpec
 from people.files.exports import jobs as export_jobs
@@ -336,3 +337,39 @@ def test_rows_of_one_table_are_never_taken_for_lines_above_it(wizard, format_, t
     path.write_text("Email Address,2026,,City\na@example.com,x,y,Rome\nb@example.com,x,y,Paris\n")
     wizard.upload(path.read_bytes() if format_ == "csv" else workbook(path), f"f.{format_}", PEOPLE)
     assert list(wizard.proposed()) == ["Email Address", "2026", "column 3", "City"]
+
+
+def test_consents_of_a_file(wizard):
+    """A list of another tool becomes activities with purpose, text, version and source; the latest counts."""
+    content = (
+        b"Email;Said at;Purpose;Text;Version;Source\n"
+        b"ann@example.com;2026-03-01T10:00:00Z;newsletter;Send me news;v2;Fair in Vigo\n"
+        b"bob@example.com;2026-03-01T10:00:00Z;newsletter;Send me news;v2;Fair in Vigo\n"
+        b"eve@example.com;2026-03-01T10:00:00Z;;Send me news;v2;Fair in Vigo\n"
+    )
+    wizard.upload(content, "consents.csv", "activities:consentGiven")
+    proposed = wizard.proposed()
+    assert (proposed["Purpose"], proposed["Text"], proposed["Source"]) == (
+        "primary_value",
+        "field.text",
+        "field.source",
+    )
+    columns = {"Said at": "occurred_at", "Version": "field.text_version"}
+    assert wizard.preview(columns, create_people="on", starts_campaigns="no"), wizard.errors
+    job, _page = wizard.record()
+    assert (job.added, job.refused, job.created) == (2, 1, 2)
+    withdrawal = b"Email;When;Purpose\nbob@example.com;2026-04-01T10:00:00Z;Newsletter\n"
+    wizard.upload(withdrawal, "withdrawals.csv", "activities:consentWithdrawn")
+    assert wizard.preview({"When": "occurred_at"}, starts_campaigns="no"), wizard.errors
+    assert wizard.record()[0].added == 1
+    ann, bob = (Person.objects.get(email=f"{name}@example.com").pk for name in ("ann", "bob"))
+    states = consent_state([ann, bob], "newsletter")
+    assert [states[pk].is_given for pk in (ann, bob)] == [True, False]
+    said = states[ann]
+    assert (said.purpose, said.text, said.text_version, said.source) == (
+        "newsletter",
+        "Send me news",
+        "v2",
+        "Fair in Vigo",
+    )
+    assert Activity.objects.get(pk=said.activity_id).is_backfill
