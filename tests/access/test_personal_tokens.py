@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from activities.models import SourceKey
+from activities.models import InboundWebhook, SourceKey
 from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
@@ -17,6 +17,7 @@ from config.access.users import invitations
 from config.access.users.forms import UserForm
 from smartlists.models import Webhook
 from smartlists.webhooks import editing as webhook_editing
+from tests.activities.inbound.factories import make_webhook
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +64,7 @@ def lasting_access():
         set(Group.objects.values_list("pk", "permissions")),
         set(SourceKey.objects.values_list("pk", "source")),
         {(hook.pk, hook.url, hook.body, bytes(hook.secret or b"")) for hook in Webhook.objects.all()},
+        {(hook.pk, hook.signature, bytes(hook.secret or b"")) for hook in InboundWebhook.objects.all()},
         ApiToken.objects.count(),
     )
 
@@ -78,6 +80,8 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     role.permissions.add(sees)
     source = source_editing.create_source("Shop", "server", None).key.source
     hook, _secret = webhook_editing.create_webhook("Hook", None, url="https://example.com/")
+    inbound = make_webhook()
+    checked = {"signature": "none", "calls_a_minute": "7"}
     sent_to = {"method": "POST", "format": "cloudevents", "per_minute": "600", "timeout_seconds": "10"}
     details = {"username": "vera", "email": "", "role": "Viewer"}
     new = {"name": "App", "kind": "server", "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
@@ -98,6 +102,9 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         "/admin/activities/eventsource/add/": new,
         "/admin/activities/eventsource/website/": {"name": "Web", "address": "www.example.com"},
         f"/admin/activities/eventsource/{source.pk}/do/rotate/": {"overlap": "0"},
+        "/admin/activities/inboundwebhook/add/": {"name": "Bank 2", "recipe": "other"},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/": checked | {"signature": "sha256", "revision": "2"},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/?": checked | {"secret": "mine", "revision": "3"},
         "/admin/smartlists/webhook/add/": {"name": "Leak", "url": "https://example.org/"} | sent_to,
         f"/admin/smartlists/webhook/{hook.pk}/do/new-secret/": {},
         f"/admin/smartlists/webhook/{hook.pk}/change/": {
@@ -112,6 +119,9 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         ("PATCH", f"api-clients/{bank.pk}", {"rights": ["people.view_person"]}),
         ("POST", "event-sources", {"name": "App", "kind": "server"}),
         ("POST", f"event-sources/{source.pk}/rotate-key", {}),
+        ("POST", "inbound-webhooks", {"name": "Bank 3"}),
+        ("PATCH", f"inbound-webhooks/{inbound.pk}", {"signature": "sha256"}),
+        ("PATCH", f"inbound-webhooks/{inbound.pk}", {"secret": "mine"}),
         ("POST", "webhooks", {"name": "Leak 2", "url": "https://example.org/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"url": "https://example.net/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"headers": {"X-Key": "mine"}}),
@@ -122,6 +132,7 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         f"/admin/access/apiclient/{till.pk}/change/": {"name": "Till 2", "rights": []},
         f"/admin/access/user/{vera.pk}/change/": details | {"first_name": "Vera"},
         f"/admin/auth/group/{role.pk}/change/": {"name": "Ours", "permissions": [sees.pk]},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/": checked | {"calls_a_minute": "7", "revision": "1"},
         f"/admin/smartlists/webhook/{hook.pk}/change/": {
             **{"name": "Ours", "url": "https://example.com/", "revision": "1"},
             **sent_to,
@@ -139,6 +150,8 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     for page, sent in harmless.items():
         where = client.post(page, sent).headers["Location"]
         assert where.startswith("/admin/"), page
+    inbound.refresh_from_db()
+    assert (inbound.calls_a_minute, inbound.signature, inbound.secret) == (7, "none", None)
     for row in (vera, till, role):
         row.refresh_from_db()
     assert (vera.first_name, till.name, role.name) == ("Vera", "Till 2", "Ours")
