@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from activities.inbound.processing import call_of_row
 from activities.models import ActivityType, RefusedActivity
 from activities.recording import quarantine
 from activities.recording import replay as recording_replay
@@ -196,6 +197,7 @@ class RefusedActivityAdmin(PagesAdmin):
             "refused_row",
             str(row),
             row=row,
+            call=call_of_row(received["external_id"]) if received else None,
             form=form,
             problems=_sentences(row),
             badge=self.badge(row),

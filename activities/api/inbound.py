@@ -180,6 +180,8 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         webhook = self.get_object()
         self.require_match(webhook)
         body = self.validated_body(InboundSettingsSerializer, partial=True)
+        if editing.checks_otherwise(webhook, body, body.get("secret")):
+            refuse_unconfirmed_session(request._request)
         with self.expecting(webhook.revision) as expected:
             editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
         return self.response_for(self.get_object())
@@ -268,7 +270,12 @@ class TriedActivitySerializer(StrictSerializer):
     problems = ProblemSerializer(many=True, help_text="Why it would be rejected; empty for a good one.")
 
 
+class TurnOnInputSerializer(StrictSerializer):
+    revision = StrictIntegerField(min_value=1, help_text="The revision that was tried, as the trial names it.")
+
+
 class TrialSerializer(StrictSerializer):
+    revision = serializers.IntegerField(help_text="The revision of the mapping that was tried.")
     calls = serializers.IntegerField(help_text="The number of the newest calls that were tried.")
     left_to_others = serializers.IntegerField(help_text="Calls that this mapping does not take.")
     problems = ProblemSerializer(many=True, help_text="Why the mapping cannot be switched on.")
@@ -340,9 +347,11 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True)
     def trial(self, request: Any, webhook: int, pk: int) -> Response:
         """Get what the newest calls would become; nothing is recorded."""
-        trial = try_mapping(self.get_object())
+        mapping = self.get_object()
+        trial = try_mapping(mapping)
         return Response(
             {
+                "revision": mapping.revision,
                 "calls": trial.calls,
                 "left_to_others": trial.others,
                 "problems": [problem_json(problem) for problem in trial.problems],
@@ -350,11 +359,13 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
             }
         )
 
-    @extend_schema(request=None, responses=InboundMappingSerializer)
+    @extend_schema(request=TurnOnInputSerializer, responses=InboundMappingSerializer)
     @action(["POST"], detail=True, url_path="turn-on")
     def turn_on(self, request: Any, webhook: int, pk: int) -> Response:
-        """Have calls that come from now on become activities by this mapping."""
-        return self.response_for(editing.turn_on_mapping(self.get_object(), request.user))
+        """Have calls that come from now on become activities by this mapping; 409 if it changed since the trial."""
+        mapping = self.get_object()
+        revision = self.validated_body(TurnOnInputSerializer)["revision"]
+        return self.response_for(editing.turn_on_mapping(mapping, request.user, expected_revision=revision))
 
     @extend_schema(request=None, responses=InboundMappingSerializer)
     @action(["POST"], detail=True, url_path="turn-off")

@@ -81,7 +81,9 @@ class InboundCallViewSet(ListMixin, RetrieveMixin):
         return InboundCallDetailSerializer if self.action == "retrieve" else InboundCallSerializer
 
     def get_queryset(self) -> Any:
-        return super().get_queryset().filter(source__inbound_webhook=min(self.kwargs.get("webhook", 0), MAX_ID))
+        calls = super().get_queryset()
+        calls = calls if self.action == "retrieve" else calls.defer("body")
+        return calls.filter(source__inbound_webhook=min(self.kwargs.get("webhook", 0), MAX_ID))
 
     def list(self, request: Any, webhook: int) -> Response:
         """List the calls of a webhook, latest first."""

@@ -12,7 +12,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.inbound.mapping import parse_definition, problems_with_type
+from activities.inbound.mapping import parse_definition, problems_with_type, unknown_fields
 from activities.inbound.paths import EACH, is_path
 from activities.inbound.recipes import RECIPES, ready_definition
 from activities.models import ActivityType, EventSource, InboundMapping, InboundWebhook
@@ -91,6 +91,12 @@ def change_webhook(
     return changed
 
 
+def checks_otherwise(webhook: InboundWebhook, values: Mapping[str, Any], secret: Any = None) -> bool:
+    """Whether these new values change whose calls are taken: a session must be confirmed for that."""
+    names = ("signature", "signature_header")
+    return bool(secret) or any(name in values and values[name] != getattr(webhook, name) for name in names)
+
+
 def lacks_secret(webhook: InboundWebhook) -> bool:
     """True where every call is refused, as nothing can check its signature yet."""
     return webhook.signature != InboundWebhook.Signature.NONE and webhook.secret is None
@@ -150,7 +156,7 @@ def add_mapping(
     if source.inbound_mappings.count() >= MAX_MAPPINGS:
         raise RejectedError(Problem(Code.TOO_MANY, _("A webhook has at most 50 mappings.")))
     if definition:
-        parse_definition(definition)
+        refuse_if(unknown_fields(parse_definition(definition), activity_type))
     last = source.inbound_mappings.aggregate(last=Max("place"))["last"]
     mapping = source.inbound_mappings.create(
         name=naming.parse_name(name),
@@ -184,6 +190,8 @@ def change_mapping(
         changed.definition = values["definition"]
     if changed.is_on:
         _require_complete(changed, by)
+    elif "definition" in values:
+        refuse_if(unknown_fields(parse_definition(changed.definition), changed.activity_type))
     changed.revision += 1
     changed.save()
     audit.write_audit_entry(by, changed.source, "mapping_changed", name=changed.name)

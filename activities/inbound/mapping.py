@@ -8,7 +8,7 @@ from typing import Any
 from activities.inbound.paths import is_path, path_label, split_at_each, value_at
 from activities.inbox.mapping import fitting_value
 from activities.inbox.names import plain_number
-from activities.models import ActivityType
+from activities.models import ActivityType, ApprovedField
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.recording.schema import Schema, schema_of_version
 from activities.segment.times import parse_sent_moment
@@ -174,11 +174,23 @@ def problems_with_type(mapping: CallMapping, activity_type: ActivityType | None)
     if schema.primary is not None and mapping.primary is None:
         message = _("Choose the value of “%(field)s”.") % {"field": schema.primary.name}
         problems.append(Problem(Code.MISSING_VALUE, message, ("primary",)))
-    for name in mapping.attributes:
-        if schema.type_of(name) is None:
-            message = _("the activity type has no field %(name)s") % {"name": name}
-            problems.append(Problem(Code.UNKNOWN_FIELD, message, ("attributes", name)))
-    return problems
+    return [*problems, *unknown_fields(mapping, activity_type)]
+
+
+def unknown_fields(mapping: CallMapping, activity_type: ActivityType | None) -> list[Problem]:
+    """A problem for each field that the approved type does not have, or not any more; none without such a type."""
+    if activity_type is None or activity_type.live_id is None:
+        return []
+    schema = schema_of_version(activity_type.live_id)
+    names = [name for name in mapping.attributes if schema.type_of(name) is None]
+    removed = ApprovedField.objects.filter(activity_type=activity_type, api_name__in=names) if names else ()
+    known = {approved.api_name for approved in removed}
+    gone = _("the field %(name)s was removed from the activity type")
+    none = _("the activity type has no field %(name)s")
+    return [
+        Problem(Code.UNKNOWN_FIELD, (gone if name in known else none) % {"name": name}, ("attributes", name))
+        for name in names
+    ]
 
 
 # --- Mapping a call --------------------------------------------------------------------------------------------

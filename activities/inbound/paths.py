@@ -5,6 +5,7 @@ each of which becomes an activity of its own.
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ Path = Sequence[Step]
 MAX_STEPS, MAX_STEP = 30, 255
 MAX_LEAVES = 400
 MAX_SHOWN = 120
+SEPARATOR = " › "
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,29 @@ def path_key(path: Path) -> str:
 
 
 def path_label(path: Path) -> str:
-    """The path in words, step by step; `EACH` and numbers of entries have words of their own."""
-    return " › ".join(_step_label(step) for step in path)
+    """The path in words, step by step, different for different paths; `EACH` and numbers of entries have own words."""
+    return SEPARATOR.join(_step_label(step) for step in path)
 
 
 def _step_label(step: Step) -> str:
     if step is EACH:
         return _("each")
-    return _("no. %(number)s") % {"number": step + 1} if isinstance(step, int) else quoted_value(step)
+    if isinstance(step, int):
+        return _("no. %(number)s") % {"number": step + 1}
+    return json.dumps(step) if _is_ambiguous(step) else step
+
+
+def _is_ambiguous(name: str) -> bool:
+    """True for a name that would read as something else, or not be read back: it is shown as JSON text."""
+    reads_as_number = re.escape(_("no. %(number)s") % {"number": 0}).replace("0", r"\d+")
+    return (
+        name != name.strip()
+        or quoted_value(name) != name
+        or name.startswith('"')
+        or SEPARATOR.strip() in name
+        or name in ("", _("each"))
+        or re.fullmatch(reads_as_number, name) is not None
+    )
 
 
 def is_path(value: Any) -> bool:

@@ -170,6 +170,14 @@ def map_kept_call(call: InboundCall, mappings: Sequence[ReadMapping]) -> CallRes
     return CallResult(call)
 
 
+def call_of_row(external_id: Any) -> InboundCall | None:
+    """The kept call whose activity has this key, with its webhook and without its content; None for others."""
+    if not quarantine.is_row_key(external_id):
+        return None
+    rows = InboundCall.objects.filter(row_key=external_id.rpartition(":")[0]).select_related("source__inbound_webhook")
+    return rows.defer("body").order_by("-pk").first()
+
+
 def map_content(mapping: ReadMapping, content: Any, received_at: Any, row_key: str) -> Sequence[MappedRow]:
     """The activities that a mapping makes of a call; one with its problems where the mapping cannot be used."""
     activity_type = mapping.row.activity_type

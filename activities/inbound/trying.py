@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F, Func, IntegerField, Sum, Window
+
 from activities.inbound.mapping import CallMapping, MappedRow
 from activities.inbound.processing import ReadMapping, map_content, read_mapping
 from activities.inbound.reading import load_call
@@ -15,6 +17,7 @@ from people.core.errors import Problem
 
 SAMPLES = 10
 MAX_ROWS = 200  # activities that are tried
+MAX_BYTES = 4 * 2**20  # of contents that are read at a time, besides those of one call
 LOOKED_AT = 200  # calls among which samples are looked for
 
 
@@ -41,10 +44,20 @@ class Trial:
         return sum(not row.problems for row in self.rows)
 
 
+class _OctetLength(Func):
+    """The bytes of a text, which PostgreSQL knows without reading it."""
+
+    function = "octet_length"
+    output_field = IntegerField()
+
+
 def last_calls(source: EventSource, number: int = SAMPLES) -> list[InboundCall]:
-    """The newest calls of a webhook, without checks of its address."""
-    calls = source.inbound_calls.exclude(state=InboundCall.State.HANDSHAKE)
-    return list(calls.order_by("-pk")[:number])
+    """The newest calls of a webhook, without checks of its address: the first ones whose contents reach `MAX_BYTES`."""
+    newest = source.inbound_calls.exclude(state=InboundCall.State.HANDSHAKE).order_by("-pk")[:number]
+    size = _OctetLength("body")
+    newer = Window(Sum(size), order_by=F("pk").desc()) - size
+    calls = InboundCall.objects.filter(pk__in=newest.values("pk")).annotate(newer=newer)
+    return list(calls.filter(newer__lt=MAX_BYTES).order_by("-pk"))
 
 
 def sample_calls(source: EventSource, definition: CallMapping | None, number: int = SAMPLES) -> list[InboundCall]:

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
-from activities.models import EventSource, SourceKey
+from activities.models import EventSource, InboundWebhook, SourceKey
 from activities.sources import editing as source_editing
 from config.access.clients import editing as client_editing
 from config.access.clients import tokens
@@ -17,6 +17,7 @@ from config.access.users import invitations
 from config.access.users.forms import UserForm
 from smartlists.models import Webhook
 from smartlists.webhooks import editing as webhook_editing
+from tests.activities.inbound.factories import make_webhook
 from tests.api.conftest import Api
 
 pytestmark = pytest.mark.django_db
@@ -66,6 +67,7 @@ def lasting_access():
             list(EventSource.objects.order_by("pk").values("origins", "user_id_field", "munchkin_id", "creates_people"))
         ),
         {(hook.pk, hook.url, hook.body, bytes(hook.secret or b"")) for hook in Webhook.objects.all()},
+        {(hook.pk, hook.signature, bytes(hook.secret or b"")) for hook in InboundWebhook.objects.all()},
         ApiToken.objects.count(),
     )
 
@@ -85,6 +87,8 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     site = source_editing.create_source("Site", "browser", None, origins=origins).key.source
     here = {"name": "Site", "origins": origins[0], "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
     hook, _secret = webhook_editing.create_webhook("Hook", None, url="https://example.com/")
+    inbound = make_webhook()
+    checked = {"signature": "none", "calls_a_minute": "7"}
     sent_to = {"method": "POST", "format": "cloudevents", "per_minute": "600", "timeout_seconds": "10"}
     details = {"username": "vera", "email": "", "role": "Viewer"}
     new = {"name": "App", "kind": "server", "consent": "granted", "site_group": "main", "megabytes_a_day": "1"}
@@ -109,6 +113,9 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         f"/admin/activities/eventsource/{site.pk}/change/": here | {"origins": "https://example.net"},
         f"/admin/activities/eventsource/{site.pk}/change/?": here | {"creates_people": "on"},
         f"/admin/activities/eventsource/{site.pk}/change/?#": here | {"munchkin_id": "123-ABC-456"},
+        "/admin/activities/inboundwebhook/add/": {"name": "Bank 2", "recipe": "other"},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/": checked | {"signature": "sha256", "revision": "2"},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/?": checked | {"secret": "mine", "revision": "3"},
         "/admin/smartlists/webhook/add/": {"name": "Leak", "url": "https://example.org/"} | sent_to,
         f"/admin/smartlists/webhook/{hook.pk}/do/new-secret/": {},
         f"/admin/smartlists/webhook/{hook.pk}/change/": {
@@ -128,6 +135,9 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         ("PATCH", f"event-sources/{site.pk}", {"origins": ["https://example.org", *origins]}),
         ("PATCH", f"event-sources/{site.pk}", {"creates_people": True}),
         ("PATCH", f"event-sources/{site.pk}", {"munchkin_id": "321-ABC-456"}),
+        ("POST", "inbound-webhooks", {"name": "Bank 3"}),
+        ("PATCH", f"inbound-webhooks/{inbound.pk}", {"signature": "sha256"}),
+        ("PATCH", f"inbound-webhooks/{inbound.pk}", {"secret": "mine"}),
         ("POST", "webhooks", {"name": "Leak 2", "url": "https://example.org/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"url": "https://example.net/"}),
         ("PATCH", f"webhooks/{hook.pk}", {"headers": {"X-Key": "mine"}}),
@@ -139,6 +149,7 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
         f"/admin/access/apiclient/{till.pk}/change/": {"name": "Till 2", "rights": []},
         f"/admin/access/user/{vera.pk}/change/": details | {"first_name": "Vera"},
         f"/admin/auth/group/{role.pk}/change/": {"name": "Ours", "permissions": [sees.pk]},
+        f"/admin/activities/inboundwebhook/{inbound.pk}/change/": checked | {"calls_a_minute": "7", "revision": "1"},
         f"/admin/smartlists/webhook/{hook.pk}/change/": {
             **{"name": "Ours", "url": "https://example.com/", "revision": "1"},
             **sent_to,
@@ -156,6 +167,8 @@ def test_an_older_session_makes_nothing_that_outlives_it_until_it_is_confirmed(c
     for page, sent in harmless.items():
         where = client.post(page, sent).headers["Location"]
         assert where.startswith("/admin/"), page
+    inbound.refresh_from_db()
+    assert (inbound.calls_a_minute, inbound.signature, inbound.secret) == (7, "none", None)
     for row in (vera, till, role):
         row.refresh_from_db()
     assert (vera.first_name, till.name, role.name) == ("Vera", "Till 2", "Ours")

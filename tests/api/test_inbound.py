@@ -33,12 +33,16 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     mapping = api.post(f"{base}/mappings", {"name": "Deposits", "activity_type": "depositCheck"}).json()["id"]
     wrong = api.patch(f"{base}/mappings/{mapping}", {"definition": {"primary": {"path": [True]}}})
     assert wrong.status_code == 422 and wrong.json()["errors"][0]["path"] == "/primary"
-    assert api.post(f"{base}/mappings/{mapping}/turn-on").status_code == 422
+    assert api.post(f"{base}/mappings/{mapping}/turn-on", {"revision": 1}).status_code == 422, "it is not complete"
     assert api.patch(f"{base}/mappings/{mapping}", {"definition": DEFINITION}).status_code == 200
     trial = api.get(f"{base}/mappings/{mapping}/trial").json()
     assert (trial["calls"], trial["left_to_others"], trial["problems"]) == (2, 1, [])
     assert trial["activities"][0]["primary_value"] == "No. 1" and trial["activities"][0]["problems"] == []
-    assert api.post(f"{base}/mappings/{mapping}/turn-on").json()["state"] == "on"
+    assert api.post(f"{base}/mappings/{mapping}/turn-on").status_code == 422, "it does not say what was tried"
+    old = api.post(f"{base}/mappings/{mapping}/turn-on", {"revision": trial["revision"] - 1})
+    assert old.status_code == 409 and "changed the mapping" in old.json()["errors"][0]["message"]
+    on = api.post(f"{base}/mappings/{mapping}/turn-on", {"revision": trial["revision"]})
+    assert on.json()["state"] == "on", on.content
     assert api.get(f"{base}/replay").status_code == 404
     started = api.post(f"{base}/replay", {})
     assert started.status_code == 202 and (started.json()["state"], started.json()["total"]) == ("running", 2)

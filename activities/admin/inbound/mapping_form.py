@@ -4,6 +4,7 @@ Places are written in words, as the sample beside the form shows them; the form 
 the mapping has already.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,12 +49,14 @@ def rows_of(definition: Mapping[str, Any], activity_type: ActivityType | None) -
     ]
     live = activity_type.live if activity_type is not None else None
     attributes = definition.get("attributes") or {}
-    for info in sorted(live.fields.all(), key=lambda field: not field.is_primary) if live is not None else ():
+    fields = sorted(live.fields.all(), key=lambda field: not field.is_primary) if live is not None else []
+    labels = Counter(info.name for info in fields)
+    for info in fields:
         origin = definition.get("primary") if info.is_primary else attributes.get(info.api_name)
         rows.append(
             _row(
                 PRIMARY if info.is_primary else f"field.{info.api_name}",
-                info.name,
+                info.name if labels[info.name] == 1 else f"{info.name} ({info.api_name})",
                 origin,
                 is_needed=info.is_primary,
                 takes_hundredths=info.data_type in IN_HUNDREDTHS,

@@ -80,7 +80,7 @@ class MappingPages(PagesAdmin):
         require_rights(request, editing.VIEW)
         row, by = _find(pk, mapping), request.user
         if verb == "on":
-            revision = parse_number(request.POST.get("revision", ""), row.revision)
+            revision = parse_number(request.POST.get("revision", ""))
             done = _("The mapping is on: calls that come from now on are recorded.")
             self.try_verb(request, lambda: editing.turn_on_mapping(row, by, expected_revision=revision), done)
         elif verb == "off":

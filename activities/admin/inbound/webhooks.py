@@ -150,6 +150,10 @@ class InboundWebhookAdmin(MappingPages):
         form = SettingsForm(request.POST or None, initial=_initial(webhook))
         if request.method == "POST":
             require_rights(request, source_editing.CHANGE)
+            values = form.cleaned_data if form.is_valid() else {}
+            confirms = editing.checks_otherwise(webhook, values, values.get("secret"))
+            if confirms and (confirmation := confirmation_redirect(request)):
+                return confirmation
             if form.is_valid() and _save(request, webhook, form):
                 return redirect(f"{PAGE}_change", webhook.pk)
         user, calls = request.user, webhook.source.inbound_calls
@@ -228,7 +232,7 @@ def quoted_lines(body: str) -> str:
 
 
 def _newest(calls: Any) -> list[InboundCall]:
-    return list(calls.select_related("mapping").order_by("-pk")[:SHOWN_CALLS])
+    return list(calls.select_related("mapping").defer("body").order_by("-pk")[:SHOWN_CALLS])
 
 
 def _refused_calls(webhook: InboundWebhook) -> list[tuple[Any, str]]:

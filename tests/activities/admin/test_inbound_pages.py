@@ -6,8 +6,8 @@ from django.contrib.auth.models import Group
 from django.urls import reverse
 
 from activities.inbound import editing, replaying
-from activities.models import Activity, InboundCall, InboundMapping, InboundReplay, InboundWebhook
-from tests.activities.inbound.factories import deposit, make_webhook, process, receive
+from activities.models import Activity, InboundCall, InboundMapping, InboundReplay, InboundWebhook, RefusedActivity
+from tests.activities.inbound.factories import deposit, make_mapping, make_webhook, process, receive
 from tests.factories import approved_type
 from tests.query_budget import query_budget
 
@@ -104,3 +104,13 @@ def test_marketers_map_and_viewers_see_nothing(client):
         assert client.post(place, {"name": role}).status_code == map_status, role
         settings = {"signature": "none", "calls_a_minute": 600}
         assert client.post(address("change", webhook.pk), settings).status_code == set_status, role
+
+
+def test_a_rejected_activity_leads_to_its_call(admin_client):
+    webhook = make_webhook()
+    make_mapping(webhook, approved_type())
+    receive(webhook, deposit(cents="x"))
+    process()
+    row = RefusedActivity.objects.get()
+    place = address("call", webhook.pk, InboundCall.objects.get().pk)
+    assert place in admin_client.get(reverse("admin:activities_refusedactivity_row", args=[row.pk])).content.decode()

@@ -135,6 +135,16 @@ def test_hostile_values_cost_only_themselves(webhook, check):
     assert RefusedActivity.objects.filter(state="waiting").count() == len(odd) - 1
 
 
+def test_samples_are_read_up_to_a_number_of_bytes(webhook, monkeypatch):
+    monkeypatch.setattr(trying, "MAX_BYTES", 2_500)
+    receive(webhook, *[deposit(note=str(index) * 1_000) for index in range(5)], deposit(note="x" * 9_000))
+    calls = trying.last_calls(webhook.source)
+    assert [len(call.body) > 9_000 for call in calls] == [True], "one is always read"
+    InboundCall.objects.filter(pk=calls[0].pk).delete()
+    assert len(trying.last_calls(webhook.source)) == 3
+    assert len(trying.sample_calls(webhook.source, parse_definition(DEFINITION))) == 3
+
+
 def test_a_mapping_is_tried_before_it_is_on_and_nothing_is_kept(webhook, check, django_user_model):
     receive(webhook, deposit(), {"event": "other"}, deposit(who={}, number="No. 2"))
     mapping = editing.add_mapping(webhook.source, "Deposits", None, DEFINITION, check)
@@ -147,15 +157,15 @@ def test_a_mapping_is_tried_before_it_is_on_and_nothing_is_kept(webhook, check, 
     with pytest.raises(RejectedError, match="changed the mapping"):
         editing.turn_on_mapping(mapping, None, expected_revision=mapping.revision + 1)
     unfinished = editing.add_mapping(webhook.source, "Nothing yet", None)
-    for changes, code in (
-        ({}, "missing_value"),
-        ({"activity_type": check}, "missing_value"),
-        ({"definition": {**DEFINITION, "attributes": {"colour": {"constant": "red"}}}}, "unknown_field"),
-    ):
+    for changes, code in (({}, "missing_value"), ({"activity_type": check}, "missing_value")):
         unfinished = editing.change_mapping(unfinished, None, **changes)
         with pytest.raises(RejectedError) as refusal:
             editing.turn_on_mapping(unfinished, None)
         assert refusal.value.code == code
+    with pytest.raises(RejectedError, match="has no field colour"):
+        editing.change_mapping(
+            unfinished, None, definition={**DEFINITION, "attributes": {"colour": {"constant": "red"}}}
+        )
     editing.turn_on_mapping(mapping, None)
     assert replay_waiting(webhook).recorded == 1
     assert InboundMapping.objects.get(pk=mapping.pk).is_on

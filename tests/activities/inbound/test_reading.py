@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from activities.inbound.paths import leaves_of, value_at
+from activities.inbound.paths import leaves_of, path_label, value_at
 from activities.inbound.reading import load_call, make_call, parse_body
 from activities.models import InboundWebhook
 from people.core.errors import RejectedError
@@ -75,3 +75,13 @@ def test_places_of_values():
     assert value_at(content, ["a", "b", 1, "c"]) == 2
     for path in (["a", "b", 2], ["a", 0], ["list", "x"], ["nothing", "b"], ["a", "b", 1, "d", "e"]):
         assert value_at(content, path) is None
+
+
+def test_places_have_labels_of_their_own():
+    """What a sender calls its members never reads as another place."""
+    paths = [
+        *[("who", "email"), ("who › email",), ("who›email",), ("each", "a"), (None, "a"), ("no. 1",), (0,), ("NO. 1",)],
+        *[("x",), (" x",), ("x ",), ('"x"',), ('x"',), ("",), ("\u0000",), ("�",), ("l" * 255,), ("l" * 254 + "m",)],
+    ]
+    assert len({path_label(path) for path in paths}) == len(paths)
+    assert path_label(("who", "email", 0)) == "who › email › no. 1"

@@ -4,11 +4,14 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
 
-from activities.inbound import replaying
-from activities.models import Activity, InboundCall, InboundReplay
+from activities.inbound import personal_data, replaying
+from activities.models import Activity, InboundCall, InboundReplay, RefusedActivity
+from activities.recording import replay as quarantine_replay
 from people.core.errors import ConflictError
+from people.core.source import SYSTEM
+from people.privacy import erasure
 from tests.activities.inbound.factories import deposit, make_mapping, make_webhook, process, receive, replay_waiting
-from tests.factories import approved_type
+from tests.factories import approved_type, make_person
 
 pytestmark = pytest.mark.django_db
 State = InboundCall.State
@@ -78,3 +81,18 @@ def test_one_at_a_time_and_only_the_last_are_kept(webhook):
     for _ in range(replaying.KEPT + 2):
         replay_waiting(webhook)
     assert InboundReplay.objects.count() <= replaying.KEPT
+
+
+def test_calls_whose_activities_were_corrected_by_hand_are_found_by_export_and_erase(webhook):
+    """The call has no text of hers: its activity is hers because a user said so."""
+    make_mapping(webhook, approved_type())
+    receive(webhook, deposit(who={"email": "typo@"}), deposit(who={"email": "typo@"}, number="No. 2"))
+    process()
+    refused = RefusedActivity.objects.order_by("pk").first()
+    eve = make_person(email="eve@example.com")
+    quarantine_replay.correct_rows([refused.pk], "person", eve.email, None)
+    assert quarantine_replay.replay_rows([refused.pk], None).recorded == 1
+    first, second = InboundCall.objects.order_by("pk")
+    assert [row["id"] for row in personal_data._export([eve.pk])] == [first.pk] and personal_data._count([eve.pk]) == 1
+    erasure.erase_people([eve.pk], None, SYSTEM)
+    assert list(InboundCall.objects.all()) == [second]
