@@ -30,17 +30,32 @@ accesslog = "-" if os.environ.get("ACCESS_LOG", "").lower() in {"1", "true", "on
 access_log_format = "%(h)s %(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 control_socket_disable = True  # no file outside DATA_DIR
 REFUSED = re.compile(r"(Invalid request from ip=[^'\"]*).*", re.DOTALL)
+# links of kiosks, and codes for the entrance of an event
+SECRET_PATH = re.compile(r"(/k/|/admin/activities/form/\d+/check-in/)[^/?\s]+")
+
+
+def without_secrets(text):
+    """A path or message without query and without the secrets in paths."""
+    return SECRET_PATH.sub(r"\1…", text.partition("?")[0])
 
 
 def redact_targets(record):
-    """Remove queries and the text of invalid request lines (a blank in the address): they can contain tokens."""
+    """Remove queries, secrets in paths and the text of invalid request lines (a blank in the address)."""
     record.msg = REFUSED.sub(r"\1…", str(record.msg))
     if isinstance(record.args, tuple):
-        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+        record.args = tuple(without_secrets(arg) if isinstance(arg, str) else arg for arg in record.args)
+    return True
+
+
+def redact_paths(record):
+    """Remove the secrets in the path of a line of the access log."""
+    if isinstance(record.args, dict) and isinstance(path := record.args.get("U"), str):
+        record.args["U"] = without_secrets(path)
     return True
 
 
 logging.getLogger("gunicorn.error").addFilter(redact_targets)
+logging.getLogger("gunicorn.access").addFilter(redact_paths)
 
 
 def return_freed_memory():

@@ -11,12 +11,12 @@ from rest_framework.response import Response
 from activities.forms import checks, editing, moderation
 from activities.forms.fields import MAX_FIELDS, MAX_VALUE, form_inputs
 from activities.forms.reading import CONSENT, read_form
-from activities.forms.submitting import Sender, Way, submit_form
+from activities.forms.submitting import SUBMIT_RIGHTS, Sender, Way, submit_form
 from activities.models import EventSource, Form, FormSubmission
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import find_owner
+from people.core.permissions import find_owner, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import (
@@ -31,11 +31,12 @@ from people.rest.viewsets import (
 
 _SETTINGS = (
     *("key", "title", "intro", "button", "thanks", "next_url", "language", "known_people", "people_an_hour"),
-    *("consent", "is_consent_required", "session", "kiosk_key", "revision", "created_by", "notified"),
+    *("consent", "is_consent_required", "session", "revision", "created_by", "notified"),
+    *("kiosk_hash", "kiosk_sealed", "kiosk_sealed_under", "kiosk_key"),
 )
 _UNFILTERED = (
     *("form", "message_id", "digest", "reason", "values", "page", "ip_address", "consent", "is_consent_recorded"),
-    *("has_created_person", "visitor_id", "activity_id", "user"),
+    *("has_created_person", "visitor_id", "activity_id", "code_hash", "user"),
 )
 SEES_PEOPLE = "people.view_person"
 
@@ -167,6 +168,8 @@ class FormViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create a form. The email address is always one of its fields."""
         body = _values(self.validated_body(FormInputSerializer))
+        if editing.believes_more(None, body):
+            refuse_unconfirmed_session(request._request)
         form = editing.create_form(body.pop("name"), request.user, **body)
         return self.response_for(form, 201, Location=f"{request.build_absolute_uri()}/{form.pk}")
 
@@ -176,6 +179,8 @@ class FormViewSet(ListMixin, RetrieveMixin):
         form = self.get_object()
         self.require_match(form)
         body = _values(self.validated_body(FormInputSerializer, partial=True))
+        if editing.believes_more(form, body):
+            refuse_unconfirmed_session(request._request)
         with self.expecting(form.revision) as expected:
             editing.change_form(form, request.user, expected_revision=expected, **body)
         return self.response_for(self.get_object())
@@ -295,7 +300,7 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": (moderation.VIEW, SEES_PEOPLE),
         "retrieve": (moderation.VIEW, SEES_PEOPLE),
-        "create": editing.VIEW,
+        "create": SUBMIT_RIGHTS[0],
         "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
         "record": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),
     }
@@ -303,14 +308,15 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
+        self.require("people.view_person")  # besides the right of the action: submissions show people
         form = get_object_or_404(Form, pk=min(self.kwargs["form"], MAX_BIG_ID))
         return super().get_queryset().filter(form=form)
 
     @extend_schema(request=NewSubmissionSerializer, responses={201: FormSubmissionSerializer})
     def create(self, request: Any, form: int) -> Response:
         """Submit a form for somebody: the person is created or changed, and Fill Out Form recorded."""
-        self.require("people.add_person")
-        self.require("people.change_person")
+        for right in (editing.VIEW, *SUBMIT_RIGHTS):
+            self.require(right)
         body = self.validated_body(NewSubmissionSerializer)
         rows = Form.objects.select_related("consent", "website")
         web_form = get_object_or_404(rows, pk=min(form, MAX_BIG_ID))

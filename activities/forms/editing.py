@@ -11,10 +11,9 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.forms import checks
+from activities.forms import checks, kiosk_links
 from activities.forms.fields import EMAIL
 from activities.models import Form, FormConsent, FormField
-from activities.models.forms import new_kiosk_key
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
@@ -66,6 +65,7 @@ def create_form(
     """
     require_permission(by, ADD)
     form = Form(name=naming.parse_name(name), created_by=by)
+    kiosk_links.set_kiosk_link(form)
     _set(form, values, fields, consent)
     _save(form)
     _write_fields(form, fields)
@@ -112,6 +112,36 @@ def change_form(
     return changed
 
 
+def believes_more(form: Form | None, values: Mapping[str, Any]) -> bool:
+    """Whether these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
+
+    A session must be confirmed for that: other fields, another web site, page afterwards or consent, replaced values,
+    and more new people.
+    """
+    present = form or Form()
+    if any(name in values and values[name] != getattr(present, name) for name in ("website", "next_url")):
+        return True
+    if values.get("known_people", present.known_people) != present.known_people == Form.KnownPeople.BLANKS:
+        return True
+    if values.get("people_an_hour", 0) > present.people_an_hour:
+        return True
+    return form is not None and (_asks_other_consent(form, values) or _asks_more(form, values))
+
+
+def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
+    consent, present = values.get("consent", UNCHANGED), form.consent
+    if consent is UNCHANGED or consent is None:
+        return False
+    return present is None or any(
+        consent.get(part) != getattr(present, part) for part in ("purpose", "text", "version")
+    )
+
+
+def _asks_more(form: Form, values: Mapping[str, Any]) -> bool:
+    asked = {entry.get("field") for entry in values.get("fields") or ()}
+    return not asked <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
+
+
 @transaction.atomic
 def archive_form(form: Form, by: Any) -> Form:
     """Close a form: nothing more is taken from it. Submissions and addresses stay."""
@@ -129,8 +159,8 @@ def renew_kiosk_link(form: Form, by: Any) -> Form:
     """Give the kiosk another address; the earlier one works no longer, for a device that was lost."""
     require_permission(by, CHANGE)
     changed = _lock(form)
-    changed.kiosk_key = new_kiosk_key()
-    changed.save(update_fields=["kiosk_key", "updated_at"])
+    kiosk_links.set_kiosk_link(changed)
+    changed.save(update_fields=[*kiosk_links.COLUMNS, "updated_at"])
     audit.write_audit_entry(by, changed, "kiosk_link_renewed")
     return changed
 

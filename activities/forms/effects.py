@@ -5,7 +5,8 @@ its own fields where the team chose that; it opts nobody in who has objected; an
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from activities.consent.state import CONSENTS, EMAIL, GIVEN, consent_state
 from activities.forms.fields import EMAIL as EMAIL_FIELD
 from activities.models import Association, EventSource, Form, FormSubmission, Visitor
 from activities.recording import recorder
-from activities.recording.rows import NewActivity, RecordStatus
+from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.tracking.wire import TOKEN
 from activities.types.standard_values import clip_values
 from activities.visitors import ownership
@@ -77,15 +78,21 @@ def _record(submission: FormSubmission, source: Source, visitor_id: int | None, 
         submission.visitor_id = visitor.pk
     rows = [_fill_out_form(submission)]
     if submission.way == Way.KIOSK:
-        rows.append(attend_event(submission.form, person_id, submission.occurred_at, "Kiosk", submission.message_id))
+        rows.append(attend_event(submission.form, person_id, submission.occurred_at, "Kiosk"))
     if consent := _consent(submission):
         rows.append(consent)
         submission.is_consent_recorded = True
     outcomes = recorder.record_activities(rows, source, may_record=RECORDED_TYPES, keep_refused=False)
-    for outcome in outcomes:
-        if outcome.status is RecordStatus.REFUSED:
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome.status is RecordStatus.REFUSED and not _came_before(row, outcome):
             raise RejectedError(*outcome.problems)
     submission.activity_id = outcomes[0].activity_id
+
+
+def _came_before(row: NewActivity, outcome: RecordOutcome) -> bool:
+    """True for Attend Event of somebody who came before, at the kiosk or by check-in: it stays as it is."""
+    is_reused = all(problem.code == Code.EXTERNAL_ID_REUSED for problem in outcome.problems)
+    return row.activity_type == ATTEND_EVENT and is_reused
 
 
 # --- The person -----------------------------------------------------------------------------------------------
@@ -201,13 +208,19 @@ def _fill_out_form(submission: FormSubmission) -> NewActivity:
     )
 
 
-def attend_event(form: Form, person_id: int | None, at: Any, way: str, message_id: str) -> NewActivity:
+def attend_event(form: Form, person_id: int | None, at: datetime, way: str) -> NewActivity:
     """Attend Event for the form's event. `way`: how they were checked in, as it is stored."""
     values = {"session": form.session, "checked_in_at": at, "source": way}
     primary, attributes = clip_values(
         ATTEND_EVENT, form.event or form.name, [(name, value) for name, value in values.items() if value]
     )
-    return NewActivity(person_id, ATTEND_EVENT, at, primary, attributes, f"form:{form.pk}:{message_id}")
+    return NewActivity(person_id, ATTEND_EVENT, at, primary, attributes, attendance_key(form))
+
+
+def attendance_key(form: Form) -> str:
+    """The external id of Attend Event: one a person, form, event and session, whichever way they came."""
+    what = "\0".join(text_key(text) for text in (form.event or form.name, form.session))
+    return f"form:{form.pk}:event:{blake2b(what.encode(), digest_size=16).hexdigest()}"
 
 
 def _consent(submission: FormSubmission) -> NewActivity | None:

@@ -20,11 +20,6 @@ def page_address(form: Form, site: str) -> str:
     return f"{settings.SITE_URL or site}{reverse('form-page', args=[form.key])}"
 
 
-def kiosk_address(form: Form, site: str) -> str:
-    """The address of the form's kiosk, which is a secret."""
-    return f"{settings.SITE_URL or site}{reverse('form-kiosk', args=[form.kiosk_key])}"
-
-
 def qr_code(text: str) -> str:
     """A QR code as an SVG element, black on white, for a page; no other markup is in it."""
     code = qrcode.make(text, image_factory=SvgPathImage, box_size=10, border=4)

@@ -14,7 +14,7 @@ import orjson
 from django.db import transaction
 from django.utils import timezone
 
-from activities.forms import effects
+from activities.forms import codes, effects
 from activities.forms.reading import Reading
 from activities.models import Form, FormSubmission
 from activities.tracking.addresses import Address, campaign_values
@@ -28,8 +28,11 @@ from people.datatypes import exact_json
 
 State = FormSubmission.State
 Way = FormSubmission.Way
+# of programs that submit for somebody: whatever a submission does
+SUBMIT_RIGHTS = ("activities.record_activity", "people.add_person", "people.change_person")
 REPEATED_WITHIN = timedelta(minutes=10)  # the same content again, without an id, is a double click or a reload
 INVALID = "invalid_values"
+WITH_CODE = frozenset({Way.PAGE, Way.HTML})  # ways whose visitors read a page of ours afterwards
 TRUSTED = frozenset({Way.KIOSK, Way.API})  # ways with a secret: no limit of new people
 
 
@@ -71,14 +74,17 @@ def submit_form(
     if reading.problems and not reading.spam and sender.way is not Way.KIOSK:
         raise RejectedError(*reading.problems)
     digest, now = content_digest(reading), timezone.now()
-    keys = [message_id] if message_id else _keys_of_content(digest, now)
+    values = _columns(reading, sender, digest, occurred_at or now)
     with transaction.atomic():
         ownership.share_lock_of_people()
-        former = FormSubmission.objects.filter(form=form, message_id__in=keys).first()
+        # without an id: one that follows from content and way
+        key = message_id or _key_of_content(form, values, now)
+        former = FormSubmission.objects.filter(form=form, message_id=key).first()
         if former is None:
-            values = _columns(reading, sender, digest, occurred_at or now)
+            if form.event and sender.way in WITH_CODE:
+                values["code_hash"] = codes.hash_code(codes.submission_code(form, key))
             # waits for a concurrent one with the same id, and then finds it
-            former, is_new = FormSubmission.objects.get_or_create(form=form, message_id=keys[0], defaults=values)
+            former, is_new = FormSubmission.objects.get_or_create(form=form, message_id=key, defaults=values)
             if is_new:
                 return Outcome(_record(former, sender))
         if bytes(former.digest) != digest:
@@ -93,10 +99,23 @@ def content_digest(reading: Reading) -> bytes:
     return blake2b(exact_json.dump_exact_json(content, str, orjson.OPT_SORT_KEYS), digest_size=16).digest()
 
 
-def _keys_of_content(digest: bytes, now: datetime) -> list[str]:
-    """The message id that follows from the content in this period, and the one of the period before."""
+def _key_of_content(form: Form, values: Mapping[str, Any], now: datetime) -> str:
+    """The id of a submission without one: that of the same content sent the same way lately, or a new one.
+
+    After spam with this content the next honest one is another submission.
+    """
     period = int(now.timestamp() // REPEATED_WITHIN.total_seconds())
-    return [f"content:{digest.hex()}:{number}" for number in (period, period - 1)]
+    base = f"content:{values['way']}:{bytes(values['digest']).hex()}"
+    rows = FormSubmission.objects.filter(form=form)
+    for number in (period, period - 1):
+        key = f"{base}:{number}"
+        while (former := rows.filter(message_id=key).only("state").first()) is not None:
+            if former.state != State.SPAM or values["state"] == State.SPAM:
+                return key
+            key = f"{base}:{number}:{former.pk}"
+        if number == period:
+            new = key
+    return new
 
 
 def _columns(reading: Reading, sender: Sender, digest: bytes, occurred_at: datetime) -> dict[str, Any]:
@@ -134,7 +153,9 @@ def _page_values(sender: Sender) -> dict[str, Any]:
 def _record(submission: FormSubmission, sender: Sender) -> FormSubmission:
     if submission.state == State.RECORDED:
         source = form_source(submission.form, sender.user_id)
-        visitor_id = sender.visitor_id or effects.find_visitor(submission.form, sender.token)
+        # a kiosk's browser is nobody's: its cookie would make all guests one visitor
+        is_kiosk = sender.way is Way.KIOSK
+        visitor_id = None if is_kiosk else sender.visitor_id or effects.find_visitor(submission.form, sender.token)
         effects.record_submission(submission, source, visitor_id=visitor_id, is_trusted=sender.way in TRUSTED)
     effects.notify_team(submission)
     return submission

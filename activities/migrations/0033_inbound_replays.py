@@ -9,7 +9,7 @@ ROW_KEY = "inbound_call_row_key"
 class Migration(migrations.Migration):
     atomic = False  # the index is built while calls come in
 
-    dependencies = [("activities", "0031_days_are_kept"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
+    dependencies = [("activities", "0032_secrets_of_forms"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
         # a build that was cut off leaves an index that serves nobody and keeps the name

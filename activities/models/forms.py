@@ -21,14 +21,17 @@ def new_form_key() -> str:
 
 
 def new_kiosk_key() -> str:
-    """A new random part of a kiosk's address, which is a secret."""
+    """A new random part of a kiosk's address, a secret of 165 bits; `forms.kiosk_links` stores it."""
     return "".join(secrets.choice(_LETTERS) for _place in range(32))
 
 
 class Form(models.Model):
-    """A form whose fields stand for person fields. `key` is its public address, `kiosk_key` the one of its kiosk.
+    """A form whose fields stand for person fields. `key` is its public address.
 
-    `event`: what Attend Event is recorded for by the kiosk and at check-in; empty for a form without a kiosk.
+    `kiosk_hash`: SHA-256 of the secret in the address of its kiosk, `kiosk_sealed`: the secret, sealed under the key
+    `kiosk_sealed_under`; see `forms.kiosk_links`.
+    `event`: what Attend Event is recorded for by the kiosk and at check-in; without it a kiosk records the form's name,
+    and nobody is checked in.
     """
 
     class KnownPeople(models.TextChoices):
@@ -43,7 +46,7 @@ class Form(models.Model):
     thanks = models.TextField(_("text afterwards"), blank=True, default="")
     next_url = models.CharField(_("page afterwards"), max_length=2000, blank=True, default="")
     language = models.CharField(_("language"), max_length=8, blank=True, default="")
-    # the web site whose visitors fill it in; also the hosts that it may lead back to
+    # the web site whose visitors are recognized by its cookie; the form may lead to pages of any web site that is on
     website = models.ForeignKey(
         "activities.EventSource", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("web site")
     )
@@ -55,7 +58,11 @@ class Form(models.Model):
     is_consent_required = models.BooleanField(_("consent is required"), default=False)
     event = models.CharField(_("event"), max_length=255, blank=True, default="")
     session = models.CharField(_("session"), max_length=255, blank=True, default="")
-    kiosk_key = models.CharField(max_length=32, unique=True, default=new_kiosk_key, editable=False)
+    kiosk_hash = models.BinaryField(max_length=32, unique=True, null=True, editable=False)
+    kiosk_sealed = models.BinaryField(null=True, editable=False)
+    kiosk_sealed_under = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    # only of a form that the version before this one made or gave another link, until its link is needed
+    kiosk_key = models.CharField(max_length=32, unique=True, null=True, editable=False)
     notified = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+", verbose_name=_("who is told"))
     is_archived = models.BooleanField(_("archived"), default=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
@@ -99,13 +106,17 @@ class FormField(models.Model):
 
 
 class FormConsent(models.Model):
-    """A text that a form asked consent with. It never changes: another text is another version."""
+    """A text that a form asked consent with. It never changes: another text is another version.
+
+    `withdrawn_at`: when the form began to ask with another version, or with none; None for the present one.
+    """
 
     form = models.ForeignKey(Form, models.CASCADE, related_name="consents")
     version = models.CharField(max_length=50)
     purpose = models.CharField(max_length=255)
     text = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "form_consent"
@@ -121,6 +132,7 @@ class FormSubmission(models.Model):
 
     `values`: what was typed, by API name of the person field. `digest`: of the content, by which a repeat is known.
     `ip_address` is masked by the setting TRACKING_IP_ADDRESSES. `reason`: the code of why it is spam or waits.
+    `code_hash`: SHA-256 of the code that whoever sent it was shown for the entrance of an event.
     """
 
     class State(models.TextChoices):
@@ -149,6 +161,7 @@ class FormSubmission(models.Model):
     has_created_person = models.BooleanField(default=False)
     visitor_id = models.BigIntegerField(null=True)
     activity_id = models.BigIntegerField(null=True)
+    code_hash = models.BinaryField(max_length=32, unique=True, null=True)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     occurred_at = models.DateTimeField(_("sent"))
     received_at = models.DateTimeField(_("received"), db_default=Now())

@@ -1,9 +1,11 @@
 """The kiosk of a form: a page for a tablet that many people use one after another, also while there is no network."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -12,17 +14,22 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from activities.forms.fields import FormInput, form_inputs
+from activities.forms.kiosk_links import form_of_kiosk
 from activities.forms.reading import Reading, read_form
 from activities.forms.submitting import Sender, Way, submit_form
 from activities.models import Form
+from activities.tracking.addresses import kept_ip_address
+from activities.tracking.agents import parse_agent
 from activities.tracking.clock import is_epoch_ms
 from activities.tracking.wire import MESSAGE_ID
+from config.client_address import request_address
 from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_to_wait
-from config.forms.pages import draw, find_form, in_language, message_page, sender_of, too_many_page
+from config.forms.pages import draw, in_language, message_page, too_many_page
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.datatypes import exact_json
 
+logger = logging.getLogger(__name__)
 MAX_ITEMS = 20
 MAX_DEPTH = 5
 MAX_LATE = timedelta(days=14)  # a device that was offline for longer: what it sends is dated that long ago
@@ -33,38 +40,44 @@ JSON = "application/json"
 @require_http_methods(["GET", "HEAD", "POST"])
 def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
     """The kiosk. POST takes one form, or as JSON what the page's script has kept while there was no network."""
-    form = find_form(kiosk_key=key)
+    form = form_of_kiosk(key)
     if form is None:
         return message_page(request, None, _("This kiosk link works no longer. Ask your team for the new one."), 404)
     with in_language(form):
         if form.is_archived:
             return message_page(request, form, _("This form is closed."), 410)
         if request.method != "POST":
-            return _draw(request, form, Reading({}))
+            return _draw(request, form, key, Reading({}))
         if is_too_large(request, MAX_KIOSK_BODY):
             return message_page(request, form, _("This is more than the form can take."), 413)
         if wait := seconds_to_wait(request, form.pk, per_address=False):
             return too_many_page(request, form, wait)
-        return _take_kept(request, form) if request.content_type == JSON else _take_form(request, form)
+        return _take_kept(request, form) if request.content_type == JSON else _take_form(request, form, key)
+
+
+def _sender(request: HttpRequest) -> Sender:
+    """Whoever stands at the kiosk: the address of the page is a secret, and the browser is nobody's."""
+    agent = parse_agent(request.headers.get("User-Agent", ""))
+    return Sender(Way.KIOSK, agent, kept_ip_address(request_address(request)))
 
 
 def _draw(
-    request: HttpRequest, form: Form, reading: Reading, status: int = 200, *, is_sent: bool = False
+    request: HttpRequest, form: Form, key: str, reading: Reading, status: int = 200, *, is_sent: bool = False
 ) -> HttpResponse:
-    address = reverse("form-kiosk", args=[form.kiosk_key])
+    address = reverse("form-kiosk", args=[key])
     return draw(request, form, "forms/kiosk.html", reading, status, script=True, address=address, is_sent=is_sent)
 
 
-def _take_form(request: HttpRequest, form: Form) -> HttpResponse:
+def _take_form(request: HttpRequest, form: Form, key: str) -> HttpResponse:
     """One form of a browser without scripts; the page for the next visitor follows."""
     reading = read_form(form, form_inputs(form), {name: str(value) for name, value in request.POST.items()})
     if reading.problems:
-        return _draw(request, form, reading, 422)
+        return _draw(request, form, key, reading, 422)
     try:
-        submit_form(form, reading, sender_of(request, Way.KIOSK))
+        submit_form(form, reading, _sender(request))
     except RejectedError as refusal:
         return message_page(request, form, str(refusal), 409)
-    return _draw(request, form, Reading({}), is_sent=True)
+    return _draw(request, form, key, Reading({}), is_sent=True)
 
 
 def _take_kept(request: HttpRequest, form: Form) -> HttpResponse:
@@ -74,8 +87,9 @@ def _take_kept(request: HttpRequest, form: Form) -> HttpResponse:
         sent, items = _parse(request.body)
     except RejectedError as refusal:
         return JsonResponse({"code": str(refusal.code), "message": str(refusal)}, status=400)
-    inputs, sender = form_inputs(form), sender_of(request, Way.KIOSK)
-    return JsonResponse({"results": [_take_item(form, inputs, sender, item, sent, now) for item in items]})
+    inputs, sender = form_inputs(form), _sender(request)
+    results = [_take_item(form, inputs, sender, item, sent, now) for item in items]
+    return JsonResponse({"results": results, "revision": form.revision})
 
 
 def _parse(body: bytes) -> tuple[int, list[Any]]:
@@ -96,7 +110,10 @@ def _parse(body: bytes) -> tuple[int, list[Any]]:
 def _take_item(
     form: Form, inputs: list[FormInput], sender: Sender, item: Any, sent: int, now: datetime
 ) -> dict[str, str]:
-    """Take one item; its answer has the id and what became of it."""
+    """Take one item; its answer has the id and what became of it: added, repeated, refused for ever, or failed.
+
+    Whatever is wrong with one costs the others nothing; without a database none is answered.
+    """
     message_id = item.get("id") if isinstance(item, Mapping) else None
     raw = item.get("values") if isinstance(item, Mapping) else None
     if not (isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id)) or not isinstance(raw, Mapping):
@@ -107,6 +124,11 @@ def _take_item(
         outcome = submit_form(form, read_form(form, inputs, raw), sender, message_id, moment)
     except RejectedError as refusal:
         return {"id": message_id, "status": "refused", "message": str(refusal)}
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("a form of a kiosk could not be taken")
+        return {"id": message_id, "status": "failed"}
     return {"id": message_id, "status": "repeated" if outcome.is_repeat else "added"}
 
 

@@ -14,14 +14,15 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from activities.forms.check_in import check_in_address, person_of_token, person_token
+from activities.forms.addresses import visited_address
+from activities.forms.codes import check_in_address, submission_code, submission_of_code
 from activities.forms.fields import FormInput, form_inputs
 from activities.forms.hosts import form_action_origins, next_address
 from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
 from activities.forms.sharing import qr_code
 from activities.forms.submitting import Sender, Way, submit_form
 from activities.models import Form, FormSubmission
-from activities.tracking.addresses import kept_ip_address, parse_address
+from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.wire import TOKEN
 from config.client_address import request_address
@@ -68,9 +69,9 @@ def thanks_page(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def _own_code(request: HttpRequest, form: Form) -> str:
-    """The QR code by which the person is checked in at the form's event; empty without one."""
+    """The QR code of a submission for the entrance of the form's event; empty without one. It names nobody."""
     token = request.GET.get(CODE, "")
-    if not form.event or person_of_token(form, token) is None:
+    if not form.event or submission_of_code(form, token) is None:
         return ""
     address = check_in_address(form, token, f"{request.scheme}://{request.get_host()}")
     return mark_safe(qr_code(address))
@@ -88,7 +89,7 @@ def in_language(form: Form) -> Any:
 
 def sender_of(request: HttpRequest, way: Way, page: str = "") -> Sender:
     """Who sent a request, with a masked address. A browser that asks not to be tracked stays unknown."""
-    headers = request.headers
+    headers, host = request.headers, request.get_host()
     opts_out = settings.TRACKING_HONORS_GPC and "1" in (
         headers.get("Sec-GPC", "").strip(),
         headers.get("DNT", "").strip(),
@@ -98,8 +99,8 @@ def sender_of(request: HttpRequest, way: Way, page: str = "") -> Sender:
         way,
         parse_agent(headers.get("User-Agent", "")),
         kept_ip_address(request_address(request)),
-        parse_address(page or request.build_absolute_uri()),
-        parse_address(headers.get("Referer", "")),
+        visited_address(page or request.build_absolute_uri(), host),
+        visited_address(headers.get("Referer", ""), host),
         token if TOKEN.fullmatch(token) and not opts_out else "",
     )
 
@@ -124,11 +125,11 @@ def _take(request: HttpRequest, form: Form) -> HttpResponse:
 
 
 def _thanks_address(form: Form, submission: FormSubmission) -> str:
-    """The page that says thank you; for an event with the person's code, which is shown at the entrance."""
+    """The page that says thank you; for an event with a code for the entrance, whatever became of the submission."""
     address = reverse("form-thanks", args=[form.key])
-    if not form.event or submission.person_id is None:
+    if submission.code_hash is None:
         return address
-    return f"{address}?{urlencode({CODE: person_token(form, submission.person_id)})}"
+    return f"{address}?{urlencode({CODE: submission_code(form, submission.message_id)})}"
 
 
 def _draw(request: HttpRequest, form: Form, reading: Reading, status: int = 200) -> HttpResponse:
@@ -183,4 +184,5 @@ def _guard(response: HttpResponse, form: Form | None, *, scripts: bool = False) 
     response["Content-Security-Policy"] = POLICY.format(scripts="'self'" if scripts else "'none'", targets=targets)
     response["Cache-Control"] = "no-store"
     response["X-Robots-Tag"] = "noindex"
+    response["Referrer-Policy"] = "no-referrer"  # the address can be a secret: of a kiosk, or with a code
     return response

@@ -11,7 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.urls import get_resolver
 from django.utils import timezone
 
-from activities.forms import check_in
+from activities.forms import codes, kiosk_links
 from activities.forms import editing as form_editing
 from activities.inbound import editing as inbound_editing
 from activities.models import Activity, FormSubmission, InboundCall, Retention, Sighting, Visitor
@@ -215,8 +215,8 @@ def build_world(caller: Any) -> dict[str, Any]:
     return {
         "form": form.pk,
         "form_key": form.key,
-        "kiosk_key": form.kiosk_key,
-        "check_in": check_in.person_token(form, ann.pk),
+        "kiosk_key": kiosk_links.kiosk_secret(form),
+        "check_in": codes.person_token(form, ann.pk),
         "submission": FormSubmission.objects.create(
             form=form, message_id="m", digest=b"d", state="held", way="page", occurred_at=timezone.now()
         ).pk,

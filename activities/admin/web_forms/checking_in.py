@@ -8,11 +8,12 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from activities.forms import check_in, sharing
-from activities.models import Form
+from activities.forms import check_in, codes, moderation, sharing
+from activities.models import Form, FormSubmission
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, request_source, require_rights
 from people.datatypes.keys import MAX_ID
+from people.fields.catalog import field_catalogue
 from people.models import Person
 
 PAGE = "admin:activities_form"
@@ -42,34 +43,38 @@ class CheckInPages(PagesAdmin):
             email = request.POST.get("email", "").strip()[:MAX_EMAIL]
             ids = next(iter(people_lookup.person_ids_by_field("email", [email]).values()), []) if email else []
             if len(ids) == 1:
-                return redirect(f"{PAGE}_check_in_person", pk, check_in.person_token(web_form, ids[0]))
+                return redirect(f"{PAGE}_check_in_person", pk, codes.person_token(web_form, ids[0]))
             error = _("Several people have this address.") if ids else _("Nobody has this address.")
         return self._page(request, web_form, _("Check in"), email=email, error=error)
 
     def check_in_person(self, request: HttpRequest, pk: int, token: str) -> HttpResponse:
-        """Who the code belongs to; POST checks them in."""
+        """Who a code belongs to, with what was sent where it is a submission's; POST checks the person in."""
         web_form = self._event(request, pk)
-        person_id = check_in.person_of_token(web_form, token)
+        submission = codes.submission_of_code(web_form, token)
+        if submission is not None:
+            person_id = check_in.person_of_submission(submission)
+        else:
+            person_id = codes.person_of_token(web_form, token)
+        context: dict[str, Any] = {"email": "", "sent": sent_values(submission), "submission": submission}
         if person_id is None:
-            error = _("This code isn't of this event, or its person was deleted.")
-            return self._page(request, web_form, _("Check in"), error=error, email="", status=404)
+            context["error"] = _why_not(submission)
+            return self._page(request, web_form, _("Check in"), status=404 if submission is None else 200, **context)
         if request.method == "POST":
             source = request_source(request)
             done = self.try_verb(request, lambda: check_in.check_in(web_form, person_id, source, request.user))
-            if done is not None:
-                return self._page(request, web_form, _("Check in"), email="", person=_person(person_id), done=done)
-            return redirect(f"{PAGE}_check_in_person", pk, token)
-        at = check_in.checked_in_at(web_form, person_id)
-        return self._page(
-            request, web_form, _("Check in"), email="", person=_person(person_id), checked_in_at=at, token=token
-        )
+            if done is None:
+                return redirect(f"{PAGE}_check_in_person", pk, token)
+            context["done"] = done
+        else:
+            context |= {"checked_in_at": check_in.checked_in_at(web_form, person_id), "token": token}
+        return self._page(request, web_form, _("Check in"), person=_person(person_id), **context)
 
     def code_page(self, request: HttpRequest, pk: int, person_id: int) -> HttpResponse:
         """The code of one person, to be printed or sent."""
         web_form = self._event(request, pk)
         person = get_object_or_404(Person.objects.live(), pk=min(person_id, MAX_ID))
-        address = check_in.check_in_address(
-            web_form, check_in.person_token(web_form, person.pk), f"{request.scheme}://{request.get_host()}"
+        address = codes.check_in_address(
+            web_form, codes.person_token(web_form, person.pk), f"{request.scheme}://{request.get_host()}"
         )
         code = mark_safe(sharing.qr_code(address))
         return self.page(
@@ -90,3 +95,20 @@ class CheckInPages(PagesAdmin):
 
 def _person(person_id: int) -> Person:
     return get_object_or_404(Person, pk=person_id)
+
+
+def sent_values(submission: FormSubmission | None) -> list[tuple[str, str]]:
+    """(label, value) of what was sent; empty for no submission."""
+    known = field_catalogue()
+    values = submission.values if submission is not None else {}
+    return [(known[name].shown_label if name in known else name, value) for name, value in values.items()]
+
+
+def _why_not(submission: FormSubmission | None) -> str:
+    """Why nobody can be checked in with a code."""
+    if submission is None:
+        return _("This code isn't of this event, or its person was deleted.")
+    if submission.state == FormSubmission.State.RECORDED:
+        return _("The person of this form was deleted.")
+    reason = moderation.reason_words(submission)
+    return _("This form wasn't recorded (%(reason)s). Find the person by the email address.") % {"reason": reason}

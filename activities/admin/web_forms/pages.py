@@ -15,12 +15,13 @@ from activities.admin.web_forms import settings_form
 from activities.admin.web_forms.checking_in import CheckInPages
 from activities.admin.web_forms.settings_form import SettingsForm
 from activities.admin.web_forms.submissions import SubmissionPages
-from activities.forms import editing, sharing
+from activities.forms import editing, kiosk_links, sharing
 from activities.models import Form
 from people.core.admin.base import OwnPages, parse_number, require_rights, state_badge, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
+from people.core.permissions import confirmation_redirect
 from people.datatypes.keys import MAX_BIG_ID
 from people.templatetags.moments import moment
 
@@ -47,6 +48,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
         return [
             ("add/", self.add_page, "add"),
             ("<int:pk>/share/", require_safe(self.share_page), "share"),
+            ("<int:pk>/kiosk/", require_safe(self.kiosk_page), "kiosk"),
             ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
             *self.submission_pages(),
             *self.check_in_pages(),
@@ -70,12 +72,10 @@ class FormAdmin(CheckInPages, SubmissionPages):
         return self._edit(request, self.find_form(request, pk))
 
     def share_page(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Address, QR code, HTML to paste, and the kiosk of a form."""
+        """Address, QR code, HTML to paste, and the ways to check people in."""
         web_form = self.find_form(request, pk)
         site = f"{request.scheme}://{request.get_host()}"
         address = sharing.page_address(web_form, site)
-        may_change = request.user.has_perm(editing.CHANGE)
-        kiosk = sharing.kiosk_address(web_form, site) if may_change else ""
         return self.form_tab(
             request,
             web_form,
@@ -83,9 +83,24 @@ class FormAdmin(CheckInPages, SubmissionPages):
             address=address,
             code=mark_safe(sharing.qr_code(address)),
             html=sharing.html_form(web_form, site),
-            kiosk=kiosk,
-            may_change=may_change,
+            may_change=request.user.has_perm(editing.CHANGE),
+            may_see=self.may_see(request),
         )
+
+    def kiosk_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The link of the kiosk, which is a secret: for those who confirmed who they are."""
+        web_form = self.find_form(request, pk)
+        require_rights(request, editing.CHANGE)
+        if confirmation := confirmation_redirect(request):
+            return confirmation
+        context: dict[str, Any] = {"error": ""}
+        try:
+            context["kiosk"] = kiosk_links.kiosk_address(web_form, f"{request.scheme}://{request.get_host()}")
+        except RejectedError as refusal:
+            context["error"] = str(refusal)
+        response = self.page(request, "web_form_kiosk", _("Kiosk"), web_form=web_form, original=web_form, **context)
+        response["Cache-Control"] = "no-store"
+        return response
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Archive, reopen or delete a form, or give its kiosk another address."""
@@ -96,9 +111,12 @@ class FormAdmin(CheckInPages, SubmissionPages):
         elif verb == "reopen":
             self.try_verb(request, lambda: editing.reopen_form(web_form, by), _("The form is open again."))
         elif verb == "renew-kiosk":
+            back = reverse(f"{PAGE}_kiosk", args=[pk])
+            if confirmation := confirmation_redirect(request, back):
+                return confirmation
             done = _("The kiosk has a new link. The earlier one works no longer.")
             self.try_verb(request, lambda: editing.renew_kiosk_link(web_form, by), done)
-            return redirect(f"{PAGE}_share", pk)
+            return redirect(back)
         elif verb == "delete":
             if self.try_verb(request, lambda: editing.delete_form(web_form, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
@@ -142,8 +160,12 @@ class FormAdmin(CheckInPages, SubmissionPages):
         )
         if request.method == "POST":
             require_rights(request, editing.CHANGE if web_form else editing.ADD)
-            if form.is_valid() and (saved := self._saved(request, web_form, form, rows)):
-                return redirect(f"{PAGE}_change" if web_form else f"{PAGE}_share", saved.pk)
+            if form.is_valid():
+                values = form.values(web_form) | {"fields": settings_form.chosen_fields(rows)}
+                if editing.believes_more(web_form, values) and (confirmation := confirmation_redirect(request)):
+                    return confirmation
+                if saved := self._saved(request, web_form, form, values):
+                    return redirect(f"{PAGE}_change" if web_form else f"{PAGE}_share", saved.pk)
         context = {
             "form": form,
             "rows": rows,
@@ -163,9 +185,8 @@ class FormAdmin(CheckInPages, SubmissionPages):
         )
 
     def _saved(
-        self, request: HttpRequest, web_form: Form | None, form: SettingsForm, rows: list[dict[str, Any]]
+        self, request: HttpRequest, web_form: Form | None, form: SettingsForm, values: dict[str, Any]
     ) -> Form | None:
-        values = form.values(web_form) | {"fields": settings_form.chosen_fields(rows)}
         try:
             if web_form is None:
                 saved = editing.create_form(values.pop("name"), request.user, **values)

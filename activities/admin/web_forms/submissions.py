@@ -7,13 +7,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from activities.admin.web_forms.checking_in import sent_values
 from activities.forms import export_kind, moderation
 from activities.forms.fields import form_inputs
 from activities.models import Form, FormSubmission
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights, state_badge
 from people.core.source import Channel
 from people.datatypes.keys import MAX_BIG_ID
-from people.fields.catalog import field_catalogue
 from people.files.exports import jobs as export_jobs
 from people.models import Person
 
@@ -38,6 +38,7 @@ class SubmissionPages(PagesAdmin):
         return [
             ("<int:pk>/submissions/", require_safe(self.submissions_page), "submissions"),
             ("<int:pk>/submissions/export/", require_POST(self.export_submissions), "export"),
+            ("<int:pk>/device/", require_safe(self.device_page), "device"),
             ("<int:pk>/submissions/<int:number>/", require_safe(self.submission_page), "submission"),
             ("<int:pk>/submissions/<int:number>/<slug:verb>/", require_POST(self.decide), "decide"),
         ]
@@ -66,19 +67,23 @@ class SubmissionPages(PagesAdmin):
             may_export=request.user.has_perms(export_kind.RIGHTS),
         )
 
+    def device_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the kiosk keeps in the browser that opens this page; the page itself has none of it."""
+        web_form = self._find(request, pk)
+        title = _("Forms on this device")
+        return self.page(request, "web_form_device", title, web_form=web_form, original=web_form)
+
     def submission_page(self, request: HttpRequest, pk: int, number: int) -> HttpResponse:
         """One submission: what was typed, from where, and what became of it."""
         web_form = self._find(request, pk)
         row = _find_submission(web_form, number)
-        known = field_catalogue()
-        values = [(known[name].shown_label if name in known else name, value) for name, value in row.values.items()]
         return self.form_tab(
             request,
             web_form,
             "submission",
             row=row,
             state_badge=_badge(row),
-            values=values,
+            values=sent_values(row),
             reason=moderation.reason_words(row),
             person=Person.objects.filter(pk=row.person_id).first() if row.person_id else None,
             may_change=request.user.has_perm(moderation.CHANGE),

@@ -6,12 +6,13 @@ from typing import Any
 from django.http import HttpResponse
 
 from activities.forms import moderation
+from activities.forms.addresses import visited_address
 from activities.forms.fields import form_inputs
 from activities.forms.reading import Reading, read_form
-from activities.forms.submitting import Sender, Way
+from activities.forms.submitting import SUBMIT_RIGHTS, Sender, Way
 from activities.forms.submitting import submit_form as submit
 from activities.models import Form, FormSubmission, Visitor
-from activities.tracking.addresses import kept_ip_address, parse_address
+from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.visitors import cookies
 from config.marketo.resources.lead_names import LeadNames
@@ -30,8 +31,8 @@ def submit_form(call: Call) -> HttpResponse:
     [I] §3: the codes for an unknown form (1013), more than one row (1003) and a field that the form does not have
     (1006, of the row) are not documented.
     """
-    call.require("people.change_person")
-    call.require("people.add_person")
+    for right in SUBMIT_RIGHTS:
+        call.require(right)
     rows = call.parameters.rows("leads")
     form = _form(call.parameters.json.get("formId"))
     if len(rows) != 1:
@@ -81,7 +82,7 @@ def _sender(call: Call, row: Mapping[str, Any]) -> Sender:
         Way.API,
         parse_agent(agent) if agent else None,
         kept_ip_address(data.get("leadClientIpAddress", "")),
-        parse_address(f"{page}?{query}" if query and "?" not in page else page),
+        visited_address(f"{page}?{query}" if query and "?" not in page else page, call.request.get_host()),
         visitor_id=_visitor(row.get("cookie")),
         user_id=call.user.pk,
     )

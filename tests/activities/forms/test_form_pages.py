@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from activities.forms import editing, export_kind, sharing
+from activities.forms import editing, export_kind, kiosk_links, sharing
 from activities.models import Activity, Form, FormSubmission
 from activities.tracking.scripts import site_config
 from activities.tracking.senders import read_key
@@ -37,7 +37,7 @@ def test_a_form_is_made_changed_and_shared(staff):
     assert made.headers["Location"] == f"{LIST}{form.pk}/share/"
     assert [(row.person_field.api_name, row.label) for row in form.fields.all()] == [("company", "Firm"), ("email", "")]
     page = staff.get(f"{LIST}{form.pk}/share/")
-    assert "<svg" in page.text and f"/f/{form.key}/" in page.text and form.kiosk_key not in page.text
+    assert "<svg" in page.text and f"/f/{form.key}/" in page.text and kiosk_links.kiosk_secret(form) not in page.text
     html = sharing.html_form(form, "https://ca.example.com")
     assert (
         f'action="https://ca.example.com/f/{form.key}/"' in html

@@ -1,18 +1,22 @@
 """The public pages: plain forms, hostile ones, redirects, kiosks and their queues."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from activities.forms import check_in, editing
+from activities.forms import check_in, codes, editing
+from activities.forms.kiosk_links import kiosk_secret
 from activities.forms.reading import CONSENT, HONEYPOT
 from activities.models import Activity, FormSubmission
-from people.core.source import Channel, Source
+from people.core.source import SYSTEM, Channel, Source
 from people.models import Person
+from people.persons import deletion, upsert
 from tests.activities.forms.factories import AGENT, log_of, make_form
 from tests.activities.visitors.factories import make_site, make_visitor
+from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
 ADA = {"email": "ada@example.com", "first_name": "Ada"}
@@ -109,7 +113,7 @@ def test_spam_reads_the_same_thanks_and_opted_out_browsers_stay_unknown(browser)
 
 def send(browser, form, *items, sent=None):
     body = {"sent": sent or int(timezone.now().timestamp() * 1000), "items": list(items)}
-    return browser.post(f"/k/{form.kiosk_key}/", json.dumps(body), content_type="application/json")
+    return browser.post(f"/k/{kiosk_secret(form)}/", json.dumps(body), content_type="application/json")
 
 
 def item(number, *, at=0, **values):
@@ -118,7 +122,7 @@ def item(number, *, at=0, **values):
 
 def test_a_kiosk_sends_what_it_kept_once_each_and_at_its_time(browser):
     form = make_form(event="Fair 2026", session="Hall 3")
-    page = browser.get(f"/k/{form.kiosk_key}/")
+    page = browser.get(f"/k/{kiosk_secret(form)}/")
     assert 'autocomplete="off"' in page.text and "script-src 'self'" in page["Content-Security-Policy"]
     assert HONEYPOT not in page.text and browser.get(f"/k/{form.key}/").status_code == 404
     now = int(timezone.now().timestamp() * 1000)
@@ -135,11 +139,11 @@ def test_a_kiosk_sends_what_it_kept_once_each_and_at_its_time(browser):
     assert FormSubmission.objects.get(message_id="item-00000003").state == "held", "nobody is there to correct it"
     again = send(browser, form, *items, {**items[0], "values": {**ADA, "company": "Other"}}).json()["results"]
     assert [row["status"] for row in again] == ["repeated", "repeated", "refused"]
-    assert Activity.objects.filter(activity_type_id=90_001).count() == 3
+    assert Activity.objects.filter(activity_type_id=90_001).count() == 2, "once for each person"
     for body in (b"[]", b'{"items": 1}', b'{"sent": 1e400, "items": []}', b"[" * 100_000, b"\xff"):
-        assert browser.post(f"/k/{form.kiosk_key}/", body, content_type="application/json").status_code == 400, body[
-            :20
-        ]
+        assert browser.post(f"/k/{kiosk_secret(form)}/", body, content_type="application/json").status_code == 400, (
+            body[:20]
+        )
     assert send(browser, form, *[item(n) for n in range(21)]).status_code == 400
     editing.renew_kiosk_link(form, None)
     assert send(browser, form, item(9)).status_code == 404
@@ -147,38 +151,88 @@ def test_a_kiosk_sends_what_it_kept_once_each_and_at_its_time(browser):
 
 def test_a_kiosk_without_scripts_asks_the_next_visitor(browser):
     form = make_form(event="Fair 2026")
-    reply = browser.post(f"/k/{form.kiosk_key}/", {"email": "ada@example.com", "first_name": "Ada"})
+    reply = browser.post(f"/k/{kiosk_secret(form)}/", {"email": "ada@example.com", "first_name": "Ada"})
     assert reply.status_code == 200 and "ada@example.com" not in reply.text and "next visitor" in reply.text
     assert FormSubmission.objects.get().way == "kiosk"
-    assert browser.post(f"/k/{form.kiosk_key}/", {"email": "x"}).status_code == 422
+    assert browser.post(f"/k/{kiosk_secret(form)}/", {"email": "x"}).status_code == 422
 
 
-def test_a_registered_person_shows_a_code_and_is_checked_in_once(browser, django_user_model):
+def test_whoever_registers_is_checked_in_once_by_a_code_that_shows_the_team_what_was_sent(browser, django_user_model):
     form, other = make_form(event="Fair 2026"), make_form("Other", event="Other fair")
     led = browser.post(f"/f/{form.key}/", ADA).headers["Location"]
-    page = browser.get(led)
-    assert (
-        "<svg" in page.text
-        and "<svg" not in browser.get(led[:-1]).text
-        and "<svg" not in browser.get(f"/f/{other.key}/thanks/{led.partition('thanks/')[2]}").text
-    )
-    ada = Person.objects.get()
-    token = check_in.person_token(form, ada.pk)
-    assert check_in.person_of_token(form, token) == ada.pk and check_in.person_of_token(other, token) is None
+    query = led.partition("thanks/")[2]
+    assert "<svg" in browser.get(led).text
+    for address in (led[:-1], f"/f/{other.key}/thanks/{query}"):
+        assert "<svg" not in browser.get(address).text
+    ada, code = Person.objects.get(), query.partition("=")[2]
+    assert codes.person_of_token(other, codes.person_token(form, ada.pk)) is None
     browser.force_login(django_user_model.objects.create_superuser("vera", password="x"))
-    at = f"/admin/activities/form/{form.pk}/check-in/{token}/"
-    assert "Ada" in browser.get(at).text and not Activity.objects.filter(activity_type_id=90_001).exists()
-    assert "is checked in" in browser.post(at).text
-    assert "was checked in before" in browser.post(at).text and "was checked in before" in browser.get(at).text
-    attended = Activity.objects.get(activity_type_id=90_001)
-    assert (attended.person_id, attended.primary_value, attended.attributes["source"]) == (
-        ada.pk,
-        "Fair 2026",
-        "Check-in",
+    at, own = (
+        f"/admin/activities/form/{form.pk}/check-in/{token}/" for token in (code, codes.person_token(form, ada.pk))
     )
-    assert browser.get(f"{at[:-4]}AAA/").status_code == 404
-    found = browser.post(f"/admin/activities/form/{form.pk}/check-in/", {"email": "ADA@example.com"})
-    assert found.headers["Location"] == at
-    assert "Nobody has this address" in browser.post(f"/admin/activities/form/{form.pk}/check-in/", {"email": "x"}).text
+    page = browser.get(at).text
+    assert "check that this is the person in front of you" in page and "ada@example.com" in page
+    assert not Activity.objects.filter(activity_type_id=90_001).exists()
+    assert "is checked in" in browser.post(at).text
+    for address in (at, own):
+        assert "was checked in before" in browser.post(address).text
+        assert "was checked in before" in browser.get(address).text
+    attended = Activity.objects.get(activity_type_id=90_001)
+    assert (attended.person_id, attended.primary_value) == (ada.pk, "Fair 2026")
+    assert attended.attributes["source"] == "Check-in" and Source(Channel.ADMIN).channel == attended.channel
+    assert browser.get(f"{at[:-4]}AAA/").status_code == 404 == browser.get(f"{own[:-4]}AAA/").status_code
+    find = f"/admin/activities/form/{form.pk}/check-in/"
+    assert browser.post(find, {"email": "ADA@example.com"}).headers["Location"] == own
+    assert "Nobody has this address" in browser.post(find, {"email": "x"}).text
     assert "<svg" in browser.get(f"/admin/activities/form/{form.pk}/code/{ada.pk}/").text
-    assert Source(Channel.ADMIN).channel == attended.channel
+
+
+def test_a_stranger_reads_the_same_for_known_and_unknown_people_and_gets_nobodys_code(browser, django_user_model):
+    """What anybody can send tells nothing of whom we know: same status, same kind of address, same page."""
+    twins = [{"email": "two@example.com"}] * 2
+    upsert.upsert_people(twins, SYSTEM, action=upsert.UpsertAction.DUPLICATE)
+    ada = make_person(email="ada@example.com", first_name="Augusta", last_name="Lovelace", company="Secret Engines")
+    gone = make_person(email="gone@example.com")
+    deletion.delete_people([gone.pk], None, SYSTEM)
+    form = make_form(event="Fair 2026", people_an_hour=2)
+    pages = {}
+    for name, more in {"ada": {}, "new": {}, "two": {}, "gone": {}, "capped": {}, "spam": {HONEYPOT: "x"}}.items():
+        reply = browser.post(f"/f/{form.key}/", {**ADA, "email": f"{name}@example.com", **more})
+        code = reply.headers["Location"].partition("code=")[2]
+        shown = browser.get(reply.headers["Location"])
+        text = re.sub(r"<svg.*?</svg>", "<svg>", shown.text, flags=re.DOTALL)
+        pages[name] = (
+            reply.status_code,
+            len(code),
+            reply.headers["Location"].replace(code, ""),
+            shown.status_code,
+            text,
+        )
+        assert code != codes.person_token(form, ada.pk) and codes.person_of_token(form, code) is None
+    assert len(set(pages.values())) == 1 and "<svg>" in pages["ada"][4]
+    assert not {word for word in ("Augusta", "Lovelace", "Secret") if word in pages["ada"][4]}
+    states = {row.values["email"].partition("@")[0]: row for row in FormSubmission.objects.all()}
+    assert {states[name].state for name in ("two", "capped")} == {"held"} and states["spam"].state == "spam"
+    browser.force_login(django_user_model.objects.create_superuser("vera", password="x"))
+    scan = f"/admin/activities/form/{form.pk}/check-in/{{}}/"
+    page = browser.get(scan.format(codes.submission_code(form, states["ada"].message_id))).text
+    assert "Lovelace" in page and "What was sent" in page and ">Ada<" in page, "staff see both"
+    for name in ("two", "spam"):
+        at = scan.format(codes.submission_code(form, states[name].message_id))
+        assert f"{name}@example.com" in browser.get(at).text and "is checked in" not in browser.post(at).text
+    assert not Activity.objects.filter(activity_type_id=90_001).exists()
+
+
+def test_somebody_attends_an_event_once_whichever_way_and_the_next_event_again(browser, django_user_model):
+    form = make_form(event="Fair 2026")
+    first = send(browser, form, item(1), item(2, company="Again")).json()["results"]
+    assert [row["status"] for row in first] == ["added", "added"]
+    assert {row.state for row in FormSubmission.objects.all()} == {"recorded"}, "coming again is no fault"
+    ada, vera = Person.objects.get(), django_user_model.objects.create_superuser("vera", password="x")
+    assert check_in.check_in(form, ada.pk, Source(Channel.ADMIN), vera).is_repeat
+    assert [row for row in log_of(ada.pk) if row[0] == 90_001] == [(90_001, "Fair 2026")]
+    editing.change_form(form, None, event="fair 2026 ")
+    send(browser, form, item(3, company="Third"))
+    editing.change_form(form, None, event="Fair 2027")
+    send(browser, form, item(4, company="Fourth"))
+    assert [row for row in log_of(ada.pk) if row[0] == 90_001] == [(90_001, "Fair 2026"), (90_001, "Fair 2027")]

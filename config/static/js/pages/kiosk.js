@@ -11,8 +11,12 @@ const first = form.querySelector("input:not([type='checkbox']), select, textarea
 const kept = keptForms(form.dataset.kiosk, form.action, showWaiting);
 let thanksTimer = 0;
 let idleTimer = 0;
+let isTouched = false;
+let isOutOfDate = false;
 
-function showWaiting({ waiting, refused }) {
+function showWaiting({ waiting, refused, isClosed, revision }) {
+  isOutOfDate = Boolean(revision) && revision !== form.dataset.revision;
+  part("closed").hidden = !isClosed;
   part("waiting").hidden = !waiting;
   part("one").hidden = waiting !== 1;
   part("many").hidden = waiting === 1;
@@ -20,8 +24,14 @@ function showWaiting({ waiting, refused }) {
   part("refused").hidden = !refused;
 }
 
+/** Show the form as it is now, between two visitors: its fields or the text of the consent have changed. */
+function reloadIfOutOfDate() {
+  if (isOutOfDate && !isTouched && navigator.onLine) location.reload();
+}
+
 function begin() {
   form.reset();
+  isTouched = false;
   for (const note of document.querySelectorAll(".field .error")) note.remove();
   window.scrollTo({ top: 0 });
   first?.focus({ preventScroll: true });
@@ -38,14 +48,16 @@ function thank() {
   clearTimeout(thanksTimer);
   thanksTimer = setTimeout(() => {
     part("thanks").hidden = true;
+    reloadIfOutOfDate();
   }, THANKS_FOR);
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const isKept = kept.keep(valuesOf());
-  part("full").hidden = isKept;
-  if (!isKept) return; // nothing is cleared that is kept nowhere
+  const became = kept.keep(valuesOf());
+  part("full").hidden = became !== "full";
+  part("large").hidden = became !== "large";
+  if (became !== "kept") return; // nothing is cleared that is kept nowhere
   thank();
   begin();
   kept.send();
@@ -55,8 +67,12 @@ form.addEventListener("reset", () => setTimeout(() => first?.focus({ preventScro
 
 for (const kind of ["input", "pointerdown", "keydown"]) {
   document.addEventListener(kind, () => {
+    isTouched = isTouched || kind === "input";
     clearTimeout(idleTimer);
-    idleTimer = setTimeout(begin, FORGOTTEN_AFTER);
+    idleTimer = setTimeout(() => {
+      begin();
+      reloadIfOutOfDate();
+    }, FORGOTTEN_AFTER);
   });
 }
 
@@ -71,4 +87,5 @@ async function stayAwake() {
 document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && stayAwake());
 stayAwake();
 window.addEventListener("online", kept.send);
+window.addEventListener("storage", kept.send); // the team has forms sent again, on another page of this device
 kept.send();

@@ -1,82 +1,103 @@
 // Forms kept on the device until the server has them: an id each, so that none is recorded twice.
+//
+// No form holds up the others: what the server fails at is sent again alone, after all others; what it will never take
+// is kept apart with the reason.
 
-const AT_ONCE = 20;
+import { deviceForms, LARGEST, MOST, newId, sizeOf } from "./device-forms.js";
+
+const AT_ONCE = 20; // forms in one request
+const BYTES_AT_ONCE = 128 * 1024;
 const SOON = 5_000; // ms until the next try, doubled up to LATE
 const LATE = 60_000;
-const MOST = 2_000; // forms on one device
+const CLOSED = new Set([404, 410]); // the link was renewed, the form archived
+const BUSY = new Set([429, 502, 503, 504]); // whatever is sent
+const BAD = new Set([400, 413]); // this form, when it was sent alone
 
-/** A random id; `crypto.randomUUID` is missing where a page came without TLS. */
-function newId() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function read(key) {
-  try {
-    const value = JSON.parse(localStorage.getItem(key) || "[]");
-    return Array.isArray(value) ? value : [];
-  } catch {
-    return [];
+/** The next forms to send together: those that nothing is known of, else the one with the fewest tries. */
+export function nextBatch(items) {
+  const waiting = items.filter((item) => !item.refused);
+  const batch = [];
+  let bytes = 0;
+  for (const item of waiting) {
+    if (item.tries || batch.length === AT_ONCE) continue;
+    bytes += sizeOf(item);
+    if (batch.length && bytes > BYTES_AT_ONCE) break;
+    batch.push(item);
   }
+  return batch.length ? batch : waiting.sort((one, other) => one.tries - other.tries).slice(0, 1);
 }
 
-function write(key, items) {
-  try {
-    localStorage.setItem(key, JSON.stringify(items));
-    return true;
-  } catch {
-    return false; // full, or blocked
-  }
-}
+const tried = (item) => ({ ...item, tries: (item.tries || 0) + 1 });
 
-/** Run `work` in one tab at a time, where the browser has locks; the server takes a form twice sent once. */
-function alone(key, work) {
-  return navigator.locks ? navigator.locks.request(key, { ifAvailable: true }, (lock) => lock && work()) : work();
+/** What becomes of a form by the server's answer to it; null where the server has it. */
+function settled(item, result) {
+  if (result.status === "added" || result.status === "repeated") return null;
+  return result.status === "refused" ? { ...item, refused: String(result.message || "?") } : tried(item);
 }
 
 /**
- * The forms of one kiosk. `report({waiting, refused})` is called when their numbers change.
- * `keep(values)` is false where the device has no room; `send()` sends what waits, and tries again by itself.
+ * The forms of one kiosk. `report({waiting, refused, isClosed, revision})` is called when something changes.
+ * `keep(values)` is "kept", "large", or "full" where the device has no room; `send()` sends what waits, and tries again
+ * by itself.
  */
 export function keptForms(name, address, report) {
-  const key = `ca-kiosk:${name}`;
-  const refusedKey = `${key}:refused`;
+  const device = deviceForms(name);
   let timer = 0;
   let pause = SOON;
   let isSending = false;
+  let isClosed = false;
+  let revision = "";
 
-  const show = () => report({ waiting: read(key).length, refused: read(refusedKey).length });
+  function show() {
+    const items = device.read();
+    const refused = items.filter((item) => item.refused).length;
+    report({ waiting: items.length - refused, refused, isClosed, revision });
+  }
 
   function later(ms) {
     clearTimeout(timer);
     timer = setTimeout(send, ms);
   }
 
-  function settle(sent, results) {
-    const answers = new Map(results.map((result) => [result.id, result.status]));
-    const isAnswered = (item) => answers.has(item.id);
-    const refused = sent.filter((item) => answers.get(item.id) === "refused");
-    if (refused.length && !write(refusedKey, [...read(refusedKey), ...refused])) return;
-    write(
-      key,
-      read(key).filter((item) => !isAnswered(item)),
-    );
+  function post(items) {
+    const sent = items.map(({ id, at, values }) => ({ id, at, values }));
+    return fetch(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ sent: Date.now(), items: sent }),
+      credentials: "omit",
+    });
+  }
+
+  /** Note what became of each form of a batch, by its id. */
+  function note(batch, outcome) {
+    const places = new Map(batch.map((item, place) => [item.id, place]));
+    device.change(new Set(places.keys()), (item) => outcome(item, places.get(item.id)));
+  }
+
+  function noteFailure(batch, status) {
+    if (batch.length === 1 && BAD.has(status)) note(batch, (item) => ({ ...item, refused: String(status) }));
+    else note(batch, tried);
+    if (batch.length === 1 && !BAD.has(status)) throw new Error(`status ${status}`); // the next one after a pause
   }
 
   async function sendWaiting() {
-    const items = read(key).slice(0, AT_ONCE);
-    if (!items.length) return;
-    const response = await fetch(address, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ sent: Date.now(), items }),
-      credentials: "omit",
-    });
-    if (!response.ok) {
-      const wait = Number(response.headers.get("Retry-After"));
+    const batch = nextBatch(device.read());
+    if (!batch.length) return;
+    const response = await post(batch);
+    isClosed = CLOSED.has(response.status);
+    if (isClosed || BUSY.has(response.status)) {
+      const wait = Number(response.headers.get("Retry-After")) || 0;
       throw Object.assign(new Error(`status ${response.status}`), { wait: wait * 1000 });
     }
-    settle(items, (await response.json()).results);
+    if (!response.ok) {
+      noteFailure(batch, response.status);
+      return;
+    }
+    const answer = await response.json(); // not JSON, or another list: somebody else's page, as of a hotel's network
+    if (answer.results?.length !== batch.length) throw new Error("no answer of the server");
+    revision = String(answer.revision ?? "");
+    note(batch, (item, place) => settled(item, answer.results[place]));
   }
 
   async function send() {
@@ -84,9 +105,9 @@ export function keptForms(name, address, report) {
     isSending = true;
     clearTimeout(timer);
     try {
-      await alone(key, sendWaiting);
+      await device.alone(sendWaiting, { ifAvailable: true });
       pause = SOON;
-      if (read(key).length) later(250);
+      if (nextBatch(device.read()).length) later(250);
     } catch (error) {
       later(Math.max(pause, error.wait || 0));
       pause = Math.min(pause * 2, LATE);
@@ -97,10 +118,12 @@ export function keptForms(name, address, report) {
   }
 
   function keep(values) {
-    const items = read(key);
-    const isKept = items.length < MOST && write(key, [...items, { id: newId(), at: Date.now(), values }]);
+    const item = { id: newId(), at: Date.now(), values };
+    if (sizeOf(item) > LARGEST) return "large";
+    const items = device.read();
+    const isKept = items.length < MOST && device.write([...items, item]);
     show();
-    return isKept;
+    return isKept ? "kept" : "full";
   }
 
   show();
