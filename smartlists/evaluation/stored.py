@@ -1,7 +1,8 @@
 """Stored evaluations: the source of page, export and API, so that all show the same number as of the same moment.
 
 An evaluation is requested, run by the first worker that claims it, and stored as a whole. Then the list refers to it,
-by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left.
+by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left. Of
+refreshes that nobody asked for and that changed nothing, one row after each change says as of when that holds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,7 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.evaluator import Evaluation
 from smartlists.evaluation.postgres import snapshot
-from smartlists.models import SmartList, StoredEvaluation, bitmap
+from smartlists.models import ListWatch, SmartList, StoredEvaluation, bitmap
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 
@@ -36,6 +37,7 @@ QUICK_SECONDS = 2.0  # evaluations that take less are repeated by themselves
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_SHARE = 0.05  # of a processor, for all lists together
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
+KEPT_DAYS = 730  # of which older evaluations that nobody asked for are kept, the last one of each day
 
 
 def current_or_new_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
@@ -59,7 +61,7 @@ def evaluate_list(smart_list: SmartList, by: Any, seconds: float | None = None) 
     Raises `RejectedError` (`timeout`, `cancelled`, `unknown_list`), `NotAllowedError`.
     """
     stored = _create_request(smart_list, by)
-    return run_evaluation(stored.pk, seconds) or stored
+    return run_evaluation(stored.pk, seconds, is_refresh=False) or stored
 
 
 @transaction.atomic
@@ -67,15 +69,26 @@ def request_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
     """Queue an evaluation of the list; return a waiting one with the same rules instead, if any."""
     require_permission(by, VIEW)
     waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
-    if waiting is not None:
+    if waiting is not None and (by is None or _claim_for(waiting, by)):
         return waiting
     stored = _create_request(smart_list, by)
     jobs.defer_job("smartlists.run_evaluation", evaluation_id=stored.pk)
     return stored
 
 
-def run_evaluation(evaluation_id: int, seconds: float | None = None) -> StoredEvaluation | None:
+def _claim_for(waiting: StoredEvaluation, by: Any) -> bool:
+    """Make a refresh that waits the user's, so that its row stays; False if a worker has begun with it."""
+    rows = StoredEvaluation.objects.filter(pk=waiting.pk, state=State.PENDING)
+    return bool(rows.update(requested_by=waiting.requested_by or by))
+
+
+def run_evaluation(
+    evaluation_id: int, seconds: float | None = None, *, is_refresh: bool = True
+) -> StoredEvaluation | None:
     """Run a requested evaluation; None when another process runs it or has done it.
+
+    With `is_refresh`, one that nobody asked for and that changed nothing is not kept: the one before it, which is
+    returned, is as of the new moment.
 
     An error is stored with the evaluation and raised (`RejectedError`: `cancelled` also for a result that arrives
     after the evaluation was cancelled or given up).
@@ -89,8 +102,9 @@ def run_evaluation(evaluation_id: int, seconds: float | None = None) -> StoredEv
             )
         except Exception as error:
             stored.fail(job_model.error_text(error))
+            _delete_old(stored.smart_list_id)
             raise
-        return _store(stored, evaluation)
+        return _store(stored, evaluation, is_refresh and stored.requested_by_id is None)
 
 
 def cancel_evaluation(stored: StoredEvaluation, by: Any) -> bool:
@@ -195,15 +209,18 @@ def _create_request(smart_list: SmartList, by: Any) -> StoredEvaluation:
 
 
 @transaction.atomic
-def _store(stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
+def _store(stored: StoredEvaluation, evaluation: Evaluation, is_refresh: bool) -> StoredEvaluation:
     # people deleted meanwhile must not be members, so wait for a deletion under way
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     smart_list = SmartList.objects.select_for_update().get(pk=stored.smart_list_id)
     not_live = BitMap(Person.objects.exclude(state=Person.State.LIVE).values_list("pk", flat=True))
     members = evaluation.members - not_live
     earlier = smart_list.evaluations.filter(state=State.DONE, as_of__lt=evaluation.as_of, members__isnull=False)
-    before = earlier.order_by("-as_of").first()
+    before, *older = [*earlier.order_by("-as_of")[:2], None]
     earlier_members = before.person_ids if before else BitMap()
+    is_repeat = is_refresh and before is not None and older[0] is not None and _is_confirmation(before, smart_list)
+    if is_repeat and before is not None and members == earlier_members and stored.rules == before.rules:
+        return _move(before, stored, evaluation)
     is_stored = stored.finish(
         as_of=evaluation.as_of,
         seconds=evaluation.seconds,
@@ -219,7 +236,41 @@ def _store(stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation
     SmartList.objects.filter(is_newest, pk=smart_list.pk).update(current=stored)
     old = smart_list.evaluations.filter(members__isnull=False).order_by("-pk").values("pk")[KEPT:]
     StoredEvaluation.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(members=None)
+    _delete_old(smart_list.pk)
     return stored
+
+
+def _is_confirmation(row: StoredEvaluation, smart_list: SmartList) -> bool:
+    """True for the list's current evaluation if it is a refresh that changed nothing itself."""
+    changes = any(bitmap(part) for part in (row.joined, row.left))
+    return row.pk == smart_list.current_id and row.requested_by_id is None and not changes
+
+
+def _move(current: StoredEvaluation, stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
+    """Have the current evaluation hold as of the moment of a newer one with the same members, which is deleted."""
+    if not stored.mine().delete()[0]:
+        raise snapshot.CancelledError(_cancelled())
+    current.as_of, current.seconds, current.requested_at = evaluation.as_of, evaluation.seconds, stored.requested_at
+    current.per_filter = [part.count for part in evaluation.per_filter]
+    current.save(update_fields=["as_of", "seconds", "requested_at", "per_filter"])
+    # campaigns that watch the list ask what happened since the moment until which they know its members
+    ListWatch.objects.filter(evaluation_id=current.pk).update(as_of=current.as_of)
+    return current
+
+
+def _delete_old(list_id: int) -> None:
+    """Delete old evaluations that nobody asked for, but the last one of each day; all of them after `KEPT_DAYS`.
+
+    The newest `KEPT` stay, as pages and exports may be reading them, and the current one.
+    """
+    rows = StoredEvaluation.objects.filter(smart_list=list_id, state__in=(State.DONE, State.FAILED))
+    oldest = rows.order_by("-pk").values_list("pk", flat=True)[KEPT - 1 : KEPT].first()
+    if oldest is None:
+        return
+    old = rows.filter(pk__lt=oldest, requested_by__isnull=True, current_of__isnull=True)
+    later = rows.filter(state=State.DONE, as_of__date=OuterRef("as_of__date"), as_of__gt=OuterRef("as_of"))
+    too_old = Q(requested_at__lt=timezone.now() - timedelta(days=KEPT_DAYS))
+    old.filter(too_old | Q(state=State.FAILED) | Exists(later)).delete()
 
 
 def _cancelled() -> Problem:

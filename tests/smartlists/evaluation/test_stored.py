@@ -112,7 +112,7 @@ def test_an_older_evaluation_never_takes_the_place_of_a_newer_one(spaniards, mon
     assert stored_evaluations.run_evaluation(slow.pk) is None  # done already
     assert StoredEvaluation.objects.filter(state="done").count() == 2
     # what was asked for first and done last is the newest, too
-    late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1)
+    late = StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1, requested_by=user("Viewer"))
     stored_evaluations.evaluate_list(spaniards, None)
     stored_evaluations.run_evaluation(late.pk)
     assert SmartList.objects.get().current_id == late.pk
@@ -204,8 +204,9 @@ def test_schedules_and_the_dead(spaniards):
 def test_old_evaluations_keep_their_counts_only(spaniards, monkeypatch):
     monkeypatch.setattr(stored_evaluations, "KEPT", 2)
     people("Spain")
+    viewer = user("Viewer")
     for _ in range(4):
-        stored_evaluations.evaluate_list(spaniards, None)
+        stored_evaluations.evaluate_list(spaniards, viewer)
     assert list(spaniards.evaluations.order_by("pk").values_list("count", flat=True)) == [1, 1, 1, 1]
     assert [row.members is None for row in spaniards.evaluations.order_by("pk")] == [True, True, False, False]
 
@@ -318,3 +319,61 @@ def test_an_evaluation_only_reads(monkeypatch):
         evaluator.evaluate_members(rules.Rules())
     with transaction.atomic():
         assert Person.objects.count() == 0
+
+
+def refresh(smart_list):
+    stored = stored_evaluations.request_evaluation(smart_list, None)
+    return stored_evaluations.run_evaluation(stored.pk)
+
+
+def test_refreshes_that_change_nothing_add_no_rows(spaniards):
+    (ann,) = people("Spain")
+    first = refresh(spaniards)
+    second = refresh(spaniards)
+    moments = [refresh(spaniards).as_of for _ in range(5)]
+    assert list(spaniards.evaluations.order_by("pk")) == [first, second], "the change keeps its moment"
+    spaniards.refresh_from_db()
+    assert spaniards.current == second and spaniards.current.as_of == max(moments) > second.as_of
+    assert set(spaniards.current.person_ids) == {ann}
+    assert stored_evaluations.due_lists() == [], "it was looked at just now"
+    asked = stored_evaluations.evaluate_list(spaniards, user("Viewer"))
+    assert refresh(spaniards) not in (first, second, asked), "what a user asked for stays as it was"
+    people("Spain")
+    assert refresh(spaniards).count == 2 and spaniards.evaluations.count() == 5
+
+
+def test_a_waiting_refresh_that_a_user_asks_for_too_is_kept(spaniards):
+    for _ in range(2):
+        refresh(spaniards)
+    waiting = stored_evaluations.request_evaluation(spaniards, None)
+    assert stored_evaluations.request_evaluation(spaniards, user("Viewer")) == waiting
+    assert stored_evaluations.run_evaluation(waiting.pk) == waiting
+
+
+def test_history_of_refreshes_is_bounded(spaniards, monkeypatch):
+    """Beyond the newest ones the last of each day stays, for two years; what users asked for stays."""
+    monkeypatch.setattr(stored_evaluations, "KEPT", 5)
+    now = timezone.now().replace(hour=12)
+    asked_by = user("Viewer")
+    for hours in range(24 * 800, 0, -24 * 100 // 8):
+        moment = now - timedelta(hours=hours)
+        row = StoredEvaluation.objects.create(
+            **{"smart_list": spaniards, "rules": SPAIN, "revision": 1, "state": "done", "as_of": moment},
+            **{"count": 0, "seconds": 0.1, "requested_by": asked_by if hours == 24 * 800 else None},
+        )
+        StoredEvaluation.objects.filter(pk=row.pk).update(requested_at=moment)
+    for hours in range(96, 48, -1):
+        moment = now - timedelta(hours=hours)
+        StoredEvaluation.objects.create(
+            **{"smart_list": spaniards, "rules": SPAIN, "revision": 1, "state": "done", "as_of": moment},
+            **{"count": 0, "seconds": 0.1},
+        )
+    StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1, state="failed", problem="timeout")
+    for country in ("Spain",) * 6:
+        people(country)
+        refresh(spaniards)
+    rows = list(spaniards.evaluations.order_by("pk"))
+    assert rows[0].requested_by == asked_by and not any(row.state == "failed" for row in rows)
+    days = [row.as_of.date() for row in rows[:-6]]
+    assert len(days) == len(set(days)) <= 64 + 4
+    assert min(days[1:]) >= (now - timedelta(days=731)).date()
