@@ -52,8 +52,9 @@ def history_of_record(record_id: int, before_id: int | None = None, limit: int =
 
 
 def linked_records(record: ObjectRecord, limit: int = PAGE) -> list[ObjectRecord]:
-    """The records of other types that link to this one, the newest first."""
-    rows = ObjectRecord.objects.existing().filter(linked=record).select_related("object_type__live")
+    """The records of other types that are not deleted that link to this one, the newest first."""
+    rows = ObjectRecord.objects.existing().filter(linked=record, object_type__deleted_at__isnull=True)
+    rows = rows.select_related("object_type__live")
     return list(rows.order_by("-pk")[:limit])
 
 
