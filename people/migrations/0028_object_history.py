@@ -69,6 +69,7 @@ where k.id = c.id and c.link_keys is null
 """
 INDEXES = (
     ("objectchange", models.Index("object_type_id", "id", name="object_change_log")),
+    ("objectchange", models.Index("person_id", "changed_at", "id", name="object_change_timeline")),
     (
         "objectchange",
         django.contrib.postgres.indexes.GinIndex(
@@ -121,6 +122,7 @@ class Migration(migrations.Migration):
             )
         ),
         RemoveIndexConcurrently("objectrecord", "object_record_waiting"),
+        RemoveIndexConcurrently("objectchange", "object_change_person"),
         migrations.AlterField(
             "objectchange",
             "kind",

@@ -124,7 +124,7 @@ class ObjectChange(models.Model):
             models.Index("record_id", "id", name="object_change_record"),
             models.Index("object_type_id", "changed_at", "person_id", name="object_change_period"),
             models.Index("object_type_id", "id", name="object_change_log"),
-            models.Index("person_id", "id", name="object_change_person"),
+            models.Index("person_id", "changed_at", "id", name="object_change_timeline"),
             models.Index("former_person_id", name="object_change_former", condition=Q(former_person_id__isnull=False)),
             models.Index("origin_id", "id", name="object_change_origin", condition=Q(origin_id__isnull=False)),
             GinIndex("link_keys", name="object_change_links", condition=Q(link_keys__isnull=False)),

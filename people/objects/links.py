@@ -219,6 +219,8 @@ def _appeared(announcement: events.Announcement) -> Callable[[str], list[int]] |
     """The people whom values of a field, by its API name, may name from now on; None if nobody appeared."""
     if isinstance(announcement, events.PeopleUpserted):
         created, changes = announcement.created_ids, announcement.changes
+        if not created and not changes:
+            return None
         return lambda name: sorted(
             {*created, *(change.person_id for change in changes if change.field == name and change.new is not None)}
         )

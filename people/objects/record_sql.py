@@ -114,22 +114,7 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
     """Write the changes, in this order, and publish them; in the transaction that makes them."""
     if not pending:
         return []
-    records = [change.record for change in pending]
-    columns: dict[str, tuple[str, list[Any]]] = {
-        "record_id": ("bigint", [record.pk for record in records]),
-        "object_type_id": ("int", [record.object_type_id for record in records]),
-        "person_id": ("int", [record.person_id for record in records]),
-        "former_person_id": ("int", [change.former_person_id for change in pending]),
-        "kind": ("smallint", [int(change.kind) for change in pending]),
-        "changes": ("text", [dump_json(change.changes) for change in pending]),
-        "revision": ("int", [record.revision for record in records]),
-        "version": ("smallint", [record.version for record in records]),
-        "undoes_id": ("bigint", [change.undoes_id for change in pending]),
-        "link_keys": (
-            "text",
-            [None if change.link_keys is None else json.dumps(change.link_keys) for change in pending],
-        ),
-    }
+    columns = _change_columns(pending)
     names = ", ".join(columns)
     expressions = {  # an array of arrays would need the same length in all rows
         "changes": "v.changes::jsonb",
@@ -154,8 +139,28 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
         )
         for pk, change in zip(ids, pending, strict=True)
     ]
-    _publish(zip(records, written, strict=True), source)
+    _publish(zip((change.record for change in pending), written, strict=True), source)
     return written
+
+
+def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, list[Any]]]:
+    """The columns of changes: type and values."""
+    records = [change.record for change in pending]
+    return {
+        "record_id": ("bigint", [record.pk for record in records]),
+        "object_type_id": ("int", [record.object_type_id for record in records]),
+        "person_id": ("int", [record.person_id for record in records]),
+        "former_person_id": ("int", [change.former_person_id for change in pending]),
+        "kind": ("smallint", [int(change.kind) for change in pending]),
+        "changes": ("text", [dump_json(change.changes) for change in pending]),
+        "revision": ("int", [record.revision for record in records]),
+        "version": ("smallint", [record.version for record in records]),
+        "undoes_id": ("bigint", [change.undoes_id for change in pending]),
+        "link_keys": (
+            "text",
+            [None if change.link_keys is None else json.dumps(change.link_keys) for change in pending],
+        ),
+    }
 
 
 def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source: Source) -> None:

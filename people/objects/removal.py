@@ -38,19 +38,7 @@ def delete_records(
     never for bad rows.
     """
     schema = _lock(object_type, rows)
-    outcomes: dict[int, RecordOutcome] = {}
-    values: dict[int, dict[str, Any]] = {}
-    for place, row in enumerate(rows):
-        problems = key_problems(row, key)
-        if key is RecordKey.DEDUPE:
-            named, faults = schema.check(row)
-            problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
-            values[place] = named
-        else:
-            values[place] = {}
-        if problems:
-            outcomes[place] = refused(*problems)
-            del values[place]
+    values, outcomes = _named_values(schema, rows, key)
     if key is RecordKey.DEDUPE:
         lock_keys(schema.type_id, map(schema.dedupe_hash, values.values()))
     records = find_records(schema, rows, key, values)
@@ -66,6 +54,25 @@ def delete_records(
             outcomes[place] = RecordOutcome(RecordStatus.DELETED, record.pk, record.guid)
     _mark(list(deleted.values()), Kind.REMOVED, source, undoes_id)
     return [outcomes[place] for place in range(len(rows))]
+
+
+def _named_values(
+    schema: ObjectSchema, rows: Sequence[Mapping[str, Any]], key: RecordKey
+) -> tuple[dict[int, dict[str, Any]], dict[int, RecordOutcome]]:
+    """The canonical dedupe values of the good rows, none by id; and the outcomes of the bad ones; both by place."""
+    outcomes: dict[int, RecordOutcome] = {}
+    values: dict[int, dict[str, Any]] = {}
+    for place, row in enumerate(rows):
+        problems = key_problems(row, key)
+        named: dict[str, Any] = {}
+        if key is RecordKey.DEDUPE:
+            named, faults = schema.check(row)
+            problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
+        if problems:
+            outcomes[place] = refused(*problems)
+        else:
+            values[place] = named
+    return values, outcomes
 
 
 @transaction.atomic

@@ -90,9 +90,7 @@ def upsert_people(
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         fields = field_catalogue()
         _check_lookup(lookup_field, fields)
-        batch = _Batch(rows, source, fields, lookup_field, action, zone, announces)
-        batch.expected_revision = expected_revision
-        return batch.run(dry_run)
+        return _Batch(rows, source, fields, lookup_field, action, zone, announces, expected_revision).run(dry_run)
 
 
 def split_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -168,6 +166,7 @@ class _Batch:
         action: UpsertAction,
         zone: tzinfo,
         announces: bool,
+        expected_revision: int | None,
     ) -> None:
         self.rows = rows
         self.source = source
@@ -176,7 +175,7 @@ class _Batch:
         self.action = action
         self.zone = zone
         self.announces = announces
-        self.expected_revision: int | None = None
+        self.expected_revision = expected_revision
         self.outcomes: list[UpsertOutcome | None] = [None] * len(rows)
 
     def run(self, dry_run: bool = False) -> list[UpsertOutcome]:
@@ -293,13 +292,11 @@ class _Batch:
         return {index: by_key[key] for index, key in keys.items() if key in by_key}
 
     def _load(self, ids: set[int]) -> dict[int, Person]:
-        people = {
-            person.pk: person for person in Person.objects.live().filter(pk__in=ids).order_by("pk").select_for_update()
-        }
-        if any(person.revision != self.expected_revision for person in people.values() if self.expected_revision):
+        people = Person.objects.live().filter(pk__in=ids).order_by("pk").select_for_update()
+        if self.expected_revision is not None and any(row.revision != self.expected_revision for row in people):
             message = _("Someone else changed this person in the meantime. Look again; nothing was overwritten.")
             raise ConflictError(Problem(Code.CONFLICT, message))
-        return people
+        return {person.pk: person for person in people}
 
     def _match_problem(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
         if len(ids) > 1:
@@ -394,12 +391,10 @@ class _Batch:
             for target in targets
             if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
         ]
+        created_ids = [target.person.pk for target in created]
         if created:
             unsubscribed = {target.person.pk: target.objected_at for target in created if target.person.unsubscribed}
-            announcement = events.PeopleCreated([target.person.pk for target in created], unsubscribed)
-            events.publish_event(announcement, self.source)
+            events.publish_event(events.PeopleCreated(created_ids, unsubscribed), self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)
-        if created or changes:
-            upserted = events.PeopleUpserted([target.person.pk for target in created], changes)
-            events.publish_event(upserted, self.source)
+        events.publish_event(events.PeopleUpserted(created_ids, changes), self.source)

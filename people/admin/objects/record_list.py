@@ -52,16 +52,8 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
         require_rights(request, EXPORT)
         audit.write_audit_entry(request.user, object_type, "records_exported")
         return _file(rows, schema)
-    before = parse_number(request.GET.get("before"))
-    if before:
-        rows = rows.filter(pk__lt=before)
-    page: list[ObjectRecord] = []
-    try:
-        with statement_limit(settings.API_LIST_SECONDS):
-            page = list(rows.order_by("-pk")[: queries.PAGE + 1])
-    except StatementTooSlowError:
-        message = _("Nothing was found in %(seconds)s seconds. Search for words, or use other filters.")
-        problem = message % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
+    page, too_slow = _read_page(request, rows)
+    problem = problem or too_slow
     shown = page[: queries.PAGE]
     columns = _chosen_columns(request, schema)
     people = queries.people_of(shown) if request.user.has_perm("people.view_person") else {}
@@ -86,6 +78,18 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
         may_add=request.user.has_perm(records.ADD) and object_type.is_recordable,
         may_export=request.user.has_perm(EXPORT),
     )
+
+
+def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
+    """The records of the page and one more; why there are none if they were not found in time."""
+    if before := parse_number(request.GET.get("before")):
+        rows = rows.filter(pk__lt=before)
+    try:
+        with statement_limit(settings.API_LIST_SECONDS):
+            return list(rows.order_by("-pk")[: queries.PAGE + 1]), ""
+    except StatementTooSlowError:
+        message = _("Nothing was found in %(seconds)s seconds. Search for words, or use other filters.")
+        return [], message % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
 
 
 def _filtered(request: HttpRequest, object_type: ObjectType, schema: ObjectSchema) -> tuple[Any, str]:
