@@ -38,6 +38,17 @@ class PeopleChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleUpserted:
+    """All that one batch created and changed: published once, after `PeopleCreated` and `PeopleChanged`.
+
+    For subscribers that lock rows of both in one order.
+    """
+
+    created_ids: Sequence[int]
+    changes: Sequence[FieldChange]
+
+
+@dataclass(frozen=True, slots=True)
 class JoinedList:
     static_list_id: int
     static_list_name: str
@@ -82,8 +93,9 @@ class PeopleRestored:
 class RecordChange:
     """One change of one object record: a row of `object_change`, with the same columns.
 
-    `kind` is one of `ObjectChange.Kind`: added, changed, removed, restored, or joined (given the person whom its link
-    waited for). `changes` has [old, new] of each changed field, as JSON values; None is no value.
+    `kind` is one of `ObjectChange.Kind`: added, changed, removed, restored, joined (given the person whom its link
+    waited for) or linked (given the record that its other link waited for). `changes` has [old, new] of each changed
+    field, as JSON values; None is no value.
     """
 
     id: int
@@ -106,6 +118,7 @@ class ObjectsChanged:
 Announcement = (
     PeopleCreated
     | PeopleChanged
+    | PeopleUpserted
     | JoinedList
     | LeftList
     | PeopleMerged

@@ -6,11 +6,22 @@ from collections.abc import Collection, Iterable, Mapping
 from django.db import connection
 from django.db.models.functions import Lower
 
-from people.core.db import prepared
+from people.core.db import locks, prepared
 from people.datatypes.keys import can_be_stored, key_of
 from people.models import Person, PersonField, PersonKey
 
 LOOKUP_FIELDS = ("email",)  # besides the id and the unique fields
+BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
+
+
+def value_locks(names: Iterable[tuple[str, str]]) -> set[int]:
+    """The keys of the locks of values of fields: (API name of the field, `key_of` the value).
+
+    Whoever gives a person a value of a unique field or an e-mail address, and whoever waits for somebody with it, holds
+    its lock.
+    """
+    numbers = {locks.lock_number(field, key) % BUCKETS for field, key in names}
+    return {locks.lock_key(locks.LockSpace.LOOKUP, number) for number in numbers}
 
 
 def person_ids_by_id(ids: Iterable[int], *, follow_merges: bool = True) -> dict[int, int]:

@@ -1,9 +1,9 @@
-"""The timeline of a person: activities, newest first, narrowed by type, words and dates."""
+"""The timeline of a person: activities and changes of object records, newest first, by type, words and dates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from defusedcsv import csv
 from django import forms
@@ -21,13 +21,16 @@ from activities.log.external_ids import external_ids_of
 from activities.log.timeline import TimelineEntry, timeline_entries
 from activities.models import Activity, ActivityType
 from people.admin.days import DayField
+from people.admin.objects.timeline import record_entries
 from people.admin.persons import person_actions
 from people.core import audit
 from people.core.admin.base import require_rights
 from people.core.numerals import whole_number
 from people.datatypes.canonical import dump_json, moment_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
-from people.models import Person
+from people.models import ObjectChange, ObjectType, Person
+from people.objects import queries
+from people.objects import records as object_records
 
 PAGE = 50
 AMONG = 10_000  # latest activities that are counted
@@ -40,13 +43,15 @@ COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value",
 
 class FilterForm(forms.Form):
     type = forms.TypedMultipleChoiceField(required=False, coerce=int)
+    object = forms.TypedMultipleChoiceField(required=False, coerce=int)
     q = forms.CharField(required=False, max_length=255)
     since = DayField(required=False)
     until = DayField(required=False)
     at = DayField(required=False)
 
-    def __init__(self, *args: Any, types: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, types: Any, object_types: Any = (), **options: Any) -> None:
         super().__init__(*args, **options)
+        self.fields["object"].choices = [(pk, pk) for pk in object_types]  # type: ignore[attr-defined]
         self.fields["type"].choices = [(pk, pk) for pk in types]  # type: ignore[attr-defined]
 
     def valid_values(self) -> dict[str, Any]:
@@ -56,30 +61,32 @@ class FilterForm(forms.Form):
 
 
 def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
-    """Activities, newest first, grouped by day of the active zone; older ones by keyset."""
+    """Entries, newest first, grouped by day of the active zone; older ones by keyset."""
     person = find_person(request, person_id, *VIEW)
     types = {row.pk: row for row in ActivityType.objects.approved().select_related("live").order_by("-id")}
-    form = FilterForm(request.GET, types=types)
+    object_types = _object_types(request)
+    form = FilterForm(request.GET, types=types, object_types=object_types)
     chosen = form.valid_values()
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
-    activities, present = log_reader.timeline_with_types(
-        person.pk, **timeline_conditions(chosen), before=before, limit=PAGE + 1
-    )
-    page_entries = timeline_entries(activities[:PAGE])
+    both, present = _read_rows(person, chosen, object_types, before)
+    shown = both[:PAGE]
+    page_entries = timeline_entries([row for row in shown if isinstance(row, Activity)])
+    records = record_entries([row for row in shown if isinstance(row, ObjectChange)])
     external_ids = external_ids_of(entry.activity for entry in page_entries)
     return show_type_page(
         request,
         "timeline",
         str(person),
         person=person,
-        days=_by_day(page_entries),
+        days=_by_day(_newest_first(page_entries, records)),
         form=form,
         chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
-        older=_query_before(request, activities[PAGE - 1]) if len(activities) > PAGE else "",
+        object_chips=_object_chips(person, chosen, object_types),
+        older=_query_before(request, shown[-1]) if len(both) > PAGE else "",
         filtered=any(chosen.values()),
         is_newest=before is None and not chosen.get("until"),
-        goes_on=_goes_on(request, before, page_entries),
+        goes_on=_goes_on(request, before, _newest_first(page_entries, records)),
         users=_users(page_entries),
         query=_without(request, "before", "at"),
         zone=timezone.get_current_timezone_name(),
@@ -168,7 +175,61 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
         before = activities[-1].occurred_at, activities[-1].pk
 
 
-def _by_day(page_entries: list[TimelineEntry]) -> list[tuple[date, list[TimelineEntry]]]:
+class _Position(NamedTuple):
+    """The place after the last entry of a page: what comes next is less, in activities and in changes of records."""
+
+    activity: tuple[datetime, int]
+    change: tuple[datetime, int]
+
+
+def _read_rows(
+    person: Person, chosen: dict[str, Any], object_types: dict[int, ObjectType], before: _Position | None
+) -> tuple[list[Activity | ObjectChange], set[int]]:
+    """The rows of a page and of the next one, and the ids of the person's types of activities."""
+    place = before.activity if before else None
+    activities, present = log_reader.timeline_with_types(
+        person.pk, **timeline_conditions(chosen), before=place, limit=PAGE + 1
+    )
+    only_objects = chosen["object"] and not chosen["type"]
+    changes = _record_changes(person, chosen, object_types, before)
+    return _newest_first(() if only_objects else activities, changes), present
+
+
+def _object_types(request: HttpRequest) -> dict[int, ObjectType]:
+    """The object types whose changes are on the timelines that the user sees, by id."""
+    if not request.user.has_perm(object_records.VIEW):
+        return {}
+    shown = ObjectType.objects.approved().filter(is_shown_on_person=True)
+    return {row.pk: row for row in shown.select_related("live").order_by("-id")}
+
+
+def _object_chips(person: Person, chosen: dict[str, Any], types: dict[int, ObjectType]) -> list[ObjectType]:
+    present = queries.changed_types_of_person(person.pk) if types else set()
+    return [types[pk] for pk in types if pk in present or pk in (chosen["object"] or ())]
+
+
+def _record_changes(
+    person: Person, chosen: dict[str, Any], types: dict[int, ObjectType], before: _Position | None
+) -> list[ObjectChange]:
+    """The changes of records for a page; none where only types of activities are chosen."""
+    type_ids = chosen["object"] or (() if chosen["type"] else list(types))
+    if not type_ids:
+        return []
+    conditions = {name: value for name, value in timeline_conditions(chosen).items() if name != "type_ids"}
+    place = before.change if before else None
+    return queries.changes_of_person(person.pk, type_ids, **conditions, before=place, limit=PAGE + 1)
+
+
+def _newest_first(activities: Iterable[Any], changes: Iterable[Any]) -> list[Any]:
+    """Merge two lists of rows or entries that are sorted: activities come before changes of the same moment."""
+    return sorted([*activities, *changes], key=_moment_of, reverse=True)  # stable, also in reverse
+
+
+def _moment_of(row: Any) -> datetime:
+    return row.changed_at if isinstance(row, ObjectChange) else row.occurred_at
+
+
+def _by_day(page_entries: list[Any]) -> list[tuple[date, list[Any]]]:
     return [(day, list(group)) for day, group in groupby(page_entries, key=lambda entry: entry.occurred_at.date())]
 
 
@@ -194,12 +255,12 @@ def _as_json(page_entries: list[TimelineEntry], external_ids: dict[int, str]) ->
     return {row["id"]: dump_json(row) for row in rows}
 
 
-def _goes_on(request: HttpRequest, before: tuple[datetime, int] | None, page: list[TimelineEntry]) -> bool:
+def _goes_on(request: HttpRequest, before: _Position | None, page: list[Any]) -> bool:
     """True where the first day of the entries is on the page already to which they are added."""
     is_added = "HX-Request" in request.headers and "before" in request.GET
     if not is_added or not page or before is None:
         return False
-    return timezone.localtime(before[0]).date() == page[0].occurred_at.date()
+    return timezone.localtime(before.activity[0]).date() == page[0].occurred_at.date()
 
 
 def _without(request: HttpRequest, *names: str) -> str:
@@ -209,10 +270,11 @@ def _without(request: HttpRequest, *names: str) -> str:
     return query.urlencode()
 
 
-def _query_before(request: HttpRequest, last: Activity) -> str:
+def _query_before(request: HttpRequest, last: Activity | ObjectChange) -> str:
     """The query string of the page that follows `last`; `_before` reads it."""
     query = request.GET.copy()
-    query["before"] = f"{last.occurred_at.isoformat()},{last.pk}"
+    kind = ",object" if isinstance(last, ObjectChange) else ""
+    query["before"] = f"{_moment_of(last).isoformat()},{last.pk}{kind}"
     return query.urlencode()
 
 
@@ -220,15 +282,20 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=timezone.get_current_timezone())
 
 
-def _end_of(day: date | None) -> tuple[datetime, int] | None:
+def _end_of(day: date | None) -> _Position | None:
     moment = _midnight(day + timedelta(days=1)) if day and day < date.max else None
-    return (moment, 0) if moment else None
+    return _Position((moment, 0), (moment, 0)) if moment else None
 
 
-def _before(text: str) -> tuple[datetime, int] | None:
-    moment, _comma, number = text.rpartition(",")
+def _before(text: str) -> _Position | None:
+    """The place after an activity ("moment,id"), or after the change of a record ("moment,id,object")."""
+    is_change = text.endswith(",object")
+    moment, _comma, number = text.removesuffix(",object").rpartition(",")
     try:
         position = datetime.fromisoformat(moment).astimezone(UTC), int(number)
     except (ValueError, OverflowError):
         return None
-    return position if 0 <= position[1] <= MAX_BIG_ID else None
+    if not 0 <= position[1] <= MAX_BIG_ID:
+        return None
+    # activities come before changes of the same moment
+    return _Position((position[0], 0), position) if is_change else _Position(position, (position[0], MAX_BIG_ID))

@@ -5,6 +5,7 @@ record is written while its person may be locked for a change; merges, deletions
 """
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
@@ -63,8 +64,8 @@ class ObjectRecord(models.Model):
             models.Index(
                 "object_type",
                 models.Func("person_key", function="md5", output_field=models.TextField()),
-                condition=Q(person_id__isnull=True, person_key__isnull=False),
-                name="object_record_waiting",
+                condition=Q(person_key__isnull=False),
+                name="object_record_names_person",
             ),
             models.Index(
                 "object_type",
@@ -80,10 +81,12 @@ class ObjectRecord(models.Model):
 
 
 class ObjectChange(models.Model):
-    """One change of one record, kept for ever; only its person changes, by a merge.
+    """One change of one record, kept for ever. A trigger lets a merge give it to another person, and an erasure delete
+    it or take values out of it, in a transaction that sets `people.erasing`.
 
     `changes` has the old and the new value of each changed field; `person_id` is the person of the record after the
-    change, `former_person_id` another one before it. Readers follow the table by `people.objects.change_log`.
+    change, `former_person_id` another one before it. Readers follow the table by `people.objects.change_log`: all
+    types, or one type in the order of ids (`object_change_log`).
     """
 
     class Kind(models.IntegerChoices):
@@ -92,6 +95,7 @@ class ObjectChange(models.Model):
         REMOVED = 3, _("Deleted")
         RESTORED = 4, _("Restored")
         JOINED = 5, _("Given its person")  # whom its link had been waiting for
+        LINKED = 6, _("Given its linked record")  # which its link had been waiting for
 
     id = models.BigAutoField(primary_key=True)
     record_id = models.BigIntegerField()
@@ -108,6 +112,8 @@ class ObjectChange(models.Model):
     origin_id = models.BigIntegerField(null=True)
     is_backfill = models.BooleanField(default=False)
     undoes_id = models.BigIntegerField(null=True)  # the change that this one took back
+    # the values of links among `changes`, as compared; by them an erasure finds what to take out
+    link_keys = ArrayField(models.TextField(), null=True)
 
     class Meta:
         db_table = "object_change"
@@ -117,9 +123,11 @@ class ObjectChange(models.Model):
         indexes = [
             models.Index("record_id", "id", name="object_change_record"),
             models.Index("object_type_id", "changed_at", "person_id", name="object_change_period"),
-            models.Index("person_id", "id", name="object_change_person"),
+            models.Index("object_type_id", "id", name="object_change_log"),
+            models.Index("person_id", "changed_at", "id", name="object_change_timeline"),
             models.Index("former_person_id", name="object_change_former", condition=Q(former_person_id__isnull=False)),
             models.Index("origin_id", "id", name="object_change_origin", condition=Q(origin_id__isnull=False)),
+            GinIndex("link_keys", name="object_change_links", condition=Q(link_keys__isnull=False)),
         ]
 
     def __str__(self) -> str:

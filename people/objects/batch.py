@@ -1,4 +1,8 @@
-"""One batch of rows that become records: parsed, matched, linked, checked and written together."""
+"""One batch of rows that become records: parsed, matched, linked, checked and written together.
+
+Records, links and outcomes are those of the same rows written one by one. The history has one change a record: what
+the rows changed together.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,29 +16,34 @@ from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes.canonical import dump_json
 from people.models import ObjectChange, ObjectRecord
-from people.models.object_types import PERSON
 from people.objects import links, record_sql
 from people.objects.matching import find_records, key_problems, lock_values
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
 from people.objects.schema import ObjectSchema, RecordField
 
 MAX_VALUES_BYTES = 65_536  # of all values of one record, as of one activity
+Kind = ObjectChange.Kind
 
 
 @dataclass(slots=True)
 class _Target:
-    """A record to be created or changed by the batch."""
+    """A record to be created or changed by the batch; it has the values and links after the rows so far."""
 
     record: ObjectRecord
-    before: Mapping[str, Any]  # canonical values
+    before: Mapping[str, Any]  # canonical values before the batch
+    person_before: int | None
+    linked_before: int | None
+    hash_before: bytes
     values: dict[str, Any] = field(default_factory=dict)  # new canonical values; None is no value
     rows: list[int] = field(default_factory=list)
-    is_resolved: bool = False  # a link leads to another person or record than before
-    person_before: int | None = None
 
     @property
     def is_new(self) -> bool:
         return self.record.pk is None
+
+    def canonical(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The canonical values of the record after `row`."""
+        return {**self.before, **self.values, **row}
 
 
 class _LinkSide(NamedTuple):
@@ -67,18 +76,19 @@ class RecordBatch:
         self.zone = zone
         self.undoes_id = undoes_id
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
+        self.sides: list[_LinkSide] = []
+        self.holders: dict[bytes, int | None] = {}  # the record with these dedupe values after the rows so far
 
     def run(self, dry_run: bool, expected_revision: int | None = None) -> list[RecordOutcome]:
         values = {index: row for index in range(len(self.rows)) if (row := self._parse(index)) is not None}
         lock_values(self.schema, self.key, list(values.values()))
         records = find_records(self.schema, self.rows, self.key, values)
         if any(record.revision != expected_revision for record in records.values() if expected_revision is not None):
-            message = _("Someone else changed this record in the meantime. Look again; nothing was overwritten.")
-            raise ConflictError(Problem(Code.CONFLICT, message))
+            raise changed_meanwhile()
         values = self._without_bad_matches(values, records)
-        people, linked = self._resolve(values, records)
-        targets = self._targets(values, records, people, linked)
-        targets = self._without_taken_keys([target for target in targets if self._is_small_enough(target)])
+        self.sides = list(self._links(values, records))
+        self.holders = self._find_holders(values, records)
+        targets = self._apply_rows(values, records)
         new = {id(target) for target in targets if target.is_new}
         if not dry_run:
             self._write(targets)
@@ -117,173 +127,198 @@ class RecordBatch:
                 good[index] = row
         return good
 
-    def _resolve(
+    def _links(
         self, values: Mapping[int, Mapping[str, Any]], records: Mapping[int, ObjectRecord]
-    ) -> tuple[dict[str, links.Target], dict[str, links.Target]]:
-        """What the values of links name, by their keys: people and records; without values that change nothing."""
-        person_link, object_link = self.schema.person_link, self.schema.object_link
-        people = {
-            row[person_link.api_name]
-            for index, row in values.items()
-            if person_link and not _keeps_link(records.get(index), person_link, row)
-        }
-        linked = {
-            row[object_link.api_name]
-            for index, row in values.items()
-            if object_link and not _keeps_link(records.get(index), object_link, row)
-        }
-        return (
-            links.find_people(person_link, people) if person_link and people else {},
-            links.find_records(self.schema, linked) if linked else {},
-        )
+    ) -> Iterator[_LinkSide]:
+        """The links of the type, with what their values in the rows name."""
+        if (link := self.schema.person_link) is not None:
+            named = self._new_link_values(link.api_name, "person_key", "person_id", values, records)
+            yield _LinkSide(link, links.find_people(link, named) if named else {}, "person_key", "person_id")
+        if (link := self.schema.object_link) is not None:
+            named = self._new_link_values(link.api_name, "linked_key", "linked_id", values, records)
+            yield _LinkSide(link, links.find_records(self.schema, named) if named else {}, "linked_key", "linked_id")
 
-    def _targets(
+    def _new_link_values(
         self,
-        values: Mapping[int, dict[str, Any]],
+        name: str,
+        key_name: str,
+        id_name: str,
+        values: Mapping[int, Mapping[str, Any]],
         records: Mapping[int, ObjectRecord],
-        people: Mapping[str, links.Target],
-        linked: Mapping[str, links.Target],
-    ) -> list[_Target]:
-        """Combine rows for the same record, in order, and set the links of the records."""
+    ) -> set[Any]:
+        """The values of a link, without those of records whose link is resolved and stays the same in all rows."""
+        new: set[Any] = set()
+        kept: dict[int, Any] = {}  # by record
+        changed: set[int] = set()
+        for index, row in values.items():
+            if name not in row:
+                continue
+            value, record = row[name], records.get(index)
+            if record is None or getattr(record, id_name) is None:
+                new.add(value)
+            elif value is not None and links.link_key(value) == getattr(record, key_name):
+                kept[record.pk] = value
+            else:
+                new.add(value)
+                changed.add(record.pk)
+        # a link that goes away and comes back is resolved anew
+        return (new | {value for pk, value in kept.items() if pk in changed}) - {None}
+
+    def _find_holders(
+        self, values: Mapping[int, Mapping[str, Any]], records: Mapping[int, ObjectRecord]
+    ) -> dict[bytes, int | None]:
+        """The records with the dedupe values that rows give to others; by id only, where dedupe values may change."""
+        names = {field.api_name for field in self.schema.dedupe}
+        if self.key is RecordKey.DEDUPE or not any(names & row.keys() for row in values.values()):
+            return {}
+        stored: dict[int, dict[str, Any]] = {}
+        hashes = set()
+        for index, row in values.items():
+            record = records[index]
+            after = stored.setdefault(record.pk, self.schema.canonical(record.fields))
+            after.update(row)
+            hashes.add(self.schema.dedupe_hash(after))
+        return {**dict.fromkeys(hashes), **self._holders_of(hashes)}
+
+    def _holders_of(self, hashes: set[bytes]) -> dict[bytes, int | None]:
+        rows = ObjectRecord.objects.existing().filter(object_type=self.schema.type_id, dedupe_hash__in=hashes)
+        return {bytes(digest): pk for digest, pk in rows.values_list("dedupe_hash", "pk")}
+
+    def _apply_rows(self, values: Mapping[int, dict[str, Any]], records: Mapping[int, ObjectRecord]) -> list[_Target]:
+        """Apply the rows in order, each to the record as the rows before left it; a refused row changes nothing."""
         targets: dict[Any, _Target] = {}
         for index, row in values.items():
             record = records.get(index)
-            if problem := self._link_problem(record, row, people, linked):
-                self._refuse(index, problem)
-                continue
             name: Any = record.pk if record else self.schema.dedupe_hash(row)
-            if name not in targets:
-                target_record = record or self._new_record()
-                before = self.schema.canonical(target_record.fields)
-                targets[name] = _Target(target_record, before, person_before=target_record.person_id)
-            elif self.action is RecordAction.CREATE:
+            target = targets.get(name)
+            if target is not None and self.action is RecordAction.CREATE:
                 self._refuse(index, _exists())
                 continue
-            target = targets[name]
-            self._set_links(target, row, people, linked)
-            if self.key is RecordKey.DEDUPE and (record is not None or target.rows):
-                row = {field: value for field, value in row.items() if not self.schema.fields[field].is_dedupe}
-            target.values.update(row)
-            target.rows.append(index)
+            if target is None:
+                target = self._new_target(record)
+            if problem := self._apply_row(target, row):
+                self._refuse(index, problem)
+            else:
+                target.rows.append(index)
+                targets[name] = target
         return list(targets.values())
 
-    def _new_record(self) -> ObjectRecord:
-        return ObjectRecord(object_type_id=self.schema.type_id, guid=uuid4(), revision=1)
+    def _new_target(self, record: ObjectRecord | None) -> _Target:
+        if record is None:
+            record = ObjectRecord(object_type_id=self.schema.type_id, guid=uuid4(), revision=1, dedupe_hash=b"")
+        before = self.schema.canonical(record.fields)
+        return _Target(record, before, record.person_id, record.linked_id, bytes(record.dedupe_hash))
 
-    def _links(self, people: Mapping[str, links.Target], linked: Mapping[str, links.Target]) -> Iterator[_LinkSide]:
-        if self.schema.person_link is not None:
-            yield _LinkSide(self.schema.person_link, people, "person_key", "person_id")
-        if self.schema.object_link is not None:
-            yield _LinkSide(self.schema.object_link, linked, "linked_key", "linked_id")
-
-    def _link_problem(
-        self,
-        record: ObjectRecord | None,
-        row: Mapping[str, Any],
-        people: Mapping[str, links.Target],
-        linked: Mapping[str, links.Target],
-    ) -> Problem | None:
-        """Why a new value of a link is refused; one that the record has already may go on waiting."""
-        for side in self._links(people, linked):
-            value = row.get(side.field.api_name)
-            key = None if value is None else links.link_key(value)
-            if key is not None and (record is None or getattr(record, side.key_name) != key):
-                target = side.found.get(key)
-                if isinstance(target, Problem):
-                    return target
+    def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | None:
+        """Set the values and links of `row`, or return why it is refused."""
+        record = target.record
+        named = self._named(record, row)
+        if isinstance(named, Problem):
+            return named
+        if self.key is RecordKey.DEDUPE and (not target.is_new or target.rows):
+            row = {name: value for name, value in row.items() if not self.schema.fields[name].is_dedupe}
+        stored = self._stored(record, row)
+        if stored is None:
+            message = _("the values of one record may take at most 65,536 bytes together")
+            return Problem(Code.TOO_LARGE, message)
+        after = target.canonical(row)
+        digest = self.schema.dedupe_hash(after)
+        if problem := self._move_key(record, digest, row):
+            return problem
+        record.dedupe_hash, record.name = digest, self.schema.record_name(after)
+        record.fields, record.version = stored, self.schema.number
+        for name, value in named.items():
+            setattr(record, name, value)
+        target.values.update(row)
         return None
 
-    def _set_links(
-        self,
-        target: _Target,
-        row: Mapping[str, Any],
-        people: Mapping[str, links.Target],
-        linked: Mapping[str, links.Target],
-    ) -> None:
-        record = target.record
-        for side in self._links(people, linked):
+    def _named(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+        """The new values of a record's columns of links, or why a value is refused.
+
+        A link stays with whom it named when it was written. A value that the record has already may go on waiting.
+        """
+        columns: dict[str, Any] = {}
+        for side in self.sides:
             if side.field.api_name not in row:
                 continue
             value = row[side.field.api_name]
             key = None if value is None else links.link_key(value)
-            before = getattr(record, side.id_name)
-            if key == getattr(record, side.key_name) and before is not None:
-                continue  # a link stays with whom it named when it was written
+            is_same = key == getattr(record, side.key_name)
+            if is_same and getattr(record, side.id_name) is not None:
+                continue
             named = side.found.get(key) if key is not None else None
-            setattr(record, side.key_name, key)
-            setattr(record, side.id_name, None if isinstance(named, Problem) else named)
-            target.is_resolved |= getattr(record, side.id_name) != before
+            if isinstance(named, Problem):
+                if not is_same:
+                    return named
+                named = None
+            columns |= {side.key_name: key, side.id_name: named}
+        return columns
 
-    def _is_small_enough(self, target: _Target) -> bool:
-        """Set the record's values to be stored; refuse the rows of one that would take too many bytes."""
-        record, fields = target.record, self.schema.fields
+    def _stored(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The values of a record after `row`, as stored, or None if they would take too many bytes."""
         stored = dict(record.fields)
-        for name, value in target.values.items():
+        for name, value in row.items():
             if value is None:
                 stored.pop(name, None)
             else:
-                stored[name] = fields[name].to_json(value)
+                stored[name] = self.schema.fields[name].to_json(value)
         text = dump_json(stored)
-        if len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES:
-            message = _("the values of one record may take at most 65,536 bytes together")
-            for index in target.rows:
-                self._refuse(index, Problem(Code.TOO_LARGE, message))
-            return False
-        record.fields, record.version = stored, self.schema.number
-        return True
+        is_large = len(text) * 4 > MAX_VALUES_BYTES and len(text.encode()) > MAX_VALUES_BYTES
+        return None if is_large else stored
 
-    def _without_taken_keys(self, targets: Sequence[_Target]) -> list[_Target]:
-        """Set hashes and names of the records; refuse targets whose dedupe values are those of another record."""
-        moved: dict[int, bytes] = {}
-        claims: dict[bytes, int] = {}
-        for target in targets:
-            after = {**target.before, **target.values}
-            digest = self.schema.dedupe_hash(after)
-            if not target.is_new and digest != bytes(target.record.dedupe_hash):
-                moved[id(target)] = digest
-            target.record.dedupe_hash, target.record.name = digest, self.schema.record_name(after)
-        if not moved:
-            return list(targets)
-        rows = ObjectRecord.objects.existing().filter(object_type=self.schema.type_id, dedupe_hash__in=moved.values())
-        taken = {bytes(digest) for digest in rows.values_list("dedupe_hash", flat=True)}
-        kept = []
-        for target in targets:
-            digest = moved.get(id(target), b"")
-            if digest and (digest in taken or claims.setdefault(digest, id(target)) != id(target)):
-                names = [field.api_name for field in self.schema.dedupe if field.api_name in target.values]
-                problem = Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (names[0],))
-                for index in target.rows:
-                    self._refuse(index, problem)
-            else:
-                kept.append(target)
-        return kept
+    def _move_key(self, record: ObjectRecord, digest: bytes, row: Mapping[str, Any]) -> Problem | None:
+        """Note the new dedupe values of an existing record, or return that another record has them."""
+        before = bytes(record.dedupe_hash)
+        if record.pk is None or digest == before:
+            return None
+        if digest not in self.holders:  # a row before was refused, so that this one leads elsewhere than expected
+            self.holders |= {digest: None, **self._holders_of({digest})}
+        if self.holders[digest] is not None:
+            names = [field.api_name for field in self.schema.dedupe if field.api_name in row]
+            return Problem(Code.VALUE_TAKEN, _("another record has these dedupe values"), (names[0],))
+        self.holders |= {before: None, digest: record.pk}
+        return None
 
     def _write(self, targets: Sequence[_Target]) -> None:
         new = [target for target in targets if target.is_new]
-        pending = {id(target): self._change(target) for target in targets}
-        changed = [
-            target for target in targets if not target.is_new and (pending[id(target)].changes or target.is_resolved)
-        ]
+        pending = {id(target): change for target in targets if (change := self._change(target)) is not None}
+        changed = [target for target in targets if not target.is_new and id(target) in pending]
+        moved = [target for target in changed if bytes(target.record.dedupe_hash) != target.hash_before]
         if new:
             record_sql.insert_records([target.record for target in new])
+        if len(moved) > 1:
+            record_sql.free_keys([target.record for target in moved])
         if changed:
             record_sql.update_records([target.record for target in changed])
-        written = {id(target) for target in (*new, *changed)}
-        record_sql.write_changes([pending[id(target)] for target in targets if id(target) in written], self.source)
-        links.join_records(self.schema, [target.record for target in targets if id(target) in written])
+        record_sql.write_changes([pending[id(target)] for target in targets if id(target) in pending], self.source)
+        links.join_records(self.schema, [target.record for target in (*new, *moved)], self.source)
 
-    def _change(self, target: _Target) -> record_sql.PendingChange:
-        fields, before = self.schema.fields, target.before
+    def _change(self, target: _Target) -> record_sql.PendingChange | None:
+        """The change of a record by all its rows; None if they change nothing."""
+        fields, before, record = self.schema.fields, target.before, target.record
         changes = {
             name: [fields[name].to_json(before.get(name)), fields[name].to_json(value)]
             for name, value in target.values.items()
             if before.get(name) != value
         }
-        kind = ObjectChange.Kind.ADDED if target.is_new else ObjectChange.Kind.CHANGED
-        if target.is_resolved and not changes and not target.is_new:
-            kind = ObjectChange.Kind.JOINED
-        former = target.person_before if target.person_before != target.record.person_id else None
-        return record_sql.PendingChange(target.record, kind, changes, former, self.undoes_id)
+        is_moved, is_relinked = record.person_id != target.person_before, record.linked_id != target.linked_before
+        if target.is_new:
+            kind = Kind.ADDED
+        elif changes or (is_moved and target.person_before) or (is_relinked and target.linked_before):
+            kind = Kind.CHANGED
+        elif is_moved or is_relinked:
+            kind = Kind.JOINED if is_moved else Kind.LINKED
+        else:
+            return None
+        former_id = target.person_before if is_moved else None
+        return record_sql.PendingChange(
+            record, kind, changes, former_id, self.undoes_id, self._link_keys(target, changes)
+        )
+
+    def _link_keys(self, target: _Target, changes: Mapping[str, Any]) -> list[str] | None:
+        names = [side.field.api_name for side in self.sides if side.field.api_name in changes]
+        values = [value for name in names for value in (target.before.get(name), target.values[name])]
+        return sorted({links.link_key(value) for value in values if value is not None}) or None
 
     def _settle(self, targets: Sequence[_Target], new: set[int]) -> None:
         """Set the outcomes of the valid rows: the first row of a new record counts as its creation."""
@@ -295,15 +330,9 @@ class RecordBatch:
                 self.outcomes[index] = RecordOutcome(status, target.record.pk, guid)
 
 
-def _keeps_link(record: ObjectRecord | None, link: RecordField, row: Mapping[str, Any]) -> bool:
-    """Return True if the row leaves a link of its record as it is, or has no value for it."""
-    value = row.get(link.api_name)
-    if value is None or record is None:
-        return value is None
-    key, target = (
-        (record.person_key, record.person_id) if link.link_to == PERSON else (record.linked_key, record.linked_id)
-    )
-    return target is not None and key == links.link_key(value)
+def changed_meanwhile() -> ConflictError:
+    message = _("Someone else changed this record in the meantime. Look again; nothing was overwritten.")
+    return ConflictError(Problem(Code.CONFLICT, message))
 
 
 def _exists() -> Problem:

@@ -33,7 +33,10 @@ def high_water_mark() -> int:
 def read_changes(
     last_id: int, limit: int, object_type_ids: Sequence[int] | None = None
 ) -> tuple[list[ObjectChange], int]:
-    """The next changes after id `last_id`, of some types or of all, in order, at most `limit`; and where to go on."""
+    """The next changes after id `last_id`, of some types or of all, in order, at most `limit`; and where to go on.
+
+    Pass few types: each is read in the order of its ids from the index `object_change_log`.
+    """
     mark = high_water_mark()
     rows = ObjectChange.objects.filter(pk__gt=last_id, pk__lte=mark).order_by("pk")
     if object_type_ids is not None:

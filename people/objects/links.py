@@ -1,16 +1,19 @@
 """Links of records to people and to other records.
 
 A link is resolved when it is written, and stays. One that names nobody yet waits, and is joined when the person or
-record appears. Whoever writes a link and whoever makes the one that it names take the same lock of the value first, so
-that none of them misses the other.
+record appears; that of a deleted record is resolved when the record is restored. Whoever writes a link and whoever
+makes the one that it names take the same lock of the value first, so that none of them misses the other: that of the
+value of a person's field (`people.lookup.value_locks`), or that of the dedupe value of a record (OBJECT_LINK).
+Records that are joined are locked in one order: types that others link to first, then by id. Locks of records are
+`for no key update`: a foreign key leads from linking records to them.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from people import events
 from people import lookup as people_lookup
@@ -21,7 +24,6 @@ from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes.canonical import canonical_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID, key_of
-from people.fields.catalog import STANDARD
 from people.models import ApprovedObjectField, ObjectChange, ObjectRecord, Person, PersonKey
 from people.models.object_types import PERSON
 from people.objects import record_sql
@@ -29,6 +31,7 @@ from people.objects.definition import EMAIL, GUID, ID
 from people.objects.schema import ObjectSchema, RecordField, hash_of_keys
 
 BUCKETS = 1024  # of locks: a large batch cannot fill the server's lock table
+JOINED_AT_ONCE = 5_000  # records in memory
 Target = int | Problem | None  # the id that a value names, why it names none, or None while it waits
 
 
@@ -37,24 +40,31 @@ def link_key(value: Any) -> str:
     return key_of(canonical_text(value))
 
 
-def lock_links(schema: ObjectSchema, values: Collection[Mapping[str, Any]]) -> None:
-    """Lock the values of links that may wait, and those by which links of other types may wait for these records."""
-    names: set[tuple[str, str, str]] = set()
-    for field in (schema.person_link, schema.object_link):
-        if field is not None and may_wait(field):
-            names |= {
-                (field.link_to, field.link_by, link_key(row[field.api_name]))
-                for row in values
-                if row.get(field.api_name) is not None
-            }
-    if len(schema.dedupe) == 1:
-        (field,) = schema.dedupe
-        names |= {
-            (schema.api_name, field.api_name, link_key(row[field.api_name]))
-            for row in values
-            if row.get(field.api_name) is not None
-        }
-    _lock(names)
+def lock_people_named(schema: ObjectSchema, values: Iterable[Any]) -> None:
+    """Lock values of the link to a person that may wait (raw or canonical ones), before the type and its records."""
+    link = schema.person_link
+    if link is not None and may_wait(link):
+        locks.acquire_exclusive(people_lookup.value_locks((link.link_by, link_key(value)) for value in values))
+
+
+def lock_links(schema: ObjectSchema, values: Iterable[Mapping[str, Any]]) -> None:
+    """Lock the values of links to records that may wait, and those by which links may wait for these records."""
+    numbers = set()
+    for row in values:
+        for type_name, field in _lockable(schema):
+            if row.get(field.api_name) is not None:
+                by = field.link_by if type_name != schema.api_name else field.api_name
+                numbers.add(locks.lock_number(type_name, by, link_key(row[field.api_name])) % BUCKETS)
+    locks.acquire_exclusive(locks.lock_key(locks.LockSpace.OBJECT_LINK, number) for number in numbers)
+
+
+def _lockable(schema: ObjectSchema) -> list[tuple[str, RecordField]]:
+    """The object type that values of a field name records of, with the field: another type, or its own."""
+    fields = [(schema.api_name, field) for field in schema.dedupe] if len(schema.dedupe) == 1 else []
+    link = schema.object_link
+    if link is not None and may_wait(link):
+        fields.append((link.link_to, link))
+    return fields
 
 
 def may_wait(field: RecordField) -> bool:
@@ -103,76 +113,125 @@ def parse_guid(value: Any) -> UUID | None:
         return None
 
 
-def join_records(schema: ObjectSchema, records: Sequence[ObjectRecord]) -> None:
-    """Give records of other types that wait for one of these `records` their link; the caller holds the locks."""
+def resolve_waiting(schema: ObjectSchema, records: Sequence[ObjectRecord]) -> None:
+    """Set the links of `records` that wait and name somebody by now; the caller holds the locks and writes them."""
+    if (link := schema.person_link) is not None:
+        waiting = [record for record in records if record.person_key is not None and record.person_id is None]
+        people = find_people(link, {link.from_json(record.fields[link.api_name]) for record in waiting})
+        for record in waiting:
+            named = people.get(record.person_key or "")
+            record.person_id = None if isinstance(named, Problem) else named
+    if (link := schema.object_link) is not None:
+        waiting = [record for record in records if record.linked_key is not None and record.linked_id is None]
+        linked = find_records(schema, {link.from_json(record.fields[link.api_name]) for record in waiting})
+        for record in waiting:
+            named = linked.get(record.linked_key or "")
+            record.linked_id = None if isinstance(named, Problem) else named
+
+
+def join_records(schema: ObjectSchema, records: Sequence[ObjectRecord], source: Source) -> None:
+    """Give records of other types that wait for one of these `records` their link; the caller holds the locks.
+
+    `records` are those that their dedupe values name from now on: new ones, restored ones, and those with new values.
+    """
     if len(schema.dedupe) != 1 or not records:
         return
     (field,) = schema.dedupe
-    waiting_types = list(
-        ApprovedObjectField.objects.filter(link_to=schema.api_name, link_by=field.api_name).values_list(
-            "object_type_id", flat=True
-        )
-    )
-    if not waiting_types:
-        return
-    keys = {link_key(field.from_json(record.fields[field.api_name])): record.pk for record in records}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """update object_record r set linked_id = v.id
-            from unnest(%s::text[], %s::bigint[]) as v (key, id)
-            where r.object_type_id = any(%s) and r.linked_id is null and r.linked_key is not null
-              and md5(r.linked_key) = md5(v.key) and r.linked_key = v.key""",
-            [list(keys), list(keys.values()), waiting_types],
-        )
+    types = [link.type_id for link in _approved_links() if (link.to, link.by) == (schema.api_name, field.api_name)]
+    ids = {link_key(field.from_json(record.fields[field.api_name])): record.pk for record in records}
+    waits = [(type_id, key, pk) for type_id in types for key, pk in ids.items()]
+    _join("linked", types, waits, source)
 
 
 def join_people(announcement: events.Announcement, source: Source) -> None:
-    """Give records that wait for somebody their person, once that person appears: a subscriber to events."""
-    person_ids = _appeared(announcement)
-    if not person_ids:
+    """Give records that wait for somebody their person, once that person appears: a subscriber to events.
+
+    The writer of the people holds the locks of the values, or that of all people alone.
+    """
+    appeared = _appeared(announcement)
+    if appeared is None:
         return
-    links = ApprovedObjectField.objects.filter(link_to=PERSON, object_type__deleted_at__isnull=True).exclude(link_by=ID)
-    types_by_key: dict[str, list[int]] = defaultdict(list)
-    for type_id, link_by in links.values_list("object_type_id", "link_by"):
-        types_by_key[link_by].append(type_id)
-    keys_by_name = {name: _keys_of_people(name, person_ids) for name in types_by_key}
-    _lock((PERSON, name, key) for name, keys in keys_by_name.items() for key in keys)
-    for name, keys in keys_by_name.items():
-        matches = people_lookup.person_ids_by_field(name, keys)
-        only = {key: ids[0] for key, ids in matches.items() if len(ids) == 1}
-        if only:
-            _join(types_by_key[name], only, source)
+    links = _approved_links()
+    types_by_name: dict[str, list[int]] = defaultdict(list)
+    for link in links:
+        if link.to == PERSON and link.by != ID:
+            types_by_name[link.by].append(link.type_id)
+    waits = []
+    for name, type_ids in types_by_name.items():
+        if person_ids := appeared(name):
+            matches = people_lookup.person_ids_by_field(name, keys_of_people(name, person_ids))
+            only = {key: ids[0] for key, ids in matches.items() if len(ids) == 1}
+            waits += [(type_id, key, pk) for type_id in type_ids for key, pk in only.items()]
+    _join("person", [link.type_id for link in links], waits, source)
 
 
-@transaction.atomic
-def _join(type_ids: Sequence[int], people: Mapping[str, int], source: Source) -> None:
+class _ApprovedLink(NamedTuple):
+    """An approved link of an object type that is not deleted: to a person, or to records of another type."""
+
+    type_id: int
+    type_name: str
+    to: str
+    by: str
+
+
+def _approved_links() -> list[_ApprovedLink]:
+    """All approved links; those of a type that others link to come before those of the others."""
+    rows = ApprovedObjectField.objects.exclude(link_to="").filter(object_type__deleted_at__isnull=True).order_by("pk")
+    links = [
+        _ApprovedLink(*row) for row in rows.values_list("object_type", "object_type__api_name", "link_to", "link_by")
+    ]
+    linked_type = {link.type_name: link.to for link in links if link.to != PERSON}
+
+    def depth(name: str) -> int:  # links never go in a circle
+        return 1 + depth(linked_type[name]) if name in linked_type else 0
+
+    return sorted(links, key=lambda link: (depth(link.type_name), link.type_id))
+
+
+def _join(side: str, types: Sequence[int], waits: Sequence[tuple[int, str, int]], source: Source) -> None:
+    """Set the link of the records of type `waits[0]` that wait for key `waits[1]` to the id `waits[2]`.
+
+    `side` is "person" or "linked"; `types` is the order in which records are locked. Writes their changes.
+    """
+    if not waits:
+        return
+    type_ids, keys, ids = zip(*waits, strict=True)
     with connection.cursor() as cursor:
         cursor.execute(
-            """update object_record r set person_id = v.id, revision = r.revision + 1, updated_at = now()
-            from unnest(%s::text[], %s::int[]) as v (key, id)
-            where r.object_type_id = any(%s) and r.person_id is null and r.person_key is not null
-              and md5(r.person_key) = md5(v.key) and r.person_key = v.key
-            returning r.id""",
-            [list(people), list(people.values()), list(type_ids)],
+            f"""with waiting as materialized (
+                select r.id, v.id as named from unnest(%s::int[], %s::text[], %s::bigint[]) as v (type_id, key, id)
+                join object_record r on r.object_type_id = v.type_id
+                    and md5(r.{side}_key) = md5(v.key) and r.{side}_key = v.key
+                where r.{side}_id is null and r.{side}_key is not null and r.deleted_at is null
+                order by array_position(%s::int[], r.object_type_id), r.id for no key update of r)
+            update object_record r set {side}_id = w.named, revision = r.revision + 1, updated_at = now()
+            from waiting w where r.id = w.id returning r.id""",
+            [list(type_ids), list(keys), list(ids), list(dict.fromkeys(types))],
         )
-        joined_ids = [pk for (pk,) in cursor.fetchall()]
-    joined = ObjectRecord.objects.existing().filter(pk__in=joined_ids).order_by("pk")
-    record_sql.write_changes([record_sql.PendingChange(record, ObjectChange.Kind.JOINED) for record in joined], source)
+        joined_ids = sorted(pk for (pk,) in cursor.fetchall())
+    kind = ObjectChange.Kind.JOINED if side == "person" else ObjectChange.Kind.LINKED
+    for start in range(0, len(joined_ids), JOINED_AT_ONCE):
+        joined = ObjectRecord.objects.filter(pk__in=joined_ids[start : start + JOINED_AT_ONCE]).order_by("pk")
+        record_sql.write_changes([record_sql.PendingChange(record, kind) for record in joined], source)
 
 
-def _appeared(announcement: events.Announcement) -> list[int]:
-    """The people whom a value may name from now on."""
-    if isinstance(announcement, events.PeopleCreated | events.PeopleRestored):
-        return list(announcement.person_ids)
+def _appeared(announcement: events.Announcement) -> Callable[[str], list[int]] | None:
+    """The people whom values of a field, by its API name, may name from now on; None if nobody appeared."""
+    if isinstance(announcement, events.PeopleUpserted):
+        created, changes = announcement.created_ids, announcement.changes
+        if not created and not changes:
+            return None
+        return lambda name: sorted(
+            {*created, *(change.person_id for change in changes if change.field == name and change.new is not None)}
+        )
+    if isinstance(announcement, events.PeopleRestored):
+        return lambda _name: list(announcement.person_ids)
     if isinstance(announcement, events.MergeUndone):
-        return list(announcement.loser_ids)
-    if isinstance(announcement, events.PeopleChanged):
-        changes = [change for change in announcement.changes if change.field == EMAIL or change.field not in STANDARD]
-        return sorted({change.person_id for change in changes if change.new is not None})
-    return []
+        return lambda _name: list(announcement.loser_ids)
+    return None
 
 
-def _keys_of_people(name: str, person_ids: Sequence[int]) -> set[str]:
+def keys_of_people(name: str, person_ids: Sequence[int]) -> set[str]:
     """The keys by which `name`, "email" or a unique person field, names these people."""
     if name == EMAIL:
         emails = Person.objects.filter(pk__in=person_ids, email__isnull=False).values_list("email", flat=True)
@@ -186,8 +245,3 @@ def _only(ids: Sequence[int], field: RecordField) -> Target:
         message = _("%(count)s people have this value; the record was not linked to any of them") % {"count": len(ids)}
         return Problem(Code.AMBIGUOUS_PERSON, message, (field.api_name,))
     return ids[0] if ids else None
-
-
-def _lock(names: Iterable[tuple[str, str, str]]) -> None:
-    numbers = {locks.lock_number(*name) % BUCKETS for name in names}
-    locks.acquire_exclusive(locks.lock_key(locks.LockSpace.OBJECT_LINK, number) for number in numbers)

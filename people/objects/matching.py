@@ -1,6 +1,7 @@
 """Finds the existing records that rows name, and locks what they name against other transactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any
 
 from people.core.codes import Code
@@ -17,20 +18,26 @@ from people.objects.schema import ObjectSchema, writable_schema
 BUCKETS = 4096  # of locks of dedupe values: a large batch cannot fill the server's lock table
 
 
-def lock_type(type_id: int, rows: Sequence[Mapping[str, Any]], key: RecordKey) -> ObjectSchema:
-    """Lock people and the type, the latter alone where dedupe values may change, and read the live version."""
+def lock_type(type_id: int, rows: Sequence[Mapping[str, Any]], key: RecordKey, zone: tzinfo = UTC) -> ObjectSchema:
+    """Lock people, the values of links to them, and the type, and read its live version.
+
+    The type is locked alone where dedupe values may change. Rows have raw values; moments without a zone are of `zone`.
+    """
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
+    schema = writable_schema(type_id)  # links and dedupe fields are the same in all approved versions
+    if (link := schema.person_link) is not None:
+        raw = ({link.api_name: row[link.api_name]} for row in rows if link.api_name in row)
+        values = (schema.check(row, zone)[0].get(link.api_name) for row in raw)
+        links.lock_people_named(schema, (value for value in values if value is not None))
     type_lock = [locks.lock_key(locks.LockSpace.OBJECT_TYPE, type_id)]
-    moves_keys = False
-    if key is not RecordKey.DEDUPE:
-        names = {name for row in rows for name in row}
-        moves_keys = any(field.api_name in names for field in writable_schema(type_id).dedupe)
+    dedupe = {field.api_name for field in schema.dedupe}
+    moves_keys = key is not RecordKey.DEDUPE and any(dedupe & row.keys() for row in rows)
     (locks.acquire_exclusive if moves_keys else locks.acquire_shared)(type_lock)
     return writable_schema(type_id)
 
 
 def lock_values(schema: ObjectSchema, key: RecordKey, values: Sequence[Mapping[str, Any]]) -> None:
-    """Lock the dedupe values and links of rows (canonical values), before any record."""
+    """Lock the dedupe values and links to records of rows (canonical values), before any record."""
     if key is RecordKey.DEDUPE:
         lock_keys(schema.type_id, map(schema.dedupe_hash, values))
     links.lock_links(schema, values)
@@ -46,7 +53,8 @@ def find_records(
     schema: ObjectSchema, rows: Sequence[Mapping[str, Any]], key: RecordKey, values: Mapping[int, Mapping[str, Any]]
 ) -> dict[int, ObjectRecord]:
     """The existing records that the rows with `values` (place: canonical values) name, locked; by place."""
-    records = ObjectRecord.objects.existing().filter(object_type=schema.type_id).order_by("pk").select_for_update()
+    existing = ObjectRecord.objects.existing().filter(object_type=schema.type_id)
+    records = existing.order_by("pk").select_for_update(no_key=True)
     if key is RecordKey.DEDUPE:
         hashes = {place: schema.dedupe_hash(row) for place, row in values.items()}
         by_hash = {bytes(record.dedupe_hash): record for record in records.filter(dedupe_hash__in=hashes.values())}

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from people.core import personal_data
-from people.core.personal_data import Erasing, Merging, PersonRows
+from people.core.personal_data import Merging, PersonRows
 from people.models import ObjectChange, ObjectRecord
+from people.objects.erasing import erase_objects, objects_of_people, texts_of_records
 
 
 def register_object_data() -> None:
@@ -18,7 +20,9 @@ def register_object_data() -> None:
             "object_record",
             ("person_id",),
             _("object records"),
-            erase=_erase_records,
+            erase=erase_objects,
+            count=_count_records,
+            texts=texts_of_records,
             merge=_move_rows("object_record"),
             undo=_move_rows_back("object_record"),
             export=_export_records,
@@ -27,7 +31,8 @@ def register_object_data() -> None:
             "object_change",
             ("person_id", "former_person_id"),
             _("changes of object records"),
-            erase=_erase_changes,
+            erase=personal_data.leave_rows_unchanged,  # with the records
+            count=_count_changes,
             merge=_move_rows("object_change"),
             undo=_move_rows_back("object_change"),
             export=_export_changes,
@@ -67,42 +72,26 @@ def _move_rows_back(table: str) -> Any:
     return undo
 
 
-_RECORDS = """select id from object_record where person_id = any(%(ids)s)
-    or (person_id is null and person_key = any(%(texts)s))"""
+def _count_records(person_ids: Sequence[int]) -> int:
+    return len(objects_of_people(person_ids).record_ids)
 
 
-def _erase_records(erasing: Erasing) -> None:
-    """Delete the people's records, those that wait for their addresses included; links to them lead nowhere."""
-    with connection.cursor() as cursor:
-        parameters: dict[str, Any] = {
-            "ids": list(erasing.person_ids),
-            "texts": [text.lower() for text in erasing.texts],
-        }
-        cursor.execute(f"update object_record set linked_id = null where linked_id in ({_RECORDS})", parameters)
-        cursor.execute(f"delete from object_record where id in ({_RECORDS})", parameters)
+def _count_changes(person_ids: Sequence[int]) -> int:
+    return _changes_of(person_ids).count()
 
 
-def _erase_changes(erasing: Erasing) -> None:
-    """Delete the history of the people's records, and what links to them in the history of other people's records."""
-    with connection.cursor() as cursor:
-        parameters: dict[str, Any] = {
-            "ids": list(erasing.person_ids),
-            "texts": [text.lower() for text in erasing.texts],
-        }
-        cursor.execute(
-            f"delete from object_change where person_id = any(%(ids)s) or record_id in ({_RECORDS})", parameters
-        )
-        cursor.execute(
-            """update object_change c set former_person_id = null, changes = c.changes - f.api_name
-            from approved_object_field f
-            where c.former_person_id = any(%(ids)s) and f.object_type_id = c.object_type_id and f.link_to = 'person'""",
-            parameters,
-        )
+def _changes_of(person_ids: Sequence[int]) -> QuerySet[ObjectChange]:
+    """The changes that an erasure deletes, and those by which a record went from one of the people to another."""
+    record_ids = objects_of_people(person_ids).record_ids
+    return ObjectChange.objects.filter(
+        Q(record_id__in=record_ids) | Q(person_id__in=person_ids) | Q(former_person_id__in=person_ids)
+    )
 
 
 def _export_records(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    rows = ObjectRecord.objects.filter(person_id__in=person_ids).select_related("object_type").order_by("pk")
-    for record in rows.iterator(chunk_size=1_000):
+    """All that an erasure deletes: records that wait for one of the people, too."""
+    rows = ObjectRecord.objects.filter(pk__in=objects_of_people(person_ids).record_ids)
+    for record in rows.select_related("object_type").order_by("pk").iterator(chunk_size=1_000):
         yield {
             "person_id": record.person_id,
             "object_type": record.object_type.api_name,
@@ -115,12 +104,14 @@ def _export_records(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
 
 
 def _export_changes(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    rows = ObjectChange.objects.filter(person_id__in=person_ids).order_by("pk")
-    for change in rows.iterator(chunk_size=1_000):
+    """All that an erasure deletes; of a change by which a record went to somebody else, the old values alone."""
+    own = set(person_ids)
+    for change in _changes_of(person_ids).order_by("pk").iterator(chunk_size=1_000):
+        is_gone = change.former_person_id in own and change.person_id not in own
         yield {
-            "person_id": change.person_id,
+            "person_id": change.former_person_id if is_gone else change.person_id,
             "record_id": change.record_id,
             "kind": change.get_kind_display(),
-            "changes": change.changes,
+            "changes": {name: [old, None if is_gone else new] for name, (old, new) in change.changes.items()},
             "changed_at": change.changed_at,
         }

@@ -1,10 +1,12 @@
 """Reads of object types and their records, for pages, APIs and rules."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects.schema import ObjectSchema, live_schema
@@ -51,9 +53,43 @@ def history_of_record(record_id: int, before_id: int | None = None, limit: int =
     return list(rows.select_related("user").order_by("-pk")[:limit])
 
 
+def changes_of_person(
+    person_id: int,
+    object_type_ids: Collection[int],
+    *,
+    before: tuple[datetime, int] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    containing: str | None = None,
+    limit: int = PAGE,
+) -> list[ObjectChange]:
+    """A page of the changes of a person's records of these types, the newest first; one index scan.
+
+    `before` is the moment and the id of the last one of the page before; `until` is exclusive. `containing`: changes
+    with the text in a value or its field's API name, ignoring case.
+    """
+    rows = ObjectChange.objects.filter(person_id=person_id, object_type_id__in=object_type_ids)
+    if before is not None:
+        rows = rows.extra(where=["(object_change.changed_at, object_change.id) < (%s, %s)"], params=list(before))
+    if since is not None:
+        rows = rows.filter(changed_at__gte=since)
+    if until is not None:
+        rows = rows.filter(changed_at__lt=until)
+    if containing:
+        rows = rows.annotate(text=Cast("changes", TextField())).filter(text__icontains=containing)
+    return list(rows.order_by("-changed_at", "-pk")[:limit])
+
+
+def changed_types_of_person(person_id: int, among: int = 1_000) -> set[int]:
+    """The ids of the object types among the person's latest changes of records."""
+    latest = ObjectChange.objects.filter(person_id=person_id).order_by("-changed_at", "-pk")
+    return set(latest.values_list("object_type_id", flat=True)[:among])
+
+
 def linked_records(record: ObjectRecord, limit: int = PAGE) -> list[ObjectRecord]:
-    """The records of other types that link to this one, the newest first."""
-    rows = ObjectRecord.objects.existing().filter(linked=record).select_related("object_type__live")
+    """The records of other types that are not deleted that link to this one, the newest first."""
+    rows = ObjectRecord.objects.existing().filter(linked=record, object_type__deleted_at__isnull=True)
+    rows = rows.select_related("object_type__live")
     return list(rows.order_by("-pk")[:limit])
 
 

@@ -1,5 +1,6 @@
 """Writes records and their changes, each in one statement for any number of rows."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class PendingChange:
     changes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     former_person_id: int | None = None
     undoes_id: int | None = None
+    link_keys: Sequence[str] | None = None  # of the values of links among `changes`
 
 
 def insert_records(records: Sequence[ObjectRecord]) -> None:
@@ -78,14 +80,30 @@ def update_records(records: Sequence[ObjectRecord]) -> None:
         record.updated_at = now
 
 
+def free_keys(records: Sequence[ObjectRecord]) -> None:
+    """Take the dedupe values from the records, locked by the caller, so that each can be given another's."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "update object_record set dedupe_hash = uuid_send(guid) where id = any(%s)",
+            [[record.pk for record in records]],
+        )
+
+
 def mark_deleted(records: Sequence[ObjectRecord], is_deleted: bool) -> None:
-    """Delete or restore the records, locked by the caller, and count their revisions up."""
+    """Delete or restore the records, locked by the caller, with their links, and count their revisions up."""
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(
-            """update object_record set deleted_at = %s, updated_at = %s, revision = revision + 1
-            where id = any(%s)""",
-            [now if is_deleted else None, now, [record.pk for record in records]],
+            """update object_record r set deleted_at = %s, updated_at = %s, revision = r.revision + 1,
+                person_id = v.person_id, linked_id = v.linked_id
+            from unnest(%s::bigint[], %s::int[], %s::bigint[]) as v (id, person_id, linked_id) where r.id = v.id""",
+            [
+                now if is_deleted else None,
+                now,
+                [record.pk for record in records],
+                [record.person_id for record in records],
+                [record.linked_id for record in records],
+            ],
         )
     for record in records:
         record.revision += 1
@@ -96,24 +114,18 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
     """Write the changes, in this order, and publish them; in the transaction that makes them."""
     if not pending:
         return []
-    records = [change.record for change in pending]
-    columns: dict[str, tuple[str, list[Any]]] = {
-        "record_id": ("bigint", [record.pk for record in records]),
-        "object_type_id": ("int", [record.object_type_id for record in records]),
-        "person_id": ("int", [record.person_id for record in records]),
-        "former_person_id": ("int", [change.former_person_id for change in pending]),
-        "kind": ("smallint", [int(change.kind) for change in pending]),
-        "changes": ("text", [dump_json(change.changes) for change in pending]),
-        "revision": ("int", [record.revision for record in records]),
-        "version": ("smallint", [record.version for record in records]),
-        "undoes_id": ("bigint", [change.undoes_id for change in pending]),
-    }
+    columns = _change_columns(pending)
     names = ", ".join(columns)
+    expressions = {  # an array of arrays would need the same length in all rows
+        "changes": "v.changes::jsonb",
+        "link_keys": """case when v.link_keys is not null then
+            array(select key from json_array_elements_text(v.link_keys::json) as key) end""",
+    }
     whom = [int(source.channel), source.user_id, source.origin_id, source.is_backfill]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""insert into object_change ({names}, channel, user_id, origin_id, is_backfill)
-            select {", ".join(f"v.{name}::jsonb" if name == "changes" else f"v.{name}" for name in columns)},
+            select {", ".join(expressions.get(name, f"v.{name}") for name in columns)},
                 %s, %s, %s, %s
             from unnest({", ".join(f"%s::{kind}[]" for kind, _values in columns.values())}) with ordinality
                 as v ({names}, place)
@@ -127,8 +139,28 @@ def write_changes(pending: Sequence[PendingChange], source: Source) -> list[even
         )
         for pk, change in zip(ids, pending, strict=True)
     ]
-    _publish(zip(records, written, strict=True), source)
+    _publish(zip((change.record for change in pending), written, strict=True), source)
     return written
+
+
+def _change_columns(pending: Sequence[PendingChange]) -> dict[str, tuple[str, list[Any]]]:
+    """The columns of changes: type and values."""
+    records = [change.record for change in pending]
+    return {
+        "record_id": ("bigint", [record.pk for record in records]),
+        "object_type_id": ("int", [record.object_type_id for record in records]),
+        "person_id": ("int", [record.person_id for record in records]),
+        "former_person_id": ("int", [change.former_person_id for change in pending]),
+        "kind": ("smallint", [int(change.kind) for change in pending]),
+        "changes": ("text", [dump_json(change.changes) for change in pending]),
+        "revision": ("int", [record.revision for record in records]),
+        "version": ("smallint", [record.version for record in records]),
+        "undoes_id": ("bigint", [change.undoes_id for change in pending]),
+        "link_keys": (
+            "text",
+            [None if change.link_keys is None else json.dumps(change.link_keys) for change in pending],
+        ),
+    }
 
 
 def _publish(changes: Iterable[tuple[ObjectRecord, events.RecordChange]], source: Source) -> None:

@@ -36,7 +36,8 @@ def upsert_records(
     A row maps API names of fields to raw values; blank is no value, and a field that is not named keeps its value. By
     the dedupe fields, all of them are given; text that differs only in case or Unicode form names the same record,
     which keeps the form it has. By `id` or `guid`, the row has it under that name, records are only updated, and
-    dedupe values may change, but never to those of another record. Rows for the same record are combined, in order.
+    dedupe values may change, but never to those of another record. Rows for the same record are applied in order, and
+    make one change in its history.
     Concurrent calls with the same new dedupe values create one record. With `dry_run` everything is checked and nothing
     is saved. Raises `RejectedError` (`unknown_type`, `unapproved_type`, `retired_type`), `ConflictError` if a record is
     no longer at `expected_revision`, and ValueError over 2,000 rows; never for bad rows.
@@ -45,7 +46,7 @@ def upsert_records(
         raise ValueError(f"at most {MAX_BATCH} records in one transaction")
     type_id = object_type if isinstance(object_type, int) else object_type.pk
     with transaction.atomic():
-        schema = lock_type(type_id, rows, key)
+        schema = lock_type(type_id, rows, key, zone)
         return batch.RecordBatch(schema, rows, source, key, action, zone, undoes_id).run(dry_run, expected_revision)
 
 

@@ -11,8 +11,9 @@ from people.core.errors import Problem, RejectedError, refuse_if
 from people.core.messages import sentence as _
 from people.core.source import Source
 from people.models import ObjectChange, ObjectRecord, ObjectType
-from people.objects import record_sql
-from people.objects.matching import find_records, key_problems, lock_keys, lock_type, lock_values
+from people.objects import links, record_sql
+from people.objects.batch import changed_meanwhile
+from people.objects.matching import find_records, key_problems, lock_keys, lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
 from people.objects.records import MAX_BATCH, upsert_records
 from people.objects.schema import ObjectSchema, schema_of_record
@@ -28,29 +29,21 @@ def delete_records(
     *,
     key: RecordKey = RecordKey.DEDUPE,
     undoes_id: int | None = None,
+    expected_revision: int | None = None,
 ) -> list[RecordOutcome]:
     """Delete the records that the rows name; one outcome a row, in order. `restore_records` restores them.
 
     Their dedupe values are free for new records. Raises `RejectedError` (`unknown_type`, `unapproved_type`,
-    `retired_type`) and ValueError over 2,000 rows; never for bad rows.
+    `retired_type`), `ConflictError` if a record is no longer at `expected_revision`, and ValueError over 2,000 rows;
+    never for bad rows.
     """
     schema = _lock(object_type, rows)
-    outcomes: dict[int, RecordOutcome] = {}
-    values: dict[int, dict[str, Any]] = {}
-    for place, row in enumerate(rows):
-        problems = key_problems(row, key)
-        if key is RecordKey.DEDUPE:
-            named, faults = schema.check(row)
-            problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
-            values[place] = named
-        else:
-            values[place] = {}
-        if problems:
-            outcomes[place] = refused(*problems)
-            del values[place]
+    values, outcomes = _named_values(schema, rows, key)
     if key is RecordKey.DEDUPE:
-        lock_values(schema, key, list(values.values()))
+        lock_keys(schema.type_id, map(schema.dedupe_hash, values.values()))
     records = find_records(schema, rows, key, values)
+    if any(record.revision != expected_revision for record in records.values() if expected_revision is not None):
+        raise changed_meanwhile()
     deleted: dict[int, ObjectRecord] = {}
     for place in values:
         record = records.get(place)
@@ -63,6 +56,25 @@ def delete_records(
     return [outcomes[place] for place in range(len(rows))]
 
 
+def _named_values(
+    schema: ObjectSchema, rows: Sequence[Mapping[str, Any]], key: RecordKey
+) -> tuple[dict[int, dict[str, Any]], dict[int, RecordOutcome]]:
+    """The canonical dedupe values of the good rows, none by id; and the outcomes of the bad ones; both by place."""
+    outcomes: dict[int, RecordOutcome] = {}
+    values: dict[int, dict[str, Any]] = {}
+    for place, row in enumerate(rows):
+        problems = key_problems(row, key)
+        named: dict[str, Any] = {}
+        if key is RecordKey.DEDUPE:
+            named, faults = schema.check(row)
+            problems += [*schema.missing_dedupe(row), *faults.shown_problems()]
+        if problems:
+            outcomes[place] = refused(*problems)
+        else:
+            values[place] = named
+    return values, outcomes
+
+
 @transaction.atomic
 def restore_records(
     object_type: ObjectType | int, ids: Sequence[Any], source: Source, *, undoes_id: int | None = None
@@ -70,19 +82,12 @@ def restore_records(
     """Restore deleted records by their ids; one outcome an id, in order.
 
     Refused are records that are not deleted (`not_deleted`), and those whose dedupe values another record has by now
-    (`value_taken`). Raises as `delete_records`.
+    (`value_taken`). Links that wait are resolved, and records that wait for one of these are linked. Raises as
+    `delete_records`.
     """
     rows = [{"id": raw} for raw in ids]
-    schema = _lock(object_type, rows)
-    records = ObjectRecord.objects.filter(object_type=schema.type_id)
     numbers = {place: int(row["id"]) for place, row in enumerate(rows) if not key_problems(row, RecordKey.ID)}
-    hashes = dict(records.filter(pk__in=set(numbers.values())).values_list("pk", "dedupe_hash"))
-    lock_keys(schema.type_id, map(bytes, hashes.values()))
-    locked = {row.pk: row for row in records.filter(pk__in=hashes).order_by("pk").select_for_update()}
-    taken = {
-        bytes(row)
-        for row in records.existing().filter(dedupe_hash__in=hashes.values()).values_list("dedupe_hash", flat=True)
-    }
+    schema, locked, taken = _lock_deleted(object_type, rows, set(numbers.values()))
     restored: dict[int, ObjectRecord] = {}
     outcomes = []
     for place in range(len(rows)):
@@ -97,8 +102,33 @@ def restore_records(
             taken.add(bytes(record.dedupe_hash))
             restored[record.pk] = record
             outcomes.append(RecordOutcome(RecordStatus.RESTORED, record.pk, record.guid))
+    links.resolve_waiting(schema, list(restored.values()))
     _mark(list(restored.values()), Kind.RESTORED, source, undoes_id)
+    links.join_records(schema, list(restored.values()), source)
     return outcomes
+
+
+def _lock_deleted(
+    object_type: ObjectType | int, rows: Sequence[Mapping[str, Any]], ids: set[int]
+) -> tuple[ObjectSchema, dict[int, ObjectRecord], set[bytes]]:
+    """Lock deleted records with all that their values name: the schema, the records by id, and hashes that are taken.
+
+    A record that another transaction restored, changed and deleted again before it was locked is left out.
+    """
+    type_id = object_type if isinstance(object_type, int) else object_type.pk
+    records = ObjectRecord.objects.filter(object_type=type_id)
+    seen = {record.pk: record for record in records.filter(pk__in=ids)}
+    schema = _lock(object_type, rows, [record.fields for record in seen.values()])
+    hashes = {bytes(record.dedupe_hash) for record in seen.values()}
+    lock_keys(type_id, hashes)
+    links.lock_links(schema, [schema.canonical(record.fields) for record in seen.values()])
+    locked = {
+        row.pk: row
+        for row in records.filter(pk__in=seen).order_by("pk").select_for_update(no_key=True)
+        if row.fields == seen[row.pk].fields
+    }
+    taken = records.existing().filter(dedupe_hash__in=hashes).values_list("dedupe_hash", flat=True)
+    return schema, locked, {bytes(digest) for digest in taken}
 
 
 @transaction.atomic
@@ -106,11 +136,11 @@ def undo_change(change: ObjectChange, source: Source) -> RecordOutcome:
     """Take one change of a record back: its fields get their former values, or it is deleted or restored again.
 
     Raises `RejectedError`: `changed_meanwhile`, naming the fields that have other values by now, `wrong_kind` for a
-    change by which a record was given its person, and what the verbs refuse. The undo is a change, too.
+    change by which a link that had been waiting was resolved, and what the verbs refuse. The undo is a change, too.
     """
     undo: Callable[[ObjectChange, Source], RecordOutcome] | None = _UNDO.get(Kind(change.kind))
     if undo is None:
-        message = gettext("The person appeared whom the link had been waiting for: change the link instead.")
+        message = gettext("The link found what it had been waiting for: change the link instead.")
         raise RejectedError(Problem(Code.WRONG_KIND, message))
     outcome = undo(change, source)
     refuse_if(outcome.problems)
@@ -155,11 +185,13 @@ _UNDO = {
 }
 
 
-def _lock(object_type: ObjectType | int, rows: Sequence[Mapping[str, Any]]) -> ObjectSchema:
+def _lock(
+    object_type: ObjectType | int, rows: Sequence[Mapping[str, Any]], values: Sequence[Mapping[str, Any]] = ()
+) -> ObjectSchema:
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} records in one transaction")
     type_id = object_type if isinstance(object_type, int) else object_type.pk
-    return lock_type(type_id, [], RecordKey.DEDUPE)
+    return lock_type(type_id, values, RecordKey.DEDUPE)
 
 
 def _mark(records: Sequence[ObjectRecord], kind: int, source: Source, undoes_id: int | None) -> None:

@@ -24,8 +24,6 @@ from people.persons import objections, person_sql
 
 MAX_BATCH = 10_000
 MAX_NAME = 100  # characters of an unknown field's name that are quoted back
-# Lookup values share this many locks, so that a large batch cannot fill the server's lock table.
-LOOKUP_BUCKETS = 1024
 
 
 class UpsertAction(StrEnum):
@@ -73,6 +71,7 @@ def upsert_people(
     zone: tzinfo = UTC,
     dry_run: bool = False,
     announces: bool = True,
+    expected_revision: int | None = None,
 ) -> list[UpsertOutcome]:
     """Create or update people; return one outcome a row, in order. One transaction.
 
@@ -81,7 +80,8 @@ def upsert_people(
     one new e-mail create one person. Each changed value writes an entry to the log, so pass no more rows at once
     than `split_rows` does. Without `announces` there are no entries; only the undo of a merge uses this. With `dry_run`
     everything is checked and nothing is saved: no id is consumed, and people to be created have none.
-    Raises `RejectedError` (`unknown_lookup_field`) and ValueError over 10,000 rows; never for bad rows.
+    Raises `RejectedError` (`unknown_lookup_field`), `ConflictError` if a person is not at `expected_revision`, and
+    ValueError over 10,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} people in one transaction")
@@ -90,7 +90,7 @@ def upsert_people(
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         fields = field_catalogue()
         _check_lookup(lookup_field, fields)
-        return _Batch(rows, source, fields, lookup_field, action, zone, announces).run(dry_run)
+        return _Batch(rows, source, fields, lookup_field, action, zone, announces, expected_revision).run(dry_run)
 
 
 def split_rows(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
@@ -118,13 +118,8 @@ def update_person(
     zone: tzinfo = UTC,
 ) -> UpsertOutcome:
     """Change one person's fields. Raises `ConflictError` if the person is no longer at `expected_revision`."""
-    with transaction.atomic():
-        locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-        revision = Person.objects.select_for_update().values_list("revision", flat=True).get(pk=person.pk)
-        if expected_revision is not None and revision != expected_revision:
-            message = _("Someone else changed this person in the meantime. Look again; nothing was overwritten.")
-            raise ConflictError(Problem(Code.CONFLICT, message))
-        return upsert_people([{**values, "id": person.pk}], source, "id", UpsertAction.UPDATE, zone=zone)[0]
+    row = {**values, "id": person.pk}
+    return upsert_people([row], source, "id", UpsertAction.UPDATE, zone=zone, expected_revision=expected_revision)[0]
 
 
 def add_to_values(amounts: Mapping[int, Any], field: str, source: Source) -> dict[int, UpsertOutcome]:
@@ -136,8 +131,7 @@ def add_to_values(amounts: Mapping[int, Any], field: str, source: Source) -> dic
     with transaction.atomic():
         locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
         info = field_catalogue()[field]
-        buckets = {locks.lock_number("id", datatype_keys.key_of(pk)) % LOOKUP_BUCKETS for pk in amounts}
-        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.LOOKUP, number) for number in buckets])
+        locks.acquire_exclusive(people_lookup.value_locks(("id", datatype_keys.key_of(pk)) for pk in amounts))
         people = Person.objects.live().filter(pk__in=list(amounts)).order_by("pk").select_for_update()
         current_values = {person.pk: person_value(person, info) or 0 for person in people}
         rows, refused = [], {}
@@ -172,6 +166,7 @@ class _Batch:
         action: UpsertAction,
         zone: tzinfo,
         announces: bool,
+        expected_revision: int | None,
     ) -> None:
         self.rows = rows
         self.source = source
@@ -180,6 +175,7 @@ class _Batch:
         self.action = action
         self.zone = zone
         self.announces = announces
+        self.expected_revision = expected_revision
         self.outcomes: list[UpsertOutcome | None] = [None] * len(rows)
 
     def run(self, dry_run: bool = False) -> list[UpsertOutcome]:
@@ -241,15 +237,15 @@ class _Batch:
         return []
 
     def _lock_values(self, parsed: Mapping[int, Mapping[str, Any]]) -> None:
-        """Lock the values of look-up and unique fields, but no ids, in one order in all transactions."""
-        names = {self.lookup_field} | {name for name, info in self.fields.items() if info.is_unique}
-        numbers = {
-            locks.lock_number(name, datatype_keys.key_of(values[name])) % LOOKUP_BUCKETS
+        """Lock the values of fields by which people are found, but no ids, in one order in all transactions."""
+        names = {*people_lookup.LOOKUP_FIELDS, *(name for name, info in self.fields.items() if info.is_unique)}
+        keys = (
+            (name, datatype_keys.key_of(values[name]))
             for values in parsed.values()
             for name in names
             if values.get(name) is not None
-        }
-        locks.acquire_exclusive([locks.lock_key(locks.LockSpace.LOOKUP, number) for number in numbers])
+        )
+        locks.acquire_exclusive(people_lookup.value_locks(keys))
 
     def _targets(self, parsed: Mapping[int, dict[str, Any]]) -> list[_Target]:
         """Match each row to a person; rows for the same person are combined, in order, into one target."""
@@ -297,6 +293,9 @@ class _Batch:
 
     def _load(self, ids: set[int]) -> dict[int, Person]:
         people = Person.objects.live().filter(pk__in=ids).order_by("pk").select_for_update()
+        if self.expected_revision is not None and any(row.revision != self.expected_revision for row in people):
+            message = _("Someone else changed this person in the meantime. Look again; nothing was overwritten.")
+            raise ConflictError(Problem(Code.CONFLICT, message))
         return {person.pk: person for person in people}
 
     def _match_problem(self, index: int, ids: list[int], people: Mapping[int, Person]) -> Problem | None:
@@ -392,9 +391,10 @@ class _Batch:
             for target in targets
             if self.outcomes[target.rows[0]].status is UpsertStatus.CREATED  # type: ignore[union-attr]
         ]
+        created_ids = [target.person.pk for target in created]
         if created:
             unsubscribed = {target.person.pk: target.objected_at for target in created if target.person.unsubscribed}
-            announcement = events.PeopleCreated([target.person.pk for target in created], unsubscribed)
-            events.publish_event(announcement, self.source)
+            events.publish_event(events.PeopleCreated(created_ids, unsubscribed), self.source)
         if changes:
             events.publish_event(events.PeopleChanged(changes), self.source)
+        events.publish_event(events.PeopleUpserted(created_ids, changes), self.source)

@@ -10,16 +10,15 @@ from datetime import UTC
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import OperationalError, connection, transaction
 from django.http import Http404
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
-from psycopg.errors import QueryCanceled
 from rest_framework import serializers, viewsets
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.response import Response
 
 from people.core.codes import Code
+from people.core.db.time_limit import StatementTooSlowError, statement_limit
 from people.core.errors import (
     BadQueryError,
     ConflictError,
@@ -300,15 +299,9 @@ def _time_limit(is_filtered: bool) -> Iterator[None]:
         yield
         return
     try:
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    "select set_config('statement_timeout', %s, true)", [f"{settings.API_LIST_SECONDS * 1000:.0f}"]
-                )
+        with statement_limit(settings.API_LIST_SECONDS):
             yield
-    except OperationalError as error:
-        if not isinstance(error.__cause__, QueryCanceled):
-            raise
+    except StatementTooSlowError:
         message = _(
             "Nothing was found in %(seconds)s seconds: no index covers these filters alone. Narrow them, "
             "for example by id or by time, or use an export or a smart list."

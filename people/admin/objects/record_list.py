@@ -4,17 +4,20 @@ from collections.abc import Iterator
 from typing import Any
 
 from defusedcsv import csv
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 from django.db.models.fields.json import KeyTextTransform
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from people.admin.forms import localized_value
 from people.core import audit
 from people.core.admin.base import parse_number, require_rights, show_page
+from people.core.db.time_limit import StatementTooSlowError, statement_limit
 from people.datatypes.canonical import canonical_text
 from people.datatypes.keys import MAX_ID
 from people.models import ObjectRecord, ObjectType
@@ -49,12 +52,11 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
         require_rights(request, EXPORT)
         audit.write_audit_entry(request.user, object_type, "records_exported")
         return _file(rows, schema)
-    before = parse_number(request.GET.get("before"))
-    if before:
-        rows = rows.filter(pk__lt=before)
-    page = list(rows.order_by("-pk")[: queries.PAGE + 1])
+    page, too_slow = _read_page(request, rows)
+    problem = problem or too_slow
     shown = page[: queries.PAGE]
-    columns, people = _chosen_columns(request, schema), queries.people_of(shown)
+    columns = _chosen_columns(request, schema)
+    people = queries.people_of(shown) if request.user.has_perm("people.view_person") else {}
     query = request.GET.copy()
     query.pop("before", None)
     return show_page(
@@ -76,6 +78,18 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
         may_add=request.user.has_perm(records.ADD) and object_type.is_recordable,
         may_export=request.user.has_perm(EXPORT),
     )
+
+
+def _read_page(request: HttpRequest, rows: Any) -> tuple[list[ObjectRecord], str]:
+    """The records of the page and one more; why there are none if they were not found in time."""
+    if before := parse_number(request.GET.get("before")):
+        rows = rows.filter(pk__lt=before)
+    try:
+        with statement_limit(settings.API_LIST_SECONDS):
+            return list(rows.order_by("-pk")[: queries.PAGE + 1]), ""
+    except StatementTooSlowError:
+        message = _("Nothing was found in %(seconds)s seconds. Search for words, or use other filters.")
+        return [], message % {"seconds": f"{settings.API_LIST_SECONDS:g}"}
 
 
 def _filtered(request: HttpRequest, object_type: ObjectType, schema: ObjectSchema) -> tuple[Any, str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -21,7 +22,7 @@ from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import queries, records, removal
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome
-from people.objects.schema import live_schema, schema_of_record
+from people.objects.schema import ObjectSchema, live_schema, schema_of_record
 
 TEMPLATES = "people/objects"
 SHOWN_FIELDS = 6  # of each record on the page of a person
@@ -38,8 +39,8 @@ class ObjectRecordAdmin(PagesAdmin):
 
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         require_rights(request, records.VIEW, *([records.CHANGE] if request.method == "POST" else []))
-        record = get_object_or_404(ObjectRecord.objects.select_related("object_type"), pk=min(pk, MAX_BIG_ID))
-        schema = live_schema(record.object_type_id)
+        record = _record_or_404(pk)
+        schema, record_schema = live_schema(record.object_type_id), schema_of_record(record)
         may_change = request.user.has_perm(records.CHANGE) and record.deleted_at is None
         may_change = may_change and record.object_type.is_recordable
         form = RecordForm(schema, request.POST or None, record)
@@ -58,10 +59,10 @@ class ObjectRecordAdmin(PagesAdmin):
             object_type=record.object_type,
             version=record.object_type.shown,
             form=form,
-            person=Person.objects.filter(pk=record.person_id).first() if record.person_id else None,
-            linked=ObjectRecord.objects.filter(pk=record.linked_id).first() if record.linked_id else None,
+            person=_shown_person(request, record),
+            linked=_records().filter(pk=record.linked_id).first() if record.linked_id else None,
             linking=queries.linked_records(record),
-            history=[(change, _shown_changes(change, record)) for change in shown],
+            history=[(change, _shown_changes(change, record_schema)) for change in shown],
             next_before=shown[-1].pk if len(changes) > len(shown) else None,
             may_change=may_change,
             actions=_actions(request, record),
@@ -127,7 +128,7 @@ def add_record(request: HttpRequest, type_id: int) -> HttpResponse:
 def delete_record(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a record, which can be restored; a POST."""
     require_rights(request, records.VIEW, records.DELETE)
-    record = get_object_or_404(ObjectRecord, pk=min(pk, MAX_BIG_ID))
+    record = _record_or_404(pk)
     if request.method == "POST":
         rows = [{"id": record.pk}]
         _run(
@@ -141,7 +142,7 @@ def delete_record(request: HttpRequest, pk: int) -> HttpResponse:
 def restore_record(request: HttpRequest, pk: int) -> HttpResponse:
     """Restore a deleted record; a POST."""
     require_rights(request, records.VIEW, records.DELETE)
-    record = get_object_or_404(ObjectRecord, pk=min(pk, MAX_BIG_ID))
+    record = _record_or_404(pk)
     if request.method == "POST":
         _run(
             request,
@@ -154,7 +155,7 @@ def restore_record(request: HttpRequest, pk: int) -> HttpResponse:
 def undo_change(request: HttpRequest, pk: int, change_id: int) -> HttpResponse:
     """Take one change back; a POST."""
     require_rights(request, records.VIEW, records.CHANGE)
-    change = get_object_or_404(ObjectChange, record_id=min(pk, MAX_BIG_ID), pk=min(change_id, MAX_BIG_ID))
+    change = get_object_or_404(ObjectChange, record_id=_record_or_404(pk).pk, pk=min(change_id, MAX_BIG_ID))
     if change.kind != ObjectChange.Kind.CHANGED:
         require_rights(request, records.DELETE)
     if request.method == "POST":
@@ -198,8 +199,24 @@ def show_records_of_person(request: HttpRequest, person_id: int) -> HttpResponse
     )
 
 
-def _shown_changes(change: ObjectChange, record: ObjectRecord) -> list[tuple[str, str | None, str | None]]:
-    rows = changed_fields(change.changes, schema_of_record(record))
+def _records() -> QuerySet[ObjectRecord]:
+    """Records with a page: those of types that are not deleted."""
+    return ObjectRecord.objects.filter(object_type__deleted_at__isnull=True).select_related("object_type")
+
+
+def _record_or_404(pk: int) -> ObjectRecord:
+    return get_object_or_404(_records(), pk=min(pk, MAX_BIG_ID))
+
+
+def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:
+    """The person of a record, for those who may see people."""
+    if record.person_id is None or not request.user.has_perm("people.view_person"):
+        return None
+    return Person.objects.filter(pk=record.person_id).first()
+
+
+def _shown_changes(change: ObjectChange, schema: ObjectSchema) -> list[tuple[str, str | None, str | None]]:
+    rows = changed_fields(change.changes, schema)
     return [(name, localized_value(old), localized_value(new)) for name, old, new in rows]
 
 

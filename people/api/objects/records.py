@@ -122,7 +122,10 @@ class ObjectRecordViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         record = self.get_object()
         self.require_match(record)
         rows = [{"id": record.pk}]
-        (outcome,) = removal.delete_records(self.object_type, rows, self.source, key=RecordKey.ID)
+        with self.expecting(record.revision) as expected:
+            (outcome,) = removal.delete_records(
+                self.object_type, rows, self.source, key=RecordKey.ID, expected_revision=expected
+            )
         _raise_problems(outcome.problems)
         return Response(status=204)
 

@@ -20,7 +20,7 @@ class LockSpace(IntEnum):
     PEOPLE = 1  # shared by recorders and changers; exclusive for delete, erase and merge
     TYPE = 2  # shared by a type's recorders; exclusive for approve, retire, delete; 0: naming of types, one at a time
     HIGH_WATER = 3  # carries the sequence value a recorder read before it took ids
-    LOOKUP = 4  # one value of one lookup field, so that two upserts create one person
+    LOOKUP = 4  # one value of one lookup field: two upserts create one person; no link waits for who is there
     SMART_LISTS = 5  # changes of the rules of any list, so that no two of them close a cycle together
     REMOVING = 6  # removal of rows from the log by retention or correction: one at a time
     DAYS = 7  # linking of the closed days of the log: one at a time
@@ -33,7 +33,7 @@ class LockSpace(IntEnum):
     ADDRESSES = 23  # email addresses of users: given to one at a time
     OBJECT_TYPE = 24  # shared by writers of a type's records; exclusive for approve, retire, delete; 0: naming
     OBJECT_KEY = 25  # the dedupe values of one record, so that two upserts create one
-    OBJECT_LINK = 26  # one value of one link: of a record that waits, and of the person or record that appears
+    OBJECT_LINK = 26  # one value of a link to a record: of the one that waits, and of the one that appears
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 

@@ -2,13 +2,14 @@
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from people.definitions import lifecycle
 from people.models import ObjectRecord, ObjectType
 from people.objects import queries
 from tests.factories import make_person
-from tests.people.objects.world import approved_type, changed, saved
+from tests.people.objects.world import COURSE_FIELDS, ENROLMENT_FIELDS, approved_type, changed, saved
 
 pytestmark = pytest.mark.django_db
 
@@ -158,3 +159,60 @@ def test_a_page_takes_few_statements(admin_client, django_assert_max_num_queries
     admin_client.get(of_type)
     with django_assert_max_num_queries(14):
         admin_client.get(of_type)
+
+
+def test_names_of_people_are_shown_to_those_who_may_see_people(client):
+    car = approved_type()
+    ann = make_person(email="ann@example.com", first_name="Ann", last_name="Unseen")
+    record = saved(car, plate="1", owner="ann@example.com")
+    pages = [
+        reverse("admin:people_objectrecord_change", args=[record.pk]),
+        reverse("admin:people_objectrecord_of_type", args=[car.pk]),
+    ]
+    user = get_user_model().objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_objectrecord", "view_objecttype"]))
+    client.force_login(user)
+    for page in pages:
+        shown = text(client.get(page))
+        assert "Unseen" not in shown and f"Person {ann.pk}" in shown, page
+    user.user_permissions.add(Permission.objects.get(codename="view_person"))
+    for page in pages:
+        assert "Unseen" in text(client.get(page)), page
+    assert client.get(reverse("admin:people_objectrecord_of_person", args=[ann.pk])).status_code == 200
+
+
+def test_records_of_a_deleted_type_have_no_pages(admin_client):
+    course = approved_type("Course", "course", COURSE_FIELDS)
+    enrolment = approved_type("Enrolment", "enrolment", ENROLMENT_FIELDS)
+    ann = make_person(email="ann@example.com")
+    python = saved(course, code="py")
+    place = changed(saved(enrolment, student="ann@example.com", course="py"), grade=5)
+    change = queries.history_of_record(place.pk)[0]
+    lifecycle.delete_definition(enrolment, None)
+    for name, *arguments in (
+        ("change", place.pk),
+        ("of_type", enrolment.pk),
+        ("add_to_type", enrolment.pk),
+        ("remove", place.pk),
+        ("restore", place.pk),
+        ("undo", place.pk, change.pk),
+    ):
+        address = reverse(f"admin:people_objectrecord_{name}", args=arguments)
+        assert admin_client.get(address).status_code == 404, name
+        assert admin_client.post(address).status_code in (404, 405), name
+    of_course = text(admin_client.get(reverse("admin:people_objectrecord_change", args=[python.pk])))
+    assert "Records that link to this one" not in of_course
+    of_person = text(admin_client.get(reverse("admin:people_objectrecord_of_person", args=[ann.pk])))
+    assert "ann@example.com · py" not in of_person
+    for name in ("objecttype_changelist", "objectrecord_changelist"):
+        assert text(admin_client.get(reverse(f"admin:people_{name}"), follow=True))
+
+
+def test_the_list_gives_up_in_time(admin_client, settings, monkeypatch):
+    car = approved_type()
+    saved(car, plate="1", colour="red")
+    slow = ObjectRecord.objects.all().extra(where=["pg_sleep(2) is not null"])
+    monkeypatch.setattr("people.admin.objects.record_list._filtered", lambda *_all: (slow, ""))
+    settings.API_LIST_SECONDS = 0.05
+    shown = text(admin_client.get(reverse("admin:people_objectrecord_of_type", args=[car.pk])))
+    assert "Nothing was found in 0.05 seconds" in shown

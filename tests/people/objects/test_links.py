@@ -52,8 +52,11 @@ def test_a_link_waits_for_its_person_and_stays_with_them():
     again = upsert_records(car, {"plate": "1", "owner": "ann@example.com", "colour": "red"})  # goes on waiting
     assert codes(again) == [[]] and person_of(waiting) is None
     ann = make_person(email="Ann@example.com")
-    assert person_of(waiting) == person_of(gone) == ann.pk
+    assert person_of(waiting) == ann.pk and person_of(gone) is None  # a deleted record goes on waiting
     assert kinds_of(waiting) == [Kind.ADDED, Kind.CHANGED, Kind.JOINED] and kinds_of(gone) == [Kind.ADDED, Kind.REMOVED]
+    removal.restore_records(car, [gone.pk], API)
+    restored = queries.history_of_record(gone.pk)[0]
+    assert person_of(gone) == restored.person_id == ann.pk and restored.kind == Kind.RESTORED
     upsert.update_person(ann, {"email": "else@example.com"}, MARKETO)
     assert person_of(changed(waiting, colour="blue")) == ann.pk
 
@@ -110,6 +113,12 @@ def test_a_link_waits_for_its_record():
     )
     by_guid = approved_type("Test", "test", (PLATE, ObjectFieldSpec("of", "Of", link_to="course", link_by="guid")))
     go = saved(course, code="GO-1")
+    assert kinds_of(place) == [Kind.ADDED, Kind.LINKED] and ObjectRecord.objects.get(pk=place.pk).revision == 2
+    eve = ObjectRecord.objects.get(object_type=enrolment, name__startswith="eve")
+    removal.restore_records(course, [python.pk], API)
+    assert linked_of(eve) == python.pk and kinds_of(eve) == [Kind.ADDED, Kind.LINKED]
+    assert codes([removal.restore_records(course, [go.pk], API)[0]]) == [["not_deleted"]]
+    removal.delete_records(course, [{"code": "py-1"}], API)
     for object_type, value in ((by_id, go.pk), (by_guid, str(go.guid).upper())):
         bad = [{"plate": "1", "of": python.pk if object_type is by_id else "x"}, {"plate": "2", "of": value}]
         assert codes(upsert_records(object_type, *bad)) == [["unknown_record"], []]

@@ -3,12 +3,17 @@
 import pytest
 from django.db import transaction
 
+from people.core.errors import ConflictError
 from people.definitions import lifecycle
-from people.models import ObjectChange, ObjectRecord
-from people.objects import change_log
+from people.fields import editing
+from people.models import ObjectChange, ObjectRecord, Person
+from people.objects import change_log, removal
+from people.objects.definition import ObjectFieldSpec
+from people.objects.outcomes import RecordKey
+from people.persons.upsert import update_person, upsert_people
 from tests.activities.recording.test_races import InThread
-from tests.factories import make_person
-from tests.people.objects.world import COURSE_FIELDS, ENROLMENT_FIELDS, approved_type, saved, upsert
+from tests.factories import MARKETO, make_person
+from tests.people.objects.world import API, COURSE_FIELDS, ENROLMENT_FIELDS, approved_type, saved, upsert
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,3 +80,100 @@ def test_who_follows_the_changes_gets_each_once_and_nothing_is_written_once_a_re
         assert writing.is_waiting()
     with pytest.raises(Exception, match="retired"):
         writing.result()
+
+
+def test_upserts_that_create_and_change_people_never_deadlock_on_what_waits():
+    number = editing.create_person_field("Customer number", "string", None, is_unique=True)
+    car = approved_type()
+    contract = approved_type(
+        "Contract",
+        "contract",
+        (
+            ObjectFieldSpec("plate", "Plate", is_dedupe=True),
+            ObjectFieldSpec("customer", "Customer", link_to="person", link_by=number.api_name),
+            ObjectFieldSpec("car", "Car", link_to="car", link_by="plate"),
+        ),
+    )
+    for turn in range(8):
+        old = [make_person(email=f"old{turn}{n}@example.com").pk for n in range(2)]
+        upsert(contract, *({"plate": f"{turn}{n}", "customer": f"C-{turn}{n}"} for n in range(4)))
+        upsert(car, *({"plate": f"{turn}{n}", "owner": f"new{turn}{n}@example.com"} for n in range(4)))
+        # in one batch each, the first creates the person whom the second's change of a person names, and vice versa
+        batches = [
+            [
+                {"email": f"old{turn}0@example.com", number.api_name: f"C-{turn}0"},
+                {"email": f"new{turn}1@example.com", number.api_name: f"C-{turn}1"},
+            ],
+            [
+                {"email": f"new{turn}0@example.com", number.api_name: f"C-{turn}3"},
+                {"email": f"old{turn}1@example.com", number.api_name: f"C-{turn}2"},
+            ],
+        ]
+        writing = [InThread(lambda rows=rows: upsert_people(rows, MARKETO)) for rows in batches]
+        rows = [{"plate": f"{turn}{n}", "car": f"{turn}{3 - n}"} for n in range(4)]
+        writing += [
+            InThread(lambda rows=rows: upsert(contract, *rows)),
+            InThread(lambda rows=rows: upsert(car, *({"plate": row["plate"], "colour": "red"} for row in rows[::-1]))),
+        ]
+        for thread in writing:
+            assert all(str(outcome.status) != "refused" for outcome in thread.result())
+        names = set(ObjectRecord.objects.filter(object_type=contract, person_id__in=old).values_list("name", flat=True))
+        assert names == {f"{turn}0", f"{turn}2"}
+
+
+def test_one_upsert_locks_the_records_that_wait_for_its_people_in_one_order():
+    """Two people, one created and one changed: whoever holds the record with the smaller id is waited for first."""
+    car = approved_type()
+    late, early = saved(car, plate="1", owner="changed@example.com"), saved(car, plate="2", owner="new@example.com")
+    person = make_person(email="old@example.com")
+    number = editing.create_person_field("Customer number", "string", None, is_unique=True)
+    upsert_people([{"email": "old@example.com", number.api_name: "7"}], MARKETO)
+    assert late.pk < early.pk
+    rows = [{number.api_name: "8", "email": "new@example.com"}, {number.api_name: "7", "email": "changed@example.com"}]
+    with transaction.atomic():
+        ObjectRecord.objects.select_for_update().get(pk=late.pk)
+        writing = InThread(lambda: upsert_people(rows, MARKETO, number.api_name))
+        assert writing.is_waiting()
+        ObjectRecord.objects.select_for_update(nowait=True).get(pk=early.pk)  # not locked by it
+    writing.result()
+    people = dict(ObjectRecord.objects.values_list("pk", "person_id"))
+    assert people[late.pk] == person.pk and people[early.pk] not in (None, person.pk)
+
+
+def test_whoever_restores_a_record_and_makes_its_person_never_miss_each_other():
+    car = approved_type()
+    record = saved(car, plate="1", owner="ann@example.com")
+    removal.delete_records(car, [{"plate": "1"}], API)
+    with transaction.atomic():
+        ann = make_person(email="ann@example.com")
+        restoring = InThread(lambda: removal.restore_records(car, [record.pk], API))
+        assert restoring.is_waiting()
+    restoring.result()
+    record.refresh_from_db()
+    assert record.person_id == ann.pk
+
+
+def test_a_record_that_was_changed_before_it_is_locked_is_not_deleted():
+    car = approved_type()
+    record = saved(car, plate="1")
+    with transaction.atomic():
+        upsert(car, {"plate": "1", "colour": "red"})
+        deleting = InThread(
+            lambda: removal.delete_records(car, [{"id": record.pk}], API, key=RecordKey.ID, expected_revision=1)
+        )
+        assert deleting.is_waiting()
+    with pytest.raises(ConflictError):
+        deleting.result()
+    record.refresh_from_db()
+    assert record.deleted_at is None
+
+
+def test_a_person_that_is_changed_by_id_waits_for_the_address_first():
+    """Addresses are locked before people, also where the revision is checked."""
+    ann = make_person(email="ann@example.com")
+    with transaction.atomic():
+        upsert_people([{"email": "new@example.com"}], MARKETO)  # holds the lock of the address
+        changing = InThread(lambda: update_person(ann, {"email": "new@example.com"}, MARKETO, ann.revision))
+        assert changing.is_waiting()
+        assert Person.objects.select_for_update(nowait=True).get(pk=ann.pk)
+    assert str(changing.result().status) == "updated"

@@ -245,8 +245,8 @@ def test_a_batch_of_any_size_takes_the_same_statements(django_assert_max_num_que
     car = approved_type()
     make_person(email="ann@example.com")
     rows = [{"plate": f"P{n}", "owner": "ann@example.com", "colour": "red"} for n in range(300)]
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         upsert(car, *rows)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         outcomes = upsert(car, *[{**row, "colour": "blue"} for row in rows])
     assert {outcome.status for outcome in outcomes} == {"updated"} and ObjectChange.objects.count() == 600
