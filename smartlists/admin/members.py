@@ -9,9 +9,11 @@ from django.contrib import messages
 from django.http import FileResponse, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import localized_value
@@ -25,6 +27,7 @@ from people.models import Person, StaticList
 from people.persons import export_kind as person_export_kind
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find_smart_list, smart_list_page
+from smartlists.admin.list_pages import INTERVALS
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import member_order
@@ -113,7 +116,27 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         periods=copies.PERIODS,
         export_query=parameters.address(q="", sort=""),
         sorted_limit=member_order.SORTED_WHOLE,
+        refreshed_at=current.as_of,
+        refresh_note=_refresh_note(stored_evaluations.refresh_plan(smart_list), smart_list.evaluate_every_minutes),
     )
+
+
+def _refresh_note(plan: stored_evaluations.RefreshPlan, minutes: int | None) -> str:
+    """When the list is refreshed next, and why, in the user's zone."""
+    due = timezone.localtime(max(plan.at, timezone.now())) if plan.at else None
+    is_today = due is not None and due.date() == timezone.localdate()
+    moment = date_format(due, "TIME_FORMAT" if is_today else "DATETIME_FORMAT") if due else ""
+    every = dict(INTERVALS).get(minutes or 0) or _every(minutes or 0)
+    return str(_REFRESH_NOTES[plan.reason]) % {"moment": moment, "every": every}
+
+
+_REFRESH_NOTES = {
+    "automatic": gettext_lazy("Next about %(moment)s: automatically every hour, as counting is quick."),
+    "schedule": gettext_lazy("Next about %(moment)s: %(every)s, as scheduled."),
+    "slow": gettext_lazy("Not refreshed by itself: the last count took 2 seconds or longer, or failed."),
+    "asked": gettext_lazy("Not refreshed by itself: only when somebody asks."),
+    "archived": gettext_lazy("Not refreshed by itself: the list is archived."),
+}
 
 
 def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple[Person, list[Any]]]:

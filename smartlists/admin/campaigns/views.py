@@ -22,6 +22,7 @@ from people.core.admin.object_actions import MenuAction, action_menu, delete_pag
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.files.exports import jobs as export_jobs
 from people.models import Person
+from smartlists.admin.campaigns.flow import flow_of
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
@@ -125,6 +126,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
         skipped=_skipped(summary),
+        flow=flow_of(campaign, Catalogue()),
         **_results_by_day(campaign),
     )
 
