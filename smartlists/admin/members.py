@@ -111,23 +111,22 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         is_beyond=is_past_end,
         every=parameters.address(q=""),
         static_lists=names[:SUGGESTED],
-        copies=_copies(smart_list),
-        modes=list_copies.Mode.choices,
-        periods=copies.PERIODS,
+        **_copies_context(smart_list),
         export_query=parameters.address(q="", sort=""),
         sorted_limit=member_order.SORTED_WHOLE,
-        refreshed_at=current.as_of,
-        refresh_note=_refresh_note(stored_evaluations.refresh_plan(smart_list), smart_list.evaluate_every_minutes),
+        **_refresh_note(smart_list, current),
     )
 
 
-def _refresh_note(plan: stored_evaluations.RefreshPlan, minutes: int | None) -> str:
-    """When the list is refreshed next, and why, in the user's zone."""
+def _refresh_note(smart_list: Any, current: Any) -> dict[str, Any]:
+    """Template context: when the list was refreshed, and in words when it is next and why, in the user's zone."""
+    plan, minutes = stored_evaluations.refresh_plan(smart_list), smart_list.evaluate_every_minutes
     due = timezone.localtime(max(plan.at, timezone.now())) if plan.at else None
     is_today = due is not None and due.date() == timezone.localdate()
     moment = date_format(due, "TIME_FORMAT" if is_today else "DATETIME_FORMAT") if due else ""
     every = dict(INTERVALS).get(minutes or 0) or _every(minutes or 0)
-    return str(_REFRESH_NOTES[plan.reason]) % {"moment": moment, "every": every}
+    note = str(_REFRESH_NOTES[plan.reason]) % {"moment": moment, "every": every}
+    return {"refreshed_at": current.as_of, "refresh_note": note}
 
 
 _REFRESH_NOTES = {
@@ -147,6 +146,10 @@ def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple
         for person_id in person_ids
         if (person := people.get(person_id))
     ]
+
+
+def _copies_context(smart_list: Any) -> dict[str, Any]:
+    return {"copies": _copies(smart_list), "modes": list_copies.Mode.choices, "periods": copies.PERIODS}
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:

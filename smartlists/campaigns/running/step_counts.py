@@ -8,12 +8,10 @@ from django.db import connection
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Choose, Step
 from smartlists.campaigns.triggers import definition_of_version
-from smartlists.models import SmartCampaign, StepOutcome
+from smartlists.models import SmartCampaign
 
 STEP_FIGURES = ("waiting", "done", "nothing", "queued", "failed")
 MAX_ENTRIES = 10_000  # the latest of a campaign, skipped ones included, that are counted
-Outcome = StepOutcome.Outcome
-_WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +92,8 @@ def count_steps(campaign: SmartCampaign) -> CampaignSteps | None:
 
 def _counts_of(path: str, step: Step, counts: Counter[str], branches: Counter[str]) -> StepCounts:
     """`branches` are the numbers by the branch that the outcome names, from "1"."""
-    by_branch = ()
+    by_branch: tuple[int, ...] = ()
     if isinstance(step, Choose):
         by_branch = tuple(branches[str(number)] for number in range(1, len(step.choices) + 2))
-    outcomes = (counts[outcome] for outcome in (Outcome.DONE, Outcome.NOTHING, Outcome.QUEUED, Outcome.FAILED))
-    return StepCounts(path, step, counts[_WAITING], *outcomes, branches=by_branch)
+    figures = {name: counts[name] for name in STEP_FIGURES}  # outcomes are stored under these names
+    return StepCounts(path, step, **figures, branches=by_branch)
