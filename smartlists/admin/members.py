@@ -8,9 +8,11 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import localized_value
@@ -23,6 +25,7 @@ from people.fields.catalog import FieldInfo
 from people.models import Person, StaticList
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find_smart_list, smart_list_page
+from smartlists.admin.list_pages import INTERVALS
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import copies as list_copies
 from smartlists.lists import member_order
@@ -106,12 +109,31 @@ def members_page(request: HttpRequest, pk: int) -> HttpResponse:
         is_beyond=is_past_end,
         every=parameters.address(q=""),
         static_lists=names[:SUGGESTED],
-        copies=_copies(smart_list),
-        modes=list_copies.Mode.choices,
-        periods=copies.PERIODS,
+        **_copies_context(smart_list),
         export_query=parameters.address(q="", sort=""),
         sorted_limit=member_order.SORTED_WHOLE,
+        **_refresh_note(smart_list, current),
     )
+
+
+def _refresh_note(smart_list: Any, current: Any) -> dict[str, Any]:
+    """Template context: when the list was refreshed, and in words when it is next and why, in the user's zone."""
+    plan, minutes = stored_evaluations.refresh_plan(smart_list), smart_list.evaluate_every_minutes
+    due = timezone.localtime(max(plan.at, timezone.now())) if plan.at else None
+    is_today = due is not None and due.date() == timezone.localdate()
+    moment = date_format(due, "TIME_FORMAT" if is_today else "DATETIME_FORMAT") if due else ""
+    every = dict(INTERVALS).get(minutes or 0) or _every(minutes or 0)
+    note = str(_REFRESH_NOTES[plan.reason]) % {"moment": moment, "every": every}
+    return {"refreshed_at": current.as_of, "refresh_note": note}
+
+
+_REFRESH_NOTES = {
+    "automatic": gettext_lazy("Next about %(moment)s: automatically every hour, as counting is quick."),
+    "schedule": gettext_lazy("Next about %(moment)s: %(every)s, as scheduled."),
+    "slow": gettext_lazy("Not refreshed by itself: the last count took 2 seconds or longer, or failed."),
+    "asked": gettext_lazy("Not refreshed by itself: only when somebody asks."),
+    "archived": gettext_lazy("Not refreshed by itself: the list is archived."),
+}
 
 
 def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple[Person, list[Any]]]:
@@ -122,6 +144,10 @@ def _rows(person_ids: Sequence[int], columns: Sequence[FieldInfo]) -> list[tuple
         for person_id in person_ids
         if (person := people.get(person_id))
     ]
+
+
+def _copies_context(smart_list: Any) -> dict[str, Any]:
+    return {"copies": _copies(smart_list), "modes": list_copies.Mode.choices, "periods": copies.PERIODS}
 
 
 def _copies(smart_list: Any) -> list[tuple[Any, Any]]:

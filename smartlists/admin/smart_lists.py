@@ -12,7 +12,7 @@ from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.object_actions import MenuAction, folder_actions
 from people.core.admin.pagination import UncountedPaginator
 from people.templatetags.moments import moment
-from smartlists.admin import copies, from_people, list_pages, members
+from smartlists.admin import copies, from_people, list_pages, members, templates
 from smartlists.admin.builder.views import LIST_BUILDER, suggest_values
 from smartlists.models import SmartList
 
@@ -51,6 +51,9 @@ class SmartListAdmin(PagesAdmin):
     def list_actions(self, request: HttpRequest) -> list[MenuAction]:
         return folder_actions(request)
 
+    def other_start(self, request: HttpRequest) -> MenuAction | None:
+        return templates.start_from_template(request, SmartList)
+
     def get_queryset(self, request: HttpRequest) -> Any:
         lists = super().get_queryset(request).defer("rules", "current__members", "current__joined", "current__left")
         is_asked_for = "is_archived__exact" in request.GET or request.GET.get("q", "").strip()
@@ -79,6 +82,7 @@ class SmartListAdmin(PagesAdmin):
         return [
             ("add/", LIST_BUILDER.add, "add"),
             ("panel/", LIST_BUILDER.panel, "panel_new"),
+            ("templates/", templates.list_templates_page, "templates"),
             ("of/<int:person_id>/", list_pages.lists_of_person_page, "of_person"),
             ("suggest/", suggest_values, "suggest"),
             ("from-people/", from_people.make_smart_list, "from_people"),

@@ -6,7 +6,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
+from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns.running import step_counts
+from smartlists.campaigns.running.step_counts import STEP_FIGURES
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, StepOutcome
 
 DEFINITION = {"type": "object", "description": "Triggers, audience, qualification and steps: docs/campaigns.md."}
@@ -52,12 +55,29 @@ class LatencySerializer(StrictSerializer):
     of = StrictIntegerField(help_text="The number of people on which the figure is based.")
 
 
+class StepCountsSerializer(StrictSerializer):
+    path = serializers.CharField(help_text="As in the steps of entries: the position from 0; in branches 2.0.1.")
+    do = serializers.ChoiceField(choices=sorted(campaign_definition.STEPS.classes))
+    reached = StrictIntegerField(help_text="People who came to the step; those who still wait for it included.")
+    waiting = StrictIntegerField(help_text="People who wait for the step.")
+    done = StrictIntegerField()
+    nothing = StrictIntegerField(help_text="People for whom there was nothing to do.")
+    queued = StrictIntegerField(help_text="People whose call or email is on its way.")
+    failed = StrictIntegerField()
+    branches = serializers.ListField(
+        child=StrictIntegerField(), help_text="Of an if/else step: people by branch, the others last."
+    )
+
+
 class SummarySerializer(StrictSerializer):
     entered = StrictIntegerField()
     finished = StrictIntegerField()
     failed = StrictIntegerField(help_text="People who finished although a step failed.")
     skipped = serializers.DictField(child=StrictIntegerField(), help_text="The number of skipped people, by reason.")
     latency = LatencySerializer(allow_null=True)
+    steps = StepCountsSerializer(
+        many=True, help_text="Each step of the version that people entered last, of at most its latest 10,000 entries."
+    )
 
 
 class RunInputSerializer(StrictSerializer):
@@ -123,7 +143,9 @@ class EntrySerializer(serializers.ModelSerializer):
         )
 
 
-def summary_representation(summary: campaign_results.CampaignSummary) -> dict[str, Any]:
+def summary_representation(
+    summary: campaign_results.CampaignSummary, counted: step_counts.CampaignSteps | None
+) -> dict[str, Any]:
     """The members of `SummarySerializer`."""
     latency = summary.latency
     return {
@@ -132,4 +154,9 @@ def summary_representation(summary: campaign_results.CampaignSummary) -> dict[st
         "failed": summary.failed,
         "skipped": dict(summary.skipped),
         "latency": latency and {"p50": latency.p50, "p95": latency.p95, "of": latency.of},
+        "steps": [
+            {name: getattr(counts, name) for name in ("path", "reached", *STEP_FIGURES)}
+            | {"do": campaign_definition.STEPS.name_of(counts.step), "branches": list(counts.branches)}
+            for counts in (counted.steps if counted else ())
+        ],
     }

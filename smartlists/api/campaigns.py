@@ -29,6 +29,7 @@ from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
+from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList
 
@@ -200,9 +201,9 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True)
     def summary(self, request: Any, pk: int) -> Response:
         """Get the figures of a campaign."""
-        return Response(
-            SummarySerializer(summary_representation(campaign_results.summarize_campaign(self.get_object()))).data
-        )
+        campaign = self.get_object()
+        summary = campaign_results.summarize_campaign(campaign)
+        return Response(SummarySerializer(summary_representation(summary, step_counts.count_steps(campaign))).data)
 
     @extend_schema(responses=HealthSerializer)
     @action(["GET"], detail=True)

@@ -6,6 +6,7 @@ refreshes that nobody asked for and that changed nothing, one row after each cha
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
@@ -149,6 +150,28 @@ def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
     """Whether the last evaluation of a list took too long, or failed, for it to be refreshed automatically."""
     last = smart_list.evaluations.filter(state__in=(State.DONE, State.FAILED)).order_by("-pk").first()
     return last is not None and (last.state == State.FAILED or (last.seconds or 0.0) >= QUICK_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshPlan:
+    """When a list is evaluated next by itself, and why: `at` is None where only somebody's request does it."""
+
+    reason: str  # "schedule", "automatic", "slow", "asked" or "archived"
+    at: datetime | None = None
+
+
+def refresh_plan(smart_list: SmartList) -> RefreshPlan:
+    """The plan of a list with a current evaluation; an automatic one is due then at the earliest."""
+    last = smart_list.current.requested_at if smart_list.current else timezone.now()
+    if smart_list.is_archived:
+        return RefreshPlan("archived")
+    if smart_list.evaluate_every_minutes:
+        return RefreshPlan("schedule", last + timedelta(minutes=smart_list.evaluate_every_minutes))
+    if not smart_list.is_refreshed:
+        return RefreshPlan("asked")
+    if is_too_slow_to_refresh(smart_list):
+        return RefreshPlan("slow")
+    return RefreshPlan("automatic", last + REFRESH_EVERY)
 
 
 def _due_automatically(now: datetime) -> list[SmartList]:

@@ -43,6 +43,12 @@ def test_a_campaign_is_made_activated_read_and_paused(api, definition):
         "failed": 0,
         "skipped": {"once": 1},
         "latency": None,
+        "steps": [
+            {
+                **{"path": "0", "do": "add_to_list", "reached": 1, "waiting": 0, "done": 1},
+                **{"nothing": 0, "queued": 0, "failed": 0, "branches": []},
+            }
+        ],
     }
     rows = api.get(f"{address}/entries?state=done").json()["results"]
     assert [(row["person"], [step["outcome"] for step in row["steps"]]) for row in rows] == [(ann.pk, ["done"])]

@@ -18,6 +18,8 @@ STATES = (
     ("type, all time", f"{TYPE}/{{type}}/change/?days=all", "vera"),
     ("types, standard", f"{TYPE}/?state=standard", "vera"),
     ("new type from template", f"{TYPE}/add/?template=webinar", "vera"),
+    ("new list from template", f"{LIST}/add/?template=quiet", "vera"),
+    ("new campaign from template", "/admin/smartlists/smartcampaign/add/?template=follow_up", "vera"),
     ("record, form", f"{TYPE}/record/{{ann}}/?type={{type}}", "vera"),
     ("record again", f"{TYPE}/record/{{ann}}/?again={{activity}}", "vera"),
     ("trend", "/admin/reports/?report=trend&type={type}&days=90", "vera"),

@@ -42,8 +42,13 @@ class PagesAdmin(WordSearch, ModelAdmin):
         """What can be done on the list besides adding: `MenuAction`s."""
         return ()
 
+    def other_start(self, request: HttpRequest) -> Any:
+        """Another way to add than the empty page, as a `MenuAction`: beside the button, and where the list is empty."""
+        return None
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"list_actions": self.list_actions(request), **(extra_context or {})}
+        own = {"list_actions": self.list_actions(request), "other_start": self.other_start(request)}
+        context = {**own, **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, context)
         return response
 

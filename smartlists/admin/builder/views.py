@@ -28,6 +28,8 @@ from smartlists.evaluation import explanation
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
+from smartlists.lists import template_slots
+from smartlists.lists import templates as list_templates
 from smartlists.models import SmartList
 from smartlists.rules import sentences
 from smartlists.rules.model import Rules
@@ -134,9 +136,15 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
         )
 
     def proposed(self, request: HttpRequest) -> ListBuilderState:
-        """A new list: of the people with an activity of the parameter `type`, if there is one."""
+        """A new list: from the template in the parameter `template`, or of the people with an activity of `type`."""
         state = self.stored(None)
-        if activity_type := proposed_type(request, state.choices):
+        if template := list_templates.TEMPLATES.get(request.GET.get("template", "")):
+            names = state.choices.catalogue
+            values = template_slots.chosen_values(template.slots, names, request.GET)
+            if values is not None:
+                state.name, state.description = str(template.name), str(template.description)
+                state.rules = builder_form.with_form_defaults(template.build(names, **values))
+        elif activity_type := proposed_type(request, state.choices):
             state.name = activity_type.shown_filter_name
             card = f"activity:{activity_type.api_name}"
             state.rules = builder_form.apply_rules_action(state.rules, "add", card, state.choices)

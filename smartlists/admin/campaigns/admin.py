@@ -12,7 +12,7 @@ from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.object_actions import MenuAction, folder_actions
 from people.core.admin.pagination import UncountedPaginator
 from people.templatetags.moments import moment
-from smartlists.admin import webhooks
+from smartlists.admin import templates, webhooks
 from smartlists.admin.campaigns import views as campaign_views
 from smartlists.admin.campaigns.builder import CAMPAIGN_BUILDER
 from smartlists.campaigns import definition as campaign_definition
@@ -43,6 +43,9 @@ class SmartCampaignAdmin(PagesAdmin):
 
     def list_actions(self, request: HttpRequest) -> list[MenuAction]:
         return folder_actions(request)
+
+    def other_start(self, request: HttpRequest) -> MenuAction | None:
+        return templates.start_from_template(request, SmartCampaign)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         campaigns = (
@@ -85,6 +88,7 @@ class SmartCampaignAdmin(PagesAdmin):
         return [
             ("add/", CAMPAIGN_BUILDER.add, "add"),
             ("panel/", CAMPAIGN_BUILDER.panel, "panel_new"),
+            ("templates/", templates.campaign_templates_page, "templates"),
             ("<int:pk>/panel/", CAMPAIGN_BUILDER.panel, "panel"),
             ("<int:pk>/results/", campaign_views.results_page, "results"),
             ("<int:pk>/results.csv", campaign_views.export_results, "export"),

@@ -23,9 +23,11 @@ from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns import sentences as campaign_sentences
+from smartlists.campaigns import templates as campaign_templates
 from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
+from smartlists.lists import template_slots
 from smartlists.models import SmartCampaign, Webhook
 from smartlists.webhooks import tokens as webhook_tokens
 
@@ -118,9 +120,17 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
         )
 
     def proposed(self, request: HttpRequest) -> CampaignBuilderState:
-        """A new campaign: with the trigger of the activity type in the parameter `type`, if there is one."""
+        """A new campaign: from the template in the parameter `template`, or with a trigger of the type in `type`."""
         state = self.stored(None)
-        if activity_type := proposed_type(request, state.choices):
+        if template := campaign_templates.TEMPLATES.get(request.GET.get("template", "")):
+            names = state.choices.catalogue
+            values = template_slots.chosen_values(template.slots, names, request.GET)
+            if values is not None:
+                address = getattr(request.user, "email", "")
+                definition = template.build(names, address, **values)
+                state.name, state.description = str(template.name), str(template.description)
+                state.form = campaign_form.form_from_definition(definition, names)
+        elif activity_type := proposed_type(request, state.choices):
             card = f"activity:{activity_type.api_name}"
             triggers = builder_form.apply_rules_action(state.form["triggers"], "add", card, state.choices)
             state.form["triggers"] = triggers

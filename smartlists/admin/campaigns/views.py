@@ -21,6 +21,7 @@ from people.core.admin.base import parse_number, require_rights, show_page, tabs
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.models import Person
+from smartlists.admin.campaigns.flow import flow_of
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
@@ -124,6 +125,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
         skipped=_skipped(summary),
+        flow=flow_of(campaign, Catalogue()),
         **_results_by_day(campaign),
     )
 

@@ -337,3 +337,23 @@ def test_odd_forms_are_rules_all_the_same(admin, name, request):
             request.getfixturevalue("undrawn")
         reply = admin.post(builder_url("add"), odd_form(name, value).dict() | {"do": action, "choice:add": value})
         assert reply.status_code == 200, (action, value)
+
+
+def test_the_members_say_when_the_list_is_refreshed_and_why(admin, check):
+    made = list_editing.create_smart_list("Everybody", {"version": 1, "match": "all", "filters": []}, None)
+
+    def note():
+        page = admin.get(builder_url("members", made.pk))
+        assert "Last refreshed: " in page.text and "/history/#id_minutes" in page.text
+        return page.context["refresh_note"]
+
+    assert note().startswith("Next about ") and "every hour" in note()
+    list_editing.schedule_evaluations(made, 15, None)
+    assert note().endswith("every 15 minutes, as scheduled.")
+    list_editing.schedule_evaluations(made, None, None, is_refreshed=False)
+    assert "only when somebody asks" in note()
+    list_editing.schedule_evaluations(made, None, None)
+    made.evaluations.update(seconds=3.0)
+    assert "2 seconds or longer" in note()
+    list_editing.archive_smart_list(made, None)
+    assert "archived" in note()

@@ -1,0 +1,84 @@
+"""The numbers of each step: what people reached, passed and wait for, the same on the page and in the API."""
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.urls import reverse
+
+from smartlists.api.campaign_serializers import SummarySerializer, summary_representation
+from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import results as campaign_results
+from smartlists.campaigns.running import step_counts
+from tests.factories import approved_type, make_person
+from tests.smartlists.campaign_factories import (
+    add_to_list_step,
+    campaign_json,
+    make_active_campaign,
+    make_draft_campaign,
+    make_static_list,
+    record_deposit,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
+
+
+@pytest.fixture
+def campaign():
+    """Two people of Spain are put on a list and wait; one of elsewhere goes on at once."""
+    approved_type()
+    spaniards = {"rules": {"version": 1, "match": "all", "filters": [
+        {"kind": "person_field", "field": "country", "operator": "is", "values": ["Spain"]}]}}  # fmt: skip
+    listed = make_static_list()
+    way = {"when": spaniards, "steps": [add_to_list_step(listed), {"do": "wait", "period": "2 days"}]}
+    made = make_active_campaign(
+        {"do": "choose", "choices": [way], "otherwise": []}, {"do": "change_field", "field": "person_score", "by": "5"}
+    )
+    for country in ("Spain", "Spain", "Peru"):
+        record_deposit(make_person(country=country).pk)
+    dispatcher.process_all_due_work()
+    return made
+
+
+def test_each_step_says_how_many_reached_passed_and_wait(campaign, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        counted = step_counts.count_steps(campaign)
+    assert (counted.entered, counted.is_partial) == (3, False)
+    assert [(step.path, step.reached, step.waiting, step.done, step.branches) for step in counted.steps] == [
+        ("0", 3, 0, 3, (2, 1)),
+        ("0.0.0", 2, 0, 2, ()),
+        ("0.0.1", 2, 0, 2, ()),
+        ("1", 3, 2, 1, ()),
+    ]
+
+
+def test_only_the_latest_entries_are_counted(campaign, monkeypatch):
+    monkeypatch.setattr(step_counts, "MAX_ENTRIES", 2)
+    counted = step_counts.count_steps(campaign)
+    assert (counted.entered, counted.is_partial, counted.steps[0].reached) == (2, True, 2)
+
+
+def test_people_of_other_steps_are_not_counted(campaign):
+    value = campaign_json({"do": "change_field", "field": "person_score", "by": "1"})
+    campaign_lifecycle.change_campaign(campaign, None, value=value)
+    assert len(step_counts.count_steps(campaign).steps) == 4
+    record_deposit(make_person().pk)
+    dispatcher.process_all_due_work()
+    (only,) = step_counts.count_steps(campaign).steps
+    assert (only.reached, only.done) == (1, 1)
+    assert step_counts.count_steps(make_draft_campaign()) is None
+
+
+def test_the_page_and_the_api_show_the_same_numbers(campaign, client):
+    client.force_login(get_user_model().objects.create_superuser("vera", password="x"))
+    page = client.get(reverse("admin:smartlists_smartcampaign_results", args=[campaign.pk]))
+    shown = page.context["flow"]["steps"]
+    branch, rest = shown[0]["branches"]
+    assert (branch["people"], len(branch["steps"]), rest["people"], rest["label"]) == (2, 2, 1, "")
+    assert "2</strong> waiting for it" in page.text and "Only the latest" not in page.text
+    summary = summary_representation(campaign_results.summarize_campaign(campaign), step_counts.count_steps(campaign))
+    steps = SummarySerializer(summary).data["steps"]
+    assert steps[0] == {
+        **{"path": "0", "do": "choose", "reached": 3, "waiting": 0, "done": 3},
+        **{"nothing": 0, "queued": 0, "failed": 0, "branches": [2, 1]},
+    }
+    assert [(step["path"], step["waiting"]) for step in steps[1:]] == [("0.0.0", 0), ("0.0.1", 0), ("1", 2)]
