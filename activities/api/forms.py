@@ -172,12 +172,7 @@ class FormViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=FormInputSerializer, responses=FormSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a form; takes effect at once. `fields_of_form` replaces all fields."""
-        form = self.get_object()
-        self.require_match(form)
-        body = _values(self.validated_body(FormInputSerializer, partial=True))
-        with self.expecting(form.revision) as expected:
-            editing.change_form(form, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+        return self.change_from_body(FormInputSerializer, editing.change_form, lambda _form, body: _values(body))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

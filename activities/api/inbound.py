@@ -163,12 +163,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=InboundSettingsSerializer, responses=InboundWebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change how calls are checked and known; takes effect at once."""
-        webhook = self.get_object()
-        self.require_match(webhook)
-        body = self.validated_body(InboundSettingsSerializer, partial=True)
-        with self.expecting(webhook.revision) as expected:
-            editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+        return self.change_from_body(InboundSettingsSerializer, editing.change_webhook)
 
     @extend_schema(request=CallReplayInputSerializer, responses=ReplayedCallsSerializer)
     @action(["POST"], detail=True)
@@ -249,6 +244,11 @@ class TrialSerializer(StrictSerializer):
     activities = TriedActivitySerializer(many=True)
 
 
+def _mapping_values(_mapping: InboundMapping, body: dict[str, Any]) -> dict[str, Any]:
+    """The body as the verb takes it."""
+    return body | ({"activity_type": editing.find_type(body["activity_type"])} if "activity_type" in body else {})
+
+
 class InboundMappingViewSet(ListMixin, RetrieveMixin):
     """What the calls of an inbound webhook become."""
 
@@ -294,13 +294,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=MappingInputSerializer, responses=InboundMappingSerializer)
     def partial_update(self, request: Any, webhook: int, pk: int) -> Response:
         """Change a mapping; one that is on has to stay complete."""
-        mapping = self.get_object()
-        self.require_match(mapping)
-        body = self.validated_body(MappingInputSerializer, partial=True)
-        if "activity_type" in body:
-            body["activity_type"] = editing.find_type(body["activity_type"])
-        with self.expecting(mapping.revision) as expected:
-            return self.response_for(editing.change_mapping(mapping, request.user, expected_revision=expected, **body))
+        return self.change_from_body(MappingInputSerializer, editing.change_mapping, _mapping_values)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, webhook: int, pk: int) -> Response:
