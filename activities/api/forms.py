@@ -176,14 +176,14 @@ class FormViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=FormInputSerializer, responses=FormSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a form; takes effect at once. `fields_of_form` replaces all fields."""
-        form = self.get_object()
-        self.require_match(form)
-        body = _values(self.validated_body(FormInputSerializer, partial=True))
-        if editing.believes_more(form, body):
-            refuse_unconfirmed_session(request._request)
-        with self.expecting(form.revision) as expected:
-            editing.change_form(form, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+
+        def confirmed(form: Form, body: dict[str, Any]) -> dict[str, Any]:
+            values = _values(body)
+            if editing.believes_more(form, values):
+                refuse_unconfirmed_session(request._request)
+            return values
+
+        return self.change_from_body(FormInputSerializer, editing.change_form, confirmed)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

@@ -177,14 +177,13 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=InboundSettingsSerializer, responses=InboundWebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change how calls are checked and known; takes effect at once."""
-        webhook = self.get_object()
-        self.require_match(webhook)
-        body = self.validated_body(InboundSettingsSerializer, partial=True)
-        if editing.checks_otherwise(webhook, body, body.get("secret")):
-            refuse_unconfirmed_session(request._request)
-        with self.expecting(webhook.revision) as expected:
-            editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+
+        def confirmed(webhook: InboundWebhook, body: dict[str, Any]) -> dict[str, Any]:
+            if editing.checks_otherwise(webhook, body, body.get("secret")):
+                refuse_unconfirmed_session(request._request)
+            return body
+
+        return self.change_from_body(InboundSettingsSerializer, editing.change_webhook, confirmed)
 
     @extend_schema(request=CallReplayInputSerializer, responses={202: CallReplaySerializer})
     @action(["POST"], detail=True)
@@ -282,6 +281,11 @@ class TrialSerializer(StrictSerializer):
     activities = TriedActivitySerializer(many=True)
 
 
+def _mapping_values(_mapping: InboundMapping, body: dict[str, Any]) -> dict[str, Any]:
+    """The body as the verb takes it."""
+    return body | ({"activity_type": editing.find_type(body["activity_type"])} if "activity_type" in body else {})
+
+
 class InboundMappingViewSet(ListMixin, RetrieveMixin):
     """What the calls of an inbound webhook become."""
 
@@ -327,13 +331,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=MappingInputSerializer, responses=InboundMappingSerializer)
     def partial_update(self, request: Any, webhook: int, pk: int) -> Response:
         """Change a mapping; one that is on has to stay complete."""
-        mapping = self.get_object()
-        self.require_match(mapping)
-        body = self.validated_body(MappingInputSerializer, partial=True)
-        if "activity_type" in body:
-            body["activity_type"] = editing.find_type(body["activity_type"])
-        with self.expecting(mapping.revision) as expected:
-            return self.response_for(editing.change_mapping(mapping, request.user, expected_revision=expected, **body))
+        return self.change_from_body(MappingInputSerializer, editing.change_mapping, _mapping_values)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, webhook: int, pk: int) -> Response:

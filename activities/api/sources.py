@@ -234,14 +234,13 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=SourceInputSerializer, responses=EventSourceSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change an event source; takes effect at once. The kind cannot be changed."""
-        source = self.get_object()
-        self.require_match(source)
-        body = self.validated_body(SourceInputSerializer, partial=True)
-        if source_editing.widens_trust(source, body):
-            refuse_unconfirmed_session(request._request)
-        with self.expecting(source.revision) as expected:
-            source_editing.change_source(source, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+
+        def confirmed(source: EventSource, body: dict[str, Any]) -> dict[str, Any]:
+            if source_editing.widens_trust(source, body):
+                refuse_unconfirmed_session(request._request)
+            return body
+
+        return self.change_from_body(SourceInputSerializer, source_editing.change_source, confirmed)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.utils import timezone
 
@@ -12,11 +12,9 @@ from activities.models import EventSource, InboundWebhook
 from activities.sources.authentication import KeyRejectedError
 from activities.tracking.senders import KnownKey
 from config.collector.http import HttpError, Limits, Reply, Request
+from config.collector.known import KnownState
 from people.core.codes import Code
 from people.core.errors import RejectedError
-
-if TYPE_CHECKING:
-    from config.collector.application import Collector
 
 PREFIX = "/w/"
 LIMITS = Limits(MAX_BODY, 50)
@@ -44,31 +42,41 @@ class CallWindows:
         return 0 if number < limit else max(1, round(MINUTE - (now - began)))
 
 
-async def take_call(collector: "Collector", request: Request, reply: Reply, text: str) -> None:
+class CallIntake(Protocol):
+    """What the collector does for every call of a webhook."""
+
+    known: KnownState
+    call_windows: CallWindows
+
+    async def commit_call(self, call: ReceivedCall) -> None:
+        """Wait for the commit. Raises `HttpError`."""
+
+
+async def take_call(intake: CallIntake, request: Request, reply: Reply, text: str) -> None:
     """Keep a call. Its signature is checked before anything of it is kept; GET and HEAD only say that it is there."""
     request.limits = LIMITS
     if request.method not in ("POST", "PUT", "GET", "HEAD"):
         raise HttpError(405, "method_not_allowed", headers={"Allow": "POST"}, ends=True)
-    known = await collector.known.find_key(text)
-    webhook = _webhook(collector, known, 0 if request.method in ("GET", "HEAD") else request.size)
+    known = await intake.known.find_key(text)
+    webhook = _webhook(intake, known, 0 if request.method in ("GET", "HEAD") else request.size)
     if request.method in ("GET", "HEAD"):
         await reply.json(200, {"ready": True})
         return
-    if wait := collector.call_windows.seconds_to_wait(webhook.source_id, webhook.calls_a_minute):
+    if wait := intake.call_windows.seconds_to_wait(webhook.source_id, webhook.calls_a_minute):
         message = "This webhook has sent as many calls as it may in a minute."
         raise HttpError(429, Code.TOO_MANY_CALLS, message, {"Retry-After": str(wait)}, ends=True)
     body = await request.body()
-    call, answer = _read(collector, known, webhook, request, body)
-    await collector.commit_call(call)
+    call, answer = _read(intake, known, webhook, request, body)
+    await intake.commit_call(call)
     await reply.json(200, answer)
 
 
-def _webhook(collector: "Collector", known: KnownKey, size: int) -> InboundWebhook:
+def _webhook(intake: CallIntake, known: KnownKey, size: int) -> InboundWebhook:
     """The settings of the webhook with this key. Raises `HttpError`."""
     try:
         source = known.webhook_sender(size).source
     except KeyRejectedError as refusal:
-        raise _refused(collector, known, refusal) from None
+        raise _refused(intake, known, refusal) from None
     return settings_of(source)
 
 
@@ -81,14 +89,14 @@ def settings_of(source: EventSource) -> InboundWebhook:
 
 
 def _read(
-    collector: "Collector", known: KnownKey, webhook: InboundWebhook, request: Request, body: bytes
+    intake: CallIntake, known: KnownKey, webhook: InboundWebhook, request: Request, body: bytes
 ) -> tuple[ReceivedCall, Any]:
     """The call, and what is answered once it is kept. Raises `HttpError`."""
     try:
         check_signature(webhook, request.headers, body, timezone.now())
         content, text = parse_body(body, request.headers.get("content-type", ""))
     except KeyRejectedError as refusal:
-        raise _refused(collector, known, refusal) from None
+        raise _refused(intake, known, refusal) from None
     except RejectedError as refusal:
         raise HttpError(400, refusal.code, str(refusal)) from None
     call = make_call(webhook, request.headers, content, text, request.size or len(body))
@@ -97,8 +105,8 @@ def _read(
     return call, answer or RECEIVED
 
 
-def _refused(collector: "Collector", known: KnownKey, refusal: KeyRejectedError) -> HttpError:
-    collector.known.note_refusal(known, refusal, "")
+def _refused(intake: CallIntake, known: KnownKey, refusal: KeyRejectedError) -> HttpError:
+    intake.known.note_refusal(known, refusal, "")
     if refusal.code == Code.QUOTA_REACHED:
         return HttpError(429, refusal.code, str(refusal), {"Retry-After": "3600"}, ends=True)
     return HttpError(_STATUS.get(Code(refusal.code), 401), refusal.code, str(refusal), ends=True)

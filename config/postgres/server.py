@@ -239,7 +239,9 @@ class EmbeddedPostgres:
             "max_locks_per_transaction": "256",
             "random_page_cost": "1.1",
             "wal_compression": "on",
-            # no failing statements and no values of rejected rows: erasing a person does not reach this log
+            # no failing statements and no values of rejected rows, which errors name, too: erasing a person does not
+            # reach this log. Who caused an error logs it.
+            "log_min_messages": "log",
             "log_min_error_statement": "panic",
             "log_parameter_max_length_on_error": "0",
             "log_error_verbosity": "terse",

@@ -160,6 +160,7 @@ class Code(StrEnum):
     UNKNOWN_RECORD = "unknown_record"
     UNKNOWN_RIGHT = "unknown_right"
     UNKNOWN_SOURCE = "unknown_source"
+    UNKNOWN_STEP = "unknown_step"
     UNKNOWN_TOKEN = "unknown_token"
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_USER = "unknown_user"

@@ -5,7 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import IO, Any
 
 from people.core.messages import sentence as _
@@ -170,7 +170,7 @@ def _rows_below(records: Sequence[Sequence[str]], place: int) -> int:
     if len(names) < 2 or not all(names) or any(cell[0] in "0123456789" or cell[-1:] == ":" for cell in names):
         return 0
     count = 0
-    for cells in records[place + 1 :]:
+    for cells in dropwhile(lambda cells: not _width(cells), records[place + 1 :]):
         if len(cells) != len(records[place]) or _width(cells) < 2:
             break
         count += 1

@@ -91,7 +91,12 @@ class FileShape:
     header_row: int = 1  # the header is the first row from this one on that is not blank
     is_encoding_open: bool = False  # it is not UTF-8, and its encoding cannot be detected: several accept every byte
     rows_above: int = 0  # rows above the header that are not blank; they are left out
-    blank_rows: int = 0  # between the rows of the table, which a check or an import of the whole file counts
+    blank_rows: int = 0  # between the header and the last row, which a check or an import of the whole file counts
+
+    @property
+    def rows_to_header(self) -> int:
+        """The number of rows up to the header and with it; 0 for NDJSON, which has none."""
+        return 0 if self.format == "ndjson" else self.header_row
 
     def as_json(self) -> dict[str, Any]:
         # a neighbouring version does not support these
@@ -129,7 +134,7 @@ def read_header(file: IO[bytes], shape: FileShape) -> FileShape:
     header, above = None, 0
     for number, cells in _raw_rows(file, shape):
         if number >= shape.header_row:
-            header = cells
+            shape, header = replace(shape, header_row=number), cells
             break
         above += not _is_blank(cells)
     return replace(shape, header=_checked_header(header), rows_above=above)

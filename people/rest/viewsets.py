@@ -4,7 +4,7 @@ A view set translates a request into the call of a verb, and an object into JSON
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC
 from typing import Any, ClassVar
@@ -247,6 +247,23 @@ class ResourceViewSet(viewsets.GenericViewSet):
             yield revision if has_condition else None
         except ConflictError as conflict:
             raise (PreconditionFailedError(*conflict.problems) if has_condition else conflict) from None
+
+    def change_from_body(
+        self,
+        serializer_class: type[serializers.Serializer],
+        verb: Callable[..., Any],
+        values_of: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda _thing, body: body,
+    ) -> Response:
+        """Change the object by `verb(thing, user, expected_revision=…, **values)`; respond with it as it is then.
+
+        The members of the body are optional. `values_of(thing, body)` returns the values for the verb, or refuses.
+        """
+        thing = self.get_object()
+        self.require_match(thing)
+        values = values_of(thing, self.validated_body(serializer_class, partial=True))
+        with self.expecting(thing.revision) as expected:
+            verb(thing, self.request.user, expected_revision=expected, **values)
+        return self.response_for(self.get_object())
 
     def _restrict_fields(self, serializer: Any) -> None:
         if "fields" not in self.request.query_params:

@@ -127,15 +127,13 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=WebhookInputSerializer, responses=WebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a webhook; calls already queued are sent as they are."""
-        webhook = self.get_object()
-        self.require_match(webhook)
-        body = self.validated_body(WebhookInputSerializer, partial=True)
-        if webhook_editing.sends_elsewhere(webhook, body):
-            refuse_unconfirmed_session(request._request)
-        with self.expecting(webhook.revision) as expected:
-            return self.response_for(
-                webhook_editing.change_webhook(webhook, request.user, expected_revision=expected, **body)
-            )
+
+        def confirmed(webhook: Webhook, body: dict[str, Any]) -> dict[str, Any]:
+            if webhook_editing.sends_elsewhere(webhook, body):
+                refuse_unconfirmed_session(request._request)
+            return body
+
+        return self.change_from_body(WebhookInputSerializer, webhook_editing.change_webhook, confirmed)
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

@@ -158,7 +158,7 @@ class DefinitionReader(RulesReader):
         return tuple(step for step in steps if step is not None)
 
     def _any_step(self, value: Any, path: Path, depth: int) -> Step | None:
-        parsed = self._of_a_kind(value, path, "do", STEP_READERS, "unknown_step", _("kind of step"))
+        parsed = self._of_a_kind(value, path, "do", STEP_READERS, Code.UNKNOWN_STEP, _("kind of step"))
         return None if parsed is None else parsed[1](self, parsed[0], path, depth)
 
     def _add_to_list(self, form: Mapping[str, Any], path: Path, _depth: int) -> Step | None:

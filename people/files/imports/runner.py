@@ -130,7 +130,7 @@ class _ImportRun:
 
     def through(self, file: IO[bytes]) -> None:
         done = 0
-        first = last = None
+        last = self.reading.shape.rows_to_header
         if not self.is_check:
             mark = traces.log_traces().mark()
             Import.objects.filter(pk=self.job.pk).update(first_id=Least("first_id", mark + 1))
@@ -140,10 +140,10 @@ class _ImportRun:
                 old = max(0, min(batch.size, self.job.position - done))
                 done += batch.size
                 if numbers := batch.row_numbers():
-                    first, last = numbers[0] if first is None else first, numbers[-1]
+                    last = numbers[-1]
                 self._batch(batch, old)
                 self.track(batch.size)
-        blank_rows = 0 if first is None or last is None else last - first + 1 - done
+        blank_rows = max(0, last - self.reading.shape.rows_to_header - done)
         shape = replace(self.reading.shape, blank_rows=blank_rows).as_json()
         if self.job.finish(bytes_done=self.job.size, wish="", shape=shape) and not self.is_check:
             pk = self.job.pk

@@ -316,18 +316,18 @@ def test_what_is_no_table(wizard, name, message):
 
 
 def test_blank_rows_are_counted(wizard, capsys, tmp_path):
-    content = b"List of guests\n\nEmail Address,First Name\na@example.com,Ann\n\n\nb@example.com,Bob\n\n"
+    content = b"List of guests\n\nEmail Address,First Name\n\na@example.com,Ann\n\n\nb@example.com,Bob\n\n"
     wizard.upload(content, "guests.csv", PEOPLE)
     assert wizard.preview(starts_campaigns="no")
     job, page = wizard.record()
-    assert (job.added, job.rows_above, job.blank_rows) == (2, 1, 2)
-    assert "Left out: 1 row above the header." in page and "Left out: 2 blank rows." in page
+    assert (job.added, job.rows_above, job.blank_rows) == (2, 1, 3)
+    assert "Left out: 1 row above the header." in page and "Left out: 3 blank rows." in page
     described = wizard.client.get(f"/api/v1/imports/{job.pk}").json()
-    assert (described["rows_above"], described["blank_rows"]) == (1, 2)
+    assert (described["rows_above"], described["blank_rows"]) == (1, 3)
     (tmp_path / "guests.csv").write_bytes(content)
     call_command("import_people", str(tmp_path / "guests.csv"), "--no-progress")
     printed = capsys.readouterr().err
-    assert "Rows above the header left out: 1." in printed and "Blank rows left out: 2." in printed
+    assert "Rows above the header left out: 1." in printed and "Blank rows left out: 3." in printed
 
 
 @pytest.mark.parametrize("format_", ["csv", "xlsx"])
