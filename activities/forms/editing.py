@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -242,6 +243,10 @@ def _write_consent(form: Form, consent: Mapping[str, Any] | None) -> None:
     if consent is not None:
         values = {part: str(consent[part]).strip() for part in ("purpose", "text", "version")}
         row, _created = FormConsent.objects.get_or_create(form=form, version=values.pop("version"), defaults=values)
+    form.consents.filter(withdrawn_at=None).update(withdrawn_at=Now())
+    if row is not None:
+        row.withdrawn_at = None
+        row.save(update_fields=["withdrawn_at"])
     form.consent = row
     form.save(update_fields=["consent"])
 

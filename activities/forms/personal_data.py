@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
@@ -43,15 +44,23 @@ def _undo_merge(merging: Merging, kept: Mapping[str, Sequence[int]] | None) -> N
 
 
 def _erase(erasing: Erasing) -> None:
-    """Delete the submissions of these people, and those of nobody that name them: spam, and what waits."""
+    """Delete the submissions of these people, and those of nobody that name them: spam, and what waits.
+
+    They are named by what was typed, or by an address of a page, where texts are percent-encoded.
+    """
     with connection.cursor() as cursor:
         cursor.execute("delete from form_submission where person_id = any(%s)", [list(erasing.person_ids)])
         if erasing.texts:
             cursor.execute(
                 """delete from form_submission where person_id is null and exists (
-                    select from unnest(%s::text[]) t where strpos(lower("values"::text), t) > 0)""",
-                [personal_data.stored_text_forms(erasing.texts)],
+                    select from unnest(%s::text[]) t where strpos(lower("values"::text || page::text), t) > 0)""",
+                [sorted({*personal_data.stored_text_forms(erasing.texts), *_in_addresses(erasing.texts)})],
             )
+
+
+def _in_addresses(texts: Sequence[str]) -> set[str]:
+    """The texts as addresses have them, in lower case."""
+    return {encode(text).lower() for text in texts for encode in (quote, quote_plus)}
 
 
 def _export(person_ids: Sequence[int]) -> Iterator[Mapping[str, Any]]:

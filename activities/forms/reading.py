@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from activities.forms.fields import EMAIL, MAX_VALUE, FormInput
 from activities.models import Form, FormConsent
@@ -16,6 +19,8 @@ from people.datatypes.parsing import BadValueError, is_blank
 HONEYPOT = "homepage_2"  # shown to nobody: only programs fill it in
 CONSENT = "_consent"  # the version of the consent text that was agreed to
 MAX_LINKS = 2  # in all values together, besides fields that are links; more are spam
+# how long after a change a text is still what somebody may have read: pages stay open, kiosks until their next visitor
+SHOWN_FOR = timedelta(hours=24)
 _LINKS = ("http://", "https://", "[url")
 
 
@@ -39,8 +44,13 @@ class Reading:
         return errors
 
 
-def read_form(form: Form, inputs: Sequence[FormInput], raw: Mapping[str, Any]) -> Reading:
-    """Read the values of the form's own fields, as text; whatever else was sent is left out."""
+def read_form(
+    form: Form, inputs: Sequence[FormInput], raw: Mapping[str, Any], filled_in_at: datetime | None = None
+) -> Reading:
+    """Read the values of the form's own fields, as text; whatever else was sent is left out.
+
+    `filled_in_at` (now): what the consent text has to be of, the present one then or one that was shown lately.
+    """
     reading = Reading({})
     for entry in inputs:
         value = _storable(raw.get(entry.name))
@@ -51,7 +61,7 @@ def read_form(form: Form, inputs: Sequence[FormInput], raw: Mapping[str, Any]) -
         reading.values[entry.name] = value
         if problem := _problem(entry, value):
             reading.problems.append(problem)
-    _read_consent(form, raw, reading)
+    _read_consent(form, raw, reading, filled_in_at or timezone.now())
     reading.spam = _spam(inputs, raw, reading.values)
     return reading
 
@@ -78,16 +88,27 @@ def _problem(entry: FormInput, value: str) -> Problem | None:
     return None
 
 
-def _read_consent(form: Form, raw: Mapping[str, Any], reading: Reading) -> None:
-    """What they agreed to is a text of ours: an unknown version is no consent, whatever was sent with it."""
+def _read_consent(form: Form, raw: Mapping[str, Any], reading: Reading, at: datetime) -> None:
+    """What they agreed to is a text of ours: an unknown or withdrawn version is no consent."""
     version = raw.get(CONSENT)
     if isinstance(version, str) and version.strip():
-        reading.consent = form.consents.filter(version=_storable(version)[:50]).first()
-        if reading.consent is None:
+        consent = form.consents.filter(version=_storable(version)[:50]).first()
+        if consent is not None and _was_shown(form, consent, at):
+            reading.consent = consent
+        else:
             message = _("This page is out of date. Load it again to see the present text.")
             reading.problems.append(Problem(Code.UNKNOWN_VERSION, message, (CONSENT,)))
     elif form.is_consent_required and form.consent_id is not None:
         reading.problems.append(Problem(Code.MISSING_VALUE, _("This can only be sent with your consent."), (CONSENT,)))
+
+
+def _was_shown(form: Form, consent: FormConsent, at: datetime) -> bool:
+    """True for the present text, and for one that ended less than SHOWN_FOR before `at`."""
+    if consent.pk == form.consent_id:
+        return True
+    # the version before this one notes no end: then it is when the present text came
+    ended_at = consent.withdrawn_at or (form.consent.created_at if form.consent is not None else None)
+    return ended_at is not None and at < ended_at + SHOWN_FOR
 
 
 def _spam(inputs: Sequence[FormInput], raw: Mapping[str, Any], values: Mapping[str, Any]) -> str:

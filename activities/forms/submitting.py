@@ -1,7 +1,7 @@
-"""Takes submissions: each is stored once, and recorded in the transaction that stores it.
+"""Takes submissions: each is stored once; what is neither spam nor undecided is recorded in the same transaction.
 
-Locks are taken in the order people, visitor, look-up values, people's rows, types, external ids, as identities and
-recorders take them.
+Locks are taken in this order: people (shared), the submission's id, the visitor, look-up values and rows of people,
+types (shared) and external ids: first those of what waited of the visitor, then those of the submission.
 """
 
 from collections.abc import Mapping

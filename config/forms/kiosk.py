@@ -121,7 +121,7 @@ def _take_item(
     at = item.get("at")
     moment = _moment(at, sent, now) if is_epoch_ms(at) else now
     try:
-        outcome = submit_form(form, read_form(form, inputs, raw), sender, message_id, moment)
+        outcome = submit_form(form, read_form(form, inputs, raw, moment), sender, message_id, moment)
     except RejectedError as refusal:
         return {"id": message_id, "status": "refused", "message": str(refusal)}
     except (OperationalError, InterfaceError):

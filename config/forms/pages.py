@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from activities.forms.addresses import visited_address
 from activities.forms.codes import check_in_address, submission_code, submission_of_code
 from activities.forms.fields import FormInput, form_inputs
-from activities.forms.hosts import form_action_origins, next_address
+from activities.forms.hosts import MAX_ADDRESS, form_action_origins, next_address
 from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
 from activities.forms.sharing import qr_code
 from activities.forms.submitting import Sender, Way, submit_form
@@ -112,12 +112,14 @@ def _take(request: HttpRequest, form: Form) -> HttpResponse:
     reading = read_form(form, inputs, raw)
     is_own = OWN in raw
     page = "" if is_own else raw.get(PAGE) or request.headers.get("Referer", "")
+    sender = sender_of(request, Way.PAGE if is_own else Way.HTML, page)
     try:
-        outcome = submit_form(form, reading, sender_of(request, Way.PAGE if is_own else Way.HTML, page))
+        outcome = submit_form(form, reading, sender)
     except RejectedError as refusal:
         if refusal.code == Code.WRONG_STATE:
             return message_page(request, form, _("This form is closed."), 410)
-        return _draw(request, form, reading, 422)
+        sent = {OWN: "1"} if is_own else {PAGE: sender.page.url if sender.page else ""}
+        return _draw(request, form, reading, 422, {**sent, NEXT: raw.get(NEXT, "")[:MAX_ADDRESS]})
     address = next_address(form, raw.get(NEXT, "")) or _thanks_address(form, outcome.submission)
     response = HttpResponseRedirect(address)
     response.status_code = 303
@@ -132,8 +134,12 @@ def _thanks_address(form: Form, submission: FormSubmission) -> str:
     return f"{address}?{urlencode({CODE: submission_code(form, submission.message_id)})}"
 
 
-def _draw(request: HttpRequest, form: Form, reading: Reading, status: int = 200) -> HttpResponse:
-    return draw(request, form, "forms/page.html", reading, status)
+def _draw(
+    request: HttpRequest, form: Form, reading: Reading, status: int = 200, hidden: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """The page of the form. `hidden`: members that are sent again with it; those without a value are left out."""
+    members = {OWN: "1"} if hidden is None else {name: value for name, value in hidden.items() if value}
+    return draw(request, form, "forms/page.html", reading, status, hidden=members)
 
 
 def draw(
@@ -150,7 +156,7 @@ def draw(
         "has_errors": bool(errors),
         "consent_error": errors.get(CONSENT, ""),
         "is_agreed": reading.consent is not None,
-        "names": {"honeypot": HONEYPOT, "consent": CONSENT, "own": OWN},
+        "names": {"honeypot": HONEYPOT, "consent": CONSENT},
         **context,
     }
     return _guard(render(request, template, shown, status=status), form, scripts="script" in context)

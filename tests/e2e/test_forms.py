@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from activities.forms.kiosk_links import kiosk_secret
@@ -99,3 +100,74 @@ def test_a_kiosk_keeps_forms_while_there_is_no_network_and_sends_each_once(table
         f"{name}@example.com" for name in ("ada", "bob", "cy")
     ]
     assert Activity.objects.filter(activity_type_id=90_001, primary_value="Fair 2026").count() == 3
+
+
+def keep(page, number, **values):
+    """Put a form on the device as the kiosk's script keeps it."""
+    page.evaluate(
+        """([key, item]) => localStorage.setItem(key, JSON.stringify([...JSON.parse(localStorage.getItem(key) || "[]"), item]))""",
+        [page.key, {"id": f"item-{number:08d}", "at": 1_700_000_000_000 + number, "values": values}],
+    )
+
+
+def test_one_bad_form_on_a_device_holds_up_no_other_and_the_team_takes_it_away(tablet, installation, django_user_model):
+    """The server fails at one, finds one too large and rejects one; the two others arrive."""
+    form, page = make_form(event="Fair 2026"), tablet
+    page.key = f"ca-kiosk:{form.key}"
+    page.route("**/k/**", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.goto(f"/k/{kiosk_secret(form)}/")
+    people = {1: "ada", 2: "crash", 3: "bob", 4: "large", 5: "ada"}
+    for number, name in people.items():
+        keep(
+            page,
+            number,
+            email=f"{name}@example.com",
+            first_name="=A",
+            company="x" * (300_000 if name == "large" else 3),
+        )
+    FormSubmission.objects.create(
+        form=form, message_id="item-00000005", digest=b"other", state="held", way="kiosk", occurred_at=timezone.now()
+    )
+    statuses = []
+
+    def fail_at_one(route):
+        """As a server whose one form ends in a fault: 500 for whatever it is in."""
+        if "crash@example.com" in (route.request.post_data or ""):
+            statuses.append(500)
+            return route.fulfill(status=500, body="fault")
+        answer = route.fetch()
+        statuses.append(answer.status)
+        return route.fulfill(response=answer)
+
+    page.unroute("**/k/**")
+    page.route("**/k/**", fail_at_one)
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    expect(page.locator("[data-refused]")).to_be_visible(timeout=15_000)
+    expect(page.locator("[data-one]")).to_be_visible(timeout=30_000)
+    sent = FormSubmission.objects.exclude(digest=b"other")
+    assert sorted(row.values["email"] for row in sent) == ["ada@example.com", "bob@example.com"], statuses
+    page.get_by_label("Email Address").fill("cy@example.com")
+    page.get_by_label("Given name").fill("Cy")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_function("key => JSON.parse(localStorage.getItem(key)).length === 3", arg=page.key)
+    assert sent.filter(values__email="cy@example.com").exists(), "new ones go first"
+    django_user_model.objects.create_superuser("vera", password="a long password")
+    page.goto(f"/admin/login/?next=/admin/activities/form/{form.pk}/device/")
+    page.locator("[name=login], [name=username]").first.fill("vera")
+    page.locator("[name=password]").fill("a long password")
+    page.locator("[name=password]").press("Enter")
+    rows = page.locator("[data-rows] tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(0)).to_contain_text("The server failed at it")
+    expect(rows.nth(1)).to_contain_text("Rejected: too large")
+    expect(rows.nth(2)).to_contain_text("was sent before with other content")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    text = Path(download.value.path()).read_text()
+    assert "crash@example.com" in text and '"\'=A"' in text, "no formula"
+    page.on("dialog", lambda dialog: dialog.accept())
+    rows.nth(1).get_by_role("button", name="Remove").click()
+    expect(rows).to_have_count(2)
+    page.get_by_role("button", name="Send the rejected ones again").click()
+    expect(rows.nth(1)).to_contain_text("The server failed at it")
+    assert not faults(page)

@@ -11,6 +11,7 @@ from activities.forms import check_in, codes, editing
 from activities.forms.kiosk_links import kiosk_secret
 from activities.forms.reading import CONSENT, HONEYPOT
 from activities.models import Activity, FormSubmission
+from config.forms import kiosk
 from people.core.source import SYSTEM, Channel, Source
 from people.models import Person
 from people.persons import deletion, upsert
@@ -71,6 +72,27 @@ def test_what_is_wrong_is_shown_with_what_was_typed_and_nothing_is_stored(browse
     assert "<script>alert" not in reply.text and "&lt;b&gt;no&lt;/b&gt;" in reply.text
     assert reply.text.count('class="error"') == 3, "address, name and consent"
     assert 'lang="es"' in reply.text and "Escribe" in reply.text
+
+
+def test_what_a_page_said_besides_the_fields_survives_a_correction(browser):
+    make_site()
+    form = make_form()
+    address, page, wanted = f"/f/{form.key}/", "https://www.example.com/a?utm_source=x", "https://www.example.com/b"
+    for said, referrer in (({"_page": page}, ""), ({}, page)):
+        wrong = browser.post(address, {"email": "no", "_next": wanted, **said}, headers={"Referer": referrer})
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', wrong.text))
+        assert hidden == {"_page": page, "_next": wanted}
+        reply = browser.post(
+            address, {**ADA, "company": referrer, **hidden}, headers={"Referer": f"http://testserver{address}"}
+        )
+        assert reply.headers["Location"] == wanted
+        row = FormSubmission.objects.latest("pk")
+        assert (row.way, row.page["url"], row.page["utm_source"]) == ("html", page, "x")
+    own = browser.post(address, {"email": "no", "_own": "1", "_next": "javascript:x"})
+    assert dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', own.text)) == {
+        "_own": "1",
+        "_next": "javascript:x",
+    }
 
 
 def test_hostile_bodies_are_bounded_before_they_are_read(browser, settings):
@@ -147,6 +169,26 @@ def test_a_kiosk_sends_what_it_kept_once_each_and_at_its_time(browser):
     assert send(browser, form, *[item(n) for n in range(21)]).status_code == 400
     editing.renew_kiosk_link(form, None)
     assert send(browser, form, item(9)).status_code == 404
+
+
+def test_one_form_of_a_kiosk_that_the_server_fails_at_costs_the_others_nothing(browser, monkeypatch):
+    """A fault of ours: the one is to be sent again, the others are recorded."""
+    form = make_form(event="Fair")
+    record = kiosk.submit_form
+
+    def fails_at_bob(form, reading, *more):
+        if reading.values.get("email") == "bob@example.com":
+            raise ZeroDivisionError
+        return record(form, reading, *more)
+
+    monkeypatch.setattr(kiosk, "submit_form", fails_at_bob)
+    items = [item(1), item(2, email="bob@example.com"), item(3, email="cy@example.com")]
+    reply = send(browser, form, *items).json()
+    assert [row["status"] for row in reply["results"]] == ["added", "failed", "added"] and reply["revision"] == 1
+    monkeypatch.undo()
+    again = send(browser, form, *items).json()["results"]
+    assert [row["status"] for row in again] == ["repeated", "added", "repeated"]
+    assert send(browser, form, item(4, company="x" * 300_000)).status_code == 413
 
 
 def test_a_kiosk_without_scripts_asks_the_next_visitor(browser):

@@ -1,15 +1,19 @@
 """What a submission does: once, for the right person, and no more than a stranger may."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from activities.forms import editing, moderation
-from activities.forms.reading import HONEYPOT
+from activities.forms.kiosk_links import kiosk_secret
+from activities.forms.reading import CONSENT, HONEYPOT
 from activities.forms.submitting import Sender, Way
 from activities.models import Activity, Association, FormSubmission
 from activities.recording.consents import record_consent
+from activities.tracking.addresses import parse_address
 from activities.tracking.agents import parse_agent
 from people.core.errors import RejectedError
 from people.core.notifications import Notice
@@ -17,12 +21,13 @@ from people.core.source import SYSTEM, Channel
 from people.models import Person
 from people.persons import merge, upsert
 from people.privacy import erasure
-from tests.activities.forms.factories import AGENT, fill_in, log_of, make_form
+from tests.activities.forms.factories import AGENT, TERMS, fill_in, log_of, make_form
 from tests.activities.visitors.factories import log_of as visits_of
 from tests.activities.visitors.factories import make_hit, make_site, make_visitor
 from tests.factories import make_person
 
 pytestmark = pytest.mark.django_db
+GUEST = {"email": "gus@example.com", "first_name": "Gus"}
 TOKEN = "0123456789abcdef" * 2
 
 
@@ -106,8 +111,60 @@ def test_nobody_is_opted_in_by_a_form_who_had_objected():
         editing.change_form(form, None, consent={"purpose": "email", "text": "Anything.", "version": "1"})
     assert refusal.value.problems[0].path == ("consent", "version")
     editing.change_form(form, None, consent={"purpose": "email", "text": "Anything.", "version": "2"})
-    old = fill_in(form, "fay@example.com", version="1").submission
-    assert old.consent.text == "Write to me about cars.", "what an old page showed"
+
+
+def test_a_withdrawn_text_is_agreed_to_only_within_a_day_of_its_end(client):
+    """The present text, or one that a page could still show; of a kiosk's form, when it was filled in."""
+    form = make_form(event="Fair")
+    present = {"purpose": "email", "text": "Anything.", "version": "2"}
+    form = editing.change_form(form, None, consent=present)
+    assert fill_in(form, "fay@example.com", version="1").submission.consent.text == "Write to me about cars."
+    ended = timezone.now() - timedelta(hours=25)
+    form.consents.filter(version="1").update(withdrawn_at=ended)
+    reply = client.post(f"/f/{form.key}/", {"email": "gil@example.com", "first_name": "Gil", CONSENT: "1"})
+    assert reply.status_code == 422 and "out of date" in reply.text
+    assert fill_in(form, "gil@example.com", version="2").submission.consent.version == "2"
+    now = int(timezone.now().timestamp() * 1000)
+    items = [
+        {
+            "id": f"item-0000000{hours}",
+            "at": now - hours * 3_600_000,
+            "values": {**GUEST, CONSENT: "1", "company": str(hours)},
+        }
+        for hours in (0, 2)
+    ]
+    body = json.dumps({"sent": now, "items": items})
+    client.post(f"/k/{kiosk_secret(form)}/", body, content_type="application/json", headers={"User-Agent": AGENT})
+    late, early = FormSubmission.objects.filter(way="kiosk").order_by("occurred_at").reverse()
+    assert (late.state, late.consent, early.state, early.consent.version) == ("held", None, "recorded", "1")
+    form.consents.filter(version="1").update(withdrawn_at=None)  # by the version before, which notes no end
+    form.consents.filter(version="2").update(created_at=ended)
+    form.refresh_from_db()
+    with pytest.raises(RejectedError):
+        fill_in(form, "hal@example.com", version="1")
+    again = editing.change_form(form, None, consent=TERMS)
+    assert fill_in(again, "hal@example.com", version="1").submission.consent.withdrawn_at is None
+    gone = editing.change_form(again, None, consent=None)
+    form.consents.update(withdrawn_at=ended)
+    with pytest.raises(RejectedError):
+        fill_in(gone, "ida@example.com", version="1")
+
+
+def test_another_way_or_an_honest_form_after_spam_is_no_repeat():
+    form = make_form(event="Fair")
+    page, kiosk = fill_in(form), fill_in(form, sender=Sender(Way.KIOSK, parse_agent(AGENT)))
+    assert not kiosk.is_repeat and kiosk.submission.state == "recorded"
+    html = Sender(Way.HTML, parse_agent(AGENT))
+    assert not fill_in(form, sender=html).is_repeat and fill_in(form, sender=html).is_repeat
+    moderation.mark_as_spam(page.submission, None)
+    honest = fill_in(form)
+    assert (honest.is_repeat, honest.submission.state) == (False, "recorded")
+    assert fill_in(form).submission.pk == honest.submission.pk
+    moderation.mark_as_spam(honest.submission, None)
+    assert fill_in(form).submission.pk not in (page.submission.pk, honest.submission.pk)
+    bot = fill_in(form, "bot@example.com", **{HONEYPOT: "x"}).submission
+    assert fill_in(form, "bot@example.com", **{HONEYPOT: "x"}).submission.pk == bot.pk, "spam again is a repeat"
+    assert fill_in(form, "bot@example.com").submission.state == "recorded", "and an honest one is not"
 
 
 def test_spam_is_stored_not_recorded_and_can_be_recorded_after_all():
@@ -184,4 +241,15 @@ def test_submissions_are_merged_exported_and_erased_with_their_person():
     assert FormSubmission.objects.filter(person_id=ada).count() == 1
     erasure.erase_people([ada], None, SYSTEM)
     assert not FormSubmission.objects.filter(pk=spam.pk).exists(), "it named her"
+    rows = []
+    for number, at in enumerate(
+        ("?u=x%3Aeve%40example.com&b=1", "?u=eve@example.com%20", "/eve%40Example.com/", "?u=other")
+    ):
+        page = parse_address(f"https://www.example.com/{at}")
+        sender = Sender(Way.HTML, parse_agent(AGENT), page=None if number % 2 else page, referrer=page)
+        rows.append(fill_in(form, f"x{number}@example.com", sender=sender, **{HONEYPOT: "x"}).submission.pk)
+    eve = fill_in(form, "eve@example.com").submission.person_id
+    erasure.erase_people([eve], None, SYSTEM)
+    assert {*FormSubmission.objects.filter(pk__in=rows).values_list("pk", flat=True)} == {rows[3]}, "the page named her"
+    FormSubmission.objects.filter(pk__in=rows).delete()
     assert list(FormSubmission.objects.values_list("person_id", flat=True)) == [bob]

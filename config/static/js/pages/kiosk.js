@@ -8,11 +8,11 @@ const FORGOTTEN_AFTER = 90_000; // ms without a touch: what somebody began to ty
 const form = document.querySelector("[data-kiosk]");
 const part = (name) => document.querySelector(`[data-${name}]`);
 const first = form.querySelector("input:not([type='checkbox']), select, textarea");
-const kept = keptForms(form.dataset.kiosk, form.action, showWaiting);
 let thanksTimer = 0;
 let idleTimer = 0;
 let isTouched = false;
 let isOutOfDate = false;
+const kept = keptForms(form.dataset.kiosk, form.action, showWaiting);
 
 function showWaiting({ waiting, refused, isClosed, revision }) {
   isOutOfDate = Boolean(revision) && revision !== form.dataset.revision;
