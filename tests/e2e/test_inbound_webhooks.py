@@ -5,7 +5,8 @@ import json
 from django.utils.translation import gettext as _
 from playwright.sync_api import expect
 
-from activities.models import Activity, InboundWebhook
+from activities.inbound import replaying
+from activities.models import Activity, InboundReplay, InboundWebhook
 from tests.activities.inbound.factories import deposit, process, receive
 from tests.factories import approved_type
 from tests.server import running_collector
@@ -50,6 +51,10 @@ def test_a_call_is_mapped_by_clicking_on_it(page, language, settings):
     process()
     page.get_by_role("link", name="Bank").last.click()
     page.get_by_role("button", name=_("Record what waits")).click()
+    expect(page.get_by_role("progressbar", name=_("Progress"))).to_be_visible()
+    replaying.run_replay(InboundReplay.objects.get().pk)
+    expect(page.get_by_text(_("What waited was last recorded"))).to_be_visible()  # asked for every two seconds
+    page.reload()
     expect(page.get_by_role("button", name=_("Record what waits"))).to_have_count(0)
     recorded = Activity.objects.filter(activity_type_id=check.pk).order_by("primary_value")
     assert [activity.primary_value for activity in recorded] == ["No. 1", "No. 2"]
