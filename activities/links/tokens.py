@@ -2,7 +2,7 @@
 
 A token is for one person and one link, or for all links (e-mail tools merge one value into every link of a message).
 It has no email address in it, ends by itself, and is opened by any key of WEBHOOK_KEYS, so keys can be changed.
-AES-SIV (RFC 5297) needs no nonce: 10 bytes become 26, which are 35 characters in an address.
+AES-SIV (RFC 5297) needs no nonce: 10 bytes become 26, which are 36 characters in an address.
 """
 
 import binascii
@@ -24,7 +24,8 @@ MAX_DAYS = 3_650
 _CONTENT = struct.Struct(">IIH")  # person, link, last day since the epoch
 _PURPOSE = [b"person of a tracked link, 1"]
 _EPOCH = date(1970, 1, 1)
-_LENGTH = 35
+_FIRST = "t"  # of every token: no spreadsheet reads one as a formula or a number
+_LENGTH = 36
 
 
 class PersonToken(NamedTuple):
@@ -40,7 +41,7 @@ def new_token(person_id: int, link_id: int = ANY_LINK, *, days: int | None = Non
     last = (today or datetime.now(UTC).date()) + timedelta(days or settings.LINK_TOKEN_DAYS)
     content = _CONTENT.pack(person_id, link_id, (last - _EPOCH).days)
     sealed = _cipher(sealing_keys()[0]).encrypt(content, _PURPOSE)
-    return urlsafe_b64encode(sealed).decode().rstrip("=")
+    return _written(sealed)
 
 
 def open_token(text: str, link_id: int, now: datetime) -> int | None:
@@ -53,13 +54,13 @@ def open_token(text: str, link_id: int, now: datetime) -> int | None:
 
 def read_token(text: str) -> PersonToken | None:
     """What a token says, also one that is over; None for one that no key of ours has sealed."""
-    if len(text) != _LENGTH or not text.isascii():
+    if len(text) != _LENGTH or not text.isascii() or not text.startswith(_FIRST):
         return None
     try:
-        sealed = urlsafe_b64decode(f"{text}=")
+        sealed = urlsafe_b64decode(f"{text[1:]}=")
     except binascii.Error:
         return None
-    if urlsafe_b64encode(sealed).decode().rstrip("=") != text:  # another spelling of the same bytes
+    if _written(sealed) != text:  # another spelling of the same bytes
         return None
     for key in sealing_keys():
         try:
@@ -69,6 +70,10 @@ def read_token(text: str) -> PersonToken | None:
         person_id, link_id, day = _CONTENT.unpack(content)
         return PersonToken(person_id, link_id, _EPOCH + timedelta(day))
     return None
+
+
+def _written(sealed: bytes) -> str:
+    return _FIRST + urlsafe_b64encode(sealed).decode().rstrip("=")
 
 
 @lru_cache(maxsize=16)

@@ -204,13 +204,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "verbose_name": "click on a link",
-                "verbose_name_plural": "clicks on links",
-                "db_table": "link_click",
-                "ordering": ["-id"],
-                "default_permissions": ("view",),
-            },
+            options={"db_table": "link_click", "ordering": ["-id"], "default_permissions": ()},
         ),
         migrations.AddConstraint(
             model_name="trackedlink",

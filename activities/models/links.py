@@ -132,9 +132,7 @@ class LinkClick(models.Model):
 
     class Meta:
         db_table = "link_click"
-        verbose_name = _("click on a link")
-        verbose_name_plural = _("clicks on links")
-        default_permissions = ("view",)
+        default_permissions = ()
         ordering = ["-id"]
         constraints = [models.UniqueConstraint("link", "message_id", name="link_click_is_unique")]
         indexes = [
