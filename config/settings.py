@@ -282,7 +282,7 @@ TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept o
 
 # Tracked links: the address that the code follows (a short domain of its own, or the collector's), and days for which
 # clicks with their people are kept, and the tokens of people work
-LINKS_URL = env.str("LINKS_URL", f"{COLLECTOR_URL}/l").rstrip("/")
+LINKS_URL = (env.str("LINKS_URL", "") or f"{COLLECTOR_URL}/l").rstrip("/")
 LINK_CLICK_DAYS = env.int("LINK_CLICK_DAYS", 400)
 LINK_TOKEN_DAYS = env.int("LINK_TOKEN_DAYS", 400)
 LINK_CLICKS_PER_ADDRESS = env.int("LINK_CLICKS_PER_ADDRESS", 300)  # in a minute, of one network address

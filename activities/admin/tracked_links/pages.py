@@ -32,7 +32,7 @@ from people.templatetags.change_lists import sparkline
 
 PAGE = "admin:activities_trackedlink"
 SEES_PEOPLE = "people.view_person"
-SHOWN_CLICKS = 50
+SHOWN_CLICKS = 20
 TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Clicks"), "change"),
     ("people", gettext_lazy("Personal links"), "people"),
