@@ -12,7 +12,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from activities.admin.tracked_links.people import PeopleLinkPages
@@ -73,10 +73,10 @@ class TrackedLinkAdmin(PeopleLinkPages):
     @admin.display(description=gettext_lazy("State"))
     def badge(self, link: TrackedLink) -> str:
         if not link.is_on:
-            return state_badge(_("Off"))
+            return state_badge(pgettext("link", "Off"))
         if link.expires_at is not None and link.expires_at <= timezone.now():
-            return state_badge(_("Over"), "wait")
-        return state_badge(_("On"), "good")
+            return state_badge(pgettext("link", "Over"), "wait")
+        return state_badge(pgettext("link", "On"), "good")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Figures are read once a page, for its rows; threads share the admin."""

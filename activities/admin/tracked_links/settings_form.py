@@ -58,8 +58,7 @@ class LinkForm(forms.Form):
         gettext_lazy("“Click Email” for links in emails, whichever tool sends them."),
     )
     email_name = _line(
-        gettext_lazy("Email"),
-        gettext_lazy("The name of the email, for “Click Email”: filters and triggers ask for it."),
+        gettext_lazy("Name of the email"), gettext_lazy("For “Click Email”: filters and triggers ask for it.")
     )
     expires_at = forms.DateTimeField(
         label=gettext_lazy("Ends"),
