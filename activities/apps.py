@@ -12,6 +12,8 @@ class ActivitiesConfig(AppConfig):
         from activities.forms import export_kind as form_export_kind  # noqa: F401 (registers the export)
         from activities.inbound import editing as inbound_editing
         from activities.inbound import processing as inbound_processing
+        from activities.links import owners as link_owners
+        from activities.links import processing as link_processing
         from activities.log import export_kind as activity_export_kind  # noqa: F401 (registers the export)
         from activities.log import import_traces, people_list
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
@@ -38,6 +40,8 @@ class ActivitiesConfig(AppConfig):
         due_work.register_due_work(visitor_identity.process_identities)
         due_work.register_due_work(visitor_moving.move_due_rows)
         due_work.register_due_work(inbound_processing.process_calls)
+        due_work.register_due_work(link_processing.process_clicks)
+        link_owners.follow_owners()
         events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_installation.install_after_migration, sender=self)
 
@@ -45,12 +49,14 @@ class ActivitiesConfig(AppConfig):
         from activities.forms import personal_data as form_data
         from activities.inbound import personal_data as inbound_data
         from activities.inbox import personal_data as inbox_data
+        from activities.links import personal_data as link_data
         from activities.log import personal_data as log_personal_data
         from activities.recording import quarantine
         from activities.visitors import personal_data as visitor_data
 
         log_personal_data.register_log_data()
         quarantine.register_refused_rows()
+        link_data.register_clicks()  # before the associations, which it asks
         visitor_data.register_visitors()
         inbox_data.register_inbox()
         inbound_data.register_inbound()

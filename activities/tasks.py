@@ -6,6 +6,7 @@ from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
 from activities.inbound import replaying as inbound_replaying
 from activities.inbox import personal_data as inbox_data
+from activities.links import personal_data as link_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
 from activities.quality import counting as quality_counting
@@ -73,6 +74,12 @@ def forget_calls(timestamp: int) -> None:
 def forget_spam(timestamp: int) -> None:
     while moderation.delete_old_spam():
         pass
+
+
+@app.periodic(cron="46 3 * * *")
+@app.task(queueing_lock="forget_clicks", lock="forget_clicks", pass_context=False)
+def forget_clicks(timestamp: int) -> None:
+    link_data.forget_old_clicks()
 
 
 @app.periodic(cron="47 3 * * *")

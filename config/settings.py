@@ -280,6 +280,13 @@ TRACKING_MAX_HOURS_LATE = env.int("TRACKING_MAX_HOURS_LATE", 24)  # a hit is nev
 TRACKING_IP_ADDRESSES = env.str("TRACKING_IP_ADDRESSES", "masked")  # masked, whole or none
 TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept of browsers that send Sec-GPC or DNT
 
+# Tracked links: the address that the code follows (a short domain of its own, or the collector's), and days for which
+# clicks with their people are kept, and the tokens of people work
+LINKS_URL = (env.str("LINKS_URL", "") or f"{COLLECTOR_URL}/l").rstrip("/")
+LINK_CLICK_DAYS = env.int("LINK_CLICK_DAYS", 400)
+LINK_TOKEN_DAYS = env.int("LINK_TOKEN_DAYS", 400)
+LINK_CLICKS_PER_ADDRESS = env.int("LINK_CLICKS_PER_ADDRESS", 300)  # in a minute, of one network address
+
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)
 SUPPRESSION_KEY = env.str("SUPPRESSION_KEY", "")  # hashes the addresses of erased people who had objected

@@ -1,3 +1,4 @@
-"""The admin of activity types, refused activities, event sources, inbound webhooks, the inbox, forms and visitors."""
+"""The admin of activity types, refused activities, event sources, webhooks, the inbox, forms, links and visitors."""
 
-from activities.admin import inbound, inbox, quarantine, retention, sources, types, visitors, web_forms  # noqa: F401 (register)
+# ruff: noqa: F401 (importing registers them)
+from activities.admin import inbound, inbox, quarantine, retention, sources, tracked_links, types, visitors, web_forms

@@ -1,14 +1,11 @@
-"""Ways to put a form in front of people: its address, a QR code of it, and HTML to paste into a page."""
+"""Ways to put a form in front of people: its address, and HTML to paste into a page."""
 
 from html import escape
-from io import BytesIO
 
-import qrcode
 from django.conf import settings
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
-from qrcode.image.svg import SvgPathImage
 
 from activities.forms.fields import FormInput, form_inputs
 from activities.forms.reading import CONSENT, HONEYPOT
@@ -18,15 +15,6 @@ from activities.models import Form
 def page_address(form: Form, site: str) -> str:
     """The address of the form's page. `site`: scheme and host of this installation, where SITE_URL is not set."""
     return f"{settings.SITE_URL or site}{reverse('form-page', args=[form.key])}"
-
-
-def qr_code(text: str) -> str:
-    """A QR code as an SVG element, black on white, for a page; no other markup is in it."""
-    code = qrcode.make(text, image_factory=SvgPathImage, box_size=10, border=4)
-    buffer = BytesIO()
-    code.save(buffer)
-    svg = buffer.getvalue().decode()
-    return svg[svg.index("<svg") :]
 
 
 def html_form(form: Form, site: str) -> str:

@@ -4,6 +4,7 @@ from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundReplay, InboundWebhook
 from activities.models.inbox import Sighting, WaitingEvent
+from activities.models.links import LinkClick, LinkCode, LinkDay, LinkDestination, TrackedLink
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quality import QualityDay
 from activities.models.quarantine import RefusedActivity
@@ -50,6 +51,10 @@ __all__ = [
     "InboundMapping",
     "InboundReplay",
     "InboundWebhook",
+    "LinkClick",
+    "LinkCode",
+    "LinkDay",
+    "LinkDestination",
     "LogPosition",
     "MessageKey",
     "QualityDay",
@@ -61,6 +66,7 @@ __all__ = [
     "SiteForm",
     "SourceDay",
     "SourceKey",
+    "TrackedLink",
     "Visitor",
     "VisitorActivity",
     "WaitingEvent",

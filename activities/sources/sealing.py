@@ -5,7 +5,7 @@ WEBHOOK_KEYS lists the keys, the current one first; without it the only key is d
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -37,6 +37,13 @@ def unseal_secret(name: str, sealed: bytes | memoryview) -> bytes:
 def current_key_name() -> str:
     """The name of the current key."""
     return next(iter(_keys()))
+
+
+def sealing_keys() -> Sequence[bytes]:
+    """Every key, the current one first, from which keys for other purposes are derived."""
+    derived = _derived(settings.SECRET_KEY)
+    named = (key.encode() if isinstance(key, str) else key for key in _keys().values())
+    return [*(key for key in named if key != derived), derived]
 
 
 def _keys() -> Mapping[str, bytes]:

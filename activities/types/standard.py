@@ -50,6 +50,7 @@ CHANNEL_NAMES = {
     Channel.COMMAND: "Command",
     Channel.EVENTS: "Event source",
     Channel.FORM: "Web form",
+    Channel.LINK: "Tracked link",
 }
 
 

@@ -22,8 +22,8 @@ from people.core.errors import Problem
 from people.core.source import Channel, Source
 from people.datatypes.canonical import ExactDecoder, text_key
 
-# Visit Web Page, Fill Out Form, Click Link, Consent Given, Consent Withdrawn
-TRACKED_TYPES = frozenset({1, 2, 3, *CONSENT_TYPES})
+# Visit Web Page, Fill Out Form, Click Link, Click Email (by tracked links alone), Consent Given, Consent Withdrawn
+TRACKED_TYPES = frozenset({1, 2, 3, 11, *CONSENT_TYPES})
 MAX_BATCH = recorder.MAX_BATCH
 STEP = 1_000  # rows a transaction: half a second on a busy machine, for which merges and erasures wait
 APART = 500  # rows a call after a batch failed

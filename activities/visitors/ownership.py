@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import Association, Visitor
-from activities.visitors import moving
+from activities.visitors import announcements, moving
 from people import lookup as people_lookup
 from people.core import audit
 from people.core.codes import Code
@@ -171,6 +171,7 @@ def _begin(
     visitor.save(update_fields=["state"])
     if is_first:
         assign_waiting(association)
+        announcements.announce_owner(association)
     if by is not None:
         audit.write_audit_entry(by, Person(pk=person_id), "visitor_associated", visitor=visitor.pk)
     return association

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from activities.log import retention
 from activities.models import ActivityRemoval, Association, Visitor
-from activities.visitors import ownership
+from activities.visitors import announcements, ownership
 from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks
@@ -55,6 +55,10 @@ def undo_association(association_id: int, by: Any) -> Association:
         association.save(update_fields=["undone_at", "undone_by", "is_unfinished"])
         visitor.state = ownership.visitor_state(visitor, ownership.database_time())
         visitor.save(update_fields=["state"])
+        announcements.announce_undo(association)
+        first = visitor.associations.filter(undone_at=None).order_by("pk").first()
+        if first is not None:  # as for the rows that wait, below
+            announcements.announce_owner(first)
         audit.write_audit_entry(by, Person(pk=association.person_id), "visitor_association_undone", visitor=visitor.pk)
     while _return_rows(association_id):
         pass

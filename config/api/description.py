@@ -24,6 +24,7 @@ TAGS = {
     "reports": "Saved reports, and the figures of every chart.",
     "event sources": "Web sites and programs that send events, with their write keys.",
     "forms": "Forms that people fill in, and what they sent.",
+    "links": "Tracked links: short addresses, who clicked them, and personal links.",
     "inbox": "Events, properties and traits that came in and that nobody has defined.",
     "inbound webhooks": "Secret addresses that other products call, and what their calls become.",
     "visitors": "Browsers that web sites know, and the people they belong to.",

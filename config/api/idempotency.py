@@ -28,7 +28,7 @@ from people.rest.viewsets import PERSON_IDS
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 KEPT_HEADERS = ("Content-Type", "ETag", "Location")
 SECRETS = frozenset(
-    {"secret", "client_secret", "token", "headers", "write_key", "identity_secret", "webhook_url"}
+    {"secret", "client_secret", "token", "headers", "write_key", "identity_secret", "webhook_url", "people_links"}
 )  # members of replies that hold credentials
 SEALED = "Sealed-Under"  # among the kept headers: the name of the key
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")

@@ -9,6 +9,7 @@ from activities.api.forms import FormSubmissionViewSet, FormViewSet
 from activities.api.inbound import InboundMappingViewSet, InboundWebhookViewSet
 from activities.api.inbound_calls import InboundCallViewSet
 from activities.api.inbox import InboxViewSet
+from activities.api.links import LinkClickViewSet, TrackedLinkViewSet
 from activities.api.people_filters import register_people_filters
 from activities.api.quarantine import QuarantineViewSet
 from activities.api.sources import EventSourceViewSet
@@ -38,6 +39,8 @@ router.register("quarantine", QuarantineViewSet)
 router.register("event-sources", EventSourceViewSet)
 router.register("forms", FormViewSet)
 router.register("forms/<int:form>/submissions", FormSubmissionViewSet)
+router.register("links", TrackedLinkViewSet)
+router.register("links/<int:link>/clicks", LinkClickViewSet)
 router.register("inbox", InboxViewSet)
 router.register("inbound-webhooks", InboundWebhookViewSet)
 router.register("inbound-webhooks/<int:webhook>/mappings", InboundMappingViewSet)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from activities.inbound.keeping import keep_calls
 from activities.inbound.reading import ReceivedCall
+from activities.links.clicks import keep_clicks
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.authentication import KeyRejectedError, Sender
 from activities.sources.origins import is_allowed_origin, origin_of_address
@@ -31,6 +32,7 @@ from config.collector.clients import client_of
 from config.collector.cloudevents import is_cloudevents_path, serve_cloudevents
 from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Request, Send
 from config.collector.known import KnownState, unavailable_error
+from config.collector.links import LinkState, follow_link, link_code
 from config.collector.segment import is_segment_path, serve_segment
 from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
 from people.core.codes import Code
@@ -55,10 +57,12 @@ class Collector:
 
     writer: Writer
     call_writer: Writer  # of webhooks' calls, which are larger and wait for no visitor
+    link_writer: Writer  # of clicks on links, whose redirects do not wait behind hits
 
     def __init__(self) -> None:
         self.known = KnownState()
         self.call_windows = inbound.CallWindows()
+        self.links = LinkState()
         self.requests = 0
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -71,14 +75,20 @@ class Collector:
         await receive()
         self.writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE)
         self.call_writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE, keep_calls)
-        self.writer.start()
-        self.call_writer.start()
-        upkeep = asyncio.create_task(self.known.keep_current(self._state))
+        self.link_writer = Writer(asyncio.get_running_loop(), settings.COLLECTOR_QUEUE, keep_clicks)
+        writers = (self.writer, self.call_writer, self.link_writer)
+        for writer in writers:
+            writer.start()
+        upkeep = [
+            asyncio.create_task(self.known.keep_current(self._state)),
+            asyncio.create_task(self.links.try_again(self.link_writer)),
+        ]
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        upkeep.cancel()
-        await asyncio.to_thread(self.writer.stop)
-        await asyncio.to_thread(self.call_writer.stop)
+        for task in upkeep:
+            task.cancel()
+        for writer in writers:
+            await asyncio.to_thread(writer.stop)
         self.known.close()
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -110,7 +120,9 @@ class Collector:
 
     async def _route(self, request: Request, reply: Reply) -> None:
         path = _path_of(request)
-        if request.method == "OPTIONS":
+        if (code := link_code(request)) is not None:
+            await follow_link(self, request, reply, code)
+        elif request.method == "OPTIONS":
             await reply.send(204)
         elif path == "/e":
             await self._take_batch(_only(request, "POST"), reply)
@@ -127,7 +139,7 @@ class Collector:
         elif is_cloudevents_path(path):
             await serve_cloudevents(self, _only(request, "POST"), reply)
         elif path == "/healthz":
-            is_alive = self.writer.is_alive() and self.call_writer.is_alive()
+            is_alive = all(writer.is_alive() for writer in (self.writer, self.call_writer, self.link_writer))
             await reply.send(200 if is_alive else 503, b"ok\n", "text/plain")
         elif path == "/readyz":
             await self.known.in_database(_ask_database)

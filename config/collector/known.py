@@ -43,6 +43,7 @@ class KnownState:
         self._keys = KnownKeys()
         self._reading: dict[str, asyncio.Task[KnownKey]] = {}
         self._reading_unknown: dict[str, asyncio.Task[KnownKey]] = {}
+        self._reading_links = {True: 0, False: 0}
         self._pool = ThreadPoolExecutor(2, "reader")
         self._pool_of_unknown = ThreadPoolExecutor(1, "reader-of-unknown")
         self._refusals: deque[SeenEvent] = deque(maxlen=MOST_REFUSALS)  # for the live pages, until the next beat
@@ -83,6 +84,19 @@ class KnownState:
         reading.pop(text, None)
         if not done.cancelled() and done.exception() is None:
             self._keys.keep(text, done.result())
+
+    async def read_link(self, read: Callable[[], T], *, is_known: bool) -> T:
+        """What `read` reads of a link, as keys are read: made-up codes have slots and a thread of their own.
+
+        Raises `HttpError` (503).
+        """
+        self._reading_links[is_known] += 1
+        try:
+            if self._reading_links[is_known] > MOST_READINGS:
+                raise unavailable_error()
+            return await self.in_database(read, self._pool if is_known else self._pool_of_unknown)
+        finally:
+            self._reading_links[is_known] -= 1
 
     def note_refusal(self, known: KnownKey, refusal: KeyRejectedError, came_from: str) -> None:
         """Note a request that was refused as a whole, for the live page of the key's source."""

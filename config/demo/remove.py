@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
 from config.demo import manifest as demo_manifest
+from config.demo.links import remove_links
 from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks
@@ -42,7 +43,8 @@ class Removed:
 
 @transaction.atomic
 def remove_demo(by: Any) -> Removed:
-    """Erase the demo's people, activities, types, lists, campaigns, reports and dashboards, all or nothing.
+    """Erase the demo's people, activities, types, lists, campaigns, reports, dashboards and links, all or
+    nothing.
 
     A person with an activity that the team recorded stays, with that activity; so does a type that one of the
     team's lists or activities uses. Raises `RejectedError` (`no_demo`) if no demo is loaded, and
@@ -55,6 +57,7 @@ def remove_demo(by: Any) -> Removed:
     source = Source(Channel.COMMAND, by.pk if by else None)
     removed = Removed()
     _remove_story(loaded, by, removed)
+    removed.kept += remove_links(loaded.get("link_ids", ()), by)
     for smart_list in SmartList.objects.filter(pk__in=loaded.get("list_ids", ())):
         _delete_if_unused(smart_list, list_editing.delete_smart_list, by, removed)
     for static_list in StaticList.objects.filter(pk__in=loaded.get("static_list_ids", ())):

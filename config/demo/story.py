@@ -1,4 +1,4 @@
-"""The demo's static list, campaigns, saved reports, dashboard and rejected rows."""
+"""The demo's static list, campaigns, saved reports, dashboard, tracked links and rejected rows."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +12,7 @@ from django.utils import timezone
 from activities.models import ActivityType, ApprovedField
 from activities.recording import recorder
 from activities.recording.rows import NewActivity
+from config.demo.links import make_links
 from people.core.permissions import owner_of
 from people.core.source import Source
 from people.datatypes import naming
@@ -65,6 +66,7 @@ class Story:
     campaign_ids: Sequence[int] = ()
     report_ids: Sequence[int] = ()
     dashboard_ids: Sequence[int] = ()
+    link_ids: Sequence[int] = ()
 
 
 def tell_story(
@@ -81,7 +83,8 @@ def tell_story(
     campaigns = [_run_invitation(lists[1], invited, language, by), _draft_welcome(types["bookService"], language, by)]
     _reject_rows(people, types["bookService"], source)
     reports, boards = _make_dashboard(types, language, by)
-    return Story([guests.pk, invited.pk], [row.pk for row in campaigns], reports, boards)
+    links = make_links(people, language, by)
+    return Story([guests.pk, invited.pk], [row.pk for row in campaigns], reports, boards, links)
 
 
 def _make_static_list(name: str, by: Any) -> StaticList:

@@ -19,9 +19,9 @@ from activities.forms.codes import check_in_address, submission_code, submission
 from activities.forms.fields import FormInput, form_inputs
 from activities.forms.hosts import MAX_ADDRESS, form_action_origins, next_address
 from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
-from activities.forms.sharing import qr_code
 from activities.forms.submitting import Sender, Way, submit_form
 from activities.models import Form, FormSubmission
+from activities.qr_codes import svg_code
 from activities.tracking.addresses import kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.wire import TOKEN
@@ -74,7 +74,7 @@ def _own_code(request: HttpRequest, form: Form) -> str:
     if not form.event or submission_of_code(form, token) is None:
         return ""
     address = check_in_address(form, token, f"{request.scheme}://{request.get_host()}")
-    return mark_safe(qr_code(address))
+    return mark_safe(svg_code(address))
 
 
 def find_form(**condition: Any) -> Form | None:

@@ -30,6 +30,8 @@ GUARDS = frozenset(
         *((table, f"{table}_is_never_truncated") for table in NEVER_TRUNCATED),
         *(("person", f"person_{what}_is_counted") for what in ("added", "removed", "state")),
         ("inbound_call", "inbound_call_stays"),
+        ("link_code", "link_code_is_for_ever"),
+        ("link_destination", "link_destination_is_never_changed"),
         ("object_change", "object_change_insert_holds_mark"),
         ("object_change", "object_change_is_kept"),
         ("object_field", "object_field_is_frozen"),
@@ -38,5 +40,6 @@ GUARDS = frozenset(
         ("smart_campaign_version", "smart_campaign_version_is_frozen"),
         ("static_list_member", "static_list_member_joined_is_counted"),
         ("static_list_member", "static_list_member_left_is_counted"),
+        ("tracked_link", "tracked_link_keeps_its_code"),
     }
 )

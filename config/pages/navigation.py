@@ -120,6 +120,7 @@ UNFOLD: dict[str, Any] = {
                     _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
                     _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
                     _item(_("Forms"), "dynamic_form", "activities_form", "activities.view_form"),
+                    _item(_("Tracked links"), "link", "activities_trackedlink", "activities.view_trackedlink"),
                     _item(_("Reports"), "bar_chart", "reports", "activities.view_activity")
                     | {"active": is_reports_page},
                     _item(_("Dashboards"), "dashboard", "saved-reports", "activities.view_activity")

@@ -16,6 +16,7 @@ class Channel(models.IntegerChoices):
     COMMAND = 7, _("Command")
     EVENTS = 8, _("Event source")
     FORM = 9, _("Form")
+    LINK = 10, _("Tracked link")
 
     @property
     def word(self) -> str:
@@ -23,16 +24,17 @@ class Channel(models.IntegerChoices):
         return "dialect" if self is Channel.MARKETO else self.name.lower()
 
 
-# the channels whose `origin_id` is an import, a campaign, an event source or a form; in the others it is a merge
-CHANNELS_WITH_ORIGIN = frozenset({Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS, Channel.FORM})
+# those whose `origin_id` is an import, a campaign, an event source, a form or a link; in the others it is a merge
+CHANNELS_WITH_ORIGIN = frozenset({Channel.IMPORT, Channel.CAMPAIGN, Channel.EVENTS, Channel.FORM, Channel.LINK})
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """One channel and its user.
 
-    `user_id` is the user or the API-only user of an API client; `origin_id` the import, campaign, event source or form,
-    if any; `reason` free text for the change log. `is_merge`: the change is part of a merge, whose id is `origin_id`.
+    `user_id` is the user or the API-only user of an API client; `origin_id` the import, campaign, event source, form
+    or tracked link, if any; `reason` free text for the change log.
+    `is_merge`: the change is part of a merge, whose id is `origin_id`.
     `event_source_id`: the event source whose write key sent it.
     `is_consent`: `unsubscribed` and the recorded consents say the same already; neither is to follow from the other.
     `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
+from activities.links.tokens import new_token as new_link_token
 from activities.models import Activity
 from people.datatypes.canonical import canonical_text, moment_text
 from people.fields import catalog
@@ -49,7 +50,8 @@ def _people(person_ids: Sequence[int]) -> dict[int, Values]:
             f"person.{name}": webhook_tokens.token_value_text(catalog.person_value(person, info))
             for name, info in catalogue.items()
         }
-        values_by_person[person.pk] = {**values, "person.id": str(person.pk)}
+        own = {"person.link_token": new_link_token(person.pk)}  # for tracked links, in what another tool sends
+        values_by_person[person.pk] = {**own, **values, "person.id": str(person.pk)}
     return values_by_person
 
 

@@ -136,7 +136,8 @@ def token_value_text(value: Any) -> str | None:
 
 def available_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
     """The keys of all tokens that a campaign triggered by activities of these types can use."""
-    keys = {f"person.{name}" for name in names.person_fields} | {"person.id", "campaign.name", "campaign.id"}
+    keys = {f"person.{name}" for name in names.person_fields}
+    keys |= {"person.id", "person.link_token", "campaign.name", "campaign.id"}
     keys |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
     for type_name in type_names:
         if type_name in names.types:

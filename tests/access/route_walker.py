@@ -14,6 +14,7 @@ from django.utils import timezone
 from activities.forms import codes, kiosk_links
 from activities.forms import editing as form_editing
 from activities.inbound import editing as inbound_editing
+from activities.links import editing as link_editing
 from activities.models import Activity, FormSubmission, InboundCall, Retention, Sighting, Visitor
 from activities.models.quarantine import RefusedActivity
 from activities.sources import editing as source_editing
@@ -144,6 +145,8 @@ PLACES = (
     ("f/", {"key": "form_key"}),
     ("k/", {"key": "kiosk_key"}),
     ("api/v1/forms/", {"pk": "form", "form": "form"}),
+    ("api/v1/links/", {"pk": "link", "link": "link"}),
+    ("admin/activities/trackedlink/", {"pk": "link", "object_id": "link", "verb": "off", "extension": "svg"}),
     ("api/v1/forms/<int:form>/submissions/", {"pk": "submission"}),
     ("admin/activities/sighting/", {"pk": "sighting", "object_id": "sighting", "verb": "ignore"}),
     (
@@ -214,6 +217,7 @@ def build_world(caller: Any) -> dict[str, Any]:
     form = form_editing.create_form("Brochure", None, event="Fair")
     return {
         "form": form.pk,
+        "link": link_editing.create_link("Leaflet", "https://www.example.com/", None).pk,
         "form_key": form.key,
         "kiosk_key": kiosk_links.kiosk_secret(form),
         "check_in": codes.person_token(form, ann.pk),

@@ -96,6 +96,7 @@ OBJECTS = (
     "api/v1/activity-types/<str:pk>/quality",
     "api/v1/objects/<str:object_type>/<int:pk>/history",  # 50 changes of a record of 64 KB
     "api/v1/inbound-webhooks/<int:webhook>/mappings/<int:pk>/trial",  # of ten calls
+    "api/v1/links/<int:pk>/counts",  # of 30 days
     "api/v1/reports/figures",
     "api/v1/reports/<int:pk>/figures",
     "api/v1/imports/<int:pk>/take-back",

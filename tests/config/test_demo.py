@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from activities.log import reader as log_reader
-from activities.models import Activity, ActivityRemoval, ActivityType
+from activities.models import Activity, ActivityRemoval, ActivityType, LinkClick, TrackedLink
 from activities.models.quarantine import RefusedActivity
 from config import demo
 from config.demo import story
@@ -50,9 +50,10 @@ def test_what_is_there_after_loading():
 
 def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again():
     owner = get_user_model().objects.create_superuser("vera")
-    kept = StaticList, SmartCampaign, SavedReport, Dashboard, RefusedActivity
+    kept = StaticList, SmartCampaign, SavedReport, Dashboard, RefusedActivity, TrackedLink
     demo.load_demo(owner)
-    assert [model.objects.count() for model in kept] == [2, 2, 3, 1, 3]
+    assert [model.objects.count() for model in kept] == [2, 2, 3, 1, 3, 2]
+    assert {*LinkClick.objects.values_list("state", flat=True)} == {"counted", "recorded"}
     assert story.GUESTS in {row.members.count() for row in StaticList.objects.all()}
     scheduling.begin_run(CampaignRun.objects.get().pk)
     dispatcher.process_all_due_work()
@@ -64,7 +65,7 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
         assert form.is_valid(), form.errors
         assert len(form.table(answer_report(form, owner).answers).rows) >= 3
     assert demo.remove_demo(owner).kept == []
-    assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0]
+    assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0, 0]
     assert not Suppression.objects.exists()  # nobody of the demo objected to anything
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from activities.links.processing import process_clicks
 from activities.sources import editing as source_editing
 from activities.sources import usage as source_usage
 from config.access.clients import editing as client_editing
@@ -21,6 +22,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignTally, StoredEvaluation
 from smartlists.webhooks import editing as webhook_editing
 from tests.activities.forms.factories import fill_in, make_form
+from tests.activities.links.factories import click, make_link
 from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
 from tests.hypothesis_profiles import IS_LONG
 from tests.smartlists.campaign_factories import BIG_CHECK, make_active_campaign, record_deposit
@@ -70,6 +72,11 @@ PAGES = {
     "form settings": "/admin/activities/form/{form}/change/",
     "form shared": "/admin/activities/form/{form}/share/",
     "submissions": "/admin/activities/form/{form}/submissions/",
+    "links": "/admin/activities/trackedlink/",
+    "link clicked": "/admin/activities/trackedlink/{link}/change/?machines",
+    "link settings": "/admin/activities/trackedlink/{link}/settings/",
+    "personal links": "/admin/activities/trackedlink/{link}/people/",
+    "where a link led": "/admin/activities/trackedlink/{link}/destinations/",
     "static lists": "/admin/people/staticlist/",
     "deleted types": "/admin/activities/activitytype/deleted/",
     "place": "/admin/activities/activitytype/{type}/place/",
@@ -179,6 +186,9 @@ def where(superuser):
     source_usage.note_uses({shop.pk: source_usage.Use(1, 1_500, 3, 1)})
     form = make_form(event="Fair 2026")
     fill_in(form, company="Engines")
+    link = make_link(website=shop)
+    click(link, ann.pk), click(link, agent="curl/8"), click(link, who="nobody known")
+    process_clicks()
     reported = {"report": "trend", "type": str(check.pk), "days": "30"}
     report = saved_reports.save_report("Checks", reported, vera, is_shared=True)
     board = dashboards.create_dashboard("Board", vera)
@@ -195,6 +205,7 @@ def where(superuser):
         "webhook": hook.pk,
         "event_source": shop.pk,
         "form": form.pk,
+        "link": link.pk,
     }
 
 

@@ -8,8 +8,9 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from activities.forms import check_in, codes, moderation, sharing
+from activities.forms import check_in, codes, moderation
 from activities.models import Form, FormSubmission
+from activities.qr_codes import svg_code
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, request_source, require_rights
 from people.datatypes.keys import MAX_ID
@@ -76,7 +77,7 @@ class CheckInPages(PagesAdmin):
         address = codes.check_in_address(
             web_form, codes.person_token(web_form, person.pk), f"{request.scheme}://{request.get_host()}"
         )
-        code = mark_safe(sharing.qr_code(address))
+        code = mark_safe(svg_code(address))
         return self.page(
             request, "web_form_code", _("Code of %(person)s") % {"person": person}, web_form=web_form,
             original=web_form, person=person, code=code, address=address,

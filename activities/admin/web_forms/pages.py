@@ -17,6 +17,7 @@ from activities.admin.web_forms.settings_form import SettingsForm
 from activities.admin.web_forms.submissions import SubmissionPages
 from activities.forms import editing, kiosk_links, sharing
 from activities.models import Form
+from activities.qr_codes import svg_code
 from people.core.admin.base import OwnPages, parse_number, require_rights, state_badge, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedPaginator
@@ -81,7 +82,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
             web_form,
             "share",
             address=address,
-            code=mark_safe(sharing.qr_code(address)),
+            code=mark_safe(svg_code(address)),
             html=sharing.html_form(web_form, site),
             may_change=request.user.has_perm(editing.CHANGE),
             may_see=self.may_see(request),

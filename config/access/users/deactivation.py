@@ -7,7 +7,8 @@ from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
 
-from activities.models import ActivityType
+from activities.links import editing as link_editing
+from activities.models import ActivityType, TrackedLink
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, User
 from config.access.sign_in import sessions
@@ -42,6 +43,10 @@ OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, An
     StaticList: (
         lambda owner: StaticList.objects.filter(owner=owner),
         lambda thing, owner, by: static_lists.change_static_list(thing, by, owner=owner),
+    ),
+    TrackedLink: (
+        lambda owner: TrackedLink.objects.filter(owner=owner),
+        lambda thing, owner, by: link_editing.change_link(thing, by, owner=owner),
     ),
     SavedReport: (lambda owner: SavedReport.objects.filter(owner=owner), saved_reports.hand_over),
     ReportNote: (lambda owner: ReportNote.objects.filter(owner=owner, is_shared=True), report_notes.hand_over_note),

@@ -14,6 +14,7 @@ _VIEW = (
     "activities.view_activitytype",
     "activities.view_activity",
     "activities.view_form",
+    "activities.view_trackedlink",
     "smartlists.view_smartlist",
     "smartlists.view_smartcampaign",
     "smartlists.view_webhook",
@@ -53,6 +54,9 @@ _MARKETER = (
     "activities.add_form",
     "activities.change_form",
     "activities.delete_form",
+    "activities.add_trackedlink",
+    "activities.change_trackedlink",
+    "activities.delete_trackedlink",
     "activities.view_formsubmission",
     "activities.change_formsubmission",
     "smartlists.add_smartlist",
@@ -98,6 +102,8 @@ _DEVELOPER = (
     "activities.delete_eventsource",
     "activities.add_form",
     "activities.change_form",
+    "activities.add_trackedlink",
+    "activities.change_trackedlink",
     "activities.view_formsubmission",
 )
 ROLES: dict[str, tuple[str, ...]] = {

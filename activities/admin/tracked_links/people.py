@@ -1,0 +1,77 @@
+"""The page of people's own links: how an e-mail tool merges them in, and a file of those of a static list."""
+
+import csv
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_POST, require_safe
+
+from activities.links import editing, sharing
+from activities.links.addresses import TOKEN, short_address
+from activities.models import TrackedLink
+from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights
+from people.datatypes.formulas import guard_formula
+from people.models import StaticList
+
+COLUMNS = ("person_id", "email", "name", "link", "link_token")
+SHOWN_LISTS = 500
+
+
+class _Echo:
+    """What `csv` writes to, which hands each line back."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+class PeopleLinkPages(PagesAdmin):
+    """The pages of people's own links, for the admin of links."""
+
+    if TYPE_CHECKING:
+
+        def find_link(self, request: HttpRequest, pk: int) -> TrackedLink: ...
+
+        def link_tab(self, request: HttpRequest, link: TrackedLink, tab: str, **context: Any) -> HttpResponse: ...
+
+    def own_pages(self) -> OwnPages:
+        return [
+            ("<int:pk>/people/", require_safe(self.people_page), "people"),
+            ("<int:pk>/people/file/", require_POST(self.people_file), "people_file"),
+        ]
+
+    def may_make_links(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perms([editing.CHANGE, sharing.SEES_PEOPLE]))
+
+    def people_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What to write into an e-mail tool, and the lists whose links can be taken as a file."""
+        require_rights(request, editing.CHANGE, sharing.SEES_PEOPLE)
+        link = self.find_link(request, pk)
+        may_export = request.user.has_perms([sharing.EXPORTS, "people.view_staticlist"])
+        lists = StaticList.objects.filter(is_archived=False).order_by("name")[:SHOWN_LISTS] if may_export else ()
+        return self.link_tab(
+            request,
+            link,
+            "people",
+            merged=f"{short_address(link)}?{TOKEN}={{{{link_token}}}}",
+            lists=lists,
+            may_export=may_export,
+            last_day=sharing.last_day(),
+        )
+
+    def people_file(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
+        """A CSV file of the own links of a static list's members; formulas are defused."""
+        require_rights(request, editing.CHANGE, sharing.SEES_PEOPLE, sharing.EXPORTS, "people.view_staticlist")
+        link = self.find_link(request, pk)
+        static_list = get_object_or_404(StaticList, pk=parse_number(request.POST.get("list")))
+        rows = sharing.file_of_links(link, static_list, request.user)
+        headers = {"Content-Disposition": f'attachment; filename="{link.code}-people.csv"'}
+        return StreamingHttpResponse(_lines(rows), content_type="text/csv;charset=UTF-8", headers=headers)
+
+
+def _lines(rows: Iterator[tuple[int, str, str, str, str]]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(COLUMNS)
+    for person_id, email, name, url, token in rows:
+        yield writer.writerow([person_id, guard_formula(email), guard_formula(name), url, token])

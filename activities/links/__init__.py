@@ -1,0 +1,1 @@
+"""Tracked links: short addresses that lead on, and keep who clicked them."""

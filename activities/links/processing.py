@@ -1,0 +1,175 @@
+"""Records the clicks that came with a person's token, through the one recorder, each once.
+
+A click waits two seconds: a gateway that follows several links of one message at once is a machine, whatever it calls
+itself. A browser that nobody owns by stronger evidence becomes the person's (evidence: link in an email); what a
+machine does says nothing of whose browser it is.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from activities.links.targets import CLICK_EMAIL, CLICK_LINK, LinkTarget, target_of
+from activities.models import Activity, Association, LinkClick, LinkDay, TrackedLink
+from activities.recording import recorder
+from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
+from activities.types.standard_values import clip_values
+from activities.visitors import ownership
+from people.core.codes import Code
+from people.core.db.outages import is_outage
+from people.core.errors import RejectedError
+from people.core.source import Channel, Source
+
+BATCH = 200
+SETTLES = timedelta(seconds=2)  # after which the other clicks of a gateway are known
+TOO_FAST = "too fast"
+RECORDED_TYPES = frozenset({CLICK_LINK, CLICK_EMAIL})
+GONE = frozenset({str(Code.UNKNOWN_PERSON), str(Code.PERSON_DELETED)})
+State = LinkClick.State
+logger = logging.getLogger(__name__)
+
+
+def process_clicks() -> int:
+    """Record the next clicks that have settled; return their number, 0 when none has."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select id from link_click where state = 'new'
+                and received_at <= now() - interval '{SETTLES.total_seconds()} seconds'
+            order by id limit {BATCH}"""
+        )
+        ids = [pk for (pk,) in cursor.fetchall()]
+    if not ids:
+        return 0
+    try:
+        _process(ids)
+    except Exception as error:
+        if is_outage(error):
+            raise
+        logger.exception("clicks on links; recording them one by one")
+        _process_apart(ids)
+    return len(ids)
+
+
+def _process_apart(ids: Sequence[int]) -> None:
+    """Record each click in its own transaction; one that fails again is settled, so that it delays no other."""
+    for pk in ids:
+        try:
+            _process([pk])
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("click %s on a link", pk)
+            LinkClick.objects.filter(pk=pk, state=State.NEW).update(state=State.REFUSED, problem=str(Code.ERROR))
+
+
+@transaction.atomic
+def _process(ids: Sequence[int]) -> None:
+    # the locks of people, then of visitors by id, are taken before that of any row
+    ownership.share_lock_of_people()
+    visitor_ids = LinkClick.objects.filter(pk__in=ids).values_list("visitor_id", flat=True)
+    for visitor_id in sorted({pk for pk in visitor_ids if pk is not None}):
+        _lock_visitor(visitor_id)
+    rows = LinkClick.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=ids, state=State.NEW)
+    clicks = list(rows.order_by("received_at", "pk"))
+    _mark_gateways(clicks)
+    links = {link.pk: link for link in TrackedLink.objects.select_related("website").filter(clicks__in=clicks)}
+    by_link: dict[int, list[LinkClick]] = defaultdict(list)
+    for click in clicks:
+        by_link[click.link_id].append(click)
+    for link_id, part in sorted(by_link.items()):
+        _record(links[link_id], part)
+    fields = ["state", "problem", "person_id", "activity_id", "association_id", "is_machine", "reason", "values"]
+    LinkClick.objects.bulk_update(clicks, fields)
+
+
+def _lock_visitor(visitor_id: int) -> None:
+    with suppress(RejectedError):  # gone or erased: it stays nobody's
+        ownership.lock_visitor(visitor_id)
+
+
+def _record(link: TrackedLink, clicks: Sequence[LinkClick]) -> None:
+    target = target_of(link)
+    source = Source(
+        Channel.LINK, origin_id=link.pk, event_source_id=target.source_id if target.source_id is not None else None
+    )
+    rows = [_activity(target, click) for click in clicks]
+    outcomes = recorder.record_activities(rows, source, may_record=RECORDED_TYPES, keep_refused=False)
+    people = _people_of(outcomes)
+    for click, outcome in zip(clicks, outcomes, strict=True):
+        _settle(click, outcome, people)
+        if click.state == State.RECORDED and target.is_identifying and not click.is_machine:
+            _associate(click, source)
+
+
+def _activity(target: LinkTarget, click: LinkClick) -> NewActivity:
+    values = {**click.values, "is_bot": click.is_machine, **target.values}
+    if click.is_machine:
+        values["bot_pattern"] = click.reason.removeprefix("user agent: ")
+    primary, attributes = clip_values(target.type_id, target.primary, values.items())
+    return NewActivity(
+        click.person_id, target.type_id, click.received_at, primary, attributes, f"link:{target.id}:{click.pk}"
+    )
+
+
+def _people_of(outcomes: Sequence[RecordOutcome]) -> dict[int, int]:
+    """Whose each activity is: the winner's after a merge."""
+    ids = [outcome.activity_id for outcome in outcomes if outcome.activity_id is not None]
+    return dict(Activity.objects.filter(pk__in=ids).values_list("pk", "person_id"))
+
+
+def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) -> None:
+    if outcome.status is RecordStatus.REFUSED:
+        click.state, click.problem = State.REFUSED, str(outcome.problems[0].code)[:40]
+        if click.problem in GONE:  # an old link of somebody who was erased leads on, and says nothing of them
+            click.person_id, click.values = None, {}
+        return
+    click.state, click.activity_id = State.RECORDED, outcome.activity_id
+    click.person_id = people.get(outcome.activity_id or 0, click.person_id)
+
+
+def _associate(click: LinkClick, source: Source) -> None:
+    """Have the browser be the person's, unless it is somebody else's by stronger evidence."""
+    if click.visitor_id is None or click.person_id is None:
+        return
+    evidence = Association.Evidence.EMAIL_TOKEN
+    with suppress(RejectedError), transaction.atomic():
+        ownership.associate(click.visitor_id, click.person_id, evidence, source, click.received_at)
+
+
+# --- Gateways -------------------------------------------------------------------------------------------------
+
+
+def _mark_gateways(clicks: Sequence[LinkClick]) -> None:
+    """Mark the clicks of a person who followed another link within two seconds, and count them as a machine's."""
+    own = [click for click in clicks if not click.is_machine]
+    people = sorted({click.person_id for click in own if click.person_id is not None})
+    if not people:
+        return
+    first, last = min(click.received_at for click in own), max(click.received_at for click in own)
+    near = LinkClick.objects.filter(
+        person_id__in=people, is_signed=True, received_at__range=(first - SETTLES, last + SETTLES)
+    )
+    others: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
+    for person_id, link_id, at in near.values_list("person_id", "link_id", "received_at"):
+        others[person_id].append((link_id, at))
+    for click in own:
+        if any(
+            link_id != click.link_id and abs(at - click.received_at) <= SETTLES
+            for link_id, at in others[click.person_id]
+        ):
+            click.is_machine, click.reason = True, TOO_FAST
+            _count_as_machine(click)
+
+
+def _count_as_machine(click: LinkClick) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""update {LinkDay._meta.db_table} set clicks = greatest(clicks - 1, 0), machines = machines + 1
+            where link_id = %s and day = (%s::timestamptz at time zone 'utc')::date""",
+            [click.link_id, click.received_at],
+        )

@@ -1,0 +1,122 @@
+"""The short addresses over HTTP: where they lead, what is kept, and what nobody can have them do."""
+
+import http.client
+import time
+from datetime import timedelta
+from urllib.parse import quote
+
+import pytest
+from django.utils import timezone
+
+from activities.links import editing
+from activities.links.tokens import new_token
+from activities.models import LinkClick, LinkDay, VisitorActivity
+from tests.activities.links.factories import SALE, make_link
+from tests.activities.visitors.factories import make_site, make_visitor
+from tests.config.collector.pages import CHROME
+from tests.factories import make_person
+from tests.server import running_collector
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TOKEN = "ab" * 16
+
+
+def follow(port, path, method="GET", agent=CHROME, **headers):
+    """(status, headers, text) of the answer; a redirect is not followed."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    sent = {"User-Agent": agent, **{name.replace("_", "-"): text for name, text in headers.items()}}
+    try:
+        connection.request(method, path, headers={name: text for name, text in sent.items() if text is not None})
+        reply = connection.getresponse()
+        return reply.status, reply.headers, reply.read().decode()
+    finally:
+        connection.close()
+
+
+def lead_to(port, path, **options):
+    status, headers, _text = follow(port, path, **options)
+    return status, headers["Location"]
+
+
+def test_a_link_leads_where_its_row_says_and_its_clicks_are_kept():
+    site, ann = make_site(), make_person()
+    make_visitor(site, TOKEN)
+    link = make_link(code="spring-sale", utm_source="leaflet")
+    lost = make_link("Lost", "https://www.example.com/lost")
+    target = "https://www.example.com/sale?size=xl&utm_source=leaflet#top"
+    with running_collector(LINK_CLICKS_PER_ADDRESS="60") as server:
+        port, path = server.port, "/l/spring-sale"
+        status, headers, text = follow(port, path)
+        assert (status, headers["Location"], text) == (302, target, "")
+        assert headers["Cache-Control"] == "no-store" and "Set-Cookie" not in headers
+        assert headers["Referrer-Policy"] and headers["X-Robots-Tag"] == "noindex"
+        token = new_token(ann.pk, link.pk)
+        # nothing of the request gets into the address, and whatever it carries, it leads on
+        hostile = quote("https://evil.test/\r\nSet-Cookie: a=b")
+        for query in (
+            *(f"?p={token}", f"?p={token[:-1]}x", f"?p={new_token(ann.pk, lost.pk)}", "?p=", f"?url={hostile}"),
+            *(f"?p={hostile}&next={hostile}&destination={hostile}", "?" + "&a=1" * 200, "?%ff%00", f"?p={'x' * 9_000}"),
+        ):
+            assert lead_to(port, f"{path}{query}", agent=f"{CHROME} {len(query)}") == (302, target), query
+        for other in ("/l/SPRING-Sale", "/l/spring-sale/", "//evil.test/l/spring-sale", "/l//evil.test", "/l/%2e%2e/e"):
+            assert follow(port, other)[0] in (302, 404)
+            assert lead_to(port, other)[1] in (target, None)
+        kept = list(LinkClick.objects.filter(is_signed=True).values_list("person_id", "state", "is_machine"))
+        assert kept == [(ann.pk, "new", False)], "a forged token, or another link's, is nobody's"
+        # machines: apart, and a visitor's click is the visitor's
+        before = LinkClick.objects.filter(is_machine=False).count()
+        assert lead_to(port, path, method="HEAD") == (302, target)
+        assert lead_to(port, path, agent="curl/8")[0] == lead_to(port, path, agent="")[0] == 302
+        assert lead_to(port, path, Sec_Purpose="prefetch;prerender")[0] == 302
+        assert lead_to(port, path, Sec_Fetch_Dest="image", Cookie=f"_ca={TOKEN}")[0] == 302
+        assert LinkClick.objects.filter(is_machine=False).count() == before
+        reasons = set(LinkClick.objects.filter(is_machine=True).values_list("reason", flat=True))
+        assert reasons == {"HEAD", "user agent: curl", "user agent: no user agent", "prefetch", "no page"}
+        assert not VisitorActivity.objects.exists()
+        assert lead_to(port, path, Cookie=f"_ca={TOKEN}")[0] == 302
+        visit = VisitorActivity.objects.get()
+        assert (visit.activity_type_id, visit.primary_value, visit.source_id) == (3, SALE, site.pk)
+        assert token not in str(list(VisitorActivity.objects.values()) + list(LinkClick.objects.values()))
+        assert lead_to(port, path, Cookie=f"_ca={TOKEN}", Sec_GPC="1")[0] == 302
+        assert VisitorActivity.objects.count() == 1
+        assert follow(port, path, method="POST")[0] == 405
+        day = LinkDay.objects.get(link=link)
+        assert day.clicks + day.machines == LinkClick.objects.count()
+        statuses = [follow(port, path)[0] for _number in range(60)]
+        assert statuses[-1] == 429, "bounded for each address"
+
+
+def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
+    off = editing.turn_off(make_link(code="was-here"), None)
+    over = make_link("Over", "https://www.example.com/b", expires_at=timezone.now() - timedelta(1))
+    rest = make_link("Rest", SALE, expires_at=timezone.now() - timedelta(1), fallback="https://www.example.com/after")
+    with running_collector() as server:
+        port = server.port
+        status, headers, text = follow(port, f"/l/{off.code}?p=secret", Accept_Language="es-MX,es;q=0.9")
+        assert status == 410 and 'lang="es"' in text and "Este enlace" in text and "secret" not in text
+        assert (
+            headers["Referrer-Policy"] == "no-referrer" and "default-src 'none'" in headers["Content-Security-Policy"]
+        )
+        status, _headers, text = follow(port, f"/l/{over.code}", Accept_Language="en")
+        assert status == 410 and "This link is over" in text
+        assert lead_to(port, f"/l/{rest.code}") == (302, "https://www.example.com/after")
+        status, _headers, text = follow(port, "/l/<script>alert(1)</script>")
+        assert status == 404 and "alert" not in text
+        wrong = [follow(port, f"/l/guess-{number}")[0] for number in range(31)]
+        assert wrong[0] == 404 and wrong[-1] == 429, "codes are not to be guessed"
+        assert not LinkClick.objects.filter(link__in=[off, over]).exists()
+        # what is changed counts within seconds
+        editing.turn_on(off, None)
+        deadline = time.monotonic() + 10
+        while follow(port, "/l/was-here", method="HEAD")[0] != 302:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+
+
+def test_a_short_domain_of_its_own_has_the_code_behind_the_host():
+    link = make_link()
+    with running_collector(LINKS_URL="https://go.example.com", COLLECTOR_URL="https://track.example.com") as server:
+        path = f"/{link.code}"
+        assert lead_to(server.port, path, Host="go.example.com") == (302, SALE)
+        assert follow(server.port, path, Host="track.example.com")[0] == 404
+        assert follow(server.port, "/", Host="go.example.com")[0] == 404
