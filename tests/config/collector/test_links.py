@@ -6,6 +6,7 @@ from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from activities.links import editing
@@ -14,6 +15,8 @@ from activities.models import LinkClick, LinkDay, VisitorActivity
 from tests.activities.links.factories import SALE, make_link
 from tests.activities.visitors.factories import make_site, make_visitor
 from tests.config.collector.pages import CHROME
+from tests.config.collector.test_failures import elsewhere
+from tests.config.test_outages import other_connection
 from tests.factories import make_person
 from tests.server import running_collector
 
@@ -120,3 +123,32 @@ def test_a_short_domain_of_its_own_has_the_code_behind_the_host():
         assert lead_to(server.port, path, Host="go.example.com") == (302, SALE)
         assert follow(server.port, path, Host="track.example.com")[0] == 404
         assert follow(server.port, "/", Host="go.example.com")[0] == 404
+
+
+def test_known_links_lead_on_while_the_database_is_away_and_their_clicks_are_kept_later():
+    link, other = make_link(), make_link("Other", "https://www.example.com/o")
+    name = connection.settings_dict["NAME"]
+    with running_collector() as server:
+        assert lead_to(server.port, f"/l/{link.code}", agent=f"{CHROME} 0") == (302, SALE)
+        with other_connection() as keeper, elsewhere() as postgres:
+            keep = [connection.connection.info.backend_pid, keeper.info.backend_pid]
+            postgres.execute(f'alter database "{name}" allow_connections false')
+            try:
+                postgres.execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and pid <> all(%s::int[])",
+                    [name, keep],
+                )
+                for number in range(1, 6):
+                    time.sleep(1)
+                    started = time.monotonic()
+                    assert lead_to(server.port, f"/l/{link.code}", agent=f"{CHROME} {number}") == (302, SALE)
+                    assert time.monotonic() - started < 3
+                status, _headers, text = follow(server.port, f"/l/{other.code}")
+                assert status == 503 and "<html" in text, "nobody has followed it yet"
+            finally:
+                postgres.execute(f'alter database "{name}" allow_connections true')
+        deadline = time.monotonic() + 30
+        while LinkClick.objects.count() < 6:
+            assert time.monotonic() < deadline, LinkClick.objects.count()
+            time.sleep(0.2)
+        assert LinkDay.objects.get(link=link).clicks == 6
