@@ -30,6 +30,7 @@ from smartlists.campaigns.references import activity_fields_in_definition, filte
 from smartlists.campaigns.running import failing_steps
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
+from smartlists.lists.editing import lock_object_types
 from smartlists.models import CampaignBacklog, CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
 from smartlists.rules import model as rules
 
@@ -354,6 +355,7 @@ def parse_and_lock_definition(value: Any, names: Catalogue) -> CampaignDefinitio
     api_names |= {name for item in filters_in_definition(parsed) for name in rules.activity_types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
     locks.acquire_shared(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in known_types)
+    lock_object_types({name for item in filters_in_definition(parsed) for name in rules.object_types_of(item)})
     return campaign_parsing.parse_definition(form, names)
 
 

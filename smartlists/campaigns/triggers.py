@@ -38,6 +38,7 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.evaluation.postgres.translation import TranslationContext, join_sql
 from smartlists.models import CampaignBacklog, CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
 from smartlists.rules.periods import Clock
 
@@ -244,12 +245,12 @@ def _satisfying(
 ) -> Iterable[tuple[int, int]]:
     if not checks:
         return []
-    context = statements.TranslationContext(names, Clock.current())
+    context = TranslationContext(names, Clock.current())
     parts = []
     for number, (_listener, _at, trigger, _ids) in enumerate(checks):
         where = statements.activity_rows_sql(names.type(trigger.type), trigger.row_constraints, context)
         parts.append(Sql(f"case when {where.text} then {number} end", where.params))
-    numbers = statements.join_sql(parts, ", ")
+    numbers = join_sql(parts, ", ")
     activity_ids = sorted({pk for _listener, _at, _trigger, ids in checks for pk in ids})
     with connection.cursor() as cursor:  # each activity is read once, whatever the number of campaigns
         cursor.execute(

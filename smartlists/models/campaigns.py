@@ -17,7 +17,7 @@ from activities.models import ActivityType, ApprovedField
 from people.core import job_model, messages
 from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.core.models import Folder
-from people.models import PersonField, StaticList
+from people.models import ApprovedObjectField, ObjectType, PersonField, StaticList
 
 
 class SmartCampaign(models.Model):
@@ -90,6 +90,8 @@ class CampaignUse(models.Model):
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="campaign_uses")
     approved_field = models.ForeignKey(ApprovedField, models.PROTECT, null=True, related_name="campaign_uses")
     person_field = models.ForeignKey(PersonField, models.PROTECT, null=True, related_name="campaign_uses")
+    object_type = models.ForeignKey(ObjectType, models.PROTECT, null=True, related_name="campaign_uses")
+    object_field = models.ForeignKey(ApprovedObjectField, models.PROTECT, null=True, related_name="campaign_uses")
     static_list = models.ForeignKey(StaticList, models.PROTECT, null=True, related_name="campaign_uses")
     used_list = models.ForeignKey("SmartList", models.PROTECT, null=True, related_name="campaign_uses")
     webhook = models.ForeignKey("Webhook", models.PROTECT, null=True, related_name="campaign_uses")
@@ -103,6 +105,8 @@ class CampaignUse(models.Model):
                     activity_type=None,
                     approved_field=None,
                     person_field=None,
+                    object_type=None,
+                    object_field=None,
                     static_list=None,
                     used_list=None,
                     webhook=None,

@@ -13,6 +13,7 @@ from django.http import QueryDict
 from people.core.errors import Problem, RejectedError
 from people.core.kinds import Facet
 from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder.posted import ordered_children, posted_nodes
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
@@ -35,9 +36,7 @@ def parse_posted_campaign(post: QueryDict) -> Json:
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
         "also_past": "also_past" in post,
-        "steps": [
-            _step(node) for node in builder_form.posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])
-        ],
+        "steps": [_step(node) for node in posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])],
     }
 
 
@@ -47,7 +46,7 @@ def _audience(value: Any, text: Any) -> Json:
 
 
 def _steps(nodes: Any) -> list[Json]:
-    return [_step(node) for node in builder_form.ordered_children(nodes)]
+    return [_step(node) for node in ordered_children(nodes)]
 
 
 def _step(node: Json) -> Json:
@@ -57,7 +56,7 @@ def _step(node: Json) -> Json:
     if step.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
-            for way in builder_form.ordered_children(node.get("choices"))
+            for way in ordered_children(node.get("choices"))
         ]
         step["choices"], step["otherwise"] = ways, _steps(node.get("otherwise"))
     return step
