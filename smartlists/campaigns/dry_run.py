@@ -19,8 +19,8 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns import token_values, triggers
-from smartlists.campaigns.actions import ActionContext, EntryRow
 from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.running.step_results import ActionContext, EntryRow
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign, Webhook

@@ -263,10 +263,12 @@ class CampaignEntry(models.Model):
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="entries")
     version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
     person_id = models.IntegerField()
-    # the cause of the entry: an activity, a run, or an evaluation of a smart list
+    # the cause of the entry: an activity, a run, an evaluation of a smart list, or an object record
     activity_id = models.BigIntegerField(null=True)
     run_id = models.BigIntegerField(null=True)
     evaluation_id = models.BigIntegerField(null=True)
+    object_change_id = models.BigIntegerField(null=True)  # empty where a date of the record was reached
+    record_id = models.BigIntegerField(null=True)
     trigger = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State.choices)
     reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
@@ -303,6 +305,13 @@ class CampaignEntry(models.Model):
                 "activity_id",
                 condition=Q(activity_id__isnull=False),
                 name="campaign_entry_once_an_activity",
+            ),
+            models.UniqueConstraint(
+                "campaign",
+                "person_id",
+                "object_change_id",
+                condition=Q(object_change_id__isnull=False),
+                name="campaign_entry_once_a_change",
             ),
             models.UniqueConstraint(
                 "run_id", "person_id", condition=Q(run_id__isnull=False), name="campaign_entry_once_a_run"

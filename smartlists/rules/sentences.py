@@ -30,6 +30,11 @@ def constraint_sentence(item: rules.Constraint, activity_type: str, names: Vocab
     return _SentenceWriter(Naming(names)).constraint(item, names.types.get(activity_type))
 
 
+def record_constraint_sentence(item: rules.Constraint, object_type: str, names: Vocabulary) -> str:
+    """The sentence of one constraint on a record, without a full stop."""
+    return _SentenceWriter(Naming(names)).constraint(item, names.objects.get(object_type))
+
+
 def change_sentence(item: rules.Change, object_type: str, names: Vocabulary) -> str:
     """The sentence of a change of a record, without a full stop."""
     return _SentenceWriter(Naming(names)).change(item, names.objects.get(object_type))

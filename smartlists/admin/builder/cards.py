@@ -87,6 +87,11 @@ class FilterCard:
         return self.rules.get("count") or {"operator": "", "values": []}
 
     @property
+    def date_fields(self) -> list[FieldChoice]:
+        """The fields of dates that an object card can name, without what the product itself sets."""
+        return [choice for choice in self.addable if choice.data_type.is_moment and not choice.is_read_only]
+
+    @property
     def function(self) -> str:
         return (self.rules.get("aggregate") or {}).get("function", "")
 

@@ -72,10 +72,11 @@ def change_rows_sql(item: rules.Change, object_type: VocabularyObject, context: 
 
 def field_change_conditions(item: rules.Change, data_type: DataType, clock: Clock) -> list[Sql]:
     """The conditions on a row of `object_change` that its field changed as wanted."""
-    parts = [Sql("jsonb_exists(changes, %s)", (item.field,))]
+    parts = [] if item.before or item.after else [Sql("jsonb_exists(changes, %s)", (item.field,))]
     for place, values in enumerate((item.before, item.after)):
         if values:
-            # not ->>: JSON has null for no value, which PostgreSQL before 18 casts to no number
-            value = f"jsonb_extract_path_text(changes, '{item.field}', '{place}')"
+            value = f"changes->'{item.field}'->>{place}"
+            if data_type.is_number:  # not compared as JSON, which has null for no value: before PostgreSQL 18 no number
+                value = f"jsonb_extract_path_text(changes, '{item.field}', '{place}')"
             parts.append(conditions.condition_sql(value, data_type, "is", values, None, clock))
     return parts
