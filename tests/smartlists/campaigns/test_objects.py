@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import override
@@ -15,12 +16,14 @@ from people.objects import removal
 from people.objects.outcomes import RecordKey
 from people.persons import merge
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns import diagnostics
+from smartlists.campaigns import diagnostics, dry_run
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns.records import dates
 from smartlists.campaigns.records import triggers as record_triggers
 from smartlists.catalog import Catalogue
+from smartlists.evaluation import stored as stored_evaluations
+from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEntry, ObjectWatch, RecordEffect
 from tests.factories import make_person
 from tests.people.objects import world
@@ -128,9 +131,7 @@ def test_a_trigger_added_to_an_active_campaign_begins_then(car, ann, seen):
 
 
 def smart_list():
-    from smartlists.lists import editing
-
-    return editing.create_smart_list(f"Everybody {timezone.now()}", {"filters": []}, None)
+    return list_editing.create_smart_list(f"Everybody {timezone.now()}", {"filters": []}, None)
 
 
 def moments(days):
@@ -348,8 +349,6 @@ def test_a_campaign_protects_its_object_type_and_needs_the_rights_of_its_steps(c
     campaign = make_draft_campaign(step, triggers=[on_car("date", date="inspected_on")])
     with pytest.raises(RejectedError, match=campaign.name):
         lifecycle.delete_definition(ObjectType.objects.get(pk=car.pk), None)
-    from django.contrib.auth.models import Permission
-
     marketer = django_user_model.objects.create_user("mia")
     rights = ("activate_smartcampaign", "view_smartcampaign")
     marketer.user_permissions.set(Permission.objects.filter(codename__in=rights))
@@ -358,3 +357,26 @@ def test_a_campaign_protects_its_object_type_and_needs_the_rights_of_its_steps(c
     lifecycle.retire_definition(ObjectType.objects.get(pk=car.pk), None)
     with pytest.raises(RejectedError, match="retired"):
         campaign_lifecycle.activate_campaign(campaign, None)
+
+
+def test_a_dry_run_takes_the_latest_record(car, ann):
+    step = {"do": "change_object", "type": "car", "field": "notes", "to": "{{object.plate}}"}
+    red = [{"field": "colour", "operator": "is", "values": ["Red"]}]
+    campaign = make_draft_campaign(step, triggers=[on_car("removed", constraints=red)])
+    tried = dry_run.dry_run_campaign(campaign, ann.pk, None)
+    assert (tried.would_enter, tried.why_not) == (False, "no object record of this person satisfies a trigger")
+    saved(car, plate="1", owner=ann.email, colour="Red")
+    saved(car, plate="2", owner=ann.email, colour="Blue")
+    tried = dry_run.dry_run_campaign(campaign, ann.pk, None)
+    assert tried.would_enter and tried.steps == [("1", "Change Notes of the record of “Car” to “1”")]
+
+
+def test_who_joins_a_watched_list_by_the_history_of_records_joins_silently(car, ann, seen):
+    bob = make_person(email="bob@example.com")
+    owners = list_editing.create_smart_list("Owners", {"filters": [{"kind": "object", "type": "car"}]}, None)
+    stored_evaluations.evaluate_list(owners, None)
+    campaign_on(seen, {"smart_list": owners.pk})
+    world.upsert(car, {"plate": "1", "owner": ann.email}, source=BACKFILL)
+    world.upsert(car, {"plate": "2", "owner": bob.email})
+    stored_evaluations.evaluate_list(owners, None)
+    assert sorted(entered()) == [(ann.pk, 0, "past"), (bob.pk, 0, "")]
