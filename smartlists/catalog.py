@@ -1,4 +1,7 @@
-"""The names that rules can use: activity types and their fields, person fields, lists; read when first needed."""
+"""The names that rules can use: activity and object types with their fields, person fields, lists.
+
+They are read when first needed.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -12,9 +15,17 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.datatypes.registry import BY_NAME
 from people.fields import catalog
-from people.models import StaticList
+from people.models import ApprovedObjectField, ObjectField, ObjectType, StaticList
+from people.models.object_types import PERSON
 from smartlists.models import SmartList
-from smartlists.rules.vocabulary import COMMON_FIELDS, VocabularyField, VocabularyType
+from smartlists.rules.vocabulary import (
+    COMMON_FIELDS,
+    RECORD_FIELDS,
+    FieldOwner,
+    VocabularyField,
+    VocabularyObject,
+    VocabularyType,
+)
 
 _TYPE_COLUMNS = (
     *("id", "live_id", "api_name", "retired_at", "retention__months", "is_standard"),
@@ -54,6 +65,29 @@ class Catalogue:
         return types
 
     @cached_property
+    def objects(self) -> Mapping[str, VocabularyObject]:
+        """Approved object types whose records link to people by API name, retired ones included; fields as of types."""
+        live_names: dict[int, dict[str, str]] = defaultdict(dict)
+        live_fields = ObjectField.objects.filter(version__live_of__isnull=False)
+        for type_id, field_name, name in live_fields.values_list("version__object_type_id", "api_name", "name"):
+            live_names[type_id][field_name] = name
+        approved: dict[int, list[list[Any]]] = defaultdict(list)
+        fields = ApprovedObjectField.objects.order_by("-is_dedupe", "id")
+        for type_id, *field in fields.values_list("object_type_id", "id", "api_name", "data_type"):
+            approved[type_id].append([*field, False])
+        rows = ObjectType.objects.approved().filter(approved_fields__link_to=PERSON).distinct()
+        return {
+            api_name: VocabularyObject(
+                type_id,
+                api_name,
+                name,
+                retired_at is not None,
+                {**_fields(approved[type_id], live_names[type_id], False), **RECORD_FIELDS},
+            )
+            for type_id, api_name, retired_at, name in rows.values_list("id", "api_name", "retired_at", "live__name")
+        }
+
+    @cached_property
     def person_fields(self) -> Mapping[str, catalog.FieldInfo]:
         return catalog.field_catalogue()
 
@@ -87,11 +121,17 @@ class Catalogue:
             raise _unknown_name(Code.UNKNOWN_TYPE, api_name)
         return self.types[api_name]
 
-    def field(self, activity_type: VocabularyType, api_name: str) -> VocabularyField:
-        """The field of this name of an activity type. Raises `RejectedError` (`unknown_field`)."""
-        if api_name not in activity_type.fields:
-            raise _unknown_name(Code.UNKNOWN_FIELD, f"{activity_type.api_name}.{api_name}")
-        return activity_type.fields[api_name]
+    def object(self, api_name: str) -> VocabularyObject:
+        """The object type of this name. Raises `RejectedError` (`unknown_type`) when it no longer exists."""
+        if api_name not in self.objects:
+            raise _unknown_name(Code.UNKNOWN_TYPE, api_name)
+        return self.objects[api_name]
+
+    def field(self, owner: FieldOwner, api_name: str) -> VocabularyField:
+        """The field of this name of an activity type or object type. Raises `RejectedError` (`unknown_field`)."""
+        if api_name not in owner.fields:
+            raise _unknown_name(Code.UNKNOWN_FIELD, f"{owner.api_name}.{api_name}")
+        return owner.fields[api_name]
 
     def person_field(self, api_name: str) -> catalog.FieldInfo:
         """The person field of this name. Raises `RejectedError` (`unknown_field`)."""

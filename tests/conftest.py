@@ -128,18 +128,20 @@ def _no_counts_of_other_tests():
 
 @pytest.fixture
 def own_rows_read(monkeypatch):
-    """The log as it will be once this test's transaction is committed, which holds the high-water mark back."""
+    """The logs as they will be once this test's transaction is committed, which holds the high-water marks back."""
 
     from django.db import connection
 
     from activities.log import reader as log_reader
+    from people.objects import change_log
 
-    def last_id():
+    def last_id(newest):
         with connection.cursor() as cursor:
-            cursor.execute("select case when is_called then last_value else 0 end from activity_id_seq")
+            cursor.execute(newest)
             return cursor.fetchone()[0]
 
-    monkeypatch.setattr(log_reader, "high_water_mark", last_id)
+    for log in (log_reader, change_log):
+        monkeypatch.setattr(log, "high_water_mark", lambda newest=log.NEWEST: last_id(newest))
 
 
 @pytest.fixture

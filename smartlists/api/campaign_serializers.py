@@ -121,6 +121,9 @@ class StepSerializer(serializers.ModelSerializer):
 class EntrySerializer(serializers.ModelSerializer):
     person = serializers.IntegerField(source="person_id")
     activity = serializers.IntegerField(source="activity_id", allow_null=True)
+    record = serializers.IntegerField(
+        source="record_id", allow_null=True, help_text="The object record that triggered."
+    )
     entered_at = UTCDateTimeField()
     due_at = UTCDateTimeField()
     finished_at = UTCDateTimeField(allow_null=True)
@@ -132,6 +135,7 @@ class EntrySerializer(serializers.ModelSerializer):
             "id",
             "person",
             "activity",
+            "record",
             "trigger",
             "state",
             "reason",

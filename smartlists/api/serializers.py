@@ -168,6 +168,12 @@ class EvidenceSerializer(StrictSerializer):
     step = serializers.IntegerField(help_text="The step of a sequence, from 1; otherwise 0.")
 
 
+class RecordEvidenceSerializer(StrictSerializer):
+    id = serializers.IntegerField(help_text="The id of the object record.")
+    name = serializers.CharField(help_text="Its dedupe values.")
+    updated_at = UTCDateTimeField()
+
+
 class MissSerializer(StrictSerializer):
     code = serializers.CharField()
     text = serializers.CharField()
@@ -180,9 +186,14 @@ class VerdictSerializer(StrictSerializer):
     filter = RulesFilterField()
     holds = serializers.BooleanField()
     value = serializers.CharField(allow_null=True, help_text="The person's value of the field, or the aggregate.")
-    times = serializers.IntegerField(allow_null=True, help_text="How many activities satisfy the constraints.")
+    times = serializers.IntegerField(
+        allow_null=True, help_text="How many activities or object records satisfy the constraints."
+    )
     since = UTCDateTimeField(allow_null=True, help_text="Whether the person is on the static list.")
     activities = EvidenceSerializer(many=True, help_text="The activities that satisfy the filter, at most ten.")
+    records = RecordEvidenceSerializer(
+        many=True, help_text="The object records that satisfy the filter, at most ten; needs the right to view them."
+    )
     miss = MissSerializer(allow_null=True, help_text="The closest miss, if the filter does not match.")
     nested = NestedExplanationField(allow_null=True, help_text="The result of a nested smart list.")
 

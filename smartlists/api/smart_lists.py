@@ -17,6 +17,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
+from people.objects import records as object_records
 from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
 from smartlists.api.copies import static_list_from_body
 from smartlists.api.filters import SmartListFilterSet
@@ -229,7 +230,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
         self.require("people.view_person")
         explained = explanation.explain_membership(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         note_people_in_reply(request, {person})
-        return Response(_explanation_json(explained))
+        return Response(_explanation_json(explained, request.user.has_perm(object_records.VIEW)))
 
     @extend_schema(
         request=RulesInputSerializer, responses=EvaluatedSerializer, operation_id="smart_lists_evaluate_rules"
@@ -304,18 +305,18 @@ def _translation_json(parsed: rules.Rules, name: str, description: str) -> dict[
     }
 
 
-def _explanation_json(explained: explanation.Explanation) -> dict[str, Any]:
+def _explanation_json(explained: explanation.Explanation, may_view_records: bool) -> dict[str, Any]:
     return {
         "person": explained.person_id,
         "is_live": explained.is_live,
         "is_member": explained.is_member,
         "as_of": moment_text(explained.as_of),
         "deciding": list(explained.deciding),
-        "verdicts": [_verdict_json(verdict) for verdict in explained.verdicts],
+        "verdicts": [_verdict_json(verdict, may_view_records) for verdict in explained.verdicts],
     }
 
 
-def _verdict_json(verdict: explanation.Verdict) -> dict[str, Any]:
+def _verdict_json(verdict: explanation.Verdict, may_view_records: bool) -> dict[str, Any]:
     return {
         "number": verdict.number,
         "filter": rules.dump_filter(verdict.filter),
@@ -327,8 +328,12 @@ def _verdict_json(verdict: explanation.Verdict) -> dict[str, Any]:
             {"id": evidence.activity_id, "occurred_at": moment_text(evidence.occurred_at), "step": evidence.step}
             for evidence in verdict.activities
         ],
+        "records": [
+            {"id": record.record_id, "name": record.name, "updated_at": moment_text(record.updated_at)}
+            for record in (verdict.records if may_view_records else ())
+        ],
         "miss": None if verdict.miss is None else {"code": verdict.miss.code, "text": verdict.miss.text},
-        "nested": None if verdict.nested is None else _explanation_json(verdict.nested),
+        "nested": None if verdict.nested is None else _explanation_json(verdict.nested, may_view_records),
     }
 
 

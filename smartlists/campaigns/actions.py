@@ -1,9 +1,8 @@
 """The actions of campaign steps: one function per kind, each for many people at once, inside one transaction."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -12,7 +11,6 @@ from activities.recording import recorder
 from activities.recording import rows as recording_rows
 from people.core import installation
 from people.core.kinds import Facet
-from people.core.source import Source
 from people.datatypes.canonical import moment_text
 from people.datatypes.parsing import BadValueError, parse_moment
 from people.lists import static_lists
@@ -21,67 +19,16 @@ from people.persons import upsert
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import emails as campaign_emails
 from smartlists.campaigns import token_values, webhook_calls
-from smartlists.campaigns.definition import CampaignDefinition, Step
+from smartlists.campaigns.definition import Step
 from smartlists.campaigns.parsing import parse_wait_period
+from smartlists.campaigns.records import steps as record_steps
+from smartlists.campaigns.running.step_results import ActionContext, Dones, EntryRow, StepResult
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
-from smartlists.models import SmartCampaign, StepOutcome
+from smartlists.models import StepOutcome
 from smartlists.rules.periods import Clock
 
 Outcome = StepOutcome.Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class EntryRow:
-    """One person in a campaign: the values that a step needs."""
-
-    id: int
-    campaign_id: int
-    version_id: int
-    person_id: int
-    activity_id: int | None
-    trigger: int
-    path: str
-    due_at: datetime
-    depth: int
-    has_failed: bool
-
-    COLUMNS: ClassVar[tuple[str, ...]] = (
-        "id",
-        "campaign_id",
-        "version_id",
-        "person_id",
-        "activity_id",
-        "trigger",
-        "path",
-        "due_at",
-        "depth",
-        "has_failed",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ActionContext:
-    """The campaign, the step, the source and the moment of an action."""
-
-    campaign: SmartCampaign
-    definition: CampaignDefinition
-    path: str
-    source: Source
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """The result of a step for one entry; `until` delays it, `branch` is the way that a choice takes."""
-
-    outcome: str
-    detail: str = ""
-    until: datetime | None = None
-    branch: int | None = None
-
-
-Dones = Mapping[int, StepResult]
 
 
 def run_action(step: Step, entries: Sequence[EntryRow], situation: ActionContext) -> Dones:
@@ -229,6 +176,8 @@ STEP_ACTIONS: Facet[Callable[[Any, Sequence[EntryRow], ActionContext], Dones]] =
         "remove_from_list": _remove_from_list,
         "change_field": _change_field,
         "record": _record,
+        "change_object": record_steps.change_records,
+        "create_object": record_steps.create_records,
         "wait": _wait,
         "choose": _choose,
         "alert": _alert,

@@ -11,6 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from people.core.kinds import Kinds
+from smartlists.campaigns.records.definition import (
+    ChangeRecord,
+    CreateRecord,
+    ObjectTrigger,
+    dump_object_trigger,
+    load_object_trigger,
+)
 from smartlists.rules import model as rules
 from smartlists.rules.model import Constraint, Rules
 
@@ -148,7 +155,19 @@ class Choose:
     otherwise: tuple["Step", ...] = ()
 
 
-Step = AddToList | RemoveFromList | ChangeField | RecordActivity | Wait | SendAlert | CallWebhook | Choose
+Trigger = ActivityTrigger | ListTrigger | ObjectTrigger
+Step = (
+    AddToList
+    | RemoveFromList
+    | ChangeField
+    | RecordActivity
+    | ChangeRecord
+    | CreateRecord
+    | Wait
+    | SendAlert
+    | CallWebhook
+    | Choose
+)
 
 STEPS = Kinds(
     {
@@ -156,6 +175,8 @@ STEPS = Kinds(
         "remove_from_list": RemoveFromList,
         "change_field": ChangeField,
         "record": RecordActivity,
+        "change_object": ChangeRecord,
+        "create_object": CreateRecord,
         "wait": Wait,
         "alert": SendAlert,
         "webhook": CallWebhook,
@@ -172,7 +193,7 @@ class CampaignDefinition:
     after it happened (None: however late).
     """
 
-    triggers: tuple[ActivityTrigger | ListTrigger, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
     audience: Audience = Audience()
     qualification: Qualification = Qualification()
     steps: tuple[Step, ...] = ()
@@ -186,6 +207,10 @@ class CampaignDefinition:
     @property
     def list_triggers(self) -> list[tuple[int, ListTrigger]]:
         return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, ListTrigger)]
+
+    @property
+    def object_triggers(self) -> list[tuple[int, ObjectTrigger]]:
+        return [(at, trigger) for at, trigger in enumerate(self.triggers) if isinstance(trigger, ObjectTrigger)]
 
 
 # --- JSON -----------------------------------------------------------------------------------------------------
@@ -216,10 +241,14 @@ def dump_step(step: Step) -> dict[str, Any]:
     plain = _fields_of(step)
     if isinstance(step, RecordActivity):
         plain["attributes"] = dict(step.attributes)
+    if isinstance(step, CreateRecord):
+        plain["values"] = dict(step.values)
     return form | plain
 
 
-def _dump_trigger(trigger: ActivityTrigger | ListTrigger) -> dict[str, Any]:
+def _dump_trigger(trigger: Trigger) -> dict[str, Any]:
+    if isinstance(trigger, ObjectTrigger):
+        return dump_object_trigger(trigger)
     if isinstance(trigger, ListTrigger):
         return _fields_of(trigger)
     form = rules.dump_filter(rules.Activity(trigger.type, constraints=trigger.constraints, bots=trigger.bots))
@@ -254,7 +283,9 @@ def load_definition(stored: Mapping[str, Any]) -> CampaignDefinition:
     )
 
 
-def _load_trigger(form: Mapping[str, Any]) -> ActivityTrigger | ListTrigger:
+def _load_trigger(form: Mapping[str, Any]) -> Trigger:
+    if "object" in form:
+        return load_object_trigger(form)
     if "smart_list" in form:
         return ListTrigger(**form)
     (item,) = rules.load_rules({"match": "all", "filters": [{"kind": "activity", "did": True, **form}]}).filters
@@ -277,6 +308,8 @@ def _load_step(form: Mapping[str, Any]) -> Step:
         return Choose(choices, tuple(_load_step(inner) for inner in values["otherwise"]))
     if form["do"] == "record":
         values["attributes"] = tuple(values.get("attributes", {}).items())
+    if form["do"] == "create_object":
+        values["values"] = tuple(values.get("values", {}).items())
     if form["do"] == "alert":
         values["to"] = tuple(values["to"])
     return STEPS.classes[form["do"]](**values)

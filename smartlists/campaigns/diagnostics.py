@@ -13,7 +13,7 @@ from smartlists.campaigns.running.failing_steps import count_waiting_people
 from smartlists.campaigns.sentences import displayed_path
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
-from smartlists.models import CampaignBacklog, FailingStep, ListWatch, SmartCampaign
+from smartlists.models import CampaignBacklog, FailingStep, ListWatch, ObjectWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -37,7 +37,8 @@ def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     )
     backlogs = CampaignBacklog.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
     watches = ListWatch.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
-    sentences = [of_activities % {"problem": unpack_sentences(problem)} for (problem,) in backlogs]
+    of_objects = ObjectWatch.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
+    sentences = [of_activities % {"problem": unpack_sentences(problem)} for (problem,) in (*backlogs, *of_objects)]
     sentences += [
         of_lists % {"list": name, "problem": unpack_sentences(problem)}
         for name, problem in watches.values_list("smart_list__name", "problem")

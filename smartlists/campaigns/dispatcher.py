@@ -16,6 +16,8 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from smartlists.campaigns import engine as campaign_engine
 from smartlists.campaigns import triggers
+from smartlists.campaigns.records import dates as record_dates
+from smartlists.campaigns.records import triggers as record_triggers
 from smartlists.campaigns.running import backlog as campaign_backlog
 from smartlists.campaigns.running import runs as campaign_runs
 from smartlists.campaigns.running import scheduling as campaign_scheduling
@@ -60,9 +62,19 @@ def process_due_work(*, seldom: bool = True) -> int:
 
     An error of one part does not keep the others from their work; it is raised at the end.
     """
-    parts: list[Callable[[], int]] = [_process_log_batch, campaign_backlog.catch_up, campaign_engine.run_due_steps]
+    parts: list[Callable[[], int]] = [
+        _process_log_batch,
+        campaign_backlog.catch_up,
+        record_triggers.enter_record_changes,
+        campaign_engine.run_due_steps,
+    ]
     if seldom:
-        parts[2:2] = [campaign_scheduling.queue_due_runs, campaign_runs.enter_runs, campaign_runs.enter_list_changes]
+        parts[3:3] = [
+            campaign_scheduling.queue_due_runs,
+            campaign_runs.enter_runs,
+            campaign_runs.enter_list_changes,
+            record_dates.enter_reached_dates,
+        ]
     # what is recorded first is read by the triggers at once
     return _run_each([*registered_work(), *parts])
 

@@ -19,8 +19,9 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns import token_values, triggers
-from smartlists.campaigns.actions import ActionContext, EntryRow
 from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.records.matching import latest_record
+from smartlists.campaigns.running.step_results import ActionContext, EntryRow
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.models import CampaignEntry, SmartCampaign, Webhook
@@ -54,10 +55,12 @@ def dry_run_campaign(campaign: SmartCampaign, person_id: int, by: Any, activity_
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("there is no such person"), ("person",)))
     definition, names = campaign_definition.load_definition(campaign.definition), Catalogue()
     row, trigger = _activity(definition, person, activity_id, names)
+    record_id = None
+    if row is None and (found := latest_record(definition, person.pk, names)):
+        record_id, trigger = found
     why_not = _why_not(campaign, definition, person, row, trigger)
-    entry = EntryRow(
-        0, campaign.pk, 0, person.pk, row.pk if row else None, max(trigger, 0), "0", timezone.now(), 0, False
-    )
+    activity = row.pk if row else None
+    entry = EntryRow(0, campaign.pk, 0, person.pk, activity, max(trigger, 0), "0", timezone.now(), 0, False, record_id)
     trigger_text = campaign_sentences.trigger_sentence(definition.triggers[trigger], names) if trigger >= 0 else ""
     return DryRunResult(
         person,
@@ -92,6 +95,8 @@ def _why_not(
 ) -> str:
     if definition.activity_triggers and trigger < 0:
         return _("no activity of this person satisfies a trigger")
+    if definition.object_triggers and trigger < 0:
+        return _("no object record of this person satisfies a trigger")
     if row is not None and triggers.is_past(row, definition):
         return str(CampaignEntry.Reason.PAST.label)
     if not definition.audience.is_unrestricted and not evaluator.evaluate_members(

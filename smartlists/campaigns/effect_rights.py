@@ -4,8 +4,10 @@ from typing import Any
 
 from people.core.permissions import require_permission
 from people.lists import static_lists
+from people.objects import records
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.references import tokens_in_definition
 
 # one entry per kind of step; messages and calls send values of people out of the product
 RIGHTS = campaign_definition.STEPS.facet(
@@ -15,6 +17,8 @@ RIGHTS = campaign_definition.STEPS.facet(
         "remove_from_list": (static_lists.CHANGE,),
         "change_field": ("people.change_person",),
         "record": ("activities.record_activity",),
+        "change_object": (records.CHANGE,),
+        "create_object": (records.ADD,),
         "wait": (),
         "choose": (),
         "alert": ("people.view_person",),
@@ -26,5 +30,7 @@ RIGHTS = campaign_definition.STEPS.facet(
 def require_effect_rights(parsed: CampaignDefinition, by: Any) -> None:
     """Raise `NotAllowedError`, naming the permission, unless `by` may do every step by hand."""
     needed = {right for _path, step in campaign_definition.walk_steps(parsed.steps) for right in RIGHTS.of(step)}
+    if any(token.source == "object" for token in tokens_in_definition(parsed)):
+        needed.add(records.VIEW)
     for right in sorted(needed):
         require_permission(by, right)

@@ -23,9 +23,9 @@ from people.core.source import Channel, Source
 from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
-from smartlists.campaigns.actions import ActionContext, EntryRow, StepResult
 from smartlists.campaigns.running import failing_steps
 from smartlists.campaigns.running.failing_steps import Place
+from smartlists.campaigns.running.step_results import ActionContext, EntryRow, StepResult
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.models import CampaignEntry, FailingStep, SmartCampaign, StepOutcome
 

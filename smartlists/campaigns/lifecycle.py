@@ -5,6 +5,7 @@ one transaction and leaves one audit entry. Reference rows protect everything th
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -26,11 +27,27 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights
 from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.definition import CampaignDefinition
-from smartlists.campaigns.references import activity_fields_in_definition, filters_in_definition, store_references
+from smartlists.campaigns.records import watches
+from smartlists.campaigns.records.diagnostics import retired_object_problems
+from smartlists.campaigns.references import (
+    activity_fields_in_definition,
+    filters_in_definition,
+    object_types_in_definition,
+    store_references,
+)
 from smartlists.campaigns.running import failing_steps
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
-from smartlists.models import CampaignBacklog, CampaignEntry, CampaignVersion, ListWatch, SmartCampaign, SmartList
+from smartlists.lists.editing import lock_object_types
+from smartlists.models import (
+    CampaignBacklog,
+    CampaignEntry,
+    CampaignVersion,
+    ListWatch,
+    ObjectWatch,
+    SmartCampaign,
+    SmartList,
+)
 from smartlists.rules import model as rules
 
 audit.register_actions(
@@ -124,6 +141,7 @@ def _set_definition(campaign: SmartCampaign, parsed: CampaignDefinition, names: 
     if campaign.state in (State.ACTIVE, State.PAUSED) and campaign.definition != before:
         campaign.version = current_version(campaign)
         _watch(campaign, parsed)
+        watches.watch_objects(campaign, parsed)
         _try_readings_now(campaign)
 
 
@@ -166,6 +184,7 @@ def activate_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.save()
     changed.watches.all().delete()  # what changed while the campaign was a draft or paused triggers nothing
     _watch(changed, parsed)
+    watches.watch_objects(changed, parsed)
     _try_readings_now(changed)
     _update_entries(changed, (EntryState.HELD,), state=EntryState.OPEN)
     audit.write_audit_entry(by, changed, "activated")
@@ -184,6 +203,7 @@ def pause_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     changed.state = State.PAUSED
     changed.revision += 1
     changed.save()
+    watches.stop_watching_objects(changed)
     _update_entries(changed, (EntryState.OPEN,), state=EntryState.HELD)
     audit.write_audit_entry(by, changed, "paused")
     return changed
@@ -215,6 +235,7 @@ def archive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
     )
     changed.watches.all().delete()
     CampaignBacklog.objects.filter(campaign=changed).delete()
+    ObjectWatch.objects.filter(campaign=changed).delete()
     changed.failing_steps.all().delete()
     changed.state = State.ARCHIVED
     changed.revision += 1
@@ -254,9 +275,14 @@ def lock_dispatcher_position() -> LogPosition:
 
 def was_active_at(campaign: SmartCampaign, activity_id: int) -> bool | None:
     """True if the campaign was active when the activity was recorded; None: it had not been activated yet."""
-    if not campaign.periods or activity_id <= campaign.periods[0][0]:
+    return is_in_periods(campaign.periods, activity_id)
+
+
+def is_in_periods(periods: Sequence[Any], log_id: int) -> bool | None:
+    """True if an id lies in any of the periods (after, up to; None: open); None: it comes before all of them."""
+    if not periods or log_id <= periods[0][0]:
         return None
-    return any(after < activity_id and (upto is None or activity_id <= upto) for after, upto in campaign.periods)
+    return any(after < log_id and (upto is None or log_id <= upto) for after, upto in periods)
 
 
 def activation_problems(parsed: CampaignDefinition) -> list[Problem]:
@@ -274,7 +300,7 @@ def activation_problems(parsed: CampaignDefinition) -> list[Problem]:
         if trigger.type in retired:
             message = _("Activity type %(name)s is retired: nothing will trigger.") % {"name": trigger.type}
             problems.append(Problem(Code.RETIRED_TYPE, message, ("triggers", at, "type")))
-    return problems
+    return problems + retired_object_problems(parsed)
 
 
 def current_version(campaign: SmartCampaign) -> CampaignVersion:
@@ -309,7 +335,7 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
 
 def _try_readings_now(campaign: SmartCampaign) -> None:
     """Make failing triggers and steps due at once: the change may have mended their error."""
-    for model in (CampaignBacklog, ListWatch):
+    for model in (CampaignBacklog, ListWatch, ObjectWatch):
         model.objects.filter(campaign=campaign).update(tries=0, due_at=Now())
     failing_steps.try_failing_steps_now(campaign)
 
@@ -354,6 +380,7 @@ def parse_and_lock_definition(value: Any, names: Catalogue) -> CampaignDefinitio
     api_names |= {name for item in filters_in_definition(parsed) for name in rules.activity_types_of(item)}
     known_types = ActivityType.objects.filter(api_name__in=api_names).values_list("pk", flat=True)
     locks.acquire_shared(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in known_types)
+    lock_object_types(set(object_types_in_definition(parsed)))
     return campaign_parsing.parse_definition(form, names)
 
 

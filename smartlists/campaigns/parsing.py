@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import Path, Problem, RejectedError, bad_value
-from people.datatypes.canonical import canonical_text
 from people.datatypes.parsing import MAX_TEXT_BYTES, BadValueError, is_blank
 from people.datatypes.registry import BY_NAME, DataType
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Audience, CampaignDefinition, Qualification, Step
+from smartlists.campaigns.records.definition import ObjectTrigger
+from smartlists.campaigns.records.parsing import RecordPartsReader
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook
 from smartlists.rules import model as rules
@@ -52,7 +53,7 @@ def parse_wait_period(text: str) -> tuple[int, str]:
     return int(match[1]), match[2]
 
 
-class DefinitionReader(RulesReader):
+class DefinitionReader(RecordPartsReader):
     """One reading of one definition."""
 
     def __init__(self, names: Catalogue | None = None, webhooks: Mapping[int, str] | None = None) -> None:
@@ -60,7 +61,7 @@ class DefinitionReader(RulesReader):
         if webhooks is None:
             webhooks = dict(Webhook.objects.filter(is_archived=False).values_list("pk", "name"))
         self.webhooks = webhooks
-        self.tokens: set[str] = set()
+        self.objects: list[str] = []  # the object types in triggers
         self.steps_read = 0
 
     def read_definition(self, value: Any) -> CampaignDefinition:
@@ -78,7 +79,8 @@ class DefinitionReader(RulesReader):
             trigger for at, item in enumerate(items) if (trigger := self._trigger(item, ("triggers", at))) is not None
         )
         types = [trigger.type for trigger in triggers if isinstance(trigger, campaign_definition.ActivityTrigger)]
-        self.tokens = webhook_tokens.available_tokens(types, self.names)
+        self.objects = [trigger.object for trigger in triggers if isinstance(trigger, ObjectTrigger)]
+        self.tokens = webhook_tokens.available_tokens(types, self.names, self.objects)
         audience = self._audience(form.get("audience"), ("audience",))
         qualification = self._qualification(form.get("qualification"), ("qualification",))
         hours = form.get("late_after_hours", campaign_definition.LATE_AFTER_HOURS)
@@ -92,12 +94,18 @@ class DefinitionReader(RulesReader):
 
     # --- entry: triggers, audience, qualification ---
 
-    def _trigger(
-        self, value: Any, path: Path
-    ) -> campaign_definition.ActivityTrigger | campaign_definition.ListTrigger | None:
-        form = self._object(value, path, ("type", "constraints", "bots", "smart_list", "change"))
+    def _trigger(self, value: Any, path: Path) -> campaign_definition.Trigger | None:
+        is_of_object = isinstance(value, dict) and "object" in value
+        keys = (
+            ("object", "event", "constraints", "changed", "date", "days")
+            if is_of_object
+            else ("type", "constraints", "bots", "smart_list", "change")
+        )
+        form = self._object(value, path, keys)
         if form is None:
             return None
+        if is_of_object:
+            return self._object_trigger(form, path)
         if "smart_list" in form:
             number = self._list_id(form["smart_list"], self.names.smart_lists, _("smart list"), path)
             changes = (campaign_definition.JOINED, campaign_definition.LEFT)
@@ -260,6 +268,11 @@ class DefinitionReader(RulesReader):
             return
         if token.key not in self.tokens:
             return  # `_text` has added this problem
+        if token.source == "object":
+            fields = [self.names.objects[name].fields.get(token.name) for name in self.objects]
+            if not any(field is not None and field.data_type.is_moment for field in fields):
+                self._add(Code.WRONG_TYPE, _("%(token)s is not a date") % {"token": text}, path, got=text)
+            return
         info = self.names.person_fields.get(token.name) if token.source == "person" else None
         if token.source == "person" and (info is None or not info.data_type.is_moment):
             self._add(Code.WRONG_TYPE, _("%(token)s is not a date") % {"token": text}, path, got=text)
@@ -322,37 +335,6 @@ class DefinitionReader(RulesReader):
         otherwise = self._steps(form.get("otherwise", []), (*path, "otherwise"), depth + 1)
         return campaign_definition.Choose(tuple(choices), otherwise)
 
-    # --- texts ---
-
-    def _text(self, value: Any, path: Path, most: int, is_needed: bool = True) -> str:
-        """Parse a text and check its tokens; empty when it is blank or invalid."""
-        if is_blank(value):
-            if is_needed:
-                self._add(Code.MISSING_VALUE, _("a text is missing"), path)
-            return ""
-        try:
-            plain = canonical_text(value) if isinstance(value, bool) else value
-            text = BY_NAME["text"].parse(plain, UTC)
-        except BadValueError as error:
-            self._append(bad_value(error.code, error.expected, value, *path))
-            return ""
-        if len(text) > most:
-            self._append(bad_value(Code.TOO_LONG, _("at most %(most)s characters") % {"most": most}, value, *path))
-            return ""
-        for problem in webhook_tokens.check_tokens(text, self.tokens, path):
-            self._append(problem)
-            return ""
-        return text.strip()
-
-    def _has_tokens(self, text: str) -> bool:
-        return bool(text) and bool(webhook_tokens.tokens_in_text(text))
-
-    def _fits(self, text: str, data_type: DataType, path: Path) -> None:
-        try:
-            data_type.parse(text, UTC)
-        except BadValueError as error:
-            self._append(bad_value(error.code, error.expected, text, *path, data_type=data_type.name))
-
 
 _Read = Callable[[DefinitionReader, Mapping[str, Any], Path, int], Step | None]
 STEP_READERS = campaign_definition.STEPS.facet(
@@ -362,6 +344,8 @@ STEP_READERS = campaign_definition.STEPS.facet(
         "remove_from_list": (("list",), DefinitionReader._remove_from_list),
         "change_field": (("field", "to", "by"), DefinitionReader._change_field),
         "record": (("type", "primary", "attributes"), DefinitionReader._record),
+        "change_object": (("type", "field", "to"), DefinitionReader._change_object),
+        "create_object": (("type", "values"), DefinitionReader._create_object),
         "wait": (("period", "until"), DefinitionReader._wait),
         "alert": (("to", "subject", "body"), DefinitionReader._alert),
         "webhook": (("webhook",), DefinitionReader._webhook),

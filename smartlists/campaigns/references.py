@@ -5,6 +5,7 @@ from typing import Any
 
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import CampaignDefinition
+from smartlists.campaigns.records.definition import ChangeRecord, CreateRecord
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignUse, SmartCampaign
 from smartlists.rules import model as rules
@@ -33,6 +34,25 @@ def activity_fields_in_definition(parsed: CampaignDefinition) -> Iterator[tuple[
             yield from ((step.type, name) for name, _value in step.attributes)
 
 
+def object_fields_in_definition(parsed: CampaignDefinition) -> Iterator[tuple[str, str]]:
+    """Yield (object type, field) for every use in triggers and steps; the field may be empty."""
+    for _at, trigger in parsed.object_triggers:
+        yield trigger.object, ""
+        yield from ((trigger.object, name) for name in trigger.named_fields)
+    for _path, step in campaign_definition.walk_steps(parsed.steps):
+        if isinstance(step, ChangeRecord):
+            yield step.type, step.field
+        if isinstance(step, CreateRecord):
+            yield step.type, ""
+            yield from ((step.type, name) for name, _value in step.values)
+
+
+def object_types_in_definition(parsed: CampaignDefinition) -> Iterator[str]:
+    """Yield the API names of the object types in triggers, steps, and rules."""
+    yield from (name for name, _field in object_fields_in_definition(parsed))
+    yield from (name for item in filters_in_definition(parsed) for name in rules.object_types_of(item))
+
+
 def references_of_definition(parsed: CampaignDefinition, names: Catalogue) -> Iterator[tuple[str, int]]:
     """Yield the references of a definition as (column of the reference rows, id)."""
     for item in filters_in_definition(parsed):
@@ -41,6 +61,10 @@ def references_of_definition(parsed: CampaignDefinition, names: Catalogue) -> It
         yield "activity_type_id", names.types[api_name].id
         if field and (field_id := names.types[api_name].fields[field].id):
             yield "approved_field_id", field_id
+    for object_name, field in object_fields_in_definition(parsed):
+        yield "object_type_id", names.objects[object_name].id
+        if field and (field_id := names.objects[object_name].fields[field].id):
+            yield "object_field_id", field_id
     for _at, trigger in parsed.list_triggers:
         yield "used_list_id", trigger.smart_list
     for _path, step in campaign_definition.walk_steps(parsed.steps):
@@ -58,6 +82,11 @@ def _token_uses(parsed: CampaignDefinition, names: Catalogue) -> Iterator[tuple[
                 field = names.types[trigger.type].fields.get(token.name)
                 if field is not None and field.id:
                     yield "approved_field_id", field.id
+        if token.source == "object":
+            for _at, record_trigger in parsed.object_triggers:
+                field = names.objects[record_trigger.object].fields.get(token.name)
+                if field is not None and field.id:
+                    yield "object_field_id", field.id
 
 
 def tokens_in_definition(parsed: CampaignDefinition) -> list[Any]:
@@ -75,6 +104,8 @@ STEP_REFERENCES = campaign_definition.STEPS.facet(
         "remove_from_list": lambda step, _names: (("static_list_id", step.list),),
         "change_field": lambda step, names: (("person_field_id", names.person_fields[step.field].id),),
         "record": lambda _step, _names: (),
+        "change_object": lambda _step, _names: (),
+        "create_object": lambda _step, _names: (),
         "wait": lambda _step, _names: (),
         "alert": lambda _step, _names: (),
         "webhook": lambda step, _names: (("webhook_id", step.webhook),),
@@ -88,6 +119,8 @@ STEP_TEXTS = campaign_definition.STEPS.facet(
         "remove_from_list": lambda _step: (),
         "change_field": lambda step: (step.to, step.by),
         "record": lambda step: (step.primary, *(value for _name, value in step.attributes)),
+        "change_object": lambda step: (step.to,),
+        "create_object": lambda step: tuple(value for _name, value in step.values),
         "wait": lambda step: (step.until,),
         "alert": lambda step: (step.subject, step.body),
         "webhook": lambda _step: (),

@@ -119,6 +119,7 @@ _COLUMNS: Sequence[export_kinds.ExportColumn] = (
     export_kinds.ExportColumn("entry", "e.id"),
     export_kinds.ExportColumn("person", "e.person_id"),
     export_kinds.ExportColumn("activity", "e.activity_id"),
+    export_kinds.ExportColumn("record", "e.record_id"),
     export_kinds.ExportColumn("state", "e.state"),
     export_kinds.ExportColumn("reason", "e.reason"),
     export_kinds.ExportColumn("entered_at", export_kinds.moment_sql("e.entered_at")),

@@ -10,6 +10,8 @@ from people.core.kinds import Facet
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import Audience, CampaignDefinition
 from smartlists.campaigns.parsing import parse_wait_period
+from smartlists.campaigns.records import sentences as record_sentences
+from smartlists.campaigns.records.definition import ObjectTrigger
 from smartlists.catalog import Catalogue
 from smartlists.rules import sentences
 from smartlists.rules.names import Naming
@@ -23,6 +25,8 @@ STEP_TITLES = campaign_definition.STEPS.facet(
         "remove_from_list": gettext_lazy("Remove from a static list"),
         "change_field": gettext_lazy("Change a person field"),
         "record": gettext_lazy("Record an activity"),
+        "change_object": gettext_lazy("Change an object field"),
+        "create_object": gettext_lazy("Create an object record"),
         "wait": gettext_lazy("Wait"),
         "alert": gettext_lazy("Send an alert email"),
         "webhook": gettext_lazy("Call a webhook"),
@@ -31,10 +35,10 @@ STEP_TITLES = campaign_definition.STEPS.facet(
 )
 
 
-def trigger_sentence(
-    item: campaign_definition.ActivityTrigger | campaign_definition.ListTrigger, names: Vocabulary
-) -> str:
+def trigger_sentence(item: campaign_definition.Trigger, names: Vocabulary) -> str:
     """The sentence of one trigger in its own wording: "Deposits Check where Amount is greater than 1000"."""
+    if isinstance(item, ObjectTrigger):
+        return record_sentences.trigger_sentence(item, names)
     if isinstance(item, campaign_definition.ListTrigger):
         name = names.smart_lists.get(item.smart_list, str(item.smart_list))
         template = (
@@ -156,6 +160,8 @@ STEP_SENTENCES: Facet[Callable[[Any, Naming, Mapping[int, str]], str]] = campaig
         "remove_from_list": _list(gettext_lazy("Remove from the static list “%(name)s”")),
         "change_field": _change,
         "record": _record,
+        "change_object": record_sentences.change_sentence,
+        "create_object": record_sentences.create_sentence,
         "wait": _wait,
         "alert": _alert,
         "webhook": _webhook,

@@ -8,7 +8,7 @@ from activities.links.tokens import new_token as new_link_token
 from activities.models import Activity
 from people.datatypes.canonical import canonical_text, moment_text
 from people.fields import catalog
-from people.models import Person
+from people.models import ObjectRecord, Person
 from smartlists.catalog import Catalogue
 from smartlists.rules.vocabulary import VocabularyType
 from smartlists.webhooks import tokens as webhook_tokens
@@ -30,14 +30,20 @@ def render_for_entries(
 def values_by_entry(entries: Sequence[Any], situation: Any, sources: set[str] | None = None) -> dict[int, Values]:
     """The values of tokens of the given sources (default: all), by entry and by the token's key.
 
-    People and activities are read as they are now: an activity deleted from the log has no values any more.
+    People, records and activities are read as they are now: an activity deleted from the log has no values any more.
     """
-    sources = sources or {"person", "trigger", "campaign"}
+    sources = sources or {"person", "trigger", "object", "campaign"}
     about_campaign = {"campaign.name": situation.campaign.name, "campaign.id": str(situation.campaign.pk)}
     people = _people([entry.person_id for entry in entries]) if "person" in sources else {}
     trigger_values = _triggers(entries) if "trigger" in sources else {}
+    records = _records(entries) if "object" in sources else {}
     return {
-        entry.id: {**about_campaign, **people.get(entry.person_id, {}), **trigger_values.get(entry.id, {})}
+        entry.id: {
+            **about_campaign,
+            **people.get(entry.person_id, {}),
+            **trigger_values.get(entry.id, {}),
+            **records.get(entry.record_id, {}),
+        }
         for entry in entries
     }
 
@@ -53,6 +59,22 @@ def _people(person_ids: Sequence[int]) -> dict[int, Values]:
         own = {"person.link_token": new_link_token(person.pk)}  # for tracked links, in what another tool sends
         values_by_person[person.pk] = {**own, **values, "person.id": str(person.pk)}
     return values_by_person
+
+
+def _records(entries: Sequence[Any]) -> dict[int | None, Values]:
+    """The values of the object records that triggered the entries, by the record's id; deleted ones have theirs."""
+    ids = {entry.record_id for entry in entries if entry.record_id}
+    types = {object_type.id: object_type for object_type in Catalogue().objects.values()} if ids else {}
+    values_by_record: dict[int | None, Values] = {}
+    for record in ObjectRecord.objects.filter(pk__in=ids, object_type__in=types):
+        fields = types[record.object_type_id].fields
+        values = {
+            f"object.{name}": canonical_text(field.data_type.from_json(record.fields[name]))
+            for name, field in fields.items()
+            if record.fields.get(name) is not None
+        }
+        values_by_record[record.pk] = {**values, "object.id": str(record.pk)}
+    return values_by_record
 
 
 def activities_by_entry(entries: Sequence[Any]) -> dict[int, dict[str, Any]]:

@@ -29,6 +29,7 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from people.core.source import Channel
 from people.files.models import Import
+from people.objects import change_log
 from smartlists.campaigns import counters as campaign_counters
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -38,7 +39,15 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
 from smartlists.evaluation.postgres import statements
 from smartlists.evaluation.postgres.conditions import Sql
-from smartlists.models import CampaignBacklog, CampaignEffect, CampaignEntry, CampaignVersion, SmartCampaign
+from smartlists.evaluation.postgres.translation import TranslationContext, join_sql
+from smartlists.models import (
+    CampaignBacklog,
+    CampaignEffect,
+    CampaignEntry,
+    CampaignVersion,
+    ObjectWatch,
+    SmartCampaign,
+)
 from smartlists.rules.periods import Clock
 
 BATCH = 1_000  # activities per transaction
@@ -244,12 +253,12 @@ def _satisfying(
 ) -> Iterable[tuple[int, int]]:
     if not checks:
         return []
-    context = statements.TranslationContext(names, Clock.current())
+    context = TranslationContext(names, Clock.current())
     parts = []
     for number, (_listener, _at, trigger, _ids) in enumerate(checks):
         where = statements.activity_rows_sql(names.type(trigger.type), trigger.row_constraints, context)
         parts.append(Sql(f"case when {where.text} then {number} end", where.params))
-    numbers = statements.join_sql(parts, ", ")
+    numbers = join_sql(parts, ", ")
     activity_ids = sorted({pk for _listener, _at, _trigger, ids in checks for pk in ids})
     with connection.cursor() as cursor:  # each activity is read once, whatever the number of campaigns
         cursor.execute(
@@ -365,8 +374,15 @@ def _warn_of_loops(candidates: Sequence[Candidate]) -> None:
 def dispatcher_lag() -> int:
     """The number of ids of the log that are still to be read for some campaign; 0 where no campaign is active.
 
-    A campaign whose triggers fail reads the log apart from the others: the one that is furthest behind counts.
+    A campaign whose triggers fail reads the log apart from the others: the one that is furthest behind counts. So do
+    the changes of object records, of which each campaign has its own position.
     """
+    positions = ObjectWatch.objects.filter(campaign__state=SmartCampaign.State.ACTIVE).values_list("last_id", flat=True)
+    of_objects = max(0, change_log.high_water_mark() - min(positions)) if positions else 0
+    return max(of_objects, _activity_lag())
+
+
+def _activity_lag() -> int:
     position = LogPosition.objects.filter(name=campaign_lifecycle.POSITION).first()
     if position is None or not SmartCampaign.objects.filter(state=SmartCampaign.State.ACTIVE).exists():
         return 0

@@ -4,34 +4,27 @@ Conditions are those of the evaluation itself (`statements`), run in its snapsho
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Context, Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from activities.consent.state import GIVEN, LATEST_FIRST
-from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
-from smartlists.evaluation import near_misses
+from smartlists.evaluation import near_misses, row_misses
 from smartlists.evaluation.near_misses import NearMiss
 from smartlists.evaluation.postgres import field_sql, statements
 from smartlists.evaluation.postgres.snapshot import Snapshot
+from smartlists.evaluation.postgres.translation import TranslationContext, aggregate_sql, join_sql
 from smartlists.rules import model as rules
-from smartlists.rules import operators, periods
+from smartlists.rules import periods
 from smartlists.rules.names import Naming
-from smartlists.rules.parsing import aggregate_data_type
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import VocabularyType
 
 SHOWN = 10
 LOOKED_AT = 200  # rows searched for the nearest: those that fail the fewest constraints
 MAX_STEP_ROWS = 5_000
-AGGREGATE_PLACES = Decimal(1).scaleb(-10)
-EXACT = Context(prec=500)  # a sum of doubles has up to some 320 digits before the point
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class EvidenceReader:
         self.view = view
         self.names = names
         self.clock = clock
-        self.context = statements.TranslationContext(names, clock, [person_id])
+        self.context = TranslationContext(names, clock, [person_id])
 
     # --- activity filters ---
 
@@ -70,32 +63,31 @@ class EvidenceReader:
         computed = "null"
         if item.aggregate:
             field = activity_type.fields[item.aggregate.field]
-            computed = f"({statements.aggregate_sql(item.aggregate.function, field)})::text"
+            raw = field_sql.activity_field_sql(field)
+            computed = f"({aggregate_sql(item.aggregate.function, field, raw)})::text"
         ((times, text),) = self.view.rows(f"select count(*), {computed} from activity where {rows.text}", rows.params)
         newest = self.view.rows(
             f"select id, occurred_at from activity where {rows.text} order by occurred_at desc, id desc limit {SHOWN}",
             rows.params,
         )
-        result = None if text is None or item.aggregate is None else _result(item.aggregate, activity_type, text)
+        result = (
+            None
+            if text is None or item.aggregate is None
+            else row_misses.aggregate_result(item.aggregate, activity_type, text)
+        )
         return ActivitySummary(times, tuple(Evidence(pk, at) for pk, at in newest), result)
 
-    def miss(self, item: rules.Activity, summary: ActivitySummary, naming: Naming) -> NearMiss:
+    def miss(self, item: rules.Activity, summary: ActivitySummary) -> NearMiss:
         """The reason why the filter does not hold."""
         bounds = item.count.bounds if item.count else (1, None)
         if not item.did:
             return near_misses.did_miss(summary.times)
         if summary.times == 0 and bounds[0] > 0:
-            return self._bots_miss(item) or self._nearest_row(item, naming) or near_misses.never_did_miss(bounds[0])
+            return self._bots_miss(item) or self._nearest_row(item) or near_misses.never_did_miss(bounds[0])
         if not bounds[0] <= summary.times <= (summary.times if bounds[1] is None else bounds[1]):
             return near_misses.count_miss(summary.times, bounds)
         assert item.aggregate is not None
-        activity_type = self.names.types[item.type]
-        data_type = aggregate_data_type(item.aggregate.function, activity_type.fields[item.aggregate.field].data_type)
-        field = activity_field_label(naming, item.type, item.aggregate.field)
-        label = AGGREGATE_LABELS[item.aggregate.function]() % {"field": field}
-        return near_misses.value_miss(
-            label, data_type, item.aggregate.operator, item.aggregate.values, summary.result, self.clock
-        )
+        return row_misses.aggregate_miss(item.aggregate, self.names.types[item.type], summary.result, self.clock)
 
     def _bots_miss(self, item: rules.Activity | rules.Step) -> NearMiss | None:
         """The miss of a person whose only activities are those of bots, or whose only ones are not."""
@@ -106,7 +98,7 @@ class EvidenceReader:
             return None
         return near_misses.only_bots_miss() if item.bots == rules.EXCLUDE_BOTS else near_misses.no_bots_miss()
 
-    def _nearest_row(self, item: rules.Activity, naming: Naming) -> NearMiss | None:
+    def _nearest_row(self, item: rules.Activity) -> NearMiss | None:
         """The miss of the row that fails the fewest constraints; of several rows, the one that fails by the least."""
         activity_type = self.names.types[item.type]
         if not item.constraints:
@@ -115,7 +107,7 @@ class EvidenceReader:
         values = ", ".join(
             field_sql.activity_field_sql(activity_type.fields[constraint.field]) for constraint in item.constraints
         )
-        passed = statements.join_sql(passes, ", ")
+        passed = join_sql(passes, ", ")
         base = statements.activity_rows_sql(activity_type, rules.with_bots((), item.bots), self.context)
         rows = self.view.rows(
             f"select array[{passed.text}] as passed, {values} from activity where {base.text}"
@@ -125,31 +117,13 @@ class EvidenceReader:
         )
         if not rows:
             return None
-        near = [self._row_miss(item, activity_type, passed, raw, naming) for passed, *raw in rows]
-        return min(near, key=lambda row_miss: row_miss[:2])[2]
-
-    def _row_miss(
-        self,
-        item: rules.Activity,
-        activity_type: VocabularyType,
-        passed: Sequence[bool | None],
-        raw: Sequence[Any],
-        naming: Naming,
-    ) -> tuple[int, float, NearMiss]:
-        misses = [
-            near_misses.value_miss(
-                activity_field_label(naming, item.type, constraint.field),
-                activity_type.fields[constraint.field].data_type,
-                constraint.operator,
-                constraint.values,
-                _typed(activity_type.fields[constraint.field].data_type, value),
-                self.clock,
+        near = [
+            row_misses.joined_miss(
+                row_misses.constraint_misses(item.constraints, activity_type, passed, raw, self.clock)
             )
-            for constraint, passes, value in zip(item.constraints, passed, raw, strict=True)
-            if not passes
+            for passed, *raw in rows
         ]
-        text = "; ".join(miss.text for miss in misses)
-        return len(misses), sum(miss.distance for miss in misses), NearMiss(misses[0].code, text, misses[0].distance)
+        return min(near, key=lambda row_miss: row_miss[:2])[2]
 
     # --- consent ---
 
@@ -269,34 +243,3 @@ def _step_miss(
         return NearMiss("wrong_order", _("“%(activity)s” came before, not after") % parameters)
     late = near_misses.too_late_miss(min(gaps) - timedelta(hours=statements.DAY * (step.within_days or 0)))
     return NearMiss(late.code, _("“%(activity)s”: %(miss)s") % {**parameters, "miss": late.text}, late.distance)
-
-
-def activity_field_label(naming: Naming, activity_type: str, field: str) -> str:
-    """The shown label of a field of an activity."""
-    return str(COMMON_LABELS.get(field) or naming.shown_activity_label(activity_type, field))
-
-
-def _result(aggregate: rules.Aggregate, activity_type: VocabularyType, text: str) -> Any:
-    data_type = aggregate_data_type(aggregate.function, activity_type.fields[aggregate.field].data_type)
-    if data_type is operators.NUMBER:
-        return Decimal(text).quantize(AGGREGATE_PLACES, context=EXACT) if "." in text else Decimal(text)
-    return _typed(data_type, text)
-
-
-def _typed(data_type: DataType, raw: Any) -> Any:
-    return None if raw is None else data_type.parse(raw, UTC)
-
-
-COMMON_LABELS = {
-    "@occurred_at": gettext_lazy("Occurred at"),
-    "@recorded_at": gettext_lazy("Recorded at"),
-    "@backfill": gettext_lazy("Recorded as history"),
-}
-AGGREGATE_LABELS = {
-    "sum": lambda: _("Sum of %(field)s"),
-    "average": lambda: _("Average of %(field)s"),
-    "minimum": lambda: _("Minimum of %(field)s"),
-    "maximum": lambda: _("Maximum of %(field)s"),
-    "first": lambda: _("First %(field)s"),
-    "last": lambda: _("Last %(field)s"),
-}

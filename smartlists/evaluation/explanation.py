@@ -22,6 +22,7 @@ from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.evaluation.evidence import Evidence, EvidenceReader
 from smartlists.evaluation.near_misses import NearMiss
 from smartlists.evaluation.postgres.snapshot import open_snapshot
+from smartlists.evaluation.record_evidence import RecordEvidence, RecordReader
 from smartlists.rules import logic
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
@@ -35,9 +36,9 @@ MAX_DEPTH = 5  # levels of nested lists that are explained; deeper ones have a v
 class Verdict:
     """The result of one filter for the person.
 
-    `value`: the person's value of a field (canonical text), or an aggregate's. `times`: how many activities
-    satisfy the constraints. `activities`: the evidence, at most ten, the newest first; for a sequence one for each
-    step, in order. `miss`: only where the filter does not hold.
+    `value`: the person's value of a field (canonical text), or an aggregate's. `times`: how many activities or
+    records satisfy the constraints. `activities`: the evidence, at most ten, the newest first; for a sequence one for
+    each step, in order. `records`: the object records, at most ten. `miss`: only where the filter does not hold.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Verdict:
     times: int | None = None
     since: datetime | None = None  # date of joining the static list
     activities: tuple[Evidence, ...] = ()
+    records: tuple[RecordEvidence, ...] = ()
     miss: NearMiss | None = None
     nested: "Explanation | None" = None
 
@@ -125,7 +127,7 @@ class _Explainer:
             "value": None if summary.result is None else canonical_text(summary.result),
         }
         if not holds:
-            details["miss"] = self.reading.miss(item, summary, self.naming)
+            details["miss"] = self.reading.miss(item, summary)
         return details
 
     def sequence(self, item: rules.Sequence, holds: bool, _depth: int) -> Mapping[str, Any]:
@@ -146,6 +148,16 @@ class _Explainer:
         latest = self.reading.latest_consent(item)
         miss = None if holds else near_misses.consent_miss(latest[1] if latest else None)
         return {"activities": (latest[0],) if latest else (), "miss": miss}
+
+    def object(self, item: rules.Object, holds: bool, _depth: int) -> Mapping[str, Any]:
+        reading = RecordReader(self.reading.view, self.reading.names, self.reading.clock, self.person_id)
+        summary = reading.summary(item)
+        return {
+            "times": summary.times,
+            "records": summary.records,
+            "value": None if summary.result is None else canonical_text(summary.result),
+            "miss": None if holds else reading.miss(item, summary),
+        }
 
 
 def _combined(parsed: rules.Rules, answers: list[bool]) -> bool:
@@ -178,5 +190,6 @@ VERDICT_DETAILS: Facet[Callable[[_Explainer, Any, bool, int], Mapping[str, Any]]
         "static_list": _Explainer.static_list,
         "smart_list": _Explainer.smart_list,
         "consent": _Explainer.consent,
+        "object": _Explainer.object,
     },
 )

@@ -68,6 +68,29 @@ def never_did_miss(fewest: int) -> NearMiss:
     return count_miss(0, (fewest, None)) if fewest > 1 else NearMiss("too_few", _("never did this"), 1)
 
 
+def record_count_miss(records: int, bounds: tuple[int, int | None]) -> NearMiss:
+    """The reason why a number of object records is not within `bounds`."""
+    fewest, most = bounds
+    if records == 0 and fewest == 1:
+        return NearMiss("too_few", _("has no such record"), 1)
+    if records < fewest:
+        template = ngettext("%(records)s of %(wanted)s record", "%(records)s of %(wanted)s records", fewest)
+        return NearMiss("too_few", template % {"records": records, "wanted": fewest}, fewest - records)
+    template = ngettext("%(records)s record, at most %(wanted)s", "%(records)s records, at most %(wanted)s", records)
+    return NearMiss("too_many", template % {"records": records, "wanted": most}, records - (most or 0))
+
+
+def has_miss(records: int) -> NearMiss:
+    """The reason why a person fails a "has not" filter."""
+    template = ngettext("has %(records)s such record", "has %(records)s such records", records)
+    return NearMiss("has", template % {"records": records}, records)
+
+
+def not_changed_miss() -> NearMiss:
+    """The reason why a record fails the condition on its history."""
+    return NearMiss("not_changed", _("did not change like this"))
+
+
 def only_bots_miss() -> NearMiss:
     """The reason why a person fails a filter without bots: all that happened was caused by bots."""
     return NearMiss("only_bots", _("only bots did this"), 1)

@@ -22,14 +22,13 @@ from people.models import PersonField, StaticList
 from smartlists import models
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
-from smartlists.evaluation.evidence import activity_field_label
+from smartlists.evaluation.row_misses import field_label
 from smartlists.lists import lookback
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
-from smartlists.rules.names import Naming
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import VocabularyType
+from smartlists.rules.vocabulary import FieldOwner, VocabularyType
 
 
 def smart_list_problems(smart_list: "models.SmartList", names: Catalogue | None = None) -> list[Problem]:
@@ -66,7 +65,6 @@ def filter_problems(parsed: rules.Rules, names: Catalogue | None = None, clock: 
 class _FilterChecker:
     def __init__(self, names: Catalogue, clock: Clock) -> None:
         self.names = names
-        self.naming = Naming(names)
         self.clock = clock
 
     def look_at(self, item: rules.Filter, path: Path) -> Iterator[Problem]:
@@ -120,6 +118,27 @@ class _FilterChecker:
         smart_list = models.SmartList.objects.filter(pk=item.list).first()
         yield from _list_problems(smart_list, item.list, path)
 
+    def object(self, item: rules.Object, path: Path) -> Iterator[Problem]:
+        object_type = self.names.objects.get(item.type)
+        if object_type is None:
+            yield _missing("deleted_type", _("the object type “%(name)s”"), item.type, path)
+            return
+        if object_type.is_retired:
+            message = _("“%(name)s” is retired: its records no longer change, but they count.")
+            yield Problem(Code.RETIRED_TYPE, message % {"name": object_type.shown_name}, (*path, "type"))
+        for name in dict.fromkeys(rules.object_fields_of(item)):
+            field = object_type.fields.get(name)
+            parameters = {"name": field_label(object_type, name), "type": object_type.shown_name}
+            if field is None:
+                yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % parameters, path)
+            elif not field.is_live:
+                message = _("The field “%(name)s” was removed from “%(type)s”: only earlier values are left.")
+                yield Problem(Code.REMOVED_FIELD, message % parameters, path)
+        if self._row_is_impossible(object_type, item.constraints, path):
+            yield _contradiction(path, item.has != _holds_without_rows(item))
+        elif _group_is_impossible(item):
+            yield _contradiction(path, item.has)
+
     def _fields(
         self, activity_type: VocabularyType, type_fields: Iterable[tuple[str, str]], path: Path
     ) -> Iterator[Problem]:
@@ -128,26 +147,21 @@ class _FilterChecker:
             yield Problem(Code.RETIRED_TYPE, message % {"name": activity_type.shown_name}, (*path, "type"))
         for name in dict.fromkeys(field for _type, field in type_fields):
             field = activity_type.fields.get(name)
-            parameters = {
-                "name": activity_field_label(self.naming, activity_type.api_name, name),
-                "type": activity_type.shown_name,
-            }
+            parameters = {"name": field_label(activity_type, name), "type": activity_type.shown_name}
             if field is None:
                 yield Problem(Code.REMOVED_FIELD, _("“%(type)s” never had the field “%(name)s”.") % parameters, path)
             elif not field.is_live:
                 message = _("The field “%(name)s” was removed from “%(type)s”: only earlier activities can have it.")
                 yield Problem(Code.REMOVED_FIELD, message % parameters, path)
 
-    def _row_is_impossible(
-        self, activity_type: VocabularyType, constraints: Sequence[rules.Constraint], path: Path
-    ) -> bool:
+    def _row_is_impossible(self, owner: FieldOwner, constraints: Sequence[rules.Constraint], path: Path) -> bool:
         by_field: dict[str, list[rules.Constraint]] = {}
         for constraint in constraints:
-            if constraint.field in activity_type.fields:
+            if constraint.field in owner.fields:
                 by_field.setdefault(constraint.field, []).append(constraint)
         return any(
             self._contradictions(
-                same_field, lambda constraint: activity_type.fields[constraint.field].data_type, _LATEST.get(name)
+                same_field, lambda constraint: owner.fields[constraint.field].data_type, _LATEST.get(name)
             )
             for name, same_field in by_field.items()
         )
@@ -224,14 +238,14 @@ class _FilterChecker:
         return len({value for condition in required for value in condition.values}) > 1
 
 
-def _group_is_impossible(item: rules.Activity) -> bool:
+def _group_is_impossible(item: rules.Activity | rules.Object) -> bool:
     """True if the filter requires an aggregate over no rows at all."""
     if item.count is None or item.count.bounds[1] != 0 or item.aggregate is None:
         return False
     return not operators.passes_without_value(item.aggregate.operator, None)
 
 
-def _holds_without_rows(item: rules.Activity) -> bool:
+def _holds_without_rows(item: rules.Activity | rules.Object) -> bool:
     """True if a person without any row passes, as with "between 0 and 3 times"."""
     if item.count is None or item.count.bounds[0] != 0:
         return False
@@ -269,10 +283,12 @@ def _list_problems(used_list: Any, list_id: int, path: Path) -> Iterator[Problem
 
 
 _AHEAD = frozenset({"in future", "in future after"})
-# the latest possible moments of an activity, as a distance from now
+# the latest possible moments of an activity or record, as a distance from now
 _LATEST: Mapping[str, Callable[[], timedelta]] = {
     "@occurred_at": lambda: timedelta(hours=settings.ACTIVITIES_MAX_HOURS_AHEAD),
     "@recorded_at": lambda: timedelta(0),
+    "@created_at": lambda: timedelta(0),
+    "@updated_at": lambda: timedelta(0),
 }
 _TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "is": str.__eq__,
@@ -295,5 +311,6 @@ FILTER_DIAGNOSTICS: Facet[Callable[[_FilterChecker, Any, Path], Iterable[Problem
         "static_list": _FilterChecker.static_list,
         "smart_list": _FilterChecker.smart_list,
         "consent": lambda _checker, _item, _path: (),
+        "object": _FilterChecker.object,
     },
 )

@@ -5,6 +5,7 @@ one transaction and leaves one audit entry. Reference rows protect everything th
 """
 
 from collections import deque
+from collections.abc import Collection
 from datetime import UTC
 from typing import Any
 
@@ -22,6 +23,7 @@ from people.core.permissions import MAKER, owner_of, require_permission
 from people.datatypes.naming import refuse_taken_name
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
+from people.models import ObjectType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
@@ -245,9 +247,16 @@ def _parse_and_lock(value: Any, names: Catalogue, problems: list[Problem]) -> ru
     # two transactions from closing a cycle together
     types = _types_in(parsed)
     locks.acquire_shared(locks.lock_key(locks.LockSpace.TYPE, pk) for pk in types.values_list("pk", flat=True))
+    lock_object_types({api_name for item in parsed.filters for api_name in rules.object_types_of(item)})
     if nesting.directly_used_lists(parsed):
         locks.acquire_exclusive([locks.lock_key(locks.LockSpace.SMART_LISTS)])
     return _parse(value, names, problems)
+
+
+def lock_object_types(api_names: Collection[str]) -> None:
+    """Lock object types that rules or a campaign use against approval and deletion until the transaction ends."""
+    ids = ObjectType.objects.filter(api_name__in=api_names).order_by("pk").values_list("pk", flat=True)
+    locks.acquire_shared(locks.lock_key(locks.LockSpace.OBJECT_TYPE, pk) for pk in (ids if api_names else ()))
 
 
 def _types_in(parsed: rules.Rules) -> Any:

@@ -1,5 +1,6 @@
 """The tables of smart lists, campaigns, webhooks and reports."""
 
+from smartlists.models.campaign_records import ObjectWatch, ReachedDate, RecordEffect
 from smartlists.models.campaigns import (
     CampaignBacklog,
     CampaignEffect,
@@ -35,6 +36,9 @@ __all__ = [
     "ListCopy",
     "ListWatch",
     "MemberView",
+    "ObjectWatch",
+    "ReachedDate",
+    "RecordEffect",
     "ReportNote",
     "SavedReport",
     "SmartCampaign",

@@ -17,7 +17,7 @@ from activities.models import ActivityType, ApprovedField
 from people.core import job_model, messages
 from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 from people.core.models import Folder
-from people.models import PersonField, StaticList
+from people.models import ApprovedObjectField, ObjectType, PersonField, StaticList
 
 
 class SmartCampaign(models.Model):
@@ -90,6 +90,8 @@ class CampaignUse(models.Model):
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="campaign_uses")
     approved_field = models.ForeignKey(ApprovedField, models.PROTECT, null=True, related_name="campaign_uses")
     person_field = models.ForeignKey(PersonField, models.PROTECT, null=True, related_name="campaign_uses")
+    object_type = models.ForeignKey(ObjectType, models.PROTECT, null=True, related_name="campaign_uses")
+    object_field = models.ForeignKey(ApprovedObjectField, models.PROTECT, null=True, related_name="campaign_uses")
     static_list = models.ForeignKey(StaticList, models.PROTECT, null=True, related_name="campaign_uses")
     used_list = models.ForeignKey("SmartList", models.PROTECT, null=True, related_name="campaign_uses")
     webhook = models.ForeignKey("Webhook", models.PROTECT, null=True, related_name="campaign_uses")
@@ -103,6 +105,8 @@ class CampaignUse(models.Model):
                     activity_type=None,
                     approved_field=None,
                     person_field=None,
+                    object_type=None,
+                    object_field=None,
                     static_list=None,
                     used_list=None,
                     webhook=None,
@@ -259,10 +263,12 @@ class CampaignEntry(models.Model):
     campaign = models.ForeignKey(SmartCampaign, models.CASCADE, related_name="entries")
     version = models.ForeignKey(CampaignVersion, models.CASCADE, related_name="+")
     person_id = models.IntegerField()
-    # the cause of the entry: an activity, a run, or an evaluation of a smart list
+    # the cause of the entry: an activity, a run, an evaluation of a smart list, or an object record
     activity_id = models.BigIntegerField(null=True)
     run_id = models.BigIntegerField(null=True)
     evaluation_id = models.BigIntegerField(null=True)
+    object_change_id = models.BigIntegerField(null=True)  # empty where a date of the record was reached
+    record_id = models.BigIntegerField(null=True)
     trigger = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=8, choices=State.choices)
     reason = models.CharField(max_length=12, choices=Reason.choices, blank=True)
@@ -299,6 +305,13 @@ class CampaignEntry(models.Model):
                 "activity_id",
                 condition=Q(activity_id__isnull=False),
                 name="campaign_entry_once_an_activity",
+            ),
+            models.UniqueConstraint(
+                "campaign",
+                "person_id",
+                "object_change_id",
+                condition=Q(object_change_id__isnull=False),
+                name="campaign_entry_once_a_change",
             ),
             models.UniqueConstraint(
                 "run_id", "person_id", condition=Q(run_id__isnull=False), name="campaign_entry_once_a_run"

@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from activities.models import ActivityType, ApprovedField
 from people.core.job_model import BeatClaim, Job, JobEnd, JobLifeCycle
 from people.core.models import Folder
-from people.models import PersonField, StaticList
+from people.models import ApprovedObjectField, ObjectType, PersonField, StaticList
 from smartlists.rules.model import Rules, load_rules
 
 GRACE = timedelta(minutes=2)  # time after its limit until a running evaluation counts as dead
@@ -77,6 +77,8 @@ class SmartListUse(models.Model):
     activity_type = models.ForeignKey(ActivityType, models.PROTECT, null=True, related_name="smart_list_uses")
     approved_field = models.ForeignKey(ApprovedField, models.PROTECT, null=True, related_name="smart_list_uses")
     person_field = models.ForeignKey(PersonField, models.PROTECT, null=True, related_name="smart_list_uses")
+    object_type = models.ForeignKey(ObjectType, models.PROTECT, null=True, related_name="smart_list_uses")
+    object_field = models.ForeignKey(ApprovedObjectField, models.PROTECT, null=True, related_name="smart_list_uses")
     static_list = models.ForeignKey(StaticList, models.PROTECT, null=True, related_name="smart_list_uses")
     used_list = models.ForeignKey(SmartList, models.PROTECT, null=True, related_name="smart_list_uses")
 
@@ -86,7 +88,13 @@ class SmartListUse(models.Model):
         constraints = [
             models.CheckConstraint(
                 condition=~Q(
-                    activity_type=None, approved_field=None, person_field=None, static_list=None, used_list=None
+                    activity_type=None,
+                    approved_field=None,
+                    person_field=None,
+                    object_type=None,
+                    object_field=None,
+                    static_list=None,
+                    used_list=None,
                 ),
                 name="smart_list_use_names_something",
             )

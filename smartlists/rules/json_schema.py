@@ -11,7 +11,7 @@ from people.datatypes.parsing import MAX_STRING
 from smartlists.rules import logic, operators, parsing
 from smartlists.rules import model as rules
 from smartlists.rules.operators import COUNT_OPERATORS, OPERATORS, OperandShape
-from smartlists.rules.vocabulary import COMMON
+from smartlists.rules.vocabulary import COMMON, RECORD_MOMENTS
 
 META_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 TITLE = "Rules of a smart list"
@@ -62,7 +62,7 @@ def _parts() -> Json:
             "allOf": [_values_of(shape) for shape in OperandShape],
         },
         "constraints": {
-            "description": "All constraints apply to the same activity.",
+            "description": "All constraints apply to the same activity or record.",
             "type": "array",
             "items": {**_object(None, {"field": _name(special=True), "empty": _empty()}, ["field"], allOf=[compared])},
             "maxItems": parsing.MAX_CONSTRAINTS,
@@ -75,6 +75,26 @@ def _parts() -> Json:
             allOf=[compared],
         ),
         "step": _step(),
+        "changed": _changed(),
+    }
+
+
+def _changed() -> Json:
+    values = {"type": "array", "items": {"$ref": "#/$defs/value"}, "maxItems": operators.MAX_VALUES}
+    return {
+        "description": "A change of the record; without a field of any, without an operator at any time.",
+        "type": "object",
+        "properties": {
+            "field": _name(),
+            "from": values,
+            "to": values,
+            "operator": {"type": "string", "enum": sorted(operators.PERIODS)},
+            "values": values,
+        },
+        "if": {"required": ["operator"]},
+        "then": {"required": ["values"], "allOf": [_values_of(shape) for shape in OperandShape]},
+        "dependentRequired": {"values": ["operator"], "from": ["field"], "to": ["field"]},
+        "additionalProperties": False,
     }
 
 
@@ -115,7 +135,7 @@ def _membership(kind: str) -> Json:
 
 
 def _name(special: bool = False) -> Json:
-    common = "".join(f"|{name}" for name in COMMON) if special else ""
+    common = "".join(f"|{name}" for name in (*COMMON, *RECORD_MOMENTS)) if special else ""
     return {"type": "string", "pattern": f"^([A-Za-z0-9_]+{common})$"}
 
 
@@ -178,6 +198,14 @@ def _consent() -> Json:
     return _object("consent", properties, ["purpose", "state"])
 
 
+def _object_filter() -> Json:
+    parts = {part: {"$ref": f"#/$defs/{part}"} for part in ("constraints", "changed", "count")}
+    functions = {"properties": {"function": {"enum": list(parsing.OBJECT_AGGREGATES)}}}
+    aggregate = {"allOf": [{"$ref": "#/$defs/aggregate"}, functions]}
+    properties = {"has": {"type": "boolean", "default": True}, "type": _name(), **parts, "aggregate": aggregate}
+    return _object("object", properties, ["type"])
+
+
 FILTER_SCHEMAS: Facet[Callable[[], Json]] = rules.FILTERS.facet(
     "JSON Schema",
     {
@@ -187,5 +215,6 @@ FILTER_SCHEMAS: Facet[Callable[[], Json]] = rules.FILTERS.facet(
         "static_list": lambda: _membership("static_list"),
         "smart_list": lambda: _membership("smart_list"),
         "consent": _consent,
+        "object": _object_filter,
     },
 )

@@ -23,7 +23,7 @@ CONSENT_STATES = (GIVEN, WITHDRAWN, UNKNOWN)
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A condition on one value of the activity that a filter matches."""
+    """A condition on one value of the activity or object record that a filter matches."""
 
     field: str
     operator: str
@@ -46,7 +46,7 @@ def with_bots(constraints: tuple[Constraint, ...], bots: str) -> tuple[Constrain
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A condition on the number of activities; without a count an activity filter requires at least one."""
+    """A condition on the number of activities or records; without a count a filter requires at least one."""
 
     operator: str
     values: tuple[str, ...]
@@ -60,7 +60,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A condition on an aggregate over one field of all matching activities."""
+    """A condition on an aggregate over one field of all matching activities or records."""
 
     function: str
     field: str
@@ -135,7 +135,36 @@ class Consent:
     on: str = ""
 
 
-Filter = PersonField | Activity | Sequence | StaticList | SmartList | Consent
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A condition on the history of a record: a change of `field` (empty: of any), from and to any of the values.
+
+    Without `operator` it may be at any time, else at a moment that satisfies the operator with `values`.
+    """
+
+    field: str = ""
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """A filter on records of an object type; "has not" (`has` false) is the complement of the whole filter.
+
+    Constraints and `changed` speak of the same record.
+    """
+
+    type: str
+    has: bool = True
+    constraints: tuple[Constraint, ...] = ()
+    changed: Change | None = None
+    count: Count | None = None
+    aggregate: Aggregate | None = None
+
+
+Filter = PersonField | Activity | Sequence | StaticList | SmartList | Consent | Object
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +210,12 @@ FILTERS = Kinds(
         "static_list": StaticList,
         "smart_list": SmartList,
         "consent": Consent,
+        "object": Object,
     }
 )
-_NAMES = {"is_not": "not"}
-_ALWAYS = frozenset({"did", "member"})  # written even if they have their default value
+_NAMES = {"is_not": "not", "before": "from", "after": "to"}
+_ATTRIBUTES = {name: attribute for attribute, name in _NAMES.items()}
+_ALWAYS = frozenset({"did", "has", "member"})  # written even if they have their default value
 
 
 def _dump_part(item: Any) -> dict[str, Any]:
@@ -209,11 +240,17 @@ def _load_filter(form: Mapping[str, Any]) -> Filter:
     return item
 
 
-_PARTS: Mapping[str, type] = {"constraints": Constraint, "steps": Step, "count": Count, "aggregate": Aggregate}
+_PARTS: Mapping[str, type] = {
+    "constraints": Constraint,
+    "steps": Step,
+    "changed": Change,
+    "count": Count,
+    "aggregate": Aggregate,
+}
 
 
 def _create(cls: type, form: Mapping[str, Any]) -> Any:
-    return cls(**{("is_not" if name == "not" else name): _part(name, value) for name, value in form.items()})
+    return cls(**{_ATTRIBUTES.get(name, name): _part(name, value) for name, value in form.items()})
 
 
 def _part(name: str, value: Any) -> Any:
@@ -230,6 +267,20 @@ def activity_fields_of(item: Filter) -> Iterator[tuple[str, str]]:
 def activity_types_of(item: Filter) -> Iterator[str]:
     """Yield the API names of the activity types in a filter."""
     yield from ACTIVITY_TYPES.of(item)(item)
+
+
+def object_fields_of(item: "Object") -> Iterator[str]:
+    """Yield every field of its object type that a filter names."""
+    yield from (constraint.field for constraint in item.constraints)
+    if item.changed and item.changed.field:
+        yield item.changed.field
+    if item.aggregate:
+        yield item.aggregate.field
+
+
+def object_types_of(item: Filter) -> Iterator[str]:
+    """Yield the API names of the object types in a filter."""
+    yield from OBJECT_TYPES.of(item)(item)
 
 
 def _fields_of_activity(item: Activity) -> Iterator[tuple[str, str]]:
@@ -256,6 +307,7 @@ ACTIVITY_FIELDS: Facet[Callable[[Any], Iterable[tuple[str, str]]]] = FILTERS.fac
         "static_list": _no_names,
         "smart_list": _no_names,
         "consent": _no_names,
+        "object": _no_names,
     },
 )
 ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
@@ -267,5 +319,18 @@ ACTIVITY_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
         "static_list": _no_names,
         "smart_list": _no_names,
         "consent": _no_names,
+        "object": _no_names,
+    },
+)
+OBJECT_TYPES: Facet[Callable[[Any], Iterable[str]]] = FILTERS.facet(
+    "object types that it names",
+    {
+        "person_field": _no_names,
+        "activity": _no_names,
+        "sequence": _no_names,
+        "static_list": _no_names,
+        "smart_list": _no_names,
+        "consent": _no_names,
+        "object": lambda item: (item.type,),
     },
 )

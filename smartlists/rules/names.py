@@ -7,7 +7,7 @@ from typing import Any
 
 from people.datatypes.canonical import text_key
 from people.datatypes.naming import name_key
-from smartlists.rules.vocabulary import COMMON, Vocabulary
+from smartlists.rules.vocabulary import FieldOwner, Vocabulary, VocabularyField, VocabularyObject
 
 
 def plain_key(name: str) -> str:
@@ -62,7 +62,7 @@ class Naming:
 
     def __init__(self, catalogue: Vocabulary) -> None:
         self.catalogue = catalogue
-        self._fields: dict[str, Index] = {}
+        self._fields: dict[tuple[bool, str], Index] = {}
 
     @cached_property
     def types(self) -> Index:
@@ -75,6 +75,11 @@ class Naming:
             api_names=self.catalogue.types,
             key=name_key,
         )
+
+    @cached_property
+    def objects(self) -> Index:
+        objects = self.catalogue.objects.values()
+        return Index(((row.name, row.api_name) for row in objects), api_names=self.catalogue.objects, key=name_key)
 
     @cached_property
     def person_fields(self) -> Index:
@@ -93,21 +98,17 @@ class Naming:
     def smart_lists(self) -> Index:
         return _of_lists(self.catalogue.smart_lists)
 
-    def activity_fields(self, activity_type: str) -> Index:
-        """The fields of all approved versions of a type; empty for an unknown type."""
-        if activity_type not in self._fields:
-            vocabulary_type = self.catalogue.types.get(activity_type)
-            fields = (
-                [field for field in vocabulary_type.fields.values() if field.api_name not in COMMON]
-                if vocabulary_type
-                else []
-            )
-            self._fields[activity_type] = Index(
+    def fields_of(self, owner: FieldOwner | None) -> Index:
+        """The fields of all approved versions of an activity type or object type; empty for an unknown type."""
+        key = (isinstance(owner, VocabularyObject), owner.api_name if owner else "")
+        if key not in self._fields:
+            fields = [field for field in owner.fields.values() if field.id] if owner else []
+            self._fields[key] = Index(
                 ((field.name, field.api_name) for field in fields if field.is_live),
                 ((field.shown_name, field.api_name) for field in fields if field.is_live),
                 api_names=[field.api_name for field in fields],
             )
-        return self._fields[activity_type]
+        return self._fields[key]
 
     def type_label(self, api_name: str) -> str:
         vocabulary_type = self.catalogue.types.get(api_name)
@@ -127,16 +128,27 @@ class Naming:
         field = self.catalogue.person_fields.get(api_name)
         return field.shown_label if field else api_name
 
-    def activity_label(self, activity_type: str, api_name: str) -> str:
-        vocabulary_type = self.catalogue.types.get(activity_type)
-        field = vocabulary_type.fields.get(api_name) if vocabulary_type else None
-        return field.name if field else api_name
+    def shown_object_label(self, api_name: str) -> str:
+        """The name of an object type on pages."""
+        object_type = self.catalogue.objects.get(api_name)
+        return object_type.shown_name if object_type else api_name
 
-    def shown_activity_label(self, activity_type: str, api_name: str) -> str:
-        """The label on pages, in the reader's language."""
-        vocabulary_type = self.catalogue.types.get(activity_type)
-        field = vocabulary_type.fields.get(api_name) if vocabulary_type else None
-        return field.shown_name if field else api_name
+
+def fields_of_owner(owner: FieldOwner | None) -> Mapping[str, VocabularyField]:
+    """The fields of an activity type or object type; none of an unknown type."""
+    return owner.fields if owner else {}
+
+
+def field_label(owner: FieldOwner | None, api_name: str) -> str:
+    """The name of a field as stored, the same for all readers."""
+    field = fields_of_owner(owner).get(api_name)
+    return field.name if field else api_name
+
+
+def shown_field_label(owner: FieldOwner | None, api_name: str) -> str:
+    """The name of a field on pages, in the reader's language."""
+    field = fields_of_owner(owner).get(api_name)
+    return field.shown_name if field else api_name
 
 
 def _of_lists(lists: Mapping[int, str]) -> Index:

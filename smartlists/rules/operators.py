@@ -229,6 +229,7 @@ _RANGES: Mapping[str, Callable[[_Calendar, Sequence[str]], list[Range]]] = {
 
 
 RANGED = frozenset(_RANGES)
+PERIODS = RANGED - {"is"}  # operators that say when something changed
 
 
 def passes_without_value(operator: str, empty: str | None) -> bool:

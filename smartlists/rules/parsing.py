@@ -1,7 +1,7 @@
 """Parses rules received from a channel; reports every problem with its path and, for names, the closest match."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -16,7 +16,7 @@ from smartlists.rules.json_reader import JsonReader
 from smartlists.rules.model import FILTERS
 from smartlists.rules.operators import COUNT_OPERATORS, HOW_MANY, OperandShape
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import Vocabulary, VocabularyField, VocabularyType
+from smartlists.rules.vocabulary import FieldOwner, Vocabulary, VocabularyField, VocabularyType
 
 MAX_FILTERS = 200
 MAX_STEPS = 10
@@ -185,6 +185,54 @@ class RulesReader(JsonReader):
             on = self._value(on, BY_NAME["date"], "is", (*path, "on"))
         return rules.Consent(purpose, state, on or "") if len(self.problems) == before else None
 
+    def _object_card(self, form: Mapping[str, Any], path: Path) -> rules.Filter | None:
+        has = self._flag(form, "has", path)
+        objects, name = self.names.objects, form.get("type")
+        if not isinstance(name, str) or name not in objects:
+            labels = {row.name: row.api_name for row in objects.values()}
+            what = _("approved object type with a link to a person")
+            self._unknown(Code.UNKNOWN_TYPE, what, name, objects, (*path, "type"), labels)
+            return None
+        constraints = self._constraints(form.get("constraints", []), objects[name], path)
+        changed = self._change(form["changed"], objects[name], path) if form.get("changed") is not None else None
+        count = self._count(form["count"], (*path, "count")) if form.get("count") is not None else None
+        aggregate = None
+        if form.get("aggregate") is not None:
+            aggregate = self._aggregate(form["aggregate"], objects[name], (*path, "aggregate"), OBJECT_AGGREGATES)
+        return rules.Object(name, has, constraints, changed, count, aggregate)
+
+    def _change(self, value: Any, owner: FieldOwner, path: Path) -> rules.Change | None:
+        path = (*path, "changed")
+        form = self._object(value, path, ("field", "from", "to", "operator", "values"))
+        if form is None:
+            return None
+        name, field = form.get("field") or "", None
+        if name:
+            field = self._field(name, owner, (*path, "field"))
+            if field is not None and not field.id:
+                self._add(Code.UNEXPECTED_VALUE, _("the product itself sets this field"), (*path, "field"), got=name)
+        before, after = (self._changed_values(form.get(key), field, (*path, key)) for key in ("from", "to"))
+        compared: tuple[str, tuple[str, ...]] | None = ("", ())
+        if form.get("operator") or form.get("values"):
+            compared = self._comparison(form, operators.MOMENT, path)
+        if compared is None:
+            return None
+        if compared[0] and compared[0] not in operators.PERIODS:
+            self._add(Code.UNKNOWN_OPERATOR, _("expected the period of the change"), (*path, "operator"), compared[0])
+            return None
+        return rules.Change(name, before, after, *compared)
+
+    def _changed_values(self, value: Any, field: VocabularyField | None, path: Path) -> tuple[str, ...]:
+        """The values that a field changed from or to; none: any."""
+        if not value:
+            return ()
+        if field is None:
+            self._add(Code.UNEXPECTED_VALUE, _("values before and after a change go with one field"), path)
+            return ()
+        _fewest, most = HOW_MANY[operators.operator_shape(field.data_type, "is")]
+        items = self._list(value, path, most, Code.TOO_MANY_VALUES)
+        return tuple(self._value(item, field.data_type, "is", (*path, at)) for at, item in enumerate(items))
+
     # --- parts of filters ---
 
     def _type(self, name: Any, path: Path) -> VocabularyType | None:
@@ -195,12 +243,12 @@ class RulesReader(JsonReader):
         self._unknown(Code.UNKNOWN_TYPE, _("approved activity type"), name, types, path, labels)
         return None
 
-    def _field(self, name: Any, activity_type: VocabularyType, path: Path) -> VocabularyField | None:
-        if isinstance(name, str) and name in activity_type.fields:
-            return activity_type.fields[name]
-        labels = {field.name: field.api_name for field in activity_type.fields.values()}
-        what = _("field of %(type)s") % {"type": activity_type.api_name}
-        self._unknown(Code.UNKNOWN_FIELD, what, name, activity_type.fields, path, labels)
+    def _field(self, name: Any, owner: FieldOwner, path: Path) -> VocabularyField | None:
+        if isinstance(name, str) and name in owner.fields:
+            return owner.fields[name]
+        labels = {field.name: field.api_name for field in owner.fields.values()}
+        what = _("field of %(type)s") % {"type": owner.api_name}
+        self._unknown(Code.UNKNOWN_FIELD, what, name, owner.fields, path, labels)
         return None
 
     def _bots(self, form: Mapping[str, Any], activity_type: VocabularyType, path: Path) -> str:
@@ -211,17 +259,16 @@ class RulesReader(JsonReader):
             self._add(Code.UNEXPECTED_VALUE, message % {"type": activity_type.shown_name}, path, got=value)
         return value or rules.INCLUDE_BOTS
 
-    def _constraints(self, value: Any, activity_type: VocabularyType, path: Path) -> tuple[rules.Constraint, ...]:
+    def _constraints(self, value: Any, owner: FieldOwner, path: Path) -> tuple[rules.Constraint, ...]:
         items = self._list(value, (*path, "constraints"), MAX_CONSTRAINTS, "too_many_constraints")
         constraints = (
-            self._constraint(item, activity_type, (*path, "constraints", position))
-            for position, item in enumerate(items)
+            self._constraint(item, owner, (*path, "constraints", position)) for position, item in enumerate(items)
         )
         return tuple(constraint for constraint in constraints if constraint is not None)
 
-    def _constraint(self, value: Any, activity_type: VocabularyType, path: Path) -> rules.Constraint | None:
+    def _constraint(self, value: Any, owner: FieldOwner, path: Path) -> rules.Constraint | None:
         form = self._object(value, path, ("field", "operator", "values", "empty"))
-        field = self._field(form.get("field"), activity_type, (*path, "field")) if form is not None else None
+        field = self._field(form.get("field"), owner, (*path, "field")) if form is not None else None
         if form is None or field is None:
             return None
         compared = self._comparison(form, field.data_type, path)
@@ -246,15 +293,18 @@ class RulesReader(JsonReader):
             self._reversed(path)
         return rules.Count(operator, tuple(str(number) for number in numbers))
 
-    def _aggregate(self, value: Any, activity_type: VocabularyType, path: Path) -> rules.Aggregate | None:
+    def _aggregate(
+        self, value: Any, owner: FieldOwner, path: Path, functions: Collection[str] = ()
+    ) -> rules.Aggregate | None:
+        functions = functions or AGGREGATES
         form = self._object(value, path, ("function", "field", "operator", "values"))
         if form is None:
             return None
         function = self._one_of(
-            form.get("function"), AGGREGATES, (*path, "function"), _("aggregate function"), "unknown_function"
+            form.get("function"), functions, (*path, "function"), _("aggregate function"), "unknown_function"
         )
-        field = self._field(form.get("field"), activity_type, (*path, "field"))
-        if field is None or function not in AGGREGATES:
+        field = self._field(form.get("field"), owner, (*path, "field"))
+        if field is None or function not in functions:
             return None
         if not AGGREGATES[function](field.data_type):
             message = _("%(function)s can't be used with %(field)s, which is %(type)s")
@@ -324,6 +374,7 @@ FILTER_READERS = FILTERS.facet(
         "static_list": (("list", "member"), RulesReader._static_list),
         "smart_list": (("list", "member"), RulesReader._smart_list),
         "consent": (("purpose", "state", "on"), RulesReader._consent),
+        "object": (("has", "type", "constraints", "changed", "count", "aggregate"), RulesReader._object_card),
     },
 )
 # the data types that an aggregate function can be computed from
@@ -335,3 +386,4 @@ AGGREGATES: Mapping[str, Callable[[DataType], bool]] = {
     "first": lambda data_type: True,
     "last": lambda data_type: True,
 }
+OBJECT_AGGREGATES = ("sum", "average", "minimum", "maximum")  # records have no order that rules speak of

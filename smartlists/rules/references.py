@@ -18,6 +18,14 @@ def references_of_filter(item: rules.Filter, names: Vocabulary) -> Iterator[tupl
     yield from OWN_REFERENCES.of(item)(item, names)
 
 
+def _object_references(item: rules.Object, names: Vocabulary) -> Iterator[tuple[str, int]]:
+    object_type = names.objects[item.type]
+    yield "object_type_id", object_type.id
+    for name in rules.object_fields_of(item):
+        if field_id := object_type.fields[name].id:
+            yield "object_field_id", field_id
+
+
 OWN_REFERENCES: Facet[Callable[[Any, Vocabulary], Iterable[tuple[str, int]]]] = rules.FILTERS.facet(
     "columns of the reference rows, besides activity types and their fields",
     {
@@ -27,5 +35,6 @@ OWN_REFERENCES: Facet[Callable[[Any, Vocabulary], Iterable[tuple[str, int]]]] = 
         "static_list": lambda item, _names: (("static_list_id", item.list),),
         "smart_list": lambda item, _names: (("used_list_id", item.list),),
         "consent": lambda _item, _names: (),
+        "object": _object_references,
     },
 )

@@ -15,9 +15,9 @@ from people.datatypes.registry import BY_NAME, DataType
 from smartlists.rules import model as rules
 from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
-from smartlists.rules.names import Naming
+from smartlists.rules.names import Naming, fields_of_owner, shown_field_label
 from smartlists.rules.sentence_values import join_in_words, spoken_period, spoken_value
-from smartlists.rules.vocabulary import BACKFILL, COMMON, Vocabulary
+from smartlists.rules.vocabulary import BACKFILL, FieldOwner, Vocabulary
 
 
 def filter_sentence(item: rules.Filter, names: Vocabulary) -> str:
@@ -27,7 +27,17 @@ def filter_sentence(item: rules.Filter, names: Vocabulary) -> str:
 
 def constraint_sentence(item: rules.Constraint, activity_type: str, names: Vocabulary) -> str:
     """The sentence of one constraint of an activity filter or of a step, without a full stop."""
-    return _SentenceWriter(Naming(names)).constraint(item, activity_type)
+    return _SentenceWriter(Naming(names)).constraint(item, names.types.get(activity_type))
+
+
+def record_constraint_sentence(item: rules.Constraint, object_type: str, names: Vocabulary) -> str:
+    """The sentence of one constraint on a record, without a full stop."""
+    return _SentenceWriter(Naming(names)).constraint(item, names.objects.get(object_type))
+
+
+def change_sentence(item: rules.Change, object_type: str, names: Vocabulary) -> str:
+    """The sentence of a change of a record, without a full stop."""
+    return _SentenceWriter(Naming(names)).change(item, names.objects.get(object_type))
 
 
 def list_sentence(parsed: rules.Rules, names: Vocabulary) -> str:
@@ -86,52 +96,86 @@ class _SentenceWriter:
 
     def activity(self, item: rules.Activity) -> list[str]:
         is_plain = item.count is None and item.aggregate is None
+        owner = self.naming.catalogue.types.get(item.type)
         parameters = {"activity": self.naming.shown_type_label(item.type)}
         text = (
             _("Has no activity “%(activity)s”") % parameters
             if is_plain and not item.did
-            else self._count_text(item, parameters)
+            else _count_text(COUNTS, item.count, parameters)
         )
-        text = self._where(with_bots_spoken(text, item.bots), item.constraints, item.type)
+        text = self._where(with_bots_spoken(text, item.bots), self._constraints(item, owner))
         if item.aggregate:
             text = _("%(card)s; over these activities %(aggregate)s") % {
                 "card": text,
-                "aggregate": self._aggregate_text(item.aggregate, item.type),
+                "aggregate": self._aggregate_text(item.aggregate, owner),
             }
         if not item.did and not is_plain:
             text = _("Everyone except people who match this: %(card)s") % {"card": text}
-        return [_with_full_stop(text), "" if is_plain else self._without_activity(item)]
-
-    def _count_text(self, item: rules.Activity, parameters: Mapping[str, str]) -> str:
-        operator, values = (item.count.operator, item.count.values) if item.count else ("at least", ("1",))
-        template = COUNTS[operator](int(values[-1]))
-        return template % {**parameters, "number": values[-1], "first": values[0]}
-
-    def _without_activity(self, item: rules.Activity) -> str:
-        """A sentence on people who never did this, where it is not obvious; else an empty text."""
-        fewest, _most = item.count.bounds if item.count else (1, None)
-        none_passes = fewest == 0 and (
-            item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
+        if is_plain or (passes := _passes_without_rows(item, item.did)) is None:
+            return [_with_full_stop(text)]
+        without = (
+            _("People without any such activity are included.")
+            if passes
+            else _("People without any such activity are not included.")
         )
-        if none_passes == item.did:
-            return _("People without any such activity are included.")
-        return "" if fewest and item.did else _("People without any such activity are not included.")
+        return [_with_full_stop(text), without]
 
-    def _aggregate_text(self, item: rules.Aggregate, activity_type: str) -> str:
-        label = AGGREGATES[item.function] % {"field": self._activity_label(item.field, activity_type)}
-        # not the type of the aggregate, which is a plain number: a sum of money is shown as money
-        return self._predicate(label, self._data_type(item.field, activity_type), item)
+    def object(self, item: rules.Object) -> list[str]:
+        is_plain = item.count is None and item.aggregate is None
+        owner = self.naming.catalogue.objects.get(item.type)
+        parameters = {"object": self.naming.shown_object_label(item.type)}
+        text = (
+            _("Has no record of “%(object)s”") % parameters
+            if is_plain and not item.has
+            else _count_text(RECORD_COUNTS, item.count, parameters)
+        )
+        conditions = self._constraints(item, owner)
+        text = self._where(text, [*conditions, self.change(item.changed, owner)] if item.changed else conditions)
+        if item.aggregate:
+            text = _("%(card)s; over these records %(aggregate)s") % {
+                "card": text,
+                "aggregate": self._aggregate_text(item.aggregate, owner),
+            }
+        if not item.has and not is_plain:
+            text = _("Everyone except people who match this: %(card)s") % {"card": text}
+        if is_plain or (passes := _passes_without_rows(item, item.has)) is None:
+            return [_with_full_stop(text)]
+        without = (
+            _("People without any such record are included.")
+            if passes
+            else _("People without any such record are not included.")
+        )
+        return [_with_full_stop(text), without]
 
-    def _where(self, text: str, constraints: Sequence[rules.Constraint], activity_type: str) -> str:
-        if not constraints:
+    def change(self, item: rules.Change, owner: FieldOwner | None) -> str:
+        data_type = self._data_type(item.field, owner)
+        before, after = (
+            join_in_words([spoken_value(data_type, value) for value in values], "or")
+            for values in (item.before, item.after)
+        )
+        label = self._label(item.field, owner) if item.field else _("any field")
+        text = str(CHANGES[bool(before), bool(after)]) % {"field": label, "before": before, "after": after}
+        if not item.operator:
             return text
-        parts = [self.constraint(item, activity_type) for item in constraints]
-        return _("%(card)s where %(constraints)s") % {"card": text, "constraints": join_in_words(parts, "and")}
+        period = self._predicate(_("the date of the change"), operators.MOMENT, item)
+        return _("%(change)s, and %(period)s") % {"change": text, "period": period}
 
-    def constraint(self, item: rules.Constraint, activity_type: str) -> str:
-        label = self._activity_label(item.field, activity_type)
-        condition = self._predicate(label, self._data_type(item.field, activity_type), item)
-        if operators.OPERATORS[item.operator].shape is operators.OperandShape.NOTHING or item.field in COMMON:
+    def _aggregate_text(self, item: rules.Aggregate, owner: FieldOwner | None) -> str:
+        label = AGGREGATES[item.function] % {"field": self._label(item.field, owner)}
+        # not the type of the aggregate, which is a plain number: a sum of money is shown as money
+        return self._predicate(label, self._data_type(item.field, owner), item)
+
+    def _constraints(self, item: Any, owner: FieldOwner | None) -> list[str]:
+        return [self.constraint(constraint, owner) for constraint in item.constraints]
+
+    def _where(self, text: str, conditions: Sequence[str]) -> str:
+        if not conditions:
+            return text
+        return _("%(card)s where %(constraints)s") % {"card": text, "constraints": join_in_words(conditions, "and")}
+
+    def constraint(self, item: rules.Constraint, owner: FieldOwner | None) -> str:
+        condition = self._predicate(self._label(item.field, owner), self._data_type(item.field, owner), item)
+        if operators.OPERATORS[item.operator].shape is operators.OperandShape.NOTHING or item.field in COMMON_LABELS:
             return condition
         if operators.passes_without_value(item.operator, item.empty):
             return _("%(condition)s (or has no value)") % {"condition": condition}
@@ -147,7 +191,8 @@ class _SentenceWriter:
                 "activity": self.naming.shown_type_label(step.type),
                 "period": spoken_period(step.within_days or 1, "day"),
             }
-            parts.append(self._where(with_bots_spoken(text, step.bots), step.constraints, step.type))
+            owner = self.naming.catalogue.types.get(step.type)
+            parts.append(self._where(with_bots_spoken(text, step.bots), self._constraints(step, owner)))
         has_days = any(step.within_days for step in item.steps)
         return [_with_full_stop("; ".join(parts)), _("A day is 24 hours here.") if has_days else ""]
 
@@ -185,13 +230,29 @@ class _SentenceWriter:
             parameters |= {"first": texts[0], "last": texts[1]}
         return str(template) % parameters
 
-    def _activity_label(self, name: str, activity_type: str) -> str:
-        return str(COMMON_LABELS[name]) if name in COMMON else self.naming.shown_activity_label(activity_type, name)
+    def _label(self, name: str, owner: FieldOwner | None) -> str:
+        return str(COMMON_LABELS.get(name) or shown_field_label(owner, name))
 
-    def _data_type(self, name: str, activity_type: str) -> DataType:
-        vocabulary_type = self.naming.catalogue.types.get(activity_type)
-        field = vocabulary_type.fields.get(name) if vocabulary_type else None
+    def _data_type(self, name: str, owner: FieldOwner | None) -> DataType:
+        field = fields_of_owner(owner).get(name)
         return field.data_type if field else BY_NAME["string"]
+
+
+def _count_text(counts: "Counts", count: rules.Count | None, parameters: Mapping[str, str]) -> str:
+    operator, values = (count.operator, count.values) if count else ("at least", ("1",))
+    template = counts[operator](int(values[-1]))
+    return template % {**parameters, "number": values[-1], "first": values[0]}
+
+
+def _passes_without_rows(item: rules.Activity | rules.Object, is_positive: bool) -> bool | None:
+    """Whether people without any such row pass a filter; None where it is obvious that they don't."""
+    fewest, _most = item.count.bounds if item.count else (1, None)
+    none_passes = fewest == 0 and (
+        item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
+    )
+    if none_passes == is_positive:
+        return True
+    return None if fewest and is_positive else False
 
 
 def with_bots_spoken(text: str, bots: str) -> str:
@@ -227,6 +288,7 @@ FILTER_SENTENCES: Facet[Callable[[_SentenceWriter, Any], list[str]]] = FILTERS.f
         "static_list": _SentenceWriter.static_list,
         "smart_list": _SentenceWriter.smart_list,
         "consent": _SentenceWriter.consent,
+        "object": _SentenceWriter.object,
     },
 )
 
@@ -240,9 +302,36 @@ COMMON_LABELS = {
     "@occurred_at": gettext_lazy("the date of the activity"),
     "@recorded_at": gettext_lazy("the date of recording"),
     BACKFILL: gettext_lazy("“recorded as history”"),
+    "@created_at": gettext_lazy("the date when it was added"),
+    "@updated_at": gettext_lazy("the date of its last change"),
 }
 
-COUNTS: Mapping[str, Callable[[int], str]] = {
+# by whether there are values before, and values after
+CHANGES: Mapping[tuple[bool, bool], Promise] = {
+    (False, False): gettext_lazy("%(field)s changed"),
+    (True, False): gettext_lazy("%(field)s changed from %(before)s"),
+    (False, True): gettext_lazy("%(field)s changed to %(after)s"),
+    (True, True): gettext_lazy("%(field)s changed from %(before)s to %(after)s"),
+}
+
+Counts = Mapping[str, Callable[[int], str]]
+RECORD_COUNTS: Counts = {
+    "at least": lambda number: ngettext(
+        "Has at least %(number)s record of “%(object)s”", "Has at least %(number)s records of “%(object)s”", number
+    ),
+    "at most": lambda number: ngettext(
+        "Has at most %(number)s record of “%(object)s”", "Has at most %(number)s records of “%(object)s”", number
+    ),
+    "exactly": lambda number: ngettext(
+        "Has exactly %(number)s record of “%(object)s”", "Has exactly %(number)s records of “%(object)s”", number
+    ),
+    "between": lambda number: ngettext(
+        "Has %(first)s to %(number)s record of “%(object)s”",
+        "Has %(first)s to %(number)s records of “%(object)s”",
+        number,
+    ),
+}
+COUNTS: Counts = {
     "at least": lambda number: ngettext(
         "Has at least %(number)s activity “%(activity)s”", "Has at least %(number)s activities “%(activity)s”", number
     ),

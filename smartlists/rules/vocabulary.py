@@ -1,4 +1,4 @@
-"""The vocabulary of rules: activity types with their fields and moments, person fields and lists."""
+"""The vocabulary of rules: activity types and object types with their fields, person fields and lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,15 @@ from people.datatypes.registry import BY_NAME, DataType
 MOMENTS: Mapping[str, str] = {"@occurred_at": "occurred_at", "@recorded_at": "recorded_at"}
 BACKFILL = "@backfill"  # true for what was recorded as back-fill
 COMMON: Mapping[str, str] = {**MOMENTS, BACKFILL: f"({IS_BACKFILL})"}
+# what every object record has, with its SQL over `object_record`
+RECORD_MOMENTS: Mapping[str, str] = {"@created_at": "created_at", "@updated_at": "updated_at"}
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyField:
-    """One field of an activity type that rules can use: of the live version or of an earlier one."""
+    """One field of an activity type or object type that rules can use: of the live version or of an earlier one."""
 
-    id: int  # id of the ApprovedField; 0 for what every activity has
+    id: int  # id of the ApprovedField or ApprovedObjectField; 0 for what every activity or record has
     api_name: str
     name: str
     data_type: DataType
@@ -67,12 +69,37 @@ class VocabularyType:
         return localized_name(self.trigger_name, self.is_standard)
 
 
-COMMON_FIELDS = {
-    name: VocabularyField(
-        0, name, name, BY_NAME["datetime" if name in MOMENTS else "boolean"], is_primary=False, is_live=True
-    )
-    for name in COMMON
-}
+@dataclass(frozen=True, slots=True)
+class VocabularyObject:
+    """One object type that filters can use: approved, with records that belong to people."""
+
+    id: int
+    api_name: str
+    name: str
+    is_retired: bool
+    fields: Mapping[str, VocabularyField]
+
+    @property
+    def filter_name(self) -> str:
+        """The name in text forms."""
+        return self.name
+
+    @property
+    def shown_name(self) -> str:
+        return self.name
+
+
+FieldOwner = VocabularyType | VocabularyObject
+
+COMMON_FIELDS, RECORD_FIELDS = (
+    {
+        name: VocabularyField(
+            0, name, name, BY_NAME["boolean" if name == BACKFILL else "datetime"], is_primary=False, is_live=True
+        )
+        for name in names
+    }
+    for names in (COMMON, RECORD_MOMENTS)
+)
 
 
 class Vocabulary(Protocol):
@@ -81,6 +108,10 @@ class Vocabulary(Protocol):
     @property
     def types(self) -> Mapping[str, VocabularyType]:
         """Approved activity types by API name."""
+
+    @property
+    def objects(self) -> Mapping[str, VocabularyObject]:
+        """Approved object types whose records belong to people, by API name."""
 
     @property
     def person_fields(self) -> Mapping[str, Any]:

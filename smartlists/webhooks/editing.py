@@ -237,7 +237,7 @@ def _unmask(webhook: Webhook, headers: Any) -> Any:
 def _all_tokens() -> set[str]:
     """All tokens that any campaign can fill; a trigger without such a field gives an empty value."""
     catalogue = Catalogue()
-    return webhook_tokens.available_tokens(catalogue.types, catalogue)
+    return webhook_tokens.available_tokens(catalogue.types, catalogue, catalogue.objects)
 
 
 def _word(value: Any, options: Sequence[str], name: str) -> list[Problem]:

@@ -28,7 +28,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One placeholder: the source of its value ("person", "trigger" or "campaign"), its name, and its default."""
+    """One placeholder: the source of its value (person, trigger, object or campaign), its name, and its default."""
 
     source: str
     name: str
@@ -134,12 +134,16 @@ def token_value_text(value: Any) -> str | None:
     return None if value is None else canonical_text(value)
 
 
-def available_tokens(type_names: Iterable[str], names: Vocabulary) -> set[str]:
-    """The keys of all tokens that a campaign triggered by activities of these types can use."""
+def available_tokens(type_names: Iterable[str], names: Vocabulary, object_names: Iterable[str] = ()) -> set[str]:
+    """The keys of all tokens that a campaign triggered by activities or records of these types can use."""
     keys = {f"person.{name}" for name in names.person_fields}
     keys |= {"person.id", "person.link_token", "campaign.name", "campaign.id"}
     keys |= {f"trigger.{name}" for name in ("name", "occurred_at", "recorded_at", "id")}
     for type_name in type_names:
         if type_name in names.types:
             keys |= {f"trigger.{name}" for name in names.types[type_name].fields if not name.startswith("@")}
+    for object_name in object_names:
+        if object_name in names.objects:
+            fields = names.objects[object_name].fields
+            keys |= {"object.id", *(f"object.{name}" for name in fields if not name.startswith("@"))}
     return keys

@@ -7,18 +7,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-import psycopg
-from django.db import connection, transaction
-from psycopg.pq import Format
+from django.db import connection
 from pyroaring import BitMap
 
 from smartlists.rules.parsing import parse_rules
-from tests.benchmarks import Bench, Line, at_least, at_most, measures, within
+from tests.benchmarks import Bench, Line, at_least, measures, within
+from tests.benchmarks.by_hand import filter_lines, set_alike
 from tests.benchmarks.filling import filled
-
-ROUNDS = 3
-QUICK = 0.3  # seconds, below which whatever else the machine does would decide: more rounds
-IDS = "select string_agg(int4send(person), '') from ({}) found"
 
 
 def person_field(field: str, operator: str, *values: str) -> dict[str, Any]:
@@ -132,19 +127,7 @@ FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
 @measures
 def smart_list_filters(bench: Bench) -> Iterator[Line]:
     """Evaluations as the product makes them, names looked up once, as a page with several lists has them."""
-    from smartlists.evaluation import evaluator
-
-    numbers, names = _ready(bench.scale), _names()
-    for what, (item, by_hand) in FILTERS.items():
-        parsed = parse_rules({"filters": [item]}, names)
-        hands = [IDS.format(sql.format(**numbers)) for sql in by_hand]
-        best = min(filter(_works, hands), key=lambda sql: min(_seconds(_by_hand, sql) for _turn in range(2)))
-        assert _by_hand(best) == evaluator.evaluate_rules(parsed, names=names).members, what
-        ours, theirs = [], []
-        for _turn in range(ROUNDS if _seconds(_by_hand, best) > QUICK else 4 * ROUNDS):
-            ours.append(_seconds(evaluator.evaluate_rules, parsed, names=names))
-            theirs.append(_seconds(_by_hand, best))
-        yield at_most(f"smart list: {what}", min(ours) * 1000, min(theirs) * 1000, 1.3)
+    yield from filter_lines("smart list", FILTERS, _ready(bench.scale), _names())
 
 
 @measures
@@ -208,9 +191,7 @@ class _Nowhere:
 
 def _ready(scale: float) -> dict[str, int]:
     numbers = filled(scale)
-    with connection.cursor() as cursor:
-        # as the product's statements have it, so that both sides run alike
-        cursor.execute("set jit = off; set work_mem = '64MB'")
+    set_alike()
     return numbers
 
 
@@ -221,27 +202,3 @@ def _names() -> Any:
     names = Catalogue()
     assert names.types is not None and names.person_fields
     return names
-
-
-def _by_hand(sql: str) -> BitMap:
-    from smartlists.evaluation.postgres.snapshot import bitmap_from_integers
-
-    with psycopg.Cursor(connection.connection) as cursor:
-        cursor.format = Format.BINARY
-        return bitmap_from_integers(cursor.execute(sql).fetchone()[0] or b"")  # type: ignore[index]
-
-
-def _works(sql: str) -> bool:
-    """A cluster refuses some of what one could write by hand: joins of people with the log."""
-    try:
-        with transaction.atomic():
-            _by_hand(sql)
-    except psycopg.errors.FeatureNotSupported:
-        return False
-    return True
-
-
-def _seconds(work: Any, *arguments: Any, **more: Any) -> float:
-    started = time.perf_counter()
-    work(*arguments, **more)
-    return time.perf_counter() - started

@@ -35,6 +35,20 @@ class Happening:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Record:
+    """One object record as it is now; `changes` are those of its values: (moment, field: (old, new))."""
+
+    id: int
+    person: int | None  # None while its link waits
+    type: str
+    created_at: datetime
+    updated_at: datetime
+    is_deleted: bool
+    values: Mapping[str, Any]
+    changes: Sequence[tuple[datetime, Mapping[str, tuple[Any, Any]]]] = ()
+
+
 @dataclass
 class World:
     """Everything that rules can speak of, at one moment. `people` are the live ones."""
@@ -44,9 +58,11 @@ class World:
     week_starts_on: int = 0  # 0 is Monday, as date.weekday() has it
     person_fields: dict[str, str] = field(default_factory=dict)  # API name: data type
     activity_fields: dict[str, dict[str, str]] = field(default_factory=dict)  # type: {API name: data type}
+    object_fields: dict[str, dict[str, str]] = field(default_factory=dict)  # as activity_fields
     people: dict[int, dict[str, Any]] = field(default_factory=dict)
     gone: set[int] = field(default_factory=set)  # deleted people: never on any list
     happenings: list[Happening] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
     static_lists: dict[int, set[int]] = field(default_factory=dict)
     smart_lists: dict[int, Json] = field(default_factory=dict)
 
@@ -101,7 +117,7 @@ def _person_field(world: World, card: Json, person: int) -> bool:
 
 def _activity(world: World, card: Json, person: int) -> bool:
     rows = matching(world, card, person)
-    done = _counts(card.get("count"), len(rows)) and _aggregates(world, card, rows)
+    done = _counts(card.get("count"), len(rows)) and _aggregates(world, card, rows, world.activity_fields)
     return done == card["did"]
 
 
@@ -125,11 +141,54 @@ _COUNTS: dict[str, Callable[..., bool]] = {
 }
 
 
-def _aggregates(world: World, card: Json, rows: Sequence[Happening]) -> bool:
+def _object(world: World, card: Json, person: int) -> bool:
+    rows = records_of(world, card, person)
+    has = _counts(card.get("count"), len(rows)) and _aggregates(world, card, rows, world.object_fields)
+    return has == card["has"]
+
+
+def records_of(world: World, card: Json, person: int) -> list[Record]:
+    """The person's records of which all constraints and the change hold; deleted and waiting ones are nobody's."""
+    return [
+        row
+        for row in world.records
+        if row.person == person
+        and row.type == card["type"]
+        and not row.is_deleted
+        and all(
+            satisfies(
+                world,
+                _data_type(world.object_fields, row.type, constraint["field"]),
+                _value(row, constraint["field"]),
+                constraint,
+            )
+            for constraint in card.get("constraints", ())
+        )
+        and ("changed" not in card or any(_is_change(world, card, *change) for change in row.changes))
+    ]
+
+
+def _is_change(world: World, card: Json, moment: datetime, values: Mapping[str, tuple[Any, Any]]) -> bool:
+    wanted = card["changed"]
+    if "operator" in wanted and not satisfies(world, "datetime", moment, wanted):
+        return False
+    name = wanted.get("field")
+    if name is None:
+        return True
+    if name not in values:
+        return False
+    data_type = world.object_fields[card["type"]][name]
+    return all(
+        word not in wanted or satisfies(world, data_type, value, {"operator": "is", "values": wanted[word]})
+        for word, value in zip(("from", "to"), values[name], strict=True)
+    )
+
+
+def _aggregates(world: World, card: Json, rows: Sequence[Any], fields: Mapping[str, Mapping[str, str]]) -> bool:
     aggregate = card.get("aggregate")
     if aggregate is None:
         return True
-    data_type = _data_type(world, card["type"], aggregate["field"])
+    data_type = _data_type(fields, card["type"], aggregate["field"])
     values = [value for row in rows if (value := _value(row, aggregate["field"])) is not None]
     result = _AGGREGATES[aggregate["function"]](_comparable(data_type, values)) if values else None
     result_type = "exact" if aggregate["function"] in {"sum", "average"} else data_type
@@ -152,7 +211,12 @@ def _comparable(data_type: str, values: Sequence[Any]) -> list[Any]:
 
 def _row_satisfies(world: World, card: Json, row: Happening) -> bool:
     return _is_of_wanted_kind(card, row) and all(
-        satisfies(world, _data_type(world, row.type, constraint["field"]), _value(row, constraint["field"]), constraint)
+        satisfies(
+            world,
+            _data_type(world.activity_fields, row.type, constraint["field"]),
+            _value(row, constraint["field"]),
+            constraint,
+        )
         for constraint in card.get("constraints", ())
     )
 
@@ -166,14 +230,18 @@ def _is_of_wanted_kind(card: Json, row: Happening) -> bool:
 COMMON = {"@occurred_at": "datetime", "@recorded_at": "datetime", "@backfill": "boolean"}
 
 
-def _data_type(world: World, activity_type: str, name: str) -> str:
-    return COMMON[name] if name in COMMON else world.activity_fields[activity_type][name]
+OF_RECORDS = {"@created_at": "datetime", "@updated_at": "datetime"}
 
 
-def _value(row: Happening, name: str) -> Any:
-    special = {"@occurred_at": row.occurred_at, "@recorded_at": row.recorded_at}
-    special["@backfill"] = row.values.get("@backfill", False)
-    return special[name] if name in special else row.values.get(name)
+def _data_type(fields: Mapping[str, Mapping[str, str]], owner: str, name: str) -> str:
+    return {**fields[owner], **COMMON, **OF_RECORDS}[name]
+
+
+def _value(row: Any, name: str) -> Any:
+    """A value of an activity or a record; @ begins what the product itself says of each of them."""
+    if name == "@backfill":
+        return row.values.get(name, False)
+    return getattr(row, name[1:]) if name.startswith("@") else row.values.get(name)
 
 
 def _sequence(world: World, card: Json, person: int) -> bool:
@@ -248,6 +316,7 @@ _FILTERS: dict[str, Callable[[World, Json, int], bool]] = {
     "static_list": _static_list,
     "smart_list": _smart_list,
     "consent": _consent,
+    "object": _object,
 }
 
 

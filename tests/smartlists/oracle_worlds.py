@@ -1,8 +1,10 @@
 """A fixed catalogue of types in several versions and of person fields, and quick ways to fill it with people."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection
 
@@ -14,9 +16,10 @@ from people.core.source import Channel
 from people.datatypes.registry import BY_NAME
 from people.definitions import drafts, lifecycle
 from people.fields import catalog
-from people.models import Person, PersonField, StaticList, StaticListMember
+from people.models import ObjectChange, ObjectRecord, ObjectType, Person, PersonField, StaticList, StaticListMember
+from people.objects.definition import OBJECT_TYPES, ObjectFieldSpec, ObjectNames
 from smartlists.models import SmartList
-from tests.smartlists.oracle import Happening, World
+from tests.smartlists.oracle import Happening, Record, World
 
 STANDARD_PERSON_FIELDS = (
     "email",
@@ -75,6 +78,27 @@ NAMES = {
     "weigh": ("Weigh", "Weighed"),
     "call": ("Call", "Called"),
 }
+# as VERSIONS; the first field tells records apart, and the second links to a person
+OBJECT_VERSIONS: Mapping[str, Sequence[Shape]] = {
+    "car": (
+        {"plate": "string", "owner": "email", "colour": "string", "price": "currency", "seats": "integer"},
+        {
+            "plate": "string",
+            "owner": "email",
+            "colour": "string",
+            "price": "currency",
+            "inspected_on": "date",
+            "sold_at": "datetime",
+            "is_electric": "boolean",
+            "weight": "float",
+        },
+    ),
+    "policy": ({"number": "string", "holder": "email", "ends_on": "date", "note": "text"},),
+}
+OBJECT_FIELDS: Mapping[str, Shape] = {
+    name: {field: data_type for shape in shapes for field, data_type in shape.items()}
+    for name, shapes in OBJECT_VERSIONS.items()
+}
 ACTIVITY_FIELDS: Mapping[str, Shape] = {
     name: {field: data_type for shape in shapes for field, data_type in shape.items()}
     for name, shapes in VERSIONS.items()
@@ -100,6 +124,23 @@ def make_catalogue() -> None:
             activity_type = ActivityType.objects.get(pk=activity_type.pk)
             drafts.set_draft_fields(activity_type, _specs(shape), None)
             lifecycle.approve_draft(activity_type, None)
+
+    for api_name, shapes in OBJECT_VERSIONS.items():
+        names = ObjectNames(api_name, api_name.title(), f"{api_name.title()}s")
+        object_type = lifecycle.create_definition(OBJECT_TYPES, names, _object_specs(shapes[0]), None)
+        lifecycle.approve_draft(object_type, None)
+        for shape in shapes[1:]:
+            object_type = ObjectType.objects.get(pk=object_type.pk)
+            drafts.set_draft_fields(object_type, _object_specs(shape), None)
+            lifecycle.approve_draft(object_type, None)
+
+
+def _object_specs(shape: Shape) -> list[ObjectFieldSpec]:
+    link = {"link_to": "person", "link_by": "email"}
+    return [
+        ObjectFieldSpec(name, field_label(name), data_type, is_dedupe=position == 0, **(link if position == 1 else {}))
+        for position, (name, data_type) in enumerate(shape.items())
+    ]
 
 
 def _specs(shape: Shape) -> list[ActivityFieldSpec]:
@@ -161,6 +202,70 @@ def insert_happenings(rows: Sequence[tuple[int, str, int, datetime, datetime, Ma
                     )
                 )
     return ids
+
+
+def insert_records(rows: Sequence[Record]) -> list[Record]:
+    """Write records and their changes as they are, past the verbs; returns them with their ids."""
+    types = dict(ObjectType.objects.values_list("api_name", "pk"))
+    saved = ObjectRecord.objects.bulk_create(
+        ObjectRecord(
+            guid=uuid4(),
+            object_type_id=types[row.type],
+            version=1,
+            person_id=row.person,
+            dedupe_hash=uuid4().bytes,
+            name="a record",
+            fields=_stored(row.type, row.values),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            deleted_at=row.updated_at if row.is_deleted else None,
+        )
+        for row in rows
+    )
+    with_ids = [replace(row, id=record.pk) for row, record in zip(rows, saved, strict=True)]
+    ObjectChange.objects.bulk_create(_addition(row, types[row.type]) for row in with_ids)
+    for row in with_ids:
+        ObjectChange.objects.bulk_create(
+            ObjectChange(
+                record_id=row.id,
+                object_type_id=types[row.type],
+                person_id=row.person,
+                kind=ObjectChange.Kind.CHANGED,
+                changes={
+                    name: [
+                        BY_NAME[OBJECT_FIELDS[row.type][name]].as_json(value) if value is not None else None
+                        for value in pair
+                    ]
+                    for name, pair in changed.items()
+                },
+                revision=2,
+                version=1,
+                changed_at=moment,
+                channel=Channel.API,
+            )
+            for moment, changed in row.changes
+        )
+    return with_ids
+
+
+def _addition(row: Record, type_id: int) -> ObjectChange:
+    """That a record was added: no change of its values, whatever it says."""
+    values = {name: [None, value] for name, value in _stored(row.type, row.values).items()}
+    return ObjectChange(
+        record_id=row.id,
+        object_type_id=type_id,
+        person_id=row.person,
+        kind=ObjectChange.Kind.ADDED,
+        changes=values,
+        revision=1,
+        version=1,
+        changed_at=row.created_at,
+        channel=Channel.API,
+    )
+
+
+def _stored(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: BY_NAME[OBJECT_FIELDS[name][field]].as_json(value) for field, value in values.items()}
 
 
 def insert_static_list(number: int, members: Sequence[int]) -> int:

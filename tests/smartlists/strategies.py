@@ -17,7 +17,7 @@ from people.datatypes.parsing import is_blank
 from people.datatypes.registry import BY_NAME
 from tests.smartlists import oracle
 from tests.smartlists.oracle import World
-from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, CONSENT_VERSIONS, PERSON_FIELDS, VERSIONS
+from tests.smartlists.oracle_worlds import ACTIVITY_FIELDS, CONSENT_VERSIONS, OBJECT_FIELDS, PERSON_FIELDS, VERSIONS
 
 Json = dict[str, Any]
 
@@ -216,6 +216,28 @@ class Scene:
         purpose, name = self.random.choice(PURPOSES), self.random.choice(tuple(CONSENT_VERSIONS))
         return self.random.choice(people), name, 1, self._moment(), self._moment(), {"purpose": purpose}
 
+    def record(self, people: Sequence[int]) -> oracle.Record:
+        """A record of one of the people or of nobody, now and then deleted, with up to three changes."""
+        name = self.random.choice(BUSY_OBJECTS)
+        shape = OBJECT_FIELDS[name]
+        return oracle.Record(
+            0,
+            self.random.choice([*people, *people, None]),
+            name,
+            self._moment(),
+            self._moment(),
+            self.random.random() < 0.15,
+            self._values(shape, next(iter(shape))),
+            [(self._moment(), self._changed(shape)) for _change in range(self.random.randint(0, 3))],
+        )
+
+    def _changed(self, shape: Mapping[str, str]) -> Mapping[str, tuple[Any, Any]]:
+        names = self.random.sample(list(shape), self.random.randint(1, 2))
+        return {name: (self._or_none(shape[name]), self._or_none(shape[name])) for name in names}
+
+    def _or_none(self, data_type: str) -> Any:
+        return self.random.choice([None, *self.pools[data_type], *self.pools[data_type]])
+
     def grid(self, people: Sequence[int]) -> list[tuple[int, str, int, datetime, datetime, Json]]:
         """A few activities of each person, half days apart before now: windows often end just there."""
         rows = []
@@ -258,7 +280,8 @@ def scenes() -> st.SearchStrategy[Scene]:
     )
 
 
-# the first ones more often, so that several activities of one type meet
+# the first ones more often, so that several activities or records of one type meet
+BUSY_OBJECTS = ("car", "car", "policy")
 BUSY_TYPES = ("depositCheck",) * 5 + ("rateFilm",) * 3 + tuple(VERSIONS)
 
 
@@ -382,8 +405,7 @@ def person_filters(draw: Any, scene: Scene) -> Json:
 
 
 @st.composite
-def constraints(draw: Any, scene: Scene, activity_type: str) -> Json:
-    shape = {**ACTIVITY_FIELDS[activity_type], **oracle.COMMON}
+def constraints(draw: Any, scene: Scene, shape: Mapping[str, str]) -> Json:
     name = draw(st.sampled_from(list(shape)))
     return {"field": name, **draw(comparisons(scene, shape[name]))}
 
@@ -395,13 +417,16 @@ def counts(draw: Any) -> Json:
     return {"operator": operator, "values": [str(number) for number in numbers[: 2 if operator == "between" else 1]]}
 
 
+FUNCTIONS = ("sum", "average", "minimum", "maximum", "first", "last")
+
+
 @st.composite
-def aggregates(draw: Any, scene: Scene, activity_type: str) -> Json:
-    shape = ACTIVITY_FIELDS[activity_type]
-    function = draw(st.sampled_from(("sum", "average", "minimum", "maximum", "first", "last")))
+def aggregates(draw: Any, scene: Scene, shape: Mapping[str, str], functions: Sequence[str] = FUNCTIONS) -> Json:
+    function = draw(st.sampled_from(functions))
     fits = [name for name, data_type in shape.items() if AGGREGATED[function](data_type)]
     if not fits:
-        function, fits = "last", list(shape)
+        function = functions[-1]
+        fits = [name for name, data_type in shape.items() if AGGREGATED[function](data_type)]
     name = draw(st.sampled_from(fits))
     data_type = "currency" if function in ("sum", "average") else shape[name]
     return {"function": function, "field": name, **draw(comparisons(scene, data_type, can_override=False))}
@@ -420,14 +445,53 @@ AGGREGATED = {
 def activity_filters(draw: Any, scene: Scene) -> Json:
     name = draw(st.sampled_from(BUSY_TYPES))
     form: Json = {"kind": "activity", "did": draw(st.booleans()), "type": name}
-    found = draw(st.lists(constraints(scene, name), max_size=2))
+    found = draw(st.lists(constraints(scene, {**ACTIVITY_FIELDS[name], **oracle.COMMON}), max_size=2))
     if found:
         form["constraints"] = found
     if draw(st.booleans()):
         form["count"] = draw(counts())
     if draw(st.integers(0, 2)) == 0:
-        form["aggregate"] = draw(aggregates(scene, name))
+        form["aggregate"] = draw(aggregates(scene, ACTIVITY_FIELDS[name]))
     return form | draw(bots(name))
+
+
+@st.composite
+def object_filters(draw: Any, scene: Scene) -> Json:
+    name = draw(st.sampled_from(BUSY_OBJECTS))
+    form: Json = {"kind": "object", "has": draw(st.booleans()), "type": name}
+    shape = OBJECT_FIELDS[name]
+    found = draw(st.lists(constraints(scene, {**shape, **oracle.OF_RECORDS}), max_size=2))
+    if found:
+        form["constraints"] = found
+    if draw(st.integers(0, 2)) == 0:
+        form["changed"] = draw(changes(scene, shape))
+    if draw(st.booleans()):
+        form["count"] = draw(counts())
+    if draw(st.integers(0, 2)) == 0:
+        form["aggregate"] = draw(aggregates(scene, shape, FUNCTIONS[:4]))
+    return form
+
+
+@st.composite
+def changes(draw: Any, scene: Scene, shape: Mapping[str, str]) -> Json:
+    """A change of any field or of one, perhaps from and to some values, perhaps in a period."""
+    form: Json = {}
+    if draw(st.booleans()):
+        name = form["field"] = draw(st.sampled_from(list(shape)))
+        pool = scene.pools[shape[name]]
+        if shape[name] == "datetime":
+            pool = (*pool, *scene.pools["date"])
+        for word in ("from", "to"):
+            if draw(st.booleans()):
+                most = 1 if shape[name] == "boolean" else 6
+                values = draw(st.lists(st.sampled_from(pool), min_size=1, max_size=most))
+                form[word] = [canonical(value) for value in values]
+    if draw(st.booleans()):
+        form |= draw(_comparison(scene, "datetime").filter(lambda found: found["operator"] in CHANGE_PERIODS))
+    return form
+
+
+CHANGE_PERIODS = ("between", *SINGLE_MOMENT, *RELATIVE, "in time frame")
 
 
 @st.composite
@@ -444,7 +508,11 @@ def sequences(draw: Any, scene: Scene) -> Json:
     steps = []
     for position in range(length):
         name = draw(st.sampled_from(types))
-        found = [draw(constraints(scene, name))] if draw(st.integers(0, 3)) == 0 else []
+        found = (
+            [draw(constraints(scene, {**ACTIVITY_FIELDS[name], **oracle.COMMON}))]
+            if draw(st.integers(0, 3)) == 0
+            else []
+        )
         steps.append(draw(_step(name, position, position == length - 1, (1, 1, 2, 7, 30), found)))
     return {"kind": "sequence", "steps": steps}
 
@@ -477,7 +545,14 @@ def consents(draw: Any, scene: Scene) -> Json:
 
 
 def filters(scene: Scene, static_lists: Sequence[int], smart_lists: Sequence[int]) -> st.SearchStrategy[Json]:
-    kinds = [person_filters(scene), activity_filters(scene), activity_filters(scene), sequences(scene), consents(scene)]
+    kinds = [
+        person_filters(scene),
+        activity_filters(scene),
+        activity_filters(scene),
+        sequences(scene),
+        consents(scene),
+        object_filters(scene),
+    ]
     for kind, numbers in (("static_list", static_lists), ("smart_list", smart_lists)):
         if numbers:
             kinds.append(

@@ -12,6 +12,7 @@ from django.conf import settings
 from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
 from people.models import StaticList
+from people.objects.definition import ObjectFieldSpec
 from people.persons import upsert
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
@@ -19,6 +20,7 @@ from smartlists.models import SmartList
 from smartlists.rules import model as rules
 from smartlists.rules.text import language
 from tests.factories import CHECK_FIELDS, MARKETO, approved_type, new_activity, record_rows
+from tests.people.objects import world as objects
 
 pytestmark = pytest.mark.django_db
 DOCS = settings.BASE_DIR / "docs"
@@ -32,6 +34,13 @@ LISTS = sorted((DOCS / "examples" / "lists").glob("*.smartlist"))
 def things():
     approved_type(fields=(*CHECK_FIELDS, ActivityFieldSpec("recorded_by", "Recorded By")))
     approved_type("Attend Webinar", "attendWebinar", (ActivityFieldSpec("webinar", "Webinar", is_primary=True),))
+    objects.approved_type()
+    policy = (
+        ObjectFieldSpec("number", "Number", is_dedupe=True),
+        ObjectFieldSpec("holder", "Holder", "email", link_to="person", link_by="email"),
+        ObjectFieldSpec("ends_on", "Ends On", "date"),
+    )
+    objects.approved_type("Policy", "policy", policy)
     StaticList.objects.create(name="VIP")
     SmartList.objects.create(name="Big depositors", rules={"version": 1, "match": "all", "filters": []})
 

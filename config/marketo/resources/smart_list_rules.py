@@ -11,18 +11,23 @@ from people.core.kinds import Facet
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
 from smartlists.rules.model import FILTERS
+from smartlists.rules.vocabulary import FieldOwner
 
-# conditions that every activity has, with Marketo's number (the first) or the following ones
+# conditions that every activity or record has, with Marketo's number (the first) or the following ones
 COMMON = {
     "@occurred_at": (-101, "Date of Activity"),
     "@recorded_at": (-102, "Date Recorded"),
     "@backfill": (-105, "Recorded as History"),
+    "@created_at": (-108, "Date Added"),
+    "@updated_at": (-109, "Date of Last Change"),
 }
 TIMES = (-103, "Min. Number of Times")
 COUNTED = (-103, "Number of Times")
 AGGREGATED = -104
 PURPOSE, AS_OF = -106, -107
+CHANGED, CHANGED_AT = -110, -111
 ACTIVITY, PERSON, LIST, SEQUENCE, CONSENT = "Activity", "Attribute", "List", "Sequence", "Consent"
+OBJECT = "Custom Object"
 
 
 def marketo_rules(rules_model: rules.Rules) -> dict[str, Any]:
@@ -56,7 +61,14 @@ def _condition(
 
 def _activity(item: rules.Activity, names: Catalogue) -> dict[str, Any]:
     kind = names.types[item.type]
-    conditions = [_constraint(constraint, item.type, names) for constraint in item.constraints]
+    conditions = [_constraint(constraint, kind) for constraint in item.constraints]
+    conditions += _of_group(item, kind)
+    return _filter(kind.filter_name, kind.id, ACTIVITY, "occurs" if item.did else "does not occur", conditions)
+
+
+def _of_group(item: rules.Activity | rules.Object, kind: FieldOwner) -> list[dict[str, Any]]:
+    """The count and the aggregate as conditions."""
+    conditions = []
     if item.count is not None:
         number, name = TIMES if item.count.operator == "at least" else COUNTED
         conditions.append(_condition(number, name, item.count.operator, item.count.values))
@@ -64,13 +76,28 @@ def _activity(item: rules.Activity, names: Catalogue) -> dict[str, Any]:
         aggregate = item.aggregate
         name = f"{aggregate.function.capitalize()} of {kind.fields[aggregate.field].name}"
         conditions.append(_condition(AGGREGATED, name, aggregate.operator, aggregate.values))
-    return _filter(kind.filter_name, kind.id, ACTIVITY, "occurs" if item.did else "does not occur", conditions)
+    return conditions
 
 
-def _constraint(item: rules.Constraint, type_name: str, names: Catalogue) -> dict[str, Any]:
+def _object(item: rules.Object, names: Catalogue) -> dict[str, Any]:
+    kind = names.objects[item.type]
+    conditions = [_constraint(constraint, kind) for constraint in item.constraints]
+    if item.changed is not None:
+        change = item.changed
+        name = f"{kind.fields[change.field].name} Changed" if change.field else "Changed"
+        conditions.append(_condition(CHANGED, name, "changed", ()))
+        for word, values in (("from", change.before), ("to", change.after)):
+            conditions += [_condition(CHANGED, name, f"changed {word}", values)] if values else []
+        if change.operator:
+            conditions.append(_condition(CHANGED_AT, "Date of Change", change.operator, change.values))
+    conditions += _of_group(item, kind)
+    return _filter(kind.name, kind.id, OBJECT, "has" if item.has else "has not", conditions)
+
+
+def _constraint(item: rules.Constraint, kind: FieldOwner) -> dict[str, Any]:
     if item.field in COMMON:
         return _condition(*COMMON[item.field], item.operator, item.values)
-    field = names.types[type_name].fields[item.field]
+    field = kind.fields[item.field]
     return _condition(field.id, field.name, item.operator, item.values, field.is_primary)
 
 
@@ -104,7 +131,7 @@ def _sequence(item: rules.Sequence, names: Catalogue) -> dict[str, Any]:
 
 def _step(step: rules.Step, names: Catalogue, operator: str) -> dict[str, Any]:
     kind = names.types[step.type]
-    conditions = [_constraint(constraint, step.type, names) for constraint in step.constraints]
+    conditions = [_constraint(constraint, kind) for constraint in step.constraints]
     return _filter(kind.filter_name, kind.id, ACTIVITY, operator, conditions)
 
 
@@ -129,5 +156,6 @@ MARKETO_FORMS: Facet[Callable[[Any, Any], dict[str, Any]]] = FILTERS.facet(
         "smart_list": _smart_list,
         "sequence": _sequence,
         "consent": _consent,
+        "object": _object,
     },
 )

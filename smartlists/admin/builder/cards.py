@@ -2,102 +2,25 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from activities.log import rollup
 from people.core.errors import Problem
-from people.persons import suggestions as person_suggestions
 from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder.changes import ChangeInputs, change_inputs
 from smartlists.admin.builder.choices import Choices, FieldChoice, selectable_fields
-from smartlists.admin.builder.fitting import aggregatable_fields, input_kind
+from smartlists.admin.builder.conditions import ConditionInputs
+from smartlists.admin.builder.fitting import aggregatable_fields
 from smartlists.admin.builder.inversion import inversion_key
-from smartlists.admin.builder.labels import INVERSIONS, OPERATORS, Choice
-from smartlists.rules import periods
+from smartlists.admin.builder.labels import INVERSIONS
 from smartlists.rules.model import FILTERS
 
 Json = dict[str, Any]
-CONDITIONS = frozenset({"constraints", "aggregate"})  # parts of a card whose problems stand beside their own inputs
-
-
-@dataclass(slots=True)
-class ConditionInputs:
-    """One field, an operator and its values, as inputs called `name`.…"""
-
-    name: str
-    fields: Sequence[FieldChoice]
-    chosen: FieldChoice | None
-    operator: str
-    values: Sequence[str]
-    empty: str = ""
-    errors: Sequence[str] = ()
-    of: str = ""  # API name of the field's activity type; empty: a person field
-    removal: str = ""  # value of the "remove" button; empty: no such button
-    allows_empty: bool = False
-
-    @property
-    def operators(self) -> list[Choice]:
-        return [(name, OPERATORS[name]) for name in self.chosen.data_type.operators] if self.chosen else []
-
-    @property
-    def inputs(self) -> str:
-        """The kind of inputs for the values: none, one, two, lines, period, frame or boolean."""
-        return input_kind(self.operator, self.chosen.data_type) if self.chosen else "none"
-
-    @property
-    def suggestions(self) -> str:
-        """The query string of the address that suggests values; empty where there are no suggestions."""
-        if self.chosen is None:
-            return ""
-        name, data_type = self.chosen.api_name, self.chosen.data_type.name
-        if not (
-            rollup.has_suggestions(data_type, self.of, name) if self.of else data_type in person_suggestions.SUGGESTED
-        ):
-            return ""
-        return urlencode({"type": self.of, "field": self.chosen.api_name})
-
-    @property
-    def input_type(self) -> str:
-        if self.chosen is None:
-            return "text"
-        data_type = self.chosen.data_type
-        if data_type.is_moment and all(_is_date(value) for value in self.values):
-            return "date"
-        return "number" if data_type.is_number else "text"
-
-    @property
-    def example(self) -> str:
-        return self.chosen.data_type.example if self.chosen else ""
-
-    @property
-    def lines(self) -> str:
-        return "\n".join(self.values)
-
-    @property
-    def rows(self) -> int:
-        return max(1, min(8, len(self.values)))
-
-    @property
-    def first(self) -> str:
-        return self.values[0] if self.values else ""
-
-    @property
-    def second(self) -> str:
-        return self.values[1] if len(self.values) > 1 else ""
-
-    @property
-    def amount(self) -> str:
-        period = periods.parse_period(self.first)
-        return str(period[0]) if period else self.first.partition(" ")[0]
-
-    @property
-    def unit(self) -> str:
-        period = periods.parse_period(self.first)
-        return f"{period[1]}s" if period else "days"
+CONDITIONS = frozenset(
+    {"constraints", "aggregate", "changed"}
+)  # parts of a card whose problems stand beside their own inputs
 
 
 @dataclass(slots=True)
@@ -133,6 +56,7 @@ class FilterCard:
     sentence: str = ""
     lists: Mapping[int, str] = field(default_factory=dict)
     bots: str = ""  # empty: the type does not mark bots
+    changed: ChangeInputs | None = None
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -149,6 +73,7 @@ class FilterCard:
             self.errors
             or any(condition.errors for condition in self.conditions)
             or (self.aggregate and self.aggregate.errors)
+            or (self.changed and self.changed.errors)
         )
         return bool(self.rules.get(builder_form.FOLDED)) and bool(self.sentence) and not wrong
 
@@ -162,16 +87,13 @@ class FilterCard:
         return self.rules.get("count") or {"operator": "", "values": []}
 
     @property
+    def date_fields(self) -> list[FieldChoice]:
+        """The fields of dates that an object card can name, without what the product itself sets."""
+        return [choice for choice in self.addable if choice.data_type.is_moment and not choice.is_read_only]
+
+    @property
     def function(self) -> str:
         return (self.rules.get("aggregate") or {}).get("function", "")
-
-
-def _is_date(value: str) -> bool:
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return len(value) == 10
 
 
 def build_cards(
@@ -215,7 +137,8 @@ def _person_field(index: int, rule: Json, choices: Choices, problems: Sequence[P
 def _constraints(
     owner: Json, name: str, path: Sequence[str | int], place: str, choices: Choices, problems: Sequence[Problem]
 ) -> tuple[list[ConditionInputs], list[FieldChoice]]:
-    fields = choices.fields_of(owner["type"])
+    fields = choices.fields_of_card(owner)
+    is_of_activities = owner.get("kind") != "object"
     conditions = [
         ConditionInputs(
             f"{name}.constraints.{number}",
@@ -225,7 +148,8 @@ def _constraints(
             constraint["values"],
             constraint.get("empty", ""),
             errors_at(problems, *path, "constraints", number),
-            of=owner["type"],
+            of=owner["type"] if is_of_activities else "",
+            has_suggestions=is_of_activities,
             removal=f"remove_constraint:{place}.{number}",
         )
         for number, constraint in enumerate(owner["constraints"])
@@ -236,18 +160,6 @@ def _constraints(
 def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
     path = ("filters", index)
     conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
-    aggregate = None
-    if rule_aggregate := rule.get("aggregate"):
-        fields = aggregatable_fields(choices, rule["type"], rule_aggregate["function"])
-        aggregate = ConditionInputs(
-            f"filters.{index}.aggregate",
-            selectable_fields(fields.values(), fields.get(rule_aggregate["field"])),
-            fields.get(rule_aggregate["field"]),
-            rule_aggregate["operator"],
-            rule_aggregate["values"],
-            errors=errors_at(problems, *path, "aggregate"),
-            of=rule["type"],
-        )
     return FilterCard(
         index,
         "activity",
@@ -255,9 +167,48 @@ def _activity(index: int, rule: Json, choices: Choices, problems: Sequence[Probl
         rule,
         conditions,
         addable,
-        aggregate,
+        _aggregate(index, rule, choices, problems),
         errors=errors_at(problems, *path, apart=CONDITIONS),
         bots=choices.bots_of(rule),
+    )
+
+
+def _aggregate(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> ConditionInputs | None:
+    aggregate = rule.get("aggregate")
+    if not aggregate:
+        return None
+    fields = aggregatable_fields(choices, rule, aggregate["function"])
+    is_of_activities = rule["kind"] != "object"
+    return ConditionInputs(
+        f"filters.{index}.aggregate",
+        selectable_fields(fields.values(), fields.get(aggregate["field"])),
+        fields.get(aggregate["field"]),
+        aggregate["operator"],
+        aggregate["values"],
+        errors=errors_at(problems, "filters", index, "aggregate"),
+        of=rule["type"] if is_of_activities else "",
+        has_suggestions=is_of_activities,
+    )
+
+
+def _object(index: int, rule: Json, choices: Choices, problems: Sequence[Problem]) -> FilterCard:
+    path = ("filters", index)
+    conditions, addable = _constraints(rule, f"filters.{index}", path, str(index), choices, problems)
+    return FilterCard(
+        index,
+        "object",
+        _("Object"),
+        rule,
+        conditions,
+        addable,
+        _aggregate(index, rule, choices, problems),
+        errors=errors_at(problems, *path, apart=CONDITIONS),
+        changed=change_inputs(
+            f"filters.{index}.changed",
+            rule.get("changed"),
+            choices.fields_of_object(rule["type"]),
+            errors_at(problems, *path, "changed"),
+        ),
     )
 
 
@@ -315,5 +266,6 @@ CARD_BUILDERS = FILTERS.facet(
         "static_list": _list_card(gettext_lazy("Static list")),
         "smart_list": _list_card(gettext_lazy("Smart list")),
         "consent": _consent,
+        "object": _object,
     },
 )

@@ -12,7 +12,7 @@ from people.datatypes.registry import DataType
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartList
 from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, INCLUDE_BOTS
-from smartlists.rules.vocabulary import BACKFILL, VocabularyType
+from smartlists.rules.vocabulary import BACKFILL, FieldOwner, VocabularyObject, VocabularyType
 
 RECENT, RECENT_LISTS = 6, 10
 
@@ -69,24 +69,43 @@ class Choices:
     def standard_types(self) -> Sequence[VocabularyType]:
         return [activity_type for activity_type in self.types if activity_type.id < FIRST_CUSTOM_ID]
 
+    @cached_property
+    def objects(self) -> Sequence[VocabularyObject]:
+        """Object types by name."""
+        return sorted(self.catalogue.objects.values(), key=lambda object_type: object_type.name.casefold())
+
     def fields_of(self, type_name: str) -> Mapping[str, FieldChoice]:
-        """The fields of a type, the primary one first, then what every activity has."""
-        activity_type = self.catalogue.types.get(type_name)
+        """The fields of an activity type, the primary one first, then what every activity has."""
+        return self._fields_of(self.catalogue.types.get(type_name))
+
+    def fields_of_object(self, type_name: str) -> Mapping[str, FieldChoice]:
+        """The fields of an object type, the dedupe fields first, then what every record has."""
+        return self._fields_of(self.catalogue.objects.get(type_name))
+
+    def _fields_of(self, owner: FieldOwner | None) -> Mapping[str, FieldChoice]:
         labels = {
             "@occurred_at": _("Date of activity"),
             "@recorded_at": _("Date recorded"),
             BACKFILL: _("Recorded as history"),
+            "@created_at": _("Date added"),
+            "@updated_at": _("Date of last change"),
         }
-        fields = activity_type.fields.values() if activity_type else ()
+        fields = owner.fields.values() if owner else ()
         return {
             field.api_name: FieldChoice(
                 field.api_name,
                 labels.get(field.api_name, field.shown_name),
                 field.data_type,
                 "" if field.is_live else _("removed"),
+                is_read_only=not field.id,
             )
             for field in fields
         }
+
+    def fields_of_card(self, owner: Mapping[str, Any]) -> Mapping[str, FieldChoice]:
+        """The fields that the conditions of a card, or of a step of a sequence, can name."""
+        is_object = owner.get("kind") == "object"
+        return self.fields_of_object(owner["type"]) if is_object else self.fields_of(owner["type"])
 
     def bots_of(self, owner: Mapping[str, Any]) -> str:
         """The choice on bots of an activity card or a step; empty for a type that does not mark them."""
@@ -147,6 +166,11 @@ class Choices:
         activity_type = self.catalogue.types.get(api_name)
         return activity_type.shown_filter_name if activity_type else ""
 
+    def label_of_object(self, api_name: str) -> str:
+        """The name of an object type; empty when the type no longer exists."""
+        object_type = self.catalogue.objects.get(api_name)
+        return object_type.shown_name if object_type else ""
+
     def label_of_person_field(self, api_name: str) -> str:
         """The label of a person field that a new condition can use; else empty."""
         field = self.person_fields.get(api_name)
@@ -170,6 +194,7 @@ NAMING_KEYS = FILTERS.facet(
         "static_list": "list",
         "smart_list": "list",
         "consent": "",
+        "object": "type",
     },
 )
 CHOICE_LABELS = FILTERS.facet(
@@ -181,6 +206,7 @@ CHOICE_LABELS = FILTERS.facet(
         "static_list": lambda choices, what: choices.offered_static_lists.get(int(what), ""),
         "smart_list": lambda choices, what: choices.offered_smart_lists.get(int(what), ""),
         "consent": lambda _choices, _what: "",
+        "object": Choices.label_of_object,
     },
 )
 

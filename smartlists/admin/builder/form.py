@@ -5,7 +5,7 @@ a problem identifies its input. The server owns the form: every change of struct
 fresh rendering, with or without JavaScript.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -13,8 +13,17 @@ from django.http import QueryDict
 
 from activities.consent.state import EMAIL
 from people.core.errors import RejectedError
+from smartlists.admin.builder.changes import posted_change
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.admin.builder.inversion import NEW_WINDOW, invert_card
+from smartlists.admin.builder.posted import (
+    ordered_children,
+    posted_condition,
+    posted_constraints,
+    posted_nodes,
+    posted_text,
+    posted_values,
+)
 from smartlists.rules import logic
 from smartlists.rules.model import FILTERS, GIVEN, INCLUDE_BOTS
 
@@ -41,6 +50,7 @@ def with_form_defaults(rules: Json) -> Json:
         for owner in rule.get("steps", [rule]):
             if "type" in owner:
                 owner.setdefault("constraints", [])
+            if "type" in owner and rule["kind"] != "object":
                 owner.setdefault("bots", INCLUDE_BOTS)
             for condition in (*owner.get("constraints", ()), *filter(None, [owner.get("aggregate")])):
                 condition.setdefault("values", [])
@@ -61,124 +71,89 @@ def finished_rules(rules: Json, unfinished: Collection[int], choices: Choices) -
     return remaining
 
 
-def posted_nodes(post: QueryDict, top: str, longest: int, value_of: Callable[[list[str]], Any]) -> list[Json]:
-    """The posted cards under `top` as trees; `value_of` converts the values of each input."""
-    tree: Json = {}
-    for name, values in post.lists():
-        if name.startswith(f"{top}."):
-            _plant(tree, name.split("."), value_of(values), longest)
-    return ordered_children(tree.get(top))
-
-
-def _plant(tree: Json, steps: Sequence[str], value: Any, longest: int) -> None:
-    """Store `value` at the path `steps`; ignore a path of more than `longest` steps or one through a value."""
-    if len(steps) > longest:
-        return
-    for step in steps[:-1]:
-        tree = tree.setdefault(step, {})
-        if not isinstance(tree, dict):
-            return
-    tree[steps[-1]] = value
-
-
-def ordered_children(nodes: Any) -> list[Json]:
-    """The children in the order of their numbers; keys that are no numbers are ignored."""
-    if not isinstance(nodes, dict):
-        return []
-    return [
-        node for number, node in sorted(nodes.items(), key=_number) if number.isdecimal() and isinstance(node, dict)
-    ]
-
-
-def _number(item: tuple[str, Any]) -> int:
-    return int(item[0]) if item[0].isascii() and item[0].isdigit() and len(item[0]) < 6 else -1
-
-
-def _text(node: Json, name: str) -> str:
-    values = node.get(name)
-    return str(values[-1]).strip() if isinstance(values, list) and values else ""
-
-
-def _values(node: Json) -> list[str]:
-    """The typed values, whatever inputs the operator had: lines, single inputs, an amount and a unit."""
-    if "amount" in node:
-        amount = _text(node, "amount")
-        return [f"{amount} {_text(node, 'unit')}"] if amount else []
-    lines = _text(node, "lines").splitlines() if "lines" in node else node.get("values", [])
-    return [value.strip() for value in lines if value.strip()]
-
-
-def _condition(node: Json) -> Json:
-    condition: Json = {"field": _text(node, "field"), "operator": _text(node, "operator"), "values": _values(node)}
-    if empty := _text(node, "empty"):
-        condition["empty"] = empty
-    return condition
-
-
-def _constraints(node: Json) -> list[Json]:
-    return [_condition(child) for child in ordered_children(node.get("constraints", {}))]
-
-
 def _bots(node: Json) -> Json:
-    return {"bots": _text(node, "bots")} if "bots" in node else {}
+    return {"bots": posted_text(node, "bots")} if "bots" in node else {}
 
 
 def _activity(node: Json) -> Json:
-    activity: Json = {
-        "did": _text(node, "did") != "false",
-        "type": _text(node, "type"),
-        "constraints": _constraints(node),
+    return {
+        "did": posted_text(node, "did") != "false",
+        "type": posted_text(node, "type"),
+        "constraints": posted_constraints(node),
         **_bots(node),
+        **_count_and_aggregate(node),
     }
+
+
+def _count_and_aggregate(node: Json) -> Json:
+    parts: Json = {}
     count = node.get("count")
-    if isinstance(count, dict) and _text(count, "operator"):
-        activity["count"] = {"operator": _text(count, "operator"), "values": _values(count)}
+    if isinstance(count, dict) and posted_text(count, "operator"):
+        parts["count"] = {"operator": posted_text(count, "operator"), "values": posted_values(count)}
     aggregate = node.get("aggregate")
-    if isinstance(aggregate, dict) and _text(aggregate, "function"):
-        activity["aggregate"] = {"function": _text(aggregate, "function"), **_condition(aggregate)}
-    return activity
+    if isinstance(aggregate, dict) and posted_text(aggregate, "function"):
+        parts["aggregate"] = {"function": posted_text(aggregate, "function"), **posted_condition(aggregate)}
+    return parts
+
+
+def _object(node: Json) -> Json:
+    card: Json = {
+        "has": posted_text(node, "has") != "false",
+        "type": posted_text(node, "type"),
+        "constraints": posted_constraints(node),
+        **_count_and_aggregate(node),
+    }
+    changed = node.get("changed")
+    if isinstance(changed, dict) and posted_text(changed, "field"):
+        card["changed"] = posted_change(changed)
+    return card
 
 
 def _sequence(node: Json) -> Json:
     steps = []
     for child in ordered_children(node.get("steps", {})):
-        step: Json = {"type": _text(child, "type"), "constraints": _constraints(child), **_bots(child)}
-        if days := _text(child, "within_days"):
+        step: Json = {"type": posted_text(child, "type"), "constraints": posted_constraints(child), **_bots(child)}
+        if days := posted_text(child, "within_days"):
             step["within_days"] = int(days) if days.isascii() and days.isdigit() and len(days) < 6 else days
-        if _text(child, "not") == "true":
+        if posted_text(child, "not") == "true":
             step["not"] = True
         steps.append(step)
     return {"steps": steps}
 
 
 def _list(node: Json) -> Json:
-    number = _text(node, "list")
+    number = posted_text(node, "list")
     is_id = number.isascii() and number.isdigit() and len(number) < 10
-    return {"list": int(number) if is_id else number, "member": _text(node, "member") != "false"}
+    return {"list": int(number) if is_id else number, "member": posted_text(node, "member") != "false"}
 
 
 def _consent(node: Json) -> Json:
-    day = _text(node, "on")
-    return {"purpose": _text(node, "purpose"), "state": _text(node, "state"), **({"on": day} if day else {})}
+    day = posted_text(node, "on")
+    return {
+        "purpose": posted_text(node, "purpose"),
+        "state": posted_text(node, "state"),
+        **({"on": day} if day else {}),
+    }
 
 
 POSTED_READERS = FILTERS.facet(
     "reader of its posted card",
     {
-        "person_field": _condition,
+        "person_field": posted_condition,
         "activity": _activity,
         "sequence": _sequence,
         "static_list": _list,
         "smart_list": _list,
         "consent": _consent,
+        "object": _object,
     },
 )
 
 
 def _filter(node: Json) -> Json:
-    kind = _text(node, "kind")
+    kind = posted_text(node, "kind")
     rule = {"kind": kind, **POSTED_READERS[kind](node)} if kind in POSTED_READERS else {"kind": kind}
-    return rule | {FOLDED: True} if _text(node, FOLDED) else rule
+    return rule | {FOLDED: True} if posted_text(node, FOLDED) else rule
 
 
 # ---- effects of the buttons -------------------------------------------------------------------------------
@@ -301,7 +276,7 @@ def _place_of_constraints(rules: Json, place: list[int]) -> Json:
 
 def _add_constraint(rules: Json, place: list[int], choice: str, choices: Choices) -> None:
     owner = _place_of_constraints(rules, place)
-    owner["constraints"].append(_new_condition(choices.fields_of(owner["type"])[choice]))
+    owner["constraints"].append(_new_condition(choices.fields_of_card(owner)[choice]))
 
 
 def _remove_constraint(rules: Json, place: list[int], _choice: str, _choices: Choices) -> None:
@@ -354,5 +329,6 @@ NEW_CARDS = FILTERS.facet(
         "static_list": _new_membership,
         "smart_list": _new_membership,
         "consent": lambda _what, _choices: {"purpose": EMAIL, "state": GIVEN},
+        "object": lambda what, _choices: {"has": True, "type": what, "constraints": []},
     },
 )

@@ -39,6 +39,10 @@ def _invert_activity(rule: Json, _choices: Choices) -> None:
     rule["did"] = not rule["did"]
 
 
+def _invert_object(rule: Json, _choices: Choices) -> None:
+    rule["has"] = not rule["has"]
+
+
 def _invert_membership(rule: Json, _choices: Choices) -> None:
     rule["member"] = not rule["member"]
 
@@ -71,5 +75,6 @@ INVERSIONS = FILTERS.facet(
         "static_list": (_inverse_of_membership, _invert_membership),
         "smart_list": (_inverse_of_membership, _invert_membership),
         "consent": (lambda _rule: None, lambda _rule, _choices: None),
+        "object": (lambda rule: "has not" if rule.get("has", True) else "has", _invert_object),
     },
 )

@@ -14,6 +14,13 @@ COUNT_OPERATORS: Sequence[Choice] = (
     ("exactly", gettext_lazy("exactly … times")),
     ("between", gettext_lazy("between … and … times")),
 )
+RECORD_COUNTS: Sequence[Choice] = (
+    ("", gettext_lazy("at least one")),
+    ("at least", gettext_lazy("at least …")),
+    ("at most", gettext_lazy("at most …")),
+    ("exactly", gettext_lazy("exactly …")),
+    ("between", gettext_lazy("between … and …")),
+)
 CONSENTS: Sequence[Choice] = (
     ("given", gettext_lazy("has given consent")),
     ("withdrawn", gettext_lazy("has withdrawn consent")),
@@ -33,9 +40,24 @@ FUNCTIONS: Sequence[Choice] = (
     ("first", gettext_lazy("the first")),
     ("last", gettext_lazy("the last")),
 )
+RECORD_FUNCTIONS: Sequence[Choice] = FUNCTIONS[:5]  # records have no first and last
+# when something changed: as the operators of moments
+CHANGE_PERIODS: Sequence[Choice] = (
+    ("", gettext_lazy("at any time")),
+    ("in past", gettext_lazy("in the past")),
+    ("in past before", gettext_lazy("longer ago than")),
+    ("in time frame", gettext_lazy("in the time frame")),
+    ("between", gettext_lazy("between")),
+    ("on or after", gettext_lazy("on or after")),
+    ("on or before", gettext_lazy("on or before")),
+    ("after", gettext_lazy("after")),
+    ("before", gettext_lazy("before")),
+)
 INVERSIONS: Mapping[str | None, str | Promise] = {
     "did": gettext_lazy("Change to “did”"),
     "did not": gettext_lazy("Change to “did not”"),
+    "has": gettext_lazy("Change to “has”"),
+    "has not": gettext_lazy("Change to “has no”"),
     "followed": gettext_lazy("Change to “followed by”"),
     "not followed": gettext_lazy("Change to “not followed by”"),
     "in": gettext_lazy("Change to “is in”"),

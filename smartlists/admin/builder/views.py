@@ -14,6 +14,7 @@ from activities.models import Activity
 from people.core.admin.base import require_rights
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
+from people.objects import records as object_records
 from people.persons import suggestions as person_suggestions
 from smartlists.admin import base as admin_base
 from smartlists.admin.base import NAME, smart_list_page
@@ -74,6 +75,9 @@ class ListBuilderState(BuilderState):
             "other_says": sentences.list_sentence(self.other.parsed, Catalogue()) if self.other else "",
             "count_operators": builder_labels.COUNT_OPERATORS,
             "functions": builder_labels.FUNCTIONS,
+            "record_counts": builder_labels.RECORD_COUNTS,
+            "record_functions": builder_labels.RECORD_FUNCTIONS,
+            "change_periods": builder_labels.CHANGE_PERIODS,
         }
 
     def countable(self) -> tuple[Rules, list[int]] | None:
@@ -233,6 +237,7 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
     if not request.user.has_perm("people.view_person"):  # counts are not confidential, people are
         return context
     context["sample"] = Person.objects.filter(pk__in=list(evaluation.members[:SAMPLE])).order_by("pk")
+    context["may_view_records"] = request.user.has_perm(object_records.VIEW)
     return context | (_test_person(state, tested) if tested else {})
 
 

@@ -17,6 +17,7 @@ from smartlists.admin.builder.choices import Choices
 from smartlists.admin.builder.page import BuilderPage, BuilderState, pressed_button, proposed_type
 from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
+from smartlists.admin.campaigns import records as campaign_records
 from smartlists.admin.campaigns import views as campaign_views
 from smartlists.admin.campaigns.views import NAME, campaign_page, saved_rules_problems
 from smartlists.campaigns import diagnostics as campaign_diagnostics
@@ -72,6 +73,8 @@ class CampaignBuilderState(BuilderState):
             "periods": campaign_cards.PERIODS,
             "qualifications": campaign_cards.QUALIFICATIONS,
             "q_units": campaign_cards.PERIODS[1:],
+            "events": campaign_records.EVENTS,
+            "directions": campaign_records.DIRECTIONS,
             **{
                 f"{name}_errors": builder_cards.errors_at(problems, name)
                 for name in ("name", "audience", "qualification", "late_after_hours")
@@ -80,8 +83,10 @@ class CampaignBuilderState(BuilderState):
         }
 
     def _tokens(self) -> list[str]:
-        types = [item["type"] for item in self.form["triggers"]["filters"] if item.get("type")]
-        return sorted("{{" + key + "}}" for key in webhook_tokens.available_tokens(types, self.choices.catalogue))
+        named = [(item["kind"], item["type"]) for item in self.form["triggers"]["filters"] if item.get("type")]
+        types, objects = ([name for kind, name in named if kind == wanted] for wanted in ("activity", "object"))
+        keys = webhook_tokens.available_tokens(types, self.choices.catalogue, objects)
+        return sorted("{{" + key + "}}" for key in keys)
 
 
 def _webhooks() -> dict[int, str]:

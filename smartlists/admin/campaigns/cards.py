@@ -8,6 +8,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from people.core.errors import Path, Problem
+from people.models import ApprovedObjectField
+from people.models.object_types import PERSON
 from smartlists.admin.builder import cards as builder_cards
 from smartlists.admin.builder.choices import Choices, FieldChoice
 from smartlists.campaigns.sentences import STEP_TITLES
@@ -57,6 +59,7 @@ class StepCard:
     ways: Sequence[ChoiceWay] = ()
     attributes: Sequence[tuple[FieldChoice, str]] = field(default=())
     primary: str = ""
+    fields: Sequence[FieldChoice] = ()  # of the object type
 
     @property
     def do(self) -> str:
@@ -85,6 +88,10 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
     card = StepCard(".".join(map(str, path)), place, int(path[-1]) + 1, step, errors)
     if step.get("do") == "choose":
         card.ways = _ways(card, path, choices, problems)
+    if step.get("do") in ("change_object", "create_object"):
+        card.fields = _writable_fields(step, choices)
+        values = step.get("values", {})
+        card.attributes = [(choice, values.get(choice.api_name, "")) for choice in card.fields]
     if step.get("do") == "record":
         fields = choices.fields_of(step.get("type", "") or _first_own(choices))
         values = step.get("attributes", {})
@@ -100,6 +107,21 @@ def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequen
             and not type_fields[name].is_primary
         ]
     return card
+
+
+def _writable_fields(step: Json, choices: Choices) -> list[FieldChoice]:
+    """The fields of an object type that a step can write."""
+    fixed = ApprovedObjectField.objects.filter(object_type__api_name=step.get("type", ""))
+    if step["do"] == "create_object":
+        fixed = fixed.filter(link_to=PERSON)  # the person's own, by itself
+    else:
+        fixed = fixed.exclude(is_dedupe=False, link_to="")
+    names = set(fixed.values_list("api_name", flat=True))
+    return [
+        choice
+        for name, choice in choices.fields_of_object(step.get("type", "")).items()
+        if name not in names and not choice.gone and not choice.is_read_only
+    ]
 
 
 def _first_own(choices: Choices) -> str:

@@ -13,6 +13,8 @@ from django.http import QueryDict
 from people.core.errors import Problem, RejectedError
 from people.core.kinds import Facet
 from smartlists.admin.builder import form as builder_form
+from smartlists.admin.builder.posted import ordered_children, posted_nodes
+from smartlists.admin.campaigns import records as record_form
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.catalog import Catalogue
 from smartlists.rules import model as rules
@@ -30,14 +32,12 @@ MAX_LEVELS = 24
 def parse_posted_campaign(post: QueryDict) -> Json:
     """The posted form, unchecked: triggers as rules, everything else as text."""
     return {
-        "triggers": builder_form.parse_posted_rules(post),
+        "triggers": record_form.with_posted_events(builder_form.parse_posted_rules(post), post),
         "audience": _audience(post.get("audience", ""), post.get("audience_text", "")),
         "qualification": {name: post.get(f"qualification_{name}", "") for name in ("how", "number", "unit")},
         "late_after_hours": post.get("late_after_hours", "").strip(),
         "also_past": "also_past" in post,
-        "steps": [
-            _step(node) for node in builder_form.posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])
-        ],
+        "steps": [_step(node) for node in posted_nodes(post, "steps", MAX_LEVELS, lambda values: values[-1])],
     }
 
 
@@ -47,17 +47,18 @@ def _audience(value: Any, text: Any) -> Json:
 
 
 def _steps(nodes: Any) -> list[Json]:
-    return [_step(node) for node in builder_form.ordered_children(nodes)]
+    return [_step(node) for node in ordered_children(nodes)]
 
 
 def _step(node: Json) -> Json:
     step: Json = {name: value for name, value in node.items() if isinstance(value, str)}
-    if isinstance(node.get("attributes"), dict):
-        step["attributes"] = {name: str(value) for name, value in node["attributes"].items()}
+    for part in ("attributes", "values"):
+        if isinstance(node.get(part), dict):
+            step[part] = {name: str(value) for name, value in node[part].items()}
     if step.get("do") == "choose":
         ways = [
             {**_audience(way.get("when", ""), way.get("text", "")), "steps": _steps(way.get("steps"))}
-            for way in builder_form.ordered_children(node.get("choices"))
+            for way in ordered_children(node.get("choices"))
         ]
         step["choices"], step["otherwise"] = ways, _steps(node.get("otherwise"))
     return step
@@ -88,6 +89,8 @@ def _trigger(item: Json) -> Json:
             "smart_list": item["list"],
             "change": campaign_definition.JOINED if item["member"] else campaign_definition.LEFT,
         }
+    if item.get("kind") == "object":
+        return record_form.trigger_of(item)
     return {name: item[name] for name in ("type", "constraints", "bots") if name in item}
 
 
@@ -149,6 +152,11 @@ POSTED_STEPS = campaign_definition.STEPS.facet(
             "primary": step.get("primary", ""),
             "attributes": {name: value for name, value in step.get("attributes", {}).items() if value.strip()},
         },
+        "change_object": _only("type", "field", "to"),
+        "create_object": lambda step: {
+            "type": step.get("type", ""),
+            "values": {name: value for name, value in step.get("values", {}).items() if value.strip()},
+        },
         "wait": _wait_of,
         "alert": lambda step: {
             "to": [line.strip() for line in step.get("to", "").splitlines() if line.strip()],
@@ -166,12 +174,7 @@ POSTED_STEPS = campaign_definition.STEPS.facet(
 
 def form_from_definition(definition: Json, names: Catalogue) -> Json:
     """A saved campaign in the structure of the form."""
-    filters = [
-        {"kind": "smart_list", "list": trigger["smart_list"], "member": trigger["change"] == campaign_definition.JOINED}
-        if "smart_list" in trigger
-        else {"kind": "activity", "did": True, **trigger}
-        for trigger in definition["triggers"]
-    ]
+    filters = [_trigger_form(trigger) for trigger in definition["triggers"]]
     late = definition["late_after_hours"]
     return {
         "triggers": builder_form.with_form_defaults({"version": 1, "match": "any", "filters": filters}),
@@ -181,6 +184,15 @@ def form_from_definition(definition: Json, names: Catalogue) -> Json:
         "also_past": definition.get("also_past", False),
         "steps": [_step_form(step, names) for step in definition["steps"]],
     }
+
+
+def _trigger_form(trigger: Json) -> Json:
+    if "object" in trigger:
+        return record_form.trigger_form(trigger)
+    if "smart_list" in trigger:
+        is_joined = trigger["change"] == campaign_definition.JOINED
+        return {"kind": "smart_list", "list": trigger["smart_list"], "member": is_joined}
+    return {"kind": "activity", "did": True, **trigger}
 
 
 def _audience_form(audience: Json | None, names: Catalogue) -> Json:
@@ -226,6 +238,8 @@ STEP_FORMS = campaign_definition.STEPS.facet(
         "remove_from_list": _unchanged_form,
         "change_field": _change_field_form,
         "record": _unchanged_form,
+        "change_object": _unchanged_form,
+        "create_object": _unchanged_form,
         "wait": _wait_form,
         "alert": lambda step, _names: {"to": "\n".join(step["to"])},
         "webhook": _unchanged_form,
@@ -244,6 +258,8 @@ NEW_STEPS: Facet[Json] = campaign_definition.STEPS.facet(
         "remove_from_list": {},
         "change_field": {"mode": "to"},
         "record": {},
+        "change_object": {},
+        "create_object": {},
         "webhook": {},
         "wait": {"mode": "period", "amount": "1", "unit": "days"},
         "alert": {},

@@ -32,6 +32,8 @@ class Candidate:
     activity_id: int | None = None
     run_id: int | None = None
     evaluation_id: int | None = None
+    object_change_id: int | None = None
+    record_id: int | None = None
     depth: int = 0
     reason: str = ""
 
@@ -49,6 +51,8 @@ _COLUMNS = {
     "activity_id": "bigint",
     "run_id": "bigint",
     "evaluation_id": "bigint",
+    "object_change_id": "bigint",
+    "record_id": "bigint",
     "trigger": "smallint",
     "state": "text",
     "reason": "text",
@@ -68,6 +72,8 @@ def insert_entries(candidates: Sequence[Candidate]) -> int:
             candidate.activity_id,
             candidate.run_id,
             candidate.evaluation_id,
+            candidate.object_change_id,
+            candidate.record_id,
             candidate.trigger,
             str(candidate.state),
             str(candidate.reason),

@@ -21,6 +21,7 @@ from people.core.db import locks
 from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
+from people.objects.silent_changes import people_with_silent_record_changes
 from people.persons import merge as person_merge
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights, triggers
@@ -200,6 +201,7 @@ def _silent_people(person_ids: Collection[int], before: datetime | None, after: 
     """
     since, until = before and before - OVERLAP, after + OVERLAP
     changed = backfill.people_with_silent_changes(person_ids, since, until)
+    changed |= people_with_silent_record_changes(person_ids, since, until)
     return changed | person_merge.people_of_merges(person_ids, since, until)
 
 

@@ -114,6 +114,7 @@ ANSWERS: Facet[Answer | None] = FILTERS.facet(
         "static_list": None,
         "smart_list": None,
         "consent": None,
+        "object": None,
     },
 )
 

@@ -5,54 +5,27 @@ drops them faster than `distinct` would. Fewer rows never mean more people here:
 at most, not on a list) is translated to its opposite and marked as a complement.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from activities.consent.state import GIVEN, LATEST_FIRST, OF_CONSENT, SAID_AT, WITHDRAWN
-from people.core.db import value_sql
 from people.core.kinds import Facet
 from people.datatypes.registry import BY_NAME
-from smartlists.catalog import Catalogue
-from smartlists.evaluation.postgres import conditions, field_sql
+from smartlists.evaluation.postgres import conditions, field_sql, object_statements
 from smartlists.evaluation.postgres.conditions import Sql
+from smartlists.evaluation.postgres.translation import (
+    FilterStatement,
+    TranslationContext,
+    aggregate_condition,
+    grouped_statement,
+    join_sql,
+    ungrouped,
+)
 from smartlists.rules import model as rules
-from smartlists.rules import operators
 from smartlists.rules.model import FILTERS
-from smartlists.rules.parsing import aggregate_data_type
-from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import VocabularyField, VocabularyType
+from smartlists.rules.vocabulary import VocabularyType
 
 DAY = 24  # hours: a sequence counts hours, regardless of clock changes
-
-
-@dataclass(frozen=True, slots=True)
-class FilterStatement:
-    """`source` is the text after `from`, with a column named `person`; None finds no people."""
-
-    source: Sql | None
-    is_complement: bool = False
-
-    @property
-    def opposite(self) -> Self:
-        return replace(self, is_complement=not self.is_complement)
-
-
-@dataclass(frozen=True, slots=True)
-class TranslationContext:
-    """The inputs of a translation; with `among`, statements are limited to these people."""
-
-    names: Catalogue
-    clock: Clock
-    among: Sequence[int] | None = None
-
-    def only_among(self, column: str) -> list[Sql]:
-        return [] if self.among is None else [Sql(f"{column} = any(%s::int[])", (list(self.among),))]
-
-
-def join_sql(parts: Sequence[Sql], word: str = " and ") -> Sql:
-    """Join several pieces of SQL."""
-    return Sql(word.join(part.text for part in parts), tuple(value for part in parts for value in part.params))
 
 
 def filter_statement(item: rules.Filter, context: TranslationContext) -> FilterStatement:
@@ -78,7 +51,11 @@ def static_list_statement(item: rules.StaticList, context: TranslationContext) -
 def activity_statement(item: rules.Activity, context: TranslationContext) -> FilterStatement:
     activity_type = context.names.type(item.type)
     rows = activity_rows_sql(activity_type, item.row_constraints, context)
-    statement = _grouped(item, activity_type, rows, context)
+    aggregate = None
+    if item.aggregate:
+        field = context.names.field(activity_type, item.aggregate.field)
+        aggregate = aggregate_condition(item.aggregate, field, field_sql.activity_field_sql(field), context.clock)
+    statement = grouped_statement(item, "activity", rows, aggregate)
     return statement if item.did else statement.opposite
 
 
@@ -101,67 +78,6 @@ def constraint_sql(item: rules.Constraint, activity_type: VocabularyType, contex
     return conditions.condition_sql(
         field_sql.activity_field_sql(field), field.data_type, item.operator, item.values, item.empty, context.clock
     )
-
-
-def _grouped(
-    item: rules.Activity, activity_type: VocabularyType, rows: Sql, context: TranslationContext
-) -> FilterStatement:
-    """The people whose rows satisfy count and aggregate; rows are grouped only if there is such a condition."""
-    fewest, most = item.count.bounds if item.count else (1, None)
-    aggregate = aggregate_condition_sql(item.aggregate, activity_type, context) if item.aggregate else None
-    without_rows = fewest == 0 and (
-        item.aggregate is None or operators.passes_without_value(item.aggregate.operator, None)
-    )
-    if fewest <= 1 and most is None and aggregate is None:
-        return FilterStatement(None if without_rows else _ungrouped(rows), is_complement=without_rows)
-    count_conditions = _count_condition(max(fewest, 0 if without_rows else 1), most)
-    having = (
-        join_sql([*count_conditions, *([aggregate] if aggregate else [])])
-        if count_conditions or aggregate
-        else Sql("true")
-    )
-    if without_rows:
-        having = Sql(f"({having.text}) is not true", having.params)
-    source = Sql(
-        f"(select person_id as person from activity where {rows.text} group by person_id having {having.text}) found",
-        (*rows.params, *having.params),
-    )
-    return FilterStatement(source, is_complement=without_rows)
-
-
-def _ungrouped(rows: Sql) -> Sql:
-    return Sql(f"(select person_id as person from activity where {rows.text}) found", rows.params)
-
-
-def _count_condition(fewest: int, most: int | None) -> list[Sql]:
-    parts = [Sql("count(*) >= %s", (fewest,))] if fewest > 1 else []
-    return parts if most is None else [*parts, Sql("count(*) <= %s", (most,))]
-
-
-def aggregate_condition_sql(item: rules.Aggregate, activity_type: VocabularyType, context: TranslationContext) -> Sql:
-    """The condition on a group of rows that an aggregate states."""
-    field = context.names.field(activity_type, item.field)
-    compared = aggregate_data_type(item.function, field.data_type)
-    return conditions.condition_sql(
-        aggregate_sql(item.function, field), compared, item.operator, item.values, None, context.clock
-    )
-
-
-def aggregate_sql(function: str, field: VocabularyField) -> str:
-    """The SQL of an aggregate over the rows of one person."""
-    raw = field_sql.activity_field_sql(field)
-    return _AGGREGATES[function].format(value=value_sql.comparison_sql(field.data_type.name, raw), raw=raw)
-
-
-_AGGREGATES: Mapping[str, str] = {
-    "sum": "sum({value})",
-    # more decimal places than a compared value can have, so that one third never equals 0.3333333333333333
-    "average": "(round(sum({value}), 80) / count({value}))",
-    "minimum": "min({value})",
-    "maximum": "max({value})",
-    "first": "(array_agg({raw} order by occurred_at, id) filter (where {raw} is not null))[1]",
-    "last": "(array_agg({raw} order by occurred_at desc, id desc) filter (where {raw} is not null))[1]",
-}
 
 
 def _refuse_nested(item: rules.SmartList, _context: TranslationContext) -> FilterStatement:
@@ -230,7 +146,7 @@ def consent_statement(item: rules.Consent, context: TranslationContext) -> Filte
     """The people whose latest activity of consent for the purpose is the wanted one; see `activities.consent.state`."""
     rows = consent_rows_sql(item, context)
     if item.state == rules.UNKNOWN:
-        return FilterStatement(_ungrouped(rows), is_complement=True)
+        return FilterStatement(ungrouped("activity", rows), is_complement=True)
     latest = f"""select distinct on (person_id) person_id, activity_type_id as type
         from activity where {rows.text} order by person_id, {LATEST_FIRST}"""
     source = f"(select person_id as person from ({latest}) latest where type = %s) found"
@@ -256,5 +172,6 @@ STATEMENTS: Facet[Callable[[Any, TranslationContext], FilterStatement]] = FILTER
         "static_list": static_list_statement,
         "smart_list": _refuse_nested,
         "consent": consent_statement,
+        "object": object_statements.object_statement,
     },
 )

@@ -150,6 +150,8 @@ class Command(BaseCommand):
             for evidence in verdict.activities:
                 occurred_at = evidence.occurred_at.isoformat()
                 self.stdout.write(f"{indent}   activity {evidence.activity_id} at {occurred_at}")
+            for record in verdict.records:
+                self.stdout.write(f"{indent}   object record {record.record_id}, {record.name}")
             if verdict.nested:
                 self._write_verdicts(verdict.nested, names, indent + "   ")
 

@@ -25,7 +25,8 @@ from smartlists.rules import model as rules
 from smartlists.rules.names import Naming
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.text.errors import TextPosition, syntax_problem, with_position
-from smartlists.rules.text.parser import ParseTree, TreeReader
+from smartlists.rules.text.parser import TreeReader
+from smartlists.rules.text.tokens import ParseTree
 from smartlists.rules.text.writer import TextWriter, quote_text
 from smartlists.rules.vocabulary import Vocabulary
 

@@ -5,14 +5,21 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from smartlists.rules.model import EXCLUDE_BOTS, FILTERS, ONLY_BOTS
-from smartlists.rules.names import Index, Naming
-from smartlists.rules.vocabulary import COMMON
+from smartlists.rules.names import Index, Naming, field_label, fields_of_owner
+from smartlists.rules.vocabulary import FieldOwner
 
 Json = Mapping[str, Any]
 
 LONG_LINE = 110
 MANY_VALUES = 10
-COMMON_WORDS = {"@occurred_at": "occurred at", "@recorded_at": "recorded at", "@backfill": "recorded as history"}
+COMMON_WORDS = {
+    "@occurred_at": "occurred at",
+    "@recorded_at": "recorded at",
+    "@backfill": "recorded as history",
+    "@created_at": "record created at",
+    "@updated_at": "record changed at",
+}
+AFTER_CHANGED = frozenset({"changed", "from", "to"})  # words that are no bare names there
 BOTS_WORDS = {EXCLUDE_BOTS: "without bots", ONLY_BOTS: "bots only"}
 SHORT = {"greater than": ">", "less than": "<", "at least": ">=", "at most": "<="}
 WHEN = frozenset(
@@ -69,15 +76,39 @@ class TextWriter:
 
     def _activity(self, card: Json) -> list[str]:
         head = f"{'did' if card['did'] else 'did not'} {self._type(card['type'])}"
+        owner = self.naming.catalogue.types.get(card["type"])
         constraints, when = _split(card.get("constraints", ()))
         return [
             head,
             *_bots(card),
-            *self._where(card["type"], constraints),
-            *_count(card.get("count")),
+            *self._where(owner, constraints),
+            *_count(card.get("count"), "time"),
             *when,
-            *self._aggregate(card["type"], card.get("aggregate")),
+            *self._aggregate(owner, card.get("aggregate")),
         ]
+
+    def _object(self, card: Json) -> list[str]:
+        owner = self.naming.catalogue.objects.get(card["type"])
+        name = self._name(self.naming.objects, owner.name if owner else card["type"], card["type"])
+        return [
+            f"{'has object' if card['has'] else 'has no object'} {name}",
+            *self._where(owner, card.get("constraints", ())),
+            *self._changed(owner, card.get("changed")),
+            *_count(card.get("count"), "record"),
+            *self._aggregate(owner, card.get("aggregate")),
+        ]
+
+    def _changed(self, owner: FieldOwner | None, changed: Json | None) -> Iterable[str]:
+        if changed is None:
+            return
+        words = ["changed"]
+        if field := changed.get("field"):
+            name = self._field(owner, field)
+            words.append(quote_text(name) if name.lower() in AFTER_CHANGED else name)
+            for key in ("from", "to"):
+                if key in changed:
+                    words += [key, *_values("is", changed[key], self._is_text(owner, field))]
+        yield " ".join([*words, _condition(changed, False)] if "operator" in changed else words)
 
     def _sequence(self, card: Json) -> list[str]:
         parts = []
@@ -87,7 +118,7 @@ class TextWriter:
             pieces = [
                 f"{'sequence ' if position == 0 else start}{self._type(step['type'])}",
                 *_bots(step),
-                *self._where(step["type"], constraints),
+                *self._where(self.naming.catalogue.types.get(step["type"]), constraints),
                 *when,
             ]
             if step.get("within_days"):
@@ -111,34 +142,32 @@ class TextWriter:
         which = quote_text(name) if is_clear and name is not None else str(card["list"])
         return f"{'in' if card['member'] else 'not in'} {what} {which}"
 
-    def _where(self, activity_type: str, constraints: Sequence[Json]) -> Iterable[str]:
+    def _where(self, owner: FieldOwner | None, constraints: Sequence[Json]) -> Iterable[str]:
         if constraints:
-            texts = (self._constraint(activity_type, constraint) for constraint in constraints)
+            texts = (self._constraint(owner, constraint) for constraint in constraints)
             yield "where " + " and ".join(texts)
 
-    def _constraint(self, activity_type: str, constraint: Json) -> str:
-        field = self._field(activity_type, constraint["field"])
-        return f"{field} {_condition(constraint, self._is_text(activity_type, constraint['field']))}"
+    def _constraint(self, owner: FieldOwner | None, constraint: Json) -> str:
+        field = self._field(owner, constraint["field"])
+        return f"{field} {_condition(constraint, self._is_text(owner, constraint['field']))}"
 
-    def _aggregate(self, activity_type: str, aggregate: Json | None) -> Iterable[str]:
+    def _aggregate(self, owner: FieldOwner | None, aggregate: Json | None) -> Iterable[str]:
         if aggregate:
             computed = aggregate["function"] in ("sum", "average")
-            is_text = not computed and self._is_text(activity_type, aggregate["field"])
-            field = self._field(activity_type, aggregate["field"])
+            is_text = not computed and self._is_text(owner, aggregate["field"])
+            field = self._field(owner, aggregate["field"])
             yield f"with {aggregate['function']} of {field} {_condition(aggregate, is_text)}"
 
-    def _is_text(self, activity_type: str, name: str) -> bool:
-        vocabulary_type = self.naming.catalogue.types.get(activity_type)
-        return _is_text(vocabulary_type.fields.get(name) if vocabulary_type else None)
+    def _is_text(self, owner: FieldOwner | None, name: str) -> bool:
+        return _is_text(fields_of_owner(owner).get(name))
 
     def _type(self, api_name: str) -> str:
         return self._name(self.naming.types, self.naming.type_label(api_name), api_name)
 
-    def _field(self, activity_type: str, api_name: str) -> str:
-        if api_name in COMMON:
+    def _field(self, owner: FieldOwner | None, api_name: str) -> str:
+        if api_name in COMMON_WORDS:
             return COMMON_WORDS[api_name]
-        label = self.naming.activity_label(activity_type, api_name)
-        return self._name(self.naming.activity_fields(activity_type), label, api_name)
+        return self._name(self.naming.fields_of(owner), field_label(owner, api_name), api_name)
 
     def _name(self, index: Index, label: str, api_name: str) -> str:
         if not index.means_only(label, api_name):
@@ -165,10 +194,10 @@ def _bots(part: Json) -> Iterable[str]:
         yield BOTS_WORDS[part["bots"]]
 
 
-def _count(count: Json | None) -> Iterable[str]:
+def _count(count: Json | None, unit: str) -> Iterable[str]:
     if count:
         numbers = " and ".join(count["values"])
-        yield f"{count['operator']} {numbers} {'time' if numbers == '1' else 'times'}"
+        yield f"{count['operator']} {numbers} {unit if numbers == '1' else f'{unit}s'}"
 
 
 def _condition(condition: Json, is_text: bool) -> str:
@@ -199,5 +228,6 @@ TEXT_WRITERS = FILTERS.facet(
         "static_list": TextWriter._static_list,
         "smart_list": TextWriter._smart_list,
         "consent": TextWriter._consent,
+        "object": TextWriter._object,
     },
 )

@@ -146,6 +146,7 @@ def empty_world(scene: Scene) -> World:
         scene.week_starts_on,
         dict(oracle_worlds.PERSON_FIELDS),
         dict(oracle_worlds.ACTIVITY_FIELDS),
+        dict(oracle_worlds.OBJECT_FIELDS),
     )
 
 
@@ -170,6 +171,7 @@ def populate(data: st.DataObject, scene: Scene) -> World:
     happenings = [scene.happening(ids) for _happening in range(random.randint(0, 90))]
     consents = [scene.consent(ids) for _consent in range(random.randint(0, 20))]
     world.happenings = insert([*happenings, *consents])
+    world.records = oracle_worlds.insert_records([scene.record(ids) for _record in range(random.randint(0, 40))])
     for number in (1, 2):
         members = set(random.sample(ids, random.randint(0, len(ids))))
         world.static_lists[oracle_worlds.insert_static_list(number, sorted(members))] = members
@@ -177,7 +179,9 @@ def populate(data: st.DataObject, scene: Scene) -> World:
         form = data.draw(strategies.rules(scene, list(world.static_lists), list(world.smart_lists)))
         stored = rules.dump_rules(parse_rules(form, Catalogue()))
         world.smart_lists[oracle_worlds.insert_smart_list(number, stored)] = form
-    note(f"now {scene.now} in {scene.zone}: {ids} {states} {world.people} {world.happenings} {world.static_lists}")
+    note(
+        f"now {scene.now} in {scene.zone}: {ids} {states} {world.people} {world.happenings} {world.records} {world.static_lists}"
+    )
     return world
 
 
@@ -245,7 +249,15 @@ def proves_consent(world: World, verdict: Any, card: dict[str, Any], person: int
     assert verdict.holds or verdict.miss
 
 
+def proves_records(world: World, verdict: Any, card: dict[str, Any], person: int) -> None:
+    rows = sorted(oracle.records_of(world, card, person), key=lambda row: (row.updated_at, row.id), reverse=True)
+    assert verdict.times == len(rows)
+    assert [one.record_id for one in verdict.records] == [row.id for row in rows][:10]
+    assert verdict.holds or verdict.miss
+
+
 PROOFS = {
+    "object": proves_records,
     "consent": proves_consent,
     "person_field": proves_value,
     "activity": proves_activities,

@@ -1,0 +1,109 @@
+"""Object records in smart lists: each kind of filter against the best SQL by hand, over a million records."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+
+from tests.benchmarks import Bench, Line, measures
+from tests.benchmarks.by_hand import filter_lines, set_alike
+
+RECORDS, EACH = 1_000_000, 5  # at SCALE 1; records of one person
+PEOPLE = """insert into person (email, fields) select 'owner' || n || '@example.com', '{}' from generate_series(1, %s) n
+    returning id"""
+# a fifth of the cars is red; prices from 0 to 99,999; every tenth is deleted, every tenth waits for its person
+CARS = """insert into object_record (guid, object_type_id, version, person_id, dedupe_hash, name, fields, revision, deleted_at)
+    select gen_random_uuid(), %(type)s, 1, case when n %% 10 <> 3 then %(first)s + n / %(each)s end, sha256(n::text::bytea),
+        n::text, jsonb_build_object('plate', n::text, 'price', n::bigint * 7919 %% 100000, 'model', 'Model ' || n %% 500,
+            'colour', (array['Red', 'Blue', 'Green', 'White', 'Black'])[1 + (n %% 5)]),
+        2, case when n %% 10 = 7 then now() end
+    from generate_series(0, %(number)s - 1) n"""
+CHANGES = """insert into object_change (record_id, object_type_id, person_id, kind, changes, revision, version, changed_at, channel,
+    is_backfill)
+    select id, object_type_id, person_id, 2, jsonb_build_object('colour', jsonb_build_array('Blue', fields->'colour')), 2, 1,
+        now() - random() * interval '1 year', 2, false from object_record where object_type_id = %(type)s"""
+
+CARS_OF = "from object_record where object_type_id = {car} and deleted_at is null and person_id is not null"
+RED = CARS_OF + " and lower(fields->>'colour') = 'red'"
+PAINTED = (
+    "c.object_type_id = {car} and c.kind = 2 and c.changed_at >= now() - interval '30 days' and c.changed_at <= now()"
+)
+
+
+def has(*constraints: tuple[str, ...], **more: Any) -> dict[str, Any]:
+    named = [{"field": field, "operator": operator, "values": list(values)} for field, operator, *values in constraints]
+    return {"kind": "object", "type": "benchCar", "constraints": named, **more}
+
+
+FILTERS: dict[str, tuple[dict[str, Any], Sequence[str]]] = {
+    "has": (has(), [f"select person_id as person {CARS_OF}", f"select distinct person_id as person {CARS_OF}"]),
+    "has not": (
+        has(has=False),
+        [
+            f"select id as person from person p where state = 'live' and not exists (select {CARS_OF} and person_id = p.id)",
+            f"select id as person from person where state = 'live' except select person_id {CARS_OF}",
+        ],
+    ),
+    "has a red one": (has(("colour", "is", "Red")), [f"select person_id as person {RED}"]),
+    "has a red one over 90,000": (
+        has(("colour", "is", "Red"), ("price", "greater than", "90000")),
+        [f"select person_id as person {RED} and (fields->'price')::numeric > 90000"],
+    ),
+    "has at least 4": (
+        has(count={"operator": "at least", "values": ["4"]}),
+        [f"select person_id as person {CARS_OF} group by person_id having count(*) >= 4"],
+    ),
+    "sum of prices over 300,000": (
+        has(aggregate={"function": "sum", "field": "price", "operator": "greater than", "values": ["300000"]}),
+        [f"select person_id as person {CARS_OF} group by person_id having sum((fields->'price')::numeric) > 300000"],
+    ),
+    "colour changed to red in past 30 days": (
+        has(changed={"field": "colour", "to": ["Red"], "operator": "in past", "values": ["30 days"]}),
+        [
+            f"""select r.person_id as person from object_change c join object_record r on r.id = c.record_id
+                where {PAINTED} and c.changes ? 'colour' and lower(c.changes->'colour'->>1) = 'red'
+                  and r.deleted_at is null and r.person_id is not null""",
+            f"""select person_id as person {CARS_OF} and exists (select from object_change c where {PAINTED}
+                and c.record_id = object_record.id and lower(c.changes->'colour'->>1) = 'red')""",
+        ],
+    ),
+}
+
+
+@measures
+def object_filters(bench: Bench) -> Iterator[Line]:
+    """Evaluations as the product makes them, names looked up once."""
+    from smartlists.catalog import Catalogue
+
+    numbers = {"car": _filled(round(RECORDS * bench.scale))}
+    set_alike()
+    names = Catalogue()
+    assert names.objects is not None
+    yield from filter_lines("smart list, objects", FILTERS, numbers, names)
+
+
+def _filled(records: int) -> int:
+    """Make the cars of `records` / 5 people; return the id of their type."""
+    from people.definitions import lifecycle
+    from people.models import ObjectType
+    from people.objects.definition import OBJECT_TYPES, ObjectFieldSpec, ObjectNames
+
+    fields = (
+        ObjectFieldSpec("plate", "Plate", is_dedupe=True),
+        ObjectFieldSpec("owner", "Owner", "email", link_to="person", link_by="email"),
+        ObjectFieldSpec("colour", "Colour"),
+        ObjectFieldSpec("model", "Model"),
+        ObjectFieldSpec("price", "Price", "currency"),
+    )
+    made = ObjectType.objects.filter(api_name="benchCar").first()
+    if made is not None:
+        return made.pk
+    made = lifecycle.create_definition(OBJECT_TYPES, ObjectNames("benchCar", "Bench Car", "Bench Cars"), fields, None)
+    lifecycle.approve_draft(made, None)
+    with connection.cursor() as cursor:
+        cursor.execute(PEOPLE, [records // EACH])
+        first = min(pk for (pk,) in cursor.fetchall())
+        cursor.execute(CARS, {"type": made.pk, "first": first, "each": EACH, "number": records // EACH * EACH})
+        cursor.execute(CHANGES, {"type": made.pk})
+        cursor.execute("vacuum analyze person, object_record, object_change")
+    return made.pk
