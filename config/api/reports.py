@@ -128,7 +128,7 @@ class FiguresSerializer(StrictSerializer):
     )
     marks = MarkSerializer(
         many=True,
-        help_text="The marks of a trend: approved types, finished imports, activated campaigns and visible notes; at most 30.",
+        help_text="The marks of a trend: approved types, finished imports, activated campaigns, visible notes.",
     )
     people = serializers.ListField(
         child=serializers.IntegerField(), help_text="For reports on individual people, the person of each row."
