@@ -14,10 +14,10 @@ from activities.log import intervals
 from activities.log import reports as log_reports
 from activities.log.journeys import cohorts, waits
 from activities.models import ActivityType, ApprovedField
-from config.pages import trend
+from config.pages import chart_marks, trend
 from config.pages.report_form import LATER, NEVER
 from config.pages.report_tables import Table
-from config.pages.reports import REPORTS, STEPS, Replies, ReportForm, answer_report, saved_parameters
+from config.pages.reports import REPORTS, STEPS, Replies, ReportForm, answer_report, charted_trend, saved_parameters
 from people.core import installation
 from people.core.codes import Code
 from people.core.errors import BadQueryError, NotAllowedError, Problem, RejectedError, bad_value
@@ -108,6 +108,11 @@ class FiguresTotalField(serializers.DictField):
     """One figure above a chart."""
 
 
+class MarkSerializer(StrictSerializer):
+    day = serializers.DateField()
+    text = serializers.CharField(help_text="In the language requested by Accept-Language.")
+
+
 class FiguresSerializer(StrictSerializer):
     """The figures of a report, as shown on its page and in its CSV file."""
 
@@ -120,6 +125,10 @@ class FiguresSerializer(StrictSerializer):
     )
     totals = serializers.ListField(
         child=FiguresTotalField(), help_text="The figures above the chart: a label in the language, and plain numbers."
+    )
+    marks = MarkSerializer(
+        many=True,
+        help_text="The marks of a trend: approved types, finished imports, activated campaigns, visible notes.",
     )
     people = serializers.ListField(
         child=serializers.IntegerField(), help_text="For reports on individual people, the person of each row."
@@ -206,7 +215,8 @@ class ReportViewSet(ListMixin, RetrieveMixin):
                 Problem(Code.MISSING_VALUE, _("Say which activity type."), (form.report_kind.type_input,))
             )
         table = form.table(reply.answers) if reply.answers else None
-        body = _representation(form, reply, table)
+        marks = chart_marks.marks_of_trend(charted_trend(form, table), self.request.user)["marks"]
+        body = _representation(form, reply, table) | {"marks": [{"day": mark.day, "text": mark.text} for mark in marks]}
         if body["people"]:
             note_people_in_reply(self.request, body["people"])
         if table is None:

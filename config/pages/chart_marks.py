@@ -32,6 +32,8 @@ from smartlists.models import ReportNote, SmartCampaign
 from smartlists.models.saved_reports import SHARE
 
 MOST_MARKS = 30  # of a chart, the latest
+REFUSED_NOTE = "refused_note"  # key in the session
+LONGEST_KEPT = 1_000  # characters of a refused value
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,17 @@ def marks_json(query: TrendQuery, marks: Sequence[Mark]) -> str:
     # those of one interval follow each other
     shown = [{"at": at, "sign": of[0] if len(of) == 1 else f"{of[0]}–{of[-1]}"} for at, of in signs.items()]
     return json.dumps(shown, ensure_ascii=False) if shown else ""
+
+
+def marks_of_trend(query: TrendQuery | None, by: Any) -> dict[str, Any]:
+    """Template context: the marks that the user may see and their places in the chart; none without a trend."""
+    marks = marks_of(query, by) if query else []
+    return {"marks": marks, "marks_json": marks_json(query, marks) if query else ""}
+
+
+def note_form(request: HttpRequest) -> NoteForm:
+    """An empty form for a note, or what was refused, with its errors, once."""
+    return NoteForm(request.session.pop(REFUSED_NOTE, None), request.user)
 
 
 def _days(query: TrendQuery) -> tuple[datetime, datetime]:
@@ -172,9 +185,11 @@ def change_notes(request: HttpRequest) -> HttpResponse:
 
 def _add(request: HttpRequest) -> None:
     form = NoteForm(request.POST, request.user)
+    request.session[REFUSED_NOTE] = {name: request.POST.get(name, "")[:LONGEST_KEPT] for name in form.fields}
     if not form.is_valid():
         messages.error(request, str(next(error for errors in form.errors.values() for error in errors)))
         return
     chosen = form.cleaned_data
     report_notes.add_note(chosen["day"], chosen["text"], request.user, is_shared=bool(chosen.get("is_shared")))
+    del request.session[REFUSED_NOTE]
     messages.success(request, _("Saved."))

@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from config.pages import chart_marks
 from config.pages.report_saving import NameForm
-from config.pages.reports import ReportForm, answer_report, saved_parameters
+from config.pages.reports import ReportForm, answer_report, charted_trend, saved_parameters
 from config.pages.saved_reports import confirm_page, find_row, settings_page
 from people.core.admin.base import add_form_errors, parse_number, problem_text, require_rights
 from people.core.admin.object_actions import MenuAction, action_menu
@@ -88,6 +89,7 @@ def tile_view(request: HttpRequest, pk: int, tile_id: int) -> HttpResponse:
         "table": table,
         "rows": table.measured_rows()[:TILE_ROWS] if table else [],
         "problems": problems + ([reply.problem] if reply and reply.problem else []),
+        **chart_marks.marks_of_trend(charted_trend(form, table) if not problems else None, request.user),
     }
     return render(request, "config/_report_tile.html", context)
 

@@ -73,7 +73,7 @@ def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: Sa
         "rows": table.measured_rows() if table else [],
     }
     if table:
-        context |= _chart_context(form, table, request.user, saved)
+        context |= _chart_context(request, form, table, saved)
     if reply and not problems:
         context |= saving_context(saved, parameters, request.user, save_form)
     return render(request, "config/reports.html", {**admin.site.each_context(request), **context, "saved": saved})
@@ -96,20 +96,23 @@ def _form_context(form: ReportForm) -> dict[str, Any]:
     }
 
 
-def _chart_context(form: ReportForm, table: Table, by: Any, saved: SavedReport | None) -> dict[str, Any]:
+def _chart_context(request: HttpRequest, form: ReportForm, table: Table, saved: SavedReport | None) -> dict[str, Any]:
     """Return the title of pictures of the chart, the name of their files, and what is marked in the chart."""
     types = [form.cleaned_data.get(name) for name in ("type", "then", *trend.MORE_TYPES)]
     of_types = ", ".join(str(activity_type) for activity_type in types if activity_type)
     title = str(saved) if saved else f"{form.report_kind.label}: {of_types}"
-    query = form.trend_query() if form.name == "trend" and table.chart else None
-    marks = chart_marks.marks_of(query, by) if query else []
+    query = charted_trend(form, table)
     return {
         "chart_title": title,
         "picture_name": slugify(title, allow_unicode=True) or form.name,
-        "marks": marks,
-        "marks_json": chart_marks.marks_json(query, marks) if query else "",
-        "note_form": chart_marks.NoteForm(None, by) if query else None,
+        **chart_marks.marks_of_trend(query, request.user),
+        "note_form": chart_marks.note_form(request) if query else None,
     }
+
+
+def charted_trend(form: ReportForm, table: Table | None) -> trend.TrendQuery | None:
+    """The trend whose chart a valid form asks for; None for another report, and without figures."""
+    return form.trend_query() if form.name == "trend" and table and table.chart else None
 
 
 def report_parameters(request: HttpRequest) -> tuple[QueryDict, SavedReport | None]:

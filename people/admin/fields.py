@@ -6,12 +6,13 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from people.admin.forms import PersonFieldForm, field_label
 from people.core import references
-from people.core.admin.base import OwnPages, PagesAdmin, require_rights
+from people.core.admin.base import OwnPages, PagesAdmin, require_rights, state_badge
 from people.core.errors import RejectedError
 from people.fields import editing as field_editing
 from people.models import PersonField
@@ -20,17 +21,25 @@ from people.models import PersonField
 @admin.register(PersonField)
 class PersonFieldAdmin(PagesAdmin):
     sortable_by = ()
-    list_display = ("shown_label", "api_name", "data_type", "is_standard", "is_unique", "is_hidden")
+    list_display = ("shown_label", "data_type", "api_name", "marks")
     list_filter = ("is_standard", "data_type", "is_unique", "is_hidden")
     search_fields = ("label", "api_name")
     list_per_page = 200
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).order_by("is_standard", "pk")
+    ordering = ("is_standard", "pk")
 
     @admin.display(description=gettext_lazy("Label"))
     def shown_label(self, field: PersonField) -> str:
         return field_label(field)
+
+    @admin.display(description=gettext_lazy("Properties"))
+    def marks(self, field: PersonField) -> Any:
+        """Chips for what is special about the field; nothing for most."""
+        special = (
+            (field.is_standard, _("Standard")),
+            (field.is_unique, pgettext("person field", "Unique")),
+            (field.is_hidden, pgettext("person field", "Hidden")),
+        )
+        return format_html_join(" ", "{}", ((state_badge(label),) for is_so, label in special if is_so)) or None
 
     def own_pages(self) -> OwnPages:
         return [("<int:pk>/remove/", self.remove_view, "remove")]

@@ -75,13 +75,13 @@ def edit_notes(request: HttpRequest, pk: int) -> HttpResponse:
         except RejectedError as refusal:
             problem = problem_text(refusal.problems[0])
     if "HX-Request" in request.headers:
-        return _about(request, person, problem=problem)
+        return _about(request, person, problem=problem, typed=request.POST.get("text", "") if problem else "")
     if problem:
         messages.error(request, problem)
     return redirect("admin:activities_timeline", pk)
 
 
-def _about(request: HttpRequest, person: Person, changed: str = "", problem: str = "") -> HttpResponse:
+def _about(request: HttpRequest, person: Person, changed: str = "", problem: str = "", typed: str = "") -> HttpResponse:
     fields_by_name = catalog.field_catalogue()
     form = ValuesForm(None, person)
     rows = [
@@ -100,6 +100,7 @@ def _about(request: HttpRequest, person: Person, changed: str = "", problem: str
         "notes": notes.latest_notes(person),
         "changed": changed,
         "problem": problem,
+        "typed": typed,
         "may_change": request.user.has_perm(notes.CHANGE),
         "most": notes.MAX_CHARACTERS,
     }

@@ -61,11 +61,11 @@ class StepCountsSerializer(StrictSerializer):
     reached = StrictIntegerField(help_text="People who came to the step; those who still wait for it included.")
     waiting = StrictIntegerField(help_text="People who wait for the step.")
     done = StrictIntegerField()
-    nothing = StrictIntegerField(help_text="People for whom there was nothing to do.")
+    nothing = StrictIntegerField(help_text="People the step had nothing to do for.")
     queued = StrictIntegerField(help_text="People whose call or email is on its way.")
     failed = StrictIntegerField()
     branches = serializers.ListField(
-        child=StrictIntegerField(), help_text="Of an if/else step: people by branch, the others last."
+        child=StrictIntegerField(), help_text="For an if/else step, the people by branch, the others last."
     )
 
 

@@ -117,6 +117,7 @@ def test_deactivating_hands_over_what_somebody_owns_and_ends_their_sessions(clie
     browser = Client()
     browser.force_login(marta)
     page = client.get(f"{USERS}{marta.pk}/deactivate/")
+    assert "private notes in charts" in page.text
     assert len(page.context["owned"]) == 4 and "nina" in page.text
     client.post(f"{USERS}{marta.pk}/deactivate/", {"successor": ""})
     assert user_is_active(marta), "somebody has to take over"

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from activities.log import rollup
 from activities.models import Activity, ActivityType, ApprovedField
+from smartlists.lists import report_notes, saved_reports
 from smartlists.lists import reports as list_reports
-from smartlists.lists import saved_reports
 from smartlists.models import StoredReport
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
@@ -160,3 +160,12 @@ def test_figures_need_all_rights_of_a_report(narrowed, world):
     api = narrowed("activities.view_activity")
     assert api.get("reports/figures?type=depositCheck").status_code == 403
     assert api.get("reports").status_code == 403
+
+
+def test_a_trend_has_the_marks_of_its_chart(api, owner, world):
+    report_notes.add_note(timezone.now().date(), "Fair", owner)
+    marks = api.get("reports/figures?report=trend&type=depositCheck&interval=day").json()["marks"]
+    today = timezone.now().date().isoformat()
+    assert {"day": today, "text": "Fair"} in marks
+    assert {"day": today, "text": "Version 1 of Deposit Check approved"} in marks
+    assert api.get("reports/figures?report=breakdown&type=depositCheck&field=branch").json()["marks"] == []

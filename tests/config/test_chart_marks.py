@@ -15,7 +15,7 @@ from config.access.users.deactivation import OWNED
 from people.core.errors import NotAllowedError, NotFoundError, RejectedError
 from people.core.source import Channel
 from people.files.models import Import
-from smartlists.lists import report_notes
+from smartlists.lists import dashboards, report_notes, saved_reports
 from smartlists.models import ReportNote, SmartCampaign
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
@@ -83,6 +83,30 @@ def test_a_trend_marks_what_happened_and_lists_it(client, check):
     client.force_login(vera)
     assert client.post(notes, {"delete": note.pk}).status_code == 302
     assert not ReportNote.objects.filter(text="Mine").exists()
+
+
+def test_a_refused_note_keeps_what_was_typed_once(client, check):
+    client.force_login(member("vera", "Marketer"))
+    address = f"{reverse('reports')}?report=trend&type={check.pk}&interval=day&days=5"
+    notes = f"{reverse('report-notes')}?{address.partition('?')[2]}"
+    client.post(notes, {"day": "", "text": "Fair in Lyon", "is_shared": "on"})
+    refused = client.get(address)
+    assert 'value="Fair in Lyon"' in refused.text and refused.context["note_form"].errors["day"]
+    assert not client.get(address).context["note_form"].is_bound
+    client.post(notes, {"day": timezone.now().date().isoformat(), "text": "Fair in Lyon"})
+    assert not client.get(address).context["note_form"].is_bound
+
+
+def test_a_tile_has_the_marks_of_its_report(client, check):
+    vera = member("vera", "Marketer")
+    report = saved_reports.save_report("Checks", {"report": "trend", "type": str(check.pk), "days": "5"}, vera)
+    board = dashboards.create_dashboard("Board", vera)
+    tile = dashboards.pin_report(board, report, vera)
+    report_notes.add_note(timezone.now().date(), "Fair", vera)
+    client.force_login(vera)
+    page = client.get(reverse("dashboard-tile", args=[board.pk, tile.pk]))
+    assert [mark.text for mark in page.context["marks"]] == ["Version 1 of Deposit Check approved", "Fair"]
+    assert "data-marks=" in page.text and "In the chart (2)" in page.text
 
 
 def test_a_shared_note_is_written_and_deleted_by_those_who_may_share(db):

@@ -7,17 +7,16 @@ from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import sentences as campaign_sentences
 from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
-from smartlists.models import SmartCampaign, Webhook
+from smartlists.models import SmartCampaign
 
 Json = dict[str, Any]
 
 
-def flow_of(campaign: SmartCampaign, names: Catalogue) -> Json | None:
+def flow_of(campaign: SmartCampaign, names: Catalogue, webhooks: Mapping[int, str]) -> Json | None:
     """Template context of the picture; None while nobody has entered."""
     counted = step_counts.count_steps(campaign)
     if counted is None:
         return None
-    webhooks = dict(Webhook.objects.values_list("pk", "name"))
     by_path = {counts.path: counts for counts in counted.steps}
     triggers = [campaign_sentences.trigger_sentence(trigger, names) for trigger in counted.definition.triggers]
     return {

@@ -111,11 +111,12 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
     summary = campaign_results.summarize_campaign(campaign)
     query = request.GET.copy()
     query.pop("before", None)
+    names, webhooks = Catalogue(), dict(Webhook.objects.values_list("pk", "name"))
     return campaign_page(
         request,
         "results",
         campaign,
-        rows=_rows(request, page_entries),
+        rows=_rows(request, page_entries, names, webhooks),
         summary=summary,
         reasons=[(value, label) for value, label in CampaignEntry.Reason.choices],
         states=CampaignEntry.State.choices,
@@ -125,7 +126,7 @@ def results_page(request: HttpRequest, pk: int) -> HttpResponse:
         before=page_entries[-1].pk if len(entries) > len(page_entries) else None,
         kept=query.urlencode(),
         skipped=_skipped(summary),
-        flow=flow_of(campaign, Catalogue()),
+        flow=flow_of(campaign, names, webhooks),
         **_results_by_day(campaign),
     )
 
@@ -176,10 +177,11 @@ def _skipped(summary: campaign_results.CampaignSummary) -> list[tuple[str, int]]
     return [(str(labels.get(reason, reason)), count) for reason, count in summary.skipped.items()]
 
 
-def _rows(request: HttpRequest, entries: list[CampaignEntry]) -> list[dict[str, Any]]:
+def _rows(
+    request: HttpRequest, entries: list[CampaignEntry], names: Catalogue, webhooks: dict[int, str]
+) -> list[dict[str, Any]]:
     may_see = request.user.has_perm("people.view_person")
     people = Person.objects.in_bulk({entry.person_id for entry in entries}) if may_see else {}
-    names, webhooks = Catalogue(), dict(Webhook.objects.values_list("pk", "name"))
     return [
         {
             "entry": entry,
