@@ -16,7 +16,7 @@ from activities.log import withdrawal
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
-from smartlists.campaigns import counters as campaign_counters
+from smartlists.campaigns.running import counters as campaign_counters
 from smartlists.models import AlertEmail, CampaignEntry, SmartCampaign, WebhookDelivery
 
 PAGE = 50
