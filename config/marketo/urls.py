@@ -17,6 +17,8 @@ from config.marketo.resources import (
     lead_removal,
     leads,
     lists,
+    object_records,
+    object_types,
     smart_lists,
     static_lists,
     stats,
@@ -24,6 +26,7 @@ from config.marketo.resources import (
 from config.marketo.wire.endpoint import asset_endpoint, endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
+_OBJECT = "rest/v1/customobjects/<str:api_name>"
 _ASSET = "rest/asset/v1"
 _EXPORT = "bulk/v1/<bulk_kind:kind>/export"
 
@@ -100,6 +103,10 @@ urlpatterns = [
     path("rest/v1/campaigns/<int:campaign_id>.json", endpoint(GET=campaigns.get_campaign)),
     path("rest/v1/campaigns/<int:campaign_id>/trigger.json", endpoint(POST=campaigns.trigger_campaign)),
     path("rest/v1/campaigns/<int:campaign_id>/schedule.json", endpoint(POST=campaigns.schedule_campaign)),
+    path("rest/v1/customobjects.json", endpoint(GET=object_types.list_objects)),
+    path(f"{_OBJECT}/describe.json", endpoint(GET=object_types.describe_object)),
+    path(f"{_OBJECT}/delete.json", endpoint(POST=object_records.delete_records)),
+    path(f"{_OBJECT}.json", endpoint(GET=object_records.query_records, POST=object_records.sync_records)),
     path("rest/v1/stats/usage.json", endpoint(GET=stats.usage_today)),
     path("rest/v1/stats/usage/last7days.json", endpoint(GET=stats.usage_of_week)),
     path("rest/v1/stats/errors.json", endpoint(GET=stats.errors_today)),

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Count, Q, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Cast
 
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
-from people.objects.schema import ObjectSchema, live_schema
+from people.objects import links
+from people.objects.schema import ObjectSchema, RecordField, live_schema
 
 PAGE = 50
 
@@ -99,6 +100,20 @@ def records_by_keys(schema: ObjectSchema, rows: Sequence[Mapping[str, Any]]) -> 
     found = ObjectRecord.objects.existing().filter(object_type=schema.type_id, dedupe_hash__in=hashes.values())
     by_hash = {bytes(record.dedupe_hash): record for record in found}
     return {place: by_hash[digest] for place, digest in hashes.items() if digest in by_hash}
+
+
+def records_by_link(schema: ObjectSchema, link: RecordField, values: Collection[Any]) -> QuerySet[ObjectRecord]:
+    """The records whose `link` is one of the canonical `values`, or goes to the person or record that one names."""
+    is_person = link == schema.person_link
+    named = links.find_people(link, values) if is_person else links.find_records(schema, values)
+    side = "person" if is_person else "linked"
+    ids = [target for target in named.values() if isinstance(target, int)]
+    keys = {links.link_key(value) for value in values}
+    written = Q(key_hash__in=[MD5(Value(key)) for key in keys], **{f"{side}_key__in": keys})
+    if not is_person:
+        written &= Q(linked__isnull=True)  # as the index
+    rows = ObjectRecord.objects.existing().filter(object_type=schema.type_id).alias(key_hash=MD5(f"{side}_key"))
+    return rows.filter(written | Q(**{f"{side}_id__in": ids}))
 
 
 def shown_values(record: ObjectRecord, schema: ObjectSchema | None = None) -> dict[str, Any]:

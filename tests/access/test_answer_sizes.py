@@ -26,6 +26,7 @@ from people.rest.viewsets import ListMixin
 from tests.access.route_walker import address, build_world
 from tests.access.test_routes import JSON, MARKETO, table
 from tests.factories import approved_type, make_person, new_activity, record_rows
+from tests.people.objects import world as objects
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore")]
 
@@ -37,6 +38,7 @@ LARGE_PAGES = {
     "rest/v1/leads.json": {"filterType": "email", "filterValues": "ana0@example.com,ana1@example.com"},
     "rest/v1/lists/<int:list_id>/leads.json": {},
     "rest/v1/list/<int:list_id>/leads.json": {},
+    "rest/v1/customobjects/<str:api_name>.json": {"filterType": "plate", "filterValues": "1,2"},
 }
 # rows of a known size (names, descriptions, ids, states): at most 300 a page, 200 of assets
 SMALL_PAGES = (
@@ -58,6 +60,8 @@ DEFINITIONS = (
     "rest/v1/activities/external/types.json",
     "rest/v1/leads/describe.json",
     "rest/v1/leads/describe2.json",
+    "rest/v1/customobjects.json",
+    "rest/v1/customobjects/<str:api_name>/describe.json",
     "api/v1/activity-types/<str:pk>/fields",
     "api/v1/object-types/<str:pk>/fields",
     "api/v1/me/tokens",
@@ -171,7 +175,8 @@ class Reader:
             given = parameters | ({"nextPageToken": token} if token else {})
             body = self.get(f"{path}?{urlencode(given)}", self.marketo)
             assert body["success"], (path, body)
-            pages.append(body["result"])
+            # `seq` counts the rows of a reply
+            pages.append([{name: row[name] for name in row if name != "seq"} for row in body["result"]])
             token = body.get("nextPageToken")
             if not body.get("moreResult", bool(token)):
                 return pages
@@ -192,6 +197,7 @@ def world(db):
     )
     static_lists.create_static_list("More guests", None)
     deletion.delete_people([make_person().pk], None, SYSTEM)
+    objects.saved(ObjectType.objects.get(api_name="car"), plate="2")
     return built
 
 

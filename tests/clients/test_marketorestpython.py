@@ -8,6 +8,7 @@ from config.access.clients import editing as client_editing
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
 from tests.activities.visitors.factories import make_site
+from tests.people.objects.world import approved_type as approved_object_type
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKSHOP = {
@@ -179,7 +180,7 @@ def test_what_it_only_looks_for_is_empty(call):
     with pytest.raises(KeyError, match="result"):  # which Marketo leaves out as well
         call("get_tokens", id=1, folderType="Program")
     with pytest.raises(Exception, match="610"):
-        call("get_list_of_custom_objects")
+        call("describe_opportunity")
 
 
 def test_it_comes_back_from_a_limit(call, settings):
@@ -187,3 +188,21 @@ def test_it_comes_back_from_a_limit(call, settings):
     settings.DIALECT_RATE_LIMIT, settings.DIALECT_RATE_SECONDS = 1, 1
     # its own repetition after a 606 loses the token, and only 601 makes it log in again
     assert all(call("get_activity_types") for _again in range(3))
+
+
+def test_custom_objects(call):
+    approved_object_type()
+    rows = call("create_update_custom_objects", name="car", input=[{"plate": "1", "colour": "blue"}, {"plate": ""}])
+    assert [row["status"] for row in rows] == ["created", "skipped"]
+    changes = {"action": "updateOnly", "dedupeBy": "idField"}
+    guid = {"marketoGUID": rows[0]["marketoGUID"]}
+    (row,) = call("create_update_custom_objects", name="car", input=[{**guid, "colour": "red"}], **changes)
+    assert row["status"] == "updated"
+    call("create_update_custom_objects", name="car", input=[{"plate": "2"}])
+    wanted = {"filterType": "dedupeFields", "input": [{"plate": "1"}, {"plate": "2"}], "fields": ["plate", "colour"]}
+    found = call("get_custom_objects", name="car", **wanted, batchSize=1)
+    assert [(row["plate"], row.get("colour")) for row in found] == [("1", "red"), ("2", None)]
+    assert [row["name"] for row in call("get_list_of_custom_objects", names="car")] == ["car"]
+    assert call("describe_custom_object", name="car")[0]["idField"] == "marketoGUID"
+    (row,) = call("delete_custom_objects", name="car", input=[guid], deleteBy="idField")
+    assert row["status"] == "deleted"

@@ -15,13 +15,14 @@ from smartlists.lists import editing as list_editing
 from tests.factories import approved_type, make_person
 from tests.hypothesis_profiles import examples
 from tests.marketo.conftest import FORM, Dialect, code, result
+from tests.people.objects.world import approved_type as approved_object_type
 
 # §B without 611: that is an error of ours
 CODES = set(
     re.findall(
         r"\d+",
         "601 602 603 605 606 607 609 610 612 613 615 701 702 703 704 709 710 1001 1002 1003 1004 1005 1006 1007 "
-        "1008 1009 1010 1011 1012 1013 1014 1015 1016 1017 1018 1020 1021 1022 1025 1026 1027 1028 1029 1035 1049 1080",
+        "1008 1009 1010 1011 1012 1013 1014 1015 1016 1017 1018 1020 1021 1022 1025 1026 1027 1028 1029 1035 1048 1049 1080",
     )
 )
 HOSTILE = [
@@ -118,6 +119,10 @@ NAMES = [
     "mergeInCRM",
     "type",
     "shoeSize",
+    "plate",
+    "marketoGUID",
+    "dedupeBy",
+    "deleteBy",
 ]
 TEXTS = [
     "email",
@@ -127,6 +132,9 @@ TEXTS = [
     "createOnly",
     "updateOnly",
     "createDuplicate",
+    "dedupeFields",
+    "idField",
+    "plate",
     "depositCheck",
     "check",
     "amount",
@@ -183,7 +191,7 @@ ROUTES = [
 PLACES = {
     "lead_id": ["1", "{lead}", "99999999999999999999"],
     "list_id": ["{list}", "0"],
-    "api_name": ["depositCheck", "a%00b", "%F0%9F%98%80", "x" * 300],
+    "api_name": ["depositCheck", "car", "a%00b", "%F0%9F%98%80", "x" * 300],
     "name": ["firstName", "%00", "é"],
 }
 
@@ -191,6 +199,7 @@ PLACES = {
 @pytest.fixture
 def things(dialect):
     approved_type()
+    approved_object_type()
     seeds = static_lists.create_static_list("Seeds", None)
     rules = {"version": 1, "match": "all", "filters": [{"kind": "static_list", "list": seeds.pk, "member": True}]}
     list_editing.create_smart_list("Regulars", rules, None)

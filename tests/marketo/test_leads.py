@@ -124,9 +124,9 @@ def test_a_cookie_is_associated_with_a_lead(dialect):
 
 
 def test_what_is_not_offered_is_not_found(dialect):
-    for path in ("customobjects.json", "customobjects/car_c/describe.json", "leads/push.json"):
+    for path in ("opportunities.json", "opportunities/describe.json", "leads/push.json"):
         assert code(dialect.get(f"/rest/v1/{path}")) == "610"
-    assert code(dialect.post("/rest/v1/customobjects/car_c.json", {"input": [{}]})) == "610"
+    assert code(dialect.post("/rest/v1/opportunities.json", {"input": [{}]})) == "610"
 
 
 def test_a_value_that_does_not_fit_is_told_with_its_field(dialect, shoe_size):

@@ -18,6 +18,7 @@ from people.datatypes import keys as datatype_keys
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 JSON = frozenset({"application/json", "text/json"})
 MAX_BATCH = 300
+MAX_BODY_TEXT = 8_000  # characters of a parameter in a body, as of an address (§A5)
 MAX_ASSETS, ASSETS_BY_DEFAULT = 200, 20
 
 
@@ -65,15 +66,34 @@ class Parameters:
     def has_json(self) -> bool:
         return bool(self.body.strip()) and self.request.content_type in JSON
 
-    def rows(self, what: str) -> list[Any]:
-        """Return the `input` array of a JSON body: 1 to 300 entries. [I] §2.6: response-level 1003 otherwise."""
+    def rows(self, what: str, *, or_one: bool = False) -> list[Any]:
+        """Return the `input` array of a JSON body: 1 to 300 entries. [I] §2.6: response-level 1003 otherwise.
+
+        With `or_one`, an object in its place is the only entry.
+        """
         body = self.json
         rows = body.get("input") if isinstance(body, dict) else None
+        if or_one and isinstance(rows, dict):
+            rows = [rows]
         if not isinstance(rows, list) or not rows:
             raise MarketoError("1003", f"{what.capitalize()} not specified")
         if len(rows) > MAX_BATCH:
             raise MarketoError("1003", f"Invalid data: at most {MAX_BATCH} {what} in one call, got {len(rows)}")
         return rows
+
+    def take_json(self, *names: str) -> None:
+        """Use these members of a JSON body, texts, numbers or lists of them, as parameters. Raises 1001, 1003."""
+        body = self.json if isinstance(self.json, dict) else {}
+        for name in names:
+            value = body.get(name)
+            if value is None:
+                continue
+            texts = value if isinstance(value, list) else [value]
+            if not all(isinstance(text, str) or type(text) is int for text in texts):
+                raise invalid_value(value, "String")
+            if any("\0" in str(text) for text in texts):
+                raise MarketoError("1003", "Invalid data: the character NUL")
+            self.form.setlist(name, [str(text)[:MAX_BODY_TEXT] for text in texts])
 
     def text(self, name: str) -> str:
         return self.form.get(name, "").strip()

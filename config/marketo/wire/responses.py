@@ -158,16 +158,26 @@ FIXED_MESSAGES: Mapping[str, str] = {
 
 
 def row_errors(
-    problems: Iterable[Problem], names: dict[str, str] | None = None, *, of_lead: bool = False
+    problems: Iterable[Problem],
+    names: Mapping[str, str] | None = None,
+    *,
+    of_lead: bool = False,
+    reasons: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[dict[str, str]]:
     """Return the problems of one row with Marketo's codes and messages; `names` maps field names to Marketo's.
 
     An invalid value of a lead's field is 1003 with the field's name; elsewhere it is 1001 with the type only.
+    `reasons` are codes and messages that the resource has for problems, by their codes, before those of all rows.
     """
-    return [_row_error(problem, names or {}, of_lead) for problem in problems]
+    return [_row_error(problem, names or {}, of_lead, reasons or {}) for problem in problems]
 
 
-def _row_error(problem: Problem, names: dict[str, str], of_lead: bool) -> dict[str, str]:
+def _row_error(
+    problem: Problem, names: Mapping[str, str], of_lead: bool, reasons: Mapping[str, tuple[str, str]]
+) -> dict[str, str]:
+    if problem.code in reasons:
+        code, message = reasons[problem.code]
+        return {"code": code, "message": message}
     field_name = str(problem.path[-1]) if problem.path else ""
     name = MEMBERS.get(field_name) or names.get(field_name, field_name)
     code = ROW_CODES.get(problem.code, GENERIC)
