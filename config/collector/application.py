@@ -28,7 +28,7 @@ from activities.tracking.submissions import Submission
 from config.collector import inbound
 from config.collector.calls import cors_headers
 from config.collector.clients import client_of
-from config.collector.cloudevents import is_cloudevents_path, serve_cloudevents
+from config.collector.cloudevents import answer_handshake, is_cloudevents_path, is_handshake, serve_cloudevents
 from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Request, Send
 from config.collector.known import KnownState, unavailable_error
 from config.collector.segment import is_segment_path, serve_segment
@@ -110,7 +110,9 @@ class Collector:
 
     async def _route(self, request: Request, reply: Reply) -> None:
         path = _path_of(request)
-        if request.method == "OPTIONS":
+        if is_cloudevents_path(path) and is_handshake(request):
+            await answer_handshake(self, request, reply)
+        elif request.method == "OPTIONS":
             await reply.send(204)
         elif path == "/e":
             await self._take_batch(_only(request, "POST"), reply)
