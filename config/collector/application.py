@@ -29,7 +29,7 @@ from activities.tracking.submissions import Submission
 from config.collector import inbound
 from config.collector.calls import cors_headers
 from config.collector.clients import client_of
-from config.collector.cloudevents import is_cloudevents_path, serve_cloudevents
+from config.collector.cloudevents import answer_handshake, is_cloudevents_path, is_handshake, serve_cloudevents
 from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Request, Send
 from config.collector.known import KnownState, unavailable_error
 from config.collector.links import LinkState, follow_link, link_code
@@ -122,6 +122,8 @@ class Collector:
         path = _path_of(request)
         if (code := link_code(request)) is not None:
             await follow_link(self, request, reply, code)
+        elif is_cloudevents_path(path) and is_handshake(request):
+            await answer_handshake(self, request, reply)
         elif request.method == "OPTIONS":
             await reply.send(204)
         elif path == "/e":

@@ -1,4 +1,6 @@
-"""The address of CloudEvents."""
+"""The address of CloudEvents: events, and the handshake by which a service asks whether it may send them."""
+
+import re
 
 from django.utils import timezone
 
@@ -11,10 +13,33 @@ from people.core.codes import Code
 from people.core.errors import RejectedError
 
 PATH = "/v1/cloudevents"
+REQUEST_ORIGIN = "webhook-request-origin"
+_DNS_NAME = re.compile(r"[A-Za-z0-9_*-]+(?:\.[A-Za-z0-9_-]+)*")
+MAX_DNS_NAME = 253
 
 
 def is_cloudevents_path(path: str) -> bool:
     return path.rstrip("/") == PATH
+
+
+def is_handshake(request: Request) -> bool:
+    """True for the validation request of a service that delivers CloudEvents; a browser's preflight is none."""
+    return request.method == "OPTIONS" and REQUEST_ORIGIN in request.headers
+
+
+async def answer_handshake(intake: Intake, request: Request, reply: Reply) -> None:
+    """Agree to what the service of the header will send, at any rate, if it has a key that works.
+
+    As section 4 of "HTTP 1.1 Web Hooks for Event Delivery" 1.0 of CloudEvents says; nothing else happens, and the
+    address of WebHook-Request-Callback is not called. Raises `HttpError`: 400 for a header that is no DNS name, else
+    what an event with this key would be answered with.
+    """
+    origin = request.headers[REQUEST_ORIGIN].strip()
+    if len(origin) > MAX_DNS_NAME or not _DNS_NAME.fullmatch(origin):
+        raise HttpError(400, Code.BAD_HEADER, "Expected the DNS name of the sender in WebHook-Request-Origin.")
+    await authenticate(intake, request, _key_of(*authorization(request)), 0)
+    agreed = {"WebHook-Allowed-Origin": origin, "WebHook-Allowed-Rate": "*", "Allow": "OPTIONS, POST"}
+    await reply.send(200, headers=agreed)
 
 
 async def serve_cloudevents(intake: Intake, request: Request, reply: Reply) -> None:

@@ -19,6 +19,7 @@ from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person, SuggestedPair
+from people.persons.suggested_pairs import forget_pairs_among, forget_settled_pairs
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
@@ -30,31 +31,41 @@ audit.register_actions({"told_apart": (2, gettext_lazy("Marked as not the same a
 
 @dataclass(frozen=True, slots=True)
 class DuplicateKind:
-    """One criterion of likeness: SQL that yields the key, or keys, that alike people share."""
+    """One criterion of likeness: SQL that yields `id` and `key` of live people; alike people share a key."""
 
     label: str | Promise
-    keys: str
+    rows: str
+
+
+def _by_values(keys: str) -> str:
+    """The rows of a criterion by a person's own values: `keys` yields the keys of the person `p`."""
+    return f"select p.id, k.key from person p, lateral ({keys}) k where p.state = 'live'"
 
 
 _NAME = "regexp_replace(lower({}), '[[:space:][:punct:]]+', '', 'g')"
 _DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 9)"
 KINDS: dict[str, DuplicateKind] = {
-    "email": DuplicateKind(gettext_lazy("Same email"), "select lower(p.email) as key"),
+    "email": DuplicateKind(gettext_lazy("Same email"), _by_values("select lower(p.email) as key")),
     # national or international, mobile or not: the last nine digits are compared
     "phone": DuplicateKind(
         gettext_lazy("Same phone"),
-        f"""select distinct n.key from (values ({_DIGITS.format("p.phone")}),
-        ({_DIGITS.format("p.mobile_phone")})) as n (key) where length(n.key) >= 7""",
+        _by_values(
+            f"""select distinct n.key from (values ({_DIGITS.format("p.phone")}),
+            ({_DIGITS.format("p.mobile_phone")})) as n (key) where length(n.key) >= 7"""
+        ),
     ),
     "name": DuplicateKind(
         gettext_lazy("Same name and company"),
-        f"""select {_NAME.format("p.first_name || ' ' || p.last_name")} || ' @ ' ||
-        {_NAME.format("p.company")} as key""",
+        _by_values(
+            f"""select {_NAME.format("p.first_name || ' ' || p.last_name")} || ' @ ' ||
+            {_NAME.format("p.company")} as key"""
+        ),
     ),
     "program": DuplicateKind(
         gettext_lazy("Same, says a program"),
-        """select s.id::text as key from suggested_pair s where s.person_id = p.id
-        union all select s.id::text from suggested_pair s where s.other_id = p.id""",
+        # from the pairs, which are few: nothing is looked up for people without one
+        """select p.id, s.id::text as key from suggested_pair s, lateral (values (s.person_id), (s.other_id)) as o (id)
+        join person p using (id) where p.state = 'live'""",
     ),
 }
 
@@ -83,14 +94,14 @@ def search_duplicates() -> int:
     Groups of people who are all marked as different are left out.
     """
     now = timezone.now()
+    forget_settled_pairs()
     with connection.cursor() as cursor:
         cursor.execute("drop table if exists pg_temp.candidates")
         cursor.execute("create temporary table candidates (kind text, ids int[], people int) on commit drop")
         for kind, how in KINDS.items():
             cursor.execute(
                 f"""insert into candidates select %s, (array_agg(id order by id))[1:{SHOWN_IDS}], count(*) from (
-                    select p.id, k.key from person p, lateral ({how.keys}) k
-                    where p.state = 'live' and k.key is not null) alike
+                    select r.id, r.key from ({how.rows}) r where r.key is not null) alike
                 group by key having count(*) > 1 order by count(*) desc, min(id) limit {GROUPS_KEPT}""",
                 [kind],
             )
@@ -157,6 +168,7 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
         )
     pairs = [DifferentPeople(person=first, other=second, user=by) for first, second in combinations(people, 2)]
     DifferentPeople.objects.bulk_create(pairs, ignore_conflicts=True)
+    forget_pairs_among([person.pk for person in people])
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from duplicate_group g
@@ -175,7 +187,8 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
 def suggest_pair(person_id: int, other_id: int) -> bool:
     """Propose two people whom a program called the same, at once and after each search; return True if that is new.
 
-    Nobody is merged. Not for people who were marked as different, and not beyond `GROUPS_KEPT` pairs.
+    Nobody is merged. Not for people who were marked as different, and not while `GROUPS_KEPT` pairs wait for a
+    decision: a pair goes when its people are merged or marked as different.
     """
     first, second = sorted((person_id, other_id))
     apart = DifferentPeople.objects.filter(person=first, other=second).exists()

@@ -13,7 +13,7 @@ from people.directory import views
 from people.fields import catalog
 from people.lists import memberships
 from people.models import DifferentPeople, Export, Person, PersonDeletion, PersonMerge, StaticListMember, SuggestedPair
-from people.persons import notes
+from people.persons import notes, suggested_pairs
 from people.privacy import erasure
 
 
@@ -165,6 +165,8 @@ _TABLES = (
         _("what programs said of who is the same"),
         count=personal_data.count_rows("suggested_pair", "person_id", "other_id"),
         touched=_pairs_of(SuggestedPair),
+        merge=suggested_pairs.merge_suggested_pairs,
+        undo=suggested_pairs.unmerge_suggested_pairs,
     ),
     # keyed hashes, by which nobody is found: they stay, so that nobody who objected is contacted again
     PersonalData("suppression", (), _("objections of erased people"), erase=personal_data.leave_rows_unchanged),

@@ -66,8 +66,28 @@ def check_cloudevents(client, site):
     assert client.post(path, event, Content_Type=structured, Origin=SITE)[0] == 403, "a secret key in a page"
     assert client.post(path, event, Content_Type=structured, key=f"{site.write_key}:", Origin=SITE) == ok
     assert client.post(path, None, method="GET")[0] == 405
+    check_handshake(client, site, path)
     with suppress(ConnectionError):
         assert client.post(path, b" " * 600_000, Content_Type=structured)[0] == 400
+
+
+def check_handshake(client, site, path):
+    """What Azure Event Grid asks before it sends: it needs the key as events do, and agrees to nothing without."""
+    allowed = ("WebHook-Allowed-Origin", "WebHook-Allowed-Rate")
+
+    def ask(**more):
+        status = client.post(path, None, method="OPTIONS", **more)[0]
+        return status, *(client.headers[name] for name in allowed)
+
+    azure = {"WebHook_Request_Origin": "eventgrid.azure.net", "WebHook_Request_Rate": "120"}
+    assert ask(**azure) == (200, "eventgrid.azure.net", "*") and "POST" in client.headers["Allow"]
+    assert ask(key=False, Authorization=f"Bearer {client.key}", **azure)[0] == 200
+    assert ask(key=False, **azure) == (401, None, None) == ask(key="cas_unknown:", **azure)
+    assert ask(key=f"{site.write_key}:", **azure)[0] == 403, "a page's key belongs to its origins"
+    for wrong in ("", "a b", "x" * 300, "<script>", "https://a.example/"):
+        assert ask(WebHook_Request_Origin=wrong) == (400, None, None)
+    assert ask(key=False, Origin=SITE, Access_Control_Request_Method="POST") == (204, None, None)
+    assert client.headers["Access-Control-Allow-Origin"] == SITE, "a browser's preflight is answered as before"
 
 
 def changed_status(call, seconds=30):

@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person
-from people.persons import deletion, duplicates, upsert
+from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person, SuggestedPair
+from people.persons import deletion, duplicates, merge, upsert
 from people.privacy import erasure
 from tests.factories import MARKETO, make_person
 
@@ -90,3 +91,48 @@ def test_a_search_is_queued_by_itself_when_the_last_one_is_old():
     assert duplicates.last_duplicate_search(None).asked_at is None
     DuplicateSearch.objects.update(done_at=timezone.now() - duplicates.STALE - timedelta(hours=1))
     assert duplicates.last_duplicate_search(None).asked_at
+
+
+def suggested():
+    return set(SuggestedPair.objects.values_list("person_id", "other_id"))
+
+
+def test_decided_pairs_make_room_for_others(monkeypatch):
+    monkeypatch.setattr(duplicates, "GROUPS_KEPT", 2)
+    a, b, c, d = (make_person(email=f"{name}@example.com").pk for name in "abcd")
+    assert duplicates.suggest_pair(b, a) and not duplicates.suggest_pair(a, b), "the same pair is one"
+    assert duplicates.suggest_pair(b, c) and not duplicates.suggest_pair(c, d), "no more than two wait"
+    merged = merge.merge_people(a, [b], None, MARKETO)
+    assert suggested() == {(a, c)}, "what was said of the loser is said of the winner"
+    assert duplicates.suggest_pair(c, d)
+    duplicates.mark_as_different([c, d], None)
+    assert suggested() == {(a, c)}
+    merge.undo_merge(merged.pk, None, MARKETO)
+    assert suggested() == {(a, b), (b, c)}
+
+
+def test_pairs_decided_by_an_older_version_go_with_a_search():
+    a, b, c = (make_person(email=f"{name}@example.com").pk for name in "abc")
+    for pair in ((a, b), (b, c), (a, c)):
+        duplicates.suggest_pair(*pair)
+    DifferentPeople.objects.create(person_id=a, other_id=b)
+    Person.objects.filter(pk=c).update(state="merged", merged_into=a)
+    assert duplicates.search_duplicates() == 0 and not suggested()
+
+
+def test_a_search_reads_pairs_and_not_all_people():
+    """The work of *Same, says a program* grows with the pairs, whatever the number of people."""
+    rows = [{"email": f"p{number}@example.com"} for number in range(3_000)]
+    upsert.upsert_people(rows, MARKETO)
+    ids = list(Person.objects.order_by("pk").values_list("pk", flat=True)[:2])
+    duplicates.suggest_pair(*ids)
+    with connection.cursor() as cursor:
+        cursor.execute("analyze person; analyze suggested_pair")
+        cursor.execute(f"explain (analyze, format json) {duplicates.KINDS['program'].rows}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+
+    def scanned(node):
+        rows = node["Actual Rows"] * node["Actual Loops"] if "Relation Name" in node else 0
+        return rows + sum(scanned(child) for child in node.get("Plans", ()))
+
+    assert scanned(plan) <= 5
