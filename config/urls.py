@@ -15,6 +15,7 @@ from config.operations.health import healthz, readyz
 from config.pages import asking, chart_marks, components, dashboards, saved_reports, setup
 from config.pages import notifications as notification_pages
 from config.pages import reports as report_pages
+from config.pages.language import choose_language
 
 handler400 = "config.error_pages.bad_request"
 handler404 = "config.error_pages.not_found"
@@ -26,7 +27,7 @@ urlpatterns = [
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics.metrics_response),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", choose_language, name="set_language"),
     path("", include("config.marketo.urls")),
     path("admin/reports/", admin.site.admin_view(report_pages.reports_page), name="reports"),
     *(

@@ -167,6 +167,17 @@ def test_a_password_that_somebody_else_chose_is_changed_first(client, vera):
     assert theirs.get("/admin/").status_code == 200
 
 
+def test_the_menu_of_languages_changes_the_pages_of_somebody_who_has_chosen_one_before(client, vera):
+    get_user_model().objects.filter(pk=vera.pk).update(language="en")
+    client.force_login(vera)
+    assert client.get("/admin/").headers["Content-Language"] == "en"
+    client.post("/i18n/setlang/", {"language": "es"})
+    assert client.get("/admin/").headers["Content-Language"] == "es"
+    assert client.post("/i18n/setlang/", {"language": "xx"}).status_code == 302
+    vera.refresh_from_db()
+    assert vera.language == "es"
+
+
 def test_where_i_am_signed_in_is_shown_and_ended(client, vera):
     log_in(GOOD, client=client, **{"User-Agent": FIREFOX})
     phone = Client()

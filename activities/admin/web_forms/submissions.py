@@ -63,6 +63,8 @@ class SubmissionPages(PagesAdmin):
             columns=columns,
             next_page=page[SHOWN - 1].pk if len(page) > SHOWN else None,
             state=state,
+            before=request.GET.get("before"),
+            spam=0 if page or state else _count_spam(web_form),
             states=[("", _("All but spam")), *State.choices],
             may_export=request.user.has_perms(export_kind.RIGHTS),
         )
@@ -123,6 +125,11 @@ class SubmissionPages(PagesAdmin):
     def _find(self, request: HttpRequest, pk: int) -> Form:
         require_rights(request, moderation.VIEW, SEES_PEOPLE)
         return self.find_form(request, pk)
+
+
+def _count_spam(web_form: Form) -> int:
+    """How many submissions are spam, counted up to 1,000."""
+    return web_form.submissions.filter(state=State.SPAM)[:1000].count()
 
 
 def _badge(row: FormSubmission) -> str:

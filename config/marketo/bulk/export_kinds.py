@@ -242,7 +242,7 @@ export_kinds.register_export_kind(
     ExportKind(
         "bulk_activities",
         "Activities",
-        ("activities.view_activity",),
+        ("people.export_person", "activities.view_activity"),
         activities_statement,
         null="null",
         check=activities_statement,
@@ -253,7 +253,7 @@ export_kinds.register_export_kind(
     ExportKind(
         "bulk_leads",
         "Leads",
-        ("people.view_person",),
+        ("people.export_person", "people.view_person"),
         leads_statement,
         null="null",
         check=check_leads_request,

@@ -167,7 +167,8 @@ def _requested_range(request: HttpRequest, size: int) -> tuple[int, int, bool] |
 
 
 def _own(call: Call, kind: str) -> Any:
-    call.require({"activities": "activities.view_activity", "leads": "people.view_person"}[kind])
+    for right in export_kinds.KINDS[KINDS[kind]].rights:
+        call.require(right)
     return Export.objects.filter(
         kind=KINDS[kind], channel=Channel.MARKETO, user=call.user, created_at__gt=timezone.now() - STATUS_KEPT
     )
