@@ -26,6 +26,7 @@ from config.marketo.resources import (
 from config.marketo.wire.endpoint import asset_endpoint, endpoint, not_found
 
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
+_SCHEMA = "rest/v1/customobjects/schema"
 _OBJECT = "rest/v1/customobjects/<str:api_name>"
 _ASSET = "rest/asset/v1"
 _EXPORT = "bulk/v1/<bulk_kind:kind>/export"
@@ -104,6 +105,17 @@ urlpatterns = [
     path("rest/v1/campaigns/<int:campaign_id>/trigger.json", endpoint(POST=campaigns.trigger_campaign)),
     path("rest/v1/campaigns/<int:campaign_id>/schedule.json", endpoint(POST=campaigns.schedule_campaign)),
     path("rest/v1/customobjects.json", endpoint(GET=object_types.list_objects)),
+    path(f"{_SCHEMA}.json", endpoint(GET=object_types.list_types, POST=object_types.sync_type)),
+    path(f"{_SCHEMA}/fieldDataTypes.json", endpoint(GET=object_types.list_field_types)),
+    path(f"{_SCHEMA}/linkableObjects.json", endpoint(GET=object_types.list_linkable_objects)),
+    path(f"{_SCHEMA}/<str:api_name>/describe.json", endpoint(GET=object_types.describe_type)),
+    path(f"{_SCHEMA}/<str:api_name>/approve.json", endpoint(POST=object_types.approve_type)),
+    path(f"{_SCHEMA}/<str:api_name>/discardDraft.json", endpoint(POST=object_types.discard_type_draft)),
+    path(f"{_SCHEMA}/<str:api_name>/delete.json", endpoint(POST=object_types.delete_type)),
+    path(f"{_SCHEMA}/<str:api_name>/addField.json", endpoint(POST=object_types.add_fields)),
+    path(f"{_SCHEMA}/<str:api_name>/deleteField.json", endpoint(POST=object_types.delete_fields)),
+    path(f"{_SCHEMA}/<str:api_name>/<str:name>/updateField.json", endpoint(POST=object_types.update_field)),
+    path(f"{_SCHEMA}/<str:api_name>/dependentAssets.json", endpoint(GET=object_types.list_dependent_assets)),
     path(f"{_OBJECT}/describe.json", endpoint(GET=object_types.describe_object)),
     path(f"{_OBJECT}/delete.json", endpoint(POST=object_records.delete_records)),
     path(f"{_OBJECT}.json", endpoint(GET=object_records.query_records, POST=object_records.sync_records)),

@@ -76,10 +76,13 @@ def _name_faults(column: str, name: str) -> list[Problem]:
 
 
 def field_problems(
-    kind: DefinitionKind[Any], fields: Sequence[FieldSpec], definition: Definition | None
+    kind: DefinitionKind[Any], fields: Sequence[FieldSpec], definition: Definition | None, *, unfinished: bool = False
 ) -> list[Problem]:
-    """Problems of `fields` for the draft of `definition` (None: a new one)."""
-    problems: list[Problem] = []
+    """Problems of `fields` for the draft of `definition` (None: a new one).
+
+    `unfinished`: without what they still lack for an approval.
+    """
+    problems: list[Problem] = [] if unfinished else [*kind.check_complete(fields)]
     limit = kind.field_limit() or MAX_FIELDS
     if sum(field.is_counted for field in fields) > limit:
         message = str(kind.sentences.too_many_fields) % {"limit": limit}

@@ -47,15 +47,22 @@ def edit_draft_names(definition: Definition, by: Any, expected_revision: int | N
 
 @transaction.atomic
 def set_draft_fields(
-    definition: Definition, fields: Sequence[FieldSpec], by: Any, expected_revision: int | None = None
+    definition: Definition,
+    fields: Sequence[FieldSpec],
+    by: Any,
+    expected_revision: int | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Any:
     """Make the draft's fields exactly `fields`, in this order; returns the draft.
+
+    An `unfinished` draft may lack what only the approval needs.
 
     Raises `RejectedError`: `locked_data_type` (fixed at the first approval), `given_twice`, `bad_name`,
     `unknown_data_type`, `too_many_fields`, and those of the kind's own checks of fields.
     """
     definition, draft = open_draft(definition, by, expected_revision)
-    refuse_if(field_problems(definition_kind(definition), fields, definition))
+    refuse_if(field_problems(definition_kind(definition), fields, definition, unfinished=unfinished))
     draft.fields.all().delete()
     write_draft_fields(draft, fields)
     _save(definition, draft, by, "fields")
@@ -83,16 +90,27 @@ def field_specs(version: Version) -> list[Any]:
 
 @transaction.atomic
 def add_draft_fields(
-    definition: Definition, fields: Iterable[FieldSpec], by: Any, expected_revision: int | None = None
+    definition: Definition,
+    fields: Iterable[FieldSpec],
+    by: Any,
+    expected_revision: int | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Any:
     """Add fields after the present ones; see `set_draft_fields`."""
     definition = _lock_for(definition, by)
-    return set_draft_fields(definition, [*_current(definition), *fields], by, expected_revision)
+    fields = [*_current(definition), *fields]
+    return set_draft_fields(definition, fields, by, expected_revision, unfinished=unfinished)
 
 
 @transaction.atomic
 def change_draft_fields(
-    definition: Definition, changes: Mapping[str, Mapping[str, Any]], by: Any, expected_revision: int | None = None
+    definition: Definition,
+    changes: Mapping[str, Mapping[str, Any]],
+    by: Any,
+    expected_revision: int | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Any:
     """Change attributes of fields, by API name: {"amount": {"name": "Total"}}.
 
@@ -102,20 +120,24 @@ def change_draft_fields(
     current = _current(definition)
     refuse_if(_unknown_fields(changes, current))
     changed = [replace(field, **changes.get(field.api_name, {})) for field in current]
-    return set_draft_fields(definition, changed, by, expected_revision)
+    return set_draft_fields(definition, changed, by, expected_revision, unfinished=unfinished)
 
 
 @transaction.atomic
 def remove_draft_fields(
-    definition: Definition, api_names: Iterable[str], by: Any, expected_revision: int | None = None
+    definition: Definition,
+    api_names: Iterable[str],
+    by: Any,
+    expected_revision: int | None = None,
+    *,
+    unfinished: bool = False,
 ) -> Any:
     """Remove fields from the draft; existing rows keep their values."""
     definition = _lock_for(definition, by)
     current, removed = _current(definition), list(api_names)
     refuse_if(_unknown_fields(removed, current))
-    return set_draft_fields(
-        definition, [field for field in current if field.api_name not in removed], by, expected_revision
-    )
+    kept = [field for field in current if field.api_name not in removed]
+    return set_draft_fields(definition, kept, by, expected_revision, unfinished=unfinished)
 
 
 @transaction.atomic

@@ -38,8 +38,10 @@ audit.register_actions(
 
 
 @transaction.atomic
-def create_definition(kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any) -> D:
-    """Create a definition with a draft.
+def create_definition(
+    kind: DefinitionKind[D], names: NameSpec, fields: Iterable[FieldSpec], by: Any, *, unfinished: bool = False
+) -> D:
+    """Create a definition with a draft; an `unfinished` one may lack what only the approval needs.
 
     Raises `RejectedError` with every problem found (`missing_value`, `bad_name`, `name_taken`, `api_name_taken`,
     `too_many_types`, …), `NotAllowedError` without the right.
@@ -48,7 +50,7 @@ def create_definition(kind: DefinitionKind[D], names: NameSpec, fields: Iterable
     fields = list(fields)
     drafts.lock_naming(kind)
     _check_limit(kind)
-    refuse_if([*drafts.new_name_problems(kind, names), *field_problems(kind, fields, None)])
+    refuse_if([*drafts.new_name_problems(kind, names), *field_problems(kind, fields, None, unfinished=unfinished)])
     definition = kind.model._default_manager.create(api_name=names.api_name, owner=by)
     definition.draft = definition.versions.create(**drafts.version_texts(kind, names), created_by=by)
     drafts.write_draft_fields(definition.draft, fields)

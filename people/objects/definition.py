@@ -58,11 +58,15 @@ def _field_problems(fields: Sequence[ObjectFieldSpec], object_type: ObjectType |
     ]
 
 
+def _missing_dedupe_problems(fields: Sequence[ObjectFieldSpec]) -> list[Problem]:
+    if any(field.is_dedupe for field in fields):
+        return []
+    message = _("An object type needs a dedupe field: what tells its records apart, such as a number plate.")
+    return [Problem(Code.DEDUPE_FIELDS, message, ("fields",))]
+
+
 def _dedupe_problems(fields: Sequence[ObjectFieldSpec]) -> Iterator[Problem]:
     number = sum(field.is_dedupe for field in fields)
-    if not number:
-        message = _("An object type needs a dedupe field: what tells its records apart, such as a number plate.")
-        yield Problem(Code.DEDUPE_FIELDS, message, ("fields",))
     if number > MAX_DEDUPE_FIELDS:
         message = _("An object type can have at most %(limit)s dedupe fields.") % {"limit": MAX_DEDUPE_FIELDS}
         yield Problem(Code.DEDUPE_FIELDS, message, ("fields",), str(MAX_DEDUPE_FIELDS), str(number))
@@ -87,7 +91,7 @@ def _link_problems(fields: Sequence[ObjectFieldSpec]) -> Iterator[Problem]:
         if not field.link_to:
             yield Problem(Code.BAD_LINK, _("Say what %(name)s links to.") % {"name": field.name}, path)
             continue
-        data_types = _person_keys() if field.link_to == PERSON else _object_keys(field.link_to)
+        data_types = link_keys(field.link_to)
         if not data_types:
             message = _("There is no approved object type “%(name)s” to link to.") % {"name": field.link_to}
             yield Problem(Code.BAD_LINK, message, path, "", field.link_to)
@@ -100,6 +104,11 @@ def _link_problems(fields: Sequence[ObjectFieldSpec]) -> Iterator[Problem]:
             message = _("%(name)s must have the data type %(type)s, that of what it links by.")
             expected = data_types[field.link_by]
             yield Problem(Code.BAD_LINK, message % {"name": field.name, "type": expected}, path, expected)
+
+
+def link_keys(link_to: str) -> dict[str, str]:
+    """What can name the target of a link, with the data type of its values; empty if there is no such target."""
+    return _person_keys() if link_to == PERSON else _object_keys(link_to)
 
 
 def _person_keys() -> dict[str, str]:
@@ -149,6 +158,7 @@ OBJECT_TYPES = kinds.DefinitionKind(
     limit=lambda: settings.OBJECT_TYPES_LIMIT,
     field_limit=lambda: settings.OBJECT_FIELDS_LIMIT,
     check_fields=_field_problems,
+    check_complete=_missing_dedupe_problems,
     reserved=RESERVED_TYPES,
 )
 kinds.register_definition_kind(OBJECT_TYPES)

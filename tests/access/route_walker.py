@@ -66,7 +66,7 @@ PLACES = (
     ),
     ("demo-site/", {"page": "models"}),
     ("rest/v1/activities/external/type/", {"api_name": "depositCheck"}),
-    ("rest/v1/customobjects/", {"api_name": "car"}),
+    ("rest/v1/customobjects/", {"api_name": "car", "name": "colour"}),
     ("rest/v1/leads/schema/", {"name": "plan"}),
     ("rest/v1/list", {"list_id": "static_list"}),
     ("rest/asset/v1/staticList", {"list_id": "static_list"}),

@@ -190,6 +190,24 @@ def test_it_comes_back_from_a_limit(call, settings):
     assert all(call("get_activity_types") for _again in range(3))
 
 
+def test_custom_object_types(call):
+    boat = {"apiName": "boat"}
+    call("create_update_custom_object_type", **boat, displayName="Boat", pluralName="Boats", description="Floats")
+    name = {"name": "name", "displayName": "Name", "dataType": "string", "isDedupeField": True}
+    lead = {"name": "leadId", "displayName": "Owner", "dataType": "link", "relatedTo": {"name": "Lead", "field": "Id"}}
+    assert call("add_field_custom_object_type", **boat, fields=[name, lead]) == []
+    (draft,) = call("describe_custom_object_type", **boat)
+    assert (draft["state"], draft["version"], draft["dedupeFields"]) == ("draft", "draft", ["name"])
+    assert call("approve_custom_object_type", **boat) == []
+    call("create_update_custom_object_type", **boat, displayName="Vessel", action="updateOnly", showInLeadDetail=True)
+    (row,) = call("get_list_of_custom_object_types")
+    assert (row["displayName"], row["state"], row["version"]) == ("Boat", "approvedWithDraft", "approved")
+    assert call("discard_custom_object_type", **boat) == []
+    assert call("describe_custom_object_type", **boat)[0]["state"] == "approved"
+    assert call("delete_custom_object_type", **boat) == []
+    assert call("get_list_of_custom_object_types") == []
+
+
 def test_custom_objects(call):
     approved_object_type()
     rows = call("create_update_custom_objects", name="car", input=[{"plate": "1", "colour": "blue"}, {"plate": ""}])

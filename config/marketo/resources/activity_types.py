@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from config.marketo.wire.endpoint import Call
+from config.marketo.wire.parameters import text_member
 from config.marketo.wire.responses import MarketoError, missing_parameter, success_reply, utc_timestamp
 from people.core.errors import quoted_value
 from people.definitions import checks, drafts, lifecycle
@@ -37,11 +38,13 @@ def describe_type(call: Call, api_name: str) -> HttpResponse:
 
 
 def create_type(call: Call) -> HttpResponse:
-    body = _json_object(call)
+    body = call.parameters.json_object
     primary = body.get("primaryAttribute")
     if not isinstance(primary, dict):
         raise missing_parameter("primaryAttribute")
-    names = TypeNames(_text(body, "apiName"), **{attribute: _text(body, member) for member, attribute in NAMES.items()})
+    names = TypeNames(
+        text_member(body, "apiName"), **{attribute: text_member(body, member) for member, attribute in NAMES.items()}
+    )
     created = lifecycle.create_definition(ACTIVITY_TYPES, names, [_field(primary, is_primary=True)], call.user)
     return success_reply([_full_row(_find(created.api_name))])
 
@@ -49,8 +52,8 @@ def create_type(call: Call) -> HttpResponse:
 @transaction.atomic
 def update_type(call: Call, api_name: str) -> HttpResponse:
     """Change the given members, also of a partial primaryAttribute: all of them or none."""
-    body, activity_type = _json_object(call), _find(api_name)
-    changes = {attribute: _text(body, member) for member, attribute in NAMES.items() if member in body}
+    body, activity_type = call.parameters.json_object, _find(api_name)
+    changes = {attribute: text_member(body, member) for member, attribute in NAMES.items() if member in body}
     drafts.edit_draft_names(activity_type, call.user, None, **changes)
     primary = body.get("primaryAttribute")
     if isinstance(primary, dict):
@@ -88,13 +91,13 @@ def create_attributes(call: Call, api_name: str) -> HttpResponse:
 
 
 def update_attributes(call: Call, api_name: str) -> HttpResponse:
-    changes = {_text(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
+    changes = {text_member(attribute, "apiName"): _changes(attribute) for attribute in _attributes(call)}
     drafts.change_draft_fields(_find(api_name), changes, call.user)
     return success_reply([_full_row(_find(api_name), draft=True)])
 
 
 def delete_attributes(call: Call, api_name: str) -> HttpResponse:
-    names = [_text(attribute, "apiName") for attribute in _attributes(call)]
+    names = [text_member(attribute, "apiName") for attribute in _attributes(call)]
     drafts.remove_draft_fields(_find(api_name), names, call.user)
     return success_reply([_full_row(_find(api_name), draft=True)])
 
@@ -107,39 +110,23 @@ def _find(api_name: str) -> ActivityType:
     return activity_type
 
 
-def _json_object(call: Call) -> dict[str, Any]:
-    body = call.parameters.json
-    if not isinstance(body, dict):
-        raise MarketoError("1003", "Invalid data: a JSON object is expected")
-    return body
-
-
 def _attributes(call: Call) -> list[dict[str, Any]]:
-    attributes = _json_object(call).get("attributes")
+    attributes = call.parameters.json_object.get("attributes")
     if not isinstance(attributes, list) or not attributes or not all(isinstance(entry, dict) for entry in attributes):
         raise missing_parameter("attributes")
     return attributes
 
 
-def _text(body: dict[str, Any], member: str) -> str:
-    value = body.get(member)
-    if value is None:
-        return ""
-    if not isinstance(value, str) or "\0" in value or (not value.isprintable() and member != "description"):
-        raise MarketoError("1003", f"Invalid data for '{member}': text is expected")
-    return value.encode("utf-8", "replace").decode()
-
-
 def _field(attribute: dict[str, Any], is_primary: bool = False) -> ActivityFieldSpec:
     # [I] §2.7: the data type defaults to string for the primary field only
-    data_type = _text(attribute, "dataType") or ("string" if is_primary else "")
+    data_type = text_member(attribute, "dataType") or ("string" if is_primary else "")
     if not data_type:
         raise missing_parameter("dataType")
     return ActivityFieldSpec(
-        _text(attribute, "apiName"),
-        _text(attribute, "name"),
+        text_member(attribute, "apiName"),
+        text_member(attribute, "name"),
         data_type,
-        _text(attribute, "description"),
+        text_member(attribute, "description"),
         is_primary or attribute.get("isPrimary") is True,
     )
 
@@ -149,7 +136,7 @@ def _changes(attribute: dict[str, Any], rename: bool = False) -> dict[str, Any]:
     if rename:
         members["apiName"] = "api_name"
     changes: dict[str, Any] = {
-        name: _text(attribute, member) for member, name in members.items() if member in attribute
+        name: text_member(attribute, member) for member, name in members.items() if member in attribute
     }
     if isinstance(attribute.get("isPrimary"), bool) and not rename:
         changes["is_primary"] = attribute["isPrimary"]

@@ -1,5 +1,6 @@
 """Names of custom objects, their fields and links in the Marketo API (§7)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from config.marketo.resources.lead_names import LeadNames
@@ -64,3 +65,14 @@ def key_name(link_to: str, link_by: str) -> str:
     if link_to == PERSON:
         return LeadNames.of_standard(link_by)
     return GUID if link_by == definition.GUID else link_by
+
+
+def object_type_named(name: str) -> str:
+    """What `relatedTo.name` links to: a person, or the API name of an object type."""
+    return PERSON if name.lower() == LEAD else name
+
+
+def key_named(link_to: str, name: str, keys: Iterable[str]) -> str:
+    """What a link names its target by, of `keys`, from `relatedTo.field` in any case; unknown ones are unchanged."""
+    by_name = {key_name(link_to, key).lower(): key for key in keys}
+    return by_name.get(name.lower(), name)

@@ -63,6 +63,14 @@ class Parameters:
             raise MarketoError("609", "Invalid JSON") from None
 
     @property
+    def json_object(self) -> dict[str, Any]:
+        """The JSON body, {} if it is empty. Raises 1003 for other JSON than an object."""
+        body = self.json
+        if not isinstance(body, dict):
+            raise MarketoError("1003", "Invalid data: a JSON object is expected")
+        return body
+
+    @property
     def has_json(self) -> bool:
         return bool(self.body.strip()) and self.request.content_type in JSON
 
@@ -164,6 +172,16 @@ class Parameters:
         if limit and limit[0] > MAX_ASSETS:
             raise MarketoError("701", f"maxReturn cannot be greater than {MAX_ASSETS}")
         return offset[0] if offset else 0, limit[0] or ASSETS_BY_DEFAULT if limit else ASSETS_BY_DEFAULT
+
+
+def text_member(body: dict[str, Any], member: str) -> str:
+    """Return a member of a JSON object that is text, "" without it. Raises 1003."""
+    value = body.get(member)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or "\0" in value or (not value.isprintable() and member != "description"):
+        raise MarketoError("1003", f"Invalid data for '{member}': text is expected")
+    return value.encode("utf-8", "replace").decode()
 
 
 def parse_person_id(value: Any) -> int | None:
