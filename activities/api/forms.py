@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from activities.forms import checks, editing, moderation
 from activities.forms.fields import MAX_FIELDS, MAX_VALUE, form_inputs
 from activities.forms.reading import CONSENT, read_form
-from activities.forms.submitting import SUBMIT_RIGHTS, Sender, Way, submit_form
+from activities.forms.submitting import RECORD, SUBMIT_RIGHTS, Sender, Way, submit_form
 from activities.models import EventSource, Form, FormSubmission
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -300,9 +300,9 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": (moderation.VIEW, SEES_PEOPLE),
         "retrieve": (moderation.VIEW, SEES_PEOPLE),
-        "create": SUBMIT_RIGHTS[0],
+        "create": RECORD,
         "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
-        "record": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),
+        "record": (moderation.CHANGE, RECORD, moderation.VIEW, SEES_PEOPLE),
     }
 
     def get_queryset(self) -> Any:

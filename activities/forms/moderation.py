@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.forms import effects
-from activities.forms.submitting import form_source
+from activities.forms.submitting import RECORD, form_source
 from activities.models import FormSubmission
 from activities.visitors import ownership
 from people.core import audit
@@ -47,9 +47,10 @@ def restore_submission(submission: FormSubmission, by: Any, *, as_new: bool = Fa
     """Record a submission that was spam or waited, at its own time; one that was recorded before is only unmarked.
 
     Nothing starts for it, unless it is recorded `as_new`. Raises `RejectedError` where it still cannot be recorded, and
-    changes nothing then.
+    changes nothing then. It needs the right to record activities, too. Raises `NotAllowedError`.
     """
     require_permission(by, CHANGE)
+    require_permission(by, RECORD)
     ownership.share_lock_of_people()
     locked = _lock(submission)
     if locked.state == State.RECORDED:

@@ -28,8 +28,9 @@ from people.datatypes import exact_json
 
 State = FormSubmission.State
 Way = FormSubmission.Way
+RECORD = "activities.record_activity"
 # of programs that submit for somebody: whatever a submission does
-SUBMIT_RIGHTS = ("activities.record_activity", "people.add_person", "people.change_person")
+SUBMIT_RIGHTS = (RECORD, "people.add_person", "people.change_person")
 REPEATED_WITHIN = timedelta(minutes=10)  # the same content again, without an id, is a double click or a reload
 INVALID = "invalid_values"
 WITH_CODE = frozenset({Way.PAGE, Way.HTML})  # ways whose visitors read a page of ours afterwards

@@ -7,6 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -108,6 +110,8 @@ def _erase_from_names(gone: Gone, visitors: Sequence[int], texts: Sequence[str])
             {"texts": list(texts), "gone": list(gone), "visitors": list(visitors)},
         )
         found = {pk: (is_named, has_text) for pk, is_named, has_text in cursor.fetchall()}
+    for pk in _with_cut_texts(texts):
+        found[pk] = (found.get(pk, (False, True))[0], True)
     of_people = set(visitors)
     rows = _lock(found)
     for row in rows:
@@ -117,6 +121,17 @@ def _erase_from_names(gone: Gone, visitors: Sequence[int], texts: Sequence[str])
         if is_named:  # no name compares like this one
             row.name, row.name_key = "", f"erased {row.pk}"
     _save(rows)
+
+
+def _with_cut_texts(texts: Sequence[str]) -> Iterator[int]:
+    """The names with a sample that was shortened in the middle of one of the texts. Reads samples, which are few."""
+    if not texts:
+        return
+    shortened = Sighting.objects.annotate(text=Cast("samples", TextField())).filter(text__contains="…")
+    for pk, samples in shortened.values_list("pk", "samples").iterator(NAMES_AT_ONCE):
+        values = [str(sample[-1]) for sample in samples if isinstance(sample, list) and sample]
+        if any(personal_data.has_cut_text(value, texts) for value in values):
+            yield pk
 
 
 # --- Exporting ------------------------------------------------------------------------------------------------

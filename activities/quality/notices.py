@@ -24,7 +24,8 @@ from people.core.notifications import NoticeKind
 AT_ONCE = 1_000  # names of one run
 COMPARED_DAYS = 7
 MIN_EVENTS = 20  # of the day, and of the days before, without which a share says nothing
-RISE = 0.2  # of the share of rejected events against the days before
+RISE = 0.2  # of a share of events against the days before
+CHANGED_SHARES = {"wrong": "values_changed", "unknown": "share_changed"}  # counts of a day: the notice of their rise
 INBOX = "admin:activities_sighting_changelist"
 TYPE = "admin:activities_activitytype_quality"
 
@@ -43,6 +44,13 @@ notifications.register_notice_kinds(
             gettext_lazy("Values of one of your types have changed"),
             gettext_lazy("%(percent)s %% of the events of %(type)s don't fit any more; before it was %(before)s %%."),
         ),
+        "share_changed": NoticeKind(
+            gettext_lazy("Many more events of one of your types bring properties that no field takes"),
+            gettext_lazy(
+                "%(percent)s %% of the events of %(type)s bring properties that no field takes; "
+                "before it was %(before)s %%."
+            ),
+        ),
     }
 )
 
@@ -54,33 +62,39 @@ def notify_of_news() -> int:
 
 
 def notify_of_changed_values(day: date | None = None) -> int:
-    """Notify of types whose share of rejected events is far above the one of the week before; once a day.
+    """Notify of types whose share of rejected events, or of events with properties that no field takes, is far above
+    the one of the week before; once a day. Returns the number of notices.
 
     `day`: the day (UTC) to look at; yesterday.
     """
     day = day or timezone.now().astimezone(UTC).date() - timedelta(days=1)
-    before = _shares(day - timedelta(days=COMPARED_DAYS), day - timedelta(days=1))
+    deciders = _deciders()
+    return sum(_notify_of_shares(deciders, count, kind, day) for count, kind in CHANGED_SHARES.items())
+
+
+def _notify_of_shares(deciders: Sequence[int], count: str, kind: str, day: date) -> int:
+    before = _shares(count, day - timedelta(days=COMPARED_DAYS), day - timedelta(days=1))
     changed = {
         type_id: (share, before[type_id])
-        for type_id, share in _shares(day, day).items()
+        for type_id, share in _shares(count, day, day).items()
         if type_id in before and share - before[type_id] >= RISE
     }
     sent = 0
     for activity_type in ActivityType.objects.existing().select_related("live", "draft").filter(pk__in=changed):
         share, earlier = (round(100 * value) for value in changed[activity_type.pk])
         values = {"type": str(activity_type), "percent": share, "before": earlier}
-        sent += notifications.notify_users(_deciders(), "values_changed", TYPE, activity_type.pk, **values)
+        sent += notifications.notify_users(deciders, kind, TYPE, activity_type.pk, **values)
     return sent
 
 
-def _shares(first: date, last: date) -> dict[int, float]:
-    """The share of rejected events by type, of types with enough events."""
+def _shares(count: str, first: date, last: date) -> dict[int, float]:
+    """The share of the events with this count among all, by type, of types with enough events."""
     sums = (
         QualityDay.objects.filter(day__range=(first, last))
         .values_list("activity_type_id")
-        .annotate(events=Sum("events"), wrong=Sum("wrong"))
+        .annotate(all_events=Sum("events"), counted=Sum(count))
     )
-    return {type_id: wrong / events for type_id, events, wrong in sums if events >= MIN_EVENTS}
+    return {type_id: counted / events for type_id, events, counted in sums if events >= MIN_EVENTS}
 
 
 @transaction.atomic

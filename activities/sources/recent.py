@@ -15,7 +15,7 @@ from activities.models import RecentEvent
 from people.core.db import prepared
 from people.core.errors import Problem, serialize_problem
 from people.core.messages import storable_text
-from people.core.personal_data import stored_text_forms
+from people.core.personal_data import has_cut_text, stored_text_forms
 
 KEPT = 100  # of each source
 KEPT_FOR = timedelta(days=1)
@@ -68,13 +68,29 @@ def last_refused_request(source_id: int, within: timedelta) -> RecentEvent | Non
 
 
 def forget_people(visitor_ids: Sequence[int], texts: Sequence[str]) -> None:
-    """Delete the kept events of the visitors, and those that contain one of the texts (lower case)."""
+    """Delete the kept events of the visitors, and those that contain one of the texts (lower case), or were shortened
+    in the middle of one."""
     with connection.cursor() as cursor:
         cursor.execute(
             """delete from recent_event r where r.visitor_id = any(%s)
             or exists (select from unnest(%s::text[]) t where strpos(lower(r.title), t) > 0
                 or strpos(lower(r.problem::text), t) > 0)""",
             [list(visitor_ids), stored_text_forms(texts)],
+        )
+        cursor.execute(
+            "select source_id, number, title, problem::text from recent_event"
+            " where length(title) = %s or strpos(problem::text, '…') > 0",
+            [MAX_TITLE],
+        )
+        shortened = [
+            (source_id, number)
+            for source_id, number, title, problem in cursor.fetchall()
+            if has_cut_text(f"{title}…{problem or ''}", texts)
+        ]
+        cursor.execute(
+            """delete from recent_event r using unnest(%s::bigint[], %s::bigint[]) as c (source_id, number)
+            where r.source_id = c.source_id and r.number = c.number""",
+            [[source_id for source_id, _number in shortened], [number for _source_id, number in shortened]],
         )
 
 

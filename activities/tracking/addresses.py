@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from urllib.parse import parse_qs, unquote_plus, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 from django.conf import settings
 
@@ -18,6 +18,8 @@ from people.datatypes.parsing import EMAIL
 
 MAX_ADDRESS = 20_000
 MAX_REMEMBERED = 500
+MAX_CAMPAIGN_QUERY = 2_000
+MAX_PARAMETERS = 1_000
 MAX_SHOWN = 40
 WEB = frozenset({"http", "https"})
 SCHEMES = WEB | {"mailto", "tel"}
@@ -26,6 +28,7 @@ CLICK_IDS = (
     *("gclid", "gad_source", "gclsrc", "dclid", "gbraid", "wbraid", "fbclid", "msclkid", "twclid", "li_fat_id"),
     *("mc_cid", "igshid", "ttclid", "rdt_cid", "epik", "qclid", "sccid", "irclid", "_kx"),
 )
+CAMPAIGN_NAMES = (*UTM_FIELDS, *CLICK_IDS)
 # names without their punctuation; the second: ends of names
 _SECRET_NAMES = frozenset(
     {
@@ -128,12 +131,19 @@ def bad_address(expected: str, value: object, *path: str) -> Problem:
 
 def campaign_values(address: Address) -> dict[str, str]:
     """The UTM values and the first click id of a page's address, by the API names of the standard types' fields."""
-    known = parse_qs(address.query, max_num_fields=1_000) if address.query else {}
+    known = _values_by_name(address.query)
     values = {name: known[name][0] for name in UTM_FIELDS if name in known}
     for name in CLICK_IDS:
         if name in known:
             return values | {"click_id": known[name][0], "click_id_type": name}
     return values
+
+
+def campaign_query(address: Address) -> str:
+    """The part of a page's query that `campaign_values` reads; empty where that is more than a page sends along."""
+    known = _values_by_name(address.query)
+    query = urlencode({name: known[name][0] for name in CAMPAIGN_NAMES if name in known})
+    return query if len(query) <= MAX_CAMPAIGN_QUERY else ""
 
 
 def search_values(referrer: Address | None) -> dict[str, str]:
@@ -142,9 +152,21 @@ def search_values(referrer: Address | None) -> dict[str, str]:
         return {}
     for label in referrer.host.split(".")[:-1]:
         if label in _SEARCH:
-            words = parse_qs(referrer.query, max_num_fields=1_000).get(_SEARCH[label]) if referrer.query else None
+            words = _values_by_name(referrer.query).get(_SEARCH[label])
             return {"search_engine": label.capitalize(), **({"search_query": words[0]} if words else {})}
     return {}
+
+
+def _values_by_name(query: str) -> dict[str, list[str]]:
+    """The decoded values of a query, without NUL characters, which the database takes in no text.
+
+    Empty for more parameters than any page has.
+    """
+    try:
+        values = parse_qs(query, max_num_fields=MAX_PARAMETERS) if query else {}
+    except ValueError:
+        return {}
+    return {name: kept for name, raw in values.items() if (kept := [t for v in raw if (t := v.replace("\0", ""))])}
 
 
 def kept_ip_address(text: str) -> str:

@@ -22,7 +22,7 @@ from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
 from activities.forms.submitting import Sender, Way, submit_form
 from activities.models import Form, FormSubmission
 from activities.qr_codes import svg_code
-from activities.tracking.addresses import kept_ip_address
+from activities.tracking.addresses import campaign_query, kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.wire import TOKEN
 from config.client_address import request_address
@@ -36,6 +36,7 @@ POLICY = (
 )
 COOKIE = "_ca"  # the tracking script's
 NEXT, PAGE, OWN, CODE = "_next", "_page", "_own", "code"  # what a page may say besides the fields
+CAMPAIGN = "_campaign"  # the part of our own page's query that says where somebody came from, sent along with the form
 
 
 @csrf_exempt  # whoever sends a form is nobody: there is no session that another site could misuse
@@ -49,7 +50,7 @@ def form_page(request: HttpRequest, key: str) -> HttpResponse:
         if form.is_archived:
             return message_page(request, form, _("This form is closed."), 410)
         if request.method != "POST":
-            return _draw(request, form, Reading({}))
+            return _draw(request, form, Reading({}), hidden=_own_members(request, request.META["QUERY_STRING"]))
         if is_too_large(request):
             return message_page(request, form, _("This is more than the form can take."), 413)
         if wait := seconds_to_wait(request, form.pk):
@@ -111,19 +112,31 @@ def _take(request: HttpRequest, form: Form) -> HttpResponse:
     raw: Mapping[str, Any] = {name: str(value) for name, value in request.POST.items()}
     reading = read_form(form, inputs, raw)
     is_own = OWN in raw
-    page = "" if is_own else raw.get(PAGE) or request.headers.get("Referer", "")
+    members = _own_members(request, raw.get(CAMPAIGN, "")) if is_own else {}
+    page = _own_page(request, members[CAMPAIGN]) if is_own else raw.get(PAGE) or request.headers.get("Referer", "")
     sender = sender_of(request, Way.PAGE if is_own else Way.HTML, page)
     try:
         outcome = submit_form(form, reading, sender)
     except RejectedError as refusal:
         if refusal.code == Code.WRONG_STATE:
             return message_page(request, form, _("This form is closed."), 410)
-        sent = {OWN: "1"} if is_own else {PAGE: sender.page.url if sender.page else ""}
-        return _draw(request, form, reading, 422, {**sent, NEXT: raw.get(NEXT, "")[:MAX_ADDRESS]})
+        sent = members if is_own else {PAGE: sender.page.url if sender.page else ""}
+        return _draw(request, form, reading, 422, hidden={**sent, NEXT: raw.get(NEXT, "")[:MAX_ADDRESS]})
     address = next_address(form, raw.get(NEXT, "")) or _thanks_address(form, outcome.submission)
     response = HttpResponseRedirect(address)
     response.status_code = 303
     return _guard(response, form)
+
+
+def _own_page(request: HttpRequest, query: str) -> str:
+    """The address of this page of ours with a query."""
+    return request.build_absolute_uri(f"{request.path}?{query}" if query else request.path)
+
+
+def _own_members(request: HttpRequest, query: str) -> dict[str, str]:
+    """The hidden members of our own page: of a query only what says which campaign led here, without secrets."""
+    address = visited_address(_own_page(request, query), request.get_host())
+    return {OWN: "1", CAMPAIGN: campaign_query(address) if address is not None else ""}
 
 
 def _thanks_address(form: Form, submission: FormSubmission) -> str:
@@ -135,10 +148,10 @@ def _thanks_address(form: Form, submission: FormSubmission) -> str:
 
 
 def _draw(
-    request: HttpRequest, form: Form, reading: Reading, status: int = 200, hidden: Mapping[str, str] | None = None
+    request: HttpRequest, form: Form, reading: Reading, status: int = 200, *, hidden: Mapping[str, str]
 ) -> HttpResponse:
     """The page of the form. `hidden`: members that are sent again with it; those without a value are left out."""
-    members = {OWN: "1"} if hidden is None else {name: value for name, value in hidden.items() if value}
+    members = {name: value for name, value in hidden.items() if value}
     return draw(request, form, "forms/page.html", reading, status, hidden=members)
 
 

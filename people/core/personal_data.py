@@ -17,6 +17,8 @@ from django.utils.functional import Promise
 
 from people.core.source import Source
 
+MIN_CUT = 5  # characters of an address that are still a trace of a person
+
 
 @dataclass(frozen=True, slots=True)
 class Merging:
@@ -175,6 +177,24 @@ def registered_files() -> Sequence[OwnedFiles]:
 def stored_text_forms(texts: Sequence[str]) -> list[str]:
     """The texts as stored in columns, and as escaped in ASCII-only JSON."""
     return sorted({*texts, *(json.dumps(text)[1:-1].lower() for text in texts)})
+
+
+def has_cut_text(value: str, texts: Sequence[str]) -> bool:
+    """True if a value that was shortened with "…" was cut within one of the texts (lower case): its beginning is left.
+
+    Fewer than `MIN_CUT` characters identify nobody. The work is linear in the value for each text.
+    """
+    parts = value.lower().split("…")[:-1]
+    return any(_ends_within(part, text) for text in texts if len(text) > MIN_CUT for part in parts)
+
+
+def _ends_within(part: str, text: str) -> bool:
+    at = part.find(text[:MIN_CUT], max(0, len(part) - len(text)))
+    while at >= 0:
+        if text.startswith(part[at:]):
+            return True
+        at = part.find(text[:MIN_CUT], at + 1)
+    return False
 
 
 def delete_rows(table: str, *columns: str) -> Callable[[Erasing], None]:

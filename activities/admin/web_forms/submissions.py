@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from activities.admin.web_forms.checking_in import sent_values
 from activities.forms import export_kind, moderation
 from activities.forms.fields import form_inputs
+from activities.forms.submitting import RECORD
 from activities.models import Form, FormSubmission
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights, state_badge
 from people.core.source import Channel
@@ -89,6 +90,7 @@ class SubmissionPages(PagesAdmin):
             reason=moderation.reason_words(row),
             person=Person.objects.filter(pk=row.person_id).first() if row.person_id else None,
             may_change=request.user.has_perm(moderation.CHANGE),
+            may_record=request.user.has_perm(RECORD),
         )
 
     def decide(self, request: HttpRequest, pk: int, number: int, verb: str) -> HttpResponse:

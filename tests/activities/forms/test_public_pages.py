@@ -1,5 +1,6 @@
 """The public pages: plain forms, hostile ones, redirects, kiosks and their queues."""
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -61,6 +62,39 @@ def test_a_plain_form_is_taken_and_leads_only_to_our_own_sites(browser):
     assert browser.post(address, {**ADA, "company": "Last"}).headers["Location"] == f"/f/{form.key}/thanks/"
     assert "Thank you" in browser.get(f"/f/{form.key}/thanks/").text
     assert {row.way for row in FormSubmission.objects.all()} == {"html"}
+
+
+def test_the_campaign_that_led_to_our_own_page_is_kept(browser):
+    form = make_form()
+    address = f"/f/{form.key}/"
+    hidden = re.compile(r'name="_campaign" value="([^"]*)"')
+    came = "utm_source=mail&utm_campaign=Spring+%26+%22Co%22&gclid=abc&token=secret&email=eve%40example.com&x=1"
+    sent = html.unescape(hidden.search(browser.get(f"{address}?{came}").text)[1])
+    assert sent == "utm_source=mail&utm_campaign=Spring+%26+%22Co%22&gclid=abc"
+    refused = browser.post(address, {"email": "", "_own": "1", "_campaign": sent})
+    assert refused.status_code == 422 and html.unescape(hidden.search(refused.text)[1]) == sent, "also the second time"
+    assert browser.post(address, {**ADA, "_own": "1", "_campaign": sent}).status_code == 303
+    page = FormSubmission.objects.get().page
+    wanted = {"utm_source": "mail", "utm_campaign": 'Spring & "Co"', "click_id": "abc", "click_id_type": "gclid"}
+    assert wanted.items() <= page.items() and page["query"] == sent
+    long = "utm_source=" + "x" * 3_000
+    for number, query in enumerate(("", "a=1", long, "x" * 30_000, "utm_source=%00%ff&" * 2_000, "token=1&password=2")):
+        if len(query) < 4_000:
+            assert "_campaign" not in browser.get(f"{address}?{query}").text, query
+        values = {**ADA, "company": f"No. {number}", "_own": "1", "_campaign": query}
+        assert browser.post(address, values).status_code == 303
+        page = FormSubmission.objects.latest("pk").page
+        assert page["url"].endswith(address) and not {"utm_source", "query"} & set(page), query[:30]
+
+
+def test_a_campaign_of_bytes_that_are_no_text_costs_nothing(browser):
+    form = make_form()
+    for number, query in enumerate(
+        ("utm_source=%00", "a&" * 1_100, "utm_source=%ff%fe", "utm_source=%ed%a0%80", "[&utm_source=a")
+    ):
+        assert browser.get(f"/f/{form.key}/?{query}").status_code == 200
+        values = {**ADA, "company": f"No. {number}", "_own": "1", "_campaign": query}
+        assert browser.post(f"/f/{form.key}/", values).status_code == 303, query
 
 
 def test_what_is_wrong_is_shown_with_what_was_typed_and_nothing_is_stored(browser):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from activities.forms import editing, moderation
@@ -15,7 +16,7 @@ from activities.models import Activity, Association, FormSubmission
 from activities.recording.consents import record_consent
 from activities.tracking.addresses import parse_address
 from activities.tracking.agents import parse_agent
-from people.core.errors import RejectedError
+from people.core.errors import NotAllowedError, RejectedError
 from people.core.notifications import Notice
 from people.core.source import SYSTEM, Channel
 from people.models import Person
@@ -189,6 +190,22 @@ def test_spam_is_stored_not_recorded_and_can_be_recorded_after_all():
     assert not Activity.objects.get(pk=as_new.activity_id).is_backfill
     FormSubmission.objects.update(received_at=datetime(2020, 1, 1, tzinfo=UTC))
     assert moderation.delete_old_spam() == 1 and FormSubmission.objects.count() == 2
+
+
+def make_user(name, *rights):
+    user = get_user_model().objects.create_user(name, f"{name}@example.com")
+    user.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    return user
+
+
+def test_who_may_only_moderate_records_nothing():
+    row = fill_in(make_form(), "a@example.com", **{HONEYPOT: "x"}).submission
+    moderator = make_user("moderator", "change_formsubmission")
+    with pytest.raises(NotAllowedError):
+        moderation.restore_submission(row, moderator)
+    assert not Activity.objects.exists()
+    allowed = make_user("recorder", "change_formsubmission", "record_activity")
+    assert moderation.restore_submission(row, allowed).state == "recorded"
 
 
 def test_what_cannot_be_decided_waits_and_costs_nobody():

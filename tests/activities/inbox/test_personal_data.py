@@ -9,7 +9,11 @@ from django.utils import timezone
 from activities.inbox import editing, personal_data, replay, sightings
 from activities.inbox.sightings import Seen
 from activities.models import Sighting, Visitor, WaitingEvent
+from activities.sources import recent
+from activities.sources.recent import SeenEvent
 from people.core import personal_data as registry
+from people.core.codes import Code
+from people.core.errors import bad_value
 from people.core.source import SYSTEM
 from people.privacy import erasure
 from people.privacy import search as privacy_search
@@ -98,6 +102,33 @@ def test_samples_and_names_go_with_their_person(settings):
     assert personal_data.forget_old_events() == 1
     colour.refresh_from_db()
     assert (colour.kept, colour.samples) == (0, [])
+
+
+@pytest.mark.django_db
+def test_an_address_inside_a_longer_value_is_erased_also_where_the_value_was_shortened():
+    site, mail = make_site(), "ann.unique@example.com"
+    ann, other = make_person(email=mail), make_visitor(site)
+    values = {
+        "whole": f"Ask {mail.upper()} about it",
+        "cut": "x" * (sightings.MAX_SAMPLE - 12) + f" {mail} and more",
+        "barely": "x" * (sightings.MAX_SAMPLE - 4) + mail,
+        "long": "x" * 500,
+        "near": "x" * (sightings.MAX_SAMPLE - 12) + " ann.other@example.com",
+    }
+    sightings.note_seen([Seen(site.pk, "trait", name, 0, "", value, other.pk) for name, value in values.items()], {})
+    titles = {
+        "whole": f"https://www.example.com/?q=mail+{mail}",
+        "cut": "/" * (recent.MAX_TITLE - 12) + mail,
+        "long": "/" * 500,
+    }
+    problem = bad_value(Code.INVALID, "a number", "y" * 68 + mail, "attributes", "n")
+    assert str(problem.got).endswith("ann.unique@…"), "the test's own length"
+    events = [SeenEvent(site.pk, "track", title, "kept") for title in titles.values()]
+    recent.note_recent_events([*events, SeenEvent(site.pk, "track", "n", "refused", problem)])
+    erasure.erase_people([ann.pk], None, SYSTEM)
+    left = {row.name: bool(row.samples) for row in Sighting.objects.all()}
+    assert left == {"whole": False, "cut": False, "barely": True, "long": True, "near": True}
+    assert [event.title for event in recent.recent_events(site.pk)] == ["/" * recent.MAX_TITLE]
 
 
 @pytest.mark.django_db(transaction=True)

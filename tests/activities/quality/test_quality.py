@@ -100,3 +100,10 @@ def test_news_are_said_once_and_cannot_flood(mia):
     assert str(Notice.objects.latest("pk")) == (
         "30 % of the events of Deposit Check don't fit any more; before it was 2 %."
     )
+    QualityDay.objects.filter(day=today).update(wrong=2, unknown=19)
+    assert notices.notify_of_changed_values(today) == 0, "a rise that is too small to say so"
+    QualityDay.objects.filter(day=today).update(unknown=75)
+    assert notices.notify_of_changed_values(today) == 1 and notices.notify_of_changed_values(today) == 0
+    assert str(Notice.objects.latest("pk")) == (
+        "75 % of the events of Deposit Check bring properties that no field takes; before it was 0 %."
+    )
