@@ -129,6 +129,7 @@ class CallReplayInputSerializer(StrictSerializer):
 
 class CallReplaySerializer(serializers.ModelSerializer):
     backfill = serializers.BooleanField(source="is_backfill", help_text="Whether they are history.")
+    problem = serializers.CharField(source="fault", help_text="Why it failed; empty otherwise.")
     total = serializers.IntegerField(help_text="Calls that waited when it was started.")
     progress = serializers.IntegerField(help_text="Calls that were looked at so far.")
     calls = serializers.IntegerField(help_text="Calls that a mapping took.")
@@ -141,7 +142,7 @@ class CallReplaySerializer(serializers.ModelSerializer):
     class Meta:
         model = InboundReplay
         fields = (
-            *("id", "state", "backfill", "total", "progress", "calls", "recorded", "refused", "broken"),
+            *("id", "state", "problem", "backfill", "total", "progress", "calls", "recorded", "refused", "broken"),
             *("created_at", "finished_at"),
         )
 
@@ -158,7 +159,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         "retrieve": editing.VIEW,
         "create": source_editing.ADD,
         "partial_update": source_editing.CHANGE,
-        "replay": editing.CHANGE,
+        "replay": (editing.CHANGE, editing.RECORD),
         "latest_replay": editing.VIEW,
     }
 
@@ -202,7 +203,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         """Get the state of the latest replay; 404 before the first one."""
         replay = replaying.last_replay(self.get_object().source)
         if replay is None:
-            raise NotFoundError(Problem(Code.NOT_FOUND, _("No calls of this webhook were replayed yet.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("No calls of this webhook have been replayed yet.")))
         return Response(CallReplaySerializer(replay).data)
 
 

@@ -187,11 +187,21 @@ class InboundWebhookAdmin(MappingPages):
             if mapping is not None:
                 return redirect(f"{PAGE}_mapping", webhook.pk, mapping.pk)
         elif verb == "replay":
-            done = _("Calls that wait are being recorded, at their original times. No campaign starts.")
-            self.try_verb(request, lambda: replaying.start_replay(webhook.source, request.user), done)
+            self._start_replay(request, webhook)
         else:
             raise Http404
         return redirect(f"{PAGE}_change", webhook.pk)
+
+    def _start_replay(self, request: HttpRequest, webhook: InboundWebhook) -> None:
+        before = replaying.last_replay(webhook.source)
+        replay = self.try_verb(request, lambda: replaying.start_replay(webhook.source, request.user))
+        if replay is None:
+            return
+        if before is not None and replay.pk == before.pk:
+            messages.info(request, _("The waiting calls are being recorded already."))
+        else:
+            done = _("Waiting calls are being recorded, at their original times. No campaign starts.")
+            messages.success(request, done)
 
     def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
