@@ -18,7 +18,7 @@ from activities.sources.keys import describe_key
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, problem_json, quoted_value
 from people.core.messages import sentence as _
-from people.core.permissions import refuse_unconfirmed_session
+from people.core.permissions import SEES_PEOPLE, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import (
@@ -32,7 +32,6 @@ from people.rest.viewsets import (
     UTCDateTimeField,
 )
 
-SEES_PEOPLE = "people.view_person"
 PATH = {"type": "array", "items": {"type": ["string", "integer", "null"]}}
 _PATH_HELP = "Names of members and numbers of entries, from the outside in; null once, for every entry of a list."
 
@@ -178,13 +177,9 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=InboundSettingsSerializer, responses=InboundWebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change how calls are checked and known; takes effect at once."""
-
-        def confirmed(webhook: InboundWebhook, body: dict[str, Any]) -> dict[str, Any]:
-            if editing.checks_otherwise(webhook, body, body.get("secret")):
-                refuse_unconfirmed_session(request._request)
-            return body
-
-        return self.change_from_body(InboundSettingsSerializer, editing.change_webhook, confirmed)
+        return self.change_from_body(
+            InboundSettingsSerializer, editing.change_webhook, needs_confirmation=editing.needs_confirmation
+        )
 
     @extend_schema(request=CallReplayInputSerializer, responses={202: CallReplaySerializer})
     @action(["POST"], detail=True)

@@ -158,7 +158,7 @@ def test_one_bad_form_on_a_device_holds_up_no_other_and_the_team_takes_it_away(t
     page.locator("[name=password]").press("Enter")
     rows = page.locator("[data-rows] tr")
     expect(rows).to_have_count(3)
-    expect(rows.nth(0)).to_contain_text("The server failed at it")
+    expect(rows.nth(0)).to_contain_text("The server couldn't take it")
     expect(rows.nth(1)).to_contain_text("Rejected: too large")
     expect(rows.nth(2)).to_contain_text("was sent before with other content")
     with page.expect_download() as download:
@@ -169,7 +169,7 @@ def test_one_bad_form_on_a_device_holds_up_no_other_and_the_team_takes_it_away(t
     rows.nth(1).get_by_role("button", name="Remove").click()
     expect(rows).to_have_count(2)
     page.get_by_role("button", name="Send the rejected ones again").click()
-    expect(rows.nth(1)).to_contain_text("The server failed at it")
+    expect(rows.nth(1)).to_contain_text("The server couldn't take it")
     assert not faults(page)
 
 
