@@ -16,11 +16,11 @@ from activities.models import ActivityType, Sighting
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import quoted_value, restore_problem
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_BIG_ID
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_sighting"
-SEES_PEOPLE = "people.view_person"
 BADGES = {"new": "wait", "mapped": "good", "ignored": "", "blocked": "bad"}
 MAX_SHOWN = 4_000  # characters of one event
 MAX_TYPES = 500

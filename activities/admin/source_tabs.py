@@ -11,9 +11,9 @@ from activities.models import EventSource
 from activities.sources import connections, recent
 from activities.sources import editing as source_editing
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights, tabs_of
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
 
-SEES_PEOPLE = "people.view_person"  # names of events and reasons of refusals have what senders wrote of people
 Tabs = tuple[tuple[str, Any, str], ...]
 SETTINGS_TAB = ("settings", gettext_lazy("Settings and use"), "change")
 LIVE_TAB = ("live", pgettext_lazy("web site", "Live"), "live")

@@ -215,7 +215,7 @@ class EventSourceAdmin(WebsitePages):
         if request.method == "POST":
             require_rights(request, source_editing.CHANGE)
             if form.is_valid():
-                widens = source_editing.widens_trust(source, form.values(source))
+                widens = source_editing.needs_confirmation(source, form.values(source))
                 if widens and (confirmation := confirmation_redirect(request)):
                     return confirmation
                 if self._saved(request, source, form):

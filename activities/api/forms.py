@@ -16,7 +16,7 @@ from activities.models import EventSource, Form, FormSubmission
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import find_owner, refuse_unconfirmed_session
+from people.core.permissions import SEES_PEOPLE, find_owner, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import (
@@ -38,7 +38,6 @@ _UNFILTERED = (
     *("form", "message_id", "digest", "reason", "values", "page", "ip_address", "consent", "is_consent_recorded"),
     *("has_created_person", "visitor_id", "activity_id", "code_hash", "user"),
 )
-SEES_PEOPLE = "people.view_person"
 
 
 class FormFilterSet(StrictFilterSet):
@@ -168,7 +167,7 @@ class FormViewSet(ListMixin, RetrieveMixin):
     def create(self, request: Any) -> Response:
         """Create a form. The email address is always one of its fields."""
         body = _values(self.validated_body(FormInputSerializer))
-        if editing.believes_more(None, body):
+        if editing.needs_confirmation(None, body):
             refuse_unconfirmed_session(request._request)
         form = editing.create_form(body.pop("name"), request.user, **body)
         return self.response_for(form, 201, Location=f"{request.build_absolute_uri()}/{form.pk}")
@@ -176,14 +175,12 @@ class FormViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=FormInputSerializer, responses=FormSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a form; takes effect at once. `fields_of_form` replaces all fields."""
-
-        def confirmed(form: Form, body: dict[str, Any]) -> dict[str, Any]:
-            values = _values(body)
-            if editing.believes_more(form, values):
-                refuse_unconfirmed_session(request._request)
-            return values
-
-        return self.change_from_body(FormInputSerializer, editing.change_form, confirmed)
+        return self.change_from_body(
+            FormInputSerializer,
+            editing.change_form,
+            lambda _form, body: _values(body),
+            needs_confirmation=editing.needs_confirmation,
+        )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:
@@ -300,7 +297,7 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": (moderation.VIEW, SEES_PEOPLE),
         "retrieve": (moderation.VIEW, SEES_PEOPLE),
-        "create": RECORD,
+        "create": (editing.VIEW, *SUBMIT_RIGHTS),
         "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
         "record": (moderation.CHANGE, RECORD, moderation.VIEW, SEES_PEOPLE),
     }
@@ -308,15 +305,12 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        self.require("people.view_person")  # besides the right of the action: submissions show people
         form = get_object_or_404(Form, pk=min(self.kwargs["form"], MAX_BIG_ID))
         return super().get_queryset().filter(form=form)
 
     @extend_schema(request=NewSubmissionSerializer, responses={201: FormSubmissionSerializer})
     def create(self, request: Any, form: int) -> Response:
         """Submit a form for somebody: the person is created or changed, and Fill Out Form recorded."""
-        for right in (editing.VIEW, *SUBMIT_RIGHTS):
-            self.require(right)
         body = self.validated_body(NewSubmissionSerializer)
         rows = Form.objects.select_related("consent", "website")
         web_form = get_object_or_404(rows, pk=min(form, MAX_BIG_ID))

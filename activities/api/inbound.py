@@ -18,7 +18,7 @@ from activities.sources.keys import describe_key
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, problem_json, quoted_value
 from people.core.messages import sentence as _
-from people.core.permissions import refuse_unconfirmed_session
+from people.core.permissions import SEES_PEOPLE, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import (
@@ -32,7 +32,6 @@ from people.rest.viewsets import (
     UTCDateTimeField,
 )
 
-SEES_PEOPLE = "people.view_person"
 PATH = {"type": "array", "items": {"type": ["string", "integer", "null"]}}
 _PATH_HELP = "Names of members and numbers of entries, from the outside in; null once, for every entry of a list."
 
@@ -129,6 +128,7 @@ class CallReplayInputSerializer(StrictSerializer):
 
 class CallReplaySerializer(serializers.ModelSerializer):
     backfill = serializers.BooleanField(source="is_backfill", help_text="Whether they are history.")
+    problem = serializers.CharField(source="fault", help_text="Why it failed; empty otherwise.")
     total = serializers.IntegerField(help_text="Calls that waited when it was started.")
     progress = serializers.IntegerField(help_text="Calls that were looked at so far.")
     calls = serializers.IntegerField(help_text="Calls that a mapping took.")
@@ -141,7 +141,7 @@ class CallReplaySerializer(serializers.ModelSerializer):
     class Meta:
         model = InboundReplay
         fields = (
-            *("id", "state", "backfill", "total", "progress", "calls", "recorded", "refused", "broken"),
+            *("id", "state", "problem", "backfill", "total", "progress", "calls", "recorded", "refused", "broken"),
             *("created_at", "finished_at"),
         )
 
@@ -158,7 +158,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         "retrieve": editing.VIEW,
         "create": source_editing.ADD,
         "partial_update": source_editing.CHANGE,
-        "replay": editing.CHANGE,
+        "replay": (editing.CHANGE, editing.RECORD),
         "latest_replay": editing.VIEW,
     }
 
@@ -177,13 +177,9 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=InboundSettingsSerializer, responses=InboundWebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change how calls are checked and known; takes effect at once."""
-
-        def confirmed(webhook: InboundWebhook, body: dict[str, Any]) -> dict[str, Any]:
-            if editing.checks_otherwise(webhook, body, body.get("secret")):
-                refuse_unconfirmed_session(request._request)
-            return body
-
-        return self.change_from_body(InboundSettingsSerializer, editing.change_webhook, confirmed)
+        return self.change_from_body(
+            InboundSettingsSerializer, editing.change_webhook, needs_confirmation=editing.needs_confirmation
+        )
 
     @extend_schema(request=CallReplayInputSerializer, responses={202: CallReplaySerializer})
     @action(["POST"], detail=True)
@@ -202,7 +198,7 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         """Get the state of the latest replay; 404 before the first one."""
         replay = replaying.last_replay(self.get_object().source)
         if replay is None:
-            raise NotFoundError(Problem(Code.NOT_FOUND, _("No calls of this webhook were replayed yet.")))
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("No calls of this webhook have been replayed yet.")))
         return Response(CallReplaySerializer(replay).data)
 
 

@@ -6,10 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from activities.api.inbound import SEES_PEOPLE, find_webhook
+from activities.api.inbound import find_webhook
 from activities.inbound import editing
 from activities.models import InboundCall
 from people.core.errors import stored_problem_json
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 from people.rest.viewsets import ListMixin, ProblemSerializer, RetrieveMixin, UTCDateTimeField

@@ -15,7 +15,7 @@ from activities.models import EventSource, LinkClick, TrackedLink
 from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import find_owner
+from people.core.permissions import SEES_PEOPLE, find_owner
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.viewsets import (
@@ -230,7 +230,7 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="people-links")
     def people_links(self, request: Any, pk: int) -> Response:
         """Create personal links, in order, for at most 1,000 people. A click on one is attributed to its person."""
-        self.require(sharing.SEES_PEOPLE)
+        self.require(SEES_PEOPLE)
         body = self.validated_body(PeopleLinksInputSerializer)
         options = {"days": body.get("days"), "for_all_links": body["for_all_links"]}
         links = sharing.make_person_links(self.get_object(), body["people"], request.user, **options)
@@ -306,6 +306,6 @@ class LinkClickViewSet(ListMixin):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        self.require(sharing.SEES_PEOPLE)
+        self.require(SEES_PEOPLE)
         link = get_object_or_404(TrackedLink, pk=min(self.kwargs["link"], MAX_BIG_ID))
         return super().get_queryset().filter(link=link)

@@ -234,13 +234,9 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=SourceInputSerializer, responses=EventSourceSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change an event source; takes effect at once. The kind cannot be changed."""
-
-        def confirmed(source: EventSource, body: dict[str, Any]) -> dict[str, Any]:
-            if source_editing.widens_trust(source, body):
-                refuse_unconfirmed_session(request._request)
-            return body
-
-        return self.change_from_body(SourceInputSerializer, source_editing.change_source, confirmed)
+        return self.change_from_body(
+            SourceInputSerializer, source_editing.change_source, needs_confirmation=source_editing.needs_confirmation
+        )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

@@ -14,7 +14,7 @@ from activities.tracking.addresses import Address, parse_address
 PUBLIC = frozenset({"form-page", "form-thanks", "demo-site", "demo-site-page"})  # names of routes
 
 
-def visited_address(text: str, own_host: str) -> Address | None:
+def storable_address(text: str, own_host: str) -> Address | None:
     """The address of a page as a submission keeps it; None for no address, and for a page of ours that is not public.
 
     `own_host`: host and port by which this installation was called; the one of SITE_URL counts, too.

@@ -7,8 +7,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from activities.forms.effects import ATTEND_EVENT, attend_event, attendance_key
-from activities.models import Activity, ActivityKey, Form, FormSubmission
+from activities.forms.effects import ATTEND_EVENT, attend_event, attendance
+from activities.models import Form, FormSubmission
 from activities.recording import recorder
 from activities.recording.rows import RecordStatus
 from people import lookup as people_lookup
@@ -41,6 +41,8 @@ def check_in(form: Form, person_id: int, source: Source, by: Any) -> CheckIn:
     require_permission(by, RIGHT)
     if form.is_archived or not form.event:
         raise RejectedError(Problem(Code.WRONG_STATE, _("This form is of no event that is under way.")))
+    if (at := checked_in_at(form, person_id)) is not None:
+        return CheckIn(at, is_repeat=True)
     now = timezone.now()
     row = attend_event(form, person_id, now, "Check-in")
     (outcome,) = recorder.record_activities([row], source, may_record=frozenset({ATTEND_EVENT}), keep_refused=False)
@@ -53,10 +55,5 @@ def check_in(form: Form, person_id: int, source: Source, by: Any) -> CheckIn:
 
 def checked_in_at(form: Form, person_id: int) -> datetime | None:
     """When the person came to the event, by check-in or kiosk; None if they did not."""
-    keys = ActivityKey.objects.filter(
-        person_id=person_id, activity_type_id=ATTEND_EVENT, external_id=attendance_key(form)
-    )
-    activity_id = keys.values_list("activity_id", flat=True).first()
-    if activity_id is None:
-        return None
-    return Activity.objects.filter(person_id=person_id, pk=activity_id).values_list("occurred_at", flat=True).first()
+    activity = attendance(form, person_id)
+    return None if activity is None else activity.occurred_at

@@ -113,7 +113,7 @@ def change_form(
     return changed
 
 
-def believes_more(form: Form | None, values: Mapping[str, Any]) -> bool:
+def needs_confirmation(form: Form | None, values: Mapping[str, Any]) -> bool:
     """Whether these new values of a form (None: a new one) let strangers do more, or lead them elsewhere.
 
     A session must be confirmed for that: other fields, another web site, page afterwards or consent, replaced values,
@@ -126,7 +126,7 @@ def believes_more(form: Form | None, values: Mapping[str, Any]) -> bool:
         return True
     if values.get("people_an_hour", 0) > present.people_an_hour:
         return True
-    return form is not None and (_asks_other_consent(form, values) or _asks_more(form, values))
+    return form is not None and (_asks_other_consent(form, values) or _adds_fields(form, values))
 
 
 def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
@@ -138,7 +138,7 @@ def _asks_other_consent(form: Form, values: Mapping[str, Any]) -> bool:
     )
 
 
-def _asks_more(form: Form, values: Mapping[str, Any]) -> bool:
+def _adds_fields(form: Form, values: Mapping[str, Any]) -> bool:
     asked = {entry.get("field") for entry in values.get("fields") or ()}
     return not asked <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.consent.state import CONSENTS, EMAIL, GIVEN, consent_state
 from activities.forms.fields import EMAIL as EMAIL_FIELD
-from activities.models import Association, EventSource, Form, FormSubmission, Visitor
+from activities.models import Activity, ActivityKey, Association, EventSource, Form, FormSubmission, Visitor
 from activities.recording import recorder
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.tracking.wire import TOKEN
@@ -36,6 +36,7 @@ from people.persons.upsert import UpsertAction
 
 FILL_OUT_FORM, ATTEND_EVENT = 2, 90_001
 RECORDED_TYPES = frozenset({FILL_OUT_FORM, ATTEND_EVENT, *CONSENTS})
+MAX_FORMER = 100  # submissions of one person at the kiosk of one form
 SUBMISSIONS_PAGE = "admin:activities_form_submissions"
 State = FormSubmission.State
 Way = FormSubmission.Way
@@ -77,19 +78,19 @@ def _record(submission: FormSubmission, source: Source, visitor_id: int | None, 
     if visitor is not None and _associate(visitor, submission, source):
         submission.visitor_id = visitor.pk
     rows = [_fill_out_form(submission)]
-    if submission.way == Way.KIOSK:
+    if submission.way == Way.KIOSK and attendance(submission.form, person_id) is None:
         rows.append(attend_event(submission.form, person_id, submission.occurred_at, "Kiosk"))
     if consent := _consent(submission):
         rows.append(consent)
         submission.is_consent_recorded = True
     outcomes = recorder.record_activities(rows, source, may_record=RECORDED_TYPES, keep_refused=False)
     for row, outcome in zip(rows, outcomes, strict=True):
-        if outcome.status is RecordStatus.REFUSED and not _came_before(row, outcome):
+        if outcome.status is RecordStatus.REFUSED and not _has_attended(row, outcome):
             raise RejectedError(*outcome.problems)
     submission.activity_id = outcomes[0].activity_id
 
 
-def _came_before(row: NewActivity, outcome: RecordOutcome) -> bool:
+def _has_attended(row: NewActivity, outcome: RecordOutcome) -> bool:
     """True for Attend Event of somebody who came before, at the kiosk or by check-in: it stays as it is."""
     is_reused = all(problem.code == Code.EXTERNAL_ID_REUSED for problem in outcome.problems)
     return row.activity_type == ATTEND_EVENT and is_reused
@@ -221,6 +222,30 @@ def attendance_key(form: Form) -> str:
     """The external id of Attend Event: one a person, form, event and session, whichever way they came."""
     what = "\0".join(text_key(text) for text in (form.event or form.name, form.session))
     return f"form:{form.pk}:event:{blake2b(what.encode(), digest_size=16).hexdigest()}"
+
+
+def attendance(form: Form, person_id: int) -> Activity | None:
+    """The Attend Event of somebody who came, by check-in or kiosk; None of those who did not."""
+    keys = ActivityKey.objects.filter(person_id=person_id, activity_type_id=ATTEND_EVENT)
+    ids = keys.filter(external_id=attendance_key(form)).values_list("activity_id", flat=True)
+    mine = Activity.objects.filter(person_id=person_id)
+    return mine.filter(pk__in=list(ids)).first() or _former_attendance(form, person_id)
+
+
+def _former_attendance(form: Form, person_id: int) -> Activity | None:
+    """One recorded before there was `attendance_key`: its key was of the check-in, or of the kiosk's submission."""
+    sent = (
+        form.submissions.filter(person_id=person_id, way=Way.KIOSK).order_by("pk").values_list("message_id", flat=True)
+    )
+    external_ids = [f"form:{form.pk}:{part}" for part in ("check-in", *sent[:MAX_FORMER])]
+    keys = ActivityKey.objects.filter(
+        person_id=person_id, activity_type_id=ATTEND_EVENT, external_id__in=external_ids
+    ).values_list("activity_id", flat=True)
+    what = (text_key(form.event or form.name), text_key(form.session))
+    for activity in Activity.objects.filter(person_id=person_id, pk__in=list(keys)).order_by("occurred_at"):
+        if what == (text_key(activity.primary_value or ""), text_key(str(activity.attributes.get("session") or ""))):
+            return activity
+    return None
 
 
 def _consent(submission: FormSubmission) -> NewActivity | None:

@@ -91,10 +91,12 @@ def change_webhook(
     return changed
 
 
-def checks_otherwise(webhook: InboundWebhook, values: Mapping[str, Any], secret: Any = None) -> bool:
-    """Whether these new values change whose calls are taken: a session must be confirmed for that."""
+def needs_confirmation(webhook: InboundWebhook, values: Mapping[str, Any]) -> bool:
+    """Whether these new values, or a new `secret`, change whose calls are taken: a session must be confirmed."""
     names = ("signature", "signature_header")
-    return bool(secret) or any(name in values and values[name] != getattr(webhook, name) for name in names)
+    return bool(values.get("secret")) or any(
+        name in values and values[name] != getattr(webhook, name) for name in names
+    )
 
 
 def lacks_secret(webhook: InboundWebhook) -> bool:

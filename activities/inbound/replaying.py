@@ -17,11 +17,11 @@ from activities.inbound.editing import CHANGE, RECORD
 from activities.inbound.processing import BATCH, mark_broken, record_calls
 from activities.models import EventSource, InboundCall, InboundReplay
 from activities.recording.rows import RecordStatus
-from people.core import audit, jobs
+from people.core import audit, job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.db.outages import is_outage
-from people.core.errors import ConflictError, Problem
+from people.core.errors import ConflictError, Problem, RejectedError
 from people.core.permissions import require_permission
 
 WAITING = (InboundCall.State.FAILED, InboundCall.State.UNMAPPED)
@@ -50,13 +50,14 @@ def start_replay(source: EventSource, by: Any, *, backfill: bool = True) -> Inbo
     """
     require_permission(by, CHANGE)
     require_permission(by, RECORD)
-    EventSource.objects.select_for_update(of=("self",)).get(pk=source.pk)  # one of two that start at the same time
+    waiting = source.inbound_calls.filter(state__in=WAITING).aggregate(number=Count("pk"), last=Max("pk"))
+    # one of two that start at the same time; calls still come in, whose rows refer to the source
+    EventSource.objects.select_for_update(of=("self",), no_key=True).get(pk=source.pk)
     if (running := InboundReplay.objects.filter(source=source, state=InboundReplay.State.RUNNING).first()) is not None:
         if running.is_backfill != backfill:
             message = _("Another replay of these calls is in progress. Wait until it has ended.")
             raise ConflictError(Problem(Code.WRONG_STATE, message, ("backfill",)))
         return running
-    waiting = source.inbound_calls.filter(state__in=WAITING).aggregate(number=Count("pk"), last=Max("pk"))
     replay = InboundReplay.objects.create(
         source=source, user=by, is_backfill=backfill, total=waiting["number"], last_call=waiting["last"] or 0
     )
@@ -72,9 +73,45 @@ def last_replay(source: EventSource) -> InboundReplay | None:
 
 
 def run_replay(replay_id: int) -> None:
-    """Replay the rest of the calls; safe to run twice, also at the same time."""
-    while _process_part(replay_id):
-        pass
+    """Replay the rest of the calls; safe to run twice, also at the same time.
+
+    A part that fails is tried `MAX_TRIES` times, by whichever workers; then the replay fails with the reason.
+    """
+    while _take_try(replay_id):
+        try:
+            if not _process_part(replay_id):
+                return
+        except Exception as error:
+            if is_outage(error):
+                raise
+            logger.exception("replay %s of calls", replay_id)
+            _note_failure(replay_id, error)
+
+
+@transaction.atomic
+def _take_try(replay_id: int) -> bool:
+    """Count a try of the next part beforehand: one that kills its process counts, too. False after too many."""
+    with InboundReplay.claimed(replay_id) as replay:
+        if replay is None:
+            return False
+        if replay.tries >= job_model.MAX_TRIES:
+            _end(replay, job_model.lost_worker_reason(replay.tries))
+            return False
+        return bool(replay.mine().update(tries=F("tries") + 1))
+
+
+@transaction.atomic
+def _note_failure(replay_id: int, error: Exception) -> None:
+    with InboundReplay.claimed(replay_id) as replay:
+        if replay is not None and (isinstance(error, RejectedError) or replay.tries >= job_model.MAX_TRIES):
+            _end(replay, job_model.failure_reason(error, replay.tries))
+
+
+def _end(replay: InboundReplay, problem: str = "") -> None:
+    """End a replay that this worker holds, with the problem that stopped it; calls that were looked at are audited."""
+    is_ended = replay.fail(problem) if problem else replay.finish()
+    if is_ended and replay.progress:
+        audit.write_audit_entry(replay.user, replay.source, "calls_replayed", count=replay.progress)
 
 
 @transaction.atomic
@@ -88,12 +125,12 @@ def _process_part(replay_id: int) -> bool:
         rows = replay.source.inbound_calls.filter(pk__gt=replay.position, pk__lte=replay.last_call, state__in=WAITING)
         calls = list(rows.order_by("pk").select_for_update(of=("self",))[:BATCH])
         if not calls:
-            if replay.finish() and replay.progress:
-                audit.write_audit_entry(replay.user, replay.source, "calls_replayed", count=replay.progress)
+            _end(replay)
             return False
         part = _replay_calls(calls, is_backfill=replay.is_backfill)
         replay.beat(
             position=calls[-1].pk,
+            tries=0,
             progress=F("progress") + len(calls),
             calls=F("calls") + part.calls,
             recorded=F("recorded") + part.recorded,

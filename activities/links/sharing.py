@@ -17,10 +17,10 @@ from people import lookup as people_lookup
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
-from people.core.permissions import require_permission
+from people.core.permissions import SEES_PEOPLE, require_permission
 from people.models import Person, StaticList, StaticListMember
 
-SEES_PEOPLE, EXPORTS = "people.view_person", "people.export_person"
+EXPORTS = "people.export_person"
 MAX_PEOPLE = 1_000  # of one call
 MAX_ROWS = 100_000  # of one file
 _STEP = 2_000

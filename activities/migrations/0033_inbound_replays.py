@@ -1,20 +1,12 @@
 import django.db.models.deletion
 from django.conf import settings
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
-
-ROW_KEY = "inbound_call_row_key"
 
 
 class Migration(migrations.Migration):
-    atomic = False  # the index is built while calls come in
-
     dependencies = [("activities", "0032_secrets_of_forms"), migrations.swappable_dependency(settings.AUTH_USER_MODEL)]
 
     operations = [
-        # a build that was cut off leaves an index that serves nobody and keeps the name
-        migrations.RunSQL(f"drop index concurrently if exists {ROW_KEY}", migrations.RunSQL.noop),
-        AddIndexConcurrently("inboundcall", models.Index(fields=["row_key"], name=ROW_KEY)),
         migrations.CreateModel(
             name="InboundReplay",
             fields=[
@@ -32,6 +24,7 @@ class Migration(migrations.Migration):
                 ("is_backfill", models.BooleanField(default=True)),
                 ("last_call", models.BigIntegerField(default=0)),
                 ("position", models.BigIntegerField(default=0)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
                 ("total", models.PositiveIntegerField(default=0)),
                 ("progress", models.PositiveIntegerField(default=0)),
                 ("calls", models.PositiveIntegerField(default=0)),

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from people.core import messages
 from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
 
 MAX_CALLS_A_MINUTE = 10_000
@@ -130,7 +131,8 @@ class InboundCall(models.Model):
 class InboundReplay(Job):
     """One replay of the calls of a webhook that wait: those up to `last_call`, from after `position` on.
 
-    `broken`: calls that could not be processed; `calls`: those that a mapping took.
+    `tries`: of the part after `position`. `broken`: calls that could not be processed. `calls`: those that a mapping
+    took.
     """
 
     class State(models.TextChoices):
@@ -143,6 +145,7 @@ class InboundReplay(Job):
     is_backfill = models.BooleanField(default=True)
     last_call = models.BigIntegerField(default=0)
     position = models.BigIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     progress = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0)
@@ -174,6 +177,11 @@ class InboundReplay(Job):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+    @property
+    def fault(self) -> str:
+        """The problem that stopped the replay, in the active language."""
+        return messages.unpack_sentences(self.problem)
 
 
 class InboundKey(models.Model):

@@ -26,7 +26,7 @@ from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value
 from people.core.messages import sentence
-from people.core.permissions import own_or_all_condition, require_permission
+from people.core.permissions import SEES_PEOPLE, own_or_all_condition, require_permission
 from people.core.source import Channel, Source
 
 MAX_ROWS = 1_000  # of one transaction
@@ -35,7 +35,6 @@ SEE_OTHERS, OTHERS = (
     "activities.view_refusedactivity",
     "activities.change_refusedactivity",
 )  # of rows that other users sent
-SEES_PEOPLE = "people.view_person"
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 

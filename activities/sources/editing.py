@@ -102,17 +102,26 @@ def change_source(
     return changed
 
 
-def widens_trust(source: EventSource, values: Mapping[str, Any]) -> bool:
-    """Whether these new values let more hosts send, or more of what is sent name people: a session must be confirmed.
+def needs_confirmation(source: EventSource, values: Mapping[str, Any]) -> bool:
+    """Whether these new values let more hosts send, record more, or more of what is sent name people.
 
-    Hosts are origins, and whoever uses a Munchkin ID; forms may lead back to the origins, too.
+    A session must be confirmed for that. Hosts are origins, and whoever uses a Munchkin ID; forms may lead back to the
+    origins, too. Sites of one group know the same visitors.
     """
+    if values.get("consent") == EventSource.Consent.GRANTED != source.consent:
+        return True
+    if (values.get("people_an_hour") or 0) > source.people_an_hour:
+        return True
     if not set(values.get("origins") or ()) <= set(source.origins):
         return True
     if values.get("creates_people") and not source.creates_people:
         return True
-    named = {name: values[name] for name in ("user_id_field", "munchkin_id") if values.get(name)}
-    return any(value != getattr(source, name) for name, value in named.items())
+    named = {name: values[name] for name in ("user_id_field", "munchkin_id", "site_group") if values.get(name)}
+    return any(_stripped(value) != getattr(source, name) for name, value in named.items())
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def identify_people(source: EventSource, by: Any) -> EventSource:

@@ -186,7 +186,7 @@ MEANINGS: Mapping[Code, object] = {
     Code.UNKNOWN_TYPE: _("There is no such activity type."),
     Code.UNKNOWN_USER: _("There is no such user."),
     Code.UNKNOWN_SOURCE: _("There is no such event source."),
-    Code.UNKNOWN_STEP: _("There is no such kind of step of a campaign."),
+    Code.UNKNOWN_STEP: _("There is no campaign step of this kind."),
     Code.UNKNOWN_VISITOR: _("There is no such visitor. Those who were never recognized are forgotten in time."),
     Code.UNKNOWN_WEBHOOK: _("There is no such webhook."),
     Code.UNKNOWN_WORD: _("The rules contain an unknown word; the error says where."),

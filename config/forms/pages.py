@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from activities.forms.addresses import visited_address
+from activities.forms.addresses import storable_address
 from activities.forms.codes import check_in_address, submission_code, submission_of_code
 from activities.forms.fields import FormInput, form_inputs
 from activities.forms.hosts import MAX_ADDRESS, form_action_origins, next_address
@@ -100,8 +100,8 @@ def sender_of(request: HttpRequest, way: Way, page: str = "") -> Sender:
         way,
         parse_agent(headers.get("User-Agent", "")),
         kept_ip_address(request_address(request)),
-        visited_address(page or request.build_absolute_uri(), host),
-        visited_address(headers.get("Referer", ""), host),
+        storable_address(page or request.build_absolute_uri(), host),
+        storable_address(headers.get("Referer", ""), host),
         token if TOKEN.fullmatch(token) and not opts_out else "",
     )
 

@@ -15,6 +15,7 @@ from people.core.errors import NotAllowedError, Problem, RejectedError, bad_valu
 _refusals: list[Callable[[Any], None]] = []
 _redirects: list[Callable[[HttpRequest, str], HttpResponse | None]] = []
 Rights = str | tuple[str, ...] | None  # of an action in the table of a view set
+SEES_PEOPLE = "people.view_person"  # what shows who people are, or what senders wrote of them, needs it
 MAKER: Any = object()  # default owner: the user who creates the object; None means no owner
 
 

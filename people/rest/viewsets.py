@@ -30,7 +30,7 @@ from people.core.errors import (
     bad_value,
     quoted_value,
 )
-from people.core.permissions import Rights, require_permission
+from people.core.permissions import Rights, refuse_unconfirmed_session, require_permission
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import RepeatedKeys
 from people.rest.answer_size import count_rows_that_fit
@@ -253,14 +253,18 @@ class ResourceViewSet(viewsets.GenericViewSet):
         serializer_class: type[serializers.Serializer],
         verb: Callable[..., Any],
         values_of: Callable[[Any, dict[str, Any]], dict[str, Any]] = lambda _thing, body: body,
+        needs_confirmation: Callable[[Any, dict[str, Any]], bool] = lambda _thing, _values: False,
     ) -> Response:
         """Change the object by `verb(thing, user, expected_revision=…, **values)`; respond with it as it is then.
 
         The members of the body are optional. `values_of(thing, body)` returns the values for the verb, or refuses.
+        Where `needs_confirmation(thing, values)`, a session must have been confirmed recently.
         """
         thing = self.get_object()
         self.require_match(thing)
         values = values_of(thing, self.validated_body(serializer_class, partial=True))
+        if needs_confirmation(thing, values):
+            refuse_unconfirmed_session(self.request._request)
         with self.expecting(thing.revision) as expected:
             verb(thing, self.request.user, expected_revision=expected, **values)
         return self.response_for(self.get_object())

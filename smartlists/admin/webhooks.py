@@ -119,7 +119,7 @@ def _save(request: HttpRequest, hook: Webhook | None, typed: dict[str, Any]) -> 
         "timeout_seconds": parse_number(typed["timeout_seconds"]),
     }
     if hook is not None:
-        confirms = webhook_editing.sends_elsewhere(hook, values)
+        confirms = webhook_editing.needs_confirmation(hook, values)
         if confirms and (confirmation := confirmation_redirect(request)):
             return confirmation
         revision = parse_number(typed["revision"])

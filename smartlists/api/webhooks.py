@@ -127,13 +127,11 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=WebhookInputSerializer, responses=WebhookSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a webhook; calls already queued are sent as they are."""
-
-        def confirmed(webhook: Webhook, body: dict[str, Any]) -> dict[str, Any]:
-            if webhook_editing.sends_elsewhere(webhook, body):
-                refuse_unconfirmed_session(request._request)
-            return body
-
-        return self.change_from_body(WebhookInputSerializer, webhook_editing.change_webhook, confirmed)
+        return self.change_from_body(
+            WebhookInputSerializer,
+            webhook_editing.change_webhook,
+            needs_confirmation=webhook_editing.needs_confirmation,
+        )
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

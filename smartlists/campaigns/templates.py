@@ -148,7 +148,8 @@ TEMPLATES: Mapping[str, Template] = {
             "re_engage",
             gettext_lazy("Win people back"),
             gettext_lazy(
-                "Your email program writes to those who have gone quiet. Who isn't back after two weeks goes on a list."
+                "Your email program writes to those who have gone quiet. "
+                "Anyone who isn't back after two weeks goes on a list."
             ),
             "bedtime",
             (

@@ -116,7 +116,7 @@ def change_webhook(
     return changed
 
 
-def sends_elsewhere(webhook: Webhook, values: Mapping[str, Any]) -> bool:
+def needs_confirmation(webhook: Webhook, values: Mapping[str, Any]) -> bool:
     """Whether these new values change where a webhook sends data, or which: a session must be confirmed for that."""
     headers = values.get("headers")
     if headers is not None and _unmask(webhook, headers) != webhook_headers.headers_of(webhook):

@@ -3,12 +3,12 @@
 import pytest
 
 from activities.api.forms import FormSubmissionViewSet
-from activities.api.inbound import SEES_PEOPLE, InboundMappingViewSet
+from activities.api.inbound import InboundMappingViewSet
 from activities.api.inbound_calls import InboundCallViewSet
 from activities.inbound import editing, replaying
 from activities.models import Activity, InboundCall, InboundWebhook
 from activities.recording import replay
-from people.core.permissions import all_rights
+from people.core.permissions import SEES_PEOPLE, all_rights
 from smartlists.api.webhooks import WebhookDeliveryViewSet
 from tests.activities.inbound.factories import DEFINITION, deposit, make_mapping, make_webhook, process, receive
 from tests.factories import approved_type

@@ -158,7 +158,7 @@ def test_one_bad_form_on_a_device_holds_up_no_other_and_the_team_takes_it_away(t
     page.locator("[name=password]").press("Enter")
     rows = page.locator("[data-rows] tr")
     expect(rows).to_have_count(3)
-    expect(rows.nth(0)).to_contain_text("The server failed at it")
+    expect(rows.nth(0)).to_contain_text("The server couldn't take it")
     expect(rows.nth(1)).to_contain_text("Rejected: too large")
     expect(rows.nth(2)).to_contain_text("was sent before with other content")
     with page.expect_download() as download:
@@ -169,5 +169,51 @@ def test_one_bad_form_on_a_device_holds_up_no_other_and_the_team_takes_it_away(t
     rows.nth(1).get_by_role("button", name="Remove").click()
     expect(rows).to_have_count(2)
     page.get_by_role("button", name="Send the rejected ones again").click()
-    expect(rows.nth(1)).to_contain_text("The server failed at it")
+    expect(rows.nth(1)).to_contain_text("The server couldn't take it")
     assert not faults(page)
+
+
+def test_a_form_that_the_server_fails_at_waits_longer_each_time(tablet, installation):
+    """The server answers 200 and "failed": sent at once with the others, alone after that, and later each time."""
+    form, page = make_form(), tablet
+    page.key, sent = f"ca-kiosk:{form.key}", []
+
+    def fail(route):
+        if route.request.method != "POST":
+            return route.continue_()
+        items = route.request.post_data_json["items"]
+        sent.append(len(items))
+        return route.fulfill(json={"results": [{"id": item["id"], "status": "failed"} for item in items]})
+
+    page.clock.install()
+    page.route("**/k/**", fail)
+    page.goto(f"/k/{kiosk_secret(form)}/")
+    keep(page, 1, email="ada@example.com")
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    for tries, pause in enumerate((4_000, 9_000, 19_000), start=1):
+        page.wait_for_function("([key, n]) => JSON.parse(localStorage[key])[0].tries === n", arg=[page.key, tries])
+        page.clock.run_for(pause)
+        assert sent == [1] * tries
+        page.clock.run_for(2_000)
+
+
+def test_a_form_is_kept_while_another_tab_writes_the_list(tablet, installation):
+    form, page = make_form(), tablet
+    page.key = f"ca-kiosk:{form.key}"
+    page.route("**/k/**", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.goto(f"/k/{kiosk_secret(form)}/")
+    page.evaluate(
+        """key => navigator.locks.request(`${key}:list`, () => new Promise((resolve) => {
+            window.finish = () => {
+                localStorage.setItem(key, JSON.stringify([{ id: "item-of-another-tab", at: 1, values: {} }]));
+                resolve();
+            };
+        })) && null""",
+        page.key,
+    )
+    page.get_by_label("Email Address").fill("ada@example.com")
+    page.get_by_label("Given name").fill("Ada")
+    page.get_by_role("button", name="Send").click()
+    page.evaluate("window.finish()")
+    page.wait_for_function("key => JSON.parse(localStorage.getItem(key)).length === 2", arg=page.key)
+    expect(page.get_by_label("Email Address")).to_have_value("")

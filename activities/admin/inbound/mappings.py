@@ -20,10 +20,10 @@ from activities.models import ActivityType, InboundMapping
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights
 from people.core.errors import RejectedError, quoted_value
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
 
 PAGE = "admin:activities_inboundwebhook"
-SEES_PEOPLE = "people.view_person"
 MAX_TYPES = 500
 FIRST_ROWS = ("person", "occurred_at")
 

@@ -21,12 +21,11 @@ from activities.sources.keys import describe_key, live_keys
 from people.core.admin.base import OwnPages, add_form_errors, parse_number, problem_text, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError, quoted_value, restore_problem
-from people.core.permissions import confirmation_redirect
+from people.core.permissions import SEES_PEOPLE, confirmation_redirect
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_inboundwebhook"
-SEES_PEOPLE = "people.view_person"
 SHOWN_CALLS, SHOWN_REFUSED = 50, 5
 MAX_SHOWN = 20_000  # characters of one call
 State = InboundCall.State
@@ -151,7 +150,7 @@ class InboundWebhookAdmin(MappingPages):
         if request.method == "POST":
             require_rights(request, source_editing.CHANGE)
             values = form.cleaned_data if form.is_valid() else {}
-            confirms = editing.checks_otherwise(webhook, values, values.get("secret"))
+            confirms = editing.needs_confirmation(webhook, values)
             if confirms and (confirmation := confirmation_redirect(request)):
                 return confirmation
             if form.is_valid() and _save(request, webhook, form):
@@ -187,11 +186,21 @@ class InboundWebhookAdmin(MappingPages):
             if mapping is not None:
                 return redirect(f"{PAGE}_mapping", webhook.pk, mapping.pk)
         elif verb == "replay":
-            done = _("Calls that wait are being recorded, at their original times. No campaign starts.")
-            self.try_verb(request, lambda: replaying.start_replay(webhook.source, request.user), done)
+            self._start_replay(request, webhook)
         else:
             raise Http404
         return redirect(f"{PAGE}_change", webhook.pk)
+
+    def _start_replay(self, request: HttpRequest, webhook: InboundWebhook) -> None:
+        before = replaying.last_replay(webhook.source)
+        replay = self.try_verb(request, lambda: replaying.start_replay(webhook.source, request.user))
+        if replay is None:
+            return
+        if before is not None and replay.pk == before.pk:
+            messages.info(request, _("The waiting calls are being recorded already."))
+        else:
+            done = _("Waiting calls are being recorded, at their original times. No campaign starts.")
+            messages.success(request, done)
 
     def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""

@@ -26,12 +26,12 @@ from people.core.admin.base import OwnPages, parse_number, require_rights, state
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
 from people.templatetags.change_lists import sparkline
 
 PAGE = "admin:activities_trackedlink"
-SEES_PEOPLE = "people.view_person"
 SHOWN_CLICKS = 20
 TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Clicks"), "change"),

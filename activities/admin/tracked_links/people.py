@@ -12,6 +12,7 @@ from activities.links import editing, sharing
 from activities.links.addresses import TOKEN, short_address
 from activities.models import TrackedLink
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights
+from people.core.permissions import SEES_PEOPLE
 from people.datatypes.formulas import guard_formula
 from people.models import StaticList
 
@@ -42,11 +43,11 @@ class PeopleLinkPages(PagesAdmin):
         ]
 
     def may_make_links(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perms([editing.CHANGE, sharing.SEES_PEOPLE]))
+        return bool(request.user.has_perms([editing.CHANGE, SEES_PEOPLE]))
 
     def people_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What to write into an e-mail tool, and the lists whose links can be taken as a file."""
-        require_rights(request, editing.CHANGE, sharing.SEES_PEOPLE)
+        require_rights(request, editing.CHANGE, SEES_PEOPLE)
         link = self.find_link(request, pk)
         may_export = request.user.has_perms([sharing.EXPORTS, "people.view_staticlist"])
         lists = StaticList.objects.filter(is_archived=False).order_by("name")[:SHOWN_LISTS] if may_export else ()
@@ -62,7 +63,7 @@ class PeopleLinkPages(PagesAdmin):
 
     def people_file(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
         """A CSV file of the own links of a static list's members; formulas are defused."""
-        require_rights(request, editing.CHANGE, sharing.SEES_PEOPLE, sharing.EXPORTS, "people.view_staticlist")
+        require_rights(request, editing.CHANGE, SEES_PEOPLE, sharing.EXPORTS, "people.view_staticlist")
         link = self.find_link(request, pk)
         static_list = get_object_or_404(StaticList, pk=parse_number(request.POST.get("list")))
         rows = sharing.file_of_links(link, static_list, request.user)

@@ -58,7 +58,7 @@ class CheckInPages(PagesAdmin):
             person_id = codes.person_of_token(web_form, token)
         context: dict[str, Any] = {"email": "", "sent": sent_values(submission), "submission": submission}
         if person_id is None:
-            context["error"] = _why_not(submission)
+            context["error"] = _rejection_reason(submission)
             return self._page(request, web_form, _("Check in"), status=404 if submission is None else 200, **context)
         if request.method == "POST":
             source = request_source(request)
@@ -105,7 +105,7 @@ def sent_values(submission: FormSubmission | None) -> list[tuple[str, str]]:
     return [(known[name].shown_label if name in known else name, value) for name, value in values.items()]
 
 
-def _why_not(submission: FormSubmission | None) -> str:
+def _rejection_reason(submission: FormSubmission | None) -> str:
     """Why nobody can be checked in with a code."""
     if submission is None:
         return _("This code isn't of this event, or its person was deleted.")

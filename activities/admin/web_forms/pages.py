@@ -163,7 +163,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
             require_rights(request, editing.CHANGE if web_form else editing.ADD)
             if form.is_valid():
                 values = form.values(web_form) | {"fields": settings_form.chosen_fields(rows)}
-                if editing.believes_more(web_form, values) and (confirmation := confirmation_redirect(request)):
+                if editing.needs_confirmation(web_form, values) and (confirmation := confirmation_redirect(request)):
                     return confirmation
                 if saved := self._saved(request, web_form, form, values):
                     return redirect(f"{PAGE}_change" if web_form else f"{PAGE}_share", saved.pk)

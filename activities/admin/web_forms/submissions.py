@@ -13,6 +13,7 @@ from activities.forms.fields import form_inputs
 from activities.forms.submitting import RECORD
 from activities.models import Form, FormSubmission
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights, state_badge
+from people.core.permissions import SEES_PEOPLE
 from people.core.source import Channel
 from people.datatypes.keys import MAX_BIG_ID
 from people.files.exports import jobs as export_jobs
@@ -20,7 +21,6 @@ from people.models import Person
 
 PAGE = "admin:activities_form"
 SHOWN = 50
-SEES_PEOPLE = "people.view_person"
 State = FormSubmission.State
 BADGES = {State.RECORDED: "good", State.HELD: "wait", State.SPAM: "bad"}
 MOST_COLUMNS = 4  # values beside the email address in the list; all are on the page of one

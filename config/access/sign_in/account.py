@@ -22,10 +22,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
 from django.views.generic import RedirectView
 
 from config.access.clients import tokens
-from config.access.sign_in import mfa, sessions
+from config.access.sign_in import mfa, resuming, sessions
 from config.access.sign_in import views as sign_in_views
 from config.access.users import own_account
 from config.access.users.forms import AccountForm
@@ -119,6 +120,17 @@ def confirm_address_page(request: HttpRequest) -> HttpResponse:
     return render(request, "access/confirm_address.html", context, status=400 if problem else 200)
 
 
+@login_required
+@never_cache
+@require_GET
+def confirmed_post_page(request: HttpRequest) -> HttpResponse:
+    """What was sent before the confirmation, to be sent now; shown once."""
+    if confirmation := sessions.confirmation_redirect(request):
+        return confirmation
+    kept = resuming.take_post(request)
+    return render(request, "access/resume.html", {"title": _("Send it now?"), "kept": kept})
+
+
 def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
     """Show another user's sessions to an administrator, who can end them and reset the second step."""
     if not request.user.has_perm("access.change_user"):
@@ -183,6 +195,7 @@ ENTRANCE: list[URLPattern] = [
 ACCOUNT: list[URLPattern] = [
     path("", account_page, name="mfa_index"),
     path("email/", confirm_address_page, name="confirm-address"),
+    path("confirm/done/", confirmed_post_page, name="confirmed-post"),
     path("confirm/", reauthenticate, name="account_reauthenticate"),
     path("confirm/code/", reauthenticate_by_code, name="mfa_reauthenticate"),
     path("confirm/passkey/", webauthn.reauthenticate_webauthn, name="mfa_reauthenticate_webauthn"),

@@ -27,6 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.models import SIGN_IN, Session, SessionStore, User  # noqa: F401 (the store of SESSION_ENGINE)
+from config.access.sign_in import resuming
 from config.client_address import request_address
 from people.core import audit
 
@@ -121,13 +122,19 @@ def confirmation_url(user: Any, back: str) -> str:
 def confirmation_redirect(request: HttpRequest, back: str = "") -> HttpResponse | None:
     """The way to the page that confirms who the user is, and from there to `back`; None for who did so recently.
 
-    A session may be stolen, and must not be enough for what outlives it: secrets, passwords, invitations.
+    A session may be stolen, and must not be enough for what outlives it: secrets, passwords, invitations. What was
+    posted is offered again after the confirmation, unless it is too large.
     """
     if is_session_confirmed(request):
         return None
+    back = back or request.get_full_path()
     if request.method == "POST":
-        messages.warning(request, _("Confirm that it's you, then do it again. Nothing has changed yet."))
-    return redirect(confirmation_url(request.user, back or request.get_full_path()))
+        if resuming.keep_post(request, back):
+            back = reverse("confirmed-post")
+            messages.warning(request, _("Confirm that it's you. Nothing has changed yet; what you typed is kept."))
+        else:
+            messages.warning(request, _("Confirm that it's you, then do it again. Nothing has changed yet."))
+    return redirect(confirmation_url(request.user, back))
 
 
 def note_session_use(request: HttpRequest) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from activities.forms import moderation
-from activities.forms.addresses import visited_address
+from activities.forms.addresses import storable_address
 from activities.forms.fields import form_inputs
 from activities.forms.reading import Reading, read_form
 from activities.forms.submitting import SUBMIT_RIGHTS, Sender, Way
@@ -82,7 +82,7 @@ def _sender(call: Call, row: Mapping[str, Any]) -> Sender:
         Way.API,
         parse_agent(agent) if agent else None,
         kept_ip_address(data.get("leadClientIpAddress", "")),
-        visited_address(f"{page}?{query}" if query and "?" not in page else page, call.request.get_host()),
+        storable_address(f"{page}?{query}" if query and "?" not in page else page, call.request.get_host()),
         visitor_id=_visitor(row.get("cookie")),
         user_id=call.user.pk,
     )

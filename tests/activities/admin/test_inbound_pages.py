@@ -68,9 +68,11 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
     assert "&lt;b&gt;other" in admin_client.get(address("call", webhook.pk, call.pk)).content.decode()
     admin_client.post(address("do", webhook.pk, "replay"))
     running = admin_client.get(address("replay", webhook.pk), headers={"HX-Request": "true"})
-    assert "0 of 1 calls" in running.content.decode() and "HX-Refresh" not in running
+    assert "0 of 1" in running.content.decode() and "HX-Refresh" not in running
     page = admin_client.get(address("change", webhook.pk)).content.decode()
     assert 'id="replay"' in page and "/do/replay/" not in page
+    again = admin_client.post(address("do", webhook.pk, "replay"), follow=True)
+    assert "being recorded already" in again.content.decode()
     replaying.run_replay(InboundReplay.objects.get().pk)
     ended = admin_client.get(address("replay", webhook.pk), headers={"HX-Request": "true"})
     assert ended["HX-Refresh"] == "true" and "0 activities recorded" in ended.content.decode()

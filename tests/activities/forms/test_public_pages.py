@@ -3,15 +3,17 @@
 import html
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from activities.forms import check_in, codes, editing
+from activities.forms import check_in, codes, editing, effects
 from activities.forms.kiosk_links import kiosk_secret
 from activities.forms.reading import CONSENT, HONEYPOT
-from activities.models import Activity, FormSubmission
+from activities.models import Activity, Form, FormSubmission
+from activities.recording import recorder
 from config.forms import kiosk
 from people.core.source import SYSTEM, Channel, Source
 from people.models import Person
@@ -312,3 +314,24 @@ def test_somebody_attends_an_event_once_whichever_way_and_the_next_event_again(b
     editing.change_form(form, None, event="Fair 2027")
     send(browser, form, item(4, company="Fourth"))
     assert [row for row in log_of(ada.pk) if row[0] == 90_001] == [(90_001, "Fair 2026"), (90_001, "Fair 2027")]
+
+
+@pytest.mark.parametrize("way", ["check-in", "kiosk"])
+def test_who_was_checked_in_before_the_upgrade_is_not_checked_in_again(browser, way):
+    """Their Attend Event has a key of the version before: of the check-in, or of the kiosk's submission."""
+    ada, source = make_person(email="ada@example.com"), Source(Channel.ADMIN)
+    form = make_form(event="Fair 2026")
+    part = "check-in"
+    if way == "kiosk":
+        part = "item-former"
+        FormSubmission.objects.create(
+            form=form, message_id=part, digest=b"x", way="kiosk", person_id=ada.pk, occurred_at=timezone.now()
+        )
+    row = replace(effects.attend_event(form, ada.pk, timezone.now(), way), external_id=f"form:{form.pk}:{part}")
+    recorder.record_activities([row], source, may_record=effects.RECORDED_TYPES, keep_refused=False)
+    assert check_in.checked_in_at(form, ada.pk) is not None
+    assert check_in.check_in(form, ada.pk, source, None).is_repeat
+    send(browser, form, item(1))
+    assert [row for row in log_of(ada.pk) if row[0] == 90_001] == [(90_001, "Fair 2026")]
+    editing.change_form(form, None, session="Keynote")
+    assert not check_in.check_in(Form.objects.get(), ada.pk, source, None).is_repeat, "another session"

@@ -16,7 +16,7 @@ from django.db import connection
 from activities.forms import codes, editing, export_kind, kiosk_links
 from activities.models import Association, Form, FormSubmission
 from activities.sources import sealing
-from config.access.sign_in import sessions
+from config.access.sign_in import resuming, sessions
 from people.files.exports.kinds import Marks, select_sql
 from people.models import Person
 from tests.activities.forms.factories import AGENT, make_form
@@ -213,7 +213,47 @@ def test_a_stolen_session_sees_no_link_and_lets_strangers_do_no_more(stale):
     assert reply.headers["Location"] == f"{at}change/" and Form.objects.get().title == "U"
     body = {"name": "Other", "known_people": "update"}
     assert stale.post("/api/v1/forms", json.dumps(body), content_type="application/json").status_code == 403
-    assert not editing.believes_more(None, {"name": "Other", "fields": [{"field": "company"}]})
+    assert not editing.needs_confirmation(None, {"name": "Other", "fields": [{"field": "company"}]})
+
+
+def _confirm(client, age=0):
+    session = client.session
+    session[sessions.SIGN_IN] = {**session[sessions.SIGN_IN], "at": int(time.time()) - age}
+    session.save()
+
+
+def _hidden(page):
+    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page))
+
+
+def test_what_was_typed_is_offered_once_after_the_confirmation(stale):
+    """Of each page that asks for a confirmation, as `confirmation_redirect` keeps it; sealed, and without files."""
+    form, done = make_form(known_people="blanks"), "/account/confirm/done/"
+    at = f"/admin/activities/form/{form.pk}/change/"
+    typed = {"name": "Long work <b>", "known_people": "update", "people_an_hour": "500", "event": "", "revision": "1"}
+    typed |= {"rows": "1", "field-0": "first_name", "label-0": "Given name", "order-0": "1", "password": "hidden-word"}
+    reply = stale.post(at, typed)
+    assert reply.status_code == 302 and "done" in reply.headers["Location"]
+    assert "Long work" not in str(dict(stale.session)), "sealed"
+    assert stale.get(done).status_code == 302, "not confirmed yet"
+    _confirm(stale)
+    page = stale.get(done)
+    assert page.headers["Cache-Control"].count("no-store") and "Long work &lt;b&gt;" in page.text
+    assert "<dd>hidden-word" not in page.text and f'action="{at}"' in page.text
+    assert set(typed) == {name for name in _hidden(page.text) if name != "csrfmiddlewaretoken"}
+    assert "kept no longer" in stale.get(done).text, "once"
+    assert stale.post(at, typed).headers["Location"] == at and Form.objects.get().known_people == "update"
+    more = typed | {"people_an_hour": "900", "revision": "2"}
+    for why, sent in {"late": more, "large": more | {"x": "x" * 40_000}}.items():
+        _confirm(stale, 600)
+        assert stale.post(at, sent).status_code == 302
+        if why == "late":
+            kept = stale.session[resuming.KEPT]
+            session = stale.session
+            session[resuming.KEPT] = kept | {"at": kept["at"] - resuming.KEPT_FOR}
+            session.save()
+        _confirm(stale)
+        assert "kept no longer" in stale.get(done).text, why
 
 
 def test_logs_have_no_secret_of_a_path():

@@ -7,6 +7,7 @@ from django.db import connection
 from activities.inbound import personal_data, replaying
 from activities.models import Activity, InboundCall, InboundReplay, RefusedActivity
 from activities.recording import replay as quarantine_replay
+from people.core import job_model
 from people.core.errors import ConflictError
 from people.core.source import SYSTEM
 from people.privacy import erasure
@@ -23,6 +24,14 @@ begin
     return new;
 end $$;
 create trigger refuse_bomb before insert on activity for each row execute function refuse_bomb();
+"""
+STOP = """
+create function stop_replay() returns trigger language plpgsql as $$
+begin
+    if new.progress <> old.progress then raise exception 'boom'; end if;
+    return new;
+end $$;
+create trigger stop_replay before update on inbound_replay for each row execute function stop_replay();
 """
 
 
@@ -81,6 +90,35 @@ def test_one_at_a_time_and_only_the_last_are_kept(webhook):
     for _ in range(replaying.KEPT + 2):
         replay_waiting(webhook)
     assert InboundReplay.objects.count() <= replaying.KEPT
+
+
+def test_a_part_that_fails_each_time_ends_the_replay_with_the_reason(webhook, monkeypatch):
+    monkeypatch.setattr(replaying, "BATCH", 1)
+    waiting_calls(webhook, 2)
+    make_mapping(webhook, approved_type())
+    replay = replaying.start_replay(webhook.source, None)
+    assert replaying._process_part(replay.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(STOP)
+    replaying.run_replay(replay.pk)
+    replay.refresh_from_db()
+    assert (replay.state, replay.tries, replay.progress) == ("failed", job_model.MAX_TRIES, 1)
+    assert f"Tried {job_model.MAX_TRIES} times" in replay.fault and replay.finished_at is not None
+    assert "calls_replayed" in LogEntry.objects.latest("pk").change_message
+    with connection.cursor() as cursor:
+        cursor.execute("drop trigger stop_replay on inbound_replay")
+    assert replay_waiting(webhook).recorded == 1, "the webhook is free again"
+
+
+def test_a_part_that_kills_its_workers_ends_the_replay(webhook):
+    waiting_calls(webhook, 1)
+    replay = replaying.start_replay(webhook.source, None)
+    for _ in range(job_model.MAX_TRIES):
+        assert replaying._take_try(replay.pk)  # and then the worker is gone
+    replaying.run_replay(replay.pk)
+    replay.refresh_from_db()
+    assert replay.state == "failed" and "worker was gone" in replay.fault
+    assert replaying.start_replay(webhook.source, None) != replay
 
 
 def test_calls_whose_activities_were_corrected_by_hand_are_found_by_export_and_erase(webhook):

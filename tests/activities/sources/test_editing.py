@@ -262,3 +262,30 @@ def test_a_program_from_before_says_that_it_identifies_nobody_until_it_does():
     assert changed.user_id_field == "userId" and not why(changed) and field_catalogue()["userId"].is_unique
     assert field_catalogue()["userId"].label == "User ID (programs)", "the label is taken"
     assert editing.identify_people(changed, None).revision == changed.revision, "once"
+
+
+# what makes each setting do more (a session must be confirmed), and what does not; None: nothing of it does
+WIDENING = {
+    "name": (None, ["Other"]),
+    "origins": ([SITE, "https://evil.example"], [[SITE], []]),
+    "consent": ("granted", ["denied"]),
+    "site_group": ("other", ["main", " main "]),
+    "user_id_field": ("email", ["", None]),
+    "munchkin_id": ("123-ABC-456", ["", None]),
+    "bytes_a_day": (None, [1, 10**12]),  # a bound of our own disk
+    "creates_people": (True, [False]),
+    "people_an_hour": (501, [0, 500]),
+}
+
+
+def test_every_setting_is_decided_to_need_a_confirmation_or_not():
+    assert set(WIDENING) == {"name", *editing.FIELDS}, "decide about each setting in needs_confirmation, and here"
+    site(consent="denied", site_group="main", people_an_hour=500, creates_people=False)
+    source = EventSource.objects.get()
+    for name, (wider, others) in WIDENING.items():
+        assert wider is None or editing.needs_confirmation(source, {name: wider}), name
+        for value in others:
+            assert not editing.needs_confirmation(source, {name: value}), (name, value)
+    EventSource.objects.update(consent="granted", creates_people=True)
+    source.refresh_from_db()
+    assert not editing.needs_confirmation(source, {"consent": "granted", "creates_people": True})

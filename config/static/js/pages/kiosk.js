@@ -11,6 +11,7 @@ const first = form.querySelector("input:not([type='checkbox']), select, textarea
 let thanksTimer = 0;
 let idleTimer = 0;
 let isTouched = false;
+let isKeeping = false;
 let isOutOfDate = false;
 const kept = keptForms(form.dataset.kiosk, form.action, showWaiting);
 
@@ -52,9 +53,13 @@ function thank() {
   }, THANKS_FOR);
 }
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const became = kept.keep(valuesOf());
+  if (isKeeping) return; // a second tap
+  isKeeping = true;
+  const became = await kept.keep(valuesOf()).finally(() => {
+    isKeeping = false;
+  });
   part("full").hidden = became !== "full";
   part("large").hidden = became !== "large";
   if (became !== "kept") return; // nothing is cleared that is kept nowhere

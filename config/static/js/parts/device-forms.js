@@ -24,7 +24,15 @@ function stored(key) {
   }
 }
 
-/** The list of a kiosk. `write` is false where the device has no room; `alone` runs work in one tab at a time. */
+/** `options` of the Web Locks API; without locks the server takes a form that is sent twice once. */
+function locked(name, work, options = {}) {
+  return navigator.locks ? navigator.locks.request(name, options, (lock) => lock && work()) : work();
+}
+
+/**
+ * The list of a kiosk. `add` and `change` read and write it in one tab at a time; they resolve to false where the device
+ * has no room. `alone` runs longer work, as requests, in one tab at a time; `add` does not wait for that.
+ */
 export function deviceForms(name) {
   const key = `ca-kiosk:${name}`;
   const formerKey = `${key}:refused`; // a list of its own in earlier versions
@@ -43,16 +51,22 @@ export function deviceForms(name) {
     localStorage.removeItem(formerKey);
   }
 
-  /** `options` of the Web Locks API; without locks the server takes a form that is sent twice once. */
-  function alone(work, options = {}) {
-    return navigator.locks ? navigator.locks.request(key, options, (lock) => lock && work()) : work();
+  const alone = (work, options) => locked(key, work, options);
+
+  /** Replace the list by what `make` makes of it, unless that is null. */
+  async function rewrite(make) {
+    return locked(`${key}:list`, () => {
+      const items = make(stored(key));
+      return items !== null && write(items);
+    });
   }
 
-  /** Replace the items with these ids by what `change` makes of each; null removes one. */
-  function change(ids, change) {
-    const items = stored(key).map((item) => (ids.has(item.id) ? change(item) : item));
-    return write(items.filter(Boolean));
+  const add = (item) => rewrite((items) => (items.length < MOST ? [...items, item] : null));
+
+  /** Replace the items with these ids by what `become` makes of each; null removes one. */
+  function change(ids, become) {
+    return rewrite((items) => items.map((item) => (ids.has(item.id) ? become(item) : item)).filter(Boolean));
   }
 
-  return { read: () => stored(key), write, alone, change };
+  return { read: () => stored(key), add, alone, change };
 }

@@ -3,7 +3,7 @@
 // No form holds up the others: what the server fails at is sent again alone, after all others; what it will never take
 // is kept apart with the reason.
 
-import { deviceForms, LARGEST, MOST, newId, sizeOf } from "./device-forms.js";
+import { deviceForms, LARGEST, newId, sizeOf } from "./device-forms.js";
 
 const AT_ONCE = 20; // forms in one request
 const BYTES_AT_ONCE = 128 * 1024;
@@ -29,15 +29,17 @@ export function nextBatch(items) {
 
 const tried = (item) => ({ ...item, tries: (item.tries || 0) + 1 });
 
+const isFailed = (result) => !["added", "repeated", "refused"].includes(result.status);
+
 /** What becomes of a form by the server's answer to it; null where the server has it. */
 function settled(item, result) {
-  if (result.status === "added" || result.status === "repeated") return null;
-  return result.status === "refused" ? { ...item, refused: String(result.message || "?") } : tried(item);
+  if (isFailed(result)) return tried(item);
+  return result.status === "refused" ? { ...item, refused: String(result.message || "?") } : null;
 }
 
 /**
  * The forms of one kiosk. `report({waiting, refused, isClosed, revision})` is called when something changes.
- * `keep(values)` is "kept", "large", or "full" where the device has no room; `send()` sends what waits, and tries again
+ * `keep(values)` resolves to "kept", "large", or "full" where the device has no room; `send()` sends what waits, and tries again
  * by itself.
  */
 export function keptForms(name, address, report) {
@@ -69,16 +71,17 @@ export function keptForms(name, address, report) {
     });
   }
 
-  /** Note what became of each form of a batch, by its id. */
-  function note(batch, outcome) {
+  /** Note what became of each form of a batch, by its id. Throws where the device cannot: all would be sent again. */
+  async function note(batch, outcome) {
     const places = new Map(batch.map((item, place) => [item.id, place]));
-    device.change(new Set(places.keys()), (item) => outcome(item, places.get(item.id)));
+    const isNoted = await device.change(new Set(places.keys()), (item) => outcome(item, places.get(item.id)));
+    if (!isNoted) throw new Error("the device could not store what became of the forms");
   }
 
-  function noteFailure(batch, status) {
-    if (batch.length === 1 && BAD.has(status)) note(batch, (item) => ({ ...item, refused: String(status) }));
-    else note(batch, tried);
-    if (batch.length === 1 && !BAD.has(status)) throw new Error(`status ${status}`); // the next one after a pause
+  async function noteFailure(batch, status) {
+    const isBad = batch.length === 1 && BAD.has(status);
+    await note(batch, isBad ? (item) => ({ ...item, refused: String(status) }) : tried);
+    if (batch.length === 1 && !isBad) throw new Error(`status ${status}`); // the next one after a pause
   }
 
   async function sendWaiting() {
@@ -91,13 +94,15 @@ export function keptForms(name, address, report) {
       throw Object.assign(new Error(`status ${response.status}`), { wait: wait * 1000 });
     }
     if (!response.ok) {
-      noteFailure(batch, response.status);
+      await noteFailure(batch, response.status);
       return;
     }
     const answer = await response.json(); // not JSON, or another list: somebody else's page, as of a hotel's network
     if (answer.results?.length !== batch.length) throw new Error("no answer of the server");
     revision = String(answer.revision ?? "");
-    note(batch, (item, place) => settled(item, answer.results[place]));
+    await note(batch, (item, place) => settled(item, answer.results[place]));
+    // sent alone, and failed again: the next one after a pause
+    if (batch.length === 1 && isFailed(answer.results[0])) throw new Error("the server failed at the form");
   }
 
   async function send() {
@@ -117,11 +122,10 @@ export function keptForms(name, address, report) {
     }
   }
 
-  function keep(values) {
+  async function keep(values) {
     const item = { id: newId(), at: Date.now(), values };
     if (sizeOf(item) > LARGEST) return "large";
-    const items = device.read();
-    const isKept = items.length < MOST && device.write([...items, item]);
+    const isKept = await device.add(item);
     show();
     return isKept ? "kept" : "full";
   }
