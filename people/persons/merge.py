@@ -94,7 +94,7 @@ def preview_merge(
     moving = [
         table for table in personal_data.registered_tables() if table.merge is not personal_data.leave_rows_unchanged
     ]
-    rows = [(str(table.label), count) for table in moving if (count := table.count(ids))]
+    rows = [(str(table.label), count) for table in moving if (count := (table.count_moved or table.count)(ids))]
     return MergePreview(people, fields, rows)
 
 
