@@ -48,12 +48,12 @@ class Client:
 
 @dataclass(slots=True)
 class ReceivedEvent:
-    """One event as it was received. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
+    """An event as received. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
 
     `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
     inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
     `check`: for the live page of its source. `not_kept`: why an acknowledged event has no hits. `visitor`: whose event
-    it is, also where there are no hits. `type_id`, `library`: of an event of a custom type, and the program that sent it.
+    it is, also where there are no hits. `type_id`, `library`: of a custom type's event, and the program that sent it.
     """
 
     id: str
@@ -73,7 +73,7 @@ class ReceivedEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """The parts that every event of a visitor has. `content`: everything that the client sent about it, for a digest."""
+    """The parts that each event of a visitor has. `content`: everything that the client sent about it, for a digest."""
 
     message_id: str
     at: int
