@@ -64,14 +64,14 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
     """Entries, newest first, grouped by day of the active zone; older ones by keyset."""
     person = find_person(request, person_id, *VIEW)
     types = {row.pk: row for row in ActivityType.objects.approved().select_related("live").order_by("-id")}
-    object_types = _object_types(request)
+    object_types = _object_types(request, person)
     form = FilterForm(request.GET, types=types, object_types=object_types)
     chosen = form.valid_values()
     before = _before(request.GET.get("before", "")) or _end_of(chosen.get("at"))
     both, present = _read_rows(person, chosen, object_types, before)
     shown = both[:PAGE]
     page_entries = timeline_entries([row for row in shown if isinstance(row, Activity)])
-    records = record_entries([row for row in shown if isinstance(row, ObjectChange)])
+    records = record_entries([row for row in shown if isinstance(row, ObjectChange)], object_types)
     external_ids = external_ids_of(entry.activity for entry in page_entries)
     return show_type_page(
         request,
@@ -82,7 +82,8 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         form=form,
         chosen=chosen,
         chips=[types[pk] for pk in types if pk in present or pk in (chosen["type"] or ())],
-        object_chips=_object_chips(person, chosen, object_types),
+        object_chips=[row for pk, row in object_types.items() if row.is_present or pk in (chosen["object"] or ())],
+        has_activities=_has_activities(chosen),
         older=_query_before(request, shown[-1]) if len(both) > PAGE else "",
         filtered=any(chosen.values()),
         is_newest=before is None and not chosen.get("until"),
@@ -115,13 +116,16 @@ def show_type_counts(request: HttpRequest, person_id: int) -> HttpResponse:
 
 
 def export_timeline(request: HttpRequest, person_id: int) -> StreamingHttpResponse:
-    """The log of a person, narrowed as the page is, as CSV; cells cannot become formulas."""
+    """The activities of a person, narrowed as on the page, as CSV; cells cannot become formulas.
+
+    Changes of records are not in it: where the page shows nothing else, the file has no rows.
+    """
     person = find_person(request, person_id, *VIEW, "people.export_person")
-    form = FilterForm(request.GET, types=ActivityType.objects.approved().values_list("pk", flat=True))
-    chosen = form.valid_values()
+    types = ActivityType.objects.approved().values_list("pk", flat=True)
+    chosen = FilterForm(request.GET, types=types, object_types=_object_types(request, person)).valid_values()
     audit.write_audit_entry(request.user, person, "log_exported")
     name = f'attachment; filename="person-{person.pk}-activities.csv"'
-    lines = _lines(person.pk, timeline_conditions(chosen))
+    lines = _lines(person.pk, timeline_conditions(chosen)) if _has_activities(chosen) else iter([_header_line()])
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
 
 
@@ -159,9 +163,13 @@ class _Echo:
         return line
 
 
+def _header_line() -> str:
+    return "\ufeff" + str(csv.writer(_Echo()).writerow(COLUMNS))
+
+
 def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
     writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(COLUMNS)
+    yield _header_line()
     before = None
     while True:
         activities = log_reader.person_timeline(person_id, **conditions, before=before, limit=CHUNK)
@@ -190,22 +198,18 @@ def _read_rows(
     activities, present = log_reader.timeline_with_types(
         person.pk, **timeline_conditions(chosen), before=place, limit=PAGE + 1
     )
-    only_objects = chosen["object"] and not chosen["type"]
     changes = _record_changes(person, chosen, object_types, before)
-    return _newest_first(() if only_objects else activities, changes), present
+    return _newest_first(activities if _has_activities(chosen) else (), changes), present
 
 
-def _object_types(request: HttpRequest) -> dict[int, ObjectType]:
-    """The object types whose changes are on the timelines that the user sees, by id."""
-    if not request.user.has_perm(object_records.VIEW):
-        return {}
-    shown = ObjectType.objects.approved().filter(is_shown_on_person=True)
-    return {row.pk: row for row in shown.select_related("live").order_by("-id")}
+def _has_activities(chosen: dict[str, Any]) -> bool:
+    """False if only types of objects are chosen."""
+    return bool(chosen["type"] or not chosen["object"])
 
 
-def _object_chips(person: Person, chosen: dict[str, Any], types: dict[int, ObjectType]) -> list[ObjectType]:
-    present = queries.changed_types_of_person(person.pk) if types else set()
-    return [types[pk] for pk in types if pk in present or pk in (chosen["object"] or ())]
+def _object_types(request: HttpRequest, person: Person) -> dict[int, Any]:
+    """The object types whose changes are on the timelines that the user sees: see `queries.timeline_types`."""
+    return queries.timeline_types(person.pk) if request.user.has_perm(object_records.VIEW) else {}
 
 
 def _record_changes(

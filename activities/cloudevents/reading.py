@@ -17,7 +17,7 @@ from activities.segment.people import MAX_ID, clean_id
 from activities.segment.refused import readable_who, refused_event
 from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_TITLE
-from activities.tracking.reading import Client, SentAct, storable_text
+from activities.tracking.reading import Client, ReceivedEvent, storable_text
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -30,17 +30,17 @@ _SPACES = re.compile(r"\s")
 _IDS = {"userId": ("subject", "userid"), "anonymousId": ("anonymousid",)}  # attributes by the member of a message
 
 
-def read_events(sent: Events, client: Client, types: Any) -> list[SentAct]:
+def read_events(sent: Events, client: Client, types: Any) -> list[ReceivedEvent]:
     """The items of a request, in order. `types`: `LiveTypes`."""
     items = [_item(event, place, client, types) for place, event in enumerate(sent.events)]
     return [*items, item_beyond(len(items), sent.beyond)] if sent.beyond else items
 
 
-def _item(event: Any, place: int, client: Client, types: Any) -> SentAct:
+def _item(event: Any, place: int, client: Client, types: Any) -> ReceivedEvent:
     try:
         message = message_of(event)
     except RejectedError as refusal:
-        item = SentAct(f"#{place}", problems=tuple(refusal.problems), kind="track")
+        item = ReceivedEvent(f"#{place}", problems=tuple(refusal.problems), kind="track")
         if isinstance(event, dict):
             item.title = _title(event)
             item.visitor = readable_who(_ids(event), {}, client.sender).visitor_or_none

@@ -132,7 +132,7 @@ def _merged(announcement: events.PeopleMerged, source: Source) -> Iterable[recor
     yield _row(announcement.winner_id, MERGE_PEOPLE, None, merge_ids=ids, merge_fields=", ".join(announcement.fields))
 
     def families() -> list[list[int]]:
-        return [deletion.merged_family([loser]) for loser in announcement.loser_ids]
+        return list(deletion.merged_families(announcement.loser_ids).values())
 
     for purpose in withdrawn_by_any(announcement.winner_id, families):
         yield _row(announcement.winner_id, WITHDRAWN, purpose, source=_consent_source(source))

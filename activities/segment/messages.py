@@ -20,7 +20,7 @@ from activities.segment.wire import MAX_DEPTH, MAX_MESSAGE, Envelope
 from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
-from activities.tracking.reading import Client, Reader, SentAct, TrackedAct, content_digest, storable_text
+from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit, Waiting
 from activities.visitors.partitions import earlier_day, sent_day
@@ -69,7 +69,7 @@ class MessageReader(Reader):
 
     def hit(
         self,
-        act: TrackedAct | None = None,
+        act: EventContext | None = None,
         type_id: int | None = None,
         version: int | None = None,
         primary_value: str | None = None,
@@ -104,23 +104,23 @@ class MessageReader(Reader):
         return hit
 
 
-def read_messages(envelope: Envelope, client: Client, types: Any) -> list[SentAct]:
+def read_messages(envelope: Envelope, client: Client, types: Any) -> list[ReceivedEvent]:
     """The items of a request, in order. `types`: `LiveTypes`."""
     items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
     return [*items, item_beyond(len(items), envelope.beyond)] if envelope.beyond else items
 
 
-def item_beyond(place: int, beyond: int) -> SentAct:
+def item_beyond(place: int, beyond: int) -> ReceivedEvent:
     """The refusal of all messages beyond the limit together: of too many not even an item each is made."""
     number = [("messages", beyond)]
     problem = Problem(Code.TOO_MANY_ROWS, _("at most 2,500 messages in one batch"), ("batch",))
-    item = SentAct(f"#{place}", problems=(problem,), row=NewActivity(None, None, None, None, number))
+    item = ReceivedEvent(f"#{place}", problems=(problem,), row=NewActivity(None, None, None, None, number))
     item.kind, item.title = "batch", f"+{beyond}"
     return item
 
 
-def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> SentAct:
-    item = SentAct(f"#{place}")
+def _item(raw: Any, place: int, envelope: Envelope, client: Client, types: Any) -> ReceivedEvent:
+    item = ReceivedEvent(f"#{place}")
     item.kind, item.title = _describe(raw)
     context, integrations = (
         _merged(_object(raw, name), shared)
@@ -205,7 +205,7 @@ def _why_not_kept(context: Mapping[str, Any], integrations: Mapping[str, Any], c
 # --- Kinds of messages -----------------------------------------------------------------------------------------
 
 
-def _track(reader: MessageReader, item: SentAct) -> list[Hit]:
+def _track(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     name = reader.message.raw.get("event")
     if not isinstance(name, str) or not name_key(name):
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("the name of the event"), name, "event"))
@@ -214,7 +214,7 @@ def _track(reader: MessageReader, item: SentAct) -> list[Hit]:
     return _event(reader, item, clean_name(name))
 
 
-def _event(reader: MessageReader, item: SentAct, name: str) -> list[Hit]:
+def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     """A hit of the type that has this name, or one that waits in the inbox until a type has."""
     message, types, source = reader.message, reader.types, reader.client.source
     properties = _object(message.raw, "properties")
@@ -254,7 +254,7 @@ def _why_waiting(state: str, is_full: bool) -> Problem:
     return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))
 
 
-def _page(reader: MessageReader, item: SentAct) -> list[Hit]:
+def _page(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     """A page with an address is a visit of it; without one it is an event of its name."""
     raw, context = reader.message.raw, reader.message.context
     properties, page = _object(raw, "properties"), _object(context, "page")
@@ -262,7 +262,7 @@ def _page(reader: MessageReader, item: SentAct) -> list[Hit]:
     if not isinstance(url, str) or not url:
         return _viewed(reader, item, "Page")
     title = properties.get("title") or page.get("title") or raw.get("name")
-    act = TrackedAct(
+    act = EventContext(
         reader.message.id,
         0,
         {"url": url},
@@ -273,15 +273,15 @@ def _page(reader: MessageReader, item: SentAct) -> list[Hit]:
     return [reader.with_hint(reader.page_hit(act))]
 
 
-def _viewed(reader: MessageReader, item: SentAct, what: str) -> list[Hit]:
+def _viewed(reader: MessageReader, item: ReceivedEvent, what: str) -> list[Hit]:
     return _event(reader, item, clean_name(viewed_name(reader.message.raw, what)))
 
 
-def _screen(reader: MessageReader, item: SentAct) -> list[Hit]:
+def _screen(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     return _viewed(reader, item, "Screen")
 
 
-def _identify(reader: MessageReader, item: SentAct) -> list[Hit]:
+def _identify(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     given = reader.message.raw.get("traits")
     traits = read_traits(
         given if isinstance(given, dict) else reader.message.context.get("traits"), reader.types.person_fields
@@ -289,7 +289,7 @@ def _identify(reader: MessageReader, item: SentAct) -> list[Hit]:
     return _said_of_person(reader, item, traits)
 
 
-def _group(reader: MessageReader, item: SentAct) -> list[Hit]:
+def _group(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     group_id = read_id(reader.message.raw, "groupId")
     if not group_id:
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("the id of the group"), None, "groupId"))
@@ -299,7 +299,7 @@ def _group(reader: MessageReader, item: SentAct) -> list[Hit]:
     return _said_of_person(reader, item, Traits("", fields, traits.unknown))
 
 
-def _said_of_person(reader: MessageReader, item: SentAct, traits: Traits) -> list[Hit]:
+def _said_of_person(reader: MessageReader, item: ReceivedEvent, traits: Traits) -> list[Hit]:
     """The hit that says who somebody is, and for a program's user with a browser one that says whose browser it is."""
     message, source = reader.message, reader.client.source
     item.seen = [
@@ -319,7 +319,7 @@ def _said_of_person(reader: MessageReader, item: SentAct, traits: Traits) -> lis
     return hits
 
 
-def _alias(reader: MessageReader, _item: SentAct) -> list[Hit]:
+def _alias(reader: MessageReader, _item: ReceivedEvent) -> list[Hit]:
     """Whose browser an earlier id was. Two people who are known stay two: an alias merges nobody."""
     previous = read_id(reader.message.raw, "previousId")
     if not previous or not reader.message.who.user_id:
@@ -340,7 +340,7 @@ def _about(reader: MessageReader, who: Who, anonymous_id: str, identity: Mapping
     return hit
 
 
-KINDS: Mapping[str, Callable[[MessageReader, SentAct], list[Hit]]] = {
+KINDS: Mapping[str, Callable[[MessageReader, ReceivedEvent], list[Hit]]] = {
     "track": _track,
     "page": _page,
     "screen": _screen,

@@ -15,7 +15,7 @@ from activities.sources.recent import note_recent_events
 from activities.sources.usage import Use, note_uses
 from activities.tracking.inbox import note_undefined_names, place_waiting_events
 from activities.tracking.quality import note_quality
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.seen import seen_events
 from activities.tracking.submissions import Submission
 from activities.visitors import hits as visitor_hits
@@ -112,7 +112,7 @@ def _forget_erased(submissions: Iterable[Submission]) -> None:
 
 def _quarantine(submissions: Iterable[Submission]) -> None:
     today = timezone.now().astimezone(UTC).date()
-    by_source: dict[int, list[SentAct]] = {}
+    by_source: dict[int, list[ReceivedEvent]] = {}
     for submission in submissions:
         for item in submission.items:
             if item.problems and item.row is not None and item.problems[0].code != Code.QUOTA_REACHED:

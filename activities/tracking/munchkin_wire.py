@@ -8,7 +8,7 @@ from activities.sources.addresses import parse_munchkin_id
 from activities.tracking import clock
 from activities.tracking.addresses import bad_address, parse_address
 from activities.tracking.live_types import LiveTypes
-from activities.tracking.reading import Client, Reader, SentAct, TrackedAct
+from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent
 from activities.tracking.wire import CONSENTS, why_not_kept
 from people.core.errors import RejectedError
 from people.core.messages import sentence as _
@@ -24,16 +24,16 @@ def munchkin_account(values: Mapping[str, str]) -> str:
     return parse_munchkin_id(values.get("_mchId", ""))
 
 
-def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> SentAct:
+def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> ReceivedEvent:
     """The single item of a request; the same `query` again is the same act."""
     token = values.get("_mchTk", "").strip()
     received_ms = int(client.received.timestamp() * 1000)
     at = _client_time(values.get("_mchNc", ""), received_ms)
-    item = SentAct(f"mch-{sha256(query.encode('utf-8', 'replace')).hexdigest()[:40]}")
+    item = ReceivedEvent(f"mch-{sha256(query.encode('utf-8', 'replace')).hexdigest()[:40]}")
     reader = Reader(client, types, token if 0 < len(token) <= MAX_TOKEN else None, sent=at)
     content = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
     page = parse_address(_page_address(values))
-    act = TrackedAct(item.id, at, content, page, parse_address(values.get("_mchRe")))
+    act = EventContext(item.id, at, content, page, parse_address(values.get("_mchRe")))
     item.kind, item.title = ("page" if name == VISIT else "link"), page.url if page else ""
     consent = values.get(CONSENT, "")
     item.not_kept = why_not_kept(client, consent if consent in CONSENTS else "unknown")

@@ -4,21 +4,21 @@ from uuid import uuid4
 
 from activities.tracking.addresses import parse_address
 from activities.tracking.live_types import LiveTypes
-from activities.tracking.reading import Client, Reader, SentAct, TrackedAct
+from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent
 from activities.tracking.wire import TOKEN, why_not_kept
 from people.core.errors import RejectedError
 
 
-def read_view(url: str, token: str, client: Client, types: LiveTypes) -> SentAct:
+def read_view(url: str, token: str, client: Client, types: LiveTypes) -> ReceivedEvent:
     """The single item of a request. Requests of images have no id, so each one is a view."""
     now = int(client.received.timestamp() * 1000)
-    item = SentAct(f"img-{uuid4().hex}")
+    item = ReceivedEvent(f"img-{uuid4().hex}")
     reader = Reader(client, types, token if TOKEN.fullmatch(token) else None, sent=now)
     page = parse_address(url)
     item.title, item.not_kept = page.url if page else "", why_not_kept(client, "unknown")
     if item.not_kept is None:
         try:
-            act = TrackedAct(item.id, now, {"type": "page", "url": url}, page, None)
+            act = EventContext(item.id, now, {"type": "page", "url": url}, page, None)
             item.hits = [reader.page_hit(act)]
         except RejectedError as refusal:
             item.problems = tuple(refusal.problems)

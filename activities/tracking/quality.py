@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from activities.quality.counting import Key, Tally, add_counts
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import HitStatus
 
@@ -26,12 +26,12 @@ def note_quality(submissions: Iterable[Submission]) -> None:
     add_counts(tallies)
 
 
-def _counts(item: SentAct, statuses: list[HitStatus], submission: Submission) -> bool:
+def _counts(item: ReceivedEvent, statuses: list[HitStatus], submission: Submission) -> bool:
     """True for an event that came now for the first time and was taken, or rejected for its values."""
     if HitStatus.KEPT in statuses:
         return True
     return not item.hits and _is_wrong(item) and not submission.is_busy
 
 
-def _is_wrong(item: SentAct) -> bool:
+def _is_wrong(item: ReceivedEvent) -> bool:
     return any(problem.path and problem.path[0] in _OF_VALUES for problem in item.problems)

@@ -47,13 +47,13 @@ class Client:
 
 
 @dataclass(slots=True)
-class SentAct:
-    """One act as it was sent. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
+class ReceivedEvent:
+    """An event as received. Without hits and problems it is acknowledged and not stored (no consent, no visitor).
 
     `row`: what the quarantine keeps of a refused custom activity. `seen`: the undefined names that it brought, for the
     inbox. `is_blocked`: refused by a decision about its name, which is counted and nothing kept. `kind`, `title` and
-    `check`: for the live page of its source. `not_kept`: why an acknowledged act has no hits. `visitor`: whose act it
-    is, also where there are no hits. `type_id`, `library`: of an event of a custom type, and the program that sent it.
+    `check`: for the live page of its source. `not_kept`: why an acknowledged event has no hits. `visitor`: whose event
+    it is, also where there are no hits. `type_id`, `library`: of a custom type's event, and the program that sent it.
     """
 
     id: str
@@ -72,8 +72,8 @@ class SentAct:
 
 
 @dataclass(frozen=True, slots=True)
-class TrackedAct:
-    """The parts that every act of a visitor has. `content`: everything that the client sent about it, for a digest."""
+class EventContext:
+    """The parts that each event of a visitor has. `content`: everything that the client sent about it, for a digest."""
 
     message_id: str
     at: int
@@ -98,7 +98,7 @@ class Reader:
 
     def standard_hit(
         self,
-        act: TrackedAct,
+        act: EventContext,
         type_id: int,
         primary: str,
         values: Mapping[str, Any],
@@ -125,7 +125,7 @@ class Reader:
 
     def hit(
         self,
-        act: TrackedAct,
+        act: EventContext,
         type_id: int | None = None,
         version: int | None = None,
         primary_value: str | None = None,
@@ -150,7 +150,7 @@ class Reader:
             earlier_day=earlier_day(client_at, today),
         )
 
-    def web_values(self, act: TrackedAct) -> dict[str, Any]:
+    def web_values(self, act: EventContext) -> dict[str, Any]:
         """Values of the page and the browser, by the API names of the standard types' fields."""
         values: dict[str, Any] = {"client_ip_address": self.client.ip_address, **self.client.agent.values()}
         if act.referrer is not None:
@@ -159,7 +159,7 @@ class Reader:
             values |= {"query_parameters": act.page.query, "query": act.page.query, **campaign_values(act.page)}
         return values
 
-    def page_hit(self, act: TrackedAct) -> Hit:
+    def page_hit(self, act: EventContext) -> Hit:
         """A page view. Raises `RejectedError` if its address is not a web address."""
         page = act.page
         if page is None or not page.host:
@@ -172,13 +172,13 @@ class Reader:
         }
         return self.standard_hit(act, VISIT_WEB_PAGE, f"{page.host}{page.path}", values)
 
-    def link_hit(self, act: TrackedAct, link: Address) -> Hit:
+    def link_hit(self, act: EventContext, link: Address) -> Hit:
         """A click on a link."""
         values = self.web_values(act) | {"url": link.url, "page_url": act.page.url if act.page else ""}
         return self.standard_hit(act, CLICK_LINK, link.url, values)
 
     def form_hit(
-        self, act: TrackedAct, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None
+        self, act: EventContext, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None
     ) -> Hit:
         """A submitted form, with its fields as lines of text."""
         lines = "\n".join(f"{name}: {value}" for name, value in fields)

@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.sources.recent import KEPT, MAX_KIND, MAX_NONCE, MAX_TITLE, Outcome, SeenEvent
 from activities.tracking.addresses import Address, masked_contact, parse_address
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core.codes import Code
@@ -43,7 +43,7 @@ def _shown_address(address: Address) -> str:
 
 def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
     """The acts of the committed submissions with their outcomes; of each source those that are kept for its page."""
-    last: defaultdict[int, deque[tuple[SentAct, list[HitOutcome]]]] = defaultdict(lambda: deque(maxlen=KEPT))
+    last: defaultdict[int, deque[tuple[ReceivedEvent, list[HitOutcome]]]] = defaultdict(lambda: deque(maxlen=KEPT))
     for submission in submissions:
         outcomes = iter(submission.outcomes)
         for item in submission.items:
@@ -52,7 +52,7 @@ def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
     return [_event(source_id, *act) for source_id, acts in last.items() for act in acts]
 
 
-def _event(source_id: int, item: SentAct, results: list[HitOutcome]) -> SeenEvent:
+def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> SeenEvent:
     result = results[0] if results else None
     problem = item.problems[0] if item.problems else item.not_kept
     outcome = OUTCOMES.get(result.status, Outcome.DROPPED) if result else Outcome.DROPPED
@@ -74,11 +74,11 @@ def _event(source_id: int, item: SentAct, results: list[HitOutcome]) -> SeenEven
     )
 
 
-def _is_without_visitor(item: SentAct) -> bool:
+def _is_without_visitor(item: ReceivedEvent) -> bool:
     """True for an act without a visitor that could have been stored if its browser had sent a token."""
     return bool(item.hits) and item.hits[0].visitor is None
 
 
-def _waits(item: SentAct) -> bool:
+def _waits(item: ReceivedEvent) -> bool:
     """True for an event that is kept in the inbox until a type takes it."""
     return any(hit.waiting is not None and hit.waiting.sighting_id is not None for hit in item.hits)

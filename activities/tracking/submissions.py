@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.visitors.hits import HitOutcome, HitStatus
 from people.core.codes import Code
 
@@ -13,7 +13,7 @@ class Submission:
 
     source_id: int
     size: int
-    items: list[SentAct]
+    items: list[ReceivedEvent]
     outcomes: list[HitOutcome] = field(default_factory=list)
     is_counted: bool = False  # an earlier try has counted it in the use of its source
     is_unavailable: bool = (
@@ -34,5 +34,5 @@ class Submission:
         return any(problem.code == Code.QUOTA_REACHED for item in self.items for problem in item.problems)
 
     @property
-    def refused(self) -> list[SentAct]:
+    def refused(self) -> list[ReceivedEvent]:
         return [item for item in self.items if item.problems]

@@ -10,7 +10,7 @@ from activities.recording.rows import NewActivity
 from activities.tracking import clock
 from activities.tracking.addresses import bad_address, masked_contact, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
-from activities.tracking.reading import Client, Reader, SentAct, TrackedAct, storable_text
+from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, storable_text
 from activities.tracking.seen import describe_act
 from activities.visitors.hits import Hit
 from people.core.codes import Code
@@ -72,7 +72,7 @@ def parse_batch(body: bytes) -> Batch:
     return Batch(sent, visitor, value["consent"], hits)
 
 
-def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[SentAct]:
+def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[ReceivedEvent]:
     """The items of a batch, in order; a problem of one item is reported with that item and affects no other."""
     reader = Reader(client, types, batch.visitor, batch.sent)
     not_kept = why_not_kept(client, batch.consent)
@@ -91,9 +91,11 @@ def why_not_kept(client: Client, consent: str) -> Problem | None:
     return Problem(Code.NOT_ALLOWED, _("The visitor hasn't consented."))
 
 
-def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> SentAct:
+def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> ReceivedEvent:
     message_id = raw.get("id") if isinstance(raw, dict) else None
-    item = SentAct(message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}")
+    item = ReceivedEvent(
+        message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}"
+    )
     item.visitor = reader.visitor
     item.kind, item.title, item.check = describe_act(raw)
     try:
@@ -119,7 +121,7 @@ def _withdrawals(hits: list[Hit]) -> list[Hit]:
     return kept
 
 
-def _act(raw: Any) -> TrackedAct:
+def _act(raw: Any) -> EventContext:
     if not isinstance(raw, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
     if exact_json.is_deep(raw, MAX_DEPTH):
@@ -134,7 +136,7 @@ def _act(raw: Any) -> TrackedAct:
     if data is not None and not isinstance(data, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), data, "data"))
     title = raw.get("title")
-    return TrackedAct(
+    return EventContext(
         message_id,
         raw["at"],
         {name: value for name, value in raw.items() if name != "id"},
@@ -147,11 +149,11 @@ def _act(raw: Any) -> TrackedAct:
 # --- Kinds of hits -------------------------------------------------------------------------------------------
 
 
-def _page(act: TrackedAct, _data: Mapping[str, Any], reader: Reader, _item: SentAct) -> list[Hit]:
+def _page(act: EventContext, _data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     return [reader.page_hit(act)]
 
 
-def _link(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentAct) -> list[Hit]:
+def _link(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     link = parse_address(data.get("href"))
     if link is None:
         expected = _("an address with http, https, mailto or tel")
@@ -159,7 +161,7 @@ def _link(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentA
     return [reader.link_hit(act, link)]
 
 
-def _form(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentAct) -> list[Hit]:
+def _form(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     form, fields = data.get("form"), _fields(data.get("fields"))
     if not isinstance(form, str) or not form.strip():
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("the name of the form"), form, "data", "form"))
@@ -170,7 +172,7 @@ def _form(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentA
     return [reader.form_hit(act, form, fields.items(), identity)]
 
 
-def _track(act: TrackedAct, data: Mapping[str, Any], reader: Reader, item: SentAct) -> list[Hit]:
+def _track(act: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
     name, attributes = data.get("type"), data.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), attributes, "data", "attributes"))
@@ -187,7 +189,7 @@ def _track(act: TrackedAct, data: Mapping[str, Any], reader: Reader, item: SentA
     return [reader.hit(act, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
 
 
-def _identify(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentAct) -> list[Hit]:
+def _identify(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     """The visitor's identity. A signature proves the one value that it signs, and none of the others."""
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
@@ -215,7 +217,7 @@ def _is_user_id(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= MAX_STRING and value.isprintable()
 
 
-def _consent(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: SentAct) -> list[Hit]:
+def _consent(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     """One activity per purpose: the visitor's answer at that moment."""
     state, purposes = data.get("state"), data.get("purposes") or {}
     if state not in ("granted", "denied"):
@@ -234,7 +236,7 @@ def _consent(act: TrackedAct, data: Mapping[str, Any], reader: Reader, _item: Se
     return hits
 
 
-KINDS: Mapping[str, Callable[[TrackedAct, Mapping[str, Any], Reader, SentAct], list[Hit]]] = {
+KINDS: Mapping[str, Callable[[EventContext, Mapping[str, Any], Reader, ReceivedEvent], list[Hit]]] = {
     "page": _page,
     "link": _link,
     "form": _form,

@@ -22,7 +22,7 @@ from activities.sources.authentication import KeyRejectedError, Sender
 from activities.sources.origins import is_allowed_origin, origin_of_address
 from activities.tracking import munchkin_wire, scripts, wire
 from activities.tracking.pixel import read_view
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.script import files
 from activities.tracking.senders import MUNCHKIN, KnownKey
 from activities.tracking.submissions import Submission
@@ -318,7 +318,7 @@ def _only(request: Request, *methods: str) -> Request:
     return request
 
 
-def _described(item: SentAct) -> dict[str, Any]:
+def _described(item: ReceivedEvent) -> dict[str, Any]:
     problem = item.problems[0]
     return {"id": item.id, "code": str(problem.code), "message": str(problem.message), "path": list(problem.path)}
 

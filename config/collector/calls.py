@@ -7,7 +7,7 @@ from typing import Protocol
 
 from activities.segment.wire import MAX_BODY, MAX_BROWSER_BODY
 from activities.sources.authentication import Sender
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from config.collector.http import HttpError, Limits, Reply, Request
 from config.collector.known import KnownState
@@ -42,7 +42,7 @@ async def authenticate(intake: Intake, request: Request, key: str, size: int, *,
     return sender
 
 
-async def acknowledge(intake: Intake, reply: Reply, sender: Sender, size: int, items: Sequence[SentAct]) -> None:
+async def acknowledge(intake: Intake, reply: Reply, sender: Sender, size: int, items: Sequence[ReceivedEvent]) -> None:
     """Answer once everything is committed: what is wrong with one event is no error of the request."""
     await intake.commit(Submission(sender.source.pk, size, list(items)))
     await reply.json(200, SUCCESS)

@@ -135,7 +135,7 @@ def _own_page(request: HttpRequest, query: str) -> str:
 
 def _own_members(request: HttpRequest, query: str) -> dict[str, str]:
     """The hidden members of our own page: of a query only what says which campaign led here, without secrets."""
-    address = visited_address(_own_page(request, query), request.get_host())
+    address = storable_address(_own_page(request, query), request.get_host())
     return {OWN: "1", CAMPAIGN: campaign_query(address) if address is not None else ""}
 
 

@@ -32,6 +32,7 @@ GUARDS = frozenset(
         ("inbound_call", "inbound_call_stays"),
         ("link_code", "link_code_is_for_ever"),
         ("link_destination", "link_destination_is_never_changed"),
+        ("object_change", "object_change_has_link_keys"),
         ("object_change", "object_change_insert_holds_mark"),
         ("object_change", "object_change_is_kept"),
         ("object_field", "object_field_is_frozen"),

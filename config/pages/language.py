@@ -8,7 +8,7 @@ from config.access.users import own_account
 
 
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Set the language cookie as Django's view does, and the language of the signed-in user, which would override it."""
+    """Set the cookie as Django's view does, and the language of the signed-in user, which counts for more."""
     response = set_language(request)
     language = request.POST.get("language", "")
     if request.user.is_authenticated and language in dict(settings.LANGUAGES):

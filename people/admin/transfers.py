@@ -61,7 +61,7 @@ class TransferAdmin(PagesAdmin):
         return job.user
 
 
-def export_at_once(
+def export_response(
     request: HttpRequest, kind: str, parameters: Mapping[str, Any], *, title: str, name: str
 ) -> HttpResponse | FileResponse:
     """The CSV file of an export of this kind as the reply, named `name`; its text is safe in spreadsheets.

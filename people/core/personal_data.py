@@ -78,7 +78,8 @@ class PersonalData:
 
     `merge` moves the losers' rows to the winner and returns, as JSON, the data for `undo`. Without them rows stay
     unchanged, and their readers follow merges. `erase` deletes all rows of the people. `export` yields each row as
-    JSON (none where rows hold nothing of the person's own). `count` returns the number of rows that an erase deletes.
+    JSON (none where rows hold nothing of the person's own). `count` returns the number of rows that an erase deletes,
+    `count_moved` of those that a merge moves (the same number where it is None).
     `keeps_ids` names the columns in which an id, and nothing else of the person, remains after an erase.
     `touched` returns the people with rows that did not come with the import that created them: these people stay
     when the import is undone. `stands_for_person`: ids of the table lead to a person, as those of a browser do, so that
@@ -91,6 +92,7 @@ class PersonalData:
     _: KW_ONLY
     erase: Callable[[Erasing], None]
     count: Callable[[Sequence[int]], int] = field(default=lambda _person_ids: 0)
+    count_moved: Callable[[Sequence[int]], int] | None = None
     merge: Callable[[Merging], Any] = leave_rows_unchanged
     undo: Callable[[Merging, Any], None] = leave_rows_unchanged
     export: Callable[[Sequence[int]], Iterable[Mapping[str, Any]]] = field(default=lambda _person_ids: ())

@@ -1,7 +1,7 @@
 """The history of object records: read by type, searched by the values of links, and guarded as its model says.
 
-Indexes are built while records are written. The version before writes changes without `link_keys`. Its erasures of
-people with records are refused by the new guard as a whole, and succeed after the upgrade.
+Indexes are built while records are written. The version before writes changes without `link_keys`: a trigger fills
+them in. Its erasures of people with records are refused by the new guard as a whole, and succeed after the upgrade.
 """
 
 import django.contrib.postgres.fields
@@ -56,16 +56,30 @@ end $$;
 create or replace trigger object_change_is_kept before update on object_change
     for each row execute function keep_object_change();
 """
-# as compared by `people.datatypes.keys.key_of`
+# the values of links among changes, as compared by `people.datatypes.keys.key_of`; null if there are none
+LINK_KEYS = """
+create or replace function object_change_link_keys(type_id int, changes jsonb) returns text[] language sql stable as $$
+    select array_agg(distinct lower(normalize(trim(value))))
+    from approved_object_field f cross join jsonb_array_elements_text(changes -> f.api_name) as value
+    where f.object_type_id = type_id and f.link_to <> '' and changes ? f.api_name and value is not null
+$$;
+create or replace function fill_object_change_link_keys() returns trigger language plpgsql as $$
+begin
+    new.link_keys := object_change_link_keys(new.object_type_id, new.changes);
+    return new;
+end $$;
+create or replace trigger object_change_has_link_keys before insert on object_change
+    for each row when (new.link_keys is null and new.changes <> '{}')
+    execute function fill_object_change_link_keys();
+"""
+NO_LINK_KEYS = """
+drop trigger object_change_has_link_keys on object_change;
+drop function fill_object_change_link_keys();
+drop function object_change_link_keys(int, jsonb);
+"""
 FILL = """
-update object_change c set link_keys = k.keys
-from (
-    select c.id, array_agg(distinct lower(normalize(trim(value)))) as keys
-    from object_change c
-    join approved_object_field f on f.object_type_id = c.object_type_id and f.link_to <> '' and c.changes ? f.api_name
-    cross join jsonb_array_elements_text(c.changes -> f.api_name) as value
-    where value is not null group by c.id) as k
-where k.id = c.id and c.link_keys is null
+update object_change set link_keys = object_change_link_keys(object_type_id, changes)
+where link_keys is null and changes <> '{}'
 """
 INDEXES = (
     ("objectchange", models.Index("object_type_id", "id", name="object_change_log")),
@@ -110,6 +124,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunSQL(OLD_GUARD, migrations.RunSQL.noop),
+        migrations.RunSQL(LINK_KEYS, NO_LINK_KEYS),  # before the rows that exist are filled, so that none is missed
         migrations.RunSQL(FILL, migrations.RunSQL.noop),
         migrations.RunSQL(GUARD, OLD_GUARD),
         *(

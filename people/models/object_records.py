@@ -112,7 +112,8 @@ class ObjectChange(models.Model):
     origin_id = models.BigIntegerField(null=True)
     is_backfill = models.BooleanField(default=False)
     undoes_id = models.BigIntegerField(null=True)  # the change that this one took back
-    # the values of links among `changes`, as compared; by them an erasure finds what to take out
+    # the values of links among `changes`, as compared; by them an erasure finds what to take out. A trigger sets them
+    # in rows that the version before writes.
     link_keys = ArrayField(models.TextField(), null=True)
 
     class Meta:

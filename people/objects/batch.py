@@ -92,7 +92,7 @@ class RecordBatch:
         new = {id(target) for target in targets if target.is_new}
         if not dry_run:
             self._write(targets)
-        self._settle(targets, new)
+        self._set_outcomes(targets, new)
         return [outcome for outcome in self.outcomes if outcome is not None]
 
     def _refuse(self, index: int, *problems: Problem) -> None:
@@ -212,7 +212,7 @@ class RecordBatch:
     def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | None:
         """Set the values and links of `row`, or return why it is refused."""
         record = target.record
-        named = self._named(record, row)
+        named = self._link_columns(record, row)
         if isinstance(named, Problem):
             return named
         if self.key is RecordKey.DEDUPE and (not target.is_new or target.rows):
@@ -232,7 +232,7 @@ class RecordBatch:
         target.values.update(row)
         return None
 
-    def _named(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    def _link_columns(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
 
         A link stays with whom it named when it was written. A value that the record has already may go on waiting.
@@ -320,7 +320,7 @@ class RecordBatch:
         values = [value for name in names for value in (target.before.get(name), target.values[name])]
         return sorted({links.link_key(value) for value in values if value is not None}) or None
 
-    def _settle(self, targets: Sequence[_Target], new: set[int]) -> None:
+    def _set_outcomes(self, targets: Sequence[_Target], new: set[int]) -> None:
         """Set the outcomes of the valid rows: the first row of a new record counts as its creation."""
         for target in targets:
             for index in target.rows:

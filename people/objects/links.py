@@ -148,8 +148,8 @@ def join_people(announcement: events.Announcement, source: Source) -> None:
 
     The writer of the people holds the locks of the values, or that of all people alone.
     """
-    appeared = _appeared(announcement)
-    if appeared is None:
+    newly_matchable_ids = _newly_matchable_ids(announcement)
+    if newly_matchable_ids is None:
         return
     links = _approved_links()
     types_by_name: dict[str, list[int]] = defaultdict(list)
@@ -158,7 +158,7 @@ def join_people(announcement: events.Announcement, source: Source) -> None:
             types_by_name[link.by].append(link.type_id)
     waits = []
     for name, type_ids in types_by_name.items():
-        if person_ids := appeared(name):
+        if person_ids := newly_matchable_ids(name):
             matches = people_lookup.person_ids_by_field(name, keys_of_people(name, person_ids))
             only = {key: ids[0] for key, ids in matches.items() if len(ids) == 1}
             waits += [(type_id, key, pk) for type_id in type_ids for key, pk in only.items()]
@@ -215,8 +215,8 @@ def _join(side: str, types: Sequence[int], waits: Sequence[tuple[int, str, int]]
         record_sql.write_changes([record_sql.PendingChange(record, kind) for record in joined], source)
 
 
-def _appeared(announcement: events.Announcement) -> Callable[[str], list[int]] | None:
-    """The people whom values of a field, by its API name, may name from now on; None if nobody appeared."""
+def _newly_matchable_ids(announcement: events.Announcement) -> Callable[[str], list[int]] | None:
+    """A function from a field's API name to the people whom its values may name from now on; None if there are none."""
     if isinstance(announcement, events.PeopleUpserted):
         created, changes = announcement.created_ids, announcement.changes
         if not created and not changes:
@@ -227,7 +227,8 @@ def _appeared(announcement: events.Announcement) -> Callable[[str], list[int]] |
     if isinstance(announcement, events.PeopleRestored):
         return lambda _name: list(announcement.person_ids)
     if isinstance(announcement, events.MergeUndone):
-        return lambda _name: list(announcement.loser_ids)
+        # the winner, too, has former values again
+        return lambda _name: [announcement.winner_id, *announcement.loser_ids]
     return None
 
 

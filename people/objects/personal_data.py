@@ -22,6 +22,7 @@ def register_object_data() -> None:
             _("object records"),
             erase=erase_objects,
             count=_count_records,
+            count_moved=personal_data.count_rows("object_record", "person_id"),
             texts=texts_of_records,
             merge=_move_rows("object_record"),
             undo=_move_rows_back("object_record"),
@@ -33,6 +34,7 @@ def register_object_data() -> None:
             _("changes of object records"),
             erase=personal_data.leave_rows_unchanged,  # with the records
             count=_count_changes,
+            count_moved=personal_data.count_rows("object_change", "person_id"),
             merge=_move_rows("object_change"),
             undo=_move_rows_back("object_change"),
             export=_export_changes,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, TextField, Value
+from django.db.models import BooleanField, Count, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery, TextField, Value
 from django.db.models.functions import MD5, Cast
 
 from people.models import ObjectChange, ObjectRecord, ObjectType, Person
@@ -67,9 +67,11 @@ def changes_of_person(
     """A page of the changes of a person's records of these types, the newest first; one index scan.
 
     `before` is the moment and the id of the last one of the page before; `until` is exclusive. `containing`: changes
-    with the text in a value or its field's API name, ignoring case.
+    with the text in a value or its field's API name, ignoring case. Each has `record_name`, the record's name now.
     """
+    name = ObjectRecord.objects.filter(pk=OuterRef("record_id")).values("name")
     rows = ObjectChange.objects.filter(person_id=person_id, object_type_id__in=object_type_ids)
+    rows = rows.annotate(record_name=Subquery(name))
     if before is not None:
         rows = rows.extra(where=["(object_change.changed_at, object_change.id) < (%s, %s)"], params=list(before))
     if since is not None:
@@ -81,10 +83,15 @@ def changes_of_person(
     return list(rows.order_by("-changed_at", "-pk")[:limit])
 
 
-def changed_types_of_person(person_id: int, among: int = 1_000) -> set[int]:
-    """The ids of the object types among the person's latest changes of records."""
+def timeline_types(person_id: int, among: int = 1_000) -> dict[int, ObjectType]:
+    """The object types whose changes are shown on timelines, by id, the newest first.
+
+    `is_present` of each: whether it is among the person's latest changes of records.
+    """
     latest = ObjectChange.objects.filter(person_id=person_id).order_by("-changed_at", "-pk")
-    return set(latest.values_list("object_type_id", flat=True)[:among])
+    is_present = Q(pk__in=latest.values("object_type_id")[:among])
+    rows = ObjectType.objects.approved().filter(is_shown_on_person=True).select_related("live").order_by("-id")
+    return {row.pk: row for row in rows.annotate(is_present=ExpressionWrapper(is_present, BooleanField()))}
 
 
 def linked_records(record: ObjectRecord, limit: int = PAGE) -> list[ObjectRecord]:

@@ -145,6 +145,13 @@ def schema_of_version(version_id: int) -> ObjectSchema:
     return ObjectSchema(versions.get(pk=version_id, number__isnull=False))
 
 
+@lru_cache(maxsize=1024)
+def schema_of_number(type_id: int, number: int) -> ObjectSchema:
+    """The compiled schema of an approved version, by its number within its type; cached as `schema_of_version` is."""
+    versions = ObjectVersion.objects.filter(object_type=type_id, number=number)
+    return schema_of_version(versions.values_list("pk", flat=True).get())
+
+
 def live_schema(object_type: ObjectType | int) -> ObjectSchema:
     """The schema of the live version of a type, read anew; also of a retired one.
 
@@ -189,6 +196,4 @@ def _unapproved() -> Problem:
 
 def schema_of_record(record: ObjectRecord) -> ObjectSchema:
     """The schema of the version that checked the record's values last."""
-    return schema_of_version(
-        ObjectVersion.objects.values_list("pk", flat=True).get(object_type=record.object_type_id, number=record.version)
-    )
+    return schema_of_number(record.object_type_id, record.version)

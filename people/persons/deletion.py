@@ -113,16 +113,24 @@ def drop_expired_deletions() -> int:
 
 
 def merged_family(person_ids: Sequence[int]) -> list[int]:
-    """The people themselves and all people merged into them, directly or through other merges."""
+    """The people themselves and all people merged into them, directly or through other merges, by id."""
+    return sorted({pk for family in merged_families(person_ids).values() for pk in family})
+
+
+def merged_families(person_ids: Sequence[int]) -> dict[int, list[int]]:
+    """Each of the people, by id, with all people merged into them; one statement."""
+    families: dict[int, list[int]] = {pk: [] for pk in person_ids}
     with connection.cursor() as cursor:
         cursor.execute(
-            """with recursive family (id) as (
-                select id from person where id = any(%s)
-                union select p.id from person p join family f on p.merged_into_id = f.id)
-            select id from family order by id""",
+            """with recursive family (root, id) as (
+                select id, id from person where id = any(%s)
+                union select f.root, p.id from person p join family f on p.merged_into_id = f.id)
+            select root, id from family order by root, id""",
             [list(person_ids)],
         )
-        return [pk for (pk,) in cursor.fetchall()]
+        for root, pk in cursor.fetchall():
+            families[root].append(pk)
+    return families
 
 
 def valid_ids(person_ids: Sequence[Any]) -> set[int]:

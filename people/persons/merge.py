@@ -94,7 +94,7 @@ def preview_merge(
     moving = [
         table for table in personal_data.registered_tables() if table.merge is not personal_data.leave_rows_unchanged
     ]
-    rows = [(str(table.label), count) for table in moving if (count := table.count(ids))]
+    rows = [(str(table.label), count) for table in moving if (count := (table.count_moved or table.count)(ids))]
     return MergePreview(people, fields, rows)
 
 
@@ -123,7 +123,7 @@ def merge_people(
     if chosen_values[KEPT_OPT_OUT] is True and str((values or {}).get(KEPT_OPT_OUT, True)).lower() != "true":
         raise RejectedError(objections.opt_in_problem())
     ids = [loser.pk for loser in losers]
-    families = {loser_id: deletion.merged_family([loser_id]) for loser_id in ids}
+    families = deletion.merged_families(ids)
     unique_values.release_unique_values(ids)
     _set_state(ids, State.MERGED, winner.pk)
     person_merge = PersonMerge.objects.create(
@@ -155,7 +155,7 @@ def undo_merge(merge_id: int, by: Any, source: Source) -> None:
     person_merge = _lock_undoable(merge_id)
     merging = personal_data.Merging(
         person_merge.winner_id,
-        {loser_id: deletion.merged_family([loser_id]) for loser_id in person_merge.loser_ids},
+        deletion.merged_families(person_merge.loser_ids),
         source,
         person_merge.pk,
         person_merge.changes,

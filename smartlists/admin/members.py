@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from people.admin.forms import localized_value
-from people.admin.transfers import export_at_once
+from people.admin.transfers import export_response
 from people.core.admin.base import require_rights
 from people.core.errors import RejectedError
 from people.core.numerals import whole_number
@@ -232,7 +232,7 @@ def export_members(request: HttpRequest, pk: int) -> Any:
     parameters = {"smart_list": smart_list.pk, "fields": columns}
     name = slugify(smart_list.name) or f"smart-list-{smart_list.pk}"
     try:
-        return export_at_once(request, "smart_list", parameters, title=smart_list.name, name=name)
+        return export_response(request, "smart_list", parameters, title=smart_list.name, name=name)
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_change", smart_list.pk)

@@ -51,7 +51,7 @@ class SmartListAdmin(PagesAdmin):
     def list_actions(self, request: HttpRequest) -> list[MenuAction]:
         return folder_actions(request)
 
-    def other_start(self, request: HttpRequest) -> MenuAction | None:
+    def alternative_add_action(self, request: HttpRequest) -> MenuAction | None:
         return templates.start_from_template(request, SmartList)
 
     def get_queryset(self, request: HttpRequest) -> Any:

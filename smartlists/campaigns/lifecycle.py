@@ -38,6 +38,7 @@ from smartlists.campaigns.references import (
 from smartlists.campaigns.running import failing_steps
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import evaluator
+from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists.editing import lock_object_types
 from smartlists.models import (
     CampaignBacklog,
@@ -320,8 +321,8 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
     list_ids = {trigger.smart_list for _at, trigger in parsed.list_triggers}
     campaign.watches.exclude(smart_list__in=list_ids).delete()
     watched_ids = campaign.watches.values_list("smart_list", flat=True)
-    for smart_list in SmartList.objects.filter(pk__in=list_ids.difference(watched_ids)).select_related("current"):
-        current, started_at = smart_list.current, timezone.now()
+    for smart_list in SmartList.objects.filter(pk__in=list_ids.difference(watched_ids)).order_by("pk"):
+        current, started_at = stored_evaluations.lock_current_evaluation(smart_list.pk), timezone.now()
         members = current.person_ids if current else evaluator.evaluate_members(smart_list.parsed)
         members.run_optimize()
         ListWatch.objects.create(

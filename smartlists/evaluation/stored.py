@@ -1,8 +1,10 @@
 """Stored evaluations: the source of page, export and API, so that all show the same number as of the same moment.
 
 An evaluation is requested, run by the first worker that claims it, and stored as a whole. Then the list refers to it,
-by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left. Of
-refreshes that nobody asked for and that changed nothing, one row after each change says as of when that holds.
+by one update that never returns to an older evaluation. The rows are the list's history: who joined, who left, each
+since the evaluation that came before it; of old ones that nobody asked for only the last of each day stays, so that
+theirs no longer add up. Of refreshes that nobody asked for and that changed nothing, one row after each change says as
+of when that holds.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,9 +13,9 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from pyroaring import BitMap
@@ -22,6 +24,7 @@ from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
+from people.core.installation import installation_zone
 from people.core.permissions import require_permission
 from people.models import Person
 from smartlists.catalog import Catalogue
@@ -39,6 +42,7 @@ REFRESH_EVERY = timedelta(hours=1)
 REFRESH_SHARE = 0.05  # of a processor, for all lists together
 KEPT = 100  # evaluations of a list that keep their members; older ones keep their counts
 KEPT_DAYS = 730  # of which older evaluations that nobody asked for are kept, the last one of each day
+DELETED_AT_ONCE = 1_000  # old evaluations, after each one that ends
 
 
 def current_or_new_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
@@ -56,6 +60,12 @@ def current_evaluation(smart_list: SmartList) -> StoredEvaluation | None:
     return None if current is None or current.has_other_rules else current
 
 
+def lock_current_evaluation(list_id: int) -> StoredEvaluation | None:
+    """The list's current evaluation, whose moment stays until the caller's transaction ends; also of former rules."""
+    rows = StoredEvaluation.objects.select_for_update(of=("self",), no_key=True)
+    return rows.filter(current_of=list_id).first()
+
+
 def evaluate_list(smart_list: SmartList, by: Any, seconds: float | None = None) -> StoredEvaluation:
     """Evaluate the list synchronously and make the result current.
 
@@ -70,14 +80,14 @@ def request_evaluation(smart_list: SmartList, by: Any) -> StoredEvaluation:
     """Queue an evaluation of the list; return a waiting one with the same rules instead, if any."""
     require_permission(by, VIEW)
     waiting = smart_list.evaluations.filter(state=State.PENDING, rules=smart_list.rules).first()
-    if waiting is not None and (by is None or _claim_for(waiting, by)):
+    if waiting is not None and (by is None or _assign_requester(waiting, by)):
         return waiting
     stored = _create_request(smart_list, by)
     jobs.defer_job("smartlists.run_evaluation", evaluation_id=stored.pk)
     return stored
 
 
-def _claim_for(waiting: StoredEvaluation, by: Any) -> bool:
+def _assign_requester(waiting: StoredEvaluation, by: Any) -> bool:
     """Make a refresh that waits the user's, so that its row stays; False if a worker has begun with it."""
     rows = StoredEvaluation.objects.filter(pk=waiting.pk, state=State.PENDING)
     return bool(rows.update(requested_by=waiting.requested_by or by))
@@ -105,7 +115,9 @@ def run_evaluation(
             stored.fail(job_model.error_text(error))
             _delete_old(stored.smart_list_id)
             raise
-        return _store(stored, evaluation, is_refresh and stored.requested_by_id is None)
+        kept = _store(stored, evaluation, is_refresh and stored.requested_by_id is None)
+    _delete_old(kept.smart_list_id)
+    return kept
 
 
 def cancel_evaluation(stored: StoredEvaluation, by: Any) -> bool:
@@ -148,7 +160,7 @@ def due_lists(now: datetime | None = None) -> Sequence[SmartList]:
 
 def is_too_slow_to_refresh(smart_list: SmartList) -> bool:
     """Whether the last evaluation of a list took too long, or failed, for it to be refreshed automatically."""
-    last = smart_list.evaluations.filter(state__in=(State.DONE, State.FAILED)).order_by("-pk").first()
+    last = smart_list.evaluations.filter(state__in=(State.DONE, State.FAILED)).order_by("-requested_at", "-pk").first()
     return last is not None and (last.state == State.FAILED or (last.seconds or 0.0) >= QUICK_SECONDS)
 
 
@@ -182,7 +194,7 @@ def _due_automatically(now: datetime) -> list[SmartList]:
     hour_ago = now - REFRESH_EVERY
     of_the_hour = StoredEvaluation.objects.filter(requested_at__gt=hour_ago)
     later_failure = StoredEvaluation.objects.filter(
-        smart_list=OuterRef("pk"), state=State.FAILED, pk__gt=OuterRef("current_id")
+        smart_list=OuterRef("pk"), state=State.FAILED, requested_at__gt=OuterRef("current__requested_at")
     )
     automatic = {"evaluate_every_minutes__isnull": True, "is_refreshed": True}
     due = (
@@ -235,15 +247,16 @@ def _create_request(smart_list: SmartList, by: Any) -> StoredEvaluation:
 def _store(stored: StoredEvaluation, evaluation: Evaluation, is_refresh: bool) -> StoredEvaluation:
     # people deleted meanwhile must not be members, so wait for a deletion under way
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-    smart_list = SmartList.objects.select_for_update().get(pk=stored.smart_list_id)
+    # a watch of the list may be written meanwhile by a holder of its evaluation's lock
+    smart_list = SmartList.objects.select_for_update(no_key=True).get(pk=stored.smart_list_id)
     not_live = BitMap(Person.objects.exclude(state=Person.State.LIVE).values_list("pk", flat=True))
     members = evaluation.members - not_live
     earlier = smart_list.evaluations.filter(state=State.DONE, as_of__lt=evaluation.as_of, members__isnull=False)
     before, *older = [*earlier.order_by("-as_of")[:2], None]
     earlier_members = before.person_ids if before else BitMap()
-    is_repeat = is_refresh and before is not None and older[0] is not None and _is_confirmation(before, smart_list)
+    is_repeat = is_refresh and before is not None and older[0] is not None and _is_unchanged_refresh(before, smart_list)
     if is_repeat and before is not None and members == earlier_members and stored.rules == before.rules:
-        return _move(before, stored, evaluation)
+        return _extend_current(before, stored, evaluation)
     is_stored = stored.finish(
         as_of=evaluation.as_of,
         seconds=evaluation.seconds,
@@ -259,17 +272,16 @@ def _store(stored: StoredEvaluation, evaluation: Evaluation, is_refresh: bool) -
     SmartList.objects.filter(is_newest, pk=smart_list.pk).update(current=stored)
     old = smart_list.evaluations.filter(members__isnull=False).order_by("-pk").values("pk")[KEPT:]
     StoredEvaluation.objects.filter(pk__in=list(old.values_list("pk", flat=True))).update(members=None)
-    _delete_old(smart_list.pk)
     return stored
 
 
-def _is_confirmation(row: StoredEvaluation, smart_list: SmartList) -> bool:
+def _is_unchanged_refresh(row: StoredEvaluation, smart_list: SmartList) -> bool:
     """True for the list's current evaluation if it is a refresh that changed nothing itself."""
     changes = any(bitmap(part) for part in (row.joined, row.left))
     return row.pk == smart_list.current_id and row.requested_by_id is None and not changes
 
 
-def _move(current: StoredEvaluation, stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
+def _extend_current(current: StoredEvaluation, stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
     """Have the current evaluation hold as of the moment of a newer one with the same members, which is deleted."""
     if not stored.mine().delete()[0]:
         raise snapshot.CancelledError(_cancelled())
@@ -284,16 +296,23 @@ def _move(current: StoredEvaluation, stored: StoredEvaluation, evaluation: Evalu
 def _delete_old(list_id: int) -> None:
     """Delete old evaluations that nobody asked for, but the last one of each day; all of them after `KEPT_DAYS`.
 
-    The newest `KEPT` stay, as pages and exports may be reading them, and the current one.
+    Days are those of the installation's zone. The newest `KEPT` stay, as pages and exports may be reading them, and the
+    current one. Deletes up to `DELETED_AT_ONCE` rows, the rest next time.
     """
     rows = StoredEvaluation.objects.filter(smart_list=list_id, state__in=(State.DONE, State.FAILED))
     oldest = rows.order_by("-pk").values_list("pk", flat=True)[KEPT - 1 : KEPT].first()
     if oldest is None:
         return
     old = rows.filter(pk__lt=oldest, requested_by__isnull=True, current_of__isnull=True)
-    later = rows.filter(state=State.DONE, as_of__date=OuterRef("as_of__date"), as_of__gt=OuterRef("as_of"))
+    day = TruncDate("as_of", tzinfo=installation_zone())
+    later = rows.filter(state=State.DONE, as_of__gt=OuterRef("as_of")).annotate(day=day).filter(day=OuterRef("day"))
     too_old = Q(requested_at__lt=timezone.now() - timedelta(days=KEPT_DAYS))
-    old.filter(too_old | Q(state=State.FAILED) | Exists(later)).delete()
+    gone = old.annotate(day=day).filter(too_old | Q(state=State.FAILED) | Exists(later))
+    ids = list(gone.order_by("pk").values_list("pk", flat=True)[:DELETED_AT_ONCE])
+    # no list names these, and none will: a list never returns to an older evaluation. Django would load all rows
+    # to look for lists that do.
+    with connection.cursor() as cursor:
+        cursor.execute("delete from smart_list_evaluation where id = any(%s)", [ids])
 
 
 def _cancelled() -> Problem:

@@ -128,7 +128,8 @@ class StoredEvaluation(Job):
     count = models.PositiveIntegerField(_("people"), null=True)
     per_filter = models.JSONField(default=list)
     seconds = models.FloatField(null=True)
-    # serialized pyroaring bitmaps of person ids; joined and left since the evaluation before
+    # serialized pyroaring bitmaps of person ids; joined and left since the evaluation that came before this one, which
+    # may be deleted by now
     members = models.BinaryField(null=True)  # deleted from old rows, see `evaluation.stored.KEPT`
     joined = models.BinaryField(null=True)
     left = models.BinaryField(null=True)

@@ -42,12 +42,15 @@ class PagesAdmin(WordSearch, ModelAdmin):
         """What can be done on the list besides adding: `MenuAction`s."""
         return ()
 
-    def other_start(self, request: HttpRequest) -> Any:
+    def alternative_add_action(self, request: HttpRequest) -> Any:
         """Another way to add than the empty page, as a `MenuAction`: beside the button, and where the list is empty."""
         return None
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        own = {"list_actions": self.list_actions(request), "other_start": self.other_start(request)}
+        own = {
+            "list_actions": self.list_actions(request),
+            "alternative_add_action": self.alternative_add_action(request),
+        }
         context = {**own, **(extra_context or {})}
         response: HttpResponse = super().changelist_view(request, context)
         return response

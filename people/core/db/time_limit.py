@@ -13,9 +13,13 @@ class StatementTooSlowError(Exception):
 
 @contextmanager
 def statement_limit(seconds: float) -> Iterator[None]:
-    """Cancel statements in this block, a transaction, after `seconds` each. Raises `StatementTooSlowError`."""
+    """Cancel statements in this block after `seconds` each. Raises `StatementTooSlowError`.
+
+    The block is a transaction of its own, as PostgreSQL keeps a setting of a finished savepoint until the transaction
+    ends. Raises `RuntimeError` inside another one.
+    """
     try:
-        with transaction.atomic():
+        with transaction.atomic(durable=True):
             with connection.cursor() as cursor:
                 cursor.execute("select set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
             yield

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
-from people.admin.transfers import export_at_once
+from people.admin.transfers import export_response
 from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
@@ -217,7 +217,7 @@ def export_results(request: HttpRequest, pk: int) -> Any:
     parameters = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
     try:
-        return export_at_once(request, "campaign_results", parameters, title=campaign.name, name=name)
+        return export_response(request, "campaign_results", parameters, title=campaign.name, name=name)
     except RejectedError as refusal:
         messages.error(request, str(refusal))
         return redirect(f"{NAME}_change", campaign.pk)

@@ -32,7 +32,7 @@ from smartlists.campaigns.running.entries import Candidate, Listener
 from smartlists.campaigns.triggers import definition_of_version
 from smartlists.evaluation import evaluator
 from smartlists.evaluation import stored as stored_evaluations
-from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, StoredEvaluation, bitmap
+from smartlists.models import CampaignRun, ListWatch, SmartCampaign, SmartList, bitmap
 
 logger = logging.getLogger(__name__)
 BATCH = 1_000  # people who enter in one transaction
@@ -211,7 +211,7 @@ def _enter_changes(watch_id: int) -> int:
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
     watch = ListWatch.objects.select_related("campaign", "smart_list").filter(pk=watch_id).first()
-    current = StoredEvaluation.objects.filter(current_of=watch.smart_list_id).first() if watch else None
+    current = stored_evaluations.lock_current_evaluation(watch.smart_list_id) if watch else None
     if watch is None or current is None or current.pk == watch.evaluation_id:
         return 0
     before, now = bitmap(watch.members), current.person_ids

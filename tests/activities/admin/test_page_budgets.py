@@ -5,7 +5,10 @@ from django.contrib.auth import get_user_model
 
 from people.core import installation
 from people.core.models import Installation
+from people.objects.definition import ObjectFieldSpec
 from tests.factories import approved_type, edit_description, make_person, new_activity, record_rows
+from tests.people.objects.world import approved_type as approved_object_type
+from tests.people.objects.world import changed, saved
 from tests.query_budget import query_budget
 
 pytestmark = pytest.mark.django_db
@@ -26,6 +29,16 @@ PAGES = {
 }
 
 
+def _add_records(person):
+    """Records of two object types, changed since: their changes are on the timeline."""
+    link = ObjectFieldSpec("owner", "Owner", "email", link_to="person", link_by="email")
+    for name in ("Boat", "Plane"):
+        fields = (ObjectFieldSpec("code", "Code", is_dedupe=True), link, ObjectFieldSpec("colour", "Colour"))
+        object_type = approved_object_type(name, name.lower(), fields)
+        for number in range(3):
+            changed(saved(object_type, code=str(number), owner=person.email, colour="red"), colour="blue")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_keeps_to_its_budget_with_many_types_and_people(client, name):
     Installation.objects.get_or_create(pk=1)
@@ -35,6 +48,7 @@ def test_a_page_keeps_to_its_budget_with_many_types_and_people(client, name):
     check, people = approved_type(), [make_person() for _ in range(5)]
     edit_description(check, "draft")
     record_rows(*(new_activity(one.pk) for one in people for _ in range(12)))
+    _add_records(people[0])
     client.force_login(get_user_model().objects.create_superuser("vera"))
     address = PAGES[name].format(type=check.pk, person=people[0].pk)
     client.get(address)

@@ -51,6 +51,21 @@ def test_changes_are_shown_between_activities_and_narrowed_as_they_are(admin_cli
     assert "car" not in kinds()
 
 
+def test_activities_alone_are_exported_and_only_where_the_page_shows_some(admin_client, world):
+    check, car, ann = world
+    address = reverse("admin:activities_timeline_export", args=[ann.pk])
+
+    def export(**query):
+        """Whether the page offers the export, and the number of rows of the file."""
+        lines = b"".join(admin_client.get(address, query).streaming_content).decode().splitlines()
+        assert lines[0].startswith("\ufeffid,")
+        return address in show(admin_client, ann, **query).text, len(lines) - 1
+
+    _offered, activities = export()
+    assert export(type=check.pk) == export(type=check.pk, object=car.pk) == (True, 1)
+    assert activities >= 1 and export(object=car.pk) == (False, 0)
+
+
 def test_every_entry_is_on_one_page(admin_client, world, monkeypatch):
     _check, car, ann = world
     with_ties = saved(car, plate="2", owner="ann@example.com")

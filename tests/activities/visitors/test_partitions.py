@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from activities.sources import editing
 from activities.tracking.committing import commit_submissions
-from activities.tracking.reading import SentAct
+from activities.tracking.reading import ReceivedEvent
 from activities.tracking.submissions import Submission
 from activities.visitors import partitions
 from activities.visitors.hits import HitStatus, append_hits
@@ -65,7 +65,7 @@ def test_a_day_that_cannot_be_made_costs_only_what_is_of_it(today, monkeypatch):
     monkeypatch.setattr(partitions, "_make", fail)
     shop, old = source(), today - timedelta(40)
     good, bad = (
-        Submission(shop.pk, 10, [SentAct(f"m-{day}", hits=[hit(shop, f"m-{day}", sent_day=day)])])
+        Submission(shop.pk, 10, [ReceivedEvent(f"m-{day}", hits=[hit(shop, f"m-{day}", sent_day=day)])])
         for day in (today, old)
     )
     commit_submissions([bad, good])

@@ -125,6 +125,16 @@ def test_a_link_waits_for_its_record():
         assert linked_of(ObjectRecord.objects.get(object_type=object_type)) == go.pk
 
 
+def test_the_winner_of_an_undone_merge_is_found_by_the_former_address_again():
+    car = approved_type()
+    ann, ben = (make_person(email=f"{name}@example.com") for name in ("ann", "ben"))
+    merged = merge.merge_people(ann.pk, [ben.pk], None, API, choices={"email": ben.pk})
+    waiting = saved(car, plate="1", owner="ann@example.com")
+    assert person_of(waiting) is None
+    merge.undo_merge(merged.pk, None, API)
+    assert person_of(waiting) == ann.pk and kinds_of(waiting) == [Kind.ADDED, Kind.JOINED]
+
+
 def test_merge_delete_and_erase():
     car = approved_type()
     ann, ben, _eve = (make_person(email=f"{name}@example.com") for name in ("ann", "ben", "eve"))

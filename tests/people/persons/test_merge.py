@@ -354,7 +354,7 @@ def test_twenty_five_losers_cost_few_statements_and_one_audit_entry(django_asser
     ann, losers = make_person(), [make_person(city="Vigo") for _ in range(25)]
     record_rows(*(new_activity(one.pk) for one in losers))
     entries = LogEntry.objects.count()
-    with django_assert_max_num_queries(80):
+    with django_assert_max_num_queries(64):
         done = merge(ann, *losers)
     assert LogEntry.objects.count() == entries + 1
     assert audit.entry_sentence(LogEntry.objects.latest("pk")).startswith("Merged people ")

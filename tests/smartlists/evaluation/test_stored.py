@@ -3,14 +3,17 @@
 import threading
 import time
 from datetime import timedelta
+from datetime import timezone as dt_timezone
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from people.core import job_model
 from people.core.errors import NotAllowedError, RejectedError
+from people.core.installation import installation_zone
 from people.core.source import Channel, Source
 from people.models import Person
 from people.persons import deletion
@@ -22,7 +25,7 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.evaluation.postgres import snapshot, statements
 from smartlists.evaluation.postgres.conditions import Sql
 from smartlists.lists import editing as list_editing
-from smartlists.models import SmartList, StoredEvaluation
+from smartlists.models import ListWatch, SmartCampaign, SmartList, StoredEvaluation
 from smartlists.rules import model as rules
 from tests.activities.recording.test_races import InThread
 from tests.factories import approved_type
@@ -348,6 +351,67 @@ def test_a_waiting_refresh_that_a_user_asks_for_too_is_kept(spaniards):
     waiting = stored_evaluations.request_evaluation(spaniards, None)
     assert stored_evaluations.request_evaluation(spaniards, user("Viewer")) == waiting
     assert stored_evaluations.run_evaluation(waiting.pk) == waiting
+
+
+def test_a_list_that_failed_once_is_refreshed_again_after_a_success(spaniards):
+    """A success that changes nothing extends the row of before the failure: the moment counts, not the order of rows."""
+    for _ in range(2):
+        refresh(spaniards)
+    StoredEvaluation.objects.create(smart_list=spaniards, rules=SPAIN, revision=1, state="failed", problem="timeout")
+    later = timezone.now() + timedelta(hours=2)
+    assert stored_evaluations.is_too_slow_to_refresh(spaniards) and stored_evaluations.due_lists(later) == []
+    refresh(spaniards)
+    spaniards.refresh_from_db()
+    assert spaniards.evaluations.count() == 3, "the current row was extended"
+    assert not stored_evaluations.is_too_slow_to_refresh(spaniards)
+    assert stored_evaluations.refresh_plan(spaniards).reason == "automatic"
+    assert stored_evaluations.due_lists(later) == [spaniards]
+
+
+def test_a_long_history_is_deleted_in_bounded_parts(spaniards, monkeypatch):
+    monkeypatch.setattr(stored_evaluations, "KEPT", 2)
+    long_ago = timezone.now() - timedelta(days=3_000)
+    row = {"smart_list": spaniards, "rules": SPAIN, "revision": 1, "state": "done", "count": 0, "seconds": 0.1}
+    StoredEvaluation.objects.bulk_create(
+        StoredEvaluation(**row, as_of=long_ago, joined=b"x" * 1_000) for _number in range(2_500)
+    )
+    StoredEvaluation.objects.update(requested_at=long_ago)
+    for left in (1_501, 502, 2):
+        with CaptureQueriesContext(connection) as captured:
+            stored_evaluations.evaluate_list(spaniards, None)
+        assert spaniards.evaluations.count() in (left, left + 1)
+        read = [query["sql"] for query in captured if '"joined"' in query["sql"] and query["sql"].startswith("SELECT")]
+        assert len(captured) < 40 and all("LIMIT" in sql or "IN (" not in sql for sql in read)
+
+
+def test_days_of_the_history_are_those_of_the_installation(spaniards, monkeypatch):
+    """Whoever asks: a day of theirs may be two of the installation's."""
+    monkeypatch.setattr(stored_evaluations, "KEPT", 1)
+    midnight = timezone.now().astimezone(installation_zone()).replace(hour=0, minute=0, second=0) - timedelta(days=9)
+    row = {"smart_list": spaniards, "rules": SPAIN, "revision": 1, "state": "done", "count": 0, "seconds": 0.1}
+    moments = [midnight + timedelta(hours=hours) for hours in (-2, -1, 1, 2)]
+    StoredEvaluation.objects.bulk_create(StoredEvaluation(**row, as_of=moment) for moment in moments)
+    with timezone.override(dt_timezone(timedelta(hours=12))):
+        stored_evaluations.evaluate_list(spaniards, None)
+    assert [row.as_of for row in spaniards.evaluations.order_by("pk")][:-1] == [moments[1], moments[3]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_moment_of_a_current_evaluation_stays_while_a_watch_of_it_is_written():
+    spaniards = list_editing.create_smart_list("Spaniards", SPAIN, None)
+    for _ in range(2):
+        refresh(spaniards)
+    campaign = SmartCampaign.objects.create(name="Watching", definition={})
+    watch = ListWatch.objects.create(campaign=campaign, smart_list=spaniards, evaluation_id=0, members=b"")
+    with transaction.atomic():
+        current = stored_evaluations.lock_current_evaluation(spaniards.pk)
+        refreshing = InThread(lambda: refresh(spaniards))
+        refreshing.join(0.5)
+        assert refreshing.is_alive(), "it waits for the watch"
+        ListWatch.objects.filter(pk=watch.pk).update(evaluation_id=current.pk, as_of=current.as_of)
+    moved = refreshing.result()
+    watch.refresh_from_db()
+    assert moved.pk == current.pk and watch.as_of == moved.as_of > current.as_of
 
 
 def test_history_of_refreshes_is_bounded(spaniards, monkeypatch):
