@@ -8,7 +8,7 @@ from django.db import migrations, models
 GUARD = """
 create trigger link_code_is_for_ever before update or delete or truncate on link_code
     for each statement execute function refuse_change();
-create trigger link_destination_is_never_changed before update on link_destination
+create trigger link_destination_is_never_changed before update or truncate on link_destination
     for each statement execute function refuse_change();
 create function keep_link_code() returns trigger language plpgsql as $$
 begin

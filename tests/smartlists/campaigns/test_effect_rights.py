@@ -12,6 +12,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignRun
 from smartlists.webhooks import editing as webhook_editing
 from tests.factories import approved_type, make_person
+from tests.people.objects import world
 from tests.smartlists.campaign_factories import add_to_list_step, campaign_json, make_draft_campaign, make_static_list
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +24,7 @@ def steps(settings):
     """A step of every kind but `choose`, which has the others inside."""
     settings.ALERT_DOMAINS = ["example.com"]
     approved_type()
+    world.approved_type()
     webhook, _secret = webhook_editing.create_webhook("Ours", None, url="https://example.com/")
     return {
         "add_to_list": add_to_list_step(make_static_list()),
@@ -32,6 +34,8 @@ def steps(settings):
         "wait": {"do": "wait", "period": "1 day"},
         "alert": {"do": "alert", "to": ["ops@example.com"], "subject": "Look", "body": "{{person.email}}"},
         "webhook": {"do": "webhook", "webhook": webhook.pk},
+        "change_object": {"do": "change_object", "type": "car", "field": "notes", "to": "sold"},
+        "create_object": {"do": "create_object", "type": "car", "values": {"plate": "{{person.email}}"}},
     }
 
 

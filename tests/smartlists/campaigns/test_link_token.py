@@ -18,5 +18,7 @@ def test_a_campaign_can_hand_a_persons_link_token_on():
     ann = make_person()
     assert "person.link_token" in available_tokens([], Catalogue())
     situation = SimpleNamespace(campaign=SimpleNamespace(name="Mail", pk=1))
-    text = render_for_entries("?p={{person.link_token}}", [SimpleNamespace(id=9, person_id=ann.pk)], situation)[9]
+    text = render_for_entries(
+        "?p={{person.link_token}}", [SimpleNamespace(id=9, person_id=ann.pk, record_id=None)], situation
+    )[9]
     assert open_token(text.removeprefix("?p="), 7, timezone.now()) == ann.pk
