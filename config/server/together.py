@@ -95,7 +95,7 @@ def run_together(commands: Mapping[str, str], environment: Mapping[str, str]) ->
         received.append(number)
 
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, stop)
     _pid, status = os.waitpid(supervisor, 0)
     return 128 + received[0] if received else os.waitstatus_to_exitcode(status)
