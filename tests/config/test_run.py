@@ -13,9 +13,11 @@ from config.server import together
 
 ROOT = Path(__file__).parents[2]
 RUN = """
+import signal
 import sys
 from pathlib import Path
 from config.server import together
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start background jobs
 folder = Path(sys.argv[1])
 try:
     together.lock_folder(folder)
