@@ -13,11 +13,7 @@ BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 .PHONY: help run test template test-fast durations format lint tracker bench oracle load neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
-	@python manage.py migrate --verbosity 0
-	@python manage.py messages --compile
-	@python manage.py collectstatic --noinput --verbosity 0
-	@python manage.py first_start
-	@WEB_PORT=$${PORT:-8000} honcho start --no-prefix
+	@python manage.py run
 
 # Three workers on two processors: tests with servers and programs of their own wait a quarter of their time.
 WORKERS = $(shell expr $$(nproc 2>/dev/null || echo 2) \* 3 / 2)

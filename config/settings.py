@@ -23,7 +23,7 @@ VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text(encoding="utf-8"
 DATA_DIR = Path(env.str("DATA_DIR", "") or BASE_DIR / "var").resolve()
 DEBUG = env.bool("DEBUG", False)
 IS_PRODUCTION = env.bool("PRODUCTION", False)  # refuse to start without the settings that production needs
-PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # honcho sets another PORT for each process
+PORT = env.int("WEB_PORT", 0) or env.int("PORT", 8000)  # process managers give each process another PORT
 BIND = env.str("BIND", "127.0.0.1")
 
 

@@ -1,7 +1,7 @@
 """Errors of the native API as problem documents (RFC 9457)."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.core.exceptions import (
@@ -38,6 +38,7 @@ from people.core.errors import (
     UnauthorizedError,
     joined_messages,
     problem_json,
+    quoted_value,
 )
 from people.datatypes import exact_json
 
@@ -102,6 +103,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     Code.SECOND_APPROVER: 403,
     Code.KEY_EXPIRED: 409,
     Code.ADDRESS_TOO_LONG: 414,
+    Code.UNSUPPORTED_MEDIA_TYPE: 415,
 }
 # 404 when the address names the missing object; in a body, the same codes have a path
 GONE = frozenset(
@@ -141,6 +143,9 @@ _STATUS_BY_CLASS: tuple[tuple[type[RejectedError], int], ...] = (
     (ConflictError, 409),
 )
 
+
+MAX_SUMMED = 3  # messages in `detail`, and names of each; `errors` has all problems
+MAX_PLACE = 80  # characters
 
 logger = logging.getLogger(__name__)
 
@@ -241,9 +246,30 @@ def problem_document(status: int, problems: Iterable[Problem]) -> dict[str, Any]
         "title": str(TITLES.get(status, status)),
         "status": status,
         "code": code,
-        "detail": joined_messages(problems[:3]),
+        "detail": _summary(problems, in_query),
         "errors": [problem_json(problem, in_query) for problem in problems],
     }
+
+
+def _summary(problems: Sequence[Problem], in_query: bool) -> str:
+    """The messages of the first problems, each with the names that have it: "colour, size: Unknown. Known are …"."""
+    places: dict[str, list[str]] = {}
+    for problem in problems:
+        place = _place(problem.path, in_query)
+        named = places.setdefault(str(problem.message), [])
+        if place and place not in named:
+            named.append(place)
+    located = []
+    for message, names in list(places.items())[:MAX_SUMMED]:
+        shown = names[:MAX_SUMMED] + ["…"] * (len(names) > MAX_SUMMED)
+        located.append(Problem(Code.INVALID, f"{', '.join(shown)}: {message}" if shown else message))
+    return joined_messages(located)
+
+
+def _place(path: Path, in_query: bool) -> str:
+    """Where a problem is: the query parameter or header, or the steps into the body: attributes.amount."""
+    steps = [str(step) for step in (path[:1] if in_query else path)]
+    return quoted_value(".".join(steps), MAX_PLACE)
 
 
 def _status_and_problems(error: Exception, request: Any) -> tuple[int, list[Problem], dict[str, str]]:

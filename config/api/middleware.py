@@ -18,11 +18,12 @@ from config.api import errors as api_errors
 from config.api import idempotency
 from config.observability import logging as log_formats
 from people.core.codes import Code
-from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError
+from people.core.errors import Problem, RejectedError, TooLargeError, UnauthorizedError, quoted_value
 from people.core.numerals import whole_number
 from people.core.source import Channel
 
 PREFIX = "/api/v1/"
+IMPORTS = f"{PREFIX}imports"
 MAX_ADDRESS = 8_192
 MAX_LENGTH_DIGITS = 1_000  # of a Content-Length
 # media types of streamed bodies of any length; other resources reject these types unread
@@ -55,6 +56,7 @@ class NativeApiMiddleware:
             allowance.require()
             if fault is not None:
                 raise fault
+            _check_media_type(request)
             _bound_body(request)
             reply = self._answer(request, caller)
         except call_limits.TooManyRequestsError as error:
@@ -113,6 +115,20 @@ def _caller(request: HttpRequest, holder: TokenHolder | None) -> str:
         return holder.caller
     user: Any = getattr(request, "user", None)
     return f"user:{user.pk}" if user is not None and user.is_authenticated else call_limits.anonymous_caller(request)
+
+
+def _check_media_type(request: HttpRequest) -> None:
+    """Reject compressed bodies and other charsets than UTF-8, unread. Files of imports may have either."""
+    if request.path_info == IMPORTS:
+        return
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        message = _("A body with Content-Encoding is not accepted here. Send it uncompressed.")
+        raise RejectedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, message, (), "identity", quoted_value(encoding)))
+    charset = (request.content_params or {}).get("charset", "utf-8")
+    if charset.strip().lower() not in {"utf-8", "utf8"}:
+        message = _("The text of a body has to be UTF-8.")
+        raise RejectedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, message, (), "utf-8", quoted_value(charset)))
 
 
 def _bound_body(request: HttpRequest) -> None:

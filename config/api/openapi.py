@@ -32,7 +32,7 @@ FAULTS = {
     "412": "The object has changed since the ETag given in If-Match.",
     "413": "The body is too large.",
     "414": "The URL is too long.",
-    "415": "The body is not JSON.",
+    "415": "The body is not JSON, not UTF-8, or compressed.",
     "422": "The body is not valid; `errors` lists the problems.",
     "503": "The request would take too long; narrow it.",
     "429": "The limit of calls per minute is exceeded; Retry-After gives the seconds to wait.",

@@ -1,6 +1,7 @@
 """Every code of a problem has a page that its `type` leads to, and several faults are told apart."""
 
 import ast
+import gzip
 from http import HTTPStatus
 
 import pytest
@@ -94,3 +95,32 @@ def test_several_faults_are_told_apart(messages, told):
     problems = [Problem("wrong_type", message) for message in messages]
     assert str(RejectedError(*problems)) == told
     assert api_errors.problem_document(422, problems)["detail"] == told
+
+
+def test_the_summary_names_each_place_once_and_is_bounded(api):
+    body = {"name": "Bank", "colour": 1, "size": 2}
+    reply = api.post("api-clients", body).json()
+    assert reply["detail"].startswith("colour, size: ") and reply["detail"].count("Known are") == 1
+    assert {error["path"] for error in reply["errors"]} >= {"/colour", "/size"}
+    many = api.post("api-clients", {f"{'x' * 500}{number}": 1 for number in range(50)}).json()
+    assert len(many["detail"]) < 1_500 and "…" in many["detail"]
+    assert api.get("activities?colour=red").json()["detail"].startswith("colour: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("api-clients", "application/json"),
+        ("activities", "application/json"),
+        ("activities/stream", "application/x-ndjson"),
+    ],
+)
+def test_compressed_bodies_and_other_charsets_are_refused_by_name(api, path, content_type):
+    packed = api.post(path, gzip.compress(b"{}"), content_type=content_type, Content_Encoding="gzip")
+    assert packed.status_code == 415 and packed.json()["code"] == "unsupported_media_type"
+    assert packed.json()["errors"][0]["got"] == "gzip" and "uncompressed" in packed.json()["detail"]
+    latin = api.post(path, "{}".encode("latin1"), content_type=f"{content_type}; charset=ISO-8859-1")
+    assert latin.status_code == 415 and latin.json()["errors"][0]["expected"] == "utf-8"
+    for charset in ("utf-8", "UTF8", '"utf-8"'):
+        told = api.post(path, "{}", content_type=f"{content_type}; charset={charset}", Content_Encoding="identity")
+        assert told.status_code in {200, 422}

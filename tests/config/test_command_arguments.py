@@ -18,7 +18,18 @@ FILES, WRITTEN = ("FILE", "FOLDER", "MISSING", LONG), ("FOLDER", LONG)
 NUMBERS = ("-1", "0", "1.5", HUGE, "²", "")
 TEXTS = ("", LONG, "nobody", "-1", "a\tb")
 # commands that go on until they are told to stop, or change nothing by any argument
-NOT_TRIED = {"collect", "dispatch", "first_start", "postgres", "welcome", "worker", "messages", "check", "doctor"}
+NOT_TRIED = {
+    "collect",
+    "dispatch",
+    "first_start",
+    "postgres",
+    "run",
+    "welcome",
+    "worker",
+    "messages",
+    "check",
+    "doctor",
+}
 
 
 def cases():

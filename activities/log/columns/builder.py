@@ -95,7 +95,7 @@ def build_continuously(is_over: Callable[[], bool], every: float = BUILD_INTERVA
             _build_where_wanted()
         except IndexBusyError:
             pass
-        except Exception as error:  # any error: a process manager such as honcho stops all processes when this one ends
+        except Exception as error:  # any error: `manage.py run` stops all processes when this one ends
             log.warning("the column index was not built: %s: %s", type(error).__name__, str(error).partition("\n")[0])
             connection.close()
         until = time.monotonic() + every

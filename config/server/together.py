@@ -1,0 +1,175 @@
+"""All processes of the product with one command: started, stopped in order, and ended when the command is killed.
+
+The command (`manage.py run`) forks a supervisor into a session of its own, which is the parent of all processes. A
+pipe leads from the command to the supervisor: its end of file, which the kernel sends even after SIGKILL of the
+command and its process group, makes the supervisor stop everything. The database stops last.
+
+A lock of the folder with the data is held by the supervisor until everything has ended.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+LAST = "database"  # the process that the others need: it stops when they have ended
+GRACE_SECONDS = 30.0  # between SIGTERM and SIGKILL; gunicorn's graceful_timeout
+LAST_GRACE_SECONDS = 60.0
+ALIVE_SECONDS = 3.0  # it may be stopping, or killed and not yet reaped
+POLL_SECONDS = 0.1
+LOCK = "run.lock"  # in DATA_DIR: contains the process id of the command
+LINE = re.compile(r"([A-Za-z0-9_-]+):\s*(.+)")
+PR_SET_PDEATHSIG = 1  # Linux's prctl.h
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class RunningError(Exception):
+    """Another `manage.py run` uses the same folder."""
+
+
+def read_procfile(path: Path) -> dict[str, str]:
+    """The shell commands of a Procfile by the names of their processes."""
+    found = (LINE.fullmatch(line.strip()) for line in path.read_text().splitlines())
+    return {line[1]: line[2] for line in found if line}
+
+
+def lock_folder(folder: Path, seconds: float = LAST_GRACE_SECONDS + GRACE_SECONDS) -> int:
+    """Take the lock of a DATA_DIR; return its file descriptor, which child processes inherit only by fork.
+
+    Where the command that holds it was killed, its processes are ending: they are waited for. Raises `RunningError`
+    after ALIVE_SECONDS where that command is alive, else after `seconds`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    begun, is_said = time.monotonic(), False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError:
+            holder = int(os.pread(lock, 20, 0) or 0)
+            if time.monotonic() - begun > (ALIVE_SECONDS if _is_alive(holder) else seconds):
+                os.close(lock)
+                raise RunningError(
+                    f"Custom Activities is running already with the data in {folder}: process {holder}. "
+                    f"End it with Ctrl-C there, or: kill {holder}"
+                ) from None
+        if not is_said and not _is_alive(holder):
+            print("The processes of the previous run are ending …", flush=True)
+            is_said = True
+        time.sleep(POLL_SECONDS)
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock
+
+
+def run_together(commands: Mapping[str, str], environment: Mapping[str, str]) -> int:
+    """Run shell commands until SIGINT, SIGTERM, SIGHUP or the end of one of them; return an exit code."""
+    reading, writing = os.pipe()
+    supervisor = os.fork()
+    if supervisor == 0:
+        code = 1
+        try:
+            os.close(writing)
+            code = _supervise(commands, environment, reading)
+        except Exception:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(reading)
+    received: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if not received:
+            os.close(writing)
+        received.append(number)
+
+    for number in SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, stop)
+    _pid, status = os.waitpid(supervisor, 0)
+    return 128 + received[0] if received else os.waitstatus_to_exitcode(status)
+
+
+def _supervise(commands: Mapping[str, str], environment: Mapping[str, str], pipe: int) -> int:
+    """Start the commands, and stop them when one has ended or `pipe` does. Return the exit code of the first end."""
+    os.setsid()
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    code = 0
+    try:
+        for name, command in commands.items():
+            running[name] = _start(command, environment)
+        while not select.select([pipe], [], [], POLL_SECONDS)[0]:
+            ended = next((name for name, process in running.items() if process.poll() is not None), None)
+            if ended:
+                code = running[ended].returncode or 1  # none of them should end by itself
+                _say(f"{ended} has ended (code {running[ended].returncode}); the others are stopped.")
+                break
+    finally:
+        _stop_in_order(running)
+    return code if code >= 0 else 128 - code
+
+
+def _start(command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=_prepare_child,
+    )
+
+
+def _prepare_child() -> None:
+    """Restore signals, which would remain ignored; on Linux, end by SIGTERM when the supervisor is killed."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_DFL)
+    if _PRCTL is not None:
+        _PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _stop_in_order(running: "Mapping[str, subprocess.Popen[bytes]]") -> None:
+    """Stop processes: the database when the others have ended, which have half a minute for what they have begun."""
+    others = [process for name, process in running.items() if name != LAST]
+    _stop(others, GRACE_SECONDS)
+    _stop([process for name, process in running.items() if name == LAST], LAST_GRACE_SECONDS)
+
+
+def _stop(processes: "Sequence[subprocess.Popen[bytes]]", seconds: float) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + seconds
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # also what it left behind in its session
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0) if pid else None
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return bool(pid)
+
+
+def _say(text: str) -> None:
+    """Print, even where nobody reads it any more."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
