@@ -264,7 +264,7 @@ INBOX_DAYS = env.int("INBOX_DAYS", 30)  # for which events wait for somebody to 
 MESSAGE_ID_DAYS = env.int("MESSAGE_ID_DAYS", 90)
 
 # Forms: submissions of one address and of one form in a minute, and days after which spam is deleted
-FORM_SUBMISSIONS_PER_ADDRESS = env.int("FORM_SUBMISSIONS_PER_ADDRESS", 10)
+FORM_SUBMISSIONS_PER_ADDRESS = env.int("FORM_SUBMISSIONS_PER_ADDRESS", 60)
 FORM_SUBMISSIONS_PER_FORM = env.int("FORM_SUBMISSIONS_PER_FORM", 300)
 FORM_SPAM_DAYS = env.int("FORM_SPAM_DAYS", 30)
 

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from activities.admin.base import find_type
 from activities.inbox import editing, proposals, replay, waiting
+from activities.inbox.sightings import HAS_COME
 from activities.models import ActivityType, Sighting
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
@@ -42,6 +43,9 @@ class SightingAdmin(PagesAdmin):
     search_fields = ("name",)
     ordering = ("-last_at",)
     paginator = UncountedPaginator
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(HAS_COME)
 
     def own_pages(self) -> OwnPages:
         return [("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do")]

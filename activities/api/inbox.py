@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.response import Response
 
 from activities.inbox import editing, replay, waiting
+from activities.inbox.sightings import HAS_COME
 from activities.models import ActivityType, Sighting
 from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
@@ -132,7 +133,7 @@ class ForgottenNameSerializer(StrictSerializer):
 class InboxViewSet(ListMixin, RetrieveMixin):
     """Names of events, properties and traits that came in and that nobody has defined."""
 
-    queryset = Sighting.objects.select_related("activity_type")
+    queryset = Sighting.objects.filter(HAS_COME).select_related("activity_type")
     serializer_class = SightingSerializer
     filterset_class = SightingFilterSet
     orderings = ("id", "-id", "last_at", "-last_at")

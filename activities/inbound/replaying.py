@@ -21,7 +21,7 @@ from people.core import audit, job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.db.outages import is_outage
-from people.core.errors import ConflictError, Problem, RejectedError
+from people.core.errors import ConflictError, Problem, RejectedError, restore_problem
 from people.core.permissions import require_permission
 
 WAITING = (InboundCall.State.FAILED, InboundCall.State.UNMAPPED)
@@ -70,6 +70,13 @@ def start_replay(source: EventSource, by: Any, *, backfill: bool = True) -> Inbo
 def last_replay(source: EventSource) -> InboundReplay | None:
     """The newest replay of the webhook's calls."""
     return InboundReplay.objects.filter(source=source).order_by("-pk").first()
+
+
+def first_problem(source: EventSource) -> Problem | None:
+    """The first problem of the newest rejected call that has one."""
+    rows = source.inbound_calls.filter(state=InboundCall.State.FAILED, problems__isnull=False).order_by("-pk")
+    problems = rows.values_list("problems", flat=True).first()
+    return restore_problem(problems[0]) if problems else None
 
 
 def run_replay(replay_id: int) -> None:

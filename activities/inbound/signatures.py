@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from activities.inbound.paths import value_at
 from activities.models import InboundWebhook
 from activities.sources.authentication import KeyRejectedError
 from activities.sources.sealing import unseal_secret
 from people.core.codes import Code
 from people.core.errors import Problem
+from people.core.messages import sentence as _
 
 TOLERANCE = timedelta(minutes=5)  # Stripe's, and what Zoom's guide advises
 MAX_HEADER = 2_000

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from activities.inbox.decisions import is_full
@@ -27,6 +27,8 @@ MAX_SOURCE_BYTES = 200_000_000  # of the events of one source that wait
 MAX_SAMPLES, MAX_SAMPLE = 20, 200
 MAX_LIBRARIES, MAX_LIBRARY = 20, 100
 OTHER_LIBRARIES = "…"
+# a row that was made for an event that was rejected in the end has nothing to show
+HAS_COME = Q(count__gt=0) | Q(kept__gt=0) | ~Q(state=Sighting.State.NEW)
 Key = tuple[int, str, int, str]  # source, kind, scope, name key
 Kind = Sighting.Kind
 

@@ -7,7 +7,6 @@ from datetime import timedelta
 from hashlib import sha256
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from activities.models import EventSource, SourceKey
 from activities.sources.keys import is_of_webhook
@@ -16,6 +15,7 @@ from activities.sources.sealing import unseal_secret
 from people.core import metrics
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value
+from people.core.messages import sentence as _
 
 REFUSED_REQUESTS = metrics.register_counter(
     "source_refused_requests", "Requests with a write key that were refused, by reason.", "reason"

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext as _
-
 from activities.models import Association, EventSource
 from activities.visitors.blocked_identifiers import is_blocked
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
+from people.core.messages import sentence as _
 from people.datatypes.parsing import BadValueError, is_blank
 from people.fields.catalog import FieldInfo
 from people.persons.merge import OPT_OUTS

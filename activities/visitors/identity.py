@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
 
 from activities.models import Association, EventSource, Visitor, VisitorActivity
 from activities.visitors import moving, ownership
@@ -23,6 +22,7 @@ from people.core.codes import Code
 from people.core.db import prepared
 from people.core.db.outages import is_outage
 from people.core.errors import Problem, RejectedError
+from people.core.messages import sentence as _
 from people.core.source import Source
 from people.datatypes.canonical import ExactDecoder
 from people.fields.catalog import field_catalogue, person_value

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import Association, Visitor
@@ -18,6 +17,7 @@ from people.core import audit
 from people.core.codes import Code
 from people.core.db import locks, prepared
 from people.core.errors import Problem, RejectedError, bad_value
+from people.core.messages import sentence as _
 from people.core.source import Source
 from people.models import Person
 

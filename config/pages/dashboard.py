@@ -215,9 +215,11 @@ def _clients(request: HttpRequest) -> dict[str, Any]:
         clients = clients.filter(api_user__owner=request.user)
     calls = usage.calls_by_day(7)
     names = {client.api_user_id: client for client in clients}
+    failed = client_failures.failed_calls_by_user(list(names), 7)
     return {
         "clients": [
-            (client, sum(day.get(client.api_user_id, 0) for day in calls.values())) for client in clients[:SHOWN]
+            (client, sum(day.get(client.api_user_id, 0) for day in calls.values()), failed.get(client.api_user_id, 0))
+            for client in clients[:SHOWN]
         ],
         "failed": [(names[row.user_id], row) for row in client_failures.frequent_failures(list(names), 7, SHOWN)],
     }

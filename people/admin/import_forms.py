@@ -277,8 +277,18 @@ class PlanForm(forms.Form):
                 "field": self[f"{COLUMN}{place}"],
             }
 
+    def open_columns(self) -> Iterable[dict[str, Any]]:
+        """What several columns can be and a user chooses: its label, and (column, sample value) pairs."""
+        labels = {item.name: item.label for item in self.items} | {"person": _("Person (column or template)")}
+        for name, pairs in self.guess.candidates.items():
+            yield {"label": labels[name], "columns": pairs, "is_person": name == "person"}
+
     def settings(self) -> list[forms.BoundField]:
-        return [field for field in self if not field.name.startswith(COLUMN)]
+        return [field for field in self if not field.name.startswith((COLUMN, FIXED, FIXED_VALUE))]
+
+    def fixed_pairs(self) -> list[tuple[forms.BoundField, forms.BoundField]]:
+        """The field and the value of each “the same in every row”."""
+        return [(self[f"{FIXED}{place}"], self[f"{FIXED_VALUE}{place}"]) for place in range(MAX_FIXED)]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -297,7 +297,7 @@ class DefinitionReader(RecordPartsReader):
         domain = address.rpartition("@")[2].lower()
         users = get_user_model().objects.filter(email__iexact=address, is_active=True)
         if domain not in settings.ALERT_DOMAINS and not users.exists():
-            message = _("“%(address)s” is neither a user's address nor of a domain in ALERT_DOMAINS")
+            message = _("“%(address)s” can't get alerts: choose a user's address, or ask who runs the installation")
             self._append(Problem(Code.NOT_ALLOWED, message % {"address": address}, path, "", address))
         return address
 

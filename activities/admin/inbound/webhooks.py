@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from activities.admin.inbound.mappings import MappingPages
 from activities.inbound import editing, replaying
 from activities.inbound.recipes import OTHER, RECIPES
-from activities.models import InboundCall, InboundWebhook
+from activities.models import InboundCall, InboundReplay, InboundWebhook
 from activities.models.inbound import DEFAULT_CALLS_A_MINUTE, MAX_CALLS_A_MINUTE
 from activities.sources import editing as source_editing
 from activities.sources import recent
@@ -156,6 +156,7 @@ class InboundWebhookAdmin(MappingPages):
             if form.is_valid() and _save(request, webhook, form):
                 return redirect(f"{PAGE}_change", webhook.pk)
         user, calls = request.user, webhook.source.inbound_calls
+        replay = replaying.last_replay(webhook.source)
         return self.page(
             request,
             "inbound",
@@ -168,7 +169,8 @@ class InboundWebhookAdmin(MappingPages):
             mappings=webhook.source.inbound_mappings.select_related("activity_type__live", "activity_type__draft"),
             calls=[(call, state_badge(call.get_state_display(), BADGES[State(call.state)])) for call in _newest(calls)],
             waiting=calls.filter(state__in=replaying.WAITING).count(),
-            replay=replaying.last_replay(webhook.source),
+            replay=replay,
+            reason=_reason(replay, user),
             keys=live_keys(webhook.source)[:3],
             lacks_secret=editing.lacks_secret(webhook),
             refused=_refused_calls(webhook),
@@ -206,7 +208,9 @@ class InboundWebhookAdmin(MappingPages):
         """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
         webhook = find_webhook(request, pk)
         replay = replaying.last_replay(webhook.source)
-        response = self.page(request, "_inbound_replay", str(webhook), inboundwebhook=webhook, replay=replay)
+        reason = _reason(replay, request.user)
+        values = {"inboundwebhook": webhook, "replay": replay, "reason": reason}
+        response = self.page(request, "_inbound_replay", str(webhook), **values)
         if replay is None or not replay.is_running:
             response["HX-Refresh"] = "true"
         return response
@@ -242,6 +246,14 @@ def quoted_lines(body: str) -> str:
 
 def _newest(calls: Any) -> list[InboundCall]:
     return list(calls.select_related("mapping").defer("body").order_by("-pk")[:SHOWN_CALLS])
+
+
+def _reason(replay: InboundReplay | None, user: Any) -> str:
+    """Why a call is still rejected after an ended replay; empty for a user who may not see people's values."""
+    if replay is None or replay.is_running or not replay.refused or not user.has_perm(SEES_PEOPLE):
+        return ""
+    problem = replaying.first_problem(replay.source)
+    return problem_text(problem) if problem else ""
 
 
 def _refused_calls(webhook: InboundWebhook) -> list[tuple[Any, str]]:

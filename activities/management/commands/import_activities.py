@@ -54,10 +54,6 @@ class Command(ImportCommand):
             return self._marketo(options, more)
         if not (options["type"] or options["type_column"]):
             raise CommandError("--type is needed.")
-        targets = {pair.partition("=")[0] for pair in options["set"]}
-        for name, meaning in (("person", ""), ("occurred_at", "occurred_at"), ("primary", "primary_value")):
-            if not options[name] and meaning not in targets:
-                raise CommandError(f"--{name.replace('_', '-')} is needed.")
         columns = {
             "activity_type": options["type_column"],
             "occurred_at": options["occurred_at"],
@@ -69,7 +65,7 @@ class Command(ImportCommand):
         return ImportPlan(
             columns={name: column for name, column in columns.items() if column},
             subject=options["type"] or "",
-            person=options["person"],
+            person=options["person"] or "",
             external_id=_external_id(options),
             **more,
         )

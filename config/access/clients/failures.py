@@ -92,6 +92,13 @@ def frequent_failures(user_ids: Any, days: int, limit: int = 100) -> list[Failur
     ]
 
 
+def failed_calls_by_user(user_ids: Any, days: int) -> dict[int, int]:
+    """Return the number of failed calls of each of these API-only users in the last `days` days; none is left out."""
+    flush_failed_calls()
+    rows = FailedCalls.objects.filter(user_id__in=user_ids, day__gt=installation_today() - timedelta(days=days))
+    return dict(rows.order_by().values_list("user_id").annotate(total=Sum("count")))
+
+
 def with_failures_today(api_clients: Any) -> Any:
     """Annotate the clients with `failed_today`."""
     flush_failed_calls()

@@ -25,6 +25,13 @@ from people.files.tabular import DELIMITERS, ENCODINGS, FileShape
 
 # the options of the parts of a plan that a file may leave open
 NOTATIONS = {"date_order": "dates", "decimal": "decimal", "pivot": "pivot"}
+# the options that name a column, by the missing part of the plan
+COLUMN_OPTIONS = {
+    "occurred_at": "occurred-at",
+    "primary_value": "primary",
+    "person": "person",
+    "email": "field email=COLUMN",
+}
 FORMATS = ("csv", "tsv", "ssv", "psv", "ndjson", "xlsx")
 SHOWN_FAILURES = 20
 
@@ -196,6 +203,10 @@ def _add_notation_options(parser: CommandParser) -> None:
 
 def _with_option(problem: Problem) -> str:
     """The problem as text, with the option that solves it."""
+    column_option = COLUMN_OPTIONS.get(str(problem.path[-1])) if problem.path else None
+    if problem.code == Code.MISSING_VALUE and column_option:
+        choices = f" Columns that it can be: {problem.expected}." if problem.expected else ""
+        return f"--{column_option} is needed.{choices}"
     option = {**NOTATIONS, "encoding": "encoding"}.get(str(problem.path[0])) if problem.path else None
     if problem.code != Code.NOTATION_OPEN or option is None:
         return located_message(problem)

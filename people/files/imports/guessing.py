@@ -1,11 +1,12 @@
 """Guesses of the meanings of a file's columns, and the questions that only a user can answer."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from people.core.codes import Code
-from people.core.errors import Problem, refuse_if
+from people.core.errors import Problem, quoted_value, refuse_if
+from people.core.messages import sentence as _
 from people.core.messages import sentence_lazy
 from people.datatypes import file_formats, written_dates
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
@@ -16,6 +17,8 @@ from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.tabular import FileLine, FileShape
 
+MAX_NAMED = 10  # columns named in one refusal
+
 
 @dataclass(frozen=True, slots=True)
 class PlanGuess:
@@ -24,12 +27,16 @@ class PlanGuess:
     The questions are named as in `ImportPlan`: `date_order`, `decimal`, `pivot`, `zone`, `lookup_field`.
 
     `is_remembered`: the plan is that of the last file with these columns.
+
+    `candidates`: (column, sample value) pairs by the name of an item, or "person", that the plan leaves out because
+    several columns can be it.
     """
 
     plan: ImportPlan
     questions: frozenset[str]
     is_remembered: bool = False
     is_chosen: bool = False  # a user chose the plan for this file
+    candidates: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) -> PlanGuess:
@@ -42,15 +49,17 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) 
         return PlanGuess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
     # ids of another system look like ours: people are looked up by id only when a user chooses it
     columns = guess_columns([item for item in items if item.name != "id"], shape)
-    emails = _emails(shape, lines)
-    if job.kind == "people" and "email" not in columns and emails and emails[0] not in columns.values():
-        columns["email"] = emails[0]
-    moments = _moments(shape, lines)
-    for item in items:  # moments are required, and their columns rarely have our name
-        if item.is_required and item.data_type == "datetime" and item.name not in columns:
-            free = [column for column in moments if column not in columns.values()]
-            columns |= {item.name: free[0]} if free else {}
-    person = _person(shape, emails) if job.kind == "activities" else ""
+    candidates = {
+        name: names for name, names in candidate_columns(job.kind, items, shape, lines).items() if name not in columns
+    }
+    for name in [name for name in candidates if name != "person"]:
+        free = [column for column in candidates[name] if column not in columns.values()]
+        if len(candidates[name]) == len(free) == 1:
+            columns[name] = free[0]
+            del candidates[name]
+    person = ""
+    if len(candidates.get("person", ())) == 1:
+        person = "{" + candidates.pop("person")[0] + "}"
     orders = file_formats.possible_orders(_dates(columns, items, shape, lines))
     decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
     plan = ImportPlan(
@@ -62,7 +71,60 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) 
         decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
     )
-    return PlanGuess(plan, open_questions(plan, items, shape, lines))
+    samples = {name: _with_samples(names, shape, lines) for name, names in candidates.items()}
+    return PlanGuess(plan, open_questions(plan, items, shape, lines), candidates=samples)
+
+
+def candidate_columns(
+    kind: str, items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+) -> dict[str, list[str]]:
+    """The columns that can be what is never changed afterwards or finds a person, by name of the item or "person".
+
+    Columns called like the item come before those whose values fit it. Items without any column are left out.
+    """
+    emails, moments = _emails(shape, lines), _mostly_moments(shape, lines)
+    candidates = {}
+    for item in items:
+        if _is_settled_once(item):
+            fitting = emails if item.name == "email" else moments if item.data_type == "datetime" else []
+            candidates[item.name] = _named_columns(item, shape) or fitting
+    if kind == "activities":
+        candidates["person"] = _person_columns(shape, emails)
+    return {name: columns for name, columns in candidates.items() if columns}
+
+
+def _is_settled_once(item: Mappable) -> bool:
+    """True for what an imported row keeps for good, and for the address by which people are found."""
+    return item.is_required or item.name == "email"
+
+
+def _named_columns(item: Mappable, shape: FileShape) -> list[str]:
+    """The columns with the item's own name or label, or else with one of its other names."""
+    for names in ((item.name.rpartition(".")[2], item.label), item.aliases):
+        keys = {_key(str(name)) for name in names} - {""}
+        if columns := [column for column in shape.header if _key(column) in keys]:
+            return columns
+    return []
+
+
+def _with_samples(columns: Sequence[str], shape: FileShape, lines: Sequence[FileLine]) -> list[tuple[str, str]]:
+    """Each column with its first value, or an empty text."""
+    values = dict(_by_column(shape, lines))
+    return [(column, next((str(v).strip() for v in values[column] if v not in (None, "")), "")) for column in columns]
+
+
+def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence[FileLine]) -> Iterator[Problem]:
+    """A problem for each item that the plan leaves out and that several columns can be."""
+    items = TARGETS[kind].mappable(plan.subject)
+    given = {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
+    if kind == "people" and plan.lookup_field != "email":
+        given.add("email")
+    for name, columns in candidate_columns(kind, items, shape, lines).items():
+        if name not in given and len(columns) > 1:
+            pairs = _with_samples(columns[:MAX_NAMED], shape, lines)
+            expected = ", ".join(f"{column} ({quoted_value(sample)})" for column, sample in pairs)
+            path = ("person",) if name == "person" else ("columns", name)
+            yield Problem(Code.MISSING_VALUE, _("several columns can be this: say which"), path, expected)
 
 
 def open_questions(
@@ -93,9 +155,10 @@ def settle_plan(
 ) -> ImportPlan:
     """`plan` with the notations that are not in `given_names` derived from the first rows.
 
-    For channels without a dialogue: open questions raise `RejectedError` (`notation_open`), each path naming the
-    missing part of the plan.
+    For channels without a dialogue: open questions raise `RejectedError` (`notation_open`; `missing_value` where
+    several columns can be what is not mapped), each path naming the missing part of the plan.
     """
+    refuse_if(_open_columns(plan, kind, shape, lines))
     items = TARGETS[kind].mappable(plan.subject)
     moments = _dates(plan.columns, items, shape, lines)
     amounts = _amounts(plan.columns, items, shape, lines)
@@ -125,10 +188,15 @@ _NOTATIONS: dict[str, tuple[Any, Sequence[str]]] = {
 
 
 def guess_columns(items: Sequence[Mappable], shape: FileShape) -> dict[str, str]:
-    """The column with the name of each item; no column twice."""
+    """The column with the name of each item; no column twice.
+
+    What is never changed afterwards, or finds people, is left out where several columns have its name.
+    """
     by_key = {_key(column): column for column in reversed(shape.header)}
     columns: dict[str, str] = {}
     for item in items:
+        if _is_settled_once(item) and len(_named_columns(item, shape)) > 1:
+            continue
         for name in (item.name.rpartition(".")[2], item.label, *item.aliases):
             column = by_key.get(_key(str(name)))
             if column is not None and column not in columns.values():
@@ -148,14 +216,11 @@ def _has_lookup(plan: ImportPlan) -> bool:
     return plan.lookup_field in plan.columns and plan.lookup_field != "id"
 
 
-def _person(shape: FileShape, emails: Sequence[str]) -> str:
-    """The template of the person: a column of e-mail addresses, or else one named like our ids."""
-    for key in ("email", "emailaddress", "mail", "correo", "correoelectronico"):
-        for column in shape.header:
-            if _key(column) == key:
-                return "{" + column + "}"
-    id_columns = [column for column in shape.header if _key(column) in ("personid", "leadid")]
-    return "".join("{" + column + "}" for column in [*emails, *id_columns][:1])
+def _person_columns(shape: FileShape, emails: Sequence[str]) -> list[str]:
+    """The columns that can name the person: called like an e-mail address, else with such values, else our ids."""
+    keys = ("email", "emailaddress", "mail", "correo", "correoelectronico")
+    named = [column for column in shape.header if _key(column) in keys]
+    return named or list(emails) or [column for column in shape.header if _key(column) in ("personid", "leadid")]
 
 
 def _is_id(person: str) -> bool:
@@ -182,14 +247,15 @@ def _dates(
     return [cell for cell in cells if isinstance(cell, str) and cell.strip()]
 
 
-def _moments(shape: FileShape, lines: Sequence[FileLine]) -> dict[str, list[str]]:
-    """The columns that contain only dates, or dates and times; with their values."""
-    texts_by_column = {}
+def _mostly_moments(shape: FileShape, lines: Sequence[FileLine]) -> list[str]:
+    """The columns of which at least half of the values are dates, or dates and times: some write “--” for none."""
+    columns = []
     for column, values in _by_column(shape, lines):
         texts = [value for value in values if value not in (None, "")]
-        if texts and all(isinstance(value, str) and file_formats.is_date(value) for value in texts):
-            texts_by_column[column] = texts
-    return texts_by_column
+        dates = [text for text in texts if isinstance(text, str) and file_formats.is_date(text)]
+        if dates and 2 * len(dates) >= len(texts):
+            columns.append(column)
+    return columns
 
 
 def _amounts(

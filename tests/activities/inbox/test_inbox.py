@@ -256,3 +256,12 @@ def test_the_work_for_one_page_is_bounded(monkeypatch):
     for limit, events in ((4_000_000, 3), (2_500, 2), (10, 1)):
         monkeypatch.setattr(waiting, "LOOKED_AT_BYTES", limit)
         assert {shape.seen for shape in waiting.shapes(sighting)} == {events}
+
+
+def test_a_name_whose_only_event_was_rejected_is_not_shown(admin_client):
+    program = make_program()
+    for name, count in (("Came", 1), ("", 0)):
+        Sighting.objects.create(source=program, kind="event", name=name, name_key=name_key(name), count=count)
+    page = admin_client.get("/admin/activities/sighting/")
+    assert [row.name for row in page.context["cl"].result_list] == ["Came"]
+    assert [row["name"] for row in admin_client.get("/api/v1/inbox").json()["results"]] == ["Came"]

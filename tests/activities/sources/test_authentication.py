@@ -6,12 +6,13 @@ from hashlib import sha256
 
 import pytest
 import time_machine
-from django.utils import timezone
+from django.utils import timezone, translation
 
-from activities.models import EventSource, SourceDay, SourceKey
+from activities.models import EventSource, RecentEvent, SourceDay, SourceKey
 from activities.sources import editing, usage
 from activities.sources.authentication import KeyRejectedError, check_webhook_key
 from activities.sources.origins import origin_of_address, parse_origin
+from activities.sources.recent import REFUSED_REQUEST, SeenEvent, note_recent_events, recent_events
 from people.core import metrics
 from tests.activities.sources.senders import authenticate
 
@@ -204,3 +205,16 @@ def test_the_key_of_a_webhook_works_at_its_address_and_nowhere_else(program):
         with pytest.raises(KeyRejectedError) as refusal:
             check_webhook_key(key, size, has_room)
         assert refusal.value.code == code
+
+
+def test_the_live_page_shows_a_refusal_in_the_language_of_its_reader(program):
+    with pytest.raises(KeyRejectedError) as refusal:
+        authenticate(program.write_key, SITE)
+    event = SeenEvent(
+        program.key.source_id, REFUSED_REQUEST, SITE, RecentEvent.Outcome.REFUSED, refusal.value.problems[0]
+    )
+    note_recent_events([event])
+    (row,) = recent_events(program.key.source_id)
+    assert row.reason.startswith("This write key is secret")
+    with translation.override("es"):
+        assert row.reason.startswith("Esta clave de escritura es secreta"), row.reason

@@ -132,6 +132,12 @@ def test_the_table_below_other_lines(wizard, format_):
     content = ZOOM.read_bytes() if format_ == "csv" else workbook(ZOOM)
     wizard.upload(content, f"zoom.{format_}", "activities:zoomWebinar")
     proposed = wizard.proposed()
+    assert "occurred_at" not in proposed.values()
+    assert [column for column, _sample in wizard.page.context["guess"].candidates["occurred_at"]] == [
+        "Registration Time",
+        "Join Time",
+        "Leave Time",
+    ]
     assert proposed["Join Time"] == "field.joinTime" and proposed["Is Guest"] == "field.isGuest"
     above = " ".join(wizard.page.text.split())
     assert "8 rows above the header are left out" in above and "Rye, Wheat &amp; Spelt · 812 3456 7890" in above

@@ -6,11 +6,14 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
+from activities.types.definition import ActivityFieldSpec
 from people.core.errors import RejectedError
 from people.files import tabular
+from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ImportPlan
 from people.models import Import, Person
+from tests.factories import approved_type
 
 pytestmark = pytest.mark.django_db
 LATIN = "email,first_name,city\na@example.com,José,Málaga\nb@example.com,Zoë,León\n"
@@ -140,3 +143,55 @@ def test_no_file_of_another_encoding_is_taken_for_one_unasked():
         job = import_jobs.upload_file([LATIN.encode(encoding)], "f.csv", "people", None)
         with pytest.raises(RejectedError, match="UTF-8"):
             import_jobs.set_plan(job, PEOPLE, None)
+
+
+SEVERAL = "Buyer Email,Guest Email,Ordered,Joined,Title\na@example.com,b@example.com,2026-11-10,2026-11-18,Rye\n"
+
+
+@pytest.fixture
+def talk(db):
+    fields = (ActivityFieldSpec("title", "Title", is_primary=True), ActivityFieldSpec("joined", "Joined", "datetime"))
+    return approved_type("Hear Talk", "hearTalk", fields)
+
+
+def test_the_wizard_asks_which_of_several_columns_is_the_moment_and_the_person(client, admin_user, talk):
+    client.force_login(admin_user)
+    job = import_jobs.upload_file([SEVERAL.encode()], "f.csv", "activities", admin_user)
+    address = f"/admin/people/import/{job.pk}/columns/?subject=hearTalk"
+    response = client.get(address)
+    form, page = response.context["form"], response.content.decode()
+    assert "occurred_at" not in form.guess.plan.columns and form.guess.plan.person == ""
+    assert "Which column is “Occurred at”?" in page and "Which column is “Person (column or template)”?" in page
+    asked = {name: [column for column, _sample in pairs] for name, pairs in form.guess.candidates.items()}
+    assert asked == {"occurred_at": ["Ordered", "Joined"], "person": ["Buyer Email", "Guest Email"]}
+    assert "<li>Joined: <code>2026-11-18</code></li>" in page
+    for label in ("Title", "Título"):  # a name twice is no answer either
+        content = SEVERAL.replace("Buyer Email", "title ").replace("Title", label)
+        job = import_jobs.upload_file([content.encode()], "f.csv", "activities", admin_user)
+        guess = guessing.guess_plan(job, "hearTalk", "UTC", import_jobs.sample_rows(job))
+        assert ("primary_value" in guess.plan.columns) == (label == "Título")
+
+
+def test_an_import_of_people_asks_which_of_several_columns_is_the_address(client, admin_user):
+    client.force_login(admin_user)
+    job = import_jobs.upload_file([SEVERAL.encode()], "f.csv", "people", admin_user)
+    response = client.get(f"/admin/people/import/{job.pk}/columns/")
+    assert "email" not in response.context["form"].guess.plan.columns
+    assert "<li>Guest Email: <code>b@example.com</code></li>" in response.content.decode()
+
+
+def test_the_api_and_the_commands_name_the_columns_that_can_be_what_is_not_mapped(client, admin_user, talk, tmp_path):
+    client.force_login(admin_user)
+    job = import_jobs.upload_file([SEVERAL.encode()], "f.csv", "activities", admin_user)
+    plan = {"subject": "hearTalk", "columns": {"primary_value": "Title"}}
+    refused = client.put(f"/api/v1/imports/{job.pk}/plan", plan, content_type="application/json")
+    errors = {error["path"]: error["expected"] for error in refused.json()["errors"]}
+    assert refused.status_code == 422 and set(errors) == {"/columns/occurred_at", "/person"}
+    assert "Ordered (2026-11-10), Joined (2026-11-18)" in errors["/columns/occurred_at"].replace("'", "")
+    (tmp_path / "f.csv").write_text(SEVERAL)
+    with pytest.raises(CommandError) as caught:
+        call_command("import_activities", str(tmp_path / "f.csv"), "--type=hearTalk", "--primary=Title")
+    assert "--occurred-at is needed. Columns that it can be: Ordered" in str(caught.value)
+    assert "--person is needed. Columns that it can be: Buyer Email" in str(caught.value)
+    with pytest.raises(CommandError, match=r"Buyer Email.*Guest Email"):
+        call_command("import_people", str(tmp_path / "f.csv"))
