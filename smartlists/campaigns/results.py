@@ -119,7 +119,6 @@ _COLUMNS: Sequence[export_kinds.ExportColumn] = (
     export_kinds.ExportColumn("entry", "e.id"),
     export_kinds.ExportColumn("person", "e.person_id"),
     export_kinds.ExportColumn("activity", "e.activity_id"),
-    export_kinds.ExportColumn("record", "e.record_id"),
     export_kinds.ExportColumn("state", "e.state"),
     export_kinds.ExportColumn("reason", "e.reason"),
     export_kinds.ExportColumn("entered_at", export_kinds.moment_sql("e.entered_at")),
@@ -129,6 +128,7 @@ _COLUMNS: Sequence[export_kinds.ExportColumn] = (
     export_kinds.ExportColumn("outcome", "o.outcome"),
     export_kinds.ExportColumn("detail", "o.detail", is_text=True),
     export_kinds.ExportColumn("at", export_kinds.moment_sql("o.at")),
+    export_kinds.ExportColumn("record", "e.record_id"),  # last, as programs read the others by position
 )
 withdrawal.register_reactions(campaigns_entered_by)
 export_kinds.register_export_kind(

@@ -92,7 +92,11 @@ def _changed() -> Json:
             "values": values,
         },
         "if": {"required": ["operator"]},
-        "then": {"required": ["values"], "allOf": [_values_of(shape) for shape in OperandShape]},
+        "then": {
+            "properties": {"values": values},
+            "required": ["values"],
+            "allOf": [_values_of(shape) for shape in OperandShape],
+        },
         "dependentRequired": {"values": ["operator"], "from": ["field"], "to": ["field"]},
         "additionalProperties": False,
     }

@@ -302,7 +302,11 @@ FILES_OF_PAGES = {
     "admin/smartlists/smartcampaign/<int:pk>/results.csv": "",
 }
 # the rows of one page: figures, a user's own codes, a page of the demo site
-SMALL_FILES = {"account/codes/download/": "", "demo-site/price-list.csv": ""}
+SMALL_FILES = {
+    "account/codes/download/": "",
+    "demo-site/price-list.csv": "",
+    "admin/activities/trackedlink/<int:pk>/code.<slug:extension>": "",  # one QR code
+}
 POSTED_FILES = {"admin/people/person/<int:pk>/archive.json": ""}
 
 

@@ -148,7 +148,7 @@ def test_the_page_records_and_shows_consents(client, olga):
     client.force_login(olga)
     ann = make_person()
     url = reverse("admin:activities_consents", args=[ann.pk])
-    assert "Nothing recorded." in client.get(url).content.decode()
+    assert "No consent is recorded." in client.get(url).content.decode()
     posted = {"purpose": "email", "state": "withdrawn", "text": "Stop", "text_version": "v3", "origin": "Phone call"}
     assert client.post(url, posted).status_code == 302
     page = client.get(url, headers={"HX-Request": "true"}).content.decode()
