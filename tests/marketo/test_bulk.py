@@ -228,11 +228,19 @@ def test_the_bytes_of_a_day_can_be_limited(dialect, checks, settings):
 
 def test_jobs_are_their_makers_only(dialect, dialect_with, checks):
     job = created(dialect)["exportId"]
-    other = dialect_with("activities.view_activity")
+    other = dialect_with("activities.view_activity", "people.export_person")
     assert code(other.get(f"/bulk/v1/activities/export/{job}/status.json")) == "1013"
     assert result(other.get("/bulk/v1/activities/export.json")) == []
     body = {"fields": ["email"], "filter": {"createdAt": RANGE}}
     assert code(other.post("/bulk/v1/leads/export/create.json", body)) == "603"
+
+
+def test_reading_is_not_enough_to_export(dialect_with, checks):
+    reader = dialect_with("activities.view_activity", "people.view_person")
+    body = {"fields": ["email"], "filter": {"createdAt": RANGE}}
+    for kind in ("activities", "leads"):
+        assert code(reader.post(f"/bulk/v1/{kind}/export/create.json", body)) == "603"
+        assert code(reader.get(f"/bulk/v1/{kind}/export.json")) == "603"
 
 
 @pytest.mark.parametrize("kind", ["staticListId", "staticListName", "smartListId", "smartListName", "updatedAt"])

@@ -42,6 +42,7 @@ DEFAULT_RIGHTS = (
     "people.delete_staticlist",
     "people.delete_person",
     "people.merge_person",
+    "people.export_person",  # bulk exports
     "people.view_objecttype",
     "people.add_objecttype",
     "people.change_objecttype",
