@@ -20,5 +20,5 @@ def _give(association: Association) -> None:
 
 
 def _take_back(association: Association) -> None:
-    clicks = LinkClick.objects.filter(association_id=association.pk)
+    clicks = LinkClick.objects.filter(visitor_id=association.visitor_id, association_id=association.pk)  # by an index
     clicks.update(person_id=None, association_id=None)

@@ -126,7 +126,7 @@ def _check_media_type(request: HttpRequest) -> None:
         message = _("A body with Content-Encoding is not accepted here. Send it uncompressed.")
         raise RejectedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, message, (), "identity", quoted_value(encoding)))
     charset = (request.content_params or {}).get("charset", "utf-8")
-    if charset.strip().lower() not in {"utf-8", "utf8"}:
+    if charset.strip().lower() not in {"utf-8", "utf8", "us-ascii", "ascii"}:
         message = _("The text of a body has to be UTF-8.")
         raise RejectedError(Problem(Code.UNSUPPORTED_MEDIA_TYPE, message, (), "utf-8", quoted_value(charset)))
 

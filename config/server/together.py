@@ -90,9 +90,9 @@ def run_together(commands: Mapping[str, str], environment: Mapping[str, str]) ->
     received: list[int] = []
 
     def stop(number: int, _frame: object) -> None:
-        if not received:
-            os.close(writing)
         received.append(number)
+        if len(received) == 1:  # a second signal can interrupt this handler
+            os.close(writing)
 
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup

@@ -55,16 +55,6 @@ class Migration(migrations.Migration):
             model_name="campaignentry", name="object_change_id", field=models.BigIntegerField(null=True)
         ),
         migrations.AddField(model_name="campaignentry", name="record_id", field=models.BigIntegerField(null=True)),
-        migrations.AddConstraint(
-            model_name="campaignentry",
-            constraint=models.UniqueConstraint(
-                models.F("campaign"),
-                models.F("person_id"),
-                models.F("object_change_id"),
-                condition=models.Q(("object_change_id__isnull", False)),
-                name="campaign_entry_once_a_change",
-            ),
-        ),
         migrations.AddField(
             model_name="reacheddate",
             name="campaign",

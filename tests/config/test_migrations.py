@@ -16,7 +16,6 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("activities", "0020_visitors"): "a function of it drops the partitions of past days, of tables that came with it",
     ("activities", "0026_functions_of_days"): "as 0020, whose functions it replaces",
     ("smartlists", "0020_object_uses"): "wider rules: what the version before writes keeps them",
-    ("smartlists", "0021_object_triggers"): "unique by a column that it adds, which the version before leaves empty",
 }
 SHRINKING = (
     migrations.RemoveField,

@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 from config.server import together
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # as shells start background jobs
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 folder = Path(sys.argv[1])
 try:
     together.lock_folder(folder)

@@ -56,6 +56,7 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) 
         free = [column for column in candidates[name] if column not in columns.values()]
         if len(candidates[name]) == len(free) == 1:
             columns[name] = free[0]
+        if not free or name in columns:
             del candidates[name]
     person = ""
     if len(candidates.get("person", ())) == 1:
@@ -87,7 +88,7 @@ def candidate_columns(
     for item in items:
         if _is_settled_once(item):
             fitting = emails if item.name == "email" else moments if item.data_type == "datetime" else []
-            candidates[item.name] = _named_columns(item, shape) or fitting
+            candidates[item.name] = named_columns(item, shape) or fitting
     if kind == "activities":
         candidates["person"] = _person_columns(shape, emails)
     return {name: columns for name, columns in candidates.items() if columns}
@@ -98,7 +99,7 @@ def _is_settled_once(item: Mappable) -> bool:
     return item.is_required or item.name == "email"
 
 
-def _named_columns(item: Mappable, shape: FileShape) -> list[str]:
+def named_columns(item: Mappable, shape: FileShape) -> list[str]:
     """The columns with the item's own name or label, or else with one of its other names."""
     for names in ((item.name.rpartition(".")[2], item.label), item.aliases):
         keys = {_key(str(name)) for name in names} - {""}
@@ -117,7 +118,7 @@ def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence
     """A problem for each item that the plan leaves out and that several columns can be."""
     items = TARGETS[kind].mappable(plan.subject)
     given = {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
-    if kind == "people" and plan.lookup_field != "email":
+    if kind == "people" and (plan.lookup_field != "email" or plan.action == "duplicate"):
         given.add("email")
     for name, columns in candidate_columns(kind, items, shape, lines).items():
         if name not in given and len(columns) > 1:
@@ -195,7 +196,7 @@ def guess_columns(items: Sequence[Mappable], shape: FileShape) -> dict[str, str]
     by_key = {_key(column): column for column in reversed(shape.header)}
     columns: dict[str, str] = {}
     for item in items:
-        if _is_settled_once(item) and len(_named_columns(item, shape)) > 1:
+        if _is_settled_once(item) and len(named_columns(item, shape)) > 1:
             continue
         for name in (item.name.rpartition(".")[2], item.label, *item.aliases):
             column = by_key.get(_key(str(name)))

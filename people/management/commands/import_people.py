@@ -1,10 +1,11 @@
+from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from people.files.imports import guessing
 from people.files.imports.command import ImportCommand
-from people.files.imports.plan import ImportPlan
+from people.files.imports.plan import ImportPlan, Mappable
 from people.files.tabular import FileShape
 from people.persons import import_target as person_import_target
 from people.persons.upsert import UpsertAction
@@ -32,6 +33,8 @@ class Command(ImportCommand):
         items = person_import_target.PeopleTarget().mappable("")
         named_columns = dict(pair.partition("=")[::2] for pair in options["field"])
         guessed_columns = guessing.guess_columns(items, shape)
+        if "email" not in {*named_columns, *guessed_columns}:
+            _refuse_several(items, shape)
         return ImportPlan(
             columns={name: column for name, column in guessed_columns.items() if column not in named_columns.values()}
             | named_columns,
@@ -42,3 +45,10 @@ class Command(ImportCommand):
             static_list=options["list"],
             starts_campaigns=not options["no_campaigns"],
         )
+
+
+def _refuse_several(items: Sequence[Mappable], shape: FileShape) -> None:
+    """Raise `CommandError` where several columns are called like the e-mail address: none would be imported."""
+    columns = [column for item in items if item.name == "email" for column in guessing.named_columns(item, shape)]
+    if len(columns) > 1:
+        raise CommandError(f"--field email=COLUMN is needed. Columns that it can be: {', '.join(columns)}.")

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.source import Channel
@@ -43,18 +44,23 @@ def create_records(step: CreateRecord, entries: Sequence[EntryRow], situation: A
     schema = live_schema(object_type)
     texts = {name: token_values.render_for_entries(text, entries, situation) for name, text in step.values}
     owners = _owners(schema, [entry.person_id for entry in entries])
+    link = schema.person_link
+    creating = [entry for entry in entries if link is None or owners.get(entry.person_id) not in (None, "")]
     rows = [
         {
             **{name: values[entry.id] or None for name, values in texts.items()},
-            **({schema.person_link.api_name: owners.get(entry.person_id)} if schema.person_link else {}),
+            **({link.api_name: owners[entry.person_id]} if link else {}),
         }
-        for entry in entries
+        for entry in creating
     ]
-    outcomes = _written(object_type, rows, entries, situation, action=RecordAction.CREATE)
-    return {
+    outcomes = _written(object_type, rows, creating, situation, action=RecordAction.CREATE)
+    results = {
         entry.id: _result(outcome, str(outcome.record_id or ""))
-        for entry, outcome in zip(entries, outcomes, strict=True)
+        for entry, outcome in zip(creating, outcomes, strict=True)
     }
+    # without that value it would be a record of nobody
+    problem = _("the person has no value for “%(link)s”") % {"link": link.link_by} if link else ""
+    return {entry.id: results.get(entry.id) or StepResult(Outcome.FAILED, problem) for entry in entries}
 
 
 def _owners(schema: ObjectSchema, person_ids: Sequence[int]) -> dict[int, Any]:

@@ -133,7 +133,9 @@ def _change_sql(trigger: ObjectTrigger, context: TranslationContext) -> Sql:
         parts += object_statements.field_change_conditions(trigger.changed, field.data_type, context.clock)
     if conditions := object_statements.record_conditions(trigger.filter, object_type, context):
         where = join_sql(conditions)
-        parts.append(Sql(f"record_id in (select id from object_record where {where.text})", where.params))
+        # the values of other types, which may have a field of this name, cannot be cast
+        of_type = f"record_id in (select id from object_record where object_type_id = %s and {where.text})"
+        parts.append(Sql(of_type, (object_type.id, *where.params)))
     return join_sql(parts)
 
 

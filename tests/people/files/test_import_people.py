@@ -74,7 +74,7 @@ def test_gzip_ndjson_from_standard_input(monkeypatch):
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [
-        ("name\nAnn\n", (), "people are looked up"),
+        ("name\nAnn\n", (), "--field email=COLUMN is needed"),
         ("email\na@example.com\n", ("--field", "shoe=email"), "no such field"),
         ("email\na@example.com\n", ("--lookup", "shoe"), "cannot be looked up"),
         ("email\na@example.com\n", ("--zone", "Mars"), "not a time zone"),
