@@ -91,7 +91,7 @@ def _changed() -> Json:
             "operator": {"type": "string", "enum": sorted(operators.PERIODS)},
             "values": values,
         },
-        "if": {"required": ["operator"]},
+        "if": {"properties": {"operator": {"type": "string"}}, "required": ["operator"]},
         "then": {
             "properties": {"values": values},
             "required": ["values"],

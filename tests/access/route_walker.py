@@ -254,7 +254,7 @@ def build_world(caller: Any) -> dict[str, Any]:
         "inbound": (inbound := make_webhook()).pk,
         "inbound_mapping": inbound_editing.add_mapping(inbound.source, "Deposits", None).pk,
         "inbound_call": InboundCall.objects.create(source=inbound.source, body="{}", row_key="row:").pk,
-        "sighting": Sighting.objects.create(source=source, kind="event", name="Typo", name_key="typo").pk,
+        "sighting": Sighting.objects.create(source=source, kind="event", name="Typo", name_key="typo", count=1).pk,
         "visitor": Visitor.objects.create(site_group="main", token_hash=b"h" * 32).pk,
         "webhook": webhook_editing.create_webhook("Ours", None, url="https://example.com/")[0].pk,
         "job": tasks.delete_expired_rows.defer(timestamp=0),

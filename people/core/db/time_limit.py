@@ -15,15 +15,25 @@ class StatementTooSlowError(Exception):
 def statement_limit(seconds: float) -> Iterator[None]:
     """Cancel statements in this block after `seconds` each. Raises `StatementTooSlowError`.
 
-    The block is a transaction of its own, as PostgreSQL keeps a setting of a finished savepoint until the transaction
-    ends. Raises `RuntimeError` inside another one.
+    The former limit is put back at the end, as PostgreSQL keeps a setting of a finished savepoint until the
+    transaction ends; a savepoint that is rolled back puts it back itself.
     """
     try:
-        with transaction.atomic(durable=True):
-            with connection.cursor() as cursor:
-                cursor.execute("select set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}"])
+        with transaction.atomic():
+            former = _set_limit(f"{seconds * 1000:.0f}")
             yield
+            _set_limit(former)
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
         raise StatementTooSlowError from None
+
+
+def _set_limit(value: str) -> str:
+    """Set the limit of this transaction, in milliseconds or with a unit; return the one before."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", [value]
+        )
+        former: str = cursor.fetchone()[0]
+    return former

@@ -24,8 +24,12 @@ def test_the_limit_ends_with_its_block():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_limit_that_would_outlive_its_block_is_refused():
+def test_the_limit_ends_with_its_block_inside_another_transaction():
     with transaction.atomic():
-        with pytest.raises(RuntimeError), statement_limit(7):
-            pass
-        assert timeout() != "7s"
+        before = timeout()
+        with statement_limit(7):
+            assert timeout() == "7s" != before
+        assert timeout() == before
+        with pytest.raises(StatementTooSlowError), statement_limit(0.01), connection.cursor() as cursor:
+            cursor.execute("select pg_sleep(5)")
+        assert timeout() == before
