@@ -75,6 +75,7 @@ def test_gzip_ndjson_from_standard_input(monkeypatch):
     ("content", "arguments", "said"),
     [
         ("name\nAnn\n", (), "--field email=COLUMN is needed"),
+        ("id,email,email address\n1,a@example.com,b@example.com\n", ("--lookup", "id"), "can be: email, email address"),
         ("email\na@example.com\n", ("--field", "shoe=email"), "no such field"),
         ("email\na@example.com\n", ("--lookup", "shoe"), "cannot be looked up"),
         ("email\na@example.com\n", ("--zone", "Mars"), "not a time zone"),

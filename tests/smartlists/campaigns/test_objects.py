@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import override
 
 from people.core.errors import NotAllowedError, RejectedError
 from people.core.source import Channel, Source
 from people.definitions import lifecycle
-from people.models import ObjectChange, ObjectRecord, ObjectType
+from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import removal
 from people.objects.outcomes import RecordKey
 from people.persons import merge
@@ -25,7 +25,7 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.models import CampaignEntry, ObjectWatch, RecordEffect
-from tests.factories import make_person
+from tests.factories import approved_type, make_person
 from tests.people.objects import world
 from tests.people.objects.world import changed, saved
 from tests.smartlists.campaign_factories import (
@@ -36,6 +36,7 @@ from tests.smartlists.campaign_factories import (
     make_draft_campaign,
     make_static_list,
     process_due_work,
+    record_deposit,
     step_outcomes,
 )
 
@@ -99,6 +100,37 @@ def test_constraints_are_on_the_record_and_a_record_that_waited_is_added_late(ca
     late = make_person(email="late@example.com")
     assert entered() == [(late.pk, 0, "")]
     assert CampaignEntry.objects.get().record_id == ObjectRecord.objects.get(name="2").pk
+
+
+def test_values_of_another_type_with_a_field_of_this_name_are_not_compared(car, seen):
+    """PostgreSQL may look for the records of the condition first: those of other types cannot be cast."""
+    painting = (world.ObjectFieldSpec("title", "Title", is_dedupe=True), world.ObjectFieldSpec("price", "Price"))
+    saved(world.approved_type("Painting", "painting", painting), title="Mona", price="not for sale")
+    campaign_on(seen, on_car(constraints=[{"field": "price", "operator": "at least", "values": ["100"]}]))
+    ann = make_person(email="ann@example.com")
+    saved(car, plate="1", owner=ann.email, price=100)
+    with connection.cursor() as cursor:  # the plan of a table with few records
+        cursor.execute(
+            "set local enable_nestloop = off; set local enable_indexscan = off; set local enable_bitmapscan = off"
+        )
+    assert entered() == [(ann.pk, 0, "")]
+
+
+def test_a_record_of_nobody_is_not_created(car):
+    policy = (
+        world.ObjectFieldSpec("number", "Number", is_dedupe=True),
+        world.ObjectFieldSpec("holder", "Holder", "email", link_to="person", link_by="email"),
+    )
+    world.approved_type("Policy", "policy", policy)
+    approved_type()
+    make_active_campaign({"do": "create_object", "type": "policy", "values": {"number": "P-1"}})
+    nobody = make_person()
+    Person.objects.filter(pk=nobody.pk).update(email=None)
+    record_deposit(nobody.pk)
+    process_due_work()
+    ((_at, do, outcome, detail),) = step_outcomes()
+    assert (do, outcome) == ("create_object", "failed") and "email" in detail
+    assert not ObjectRecord.objects.exists()
 
 
 def test_history_pauses_and_merges_start_nothing(car, ann, seen):
