@@ -15,14 +15,16 @@ class StatementTooSlowError(Exception):
 def statement_limit(seconds: float) -> Iterator[None]:
     """Cancel statements in this block after `seconds` each. Raises `StatementTooSlowError`.
 
-    The former limit is put back at the end, as PostgreSQL keeps a setting of a finished savepoint until the
-    transaction ends; a savepoint that is rolled back puts it back itself.
+    Inside another transaction the former limit is put back at the end, as PostgreSQL keeps a setting of a finished
+    savepoint until the transaction ends; a savepoint that is rolled back puts it back itself.
     """
+    is_inner = connection.in_atomic_block
     try:
         with transaction.atomic():
             former = _set_limit(f"{seconds * 1000:.0f}")
             yield
-            _set_limit(former)
+            if is_inner:
+                _set_limit(former)
     except OperationalError as error:
         if not isinstance(error.__cause__, QueryCanceled):
             raise
