@@ -183,12 +183,7 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=LinkInputSerializer, responses=TrackedLinkSerializer)
     def partial_update(self, request: Any, pk: int) -> Response:
         """Change a link. A new destination takes effect within seconds. The code cannot be changed."""
-        link = self.get_object()
-        self.require_match(link)
-        body = _values(self.validated_body(LinkInputSerializer, partial=True))
-        with self.expecting(link.revision) as expected:
-            editing.change_link(link, request.user, expected_revision=expected, **body)
-        return self.response_for(self.get_object())
+        return self.change_from_body(LinkInputSerializer, editing.change_link, lambda _link, body: _values(body))
 
     @extend_schema(request=None, responses={204: None})
     def destroy(self, request: Any, pk: int) -> Response:

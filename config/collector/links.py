@@ -8,7 +8,7 @@ import asyncio
 from collections import OrderedDict, deque
 from contextlib import suppress
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from django.conf import settings
 from django.utils import timezone
@@ -26,9 +26,6 @@ from config.collector.inbound import CallWindows
 from config.collector.known import KnownState
 from config.collector.link_pages import TYPE, page
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
-
-if TYPE_CHECKING:
-    from config.collector.application import Collector
 
 PREFIX = "/l/"
 COOKIE = "_ca"
@@ -100,7 +97,15 @@ def link_code(request: Request) -> str | None:
     return None
 
 
-async def follow_link(collector: "Collector", request: Request, reply: Reply, raw_code: str) -> None:
+class LinkClicks(Protocol):
+    """What the collector has for every click on a tracked link."""
+
+    known: KnownState
+    links: LinkState
+    link_writer: Writer
+
+
+async def follow_link(collector: LinkClicks, request: Request, reply: Reply, raw_code: str) -> None:
     """Lead to where the link's row says, and keep the click. Nothing of the request gets into the address."""
     if request.method not in ("GET", "HEAD"):
         raise HttpError(405, "method_not_allowed", headers={"Allow": "GET, HEAD"}, ends=True)
@@ -129,7 +134,7 @@ async def follow_link(collector: "Collector", request: Request, reply: Reply, ra
     await reply.send(302, headers={**HEADERS, "Location": address})
 
 
-async def _read_click(collector: "Collector", request: Request, target: LinkTarget) -> ReceivedClick:
+async def _read_click(collector: LinkClicks, request: Request, target: LinkTarget) -> ReceivedClick:
     headers, received = request.headers, timezone.now()
     opts_out = settings.TRACKING_HONORS_GPC and "1" in (
         headers.get("sec-gpc", "").strip(),
