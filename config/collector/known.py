@@ -108,18 +108,27 @@ class KnownState:
         """The types; read again if one of `names` is unknown, as it may have been approved a moment ago.
 
         `source_id`: of the source whose events have these names, without it they are names of types. A name that is
-        still unknown is not asked for again before the next beat; requests without new names never wait.
+        still unknown is not asked for again before the next beat; requests without new names never wait. A request
+        with new names is answered by a reading that began after it came, which it shares with those beside it.
         """
-        wanted = list(names)
+        wanted, came_at = list(names), monotonic()
         if self.types is not None and not self._unknown_of(self.types, wanted, source_id):
             return self.types
         async with self._reading_types:
             types = self.types
-            if types is None or (self._are_old() and self._unknown_of(types, wanted, source_id)):
-                types = self.types = await self.in_database(load_live_types)
-                self._types_read_at = monotonic()
+            if types is None or self._unknown_of(types, wanted, source_id):
+                if types is None or self._types_read_at < came_at:
+                    await asyncio.sleep(self._types_read_at + NEW_TYPES_SECONDS - monotonic())
+                    types = await self._read_types()
                 self._unknown.update(self._unknown_of(types, wanted, source_id))
         return types
+
+    async def _read_types(self) -> LiveTypes:
+        """Read the types; callers hold the lock, so that no older reading replaces a newer one."""
+        began_at = monotonic()
+        self.types = await self.in_database(load_live_types)
+        self._types_read_at = began_at
+        return self.types
 
     def _unknown_of(
         self, types: LiveTypes, names: Iterable[str], source_id: int | None
@@ -134,9 +143,6 @@ class KnownState:
             if (source_id, name) not in self._unknown
             and not (types.find(name) if source_id is None else types.knows_event(source_id, name))
         ]
-
-    def _are_old(self) -> bool:
-        return monotonic() - self._types_read_at > NEW_TYPES_SECONDS
 
     async def in_database(self, read: Callable[[], T], pool: ThreadPoolExecutor | None = None) -> T:
         """The result of `read`, run in a thread. Raises `HttpError` (503) while the database is unavailable."""
@@ -153,9 +159,9 @@ class KnownState:
         has_days = False
         while True:
             try:
-                self.types = await self.in_database(load_live_types)
-                self._types_read_at = monotonic()
-                self._unknown.clear()
+                async with self._reading_types:
+                    await self._read_types()
+                    self._unknown.clear()
                 values = state()
                 await self.in_database(lambda values=values: collector_heartbeat.write_heartbeat(values))  # type: ignore[misc]
                 await self._store_refusals()

@@ -104,3 +104,21 @@ def test_names_that_no_type_has_are_asked_for_once_a_beat(monkeypatch):
             state.close()
 
     asyncio.run(run())
+
+
+def test_a_type_approved_just_after_a_reading_is_there_and_requests_beside_it_share_the_next_one(monkeypatch):
+    read, types = [], [LiveTypes(), LiveTypes(decisions={(7, "approved"): Decision("approved")})]
+    monkeypatch.setattr(known, "load_live_types", lambda: read.append(1) or types[min(len(read), 2) - 1])
+    monkeypatch.setattr(known, "NEW_TYPES_SECONDS", 0.05)
+
+    async def run():
+        state = known.KnownState()
+        try:
+            assert not (await state.current_types()).knows_event(7, "Approved")
+            beside = await asyncio.gather(*(state.current_types([name], 7) for name in ("Approved", "Other", "Third")))
+            assert all(answer.knows_event(7, "Approved") for answer in beside) and len(read) == 2
+            assert await state.current_types(["Other"], 7) is types[1] and len(read) == 2
+        finally:
+            state.close()
+
+    asyncio.run(run())
