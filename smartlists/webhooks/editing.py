@@ -26,7 +26,7 @@ from people.datatypes import naming
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
-from smartlists.models import Webhook, WebhookDelivery
+from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
@@ -66,6 +66,8 @@ OWN_PREFIX = "webhook-"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
 FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
+SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # what is sent, and to whom
+RIGHTS_OF_CAMPAIGNS = ("smartlists.activate_smartcampaign", "people.view_person")
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -99,11 +101,18 @@ def create_webhook(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
 def change_webhook(
     webhook: Webhook, by: Any, *, expected_revision: int | None = None, name: Any = None, **values: Any
 ) -> Any:
-    """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`."""
+    """Change a webhook; waiting calls stay as they were queued. Raises as `create_webhook`, and `ConflictError`.
+
+    What an active campaign sends through it is changed with the rights of activating that campaign. Values of headers
+    are given again for another origin, so that no hidden value is sent to a host of somebody who cannot read it.
+    """
     require_permission(by, CHANGE)
     changed = _lock(webhook)
     message = _("Someone else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
+    if any(name in values and values[name] != getattr(changed, name) for name in SENT_FIELDS):
+        _require_rights_of_campaigns(changed, by)
+    refuse_if(_hidden_headers(changed, values))
     if name is not None:
         changed.name = naming.parse_name(name)
     _set(changed, values)
@@ -232,6 +241,29 @@ def _unmask(webhook: Webhook, headers: Any) -> Any:
         name: present.get(name.lower(), value) if isinstance(name, str) and value == webhook_headers.HIDDEN else value
         for name, value in headers.items()
     }
+
+
+def _require_rights_of_campaigns(webhook: Webhook, by: Any) -> None:
+    """Raise `NotAllowedError` where an active campaign calls the webhook and `by` may not activate it."""
+    if webhook.campaign_uses.filter(campaign__state=SmartCampaign.State.ACTIVE).exists():
+        for right in RIGHTS_OF_CAMPAIGNS:
+            require_permission(by, right)
+
+
+def _hidden_headers(webhook: Webhook, values: Mapping[str, Any]) -> list[Problem]:
+    """A problem if another origin would be sent values of headers that were not given with it."""
+    url, headers = values.get("url"), values.get("headers", webhook_headers.masked_headers(webhook))
+    if not isinstance(url, str) or not isinstance(headers, dict) or _origin(url) == _origin(webhook.url):
+        return []
+    if webhook_headers.HIDDEN not in headers.values():
+        return []
+    message = _("The address leads to another host. Enter the values of the headers again, or remove them.")
+    return [Problem(Code.MISSING_VALUE, message, ("headers",))]
+
+
+def _origin(url: str) -> str:
+    origin = _ORIGIN.match(url)
+    return origin[0].lower() if origin else url
 
 
 def _all_tokens() -> set[str]:

@@ -4,18 +4,20 @@ from datetime import timedelta
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 
 from activities.sources import sealing
+from people.core.errors import NotAllowedError, RejectedError
 from smartlists import tasks
-from smartlists.models import Webhook, WebhookDelivery
+from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
 from tests.factories import make_person
 from tests.smartlists.campaign_factories import process_due_work, record_deposit
-from tests.smartlists.webhooks.test_webhooks import delivered, hooked
+from tests.smartlists.webhooks.test_webhooks import URL, delivered, hooked
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("own_rows_read")]
 GIVEN = {"Authorization": "Bearer s3cret {{person.first_name}}"}
@@ -107,3 +109,50 @@ def test_they_move_to_another_key_with_the_secrets(new, settings):
     settings.WEBHOOK_KEYS = settings.WEBHOOK_KEYS[:1]
     assert webhook_headers.headers_of(Webhook.objects.get()) == GIVEN
     assert webhook_headers.headers_of(WebhookDelivery.objects.get())["Authorization"] == "Bearer s3cret Ann"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/hook", "https://example.com:8443/hook", "https://example.com.evil.example/hook"]
+)
+def test_hidden_values_are_sent_to_no_other_host(new, url):
+    hook, _secret = hooked(headers={**GIVEN, "X-Team": "a"})
+    for values in ({}, {"headers": MASKED}, {"headers": {"Authorization": "Bearer mine", "X-Team": "•••"}}):
+        with pytest.raises(RejectedError) as refused:
+            webhook_editing.change_webhook(hook, None, url=url, **values)
+        assert [problem.path for problem in refused.value.problems] == [("headers",)]
+    assert Webhook.objects.get().url == URL
+    webhook_editing.change_webhook(hook, None, url=f"{URL.upper().replace('HOOK', 'other')}?a=1")
+    webhook_editing.change_webhook(hook, None, url=url, headers={"Authorization": "Bearer other"})
+    assert "s3cret" not in str(webhook_headers.headers_of(Webhook.objects.get()))
+
+
+@pytest.fixture
+def user_with(django_user_model):
+    def make(*rights):
+        made = django_user_model.objects.create_user(f"user {django_user_model.objects.count()}")
+        for right in rights:
+            app, codename = right.split(".")
+            made.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("missing", webhook_editing.RIGHTS_OF_CAMPAIGNS)
+def test_what_an_active_campaign_sends_is_changed_with_the_rights_to_activate_it(new, user_with, missing):
+    hook, _secret = hooked()
+    rights = {webhook_editing.CHANGE, *webhook_editing.RIGHTS_OF_CAMPAIGNS}
+    insider, owner = user_with(*rights - {missing}), user_with(*rights)
+    changes = {
+        "method": "PUT", "url": f"{URL}/b", "headers": {"X-Team": "b"}, "format": "json", "body": '{"a": 1}',
+        "payload_version": 1,
+    }  # fmt: skip
+    assert changes.keys() == set(webhook_editing.SENT_FIELDS)
+    for name, value in changes.items():
+        with pytest.raises(NotAllowedError) as refused:
+            webhook_editing.change_webhook(hook, insider, **{name: value})
+        assert refused.value.problems[0].expected == missing
+        webhook_editing.change_webhook(hook, owner, **{name: value})
+    webhook_editing.change_webhook(hook, insider, name="Other", per_minute=7, url=f"{URL}/b")
+    SmartCampaign.objects.update(state="draft")
+    webhook_editing.change_webhook(hook, insider, url=f"{URL}/c")
