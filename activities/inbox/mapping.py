@@ -14,6 +14,7 @@ from activities.recording.schema import CheckedValues, Schema
 from people.datatypes.canonical import plain_decimal
 
 EVENT_NAME = "@event"  # in place of a property's path: the name of the event itself
+PRIMARY_VALUE = "@primary"  # the path of a primary value that was sent as such, under no name of its own
 _OF_NAME = frozenset({"event", "eventname"})  # a primary field so called has it where no property does
 _TEXTS = frozenset({"string", "text", "phone", "email", "link"})
 BOOLEAN_WORDS = {"yes": True, "y": True, "on": True, "no": False, "n": False, "off": False}
@@ -72,7 +73,8 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     """The values of an event by the fields of a type.
 
     A field takes the property that `fields` maps to it, else the one with its API name, else the one whose name is the
-    same without case, blanks and punctuation. Of several properties for one field the first by this order is taken.
+    same without case, blanks and punctuation; the primary field else takes what was sent as the primary value. Of
+    several properties for one field the first by this order is taken.
     """
     flat = flatten(properties)
     targets = _fields_of(schema)
@@ -86,6 +88,8 @@ def map_values(schema: Schema, name: str, properties: Mapping[str, Any], fields:
     for path in flat:
         if path not in fields and (known := targets.by_key.get(name_key(path))) is not None:
             taken.setdefault(known, path)
+    if targets.primary not in taken and PRIMARY_VALUE in flat and PRIMARY_VALUE not in taken.values():
+        taken[targets.primary] = PRIMARY_VALUE
     if targets.primary not in taken and name_key(targets.primary) in _OF_NAME:
         taken[targets.primary] = EVENT_NAME
     values = {

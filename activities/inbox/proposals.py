@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from activities.inbox.mapping import EVENT_NAME
+from activities.inbox.mapping import EVENT_NAME, PRIMARY_VALUE
 from activities.inbox.names import name_key, shown_name
 from activities.inbox.shapes import PropertyShape
 from activities.models import ActivityType, Sighting
@@ -77,6 +77,9 @@ def _primary(shapes: Sequence[PropertyShape]) -> PropertyShape | None:
         shape for shape in shapes if shape.presence >= MOST_EVENTS and shape.data_type in ("string", "link", "email")
     ]
     by_key = {name_key(shape.path): shape for shape in reversed(usual)}
+    sent = next((shape for shape in shapes if shape.path == PRIMARY_VALUE and shape.presence >= MOST_EVENTS), None)
+    if sent is not None:
+        return sent
     return next((by_key[key] for key in _PRIMARY if key in by_key), usual[0] if usual else None)
 
 

@@ -10,8 +10,6 @@ from activities.inbox.decisions import decision_of
 from activities.inbox.mapping import check_event
 from activities.inbox.names import clean_name, name_key
 from activities.inbox.sightings import Kind, Seen
-from activities.models import Sighting
-from activities.recording.quarantine import dump_row
 from activities.recording.rows import NewActivity
 from activities.segment.people import Traits, Who, read_id, read_message_id, read_traits, read_who
 from activities.segment.refused import SAID, readable_who, refused_event, refused_message, viewed_name
@@ -21,8 +19,9 @@ from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked
 from activities.tracking.wire import why_not_kept
-from activities.visitors.hits import Hit, Waiting
+from activities.visitors.hits import Hit
 from activities.visitors.partitions import earlier_day, sent_day
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -220,17 +219,10 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     properties = _object(message.raw, "properties")
     decision = decision_of(types.decisions, source.pk, name_key(name))
     seen = Seen(source.pk, Kind.EVENT, name, 0, message.library)
-    if decision.state == Sighting.State.BLOCKED:
-        item.seen, item.is_blocked = [seen], True
-        raise RejectedError(Problem(Code.NOT_ALLOWED, _("events of this name are blocked"), ("event",)))
+    refuse_if_blocked(item, seen, decision)
     schema = types.find_event(name, decision)
     if schema is None:
-        item.seen, item.not_kept = [seen], _why_waiting(decision.state, decision.is_full)
-        if decision.is_full or decision.state == Sighting.State.IGNORED:
-            return []
-        hit = reader.with_hint(reader.hit())
-        hit.waiting = Waiting(dump_row({"name": name, "properties": properties, "library": message.library}))
-        return [hit]
+        return keep_waiting(item, seen, decision, reader.with_hint(reader.hit()), properties)
     item.type_id, item.library = schema.type_id, message.library
     checked, mapped = check_event(schema, name, properties, decision.fields)
     item.row = refused_event(source, message.who, name, message.moment.occurred_at, {}, message.id)
@@ -244,14 +236,6 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     ]
     hit = reader.hit(None, schema.type_id, schema.number, checked.primary_value, checked.attributes)
     return [reader.with_hint(hit)]
-
-
-def _why_waiting(state: str, is_full: bool) -> Problem:
-    if state == Sighting.State.IGNORED:
-        return Problem(Code.UNKNOWN_TYPE, _("Events of this name are ignored: they are only counted."))
-    if is_full:
-        return Problem(Code.UNKNOWN_TYPE, _("As many events of this name wait in the inbox as may; more are counted."))
-    return Problem(Code.UNKNOWN_TYPE, _("No activity type has this name: the event waits in the inbox."))
 
 
 def _page(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:

@@ -5,6 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from activities.inbox.decisions import decision_of
+from activities.inbox.mapping import PRIMARY_VALUE, check_event
+from activities.inbox.names import MAX_NAME, clean_name, name_key
+from activities.inbox.sightings import Kind, Seen
 from activities.models import Association
 from activities.recording.rows import NewActivity
 from activities.tracking import clock
@@ -12,6 +16,7 @@ from activities.tracking.addresses import bad_address, masked_contact, parse_add
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, storable_text
 from activities.tracking.seen import describe_act
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked
 from activities.visitors.hits import Hit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -173,17 +178,33 @@ def _form(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: Rec
 
 
 def _track(act: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
+    """A hit of the type with this name, or one that waits in the inbox until a type takes events of the name.
+
+    What the approved type does not know is refused; of an event that was mapped to a type by hand it is left out.
+    """
     name, attributes = data.get("type"), data.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), attributes, "data", "attributes"))
-    occurred_at = reader.hit(act).occurred_at
-    item.row = NewActivity(None, name, occurred_at, data.get("primary"), list(attributes.items()), act.message_id)
-    schema = reader.types.find(name) if isinstance(name, str) else None
-    if schema is None:
-        expected = _("the name of an approved activity type")
+    hit, primary = reader.hit(act), data.get("primary")
+    item.row = NewActivity(None, name, hit.occurred_at, primary, list(attributes.items()), act.message_id)
+    if not isinstance(name, str) or not name_key(name) or len(name) > MAX_NAME:
+        expected = _("the name of an activity type, at most %(most)s characters") % {"most": MAX_NAME}
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, name, "activity_type"))
+    if (schema := reader.types.find(name)) is not None:
+        checked = schema.check(primary, attributes.items())
+    else:
+        kept_row, item.row = item.row, None  # of a name without a type the inbox keeps what came, or nothing does
+        properties = attributes if primary is None else {PRIMARY_VALUE: primary, **attributes}
+        seen = Seen(reader.client.source.pk, Kind.EVENT, clean_name(name))
+        decision = decision_of(reader.types.decisions, seen.source_id, name_key(name))
+        refuse_if_blocked(item, seen, decision)
+        schema = reader.types.find_event(name, decision)
+        if schema is None:
+            return keep_waiting(item, seen, decision, hit, properties)
+        checked, mapped = check_event(schema, name, properties, decision.fields)
+        kept_row.activity_type, kept_row.primary_value = schema.type_id, mapped.primary
+        kept_row.attributes, item.row = mapped.attributes, kept_row
     item.type_id = schema.type_id
-    checked = schema.check(data.get("primary"), attributes.items())
     if checked.problems:
         raise RejectedError(*checked.problems.shown_problems())
     return [reader.hit(act, schema.type_id, schema.number, checked.primary_value, checked.attributes)]

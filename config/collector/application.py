@@ -34,6 +34,7 @@ from config.collector.http import ClientGoneError, HttpError, Receive, Reply, Re
 from config.collector.known import KnownState, unavailable_error
 from config.collector.links import LinkState, follow_link, link_code
 from config.collector.segment import is_segment_path, serve_segment
+from config.collector.sending import send_file
 from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
 from people.core.codes import Code
 from people.core.errors import RejectedError
@@ -252,7 +253,7 @@ class Collector:
             script = files.fixed_file(*match.groups())
             if script is not None:
                 headers = {"Cache-Control": f"public, max-age={YEAR}, immutable", "Access-Control-Allow-Origin": "*"}
-                await reply.send(200, script, files.TYPES[Path(match[2]).suffix], headers)
+                await send_file(request, reply, script, files.TYPES[Path(match[2]).suffix], headers)
                 return
         elif match := _SCRIPT_OF_SITE.fullmatch(path):
             await self._send_script_of_site(request, reply, match[1], files.SCRIPT)
@@ -268,11 +269,8 @@ class Collector:
         if key is None or not (key.is_live and key.source.is_on and key.source.is_browser):
             raise HttpError(404, "not_found", "There is no such web site.")
         script, tag = scripts.configured_script(key.lookup, key.source, name, known.forms)
-        headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag}
-        if request.headers.get("if-none-match") == tag:
-            await reply.send(304, headers=headers)
-        else:
-            await reply.send(200, script, "text/javascript; charset=utf-8", headers)
+        headers = {"Cache-Control": f"public, max-age={SCRIPT_SECONDS}"}
+        await send_file(request, reply, script, files.TYPES[".js"], headers, tag)
 
     async def _cors_headers(self, request: Request) -> dict[str, str]:
         """The headers that let an allowed origin read the answer; never with credentials."""

@@ -11,8 +11,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from activities.models import EventSource, RefusedActivity, SourceDay, Visitor, VisitorActivity
+from activities.models import EventSource, RefusedActivity, SourceDay, Visitor, VisitorActivity, WaitingEvent
 from activities.sources import editing, recent
+from activities.tracking.script import files
 from activities.visitors import partitions
 from tests.config.collector.pages import SITE, Browser, new_batch, new_hit
 from tests.factories import approved_type
@@ -57,15 +58,14 @@ def test_what_a_page_sends_is_committed_when_it_is_answered_and_each_fault_is_na
     assert ann.send(page, changed, script, unknown, bad, good, 7, new_hit(at="now"), new_hit("scroll")) == 200
     codes = {**ann.refused}
     assert codes[page["id"]] == "external_id_reused" and codes[script["id"]] == "bad_url"
-    assert codes[unknown["id"]] == "unknown_type" and codes[bad["id"]] == "wrong_type" and codes["#6"] == "wrong_type"
-    assert len(codes) == 7 and good["id"] not in codes
+    assert codes[bad["id"]] == "wrong_type" and codes["#6"] == "wrong_type"
+    assert len(codes) == 6 and not {good["id"], unknown["id"]} & codes.keys()
     assert VisitorActivity.objects.count() == 3
     kept = RefusedActivity.objects.order_by("pk")
-    assert {row.code for row in kept} == {"unknown_type", "wrong_type"} and {row.event_source for row in kept} == {
-        site.key.source
-    }
+    assert {row.code for row in kept} == {"wrong_type"} and {row.event_source for row in kept} == {site.key.source}
+    assert WaitingEvent.objects.get().sighting.name == "noSuchType"
     use = SourceDay.objects.get()
-    assert (use.requests, use.new_visitors, use.accepted, use.rejected) == (2, 1, 4, 7)
+    assert (use.requests, use.new_visitors, use.accepted, use.rejected) == (2, 1, 5, 6)
 
     # who is there: a claim stays a claim
     claim, forged = (
@@ -287,3 +287,22 @@ def test_slow_clients_and_bounds_of_a_head(site, server):
             while True:  # until the buffers are full, and then the seconds are over
                 client.sendall(f"GET /_a/s/{site.write_key}.js HTTP/1.1\r\n\r\n".encode())
                 time.sleep(0.001)
+
+
+def test_scripts_are_sent_compressed_to_who_accepts_it_each_form_with_a_tag_of_its_own(site, server):
+    page = Browser(server.port, site.write_key)
+    version = files.current_version()
+    for path in (f"/_a/s/{site.write_key}.js", "/_a/munchkin/123-ABC-456.js", f"/_a/s/{version}/s.js"):
+        tags = set()
+        for accepted in ("gzip, deflate, br", "GZIP;q=0.5", None, "br", "gzip;q=0, br", "gzip; q=0.0"):
+            assert page.ask("GET", path, Accept_Encoding=accepted or "identity") == 200, path
+            is_packed = accepted is not None and "q=0," not in accepted and "q=0.0" not in accepted and accepted != "br"
+            assert page.headers["Content-Encoding"] == ("gzip" if is_packed else None), accepted
+            assert "Accept-Encoding" in page.headers["Vary"]
+            text = gzip.decompress(page.body) if is_packed else page.body
+            assert b"customActivities" in text and (len(page.body) < 6_300 or not is_packed)
+            if tag := page.headers["ETag"]:
+                tags.add((is_packed, tag))
+                assert page.ask("GET", path, Accept_Encoding=accepted or "identity", If_None_Match=tag) == 304
+                assert page.headers["ETag"] == tag and page.headers["Content-Encoding"] is None and not page.body
+        assert len(tags) == len(dict(tags)) == (0 if version in path else 2), tags
