@@ -117,6 +117,11 @@ def _of_sighting(sighting: Sighting) -> TypeForms:
     return forms
 
 
+def _left_out(sighting: Sighting) -> tuple[str, ...]:
+    """The properties of the waiting events for which no field is proposed."""
+    return proposals.propose_type(sighting.name, waiting.shapes(sighting)).left_out
+
+
 def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
     if not forms.is_valid():
         return _page(request, 1 if forms.names.errors else LAST, forms)
@@ -141,6 +146,7 @@ def _create(request: HttpRequest, forms: TypeForms) -> HttpResponse:
 def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
     names = STEPS[step][1]
     name = str(forms.names["name"].value() or "")
+    sighting = _sighting(request, request.POST.get("sighting") or request.GET.get("sighting"))
     template = TEMPLATES.get(request.GET.get("template", ""))
     icon, colour = (
         chosen_picture(request.POST) if request.method == "POST" else (template.icon if template else "", None)
@@ -157,7 +163,8 @@ def _page(request: HttpRequest, step: int, forms: TypeForms) -> HttpResponse:
         questions=[forms.names[name] for name in names],
         carried=[field for field in forms.names if field.name not in names],
         similar=_similar(name) if step == 1 else [],
-        sighting=parse_number(request.POST.get("sighting") or request.GET.get("sighting")),
+        sighting=sighting.pk if sighting else None,
+        left_out=_left_out(sighting) if sighting and step == LAST else (),
         templates=TEMPLATES.items() if step == 1 and request.method != "POST" and not request.GET else (),
         icons=icons.WORDS,
         colours=range(icons.COLOURS),

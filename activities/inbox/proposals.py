@@ -29,8 +29,11 @@ class ProposedField:
 
 @dataclass(frozen=True, slots=True)
 class ProposedType:
+    """`fields`: the first one is primary. `left_out`: the paths of the properties beyond as many fields as proposed."""
+
     name: str
-    fields: tuple[ProposedField, ...]  # the first one is primary
+    fields: tuple[ProposedField, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
@@ -50,7 +53,9 @@ def propose_type(name: str, shapes: Sequence[PropertyShape]) -> ProposedType:
         field = _field(shape)
         if shape is not primary and field.api_name and len(fields) <= limit:
             fields.setdefault(field.api_name.lower(), field)
-    return ProposedType(shown_name(name), tuple(fields.values()))
+    taken = {field.path for field in fields.values()}
+    left_out = tuple(shape.path for shape in shapes if shape.path not in taken)
+    return ProposedType(shown_name(name), tuple(fields.values()), left_out)
 
 
 def propose_field(path: str, shape: PropertyShape | None) -> ProposedField:

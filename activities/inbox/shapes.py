@@ -12,7 +12,9 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
-from activities.inbox.mapping import BOOLEAN_WORDS
+from django.utils.translation import gettext as _
+
+from activities.inbox.mapping import BOOLEAN_WORDS, PRIMARY_VALUE
 from activities.inbox.names import split_words
 from people.core.errors import quoted_value
 from people.datatypes.canonical import plain_decimal
@@ -59,6 +61,11 @@ class PropertyShape:
     share: float
     exceptions: tuple[str, ...]
     examples: tuple[str, ...]
+
+    @property
+    def shown_path(self) -> Any:
+        """The path as pages show it."""
+        return _("Primary value") if self.path == PRIMARY_VALUE else self.path
 
     @property
     def label(self) -> Any:

@@ -6,10 +6,12 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
+from activities.inbox import proposals
 from activities.models import Activity, ActivityType, Sighting
 from people.definitions import lifecycle
+from tests.activities.inbox.factories import make_event, make_sighting
 from tests.activities.segment.senders import make_program, message, minutes_ago, send
-from tests.activities.visitors.factories import dispatch
+from tests.activities.visitors.factories import dispatch, make_visitor
 from tests.factories import approved_type
 from tests.query_budget import query_budget
 
@@ -113,3 +115,17 @@ def test_other_decisions(staff):
     assert staff.post(f"{address}ignore/").status_code == 302
     event.refresh_from_db()
     assert event.state == "mapped"
+
+
+def test_the_wizard_says_which_properties_have_no_field(staff):
+    sighting = make_sighting(name="Order", name_key="order")
+    many = {f"part{number:02}": "x" for number in range(proposals.MAX_PROPOSED + 3)}
+    make_event(sighting, make_visitor(sighting.source), name="Order", **{"@primary": "No. 1", **many})
+    assert "Primary value" in staff.get(f"/admin/activities/sighting/{sighting.pk}/change/").text
+    first = staff.get(f"/admin/activities/activitytype/add/?sighting={sighting.pk}").text
+    last = staff.post("/admin/activities/activitytype/add/", {**form_of(first), "go": "3"}).text
+    form = form_of(last)
+    assert (form["primary-name"], form["primary-path"]) == ("Primary", "@primary")
+    assert "No fields are proposed for 3 more properties" in last and "part20, part21, part22" in last
+    again = staff.post("/admin/activities/activitytype/add/", {**form, "go": "more"}).text
+    assert "part20, part21, part22" in again
