@@ -7,6 +7,7 @@ kilobytes in a temporary file. The worker's loop sends them (`config.server.work
 import contextlib
 import os
 import select
+import shutil
 import socket
 import tempfile
 import time
@@ -20,6 +21,9 @@ PIECE = 262_144  # bytes sent at once
 IN_MEMORY = 65_536
 SPOOL = 1_048_576  # bytes after which another file is started, so that sent bytes leave the disk
 MOST_KEPT = 8 * 1_024 * 1_024  # kept bytes of a response; above that its thread waits for the client
+# the same of a stream, while its disk has room: most clients send their whole body before they read any outcome
+MOST_KEPT_OF_STREAM = 1_024 * 1_024 * 1_024
+DISK_RESERVE = int(os.environ.get("DISK_RESERVE_MB", "1024")) * 1_024 * 1_024
 
 
 @dataclass
@@ -57,7 +61,9 @@ class Backlog:
         return bool(self._segments)
 
     def add(self, data: bytes | memoryview) -> None:
-        if self._spool is None or self._segments[-1].offset + self._segments[-1].count > SPOOL:
+        # larger files where much is kept already: each is an open descriptor
+        most = max(SPOOL, self.size // 16)
+        if self._spool is None or self._segments[-1].offset + self._segments[-1].count > most:
             self._spool = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 (closed when it is sent)
             self._segments.append(_Segment(self._spool, 0, 0, is_kept=True))
         self._spool.seek(0, os.SEEK_END)
@@ -135,6 +141,9 @@ class ClientSocket:
     def sendall(self, data: bytes) -> None:
         """Send what the client accepts now, keep the rest."""
         view = memoryview(data)
+        sent = self.flush()
+        if self.writing is not None:
+            self.writing.count += sent
         if not self.backlog:
             with contextlib.suppress(BlockingIOError):
                 view = view[self.real.send(view) :]
@@ -177,10 +186,15 @@ class ClientSocket:
         return self.real.getsockname()
 
     def _make_room(self) -> None:
-        while self.backlog.size > MOST_KEPT:
+        while self.backlog.size > MOST_KEPT and not self._may_keep_more():
             assert self.writing is not None
             self._wait(self.writing, for_writing=True)
             self.writing.count += self.flush()
+
+    def _may_keep_more(self) -> bool:
+        if self.reading is None or self.backlog.size > MOST_KEPT_OF_STREAM:
+            return False
+        return shutil.disk_usage(tempfile.gettempdir()).free > DISK_RESERVE
 
     def _wait(self, pace: Pace, for_writing: bool) -> None:
         """Wait for the client. Raises TimeoutError if it is too slow."""
