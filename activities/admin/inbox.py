@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -101,10 +101,7 @@ class SightingAdmin(PagesAdmin):
         """Decide about the name, or replay what waits under it."""
         require_rights(request, editing.VIEW)
         sighting = _find(pk)
-        if verb in DECISIONS:
-            decide, done = DECISIONS[verb]
-            self.try_verb(request, lambda: decide(sighting, request.user), done)
-        elif verb == "map":
+        if verb == "map":
             activity_type = find_type(request, parse_number(request.POST.get("type")))
             done = _("Mapped to “%(type)s”.") % {"type": activity_type}
             self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
@@ -117,7 +114,7 @@ class SightingAdmin(PagesAdmin):
         elif verb == "replay":
             self._replay(request, sighting)
         else:
-            raise Http404
+            self.try_listed_verb(request, DECISIONS, verb, sighting)
         return redirect(f"{PAGE}_change", pk)
 
     def _replay(self, request: HttpRequest, sighting: Sighting) -> None:

@@ -18,6 +18,7 @@ from people.core.messages import sentence as _
 from people.core.permissions import SEES_PEOPLE, find_owner
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     OwnerField,
@@ -185,27 +186,12 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
         """Change a link. A new destination takes effect within seconds. The code cannot be changed."""
         return self.change_from_body(LinkInputSerializer, editing.change_link, lambda _link, body: _values(body))
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a link that nobody has clicked."""
-        link = self.get_object()
-        self.require_match(link)
-        editing.delete_link(link, request.user)
-        return Response(status=204)
+    destroy = delete_action(editing.delete_link, "Delete a link that nobody has clicked.")
 
-    @extend_schema(request=None, responses=TrackedLinkSerializer)
-    @action(["POST"], detail=True, url_path="turn-on")
-    def turn_on(self, request: Any, pk: int) -> Response:
-        """Turn a link on again."""
-        editing.turn_on(self.get_object(), request.user)
-        return self.response_for(self.get_object())
-
-    @extend_schema(request=None, responses=TrackedLinkSerializer)
-    @action(["POST"], detail=True, url_path="turn-off")
-    def turn_off(self, request: Any, pk: int) -> Response:
-        """Turn a link off. Its short URL then answers with a page instead of a redirect."""
-        editing.turn_off(self.get_object(), request.user)
-        return self.response_for(self.get_object())
+    turn_on = verb_action("turn_on", editing.turn_on, "Turn a link on again.")
+    turn_off = verb_action(
+        "turn_off", editing.turn_off, "Turn a link off. Its short URL then answers with a page instead of a redirect."
+    )
 
     @extend_schema(responses=LinkCountsSerializer)
     @action(["GET"], detail=True)

@@ -20,6 +20,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import MAKER, owner_of, require_permission
 from people.datatypes import naming
+from people.definitions.switches import Switch
 
 audit.register_actions(
     {
@@ -102,16 +103,14 @@ def change_link(
     return changed
 
 
-@transaction.atomic
 def turn_off(link: TrackedLink, by: Any) -> TrackedLink:
-    """Have the link lead nowhere: whoever follows it reads that it is over. Nobody else ever gets its address."""
-    return _turn(link, by, is_on=False)
+    """Answer requests of the link with a page instead of a redirect. Its address is never given to another link."""
+    return _SWITCH.set_to(link, by, False)
 
 
-@transaction.atomic
 def turn_on(link: TrackedLink, by: Any) -> TrackedLink:
-    """Have the link lead to its destination again."""
-    return _turn(link, by, is_on=True)
+    """Redirect requests of the link to its destination again."""
+    return _SWITCH.set_to(link, by, True)
 
 
 @transaction.atomic
@@ -135,21 +134,14 @@ def website_of(destination: str) -> EventSource | None:
     return next((site for site in sites if is_allowed_origin(origin, site.origins)), None)
 
 
-def _turn(link: TrackedLink, by: Any, is_on: bool) -> TrackedLink:
-    require_permission(by, CHANGE)
-    changed = _lock(link)
-    if changed.is_on != is_on:
-        changed.is_on, changed.revision = is_on, changed.revision + 1
-        changed.save(update_fields=["is_on", "revision", "updated_at"])
-        audit.write_audit_entry(by, changed, "link_turned_on" if is_on else "link_turned_off")
-    return changed
-
-
 def _lock(link: TrackedLink) -> TrackedLink:
     locked = TrackedLink.objects.select_for_update().filter(pk=link.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.NOT_FOUND, _("The link no longer exists.")))
     return locked
+
+
+_SWITCH = Switch(CHANGE, _lock, ("link_turned_on", "link_turned_off"))
 
 
 def _take_code(chosen: str | None) -> str:

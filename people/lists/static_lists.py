@@ -27,6 +27,7 @@ from people.core.permissions import MAKER, owner_of, require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes import naming
+from people.definitions.switches import Switch
 from people.models import StaticList, StaticListCount
 
 MAX_BATCH = 10_000
@@ -109,16 +110,14 @@ def change_static_list(static_list: StaticList, by: Any, **changes: Any) -> Stat
     return static_list
 
 
-@transaction.atomic
-def archive_static_list(static_list: StaticList, by: Any) -> None:
+def archive_static_list(static_list: StaticList, by: Any) -> StaticList:
     """Archive the list: hidden from pickers and from the page of lists; its members and uses stay."""
-    _set_archived(static_list, by, is_archived=True)
+    return _ARCHIVED.set_to(static_list, by, True)
 
 
-@transaction.atomic
-def unarchive_static_list(static_list: StaticList, by: Any) -> None:
+def unarchive_static_list(static_list: StaticList, by: Any) -> StaticList:
     """Unarchive the list."""
-    _set_archived(static_list, by, is_archived=False)
+    return _ARCHIVED.set_to(static_list, by, False)
 
 
 @transaction.atomic
@@ -279,6 +278,9 @@ def _lock(static_list: StaticList) -> StaticList:
     return locked
 
 
+_ARCHIVED = Switch(CHANGE, _lock, ("archived", "unarchived"), "is_archived", is_revised=False)
+
+
 def _lock_shared(static_list: StaticList) -> str:
     """Lock the list against deletion until the transaction ends, and return its name."""
     with connection.cursor() as cursor:
@@ -291,15 +293,6 @@ def _lock_shared(static_list: StaticList) -> str:
 
 def _unknown_list() -> RejectedError:
     return RejectedError(Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",)))
-
-
-def _set_archived(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
-    require_permission(by, CHANGE)
-    static_list = _lock(static_list)
-    if static_list.is_archived != is_archived:
-        static_list.is_archived = is_archived
-        static_list.save(update_fields=["is_archived", "updated_at"])
-        audit.write_audit_entry(by, static_list, "archived" if is_archived else "unarchived")
 
 
 def _lock_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:

@@ -12,6 +12,7 @@ from people.core.errors import NotFoundError, Problem
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
+from people.rest.object_actions import delete_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.webhook_serializers import (
     DeliverySerializer,
@@ -133,13 +134,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
             needs_confirmation=webhook_editing.needs_confirmation,
         )
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a webhook that no campaign calls, with its deliveries."""
-        webhook = self.get_object()
-        self.require_match(webhook)
-        webhook_editing.delete_webhook(webhook, request.user)
-        return Response(status=204)
+    destroy = delete_action(
+        webhook_editing.delete_webhook, "Delete a webhook that no campaign calls, with its deliveries."
+    )
 
     @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")

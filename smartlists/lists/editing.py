@@ -23,6 +23,7 @@ from people.core.permissions import MAKER, owner_of, require_permission
 from people.datatypes.naming import refuse_taken_name
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
+from people.definitions.switches import Switch
 from people.models import ObjectType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
@@ -139,16 +140,14 @@ def duplicate_smart_list(smart_list: SmartList, name: Any, by: Any) -> SmartList
     return create_smart_list(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
 
 
-@transaction.atomic
 def archive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Archive the list: its uses keep working, its schedules pause."""
-    return _set_archived(smart_list, by, True)
+    return _ARCHIVED.set_to(smart_list, by, True)
 
 
-@transaction.atomic
 def unarchive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Unarchive the list."""
-    return _set_archived(smart_list, by, False)
+    return _ARCHIVED.set_to(smart_list, by, False)
 
 
 @transaction.atomic
@@ -178,16 +177,6 @@ def schedule_evaluations(
     return changed
 
 
-def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartList:
-    require_permission(by, CHANGE)
-    changed = _lock(smart_list)
-    if changed.is_archived != is_archived:
-        changed.is_archived = is_archived
-        changed.save(update_fields=["is_archived", "updated_at"])
-        audit.write_audit_entry(by, changed, "archived" if is_archived else "unarchived")
-    return changed
-
-
 def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartList:
     """Lock the list's row and return its present values.
 
@@ -199,6 +188,9 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     message = _("Someone else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
+
+
+_ARCHIVED = Switch(CHANGE, _lock, ("archived", "unarchived"), "is_archived", is_revised=False)
 
 
 def _save(smart_list: SmartList) -> None:

@@ -39,6 +39,10 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("settings", gettext_lazy("Settings"), "settings"),
     ("history", gettext_lazy("Where it led"), "destinations"),
 )
+SWITCHES = {
+    "on": (editing.turn_on, gettext_lazy("The link leads on again.")),
+    "off": (editing.turn_off, gettext_lazy("Turned off. Whoever follows the link reads that it is over.")),
+}
 CODES = {"svg": (svg_file, "image/svg+xml"), "png": (png_file, "image/png")}
 
 
@@ -173,16 +177,11 @@ class TrackedLinkAdmin(PeopleLinkPages):
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Turn a link off or on, or delete it."""
         link, by = self.find_link(request, pk), request.user
-        if verb == "off":
-            done = _("Turned off. Whoever follows the link reads that it is over.")
-            self.try_verb(request, lambda: editing.turn_off(link, by), done)
-        elif verb == "on":
-            self.try_verb(request, lambda: editing.turn_on(link, by), _("The link leads on again."))
-        elif verb == "delete":
+        if verb == "delete":
             if self.try_verb(request, lambda: editing.delete_link(link, by), _("Deleted. Its address stays taken.")):
                 return redirect(f"{PAGE}_changelist")
         else:
-            raise Http404
+            self.try_listed_verb(request, SWITCHES, verb, link)
         return redirect(f"{PAGE}_change", pk)
 
     def find_link(self, request: HttpRequest, pk: int) -> TrackedLink:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -87,6 +87,18 @@ class PagesAdmin(WordSearch, ModelAdmin):
         if success_message:
             messages.success(request, success_message)
         return True if result is None else result
+
+    def try_listed_verb(
+        self, request: HttpRequest, verbs: Mapping[str, tuple[Callable[[Any, Any], Any], Any]], name: str, row: Any
+    ) -> None:
+        """Run the verb called `name` with `row` and the user. Raises `Http404` for a name that is not in the table.
+
+        `verbs`: the verb and the message of its success, by its name in the address.
+        """
+        if name not in verbs:
+            raise Http404
+        verb, success_message = verbs[name]
+        self.try_verb(request, lambda: verb(row, request.user), success_message)
 
 
 def show_page(
