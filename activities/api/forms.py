@@ -16,7 +16,7 @@ from activities.models import EventSource, Form, FormSubmission
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, find_owner, refuse_unconfirmed_session
+from people.core.permissions import find_owner, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.object_actions import delete_action, verb_action
@@ -29,6 +29,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import VIEW_PERSON
 
 _SETTINGS = (
     *("key", "title", "intro", "button", "thanks", "next_url", "language", "known_people", "people_an_hour"),
@@ -279,11 +280,11 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     filterset_class = FormSubmissionFilterSet
     orderings = ("id", "-id")
     rights = {
-        "list": (moderation.VIEW, SEES_PEOPLE),
-        "retrieve": (moderation.VIEW, SEES_PEOPLE),
+        "list": (moderation.VIEW, VIEW_PERSON),
+        "retrieve": (moderation.VIEW, VIEW_PERSON),
         "create": (editing.VIEW, *SUBMIT_RIGHTS),
-        "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
-        "record": (moderation.CHANGE, RECORD, moderation.VIEW, SEES_PEOPLE),
+        "mark_spam": (moderation.CHANGE, moderation.VIEW, VIEW_PERSON),  # the reply shows what was typed
+        "record": (moderation.CHANGE, RECORD, moderation.VIEW, VIEW_PERSON),
     }
 
     def get_queryset(self) -> Any:

@@ -18,7 +18,7 @@ from activities.sources.keys import describe_key
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, problem_json, quoted_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, refuse_unconfirmed_session
+from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.object_actions import delete_action, verb_action
@@ -32,6 +32,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import VIEW_PERSON
 
 PATH = {"type": "array", "items": {"type": ["string", "integer", "null"]}}
 _PATH_HELP = "Names of members and numbers of entries, from the outside in; null once, for every entry of a list."
@@ -296,7 +297,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         "create": editing.CHANGE,
         "partial_update": editing.CHANGE,
         "destroy": editing.CHANGE,
-        "trial": (editing.VIEW, SEES_PEOPLE),
+        "trial": (editing.VIEW, VIEW_PERSON),
         "turn_on": editing.CHANGE,
         "turn_off": editing.CHANGE,
     }

@@ -15,7 +15,7 @@ from activities.models import EventSource, LinkClick, TrackedLink
 from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, find_owner
+from people.core.permissions import find_owner
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.object_actions import delete_action, verb_action
@@ -31,6 +31,7 @@ from people.rest.viewsets import (
     UTCDateTimeField,
     note_people_in_reply,
 )
+from people.rights import VIEW_PERSON
 
 _SETTINGS = ("destination", "fallback", "email_name", "is_identifying", "revision", "created_by", *UTM)
 _TAG = {"max_length": 100, "required": False, "allow_blank": True}
@@ -211,7 +212,7 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="people-links")
     def people_links(self, request: Any, pk: int) -> Response:
         """Create personal links, in order, for at most 1,000 people. A click on one is attributed to its person."""
-        self.require(SEES_PEOPLE)
+        self.require(VIEW_PERSON)
         body = self.validated_body(PeopleLinksInputSerializer)
         options = {"days": body.get("days"), "for_all_links": body["for_all_links"]}
         links = sharing.make_person_links(self.get_object(), body["people"], request.user, **options)
@@ -287,6 +288,6 @@ class LinkClickViewSet(ListMixin):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        self.require(SEES_PEOPLE)
+        self.require(VIEW_PERSON)
         link = get_object_or_404(TrackedLink, pk=min(self.kwargs["link"], MAX_BIG_ID))
         return super().get_queryset().filter(link=link)

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from activities.forms import checks, kiosk_links
 from activities.forms.fields import EMAIL
 from activities.models import Form, FormConsent, FormField
+from activities.rights import ADD_FORM, CHANGE_FORM, DELETE_FORM, VIEW_FORM
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
@@ -31,8 +32,8 @@ audit.register_actions(
     }
 )
 
-VIEW = "activities.view_form"
-ADD, CHANGE, DELETE = (f"activities.{verb}_form" for verb in ("add", "change", "delete"))
+VIEW = VIEW_FORM
+ADD, CHANGE, DELETE = ADD_FORM, CHANGE_FORM, DELETE_FORM
 UNCHANGED: Any = object()
 FIELDS = (
     "title",

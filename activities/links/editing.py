@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.links.addresses import UTM, new_code, parse_code, parse_destination, repeated_tags
 from activities.models import EventSource, LinkCode, LinkDestination, TrackedLink
+from activities.rights import ADD_TRACKEDLINK, CHANGE_TRACKEDLINK, DELETE_TRACKEDLINK, VIEW_TRACKEDLINK
 from activities.sources.origins import is_allowed_origin, origin_of_address
 from people.core import audit
 from people.core.codes import Code
@@ -30,8 +31,8 @@ audit.register_actions(
     }
 )
 
-VIEW = "activities.view_trackedlink"
-ADD, CHANGE, DELETE = (f"activities.{verb}_trackedlink" for verb in ("add", "change", "delete"))
+VIEW = VIEW_TRACKEDLINK
+ADD, CHANGE, DELETE = ADD_TRACKEDLINK, CHANGE_TRACKEDLINK, DELETE_TRACKEDLINK
 LINES = {**dict.fromkeys(UTM, 100), "email_name": 255}
 FIELDS = ("destination", "fallback", "expires_at", "channel", "activity", "website", "is_identifying", *LINES)
 SHOWN = 500  # characters of a destination in an entry

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource, InboundWebhook, RefusedActivity, SourceKey
+from activities.rights import ADD_EVENTSOURCE, CHANGE_EVENTSOURCE, DELETE_EVENTSOURCE, VIEW_EVENTSOURCE
 from activities.sources import sealing, user_ids
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.keys import IssuedKey, issue_key
@@ -38,8 +39,8 @@ audit.register_actions(
     }
 )
 
-ADD, CHANGE, DELETE = (f"activities.{verb}_eventsource" for verb in ("add", "change", "delete"))
-VIEW = "activities.view_eventsource"
+ADD, CHANGE, DELETE = ADD_EVENTSOURCE, CHANGE_EVENTSOURCE, DELETE_EVENTSOURCE
+VIEW = VIEW_EVENTSOURCE
 FIELDS = (
     "site_group",
     "origins",

@@ -29,10 +29,11 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes import naming
 from people.definitions.switches import Switch
 from people.models import StaticList, StaticListCount
+from people.rights import ADD_STATICLIST, CHANGE_STATICLIST, DELETE_STATICLIST
 
 MAX_BATCH = 10_000
 MAX_PASTED = 10_000
-CHANGE = "people.change_staticlist"
+CHANGE = CHANGE_STATICLIST
 
 audit.register_actions(
     {
@@ -70,7 +71,7 @@ def create_static_list(
 
     Raises `RejectedError` (`missing_value`, `name_taken`, …), `NotAllowedError`.
     """
-    require_permission(by, "people.add_staticlist")
+    require_permission(by, ADD_STATICLIST)
     static_list = StaticList(
         name=naming.parse_name(name),
         description=naming.parse_description(description),
@@ -123,7 +124,7 @@ def unarchive_static_list(static_list: StaticList, by: Any) -> StaticList:
 @transaction.atomic
 def delete_static_list(static_list: StaticList, by: Any) -> None:
     """Delete the list; its people stay. Raises `RejectedError` (`in_use`, naming the users), `NotAllowedError`."""
-    require_permission(by, "people.delete_staticlist")
+    require_permission(by, DELETE_STATICLIST)
     static_list = _lock(static_list)
     references.refuse_if_used(static_list)
     audit.write_audit_entry(by, static_list, "deleted")

@@ -33,6 +33,7 @@ from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList
+from smartlists.rights import ADD_SMARTCAMPAIGN, DELETE_SMARTCAMPAIGN
 
 
 class SmartCampaignFilterSet(StrictFilterSet):
@@ -127,9 +128,9 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": campaign_lifecycle.VIEW,
         "retrieve": campaign_lifecycle.VIEW,
-        "create": "smartlists.add_smartcampaign",
+        "create": ADD_SMARTCAMPAIGN,
         "partial_update": campaign_lifecycle.CHANGE,
-        "destroy": "smartlists.delete_smartcampaign",
+        "destroy": DELETE_SMARTCAMPAIGN,
         "activate": campaign_lifecycle.ACTIVATE,
         "pause": campaign_lifecycle.ACTIVATE,
         "archive": campaign_lifecycle.CHANGE,

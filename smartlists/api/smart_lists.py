@@ -20,6 +20,7 @@ from people.lists import static_lists
 from people.objects import records as object_records
 from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
+from people.rights import VIEW_PERSON
 from smartlists.api.copies import static_list_from_body
 from smartlists.api.filters import SmartListFilterSet
 from smartlists.api.serializers import (
@@ -43,6 +44,7 @@ from smartlists.lists import copies as list_copies
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules import model as rules
 from smartlists.rules import sentences
 from smartlists.rules.parsing import parse_rules
@@ -106,9 +108,9 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
-        "create": "smartlists.add_smartlist",
+        "create": ADD_SMARTLIST,
         "partial_update": CHANGE,
-        "destroy": "smartlists.delete_smartlist",
+        "destroy": DELETE_SMARTLIST,
         "archive": CHANGE,
         "unarchive": CHANGE,
         "count": VIEW,
@@ -217,7 +219,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Explain why a person is or is not a member: the result of each filter, with evidence or the closest miss."""
-        self.require("people.view_person")
+        self.require(VIEW_PERSON)
         explained = explanation.explain_membership(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         note_people_in_reply(request, {person})
         return Response(_explanation_json(explained, request.user.has_perm(object_records.VIEW)))

@@ -14,6 +14,7 @@ from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 from people.rest.object_actions import delete_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
+from people.rights import VIEW_PERSON
 from smartlists.api.webhook_serializers import (
     DeliverySerializer,
     ResendInputSerializer,
@@ -24,9 +25,10 @@ from smartlists.api.webhook_serializers import (
     WebhookSerializer,
 )
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.rights import ADD_WEBHOOK, DELETE_WEBHOOK, VIEW_WEBHOOK, VIEW_WEBHOOKDELIVERY
 from smartlists.webhooks import editing as webhook_editing
 
-VIEW, VIEW_CALLS = "smartlists.view_webhook", ("smartlists.view_webhookdelivery", "people.view_person")
+VIEW, VIEW_CALLS = VIEW_WEBHOOK, (VIEW_WEBHOOKDELIVERY, VIEW_PERSON)
 
 
 class WebhookFilterSet(StrictFilterSet):
@@ -105,9 +107,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
-        "create": "smartlists.add_webhook",
+        "create": ADD_WEBHOOK,
         "partial_update": webhook_editing.CHANGE,
-        "destroy": "smartlists.delete_webhook",
+        "destroy": DELETE_WEBHOOK,
         "new_secret": webhook_editing.CHANGE,
         "resend": webhook_editing.CHANGE,
     }

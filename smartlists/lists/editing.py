@@ -28,6 +28,7 @@ from people.models import ObjectType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
+from smartlists.rights import ADD_SMARTLIST, CHANGE_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.references import references_of_filter
@@ -44,7 +45,7 @@ audit.register_actions(
     }
 )
 
-CHANGE = "smartlists.change_smartlist"
+CHANGE = CHANGE_SMARTLIST
 MAX_SCHEDULE_MINUTES = 60 * 24 * 31
 
 
@@ -58,7 +59,7 @@ def create_smart_list(
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `rules.parsing`),
     `NotAllowedError`.
     """
-    require_permission(by, "smartlists.add_smartlist")
+    require_permission(by, ADD_SMARTLIST)
     problems: list[Problem] = []
     name = _checked_name(name, None, problems)
     description = _checked_text(description, problems)
@@ -153,7 +154,7 @@ def unarchive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
 @transaction.atomic
 def delete_smart_list(smart_list: SmartList, by: Any) -> None:
     """Delete a list with its history. Raises `RejectedError` (`in_use`, naming the uses) while anything uses it."""
-    require_permission(by, "smartlists.delete_smartlist")
+    require_permission(by, DELETE_SMARTLIST)
     locked = _lock(smart_list)
     references.refuse_if_used(locked)
     audit.write_audit_entry(by, locked, "deleted")

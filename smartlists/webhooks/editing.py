@@ -27,6 +27,7 @@ from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
 from smartlists.catalog import Catalogue
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.rights import ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
@@ -42,7 +43,7 @@ audit.register_actions(
 KEEP_TRYING = timedelta(hours=24)
 MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
-CHANGE = "smartlists.change_webhook"
+CHANGE = CHANGE_WEBHOOK
 SECRET_PREFIX = "whsec_"
 # headers that the call itself sets, or that could split one request into two
 OWN_HEADERS = frozenset(
@@ -86,7 +87,7 @@ def create_webhook(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
 
     Raises `RejectedError` with every problem.
     """
-    require_permission(by, "smartlists.add_webhook")
+    require_permission(by, ADD_WEBHOOK)
     webhook = Webhook(name=naming.parse_name(name), created_by=by)
     _set(webhook, values)
     secret = _renew(webhook)
@@ -138,7 +139,7 @@ def renew_webhook_secret(webhook: Webhook, by: Any) -> str:
 @transaction.atomic
 def delete_webhook(webhook: Webhook, by: Any) -> None:
     """Delete a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
-    require_permission(by, "smartlists.delete_webhook")
+    require_permission(by, DELETE_WEBHOOK)
     locked = _lock(webhook)
     references.refuse_if_used(locked)
     audit.write_audit_entry(by, locked, "deleted")

@@ -26,9 +26,9 @@ from people.core.admin.base import OwnPages, parse_number, require_rights, state
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
+from people.rights import VIEW_PERSON
 from people.templatetags.change_lists import sparkline
 
 PAGE = "admin:activities_trackedlink"
@@ -139,7 +139,7 @@ class TrackedLinkAdmin(PeopleLinkPages):
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How a link was clicked: its address, figures, days and the latest clicks."""
         link = self.find_link(request, pk)
-        sees_people, with_machines = request.user.has_perm(SEES_PEOPLE), "machines" in request.GET
+        sees_people, with_machines = request.user.has_perm(VIEW_PERSON), "machines" in request.GET
         before = min(parse_number(request.GET.get("before")) or MAX_BIG_ID, MAX_BIG_ID)
         rows = figures.latest_clicks(link, SHOWN_CLICKS, before, machines=with_machines)
         days = figures.clicks_by_day([link.pk])[link.pk]

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, Problem, RejectedError, located_message
 from people.core.numerals import whole_number
+from people.core.permissions import user_source
 from people.core.source import Channel, Source
 
 SHOWN_PROBLEMS = 10
@@ -143,7 +144,7 @@ def add_form_errors(form: Any, refusal: RejectedError, places: Mapping[str, str]
 
 
 def request_source(request: HttpRequest) -> Source:
-    return Source(Channel.ADMIN, request.user.pk)
+    return user_source(Channel.ADMIN, request.user)
 
 
 def require_rights(request: HttpRequest, *rights: str) -> None:
