@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
 from activities.models import ActivityType
+from activities.rights import VIEW_ACTIVITYTYPE
 from people.core.admin.base import require_rights, show_page
 from people.datatypes.keys import MAX_ID
 
@@ -15,8 +16,8 @@ def show_type_page(request: HttpRequest, name: str, title: Any, /, **context: An
     return show_page(request, ActivityType, name, title, **{"original": context.get("activity_type"), **context})
 
 
-def find_type(request: HttpRequest, pk: int, right: str = "activities.view_activitytype") -> ActivityType:
+def find_type(request: HttpRequest, pk: int, right: str = VIEW_ACTIVITYTYPE) -> ActivityType:
     """The type with its versions and fields; 404 when there is none, 403 without the right."""
-    require_rights(request, "activities.view_activitytype", right)
+    require_rights(request, VIEW_ACTIVITYTYPE, right)
     types = ActivityType.objects.existing().with_versions().select_related("folder", "owner")
     return get_object_or_404(types, pk=min(pk, MAX_ID))

@@ -14,11 +14,13 @@ from activities.admin.timeline import find_person
 from activities.consent.state import EMAIL, GIVEN, consent_history, consents_of_person
 from activities.log import rollup
 from activities.recording.consents import record_consent
+from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY
 from people.core.admin.base import request_source, require_rights
 from people.models import Person
+from people.rights import VIEW_PERSON
 
-VIEW = ("activities.view_activity", "people.view_person")
-RECORD = "activities.record_activity"
+VIEW = (VIEW_ACTIVITY, VIEW_PERSON)
+RECORD = RECORD_ACTIVITY
 MAX_TEXT = 10_000
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -14,11 +14,12 @@ from activities.admin.base import find_type
 from activities.inbox import editing, proposals, replay, waiting
 from activities.inbox.sightings import HAS_COME
 from activities.models import ActivityType, Sighting
+from activities.rights import ADD_ACTIVITYTYPE, CHANGE_ACTIVITYTYPE
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import quoted_value, restore_problem
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_BIG_ID
+from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_sighting"
@@ -74,7 +75,7 @@ class SightingAdmin(PagesAdmin):
         require_rights(request, editing.VIEW)
         sighting = _find(pk)
         user = request.user
-        may_see = user.has_perm(SEES_PEOPLE)
+        may_see = user.has_perm(VIEW_PERSON)
         type_for = waiting.type_for(sighting)
         is_event = sighting.kind == Sighting.Kind.EVENT and bool(sighting.name_key)
         return self.page(
@@ -92,19 +93,16 @@ class SightingAdmin(PagesAdmin):
             types=_own_types() if is_event else [],
             libraries=sorted(sighting.libraries.items(), key=lambda pair: -pair[1]),
             may_change=user.has_perm(editing.CHANGE),
-            may_create=is_event and may_see and user.has_perm("activities.add_activitytype"),
+            may_create=is_event and may_see and user.has_perm(ADD_ACTIVITYTYPE),
             may_replay=is_event and user.has_perms([editing.CHANGE, replay.RIGHT]),
-            may_add_field=sighting.kind == Sighting.Kind.PROPERTY and user.has_perm("activities.change_activitytype"),
+            may_add_field=sighting.kind == Sighting.Kind.PROPERTY and user.has_perm(CHANGE_ACTIVITYTYPE),
         )
 
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Decide about the name, or replay what waits under it."""
         require_rights(request, editing.VIEW)
         sighting = _find(pk)
-        if verb in DECISIONS:
-            decide, done = DECISIONS[verb]
-            self.try_verb(request, lambda: decide(sighting, request.user), done)
-        elif verb == "map":
+        if verb == "map":
             activity_type = find_type(request, parse_number(request.POST.get("type")))
             done = _("Mapped to “%(type)s”.") % {"type": activity_type}
             self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
@@ -117,7 +115,7 @@ class SightingAdmin(PagesAdmin):
         elif verb == "replay":
             self._replay(request, sighting)
         else:
-            raise Http404
+            self.try_listed_verb(request, DECISIONS, verb, sighting)
         return redirect(f"{PAGE}_change", pk)
 
     def _replay(self, request: HttpRequest, sighting: Sighting) -> None:

@@ -14,6 +14,7 @@ from activities import icons
 from activities.admin.base import find_type, show_type_page
 from activities.admin.type_wizard import chosen_picture
 from activities.models import ActivityType
+from activities.rights import ADD_ACTIVITYTYPE, VIEW_ACTIVITYTYPE
 from activities.types import files as type_files
 from activities.types import pictures
 from activities.types.definition import DELETE, EDIT
@@ -22,6 +23,7 @@ from people.core import words
 from people.core.admin.base import parse_number, require_rights
 from people.core.errors import RejectedError, located_message
 from people.definitions import lifecycle
+from people.files.csv_lines import file_reply
 
 DELETED_SHOWN = 100
 LARGEST_FILE = 5_000_000  # bytes of a file with schemas
@@ -67,7 +69,7 @@ def choose_picture(request: HttpRequest, pk: int) -> HttpResponse:
 
 def list_deleted_types(request: HttpRequest) -> HttpResponse:
     """Types deleted after an approval, the latest first; a button undeletes a type."""
-    require_rights(request, "activities.view_activitytype", DELETE)
+    require_rights(request, VIEW_ACTIVITYTYPE, DELETE)
     deleted_types = (
         ActivityType.objects.exclude(deleted_at=None).select_related("live", "owner").order_by("-deleted_at")
     )
@@ -98,18 +100,17 @@ def list_deleted_types(request: HttpRequest) -> HttpResponse:
 
 def export_schemas(request: HttpRequest) -> StreamingHttpResponse:
     """The schemas of the types in the parameter `type`, or of all custom types, as one JSON file."""
-    require_rights(request, "activities.view_activitytype")
+    require_rights(request, VIEW_ACTIVITYTYPE)
     type_ids = [type_id for text in request.GET.getlist("type") if (type_id := parse_number(text))]
     types = ActivityType.objects.existing().with_versions().order_by("pk")
     types = types.filter(pk__in=type_ids) if type_ids else types.custom()
     name = types[0].api_name if len(type_ids) == 1 and types else "activity-types"
-    headers = {"Content-Disposition": f'attachment; filename="{name}.json"'}
-    return StreamingHttpResponse(type_files.document_pieces(types), content_type="application/json", headers=headers)
+    return file_reply(type_files.document_pieces(types), f"{name}.json", "application/json")
 
 
 def import_schemas(request: HttpRequest) -> HttpResponse:
     """Import schemas from a file: a preview first, then, once confirmed, the import."""
-    require_rights(request, "activities.view_activitytype", "activities.add_activitytype", EDIT)
+    require_rights(request, VIEW_ACTIVITYTYPE, ADD_ACTIVITYTYPE, EDIT)
     text = ""
     problems: list[str] = []
     results: list[type_files.ImportedType] = []

@@ -21,6 +21,7 @@ from activities.templatetags.activity_tags import picture
 from people.core.admin.base import OwnPages, PagesAdmin, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import located_message, quoted_value, restore_problem
+from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
 State = RefusedActivity.State
@@ -86,7 +87,7 @@ class RefusedActivityAdmin(PagesAdmin):
     actions = ("replay_selected", "replay_as_new_selected", "correct_selected", "dismiss_selected")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm("people.view_person")
+        is_allowed = request.user.has_perm(recording_replay.RIGHT) and request.user.has_perm(VIEW_PERSON)
         return is_allowed and (
             obj is None or recording_replay.visible_refused_rows(request.user).filter(pk=obj.pk).exists()
         )

@@ -19,13 +19,16 @@ from activities.log.timeline import plain_text
 from activities.models import Activity, ActivityField, ActivityType
 from activities.recording import recorder
 from activities.recording import rows as recording_rows
+from activities.rights import RECORD_ACTIVITY
 from people.core.admin.base import parse_number
 from people.core.errors import RejectedError
-from people.core.source import Channel, Source
+from people.core.permissions import user_source
+from people.core.source import Channel
 from people.datatypes.registry import BY_NAME
 from people.models import Person
+from people.rights import VIEW_PERSON
 
-RIGHTS = ("activities.record_activity", "people.view_person")
+RIGHTS = (RECORD_ACTIVITY, VIEW_PERSON)
 PREFIX = "field_"
 SUGGESTIONS = 20
 BACKFILL = "backfill"
@@ -178,7 +181,7 @@ def _values_without_field(activity: Activity, fields: Sequence[ActivityField]) -
 
 def _recorded(form: RecordForm, person_id: int, type_id: int, request: HttpRequest, corrected: Activity | None) -> bool:
     """Record the activity and withdraw the `corrected` one, both or neither; add a message, or errors to the form."""
-    source = Source(Channel.ADMIN, request.user.pk, is_backfill=form.cleaned_data[BACKFILL])
+    source = user_source(Channel.ADMIN, request.user, is_backfill=form.cleaned_data[BACKFILL])
     zone = timezone.get_current_timezone()
     try:
         with transaction.atomic():

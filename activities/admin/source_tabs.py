@@ -11,8 +11,8 @@ from activities.models import EventSource
 from activities.sources import connections, recent
 from activities.sources import editing as source_editing
 from people.core.admin.base import OwnPages, PagesAdmin, require_rights, tabs_of
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
+from people.rights import VIEW_PERSON
 
 Tabs = tuple[tuple[str, Any, str], ...]
 SETTINGS_TAB = ("settings", gettext_lazy("Settings and use"), "change")
@@ -50,7 +50,7 @@ class SourcePages(PagesAdmin):
 
     def live_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The last events with what became of them; the fragment of its rows while the page is visible."""
-        require_rights(request, SEES_PEOPLE)
+        require_rights(request, VIEW_PERSON)
         source = self.find_source(request, pk)
         rows = recent.recent_events(source.pk)
         if request.headers.get("HX-Request"):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -32,6 +32,10 @@ PAGE = "admin:activities_eventsource"
 MEGABYTE = 1_000_000
 # webhooks of other products have pages of their own, which make their settings, too
 OFFERED_KINDS = [choice for choice in EventSource.Kind.choices if choice[0] != EventSource.Kind.WEBHOOK]
+SWITCHES = {
+    "on": (source_editing.turn_on, gettext_lazy("The event source is on.")),
+    "off": (source_editing.turn_off, gettext_lazy("The event source is off.")),
+}
 OVERLAPS = (
     (0, gettext_lazy("at once")),
     (1, gettext_lazy("in an hour")),
@@ -259,12 +263,8 @@ class EventSourceAdmin(WebsitePages):
                 return confirmation
             done = _("User IDs of this program identify people from now on.")
             self.try_verb(request, lambda: source_editing.identify_people(source, by), done)
-        elif verb in ("on", "off"):
-            turn = source_editing.turn_on if verb == "on" else source_editing.turn_off
-            done = _("The event source is on.") if verb == "on" else _("The event source is off.")
-            self.try_verb(request, lambda: turn(source, by), done)
         else:
-            raise Http404
+            self.try_listed_verb(request, SWITCHES, verb, source)
         return redirect(f"{PAGE}_change", pk)
 
     def _saved(self, request: HttpRequest, source: EventSource, form: SourceForm) -> bool:

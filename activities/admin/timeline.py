@@ -1,11 +1,10 @@
 """The timeline of a person: activities and changes of object records, newest first, by type, words and dates."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any, NamedTuple
 
-from defusedcsv import csv
 from django import forms
 from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
@@ -20,6 +19,7 @@ from activities.log import withdrawal
 from activities.log.external_ids import external_ids_of
 from activities.log.timeline import TimelineEntry, timeline_entries
 from activities.models import Activity, ActivityType
+from activities.rights import VIEW_ACTIVITY
 from people.admin.days import DayField
 from people.admin.objects.timeline import record_entries
 from people.admin.persons import person_actions
@@ -28,14 +28,16 @@ from people.core.admin.base import require_rights
 from people.core.numerals import whole_number
 from people.datatypes.canonical import dump_json, moment_text
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
+from people.files.csv_lines import BOM, csv_lines, csv_reply
 from people.models import ObjectChange, ObjectType, Person
 from people.objects import queries
 from people.objects import records as object_records
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 
 PAGE = 50
 AMONG = 10_000  # latest activities that are counted
 CHUNK = 1_000  # activities of an export in memory at once
-VIEW = ("activities.view_activity", "people.view_person")
+VIEW = (VIEW_ACTIVITY, VIEW_PERSON)
 audit.register_actions({"log_exported": (2, gettext_lazy("Exported the activities of this person"))})
 
 COLUMNS = ("id", "activity_type", "occurred_at", "recorded_at", "primary_value", "values")
@@ -120,13 +122,13 @@ def export_timeline(request: HttpRequest, person_id: int) -> StreamingHttpRespon
 
     Changes of records are not in it: where the page shows nothing else, the file has no rows.
     """
-    person = find_person(request, person_id, *VIEW, "people.export_person")
+    person = find_person(request, person_id, *VIEW, EXPORT_PERSON)
     types = ActivityType.objects.approved().values_list("pk", flat=True)
     chosen = FilterForm(request.GET, types=types, object_types=_object_types(request, person)).valid_values()
     audit.write_audit_entry(request.user, person, "log_exported")
-    name = f'attachment; filename="person-{person.pk}-activities.csv"'
-    lines = _lines(person.pk, timeline_conditions(chosen)) if _has_activities(chosen) else iter([_header_line()])
-    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+    rows = _cells(person.pk, timeline_conditions(chosen)) if _has_activities(chosen) else ()
+    lines = chain([BOM], csv_lines(chain([COLUMNS], rows)))
+    return csv_reply(lines, f"person-{person.pk}-activities.csv")
 
 
 def timeline_conditions(chosen: dict[str, Any]) -> dict[str, Any]:
@@ -149,27 +151,14 @@ def find_person(request: HttpRequest, person_id: int, *rights: str) -> Person:
 
 def find_activity(request: HttpRequest, person: Person, text: str) -> Activity:
     """The person's activity with the id in `text`, for those who may see activities. Raises Http404."""
-    require_rights(request, "activities.view_activity")
+    require_rights(request, VIEW_ACTIVITY)
     number = whole_number(text, -1, most_digits=19)
     if not 0 <= number <= MAX_BIG_ID:
         raise Http404
     return get_object_or_404(Activity.objects.of_person(person.pk), pk=number)
 
 
-class _Echo:
-    """A file for csv.writer that returns every line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _header_line() -> str:
-    return "\ufeff" + str(csv.writer(_Echo()).writerow(COLUMNS))
-
-
-def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield _header_line()
+def _cells(person_id: int, conditions: dict[str, Any]) -> Iterator[Sequence[Any]]:
     before = None
     while True:
         activities = log_reader.person_timeline(person_id, **conditions, before=before, limit=CHUNK)
@@ -177,7 +166,7 @@ def _lines(person_id: int, conditions: dict[str, Any]) -> Iterator[str]:
             activity = entry.activity
             values = "; ".join(f"{value.name}: {value.text}" for value in entry.values)
             moments = (moment_text(moment) for moment in (activity.occurred_at, activity.recorded_at))
-            yield writer.writerow([activity.pk, entry.name, *moments, activity.primary_value or "", values])
+            yield [activity.pk, entry.name, *moments, activity.primary_value or "", values]
         if len(activities) < CHUNK:
             return
         before = activities[-1].occurred_at, activities[-1].pk

@@ -21,6 +21,7 @@ from activities.log import reader as log_reader
 from activities.log.bots import bot_fields
 from activities.models import ActivityType, Sighting
 from activities.quality import figures
+from activities.rights import ADD_ACTIVITYTYPE, ADD_SMARTCAMPAIGN, VIEW_ACTIVITY
 from activities.types.definition import DELETE, EDIT
 from people.core import installation, references
 from people.core.admin import charts
@@ -28,11 +29,12 @@ from people.core.admin.base import parse_number, require_rights, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.definitions import differences
 from people.models import Person
+from people.rights import VIEW_PERSON
 
 RANGES = (30, 90, 365)
 ALL = "all"  # the period from the first activity to the last
 LATEST = 10
-PEOPLE = ("activities.view_activity", "people.view_person")
+PEOPLE = (VIEW_ACTIVITY, VIEW_PERSON)
 AMONG, PEOPLE_PAGE = 10_000, 50  # latest activities among which people are found, people of a page
 WITH_BOTS = "include"  # the value of the parameter `bots` that lets bots count
 SAMPLE = 1_000  # activities among which the top values are counted
@@ -88,7 +90,7 @@ def _actions(
             url = address("step", step.right, activity_type.pk, name)
         return MenuAction(step.label, url, hint=step.hint, is_dangerous=step.is_dangerous)
 
-    copy = address("add", "activities.add_activitytype")
+    copy = address("add", ADD_ACTIVITYTYPE)
     export = reverse("admin:activities_activitytype_export")
     others = [(action(name, step), step) for name, step in steps if name != "delete"]
     may_delete = any(name == "delete" for name, _step in steps)
@@ -113,8 +115,8 @@ def _uses_to_make(request: HttpRequest, activity_type: ActivityType) -> list[Men
     if activity_type.live is None:
         return []
     uses = (
-        (_("Make a campaign"), "admin:smartlists_smartcampaign_add", "type", "smartlists.add_smartcampaign"),
-        (_("Report"), "reports", "report=trend&type", "activities.view_activity"),
+        (_("Make a campaign"), "admin:smartlists_smartcampaign_add", "type", ADD_SMARTCAMPAIGN),
+        (_("Report"), "reports", "report=trend&type", VIEW_ACTIVITY),
     )
     return [
         MenuAction(label, f"{reverse(name)}?{parameter}={activity_type.pk}")
@@ -195,7 +197,7 @@ def show_overview(request: HttpRequest, pk: int) -> HttpResponse:
         sample=SAMPLE,
         changes=differences.version_differences(activity_type.live, activity_type.draft) if activity_type.draft else [],
         in_inbox=_in_inbox(request, activity_type),
-        latest=_with_people(latest) if request.user.has_perm("activities.view_activity") else None,
+        latest=_with_people(latest) if request.user.has_perm(VIEW_ACTIVITY) else None,
         zone=timezone.get_current_timezone_name(),
     )
 

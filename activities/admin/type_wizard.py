@@ -19,6 +19,7 @@ from activities.admin.forms import FieldFormSet, TypeForms
 from activities.inbox import editing as inbox_editing
 from activities.inbox import proposals, waiting
 from activities.models import ActivityType, Sighting
+from activities.rights import ADD_ACTIVITYTYPE, VIEW_ACTIVITYTYPE
 from activities.types import name_proposals, pictures
 from activities.types.definition import ACTIVITY_TYPES, TypeNames
 from activities.types.templates import TEMPLATES, TypeTemplate
@@ -26,8 +27,9 @@ from people.core.admin.base import parse_number, require_rights
 from people.core.errors import Problem, RejectedError
 from people.datatypes.naming import MAX_NAME
 from people.definitions import drafts, lifecycle
+from people.rights import VIEW_PERSON
 
-ADD = "activities.add_activitytype"
+ADD = ADD_ACTIVITYTYPE
 # number: (title, names of its fields)
 STEPS: dict[int, tuple[Any, tuple[str, ...]]] = {
     1: (gettext_lazy("What happens"), ("name", "api_name", "description")),
@@ -60,7 +62,7 @@ def add_type(request: HttpRequest) -> HttpResponse:
 
 def propose_type_names(request: HttpRequest) -> HttpResponse:
     """The names proposed from `name`, while it is typed."""
-    require_rights(request, "activities.view_activitytype")
+    require_rights(request, VIEW_ACTIVITYTYPE)
     return JsonResponse(asdict(_proposal(request.GET.get("name", ""))))
 
 
@@ -101,7 +103,7 @@ def _sighting(request: HttpRequest, text: str | None) -> Sighting | None:
     pk = parse_number(text)
     if not pk:
         return None
-    require_rights(request, inbox_editing.VIEW, inbox_editing.CHANGE, "people.view_person")
+    require_rights(request, inbox_editing.VIEW, inbox_editing.CHANGE, VIEW_PERSON)
     return Sighting.objects.filter(pk=pk, kind=Sighting.Kind.EVENT).first()
 
 

@@ -33,6 +33,7 @@ from activities.admin.base import find_type, show_type_page
 from activities.admin.forms import TypeForms
 from activities.log import rollup
 from activities.models import Activity, ActivityType, DailyCount
+from activities.rights import ADD_ACTIVITYTYPE, CHANGE_ACTIVITYTYPE, DELETE_ACTIVITYTYPE
 from activities.templatetags.activity_tags import picture
 from activities.types import standard as standard_types
 from people.core import installation
@@ -41,6 +42,7 @@ from people.core.admin.object_actions import MenuAction
 from people.core.db import citus
 from people.core.errors import RejectedError
 from people.definitions import drafts
+from people.rights import VIEW_STATICLIST
 from people.templatetags.change_lists import sparkline
 from people.templatetags.moments import moment
 
@@ -121,14 +123,10 @@ class ActivityTypeAdmin(PagesAdmin):
     def list_actions(self, request: HttpRequest) -> list[MenuAction]:
         may = request.user.has_perm
         actions = (
-            (may("people.view_staticlist"), _("Folders"), "people_staticlist_folders"),
-            (may("activities.delete_activitytype"), _("Deleted types"), "activities_activitytype_deleted"),
+            (may(VIEW_STATICLIST), _("Folders"), "people_staticlist_folders"),
+            (may(DELETE_ACTIVITYTYPE), _("Deleted types"), "activities_activitytype_deleted"),
             (True, _("Export schemas"), "activities_activitytype_export"),
-            (
-                may("activities.add_activitytype") and may("activities.change_activitytype"),
-                _("Import schemas"),
-                "activities_activitytype_import",
-            ),
+            (may(ADD_ACTIVITYTYPE) and may(CHANGE_ACTIVITYTYPE), _("Import schemas"), "activities_activitytype_import"),
         )
         return [MenuAction(label, reverse(f"admin:{page}")) for allowed, label, page in actions if allowed]
 
@@ -223,7 +221,7 @@ class ActivityTypeAdmin(PagesAdmin):
 
 def edit_type(request: HttpRequest, pk: int) -> HttpResponse:
     """Names and fields of the draft in one form."""
-    activity_type = find_type(request, pk, "activities.change_activitytype")
+    activity_type = find_type(request, pk, CHANGE_ACTIVITYTYPE)
     if activity_type.is_standard:
         raise PermissionDenied
     revision = activity_type.draft.revision if activity_type.draft else 0

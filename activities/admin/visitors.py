@@ -20,6 +20,7 @@ from people.core.admin.pagination import UncountedPaginator
 from people.core.permissions import require_permission
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
+from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_visitor"
@@ -66,7 +67,7 @@ class VisitorAdmin(PagesAdmin):
             devices.with_associations(Visitor.objects.select_related("first_source")), pk=min(pk, MAX_BIG_ID)
         )
         associations: list[Association] = visitor.shown_associations  # type: ignore[attr-defined]  # prefetched
-        may_see_people = request.user.has_perm("people.view_person")
+        may_see_people = request.user.has_perm(VIEW_PERSON)
         people = Person.objects.in_bulk([association.person_id for association in associations])
         may_associate = request.user.has_perm(ownership.RIGHT) and visitor.state != Visitor.State.BURNT
         return self.page(
@@ -111,7 +112,7 @@ class VisitorAdmin(PagesAdmin):
 
 def _associate(request: HttpRequest, visitor: Visitor) -> None:
     require_permission(request.user, ownership.RIGHT)
-    require_permission(request.user, "people.view_person")  # the answer says which ids are people
+    require_permission(request.user, VIEW_PERSON)  # the answer says which ids are people
     person_id = min(parse_number(request.POST.get("person", "")), MAX_ID)
     ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
 

@@ -33,6 +33,7 @@ from activities.recording import counts, recorder
 from activities.recording import stream as recording_stream
 from activities.recording.parsing import ActivityParser
 from activities.recording.rows import RecordStatus
+from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY, VIEW_ACTIVITYTYPE
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import BadQueryError, ConflictError, NotAllowedError, NotFoundError, Problem, UnprocessableError
@@ -41,7 +42,7 @@ from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.query import read_query
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 
-VIEW = "activities.view_activitytype"
+VIEW = VIEW_ACTIVITYTYPE
 STREAM = "application/x-ndjson"
 
 
@@ -99,13 +100,13 @@ class ActivityViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     orderings = ("id", "occurred_at", "-occurred_at")
     indexed_filters = LOG_FILTERS
     rights = {
-        "list": "activities.view_activity",
-        "retrieve": "activities.view_activity",
-        "create": "activities.record_activity",
-        "batch": "activities.record_activity",
-        "validate": "activities.record_activity",
-        "stream": "activities.record_activity",
-        "consents": "activities.view_activity",
+        "list": VIEW_ACTIVITY,
+        "retrieve": VIEW_ACTIVITY,
+        "create": RECORD_ACTIVITY,
+        "batch": RECORD_ACTIVITY,
+        "validate": RECORD_ACTIVITY,
+        "stream": RECORD_ACTIVITY,
+        "consents": VIEW_ACTIVITY,
     }
     parameters: ClassVar[Mapping[str, frozenset[str]]] = {
         **dict.fromkeys(("create", "batch", "validate", "stream"), TAKES_BACKFILL),

@@ -16,9 +16,10 @@ from activities.models import EventSource, Form, FormSubmission
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, find_owner, refuse_unconfirmed_session
+from people.core.permissions import find_owner, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     RetrieveMixin,
@@ -28,6 +29,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import VIEW_PERSON
 
 _SETTINGS = (
     *("key", "title", "intro", "button", "thanks", "next_url", "language", "known_people", "people_an_hour"),
@@ -182,27 +184,10 @@ class FormViewSet(ListMixin, RetrieveMixin):
             needs_confirmation=editing.needs_confirmation,
         )
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a form that nobody has filled in."""
-        form = self.get_object()
-        self.require_match(form)
-        editing.delete_form(form, request.user)
-        return Response(status=204)
+    destroy = delete_action(editing.delete_form, "Delete a form that nobody has filled in.")
 
-    @extend_schema(request=None, responses=FormSerializer)
-    @action(["POST"], detail=True)
-    def archive(self, request: Any, pk: int) -> Response:
-        """Close a form: it takes no more submissions."""
-        editing.archive_form(self.get_object(), request.user)
-        return self.response_for(self.get_object())
-
-    @extend_schema(request=None, responses=FormSerializer)
-    @action(["POST"], detail=True)
-    def reopen(self, request: Any, pk: int) -> Response:
-        """Have a form take submissions again."""
-        editing.reopen_form(self.get_object(), request.user)
-        return self.response_for(self.get_object())
+    archive = verb_action("archive", editing.archive_form, "Close a form: it takes no more submissions.")
+    reopen = verb_action("reopen", editing.reopen_form, "Have a form take submissions again.")
 
 
 def _values(body: dict[str, Any]) -> dict[str, Any]:
@@ -295,11 +280,11 @@ class FormSubmissionViewSet(ListMixin, RetrieveMixin):
     filterset_class = FormSubmissionFilterSet
     orderings = ("id", "-id")
     rights = {
-        "list": (moderation.VIEW, SEES_PEOPLE),
-        "retrieve": (moderation.VIEW, SEES_PEOPLE),
+        "list": (moderation.VIEW, VIEW_PERSON),
+        "retrieve": (moderation.VIEW, VIEW_PERSON),
         "create": (editing.VIEW, *SUBMIT_RIGHTS),
-        "mark_spam": (moderation.CHANGE, moderation.VIEW, SEES_PEOPLE),  # the reply shows what was typed
-        "record": (moderation.CHANGE, RECORD, moderation.VIEW, SEES_PEOPLE),
+        "mark_spam": (moderation.CHANGE, moderation.VIEW, VIEW_PERSON),  # the reply shows what was typed
+        "record": (moderation.CHANGE, RECORD, moderation.VIEW, VIEW_PERSON),
     }
 
     def get_queryset(self) -> Any:

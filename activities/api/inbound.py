@@ -18,9 +18,10 @@ from activities.sources.keys import describe_key
 from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, problem_json, quoted_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, refuse_unconfirmed_session
+from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     ProblemSerializer,
@@ -31,6 +32,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import VIEW_PERSON
 
 PATH = {"type": "array", "items": {"type": ["string", "integer", "null"]}}
 _PATH_HELP = "Names of members and numbers of entries, from the outside in; null once, for every entry of a list."
@@ -295,7 +297,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         "create": editing.CHANGE,
         "partial_update": editing.CHANGE,
         "destroy": editing.CHANGE,
-        "trial": (editing.VIEW, SEES_PEOPLE),
+        "trial": (editing.VIEW, VIEW_PERSON),
         "turn_on": editing.CHANGE,
         "turn_off": editing.CHANGE,
     }
@@ -329,13 +331,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         """Change a mapping; one that is on has to stay complete."""
         return self.change_from_body(MappingInputSerializer, editing.change_mapping, _mapping_values)
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, webhook: int, pk: int) -> Response:
-        """Delete a mapping that is off; calls and activities stay."""
-        mapping = self.get_object()
-        self.require_match(mapping)
-        editing.delete_mapping(mapping, request.user)
-        return Response(status=204)
+    destroy = delete_action(editing.delete_mapping, "Delete a mapping that is off; calls and activities stay.")
 
     @extend_schema(responses=TrialSerializer)
     @action(["GET"], detail=True)
@@ -361,11 +357,7 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         revision = self.validated_body(TurnOnInputSerializer)["revision"]
         return self.response_for(editing.turn_on_mapping(mapping, request.user, expected_revision=revision))
 
-    @extend_schema(request=None, responses=InboundMappingSerializer)
-    @action(["POST"], detail=True, url_path="turn-off")
-    def turn_off(self, request: Any, webhook: int, pk: int) -> Response:
-        """Have the mapping take no more calls; they are kept."""
-        return self.response_for(editing.turn_off_mapping(self.get_object(), request.user))
+    turn_off = verb_action("turn_off", editing.turn_off_mapping, "Have the mapping take no more calls; they are kept.")
 
 
 def _tried(tried: Any) -> dict[str, Any]:

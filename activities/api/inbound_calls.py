@@ -10,10 +10,10 @@ from activities.api.inbound import find_webhook
 from activities.inbound import editing
 from activities.models import InboundCall
 from people.core.errors import stored_problem_json
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
 from people.rest.viewsets import ListMixin, ProblemSerializer, RetrieveMixin, UTCDateTimeField
+from people.rights import VIEW_PERSON
 
 
 class InboundCallFilterSet(StrictFilterSet):
@@ -76,7 +76,7 @@ class InboundCallViewSet(ListMixin, RetrieveMixin):
     filterset_class = InboundCallFilterSet
     orderings = ("-id", "id")
     # the problems in the list quote values of people
-    rights = {"list": (editing.VIEW, SEES_PEOPLE), "retrieve": (editing.VIEW, SEES_PEOPLE)}
+    rights = {"list": (editing.VIEW, VIEW_PERSON), "retrieve": (editing.VIEW, VIEW_PERSON)}
 
     def get_serializer_class(self) -> Any:
         return InboundCallDetailSerializer if self.action == "retrieve" else InboundCallSerializer

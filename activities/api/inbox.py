@@ -14,6 +14,7 @@ from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin, StrictCharField, StrictSerializer, UTCDateTimeField
 
 
@@ -162,23 +163,9 @@ class InboxViewSet(ListMixin, RetrieveMixin):
             raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, body["activity_type"], "activity_type"))
         return self.response_for(editing.map_to_type(sighting, activity_type, request.user, body.get("fields_by_path")))
 
-    @extend_schema(request=None, responses=SightingSerializer)
-    @action(["POST"], detail=True)
-    def ignore(self, request: Any, pk: int) -> Response:
-        """Only count the name from now on."""
-        return self.response_for(editing.ignore_name(self.get_object(), request.user))
-
-    @extend_schema(request=None, responses=SightingSerializer)
-    @action(["POST"], detail=True)
-    def block(self, request: Any, pk: int) -> Response:
-        """Reject events of this name from now on."""
-        return self.response_for(editing.block_name(self.get_object(), request.user))
-
-    @extend_schema(request=None, responses=SightingSerializer)
-    @action(["POST"], detail=True)
-    def reopen(self, request: Any, pk: int) -> Response:
-        """Take the decision about the name back."""
-        return self.response_for(editing.reopen_name(self.get_object(), request.user))
+    ignore = verb_action("ignore", editing.ignore_name, "Only count the name from now on.")
+    block = verb_action("block", editing.block_name, "Reject events of this name from now on.")
+    reopen = verb_action("reopen", editing.reopen_name, "Take the decision about the name back.")
 
     @extend_schema(request=None, responses=ForgottenNameSerializer)
     @action(["POST"], detail=True)

@@ -15,9 +15,10 @@ from activities.models import EventSource, LinkClick, TrackedLink
 from people.core.codes import Code
 from people.core.errors import RejectedError, bad_value
 from people.core.messages import sentence as _
-from people.core.permissions import SEES_PEOPLE, find_owner
+from people.core.permissions import find_owner
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     OwnerField,
@@ -30,6 +31,7 @@ from people.rest.viewsets import (
     UTCDateTimeField,
     note_people_in_reply,
 )
+from people.rights import VIEW_PERSON
 
 _SETTINGS = ("destination", "fallback", "email_name", "is_identifying", "revision", "created_by", *UTM)
 _TAG = {"max_length": 100, "required": False, "allow_blank": True}
@@ -185,27 +187,12 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
         """Change a link. A new destination takes effect within seconds. The code cannot be changed."""
         return self.change_from_body(LinkInputSerializer, editing.change_link, lambda _link, body: _values(body))
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a link that nobody has clicked."""
-        link = self.get_object()
-        self.require_match(link)
-        editing.delete_link(link, request.user)
-        return Response(status=204)
+    destroy = delete_action(editing.delete_link, "Delete a link that nobody has clicked.")
 
-    @extend_schema(request=None, responses=TrackedLinkSerializer)
-    @action(["POST"], detail=True, url_path="turn-on")
-    def turn_on(self, request: Any, pk: int) -> Response:
-        """Turn a link on again."""
-        editing.turn_on(self.get_object(), request.user)
-        return self.response_for(self.get_object())
-
-    @extend_schema(request=None, responses=TrackedLinkSerializer)
-    @action(["POST"], detail=True, url_path="turn-off")
-    def turn_off(self, request: Any, pk: int) -> Response:
-        """Turn a link off. Its short URL then answers with a page instead of a redirect."""
-        editing.turn_off(self.get_object(), request.user)
-        return self.response_for(self.get_object())
+    turn_on = verb_action("turn_on", editing.turn_on, "Turn a link on again.")
+    turn_off = verb_action(
+        "turn_off", editing.turn_off, "Turn a link off. Its short URL then answers with a page instead of a redirect."
+    )
 
     @extend_schema(responses=LinkCountsSerializer)
     @action(["GET"], detail=True)
@@ -225,7 +212,7 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True, url_path="people-links")
     def people_links(self, request: Any, pk: int) -> Response:
         """Create personal links, in order, for at most 1,000 people. A click on one is attributed to its person."""
-        self.require(SEES_PEOPLE)
+        self.require(VIEW_PERSON)
         body = self.validated_body(PeopleLinksInputSerializer)
         options = {"days": body.get("days"), "for_all_links": body["for_all_links"]}
         links = sharing.make_person_links(self.get_object(), body["people"], request.user, **options)
@@ -301,6 +288,6 @@ class LinkClickViewSet(ListMixin):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return super().get_queryset()
-        self.require(SEES_PEOPLE)
+        self.require(VIEW_PERSON)
         link = get_object_or_404(TrackedLink, pk=min(self.kwargs["link"], MAX_BIG_ID))
         return super().get_queryset().filter(link=link)

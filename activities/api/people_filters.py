@@ -7,13 +7,14 @@ from django import forms
 from django.utils.translation import gettext as _
 
 from activities.consent.people_filter import STATES, with_consent
+from activities.rights import VIEW_ACTIVITY
 from people.api.filters import PersonFilterSet
 from people.core.codes import Code
 from people.core.errors import quoted_value
 from people.core.messages import storable_text
 from people.core.permissions import require_permission
 
-VIEW = "activities.view_activity"
+VIEW = VIEW_ACTIVITY
 MAX_PURPOSE = 255
 
 

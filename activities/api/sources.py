@@ -18,6 +18,7 @@ from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.fields.catalog import field_catalogue
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     RetrieveMixin,
@@ -238,13 +239,9 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
             SourceInputSerializer, source_editing.change_source, needs_confirmation=source_editing.needs_confirmation
         )
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete an event source that has never sent an event, with its keys."""
-        source = self.get_object()
-        self.require_match(source)
-        source_editing.delete_source(source, request.user)
-        return Response(status=204)
+    destroy = delete_action(
+        source_editing.delete_source, "Delete an event source that has never sent an event, with its keys."
+    )
 
     @extend_schema(request=KeyRotationSerializer, responses=IssuedKeySerializer)
     @action(["POST"], detail=True, url_path="rotate-key")
@@ -272,19 +269,12 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         source_editing.identify_people(source, request.user)
         return self.response_for(self.get_object())
 
-    @extend_schema(request=None, responses=EventSourceSerializer)
-    @action(["POST"], detail=True, url_path="turn-on")
-    def turn_on(self, request: Any, pk: int) -> Response:
-        """Turn an event source on again."""
-        source_editing.turn_on(self.get_object(), request.user)
-        return self.response_for(self.get_object())
-
-    @extend_schema(request=None, responses=EventSourceSerializer)
-    @action(["POST"], detail=True, url_path="turn-off")
-    def turn_off(self, request: Any, pk: int) -> Response:
-        """Turn an event source off: nothing is accepted from it. Keys and settings are kept."""
-        source_editing.turn_off(self.get_object(), request.user)
-        return self.response_for(self.get_object())
+    turn_on = verb_action("turn_on", source_editing.turn_on, "Turn an event source on again.")
+    turn_off = verb_action(
+        "turn_off",
+        source_editing.turn_off,
+        "Turn an event source off: nothing is accepted from it. Keys and settings are kept.",
+    )
 
     @extend_schema(responses=SourceUsageSerializer)
     @action(["GET"], detail=True)

@@ -22,6 +22,7 @@ from people.rest.viewsets import (
     UTCDateTimeField,
     note_people_in_reply,
 )
+from people.rights import VIEW_PERSON
 
 EVIDENCE = {
     Association.Evidence.SERVER: "server",
@@ -100,7 +101,7 @@ class VisitorViewSet(ListMixin, RetrieveMixin):
     @action(["POST"], detail=True)
     def associate(self, request: Any, pk: int) -> Response:
         """Have a visitor belong to a person from now on; what the first owner's browser did before is theirs, too."""
-        self.require("people.view_person")  # the answer says whether there is such a person
+        self.require(VIEW_PERSON)  # the answer says whether there is such a person
         visitor = self.get_object()
         person_id = self.validated_body(AssociateInputSerializer)["person"]
         ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, self.source, by=request.user)

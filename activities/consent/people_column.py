@@ -6,11 +6,12 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.consent.state import EMAIL, GIVEN, WITHDRAWN, consent_state, latest_consent_sql
+from activities.rights import VIEW_ACTIVITY
 from people.directory import columns
 from people.directory.columns import ColumnSource, ComputedColumn
 
 NAME = "consent.email"
-VIEW = "activities.view_activity"
+VIEW = VIEW_ACTIVITY
 WORDS = {True: gettext_lazy("given"), False: gettext_lazy("withdrawn")}
 _LATEST = latest_consent_sql("p.id", f"'{EMAIL}'")
 

@@ -11,13 +11,14 @@ from activities.forms.effects import ATTEND_EVENT, attend_event, attendance
 from activities.models import Form, FormSubmission
 from activities.recording import recorder
 from activities.recording.rows import RecordStatus
+from activities.rights import RECORD_ACTIVITY
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.core.source import Source
 
-RIGHT = "activities.record_activity"
+RIGHT = RECORD_ACTIVITY
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from django.utils.translation import gettext_lazy
 from activities.forms import checks, kiosk_links
 from activities.forms.fields import EMAIL
 from activities.models import Form, FormConsent, FormField
+from activities.rights import ADD_FORM, CHANGE_FORM, DELETE_FORM, VIEW_FORM
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.definitions.switches import Switch
 from people.models import PersonField
 
 audit.register_actions(
@@ -30,8 +32,8 @@ audit.register_actions(
     }
 )
 
-VIEW = "activities.view_form"
-ADD, CHANGE, DELETE = (f"activities.{verb}_form" for verb in ("add", "change", "delete"))
+VIEW = VIEW_FORM
+ADD, CHANGE, DELETE = ADD_FORM, CHANGE_FORM, DELETE_FORM
 UNCHANGED: Any = object()
 FIELDS = (
     "title",
@@ -143,16 +145,14 @@ def _adds_fields(form: Form, values: Mapping[str, Any]) -> bool:
     return not asked <= {EMAIL, *form.fields.values_list("person_field__api_name", flat=True)}
 
 
-@transaction.atomic
 def archive_form(form: Form, by: Any) -> Form:
     """Close a form: nothing more is taken from it. Submissions and addresses stay."""
-    return _turn(form, by, is_archived=True)
+    return _ARCHIVED.set_to(form, by, True)
 
 
-@transaction.atomic
 def reopen_form(form: Form, by: Any) -> Form:
     """Take submissions again."""
-    return _turn(form, by, is_archived=False)
+    return _ARCHIVED.set_to(form, by, False)
 
 
 @transaction.atomic
@@ -179,21 +179,14 @@ def delete_form(form: Form, by: Any) -> None:
     locked.delete()
 
 
-def _turn(form: Form, by: Any, is_archived: bool) -> Form:
-    require_permission(by, CHANGE)
-    changed = _lock(form)
-    if changed.is_archived != is_archived:
-        changed.is_archived, changed.revision = is_archived, changed.revision + 1
-        changed.save(update_fields=["is_archived", "revision", "updated_at"])
-        audit.write_audit_entry(by, changed, "form_archived" if is_archived else "form_reopened")
-    return changed
-
-
 def _lock(form: Form) -> Form:
     locked = Form.objects.select_for_update().filter(pk=form.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.NOT_FOUND, _("The form no longer exists.")))
     return locked
+
+
+_ARCHIVED = Switch(CHANGE, _lock, ("form_archived", "form_reopened"), "is_archived")
 
 
 def _save(form: Form) -> None:

@@ -6,14 +6,16 @@ from typing import Any
 from django.utils.translation import gettext_lazy
 
 from activities.models import Form, FormSubmission
+from activities.rights import VIEW_FORMSUBMISSION
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 
 NAME = "form_submissions"
-RIGHTS = ("people.export_person", "people.view_person", "activities.view_formsubmission")
+RIGHTS = (EXPORT_PERSON, VIEW_PERSON, VIEW_FORMSUBMISSION)
 _HEAD = (
     ExportColumn("id", "s.id"),
     ExportColumn("person_id", "s.person_id"),

@@ -12,13 +12,14 @@ from django.utils.translation import gettext_lazy
 from activities.forms import effects
 from activities.forms.submitting import RECORD, form_source
 from activities.models import FormSubmission
+from activities.rights import CHANGE_FORMSUBMISSION, VIEW_FORMSUBMISSION
 from activities.visitors import ownership
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 
-VIEW, CHANGE = "activities.view_formsubmission", "activities.change_formsubmission"
+VIEW, CHANGE = VIEW_FORMSUBMISSION, CHANGE_FORMSUBMISSION
 State = FormSubmission.State
 BATCH = 5_000
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from activities.forms import codes, effects
 from activities.forms.reading import Reading
 from activities.models import Form, FormSubmission
+from activities.rights import RECORD_ACTIVITY
 from activities.tracking.addresses import Address, campaign_values
 from activities.tracking.agents import Agent
 from activities.visitors import ownership
@@ -25,12 +26,13 @@ from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
 from people.datatypes import exact_json
+from people.rights import ADD_PERSON, CHANGE_PERSON
 
 State = FormSubmission.State
 Way = FormSubmission.Way
-RECORD = "activities.record_activity"
+RECORD = RECORD_ACTIVITY
 # of programs that submit for somebody: whatever a submission does
-SUBMIT_RIGHTS = (RECORD, "people.add_person", "people.change_person")
+SUBMIT_RIGHTS = (RECORD, ADD_PERSON, CHANGE_PERSON)
 REPEATED_WITHIN = timedelta(minutes=10)  # the same content again, without an id, is a double click or a reload
 INVALID = "invalid_values"
 WITH_CODE = frozenset({Way.PAGE, Way.HTML})  # ways whose visitors read a page of ours afterwards

@@ -17,6 +17,7 @@ from activities.inbound.paths import EACH, is_path
 from activities.inbound.recipes import RECIPES, ready_definition
 from activities.models import ActivityType, EventSource, InboundMapping, InboundWebhook
 from activities.models.inbound import MAX_CALLS_A_MINUTE
+from activities.rights import CHANGE_INBOUNDWEBHOOK, RECORD_ACTIVITY, VIEW_INBOUNDWEBHOOK
 from activities.sources import editing as source_editing
 from activities.sources import sealing
 from activities.sources.keys import IssuedKey
@@ -25,9 +26,10 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.rights import ADD_PERSON
 
-VIEW, CHANGE = "activities.view_inboundwebhook", "activities.change_inboundwebhook"
-RECORD, CREATE_PEOPLE = "activities.record_activity", "people.add_person"
+VIEW, CHANGE = VIEW_INBOUNDWEBHOOK, CHANGE_INBOUNDWEBHOOK
+RECORD, CREATE_PEOPLE = RECORD_ACTIVITY, ADD_PERSON
 FIELDS = ("signature", "signature_header", "id_header", "id_path", "calls_a_minute")
 MAX_MAPPINGS = 50
 MAX_SECRET, MAX_HEADER = 500, 100

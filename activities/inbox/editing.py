@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.inbox import proposals, waiting
 from activities.models import ActivityType, Sighting
+from activities.rights import CHANGE_SIGHTING, VIEW_SIGHTING
 from activities.types.definition import ActivityFieldSpec
 from people.core import audit
 from people.core.codes import Code
@@ -20,7 +21,7 @@ from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
 from people.definitions import drafts
 
-VIEW, CHANGE = "activities.view_sighting", "activities.change_sighting"
+VIEW, CHANGE = VIEW_SIGHTING, CHANGE_SIGHTING
 State, Kind = Sighting.State, Sighting.Kind
 
 audit.register_numbered("sighting")  # anything may be in the name of an event

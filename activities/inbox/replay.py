@@ -24,6 +24,7 @@ from activities.models import ActivityType, Sighting, Visitor, WaitingEvent
 from activities.recording import notify
 from activities.recording.quarantine import problem_as_json
 from activities.recording.schema import Schema, schema_of_version
+from activities.rights import RECORD_ACTIVITY
 from activities.visitors.partitions import ensure_partitions
 from people.core import audit
 from people.core.codes import Code
@@ -34,7 +35,7 @@ from people.core.permissions import require_permission
 BATCH = 1_000
 MAX_LEFT_OUT = 50  # properties of one event that are counted, and paths that are shown
 PROPERTY = Sighting.Kind.PROPERTY
-RIGHT = "activities.record_activity"
+RIGHT = RECORD_ACTIVITY
 
 audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s events that waited"))})
 

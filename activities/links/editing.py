@@ -14,12 +14,14 @@ from django.utils.translation import gettext_lazy
 
 from activities.links.addresses import UTM, new_code, parse_code, parse_destination, repeated_tags
 from activities.models import EventSource, LinkCode, LinkDestination, TrackedLink
+from activities.rights import ADD_TRACKEDLINK, CHANGE_TRACKEDLINK, DELETE_TRACKEDLINK, VIEW_TRACKEDLINK
 from activities.sources.origins import is_allowed_origin, origin_of_address
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import MAKER, owner_of, require_permission
 from people.datatypes import naming
+from people.definitions.switches import Switch
 
 audit.register_actions(
     {
@@ -29,8 +31,8 @@ audit.register_actions(
     }
 )
 
-VIEW = "activities.view_trackedlink"
-ADD, CHANGE, DELETE = (f"activities.{verb}_trackedlink" for verb in ("add", "change", "delete"))
+VIEW = VIEW_TRACKEDLINK
+ADD, CHANGE, DELETE = ADD_TRACKEDLINK, CHANGE_TRACKEDLINK, DELETE_TRACKEDLINK
 LINES = {**dict.fromkeys(UTM, 100), "email_name": 255}
 FIELDS = ("destination", "fallback", "expires_at", "channel", "activity", "website", "is_identifying", *LINES)
 SHOWN = 500  # characters of a destination in an entry
@@ -102,16 +104,14 @@ def change_link(
     return changed
 
 
-@transaction.atomic
 def turn_off(link: TrackedLink, by: Any) -> TrackedLink:
-    """Have the link lead nowhere: whoever follows it reads that it is over. Nobody else ever gets its address."""
-    return _turn(link, by, is_on=False)
+    """Answer requests of the link with a page instead of a redirect. Its address is never given to another link."""
+    return _SWITCH.set_to(link, by, False)
 
 
-@transaction.atomic
 def turn_on(link: TrackedLink, by: Any) -> TrackedLink:
-    """Have the link lead to its destination again."""
-    return _turn(link, by, is_on=True)
+    """Redirect requests of the link to its destination again."""
+    return _SWITCH.set_to(link, by, True)
 
 
 @transaction.atomic
@@ -135,21 +135,14 @@ def website_of(destination: str) -> EventSource | None:
     return next((site for site in sites if is_allowed_origin(origin, site.origins)), None)
 
 
-def _turn(link: TrackedLink, by: Any, is_on: bool) -> TrackedLink:
-    require_permission(by, CHANGE)
-    changed = _lock(link)
-    if changed.is_on != is_on:
-        changed.is_on, changed.revision = is_on, changed.revision + 1
-        changed.save(update_fields=["is_on", "revision", "updated_at"])
-        audit.write_audit_entry(by, changed, "link_turned_on" if is_on else "link_turned_off")
-    return changed
-
-
 def _lock(link: TrackedLink) -> TrackedLink:
     locked = TrackedLink.objects.select_for_update().filter(pk=link.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.NOT_FOUND, _("The link no longer exists.")))
     return locked
+
+
+_SWITCH = Switch(CHANGE, _lock, ("link_turned_on", "link_turned_off"))
 
 
 def _take_code(chosen: str | None) -> str:

@@ -17,10 +17,11 @@ from people import lookup as people_lookup
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
-from people.core.permissions import SEES_PEOPLE, require_permission
+from people.core.permissions import require_permission
 from people.models import Person, StaticList, StaticListMember
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 
-EXPORTS = "people.export_person"
+EXPORTS = EXPORT_PERSON
 MAX_PEOPLE = 1_000  # of one call
 MAX_ROWS = 100_000  # of one file
 _STEP = 2_000
@@ -52,7 +53,7 @@ def make_person_links(
     Raises `RejectedError` (`too_many`, `out_of_range`) and `NotAllowedError`.
     """
     require_permission(by, CHANGE)
-    require_permission(by, SEES_PEOPLE)
+    require_permission(by, VIEW_PERSON)
     if len(person_ids) > MAX_PEOPLE:
         message = _("at most %(count)s people in one call") % {"count": MAX_PEOPLE}
         raise RejectedError(Problem(Code.TOO_MANY, message, ("people",)))
@@ -78,7 +79,7 @@ def file_of_links(link: TrackedLink, static_list: StaticList, by: Any) -> Iterat
 
     Raises `NotAllowedError` at the call, before any row.
     """
-    for right in (CHANGE, SEES_PEOPLE, EXPORTS):
+    for right in (CHANGE, VIEW_PERSON, EXPORTS):
         require_permission(by, right)
     members = StaticListMember.objects.filter(static_list=static_list).order_by("person_id")[:MAX_ROWS]
     ids = list(members.values_list("person_id", flat=True))

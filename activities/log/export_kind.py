@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.models import ActivityType, ApprovedField
 from activities.querysets import IS_BACKFILL
+from activities.rights import VIEW_ACTIVITY
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
@@ -14,6 +15,7 @@ from people.datatypes.parsing import BadValueError, parse_moment
 from people.datatypes.registry import BY_NAME
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
+from people.rights import EXPORT_PERSON
 
 _HEAD = (
     ExportColumn("id", "a.id"),
@@ -101,7 +103,7 @@ export_kinds.register_export_kind(
     ExportKind(
         "activities",
         gettext_lazy("Activities"),
-        ("people.export_person", "activities.view_activity"),
+        (EXPORT_PERSON, VIEW_ACTIVITY),
         activities_statement,
         choices=activity_export_choices,
         has_dates=True,

@@ -18,6 +18,7 @@ from activities.consent import following
 from activities.consent.state import GIVEN
 from activities.log.digest import digest_sql
 from activities.models import CONSENT_TYPES, ActivityRemoval, ActivityType, Retention
+from activities.rights import CHANGE_RETENTION
 from people.core import audit, installation
 from people.core.codes import Code
 from people.core.db import locks
@@ -27,7 +28,7 @@ from people.core.source import Channel, Source
 
 BATCH = 2_000
 Reason = ActivityRemoval.Reason
-RIGHT = "activities.change_retention"
+RIGHT = CHANGE_RETENTION
 CORRECT = "activities.correct_activity"  # a right of superusers only: no role has it
 
 audit.register_actions(

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from activities.log import rollup
 from activities.log.retention import remove_activities
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityRemoval, ActivityType
+from activities.rights import RECORD_ACTIVITY
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
@@ -24,7 +25,7 @@ from people.core.source import Channel
 from people.models import Person
 
 WINDOW = timedelta(hours=24)
-RIGHT = "activities.record_activity"
+RIGHT = RECORD_ACTIVITY
 # the trigger `activity_removal_withdrawal_is_founded` keeps the same condition
 _WITHDRAWABLE = f"""a.id = %s and a.user_id = %s and a.door = {Channel.ADMIN:d}
     and a.activity_type_id >= {FIRST_CUSTOM_ID} and a.recorded_at > now() - interval '24 hours'"""

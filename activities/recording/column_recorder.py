@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from activities.consent.following import follow_consents
-from activities.consent.state import CONSENTS
+from activities.consent.state import CONSENTS, GIVEN
 from activities.recording import column_sql, quarantine
 from activities.recording import sql as recording_sql
 from activities.recording.columns import ActivityColumns
@@ -183,6 +183,8 @@ class _ColumnBatch(ActivityBatch):
         columns = self.columns
         checked = columns.check(schema, self.zone)
         one_by_one = checked.others | self._too_late(checked.moments)
+        if schema.type_id == GIVEN and not self.source.may_opt_in:
+            one_by_one = set(range(len(columns)))  # the purpose decides
         people = self._people()
         one_by_one.update(place for place, person in enumerate(people) if person is None)
         external_ids: Any = columns.external_ids

@@ -3,10 +3,11 @@
 from typing import Any
 
 from activities.recording.recorder import NO_STANDARD_TYPES
+from activities.rights import RECORD_STANDARD_ACTIVITY
 from activities.types.marketo_history import HISTORY_TYPES
 from people.files.imports.plan import ImportPlan
 
-RIGHT = "activities.record_standard_activity"
+RIGHT = RECORD_STANDARD_ACTIVITY
 
 
 def history_types(plan: ImportPlan, user: Any) -> frozenset[int]:

@@ -16,6 +16,7 @@ from activities.recording.columns import ActivityColumns
 from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type, recordable_type, template_parts
 from activities.recording.row_digests import moments_in_utc, numbered_key
 from activities.recording.rows import NewActivity, PersonLookup
+from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_ACTIVITYTYPE
 from people import lookup as people_lookup
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
@@ -30,6 +31,7 @@ from people.files.imports.targets import ImportTarget, Reader
 from people.files.models import Import
 from people.files.tabular import FileShape
 from people.models import Person
+from people.rights import VIEW_PERSON
 
 # the eight columns of Marketo's bulk extract
 MARKETO = {
@@ -62,7 +64,7 @@ def marketo_plan(**more: Any) -> ImportPlan:
 class ActivitiesTarget(ImportTarget):
     kind = "activities"
     label = gettext_lazy("Activities")
-    rights = ("activities.record_activity",)
+    rights = (RECORD_ACTIVITY,)
     batch = recorder.MAX_BATCH
     has_external_ids = True
 
@@ -190,10 +192,10 @@ class ActivitiesTarget(ImportTarget):
     def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
         links = []
         activity_type = recordable_type((job.plan or {}).get("subject", ""))
-        if activity_type is not None and job.added and user.has_perm("activities.view_activitytype"):
+        if activity_type is not None and job.added and user.has_perm(VIEW_ACTIVITYTYPE):
             address = reverse("admin:activities_activitytype_change", args=[activity_type.pk])
             links.append((str(_("See %(type)s") % {"type": activity_type}), address))
-        if job.refused and user.has_perms(("activities.change_refusedactivity", "people.view_person")):
+        if job.refused and user.has_perms((CHANGE_REFUSEDACTIVITY, VIEW_PERSON)):
             address = reverse("admin:activities_refusedactivity_changelist")
             query = f"channel__exact={Channel.IMPORT:d}&origin_id__exact={job.pk}"
             links.append((str(_("Correct the rejected rows")), f"{address}?{query}"))

@@ -15,9 +15,10 @@ from people.datatypes import fast_columns
 from people.datatypes.exact_json import RepeatedKeys
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
+from people.rights import ADD_PERSON
 
 MEMBERS = ("activity_type", "person", "occurred_at", "primary_value", "attributes", "external_id", "create_person")
-CREATE = "people.add_person"
+CREATE = ADD_PERSON
 _KNOWN = frozenset(MEMBERS)
 MOST_EMPTY = 100  # cells of columns, beyond as many as there are attributes
 

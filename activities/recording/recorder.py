@@ -14,7 +14,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from activities.consent.following import follow_consents
-from activities.consent.state import CONSENTS
+from activities.consent.opting_in import opt_in_problem
+from activities.consent.state import CONSENTS, GIVEN
 from activities.recording import quarantine, reference_problems, schema
 from activities.recording import sql as recording_sql
 from activities.recording.counts import ROWS
@@ -289,6 +290,8 @@ class ActivityBatch:
             problems.append(shape)
             return RecordOutcome(RecordStatus.REFUSED, None, problems.shown_problems())
         primary_value, attributes, faults = shape.check(row.primary_value, row.attributes, self.zone)
+        if shape.type_id == GIVEN and (refused_opt_in := opt_in_problem(primary_value, self.source)):
+            problems.append(refused_opt_in)
         if type(person) is not int or occurred_at is None or problems or faults:
             problems.extend(faults)
             return RecordOutcome(RecordStatus.REFUSED, None, problems.shown_problems())

@@ -21,20 +21,19 @@ from activities.models import RefusedActivity
 from activities.recording import history, parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
 from activities.recording.rows import NewActivity, PersonLookup
+from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_REFUSEDACTIVITY
 from activities.types.marketo_history import HISTORY_TYPES
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value
 from people.core.messages import sentence
-from people.core.permissions import SEES_PEOPLE, own_or_all_condition, require_permission
+from people.core.permissions import own_or_all_condition, require_permission, user_source
 from people.core.source import Channel, Source
+from people.rights import VIEW_PERSON
 
 MAX_ROWS = 1_000  # of one transaction
-RIGHT = "activities.record_activity"
-SEE_OTHERS, OTHERS = (
-    "activities.view_refusedactivity",
-    "activities.change_refusedactivity",
-)  # of rows that other users sent
+RIGHT = RECORD_ACTIVITY
+SEE_OTHERS, OTHERS = (VIEW_REFUSEDACTIVITY, CHANGE_REFUSEDACTIVITY)  # of rows that other users sent
 PARTS = ("person", "activity_type", "occurred_at", "primary_value", "external_id")
 State = RefusedActivity.State
 
@@ -141,7 +140,8 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> RefusedRowReplay:
             groups.setdefault((*group, was_past and row.channel == Channel.IMPORT), []).append(row)
     recorded = 0
     for (channel, user_id, origin_id, zone, is_past, is_history), rows in groups.items():
-        source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past)
+        may_opt_in = user_source(Channel(channel), by).may_opt_in  # the sender is somebody else
+        source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past, may_opt_in=may_opt_in)
         activities = [decode_row(row.raw) for row in rows]
         # an import of Marketo's history is always sent as back-fill
         may_record = CONSENTS | (HISTORY_TYPES if is_history and history.is_allowed(by) else frozenset())
@@ -199,8 +199,8 @@ def decode_row(raw: str) -> NewActivity:
 
 
 def visible_refused_rows(by: Any) -> Any:
-    """The refused rows that `by` may see: their own; those of all users with `SEE_OTHERS` and `SEES_PEOPLE`."""
-    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS, SEES_PEOPLE))
+    """The refused rows that `by` may see: their own; those of all users with `SEE_OTHERS` and `VIEW_PERSON`."""
+    return RefusedActivity.objects.filter(own_or_all_condition(by, SEE_OTHERS, VIEW_PERSON))
 
 
 def _waiting(ids: Sequence[int], by: Any) -> Any:

@@ -68,7 +68,7 @@ class MessageReader(Reader):
 
     def hit(
         self,
-        act: EventContext | None = None,
+        context: EventContext | None = None,
         type_id: int | None = None,
         version: int | None = None,
         primary_value: str | None = None,
@@ -246,7 +246,7 @@ def _page(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
     if not isinstance(url, str) or not url:
         return _viewed(reader, item, "Page")
     title = properties.get("title") or page.get("title") or raw.get("name")
-    act = EventContext(
+    visit = EventContext(
         reader.message.id,
         0,
         {"url": url},
@@ -254,7 +254,7 @@ def _page(reader: MessageReader, item: ReceivedEvent) -> list[Hit]:
         parse_address(properties.get("referrer") or page.get("referrer")),
         storable_text(title) if isinstance(title, str) else "",
     )
-    return [reader.with_hint(reader.page_hit(act))]
+    return [reader.with_hint(reader.page_hit(visit))]
 
 
 def _viewed(reader: MessageReader, item: ReceivedEvent, what: str) -> list[Hit]:

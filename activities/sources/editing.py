@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.models import EventSource, InboundWebhook, RefusedActivity, SourceKey
+from activities.rights import ADD_EVENTSOURCE, CHANGE_EVENTSOURCE, DELETE_EVENTSOURCE, VIEW_EVENTSOURCE
 from activities.sources import sealing, user_ids
 from activities.sources.addresses import parse_munchkin_id
 from activities.sources.keys import IssuedKey, issue_key
@@ -25,6 +26,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.definitions.switches import Switch
 from people.fields.catalog import field_catalogue
 from people.models import PersonField
 
@@ -37,8 +39,8 @@ audit.register_actions(
     }
 )
 
-ADD, CHANGE, DELETE = (f"activities.{verb}_eventsource" for verb in ("add", "change", "delete"))
-VIEW = "activities.view_eventsource"
+ADD, CHANGE, DELETE = ADD_EVENTSOURCE, CHANGE_EVENTSOURCE, DELETE_EVENTSOURCE
+VIEW = VIEW_EVENTSOURCE
 FIELDS = (
     "site_group",
     "origins",
@@ -180,16 +182,14 @@ def end_key(source: EventSource, key_id: int, by: Any) -> SourceKey:
     return key
 
 
-@transaction.atomic
 def turn_on(source: EventSource, by: Any) -> EventSource:
     """Accept events of the source again."""
-    return _turn(source, by, is_on=True)
+    return _SWITCH.set_to(source, by, True)
 
 
-@transaction.atomic
 def turn_off(source: EventSource, by: Any) -> EventSource:
     """Accept nothing from the source until it is turned on again; keys and settings stay."""
-    return _turn(source, by, is_on=False)
+    return _SWITCH.set_to(source, by, False)
 
 
 @transaction.atomic
@@ -229,21 +229,14 @@ def reseal_secrets() -> int:
     return count
 
 
-def _turn(source: EventSource, by: Any, is_on: bool) -> EventSource:
-    require_permission(by, CHANGE)
-    changed = _lock(source)
-    if changed.is_on != is_on:
-        changed.is_on, changed.revision = is_on, changed.revision + 1
-        changed.save(update_fields=["is_on", "revision", "updated_at"])
-        audit.write_audit_entry(by, changed, "turned_on" if is_on else "turned_off")
-    return changed
-
-
 def _lock(source: EventSource) -> EventSource:
     locked = EventSource.objects.select_for_update().filter(pk=source.pk).first()
     if locked is None:
         raise RejectedError(Problem(Code.UNKNOWN_SOURCE, _("The event source no longer exists.")))
     return locked
+
+
+_SWITCH = Switch(CHANGE, _lock, ("turned_on", "turned_off"))
 
 
 def _save(source: EventSource) -> None:

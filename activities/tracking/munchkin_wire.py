@@ -1,4 +1,4 @@
-"""Munchkin's wire format: one act per request, all of it in the query string."""
+"""Munchkin's wire format: one event per request, all of it in the query string."""
 
 from collections.abc import Mapping
 from hashlib import sha256
@@ -24,8 +24,8 @@ def munchkin_account(values: Mapping[str, str]) -> str:
     return parse_munchkin_id(values.get("_mchId", ""))
 
 
-def read_act(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> ReceivedEvent:
-    """The single item of a request; the same `query` again is the same act."""
+def read_event(name: str, values: Mapping[str, str], query: str, client: Client, types: LiveTypes) -> ReceivedEvent:
+    """The single item of a request; the same `query` again is the same event."""
     token = values.get("_mchTk", "").strip()
     received_ms = int(client.received.timestamp() * 1000)
     at = _client_time(values.get("_mchNc", ""), received_ms)
@@ -33,7 +33,7 @@ def read_act(name: str, values: Mapping[str, str], query: str, client: Client, t
     reader = Reader(client, types, token if 0 < len(token) <= MAX_TOKEN else None, sent=at)
     content = {"name": name, **{key: value for key, value in values.items() if key.startswith("_mch")}}
     page = parse_address(_page_address(values))
-    act = EventContext(item.id, at, content, page, parse_address(values.get("_mchRe")))
+    context = EventContext(item.id, at, content, page, parse_address(values.get("_mchRe")))
     item.kind, item.title = ("page" if name == VISIT else "link"), page.url if page else ""
     consent = values.get(CONSENT, "")
     item.not_kept = why_not_kept(client, consent if consent in CONSENTS else "unknown")
@@ -41,14 +41,14 @@ def read_act(name: str, values: Mapping[str, str], query: str, client: Client, t
         return item
     try:
         if name == VISIT:
-            item.hits = [reader.page_hit(act)]
+            item.hits = [reader.page_hit(context)]
         else:
             href = values.get("_mchHr") or values.get("_mchLr") or ""
             link = parse_address(href if urlsplit(href).scheme else f"{_site(values)}{href}" if href else "")
             if link is None:
                 expected = _("an address with http, https, mailto or tel")
                 raise RejectedError(bad_address(expected, href, "_mchHr"))
-            item.hits = [reader.link_hit(act, link)]
+            item.hits = [reader.link_hit(context, link)]
     except ValueError:
         item.problems = (bad_address(_("a web address"), values.get("_mchHr", ""), "_mchHr"),)
     except RejectedError as refusal:

@@ -18,8 +18,8 @@ def read_view(url: str, token: str, client: Client, types: LiveTypes) -> Receive
     item.title, item.not_kept = page.url if page else "", why_not_kept(client, "unknown")
     if item.not_kept is None:
         try:
-            act = EventContext(item.id, now, {"type": "page", "url": url}, page, None)
-            item.hits = [reader.page_hit(act)]
+            context = EventContext(item.id, now, {"type": "page", "url": url}, page, None)
+            item.hits = [reader.page_hit(context)]
         except RejectedError as refusal:
             item.problems = tuple(refusal.problems)
     return item

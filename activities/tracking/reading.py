@@ -85,7 +85,7 @@ class EventContext:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns the acts of one request into hits. `sent`: the client's clock when it sent the request, in ms."""
+    """Turns the events of one request into hits. `sent`: the client's clock when it sent the request, in ms."""
 
     client: Client
     types: LiveTypes
@@ -98,7 +98,7 @@ class Reader:
 
     def standard_hit(
         self,
-        act: EventContext,
+        context: EventContext,
         type_id: int,
         primary: str,
         values: Mapping[str, Any],
@@ -121,25 +121,25 @@ class Reader:
             checked = schema.check(primary, [pair for pair in attributes if pair[0] not in bad])
         if checked.problems:
             raise RejectedError(*checked.problems.shown_problems())
-        return self.hit(act, type_id, schema.number, checked.primary_value, checked.attributes, identity)
+        return self.hit(context, type_id, schema.number, checked.primary_value, checked.attributes, identity)
 
     def hit(
         self,
-        act: EventContext,
+        context: EventContext,
         type_id: int | None = None,
         version: int | None = None,
         primary_value: str | None = None,
         attributes: str = "{}",
         identity: dict[str, Any] | None = None,
     ) -> Hit:
-        client_at, today = clock.client_moment(act.at), self.client.received.astimezone(UTC).date()
+        client_at, today = clock.client_moment(context.at), self.client.received.astimezone(UTC).date()
         return Hit(
             source_id=self.client.source.pk,
             visitor=self.visitor,
-            message_id=act.message_id,
+            message_id=context.message_id,
             sent_day=sent_day(client_at, today),
-            digest=content_digest(act.content),
-            occurred_at=clock.corrected_moment(self.client.received, self.sent, act.at),
+            digest=content_digest(context.content),
+            occurred_at=clock.corrected_moment(self.client.received, self.sent, context.at),
             client_at=client_at,
             type_id=type_id,
             version=version,
@@ -150,40 +150,44 @@ class Reader:
             earlier_day=earlier_day(client_at, today),
         )
 
-    def web_values(self, act: EventContext) -> dict[str, Any]:
+    def web_values(self, context: EventContext) -> dict[str, Any]:
         """Values of the page and the browser, by the API names of the standard types' fields."""
         values: dict[str, Any] = {"client_ip_address": self.client.ip_address, **self.client.agent.values()}
-        if act.referrer is not None:
-            values["referrer_url"] = act.referrer.url
-        if act.page is not None:
-            values |= {"query_parameters": act.page.query, "query": act.page.query, **campaign_values(act.page)}
+        if context.referrer is not None:
+            values["referrer_url"] = context.referrer.url
+        if context.page is not None:
+            values |= {
+                "query_parameters": context.page.query,
+                "query": context.page.query,
+                **campaign_values(context.page),
+            }
         return values
 
-    def page_hit(self, act: EventContext) -> Hit:
+    def page_hit(self, context: EventContext) -> Hit:
         """A page view. Raises `RejectedError` if its address is not a web address."""
-        page = act.page
+        page = context.page
         if page is None or not page.host:
-            raise RejectedError(bad_address(_("an address of a web page"), act.content.get("url"), "url"))
-        values = self.web_values(act) | {
+            raise RejectedError(bad_address(_("an address of a web page"), context.content.get("url"), "url"))
+        values = self.web_values(context) | {
             "url": page.url,
             "page_path": page.path,
-            "page_title": act.title,
-            **search_values(act.referrer),
+            "page_title": context.title,
+            **search_values(context.referrer),
         }
-        return self.standard_hit(act, VISIT_WEB_PAGE, f"{page.host}{page.path}", values)
+        return self.standard_hit(context, VISIT_WEB_PAGE, f"{page.host}{page.path}", values)
 
-    def link_hit(self, act: EventContext, link: Address) -> Hit:
+    def link_hit(self, context: EventContext, link: Address) -> Hit:
         """A click on a link."""
-        values = self.web_values(act) | {"url": link.url, "page_url": act.page.url if act.page else ""}
-        return self.standard_hit(act, CLICK_LINK, link.url, values)
+        values = self.web_values(context) | {"url": link.url, "page_url": context.page.url if context.page else ""}
+        return self.standard_hit(context, CLICK_LINK, link.url, values)
 
     def form_hit(
-        self, act: EventContext, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None
+        self, context: EventContext, form: str, fields: Iterable[tuple[str, str]], identity: dict[str, Any] | None
     ) -> Hit:
         """A submitted form, with its fields as lines of text."""
         lines = "\n".join(f"{name}: {value}" for name, value in fields)
-        values = self.web_values(act) | {"form_fields": lines, "url": act.page.url if act.page else ""}
-        return self.standard_hit(act, FILL_OUT_FORM, form, values, identity)
+        values = self.web_values(context) | {"form_fields": lines, "url": context.page.url if context.page else ""}
+        return self.standard_hit(context, FILL_OUT_FORM, form, values, identity)
 
 
 def storable_text(value: Any) -> Any:

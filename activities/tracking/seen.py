@@ -22,8 +22,8 @@ OUTCOMES = {
 _TITLES = {"link": "href", "form": "form", "track": "type"}
 
 
-def describe_act(raw: Any) -> tuple[str, str, str]:
-    """The kind, the title and the check number of an act as sent, valid or not; without secrets."""
+def describe_event(raw: Any) -> tuple[str, str, str]:
+    """The kind, the title and the check number of an event as sent, valid or not; without secrets."""
     if not isinstance(raw, dict):
         return "", "", ""
     raw_data, kind = raw.get("data"), str(raw.get("type"))
@@ -42,14 +42,14 @@ def _shown_address(address: Address) -> str:
 
 
 def seen_events(submissions: Iterable[Submission]) -> list[SeenEvent]:
-    """The acts of the committed submissions with their outcomes; of each source those that are kept for its page."""
+    """The events of the committed submissions with their outcomes; of each source those that are kept for its page."""
     last: defaultdict[int, deque[tuple[ReceivedEvent, list[HitOutcome]]]] = defaultdict(lambda: deque(maxlen=KEPT))
     for submission in submissions:
         outcomes = iter(submission.outcomes)
         for item in submission.items:
             results = [outcome for _hit in item.hits if (outcome := next(outcomes, None)) is not None]
             last[submission.source_id].append((item, results))
-    return [_event(source_id, *act) for source_id, acts in last.items() for act in acts]
+    return [_event(source_id, *event) for source_id, events in last.items() for event in events]
 
 
 def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> SeenEvent:
@@ -75,7 +75,7 @@ def _event(source_id: int, item: ReceivedEvent, results: list[HitOutcome]) -> Se
 
 
 def _is_without_visitor(item: ReceivedEvent) -> bool:
-    """True for an act without a visitor that could have been stored if its browser had sent a token."""
+    """True for an event without a visitor that could have been stored if its browser had sent a token."""
     return bool(item.hits) and item.hits[0].visitor is None
 
 

@@ -1,4 +1,4 @@
-"""Submissions: the acts of one request each, from its reading to its commit."""
+"""Submissions: the events of one request each, from its reading to its commit."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from people.core.codes import Code
 
 @dataclass(slots=True)
 class Submission:
-    """The acts of one request. `outcomes`: of its hits, in order, once they are committed."""
+    """The events of one request. `outcomes`: of its hits, in order, once they are committed."""
 
     source_id: int
     size: int

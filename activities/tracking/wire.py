@@ -15,7 +15,7 @@ from activities.tracking import clock
 from activities.tracking.addresses import bad_address, masked_contact, parse_address
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, storable_text
-from activities.tracking.seen import describe_act
+from activities.tracking.seen import describe_event
 from activities.tracking.undefined import keep_waiting, refuse_if_blocked
 from activities.visitors.hits import Hit
 from people.core.codes import Code
@@ -85,7 +85,7 @@ def read_batch(batch: Batch, client: Client, types: LiveTypes) -> list[ReceivedE
 
 
 def why_not_kept(client: Client, consent: str) -> Problem | None:
-    """The reason why acts are not stored under the source's consent mode; None if they are.
+    """The reason why events are not stored under the source's consent mode; None if they are.
 
     The browser's signal is evaluated here because the script may be an old one.
     """
@@ -102,14 +102,14 @@ def _item(raw: Any, place: int, reader: Reader, not_kept: Problem | None) -> Rec
         message_id if isinstance(message_id, str) and MESSAGE_ID.fullmatch(message_id) else f"#{place}"
     )
     item.visitor = reader.visitor
-    item.kind, item.title, item.check = describe_act(raw)
+    item.kind, item.title, item.check = describe_event(raw)
     try:
-        act = _act(raw)
+        context = _event_context(raw)
         read = KINDS.get(raw["type"])
         if read is None:
             raise RejectedError(bad_value(Code.UNKNOWN_TYPE, ", ".join(KINDS), raw["type"], "type"))
         if not_kept is None or raw["type"] == "consent":
-            item.hits = read(act, raw.get("data") or {}, reader, item)
+            item.hits = read(context, raw.get("data") or {}, reader, item)
         if not_kept is not None:
             item.hits = _withdrawals(item.hits)
             item.not_kept = None if item.hits else not_kept
@@ -126,7 +126,7 @@ def _withdrawals(hits: list[Hit]) -> list[Hit]:
     return kept
 
 
-def _act(raw: Any) -> EventContext:
+def _event_context(raw: Any) -> EventContext:
     if not isinstance(raw, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), raw))
     if exact_json.is_deep(raw, MAX_DEPTH):
@@ -154,19 +154,19 @@ def _act(raw: Any) -> EventContext:
 # --- Kinds of hits -------------------------------------------------------------------------------------------
 
 
-def _page(act: EventContext, _data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
-    return [reader.page_hit(act)]
+def _page(context: EventContext, _data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
+    return [reader.page_hit(context)]
 
 
-def _link(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
+def _link(context: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     link = parse_address(data.get("href"))
     if link is None:
         expected = _("an address with http, https, mailto or tel")
         raise RejectedError(bad_address(expected, data.get("href"), "data", "href"))
-    return [reader.link_hit(act, link)]
+    return [reader.link_hit(context, link)]
 
 
-def _form(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
+def _form(context: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     form, fields = data.get("form"), _fields(data.get("fields"))
     if not isinstance(form, str) or not form.strip():
         raise RejectedError(bad_value(Code.MISSING_VALUE, _("the name of the form"), form, "data", "form"))
@@ -174,10 +174,10 @@ def _form(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: Rec
     identity = None
     if email and (address := _email_or_none(email)):
         identity = _identity(Evidence.FORM, email=address, fields=fields)
-    return [reader.form_hit(act, form, fields.items(), identity)]
+    return [reader.form_hit(context, form, fields.items(), identity)]
 
 
-def _track(act: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
+def _track(context: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
     """A hit of the type with this name, or one that waits in the inbox until a type takes events of the name.
 
     What the approved type does not know is refused; of an event that was mapped to a type by hand it is left out.
@@ -185,8 +185,8 @@ def _track(act: EventContext, data: Mapping[str, Any], reader: Reader, item: Rec
     name, attributes = data.get("type"), data.get("attributes") or {}
     if not isinstance(attributes, dict):
         raise RejectedError(bad_value(Code.WRONG_TYPE, _("an object"), attributes, "data", "attributes"))
-    hit, primary = reader.hit(act), data.get("primary")
-    item.row = NewActivity(None, name, hit.occurred_at, primary, list(attributes.items()), act.message_id)
+    hit, primary = reader.hit(context), data.get("primary")
+    item.row = NewActivity(None, name, hit.occurred_at, primary, list(attributes.items()), context.message_id)
     if not isinstance(name, str) or not name_key(name) or len(name) > MAX_NAME:
         expected = _("the name of an activity type, at most %(most)s characters") % {"most": MAX_NAME}
         raise RejectedError(bad_value(Code.UNKNOWN_TYPE, expected, name, "activity_type"))
@@ -207,10 +207,10 @@ def _track(act: EventContext, data: Mapping[str, Any], reader: Reader, item: Rec
     item.type_id = schema.type_id
     if checked.problems:
         raise RejectedError(*checked.problems.shown_problems())
-    return [reader.hit(act, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
+    return [reader.hit(context, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
 
 
-def _identify(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
+def _identify(context: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     """The visitor's identity. A signature proves the one value that it signs, and none of the others."""
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
@@ -231,14 +231,14 @@ def _identify(act: EventContext, data: Mapping[str, Any], reader: Reader, _item:
     }
     identifiers = {name: storable_text(value.strip()) for name, value in (proven or sent).items()}
     evidence = Evidence.SERVER if proven else Evidence.CLAIM
-    return [reader.hit(act, identity=_identity(evidence, fields=_fields(data.get("fields")), **identifiers))]
+    return [reader.hit(context, identity=_identity(evidence, fields=_fields(data.get("fields")), **identifiers))]
 
 
 def _is_user_id(value: Any) -> bool:
     return isinstance(value, str) and 0 < len(value.strip()) <= MAX_STRING and value.isprintable()
 
 
-def _consent(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
+def _consent(context: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
     """One activity per purpose: the visitor's answer at that moment."""
     state, purposes = data.get("state"), data.get("purposes") or {}
     if state not in ("granted", "denied"):
@@ -250,9 +250,9 @@ def _consent(act: EventContext, data: Mapping[str, Any], reader: Reader, _item: 
     hits = []
     for place, (purpose, is_given) in enumerate((purposes or {"tracking": state == "granted"}).items()):
         type_id = CONSENT_GIVEN if is_given is True and state == "granted" else CONSENT_WITHDRAWN
-        values = {"source": reader.client.source.name, "url": act.page.url if act.page else ""}
-        hit = reader.standard_hit(act, type_id, purpose, values)
-        hit.message_id = act.message_id if place == 0 else f"{act.message_id}:{place}"
+        values = {"source": reader.client.source.name, "url": context.page.url if context.page else ""}
+        hit = reader.standard_hit(context, type_id, purpose, values)
+        hit.message_id = context.message_id if place == 0 else f"{context.message_id}:{place}"
         hits.append(hit)
     return hits
 

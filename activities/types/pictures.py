@@ -7,12 +7,13 @@ from django.utils.translation import gettext as _
 
 from activities import icons
 from activities.models import ActivityType
+from activities.rights import CHANGE_ACTIVITYTYPE
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
 from people.core.permissions import require_permission
 
-EDIT = "activities.change_activitytype"
+EDIT = CHANGE_ACTIVITYTYPE
 
 
 @transaction.atomic

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils.translation import gettext_lazy
 
 from activities.models import Association, Visitor
+from activities.rights import ASSOCIATE_VISITOR, VIEW_VISITOR
 from activities.visitors import announcements, moving
 from people import lookup as people_lookup
 from people.core import audit
@@ -21,8 +22,8 @@ from people.core.messages import sentence as _
 from people.core.source import Source
 from people.models import Person
 
-RIGHT = "activities.associate_visitor"
-VIEW = "activities.view_visitor"
+RIGHT = ASSOCIATE_VISITOR
+VIEW = VIEW_VISITOR
 MAX_OWNERS, OWNERS_WITHIN = 3, timedelta(days=30)  # a visitor with more owners is shared
 State = Visitor.State
 Evidence = Association.Evidence

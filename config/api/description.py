@@ -6,6 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from activities.rights import VIEW_ACTIVITY
+
 Json = dict[str, Any]
 
 TAGS = {
@@ -92,7 +94,7 @@ VALUES: Mapping[str, Any] = {
     "lookup_field": "email",
     "columns": {"email": "E-mail"},
     "definition": {"triggers": [{"type": "attendWebinar"}], "steps": []},
-    "rights": ["activities.view_activity"],
+    "rights": [VIEW_ACTIVITY],
     "attributes": {"minutes": 45},
     "fields": {"plan": "gold"},
     "label": "Plan",

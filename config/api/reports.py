@@ -14,6 +14,7 @@ from activities.log import intervals
 from activities.log import reports as log_reports
 from activities.log.journeys import cohorts, waits
 from activities.models import ActivityType, ApprovedField
+from activities.rights import VIEW_ACTIVITY
 from config.pages import chart_marks, trend
 from config.pages.report_form import LATER, NEVER
 from config.pages.report_tables import Table
@@ -27,7 +28,7 @@ from people.rest.viewsets import ListMixin, RetrieveMixin, StrictSerializer, UTC
 from smartlists.lists import saved_reports
 from smartlists.models import SavedReport
 
-VIEW = "activities.view_activity"  # the others of a report are required by its verbs
+VIEW = VIEW_ACTIVITY  # the others of a report are required by its verbs
 RETRY_SECONDS = 2
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 100}

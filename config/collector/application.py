@@ -189,7 +189,7 @@ class Collector:
         sender = await self.sender(request, f"{MUNCHKIN}{munchkin_wire.munchkin_account(query)}", size)
         await request.body()
         client, types = client_of(request, sender, received), await self.known.current_types()
-        item = munchkin_wire.read_act(name, query, request.query_string, client, types)
+        item = munchkin_wire.read_event(name, query, request.query_string, client, types)
         await self.commit(Submission(sender.source.pk, size, [item]))
         await reply.send(200, PIXEL, "image/gif")
 

@@ -21,12 +21,13 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, verify
 from activities.sources import health as source_health
+from config.access.rights import VIEW_USER
 from config.observability import probes
 from config.operations import doctor
 from people.core.maintenance import MaintenanceRun
 from smartlists.models import StoredEvaluation
 
-RIGHT = "access.view_user"
+RIGHT = VIEW_USER
 LATEST = 10
 
 

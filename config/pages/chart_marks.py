@@ -30,6 +30,7 @@ from smartlists.lists import report_notes
 from smartlists.lists.reports import RIGHTS
 from smartlists.models import ReportNote, SmartCampaign
 from smartlists.models.saved_reports import SHARE
+from smartlists.rights import VIEW_SMARTCAMPAIGN
 
 MOST_MARKS = 30  # of a chart, the latest
 REFUSED_NOTE = "refused_note"  # key in the session
@@ -148,7 +149,7 @@ def _imports(query: TrendQuery, by: Any) -> list[Mark]:
 
 
 def _campaigns(query: TrendQuery, by: Any) -> list[Mark]:
-    if not by.has_perm("smartlists.view_smartcampaign"):
+    if not by.has_perm(VIEW_SMARTCAMPAIGN):
         return []
     return _latest(
         SmartCampaign.objects.all(),

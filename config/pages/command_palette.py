@@ -13,13 +13,16 @@ from django.utils.translation import gettext_lazy
 from unfold.dataclasses import SearchResult
 
 from activities.models import ActivityType
+from activities.rights import ADD_ACTIVITYTYPE, VIEW_ACTIVITY, VIEW_ACTIVITYTYPE
 from activities.types import standard as standard_types
 from config.pages.navigation import UNFOLD
 from people.core import words
 from people.models import Person, PersonField, StaticList
+from people.rights import ADD_PERSON, ADD_STATICLIST, MERGE_PERSON, VIEW_PERSON, VIEW_PERSONFIELD, VIEW_STATICLIST
 from smartlists.lists import saved_reports
 from smartlists.lists.reports import RIGHTS
 from smartlists.models import Dashboard, SavedReport, SmartCampaign, SmartList
+from smartlists.rights import ADD_SMARTCAMPAIGN, ADD_SMARTLIST, VIEW_SMARTCAMPAIGN, VIEW_SMARTLIST
 
 FEW = 8  # of each kind
 
@@ -81,45 +84,35 @@ def _visible(model: Any) -> Callable[[str, Any], Any]:
 
 KINDS = (
     Kind(
-        "people.view_person",
+        VIEW_PERSON,
         gettext_lazy("Person"),
         "person",
         "admin:people_person_change",
         lambda term, _by: Person.objects.live().newest_beginning_with(term).order_by("-pk"),
         _contact,
     ),
+    Kind(VIEW_ACTIVITYTYPE, gettext_lazy("Activity type"), "category", "admin:activities_activitytype_change", _types),
     Kind(
-        "activities.view_activitytype",
-        gettext_lazy("Activity type"),
-        "category",
-        "admin:activities_activitytype_change",
-        _types,
-    ),
-    Kind(
-        "smartlists.view_smartlist",
+        VIEW_SMARTLIST,
         gettext_lazy("Smart list"),
         "filter_alt",
         "admin:smartlists_smartlist_change",
         _by_name(SmartList),
     ),
     Kind(
-        "people.view_staticlist",
-        gettext_lazy("Static list"),
-        "list_alt",
-        "admin:people_staticlist_change",
-        _by_name(StaticList),
+        VIEW_STATICLIST, gettext_lazy("Static list"), "list_alt", "admin:people_staticlist_change", _by_name(StaticList)
     ),
     Kind(
-        "smartlists.view_smartcampaign",
+        VIEW_SMARTCAMPAIGN,
         gettext_lazy("Smart campaign"),
         "bolt",
         "admin:smartlists_smartcampaign_change",
         lambda term, _by: words.filter_by_words(SmartCampaign.objects.all(), term, "name").order_by("name"),
     ),
-    Kind("activities.view_activity", gettext_lazy("Dashboard"), "dashboard", "dashboard", _visible(Dashboard)),
-    Kind("activities.view_activity", gettext_lazy("Saved report"), "bar_chart", "saved-report", _visible(SavedReport)),
+    Kind(VIEW_ACTIVITY, gettext_lazy("Dashboard"), "dashboard", "dashboard", _visible(Dashboard)),
+    Kind(VIEW_ACTIVITY, gettext_lazy("Saved report"), "bar_chart", "saved-report", _visible(SavedReport)),
     Kind(
-        "people.view_personfield",
+        VIEW_PERSONFIELD,
         gettext_lazy("Person field"),
         "badge",
         "admin:people_personfield_change",
@@ -142,14 +135,14 @@ def _description(row: Any, kind: Kind) -> str:
 
 # pages that are not in the side bar
 MORE_PAGES = (
-    (gettext_lazy("New activity type"), "add", "admin:activities_activitytype_add", "activities.add_activitytype"),
-    (gettext_lazy("New person"), "person_add", "admin:people_person_add", "people.add_person"),
-    (gettext_lazy("New smart list"), "add", "admin:smartlists_smartlist_add", "smartlists.add_smartlist"),
-    (gettext_lazy("New static list"), "add", "admin:people_staticlist_add", "people.add_staticlist"),
-    (gettext_lazy("New smart campaign"), "add", "admin:smartlists_smartcampaign_add", "smartlists.add_smartcampaign"),
-    (gettext_lazy("Saved reports"), "bar_chart", "saved-reports", "activities.view_activity"),
-    (gettext_lazy("New dashboard"), "add", "add-dashboard", "activities.view_activity"),
-    (gettext_lazy("Possible duplicates"), "group", "admin:people_person_duplicates", "people.merge_person"),
+    (gettext_lazy("New activity type"), "add", "admin:activities_activitytype_add", ADD_ACTIVITYTYPE),
+    (gettext_lazy("New person"), "person_add", "admin:people_person_add", ADD_PERSON),
+    (gettext_lazy("New smart list"), "add", "admin:smartlists_smartlist_add", ADD_SMARTLIST),
+    (gettext_lazy("New static list"), "add", "admin:people_staticlist_add", ADD_STATICLIST),
+    (gettext_lazy("New smart campaign"), "add", "admin:smartlists_smartcampaign_add", ADD_SMARTCAMPAIGN),
+    (gettext_lazy("Saved reports"), "bar_chart", "saved-reports", VIEW_ACTIVITY),
+    (gettext_lazy("New dashboard"), "add", "add-dashboard", VIEW_ACTIVITY),
+    (gettext_lazy("Possible duplicates"), "group", "admin:people_person_duplicates", MERGE_PERSON),
 )
 
 

@@ -17,16 +17,27 @@ from django.utils.translation import gettext as _
 from activities.log import bots, intervals, rollup
 from activities.log.timeline import timeline_entries
 from activities.models import FIRST_CUSTOM_ID, Activity, ActivityType, ActivityVersion
+from activities.rights import (
+    ADD_ACTIVITYTYPE,
+    APPROVE_ACTIVITYTYPE,
+    CHANGE_ACTIVITYTYPE,
+    RECORD_ACTIVITY,
+    VIEW_ACTIVITY,
+    VIEW_ACTIVITYTYPE,
+)
 from activities.sources import editing as source_editing
 from activities.types.standard import NEW_PERSON
 from config.access.clients import failures as client_failures
 from config.access.models import ApiClient
+from config.access.rights import VIEW_APICLIENT, VIEW_USER
 from config.demo import manifest as demo_manifest
 from config.marketo.wire import usage
 from people.core import installation
 from people.core.admin import charts
 from people.models import Person, StaticList
+from people.rights import ADD_PERSON
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import ADD_SMARTLIST, VIEW_SMARTLIST
 
 DAYS = 30
 LATEST = 8
@@ -74,35 +85,35 @@ def _steps(request: HttpRequest) -> Iterator[FirstStep]:
         _("Bring in people"),
         _("Import a file of people, or add a first person by hand."),
         Person.objects.live().exists(),
-        "people.add_person",
+        ADD_PERSON,
         lambda: reverse("admin:people_import_add"),
     )
     yield step(
         _("Say what can happen"),
         _("Start from a template like “Attend webinar” or “Make purchase”, and change what you like."),
         types.exists(),
-        "activities.add_activitytype",
+        ADD_ACTIVITYTYPE,
         lambda: reverse("admin:activities_activitytype_add"),
     )
     yield step(
         _("Approve it"),
         _("From then on activities of this type can be recorded and used."),
         types.approved().exists(),
-        "activities.approve_activitytype",
+        APPROVE_ACTIVITYTYPE,
         lambda: _draft_address(types),
     )
     yield step(
         _("Record a first activity, and see it"),
         _("By hand, for one person: it appears in their timeline at once."),
         _has_activity(),
-        "activities.record_activity",
+        RECORD_ACTIVITY,
         lambda: _record_address(types),
     )
     yield step(
         _("Make a list of who did it"),
         _("A smart list keeps itself up to date. Reports and campaigns can use it."),
         SmartList.objects.exists() or StaticList.objects.exists(),
-        "smartlists.add_smartlist",
+        ADD_SMARTLIST,
         lambda: reverse("admin:smartlists_smartlist_add"),
     )
 
@@ -142,9 +153,7 @@ def _recent(request: HttpRequest) -> dict[str, Any]:
     )
     own = _figure([sum(days) for days in zip(*(counts[pk] for pk in types if pk in counts), strict=True)])
     latest = (
-        timeline_entries(bots.latest_without_bots(list(types), LATEST))
-        if request.user.has_perm("activities.view_activity")
-        else []
+        timeline_entries(bots.latest_without_bots(list(types), LATEST)) if request.user.has_perm(VIEW_ACTIVITY) else []
     )
     people = Person.objects.live().in_bulk({entry.activity.person_id for entry in latest})
     return {
@@ -211,7 +220,7 @@ def _returned(request: HttpRequest) -> dict[str, Any]:
 def _clients(request: HttpRequest) -> dict[str, Any]:
     """Return the user's API clients (all for a user who may see all users), their calls and failures in a week."""
     clients = ApiClient.objects.filter(is_revoked=False).select_related("api_user").order_by("-last_used_at")
-    if not request.user.has_perm("access.view_user"):
+    if not request.user.has_perm(VIEW_USER):
         clients = clients.filter(api_user__owner=request.user)
     calls = usage.calls_by_day(7)
     names = {client.api_user_id: client for client in clients}
@@ -261,10 +270,10 @@ def _health(_request: HttpRequest) -> dict[str, Any]:
 
 # (template, required right, function that returns its context); in the order of the page
 CARDS: tuple[tuple[str, str, Callable[[HttpRequest], dict[str, Any]]], ...] = (
-    ("waiting", "activities.approve_activitytype", _waiting),
-    ("returned", "activities.change_activitytype", _returned),
-    ("recent", "activities.view_activitytype", _recent),
-    ("lists", "smartlists.view_smartlist", _lists),
-    ("clients", "access.view_apiclient", _clients),
-    ("health", "access.view_user", _health),
+    ("waiting", APPROVE_ACTIVITYTYPE, _waiting),
+    ("returned", CHANGE_ACTIVITYTYPE, _returned),
+    ("recent", VIEW_ACTIVITYTYPE, _recent),
+    ("lists", VIEW_SMARTLIST, _lists),
+    ("clients", VIEW_APICLIENT, _clients),
+    ("health", VIEW_USER, _health),
 )

@@ -6,6 +6,29 @@ from django.templatetags.static import static
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from activities.rights import (
+    RECORD_ACTIVITY,
+    VIEW_ACTIVITY,
+    VIEW_ACTIVITYTYPE,
+    VIEW_EVENTSOURCE,
+    VIEW_FORM,
+    VIEW_INBOUNDWEBHOOK,
+    VIEW_RETENTION,
+    VIEW_SIGHTING,
+    VIEW_TRACKEDLINK,
+)
+from config.access.rights import VIEW_APICLIENT, VIEW_LOGENTRY, VIEW_USER
+from people.rights import (
+    ADD_PERSON,
+    EXPORT_PERSON,
+    VIEW_INSTALLATION,
+    VIEW_OBJECTTYPE,
+    VIEW_PERSON,
+    VIEW_PERSONFIELD,
+    VIEW_STATICLIST,
+)
+from smartlists.rights import VIEW_SMARTCAMPAIGN, VIEW_SMARTLIST, VIEW_WEBHOOK
+
 
 def _item(title: Any, icon: str, name: str, permission: str) -> dict[str, Any]:
     """Return an entry of the side bar: the list of a model (`app_model`), or a page by its URL name."""
@@ -111,43 +134,40 @@ UNFOLD: dict[str, Any] = {
                 "title": _("Marketing"),
                 "separator": True,
                 "items": [
-                    _item(_("Activity types"), "category", "activities_activitytype", "activities.view_activitytype")
+                    _item(_("Activity types"), "category", "activities_activitytype", VIEW_ACTIVITYTYPE)
                     | {"active": is_types_page},
-                    _item(_("People"), "group", "people_person", "people.view_person") | {"active": is_people_page},
-                    _item(_("Objects"), "deployed_code", "people_objecttype", "people.view_objecttype")
+                    _item(_("People"), "group", "people_person", VIEW_PERSON) | {"active": is_people_page},
+                    _item(_("Objects"), "deployed_code", "people_objecttype", VIEW_OBJECTTYPE)
                     | {"active": is_objects_page},
-                    _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", "smartlists.view_smartlist"),
-                    _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", "smartlists.view_smartcampaign"),
-                    _item(_("Static lists"), "list_alt", "people_staticlist", "people.view_staticlist"),
-                    _item(_("Forms"), "dynamic_form", "activities_form", "activities.view_form"),
-                    _item(_("Tracked links"), "link", "activities_trackedlink", "activities.view_trackedlink"),
-                    _item(_("Reports"), "bar_chart", "reports", "activities.view_activity")
-                    | {"active": is_reports_page},
-                    _item(_("Dashboards"), "dashboard", "saved-reports", "activities.view_activity")
+                    _item(_("Smart lists"), "filter_alt", "smartlists_smartlist", VIEW_SMARTLIST),
+                    _item(_("Smart campaigns"), "bolt", "smartlists_smartcampaign", VIEW_SMARTCAMPAIGN),
+                    _item(_("Static lists"), "list_alt", "people_staticlist", VIEW_STATICLIST),
+                    _item(_("Forms"), "dynamic_form", "activities_form", VIEW_FORM),
+                    _item(_("Tracked links"), "link", "activities_trackedlink", VIEW_TRACKEDLINK),
+                    _item(_("Reports"), "bar_chart", "reports", VIEW_ACTIVITY) | {"active": is_reports_page},
+                    _item(_("Dashboards"), "dashboard", "saved-reports", VIEW_ACTIVITY)
                     | {"active": is_dashboards_page},
-                    _item(_("Imports"), "upload_file", "people_import", "people.add_person"),
-                    _item(_("Exports"), "download", "people_export", "people.export_person"),
-                    _item(_("Inbox"), "inbox", "activities_sighting", "activities.view_sighting"),
-                    _item(_("Rejected activities"), "rule", "activities_refusedactivity", "activities.record_activity"),
+                    _item(_("Imports"), "upload_file", "people_import", ADD_PERSON),
+                    _item(_("Exports"), "download", "people_export", EXPORT_PERSON),
+                    _item(_("Inbox"), "inbox", "activities_sighting", VIEW_SIGHTING),
+                    _item(_("Rejected activities"), "rule", "activities_refusedactivity", RECORD_ACTIVITY),
                 ],
             },
             {
                 "title": _("Administration"),
                 "separator": True,
                 "items": [
-                    _item(_("API clients"), "key", "access_apiclient", "access.view_apiclient"),
-                    _item(_("API guide"), "code", "api-guide", "access.view_apiclient"),
-                    _item(_("Event sources"), "sensors", "activities_eventsource", "activities.view_eventsource"),
-                    _item(
-                        _("Inbound webhooks"), "input", "activities_inboundwebhook", "activities.view_inboundwebhook"
-                    ),
-                    _item(_("Webhooks"), "webhook", "smartlists_webhook", "smartlists.view_webhook"),
-                    _item(_("Users"), "person", "access_user", "access.view_user"),
-                    _item(_("Audit"), "history", "audit", "admin.view_logentry"),
-                    _item(_("Person fields"), "badge", "people_personfield", "people.view_personfield"),
-                    _item(_("Retention"), "auto_delete", "activities_retention", "activities.view_retention"),
-                    _item(_("Status"), "monitor_heart", "status", "access.view_user"),
-                    _item(_("Installation"), "settings", "people_installation", "people.view_installation"),
+                    _item(_("API clients"), "key", "access_apiclient", VIEW_APICLIENT),
+                    _item(_("API guide"), "code", "api-guide", VIEW_APICLIENT),
+                    _item(_("Event sources"), "sensors", "activities_eventsource", VIEW_EVENTSOURCE),
+                    _item(_("Inbound webhooks"), "input", "activities_inboundwebhook", VIEW_INBOUNDWEBHOOK),
+                    _item(_("Webhooks"), "webhook", "smartlists_webhook", VIEW_WEBHOOK),
+                    _item(_("Users"), "person", "access_user", VIEW_USER),
+                    _item(_("Audit"), "history", "audit", VIEW_LOGENTRY),
+                    _item(_("Person fields"), "badge", "people_personfield", VIEW_PERSONFIELD),
+                    _item(_("Retention"), "auto_delete", "activities_retention", VIEW_RETENTION),
+                    _item(_("Status"), "monitor_heart", "status", VIEW_USER),
+                    _item(_("Installation"), "settings", "people_installation", VIEW_INSTALLATION),
                 ],
             },
         ],

@@ -27,8 +27,10 @@ from people.datatypes.parsing import MAX_LINK
 from people.datatypes.registry import BY_NAME
 from people.fields.catalog import field_catalogue
 from people.models import StaticList
+from people.rights import VIEW_STATICLIST
 from smartlists.lists.report_questions import NARROWED, ReportQuestion
 from smartlists.models import SmartList
+from smartlists.rights import VIEW_SMARTLIST
 
 DAYS = 90
 LATER = 8  # periods of a retention report
@@ -286,10 +288,10 @@ def _parameter(value: Any) -> str:
 
 def _audiences(user: Any) -> list[tuple[str, Any]]:
     lists: list[tuple[str, Any]] = [("", _("All people"))]
-    if user.has_perm("smartlists.view_smartlist"):
+    if user.has_perm(VIEW_SMARTLIST):
         smart = SmartList.objects.filter(is_archived=False).order_by("name")
         lists += [(f"smart:{row.pk}", _("Smart list: %(name)s") % {"name": row}) for row in smart]
-    if user.has_perm("people.view_staticlist"):
+    if user.has_perm(VIEW_STATICLIST):
         static = StaticList.objects.filter(is_archived=False).order_by("name")
         lists += [(f"static:{row.pk}", _("Static list: %(name)s") % {"name": row}) for row in static]
     return lists

@@ -3,13 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
-from defusedcsv import csv
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    QueryDict,
+    StreamingHttpResponse,
+)
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.text import slugify
@@ -25,13 +32,15 @@ from config.pages.report_tables import Table
 from people.core import installation
 from people.core.admin.base import parse_number
 from people.core.errors import RejectedError
+from people.files.csv_lines import BOM, csv_lines, csv_reply
+from people.rights import EXPORT_PERSON
 from smartlists.lists import reports as list_reports
 from smartlists.lists import saved_reports
 from smartlists.lists.reports import ReportAnswer
 from smartlists.models import SavedReport
 
 
-def reports_page(request: HttpRequest) -> HttpResponse:
+def reports_page(request: HttpRequest) -> HttpResponseBase:
     """Show the form, and the report once a type is chosen; with `format=csv` return the same rows as a file.
 
     POST requests newer figures. While they are computed, the page polls with `format=state`.
@@ -39,7 +48,9 @@ def reports_page(request: HttpRequest) -> HttpResponse:
     return show_report(request, is_renewed=request.method == "POST")
 
 
-def show_report(request: HttpRequest, *, is_renewed: bool = False, save_form: SaveForm | None = None) -> HttpResponse:
+def show_report(
+    request: HttpRequest, *, is_renewed: bool = False, save_form: SaveForm | None = None
+) -> HttpResponseBase:
     """Show the report that the query string asks for; `save_form` is a rejected form for saving it."""
     if not request.user.has_perms(list_reports.RIGHTS):
         raise PermissionDenied
@@ -204,13 +215,8 @@ def _query(request: HttpRequest, **more: str) -> str:
     return query.urlencode()
 
 
-def _file(request: HttpRequest, form: ReportForm, table: Table) -> HttpResponse:
-    if form.report_kind.names_people and not request.user.has_perm("people.export_person"):
+def _file(request: HttpRequest, form: ReportForm, table: Table) -> StreamingHttpResponse:
+    if form.report_kind.names_people and not request.user.has_perm(EXPORT_PERSON):
         raise PermissionDenied
-    disposition = f'attachment; filename="{form.name}.csv"'
-    reply = HttpResponse(content_type="text/csv; charset=utf-8", headers={"Content-Disposition": disposition})
-    reply.write("\ufeff")
-    writer = csv.writer(reply)
-    writer.writerow(table.file_headings())
-    writer.writerows([cell.raw for cell in row] for row in table.rows)
-    return reply
+    rows = ([cell.raw for cell in row] for row in table.rows)
+    return csv_reply(chain([BOM], csv_lines(chain([table.file_headings()], rows))), f"{form.name}.csv")

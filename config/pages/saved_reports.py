@@ -4,7 +4,7 @@ from typing import Any, TypeVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -55,7 +55,7 @@ def open_saved_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def save_report(request: HttpRequest) -> HttpResponse:
+def save_report(request: HttpRequest) -> HttpResponseBase:
     """Save the report that the query string asks for, as a new one or, with `change`, as the one that is open."""
     require_rights(request, *RIGHTS)
     parameters, saved = report_parameters(request)

@@ -1,8 +1,9 @@
 """All processes of the product with one command: started, stopped in order, and ended when the command is killed.
 
-The command (`manage.py run`) forks a supervisor into a session of its own, which is the parent of all processes. A
-pipe leads from the command to the supervisor: its end of file, which the kernel sends even after SIGKILL of the
-command and its process group, makes the supervisor stop everything. The database stops last.
+The command (`manage.py run`) forks a supervisor into a session of its own, which is the parent of all processes: of
+those that prepare the database and files, one after another, and then of those that run. A pipe leads from the command
+to the supervisor: its end of file, which the kernel sends even after SIGKILL of the command and its process group,
+makes the supervisor stop everything. The database stops last. The command ends when `make`, which runs it, is killed.
 
 A lock of the folder with the data is held by the supervisor until everything has ended.
 """
@@ -73,15 +74,24 @@ def lock_folder(folder: Path, seconds: float = LAST_GRACE_SECONDS + GRACE_SECOND
     return lock
 
 
-def run_together(commands: Mapping[str, str], environment: Mapping[str, str]) -> int:
-    """Run shell commands until SIGINT, SIGTERM, SIGHUP or the end of one of them; return an exit code."""
+def run_together(
+    commands: Mapping[str, str],
+    environment: Mapping[str, str],
+    preparations: Sequence[Sequence[str]] = (),
+    parent: int | None = None,
+) -> int:
+    """Run shell commands until SIGINT, SIGTERM, SIGHUP or the end of one of them; return an exit code.
+
+    `preparations`: programs with their arguments, run before, each after the end of the one before; when one fails,
+    nothing else runs. `parent`: the process id of the process whose end is taken for SIGTERM.
+    """
     reading, writing = os.pipe()
     supervisor = os.fork()
     if supervisor == 0:
         code = 1
         try:
             os.close(writing)
-            code = _supervise(commands, environment, reading)
+            code = _supervise(commands, environment, preparations, reading)
         except Exception:
             traceback.print_exc()
         finally:
@@ -97,20 +107,31 @@ def run_together(commands: Mapping[str, str], environment: Mapping[str, str]) ->
     for number in SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, stop)
-    _pid, status = os.waitpid(supervisor, 0)
+    pid, status = os.waitpid(supervisor, os.WNOHANG)
+    while not pid:
+        if parent is not None and not received and os.getppid() != parent:
+            stop(signal.SIGTERM, None)
+        time.sleep(POLL_SECONDS)
+        pid, status = os.waitpid(supervisor, os.WNOHANG)
     return 128 + received[0] if received else os.waitstatus_to_exitcode(status)
 
 
-def _supervise(commands: Mapping[str, str], environment: Mapping[str, str], pipe: int) -> int:
+def _supervise(
+    commands: Mapping[str, str], environment: Mapping[str, str], preparations: Sequence[Sequence[str]], pipe: int
+) -> int:
     """Start the commands, and stop them when one has ended or `pipe` does. Return the exit code of the first end."""
     os.setsid()
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+    for arguments in preparations:
+        prepared = _prepare(arguments, environment, pipe)
+        if prepared != 0:
+            return prepared or 0
     running: dict[str, subprocess.Popen[bytes]] = {}
     code = 0
     try:
         for name, command in commands.items():
-            running[name] = _start(command, environment)
+            running[name] = _start(["/bin/sh", "-c", command], environment)
         while not select.select([pipe], [], [], POLL_SECONDS)[0]:
             ended = next((name for name, process in running.items() if process.poll() is not None), None)
             if ended:
@@ -122,22 +143,33 @@ def _supervise(commands: Mapping[str, str], environment: Mapping[str, str], pipe
     return code if code >= 0 else 128 - code
 
 
-def _start(command: str, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def _prepare(arguments: Sequence[str], environment: Mapping[str, str], pipe: int) -> int | None:
+    """Run a program to its end, and return its exit code; None where `pipe` has ended, which interrupts it.
+
+    By SIGINT a command of Django rolls back what it has not committed, and stops the database that it started.
+    """
+    process = _start(arguments, environment, signal.SIGINT)
+    while process.poll() is None:
+        if select.select([pipe], [], [], POLL_SECONDS)[0]:
+            _stop([process], GRACE_SECONDS, signal.SIGINT)
+            return None
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def _start(
+    arguments: Sequence[str], environment: Mapping[str, str], number: int = signal.SIGTERM
+) -> "subprocess.Popen[bytes]":
+    """Start a program in a session of its own; on Linux, the signal `number` ends it when the supervisor is killed."""
+
+    def prepare_child() -> None:
+        for ignored in SIGNALS:
+            signal.signal(ignored, signal.SIG_DFL)
+        if _PRCTL is not None:
+            _PRCTL(PR_SET_PDEATHSIG, number, 0, 0, 0)
+
     return subprocess.Popen(
-        ["/bin/sh", "-c", command],
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_prepare_child,
+        arguments, env=dict(environment), stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=prepare_child
     )
-
-
-def _prepare_child() -> None:
-    """Restore signals, which would remain ignored; on Linux, end by SIGTERM when the supervisor is killed."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_DFL)
-    if _PRCTL is not None:
-        _PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _stop_in_order(running: "Mapping[str, subprocess.Popen[bytes]]") -> None:
@@ -147,9 +179,9 @@ def _stop_in_order(running: "Mapping[str, subprocess.Popen[bytes]]") -> None:
     _stop([process for name, process in running.items() if name == LAST], LAST_GRACE_SECONDS)
 
 
-def _stop(processes: "Sequence[subprocess.Popen[bytes]]", seconds: float) -> None:
+def _stop(processes: "Sequence[subprocess.Popen[bytes]]", seconds: float, number: int = signal.SIGTERM) -> None:
     for process in processes:
-        process.terminate()
+        process.send_signal(number)
     deadline = time.monotonic() + seconds
     while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)

@@ -14,6 +14,7 @@ from people.directory.selection import Selection
 from people.lists import static_lists
 from people.models import BulkAction, StaticList
 from people.persons import bulk
+from people.rights import ADD_STATICLIST, VIEW_PERSON
 
 SHOWN = 50
 
@@ -34,7 +35,7 @@ def confirm_bulk_action(
     With `is_new_list` the people are added to a static list that is made for them.
     """
     bulk_kind = bulk.KINDS[kind]
-    require_rights(request, bulk_kind.right, *(("people.add_staticlist",) if is_new_list else ()))
+    require_rights(request, bulk_kind.right, *((ADD_STATICLIST,) if is_new_list else ()))
     if "confirmed" in request.POST:
         started = pages.try_verb(request, lambda: _start(request, kind, selection, is_new_list))
         if started:
@@ -82,7 +83,7 @@ def start_bulk_action(pages: PagesAdmin, request: HttpRequest, kind: str) -> Htt
 
 
 def list_bulk_actions(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     bulk_actions = BulkAction.objects.select_related("static_list", "user")
     if not request.user.is_superuser:
         bulk_actions = bulk_actions.filter(user=request.user.pk)
@@ -92,7 +93,7 @@ def list_bulk_actions(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
 
 def show_bulk_action(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """The progress of one action; a fragment is reloaded while it runs. POST cancels."""
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     action = BulkAction.objects.select_related("static_list", "user").filter(pk=pk).first()
     if action is None or (action.user_id != request.user.pk and not request.user.is_superuser):
         raise Http404

@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from people.core.admin.base import PagesAdmin, parse_number, request_source, require_rights
 from people.core.admin.object_actions import show_undoable_message
 from people.core.errors import RejectedError
+from people.files.csv_lines import file_reply
 from people.models import Person, PersonDeletion
 from people.persons import deletion
 from people.privacy import erasure
 from people.privacy import export as privacy_export
+from people.rights import DELETE_PERSON, ERASE_PERSON, EXPORT_PERSON, RESTORE_PERSON, VIEW_PERSON
 
 PAGE = 50
 State = Person.State
@@ -31,12 +33,12 @@ def deletion_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def delete_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    require_rights(request, "people.delete_person")
+    require_rights(request, DELETE_PERSON)
     person = _find(pk, State.LIVE)
     if request.method == "POST":
         (outcome,) = deletion.delete_people([pk], request.user, request_source(request))
         if outcome.status is deletion.DeletionStatus.DELETED:
-            may_undo = request.user.has_perm("people.restore_person")
+            may_undo = request.user.has_perm(RESTORE_PERSON)
             undo = reverse("admin:people_person_restore", args=[pk]) if may_undo else ""
             show_undoable_message(request, _("Deleted. It can be restored under “Deleted people”."), undo)
             return redirect("admin:people_person_changelist")
@@ -54,7 +56,7 @@ def delete_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespo
 
 
 def restore_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
-    require_rights(request, "people.restore_person")
+    require_rights(request, RESTORE_PERSON)
     _find(pk, State.DELETED)
     if request.method == "POST":
         (outcome,) = deletion.restore_people([pk], request.user, request_source(request))
@@ -67,7 +69,7 @@ def restore_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResp
 
 def erase_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse:
     """Show a preview; on POST with the id typed again, erase."""
-    require_rights(request, "people.erase_person")
+    require_rights(request, ERASE_PERSON)
     person = _find(pk, State.LIVE, State.DELETED)
     wrong = False
     if request.method == "POST":
@@ -92,20 +94,19 @@ def erase_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespon
 
 def export_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
     """Everything about one person, as a file."""
-    require_rights(request, "people.export_person")
+    require_rights(request, EXPORT_PERSON)
     if request.method != "POST":  # it writes an audit entry
         raise Http404
     try:
         pieces = privacy_export.export_person(pk, request.user)
     except RejectedError:
         raise Http404 from None
-    headers = {"Content-Disposition": f'attachment; filename="person-{pk}.json"'}
-    return StreamingHttpResponse(pieces, content_type="application/json", headers=headers)
+    return file_reply(pieces, f"person-{pk}.json", "application/json")
 
 
 def list_deleted_people(pages: PagesAdmin, request: HttpRequest) -> HttpResponse:
     """Deleted people who can still be restored, the latest first."""
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     deletions = PersonDeletion.objects.restorable().select_related("person", "user")
     last = parse_number(request.GET.get("before", ""))
     if last and (before := PersonDeletion.objects.filter(pk=last).first()):

@@ -17,14 +17,16 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin.days import DayField
-from people.admin.transfers import TransferAdmin, attachment_header, job_badge
+from people.admin.transfers import TransferAdmin, job_badge
 from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError
 from people.core.source import Channel
+from people.files.csv_lines import attachment
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import KINDS
 from people.models import Export
+from people.rights import EXPORT_PERSON
 
 State = Export.State
 FORMATS = {"csv": gettext_lazy("CSV, comma"), "ssv": gettext_lazy("CSV, semicolon"), "ndjson": "NDJSON"}
@@ -77,7 +79,7 @@ class ExportAdmin(TransferAdmin):
     list_select_related = ("user",)
 
     def has_view_permission(self, request: HttpRequest, obj: Export | None = None) -> bool:
-        is_allowed = request.user.has_perm("people.export_person")
+        is_allowed = request.user.has_perm(EXPORT_PERSON)
         return is_allowed and (obj is None or obj.is_visible_to(request.user))
 
     has_add_permission = has_view_permission
@@ -160,7 +162,7 @@ class ExportAdmin(TransferAdmin):
             raise Http404 from None
         response = FileResponse(file, content_type=export_kinds.CONTENT_TYPES[export.format])
         ending = "csv" if export.format in export_kinds.DELIMITERS else export.format
-        response["Content-Disposition"] = attachment_header(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
+        response["Content-Disposition"] = attachment(f"{export.kind}-{export.created_at:%Y-%m-%d}.{ending}")
         return response
 
     def _find(self, request: HttpRequest, pk: int) -> Export:

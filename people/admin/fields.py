@@ -16,6 +16,7 @@ from people.core.admin.base import OwnPages, PagesAdmin, require_rights, state_b
 from people.core.errors import RejectedError
 from people.fields import editing as field_editing
 from people.models import PersonField
+from people.rights import DELETE_PERSONFIELD
 
 
 @admin.register(PersonField)
@@ -83,7 +84,7 @@ class PersonFieldAdmin(PagesAdmin):
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the consequences and the hindrances of deleting the field; delete it on POST."""
-        require_rights(request, "people.delete_personfield")
+        require_rights(request, DELETE_PERSONFIELD)
         field = self._find(request, pk)
         if request.method == "POST":
             done = _("Deleted. Its values are being cleared.")

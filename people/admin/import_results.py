@@ -20,6 +20,7 @@ from people.files.imports.targets import TARGETS
 from people.lists import static_lists
 from people.models import Import, Person, StaticList
 from people.persons import bulk, deletion, import_undo
+from people.rights import ADD_STATICLIST, VIEW_PERSON
 
 PAGE = 50
 
@@ -69,7 +70,7 @@ def undo_import(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
 
 def show_created_people(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
     """The people created by the import who are live."""
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     after = parse_number(request.GET.get("after", ""))
     rows = traces.log_traces().created(job, after, PAGE + 1, is_live=True)
     people_by_id = Person.objects.live().in_bulk([created.person_id for created in rows[:PAGE]])
@@ -80,7 +81,7 @@ def show_created_people(pages: Any, request: HttpRequest, job: Import) -> HttpRe
         job=job,
         people=[people_by_id[created.person_id] for created in rows[:PAGE] if created.person_id in people_by_id],
         after=rows[PAGE - 1].activity_id if len(rows) > PAGE else None,
-        may_make_list=request.user.has_perms(("people.add_staticlist", static_lists.CHANGE)),
+        may_make_list=request.user.has_perms((ADD_STATICLIST, static_lists.CHANGE)),
     )
 
 
@@ -120,7 +121,7 @@ def undo_summary(job: Import) -> dict[str, Any] | None:
 def result_links(job: Import, user: Any) -> list[tuple[str, str]]:
     """(label, address) of the pages about the imported rows and of the actions on them."""
     links = [] if job.is_running or not job.plan else TARGETS[job.kind].links(job, user)
-    if job.created and not job.is_running and job.first_id is not None and user.has_perm("people.view_person"):
+    if job.created and not job.is_running and job.first_id is not None and user.has_perm(VIEW_PERSON):
         links.append((_("See the people created"), reverse("admin:people_import_people", args=[job.pk])))
     if (job.state != Import.State.TAKEN_BACK or import_undo.has_failed(job)) and import_undo.may_undo_import(job, user):
         links.append((_("Undo the import"), reverse("admin:people_import_take_back", args=[job.pk])))

@@ -15,12 +15,14 @@ from django.views.decorators.http import require_POST
 
 from people.admin import import_forms, import_results
 from people.admin.import_forms import PlanForm, ShapeForm, UploadForm, import_contents
-from people.admin.transfers import TransferAdmin, attachment_header, job_badge
+from people.admin.transfers import TransferAdmin, job_badge
 from people.core import installation
 from people.core.admin.base import OwnPages
 from people.core.errors import RejectedError, located_message, quoted_value
-from people.core.source import Channel, Source
+from people.core.permissions import user_source
+from people.core.source import Channel
 from people.files import tabular
+from people.files.csv_lines import file_reply
 from people.files.imports import guessing
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
@@ -192,9 +194,8 @@ class ImportAdmin(TransferAdmin):
     def report_view(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The refused rows as a file."""
         job = self._find(request, pk)
-        response = StreamingHttpResponse(import_report.report_lines(job), content_type="text/plain;charset=UTF-8")
-        response["Content-Disposition"] = attachment_header(import_report.report_file_name(job))
-        return response
+        name = import_report.report_file_name(job)
+        return file_reply(import_report.report_lines(job), name, "text/plain;charset=UTF-8")
 
     def people_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         return import_results.show_created_people(self, request, self._find(request, pk))
@@ -243,7 +244,7 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     target, plan = TARGETS[job.kind], import_jobs.import_plan(job)
     batch = ImportReader(target, plan, FileShape.from_json(job.shape)).batch(lines)
     results = (
-        target.record(batch.rows, plan, Source(Channel.IMPORT, job.user_id), dry_run=True) if batch.lines else None
+        target.record(batch.rows, plan, user_source(Channel.IMPORT, job.user), dry_run=True) if batch.lines else None
     )
     labels = target.labels(plan.subject)
     hits = target.hits(batch.rows, plan) if batch.lines else {}

@@ -25,10 +25,11 @@ from people.files.exports import jobs as export_jobs
 from people.lists import static_lists
 from people.models import PeopleView, Person
 from people.persons import merge as person_merge
+from people.rights import ADD_STATICLIST, DELETE_PERSON, EXPORT_PERSON, VIEW_ACTIVITY, VIEW_PERSON
 
 LIST = "admin:people_person_changelist"
-VIEW = "people.view_person"
-EXPORT = "people.export_person"
+VIEW = VIEW_PERSON
+EXPORT = EXPORT_PERSON
 MOST_CHOSEN = 1_000
 # name in the form: (kind of bulk action, whether a static list is made)
 BULK = {
@@ -40,10 +41,10 @@ BULK = {
 RIGHTS = {
     "merge_selected": person_merge.MERGE,
     "add_selected": static_lists.CHANGE,
-    "new_list_selected": "people.add_staticlist",
+    "new_list_selected": ADD_STATICLIST,
     "remove_selected": static_lists.CHANGE,
     "export_selected": EXPORT,
-    "delete_selected_people": "people.delete_person",
+    "delete_selected_people": DELETE_PERSON,
 }
 
 
@@ -120,7 +121,7 @@ def show_neighbours(request: HttpRequest, pk: int) -> HttpResponse:
     except RejectedError:
         before = after = None
     people = Person.objects.in_bulk([number for number in (before, after) if number])
-    page = "activities_timeline" if request.user.has_perm("activities.view_activity") else "people_person_change"
+    page = "activities_timeline" if request.user.has_perm(VIEW_ACTIVITY) else "people_person_change"
     context = {
         "before": people.get(before or 0),
         "after": people.get(after or 0),
@@ -159,8 +160,8 @@ def save_view(pages_admin: PagesAdmin, request: HttpRequest) -> HttpResponse:
         return redirect(reverse(LIST) + (f"?view={view.pk}" if view else people_request.address()))
     if verb not in _VERBS or (people_request.view is None and verb != "undefault"):
         raise Http404
-    act, done = _VERBS[verb]
-    is_done = pages_admin.try_verb(request, lambda: act(request, people_request, people_request.view), done)
+    run, done = _VERBS[verb]
+    is_done = pages_admin.try_verb(request, lambda: run(request, people_request, people_request.view), done)
     if verb == "delete" and is_done:
         return redirect(f"{reverse(LIST)}?all=1")
     shown = (

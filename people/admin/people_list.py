@@ -29,6 +29,7 @@ from people.fields.catalog import FieldInfo
 from people.models import Person
 from people.persons import size as person_size
 from people.persons import suggestions
+from people.rights import VIEW_ACTIVITY
 
 PAGE = 50
 CHOICES = 500  # of a filter by a list or a type
@@ -142,7 +143,7 @@ def _rows(
     """Person, address of the profile, and cells of each row; one statement for people, one a source of columns."""
     people = Person.objects.live().in_bulk(ids)
     computed = directory_columns.computed_values(people_request.columns, ids)
-    page = "activities_timeline" if request.user.has_perm("activities.view_activity") else "people_person_change"
+    page = "activities_timeline" if request.user.has_perm(VIEW_ACTIVITY) else "people_person_change"
     labels = {name: str(column.label) for name, column in directory_columns.computed_columns(request.user).items()}
     stem, end = reverse(f"admin:{page}", args=[MAX_ID]).split(str(MAX_ID))
     within = urlencode({"people": people_request.query.address() or "all=1"})

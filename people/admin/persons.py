@@ -22,6 +22,7 @@ from people.models import Person, PersonMerge, StaticList
 from people.persons import duplicates, upsert
 from people.persons import merge as person_merge
 from people.querysets import FOUND_BY
+from people.rights import CHANGE_PERSON, DELETE_PERSON, ERASE_PERSON, EXPORT_PERSON
 
 LISTS_SHOWN = 100
 
@@ -86,7 +87,7 @@ class PersonAdmin(PagesAdmin):
         return self._person_page(request, person, form)
 
     def _save(self, request: HttpRequest, person: Person, form: ValuesForm) -> bool:
-        require_rights(request, "people.change_person")
+        require_rights(request, CHANGE_PERSON)
         try:
             outcome = upsert.update_person(
                 person,
@@ -144,7 +145,7 @@ def person_actions(request: HttpRequest, person: Person) -> list[MenuAction]:
 
     return action_menu(
         MenuAction(_("Audit log"), reverse("admin:people_person_history", args=[person.pk])),
-        export=(MenuAction(_("Export everything (JSON)"), address("archive", "people.export_person"), is_posted=True),),
-        dangerous=(MenuAction(_("Erase for good…"), address("erase", "people.erase_person"), is_dangerous=True),),
-        delete=address("remove", "people.delete_person"),
+        export=(MenuAction(_("Export everything (JSON)"), address("archive", EXPORT_PERSON), is_posted=True),),
+        dangerous=(MenuAction(_("Erase for good…"), address("erase", ERASE_PERSON), is_dangerous=True),),
+        delete=address("remove", DELETE_PERSON),
     )

@@ -14,10 +14,11 @@ from people.datatypes.keys import MAX_ID
 from people.fields import catalog
 from people.models import Person, PersonNote
 from people.persons import notes, upsert
+from people.rights import VIEW_PERSON
 
 FACTS = 8  # shown at first; the others are folded
 LISTS = 20
-VIEW = "people.view_person"
+VIEW = VIEW_PERSON
 
 
 def profile_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:

@@ -31,6 +31,7 @@ from people.core.models import Folder
 from people.lists import folders, static_lists
 from people.models import StaticList, StaticListCount, StaticListMember
 from people.persons import bulk
+from people.rights import DELETE_STATICLIST, VIEW_PERSON, VIEW_STATICLIST
 from people.templatetags.moments import moment
 
 MEMBERS = 50
@@ -121,7 +122,7 @@ class StaticListAdmin(PagesAdmin):
         after = parse_number(request.GET.get("after", ""))
         if after:
             members = members.filter(person_id__gt=after)
-        if not request.user.has_perm("people.view_person"):  # the number of members is no secret, their identity is
+        if not request.user.has_perm(VIEW_PERSON):  # the number of members is no secret, their identity is
             members = members.none()
         page_members = list(members[: MEMBERS + 1])
         return self.page(
@@ -192,7 +193,7 @@ class StaticListAdmin(PagesAdmin):
 
     def remove_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show the consequences and the hindrances of deleting the list; delete it on POST."""
-        require_rights(request, "people.delete_staticlist")
+        require_rights(request, DELETE_STATICLIST)
         static_list = self._find(request, pk)
         if request.method == "POST":
             done = _("The list is deleted; its people stay.")
@@ -206,7 +207,7 @@ class StaticListAdmin(PagesAdmin):
 
     def folders_view(self, request: HttpRequest) -> HttpResponse:
         """All folders; create, rename or delete one."""
-        require_rights(request, "people.view_staticlist")
+        require_rights(request, VIEW_STATICLIST)
         if request.method == "POST":
             self._change_folder(request)
             return redirect("admin:people_staticlist_folders")
@@ -244,7 +245,7 @@ def _actions(request: HttpRequest, static_list: StaticList) -> list[MenuAction]:
         place=address("edit", static_lists.CHANGE),
         archive=address("step", static_lists.CHANGE, step),
         is_archived=static_list.is_archived,
-        delete=address("remove", "people.delete_staticlist"),
+        delete=address("remove", DELETE_STATICLIST),
     )
 
 

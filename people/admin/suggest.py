@@ -10,6 +10,7 @@ from people.core import words
 from people.core.admin.base import parse_number, require_rights
 from people.datatypes.keys import key_of
 from people.models import Person
+from people.rights import VIEW_PERSON
 
 SHOWN = 8
 SHORTEST = 2  # letters; ids may be shorter
@@ -21,7 +22,7 @@ def suggest_people(request: HttpRequest) -> JsonResponse:
 
     Each with the text that names them in a form: the email, or the id where they have none or share it.
     """
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     text = request.GET.get("q", "").replace("\0", "").strip()[: words.MAX_LENGTH]
     live = Person.objects.live()
     people = list(live.newest_beginning_with(text).order_by("-pk")[:SHOWN]) if len(text) >= SHORTEST else []

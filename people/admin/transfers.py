@@ -80,9 +80,3 @@ def export_response(
     export_jobs.write_export(statement, "csv", file, excel_safe=True)
     file.seek(0)
     return FileResponse(file, as_attachment=True, filename=f"{name}.csv", content_type=CONTENT_TYPES["csv"])
-
-
-def attachment_header(name: str) -> str:
-    """The Content-Disposition of a download."""
-    plain = name.encode("ascii", "replace").decode().replace('"', "'").replace("?", "_")
-    return f'attachment; filename="{plain}"'

@@ -14,6 +14,7 @@ from people.core.errors import NotFoundError, Problem
 from people.fields import editing as field_editing
 from people.models import PersonField
 from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
+from people.rights import ADD_PERSONFIELD, CHANGE_PERSONFIELD, DELETE_PERSONFIELD, VIEW_PERSONFIELD
 
 
 class PersonFieldViewSet(ListMixin, RetrieveMixin):
@@ -26,11 +27,11 @@ class PersonFieldViewSet(ListMixin, RetrieveMixin):
     lookup_value_converter = "str"
     orderings = ("id", "-id", "api_name", "-api_name")
     rights = {
-        "list": "people.view_personfield",
-        "retrieve": "people.view_personfield",
-        "create": "people.add_personfield",
-        "partial_update": "people.change_personfield",
-        "destroy": "people.delete_personfield",
+        "list": VIEW_PERSONFIELD,
+        "retrieve": VIEW_PERSONFIELD,
+        "create": ADD_PERSONFIELD,
+        "partial_update": CHANGE_PERSONFIELD,
+        "destroy": DELETE_PERSONFIELD,
     }
 
     def revision(self, field: PersonField) -> str:

@@ -31,8 +31,17 @@ from people.persons.upsert import UpsertAction, UpsertStatus
 from people.privacy import erasure
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
+from people.rights import (
+    ADD_PERSON,
+    CHANGE_PERSON,
+    DELETE_PERSON,
+    ERASE_PERSON,
+    MERGE_PERSON,
+    RESTORE_PERSON,
+    VIEW_PERSON,
+)
 
-VIEW, CHANGE = "people.view_person", "people.change_person"
+VIEW, CHANGE = VIEW_PERSON, CHANGE_PERSON
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
@@ -47,14 +56,14 @@ class PersonViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
-        "create": "people.add_person",
+        "create": ADD_PERSON,
         "partial_update": CHANGE,
-        "destroy": "people.delete_person",
+        "destroy": DELETE_PERSON,
         "batch": CHANGE,
-        "restore": "people.restore_person",
-        "erase": "people.erase_person",
-        "merge": "people.merge_person",
-        "undo_merge": "people.merge_person",
+        "restore": RESTORE_PERSON,
+        "erase": ERASE_PERSON,
+        "merge": MERGE_PERSON,
+        "undo_merge": MERGE_PERSON,
     }
     parameters: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(
         ("create", "partial_update", "batch"), TAKES_BACKFILL
@@ -126,7 +135,7 @@ class PersonViewSet(BackfillMixin, ListMixin, RetrieveMixin):
         if not isinstance(lookup, str):
             raise UnprocessableError(bad_value(Code.WRONG_TYPE, _("the API name of a field"), lookup, "lookup_field"))
         if kind != UpsertAction.UPDATE:
-            self.require("people.add_person")
+            self.require(ADD_PERSON)
         rows = [person_row_or_problems(row) for row in batch_rows(request.data, "people")]
         valid_rows = [row for row in rows if isinstance(row, dict)]
         parts = list(upsert.split_rows(valid_rows))

@@ -27,6 +27,7 @@ from people.lists.static_lists import Membership
 from people.models import StaticList, StaticListMember
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, lock_for_update
+from people.rights import ADD_STATICLIST, DELETE_STATICLIST, VIEW_STATICLIST
 
 
 class StaticListViewSet(ListMixin, RetrieveMixin):
@@ -37,11 +38,11 @@ class StaticListViewSet(ListMixin, RetrieveMixin):
     filterset_class = StaticListFilterSet
     orderings = ("id", "-id")
     rights = {
-        "list": "people.view_staticlist",
-        "retrieve": "people.view_staticlist",
-        "create": "people.add_staticlist",
+        "list": VIEW_STATICLIST,
+        "retrieve": VIEW_STATICLIST,
+        "create": ADD_STATICLIST,
         "partial_update": static_lists.CHANGE,
-        "destroy": "people.delete_staticlist",
+        "destroy": DELETE_STATICLIST,
         "archive": static_lists.CHANGE,
         "unarchive": static_lists.CHANGE,
     }
@@ -122,7 +123,7 @@ class StaticListMemberViewSet(BackfillMixin, ListMixin):
     key = "person_id"
     lookup_field, lookup_url_kwarg = "person_id", "person"
     rights = {
-        "list": "people.view_staticlist",
+        "list": VIEW_STATICLIST,
         "create": static_lists.CHANGE,
         "remove": static_lists.CHANGE,
         "destroy": static_lists.CHANGE,

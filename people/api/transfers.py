@@ -43,6 +43,7 @@ from people.rest.viewsets import (
     StrictSerializer,
     UTCDateTimeField,
 )
+from people.rights import EXPORT_PERSON
 
 FILE_TYPES = ("text/csv", "application/x-ndjson", "application/gzip", "application/octet-stream")
 CHUNK = 64 * 1024
@@ -287,7 +288,7 @@ class ExportViewSet(ListMixin, RetrieveMixin):
     serializer_class = ExportSerializer
     filterset_class = ExportFilterSet
     orderings = ("-id", "id")
-    rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), "people.export_person")
+    rights: ClassVar = dict.fromkeys(("list", "retrieve", "create", "cancel", "file"), EXPORT_PERSON)
     conflicting_reads: ClassVar = frozenset({"file"})
 
     def get_queryset(self) -> Any:

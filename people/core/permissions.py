@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError, bad_value
+from people.core.source import Channel, Source
+from people.rights import CHANGE_PERSON
 
 _refusals: list[Callable[[Any], None]] = []
 _redirects: list[Callable[[HttpRequest, str], HttpResponse | None]] = []
 Rights = str | tuple[str, ...] | None  # of an action in the table of a view set
-SEES_PEOPLE = "people.view_person"  # what shows who people are, or what senders wrote of them, needs it
 MAKER: Any = object()  # default owner: the user who creates the object; None means no owner
 
 
@@ -40,6 +41,12 @@ def require_permission(by: Any, permission: str) -> None:
     right = Permission.objects.filter(content_type__app_label=app, codename=codename).first()
     message = _("This needs the permission “%(right)s”.") % {"right": _(right.name) if right else permission}
     raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), permission))
+
+
+def user_source(channel: Channel, user: Any, **more: Any) -> Source:
+    """The source of what `user` (None: an operator) sends through a channel. `more`: its other members."""
+    may_opt_in = user is None or user.has_perm(CHANGE_PERSON)
+    return Source(channel, None if user is None else user.pk, may_opt_in=may_opt_in, **more)
 
 
 def own_or_all_condition(by: Any, *rights_to_others: str) -> Q:

@@ -38,6 +38,7 @@ class Source:
     `event_source_id`: the event source whose write key sent it.
     `is_consent`: `unsubscribed` and the recorded consents say the same already; neither is to follow from the other.
     `is_backfill`: what is recorded is about the past on purpose, and nothing fires for it.
+    `may_opt_in`: whether a consent to email may be recorded; false for a user without the right to change people.
     """
 
     channel: Channel
@@ -48,6 +49,7 @@ class Source:
     event_source_id: int | None = None
     is_backfill: bool = False
     is_consent: bool = False
+    may_opt_in: bool = True
 
 
 SYSTEM = Source(Channel.SYSTEM)

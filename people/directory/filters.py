@@ -29,6 +29,7 @@ from people.datatypes.registry import BOOLEAN_OPERATORS, BY_NAME
 from people.fields.catalog import FieldInfo
 from people.models import Person, StaticList, StaticListMember
 from people.querysets import ENOUGH, FOUND_BY, NEAREST, SEARCHED
+from people.rights import VIEW_STATICLIST
 
 MAX_FILTERS = 10
 MAX_TEXT = 255
@@ -271,7 +272,7 @@ register_reference_kind(
         "list",
         gettext_lazy("Static list"),
         gettext_lazy("On the list “%(name)s”"),
-        "people.view_staticlist",
+        VIEW_STATICLIST,
         lambda: StaticList.objects.shown().order_by("name").values_list("pk", "name"),
         lambda pk: StaticList.objects.filter(pk=pk).values_list("name", flat=True).first(),
         _apply_static_list,

@@ -20,9 +20,10 @@ from people.directory.filters import MAX_FILTERS
 from people.directory.query import PeopleQuery
 from people.fields import catalog
 from people.models import PeopleListSettings, PeopleView
+from people.rights import SHARE_PEOPLEVIEW, VIEW_PERSON
 
-VIEW = "people.view_person"
-SHARE = "people.share_peopleview"
+VIEW = VIEW_PERSON
+SHARE = SHARE_PEOPLEVIEW
 MOST_VIEWS = 50  # of one user
 
 audit.register_actions(

@@ -27,6 +27,7 @@ from people.fields import unique_values
 from people.fields.catalog import STANDARD
 from people.fields.marketo_standard import MARKETO_STANDARD
 from people.models import Person, PersonField, PersonKey
+from people.rights import ADD_PERSONFIELD, CHANGE_PERSONFIELD, DELETE_PERSONFIELD
 
 API_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,99}")
 UNIQUE_TYPES = frozenset({"string", "email", "phone", "integer"})
@@ -68,7 +69,7 @@ def create_person_field(
     Raises `RejectedError` (`missing_value`, `bad_name`, `api_name_taken`, `name_taken`, `unknown_data_type`,
     `cannot_be_unique`, …), `NotAllowedError`.
     """
-    require_permission(by, "people.add_personfield")
+    require_permission(by, ADD_PERSONFIELD)
     label = naming.parse_name(label, "label")
     api_name = proposed_api_name(label) if is_blank(api_name) else str(api_name)
     _check_api_name(api_name)
@@ -121,7 +122,7 @@ def change_person_field(field: PersonField, by: Any, **changes: Any) -> PersonFi
     up stays unique (`in_use`). API name and data type
     never change. Raises `RejectedError`, `NotAllowedError`, TypeError for anything else.
     """
-    require_permission(by, "people.change_personfield")
+    require_permission(by, CHANGE_PERSONFIELD)
     field = _lock(field)
     checks: Mapping[str, Callable[[Any], Any]] = {
         "label": lambda raw: naming.parse_name(raw, "label"),
@@ -150,7 +151,7 @@ def delete_person_field(field: PersonField, by: Any) -> None:
 
     Raises `RejectedError` (`in_use`, naming the users; `standard_field`), `NotAllowedError`.
     """
-    require_permission(by, "people.delete_personfield")
+    require_permission(by, DELETE_PERSONFIELD)
     field = _lock(field)
     if field.is_standard:
         message = _("Standard fields belong to the product. A field you don't need can be hidden.")

@@ -11,6 +11,7 @@ from people.core.errors import Problem, RejectedError
 from people.core.models import Folder
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from people.rights import ADD_FOLDER, CHANGE_FOLDER, DELETE_FOLDER
 
 MAX_DEPTH = 8
 
@@ -18,7 +19,7 @@ MAX_DEPTH = 8
 @transaction.atomic
 def create_folder(name: Any, by: Any, parent: Folder | None = None) -> Folder:
     """Create an empty folder. Raises `RejectedError` (`missing_value`, `name_taken`, `too_deep`), `NotAllowedError`."""
-    require_permission(by, "people.add_folder")
+    require_permission(by, ADD_FOLDER)
     if parent is not None and len(folder_path(parent)) >= MAX_DEPTH:
         message = _("Folders can be nested at most %(limit)s deep.") % {"limit": MAX_DEPTH}
         raise RejectedError(Problem(Code.TOO_DEEP, message, ("parent",)))
@@ -31,7 +32,7 @@ def create_folder(name: Any, by: Any, parent: Folder | None = None) -> Folder:
 @transaction.atomic
 def rename_folder(folder: Folder, by: Any, name: Any) -> Folder:
     """Rename the folder; its contents stay in it."""
-    require_permission(by, "people.change_folder")
+    require_permission(by, CHANGE_FOLDER)
     folder.name = naming.parse_name(name)
     _save(folder)
     audit.write_audit_entry(by, folder, "changed", what="name")
@@ -41,7 +42,7 @@ def rename_folder(folder: Folder, by: Any, name: Any) -> Folder:
 @transaction.atomic
 def delete_folder(folder: Folder, by: Any) -> None:
     """Delete an empty folder. Raises `RejectedError` (`not_empty`, naming its contents), `NotAllowedError`."""
-    require_permission(by, "people.delete_folder")
+    require_permission(by, DELETE_FOLDER)
     folder = Folder.objects.select_for_update().get(pk=folder.pk)
     inside = [
         str(content)

@@ -27,11 +27,13 @@ from people.core.permissions import MAKER, owner_of, require_permission
 from people.core.source import Source
 from people.datatypes import keys as datatype_keys
 from people.datatypes import naming
+from people.definitions.switches import Switch
 from people.models import StaticList, StaticListCount
+from people.rights import ADD_STATICLIST, CHANGE_STATICLIST, DELETE_STATICLIST
 
 MAX_BATCH = 10_000
 MAX_PASTED = 10_000
-CHANGE = "people.change_staticlist"
+CHANGE = CHANGE_STATICLIST
 
 audit.register_actions(
     {
@@ -69,7 +71,7 @@ def create_static_list(
 
     Raises `RejectedError` (`missing_value`, `name_taken`, …), `NotAllowedError`.
     """
-    require_permission(by, "people.add_staticlist")
+    require_permission(by, ADD_STATICLIST)
     static_list = StaticList(
         name=naming.parse_name(name),
         description=naming.parse_description(description),
@@ -109,22 +111,20 @@ def change_static_list(static_list: StaticList, by: Any, **changes: Any) -> Stat
     return static_list
 
 
-@transaction.atomic
-def archive_static_list(static_list: StaticList, by: Any) -> None:
+def archive_static_list(static_list: StaticList, by: Any) -> StaticList:
     """Archive the list: hidden from pickers and from the page of lists; its members and uses stay."""
-    _set_archived(static_list, by, is_archived=True)
+    return _ARCHIVED.set_to(static_list, by, True)
 
 
-@transaction.atomic
-def unarchive_static_list(static_list: StaticList, by: Any) -> None:
+def unarchive_static_list(static_list: StaticList, by: Any) -> StaticList:
     """Unarchive the list."""
-    _set_archived(static_list, by, is_archived=False)
+    return _ARCHIVED.set_to(static_list, by, False)
 
 
 @transaction.atomic
 def delete_static_list(static_list: StaticList, by: Any) -> None:
     """Delete the list; its people stay. Raises `RejectedError` (`in_use`, naming the users), `NotAllowedError`."""
-    require_permission(by, "people.delete_staticlist")
+    require_permission(by, DELETE_STATICLIST)
     static_list = _lock(static_list)
     references.refuse_if_used(static_list)
     audit.write_audit_entry(by, static_list, "deleted")
@@ -279,6 +279,9 @@ def _lock(static_list: StaticList) -> StaticList:
     return locked
 
 
+_ARCHIVED = Switch(CHANGE, _lock, ("archived", "unarchived"), "is_archived", is_revised=False)
+
+
 def _lock_shared(static_list: StaticList) -> str:
     """Lock the list against deletion until the transaction ends, and return its name."""
     with connection.cursor() as cursor:
@@ -291,15 +294,6 @@ def _lock_shared(static_list: StaticList) -> str:
 
 def _unknown_list() -> RejectedError:
     return RejectedError(Problem(Code.UNKNOWN_LIST, _("This static list does not exist any more."), ("static_list",)))
-
-
-def _set_archived(static_list: StaticList, by: Any, *, is_archived: bool) -> None:
-    require_permission(by, CHANGE)
-    static_list = _lock(static_list)
-    if static_list.is_archived != is_archived:
-        static_list.is_archived = is_archived
-        static_list.save(update_fields=["is_archived", "updated_at"])
-        audit.write_audit_entry(by, static_list, "archived" if is_archived else "unarchived")
 
 
 def _lock_people(person_ids: Sequence[Any], follow_merges: bool) -> dict[int, int]:

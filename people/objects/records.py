@@ -14,8 +14,9 @@ from people.models import ObjectRecord, ObjectType
 from people.objects import batch
 from people.objects.matching import lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome
+from people.rights import ADD_OBJECTRECORD, CHANGE_OBJECTRECORD, DELETE_OBJECTRECORD, VIEW_OBJECTRECORD
 
-VIEW, ADD, CHANGE, DELETE = (f"people.{action}_objectrecord" for action in ("view", "add", "change", "delete"))
+VIEW, ADD, CHANGE, DELETE = VIEW_OBJECTRECORD, ADD_OBJECTRECORD, CHANGE_OBJECTRECORD, DELETE_OBJECTRECORD
 MAX_BATCH = 2_000
 
 

@@ -26,6 +26,7 @@ from people.core.source import Channel, Source
 from people.lists import static_lists
 from people.models import BulkAction, BulkPart, StaticList
 from people.persons import deletion
+from people.rights import DELETE_PERSON, RESTORE_PERSON
 
 logger = logging.getLogger(__name__)
 PART = 1_000
@@ -73,8 +74,8 @@ KINDS: dict[str, BulkKind] = {
     "remove_from_list": BulkKind(
         gettext_lazy("Remove from a static list"), static_lists.CHANGE, _remove, needs_list=True
     ),
-    "delete": BulkKind(gettext_lazy("Delete"), "people.delete_person", _delete, is_alone=True),
-    "restore": BulkKind(gettext_lazy("Restore"), "people.restore_person", _restore, is_alone=True),
+    "delete": BulkKind(gettext_lazy("Delete"), DELETE_PERSON, _delete, is_alone=True),
+    "restore": BulkKind(gettext_lazy("Restore"), RESTORE_PERSON, _restore, is_alone=True),
 }
 
 

@@ -29,6 +29,7 @@ from people.fields import unique_values
 from people.fields.catalog import field_catalogue
 from people.lists import memberships
 from people.models import Person, PersonDeletion
+from people.rights import DELETE_PERSON, RESTORE_PERSON
 
 MAX_BATCH = 10_000
 State = Person.State
@@ -65,7 +66,7 @@ def delete_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[De
     are released. Unknown, merged and already deleted people are refused (`unknown_person`), without affecting
     the others. Raises `NotAllowedError`, and ValueError over 10,000 ids.
     """
-    require_permission(by, "people.delete_person")
+    require_permission(by, DELETE_PERSON)
     people = lock_people(person_ids)
     live = {pk: person for pk, person in people.items() if person.is_live}
     if live:
@@ -86,7 +87,7 @@ def restore_people(person_ids: Sequence[Any], by: Any, source: Source) -> list[D
     People who are not deleted (`not_deleted`), who were deleted too long ago (`too_late`) or whose value of a
     unique field now belongs to another person (`value_taken`) are refused. Raises `NotAllowedError`.
     """
-    require_permission(by, "people.restore_person")
+    require_permission(by, RESTORE_PERSON)
     people = {pk: person for pk, person in lock_people(person_ids).items() if person.state == State.DELETED}
     deletions = PersonDeletion.objects.in_bulk(list(people))
     problems: dict[int, list[Problem]] = {}

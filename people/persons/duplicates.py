@@ -20,6 +20,7 @@ from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.models import DifferentPeople, DuplicateGroup, DuplicateSearch, Person, SuggestedPair
 from people.persons.suggested_pairs import forget_pairs_among, forget_settled_pairs
+from people.rights import MERGE_PERSON
 
 SHOWN_IDS = 26  # a winner and as many losers as one merge takes
 GROUPS_KEPT = 10_000  # of each kind
@@ -122,7 +123,7 @@ def search_duplicates() -> int:
 
 def request_duplicate_search(by: Any) -> None:
     """Queue a search for duplicates among all people. Raises `NotAllowedError`."""
-    require_permission(by, "people.merge_person")
+    require_permission(by, MERGE_PERSON)
     DuplicateSearch.objects.update_or_create(pk=1, defaults={"asked_at": timezone.now()})
     jobs.defer_job_once("people.search_duplicates", queueing_lock="people.search_duplicates")
 
@@ -154,7 +155,7 @@ def mark_as_different(person_ids: Sequence[int], by: Any) -> int:
     No search reports these pairs again, whatever values they share. Raises `NotAllowedError`, and `RejectedError` for
     fewer than two live people (`missing_value`) or more than a group shows (`out_of_range`).
     """
-    require_permission(by, "people.merge_person")
+    require_permission(by, MERGE_PERSON)
     if len(person_ids) > SHOWN_IDS:
         message = _("At most %(limit)s people can be marked as different at once.") % {"limit": SHOWN_IDS}
         raise RejectedError(Problem(Code.OUT_OF_RANGE, message, ("people",), str(SHOWN_IDS), str(len(person_ids))))

@@ -17,6 +17,7 @@ from people.fields.catalog import FieldInfo
 from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement, moment_sql
 from people.models import PersonField, StaticList
+from people.rights import EXPORT_PERSON
 
 # SQL for the column of a standard field by data type; other types are exported as text unchanged
 _WRITTEN: Mapping[str, Callable[[str], str]] = {
@@ -104,5 +105,5 @@ def people_choices() -> list[tuple[str, Any, Mapping[str, Any]]]:
 
 
 export_kinds.register_export_kind(
-    ExportKind("people", gettext_lazy("People"), ("people.export_person",), people_statement, choices=people_choices)
+    ExportKind("people", gettext_lazy("People"), (EXPORT_PERSON,), people_statement, choices=people_choices)
 )

@@ -23,6 +23,7 @@ from people.lists import static_lists
 from people.models import Person, StaticList
 from people.persons import objections, upsert
 from people.persons.upsert import UpsertAction
+from people.rights import ADD_PERSON, CHANGE_PERSON
 
 _STATUS = {
     upsert.UpsertStatus.CREATED: ImportStatus.ADDED,
@@ -45,7 +46,7 @@ _ALIASES = {
 class PeopleTarget(ImportTarget):
     kind = "people"
     label = gettext_lazy("People")
-    rights = ("people.add_person", "people.change_person")
+    rights = (ADD_PERSON, CHANGE_PERSON)
     batch = 2_000
     rows_are_people = True
 

@@ -30,9 +30,10 @@ from people.files.imports.traces import TracedChange
 from people.files.models import Import
 from people.models import Person
 from people.persons import deletion
+from people.rights import DELETE_PERSON, TAKE_BACK_IMPORT
 
-RIGHT = "people.take_back_import"
-DELETE = "people.delete_person"
+RIGHT = TAKE_BACK_IMPORT
+DELETE = DELETE_PERSON
 PART = 2_000  # people a transaction: recordings and changes are blocked meanwhile
 SHOWN = 200  # changed values
 SHOWN_PEOPLE = 20

@@ -29,9 +29,10 @@ from people.fields import catalog, unique_values
 from people.fields.catalog import FieldInfo, person_value
 from people.models import Person, PersonMerge
 from people.persons import deletion, objections, upsert
+from people.rights import MERGE_PERSON
 
 MAX_LOSERS = 25
-MERGE = "people.merge_person"
+MERGE = MERGE_PERSON
 REASON = "Merge %d:"  # prefix of the reason of every change by the merge with this id, in the log
 # an opt-out of any of the people is kept, unless another value is chosen
 OPT_OUTS = frozenset({"unsubscribed", "marketing_suspended", "do_not_call"})

@@ -14,8 +14,9 @@ from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import require_permission
 from people.core.personal_data import Merging
 from people.models import Person, PersonNote
+from people.rights import CHANGE_PERSON, DELETE_PERSON
 
-CHANGE = "people.change_person"
+CHANGE = CHANGE_PERSON
 MAX_CHARACTERS = 5_000
 MAX_NOTES = 1_000  # of one person
 SHOWN = 20
@@ -58,9 +59,9 @@ def add_note(person: Person, text: Any, by: Any) -> PersonNote:
 def delete_note(note: PersonNote, by: Any) -> None:
     """Delete a note: by its author, or by a user with the right to delete people."""
     require_permission(by, CHANGE)
-    if by is not None and note.user_id != by.pk and not by.has_perm("people.delete_person"):
+    if by is not None and note.user_id != by.pk and not by.has_perm(DELETE_PERSON):
         message = _("Only the author of a note, or someone who may delete people, can delete it.")
-        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), "people.delete_person"))
+        raise NotAllowedError(Problem(Code.NOT_ALLOWED, message, (), DELETE_PERSON))
     audit.write_audit_entry(by, note.person, "note_deleted")
     note.delete()
 

@@ -20,6 +20,7 @@ from people.models import Person
 from people.persons import objections
 from people.persons.deletion import State, lock_people, merged_family, record_removal, valid_ids
 from people.privacy import search as privacy_search
+from people.rights import ERASE_PERSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class ErasePreview:
 
 def preview_erase(person_ids: Sequence[Any], by: Any) -> ErasePreview:
     """Preview of `erase_people`. Raises `RejectedError` for the same input."""
-    require_permission(by, "people.erase_person")
+    require_permission(by, ERASE_PERSON)
     people = {person.pk: person for person in Person.objects.filter(pk__in=valid_ids(person_ids))}
     _refuse_unless_erasable(person_ids, people)
     family = merged_family(list(people))
@@ -56,7 +57,7 @@ def erase_people(
     `people.privacy.search`, which proves that nothing is left. Raises `RejectedError` (`unknown_person`,
     `person_merged`), in which case no person is erased, `NotAllowedError`, and ValueError over 10,000 ids.
     """
-    require_permission(by, "people.erase_person")
+    require_permission(by, ERASE_PERSON)
     people = lock_people(person_ids)
     _refuse_unless_erasable(person_ids, people)
     family = merged_family(list(people))

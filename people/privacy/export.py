@@ -16,6 +16,7 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import canonical_text, dump_json
 from people.models import Person
 from people.persons import deletion
+from people.rights import EXPORT_PERSON
 
 FORMAT = "person-archive/1"
 audit.register_actions({"exported": (2, gettext_lazy("Exported everything about this person"))})
@@ -27,7 +28,7 @@ def export_person(person_id: Any, by: Any) -> Iterator[str]:
     Deleted people are exported, too. Raises `RejectedError` (`unknown_person`, `person_merged`) and `NotAllowedError`
     at the call, before the first piece; writes an audit entry.
     """
-    require_permission(by, "people.export_person")
+    require_permission(by, EXPORT_PERSON)
     person = Person.objects.filter(pk=int(person_id)).first() if datatype_keys.is_id(person_id) else None
     if person is None or person.state == Person.State.ERASED:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("There is no such person."), ("id",)))

@@ -30,7 +30,7 @@ from people.core.errors import (
     bad_value,
     quoted_value,
 )
-from people.core.permissions import Rights, refuse_unconfirmed_session, require_permission
+from people.core.permissions import Rights, refuse_unconfirmed_session, require_permission, user_source
 from people.core.source import Channel, Source
 from people.datatypes.exact_json import RepeatedKeys
 from people.rest.answer_size import count_rows_that_fit
@@ -168,7 +168,7 @@ class ResourceViewSet(viewsets.GenericViewSet):
 
     @property
     def source(self) -> Source:
-        return Source(Channel.API, self.request.user.pk)
+        return user_source(Channel.API, self.request.user)
 
     def options(self, request: Any, *_arguments: Any, **_more: Any) -> Response:
         """The methods, in the header Allow. The OpenAPI document describes the rest."""

@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from people.core.admin.base import require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu
+from people.rights import EXPORT_PERSON
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST, VIEW_SMARTLIST
 
 NAME = "admin:smartlists_smartlist"
 TABS = (
@@ -26,13 +28,13 @@ TABS = (
 
 
 def find_smart_list(request: HttpRequest, pk: int) -> SmartList:
-    require_rights(request, "smartlists.view_smartlist")
+    require_rights(request, VIEW_SMARTLIST)
     return get_object_or_404(SmartList.objects.select_related("current"), pk=pk)
 
 
 def find_edited_smart_list(request: HttpRequest, pk: int) -> SmartList | None:
     """The list being edited; None when it was deleted meanwhile, so that the typed input can be shown again."""
-    require_rights(request, "smartlists.view_smartlist")
+    require_rights(request, VIEW_SMARTLIST)
     return SmartList.objects.select_related("current").filter(pk=pk).first()
 
 
@@ -41,12 +43,12 @@ def _actions(request: HttpRequest, smart_list: SmartList) -> list[MenuAction]:
         return reverse(f"{NAME}_{name}", args=[smart_list.pk]) if request.user.has_perm(right) else ""
 
     return action_menu(
-        duplicate=address("copy", "smartlists.add_smartlist"),
+        duplicate=address("copy", ADD_SMARTLIST),
         place=address("place", list_editing.CHANGE),
-        export=(MenuAction(_("Export (CSV)"), address("export", "people.export_person")),),
+        export=(MenuAction(_("Export (CSV)"), address("export", EXPORT_PERSON)),),
         archive=address("archive", list_editing.CHANGE),
         is_archived=smart_list.is_archived,
-        delete=address("remove", "smartlists.delete_smartlist"),
+        delete=address("remove", DELETE_SMARTLIST),
     )
 
 

@@ -9,16 +9,18 @@ from django.utils.translation import gettext as _
 from people.core.admin.base import require_rights, show_page
 from people.core.errors import RejectedError
 from people.directory.query import PeopleQuery
+from people.rights import VIEW_PERSON
 from smartlists.admin.base import NAME
 from smartlists.catalog import Catalogue
 from smartlists.lists import editing, people_list
 from smartlists.models import SmartList
+from smartlists.rights import ADD_SMARTLIST
 from smartlists.rules import sentences
 
 
 def make_smart_list(request: HttpRequest) -> HttpResponse:
     """Show the rules that the filters in the address become; a POST with a name saves them as a smart list."""
-    require_rights(request, "people.view_person", "smartlists.add_smartlist")
+    require_rights(request, VIEW_PERSON, ADD_SMARTLIST)
     query = PeopleQuery.of_address(request.GET)
     name, problem, name_problem, sentence = request.POST.get("name", ""), "", "", ""
     try:

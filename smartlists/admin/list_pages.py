@@ -23,6 +23,7 @@ from people.core.admin.object_actions import delete_page, duplicate_page, show_u
 from people.core.errors import RejectedError
 from people.datatypes import keys as datatype_keys
 from people.models import Person
+from people.rights import VIEW_PERSON
 from smartlists.admin.base import NAME, find_smart_list, smart_list_page
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import lists_of_person
@@ -30,6 +31,7 @@ from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
 from smartlists.lists import size_history
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules.text import language
 
 HISTORY = 100
@@ -91,7 +93,7 @@ def _changes_chart(evaluations: Sequence[dict[str, Any]]) -> str:
 
 def lists_of_person_page(request: HttpRequest, person_id: int) -> HttpResponse:
     """The smart lists that a person is on now; for the person's page, or a page of its own without scripts."""
-    require_rights(request, "people.view_person", lists_of_person.VIEW)
+    require_rights(request, VIEW_PERSON, lists_of_person.VIEW)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, datatype_keys.MAX_ID))
     context: dict[str, Any] = {
         "person": person,
@@ -159,7 +161,7 @@ def _count_message(stored: StoredEvaluation) -> str:
 
 def duplicate_smart_list_page(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list = find_smart_list(request, pk)
-    require_rights(request, "smartlists.add_smartlist")
+    require_rights(request, ADD_SMARTLIST)
     return duplicate_page(
         request, smart_list, lambda name: list_editing.duplicate_smart_list(smart_list, name, request.user)
     )
@@ -217,7 +219,7 @@ def schedule_smart_list(request: HttpRequest, pk: int) -> HttpResponse:
 
 def delete_smart_list_page(request: HttpRequest, pk: int) -> HttpResponse:
     smart_list = find_smart_list(request, pk)
-    require_rights(request, "smartlists.delete_smartlist")
+    require_rights(request, DELETE_SMARTLIST)
     return delete_page(
         request,
         smart_list,

@@ -23,6 +23,7 @@ from people.core.numerals import whole_number
 from people.fields import catalog
 from people.fields.catalog import FieldInfo
 from people.models import Person, StaticList
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 from smartlists.admin import copies
 from smartlists.admin.base import NAME, find_smart_list, smart_list_page
 from smartlists.admin.list_pages import INTERVALS
@@ -79,7 +80,7 @@ class MembersRequest:
 def members_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The members of the list as of its current evaluation."""
     smart_list = find_smart_list(request, pk)
-    require_rights(request, "people.view_person")
+    require_rights(request, VIEW_PERSON)
     fields, views = catalog.field_catalogue(), member_views.member_views_of_user(request.user)
     parameters = MembersRequest.of(request.GET, fields, views)
     try:
@@ -225,7 +226,7 @@ def save_or_delete_view(request: HttpRequest, pk: int) -> HttpResponse:
 def export_members(request: HttpRequest, pk: int) -> Any:
     """The members in the current evaluation, as a CSV file that is safe in spreadsheets: all fields, or `columns`."""
     smart_list = find_smart_list(request, pk)
-    require_rights(request, "people.export_person")
+    require_rights(request, EXPORT_PERSON)
     stored_evaluations.current_or_new_evaluation(smart_list, request.user)
     fields = catalog.field_catalogue()
     columns = [name for name in request.GET.getlist("columns") if name in fields] or None

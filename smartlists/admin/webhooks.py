@@ -17,7 +17,9 @@ from people.core.admin.base import parse_ids, parse_number, require_rights, show
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import confirmation_redirect
+from people.rights import VIEW_PERSON
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.rights import ADD_WEBHOOK, DELETE_WEBHOOK, VIEW_WEBHOOK, VIEW_WEBHOOKDELIVERY
 from smartlists.webhooks import editing as webhook_editing
 from smartlists.webhooks import headers as webhook_headers
 
@@ -28,7 +30,7 @@ SHOWN_LINES = 40
 
 
 def find_webhook(request: HttpRequest, pk: int) -> Webhook:
-    require_rights(request, "smartlists.view_webhook")
+    require_rights(request, VIEW_WEBHOOK)
     return get_object_or_404(Webhook, pk=pk)
 
 
@@ -46,12 +48,12 @@ def _page(request: HttpRequest, name: str, hook: Webhook | None, **context: Any)
 def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpResponse:
     """A webhook's address, headers and body; the secret of a new webhook is shown once."""
     hook = find_webhook(request, pk) if pk is not None else None
-    require_rights(request, "smartlists.view_webhook" if hook else "smartlists.add_webhook")
+    require_rights(request, VIEW_WEBHOOK if hook else ADD_WEBHOOK)
     if hook is None and (confirmation := confirmation_redirect(request)):
         return confirmation
     typed, problems = _typed_of(hook), []
     if request.method == "POST":
-        require_rights(request, webhook_editing.CHANGE if hook else "smartlists.add_webhook")
+        require_rights(request, webhook_editing.CHANGE if hook else ADD_WEBHOOK)
         typed = _typed(request)
         try:
             return _save(request, hook, typed)
@@ -70,7 +72,7 @@ def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpRespon
         payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
         uses=references.uses_of(hook) if hook else (),
         others=[str(problem.message) for problem in problems if problem.path[:1] not in {(field,) for field in errors}],
-        may_delete=hook is not None and request.user.has_perm("smartlists.delete_webhook"),
+        may_delete=hook is not None and request.user.has_perm(DELETE_WEBHOOK),
     )
 
 
@@ -148,7 +150,7 @@ def deliveries_page(request: HttpRequest, pk: int) -> HttpResponse:
     """The latest calls; those given up can be sent again."""
     hook = find_webhook(request, pk)
     # addresses of calls and reasons of failures have values of people
-    require_rights(request, "smartlists.view_webhookdelivery", "people.view_person")
+    require_rights(request, VIEW_WEBHOOKDELIVERY, VIEW_PERSON)
     state = request.GET.get("state", "")
     rows = WebhookDelivery.objects.filter(webhook=hook).select_related("entry__campaign").order_by("-pk")
     if state in WebhookDelivery.State.values:

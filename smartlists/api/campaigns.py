@@ -11,6 +11,7 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.campaign_serializers import (
     CampaignInputSerializer,
@@ -32,6 +33,7 @@ from smartlists.campaigns.running import scheduling as campaign_scheduling
 from smartlists.campaigns.running import step_counts
 from smartlists.catalog import Catalogue
 from smartlists.models import CampaignEntry, CampaignRun, SmartCampaign, SmartList
+from smartlists.rights import ADD_SMARTCAMPAIGN, DELETE_SMARTCAMPAIGN
 
 
 class SmartCampaignFilterSet(StrictFilterSet):
@@ -126,9 +128,9 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": campaign_lifecycle.VIEW,
         "retrieve": campaign_lifecycle.VIEW,
-        "create": "smartlists.add_smartcampaign",
+        "create": ADD_SMARTCAMPAIGN,
         "partial_update": campaign_lifecycle.CHANGE,
-        "destroy": "smartlists.delete_smartcampaign",
+        "destroy": DELETE_SMARTCAMPAIGN,
         "activate": campaign_lifecycle.ACTIVATE,
         "pause": campaign_lifecycle.ACTIVATE,
         "archive": campaign_lifecycle.CHANGE,
@@ -167,37 +169,18 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
             )
         return self._response_for_pk(campaign.pk)
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a draft or an archived campaign with its results."""
-        campaign = self.get_object()
-        self.require_match(campaign)
-        campaign_lifecycle.delete_campaign(campaign, request.user)
-        return Response(status=204)
+    destroy = delete_action(
+        campaign_lifecycle.delete_campaign, "Delete a draft or an archived campaign with its results."
+    )
 
-    @extend_schema(request=None, responses=CampaignSerializer)
-    @action(["POST"], detail=True)
-    def activate(self, request: Any, pk: int) -> Response:
-        """Activate a campaign: its triggers apply from this moment on."""
-        return self._response_for_pk(campaign_lifecycle.activate_campaign(self.get_object(), request.user).pk)
-
-    @extend_schema(request=None, responses=CampaignSerializer)
-    @action(["POST"], detail=True)
-    def pause(self, request: Any, pk: int) -> Response:
-        """Pause a campaign: nobody enters, and people in progress are held."""
-        return self._response_for_pk(campaign_lifecycle.pause_campaign(self.get_object(), request.user).pk)
-
-    @extend_schema(request=None, responses=CampaignSerializer)
-    @action(["POST"], detail=True)
-    def archive(self, request: Any, pk: int) -> Response:
-        """Archive a draft or a paused campaign."""
-        return self._response_for_pk(campaign_lifecycle.archive_campaign(self.get_object(), request.user).pk)
-
-    @extend_schema(request=None, responses=CampaignSerializer)
-    @action(["POST"], detail=True)
-    def unarchive(self, request: Any, pk: int) -> Response:
-        """Unarchive a campaign."""
-        return self._response_for_pk(campaign_lifecycle.unarchive_campaign(self.get_object(), request.user).pk)
+    activate = verb_action(
+        "activate", campaign_lifecycle.activate_campaign, "Activate a campaign: its triggers apply from this moment on."
+    )
+    pause = verb_action(
+        "pause", campaign_lifecycle.pause_campaign, "Pause a campaign: nobody enters, and people in progress are held."
+    )
+    archive = verb_action("archive", campaign_lifecycle.archive_campaign, "Archive a draft or a paused campaign.")
+    unarchive = verb_action("unarchive", campaign_lifecycle.unarchive_campaign, "Unarchive a campaign.")
 
     @extend_schema(responses=SummarySerializer)
     @action(["GET"], detail=True)

@@ -18,7 +18,9 @@ from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_BIG_ID
 from people.lists import static_lists
 from people.objects import records as object_records
+from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
+from people.rights import VIEW_PERSON
 from smartlists.api.copies import static_list_from_body
 from smartlists.api.filters import SmartListFilterSet
 from smartlists.api.serializers import (
@@ -42,6 +44,7 @@ from smartlists.lists import copies as list_copies
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules import model as rules
 from smartlists.rules import sentences
 from smartlists.rules.parsing import parse_rules
@@ -105,9 +108,9 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
-        "create": "smartlists.add_smartlist",
+        "create": ADD_SMARTLIST,
         "partial_update": CHANGE,
-        "destroy": "smartlists.delete_smartlist",
+        "destroy": DELETE_SMARTLIST,
         "archive": CHANGE,
         "unarchive": CHANGE,
         "count": VIEW,
@@ -166,25 +169,14 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
             _schedule(smart_list, body, request.user)
         return self._response_for_pk(smart_list.pk)
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a smart list with its history. 409 if it is in use."""
-        smart_list = self.get_object()
-        self.require_match(smart_list)
-        list_editing.delete_smart_list(smart_list, request.user)
-        return Response(status=204)
+    destroy = delete_action(
+        list_editing.delete_smart_list, "Delete a smart list with its history. 409 if it is in use."
+    )
 
-    @extend_schema(request=None, responses=SmartListSerializer)
-    @action(["POST"], detail=True)
-    def archive(self, request: Any, pk: int) -> Response:
-        """Archive a smart list; whatever uses it continues to work."""
-        return self._response_for_pk(list_editing.archive_smart_list(self.get_object(), request.user).pk)
-
-    @extend_schema(request=None, responses=SmartListSerializer)
-    @action(["POST"], detail=True)
-    def unarchive(self, request: Any, pk: int) -> Response:
-        """Unarchive a smart list."""
-        return self._response_for_pk(list_editing.unarchive_smart_list(self.get_object(), request.user).pk)
+    archive = verb_action(
+        "archive", list_editing.archive_smart_list, "Archive a smart list; whatever uses it continues to work."
+    )
+    unarchive = verb_action("unarchive", list_editing.unarchive_smart_list, "Unarchive a smart list.")
 
     @extend_schema(responses=CountSerializer)
     @action(["GET"], detail=True)
@@ -227,7 +219,7 @@ class SmartListViewSet(ListMixin, RetrieveMixin):
     @action(["GET"], detail=True, url_path="explain/<int:person>")
     def explain(self, request: Any, pk: int, person: int) -> Response:
         """Explain why a person is or is not a member: the result of each filter, with evidence or the closest miss."""
-        self.require("people.view_person")
+        self.require(VIEW_PERSON)
         explained = explanation.explain_membership(self.get_object().parsed, min(person, datatype_keys.MAX_ID))
         note_people_in_reply(request, {person})
         return Response(_explanation_json(explained, request.user.has_perm(object_records.VIEW)))

@@ -12,7 +12,9 @@ from people.core.errors import NotFoundError, Problem
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
+from people.rest.object_actions import delete_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
+from people.rights import VIEW_PERSON
 from smartlists.api.webhook_serializers import (
     DeliverySerializer,
     ResendInputSerializer,
@@ -23,9 +25,10 @@ from smartlists.api.webhook_serializers import (
     WebhookSerializer,
 )
 from smartlists.models import Webhook, WebhookDelivery
+from smartlists.rights import ADD_WEBHOOK, DELETE_WEBHOOK, VIEW_WEBHOOK, VIEW_WEBHOOKDELIVERY
 from smartlists.webhooks import editing as webhook_editing
 
-VIEW, VIEW_CALLS = "smartlists.view_webhook", ("smartlists.view_webhookdelivery", "people.view_person")
+VIEW, VIEW_CALLS = VIEW_WEBHOOK, (VIEW_WEBHOOKDELIVERY, VIEW_PERSON)
 
 
 class WebhookFilterSet(StrictFilterSet):
@@ -104,9 +107,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
     rights = {
         "list": VIEW,
         "retrieve": VIEW,
-        "create": "smartlists.add_webhook",
+        "create": ADD_WEBHOOK,
         "partial_update": webhook_editing.CHANGE,
-        "destroy": "smartlists.delete_webhook",
+        "destroy": DELETE_WEBHOOK,
         "new_secret": webhook_editing.CHANGE,
         "resend": webhook_editing.CHANGE,
     }
@@ -133,13 +136,9 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
             needs_confirmation=webhook_editing.needs_confirmation,
         )
 
-    @extend_schema(request=None, responses={204: None})
-    def destroy(self, request: Any, pk: int) -> Response:
-        """Delete a webhook that no campaign calls, with its deliveries."""
-        webhook = self.get_object()
-        self.require_match(webhook)
-        webhook_editing.delete_webhook(webhook, request.user)
-        return Response(status=204)
+    destroy = delete_action(
+        webhook_editing.delete_webhook, "Delete a webhook that no campaign calls, with its deliveries."
+    )
 
     @extend_schema(request=None, responses=SecretSerializer)
     @action(["POST"], detail=True, url_path="new-secret")

@@ -14,6 +14,7 @@ from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.core.source import SYSTEM
 from people.models import Person
+from people.rights import VIEW_PERSON
 from smartlists.campaigns import actions as campaign_actions
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -49,7 +50,7 @@ def dry_run_campaign(campaign: SmartCampaign, person_id: int, by: Any, activity_
     `NotAllowedError`.
     """
     require_permission(by, campaign_lifecycle.VIEW)
-    require_permission(by, "people.view_person")
+    require_permission(by, VIEW_PERSON)
     person = Person.objects.live().filter(pk=person_id).first()
     if person is None:
         raise RejectedError(Problem(Code.UNKNOWN_PERSON, _("there is no such person"), ("person",)))

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from activities.rights import RECORD_ACTIVITY
 from people.core.permissions import require_permission
 from people.lists import static_lists
 from people.objects import records
+from people.rights import CHANGE_PERSON, VIEW_PERSON
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.campaigns.references import tokens_in_definition
+from smartlists.rights import VIEW_WEBHOOK
 
 # one entry per kind of step; messages and calls send values of people out of the product
 RIGHTS = campaign_definition.STEPS.facet(
@@ -15,14 +18,14 @@ RIGHTS = campaign_definition.STEPS.facet(
     {
         "add_to_list": (static_lists.CHANGE,),
         "remove_from_list": (static_lists.CHANGE,),
-        "change_field": ("people.change_person",),
-        "record": ("activities.record_activity",),
+        "change_field": (CHANGE_PERSON,),
+        "record": (RECORD_ACTIVITY,),
         "change_object": (records.CHANGE,),
         "create_object": (records.ADD,),
         "wait": (),
         "choose": (),
-        "alert": ("people.view_person",),
-        "webhook": ("people.view_person", "smartlists.view_webhook"),
+        "alert": (VIEW_PERSON,),
+        "webhook": (VIEW_PERSON, VIEW_WEBHOOK),
     },
 )
 

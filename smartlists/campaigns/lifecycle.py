@@ -23,6 +23,7 @@ from people.core.errors import Problem, RejectedError, refuse_if, refuse_if_chan
 from people.core.models import Folder
 from people.core.permissions import require_permission
 from people.datatypes import naming
+from smartlists import rights
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import effect_rights
 from smartlists.campaigns import parsing as campaign_parsing
@@ -61,9 +62,9 @@ audit.register_actions(
     }
 )
 
-VIEW = "smartlists.view_smartcampaign"
-CHANGE = "smartlists.change_smartcampaign"
-ACTIVATE = "smartlists.activate_smartcampaign"
+VIEW = rights.VIEW_SMARTCAMPAIGN
+CHANGE = rights.CHANGE_SMARTCAMPAIGN
+ACTIVATE = rights.ACTIVATE_SMARTCAMPAIGN
 POSITION = "campaigns"  # name of the dispatcher's position in the log
 State = SmartCampaign.State
 EntryState = CampaignEntry.State
@@ -78,7 +79,7 @@ def create_campaign(
 
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `campaigns.parsing`).
     """
-    require_permission(by, "smartlists.add_smartcampaign")
+    require_permission(by, rights.ADD_SMARTCAMPAIGN)
     names = Catalogue()
     parsed = parse_and_lock_definition(EMPTY if value is None else value, names)
     campaign = SmartCampaign(
@@ -261,7 +262,7 @@ def unarchive_campaign(campaign: SmartCampaign, by: Any) -> SmartCampaign:
 @transaction.atomic
 def delete_campaign(campaign: SmartCampaign, by: Any) -> None:
     """Delete a draft or an archived campaign with its results."""
-    require_permission(by, "smartlists.delete_smartcampaign")
+    require_permission(by, rights.DELETE_SMARTCAMPAIGN)
     locked = lock_campaign(campaign)
     require_campaign_state(locked, State.DRAFT, State.ARCHIVED)
     audit.write_audit_entry(by, locked, "deleted")

@@ -16,8 +16,10 @@ from activities.log import withdrawal
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.files.exports import kinds as export_kinds
+from people.rights import EXPORT_PERSON
 from smartlists.campaigns.running import counters as campaign_counters
 from smartlists.models import AlertEmail, CampaignEntry, SmartCampaign, WebhookDelivery
+from smartlists.rights import VIEW_SMARTCAMPAIGN
 
 PAGE = 50
 SAMPLE = 1_000  # entries used for the latency
@@ -135,7 +137,7 @@ export_kinds.register_export_kind(
     export_kinds.ExportKind(
         "campaign_results",
         gettext_lazy("Results of a smart campaign"),
-        ("people.export_person", "smartlists.view_smartcampaign"),
+        (EXPORT_PERSON, VIEW_SMARTCAMPAIGN),
         results_statement,
     )
 )

@@ -14,9 +14,10 @@ from smartlists.catalog import Catalogue
 from smartlists.evaluation.evaluator import EvaluationRun
 from smartlists.evaluation.postgres.snapshot import open_snapshot
 from smartlists.models import SmartList
+from smartlists.rights import VIEW_SMARTLIST
 from smartlists.rules.periods import Clock
 
-VIEW = "smartlists.view_smartlist"
+VIEW = VIEW_SMARTLIST
 MOST, SECONDS = 200, 5.0  # lists evaluated, the last changed ones first; time limit for all of them
 
 

@@ -32,11 +32,12 @@ from smartlists.evaluation import evaluator
 from smartlists.evaluation.evaluator import Evaluation
 from smartlists.evaluation.postgres import snapshot
 from smartlists.models import ListWatch, SmartList, StoredEvaluation, bitmap
+from smartlists.rights import VIEW_SMARTLIST
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 
 State = StoredEvaluation.State
-VIEW = "smartlists.view_smartlist"
+VIEW = VIEW_SMARTLIST
 QUICK_SECONDS = 2.0  # evaluations that take less are repeated by themselves
 REFRESH_EVERY = timedelta(hours=1)
 REFRESH_SHARE = 0.05  # of a processor, for all lists together

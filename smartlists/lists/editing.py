@@ -23,10 +23,12 @@ from people.core.permissions import MAKER, owner_of, require_permission
 from people.datatypes.naming import refuse_taken_name
 from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
+from people.definitions.switches import Switch
 from people.models import ObjectType
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import nesting
 from smartlists.models import SmartList, SmartListUse
+from smartlists.rights import ADD_SMARTLIST, CHANGE_SMARTLIST, DELETE_SMARTLIST
 from smartlists.rules import model as rules
 from smartlists.rules.parsing import parse_rules
 from smartlists.rules.references import references_of_filter
@@ -43,7 +45,7 @@ audit.register_actions(
     }
 )
 
-CHANGE = "smartlists.change_smartlist"
+CHANGE = CHANGE_SMARTLIST
 MAX_SCHEDULE_MINUTES = 60 * 24 * 31
 
 
@@ -57,7 +59,7 @@ def create_smart_list(
     Raises `RejectedError` with every problem (`missing_value`, `name_taken`, and those of `rules.parsing`),
     `NotAllowedError`.
     """
-    require_permission(by, "smartlists.add_smartlist")
+    require_permission(by, ADD_SMARTLIST)
     problems: list[Problem] = []
     name = _checked_name(name, None, problems)
     description = _checked_text(description, problems)
@@ -139,22 +141,20 @@ def duplicate_smart_list(smart_list: SmartList, name: Any, by: Any) -> SmartList
     return create_smart_list(name, smart_list.parsed, by, description=smart_list.description, folder=smart_list.folder)
 
 
-@transaction.atomic
 def archive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Archive the list: its uses keep working, its schedules pause."""
-    return _set_archived(smart_list, by, True)
+    return _ARCHIVED.set_to(smart_list, by, True)
 
 
-@transaction.atomic
 def unarchive_smart_list(smart_list: SmartList, by: Any) -> SmartList:
     """Unarchive the list."""
-    return _set_archived(smart_list, by, False)
+    return _ARCHIVED.set_to(smart_list, by, False)
 
 
 @transaction.atomic
 def delete_smart_list(smart_list: SmartList, by: Any) -> None:
     """Delete a list with its history. Raises `RejectedError` (`in_use`, naming the uses) while anything uses it."""
-    require_permission(by, "smartlists.delete_smartlist")
+    require_permission(by, DELETE_SMARTLIST)
     locked = _lock(smart_list)
     references.refuse_if_used(locked)
     audit.write_audit_entry(by, locked, "deleted")
@@ -178,16 +178,6 @@ def schedule_evaluations(
     return changed
 
 
-def _set_archived(smart_list: SmartList, by: Any, is_archived: bool) -> SmartList:
-    require_permission(by, CHANGE)
-    changed = _lock(smart_list)
-    if changed.is_archived != is_archived:
-        changed.is_archived = is_archived
-        changed.save(update_fields=["is_archived", "updated_at"])
-        audit.write_audit_entry(by, changed, "archived" if is_archived else "unarchived")
-    return changed
-
-
 def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartList:
     """Lock the list's row and return its present values.
 
@@ -199,6 +189,9 @@ def _lock(smart_list: SmartList, expected_revision: int | None = None) -> SmartL
     message = _("Someone else changed the list in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, locked.revision, message)
     return locked
+
+
+_ARCHIVED = Switch(CHANGE, _lock, ("archived", "unarchived"), "is_archived", is_revised=False)
 
 
 def _save(smart_list: SmartList) -> None:

@@ -12,8 +12,10 @@ from people.core.messages import sentence as _
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
 from people.persons import export_kind as person_export_kind
+from people.rights import EXPORT_PERSON
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList, StoredEvaluation
+from smartlists.rights import VIEW_SMARTLIST
 
 PIECE = 50_000  # people per statement
 
@@ -66,7 +68,7 @@ def members_statement(parameters: Mapping[str, Any]) -> export_kinds.ExportState
     return person_export_kind.chosen_people_statement(list(members), parameters.get("fields"))
 
 
-RIGHTS = ("people.export_person", "smartlists.view_smartlist")
+RIGHTS = (EXPORT_PERSON, VIEW_SMARTLIST)
 export_kinds.register_export_kind(
     export_kinds.ExportKind("smart_list", gettext_lazy("Members of a smart list"), RIGHTS, members_statement)
 )

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from activities.log.reports import ReportScope
+from activities.rights import VIEW_ACTIVITY, VIEW_ACTIVITYTYPE
 from people.core import job_model, jobs
 from people.core.codes import Code
 from people.core.db import locks
@@ -24,19 +25,21 @@ from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.datatypes.canonical import ExactDecoder, dump_json
 from people.models import StaticListMember
+from people.rights import VIEW_PERSON, VIEW_STATICLIST
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import report_answers
 from smartlists.lists.report_questions import ReportQuestion
 from smartlists.models import SmartList, StoredReport
 from smartlists.models.reports import JOB_SECONDS
+from smartlists.rights import VIEW_SMARTLIST
 
 AT_ONCE = 10_000  # limit of activities, and of people of a list, that a page may read
 PATIENCE = 5  # time limit in seconds of a synchronous statement, as even few rows can be slow to read
 FRESH = timedelta(hours=1)
 RETRY = timedelta(minutes=1)
 KEPT = timedelta(days=1)
-RIGHTS = ("activities.view_activity", "activities.view_activitytype", "people.view_person")
-LIST_RIGHTS = {"smart": "smartlists.view_smartlist", "static": "people.view_staticlist"}
+RIGHTS = (VIEW_ACTIVITY, VIEW_ACTIVITYTYPE, VIEW_PERSON)
+LIST_RIGHTS = {"smart": VIEW_SMARTLIST, "static": VIEW_STATICLIST}
 State = StoredReport.State
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,9 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-SHARE = "smartlists.share_report"
+from smartlists.rights import SHARE_REPORT
+
+SHARE = SHARE_REPORT
 
 
 class SharedObject(models.Model):

@@ -25,8 +25,10 @@ from people.core.permissions import require_permission
 from people.datatypes import naming
 from people.datatypes.parsing import BadValueError
 from people.datatypes.registry import BY_NAME
+from people.rights import VIEW_PERSON
 from smartlists.catalog import Catalogue
 from smartlists.models import SmartCampaign, Webhook, WebhookDelivery
+from smartlists.rights import ACTIVATE_SMARTCAMPAIGN, ADD_WEBHOOK, CHANGE_WEBHOOK, DELETE_WEBHOOK
 from smartlists.webhooks import delivery as webhook_delivery
 from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import http as webhook_http
@@ -42,7 +44,7 @@ audit.register_actions(
 KEEP_TRYING = timedelta(hours=24)
 MAX_HEADERS, MAX_BODY, MAX_URL = 20, 65_536, 2_000
 MAX_PER_MINUTE, MAX_SECONDS = 60_000, 30
-CHANGE = "smartlists.change_webhook"
+CHANGE = CHANGE_WEBHOOK
 SECRET_PREFIX = "whsec_"
 # headers that the call itself sets, or that could split one request into two
 OWN_HEADERS = frozenset(
@@ -67,7 +69,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
 _ORIGIN = re.compile(r"https?://[^/?#{}\\]+", re.IGNORECASE)
 FIELDS = ("method", "url", "headers", "format", "body", "payload_version", "per_minute", "timeout_seconds")
 SENT_FIELDS = ("method", "url", "headers", "format", "body", "payload_version")  # what is sent, and to whom
-RIGHTS_OF_CAMPAIGNS = ("smartlists.activate_smartcampaign", "people.view_person")
+RIGHTS_OF_CAMPAIGNS = (ACTIVATE_SMARTCAMPAIGN, VIEW_PERSON)
 CONTENT_TYPES: Mapping[str, str] = {
     Webhook.Format.CLOUDEVENTS: "application/cloudevents+json; charset=utf-8",
     Webhook.Format.JSON: "application/json; charset=utf-8",
@@ -88,7 +90,7 @@ def create_webhook(name: Any, by: Any, **values: Any) -> tuple[Webhook, str]:
 
     Raises `RejectedError` with every problem.
     """
-    require_permission(by, "smartlists.add_webhook")
+    require_permission(by, ADD_WEBHOOK)
     webhook = Webhook(name=naming.parse_name(name), created_by=by)
     _set(webhook, values)
     secret = _renew(webhook)
@@ -106,7 +108,7 @@ def change_webhook(
     What an active campaign sends through it is changed with the rights of activating that campaign. Values of headers
     are given again for another origin, so that no hidden value is sent to a host of somebody who cannot read it.
     """
-    require_permission(by, CHANGE)
+    require_permission(by, CHANGE_WEBHOOK)
     changed = _lock(webhook)
     message = _("Someone else changed the webhook in the meantime. Look at it again before you save.")
     refuse_if_changed(expected_revision, changed.revision, message)
@@ -136,7 +138,7 @@ def needs_confirmation(webhook: Webhook, values: Mapping[str, Any]) -> bool:
 @transaction.atomic
 def renew_webhook_secret(webhook: Webhook, by: Any) -> str:
     """Create a new secret; the old one becomes invalid."""
-    require_permission(by, CHANGE)
+    require_permission(by, CHANGE_WEBHOOK)
     changed = _lock(webhook)
     secret = _renew(changed)
     changed.save(update_fields=["secret", "secret_key_name", "updated_at"])
@@ -147,7 +149,7 @@ def renew_webhook_secret(webhook: Webhook, by: Any) -> str:
 @transaction.atomic
 def delete_webhook(webhook: Webhook, by: Any) -> None:
     """Delete a webhook with its deliveries. Raises `RejectedError` (`in_use`, naming the campaigns)."""
-    require_permission(by, "smartlists.delete_webhook")
+    require_permission(by, DELETE_WEBHOOK)
     locked = _lock(webhook)
     references.refuse_if_used(locked)
     audit.write_audit_entry(by, locked, "deleted")
@@ -157,7 +159,7 @@ def delete_webhook(webhook: Webhook, by: Any) -> None:
 @transaction.atomic
 def resend_deliveries(webhook: Webhook, by: Any, delivery_ids: Sequence[int] | None = None) -> int:
     """Queue failed deliveries again (None: all of them), under the same ids; return how many."""
-    require_permission(by, CHANGE)
+    require_permission(by, CHANGE_WEBHOOK)
     dead = WebhookDelivery.objects.filter(webhook=webhook, state=WebhookDelivery.State.DEAD)
     if delivery_ids is not None:
         dead = dead.filter(pk__in=list(delivery_ids))

@@ -8,7 +8,8 @@ from activities.api.inbound_calls import InboundCallViewSet
 from activities.inbound import editing, replaying
 from activities.models import Activity, InboundCall, InboundWebhook
 from activities.recording import replay
-from people.core.permissions import SEES_PEOPLE, all_rights
+from people.core.permissions import all_rights
+from people.rights import VIEW_PERSON
 from smartlists.api.webhooks import WebhookDeliveryViewSet
 from tests.activities.inbound.factories import DEFINITION, deposit, make_mapping, make_webhook, process, receive
 from tests.factories import approved_type
@@ -61,7 +62,7 @@ def test_a_webhook_is_made_mapped_and_replayed(api, narrowed):
     assert api.post(f"{base}/mappings/{mapping}/turn-off").json()["state"] == "off"
     assert api.delete(f"{base}/mappings/{mapping}").status_code == 204
     assert api.get("inbound-webhooks/999/calls").status_code == 404
-    assert narrowed(editing.VIEW, SEES_PEOPLE).get(f"{base}/calls").status_code == 200
+    assert narrowed(editing.VIEW, VIEW_PERSON).get(f"{base}/calls").status_code == 200
     assert narrowed(editing.VIEW).post(f"{base}/replay", {}).status_code == 403
 
 
@@ -77,12 +78,12 @@ SHOWS_CONTENTS = (
 def test_contents_of_calls_need_both_rights(narrowed):
     for resource, name in SHOWS_CONTENTS:
         rights = all_rights(resource.rights[name])
-        assert SEES_PEOPLE in rights and len(rights) > 1, f"{resource.__name__}.{name}"
+        assert VIEW_PERSON in rights and len(rights) > 1, f"{resource.__name__}.{name}"
     webhook = make_webhook()
     mapping = make_mapping(webhook, approved_type())
     receive(webhook, deposit())
     base = f"inbound-webhooks/{webhook.pk}"
-    for rights, status in ([(editing.VIEW,), 403], [(SEES_PEOPLE,), 403], [(editing.VIEW, SEES_PEOPLE), 200]):
+    for rights, status in ([(editing.VIEW,), 403], [(VIEW_PERSON,), 403], [(editing.VIEW, VIEW_PERSON), 200]):
         reader = narrowed(*rights)
         for place in (f"calls/{InboundCall.objects.get().pk}", "calls", f"mappings/{mapping.pk}/trial"):
             assert reader.get(f"{base}/{place}").status_code == status, (rights, place)
@@ -95,4 +96,4 @@ def test_rejected_activities_of_others_need_the_right_to_see_people(narrowed):
     process()
     sees_others = (replay.RIGHT, replay.SEE_OTHERS)
     assert narrowed(*sees_others).get("quarantine").json()["results"] == []
-    assert "x" in str(narrowed(*sees_others, SEES_PEOPLE).get("quarantine").json()["results"][0]["row"])
+    assert "x" in str(narrowed(*sees_others, VIEW_PERSON).get("quarantine").json()["results"][0]["row"])

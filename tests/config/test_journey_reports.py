@@ -49,7 +49,7 @@ def types(monkeypatch):
 
 
 def of_file(client, asked):
-    text = client.get(URL, asked | {"format": "csv"}).content.decode("utf-8-sig")
+    text = client.get(URL, asked | {"format": "csv"}).getvalue().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline="")))[1:]
 
 
@@ -85,7 +85,7 @@ def test_a_retention_report_marks_what_is_not_over_and_leads_to_the_people(clien
 
 
 def of_file_of(client, address):
-    text = client.get(f"{address}&format=csv").content.decode("utf-8-sig")
+    text = client.get(f"{address}&format=csv").getvalue().decode("utf-8-sig")
     return list(csv.reader(io.StringIO(text, newline="")))[1:]
 
 

@@ -140,7 +140,7 @@ def test_the_page_reports_on_everybody_or_a_list_and_gives_the_same_as_csv(admin
     assert [row[2] for row in shown(admin.get(URL, asked))] == [2, 1]
     narrowed = asked | {"people": f"static:{friends.pk}"}
     assert [row[0] for row in shown(admin.get(URL, narrowed))] == ["=Ann"]
-    text = admin.get(URL, narrowed | {"format": "csv"}).content.decode("utf-8-sig")
+    text = admin.get(URL, narrowed | {"format": "csv"}).getvalue().decode("utf-8-sig")
     assert list(csv.reader(io.StringIO(text, newline="")))[1][0] == "'=Ann"
 
 
@@ -232,7 +232,7 @@ def test_what_reads_many_activities_is_worked_out_by_a_job_and_shown_with_its_ti
     reply = admin.get(URL, many)
     assert shown(reply) == [[group.value, group.count, group.people, group.total] for group in live]
     assert reply.context["reply"].answer.as_of and "Figures as of" in reply.content.decode()
-    text = admin.get(URL, many | {"format": "csv"}).content.decode("utf-8-sig")
+    text = admin.get(URL, many | {"format": "csv"}).getvalue().decode("utf-8-sig")
     assert text.splitlines()[1] == "Lyon,3,2,4.5"
 
 
@@ -351,7 +351,7 @@ def test_a_trend_by_any_interval_has_the_same_sum_in_chart_table_file_and_total(
         activity_type_id=types[0].pk, occurred_at__date__gte=first, occurred_at__date__lte=last
     ).count()
     assert sum(row[1] for row in shown(reply)) == sum(series_of(reply)[0]["data"]) == expected
-    text = admin.get(URL, asked | {"format": "csv"}).content.decode("utf-8-sig")
+    text = admin.get(URL, asked | {"format": "csv"}).getvalue().decode("utf-8-sig")
     rows = list(csv.reader(io.StringIO(text, newline="")))[1:]
     assert [[start, int(count)] for start, count in rows] == shown(reply)
     assert [total.count for total in reply.context["table"].totals] == [str(expected)]

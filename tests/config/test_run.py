@@ -13,6 +13,7 @@ from config.server import together
 
 ROOT = Path(__file__).parents[2]
 RUN = """
+import os
 import signal
 import sys
 from pathlib import Path
@@ -24,8 +25,13 @@ try:
     together.lock_folder(folder)
 except together.RunningError as error:
     sys.exit(str(error))
-sys.exit(together.run_together(together.read_procfile(folder / "Procfile"), {"PATH": sys.argv[2]}))
+preparations = [["/bin/sh", "-c", text] for text in sys.argv[3:]]
+commands = together.read_procfile(folder / "Procfile")
+sys.exit(together.run_together(commands, {"PATH": sys.argv[2]}, preparations, os.getppid()))
 """
+# as `make`: it waits for the command, and hands on no signal
+MAKE = "import subprocess, sys; subprocess.run(sys.argv[1:], check=False)"
+MIGRATE = "trap 'sleep 0.3; echo migrate >> ended; exit 1' INT; echo $$ >> pids; while :; do sleep 0.05; done"
 # each notes its end, the database at once and the web server a moment later
 PROCFILE = """
 # comment
@@ -40,10 +46,11 @@ def started(tmp_path):
     (tmp_path / "Procfile").write_text(PROCFILE)
     commands = []
 
-    def start(text=None):
+    def start(text=None, *preparations, by_make=False):
         if text:
             (tmp_path / "Procfile").write_text(text)
-        command = [sys.executable, "-c", RUN, str(tmp_path), os.environ["PATH"]]
+        command = [sys.executable, "-c", RUN, str(tmp_path), os.environ["PATH"], *preparations]
+        command = [sys.executable, "-c", MAKE, *command] if by_make else command
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
         commands.append(subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes))
@@ -100,6 +107,43 @@ def test_the_end_of_one_ends_all_and_is_named(started, tmp_path):
     first = started(PROCFILE + "worker: exit 3\n")
     assert first.wait(20) == 3
     assert "worker has ended (code 3)" in first.stderr.read()
+
+
+def test_what_prepares_runs_before_and_when_it_fails_nothing_else_does(started, tmp_path):
+    first = started(None, "echo one >> prepared", "echo two >> prepared; exit 4", "echo three >> prepared")
+    assert first.wait(20) == 4
+    assert (tmp_path / "prepared").read_text().split() == ["one", "two"]
+    assert not (tmp_path / "pids").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_prepares_ends_with_the_command_and_the_next_start_goes_on(started, tmp_path, number):
+    first = started(None, MIGRATE, "echo later >> ended")
+    (pid,) = wait_for_lines(tmp_path / "pids", 1)
+    os.killpg(first.pid, number)
+    assert first.wait(20) == (-number if number == signal.SIGKILL else 128 + number)
+    second = started(None, "echo prepared >> ended")  # waits for what is still ending
+    assert len(wait_for_lines(tmp_path / "pids", 3)) == 3
+    assert wait_for_lines(tmp_path / "ended", 2) == ["migrate", "prepared"]
+    assert not together._is_alive(int(pid)) and second.poll() is None
+
+
+@pytest.mark.parametrize("preparations", [(), (MIGRATE,)])
+def test_everything_ends_when_make_alone_is_killed(started, tmp_path, preparations):
+    make = started(None, *preparations, by_make=True)
+    pids = wait_for_lines(tmp_path / "pids", 1 if preparations else 2)
+    command = int((tmp_path / together.LOCK).read_text())
+    assert command != make.pid
+    make.kill()
+    assert wait_for_lines(tmp_path / "ended", 1 if preparations else 2)
+    started()  # waits for the lock, which the command and its supervisor had
+    wait_for_lines(tmp_path / "pids", len(pids) + 2)
+    assert not [pid for pid in (command, *map(int, pids)) if is_running(pid)]
+
+
+def is_running(pid):
+    """True unless the process has ended; in a container nobody may reap one whose parent was killed."""
+    return together._is_alive(pid) and "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
 
 
 def test_the_database_of_the_procfile_is_the_one_that_stops_last():

@@ -217,7 +217,7 @@ def test_page_tile_and_file_show_the_same_stored_figures(as_vera, vera, trend):
     rollup.catch_up_rollup()
     again, page = as_vera.get(tile), as_vera.get(f"/admin/reports/?saved={report.pk}")
     assert rows(first) == rows(again) == rows(page)
-    text = as_vera.get(f"/admin/reports/?saved={report.pk}&format=csv").content.decode("utf-8-sig")
+    text = as_vera.get(f"/admin/reports/?saved={report.pk}&format=csv").getvalue().decode("utf-8-sig")
     assert [line.split(",") for line in text.splitlines()[1:]] == [[day, str(count)] for day, count in rows(page)]
     as_vera.post(f"/admin/reports/?saved={report.pk}")
     for job in ProcrastinateJob.objects.filter(task_name="smartlists.work_out_report"):

@@ -20,8 +20,8 @@ from activities.models import ActivityType, InboundMapping
 from people import lookup as people_lookup
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, problem_text, require_rights
 from people.core.errors import RejectedError, quoted_value
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_ID
+from people.rights import VIEW_PERSON
 
 PAGE = "admin:activities_inboundwebhook"
 MAX_TYPES = 500
@@ -40,7 +40,7 @@ class MappingPages(PagesAdmin):
 
     def mapping_page(self, request: HttpRequest, pk: int, mapping: int) -> HttpResponse:
         """Choose where values come from; what was saved is tried on the last calls below."""
-        require_rights(request, editing.VIEW, SEES_PEOPLE)
+        require_rights(request, editing.VIEW, VIEW_PERSON)
         row = _find(pk, mapping)
         leaves = _leaves(row)
         errors: dict[str, list[str]] = {}

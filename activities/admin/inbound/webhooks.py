@@ -21,8 +21,9 @@ from activities.sources.keys import describe_key, live_keys
 from people.core.admin.base import OwnPages, add_form_errors, parse_number, problem_text, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError, quoted_value, restore_problem
-from people.core.permissions import SEES_PEOPLE, confirmation_redirect
+from people.core.permissions import confirmation_redirect
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
+from people.rights import VIEW_PERSON
 from people.templatetags.moments import moment
 
 PAGE = "admin:activities_inboundwebhook"
@@ -218,7 +219,7 @@ class InboundWebhookAdmin(MappingPages):
     def call_page(self, request: HttpRequest, pk: int, call: int) -> HttpResponse:
         """One call as it came, and what became of it."""
         webhook = find_webhook(request, pk)
-        require_rights(request, SEES_PEOPLE)
+        require_rights(request, VIEW_PERSON)
         rows = webhook.source.inbound_calls.select_related("mapping")
         row = get_object_or_404(rows, pk=min(call, MAX_BIG_ID))
         return self.page(
@@ -250,7 +251,7 @@ def _newest(calls: Any) -> list[InboundCall]:
 
 def _reason(replay: InboundReplay | None, user: Any) -> str:
     """Why a call is still rejected after an ended replay; empty for a user who may not see people's values."""
-    if replay is None or replay.is_running or not replay.refused or not user.has_perm(SEES_PEOPLE):
+    if replay is None or replay.is_running or not replay.refused or not user.has_perm(VIEW_PERSON):
         return ""
     problem = replaying.first_problem(replay.source)
     return problem_text(problem) if problem else ""

@@ -26,9 +26,9 @@ from people.core.admin.base import OwnPages, parse_number, require_rights, state
 from people.core.admin.object_actions import MenuAction, action_menu
 from people.core.admin.pagination import UncountedPaginator
 from people.core.errors import RejectedError
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.keys import MAX_BIG_ID
 from people.models import Person
+from people.rights import VIEW_PERSON
 from people.templatetags.change_lists import sparkline
 
 PAGE = "admin:activities_trackedlink"
@@ -39,6 +39,10 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("settings", gettext_lazy("Settings"), "settings"),
     ("history", gettext_lazy("Where it led"), "destinations"),
 )
+SWITCHES = {
+    "on": (editing.turn_on, gettext_lazy("The link leads on again.")),
+    "off": (editing.turn_off, gettext_lazy("Turned off. Whoever follows the link reads that it is over.")),
+}
 CODES = {"svg": (svg_file, "image/svg+xml"), "png": (png_file, "image/png")}
 
 
@@ -135,7 +139,7 @@ class TrackedLinkAdmin(PeopleLinkPages):
     def row_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """How a link was clicked: its address, figures, days and the latest clicks."""
         link = self.find_link(request, pk)
-        sees_people, with_machines = request.user.has_perm(SEES_PEOPLE), "machines" in request.GET
+        sees_people, with_machines = request.user.has_perm(VIEW_PERSON), "machines" in request.GET
         before = min(parse_number(request.GET.get("before")) or MAX_BIG_ID, MAX_BIG_ID)
         rows = figures.latest_clicks(link, SHOWN_CLICKS, before, machines=with_machines)
         days = figures.clicks_by_day([link.pk])[link.pk]
@@ -173,16 +177,11 @@ class TrackedLinkAdmin(PeopleLinkPages):
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Turn a link off or on, or delete it."""
         link, by = self.find_link(request, pk), request.user
-        if verb == "off":
-            done = _("Turned off. Whoever follows the link reads that it is over.")
-            self.try_verb(request, lambda: editing.turn_off(link, by), done)
-        elif verb == "on":
-            self.try_verb(request, lambda: editing.turn_on(link, by), _("The link leads on again."))
-        elif verb == "delete":
+        if verb == "delete":
             if self.try_verb(request, lambda: editing.delete_link(link, by), _("Deleted. Its address stays taken.")):
                 return redirect(f"{PAGE}_changelist")
         else:
-            raise Http404
+            self.try_listed_verb(request, SWITCHES, verb, link)
         return redirect(f"{PAGE}_change", pk)
 
     def find_link(self, request: HttpRequest, pk: int) -> TrackedLink:

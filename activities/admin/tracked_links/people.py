@@ -1,7 +1,6 @@
 """The page of people's own links: how an e-mail tool merges them in, and a file of those of a static list."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -12,19 +11,13 @@ from activities.links import editing, sharing
 from activities.links.addresses import TOKEN, short_address
 from activities.models import TrackedLink
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights
-from people.core.permissions import SEES_PEOPLE
 from people.datatypes.formulas import guard_formula
+from people.files.csv_lines import csv_lines, csv_reply
 from people.models import StaticList
+from people.rights import VIEW_PERSON, VIEW_STATICLIST
 
 COLUMNS = ("person_id", "email", "name", "link", "link_token")
 SHOWN_LISTS = 500
-
-
-class _Echo:
-    """What `csv` writes to, which hands each line back."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 class PeopleLinkPages(PagesAdmin):
@@ -43,13 +36,13 @@ class PeopleLinkPages(PagesAdmin):
         ]
 
     def may_make_links(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perms([editing.CHANGE, SEES_PEOPLE]))
+        return bool(request.user.has_perms([editing.CHANGE, VIEW_PERSON]))
 
     def people_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """What to write into an e-mail tool, and the lists whose links can be taken as a file."""
-        require_rights(request, editing.CHANGE, SEES_PEOPLE)
+        require_rights(request, editing.CHANGE, VIEW_PERSON)
         link = self.find_link(request, pk)
-        may_export = request.user.has_perms([sharing.EXPORTS, "people.view_staticlist"])
+        may_export = request.user.has_perms([sharing.EXPORTS, VIEW_STATICLIST])
         lists = StaticList.objects.filter(is_archived=False).order_by("name")[:SHOWN_LISTS] if may_export else ()
         return self.link_tab(
             request,
@@ -63,16 +56,15 @@ class PeopleLinkPages(PagesAdmin):
 
     def people_file(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
         """A CSV file of the own links of a static list's members; formulas are defused."""
-        require_rights(request, editing.CHANGE, SEES_PEOPLE, sharing.EXPORTS, "people.view_staticlist")
+        require_rights(request, editing.CHANGE, VIEW_PERSON, sharing.EXPORTS, VIEW_STATICLIST)
         link = self.find_link(request, pk)
         static_list = get_object_or_404(StaticList, pk=parse_number(request.POST.get("list")))
         rows = sharing.file_of_links(link, static_list, request.user)
-        headers = {"Content-Disposition": f'attachment; filename="{link.code}-people.csv"'}
-        return StreamingHttpResponse(_lines(rows), content_type="text/csv;charset=UTF-8", headers=headers)
+        lines = csv_lines(_cells(rows), is_exact=True)  # a token is to be used as it is
+        return csv_reply(lines, f"{link.code}-people.csv")
 
 
-def _lines(rows: Iterator[tuple[int, str, str, str, str]]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+def _cells(rows: Iterator[tuple[int, str, str, str, str]]) -> Iterator[Sequence[Any]]:
+    yield COLUMNS
     for person_id, email, name, url, token in rows:
-        yield writer.writerow([person_id, guard_formula(email), guard_formula(name), url, token])
+        yield [person_id, guard_formula(email), guard_formula(name), url, token]

@@ -16,9 +16,10 @@ from people.core.admin.base import OwnPages, PagesAdmin, request_source, require
 from people.datatypes.keys import MAX_ID
 from people.fields.catalog import field_catalogue
 from people.models import Person
+from people.rights import VIEW_PERSON
 
 PAGE = "admin:activities_form"
-RIGHTS = (check_in.RIGHT, "people.view_person")
+RIGHTS = (check_in.RIGHT, VIEW_PERSON)
 MAX_EMAIL = 255
 
 

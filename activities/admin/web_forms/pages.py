@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -32,6 +32,10 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("share", gettext_lazy("Share"), "share"),
     ("submissions", gettext_lazy("Submissions"), "submissions"),
 )
+SWITCHES = {
+    "archive": (editing.archive_form, gettext_lazy("Archived. Nothing more is taken from this form.")),
+    "reopen": (editing.reopen_form, gettext_lazy("The form is open again.")),
+}
 
 
 @admin.register(Form)
@@ -106,12 +110,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
     def run_action(self, request: HttpRequest, pk: int, verb: str) -> HttpResponse:
         """Archive, reopen or delete a form, or give its kiosk another address."""
         web_form, by = self.find_form(request, pk), request.user
-        if verb == "archive":
-            done = _("Archived. Nothing more is taken from this form.")
-            self.try_verb(request, lambda: editing.archive_form(web_form, by), done)
-        elif verb == "reopen":
-            self.try_verb(request, lambda: editing.reopen_form(web_form, by), _("The form is open again."))
-        elif verb == "renew-kiosk":
+        if verb == "renew-kiosk":
             back = reverse(f"{PAGE}_kiosk", args=[pk])
             if confirmation := confirmation_redirect(request, back):
                 return confirmation
@@ -122,7 +121,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
             if self.try_verb(request, lambda: editing.delete_form(web_form, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")
         else:
-            raise Http404
+            self.try_listed_verb(request, SWITCHES, verb, web_form)
         return redirect(f"{PAGE}_change", pk)
 
     def find_form(self, request: HttpRequest, pk: int) -> Form:

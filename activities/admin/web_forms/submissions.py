@@ -13,11 +13,11 @@ from activities.forms.fields import form_inputs
 from activities.forms.submitting import RECORD
 from activities.models import Form, FormSubmission
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, require_rights, state_badge
-from people.core.permissions import SEES_PEOPLE
 from people.core.source import Channel
 from people.datatypes.keys import MAX_BIG_ID
 from people.files.exports import jobs as export_jobs
 from people.models import Person
+from people.rights import VIEW_PERSON
 
 PAGE = "admin:activities_form"
 SHOWN = 50
@@ -45,7 +45,7 @@ class SubmissionPages(PagesAdmin):
         ]
 
     def may_see(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perms([moderation.VIEW, SEES_PEOPLE]))
+        return bool(request.user.has_perms([moderation.VIEW, VIEW_PERSON]))
 
     def submissions_page(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The newest submissions of one state, fifty a page; the next page begins after the last id."""
@@ -125,7 +125,7 @@ class SubmissionPages(PagesAdmin):
         return redirect("admin:people_export_change", export.pk) if export else redirect(f"{PAGE}_submissions", pk)
 
     def _find(self, request: HttpRequest, pk: int) -> Form:
-        require_rights(request, moderation.VIEW, SEES_PEOPLE)
+        require_rights(request, moderation.VIEW, VIEW_PERSON)
         return self.find_form(request, pk)
 
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 
-from defusedcsv import csv
 from django.contrib.admin.models import LogEntry
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Lower
@@ -14,6 +14,7 @@ from django.db.models.lookups import StartsWith
 from django.utils import timezone
 
 from people.core import audit
+from people.files.csv_lines import BOM, csv_lines
 
 FILE_COLUMNS = ("time", "user", "user_id", "what", "says", "object_type", "object_id", "object", "details")
 CHUNK = 2_000
@@ -53,26 +54,17 @@ def find_entries(conditions: EntryFilter, before: int | None = None) -> QuerySet
     return entries.filter(pk__lt=before) if before else entries
 
 
-def entries_as_csv(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
+def entries_as_csv(entries: QuerySet[LogEntry]) -> Iterator[str]:
     """Yield the entries as lines of a CSV file; spreadsheets read no cell as a formula."""
-    yield "\ufeff".encode()
-    writer = csv.writer(EchoFile())
-    yield writer.writerow(FILE_COLUMNS)
-    for row in _rows(entries):
-        yield writer.writerow([row[name] if name != "details" else json.dumps(row[name]) for name in FILE_COLUMNS])
+    texts = ({**row, "details": json.dumps(row["details"])} for row in _rows(entries))
+    yield BOM
+    yield from csv_lines(chain([FILE_COLUMNS], ([row[name] for name in FILE_COLUMNS] for row in texts)))
 
 
 def entries_as_ndjson(entries: QuerySet[LogEntry]) -> Iterator[bytes]:
     """Yield the entries as one JSON object a line."""
     for row in _rows(entries):
         yield json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n"
-
-
-class EchoFile:
-    """A file whose `write` returns its argument, for a writer of streamed lines."""
-
-    def write(self, line: str) -> bytes:
-        return line.encode()
 
 
 def _rows(entries: QuerySet[LogEntry]) -> Iterator[dict[str, Any]]:

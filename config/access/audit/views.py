@@ -1,5 +1,6 @@
 """The page of audit entries and their export."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from django import forms
@@ -7,7 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,14 +16,16 @@ from django.utils.translation import gettext_lazy
 
 from config.access.audit import search as audit_search
 from config.access.audit.search import EntryFilter
+from config.access.rights import VIEW_LOGENTRY
 from config.access.sign_in.sessions import signed_in_user
 from people.admin.days import DayField
 from people.core import audit
 from people.datatypes.keys import MAX_ID
+from people.files.csv_lines import file_reply
 
-RIGHT = "admin.view_logentry"
+RIGHT = VIEW_LOGENTRY
 SHOWN = 50
-FORMATS = {
+FORMATS: dict[str, tuple[Callable[..., Iterator[str] | Iterator[bytes]], str]] = {
     "csv": (audit_search.entries_as_csv, "text/csv; charset=utf-8"),
     "ndjson": (audit_search.entries_as_ndjson, "application/x-ndjson"),
 }
@@ -92,9 +95,7 @@ def export_audit(request: HttpRequest) -> Any:
         return HttpResponseBadRequest(_("That cannot be searched for."), content_type="text/plain; charset=utf-8")
     write, content_type = FORMATS[chosen]
     audit.write_audit_entry(request.user, signed_in_user(request), "audit_exported", format=chosen)
-    reply = StreamingHttpResponse(write(audit_search.find_entries(form.entry_filter())), content_type=content_type)
-    reply["Content-Disposition"] = f'attachment; filename="audit.{chosen}"'
-    return reply
+    return file_reply(write(audit_search.find_entries(form.entry_filter())), f"audit.{chosen}", content_type)
 
 
 def _search_form(request: HttpRequest) -> SearchForm:

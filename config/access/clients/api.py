@@ -17,6 +17,7 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from config.access.clients.filters import ApiClientFilterSet
 from config.access.models import ApiClient, ApiToken
+from config.access.rights import ADD_APICLIENT, CHANGE_APICLIENT, VIEW_APICLIENT
 from config.access.sign_in import throttling
 from config.observability import logging as log_formats
 from people.core.codes import Code
@@ -135,12 +136,12 @@ class ApiClientViewSet(ListMixin, RetrieveMixin):
     filterset_class = ApiClientFilterSet
     orderings = ("id", "-id")
     rights = {
-        "list": "access.view_apiclient",
-        "retrieve": "access.view_apiclient",
-        "create": "access.add_apiclient",
-        "partial_update": "access.change_apiclient",
-        "rotate_secret": "access.change_apiclient",
-        "revoke": "access.change_apiclient",
+        "list": VIEW_APICLIENT,
+        "retrieve": VIEW_APICLIENT,
+        "create": ADD_APICLIENT,
+        "partial_update": CHANGE_APICLIENT,
+        "rotate_secret": CHANGE_APICLIENT,
+        "revoke": CHANGE_APICLIENT,
     }
 
     def revision(self, client: ApiClient) -> str:

@@ -22,47 +22,82 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from activities.rights import (
+    ADD_ACTIVITYTYPE,
+    APPROVE_ACTIVITYTYPE,
+    CHANGE_ACTIVITYTYPE,
+    DELETE_ACTIVITYTYPE,
+    RECORD_ACTIVITY,
+    VIEW_ACTIVITY,
+    VIEW_ACTIVITYTYPE,
+)
 from config.access.clients import authentication as client_authentication
 from config.access.models import ApiClient
+from config.access.rights import ADD_APICLIENT, CHANGE_APICLIENT
 from people.core import audit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, quoted_value, refuse_if
 from people.core.permissions import require_permission
+from people.rights import (
+    ADD_OBJECTRECORD,
+    ADD_OBJECTTYPE,
+    ADD_PERSON,
+    ADD_PERSONFIELD,
+    ADD_STATICLIST,
+    APPROVE_OBJECTTYPE,
+    CHANGE_OBJECTRECORD,
+    CHANGE_OBJECTTYPE,
+    CHANGE_PERSON,
+    CHANGE_PERSONFIELD,
+    CHANGE_STATICLIST,
+    DELETE_OBJECTRECORD,
+    DELETE_OBJECTTYPE,
+    DELETE_PERSON,
+    DELETE_STATICLIST,
+    EXPORT_PERSON,
+    MERGE_PERSON,
+    VIEW_OBJECTRECORD,
+    VIEW_OBJECTTYPE,
+    VIEW_PERSON,
+    VIEW_PERSONFIELD,
+    VIEW_STATICLIST,
+)
+from smartlists.rights import ADD_SMARTLIST, DELETE_SMARTLIST, VIEW_SMARTCAMPAIGN, VIEW_SMARTLIST
 
 DEFAULT_RIGHTS = (
-    "people.view_person",
-    "people.add_person",
-    "people.change_person",
-    "people.view_personfield",
-    "people.add_personfield",
-    "people.change_personfield",
-    "people.view_staticlist",
-    "people.add_staticlist",
-    "people.change_staticlist",
-    "people.delete_staticlist",
-    "people.delete_person",
-    "people.merge_person",
-    "people.export_person",  # bulk exports
-    "people.view_objecttype",
-    "people.add_objecttype",
-    "people.change_objecttype",
-    "people.approve_objecttype",
-    "people.delete_objecttype",
-    "people.view_objectrecord",
-    "people.add_objectrecord",
-    "people.change_objectrecord",
-    "people.delete_objectrecord",
-    "smartlists.view_smartlist",
-    "smartlists.add_smartlist",
-    "smartlists.delete_smartlist",
-    "smartlists.view_smartcampaign",
-    "activities.view_activity",
-    "activities.record_activity",
-    "activities.view_activitytype",
-    "activities.add_activitytype",
-    "activities.change_activitytype",
-    "activities.approve_activitytype",
-    "activities.delete_activitytype",
+    VIEW_PERSON,
+    ADD_PERSON,
+    CHANGE_PERSON,
+    VIEW_PERSONFIELD,
+    ADD_PERSONFIELD,
+    CHANGE_PERSONFIELD,
+    VIEW_STATICLIST,
+    ADD_STATICLIST,
+    CHANGE_STATICLIST,
+    DELETE_STATICLIST,
+    DELETE_PERSON,
+    MERGE_PERSON,
+    EXPORT_PERSON,  # bulk exports
+    VIEW_OBJECTTYPE,
+    ADD_OBJECTTYPE,
+    CHANGE_OBJECTTYPE,
+    APPROVE_OBJECTTYPE,
+    DELETE_OBJECTTYPE,
+    VIEW_OBJECTRECORD,
+    ADD_OBJECTRECORD,
+    CHANGE_OBJECTRECORD,
+    DELETE_OBJECTRECORD,
+    VIEW_SMARTLIST,
+    ADD_SMARTLIST,
+    DELETE_SMARTLIST,
+    VIEW_SMARTCAMPAIGN,
+    VIEW_ACTIVITY,
+    RECORD_ACTIVITY,
+    VIEW_ACTIVITYTYPE,
+    ADD_ACTIVITYTYPE,
+    CHANGE_ACTIVITYTYPE,
+    APPROVE_ACTIVITYTYPE,
+    DELETE_ACTIVITYTYPE,
 )
 
 OWN_APPS = ("people", "activities", "smartlists", "access")
@@ -100,7 +135,7 @@ def create_client(name: str, owner: Any, by: Any, rights: Iterable[str] | None =
 
     Raises `RejectedError` for a missing or taken name, and `NotAllowedError` for a right that `by` does not have.
     """
-    require_permission(by, "access.add_apiclient")
+    require_permission(by, ADD_APICLIENT)
     names = [right for right in DEFAULT_RIGHTS if by is None or by.has_perm(right)] if rights is None else list(rights)
     granted = _permissions(names)
     _require_reach(by, owner, names)
@@ -126,7 +161,7 @@ def create_client(name: str, owner: Any, by: Any, rights: Iterable[str] | None =
 @transaction.atomic
 def revoke_client(client: ApiClient, by: Any) -> None:
     """Revoke the client and its present tokens."""
-    require_permission(by, "access.change_apiclient")
+    require_permission(by, CHANGE_APICLIENT)
     ApiClient.objects.filter(pk=client.pk).update(
         is_revoked=True, token_digest=None, token_expires_at=None, previous_secret="", previous_secret_ends_at=None
     )
@@ -140,7 +175,7 @@ def hand_over_client(client: ApiClient, owner: Any, by: Any) -> None:
 
     Raises `NotAllowedError` if the client could then do more than `by`.
     """
-    require_permission(by, "access.change_apiclient")
+    require_permission(by, CHANGE_APICLIENT)
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
     _require_reach(by, owner, client_rights(client))
     ApiClient.objects.filter(pk=client.pk).update(user=owner)
@@ -154,7 +189,7 @@ def rotate_client_secret(client: ApiClient, by: Any, overlap: timedelta = timede
 
     Raises `RejectedError` (`revoked_client`, `out_of_range` beyond a week).
     """
-    require_permission(by, "access.change_apiclient")
+    require_permission(by, CHANGE_APICLIENT)
     client = ApiClient.objects.select_for_update().get(pk=client.pk)
     _require_reach(by, client.user, client_rights(client))
     if client.is_revoked:
@@ -215,7 +250,7 @@ def change_client(
     client: ApiClient, by: Any, name: str | None = None, rights: Iterable[str] | None = None
 ) -> ApiClient:
     """Rename a client or change its permissions, effective at once. Raises `RejectedError` (`unknown_right`, names)."""
-    require_permission(by, "access.change_apiclient")
+    require_permission(by, CHANGE_APICLIENT)
     client = ApiClient.objects.select_for_update().select_related("api_user").get(pk=client.pk)
     if name is not None and name.strip() != client.name:
         client.name = client.api_user.first_name = _free_name(name)

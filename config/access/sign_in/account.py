@@ -26,6 +26,7 @@ from django.views.decorators.http import require_GET
 from django.views.generic import RedirectView
 
 from config.access.clients import tokens
+from config.access.rights import CHANGE_USER
 from config.access.sign_in import mfa, resuming, sessions
 from config.access.sign_in import views as sign_in_views
 from config.access.users import own_account
@@ -133,7 +134,7 @@ def confirmed_post_page(request: HttpRequest) -> HttpResponse:
 
 def user_sign_in_page(request: HttpRequest, user_id: int) -> HttpResponse:
     """Show another user's sessions to an administrator, who can end them and reset the second step."""
-    if not request.user.has_perm("access.change_user"):
+    if not request.user.has_perm(CHANGE_USER):
         raise PermissionDenied
     user: Any = get_object_or_404(get_user_model(), pk=user_id, is_api_only=False)
     if not admin.site._registry[type(user)].has_change_permission(request, user):

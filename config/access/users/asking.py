@@ -12,6 +12,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.access.rights import CHANGE_USER
 from config.access.users import rights
 from people.core import notifications
 from people.core.codes import Code
@@ -25,7 +26,7 @@ MOST_AN_HOUR = 20  # requests of one user
 HOUR = 3600
 HOME: tuple[str, None] = ("admin:index", None)
 NO_PAGES = ("login", "logout")  # of the admin
-CHANGES = "access.change_user"  # the right to give roles: its holders can help with every request
+CHANGES = CHANGE_USER  # the right to give roles: its holders can help with every request
 
 notifications.register_notice_kinds(
     {

@@ -11,6 +11,7 @@ from activities.links import editing as link_editing
 from activities.models import ActivityType, TrackedLink
 from config.access.clients import editing as client_editing
 from config.access.models import ApiClient, User
+from config.access.rights import CHANGE_USER
 from config.access.sign_in import sessions
 from config.access.users import limits, role_audit
 from people.core.codes import Code
@@ -24,7 +25,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.lists import report_notes, saved_reports
 from smartlists.models import Dashboard, ReportNote, SavedReport, SmartList
 
-CHANGE = "access.change_user"
+CHANGE = CHANGE_USER
 
 # what a user can own: a query of the user's rows, and the function that gives a row another owner
 OWNED: dict[type[Model], tuple[Callable[[Any], QuerySet[Any]], Callable[[Any, Any, Any], Any]]] = {

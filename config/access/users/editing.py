@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from config.access.models import User
+from config.access.rights import CHANGE_USER
 from config.access.users import limits, role_audit
 from config.access.users.addresses import refuse_taken_address
 from people.core import audit
@@ -15,7 +16,7 @@ from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem
 from people.core.permissions import require_permission
 
-CHANGE = "access.change_user"
+CHANGE = CHANGE_USER
 FIELDS = ("username", "first_name", "last_name", "email", "language")
 
 

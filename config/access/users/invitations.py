@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.models import Invitation
+from config.access.rights import ADD_USER
 from config.access.users import limits
 from config.access.users.addresses import is_address_taken, refuse_taken_address
 from people.core import audit, installation
@@ -30,7 +31,7 @@ from people.core.permissions import require_permission
 LIFETIME = timedelta(days=7)
 KEPT_AFTER_EXPIRY = timedelta(days=30)  # an expired invitation can be renewed for this long
 MOST_WAITING = 500  # invitations neither used nor revoked
-INVITE = "access.add_user"
+INVITE = ADD_USER
 
 audit.register_actions(
     {

@@ -1,5 +1,4 @@
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,14 +28,13 @@ class Command(BaseCommand):
             together.lock_folder(settings.DATA_DIR)
         except together.RunningError as error:
             raise CommandError(str(error)) from None
-        for arguments in PREPARATIONS:
-            done = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, check=False)
-            if done.returncode:
-                sys.exit(done.returncode if done.returncode > 0 else 128 - done.returncode)
+        parent = os.getppid() if "MAKELEVEL" in os.environ else None  # make, which does not hand on SIGKILL
         os.chdir(settings.BASE_DIR)
         environment = {
             **os.environ,
             "WEB_PORT": str(settings.PORT),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         }
-        sys.exit(together.run_together(together.read_procfile(settings.BASE_DIR / "Procfile"), environment))
+        preparations = [[sys.executable, "manage.py", *arguments] for arguments in PREPARATIONS]
+        commands = together.read_procfile(settings.BASE_DIR / "Procfile")
+        sys.exit(together.run_together(commands, environment, preparations, parent))

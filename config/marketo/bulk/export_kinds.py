@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.models import ActivityType, ActivityVersion
+from activities.rights import VIEW_ACTIVITY
 from activities.types.standard import ADD_TO_LIST, REMOVE_FROM_LIST
 from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire.responses import MarketoError, invalid_value
@@ -17,6 +18,7 @@ from people.files.exports import kinds as export_kinds
 from people.files.exports.kinds import ExportColumn, ExportKind, ExportStatement
 from people.models import StaticList
 from people.persons.export_kind import field_column
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.models import SmartList
 
@@ -242,7 +244,7 @@ export_kinds.register_export_kind(
     ExportKind(
         "bulk_activities",
         "Activities",
-        ("people.export_person", "activities.view_activity"),
+        (EXPORT_PERSON, VIEW_ACTIVITY),
         activities_statement,
         null="null",
         check=activities_statement,
@@ -253,7 +255,7 @@ export_kinds.register_export_kind(
     ExportKind(
         "bulk_leads",
         "Leads",
-        ("people.export_person", "people.view_person"),
+        (EXPORT_PERSON, VIEW_PERSON),
         leads_statement,
         null="null",
         check=check_leads_request,

@@ -17,6 +17,7 @@ from activities.models import ActivityField, ActivityType, ActivityVersion
 from activities.recording import column_recorder, recorder
 from activities.recording.columns import ActivityColumns
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
+from activities.rights import RECORD_ACTIVITY, VIEW_ACTIVITY
 from activities.types import standard as standard_types
 from config.marketo.resources.lead_names import LeadNames
 from config.marketo.wire import paging
@@ -43,7 +44,7 @@ DAYS_OF_MONTH = 365.25 / 12
 
 def record_activities(call: Call) -> HttpResponse:
     """§2.6: add custom activities, and consents; each row is added or skipped on its own."""
-    call.require("activities.record_activity")
+    call.require(RECORD_ACTIVITY)
     rows = call.parameters.rows("activities")
     warnings = _warnings(rows)
     source = replace(call.source, is_backfill=call.parameters.is_backfill)
@@ -177,7 +178,7 @@ def _result_row(outcome: RecordOutcome) -> dict[str, Any]:
 
 def list_activity_types(call: Call) -> HttpResponse:
     """§2.1: return every standard type and every approved custom one; never a paging token."""
-    call.require("activities.view_activity")
+    call.require(VIEW_ACTIVITY)
     return success_reply(
         [_type_row(activity_type) for activity_type in ActivityType.objects.approved().with_versions()]
     )
@@ -227,7 +228,7 @@ def _field_row(activity_type: ActivityType, field: ActivityField) -> dict[str, s
 
 def paging_token(call: Call) -> HttpResponse:
     """§2.2: return the position in the log of a date."""
-    call.require("activities.view_activity")
+    call.require(VIEW_ACTIVITY)
     text = call.parameters.needed("sinceDatetime")
     try:
         since = parse_moment(text)
@@ -238,7 +239,7 @@ def paging_token(call: Call) -> HttpResponse:
 
 def read_activities(call: Call) -> HttpResponse:
     """§2.3: return activities after a token, each exactly once, ascending by id."""
-    call.require("activities.view_activity")
+    call.require(VIEW_ACTIVITY)
     type_ids = call.parameters.numbers("activityTypeIds")
     if not type_ids:
         call.parameters.needed("activityTypeIds")

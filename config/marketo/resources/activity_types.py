@@ -6,6 +6,7 @@ from django.db import transaction
 from django.http import HttpResponse
 
 from activities.models import ActivityField, ActivityType, ActivityVersion
+from activities.rights import VIEW_ACTIVITYTYPE
 from activities.types.definition import ACTIVITY_TYPES, ActivityFieldSpec, TypeNames
 from config.marketo.wire.endpoint import Call
 from config.marketo.wire.parameters import text_member
@@ -24,14 +25,14 @@ NAMES = {"name": "name", "description": "description", "triggerName": "trigger_n
 
 
 def list_types(call: Call) -> HttpResponse:
-    call.require("activities.view_activitytype")
+    call.require(VIEW_ACTIVITYTYPE)
     types = ActivityType.objects.custom().existing().with_versions()
     return success_reply([_row(activity_type, activity_type.shown) for activity_type in types])
 
 
 def describe_type(call: Call, api_name: str) -> HttpResponse:
     """Return the approved version, or the draft if requested or if there is no other ([I] §2.8)."""
-    call.require("activities.view_activitytype")
+    call.require(VIEW_ACTIVITYTYPE)
     activity_type = _find(api_name)
     wants_draft = call.parameters.flag("draft")
     return success_reply([_full_row(activity_type, activity_type.draft if wants_draft else None)])

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpResponse
 
 from activities.log.reader import ActivityCondition, ActivityRow
+from activities.rights import VIEW_ACTIVITY
 from activities.types import standard as standard_types
 from config.marketo.resources.activities import activities_reply, activity_asset_id, activity_head, read_page
 from config.marketo.resources.lead_names import LeadNames
@@ -18,7 +19,7 @@ CHANGED = """(a.activity_type_id <> %(change_type)s or string_to_array(a.primary
 
 def lead_changes(call: Call) -> HttpResponse:
     """§2.4: return new people and changes of the requested fields."""
-    call.require("activities.view_activity")
+    call.require(VIEW_ACTIVITY)
     names = LeadNames()
     fields = call.parameters.values("fields")
     if not fields:
@@ -61,7 +62,7 @@ def _field_row(name: str, row: ActivityRow, names: LeadNames) -> dict[str, Any]:
 
 def deleted_leads(call: Call) -> HttpResponse:
     """§2.5: return deleted people with their names at that time."""
-    call.require("activities.view_activity")
+    call.require(VIEW_ACTIVITY)
     page = read_page(call, (standard_types.DELETE_PERSON,), [])
     return activities_reply(
         page,

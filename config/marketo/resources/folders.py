@@ -14,16 +14,18 @@ from config.marketo.wire.responses import MarketoError, asset_timestamp, assets_
 from people.core import installation
 from people.core.models import Folder
 from people.models import StaticList
+from people.rights import VIEW_STATICLIST
 from smartlists.models import SmartCampaign, SmartList
+from smartlists.rights import VIEW_SMARTCAMPAIGN, VIEW_SMARTLIST
 
-VIEW = "people.view_staticlist"
+VIEW = VIEW_STATICLIST
 # [I] §4: the default of `maxDepth`
 DEPTH, MAX_DEPTH = 2, 20
 # kinds of things in a folder by Marketo's name, each with the right to see it
 CONTENTS: Mapping[str, tuple[type[Model], str]] = {
     "Static List": (StaticList, VIEW),
-    "Smart List": (SmartList, "smartlists.view_smartlist"),
-    "Smart Campaign": (SmartCampaign, "smartlists.view_smartcampaign"),
+    "Smart List": (SmartList, VIEW_SMARTLIST),
+    "Smart Campaign": (SmartCampaign, VIEW_SMARTCAMPAIGN),
 }
 
 

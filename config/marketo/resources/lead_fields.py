@@ -14,6 +14,7 @@ from people.datatypes.parsing import MAX_LINK, MAX_STRING, MAX_TEXT_BYTES, is_bl
 from people.fields import editing as field_editing
 from people.fields.catalog import FieldInfo
 from people.models import PersonField
+from people.rights import ADD_PERSONFIELD, CHANGE_PERSONFIELD, VIEW_PERSON, VIEW_PERSONFIELD
 
 # §3: names of the product's data types in describe.json, where they differ
 DATA_TYPES = {"link": "url"}
@@ -42,7 +43,7 @@ ID_ROW = {"id": ID_FIELD, "displayName": "Id", "dataType": "integer", "rest": {"
 
 
 def describe_leads(call: Call) -> HttpResponse:
-    call.require("people.view_person")
+    call.require(VIEW_PERSON)
     names = LeadNames()
     return success_reply([ID_ROW, *(_described_row(info, names) for info in names.fields.values())])
 
@@ -62,7 +63,7 @@ def _type_members(info: FieldInfo) -> dict[str, Any]:
 
 
 def describe_leads2(call: Call) -> HttpResponse:
-    call.require("people.view_person")
+    call.require(VIEW_PERSON)
     names = LeadNames()
     searchable = ["email", "id", *(names.rest_names[name] for name, info in names.fields.items() if info.is_unique)]
     described = [
@@ -82,7 +83,7 @@ def describe_leads2(call: Call) -> HttpResponse:
 
 def lead_schema(call: Call) -> HttpResponse:
     """Return a page of all fields with their properties."""
-    call.require("people.view_personfield")
+    call.require(VIEW_PERSONFIELD)
     names, size, after = LeadNames(), call.parameters.batch_size(), paging.page_start_id(call)
     infos = sorted((info for info in names.fields.values() if names.number(info) > after), key=names.number)
     page, has_more = infos[:size], len(infos) > size
@@ -100,14 +101,14 @@ def _unsaved_field(info: FieldInfo) -> PersonField:
 
 
 def lead_field_schema(call: Call, name: str) -> HttpResponse:
-    call.require("people.view_personfield")
+    call.require(VIEW_PERSONFIELD)
     names = LeadNames()
     return success_reply([_schema_row(find_lead_field(name, names), names)])
 
 
 def create_lead_fields(call: Call) -> HttpResponse:
     """Add fields; each is created or skipped separately. `isUnique` is an extension: no two leads may share a value."""
-    call.require("people.add_personfield")
+    call.require(ADD_PERSONFIELD)
     return success_reply([_create_field(row, call) for row in call.parameters.rows("fields")])
 
 
@@ -138,7 +139,7 @@ def _create_field(row: Any, call: Call) -> dict[str, Any]:
 
 def update_lead_field(call: Call, name: str) -> HttpResponse:
     """Change a field's display name, description or visibility; its name and data type are fixed."""
-    call.require("people.change_personfield")
+    call.require(CHANGE_PERSONFIELD)
     names = LeadNames()
     field = find_lead_field(name, names)
     (row, *more) = call.parameters.rows("fields")

@@ -11,11 +11,12 @@ from config.marketo.wire.responses import missing_parameter, success_reply
 from people.persons import deletion
 from people.persons import merge as person_merge
 from people.persons.deletion import DeletionOutcome, DeletionStatus
+from people.rights import DELETE_PERSON
 
 
 def delete_leads(call: Call) -> HttpResponse:
     """Delete leads, given in any of three forms; each is deleted or skipped separately."""
-    call.require("people.delete_person")
+    call.require(DELETE_PERSON)
     ids = call.parameters.ids()
     outcomes = deletion.delete_people([parse_person_id(value) for value in ids], call.user, call.source)
     return success_reply([_deleted_row(value, outcome) for value, outcome in zip(ids, outcomes, strict=True)])

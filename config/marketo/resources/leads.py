@@ -34,6 +34,7 @@ from people.models import Person
 from people.persons import upsert
 from people.persons.upsert import UpsertAction, UpsertOutcome, UpsertStatus
 from people.rest.answer_size import count_rows_that_fit
+from people.rights import ADD_PERSON, CHANGE_PERSON, VIEW_PERSON
 
 MAX_MATCHES = 1_000  # §3: more are refused
 ACTIONS = {
@@ -65,9 +66,9 @@ def sync_leads(call: Call) -> HttpResponse:
     rows, body = call.parameters.rows("leads"), call.parameters.json
     action = _action_named(body.get("action"))
     check_partition(body.get("partitionName"))
-    call.require("people.change_person")
+    call.require(CHANGE_PERSON)
     if action is not UpsertAction.UPDATE:
-        call.require("people.add_person")
+        call.require(ADD_PERSON)
     names = LeadNames()
     lookup = _lookup_field(body.get("lookupField"), names)
     objects = (row for row in rows if isinstance(row, dict))
@@ -94,13 +95,13 @@ def check_partition(name: Any) -> None:
 
 
 def list_partitions(call: Call) -> HttpResponse:
-    call.require("people.view_person")
+    call.require(VIEW_PERSON)
     return success_reply([PARTITION])
 
 
 def move_leads_to_partition(call: Call) -> HttpResponse:
     """Check the rows of leads to be moved; there is only one partition, so nothing changes."""
-    call.require("people.change_person")
+    call.require(CHANGE_PERSON)
     rows = call.parameters.rows("leads")
     person_ids = [parse_person_id(row.get("id")) if isinstance(row, dict) else None for row in rows]
     live_ids = set(Person.objects.live().filter(pk__in=[pk for pk in person_ids if pk]).values_list("pk", flat=True))
@@ -154,7 +155,7 @@ def _computed_field_problem(problem: Problem, names: LeadNames) -> Problem:
 
 
 def get_lead(call: Call, lead_id: int) -> HttpResponse:
-    call.require("people.view_person")
+    call.require(VIEW_PERSON)
     names = LeadNames()
     fields = requested_fields(call, names)
     return success_reply([lead_row(live_person(lead_id), fields, names)])
@@ -170,7 +171,7 @@ def live_person(lead_id: int) -> Person:
 
 def find_leads(call: Call) -> HttpResponse:
     """§3: return leads whose field has one of up to 300 values."""
-    call.require("people.view_person")
+    call.require(VIEW_PERSON)
     names = LeadNames()
     fields = requested_fields(call, names)
     filter_type, values = call.parameters.needed("filterType"), call.parameters.values("filterValues")
@@ -244,8 +245,8 @@ def associate_lead(call: Call, lead_id: int) -> HttpResponse:
     Where the cookie belongs to another lead, only new activity goes to this one. Raises 1012 for a cookie that is
     malformed, or whose token and account are both unknown.
     """
-    call.require("people.view_person")
-    call.require("people.change_person")
+    call.require(VIEW_PERSON)
+    call.require(CHANGE_PERSON)
     value = call.parameters.needed("cookie")
     person = live_person(lead_id)
     visitor = cookies.visitor_of_cookie(_cookie(value))

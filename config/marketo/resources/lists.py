@@ -18,6 +18,7 @@ from people.lists import static_lists
 from people.lists.static_lists import Membership
 from people.models import Person, StaticList, StaticListMember
 from people.rest.answer_size import count_rows_that_fit
+from people.rights import CHANGE_STATICLIST, VIEW_PERSON, VIEW_STATICLIST
 
 WORKSPACE = "Default"  # [I] the only one
 
@@ -33,7 +34,7 @@ REASONS = {Membership.ABSENT: {"code": "1015", "message": "Lead not in list"}, M
 
 def list_static_lists(call: Call) -> HttpResponse:
     """List static lists by id or name; with a token only if there is another page."""
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     lists = StaticList.objects.filter(pk__gt=paging.page_start_id(call)).order_by("pk")
     ids, names = call.parameters.numbers("id"), call.parameters.values("name")
     if ids:
@@ -55,14 +56,14 @@ def _is_elsewhere(call: Call) -> bool:
 
 
 def get_list(call: Call, list_id: int) -> HttpResponse:
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     return success_reply([_row(find_list(list_id))])
 
 
 def list_members(call: Call, list_id: int) -> HttpResponse:
     """Return the people on a list by id; with a token only if there are more."""
-    call.require("people.view_person")
-    call.require("people.view_staticlist")
+    call.require(VIEW_PERSON)
+    call.require(VIEW_STATICLIST)
     static_list = find_list(list_id)
     names = LeadNames()
     fields = requested_fields(call, names)
@@ -84,7 +85,7 @@ def remove_members(call: Call, list_id: int) -> HttpResponse:
 
 
 def _change_members(call: Call, list_id: int, verb: Any) -> HttpResponse:
-    call.require("people.change_staticlist")
+    call.require(CHANGE_STATICLIST)
     static_list = find_list(list_id)
     ids = call.parameters.ids()
     source = replace(call.source, is_backfill=call.parameters.is_backfill)
@@ -105,7 +106,7 @@ def skipped_row(value: Any, reason: dict[str, str]) -> dict[str, Any]:
 
 
 def check_membership(call: Call, list_id: int) -> HttpResponse:
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     static_list = find_list(list_id)
     ids = call.parameters.ids()
     existing = people_lookup.person_ids_by_id(
@@ -124,8 +125,8 @@ def _membership_row(value: Any, existing: dict[int, int], on_list: set[int]) -> 
 
 def lists_of_lead(call: Call, lead_id: int) -> HttpResponse:
     """Return the lists that a lead is on, by the id of the list."""
-    call.require("people.view_person")
-    call.require("people.view_staticlist")
+    call.require(VIEW_PERSON)
+    call.require(VIEW_STATICLIST)
     person = live_person(lead_id)
     size = call.parameters.batch_size()
     memberships: QuerySet[StaticListMember] = StaticListMember.objects.filter(

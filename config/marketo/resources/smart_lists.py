@@ -20,18 +20,19 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import assets_reply
 from smartlists.lists import editing as list_editing
 from smartlists.models import SmartList
+from smartlists.rights import VIEW_SMARTLIST
 
 KIND = "Smart List"
 
 
 def list_smart_lists(call: Call) -> HttpResponse:
-    call.require("smartlists.view_smartlist")
+    call.require(VIEW_SMARTLIST)
     return assets_reply([_row(call, smart_list) for smart_list in page_of_assets(call, SmartList.objects.all())])
 
 
 def get_smart_list(call: Call, list_id: int) -> HttpResponse:
     """Return the list, with its rules if `includeRules` is set. [I] §4: an unknown id gives an empty result."""
-    call.require("smartlists.view_smartlist")
+    call.require(VIEW_SMARTLIST)
     smart_list = asset_by_id(SmartList.objects.all(), list_id)
     if smart_list is None:
         return assets_reply([])
@@ -40,14 +41,14 @@ def get_smart_list(call: Call, list_id: int) -> HttpResponse:
 
 
 def smart_list_by_name(call: Call) -> HttpResponse:
-    call.require("smartlists.view_smartlist")
+    call.require(VIEW_SMARTLIST)
     lists = SmartList.objects.filter(name=call.parameters.not_blank("name"))
     return assets_reply([_row(call, smart_list) for smart_list in lists])
 
 
 def clone_smart_list(call: Call, list_id: int) -> HttpResponse:
     """Create a list with the same rules; a public client sends name and folder in the query."""
-    call.require("smartlists.view_smartlist")
+    call.require(VIEW_SMARTLIST)
     smart_list = existing_asset(SmartList.objects.all(), list_id, KIND)
     name, folder = call.parameters.not_blank("name"), folder_of(call.parameters.not_blank("folder"))
     description = call.parameters.text("description")

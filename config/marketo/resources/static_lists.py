@@ -19,24 +19,25 @@ from config.marketo.wire.endpoint import Call
 from config.marketo.wire.responses import assets_reply
 from people.lists import static_lists
 from people.models import StaticList
+from people.rights import VIEW_STATICLIST
 
 KIND = "Static List"
 
 
 def list_static_lists(call: Call) -> HttpResponse:
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     return assets_reply([_row(call, static_list) for static_list in page_of_assets(call, StaticList.objects.all())])
 
 
 def get_static_list(call: Call, list_id: int) -> HttpResponse:
     """Return the list. [I] §4: an unknown id gives an empty result."""
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     static_list = asset_by_id(StaticList.objects.all(), list_id)
     return assets_reply([_row(call, static_list)] if static_list else [])
 
 
 def static_list_by_name(call: Call) -> HttpResponse:
-    call.require("people.view_staticlist")
+    call.require(VIEW_STATICLIST)
     lists = StaticList.objects.filter(name=call.parameters.not_blank("name"))
     return assets_reply([_row(call, static_list) for static_list in lists])
 

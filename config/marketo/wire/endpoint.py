@@ -22,6 +22,7 @@ from config.observability import logging as log_formats
 from config.observability import outages
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, RejectedError
+from people.core.permissions import user_source
 from people.core.source import Channel, Source
 
 LAST_USED_EVERY_SECONDS = 60
@@ -63,7 +64,7 @@ class Call:
 
     @property
     def source(self) -> Source:
-        return Source(Channel.MARKETO, self.user.pk, reason="Web service API")
+        return user_source(Channel.MARKETO, self.user, reason="Web service API")
 
     def require(self, right: str) -> None:
         if not self.user.has_perm(right):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from defusedcsv import csv
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -20,25 +19,20 @@ from people.core.admin.base import parse_number, require_rights, show_page
 from people.core.db.time_limit import StatementTooSlowError, statement_limit
 from people.datatypes.canonical import canonical_text
 from people.datatypes.keys import MAX_ID
+from people.files.csv_lines import csv_lines, csv_reply
 from people.models import ObjectRecord, ObjectType
 from people.objects import queries, records
 from people.objects.schema import ObjectSchema, RecordField, live_schema
 from people.rest.filters import FilterColumn, cast_expression, column_filters
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 
 MOST_COLUMNS = 6
 FILE_CHUNK = 1_000
-EXPORT = "people.export_person"
+EXPORT = EXPORT_PERSON
 STATES = ("waiting", "deleted")
 
 
 audit.register_actions({"records_exported": (2, gettext_lazy("Exported the records"))})
-
-
-class _Echo:
-    """A file that returns what is written to it."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 @require_safe
@@ -56,7 +50,7 @@ def show_records(request: HttpRequest, type_id: int) -> HttpResponse | Streaming
     problem = problem or too_slow
     shown = page[: queries.PAGE]
     columns = _chosen_columns(request, schema)
-    people = queries.people_of(shown) if request.user.has_perm("people.view_person") else {}
+    people = queries.people_of(shown) if request.user.has_perm(VIEW_PERSON) else {}
     query = request.GET.copy()
     query.pop("before", None)
     return show_page(
@@ -129,14 +123,11 @@ def _cells(record: ObjectRecord, columns: list[RecordField]) -> list[str | None]
 def _file(rows: Any, schema: ObjectSchema) -> StreamingHttpResponse:
     """All of the records as CSV, in the notation that an import reads; formulas are defused."""
 
-    def lines() -> Iterator[str]:
-        writer = csv.writer(_Echo())
-        yield writer.writerow(["id", "person", *schema.fields])
+    def cells() -> Iterator[list[Any]]:
+        yield ["id", "person", *schema.fields]
         for record in rows.order_by("pk").iterator(chunk_size=FILE_CHUNK):
             values = (field.from_json(record.fields.get(name)) for name, field in schema.fields.items())
             texts = ("" if value is None else canonical_text(value) for value in values)
-            yield writer.writerow([record.pk, record.person_id or "", *texts])
+            yield [record.pk, record.person_id or "", *texts]
 
-    name = f"{schema.api_name}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingHttpResponse(lines(), content_type="text/csv;charset=UTF-8", headers=headers)
+    return csv_reply(csv_lines(cells()), f"{schema.api_name}.csv")

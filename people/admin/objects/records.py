@@ -23,6 +23,7 @@ from people.models import ObjectChange, ObjectRecord, ObjectType, Person
 from people.objects import queries, records, removal
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome
 from people.objects.schema import ObjectSchema, live_schema, schema_of_record
+from people.rights import VIEW_PERSON
 
 TEMPLATES = "people/objects"
 SHOWN_FIELDS = 6  # of each record on the page of a person
@@ -166,7 +167,7 @@ def undo_change(request: HttpRequest, pk: int, change_id: int) -> HttpResponse:
 @require_safe
 def show_records_of_person(request: HttpRequest, person_id: int) -> HttpResponse:
     """The tab of a person with the records of one type, 50 a page."""
-    require_rights(request, records.VIEW, "people.view_person")
+    require_rights(request, records.VIEW, VIEW_PERSON)
     person = get_object_or_404(Person.objects.live(), pk=min(person_id, MAX_ID))
     types = queries.types_of_person(person.pk)
     chosen = next(
@@ -210,7 +211,7 @@ def _record_or_404(pk: int) -> ObjectRecord:
 
 def _shown_person(request: HttpRequest, record: ObjectRecord) -> Person | None:
     """The person of a record, for those who may see people."""
-    if record.person_id is None or not request.user.has_perm("people.view_person"):
+    if record.person_id is None or not request.user.has_perm(VIEW_PERSON):
         return None
     return Person.objects.filter(pk=record.person_id).first()
 

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from people.core.admin.search import WordSearch
 from people.core.errors import NotAllowedError, Problem, RejectedError, located_message
 from people.core.numerals import whole_number
+from people.core.permissions import user_source
 from people.core.source import Channel, Source
 
 SHOWN_PROBLEMS = 10
@@ -88,6 +89,18 @@ class PagesAdmin(WordSearch, ModelAdmin):
             messages.success(request, success_message)
         return True if result is None else result
 
+    def try_listed_verb(
+        self, request: HttpRequest, verbs: Mapping[str, tuple[Callable[[Any, Any], Any], Any]], name: str, row: Any
+    ) -> None:
+        """Run the verb called `name` with `row` and the user. Raises `Http404` for a name that is not in the table.
+
+        `verbs`: the verb and the message of its success, by its name in the address.
+        """
+        if name not in verbs:
+            raise Http404
+        verb, success_message = verbs[name]
+        self.try_verb(request, lambda: verb(row, request.user), success_message)
+
 
 def show_page(
     request: HttpRequest, model: type[Model], name: str, title: Any, /, *, status: int = 200, **context: Any
@@ -131,7 +144,7 @@ def add_form_errors(form: Any, refusal: RejectedError, places: Mapping[str, str]
 
 
 def request_source(request: HttpRequest) -> Source:
-    return Source(Channel.ADMIN, request.user.pk)
+    return user_source(Channel.ADMIN, request.user)
 
 
 def require_rights(request: HttpRequest, *rights: str) -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from people.core.admin.base import show_page
 from people.core.errors import RejectedError
+from people.rights import VIEW_STATICLIST
 
 LONGEST_NAME = 255
 
@@ -57,7 +58,7 @@ def action_menu(
 
 def folder_actions(request: HttpRequest) -> list[MenuAction]:
     """The actions of lists of what lies in folders."""
-    if not request.user.has_perm("people.view_staticlist"):
+    if not request.user.has_perm(VIEW_STATICLIST):
         return []
     return [MenuAction(_("Folders"), reverse("admin:people_staticlist_folders"))]
 

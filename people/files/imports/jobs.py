@@ -31,10 +31,11 @@ from people.files.models import Import
 from people.files.shape_guess import guess_shape, guess_sheet_header_row
 from people.files.tabular import FileShape
 from people.files.unzip import open_unzipped
+from people.rights import CHANGE_IMPORT
 
 MAX_NAME = 255
 SHOWN_ABOVE = 20  # rows above the header that the page of the columns shows
-OTHERS = "people.change_import"  # the right to see and steer imports of other users
+OTHERS = CHANGE_IMPORT  # the right to see and steer imports of other users
 REPORT_COLUMNS = ("import_row", "import_problem")  # columns added by a report of refused rows
 OWN_COLUMNS = frozenset({*REPORT_COLUMNS, KEY_COLUMN})
 

@@ -1,6 +1,5 @@
 """The report of an import: refused rows with reasons, as a file to be corrected and imported again."""
 
-import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from people.core.errors import NO_LABELS, located_message, restore_problem
 from people.datatypes import exact_json
+from people.files.csv_lines import csv_lines
 from people.files.imports.jobs import OWN_COLUMNS, REPORT_COLUMNS
 from people.files.imports.plan import KEY_COLUMN
 from people.files.models import Import, ImportFailure
@@ -86,20 +86,20 @@ def _raw(failure: ImportFailure) -> Any:
     return failure.raw if value is None else value
 
 
-class _Echo:
-    """A file for `csv` that returns the written text."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _cells(
     job: Import, shape: FileShape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
 ) -> Iterator[bytes]:
-    writer = csv.writer(_Echo(), delimiter=shape.delimiter or ",", lineterminator="\n")
+    rows = _report_rows(job, shape, more, tail)
+    for line in csv_lines(rows, is_exact=True, delimiter=shape.delimiter or ",", lineterminator="\n"):
+        yield _encoded(line)
+
+
+def _report_rows(
+    job: Import, shape: FileShape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
+) -> Iterator[list[Any]]:
     # a report of a report has new ones
     places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]
-    yield _encoded(writer.writerow([*(shape.header[place] for place in places), *more]))
+    yield [*(shape.header[place] for place in places), *more]
     for failure in _failures(job):
         raw = _raw(failure)
         cells = raw if isinstance(raw, list) else [raw]
@@ -108,7 +108,7 @@ def _cells(
         reason = problem_sentences(failure)
         if len(cells) > width:
             reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
-        yield _encoded(writer.writerow([*(padded[place] for place in places), *tail(failure.row, reason, failure.key)]))
+        yield [*(padded[place] for place in places), *tail(failure.row, reason, failure.key)]
 
 
 def _objects(job: Import) -> Iterator[bytes]:

@@ -27,7 +27,8 @@ from people.core.errors import NotAllowedError, Problem, serialize_problem
 from people.core.job_model import JobLostError
 from people.core.messages import pack_sentences, storable_text
 from people.core.messages import sentence as _
-from people.core.source import Channel, Source
+from people.core.permissions import user_source
+from people.core.source import Channel
 from people.files.imports import jobs as import_jobs
 from people.files.imports import reader as import_reader
 from people.files.imports import traces
@@ -122,7 +123,7 @@ class _ImportRun:
         is_plain = job.channel == Channel.MARKETO
         self.plan = replace(plan, keep_apostrophes=True) if is_plain else plan
         self.target: ImportTarget = TARGETS[job.kind]
-        self.source = Source(Channel.IMPORT, job.user_id, job.pk, is_backfill=not plan.starts_campaigns)
+        self.source = user_source(Channel.IMPORT, job.user, origin_id=job.pk, is_backfill=not plan.starts_campaigns)
         self.reading = ImportReader(self.target, self.plan, FileShape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
         self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)

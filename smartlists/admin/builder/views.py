@@ -11,11 +11,13 @@ from django.utils.translation import gettext_lazy
 
 from activities.log import rollup, timeline
 from activities.models import Activity
+from activities.rights import VIEW_ACTIVITY
 from people.core.admin.base import require_rights
 from people.core.errors import ConflictError, Problem, RejectedError
 from people.models import Person
 from people.objects import records as object_records
 from people.persons import suggestions as person_suggestions
+from people.rights import VIEW_PERSON
 from smartlists.admin import base as admin_base
 from smartlists.admin.base import NAME, smart_list_page
 from smartlists.admin.builder import cards as builder_cards
@@ -32,6 +34,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.lists import template_slots
 from smartlists.lists import templates as list_templates
 from smartlists.models import SmartList
+from smartlists.rights import ADD_SMARTLIST
 from smartlists.rules import sentences
 from smartlists.rules.model import Rules
 from smartlists.rules.parsing import parse_rules
@@ -117,7 +120,7 @@ class ListBuilder(BuilderPage[SmartList, ListBuilderState]):
     """The builder of smart lists."""
 
     address, tab, title = NAME, "rules", gettext_lazy("New smart list")
-    add_right, change_right, view_right = "smartlists.add_smartlist", list_editing.CHANGE, stored_evaluations.VIEW
+    add_right, change_right, view_right = ADD_SMARTLIST, list_editing.CHANGE, stored_evaluations.VIEW
     fragment, panel_template = "smartlists/_builder.html", "smartlists/_panel.html"
     draw = staticmethod(smart_list_page)
     # "overwrite": replaces the version of another user, after it was shown to this one
@@ -194,7 +197,7 @@ def suggest_values(request: HttpRequest) -> HttpResponse:
     type_name, name, typed = (request.GET.get(key, "")[:LONGEST] for key in ("type", "field", "q"))
     names = Catalogue()
     if type_name:
-        require_rights(request, "activities.view_activity")
+        require_rights(request, VIEW_ACTIVITY)
         activity_type = names.types.get(type_name)
         values = (
             rollup.suggest_values(activity_type.id, name, typed)
@@ -202,7 +205,7 @@ def suggest_values(request: HttpRequest) -> HttpResponse:
             else []
         )
     else:
-        require_rights(request, "people.view_person")
+        require_rights(request, VIEW_PERSON)
         values = (
             person_suggestions.suggest_values(names.person_fields[name], typed) if name in names.person_fields else []
         )
@@ -234,7 +237,7 @@ def _panel(request: HttpRequest, state: ListBuilderState, smart_list: SmartList 
         "per_filter": list(zip(numbers, counts, strict=True)),
         "unfinished": _numbered(state.problems),
     }
-    if not request.user.has_perm("people.view_person"):  # counts are not confidential, people are
+    if not request.user.has_perm(VIEW_PERSON):  # counts are not confidential, people are
         return context
     context["sample"] = Person.objects.filter(pk__in=list(evaluation.members[:SAMPLE])).order_by("pk")
     context["may_view_records"] = request.user.has_perm(object_records.VIEW)

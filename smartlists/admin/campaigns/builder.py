@@ -30,6 +30,7 @@ from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.lists import template_slots
 from smartlists.models import SmartCampaign, Webhook
+from smartlists.rights import ADD_SMARTCAMPAIGN
 from smartlists.webhooks import tokens as webhook_tokens
 
 Json = dict[str, Any]
@@ -97,7 +98,7 @@ class CampaignBuilder(BuilderPage[SmartCampaign, CampaignBuilderState]):
     """The builder of campaigns: triggers in their own wording, audience, steps."""
 
     address, tab, title = NAME, "flow", gettext_lazy("New smart campaign")
-    add_right, change_right = "smartlists.add_smartcampaign", campaign_lifecycle.CHANGE
+    add_right, change_right = ADD_SMARTCAMPAIGN, campaign_lifecycle.CHANGE
     view_right = campaign_lifecycle.VIEW
     fragment, panel_template = "smartlists/_campaign_builder.html", "smartlists/_campaign_panel.html"
     draw = staticmethod(campaign_page)

@@ -21,6 +21,7 @@ from people.core.admin.base import parse_number, require_rights, show_page, tabs
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.models import Person
+from people.rights import EXPORT_PERSON, VIEW_PERSON
 from smartlists.admin.campaigns.flow import flow_of
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
@@ -35,6 +36,7 @@ from smartlists.campaigns.triggers import definition_of_version
 from smartlists.catalog import Catalogue
 from smartlists.lists import diagnostics as list_diagnostics
 from smartlists.models import CampaignEntry, SmartCampaign, SmartList, Webhook
+from smartlists.rights import ADD_SMARTCAMPAIGN, DELETE_SMARTCAMPAIGN
 
 NAME = "admin:smartlists_smartcampaign"
 TABS = (
@@ -42,7 +44,7 @@ TABS = (
     ("results", gettext_lazy("Results"), "results"),
     ("try", gettext_lazy("Test and run"), "try"),
 )
-DELETE = "smartlists.delete_smartcampaign"
+DELETE = DELETE_SMARTCAMPAIGN
 CHART_DAYS = 90
 CHARTED = {  # result: label of its line in the chart
     "entered": gettext_lazy("entered"),
@@ -64,8 +66,8 @@ def _actions(request: HttpRequest, campaign: SmartCampaign) -> list[MenuAction]:
     is_archived = campaign.state == State.ARCHIVED
     verb = "unarchive" if is_archived else "archive"
     return action_menu(
-        duplicate=address("duplicate", "smartlists.add_smartcampaign"),
-        export=(MenuAction(_("Export results (CSV)"), address("export", "people.export_person")),),
+        duplicate=address("duplicate", ADD_SMARTCAMPAIGN),
+        export=(MenuAction(_("Export results (CSV)"), address("export", EXPORT_PERSON)),),
         archive="" if campaign.state == State.ACTIVE else address("do", campaign_lifecycle.CHANGE, verb),
         is_archived=is_archived,
         delete=address("remove", DELETE) if campaign.state in (State.DRAFT, State.ARCHIVED) else "",
@@ -180,7 +182,7 @@ def _skipped(summary: campaign_results.CampaignSummary) -> list[tuple[str, int]]
 def _rows(
     request: HttpRequest, entries: list[CampaignEntry], names: Catalogue, webhooks: dict[int, str]
 ) -> list[dict[str, Any]]:
-    may_see = request.user.has_perm("people.view_person")
+    may_see = request.user.has_perm(VIEW_PERSON)
     people = Person.objects.in_bulk({entry.person_id for entry in entries}) if may_see else {}
     return [
         {
@@ -212,7 +214,7 @@ def _step(entry: CampaignEntry, outcome: Any, names: Catalogue, webhooks: Any) -
 def export_results(request: HttpRequest, pk: int) -> Any:
     """The results as a CSV file: a row for each step of each person."""
     campaign = find_campaign(request, pk)
-    require_rights(request, "people.export_person")
+    require_rights(request, EXPORT_PERSON)
     state = request.GET.get("state", "")
     parameters = {"campaign": campaign.pk, "state": state if state in CampaignEntry.State.values else ""}
     name = slugify(campaign.name) or f"campaign-{campaign.pk}"
@@ -283,7 +285,7 @@ _TRY_ACTIONS = {"try": _try, "preview": _preview, "run": _run, "cancel": _cancel
 
 def duplicate_campaign_page(request: HttpRequest, pk: int) -> HttpResponse:
     campaign = find_campaign(request, pk)
-    require_rights(request, "smartlists.add_smartcampaign")
+    require_rights(request, ADD_SMARTCAMPAIGN)
     return duplicate_page(
         request, campaign, lambda name: campaign_lifecycle.duplicate_campaign(campaign, name, request.user)
     )

@@ -133,7 +133,7 @@ def test_page_file_and_api_say_the_same(checks, client, admin_user):
         page = client.get(address).content.decode()
         assert words in page
         assert 'id="id_bots"' in page
-        rows = list(csv.reader(io.StringIO(client.get(f"{address}&format=csv").content.decode("utf-8-sig"))))
+        rows = list(csv.reader(io.StringIO(client.get(f"{address}&format=csv").getvalue().decode("utf-8-sig"))))
         asked = f"reports/figures?report=trend&type=depositCheck&{period}&bots={text or 'exclude'}"
         reply = api.get(asked).json()
         assert [int(row[1]) for row in rows[1:]] == [row[1] for row in reply["rows"]] == [number]

@@ -14,7 +14,7 @@ from activities.tracking.agents import parse_agent
 from activities.tracking.live_types import CONSENT_WITHDRAWN, load_live_types
 from activities.tracking.pixel import read_view
 from activities.tracking.reading import Client
-from activities.tracking.seen import describe_act, seen_events
+from activities.tracking.seen import describe_event, seen_events
 from activities.tracking.submissions import Submission
 from people.core.errors import serialize_problem
 
@@ -50,7 +50,7 @@ def test_no_secret_of_an_address_reaches_the_live_page():
         *read(*({"type": "link", "data": {"href": href}} for href in (bad, good, signed, f"/a?token={SECRET}"))),
         *(read_view(url, TOKEN, client(), load_live_types()) for url in (bad, good)),
         *(
-            munchkin_wire.read_act(
+            munchkin_wire.read_event(
                 "clickLink",
                 {"_mchHo": "www.example.com", "_mchQp": f"token={SECRET}", "_mchHr": href},
                 "",
@@ -102,7 +102,7 @@ def test_munchkin_s_clock_out_of_range_counts_as_the_time_of_arrival_and_its_ans
     values = {"_mchHo": "www.example.com", "_mchTk": "_mch-x-1", "_mchRu": "/"}
 
     def act(asking=None, **more):
-        return munchkin_wire.read_act("visitWebPage", values | more, "q", asking or client(), load_live_types())
+        return munchkin_wire.read_event("visitWebPage", values | more, "q", asking or client(), load_live_types())
 
     for clock in ("999999999999999", "x", "", "٣"):
         (hit,) = act(_mchNc=clock).hits
@@ -119,6 +119,6 @@ def test_the_live_page_masks_whom_a_link_reaches_and_a_wrong_address():
         ("tel:+34911222333", "tel:+3…"),
         ("https://example.com/a", "https://example.com/a"),
     ):
-        assert describe_act({"type": "link", "data": {"href": href}})[1] == shown
+        assert describe_event({"type": "link", "data": {"href": href}})[1] == shown
     for wrong, shown in (("ada lovelace@@example.com", "a…@example.com"), ("secret words", "se…")):
         assert masked_contact(wrong) == shown
