@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE  # else each of the processes that tests start 
 TEMPLATES = $(shell find templates -name '*.html')
 BIOME = $(or $(wildcard node_modules/.bin/biome),true)
 
-.PHONY: help run test template test-fast durations format lint tracker bench oracle load neighbours sbom pins clean install install-test browser screenshots
+.PHONY: help run test template test-fast durations format lint tracker bench oracle load kills neighbours sbom pins clean install install-test browser screenshots
 
 run: install  ## run the product on PORT (8000)
 	@python manage.py run
@@ -104,6 +104,10 @@ oracle: install-test  ## compare SQL and columns with the oracle on random rules
 
 load: install-test  ## load with several clients (JSON=)
 	@python -m tests.system.load $(if $(JSON),--json $(JSON))
+
+kills: install-test  ## kill processes under forms, webhooks, hits (KILLS=)
+	@KILLS=$(or $(KILLS),100) python -m pytest -q -p no:cacheprovider -k test_kills tests/config/test_form_kills.py \
+		tests/config/collector/test_webhook_kills.py tests/config/collector/test_failures.py
 
 neighbours: install-test  ## upgrade from, run beside an older version (FROM=, DATABASE_URL=)
 	@python -m tests.system.upgrade $(FROM) $(if $(DATABASE_URL),--database-url $(DATABASE_URL))

@@ -285,7 +285,7 @@ TRACKING_HONORS_GPC = env.bool("TRACKING_HONORS_GPC", True)  # nothing is kept o
 LINKS_URL = (env.str("LINKS_URL", "") or f"{COLLECTOR_URL}/l").rstrip("/")
 LINK_CLICK_DAYS = env.int("LINK_CLICK_DAYS", 400)
 LINK_TOKEN_DAYS = env.int("LINK_TOKEN_DAYS", 400)
-LINK_CLICKS_PER_ADDRESS = env.int("LINK_CLICKS_PER_ADDRESS", 300)  # in a minute, of one network address
+LINK_CLICKS_PER_ADDRESS = env.int("LINK_CLICKS_PER_ADDRESS", 300)  # kept in a minute, of one network address
 
 # Days within which deleting and merging people can be undone
 PEOPLE_RESTORE_DAYS = env.int("PEOPLE_RESTORE_DAYS", 30)

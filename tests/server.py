@@ -9,10 +9,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from django.conf import settings
 from django.db import connection
+
+from tests.forked_commands import ForkedCommands, forked_commands
 
 
 class Server:
@@ -35,11 +37,14 @@ class Server:
 
 
 @contextmanager
-def running_web_server(**environment: str) -> Iterator[Server]:
-    """A server on the test's database, of one process, as each takes seconds to start; commit first what it has to see."""
+def running_web_server(*options: str, **environment: str) -> Iterator[Server]:
+    """A server on the test's database, of one process, as each takes seconds to start; commit first what it has to see.
+
+    `options`: of gunicorn.
+    """
     port = free_port()
     known = {"BIND": "127.0.0.1", "WEB_PORT": str(port), "WEB_WORKERS": "1", **environment}
-    command = ["-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", "config.wsgi"]
+    command = ["-m", "gunicorn", "--config", "config/gunicorn.py", "--log-level", "warning", *options, "config.wsgi"]
     with _running(command, port, known) as server:
         yield server
 
@@ -91,6 +96,11 @@ def running_worker() -> Iterator["subprocess.Popen[bytes]"]:
         if process.poll() is None:
             process.kill()
         process.wait(10)
+
+
+def commands_of_test(**environment: str) -> AbstractContextManager[ForkedCommands]:
+    """Commands on the test's database that start at once, for tests that kill them."""
+    return forked_commands(_environment() | environment)
 
 
 def _environment() -> dict[str, str]:

@@ -121,9 +121,14 @@ def _key_of_content(form: Form, values: Mapping[str, Any], now: datetime) -> str
     return new
 
 
-def _columns(reading: Reading, sender: Sender, digest: bytes, occurred_at: datetime) -> dict[str, Any]:
+def spam_reason(reading: Reading, sender: Sender) -> str:
+    """By what a submission is spam, in stable words; empty for one of a person."""
     is_bot = sender.agent is not None and sender.agent.is_bot and sender.way not in TRUSTED
-    reason = reading.spam or ("bot" if is_bot else "")
+    return reading.spam or ("bot" if is_bot else "")
+
+
+def _columns(reading: Reading, sender: Sender, digest: bytes, occurred_at: datetime) -> dict[str, Any]:
+    reason = spam_reason(reading, sender)
     is_invalid = bool(reading.problems) and not reason
     state = State.SPAM if reason else State.HELD if is_invalid else State.RECORDED
     return {

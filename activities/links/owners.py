@@ -1,6 +1,6 @@
 """Whose the clicks of a browser are: its visitor's, and from an association on its person's, as for what waits."""
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from activities.models import Association, LinkClick
 from activities.visitors import announcements
@@ -11,14 +11,26 @@ def follow_owners() -> None:
     announcements.subscribe_to_owners(_give, _take_back)
 
 
-def _give(association: Association) -> None:
+def _give(association: Association) -> bool:
     """The first owner of a browser gets what it clicked before, but for what came with somebody's own link."""
-    free = Q(person_id=None, association_id=None, is_signed=False, is_machine=False)
-    LinkClick.objects.filter(free, visitor_id=association.visitor_id, received_at__lte=association.created_at).update(
-        person_id=association.person_id, association_id=association.pk
+    free = LinkClick.objects.filter(
+        person_id=None,
+        association_id=None,
+        is_signed=False,
+        is_machine=False,
+        visitor_id=association.visitor_id,
+        received_at__lte=association.created_at,
     )
+    return _change(free, person_id=association.person_id, association_id=association.pk)
 
 
-def _take_back(association: Association) -> None:
+def _take_back(association: Association) -> bool:
     clicks = LinkClick.objects.filter(visitor_id=association.visitor_id, association_id=association.pk)  # by an index
-    clicks.update(person_id=None, association_id=None)
+    return _change(clicks, person_id=None, association_id=None)
+
+
+def _change(clicks: QuerySet[LinkClick], **values: int | None) -> bool:
+    """Set values of the next clicks; True if there may be more."""
+    ids = list(clicks.order_by("pk").values_list("pk", flat=True)[: announcements.STEP])
+    clicks.filter(pk__in=ids).update(**values)
+    return len(ids) == announcements.STEP

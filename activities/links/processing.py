@@ -6,10 +6,10 @@ machine does says nothing of whose browser it is.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,7 +19,7 @@ from activities.models import Activity, Association, LinkClick, LinkDay, Tracked
 from activities.recording import recorder
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.types.standard_values import clip_values
-from activities.visitors import ownership
+from activities.visitors import moving, ownership
 from people.core.codes import Code
 from people.core.db.outages import is_outage
 from people.core.errors import RejectedError
@@ -75,8 +75,8 @@ def _process(ids: Sequence[int]) -> None:
     for visitor_id in sorted({pk for pk in visitor_ids if pk is not None}):
         _lock_visitor(visitor_id)
     rows = LinkClick.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=ids, state=State.NEW)
-    clicks = list(rows.order_by("received_at", "pk"))
-    _mark_gateways(clicks)
+    clicks = _within_bound(list(rows.order_by("received_at", "pk")))
+    fast = _mark_gateways(clicks)
     links = {link.pk: link for link in TrackedLink.objects.select_related("website").filter(clicks__in=clicks)}
     by_link: dict[int, list[LinkClick]] = defaultdict(list)
     for click in clicks:
@@ -85,6 +85,33 @@ def _process(ids: Sequence[int]) -> None:
         _record(links[link_id], part)
     fields = ["state", "problem", "person_id", "activity_id", "association_id", "is_machine", "reason", "values"]
     LinkClick.objects.bulk_update(clicks, fields)
+    _count_as_machines(fast)  # last, and in the collector's order: neither waits for the other in a circle
+
+
+def _within_bound(clicks: Sequence[LinkClick]) -> list[LinkClick]:
+    """The first of the clicks, whose visitors have at most 10,000 waiting rows; the others are for the next round."""
+    waiting = _waiting_rows({click.visitor_id for click in clicks if click.visitor_id is not None})
+    chosen: list[LinkClick] = []
+    number = 0
+    for click in clicks:
+        number += waiting.pop(click.visitor_id or 0, 0)
+        if chosen and number > moving.MAX_BATCH:
+            break
+        chosen.append(click)
+    return chosen
+
+
+def _waiting_rows(visitor_ids: Iterable[int]) -> dict[int, int]:
+    """The rows of visitors that an association may give to a person, by visitor; each counted up to 10,000."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select v.id, (select count(*) from (
+                select from visitor_activity a where a.visitor_id = v.id and a.activity_id is null
+                    and a.activity_type_id is not null and a.refusal is null limit {moving.MAX_BATCH}) w)
+            from unnest(%s::bigint[]) as v (id)""",
+            [sorted(visitor_ids)],
+        )
+        return dict(cursor.fetchall())
 
 
 def _lock_visitor(visitor_id: int) -> None:
@@ -144,12 +171,12 @@ def _associate(click: LinkClick, source: Source) -> None:
 # --- Gateways -------------------------------------------------------------------------------------------------
 
 
-def _mark_gateways(clicks: Sequence[LinkClick]) -> None:
-    """Mark the clicks of a person who followed another link within two seconds, and count them as a machine's."""
+def _mark_gateways(clicks: Sequence[LinkClick]) -> list[LinkClick]:
+    """Mark and return the clicks of a person who followed another link within two seconds: a machine's."""
     own = [click for click in clicks if not click.is_machine]
     people = sorted({click.person_id for click in own if click.person_id is not None})
     if not people:
-        return
+        return []
     first, last = min(click.received_at for click in own), max(click.received_at for click in own)
     near = LinkClick.objects.filter(
         person_id__in=people, is_signed=True, received_at__range=(first - SETTLES, last + SETTLES)
@@ -157,19 +184,33 @@ def _mark_gateways(clicks: Sequence[LinkClick]) -> None:
     others: dict[Any, list[tuple[int, Any]]] = defaultdict(list)
     for person_id, link_id, at in near.values_list("person_id", "link_id", "received_at"):
         others[person_id].append((link_id, at))
-    for click in own:
+    fast = [
+        click
+        for click in own
         if any(
             link_id != click.link_id and abs(at - click.received_at) <= SETTLES
             for link_id, at in others[click.person_id]
-        ):
-            click.is_machine, click.reason = True, TOO_FAST
-            _count_as_machine(click)
+        )
+    ]
+    for click in fast:
+        click.is_machine, click.reason = True, TOO_FAST
+    return fast
 
 
-def _count_as_machine(click: LinkClick) -> None:
+def _count_as_machines(clicks: Sequence[LinkClick]) -> None:
+    """Move clicks from the counts of people to those of machines: rows are locked by link and day, as by a commit."""
+    counts = Counter((click.link_id, click.received_at.astimezone(UTC).date()) for click in clicks)
+    if not counts:
+        return
+    keys = sorted(counts)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""update {LinkDay._meta.db_table} set clicks = greatest(clicks - 1, 0), machines = machines + 1
-            where link_id = %s and day = (%s::timestamptz at time zone 'utc')::date""",
-            [click.link_id, click.received_at],
+            f"""with moved as (
+                select d.link_id, d.day, w.number from {LinkDay._meta.db_table} d
+                join unnest(%s::bigint[], %s::date[], %s::int[]) as w (link_id, day, number) using (link_id, day)
+                order by d.link_id, d.day for update of d)
+            update {LinkDay._meta.db_table} d
+            set clicks = greatest(d.clicks - moved.number, 0), machines = d.machines + moved.number
+            from moved where (d.link_id, d.day) = (moved.link_id, moved.day)""",
+            [[link_id for link_id, _day in keys], [day for _link, day in keys], [counts[key] for key in keys]],
         )

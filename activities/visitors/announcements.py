@@ -1,13 +1,15 @@
 """Announces to other rooms whose acts a visitor's earlier ones are, in the transaction that decides it.
 
-A room that keeps rows of visitors itself subscribes, at start.
+A room that keeps rows of visitors itself subscribes, at start. It changes at most 1,000 rows at once, and returns
+whether there may be more: then it is called again, in another transaction.
 """
 
 from collections.abc import Callable
 
 from activities.models import Association
 
-Subscriber = Callable[[Association], None]
+Subscriber = Callable[[Association], bool]
+STEP = 1_000
 _given: list[Subscriber] = []
 _taken_back: list[Subscriber] = []
 
@@ -19,13 +21,11 @@ def subscribe_to_owners(given: Subscriber, taken_back: Subscriber) -> None:
         _taken_back.append(taken_back)
 
 
-def announce_owner(association: Association) -> None:
-    """The acts of the visitor that belong to nobody are this association's."""
-    for subscriber in _given:
-        subscriber(association)
+def announce_owner(association: Association) -> bool:
+    """The acts of the visitor that belong to nobody are this association's. True if there may be more of them."""
+    return any(subscriber(association) for subscriber in _given)
 
 
-def announce_undo(association: Association) -> None:
-    """The acts of this association belong to nobody any more."""
-    for subscriber in _taken_back:
-        subscriber(association)
+def announce_undo(association: Association) -> bool:
+    """The acts of this association belong to nobody any more. True if there may be more of them."""
+    return any(subscriber(association) for subscriber in _taken_back)

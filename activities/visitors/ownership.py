@@ -171,8 +171,7 @@ def _begin(
         association.to_at = at
     visitor.save(update_fields=["state"])
     if is_first:
-        assign_waiting(association)
-        announcements.announce_owner(association)
+        give_waiting(association)
     if by is not None:
         audit.write_audit_entry(by, Person(pk=person_id), "visitor_associated", visitor=visitor.pk)
     return association
@@ -187,8 +186,17 @@ def _interval_on_shared(visitor: Visitor, person_id: int, at: datetime) -> Assoc
     return former
 
 
-def assign_waiting(association: Association) -> bool:
-    """Give the association the next 10,000 rows that waited when it began; return True if there may be more."""
+def give_waiting(association: Association) -> None:
+    """Give the association the next of what waited when it began; it is unfinished while there may be more."""
+    has_more = announcements.announce_owner(association)
+    has_more |= _assign_waiting(association)
+    if association.is_unfinished != has_more:
+        association.is_unfinished = has_more
+        association.save(update_fields=["is_unfinished"])
+
+
+def _assign_waiting(association: Association) -> bool:
+    """Assign the next 10,000 rows; return True if there may be more."""
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             f"""select received_at, id from visitor_activity
@@ -205,11 +213,7 @@ def assign_waiting(association: Association) -> bool:
                 where received_at between %s and %s and id = any(%s) and association_id is null""",
                 [association.pk, *moving.arrival_range(keys), [pk for _received, pk in keys]],
             )
-    has_more = len(keys) == moving.MAX_BATCH
-    if association.is_unfinished != has_more:
-        association.is_unfinished = has_more
-        association.save(update_fields=["is_unfinished"])
-    return has_more
+    return len(keys) == moving.MAX_BATCH
 
 
 def _assign_act(act: IdentifyingAct, association: Association) -> None:
@@ -250,5 +254,5 @@ def go_on_moving() -> int:
         association = Association.objects.select_for_update().get(pk=association.pk)
         if association.undone_at is not None or visitor.state == State.BURNT:
             return 0
-        assign_waiting(association)
+        give_waiting(association)
         return moving.move_association_rows(association) + 1

@@ -55,10 +55,6 @@ def undo_association(association_id: int, by: Any) -> Association:
         association.save(update_fields=["undone_at", "undone_by", "is_unfinished"])
         visitor.state = ownership.visitor_state(visitor, ownership.database_time())
         visitor.save(update_fields=["state"])
-        announcements.announce_undo(association)
-        first = visitor.associations.filter(undone_at=None).order_by("pk").first()
-        if first is not None:  # as for the rows that wait, below
-            announcements.announce_owner(first)
         audit.write_audit_entry(by, Person(pk=association.person_id), "visitor_association_undone", visitor=visitor.pk)
     while _return_rows(association_id):
         pass
@@ -67,18 +63,19 @@ def undo_association(association_id: int, by: Any) -> Association:
 
 
 def go_on_undoing() -> int:
-    """Continue one interrupted undo of an association; return the number of rows, 0 for none."""
+    """Continue one interrupted undo of an association; return 1 if there is more to do, 0 if not."""
     association = Association.objects.filter(is_unfinished=True).exclude(undone_at=None).order_by("pk").first()
-    return 0 if association is None else _return_rows(association.pk)
+    return 0 if association is None else int(_return_rows(association.pk))
 
 
 @transaction.atomic
-def _return_rows(association_id: int) -> int:
-    """Remove the next rows of an undone association from the log, and let them wait again; return their number."""
+def _return_rows(association_id: int) -> bool:
+    """Remove the next rows of an undone association from the log, and let them wait again; True if there are more."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     association = Association.objects.get(pk=association_id)
     # a visitor is locked before its rows, as everywhere
     visitor = Visitor.objects.select_for_update().get(pk=association.visitor_id)
+    has_more = announcements.announce_undo(association)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""select received_at, id, activity_id from visitor_activity
@@ -102,11 +99,11 @@ def _return_rows(association_id: int) -> int:
             where v.received_at = g.received_at and v.id = g.id""",
             [[received_at for received_at, _id, _activity in rows], [pk for _received, pk, _activity in rows]],
         )
-    if len(rows) < retention.BATCH:
+    has_more |= len(rows) == retention.BATCH
+    if not has_more:
         Association.objects.filter(pk=association_id).update(is_unfinished=False)
-    if rows:
-        # a later association may have begun while rows were still returning: it gets the rows that waited before it
-        first = visitor.associations.filter(undone_at=None).order_by("pk").first()
-        if first is not None:
-            Association.objects.filter(pk=first.pk).update(is_unfinished=True)
-    return len(rows) if len(rows) == retention.BATCH else 0
+    # a later association gets what waits again from before it began, in small transactions, too
+    first = visitor.associations.filter(undone_at=None).order_by("pk").first()
+    if first is not None:
+        Association.objects.filter(pk=first.pk).update(is_unfinished=True)
+    return has_more

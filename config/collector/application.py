@@ -35,6 +35,7 @@ from config.collector.known import KnownState, unavailable_error
 from config.collector.links import LinkState, follow_link, link_code
 from config.collector.segment import is_segment_path, serve_segment
 from config.collector.sending import send_file
+from config.collector.windows import CallWindows
 from config.collector.writer import Committable, NotCommittedError, QueueFullError, Writer
 from people.core.codes import Code
 from people.core.errors import RejectedError
@@ -62,7 +63,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.known = KnownState()
-        self.call_windows = inbound.CallWindows()
+        self.call_windows = CallWindows()
         self.links = LinkState()
         self.requests = 0
 
@@ -88,6 +89,7 @@ class Collector:
         await receive()
         for task in upkeep:
             task.cancel()
+        self.links.hand_over(self.link_writer)
         for writer in writers:
             await asyncio.to_thread(writer.stop)
         self.known.close()

@@ -1,7 +1,5 @@
 """The secret addresses of webhooks: any JSON or form is taken, and answered once it is committed."""
 
-from collections import OrderedDict
-from time import monotonic
 from typing import Any, Protocol
 
 from django.utils import timezone
@@ -13,33 +11,14 @@ from activities.sources.authentication import KeyRejectedError
 from activities.tracking.senders import KnownKey
 from config.collector.http import HttpError, Limits, Reply, Request
 from config.collector.known import KnownState
+from config.collector.windows import CallWindows
 from people.core.codes import Code
 from people.core.errors import RejectedError
 
 PREFIX = "/w/"
 LIMITS = Limits(MAX_BODY, 50)
 RECEIVED = {"received": True}
-MAX_WINDOWS = 10_000
-MINUTE = 60.0
 _STATUS = {Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.UNKNOWN_WRITE_KEY: 404, Code.BAD_SIGNATURE: 401}
-
-
-class CallWindows:
-    """Calls of each webhook in the current minute, counted by this process."""
-
-    def __init__(self) -> None:
-        self._windows: OrderedDict[int, tuple[float, int]] = OrderedDict()
-
-    def seconds_to_wait(self, source_id: int, limit: int) -> int:
-        """Count a call; 0 where it may pass, else the seconds until the next window."""
-        now = monotonic()
-        began, number = self._windows.pop(source_id, (now, 0))
-        if now - began >= MINUTE:
-            began, number = now, 0
-        self._windows[source_id] = (began, min(number + 1, limit + 1))
-        while len(self._windows) > MAX_WINDOWS:
-            self._windows.popitem(last=False)
-        return 0 if number < limit else max(1, round(MINUTE - (now - began)))
 
 
 class CallIntake(Protocol):

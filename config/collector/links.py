@@ -1,12 +1,15 @@
 """The short addresses of tracked links: a redirect to where the link's row says, and the click is kept.
 
 The redirect never waits long for the database, and works without it for links that this process knows: what is in
-print has to lead somewhere. Clicks that could not be committed are kept here and tried again.
+print has to lead somewhere. Clicks that could not be committed are kept here and tried again. Whoever gets many codes
+wrong learns nothing more for a while; right codes count for nobody.
 """
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
@@ -14,17 +17,19 @@ from django.conf import settings
 from django.utils import timezone
 
 from activities.links.addresses import TOKEN, canonical_code, is_possible_code
-from activities.links.clicks import ReceivedClick, read_hit
+from activities.links.clicks import CLICKS, ReceivedClick, read_hit
 from activities.links.machines import machine_reason
 from activities.links.targets import LinkTarget, find_target
-from activities.links.tokens import open_token
+from activities.links.tokens import open_token, read_token
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.wire import TOKEN as VISITOR_TOKEN
+from config.client_address import network_of
+from config.collector.guesses import CodeGuesses
 from config.collector.http import HttpError, Reply, Request
-from config.collector.inbound import CallWindows
 from config.collector.known import KnownState
 from config.collector.link_pages import TYPE, page
+from config.collector.windows import CallWindows
 from config.collector.writer import NotCommittedError, QueueFullError, Writer
 
 PREFIX = "/l/"
@@ -34,17 +39,17 @@ REREAD_SECONDS = 0.25  # for which a click waits for a link that is known to be 
 CLICK_SECONDS = 1.0  # for which a redirect waits for the commit of its click
 AGAIN_SECONDS = 2.0
 MAX_KNOWN, MAX_UNKNOWN, MAX_LATER = 10_000, 10_000, 10_000
-MAX_WRONG = 30  # codes in a minute that one network address may get wrong: codes are not to be guessed
+MAX_AGAIN = 500  # clicks that are tried again at once
 HEADERS = {"Referrer-Policy": "strict-origin-when-cross-origin", "X-Robots-Tag": "noindex"}
 
 
 class LinkState:
-    """The links that this process knows, clicks of each network address in a minute, and clicks to be tried again."""
+    """The links that this process knows, clicks of each caller in a minute, and clicks to be tried again."""
 
     def __init__(self) -> None:
         self.known: OrderedDict[str, tuple[LinkTarget | None, float]] = OrderedDict()
         self.unknown: OrderedDict[str, tuple[LinkTarget | None, float]] = OrderedDict()
-        self.clicks, self.wrong = CallWindows(), CallWindows()
+        self.clicks, self.guesses = CallWindows(), CodeGuesses()
         self.later: deque[ReceivedClick] = deque(maxlen=MAX_LATER)
 
     async def find(self, code: str, state: KnownState) -> LinkTarget | None:
@@ -71,15 +76,51 @@ class LinkState:
             cache.popitem(last=False)
         return target
 
+    async def keep(self, writer: Writer, clicks: Sequence[ReceivedClick]) -> bool:
+        """Wait a moment for the commit of clicks; false where it is not over, or failed.
+
+        Those that fail, however late, are tried again.
+        """
+        submitted = [future for click in clicks if (future := self._submit(writer, click))]
+        if not submitted:
+            return False
+        done, _waiting = await asyncio.wait(submitted, timeout=CLICK_SECONDS)
+        return len(done) == len(clicks) and all(future.exception() is None for future in done)
+
+    def _submit(self, writer: Writer, click: ReceivedClick) -> "asyncio.Future[None] | None":
+        try:
+            future = writer.submit(click)
+        except QueueFullError:
+            self._try_later(click)
+            return None
+        future.add_done_callback(lambda done: self._settle(done, click))
+        return future
+
+    def _settle(self, done: "asyncio.Future[None]", click: ReceivedClick) -> None:
+        """Try a click again that was not committed; a faulty one is given up: the writer has logged why."""
+        if done.cancelled() or isinstance(done.exception(), NotCommittedError):
+            self._try_later(click)
+
+    def _try_later(self, click: ReceivedClick) -> None:
+        if len(self.later) == MAX_LATER:
+            CLICKS.add("lost")
+        self.later.append(click)
+
     async def try_again(self, writer: Writer) -> None:
         """Commit the clicks that could not be committed when they came, until cancelled."""
         while True:
             await asyncio.sleep(AGAIN_SECONDS)
-            for _number in range(len(self.later)):
-                click = self.later.popleft()
-                if not await _committed(writer, click):
-                    self.later.append(click)
+            left = len(self.later)
+            while left > 0:
+                part = [self.later.popleft() for _number in range(min(left, MAX_AGAIN))]
+                left -= len(part)
+                if not await self.keep(writer, part):
                     break
+
+    def hand_over(self, writer: Writer) -> None:
+        """Give the writer, which is about to stop, what is left to be tried again."""
+        for _number in range(len(self.later)):
+            self._submit(writer, self.later.popleft())
 
 
 def link_code(request: Request) -> str | None:
@@ -109,40 +150,56 @@ async def follow_link(collector: LinkClicks, request: Request, reply: Reply, raw
     """Lead to where the link's row says, and keep the click. Nothing of the request gets into the address."""
     if request.method not in ("GET", "HEAD"):
         raise HttpError(405, "method_not_allowed", headers={"Allow": "GET, HEAD"}, ends=True)
-    links, code = collector.links, canonical_code(raw_code.removesuffix("/"))
-    caller = hash(("link", request.address))
-    if wait := links.clicks.seconds_to_wait(caller, settings.LINK_CLICKS_PER_ADDRESS):
-        await _say(request, reply, 429, {"Retry-After": str(wait)})
-        return
+    links, received, given = collector.links, timezone.now(), _token(request)
+    token = read_token(given)
+    caller = f"person {token.person_id}" if token is not None else network_of(request.address)
     try:
-        target = await links.find(code, collector.known) if is_possible_code(code) else None
+        target, wait = await _find(collector, canonical_code(raw_code.removesuffix("/")), caller)
     except HttpError as error:
         await _say(request, reply, error.status, error.headers)
         return
     if target is None:
-        wait = links.wrong.seconds_to_wait(caller, MAX_WRONG)
         await _say(request, reply, 429 if wait else 404, {"Retry-After": str(wait)} if wait else {})
         return
-    received = timezone.now()
     address = target.leads_to(received)
     if not address:
         await _say(request, reply, 410)
         return
-    click = await _read_click(collector, request, target)
-    if not await _committed(collector.link_writer, click):
-        links.later.append(click)
+    # more than anybody clicks is not kept; whoever has a right address is led on
+    if links.clicks.seconds_to_wait(caller, settings.LINK_CLICKS_PER_ADDRESS):
+        CLICKS.add("too many")
+    else:
+        await links.keep(collector.link_writer, [_read_click(collector, request, target, received, given)])
     await reply.send(302, headers={**HEADERS, "Location": address})
 
 
-async def _read_click(collector: LinkClicks, request: Request, target: LinkTarget) -> ReceivedClick:
-    headers, received = request.headers, timezone.now()
+async def _find(collector: LinkClicks, code: str, caller: str) -> tuple[LinkTarget | None, int]:
+    """The link with a code, and the seconds until the caller may ask again. Raises `HttpError` (503)."""
+    links = collector.links
+    if not is_possible_code(code):  # what browsers ask of a host by themselves, such as favicon.ico
+        return None, 0
+    if wait := links.guesses.seconds_to_wait(caller, code):
+        return None, wait
+    target = await links.find(code, collector.known)
+    if target is None:
+        return None, links.guesses.note_wrong(caller)
+    if wait := links.guesses.seconds_to_wait(caller, code):  # guesses that came together are answered one by one
+        return None, wait
+    links.guesses.note_right(caller, code)
+    return target, 0
+
+
+def _read_click(
+    collector: LinkClicks, request: Request, target: LinkTarget, received: datetime, given: str
+) -> ReceivedClick:
+    headers = request.headers
     opts_out = settings.TRACKING_HONORS_GPC and "1" in (
         headers.get("sec-gpc", "").strip(),
         headers.get("dnt", "").strip(),
     )
-    agent, cookie, given = parse_agent(headers.get("user-agent", "")), request.cookie(COOKIE), _token(request)
+    agent, cookie = parse_agent(headers.get("user-agent", "")), request.cookie(COOKIE)
     person_id = open_token(given, target.id, received) if given else None
-    token = cookie if VISITOR_TOKEN.fullmatch(cookie) and not opts_out else ""
+    visitor = cookie if VISITOR_TOKEN.fullmatch(cookie) and not opts_out else ""
     click = ReceivedClick(
         target,
         received,
@@ -150,12 +207,12 @@ async def _read_click(collector: LinkClicks, request: Request, target: LinkTarge
         agent,
         machine_reason(request.method, headers, agent),
         person_id,
-        token,
+        visitor,
         opts_out,
         "" if opts_out else kept_ip_address(request.address),
         None if opts_out else parse_address(headers.get("referer", "")),
     )
-    if token and person_id is None and collector.known.types is not None:
+    if visitor and person_id is None and collector.known.types is not None:
         click.hit = read_hit(click, collector.known.types)
     return click
 
@@ -166,17 +223,6 @@ def _token(request: Request) -> str:
         return request.query.get(TOKEN, "")
     except HttpError:
         return ""
-
-
-async def _committed(writer: Writer, click: ReceivedClick) -> bool:
-    """Wait a moment for the commit; false where it failed. One that takes longer goes on by itself."""
-    try:
-        await asyncio.wait_for(asyncio.shield(writer.submit(click)), CLICK_SECONDS)
-    except TimeoutError:
-        return True
-    except (QueueFullError, NotCommittedError):
-        return False
-    return True
 
 
 async def _say(request: Request, reply: Reply, status: int, headers: dict[str, str] | None = None) -> None:

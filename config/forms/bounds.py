@@ -16,16 +16,32 @@ def is_too_large(request: HttpRequest, limit: int = MAX_BODY) -> bool:
     return not (length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= limit)
 
 
-def seconds_to_wait(request: HttpRequest, form_id: int, *, per_address: bool = True) -> int:
-    """Count submissions; return the seconds until the next one is taken, 0 for now.
+MAX_SPAM = 60  # submissions of one form in a minute that are kept as spam
 
-    `per_address` is false for a kiosk, whose address is a secret: at a trade show all have one network address.
+
+def seconds_of_sender(request: HttpRequest) -> int:
+    """Count a request of a network, before its body is read; return the seconds until the next is taken, 0 for now."""
+    return _seconds_to_wait(f"form-sender:{network_of_request(request)}", settings.FORM_SUBMISSIONS_PER_ADDRESS)
+
+
+def seconds_of_form(form_id: int, *, is_spam: bool) -> int:
+    """Count a submission of a form; return the seconds until the next is taken, 0 for now.
+
+    Spam has a limit of its own, so that programs, from wherever they send, use up nothing of what people may.
     """
-    callers = [(f"form:{form_id}", settings.FORM_SUBMISSIONS_PER_FORM)]
-    if per_address:
-        callers.insert(0, (f"form-sender:{network_of_request(request)}", settings.FORM_SUBMISSIONS_PER_ADDRESS))
-    for caller, limit in callers:
-        allowance = call_limits.count_call(caller, limit)
-        if allowance.used > limit:
-            return allowance.seconds_left
-    return 0
+    if is_spam:
+        return _seconds_to_wait(f"form-spam:{form_id}", MAX_SPAM)
+    return _seconds_to_wait(f"form:{form_id}", settings.FORM_SUBMISSIONS_PER_FORM)
+
+
+def seconds_of_kiosk(form_id: int) -> int:
+    """As `seconds_of_form` for the kiosk, which anybody's submissions on the form's page do not use up.
+
+    Its address is a secret, and at a trade show all have one network address: that is not counted.
+    """
+    return _seconds_to_wait(f"form-kiosk:{form_id}", settings.FORM_SUBMISSIONS_PER_FORM)
+
+
+def _seconds_to_wait(caller: str, limit: int) -> int:
+    allowance = call_limits.count_call(caller, limit)
+    return allowance.seconds_left if allowance.used > limit else 0

@@ -23,7 +23,7 @@ from activities.tracking.agents import parse_agent
 from activities.tracking.clock import is_epoch_ms
 from activities.tracking.wire import MESSAGE_ID
 from config.client_address import request_address
-from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_to_wait
+from config.forms.bounds import MAX_KIOSK_BODY, is_too_large, seconds_of_kiosk
 from config.forms.pages import draw, in_language, message_page, too_many_page
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -50,7 +50,7 @@ def kiosk_page(request: HttpRequest, key: str) -> HttpResponse:
             return _draw(request, form, key, Reading({}))
         if is_too_large(request, MAX_KIOSK_BODY):
             return message_page(request, form, _("This is more than the form can take."), 413)
-        if wait := seconds_to_wait(request, form.pk, per_address=False):
+        if wait := seconds_of_kiosk(form.pk):
             return too_many_page(request, form, wait)
         return _take_kept(request, form) if request.content_type == JSON else _take_form(request, form, key)
 

@@ -19,14 +19,14 @@ from activities.forms.codes import check_in_address, submission_code, submission
 from activities.forms.fields import FormInput, form_inputs
 from activities.forms.hosts import MAX_ADDRESS, form_action_origins, next_address
 from activities.forms.reading import CONSENT, HONEYPOT, Reading, read_form
-from activities.forms.submitting import Sender, Way, submit_form
+from activities.forms.submitting import Sender, Way, spam_reason, submit_form
 from activities.models import Form, FormSubmission
 from activities.qr_codes import svg_code
 from activities.tracking.addresses import campaign_query, kept_ip_address
 from activities.tracking.agents import parse_agent
 from activities.tracking.wire import TOKEN
 from config.client_address import request_address
-from config.forms.bounds import is_too_large, seconds_to_wait
+from config.forms.bounds import is_too_large, seconds_of_form, seconds_of_sender
 from people.core.codes import Code
 from people.core.errors import RejectedError
 
@@ -53,7 +53,7 @@ def form_page(request: HttpRequest, key: str) -> HttpResponse:
             return _draw(request, form, Reading({}), hidden=_own_members(request, request.META["QUERY_STRING"]))
         if is_too_large(request):
             return message_page(request, form, _("This is more than the form can take."), 413)
-        if wait := seconds_to_wait(request, form.pk):
+        if wait := seconds_of_sender(request):
             return too_many_page(request, form, wait)
         return _take(request, form)
 
@@ -115,6 +115,8 @@ def _take(request: HttpRequest, form: Form) -> HttpResponse:
     members = _own_members(request, raw.get(CAMPAIGN, "")) if is_own else {}
     page = _own_page(request, members[CAMPAIGN]) if is_own else raw.get(PAGE) or request.headers.get("Referer", "")
     sender = sender_of(request, Way.PAGE if is_own else Way.HTML, page)
+    if wait := seconds_of_form(form.pk, is_spam=bool(spam_reason(reading, sender))):
+        return too_many_page(request, form, wait)
     try:
         outcome = submit_form(form, reading, sender)
     except RejectedError as refusal:

@@ -5,7 +5,6 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from ipaddress import IPv6Address, ip_address, ip_network
 from pathlib import Path
 
 from django.conf import settings
@@ -14,9 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from config.access import call_limits
-from config.client_address import request_address
+from config.client_address import network_of, request_address
 
-UNKNOWN = "0.0.0.0"
 SLOTS = max(1, (os.cpu_count() or 2) // 2)
 WAIT_SECONDS = 1.0
 RETRY_SECONDS = 5
@@ -28,13 +26,7 @@ class HashingBusyError(Exception):
 
 def network_of_request(request: HttpRequest) -> str:
     """Key of counted attempts: an IPv4 address, or the /64 of an IPv6 one (one line); unknown addresses share one."""
-    text = request_address(request)
-    if not text:
-        return UNKNOWN
-    address = ip_address(text)
-    if isinstance(address, IPv6Address):
-        return str(ip_network((int(address), 64), strict=False).network_address)
-    return text
+    return network_of(request_address(request))
 
 
 def seconds_until_next_attempt(request: HttpRequest) -> int:

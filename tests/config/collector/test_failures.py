@@ -1,7 +1,6 @@
-"""What was acknowledged is there once, whatever is killed: `KILLS=100` for long."""
+"""What was acknowledged is there once, whatever is killed: `make kills` for long."""
 
 import http.client
-import os
 import random
 import threading
 import time
@@ -16,10 +15,11 @@ from activities.sources import editing
 from activities.visitors import partitions
 from tests.config.collector.pages import SITE, Browser, new_hit
 from tests.config.test_outages import other_connection
+from tests.hypothesis_profiles import examples
 from tests.server import free_port, running_collector
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-KILLS = int(os.environ.get("KILLS", "2"))
+KILLS = examples(2, 100, "KILLS")
 
 
 class Visitors(threading.Thread):

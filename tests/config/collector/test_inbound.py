@@ -4,8 +4,6 @@ import gzip
 import hmac
 import http.client
 import json
-import random
-import threading
 import time
 from hashlib import sha256
 
@@ -15,10 +13,9 @@ from activities.inbound import editing
 from activities.models import EventSource, InboundCall
 from activities.sources import editing as source_editing
 from tests.config.collector.pages import SITE
-from tests.server import free_port, running_collector
+from tests.server import running_collector
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KILLS = 2
 
 
 def key_of(issued):
@@ -105,37 +102,3 @@ def test_what_is_answered_is_kept_and_nothing_else():
         while call(port, zoom, joined, **zoom_headers(joined))[0] == 200 and time.monotonic() < until:
             time.sleep(0.2)
         assert call(port, zoom, joined, **zoom_headers(joined))[0] == 403
-
-
-def test_kills_lose_and_double_no_call():
-    port, key = free_port(), key_of(editing.create_webhook("Bank", "other", None, calls_a_minute=10_000))
-    acknowledged: list[int] = []
-    over = threading.Event()
-
-    def send(first):
-        """A product that tries every call until it is acknowledged."""
-        number = first
-        while not over.is_set():
-            try:
-                if call(port, key, {"n": number})[0] == 200:
-                    acknowledged.append(number)
-                    number += 4
-            except (OSError, http.client.HTTPException):
-                time.sleep(0.05)
-
-    senders = [threading.Thread(target=send, args=[first], daemon=True) for first in range(4)]
-    for sender in senders:
-        sender.start()
-    for _ in range(KILLS):
-        with running_collector(port) as server:
-            goal, until = len(acknowledged) + 10, time.monotonic() + 60
-            while len(acknowledged) < goal and time.monotonic() < until:
-                time.sleep(0.02)
-            time.sleep(random.random() / 10)
-            server.process.kill()
-            server.process.wait(40)
-    over.set()
-    for sender in senders:
-        sender.join(40)
-    stored = [json.loads(body)["n"] for body in InboundCall.objects.values_list("body", flat=True)]
-    assert len(stored) == len(set(stored)) and set(acknowledged) <= set(stored) and len(acknowledged) >= 10 * KILLS

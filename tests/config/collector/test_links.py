@@ -1,5 +1,6 @@
 """The short addresses over HTTP: where they lead, what is kept, and what nobody can have them do."""
 
+import asyncio
 import http.client
 import time
 from datetime import timedelta
@@ -10,8 +11,13 @@ from django.db import connection
 from django.utils import timezone
 
 from activities.links import editing
+from activities.links.clicks import ReceivedClick, keep_clicks
+from activities.links.targets import target_of
 from activities.links.tokens import new_token
 from activities.models import LinkClick, LinkDay, VisitorActivity
+from activities.tracking.agents import parse_agent
+from config.collector import guesses, links, windows
+from config.collector.writer import Writer
 from tests.activities.links.factories import SALE, make_link
 from tests.activities.visitors.factories import make_site, make_visitor
 from tests.config.collector.pages import CHROME
@@ -85,8 +91,14 @@ def test_a_link_leads_where_its_row_says_and_its_clicks_are_kept():
         assert follow(port, path, method="POST")[0] == 405
         day = LinkDay.objects.get(link=link)
         assert day.clicks + day.machines == LinkClick.objects.count()
-        statuses = [follow(port, path)[0] for _number in range(60)]
-        assert statuses[-1] == 429, "bounded for each address"
+        kept = LinkClick.objects.count()
+        flood = {follow(port, path, agent=f"{CHROME} f{number}")[0] for number in range(90)}
+        former, kept = kept, LinkClick.objects.count()
+        assert flood == {302} and former < kept < former + 60, (
+            "what is kept is bounded for each network; everybody is led on"
+        )
+        assert lead_to(port, f"{path}?p={new_token(make_person().pk, link.pk)}") == (302, target)
+        assert LinkClick.objects.count() == kept + 1, "somebody's own link counts for them alone"
 
 
 def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
@@ -105,8 +117,6 @@ def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
         assert lead_to(port, f"/l/{rest.code}") == (302, "https://www.example.com/after")
         status, _headers, text = follow(port, "/l/<script>alert(1)</script>")
         assert status == 404 and "alert" not in text
-        wrong = [follow(port, f"/l/guess-{number}")[0] for number in range(31)]
-        assert wrong[0] == 404 and wrong[-1] == 429, "codes are not to be guessed"
         assert not LinkClick.objects.filter(link__in=[off, over]).exists()
         # what is changed counts within seconds
         editing.turn_on(off, None)
@@ -114,6 +124,112 @@ def test_a_link_that_leads_nowhere_says_so_in_the_readers_language():
         while follow(port, "/l/was-here", method="HEAD")[0] != 302:
             assert time.monotonic() < deadline
             time.sleep(0.5)
+
+
+def test_who_guesses_codes_learns_nothing_more_and_right_codes_lead_on():
+    """Neighbours of a guesser keep the links that somebody of their network followed, and all that are their own."""
+    ann = make_person()
+    used, secret, own = (make_link(name, f"https://www.example.com/{name}") for name in ("used", "secret", "own"))
+    with running_collector(TRUST_PROXY="1") as server:
+
+        def status(code, address="2001:db8::1", query=""):
+            return follow(server.port, f"/l/{code}{query}", X_Forwarded_For=address)[0]
+
+        assert status(used.code) == 302
+        assert {status(odd) for odd in ("favicon.ico", "apple-touch-icon.png", "<b>") for _n in range(15)} == {404}
+        assert [status(f"guess-{number}") for number in range(31)] == [404] * 30 + [429]
+        assert status(secret.code) == 429, "a right guess looks like a wrong one"
+        assert status(secret.code, "2001:db8::ffff:2") == 429 and status("again", "2001:db8::3") == 429, "the same /64"
+        assert status(used.code) == status(used.code, "2001:db8::4") == 302
+        assert status(own.code, query=f"?p={new_token(ann.pk, own.pk)}") == 302
+        # whoever has a token guesses for themselves alone
+        token = f"?p={new_token(ann.pk)}"
+        assert [status(f"more-{number}", "192.0.2.1", token) for number in range(31)][-1] == 429
+        assert status(secret.code, "192.0.2.1", token) == 429 and status(secret.code, "192.0.2.1") == 302
+        assert status("wrong", "2001:db8:0:1::1") == 404 and status(secret.code, "192.0.2.2") == 302
+
+
+def test_the_memory_for_callers_and_their_codes_is_bounded(monkeypatch):
+    monkeypatch.setattr(windows, "MAX_WINDOWS", 50)
+    monkeypatch.setattr(guesses, "MAX_RIGHT", 50)
+    known = guesses.CodeGuesses()
+    for number in range(500):
+        known.note_wrong(f"192.0.2.{number}")
+        known.note_right(f"192.0.2.{number}", "code")
+        assert known.seconds_to_wait(f"198.51.100.{number}", "code") == 0
+    assert len(known._wrong._windows) == len(known._right) == 50
+
+
+def test_a_click_whose_commit_fails_late_is_kept_later(monkeypatch):
+    """The page has answered by then: also where a second try is slow, and then fails."""
+    monkeypatch.setattr(links, "CLICK_SECONDS", 0.05)
+    monkeypatch.setattr(links, "AGAIN_SECONDS", 0.05)
+    target = target_of(make_link())
+    state = links.LinkState()
+
+    async def scenario(locker):
+        writer = Writer(asyncio.get_running_loop(), 100, keep_clicks)
+        writer.start()
+        again = asyncio.create_task(state.try_again(writer))
+        clicks = [
+            ReceivedClick(target, timezone.now(), f"browser {number}", parse_agent(CHROME)) for number in range(3)
+        ]
+        with locker.transaction():
+            locker.execute("lock table link_click")
+            assert await state.keep(writer, clicks[:2]) is False, "slow"
+            assert await state.keep(writer, clicks[2:]) is False
+            killed = 0
+            while killed < 6:  # each group twice at once, and what is tried again at least once
+                killed += await asyncio.to_thread(kill_waiting)
+            await until(lambda: state.later or writer.waiting)
+        await until(lambda: not state.later and LinkClick.objects.count() == 3)
+        again.cancel()
+        await asyncio.to_thread(writer.stop)
+
+    with other_connection() as locker:
+        asyncio.run(scenario(locker))
+    assert LinkDay.objects.get().clicks == 3
+
+
+def kill_waiting():
+    """End the connections of this database that wait for a lock; return their number."""
+    with other_connection() as other:
+        rows = other.execute(
+            """select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'"""
+        )
+        return len(rows.fetchall())
+
+
+async def until(is_so):
+    deadline = time.monotonic() + 30
+    while not await asyncio.to_thread(asked, is_so):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+def asked(question):
+    try:
+        return question()
+    finally:
+        connection.close()
+
+
+def test_a_faulty_click_is_given_up_and_leads_on():
+    state, target = links.LinkState(), target_of(make_link())
+
+    async def scenario():
+        writer = Writer(asyncio.get_running_loop(), 2, keep_clicks)
+        writer.start()
+        faulty = ReceivedClick(target, timezone.now(), "x", parse_agent(CHROME), reason="x" * 101)
+        good = [ReceivedClick(target, timezone.now(), f"b{number}", parse_agent(CHROME)) for number in range(2)]
+        assert await state.keep(writer, [faulty]) is False and not state.later
+        assert await state.keep(writer, good) is True
+        await asyncio.to_thread(writer.stop)
+        assert await state.keep(writer, good) is False and list(state.later) == good, "the queue takes no more"
+
+    asyncio.run(scenario())
+    assert LinkClick.objects.count() == 2
 
 
 def test_a_short_domain_of_its_own_has_the_code_behind_the_host():
