@@ -20,6 +20,7 @@ class ActivitiesConfig(AppConfig):
         from activities.recording import person_changes
         from activities.sources import editing as source_editing
         from activities.types import (
+            attendee_lists,
             definition,  # noqa: F401 (registers the definition kind)
             standard_installation,
         )
@@ -31,6 +32,7 @@ class ActivitiesConfig(AppConfig):
         from people.models import PersonField
 
         self._register_personal_data()
+        attendee_lists.register_attendee_lists()
         references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
         references.register_key_uses(PersonField, inbound_editing.mappings_with_people_by)
         people_list.register_activity_columns()

@@ -12,6 +12,7 @@ from people.definitions.models import DefinitionQuerySet
 M = TypeVar("M", bound=models.Model)
 # “Consent Given” and “Consent Withdrawn”: proof that no retention removes, and that every channel may record
 CONSENT_TYPES = (90_003, 90_004)
+ATTEND_EVENT = 90_001  # recorded by the kiosk, at check-in, and by imports of attendee lists
 IS_BACKFILL = "flags & 1 = 1"  # over a row of the log; `ActivityFlag.BACKFILL` is the bit
 
 
@@ -27,6 +28,10 @@ class ActivityTypeQuerySet(DefinitionQuerySet[M]):
     def for_channels(self) -> Self:
         """The types that every channel may record: the team's own, and consents."""
         return self.filter(Q(is_standard=False) | Q(pk__in=CONSENT_TYPES))
+
+    def for_imports(self) -> Self:
+        """The types that rows of a file may have."""
+        return self.filter(Q(is_standard=False) | Q(pk__in=(*CONSENT_TYPES, ATTEND_EVENT)))
 
 
 class ActivityQuerySet(models.QuerySet[M]):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from activities.consent.state import CONSENTS, EMAIL, GIVEN, consent_state
 from activities.forms.fields import EMAIL as EMAIL_FIELD
 from activities.models import Activity, ActivityKey, Association, EventSource, Form, FormSubmission, Visitor
+from activities.querysets import ATTEND_EVENT
 from activities.recording import recorder
 from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.tracking.wire import TOKEN
@@ -34,7 +35,7 @@ from people.models import Person
 from people.persons import upsert
 from people.persons.upsert import UpsertAction
 
-FILL_OUT_FORM, ATTEND_EVENT = 2, 90_001
+FILL_OUT_FORM = 2
 RECORDED_TYPES = frozenset({FILL_OUT_FORM, ATTEND_EVENT, *CONSENTS})
 MAX_FORMER = 100  # submissions of one person at the kiosk of one form
 SUBMISSIONS_PAGE = "admin:activities_form_submissions"

@@ -6,6 +6,7 @@ from string import Formatter
 from typing import Any
 
 from activities.models import ActivityField, ActivityType
+from activities.querysets import ATTEND_EVENT, CONSENT_TYPES
 from activities.recording import schema
 from activities.recording.columns import ActivityColumns
 from activities.recording.row_digests import moments_in_utc, person_keys, row_digests, stored_values, without_blanks
@@ -20,6 +21,7 @@ from people.datatypes.registry import BY_NAME
 from people.files.imports.plan import ExternalId, ImportPlan
 from people.files.tabular import FileShape
 
+IMPORTED = frozenset((*CONSENT_TYPES, ATTEND_EVENT))  # the ids of standard types that rows may have
 FIELD = "field."  # before the API name of an activity field, among the names that columns are mapped to
 
 
@@ -228,7 +230,7 @@ def _object(cell: Any) -> list[tuple[str, Any]] | None:
 
 
 def recordable_type(api_name: str) -> ActivityType | None:
-    return ActivityType.objects.recordable().for_channels().filter(api_name=api_name).first()
+    return ActivityType.objects.recordable().for_imports().filter(api_name=api_name).first()
 
 
 def fields_of_type(subject: str) -> list[ActivityField]:

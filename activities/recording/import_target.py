@@ -13,7 +13,14 @@ from activities.models import ActivityType
 from activities.recording import column_recorder, history, parsing, quarantine, recorder, schema
 from activities.recording import rows as recording_rows
 from activities.recording.columns import ActivityColumns
-from activities.recording.file_rows import FIELD, ActivityReader, fields_of_type, recordable_type, template_parts
+from activities.recording.file_rows import (
+    FIELD,
+    IMPORTED,
+    ActivityReader,
+    fields_of_type,
+    recordable_type,
+    template_parts,
+)
 from activities.recording.row_digests import moments_in_utc, numbered_key
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_ACTIVITYTYPE
@@ -78,7 +85,7 @@ class ActivitiesTarget(ImportTarget):
         return min(self.batch, recorder.MAX_BATCH // following.LOG_ENTRIES)
 
     def subjects(self) -> list[tuple[str, Any]]:
-        types = ActivityType.objects.recordable().for_channels().select_related("live").order_by("live__name")
+        types = ActivityType.objects.recordable().for_imports().select_related("live").order_by("live__name")
         subjects = [
             (activity_type.api_name, _("Activities: %(type)s") % {"type": activity_type}) for activity_type in types
         ]
@@ -131,14 +138,14 @@ class ActivitiesTarget(ImportTarget):
         return ActivityReader(plan, shape).read
 
     def record(self, rows: Sequence[Any], plan: ImportPlan, source: Source, *, dry_run: bool) -> BatchResults:
-        """Record a batch; of standard types consents, and Marketo's history as back-fill and with a right."""
+        """Record a batch; of standard types `IMPORTED`, and Marketo's history as back-fill and with a right."""
         if isinstance(rows, ActivityColumns):
             recorded = column_recorder.record_columns(
-                rows, source, zone=plan.time_zone, may_record=CONSENTS, dry_run=dry_run
+                rows, source, zone=plan.time_zone, may_record=IMPORTED, dry_run=dry_run
             )
             others = {place: _result(outcome) for place, outcome in recorded.others.items()}
             return BatchResults(recorded.ids, others, recorded.created)
-        may_record = CONSENTS
+        may_record = IMPORTED
         if history.is_history(plan):
             user = None if source.user_id is None else get_user_model().objects.get(pk=source.user_id)
             may_record |= history.history_types(plan, user)

@@ -20,6 +20,7 @@ from activities.consent.state import CONSENTS
 from activities.models import RefusedActivity
 from activities.recording import history, parsing, quarantine, recorder
 from activities.recording import rows as recording_rows
+from activities.recording.file_rows import IMPORTED
 from activities.recording.rows import NewActivity, PersonLookup
 from activities.rights import CHANGE_REFUSEDACTIVITY, RECORD_ACTIVITY, VIEW_REFUSEDACTIVITY
 from activities.types.marketo_history import HISTORY_TYPES
@@ -144,7 +145,8 @@ def _replay(ids: Sequence[int], by: Any, backfill: bool) -> RefusedRowReplay:
         source = Source(Channel(channel), user_id, origin_id, is_backfill=is_past, may_opt_in=may_opt_in)
         activities = [decode_row(row.raw) for row in rows]
         # an import of Marketo's history is always sent as back-fill
-        may_record = CONSENTS | (HISTORY_TYPES if is_history and history.is_allowed(by) else frozenset())
+        may_record = IMPORTED if channel == Channel.IMPORT else CONSENTS
+        may_record |= HISTORY_TYPES if is_history and history.is_allowed(by) else frozenset()
         outcomes = recorder.record_activities(
             activities, source, zone=ZoneInfo(zone), may_record=may_record, keep_refused=False
         )

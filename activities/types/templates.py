@@ -39,6 +39,19 @@ TEMPLATES: Mapping[str, TypeTemplate] = {
         "event",
         (_Field(_("Event"), "string"), _Field(_("City"), "string"), _Field(_("Guests"), "integer")),
     ),
+    # not “Attend Event”, which is the standard type of kiosks and check-in
+    "attendance": TypeTemplate(
+        _("Attend Session"),
+        _("Someone is on the attendee list of a webinar or event. The files of Zoom and Eventbrite fit it."),
+        "event",
+        (
+            _Field(_("Event"), "string"),
+            _Field(_("Session"), "string"),
+            _Field(_("Minutes"), "integer"),
+            _Field(_("Left at"), "datetime"),
+            _Field(_("Ticket type"), "string"),
+        ),
+    ),
     "purchase": TypeTemplate(
         _("Make Purchase"),
         _("Someone bought something: what, for how much, under which order."),

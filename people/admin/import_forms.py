@@ -259,6 +259,15 @@ class PlanForm(forms.Form):
             help_text=_("Our exports add it so that spreadsheets treat the text as text."),
             widget=forms.CheckboxInput(attrs={"class": "ca-input"}),
         )
+        if plan.only_rows or plan.ends_at:
+            tick = forms.CheckboxInput(attrs={"class": "ca-input"})
+            leave_out = forms.BooleanField(
+                label=_("Leave out what is not of the list"),
+                required=False,
+                help_text=" ".join(_left_out_sentences(plan)),
+                widget=tick,
+            )
+            self._add("leave_out", leave_out, True)
         if self.shape.format != "ndjson":
             self._add("keep_apostrophes", keep, plan.keep_apostrophes)
 
@@ -346,6 +355,8 @@ class PlanForm(forms.Form):
         chosen = {name: values[name] for name in names if name in values}
         if "starts_campaigns" in values:
             chosen["starts_campaigns"] = values["starts_campaigns"] == "yes"
+        if values.get("leave_out"):
+            chosen |= {"only_rows": self.guess.plan.only_rows, "ends_at": self.guess.plan.ends_at}
         chosen |= {"pivot": int(values.get("pivot") or self.guess.plan.pivot), "constants": self._constants()}
         return ImportPlan(columns=columns, subject=subject, null_text=self.guess.plan.null_text, **chosen)
 
@@ -361,6 +372,15 @@ class PlanForm(forms.Form):
             names = [f"{COLUMN}{place}" for place in range(len(self.shape.header))]
             return next((name for name in names if self.cleaned_data.get(name) == path[1]), None)
         return path[0] if path and path[0] in self.fields else None
+
+
+def _left_out_sentences(plan: ImportPlan) -> Iterable[str]:
+    """What is left out: rows with other values in some columns, and everything below the end of the table."""
+    for column, values in plan.only_rows.items():
+        shown = {"column": column, "values": ", ".join(values)}
+        yield _("Only rows with “%(column)s” %(values)s are imported.") % shown
+    if plan.ends_at:
+        yield _("Rows from “%(text)s” on are left out.") % {"text": plan.ends_at}
 
 
 def _labelled(item: Mappable) -> str:

@@ -1,6 +1,7 @@
 """Imports in the admin: upload, map, preview, check, import, report."""
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 
@@ -23,7 +24,7 @@ from people.core.permissions import user_source
 from people.core.source import Channel
 from people.files import tabular
 from people.files.csv_lines import file_reply
-from people.files.imports import guessing
+from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports.plan import ImportPlan
@@ -126,8 +127,13 @@ class ImportAdmin(TransferAdmin):
 
     def _mapping_page(self, request: HttpRequest, job: Import, subject: str, lines: Sequence[Any]) -> HttpResponse:
         """The form of the columns; after a valid POST with the preview of its plan."""
-        guess = _plan_or_guess(job, subject, lines)
         shape = FileShape.from_json(job.shape)
+        asked = request.GET.get("preset", "")
+        try:
+            preset = presets.preset_of_file(asked, job.kind, shape) if asked else None
+        except RejectedError as refusal:
+            raise Http404 from refusal
+        guess = _plan_or_guess(job, subject, lines, preset)
         target = TARGETS[job.kind]
         form = PlanForm(
             request.POST or None,
@@ -140,7 +146,7 @@ class ImportAdmin(TransferAdmin):
         )
         preview = None
         if request.method == "POST" and form.is_valid() and _save_plan(job, form, subject, request.user):
-            preview = _preview(job, lines[:PREVIEW_ROWS])
+            preview = _preview(job, lines)
         return self.page(
             request,
             "import_columns",
@@ -149,9 +155,10 @@ class ImportAdmin(TransferAdmin):
             form=form,
             subject=subject,
             guess=guess,
+            preset=preset,
             preview=preview,
             shape=shape,
-            text_above=import_jobs.text_above_header(job),
+            text_above=[tabular.row_text(cells) for cells in import_jobs.rows_above_header(job)],
             shape_form=ShapeForm(shape=shape) if shape.format != "ndjson" else None,
             label=dict(target.subjects()).get(subject, target.label),
             current=3 if preview else 2,
@@ -216,11 +223,13 @@ class ImportAdmin(TransferAdmin):
 _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
 
 
-def _plan_or_guess(job: Import, subject: str, lines: Sequence[Any]) -> guessing.PlanGuess:
-    """The plan chosen for this subject; without one, the guess from the file."""
-    if job.plan and job.plan["subject"] == subject:
+def _plan_or_guess(
+    job: Import, subject: str, lines: Sequence[Any], preset: presets.ImportPreset | None
+) -> guessing.PlanGuess:
+    """The plan chosen for this subject; without one, or where a preset is asked for, the guess from the file."""
+    if job.plan and job.plan["subject"] == subject and preset is None:
         return guessing.PlanGuess(ImportPlan.from_json(job.plan), frozenset(), is_chosen=True)
-    return guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines)
+    return guessing.guess_plan(job, subject, installation.current_installation().time_zone, lines, preset)
 
 
 def _save_plan(job: Import, form: PlanForm, subject: str, user: Any) -> bool:
@@ -242,7 +251,8 @@ def _to_columns(job: Import, subject: str) -> HttpResponse:
 def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
     """Rows as they will be stored, each with its problems; nothing is stored."""
     target, plan = TARGETS[job.kind], import_jobs.import_plan(job)
-    batch = ImportReader(target, plan, FileShape.from_json(job.shape)).batch(lines)
+    reader = ImportReader(target, plan, FileShape.from_json(job.shape))
+    batch = reader.batch(list(islice(reader.kept(lines), PREVIEW_ROWS)))
     results = (
         target.record(batch.rows, plan, user_source(Channel.IMPORT, job.user), dry_run=True) if batch.lines else None
     )

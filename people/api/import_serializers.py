@@ -13,7 +13,9 @@ from people.datatypes import exact_json
 from people.datatypes.keys import MAX_ID
 from people.files.imports import jobs as import_jobs
 from people.files.imports import plan as import_plan
+from people.files.imports import presets
 from people.files.models import Import, ImportFailure
+from people.files.tabular import FileShape
 from people.persons import import_undo
 from people.rest.viewsets import (
     ProblemSerializer,
@@ -58,6 +60,12 @@ class ImportSerializer(StrictSerializer):
     blank_rows = serializers.IntegerField(
         help_text="Blank rows that were left out, counted when the whole file is checked or imported."
     )
+    rows_left_out = serializers.IntegerField(
+        help_text="Rows left out by the plan's only_rows and ends_at, counted like blank_rows."
+    )
+    preset = serializers.SerializerMethodField(
+        help_text="The import preset of this file, if it is one of another product that is recognised; else null."
+    )
     taken_back = serializers.SerializerMethodField(
         help_text="The result of undoing the import; null if it was not undone."
     )
@@ -75,6 +83,11 @@ class ImportSerializer(StrictSerializer):
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": True})
     def get_plan(self, job: Import) -> Any:
         return job.plan
+
+    @extend_schema_field({"type": ["string", "null"]})
+    def get_preset(self, job: Import) -> str | None:
+        found = presets.recognised_preset(job.kind, FileShape.from_json(job.shape))
+        return found.name if found else None
 
     @extend_schema_field(CHANNELS)
     def get_source(self, job: Import) -> str:
@@ -121,7 +134,15 @@ class PlanInputSerializer(StrictSerializer):
     """The meaning of the columns of a file."""
 
     columns = serializers.DictField(
-        child=StrictCharField(max_length=255), help_text="The name of the column, by field."
+        child=StrictCharField(max_length=255),
+        required=False,
+        help_text="The name of the column, by field. Required without a preset.",
+    )
+    preset = StrictCharField(
+        max_length=64,
+        required=False,
+        help_text="Fill in what this plan leaves out as this import preset does; `preset` of the import names the one "
+        "that recognises the file. What was filled in is in the answer's plan.",
     )
     subject = StrictCharField(max_length=255, required=False, help_text="The activity type's API name.")
     person = StrictCharField(
@@ -158,9 +179,21 @@ class PlanInputSerializer(StrictSerializer):
     constants = serializers.DictField(
         child=StrictCharField(max_length=1_000), required=False, help_text="Fixed values for all rows, by field."
     )
+    only_rows = serializers.DictField(
+        child=serializers.ListField(child=StrictCharField(max_length=1_000), min_length=1, max_length=100),
+        required=False,
+        help_text="By column: rows with another value there are left out, and counted.",
+    )
+    ends_at = StrictCharField(
+        max_length=1_000,
+        required=False,
+        help_text="The table ends above the row of which this text is the only filled cell; what follows is left out.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The parts of a plan: `backfill` is stored as `starts_campaigns`, the name that earlier versions use."""
+        if "columns" not in attrs and "preset" not in attrs:
+            raise serializers.ValidationError({"columns": self.fields["columns"].error_messages["required"]})
         backfill = attrs.pop("backfill", None)
         if backfill is None:
             return attrs

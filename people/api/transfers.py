@@ -28,7 +28,7 @@ from people.core.source import Channel
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.files.exports import jobs as export_jobs
 from people.files.exports import kinds as export_kinds
-from people.files.imports import guessing
+from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ImportPlan
@@ -126,7 +126,10 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         body = self.validated_body(PlanInputSerializer)
         import_jobs.require_import_rights(job, request.user)
         lines = import_jobs.sample_rows(job) if job.stored_as else ()
-        plan = guessing.settle_plan(ImportPlan(**body), body, job.kind, FileShape.from_json(job.shape), lines)
+        shape, preset = FileShape.from_json(job.shape), body.pop("preset", None)
+        above = import_jobs.rows_above_header(job) if preset and job.stored_as else ()
+        plan = presets.plan_with_preset(ImportPlan(**body), preset, job.kind, shape, above)
+        plan = guessing.settle_plan(plan, body, job.kind, shape, lines)
         import_jobs.set_plan(job, plan, request.user)
         return self.response_for(job)
 

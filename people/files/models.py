@@ -112,6 +112,11 @@ class Import(FileJob):
         return int(self.shape.get("blank_rows", 0))
 
     @property
+    def rows_left_out(self) -> int:
+        """The number of rows that a check or an import of the whole file left out because the plan says so."""
+        return int(self.shape.get("rows_left_out", 0))
+
+    @property
     def rows(self) -> int:
         return self.added + self.updated + self.repeated + self.refused
 

@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import dropwhile, islice
 from typing import IO, Any
 
@@ -31,6 +32,9 @@ _OTHERS = (
 _JSON_LIST = re.compile(rb"\s*\[\s*(?:\{|\[|\]|$)")
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|head|meta|table|body|style|script|\?xml|workbook|div)\b", re.IGNORECASE)
 LOOKED_AT = 50  # records among which the header is searched
+LOOKED_AT_FOR_KNOWN = 1_000  # records among which a known header is searched: a table of hosts may stand above it
+# the columns of files of other products by which their header is known, by the name of the import preset
+KNOWN_HEADERS: dict[str, frozenset[str]] = {}
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -133,10 +137,24 @@ def _commonest(widths: Sequence[int]) -> int:
 
 def _header_row(text: str, delimiter: str) -> int:
     """The row that is probably the header: the first, unless a longer table begins below rows of other widths."""
+    records: list[list[str]] = []
+    with suppress(csv.Error):
+        records.extend(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT_FOR_KNOWN))
+    if row := known_header_row(records):
+        return row
     try:
         return guess_header_row(list(islice(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), LOOKED_AT)))
     except csv.Error:
         return 1
+
+
+def known_header_row(records: Sequence[Sequence[str]]) -> int:
+    """The number of the first record with all columns of a known header; 0 if there is none."""
+    for number, cells in enumerate(records, 1):
+        names = {cell.strip() for cell in cells}
+        if any(header <= names for header in KNOWN_HEADERS.values()):
+            return number
+    return 0
 
 
 def guess_header_row(records: Sequence[Sequence[str]]) -> int:
@@ -154,7 +172,16 @@ def guess_header_row(records: Sequence[Sequence[str]]) -> int:
 
 def guess_sheet_header_row(file: IO[bytes]) -> int:
     """The number of the row that is probably the header of an XLSX workbook. Raises BadFileError."""
-    rows = [["" if cell is None else str(cell) for cell in cells] for cells in islice(sheet_rows(file), LOOKED_AT)]
+    rows: list[list[str]] = []
+    try:
+        for cells in islice(sheet_rows(file), LOOKED_AT_FOR_KNOWN):
+            rows.append(["" if cell is None else str(cell) for cell in cells])
+    except BadFileError:
+        if len(rows) < LOOKED_AT:  # rows before an unreadable one are imported
+            raise
+    if row := known_header_row(rows):
+        return row
+    rows = rows[:LOOKED_AT]
     width = max(map(len, rows), default=0)  # rows end with their last filled cell
     return guess_header_row([[*cells, *[""] * (width - len(cells))] for cells in rows])
 

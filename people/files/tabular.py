@@ -91,6 +91,7 @@ class FileShape:
     header_row: int = 1  # the header is the first row from this one on that is not blank
     is_encoding_open: bool = False  # it is not UTF-8, and its encoding cannot be detected: several accept every byte
     rows_above: int = 0  # rows above the header that are not blank; they are left out
+    rows_left_out: int = 0  # by `ImportPlan.only_rows` and `ends_at`; counted like `blank_rows`
     blank_rows: int = 0  # between the header and the last row, which a check or an import of the whole file counts
 
     @property
@@ -100,7 +101,7 @@ class FileShape:
 
     def as_json(self) -> dict[str, Any]:
         # a neighbouring version does not support these
-        unless = {"header_row": 1, "is_encoding_open": False, "rows_above": 0, "blank_rows": 0}
+        unless = {"header_row": 1, "is_encoding_open": False, "rows_above": 0, "blank_rows": 0, "rows_left_out": 0}
         return {name: value for name, value in asdict(self).items() if name not in unless or value != unless[name]}
 
     @classmethod
@@ -140,15 +141,17 @@ def read_header(file: IO[bytes], shape: FileShape) -> FileShape:
     return replace(shape, header=_checked_header(header), rows_above=above)
 
 
-def text_above_header(file: IO[bytes], shape: FileShape, limit: int) -> list[str]:
-    """The first `limit` rows above the header that are not blank, the filled cells of each joined to one text."""
+def rows_above_header(file: IO[bytes], shape: FileShape, limit: int) -> list[Sequence[Any]]:
+    """The first `limit` rows above the header that are not blank."""
     if not shape.rows_above:
         return []
     above = (cells for _number, cells in _raw_rows(file, shape) if not _is_blank(cells))
-    return [
-        " · ".join(str(cell).strip() for cell in cells if not _is_blank((cell,)))
-        for cells in islice(above, min(limit, shape.rows_above))
-    ]
+    return list(islice(above, min(limit, shape.rows_above)))
+
+
+def row_text(cells: Sequence[Any]) -> str:
+    """The filled cells of a row, joined to one text."""
+    return " · ".join(str(cell).strip() for cell in cells if not _is_blank((cell,)))
 
 
 def _is_blank(cells: Sequence[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, Any
@@ -15,7 +15,7 @@ from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, located_message
 from people.core.source import Channel
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
-from people.files.imports import guessing
+from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
@@ -56,6 +56,11 @@ class ImportCommand(BaseCommand, ABC):
             "--backfill",
             action="store_true",
             help="these rows are about the past: they are on the timeline and in smart lists, and start no campaign",
+        )
+        parser.add_argument(
+            "--preset",
+            choices=[preset.name for preset in presets.PRESETS.values() if preset.kind == self.kind] or None,
+            help="fill in what other options leave out as for this file of another product",
         )
         parser.add_argument("--failures", metavar="FILE", help="write refused rows here, with their reasons")
         parser.add_argument(
@@ -105,14 +110,8 @@ class ImportCommand(BaseCommand, ABC):
         else:
             job = _without_upload(file, options["file"], self.kind, shape_parts)
         shape = FileShape.from_json(job.shape)
-        constants = dict(pair.partition("=")[::2] for pair in options["set"])
-        plan = self.plan(shape, options)
-        plan = replace(
-            plan,
-            constants=constants,
-            keep_apostrophes=options["keep_apostrophes"],
-            starts_campaigns=plan.starts_campaigns and not options["backfill"],
-        )
+        above = import_jobs.rows_above_header(job) if file is None else import_jobs.rows_above_header_of(file, shape)
+        plan = self._whole_plan(shape, above, options)
         notations = {name: options[option] for name, option in NOTATIONS.items() if options[option]}
         lines = import_jobs.sample_rows(job) if file is None else import_jobs.sample_rows_of(file, shape)
         try:
@@ -124,6 +123,19 @@ class ImportCommand(BaseCommand, ABC):
         self._name_left_out(plan, shape)
         import_jobs.take_step(job, "check" if options["dry_run"] else "start", None, queue=False)
         return job
+
+    def _whole_plan(self, shape: FileShape, above: Sequence[Sequence[Any]], options: dict[str, Any]) -> ImportPlan:
+        """The plan with the options of every kind, completed by the preset."""
+        if options["preset"] and not options.get("type"):
+            options["type"] = presets.PRESETS[options["preset"]].subject
+        plan = self.plan(shape, options)
+        plan = replace(
+            plan,
+            constants=dict(pair.partition("=")[::2] for pair in options["set"]),
+            keep_apostrophes=options["keep_apostrophes"],
+            starts_campaigns=plan.starts_campaigns and not options["backfill"],
+        )
+        return presets.plan_with_preset(plan, options["preset"], self.kind, shape, above)
 
     def _forget(self, job: Import) -> None:
         """Delete an import that lacks options, with its file."""
@@ -149,6 +161,8 @@ class ImportCommand(BaseCommand, ABC):
             raise CommandError(
                 f"{job.fault}. The rows before are recorded; go on with --resume {job.pk} when the file is whole."
             )
+        if job.rows_left_out:
+            self.stderr.write(f"Rows left out that are not of the list: {job.rows_left_out:,}.")
         if job.blank_rows:
             self.stderr.write(f"Blank rows left out: {job.blank_rows:,}.")
         self.stdout.write(self.summary(job, options["dry_run"]))

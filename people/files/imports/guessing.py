@@ -13,6 +13,7 @@ from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
 from people.files.imports.plan import ExternalId, ImportPlan, Mappable
+from people.files.imports.presets import ImportPreset, complete_plan, free_columns, recognised_preset, with_values_above
 from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.tabular import FileLine, FileShape
@@ -37,20 +38,40 @@ class PlanGuess:
     is_remembered: bool = False
     is_chosen: bool = False  # a user chose the plan for this file
     candidates: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    preset: ImportPreset | None = None  # whose file it is
 
 
-def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) -> PlanGuess:
-    """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows."""
+def guess_plan(
+    job: Import, subject: str, zone: str, lines: Sequence[FileLine], preset: ImportPreset | None = None
+) -> PlanGuess:
+    """The plan for `job` about `subject`; `zone` is used where moments have none. `lines` are the first rows.
+
+    `preset`: the one that a user asked for; without it, one that recognises the file fills in what is certain.
+    """
     shape = FileShape.from_json(job.shape)
     last = import_jobs.remembered_plan(job)
     items = TARGETS[job.kind].mappable(subject)
-    if last and last.subject == subject:
+    found = (preset or recognised_preset(job.kind, shape)) if subject else None
+    above = import_jobs.rows_above_header(job) if found else ()
+    if last and last.subject == subject and preset is None:
         # the list belonged to that file: people are put on a list only when a user chooses it
-        return PlanGuess(replace(last, static_list=None), open_questions(last, items, shape, lines), True)
+        last = replace(last, static_list=None)
+        last = with_values_above(last, found, items, above) if found else last
+        return PlanGuess(last, open_questions(last, items, shape, lines), True, preset=found)
     # ids of another system look like ours: people are looked up by id only when a user chooses it
     columns = guess_columns([item for item in items if item.name != "id"], shape)
+    plan = ImportPlan(free_columns(columns, preset) if preset else columns, subject, zone=zone)
+    if found:
+        plan = complete_plan(plan, found, items, above, is_asked=preset is not None)
+    return replace(_guess_rest(plan, job.kind, shape, lines), preset=found)
+
+
+def _guess_rest(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
+    """The plan with what the values of the first rows say: the only column that an item can be, and the notations."""
+    items = TARGETS[kind].mappable(plan.subject)
+    columns, given = dict(plan.columns), {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
     candidates = {
-        name: names for name, names in candidate_columns(job.kind, items, shape, lines).items() if name not in columns
+        name: names for name, names in candidate_columns(kind, items, shape, lines).items() if name not in given
     }
     for name in [name for name in candidates if name != "person"]:
         free = [column for column in candidates[name] if column not in columns.values()]
@@ -58,16 +79,15 @@ def guess_plan(job: Import, subject: str, zone: str, lines: Sequence[FileLine]) 
             columns[name] = free[0]
         if not free or name in columns:
             del candidates[name]
-    person = ""
+    person = plan.person
     if len(candidates.get("person", ())) == 1:
         person = "{" + candidates.pop("person")[0] + "}"
     orders = file_formats.possible_orders(_dates(columns, items, shape, lines))
     decimal = file_formats.likely_decimal(_amounts(columns, items, shape, lines))
-    plan = ImportPlan(
+    plan = replace(
+        plan,
         columns=columns,
-        subject=subject,
         person=person,
-        zone=zone,
         date_order=orders[0],
         decimal=decimal or ".",
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,

@@ -6,7 +6,7 @@ batch by batch. Other apps add kinds of rows with `targets.register_target`.
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from hashlib import blake2b
@@ -150,10 +150,16 @@ def read_head(job: Import) -> bytes:
         return plain.read(tabular.SAMPLE_BYTES)
 
 
-def text_above_header(job: Import) -> list[str]:
+def rows_above_header(job: Import) -> list[Sequence[Any]]:
     """The first rows of the file that are left out because they stand above the header."""
-    with open_import(job) as file, _refuse_bad_file(file), open_unzipped(file) as plain:
-        return tabular.text_above_header(plain, FileShape.from_json(job.shape), SHOWN_ABOVE)
+    with open_import(job) as file:
+        return rows_above_header_of(file, FileShape.from_json(job.shape))
+
+
+def rows_above_header_of(file: IO[bytes], shape: FileShape) -> list[Sequence[Any]]:
+    """The first rows above the header of `file`, which is at its beginning before and after."""
+    with _refuse_bad_file(file), open_unzipped(file) as plain:
+        return tabular.rows_above_header(plain, shape, SHOWN_ABOVE)
 
 
 def sample_rows(job: Import, limit: int = tabular.SAMPLE_ROWS) -> list[tabular.FileLine]:
@@ -210,14 +216,15 @@ def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
 def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem]:
     target = TARGETS[kind]
     mappable = {item.name: item for item in target.mappable(plan.subject)}
-    problems = []
+    problems = [
+        _unknown_column(("only_rows", name), shape, name) for name in plan.only_rows if name not in shape.header
+    ]
     for name, column in plan.columns.items():
         path = ("columns", name)
         if name not in mappable:
             problems.append(Problem(Code.UNKNOWN_FIELD, _("there is no such field"), path, ", ".join(mappable), name))
         elif column not in shape.header:
-            message = _("there is no column '%(name)s'") % {"name": column}
-            problems.append(Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column))
+            problems.append(_unknown_column(path, shape, column))
     for name in plan.constants:
         if name not in mappable:
             problems.append(
@@ -239,6 +246,11 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
     if plan.pivot not in (EXCEL_PIVOT, LATE_PIVOT):
         problems.append(Problem(Code.WRONG_TYPE, _("the century of two-digit years is missing"), ("pivot",)))
     return [*problems, *target.problems(plan, shape)]
+
+
+def _unknown_column(path: tuple[str, str], shape: FileShape, column: str) -> Problem:
+    message = _("there is no column '%(name)s'") % {"name": column}
+    return Problem(Code.UNKNOWN_COLUMN, message, path, ", ".join(shape.header), column)
 
 
 State = Import.State

@@ -12,7 +12,14 @@ from people.datatypes.file_formats import EXCEL_PIVOT, DateOrder, ValueFormat
 # column with the key of a refused row, the same in the report and in the quarantine
 KEY_COLUMN = "import_key"
 # parts that an earlier version does not support, with their defaults
-_LATER: Mapping[str, Any] = {"pivot": EXCEL_PIVOT, "keep_apostrophes": False, "constants": {}, "starts_campaigns": True}
+_LATER: Mapping[str, Any] = {
+    "pivot": EXCEL_PIVOT,
+    "keep_apostrophes": False,
+    "constants": {},
+    "starts_campaigns": True,
+    "only_rows": {},
+    "ends_at": "",
+}
 
 
 class ImportStatus(StrEnum):
@@ -102,6 +109,9 @@ class ImportPlan:
     pivot: int = EXCEL_PIVOT
     keep_apostrophes: bool = False  # apostrophes that exports put before text that looks like a formula
     constants: Mapping[str, str] = field(default_factory=dict)  # by names of `Mappable`s: the same in every row
+    # the values of rows that are imported, by their columns; rows with others are left out
+    only_rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ends_at: str = ""  # the table ends above the row of which this text is the only filled cell
 
     def as_json(self) -> dict[str, Any]:
         # parts with default values are left out: a neighbouring version may not know them

@@ -1,7 +1,7 @@
 """Reading ahead of an import's file: a thread makes rows of it while the previous batch is written."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import compress, islice
@@ -80,14 +80,37 @@ class ImportReader:
         self.read = target.reader(
             replace(plan, columns={**plan.columns, **{key[1:]: key for key in fixed}}), extended_shape
         )
+        self.only = [(shape.header.index(column), {*values}) for column, values in plan.only_rows.items()]
+        self.ends_at = plan.ends_at
+        self.left_out = 0  # rows of the file so far
+        self.last_row = shape.rows_to_header  # the number of the last row of the file so far that is not blank
         self.is_hashed = target.has_external_ids and plan.external_id == ExternalId.HASH
         is_keyed = target.has_external_ids and plan.external_id != ExternalId.COLUMN and KEY_COLUMN in shape.header
         self.key_at = shape.header.index(KEY_COLUMN) if is_keyed else None
 
     def batches(self, file: IO[bytes]) -> Generator[ImportBatch]:
         with open_unzipped(file) as plain:
-            for lines in _batches(tabular.table_rows(plain, self.shape), plain, self.limit):
+            lines_of_table = self.kept(tabular.table_rows(plain, self.shape))
+            for lines in _batches(lines_of_table, plain, self.limit):
                 yield self.batch(lines, file.tell() if file.seekable() else 0)
+
+    def kept(self, lines: Iterable[FileLine]) -> Iterator[FileLine]:
+        """The lines without those that the plan leaves out, which are counted; unreadable ones are kept."""
+        if not self.only and not self.ends_at:
+            yield from lines
+            return
+        has_ended = False
+        for line in lines:
+            self.last_row = line.number
+            has_ended = has_ended or (bool(self.ends_at) and _only_text(line) == self.ends_at)
+            if has_ended or not self._is_chosen(line):
+                self.left_out += 1
+            else:
+                yield line
+
+    def _is_chosen(self, line: FileLine) -> bool:
+        cells = line.cells
+        return not cells or all(str(cells[place] or "").strip() in values for place, values in self.only)
 
     def batch(self, lines: Sequence[FileLine], bytes_done: int = 0) -> ImportBatch:
         faults = [(line, line.problem) for line in lines if line.problem]
@@ -106,6 +129,13 @@ class ImportReader:
         contents = _numbered(digests or ()) if self.is_hashed else None
         keys = None if contents is None else [content_key(digest, number) for digest, number in contents]
         return ImportBatch(lines, rows, faults, contents, keys, reported, bytes_done)
+
+
+def _only_text(line: FileLine) -> str:
+    """The text of the only filled cell of a row; empty for another row."""
+    raw = line.raw if isinstance(line.raw, (list, tuple)) else ()
+    texts = [text for cell in raw if (text := str(cell or "").strip())]
+    return texts[0] if len(texts) == 1 else ""
 
 
 def content_key(digest: str, before: int) -> str:

@@ -144,8 +144,9 @@ class _ImportRun:
                     last = numbers[-1]
                 self._batch(batch, old)
                 self.track(batch.size)
-        blank_rows = max(0, last - self.reading.shape.rows_to_header - done)
-        shape = replace(self.reading.shape, blank_rows=blank_rows).as_json()
+        last, left_out = max(last, self.reading.last_row), self.reading.left_out
+        blank_rows = max(0, last - self.reading.shape.rows_to_header - done - left_out)
+        shape = replace(self.reading.shape, blank_rows=blank_rows, rows_left_out=left_out).as_json()
         if self.job.finish(bytes_done=self.job.size, wish="", shape=shape) and not self.is_check:
             pk = self.job.pk
             details = {"number": pk, "file": self.job.name}
