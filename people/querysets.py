@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.search import SearchVectorField
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, models
@@ -135,6 +136,12 @@ class ObjectLinkManager(models.Manager[M]):
 def record_words() -> Func:
     """The words of all values of an object record, as indexed by `object_record_words`."""
     return Func(F("fields"), function="object_words", output_field=SearchVectorField())
+
+
+def record_date_keys() -> Func:
+    """The dates among the values of an object record, as keys that `people.objects.dates` names; indexed."""
+    keys = ArrayField(models.TextField())
+    return Func(F("object_type"), F("fields"), function="object_date_keys", output_field=keys)
 
 
 class ObjectRecordQuerySet(models.QuerySet[M]):

@@ -6,7 +6,6 @@ from itertools import chain, groupby
 from typing import Any, NamedTuple
 
 from django import forms
-from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -90,7 +89,6 @@ def show_timeline(request: HttpRequest, person_id: int) -> HttpResponse:
         filtered=any(chosen.values()),
         is_newest=before is None and not chosen.get("until"),
         goes_on=_goes_on(request, before, _newest_first(page_entries, records)),
-        users=_users(page_entries),
         query=_without(request, "before", "at"),
         zone=timezone.get_current_timezone_name(),
         opts=Person._meta,
@@ -224,13 +222,6 @@ def _moment_of(row: Any) -> datetime:
 
 def _by_day(page_entries: list[Any]) -> list[tuple[date, list[Any]]]:
     return [(day, list(group)) for day, group in groupby(page_entries, key=lambda entry: entry.occurred_at.date())]
-
-
-def _users(page_entries: list[TimelineEntry]) -> dict[int, str]:
-    """Names of the users and API clients that recorded the entries, by user id."""
-    ids = {entry.activity.user_id for entry in page_entries if entry.activity.user_id is not None}
-    users = get_user_model().objects.filter(pk__in=ids)
-    return {user.pk: user.first_name if user.is_api_only else user.username for user in users}
 
 
 def _withdrawable(request: HttpRequest, page_entries: list[TimelineEntry]) -> set[int]:

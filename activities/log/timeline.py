@@ -1,11 +1,15 @@
 """Activities for display, with the names and values of their own versions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.contrib.auth import get_user_model
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, OuterRef, When
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -35,6 +39,16 @@ class EntryValue:
 
 
 @dataclass(frozen=True, slots=True)
+class _ShownField:
+    """What is shown of a field of an approved version."""
+
+    name: str
+    api_name: str
+    data_type: str
+    is_primary: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One activity as the timeline shows it; moments are in the active zone."""
 
@@ -47,6 +61,7 @@ class TimelineEntry:
     icon: str = ""
     colour: int = 0
     is_recordable: bool = False  # the type accepts new activities
+    recorder: str = ""  # name of the user or API client that recorded it
 
     @property
     def occurred_at(self) -> datetime:
@@ -86,26 +101,34 @@ def _host(address: str) -> str:
 
 
 def timeline_entries(activities: Sequence[Activity], *, plain: bool = False) -> list[TimelineEntry]:
-    """The activities with the names of type and fields from their own versions; two statements.
+    """The activities with the names of type and fields from their own versions, and of recorders; one statement.
 
     With `plain`, names and values are in the form for programs, else in the active language and zone.
     """
-    versions = {
-        (version.activity_type_id, version.number): version
-        for version in ActivityVersion.objects.filter(
-            activity_type__in={activity.activity_type_id for activity in activities}, number__isnull=False
-        )
-        .select_related("activity_type")
-        .prefetch_related("fields")
-    }
+    versions = {(version.activity_type_id, version.number): version for version in _versions(activities)}
     return [_entry(activity, versions[activity.activity_type_id, activity.version], plain) for activity in activities]
 
 
-def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> TimelineEntry:
+def _versions(activities: Sequence[Activity]) -> Iterable[Any]:
+    """The approved versions of the types of the activities, with `shown_fields` and `recorders` as JSON."""
+    fields = ActivityField.objects.filter(version=OuterRef("pk")).order_by("-is_primary", "position", "pk")
+    form = JSONObject(**{name: name for name in ("name", "api_name", "data_type", "is_primary")})
+    versions = ActivityVersion.objects.filter(
+        activity_type__in={activity.activity_type_id for activity in activities}, number__isnull=False
+    )
+    versions = versions.select_related("activity_type").annotate(shown_fields=ArraySubquery(fields.values(json=form)))
+    if user_ids := {activity.user_id for activity in activities if activity.user_id is not None}:
+        name = Case(When(is_api_only=True, then="first_name"), default="username")
+        users = get_user_model().objects.filter(pk__in=user_ids).values(json=JSONObject(id="pk", name=name))
+        versions = versions.annotate(recorders=ArraySubquery(users))  # read once for all rows
+    return versions
+
+
+def _entry(activity: Activity, version: Any, plain: bool) -> TimelineEntry:
     values, without = [], []
     activity_type = version.activity_type
     is_translated = activity_type.is_standard and not plain
-    for field in version.fields.all():
+    for field in (_ShownField(**form) for form in version.shown_fields):
         name = localized_name(field.name, is_translated)
         value = activity.primary_value if field.is_primary else activity.attributes.get(field.api_name)
         if value is not None:
@@ -124,10 +147,11 @@ def _entry(activity: Activity, version: ActivityVersion, plain: bool) -> Timelin
         activity_type.shown_icon,
         activity_type.shown_colour,
         activity_type.is_recordable and not activity_type.is_standard,
+        next((user["name"] for user in getattr(version, "recorders", ()) if user["id"] == activity.user_id), ""),
     )
 
 
-def _local_text(value: Any, field: ActivityField) -> str:
+def _local_text(value: Any, field: _ShownField) -> str:
     if field.data_type == "boolean":
         return _("Yes") if value in (True, "true") else _("No")
     if field.data_type == "date":

@@ -74,6 +74,7 @@ class ObjectRecord(models.Model):
                 name="object_record_waits_record",
             ),
             GinIndex(querysets.record_words(), name="object_record_words"),
+            GinIndex(querysets.record_date_keys(), name="object_record_dates"),
         ]
 
     def __str__(self) -> str:

@@ -43,3 +43,16 @@ def read_changes(
         rows = rows.filter(object_type_id__in=object_type_ids)
     changes = list(rows[:limit])
     return changes, changes[-1].pk if len(changes) == limit else max(mark, last_id)
+
+
+def changed_record_ids(
+    last_id: int, upto_id: int, limit: int, object_type_ids: Sequence[int]
+) -> tuple[Sequence[int], int]:
+    """The records of the next changes of some types after id `last_id` up to `upto_id`, and where to go on.
+
+    At most `limit` changes are read; `upto_id` is not beyond the high-water mark.
+    """
+    rows = ObjectChange.objects.filter(pk__gt=last_id, pk__lte=upto_id, object_type_id__in=object_type_ids)
+    changes = list(rows.order_by("pk").values_list("pk", "record_id")[:limit])
+    record_ids = sorted({record_id for _pk, record_id in changes})
+    return record_ids, changes[-1][0] if len(changes) == limit else max(upto_id, last_id)

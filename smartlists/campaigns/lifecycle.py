@@ -45,6 +45,7 @@ from smartlists.models import (
     CampaignBacklog,
     CampaignEntry,
     CampaignVersion,
+    DateWatch,
     ListWatch,
     ObjectWatch,
     SmartCampaign,
@@ -337,8 +338,9 @@ def _watch(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
 
 def _try_readings_now(campaign: SmartCampaign) -> None:
     """Make failing triggers and steps due at once: the change may have mended their error."""
-    for model in (CampaignBacklog, ListWatch, ObjectWatch):
-        model.objects.filter(campaign=campaign).update(tries=0, due_at=Now())
+    readings = [model.objects.filter(campaign=campaign) for model in (CampaignBacklog, ListWatch, ObjectWatch)]
+    for reading in (*readings, DateWatch.objects.filter(watch=campaign.pk)):
+        reading.update(tries=0, due_at=Now())
     failing_steps.try_failing_steps_now(campaign)
 
 

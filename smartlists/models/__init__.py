@@ -1,6 +1,6 @@
 """The tables of smart lists, campaigns, webhooks and reports."""
 
-from smartlists.models.campaign_records import ObjectWatch, ReachedDate, RecordEffect
+from smartlists.models.campaign_records import DateWatch, ObjectWatch, ReachedDate, RecordEffect
 from smartlists.models.campaigns import (
     CampaignBacklog,
     CampaignEffect,
@@ -32,6 +32,7 @@ __all__ = [
     "CampaignVersion",
     "Dashboard",
     "DashboardTile",
+    "DateWatch",
     "FailingStep",
     "ListCopy",
     "ListWatch",

@@ -7,7 +7,7 @@ from smartlists.models.campaigns import Reading, SmartCampaign
 
 
 class ObjectWatch(Reading):
-    """The position up to which a campaign has read the changes of records, and when it last looked for dates.
+    """The position up to which a campaign has read the changes of records.
 
     It exists while an active or paused campaign has triggers on objects.
     """
@@ -17,7 +17,7 @@ class ObjectWatch(Reading):
     # as `SmartCampaign.periods`, in ids of changes
     periods = models.JSONField(default=list)
     active_since = models.DateTimeField(db_default=Now())  # earlier dates trigger nothing
-    dates_read_at = models.DateTimeField(null=True)
+    dates_read_at = models.DateTimeField(null=True)  # read and written by the version before only
 
     class Meta:
         db_table = "smart_campaign_object_watch"
@@ -25,6 +25,26 @@ class ObjectWatch(Reading):
 
     def __str__(self) -> str:
         return f"{self.campaign_id}: {self.last_id}"
+
+
+class DateWatch(Reading):
+    """Up to which moment a campaign has looked for dates that were reached, and up to which change of records.
+
+    A watch that the version before made has none until the dispatcher makes it. Null positions: nothing was looked for.
+    """
+
+    watch = models.OneToOneField(ObjectWatch, models.CASCADE, primary_key=True, related_name="dates")
+    read_at = models.DateTimeField(null=True)
+    last_id = models.BigIntegerField(null=True)  # of `ObjectChange`
+    # what was left to look for when the campaign was paused: JSON of `campaigns.records.looks.Look`
+    looks = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "smart_campaign_date_watch"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.watch_id}: {self.read_at}"
 
 
 class ReachedDate(models.Model):

@@ -1,118 +1,143 @@
 """Enters the people of records of which a date is reached, so many days before or after it: once for each value.
 
-Dates are looked for once a minute. What was reached while nothing looked is caught up for three days; what was reached
-before the campaign became active triggers nothing.
+Dates are looked for once a minute, without locks: by an index those that are reached since, and those of the records
+that changed since. What was reached while nothing looked is caught up for three days; what was reached before the
+campaign became active triggers nothing. A date that was past already when it came in as history is skipped.
 """
 
 import logging
-from datetime import date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from people.core.db import locks, value_sql
+from people.core.db import locks
 from people.core.db.outages import is_outage
+from people.objects import change_log
 from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import notifications as campaign_notifications
 from smartlists.campaigns import triggers
-from smartlists.campaigns.records.definition import DATE, ObjectTrigger
-from smartlists.campaigns.records.triggers import note_failed_try
-from smartlists.campaigns.running.entries import Candidate
-from smartlists.campaigns.triggers import BATCH
+from smartlists.campaigns.records.date_sql import DueRecords
+from smartlists.campaigns.records.definition import DATE
+from smartlists.campaigns.records.looks import Look, look_up_to
+from smartlists.campaigns.running.entries import Candidate, Listener
+from smartlists.campaigns.triggers import BATCH, Reason
 from smartlists.catalog import Catalogue
-from smartlists.evaluation.postgres import object_statements
-from smartlists.evaluation.postgres.conditions import Sql
-from smartlists.evaluation.postgres.translation import TranslationContext, join_sql
-from smartlists.models import ObjectWatch, SmartCampaign
+from smartlists.evaluation.postgres.translation import TranslationContext
+from smartlists.models import DateWatch, ObjectWatch, SmartCampaign
 from smartlists.rules.periods import Clock
-from smartlists.rules.vocabulary import VocabularyField
 
 EVERY = timedelta(minutes=1)
-CAUGHT_UP = timedelta(days=3)
+LOOKED_AT_ONCE = 10 * BATCH  # changes that one look reads, and records that it enters at most for each trigger
 logger = logging.getLogger(__name__)
 
 
 def enter_reached_dates(now: datetime | None = None) -> int:
     """Enter the people of dates that are reached at `now` (default: this moment); return how many."""
     now = now or timezone.now()
-    due = Q(dates_read_at=None) | Q(dates_read_at__lte=now - EVERY)
-    watches = ObjectWatch.objects.filter(due, due_at__lte=Now(), campaign__state=SmartCampaign.State.ACTIVE)
+    _make_missing_watches()
+    is_due = Q(watch__campaign__state=SmartCampaign.State.ACTIVE) & (Q(read_at=None) | Q(read_at__lte=now - EVERY))
+    watches = DateWatch.objects.filter(is_due | ~Q(looks=[]), due_at__lte=Now())
     entered = 0
     for campaign_id in watches.order_by("pk").values_list("pk", flat=True):
         try:
-            entered += _enter_some(campaign_id, now)
+            entered += _look(campaign_id, now)
         except Exception as error:
             if is_outage(error):
                 raise
             logger.exception("the dates of campaign %s", campaign_id)
-            note_failed_try(campaign_id, error)
+            _note_failed_try(campaign_id, error)
     return entered
 
 
+def _make_missing_watches() -> None:
+    missing = list(ObjectWatch.objects.filter(dates=None))
+    DateWatch.objects.bulk_create([DateWatch(watch=watch) for watch in missing], ignore_conflicts=True)
+
+
+def _look(campaign_id: int, now: datetime) -> int:
+    """Look for dates once, and enter the people of those that are found; return how many."""
+    watch = DateWatch.objects.select_related("watch__campaign").filter(pk=campaign_id).first()
+    if watch is None:
+        return 0
+    listener = triggers.load_listener(watch.watch.campaign)
+    look = Look.of_pause(watch.looks[0]) if watch.looks else look_up_to(watch, now, change_log.high_water_mark())
+    dated = [(at, item) for at, item in listener.definition.object_triggers if item.event == DATE]
+    if not dated:
+        _move(campaign_id, look, look.upto_id)
+        return 0
+    context = TranslationContext(Catalogue(), Clock.current(look.until))
+    type_ids = sorted({context.names.object(trigger.object).id for _at, trigger in dated})
+    changed, last_id = change_log.changed_record_ids(look.last_id, look.upto_id, LOOKED_AT_ONCE, type_ids)
+    entered, is_complete = 0, True
+    for at, trigger in dated:
+        due = DueRecords(campaign_id, trigger, look, context)
+        record_ids = due.find(changed, LOOKED_AT_ONCE)
+        counts = [_enter(watch, listener, at, due, part) for part in _parts(record_ids)]
+        entered += sum(filter(None, counts))
+        is_complete &= len(record_ids) < LOOKED_AT_ONCE and None not in counts
+    if is_complete:
+        _move(campaign_id, look, last_id)
+    return entered
+
+
+def _parts(record_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(record_ids), BATCH):
+        yield record_ids[start : start + BATCH]
+
+
 @transaction.atomic
-def _enter_some(campaign_id: int, now: datetime) -> int:
+def _enter(seen: DateWatch, listener: Listener, at: int, due: DueRecords, record_ids: Sequence[int]) -> int | None:
+    """Enter the people of the records that are due still; None, entering nobody, if not all is as it was seen."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
     campaign_lifecycle.lock_dispatcher_position()
-    watch = ObjectWatch.objects.select_related("campaign").filter(pk=campaign_id).first()
-    if watch is None or not watch.campaign.is_active:
-        return 0
-    listener = triggers.load_listener(watch.campaign)
-    dated = [(at, item) for at, item in listener.definition.object_triggers if item.event == DATE]
-    context = TranslationContext(Catalogue(), Clock.current(now)) if dated else None
-    after = max(watch.active_since, now - CAUGHT_UP)
-    candidates = [
-        Candidate(listener, person_id, now, at, record_id=record_id)
-        for at, trigger in dated
-        for record_id, person_id in _reached(campaign_id, trigger, after, context)  # type: ignore[arg-type]
-    ]
+    watch = DateWatch.objects.select_related("watch__campaign").filter(pk=seen.pk).first()
+    if watch is None or not _is_as_seen(watch, seen, due.look):
+        return None
+    listener = Listener(watch.watch.campaign, listener.definition)
+    candidates = []
+    for record_id, person_id, is_history in due.note(record_ids):
+        candidate = Candidate(listener, person_id, due.look.until, at, record_id=record_id)
+        if is_history and not listener.definition.also_past:
+            candidate.reason = Reason.PAST
+        candidates.append(candidate)
     triggers.enter_candidates(candidates)
-    if len(candidates) < BATCH:  # else there may be more: look again at once
-        ObjectWatch.objects.filter(pk=campaign_id).update(dates_read_at=now)
     return len(candidates)
 
 
-def _reached(
-    campaign_id: int, trigger: ObjectTrigger, after: datetime, context: TranslationContext
-) -> list[tuple[int, int]]:
-    """Note the dates that a trigger reached after `after`; return their records with the people."""
-    object_type = context.names.object(trigger.object)
-    field = context.names.field(object_type, trigger.date)
-    text = value_sql.json_member_sql("fields", trigger.date)
-    where = join_sql(
-        [
-            object_statements.base_rows_sql(object_type, context),
-            *object_statements.record_conditions(trigger.filter, object_type, context),
-            _range_sql(field, text, trigger.days, after, context.clock),
-        ]
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""with reached as (
-                insert into smart_campaign_reached_date (campaign_id, record_id, field, days, value_hash)
-                select %s, id, %s, %s, md5({text}) from object_record r where {where.text} and not exists (
-                    select from smart_campaign_reached_date d where d.campaign_id = %s and d.record_id = r.id
-                        and d.field = %s and d.days = %s and d.value_hash = md5({text}))
-                order by id limit %s on conflict do nothing returning record_id)
-            select id, person_id from object_record where id in (select record_id from reached) order by id""",
-            [
-                *(campaign_id, trigger.date, trigger.days),
-                *where.params,
-                *(campaign_id, trigger.date, trigger.days, BATCH),
-            ],
-        )
-        return cursor.fetchall()
+def _is_as_seen(watch: DateWatch, seen: DateWatch, look: Look) -> bool:
+    if watch.watch.campaign.version_id != seen.watch.campaign.version_id:
+        return False
+    if look.is_of_pause:
+        return bool(watch.looks[:1] == [look.dump()])
+    return watch.watch.campaign.is_active and watch.watch.active_since == seen.watch.active_since
 
 
-def _range_sql(field: VocabularyField, text: str, days: int, after: datetime, clock: Clock) -> Sql:
-    """The condition that the date in `text`, moved by `days`, is reached after `after` and up to now.
+@transaction.atomic
+def _move(campaign_id: int, look: Look, last_id: int) -> None:
+    """Store that a look is over, or that its changes up to `last_id` are read."""
+    watch = DateWatch.objects.select_for_update().filter(pk=campaign_id).first()
+    if watch is None:
+        return
+    watch.tries, watch.problem, watch.due_at = 0, "", Now()
+    is_over = last_id >= look.upto_id
+    if not look.is_of_pause:
+        watch.last_id = last_id
+        watch.read_at = look.until if is_over else watch.read_at
+    elif watch.looks[:1] == [look.dump()]:
+        watch.looks = watch.looks[1:] if is_over else [look.advanced(last_id).dump(), *watch.looks[1:]]
+    watch.save()
 
-    A date is reached when its day starts in the installation's time zone; a moment is moved by whole 24 hours.
-    """
-    value = value_sql.cast_sql(field.data_type.name, text)
-    if field.data_type.name == "date":
-        first: date = after.astimezone(clock.zone).date() + timedelta(days=1)  # whose start comes after that moment
-        last = clock.today
-        return Sql(f"{value} between %s and %s", (first - timedelta(days=days), last - timedelta(days=days)))
-    moved = timedelta(days=days)
-    return Sql(f"{value} > %s and {value} <= %s", (after - moved, clock.now - moved))
+
+@transaction.atomic
+def _note_failed_try(campaign_id: int, error: Exception) -> None:
+    """Note that looking for a campaign's dates raised an error: after a pause it goes on from where it stood."""
+    watch = DateWatch.objects.select_for_update().filter(pk=campaign_id).first()
+    if watch is None:
+        return
+    if watch.count_failed_try(error):
+        campaign_notifications.notify_campaign_stuck(campaign_id)
+    watch.save(update_fields=["tries", "problem", "due_at"])

@@ -4,7 +4,8 @@ from django.utils import timezone
 
 from people.objects import change_log
 from smartlists.campaigns.definition import CampaignDefinition
-from smartlists.models import ObjectWatch, SmartCampaign
+from smartlists.campaigns.records.looks import look_up_to
+from smartlists.models import DateWatch, ObjectWatch, SmartCampaign
 
 
 def watch_objects(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
@@ -17,20 +18,29 @@ def watch_objects(campaign: SmartCampaign, parsed: CampaignDefinition) -> None:
         ObjectWatch.objects.filter(campaign=campaign).delete()
         return
     watch = ObjectWatch.objects.filter(campaign=campaign).first()
-    mark = change_log.high_water_mark()
+    mark, now = change_log.high_water_mark(), timezone.now()
     if watch is None:
-        watch = ObjectWatch(campaign=campaign, last_id=mark)
-    if campaign.is_active and not (watch.periods and watch.periods[-1][1] is None):
+        watch = ObjectWatch(campaign=campaign, last_id=mark, active_since=now)
+    is_beginning = campaign.is_active and not (watch.periods and watch.periods[-1][1] is None)
+    dates = DateWatch.objects.select_for_update().filter(watch_id=campaign.pk).first() or DateWatch(watch=watch)
+    if is_beginning:
         watch.periods = [*watch.periods, [max(mark, watch.last_id), None]]
-        watch.active_since = timezone.now()
-    elif watch.dates_read_at is not None:  # a date trigger that the change added has no past
-        watch.active_since = max(watch.active_since, watch.dates_read_at)
+        watch.active_since, dates.read_at, dates.last_id = now, now, mark
+    elif dates.read_at is not None:  # a date trigger that the change added has no past
+        watch.active_since = max(watch.active_since, dates.read_at)
     watch.save()
+    dates.save()
 
 
 def stop_watching_objects(campaign: SmartCampaign) -> None:
-    """End the period of a campaign that is paused: changes up to this moment still count."""
+    """End the period of a campaign that is paused: changes and dates up to this moment still count."""
     watch = ObjectWatch.objects.filter(campaign=campaign).first()
-    if watch is not None and watch.periods and watch.periods[-1][1] is None:
-        watch.periods = [*watch.periods[:-1], [watch.periods[-1][0], change_log.high_water_mark()]]
-        watch.save(update_fields=["periods"])
+    if watch is None or not watch.periods or watch.periods[-1][1] is not None:
+        return
+    mark = change_log.high_water_mark()
+    watch.periods = [*watch.periods[:-1], [watch.periods[-1][0], mark]]
+    watch.save(update_fields=["periods"])
+    dates = DateWatch.objects.select_for_update().select_related("watch").filter(watch=watch).first()
+    if dates is not None:
+        dates.looks = [*dates.looks, look_up_to(dates, timezone.now(), mark).dump()]
+        dates.save(update_fields=["looks"])

@@ -24,7 +24,7 @@ from smartlists.campaigns.records import triggers as record_triggers
 from smartlists.catalog import Catalogue
 from smartlists.evaluation import stored as stored_evaluations
 from smartlists.lists import editing as list_editing
-from smartlists.models import CampaignEntry, ObjectWatch, RecordEffect
+from smartlists.models import CampaignEntry, DateWatch, ObjectWatch, RecordEffect
 from tests.factories import approved_type, make_person
 from tests.people.objects import world
 from tests.people.objects.world import changed, saved
@@ -180,7 +180,7 @@ def dated(car, seen):
 
 
 def reached(now=None):
-    ObjectWatch.objects.update(dates_read_at=None)
+    DateWatch.objects.update(read_at=None)
     dates.enter_reached_dates(now)
     return list(CampaignEntry.objects.order_by("pk").values_list("record_id", "trigger"))
 
