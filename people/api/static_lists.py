@@ -133,7 +133,7 @@ class StaticListMemberViewSet(BackfillMixin, ListMixin):
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(static_list=self._static_list())
 
-    @extend_schema(parameters=[BACKFILL], request=MembersInputSerializer, responses=MembersSerializer)
+    @extend_schema(parameters=[BACKFILL], request=MembersInputSerializer, responses={200: MembersSerializer})
     def create(self, request: Any, static_list: int) -> Response:
         """Add up to 1,000 people to a list; people who are members already are left unchanged."""
         return self._change_members(static_lists.add_members)

@@ -83,7 +83,9 @@ class ImportViewSet(ListMixin, RetrieveMixin):
 
     @extend_schema(
         parameters=[
-            OpenApiParameter("kind", str, required=True, enum=["people", "activities"]),
+            OpenApiParameter(
+                "kind", str, required=True, enum=["people", "activities"], description="What the rows of the file are."
+            ),
             OpenApiParameter(
                 "name", str, description="The name of the file: .csv, .tsv or .ndjson, optionally with .gz."
             ),

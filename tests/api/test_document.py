@@ -115,6 +115,21 @@ UNCLEAR = re.compile(
 )
 
 
+def test_what_a_writing_operation_asks_for_is_no_filter(document):
+    for path, method, operation in operations(document):
+        for parameter in operation.get("parameters", ()) if method != "get" else ():
+            assert not parameter["description"].startswith("Only objects"), (path, method, parameter["name"])
+
+
+def test_what_makes_nothing_new_answers_200(document):
+    """A generated client reads no answer of a status that the document does not have."""
+    for path in ("/api/v1/static-lists/{static_list}/members", "/api/v1/static-lists/{static_list}/members/remove"):
+        assert (
+            "200" in document["paths"][path]["post"]["responses"]
+            and "201" not in document["paths"][path]["post"]["responses"]
+        ), path
+
+
 def test_descriptions_are_understood_without_the_code(document):
     def texts(value):
         if isinstance(value, dict):
