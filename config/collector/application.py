@@ -51,6 +51,7 @@ _STATUS = {Code.UNKNOWN_WRITE_KEY: 401, Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 
 _SCRIPT_OF_SITE = re.compile(r"/s/(cab_[a-z0-9]{24})\.js")
 _SCRIPT_OF_VERSION = re.compile(r"/s/([\w.-]{1,40})/([a-z]{1,10}\.js(?:\.map)?)")
 _MUNCHKIN_SCRIPT = re.compile(r"/munchkin/([\w-]{1,20})\.js")
+READY_SECONDS = 3.0  # for the database to answer whether it is there
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 
 
@@ -147,10 +148,17 @@ class Collector:
             is_alive = all(writer.is_alive() for writer in (self.writer, self.call_writer, self.link_writer))
             await reply.send(200 if is_alive else 503, b"ok\n", "text/plain")
         elif path == "/readyz":
-            await self.known.in_database(_ask_database)
+            await self._require_database()
             await reply.send(200, b"ready\n", "text/plain")
         else:
             await self._send_script(_only(request, "GET", "HEAD"), reply, path)
+
+    async def _require_database(self) -> None:
+        """Raise `HttpError` (503) where the database does not answer; a server that hangs refuses no connection."""
+        try:
+            await asyncio.wait_for(self.known.in_database(_ask_database), READY_SECONDS)
+        except TimeoutError:
+            raise unavailable_error() from None
 
     # --- Requests --------------------------------------------------------------------------------------------
 

@@ -48,7 +48,8 @@ def _run(options: argparse.Namespace) -> int:
     busy = [os.getloadavg()[0]]
     if not options.only:  # so that what is recorded comes to a log of that size
         filled(bench.scale)
-    for measurement in sorted(MEASUREMENTS, key=lambda found: (found.__module__, found.__name__)):
+    wanted = [found for found in MEASUREMENTS if found.__module__.rpartition(".")[2].startswith(options.only)]
+    for measurement in sorted(wanted, key=lambda found: (found.__module__, found.__name__)):
         started = time.monotonic()
         lines += list(measurement(bench))
         print(f"{measurement.__name__}: {time.monotonic() - started:.1f} s", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The collector: single hits, one a request, answered after the commit; alone, and beside an import."""
+"""The collector: single hits, one a request, answered after the commit; alone, beside an import, and beside merges."""
 
 import json
 import os
@@ -6,19 +6,25 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.conf import settings
+from django.db import connection
 
 from activities.models import VisitorActivity
 from activities.sources import editing
+from people.core.source import Channel, Source
+from people.persons.merge import merge_people
 from tests.benchmarks import Bench, Line, measures, plain, within
-from tests.benchmarks.harness import at_least
+from tests.benchmarks.harness import PEOPLE, at_least
 from tests.benchmarks.hit_clients import SITE
 from tests.benchmarks.import_files import import_file, write_csv
+from tests.benchmarks.recording import _block, _copy_all
 from tests.server import running_collector
 
+TO_MERGE = 400
 WANTED, WANTED_P95 = 1_000.0, 100.0  # hits a second; ms
 
 
@@ -45,14 +51,50 @@ def collecting_hits(bench: Bench) -> Iterator[Line]:
         beside = _browse(server.port, issued.write_key, seconds)
         is_beside = importing.is_alive()
         importing.join()
-    sent = alone["hits"] + beside["hits"]
+        with _merging(_people_to_merge(bench)) as merges:
+            beside_merges = _browse(server.port, issued.write_key, seconds)
+    sent = alone["hits"] + beside["hits"] + beside_merges["hits"]
     assert VisitorActivity.objects.count() >= sent, "acknowledged is stored"
     yield at_least("single hits, one a request, 64 connections", alone["rate"], WANTED, 1.0, "hits/s")
     yield within("the same: p95", alone["p95_ms"], WANTED_P95, "ms")
     note = "" if is_beside else "the import was over before"
     yield at_least("the same beside an import", beside["rate"], WANTED, 1.0, "hits/s")
     yield within("the same beside an import: p95", beside["p95_ms"], WANTED_P95, "ms", note)
+    yield at_least("the same beside merges", beside_merges["rate"], WANTED, 1.0, "hits/s")
+    yield within("the same beside merges: p95", beside_merges["p95_ms"], WANTED_P95, "ms", f"{len(merges)} merges")
     yield plain("hits sent", sent, "hits")
+
+
+def _people_to_merge(bench: Bench) -> Sequence[int]:
+    """People of this measurement alone, with 500 activities each."""
+    people = bench.people(PEOPLE + TO_MERGE)[PEOPLE:]
+    kept = bench.activity_type("Merged Beside", "benchMerged")
+    _copy_all([_block(range(500 * TO_MERGE), kept.pk, people)])
+    return people
+
+
+@contextmanager
+def _merging(people: Sequence[int]) -> Iterator[list[int]]:
+    """Merge one person after another into the first, with all their activities; yields the ids of the merged."""
+    winner, *others = people
+    merged: list[int] = []
+    is_over = threading.Event()
+
+    def merge() -> None:
+        for loser in others:
+            if is_over.is_set():
+                break
+            merge_people(winner, [loser], None, Source(Channel.SYSTEM))
+            merged.append(loser)
+        connection.close()
+
+    working = threading.Thread(target=merge)
+    working.start()
+    try:
+        yield merged
+    finally:
+        is_over.set()
+        working.join()
 
 
 def _browse(port: int, key: str, seconds: float) -> dict[str, float]:
