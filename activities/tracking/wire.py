@@ -210,8 +210,11 @@ def _track(context: EventContext, data: Mapping[str, Any], reader: Reader, item:
     return [reader.hit(context, schema.type_id, schema.number, checked.primary_value, checked.attributes)]
 
 
-def _identify(context: EventContext, data: Mapping[str, Any], reader: Reader, _item: ReceivedEvent) -> list[Hit]:
-    """The visitor's identity. A signature proves the one value that it signs, and none of the others."""
+def _identify(context: EventContext, data: Mapping[str, Any], reader: Reader, item: ReceivedEvent) -> list[Hit]:
+    """The visitor's identity. A signature proves the one value that it signs, and none of the others.
+
+    Fields are found by their API names without case and punctuation; other names are noted in the inbox, as traits.
+    """
     sent = {name: value for name in ("email", "user_id") if (value := data.get(name)) not in (None, "")}
     if "email" in sent and _email_or_none(sent["email"]) is None:
         email = sent["email"]
@@ -231,7 +234,13 @@ def _identify(context: EventContext, data: Mapping[str, Any], reader: Reader, _i
     }
     identifiers = {name: storable_text(value.strip()) for name, value in (proven or sent).items()}
     evidence = Evidence.SERVER if proven else Evidence.CLAIM
-    return [reader.hit(context, identity=_identity(evidence, fields=_fields(data.get("fields")), **identifiers))]
+    fields: dict[str, str] = {}
+    for name, value in _fields(data.get("fields")).items():
+        if (api_name := reader.types.person_fields.get(name_key(name))) is not None:
+            fields.setdefault(api_name, value)
+        else:
+            item.seen.append(Seen(reader.client.source.pk, Kind.TRAIT, clean_name(name), sample=value))
+    return [reader.hit(context, identity=_identity(evidence, fields=fields, **identifiers))]
 
 
 def _is_user_id(value: Any) -> bool:

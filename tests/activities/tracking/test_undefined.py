@@ -83,3 +83,10 @@ def test_what_was_decided_about_a_name_holds_for_web_pages_too():
     (hit,) = mapped.hits
     assert (hit.type_id, hit.primary_value, hit.waiting) == (check.pk, "No. 1", None)
     assert load_live_types().find("Deposit Check") is None
+
+
+def test_fields_of_a_person_are_found_by_name_and_others_noted():
+    fields = {"firstName": "Ann", "last_name": "Ng", "Favourite Colour": "red", "first_name": "Anna"}
+    (item,) = read({"type": "identify", "data": {"email": "ann@example.com", "fields": fields}})
+    assert item.hits[0].identity["fields"] == {"first_name": "Ann", "last_name": "Ng"}
+    assert [(seen.kind, seen.name, seen.sample) for seen in item.seen] == [("trait", "Favourite Colour", "red")]

@@ -13,7 +13,7 @@ from activities.models import SourceKey
 from activities.tracking import senders
 from activities.tracking.live_types import LiveTypes
 from activities.tracking.senders import KnownKey, KnownKeys
-from config.collector import known
+from config.collector import application, known
 from config.collector.http import HttpError
 
 GOOD = "cab_" + "a" * 24
@@ -120,5 +120,23 @@ def test_a_type_approved_just_after_a_reading_is_there_and_requests_beside_it_sh
             assert await state.current_types(["Other"], 7) is types[1] and len(read) == 2
         finally:
             state.close()
+
+    asyncio.run(run())
+
+
+def test_a_database_that_hangs_is_not_ready(monkeypatch):
+    released = threading.Event()
+    monkeypatch.setattr(application, "_ask_database", released.wait)
+    monkeypatch.setattr(application, "READY_SECONDS", 0.02)
+
+    async def run():
+        collector = application.Collector()
+        try:
+            with pytest.raises(HttpError) as refusal:
+                await collector._require_database()
+            assert refusal.value.status == 503
+        finally:
+            released.set()
+            collector.known.close()
 
     asyncio.run(run())
