@@ -6,6 +6,7 @@ from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
 from activities.inbound import replaying as inbound_replaying
 from activities.inbox import personal_data as inbox_data
+from activities.inbox import replay as inbox_replay
 from activities.links import personal_data as link_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
@@ -61,6 +62,11 @@ def notify_of_changed_values(timestamp: int) -> None:
 @app.task(name="activities.run_inbound_replay", pass_context=False)
 def run_inbound_replay(replay_id: int) -> None:
     inbound_replaying.run_replay(replay_id)
+
+
+@app.task(name="activities.run_inbox_replay", pass_context=False)
+def run_inbox_replay(replay_id: int) -> None:
+    inbox_replay.run_replay(replay_id)
 
 
 @app.periodic(cron="45 3 * * *")

@@ -9,6 +9,7 @@ from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityK
 from activities.models.quality import QualityDay
 from activities.models.quarantine import RefusedActivity
 from activities.models.recent import RecentEvent
+from activities.models.replays import InboxReplay
 from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
 from activities.models.sources import EventSource, SourceDay, SourceKey
@@ -51,6 +52,7 @@ __all__ = [
     "InboundMapping",
     "InboundReplay",
     "InboundWebhook",
+    "InboxReplay",
     "LinkClick",
     "LinkCode",
     "LinkDay",
