@@ -5,6 +5,7 @@ from procrastinate.contrib.django import app
 from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
 from activities.inbound import replaying as inbound_replaying
+from activities.inbox import days as inbox_days
 from activities.inbox import personal_data as inbox_data
 from activities.inbox import replay as inbox_replay
 from activities.links import personal_data as link_data
@@ -44,6 +45,7 @@ def forget_refused(timestamp: int) -> None:
 @app.task(queueing_lock="forget_waiting", lock="forget_waiting", pass_context=False)
 def forget_waiting(timestamp: int) -> None:
     inbox_data.forget_old_events()
+    inbox_days.forget_old_days()
     quality_counting.forget_old_days()
 
 

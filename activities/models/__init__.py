@@ -3,7 +3,7 @@
 from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundReplay, InboundWebhook
-from activities.models.inbox import Sighting, WaitingEvent
+from activities.models.inbox import Sighting, SightingDay, WaitingEvent
 from activities.models.links import LinkClick, LinkCode, LinkDay, LinkDestination, TrackedLink
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quality import QualityDay
@@ -65,6 +65,7 @@ __all__ = [
     "Retention",
     "SeenValue",
     "Sighting",
+    "SightingDay",
     "SiteForm",
     "SourceDay",
     "SourceKey",

@@ -3,9 +3,11 @@
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from activities.inbox.days import MAX_PROPERTIES
 from activities.inbox.decisions import decision_of
 from activities.inbox.mapping import check_event
 from activities.inbox.names import clean_name, name_key
@@ -219,13 +221,13 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     message, types, source = reader.message, reader.types, reader.client.source
     properties = _object(message.raw, "properties")
     decision = decision_of(types.decisions, source.pk, name_key(name))
-    seen = Seen(source.pk, Kind.EVENT, name, 0, message.library)
     if decision.state == Sighting.State.BLOCKED:
-        item.seen, item.is_blocked = [seen], True
+        item.seen, item.is_blocked = [_seen_event(reader, name, properties)], True
         raise RejectedError(Problem(Code.NOT_ALLOWED, _("events of this name are blocked"), ("event",)))
     schema = types.find_event(name, decision)
     if schema is None:
-        item.seen, item.not_kept = [seen], _why_waiting(decision.state, decision.is_full)
+        item.seen = [_seen_event(reader, name, properties)]
+        item.not_kept = _why_waiting(decision.state, decision.is_full)
         if decision.is_full or decision.state == Sighting.State.IGNORED:
             return []
         hit = reader.with_hint(reader.hit())
@@ -244,6 +246,12 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     ]
     hit = reader.hit(None, schema.type_id, schema.number, checked.primary_value, checked.attributes)
     return [reader.with_hint(hit)]
+
+
+def _seen_event(reader: MessageReader, name: str, properties: Mapping[str, Any]) -> Seen:
+    """The name of an undefined event, with the names of its first properties."""
+    names = tuple(key for key, value in islice(properties.items(), MAX_PROPERTIES) if value is not None)
+    return Seen(reader.client.source.pk, Kind.EVENT, name, 0, reader.message.library, properties=names)
 
 
 def _why_waiting(state: str, is_full: bool) -> Problem:
