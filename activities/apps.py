@@ -10,7 +10,6 @@ class ActivitiesConfig(AppConfig):
     def ready(self) -> None:
         from activities.consent import people_column
         from activities.forms import export_kind as form_export_kind  # noqa: F401 (registers the export)
-        from activities.inbound import editing as inbound_editing
         from activities.inbound import processing as inbound_processing
         from activities.links import owners as link_owners
         from activities.links import processing as link_processing
@@ -18,7 +17,6 @@ class ActivitiesConfig(AppConfig):
         from activities.log import import_traces, people_list
         from activities.recording import import_target as activity_import_target  # noqa: F401 (registers the import)
         from activities.recording import person_changes
-        from activities.sources import editing as source_editing
         from activities.types import (
             attendee_lists,
             definition,  # noqa: F401 (registers the definition kind)
@@ -28,13 +26,10 @@ class ActivitiesConfig(AppConfig):
         from activities.visitors import identity as visitor_identity
         from activities.visitors import moving as visitor_moving
         from people import events
-        from people.core import references
-        from people.models import PersonField
 
         self._register_personal_data()
         attendee_lists.register_attendee_lists()
-        references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
-        references.register_key_uses(PersonField, inbound_editing.mappings_with_people_by)
+        self._register_uses()
         people_list.register_activity_columns()
         people_column.register_consent_column()
         import_traces.register_log_traces()
@@ -46,6 +41,17 @@ class ActivitiesConfig(AppConfig):
         link_owners.follow_owners()
         events.subscribe_to_events(person_changes.record_announcement)
         post_migrate.connect(standard_installation.install_after_migration, sender=self)
+
+    def _register_uses(self) -> None:
+        from activities.inbound import editing as inbound_editing
+        from activities.models import ApprovedField
+        from activities.sources import editing as source_editing
+        from people.core import references
+        from people.models import PersonField
+
+        references.register_key_uses(PersonField, source_editing.sources_with_user_ids_in)
+        references.register_key_uses(PersonField, inbound_editing.mappings_with_people_by)
+        references.register_named_uses(ApprovedField, inbound_editing.mappings_filling)
 
     def _register_personal_data(self) -> None:
         from activities.forms import personal_data as form_data

@@ -5,7 +5,9 @@ from procrastinate.contrib.django import app
 from activities.forms import moderation
 from activities.inbound import personal_data as inbound_data
 from activities.inbound import replaying as inbound_replaying
+from activities.inbox import days as inbox_days
 from activities.inbox import personal_data as inbox_data
+from activities.inbox import replay as inbox_replay
 from activities.links import personal_data as link_data
 from activities.log import retention, rollup, verify
 from activities.log.columns import source as column_source
@@ -43,6 +45,7 @@ def forget_refused(timestamp: int) -> None:
 @app.task(queueing_lock="forget_waiting", lock="forget_waiting", pass_context=False)
 def forget_waiting(timestamp: int) -> None:
     inbox_data.forget_old_events()
+    inbox_days.forget_old_days()
     quality_counting.forget_old_days()
 
 
@@ -61,6 +64,11 @@ def notify_of_changed_values(timestamp: int) -> None:
 @app.task(name="activities.run_inbound_replay", pass_context=False)
 def run_inbound_replay(replay_id: int) -> None:
     inbound_replaying.run_replay(replay_id)
+
+
+@app.task(name="activities.run_inbox_replay", pass_context=False)
+def run_inbox_replay(replay_id: int) -> None:
+    inbox_replay.run_replay(replay_id)
 
 
 @app.periodic(cron="45 3 * * *")

@@ -9,6 +9,7 @@ class SmartlistsConfig(AppConfig):
     def ready(self) -> None:
         from smartlists.campaigns import notifications as campaign_notifications  # noqa: F401 (register)
         from smartlists.campaigns import personal_data as campaign_personal_data
+        from smartlists.campaigns import references as campaign_references
         from smartlists.campaigns import results as campaign_results  # noqa: F401 (register)
         from smartlists.lists import export_kind as list_export_kind  # noqa: F401 (register)
         from smartlists.lists import people_list
@@ -17,3 +18,4 @@ class SmartlistsConfig(AppConfig):
         people_list.register_smart_list_filter()
         list_personal_data.register_list_data()
         campaign_personal_data.register_campaign_data()
+        campaign_references.register_webhook_uses()

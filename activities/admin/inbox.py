@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from activities.admin.base import find_type
 from activities.inbox import editing, proposals, replay, waiting
@@ -49,7 +49,10 @@ class SightingAdmin(PagesAdmin):
         return super().get_queryset(request).filter(HAS_COME)
 
     def own_pages(self) -> OwnPages:
-        return [("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do")]
+        return [
+            ("<int:pk>/do/<slug:verb>/", require_POST(self.run_action), "do"),
+            ("<int:pk>/replay/", require_GET(self.replay_page), "replay"),
+        ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -92,6 +95,7 @@ class SightingAdmin(PagesAdmin):
             left_out=replay.left_out(sighting, type_for) if type_for and sighting.kept else (),
             types=_own_types() if is_event else [],
             libraries=sorted(sighting.libraries.items(), key=lambda pair: -pair[1]),
+            replay=replay.last_replay(sighting),
             may_change=user.has_perm(editing.CHANGE),
             may_create=is_event and may_see and user.has_perm(ADD_ACTIVITYTYPE),
             may_replay=is_event and user.has_perms([editing.CHANGE, replay.RIGHT]),
@@ -118,17 +122,27 @@ class SightingAdmin(PagesAdmin):
             self.try_listed_verb(request, DECISIONS, verb, sighting)
         return redirect(f"{PAGE}_change", pk)
 
+    def replay_page(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The fragment with the progress of the latest replay; it asks for the page again once that has ended."""
+        require_rights(request, editing.VIEW)
+        sighting = _find(pk)
+        last = replay.last_replay(sighting)
+        response = self.page(request, "_inbox_replay", str(sighting), sighting=sighting, replay=last)
+        if last is None or not last.is_running:
+            response["HX-Refresh"] = "true"
+        return response
+
     def _replay(self, request: HttpRequest, sighting: Sighting) -> None:
-        result = self.try_verb(request, lambda: replay.replay_waiting(sighting, request.user))
-        if result is None:
+        result = self.try_verb(request, lambda: replay.start_replay(sighting, request.user))
+        if result is None or result.is_running or result.problem:  # the page shows how far it is
             return
-        if result.replayed:
+        if result.recorded:
             text = ngettext(
                 "%(count)s event is being recorded, at its original time. No campaign starts.",
                 "%(count)s events are being recorded, at their original times. No campaign starts.",
-                result.replayed,
+                result.recorded,
             )
-            messages.success(request, text % {"count": result.replayed})
+            messages.success(request, text % {"count": result.recorded})
         if result.refused:
             text = ngettext(
                 "%(count)s event doesn't fit the type and stays here.",
@@ -136,7 +150,7 @@ class SightingAdmin(PagesAdmin):
                 result.refused,
             )
             messages.warning(request, text % {"count": result.refused})
-        if not result.replayed and not result.refused:
+        if not result.recorded and not result.refused:
             messages.info(request, _("Nothing waits any more."))
 
 

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 
 from activities.inbox import editing, replay, waiting
 from activities.inbox.sightings import HAS_COME
-from activities.models import ActivityType, Sighting
+from activities.models import ActivityType, InboxReplay, Sighting
 from people.core.codes import Code
-from people.core.errors import RejectedError, bad_value
+from people.core.errors import NotFoundError, Problem, RejectedError, bad_value
 from people.core.messages import sentence as _
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
 from people.rest.object_actions import verb_action
@@ -119,12 +119,27 @@ class MapInputSerializer(StrictSerializer):
     )
 
 
-class ReplayedEventsSerializer(StrictSerializer):
-    replayed = serializers.IntegerField(help_text="Events that are being recorded.")
+class EventReplaySerializer(serializers.ModelSerializer):
+    """A replay of the events of a name, and how far it is."""
+
+    state = serializers.ChoiceField(InboxReplay.State.choices)
+    problem = serializers.CharField(source="fault", help_text="Why it failed; empty otherwise.")
+    total = serializers.IntegerField(help_text="Events that waited when it was started.")
+    progress = serializers.IntegerField(help_text="Events that were looked at so far.")
+    replayed = serializers.IntegerField(source="recorded", help_text="Events that are being recorded.")
     refused = serializers.IntegerField(help_text="Events that don't fit the type and still wait.")
     left_out = serializers.ListField(
         child=serializers.CharField(), help_text="Properties that no field took; their values are not kept."
     )
+    created_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(allow_null=True)
+
+    class Meta:
+        model = InboxReplay
+        fields = (
+            *("id", "state", "problem", "total", "progress", "replayed", "refused", "left_out"),
+            *("created_at", "finished_at"),
+        )
 
 
 class ForgottenNameSerializer(StrictSerializer):
@@ -147,6 +162,7 @@ class InboxViewSet(ListMixin, RetrieveMixin):
         "reopen": editing.CHANGE,
         "forget": editing.CHANGE,
         "replay": editing.CHANGE,
+        "latest_replay": editing.VIEW,
     }
 
     def get_serializer_class(self) -> Any:
@@ -173,9 +189,22 @@ class InboxViewSet(ListMixin, RetrieveMixin):
         """Delete the name with the events that wait; sent again, it is new."""
         return Response({"deleted_events": editing.forget_name(self.get_object(), request.user)})
 
-    @extend_schema(request=None, responses=ReplayedEventsSerializer)
+    @extend_schema(request=None, responses={200: EventReplaySerializer, 202: EventReplaySerializer})
     @action(["POST"], detail=True)
     def replay(self, request: Any, pk: int) -> Response:
-        """Record the events that waited, each once, at their original times; no campaign starts."""
-        result = replay.replay_waiting(self.get_object(), request.user)
-        return Response({"replayed": result.replayed, "refused": result.refused, "left_out": result.left_out})
+        """Record the events that waited, each once, at their original times; no campaign starts.
+
+        200 with the result where at most 1,000 events waited; else 202, and a job goes on: `GET` is its state. While
+        one is in progress that one is returned.
+        """
+        started = replay.start_replay(self.get_object(), request.user)
+        return Response(EventReplaySerializer(started).data, 202 if started.is_running else 200)
+
+    @extend_schema(responses=EventReplaySerializer)
+    @replay.mapping.get
+    def latest_replay(self, request: Any, pk: int) -> Response:
+        """Get the state of the latest replay; 404 before the first one."""
+        last = replay.last_replay(self.get_object())
+        if last is None:
+            raise NotFoundError(Problem(Code.NOT_FOUND, _("No events of this name have been replayed yet.")))
+        return Response(EventReplaySerializer(last).data)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from activities.inbound.mapping import parse_definition, problems_with_type, unknown_fields
 from activities.inbound.paths import EACH, is_path
 from activities.inbound.recipes import RECIPES, ready_definition
-from activities.models import ActivityType, EventSource, InboundMapping, InboundWebhook
+from activities.models import ActivityType, ApprovedField, EventSource, InboundMapping, InboundWebhook
 from activities.models.inbound import MAX_CALLS_A_MINUTE
 from activities.rights import CHANGE_INBOUNDWEBHOOK, RECORD_ACTIVITY, VIEW_INBOUNDWEBHOOK
 from activities.sources import editing as source_editing
@@ -23,6 +23,7 @@ from activities.sources import sealing
 from activities.sources.keys import IssuedKey
 from people.core import audit
 from people.core.codes import Code
+from people.core.db import locks
 from people.core.errors import Problem, RejectedError, bad_value, refuse_if, refuse_if_changed
 from people.core.permissions import require_permission
 from people.datatypes import naming
@@ -160,7 +161,7 @@ def add_mapping(
     if source.inbound_mappings.count() >= MAX_MAPPINGS:
         raise RejectedError(Problem(Code.TOO_MANY, _("A webhook has at most 50 mappings.")))
     if definition:
-        refuse_if(unknown_fields(parse_definition(definition), activity_type))
+        refuse_if(unknown_fields(parse_definition(definition), _hold_type(activity_type)))
     last = source.inbound_mappings.aggregate(last=Max("place"))["last"]
     mapping = source.inbound_mappings.create(
         name=naming.parse_name(name),
@@ -195,7 +196,7 @@ def change_mapping(
     if changed.is_on:
         _require_complete(changed, by)
     elif "definition" in values:
-        refuse_if(unknown_fields(parse_definition(changed.definition), changed.activity_type))
+        refuse_if(unknown_fields(parse_definition(changed.definition), _hold_type(changed.activity_type)))
     changed.revision += 1
     changed.save()
     audit.write_audit_entry(by, changed.source, "mapping_changed", name=changed.name)
@@ -245,7 +246,7 @@ def _turn(mapping: InboundMapping, by: Any, *, is_on: bool) -> InboundMapping:
 def _require_complete(mapping: InboundMapping, by: Any) -> None:
     """Refuse a mapping that cannot record, and one that does more than the user may."""
     definition = parse_definition(mapping.definition)
-    refuse_if(problems_with_type(definition, mapping.activity_type))
+    refuse_if(problems_with_type(definition, _hold_type(mapping.activity_type)))
     require_permission(by, RECORD)
     if definition.creates_people:
         require_permission(by, CREATE_PEOPLE)
@@ -262,6 +263,20 @@ def _lock_mapping(mapping: InboundMapping) -> InboundMapping:
 def mappings_with_people_by(field: Any) -> Sequence[InboundMapping]:
     """The mappings that look people up in a person field."""
     return list(InboundMapping.objects.filter(definition__person__field=getattr(field, "api_name", "")))
+
+
+def mappings_filling(field: ApprovedField) -> Sequence[InboundMapping]:
+    """The mappings, on or off, that give an activity field its value."""
+    rows = InboundMapping.objects.filter(activity_type=field.activity_type_id)
+    return list(rows.filter(definition__attributes__has_key=field.api_name))
+
+
+def _hold_type(activity_type: ActivityType | None) -> ActivityType | None:
+    """The type as it is until the transaction ends: nobody approves the removal of a field meanwhile."""
+    if activity_type is None:
+        return None
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.TYPE, activity_type.pk)])
+    return ActivityType.objects.get(pk=activity_type.pk)
 
 
 def find_type(api_name: Any) -> ActivityType | None:

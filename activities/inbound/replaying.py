@@ -1,10 +1,7 @@
-"""Replays calls that were rejected or not mapped, by a job: a bounded part in each transaction, each activity once.
-
-A part, and the place where the next one goes on, are one transaction, so a killed job goes on where it stopped.
-"""
+"""Replays calls that were rejected or not mapped, by a job: a bounded part in each transaction, each activity once."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +14,16 @@ from activities.inbound.editing import CHANGE, RECORD
 from activities.inbound.processing import BATCH, mark_broken, record_calls
 from activities.models import EventSource, InboundCall, InboundReplay
 from activities.recording.rows import RecordStatus
-from people.core import audit, job_model, jobs
+from activities.replays import running
+from activities.replays.running import ReplayKind
+from people.core import audit, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.db.outages import is_outage
-from people.core.errors import ConflictError, Problem, RejectedError, restore_problem
+from people.core.errors import ConflictError, Problem, restore_problem
 from people.core.permissions import require_permission
 
 WAITING = (InboundCall.State.FAILED, InboundCall.State.UNMAPPED)
-KEPT = 20  # replays of each webhook
 logger = logging.getLogger(__name__)
 
 audit.register_actions({"calls_replayed": (2, gettext_lazy("Replayed %(count)s calls"))})
@@ -53,17 +51,17 @@ def start_replay(source: EventSource, by: Any, *, backfill: bool = True) -> Inbo
     waiting = source.inbound_calls.filter(state__in=WAITING).aggregate(number=Count("pk"), last=Max("pk"))
     # one of two that start at the same time; calls still come in, whose rows refer to the source
     EventSource.objects.select_for_update(of=("self",), no_key=True).get(pk=source.pk)
-    if (running := InboundReplay.objects.filter(source=source, state=InboundReplay.State.RUNNING).first()) is not None:
-        if running.is_backfill != backfill:
+    under_way = InboundReplay.objects.filter(source=source, state=InboundReplay.State.RUNNING).first()
+    if under_way is not None:
+        if under_way.is_backfill != backfill:
             message = _("Another replay of these calls is in progress. Wait until it has ended.")
             raise ConflictError(Problem(Code.WRONG_STATE, message, ("backfill",)))
-        return running
+        return under_way
     replay = InboundReplay.objects.create(
         source=source, user=by, is_backfill=backfill, total=waiting["number"], last_call=waiting["last"] or 0
     )
-    jobs.defer_job("activities.run_inbound_replay", replay_id=replay.pk)
-    old = InboundReplay.objects.filter(source=source).order_by("-pk").values_list("pk", flat=True)[KEPT:]
-    InboundReplay.objects.filter(pk__in=list(old)).delete()
+    jobs.defer_job(InboundReplay.life.task, replay_id=replay.pk)
+    running.forget_old(InboundReplay.objects.filter(source=source))
     return replay
 
 
@@ -79,72 +77,31 @@ def first_problem(source: EventSource) -> Problem | None:
     return restore_problem(problems[0]) if problems else None
 
 
-def run_replay(replay_id: int) -> None:
-    """Replay the rest of the calls; safe to run twice, also at the same time.
-
-    A part that fails is tried `MAX_TRIES` times, by whichever workers; then the replay fails with the reason.
-    """
-    while _take_try(replay_id):
-        try:
-            if not _process_part(replay_id):
-                return
-        except Exception as error:
-            if is_outage(error):
-                raise
-            logger.exception("replay %s of calls", replay_id)
-            _note_failure(replay_id, error)
-
-
-@transaction.atomic
-def _take_try(replay_id: int) -> bool:
-    """Count a try of the next part beforehand: one that kills its process counts, too. False after too many."""
-    with InboundReplay.claimed(replay_id) as replay:
-        if replay is None:
-            return False
-        if replay.tries >= job_model.MAX_TRIES:
-            _end(replay, job_model.lost_worker_reason(replay.tries))
-            return False
-        return bool(replay.mine().update(tries=F("tries") + 1))
-
-
-@transaction.atomic
-def _note_failure(replay_id: int, error: Exception) -> None:
-    with InboundReplay.claimed(replay_id) as replay:
-        if replay is not None and (isinstance(error, RejectedError) or replay.tries >= job_model.MAX_TRIES):
-            _end(replay, job_model.failure_reason(error, replay.tries))
-
-
-def _end(replay: InboundReplay, problem: str = "") -> None:
-    """End a replay that this worker holds, with the problem that stopped it; calls that were looked at are audited."""
-    is_ended = replay.fail(problem) if problem else replay.finish()
-    if is_ended and replay.progress:
+def _note_end(replay: InboundReplay) -> None:
+    """Calls that were looked at are audited."""
+    if replay.progress:
         audit.write_audit_entry(replay.user, replay.source, "calls_replayed", count=replay.progress)
 
 
-@transaction.atomic
-def _process_part(replay_id: int) -> bool:
-    """Replay the next calls; return True if there may be more."""
-    # the lock of people is taken before that of any row, as an erase does
+def _lock_people() -> None:
+    """The lock of people is taken before that of any row, as an erase does."""
     locks.acquire_shared([locks.lock_key(locks.LockSpace.PEOPLE)])
-    with InboundReplay.claimed(replay_id) as replay:
-        if replay is None:
-            return False
-        rows = replay.source.inbound_calls.filter(pk__gt=replay.position, pk__lte=replay.last_call, state__in=WAITING)
-        calls = list(rows.order_by("pk").select_for_update(of=("self",))[:BATCH])
-        if not calls:
-            _end(replay)
-            return False
-        part = _replay_calls(calls, is_backfill=replay.is_backfill)
-        replay.beat(
-            position=calls[-1].pk,
-            tries=0,
-            progress=F("progress") + len(calls),
-            calls=F("calls") + part.calls,
-            recorded=F("recorded") + part.recorded,
-            refused=F("refused") + part.refused,
-            broken=F("broken") + part.broken,
-        )
-        return True
+
+
+def _process(replay: InboundReplay) -> Mapping[str, Any] | None:
+    rows = replay.source.inbound_calls.filter(pk__gt=replay.position, pk__lte=replay.last_call, state__in=WAITING)
+    calls = list(rows.order_by("pk").select_for_update(of=("self",))[:BATCH])
+    if not calls:
+        return None
+    part = _replay_calls(calls, is_backfill=replay.is_backfill)
+    return {
+        "position": calls[-1].pk,
+        "progress": F("progress") + len(calls),
+        "calls": F("calls") + part.calls,
+        "recorded": F("recorded") + part.recorded,
+        "refused": F("refused") + part.refused,
+        "broken": F("broken") + part.broken,
+    }
 
 
 def _replay_calls(calls: Sequence[InboundCall], *, is_backfill: bool) -> _Part:
@@ -182,3 +139,11 @@ def _record(calls: Sequence[InboundCall], *, is_backfill: bool) -> _Part:
         recorded=sum(len(set(call.recorded) - before[call.pk]) for call in calls),
         refused=statuses.count(RecordStatus.REFUSED),
     )
+
+
+REPLAYS = ReplayKind(InboundReplay, _process, _note_end, _lock_people)
+
+
+def run_replay(replay_id: int) -> None:
+    """Replay the rest of the calls; safe to run twice, also at the same time."""
+    running.run_replay(REPLAYS, replay_id)

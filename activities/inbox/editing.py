@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.inbox import proposals, waiting
-from activities.models import ActivityType, Sighting
+from activities.models import ActivityType, InboxReplay, Sighting
 from activities.rights import CHANGE_SIGHTING, VIEW_SIGHTING
 from activities.types.definition import ActivityFieldSpec
 from people.core import audit
@@ -98,6 +98,8 @@ def reopen_name(sighting: Sighting, by: Any) -> Sighting:
 @transaction.atomic
 def forget_name(sighting: Sighting, by: Any) -> int:
     """Delete the name, what was decided about it and the events that wait; return their number."""
+    # a replay holds its row and then the name: the part in progress is waited for
+    list(InboxReplay.objects.select_for_update().filter(sighting_id=sighting.pk).order_by("pk"))
     locked = _lock(sighting, by)
     number: int = locked.events.count()
     audit.write_audit_entry(by, locked, "name_forgotten", count=number)

@@ -12,6 +12,7 @@ from people.datatypes import exact_json
 from people.datatypes.canonical import plain_decimal
 
 MAX_NAME = 255
+_NO_VALUE = (dict, list, type(None))  # as a constant: a union in an expression is made anew for each value
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W_A-Z]+|[^\W_]+")
 
 
@@ -54,22 +55,25 @@ def flatten(properties: Mapping[str, Any]) -> dict[str, Any]:
     characters, so that a long name is not copied for each of its members. The caller has bounded the depth.
     """
     flat: dict[str, Any] = {}
-    _flatten(properties, "", flat)
-    flat.update(
-        (name[:MAX_NAME], value) for name, value in properties.items() if not isinstance(value, dict | list | None)
-    )
+    if _flatten(properties, "", flat):  # without a nested object every member stands there by its own name already
+        flat.update((name[:MAX_NAME], value) for name, value in properties.items() if not isinstance(value, _NO_VALUE))
     return flat
 
 
-def _flatten(properties: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
+def _flatten(properties: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> bool:
+    """Add the members that `flat` does not have; return True if there is a nested object, or a name that is cut."""
+    is_nested = False
     for name, value in properties.items():
         path = f"{prefix}{name}"[:MAX_NAME]
         if isinstance(value, dict):
+            is_nested = True
             _flatten(value, f"{path}_", flat)
         elif isinstance(value, list):
             flat.setdefault(path, exact_json.dump_exact_json(value, plain_number).decode())
         elif value is not None:
             flat.setdefault(path, value)
+            is_nested = is_nested or len(name) > MAX_NAME
+    return is_nested
 
 
 def plain_number(value: Any) -> Any:

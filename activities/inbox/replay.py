@@ -4,15 +4,15 @@ An event becomes a row of its visitor in the same transaction in which it leaves
 such row does, once the visitor is somebody's. What the type does not take stays, with the reason.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any
 
 import orjson
 from django.db import connection, transaction
+from django.db.models import F, Max
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from activities.inbox.editing import CHANGE
@@ -20,16 +20,19 @@ from activities.inbox.mapping import check_event, map_values
 from activities.inbox.owners import OWNER, STANDING
 from activities.inbox.sightings import Seen, count_as_kept_no_more, note_seen
 from activities.inbox.waiting import LOOKED_AT, content_of, newest_events, type_for
-from activities.models import ActivityType, Sighting, Visitor, WaitingEvent
+from activities.models import ActivityType, InboxReplay, Sighting, Visitor, WaitingEvent
 from activities.recording import notify
 from activities.recording.quarantine import problem_as_json
 from activities.recording.schema import Schema, schema_of_version
+from activities.replays import running
+from activities.replays.running import ReplayKind
 from activities.rights import RECORD_ACTIVITY
 from activities.visitors.partitions import ensure_partitions
-from people.core import audit
+from people.core import audit, jobs
 from people.core.codes import Code
 from people.core.db import locks
 from people.core.errors import Problem, RejectedError
+from people.core.messages import sentence as _
 from people.core.permissions import require_permission
 
 BATCH = 1_000
@@ -38,25 +41,6 @@ PROPERTY = Sighting.Kind.PROPERTY
 RIGHT = RECORD_ACTIVITY
 
 audit.register_actions({"events_replayed": (2, gettext_lazy("Recorded %(count)s events that waited"))})
-
-
-@dataclass(frozen=True, slots=True)
-class InboxReplay:
-    """Numbers of events that left the inbox for the log, and of those that the type does not take."""
-
-    replayed: int
-    refused: int
-    left_out: Sequence[str] = ()  # properties that no field took
-
-
-@dataclass(slots=True)
-class _Step:
-    """One transaction. `last`: the number of the last event that it looked at; None where there was none."""
-
-    last: int | None = None
-    replayed: int = 0
-    refused: int = 0
-    left_out: Collection[str] = ()
 
 
 def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
@@ -70,45 +54,93 @@ def left_out(sighting: Sighting, activity_type: ActivityType) -> Sequence[str]:
     return list(paths)[:MAX_LEFT_OUT]
 
 
-def replay_waiting(sighting: Sighting, by: Any) -> InboxReplay:
-    """Replay all that waits under the name. Commits every 1,000 events; may be called again, and by several at once.
+@transaction.atomic
+def _start(sighting: Sighting, by: Any) -> InboxReplay:
+    """The replay of what waits now; one that is in progress as it is."""
+    activity_type = _type_of(sighting)
+    # one of two that start at the same time; events still come in, whose rows refer to the name
+    locked = Sighting.objects.select_for_update(of=("self",), no_key=True).get(pk=sighting.pk)
+    under_way = locked.replays.filter(state=InboxReplay.State.RUNNING).first()
+    if under_way is not None:
+        return under_way
+    last = locked.events.aggregate(last=Max("pk"))["last"] or 0
+    replay = InboxReplay.objects.create(
+        sighting=locked, activity_type=activity_type, user=by, total=locked.kept, last_event=last
+    )
+    if locked.kept > BATCH:
+        jobs.defer_job(InboxReplay.life.task, replay_id=replay.pk)
+    running.forget_old(locked.replays.all())
+    return replay
 
-    Ends early where the type is retired or another one is decided meanwhile; what is left stays.
-    Raises `RejectedError` (`unapproved_type`) where no approved type takes events of this name, `NotAllowedError`.
+
+def start_replay(sighting: Sighting, by: Any) -> InboxReplay:
+    """Start replaying all that waits under the name: at original times, each event once, and nothing fires.
+
+    What one part takes (`BATCH` events) has ended when this returns; more is the work of a job. A replay that is in
+    progress is returned as it is. Raises `RejectedError` (`unapproved_type`) where no approved type takes events of
+    this name, `NotAllowedError`.
     """
     require_permission(by, CHANGE)
     require_permission(by, RIGHT)
+    ensure_partitions(set(), timezone.now().astimezone(UTC).date())
     sighting.refresh_from_db()
+    replay = _start(sighting, by)
+    if replay.is_running and replay.total <= BATCH and replay.progress == 0:
+        while running.try_part(REPLAYS, replay.pk) and not _has_failed_part(replay):
+            pass
+        replay.refresh_from_db()
+        if replay.is_running:  # it failed, or another worker is at it
+            jobs.defer_job(InboxReplay.life.task, replay_id=replay.pk)
+    return replay
+
+
+def _has_failed_part(replay: InboxReplay) -> bool:
+    """True after a try that failed: the next one is a job's."""
+    return bool(InboxReplay.objects.filter(pk=replay.pk, tries__gt=0).exists())
+
+
+def last_replay(sighting: Sighting) -> InboxReplay | None:
+    """The newest replay of the name's events."""
+    return sighting.replays.order_by("-pk").first()
+
+
+def run_replay(replay_id: int) -> None:
+    """Replay the rest of the events; safe to run twice, also at the same time."""
+    ensure_partitions(set(), timezone.now().astimezone(UTC).date())
+    running.run_replay(REPLAYS, replay_id)
+
+
+def _type_of(sighting: Sighting) -> ActivityType:
+    """The approved type that takes events of this name. Raises `RejectedError` (`unapproved_type`)."""
     activity_type = type_for(sighting)
-    if activity_type is None:
+    if activity_type is None or activity_type.live_id is None:
         message = _("No approved activity type takes events of this name yet.")
         raise RejectedError(Problem(Code.UNAPPROVED_TYPE, message, ("activity_type",)))
-    ensure_partitions(set(), timezone.now().astimezone(UTC).date())
-    step, replayed, refused = _Step(0), 0, 0
-    paths: dict[str, None] = {}
-    while step.last is not None:
-        step = _replay_batch(sighting, activity_type.pk, step.last)
-        replayed, refused = replayed + step.replayed, refused + step.refused
-        paths |= dict.fromkeys(step.left_out)
-    if replayed:
-        audit.write_audit_entry(by, sighting, "events_replayed", count=replayed)
-    return InboxReplay(replayed, refused, tuple(paths)[:MAX_LEFT_OUT])
+    return activity_type
 
 
-@transaction.atomic
-def _replay_batch(sighting: Sighting, type_id: int, after: int) -> _Step:
-    """Replay the next events after one. The locks are taken as everywhere: the type, visitors, their rows, the name."""
+def _note_end(replay: InboxReplay) -> None:
+    replay.refresh_from_db()
+    if replay.recorded:
+        audit.write_audit_entry(replay.user, replay.sighting, "events_replayed", count=replay.recorded)
+
+
+def _process(replay: InboxReplay) -> Mapping[str, Any] | None:
+    """Replay the next events. The locks are taken as everywhere: the type, visitors, their rows, the name."""
     # retiring the type waits for this transaction, and it for that
-    locks.acquire_shared([locks.lock_key(locks.LockSpace.TYPE, type_id)])
-    sighting.refresh_from_db()
-    activity_type = type_for(sighting)
-    if activity_type is None or activity_type.pk != type_id or activity_type.live_id is None:
-        return _Step()
+    locks.acquire_shared([locks.lock_key(locks.LockSpace.TYPE, replay.activity_type_id)])
+    sighting = Sighting.objects.get(pk=replay.sighting_id)
+    activity_type = _type_of(sighting)
+    if activity_type.pk != replay.activity_type_id:
+        raise RejectedError(
+            Problem(Code.WRONG_STATE, _("Events of this name belong to another type now: start again."))
+        )
+    assert activity_type.live_id is not None
     schema = schema_of_version(activity_type.live_id)
-    next_events = sighting.events.filter(pk__gt=after).order_by("pk").values_list("pk", "visitor_id")[:BATCH]
-    visitors = dict(next_events)
+    next_events = sighting.events.filter(pk__gt=replay.position, pk__lte=replay.last_event)
+    visitors = dict(next_events.order_by("pk").values_list("pk", "visitor_id")[:BATCH])
     if not visitors:
-        return _Step()
+        return None
     states = _lock_visitors(visitors.values())
     events = list(WaitingEvent.objects.filter(pk__in=visitors).order_by("pk").select_for_update(skip_locked=True))
     sorted_events = _sort_events(events, states, sighting, schema)
@@ -120,8 +152,17 @@ def _replay_batch(sighting: Sighting, type_id: int, after: int) -> _Step:
     count_as_kept_no_more(sighting.pk, [len(event.raw) for event in leaving])
     seen = sorted_events.seen
     note_seen(seen, {})
-    left = dict.fromkeys(entry.name for entry in seen)
-    return _Step(max(visitors), len(sorted_events.rows), len(sorted_events.refused), left)
+    left = dict.fromkeys([*replay.left_out, *(entry.name for entry in seen)])
+    return {
+        "position": max(visitors),
+        "progress": F("progress") + len(visitors),
+        "recorded": F("recorded") + len(sorted_events.rows),
+        "refused": F("refused") + len(sorted_events.refused),
+        "left_out": list(left)[:MAX_LEFT_OUT],
+    }
+
+
+REPLAYS = ReplayKind(InboxReplay, _process, _note_end)
 
 
 @dataclass(slots=True)
@@ -155,7 +196,15 @@ def _sort_events(
         values = {"primary_value": checked.primary_value, "attributes": checked.attributes}
         result.rows.append(_row(event, sighting, owner) | version | values)
         result.seen += [
-            Seen(sighting.source_id, PROPERTY, path, schema.type_id, content["library"], value, event.visitor_id)
+            Seen(
+                sighting.source_id,
+                PROPERTY,
+                path,
+                schema.type_id,
+                content["library"],
+                value,
+                visitor_id=event.visitor_id,
+            )
             for path, value in list(mapped.unknown.items())[:MAX_LEFT_OUT]
         ]
     return result

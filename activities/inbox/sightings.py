@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
+from activities.inbox.days import DayTally, add_to_day, property_digests
 from activities.inbox.decisions import is_full
 from activities.inbox.names import clean_name, name_key
 from activities.models import Sighting
@@ -36,7 +37,7 @@ Kind = Sighting.Kind
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One name that came in once. `library`: name and version of the program that sent it. `sample`: its value, kept
-    with the visitor whose it is."""
+    with the visitor whose it is. `properties`: the names of an event's properties."""
 
     source_id: int
     kind: str
@@ -45,6 +46,7 @@ class Seen:
     library: str = ""
     sample: Any = None
     visitor_id: int | None = None
+    properties: Sequence[str] = ()
 
     @property
     def key(self) -> Key:
@@ -97,6 +99,7 @@ class _Tally:
     kept_bytes: int = 0
     libraries: Counter[str] = field(default_factory=Counter)
     samples: list[Any] = field(default_factory=list)
+    day: DayTally | None = None  # of an event
 
     def add(self, other: "_Tally") -> None:
         """Add what another one holds, except samples: they may be erased by now."""
@@ -104,6 +107,10 @@ class _Tally:
         self.kept += other.kept
         self.kept_bytes += other.kept_bytes
         self.libraries.update(other.libraries)
+        if other.day is not None:
+            self.day = self.day or DayTally()
+            self.day.events += other.day.events
+            self.day.properties.update(other.day.properties)
 
 
 _carried: dict[int, _Tally] = {}  # by row that was locked when this process counted: for its next commit
@@ -128,6 +135,7 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
         tallies.setdefault(pk, _Tally()).add(tally)
     rows = Sighting.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=tallies).order_by("pk")
     locked = list(rows)
+    by_day: dict[int, DayTally] = {}
     for row in locked:
         tally = tallies.pop(row.pk)
         row.count += tally.times
@@ -135,7 +143,10 @@ def note_seen(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> None:
         row.kept_bytes += tally.kept_bytes
         row.libraries = _added(row.libraries, tally.libraries)
         row.samples = [*row.samples, *tally.samples][:MAX_SAMPLES]
+        if tally.day is not None:
+            by_day[row.pk] = tally.day
     _save(locked)
+    add_to_day(by_day)
     if tallies or carried:
         existing = set(Sighting.objects.filter(pk__in=tallies).values_list("pk", flat=True)) if tallies else set()
         left = {pk: tally for pk, tally in tallies.items() if pk in existing}
@@ -159,6 +170,10 @@ def _tallies(seen: Sequence[Seen], kept: Mapping[int, Sequence[int]]) -> dict[in
         tally.times += 1
         if entry.library:
             tally.libraries[entry.library] += 1
+        if entry.kind == Kind.EVENT:
+            tally.day = tally.day or DayTally()
+            tally.day.events += 1
+            tally.day.properties.update(property_digests(entry.properties))
         # a sample without a visitor could not be erased with its person
         if entry.kind != Kind.EVENT and entry.visitor_id is not None and len(tally.samples) < MAX_SAMPLES:
             tally.samples.append([entry.visitor_id, now, _sample(entry.sample)])

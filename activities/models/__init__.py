@@ -3,12 +3,13 @@
 from activities.models.columns import ActivityChange, ColumnGeneration
 from activities.models.forms import Form, FormConsent, FormField, FormSubmission, SiteForm
 from activities.models.inbound import InboundCall, InboundKey, InboundMapping, InboundReplay, InboundWebhook
-from activities.models.inbox import Sighting, WaitingEvent
+from activities.models.inbox import Sighting, SightingDay, WaitingEvent
 from activities.models.links import LinkClick, LinkCode, LinkDay, LinkDestination, TrackedLink
 from activities.models.log import Activity, ActivityDay, ActivityFlag, ActivityKey, ActivityRemoval, LogPosition
 from activities.models.quality import QualityDay
 from activities.models.quarantine import RefusedActivity
 from activities.models.recent import RecentEvent
+from activities.models.replays import InboxReplay
 from activities.models.retention import Retention
 from activities.models.rollup import DailyCount, DayToRecount, SeenValue
 from activities.models.sources import EventSource, SourceDay, SourceKey
@@ -51,6 +52,7 @@ __all__ = [
     "InboundMapping",
     "InboundReplay",
     "InboundWebhook",
+    "InboxReplay",
     "LinkClick",
     "LinkCode",
     "LinkDay",
@@ -63,6 +65,7 @@ __all__ = [
     "Retention",
     "SeenValue",
     "Sighting",
+    "SightingDay",
     "SiteForm",
     "SourceDay",
     "SourceKey",

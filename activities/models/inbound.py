@@ -1,7 +1,5 @@
 """Inbound webhooks: the settings of each, its mappings, the calls that came, and the keys that show repeats."""
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,8 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from people.core import messages
-from people.core.job_model import Job, JobEnd, JobLifeCycle, RowClaim
+from activities.models.replays import Replay, replay_life
 
 MAX_CALLS_A_MINUTE = 10_000
 DEFAULT_CALLS_A_MINUTE = 600
@@ -128,42 +125,19 @@ class InboundCall(models.Model):
         return f"{self.pk}"
 
 
-class InboundReplay(Job):
-    """One replay of the calls of a webhook that wait: those up to `last_call`, from after `position` on.
+class InboundReplay(Replay):
+    """One replay of the calls of a webhook that wait: those up to `last_call`.
 
-    `tries`: of the part after `position`. `broken`: calls that could not be processed. `calls`: those that a mapping
-    took.
+    `broken`: calls that could not be processed. `calls`: those that a mapping took.
     """
 
-    class State(models.TextChoices):
-        RUNNING = "running", _("In progress")
-        DONE = "done", _("Done")
-        FAILED = "failed", _("Stopped by an error")
-
     source = models.ForeignKey("activities.EventSource", models.CASCADE, related_name="inbound_replays")
-    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.RUNNING)
     is_backfill = models.BooleanField(default=True)
     last_call = models.BigIntegerField(default=0)
-    position = models.BigIntegerField(default=0)
-    tries = models.PositiveSmallIntegerField(default=0)
-    total = models.PositiveIntegerField(default=0)
-    progress = models.PositiveIntegerField(default=0)
     calls = models.PositiveIntegerField(default=0)
-    recorded = models.PositiveIntegerField(default=0)
-    refused = models.PositiveIntegerField(default=0)
     broken = models.PositiveIntegerField(default=0)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    created_at = models.DateTimeField(auto_now_add=True)
-    progressed_at = models.DateTimeField(auto_now_add=True)
-    finished_at = models.DateTimeField(null=True)
 
-    life = JobLifeCycle(
-        claim=RowClaim(quiet=timedelta(minutes=5)),
-        running={State.RUNNING: JobEnd(State.DONE, failed=State.FAILED)},
-        task="activities.run_inbound_replay",
-        argument="replay_id",
-        progress=("progress", "total"),
-    )
+    life = replay_life("activities.run_inbound_replay")
 
     class Meta:
         db_table = "inbound_replay"
@@ -174,14 +148,6 @@ class InboundReplay(Job):
         constraints = [
             models.UniqueConstraint("source", condition=models.Q(state="running"), name="inbound_replay_runs_alone")
         ]
-
-    def __str__(self) -> str:
-        return f"{self.pk}"
-
-    @property
-    def fault(self) -> str:
-        """The problem that stopped the replay, in the active language."""
-        return messages.unpack_sentences(self.problem)
 
 
 class InboundKey(models.Model):

@@ -62,6 +62,27 @@ class Sighting(models.Model):
         return self.name or str(_("Other names"))
 
 
+class SightingDay(models.Model):
+    """How often the events of an undefined name came on one day (UTC).
+
+    `properties`: of so many of them a property came, by a digest of its name; of the properties that most have.
+    """
+
+    sighting = models.ForeignKey(Sighting, models.CASCADE, related_name="days")
+    day = models.DateField()
+    count = models.BigIntegerField(default=0)
+    properties = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "sighting_day"
+        default_permissions = ()
+        constraints = [models.UniqueConstraint("sighting", "day", name="sighting_day_is_unique")]
+        indexes = [models.Index(fields=["day", "-count"], name="sighting_day_of_day")]
+
+    def __str__(self) -> str:
+        return f"{self.sighting_id}: {self.day}"
+
+
 class WaitingEvent(models.Model):
     """An event without a type, as it was sent: it waits until its name is defined, and is recorded then, once.
 

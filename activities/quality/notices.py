@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from activities.inbox.editing import CHANGE
 from activities.models import ActivityType, EventSource, QualityDay, Sighting
+from activities.quality.name_notices import notify_of_changed_names
 from people.core import notifications
 from people.core.notifications import NoticeKind
 
@@ -63,13 +64,14 @@ def notify_of_news() -> int:
 
 def notify_of_changed_values(day: date | None = None) -> int:
     """Notify of types whose share of rejected events, or of events with properties that no field takes, is far above
-    the one of the week before; once a day. Returns the number of notices.
+    the one of the week before, and of undefined names that changed; once a day. Returns the number of notices.
 
     `day`: the day (UTC) to look at; yesterday.
     """
     day = day or timezone.now().astimezone(UTC).date() - timedelta(days=1)
     deciders = _deciders()
-    return sum(_notify_of_shares(deciders, count, kind, day) for count, kind in CHANGED_SHARES.items())
+    of_types = sum(_notify_of_shares(deciders, count, kind, day) for count, kind in CHANGED_SHARES.items())
+    return of_types + notify_of_changed_names(deciders, day)
 
 
 def _notify_of_shares(deciders: Sequence[int], count: str, kind: str, day: date) -> int:

@@ -19,7 +19,7 @@ from activities.sources.recent import MAX_KIND, MAX_TITLE
 from activities.tracking.addresses import kept_ip_address, parse_address
 from activities.tracking.agents import Agent, parse_agent
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, content_digest, storable_text
-from activities.tracking.undefined import keep_waiting, refuse_if_blocked
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event
 from activities.tracking.wire import why_not_kept
 from activities.visitors.hits import Hit
 from activities.visitors.partitions import earlier_day, sent_day
@@ -105,6 +105,8 @@ class MessageReader(Reader):
 
 def read_messages(envelope: Envelope, client: Client, types: Any) -> list[ReceivedEvent]:
     """The items of a request, in order. `types`: `LiveTypes`."""
+    if client.sender.is_server:  # behind a program there is another client, or none
+        client = replace(client, agent=Agent(""), ip_address="")
     items = [_item(raw, place, envelope, client, types) for place, raw in enumerate(envelope.messages)]
     return [*items, item_beyond(len(items), envelope.beyond)] if envelope.beyond else items
 
@@ -172,15 +174,15 @@ def _merged(own: Mapping[str, Any], shared: Mapping[str, Any]) -> Mapping[str, A
 
 
 def _object(value: Any, name: str) -> Mapping[str, Any]:
-    member = value.get(name) if isinstance(value, Mapping) else None
+    member = value.get(name) if type(value) is dict or isinstance(value, Mapping) else None
     return member if isinstance(member, dict) else {}
 
 
 def _client_of(message: Message, client: Client) -> Client:
-    """The client as the message describes it: behind a program there is another one, or none."""
-    if not client.sender.is_server:
-        return client
+    """The client as a program's message describes it; where it does not, nothing is known of it."""
     agent, address = message.context.get("userAgent"), message.context.get("ip")
+    if not client.sender.is_server or not (isinstance(agent, str) or isinstance(address, str)):
+        return client
     return replace(
         client,
         agent=parse_agent(agent) if isinstance(agent, str) and agent.strip() else Agent(""),
@@ -218,7 +220,7 @@ def _event(reader: MessageReader, item: ReceivedEvent, name: str) -> list[Hit]:
     message, types, source = reader.message, reader.types, reader.client.source
     properties = _object(message.raw, "properties")
     decision = decision_of(types.decisions, source.pk, name_key(name))
-    seen = Seen(source.pk, Kind.EVENT, name, 0, message.library)
+    seen = seen_event(source.pk, name, message.library, properties)
     refuse_if_blocked(item, seen, decision)
     schema = types.find_event(name, decision)
     if schema is None:

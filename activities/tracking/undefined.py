@@ -1,10 +1,12 @@
 """Events whose name no activity type has: they wait in the inbox, as was decided about their name."""
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
+from activities.inbox.days import MAX_PROPERTIES
 from activities.inbox.mapping import Decision
-from activities.inbox.sightings import Seen
+from activities.inbox.sightings import Kind, Seen
 from activities.models import Sighting
 from activities.recording.quarantine import dump_row
 from activities.tracking.reading import ReceivedEvent
@@ -12,6 +14,12 @@ from activities.visitors.hits import Hit, Waiting
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
+
+
+def seen_event(source_id: int, name: str, library: str, properties: Mapping[str, Any]) -> Seen:
+    """The name of an event, with the names of its first properties."""
+    names = tuple(key for key, value in islice(properties.items(), MAX_PROPERTIES) if value is not None)
+    return Seen(source_id, Kind.EVENT, name, 0, library, properties=names)
 
 
 def refuse_if_blocked(item: ReceivedEvent, seen: Seen, decision: Decision) -> None:

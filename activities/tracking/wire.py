@@ -16,7 +16,7 @@ from activities.tracking.addresses import bad_address, masked_contact, parse_add
 from activities.tracking.live_types import CONSENT_GIVEN, CONSENT_WITHDRAWN, LiveTypes
 from activities.tracking.reading import Client, EventContext, Reader, ReceivedEvent, storable_text
 from activities.tracking.seen import describe_event
-from activities.tracking.undefined import keep_waiting, refuse_if_blocked
+from activities.tracking.undefined import keep_waiting, refuse_if_blocked, seen_event
 from activities.visitors.hits import Hit
 from people.core.codes import Code
 from people.core.errors import Problem, RejectedError, bad_value
@@ -195,7 +195,7 @@ def _track(context: EventContext, data: Mapping[str, Any], reader: Reader, item:
     else:
         kept_row, item.row = item.row, None  # of a name without a type the inbox keeps what came, or nothing does
         properties = attributes if primary is None else {PRIMARY_VALUE: primary, **attributes}
-        seen = Seen(reader.client.source.pk, Kind.EVENT, clean_name(name))
+        seen = seen_event(reader.client.source.pk, clean_name(name), "", properties)
         decision = decision_of(reader.types.decisions, seen.source_id, name_key(name))
         refuse_if_blocked(item, seen, decision)
         schema = reader.types.find_event(name, decision)

@@ -393,8 +393,8 @@ def _stored_digests(keys: Sequence[MessageId]) -> dict[MessageId, bytes]:
     with prepared.prepared_cursor() as cursor:
         cursor.execute(
             """select k.source_id, k.message_id, k.sent_day, k.digest
-            from unnest(%s::bigint[], %s::text[], %s::date[]) as w (source_id, message_id, sent_day)
+            from json_to_recordset(%s::text::json) as w (source_id bigint, message_id text, sent_day date)
             join message_key k using (source_id, message_id, sent_day)""",
-            [list(column) for column in zip(*keys, strict=True)],
+            [orjson.dumps([{"source_id": key[0], "message_id": key[1], "sent_day": key[2]} for key in keys]).decode()],
         )
         return {(source, message, day): bytes(digest) for source, message, day, digest in cursor.fetchall()}

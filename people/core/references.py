@@ -1,7 +1,7 @@
 """Uses of an object: reference rows that protect it, found through the models themselves."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,19 +24,32 @@ class ObjectUse:
         return _("%(kind)s “%(name)s”") % {"kind": self.kind, "name": self.name}
 
 
+UsersOf = Callable[[Any], Iterable[Model]]
 # by the class of the used object: upper apps that keep its name, without a foreign key, and look rows up by its values
-_KEY_USES: dict[type[Model], list[Callable[[Any], Iterable[Model]]]] = defaultdict(list)
+_KEY_USES: dict[type[Model], list[UsersOf]] = defaultdict(list)
+# by the class of the used object: upper apps whose definitions or texts name it, without a foreign key
+_NAMED_USES: dict[type[Model], list[UsersOf]] = defaultdict(list)
 
 
-def register_key_uses(used: type[Model], users_of: Callable[[Any], Iterable[Model]]) -> None:
+def register_key_uses(used: type[Model], users_of: UsersOf) -> None:
     """Register the objects that look rows up by the values of a `used` object, which must stay unique for them."""
     if users_of not in _KEY_USES[used]:
         _KEY_USES[used].append(users_of)
 
 
+def register_named_uses(used: type[Model], users_of: UsersOf) -> None:
+    """Register the objects whose definitions or texts name a `used` object: it can't go as long as they do."""
+    if users_of not in _NAMED_USES[used]:
+        _NAMED_USES[used].append(users_of)
+
+
 def key_uses_of(*things: Model) -> list[ObjectUse]:
     """All registered objects that look rows up by the values of any of `things`, by kind and name."""
-    users = [user for used in things for users_of in _KEY_USES.get(type(used), ()) for user in users_of(used)]
+    return _registered_uses(_KEY_USES, things)
+
+
+def _registered_uses(registry: Mapping[type[Model], list[UsersOf]], things: Iterable[Model]) -> list[ObjectUse]:
+    users = [user for used in things for users_of in registry.get(type(used), ()) for user in users_of(used)]
     uses = [ObjectUse(str(user._meta.verbose_name), str(user), user) for user in users]
     return sorted(uses, key=lambda use: (use.kind, use.name.lower()))
 
@@ -46,9 +59,10 @@ def uses_of(*things: Model) -> list[ObjectUse]:
 
     A model takes part by a reference row with a foreign key to the used object (`on_delete=PROTECT`) and a
     property `used_by` that returns the using object as users see it (a smart list, a campaign); or by
-    `register_key_uses`.
+    `register_key_uses` or `register_named_uses`, where it names the used object in a definition or text.
     """
-    uses = {(use.user._meta.label, use.user.pk): use for use in key_uses_of(*things)}
+    registered = [*key_uses_of(*things), *_registered_uses(_NAMED_USES, things)]
+    uses = {(use.user._meta.label, use.user.pk): use for use in registered}
     for used in things:
         for relation in used._meta.related_objects:
             model = relation.related_model

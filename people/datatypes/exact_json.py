@@ -10,6 +10,7 @@ import orjson
 MAX_DIGITS = 4_000  # Python does not convert longer integers from text
 MAX_BITS = (10**MAX_DIGITS).bit_length()
 FAR = 999_999_999
+_HOLDERS = (dict, list, tuple)  # as a constant: a union in an expression is made anew for each value
 MAX_DEPTH = 32  # of lists and objects in a value that is stored or shown
 
 
@@ -105,12 +106,12 @@ def is_deep(value: Any, limit: int = MAX_DEPTH) -> bool:
         level = [
             item
             for holder in level
-            if isinstance(holder, dict | list | tuple)
+            if isinstance(holder, _HOLDERS)
             for item in (holder.values() if isinstance(holder, dict) else holder)
         ]
         if not level:
             return False
-    return any(isinstance(item, dict | list | tuple) for item in level)
+    return any(isinstance(item, _HOLDERS) for item in level)
 
 
 def load_stored_json(text: str) -> Any:

@@ -1,15 +1,20 @@
 """References of a campaign's definition: types, fields, lists and webhooks, stored as rows that protect them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from activities.models import ApprovedField
+from people.core import references as uses
+from people.core.errors import RejectedError
+from people.models import ApprovedObjectField, PersonField
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns.definition import CampaignDefinition
 from smartlists.campaigns.records.definition import ChangeRecord, CreateRecord
 from smartlists.catalog import Catalogue
-from smartlists.models import CampaignUse, SmartCampaign
+from smartlists.models import CampaignUse, SmartCampaign, Webhook
 from smartlists.rules import model as rules
 from smartlists.rules import references
+from smartlists.webhooks import headers as webhook_headers
 from smartlists.webhooks import tokens as webhook_tokens
 
 
@@ -130,5 +135,75 @@ STEP_TEXTS = campaign_definition.STEPS.facet(
 
 
 def store_references(campaign: SmartCampaign, parsed: CampaignDefinition, names: Catalogue) -> None:
-    uses = sorted(set(references_of_definition(parsed, names)))
-    CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in uses)
+    columns = sorted(set(references_of_definition(parsed, names)))
+    CampaignUse.objects.bulk_create(CampaignUse(campaign=campaign, **{name: pk}) for name, pk in columns)
+
+
+# --- Fields that the texts of outgoing webhooks name -----------------------------------------------------------
+# A token of the trigger belongs to the types and objects by which the campaigns that call the webhook are triggered.
+
+
+def register_webhook_uses() -> None:
+    uses.register_named_uses(PersonField, webhooks_with_person_field)
+    uses.register_named_uses(ApprovedField, webhooks_with_activity_field)
+    uses.register_named_uses(ApprovedObjectField, webhooks_with_object_field)
+
+
+def webhooks_with_person_field(field: PersonField) -> Sequence[Webhook]:
+    """The webhooks whose texts have the token of a person field."""
+    return _with_token(Webhook.objects.filter(is_archived=False), f"person.{field.api_name}")
+
+
+def webhooks_with_activity_field(field: ApprovedField) -> Sequence[Webhook]:
+    """The webhooks with the field's token that a campaign triggered by its type calls."""
+    type_name = field.activity_type.api_name
+    rows = CampaignUse.objects.filter(activity_type=field.activity_type_id)
+    called = {
+        pk
+        for definition, hooks in _callers(rows)
+        if any(trigger.type == type_name for _at, trigger in definition.activity_triggers)
+        for pk in hooks
+    }
+    return _with_token(Webhook.objects.filter(pk__in=called), f"trigger.{field.api_name}") if called else []
+
+
+def webhooks_with_object_field(field: ApprovedObjectField) -> Sequence[Webhook]:
+    """The webhooks with the field's token that a campaign triggered by records of its object type calls."""
+    type_name = field.object_type.api_name
+    rows = CampaignUse.objects.filter(object_type=field.object_type_id)
+    called = {
+        pk
+        for definition, hooks in _callers(rows)
+        if any(trigger.object == type_name for _at, trigger in definition.object_triggers)
+        for pk in hooks
+    }
+    return _with_token(Webhook.objects.filter(pk__in=called), f"object.{field.api_name}") if called else []
+
+
+def _callers(rows: Any) -> Iterator[tuple[CampaignDefinition, set[int]]]:
+    """The definitions of those campaigns of `rows` that call webhooks, with the webhooks' ids."""
+    calls = CampaignUse.objects.filter(campaign__in=rows.values("campaign"), webhook__isnull=False)
+    hooks: dict[int, set[int]] = {}
+    for campaign_id, webhook_id in calls.values_list("campaign_id", "webhook_id"):
+        hooks.setdefault(campaign_id, set()).add(webhook_id)
+    for campaign in SmartCampaign.objects.filter(pk__in=hooks) if hooks else ():
+        yield campaign_definition.load_definition(campaign.definition), hooks[campaign.pk]
+
+
+def _with_token(webhooks: Any, key: str) -> list[Webhook]:
+    return [hook for hook in webhooks if key in _token_keys(hook)]
+
+
+def _token_keys(hook: Webhook) -> set[str]:
+    return {token.key for text in _texts(hook) for token in webhook_tokens.tokens_in_text(text)}
+
+
+def _texts(hook: Webhook) -> Iterator[str]:
+    """The texts of a webhook that can have tokens; without headers that this server has no key for."""
+    yield hook.url
+    if hook.format != Webhook.Format.CLOUDEVENTS:
+        yield hook.body
+    try:
+        yield from webhook_headers.headers_of(hook).values()
+    except RejectedError:
+        return

@@ -117,6 +117,7 @@ OBJECTS = (
     "api/v1/smart-campaigns/<int:pk>/summary",
     "api/v1/event-sources/<int:pk>/usage",
     "api/v1/inbound-webhooks/<int:pk>/replay",
+    "api/v1/inbox/<int:pk>/replay",
 )
 # sent in pieces, as large as what was asked for
 FILES = (

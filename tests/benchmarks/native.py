@@ -11,7 +11,8 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from tests.benchmarks import Bench, Line, at_least, at_most, measures
-from tests.benchmarks.recording import CONNECTIONS, ROUNDS, START, _attributes, _block, _copy_all, _in_parallel
+from tests.benchmarks.import_files import START, attributes
+from tests.benchmarks.recording import CONNECTIONS, ROUNDS, _block, _copy_all, _in_parallel
 
 A_BATCH = 1_000
 A_COMMIT = 300
@@ -76,7 +77,7 @@ def _row(number: int, api_name: str, people: Sequence[int]) -> dict[str, Any]:
         "person": people[number * 7919 % len(people)],
         "occurred_at": (START + timedelta(seconds=number * 37)).isoformat(),
         "primary_value": f"Check {number}",
-        "attributes": _attributes(number),
+        "attributes": attributes(number),
     }
 
 

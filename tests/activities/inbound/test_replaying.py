@@ -7,6 +7,7 @@ from django.db import connection
 from activities.inbound import personal_data, replaying
 from activities.models import Activity, InboundCall, InboundReplay, RefusedActivity
 from activities.recording import replay as quarantine_replay
+from activities.replays import running
 from people.core import job_model
 from people.core.errors import ConflictError
 from people.core.source import SYSTEM
@@ -53,7 +54,7 @@ def test_it_goes_on_part_by_part_and_leaves_one_audit_entry(webhook, monkeypatch
     replay = replaying.start_replay(webhook.source, None)
     receive(webhook, {"event": "later"})
     process()
-    assert replaying._process_part(replay.pk)  # and then the worker is gone
+    assert running.process_part(replaying.REPLAYS, replay.pk)  # and then the worker is gone
     replay.refresh_from_db()
     assert (replay.progress, replay.recorded, replay.percent) == (2, 2, 40)
     replaying.run_replay(replay.pk)
@@ -87,9 +88,9 @@ def test_one_at_a_time_and_only_the_last_are_kept(webhook):
     assert replaying.start_replay(webhook.source, None) == first
     with pytest.raises(ConflictError, match="in progress"):
         replaying.start_replay(webhook.source, None, backfill=False)
-    for _ in range(replaying.KEPT + 2):
+    for _ in range(running.KEPT + 2):
         replay_waiting(webhook)
-    assert InboundReplay.objects.count() <= replaying.KEPT
+    assert InboundReplay.objects.count() <= running.KEPT
 
 
 def test_a_part_that_fails_each_time_ends_the_replay_with_the_reason(webhook, monkeypatch):
@@ -97,7 +98,7 @@ def test_a_part_that_fails_each_time_ends_the_replay_with_the_reason(webhook, mo
     waiting_calls(webhook, 2)
     make_mapping(webhook, approved_type())
     replay = replaying.start_replay(webhook.source, None)
-    assert replaying._process_part(replay.pk)
+    assert running.process_part(replaying.REPLAYS, replay.pk)
     with connection.cursor() as cursor:
         cursor.execute(STOP)
     replaying.run_replay(replay.pk)
@@ -114,7 +115,7 @@ def test_a_part_that_kills_its_workers_ends_the_replay(webhook):
     waiting_calls(webhook, 1)
     replay = replaying.start_replay(webhook.source, None)
     for _ in range(job_model.MAX_TRIES):
-        assert replaying._take_try(replay.pk)  # and then the worker is gone
+        assert running.take_try(replaying.REPLAYS, replay.pk)  # and then the worker is gone
     replaying.run_replay(replay.pk)
     replay.refresh_from_db()
     assert replay.state == "failed" and "worker was gone" in replay.fault

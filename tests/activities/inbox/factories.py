@@ -36,3 +36,8 @@ def make_event(sighting, visitor, association=None, *, minutes=0, name="Deposit 
     sighting.kept, sighting.kept_bytes = sighting.kept + 1, sighting.kept_bytes + len(raw)
     sighting.save(update_fields=["kept", "kept_bytes"])
     return event
+
+
+def numbers(replay):
+    """What became of the events of a replay: recorded, refused."""
+    return replay.recorded, replay.refused

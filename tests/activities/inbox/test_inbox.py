@@ -14,6 +14,7 @@ from people.core.errors import RejectedError
 from people.definitions import lifecycle
 from people.models import Person
 from people.privacy import erasure
+from tests.activities.inbox.factories import numbers
 from tests.activities.segment.senders import make_program, message, minutes_ago, send
 from tests.activities.visitors.factories import dispatch
 from tests.factories import MARKETO, approved_type, draft_type
@@ -43,7 +44,7 @@ def test_from_a_first_event_to_a_type_with_its_history():
     people = {person.fields["userId"]: person.pk for person in Person.objects.all()}
     assert set(people) == {"u-0", "u-1"}, "who they are is known before what they did"
     with pytest.raises(RejectedError):
-        replay.replay_waiting(sighting, None)
+        replay.start_replay(sighting, None)
 
     shapes = {shape.path: shape.data_type for shape in waiting.shapes(sighting)}
     assert shapes == {"invoiceNumber": "string", "total": "currency", "paidOn": "date", "paid": "boolean"}
@@ -60,8 +61,8 @@ def test_from_a_first_event_to_a_type_with_its_history():
     assert sighting.kept == 5, "until it is approved, events wait"
     lifecycle.approve_draft(created, None)
     assert waiting.type_for(sighting) == created
-    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(4, 1)
-    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(0, 1)
+    assert numbers(replay.start_replay(sighting, None)) == (4, 1)
+    assert numbers(replay.start_replay(sighting, None)) == (0, 1)
     sighting.refresh_from_db()
     (left,) = sighting.events.all()
     assert sighting.kept == 1 and left.problems[0]["path"] == ["attributes", "total"]
@@ -108,7 +109,7 @@ def test_decisions_and_caps(monkeypatch):
     with pytest.raises(RejectedError):
         editing.map_to_type(deposited, check, None, {"n": "nothing"})
     editing.map_to_type(deposited, check, None, {EVENT_NAME: "check", "n": "pages"})
-    assert replay.replay_waiting(deposited, None).replayed == 1
+    assert replay.start_replay(deposited, None).recorded == 1
     dispatch()
     row = Activity.objects.get(activity_type_id=check.pk)
     assert (row.primary_value, row.attributes) == ("Check Deposited", {"pages": 1})

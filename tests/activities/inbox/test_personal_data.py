@@ -17,7 +17,7 @@ from people.core.errors import bad_value
 from people.core.source import SYSTEM
 from people.privacy import erasure
 from people.privacy import search as privacy_search
-from tests.activities.inbox.factories import make_event, make_sighting
+from tests.activities.inbox.factories import make_event, make_sighting, numbers
 from tests.activities.recording.test_races import InThread
 from tests.activities.visitors.factories import make_site, make_visitor, own
 from tests.factories import approved_type, make_person
@@ -63,7 +63,7 @@ def test_events_of_each_person_are_exported_and_erased_and_nobody_elses():
     assert privacy_search.find_traces(identity) == []
     Visitor.objects.filter(pk=untouched.visitor_id).update(state=Visitor.State.BURNT)
     approved_type()
-    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(0, 0) and of_others.pk
+    assert numbers(replay.start_replay(sighting, None)) == (0, 0) and of_others.pk
 
 
 @pytest.mark.django_db

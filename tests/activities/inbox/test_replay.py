@@ -1,14 +1,17 @@
 """Whose the events are that are replayed, in which order rows are locked, and what a replay leaves."""
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from activities.inbox import replay
-from activities.models import Activity, ActivityType, Association, Visitor, VisitorActivity, WaitingEvent
+from activities.inbox import editing, replay
+from activities.models import Activity, ActivityType, Association, InboxReplay, Visitor, VisitorActivity, WaitingEvent
+from activities.replays import running
 from activities.visitors import undoing
-from tests.activities.inbox.factories import make_event, make_sighting
+from people.core import job_model
+from tests.activities.inbox.factories import make_event, make_sighting, numbers
 from tests.activities.visitors.factories import dispatch, make_hit, make_site, make_visitor, own, row_of, says
 from tests.factories import approved_type, make_person
 
@@ -37,8 +40,8 @@ def test_events_get_their_owner_and_nobody_elses():
     undoing.undo_association(mistaken.pk, None)
     Visitor.objects.filter(pk=burnt.pk).update(state=Visitor.State.BURNT)
     with CaptureQueriesContext(connection) as queries:
-        result = replay.replay_waiting(sighting, None)
-    assert result == replay.InboxReplay(7, 0), "what is dropped is not counted"
+        result = replay.start_replay(sighting, None)
+    assert numbers(result) == (7, 0), "what is dropped is not counted"
     assert not WaitingEvent.objects.exists() and not VisitorActivity.objects.filter(message_id=dropped.message_id)
     sighting.refresh_from_db()
     assert (sighting.kept, sighting.kept_bytes) == (0, 0)
@@ -54,7 +57,8 @@ def test_events_get_their_owner_and_nobody_elses():
     }
     # the order of the house: no deadlock with an erase, an import or the collector
     wanted = ("pg_advisory_xact_lock_shared", "for share", "FOR UPDATE SKIP LOCKED", 'UPDATE "sighting"')
-    order = [lock for query in queries for lock in wanted if lock in query["sql"]]
+    statements = [query["sql"] for query in queries if "inbox_replay" not in query["sql"]]  # its own row is held first
+    order = [lock for sql in statements for lock in wanted if lock in sql]
     assert order[:4] == list(wanted)
     dispatch()
     recorded = Activity.objects.filter(activity_type_id=check.pk)
@@ -68,7 +72,7 @@ def test_what_follows_a_form_are_not_events_that_were_replayed_after_it():
     event = make_event(sighting, visitor, anns, minutes=-HOUR)
     make_hit(visitor, site, said=says(Association.Evidence.SERVER, bob.email))
     later = make_hit(visitor, site)
-    replay.replay_waiting(sighting, None)
+    replay.start_replay(sighting, None)
     dispatch()
     assert owner_of(event) == (anns.pk, True)
     assert Activity.objects.get(activity_type_id=check.pk).person_id == ann.pk
@@ -89,5 +93,62 @@ def test_a_type_that_is_retired_meanwhile_takes_no_more_events(monkeypatch):
 
     monkeypatch.setattr(replay, "BATCH", 1)
     monkeypatch.setattr(replay, "schema_of_version", read_and_retire)
-    assert replay.replay_waiting(sighting, None) == replay.InboxReplay(1, 0)
-    assert sighting.events.count() == 2
+    started = replay.start_replay(sighting, None)
+    replay.run_replay(started.pk)
+    started.refresh_from_db()
+    assert numbers(started) == (1, 0) and sighting.events.count() == 2
+    assert started.state == "failed" and "No approved activity type takes events of this name" in started.fault
+
+
+def waiting_events(number):
+    approved_type()
+    sighting = make_sighting()
+    visitor = own(make_visitor(sighting.source), make_person().pk, sighting.source).visitor
+    for _number in range(number):
+        make_event(sighting, visitor, minutes=-HOUR)
+    return sighting
+
+
+def test_more_than_one_part_is_a_job_that_goes_on_where_it_was_killed(monkeypatch):
+    monkeypatch.setattr(replay, "BATCH", 2)
+    sighting = waiting_events(5)
+    entries = LogEntry.objects.count()
+    started = replay.start_replay(sighting, None)
+    assert started.is_running and (started.total, started.progress) == (5, 0), "the request does none of it"
+    assert replay.start_replay(sighting, None) == started, "one at a time"
+    make_event(sighting, Visitor.objects.get(), minutes=-HOUR)  # it comes after the start
+    assert running.process_part(replay.REPLAYS, started.pk)  # and then the worker is gone
+    started.refresh_from_db()
+    assert (started.progress, started.recorded, started.percent) == (2, 2, 40)
+    replay.run_replay(started.pk)
+    replay.run_replay(started.pk)  # its task was queued twice
+    started.refresh_from_db()
+    assert (started.state, started.progress, numbers(started)) == ("done", 5, (5, 0))
+    assert VisitorActivity.objects.count() == 5 and sighting.events.count() == 1
+    assert LogEntry.objects.count() == entries + 1
+    assert numbers(replay.start_replay(sighting, None)) == (1, 0)
+    for _number in range(running.KEPT + 2):
+        replay.start_replay(sighting, None)
+    assert InboxReplay.objects.count() <= running.KEPT + 1
+
+
+def test_a_part_that_fails_each_time_ends_the_replay_with_the_reason(monkeypatch):
+    def fail(*_arguments):
+        raise ArithmeticError
+
+    sighting = waiting_events(2)
+    monkeypatch.setattr(replay, "_insert", fail)
+    started = replay.start_replay(sighting, None)
+    assert started.is_running and started.tries == 1, "one try in the request, the others are of the job"
+    replay.run_replay(started.pk)
+    started.refresh_from_db()
+    assert (started.state, started.tries, started.progress) == ("failed", job_model.MAX_TRIES, 0)
+    assert f"Tried {job_model.MAX_TRIES} times" in started.fault and sighting.events.count() == 2
+    monkeypatch.undo()
+    assert numbers(replay.start_replay(sighting, None)) == (2, 0), "the name is free again"
+
+
+def test_a_name_is_forgotten_with_its_replays():
+    sighting = waiting_events(1)
+    replay.start_replay(sighting, None)
+    assert editing.forget_name(sighting, None) == 0 and not InboxReplay.objects.exists()

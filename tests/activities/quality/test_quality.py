@@ -7,8 +7,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from activities.inbox import editing
-from activities.models import QualityDay, Sighting
+from activities.inbox import days, editing
+from activities.models import QualityDay, Sighting, SightingDay
 from activities.quality import counting, notices
 from activities.quality.figures import quality_of_type
 from people.core.notifications import Notice
@@ -107,3 +107,59 @@ def test_news_are_said_once_and_cannot_flood(mia):
     assert str(Notice.objects.latest("pk")) == (
         "75 % of the events of Deposit Check bring properties that no field takes; before it was 0 %."
     )
+
+
+def typo(number=1, **properties):
+    return [message("track", "Typo", {"always": 1, **properties}, userId="u-1") for _index in range(number)]
+
+
+def test_undefined_events_are_counted_by_day_with_digests_of_their_properties():
+    shop = make_program()
+    first = typo(2, ann="ann@example.com")
+    send(shop, *first, *typo(), message("track", "Typo", {"none": None, "ann@example.com": 1}, userId="u-1"))
+    send(shop, *first)  # what was sent again is not counted again
+    (day,) = SightingDay.objects.all()
+    assert (day.count, sorted(day.properties.values())) == (4, [1, 2, 3])
+    assert set(map(len, day.properties)) == {12} and "ann" not in str(day.properties)
+    send(shop, message("track", "Typo", {f"p{number}": 1 for number in range(400)}, userId="u-1"))
+    day.refresh_from_db()
+    assert day.count == 5 and len(day.properties) == days.MAX_PROPERTIES
+    assert max(day.properties.values()) == 3, "those that most events have stay"
+    SightingDay.objects.update(day=day.day - timedelta(days=days.KEPT_DAYS + 1))
+    assert days.forget_old_days() == 1 and not SightingDay.objects.exists()
+
+
+def test_an_undefined_name_that_jumps_or_changes_is_said_once(mia):
+    shop, today = make_program("Shop 100 %s"), timezone.now().astimezone(UTC).date()
+    send(shop, *typo(), *(message("track", name, userId="u-1") for name in ("Steady", "New", "Seldom")))
+    rows = {row.name: row for row in Sighting.objects.all()}
+    SightingDay.objects.all().delete()
+
+    def came(name, ago, count, **properties):
+        row = {"sighting": rows[name], "day": today - timedelta(days=ago)}
+        SightingDay.objects.update_or_create(**row, defaults={"count": count, "properties": properties})
+
+    for ago in (1, 2, 3):
+        came("Typo", ago, 40, a=40, b=10)
+        came("Steady", ago, 100, a=50)
+    came("Seldom", 2, 1)
+    came("Typo", 0, 119, a=119, b=36)
+    came("Steady", 0, 150, a=90)
+    came("New", 0, 5_000)
+    came("Seldom", 0, 90)
+    assert notices.notify_of_changed_values(today) == 0, "too few, too little of a rise, or news of another notice"
+    came("Typo", 0, 120, a=120, b=36)
+    assert notices.notify_of_changed_values(today) == 1 and notices.notify_of_changed_values(today) == 0
+    assert str(Notice.objects.latest("pk")) == (
+        "Undefined events of Shop 100 %s that came at least three times as often as before: 1."
+    )
+    came("Steady", 0, 150, a=45)
+    came("Typo", 0, 119, a=119, c=30)
+    assert notices.notify_of_changed_values(today) == 1
+    assert str(Notice.objects.latest("pk")) == (
+        "Undefined events of Shop 100 %s whose properties come in another share: 2."
+    )
+    Notice.objects.all().delete()
+    for name in rows:
+        editing.ignore_name(rows[name], None)
+    assert notices.notify_of_changed_values(today) == 0, "what was decided is no news"

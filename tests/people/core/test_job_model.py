@@ -15,7 +15,8 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from activities.inbound import replaying as inbound_replaying
-from activities.models import InboundReplay
+from activities.inbox import replay as inbox_replay
+from activities.models import InboundReplay, InboxReplay
 from people import tasks
 from people.core import job_model
 from people.core.job_model import BeatClaim, JobLostError, RowClaim, SessionClaim
@@ -34,6 +35,7 @@ from smartlists.lists import editing as list_editing
 from smartlists.lists import reports as list_reports
 from smartlists.models import CampaignRun, ListCopy, StoredEvaluation, StoredReport
 from tests.activities.inbound.factories import make_webhook
+from tests.activities.inbox.factories import make_sighting
 from tests.activities.recording.test_races import InThread
 from tests.factories import approved_type, make_person
 from tests.smartlists.campaign_factories import add_to_list_step, make_draft_campaign
@@ -62,6 +64,12 @@ def new_export():
     job = export_jobs.create_export("people", {}, None, Channel.ADMIN)
     export_jobs.enqueue_export(job)
     return job
+
+
+def new_inbox_replay():
+    """Of more events than one part takes: the job does it, not the request."""
+    approved_type()
+    return inbox_replay.start_replay(make_sighting(kept=inbox_replay.BATCH + 1), None)
 
 
 def new_list():
@@ -119,6 +127,7 @@ CASES = {
         cancelled="failed",
     ),
     StoredReport: Case(new_report),
+    InboxReplay: Case(new_inbox_replay),
     InboundReplay: Case(lambda: inbound_replaying.start_replay(make_webhook().source, None)),
     CampaignRun: Case(new_run, cancel=lambda run: campaign_scheduling.cancel_run(run, None)),
 }

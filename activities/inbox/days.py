@@ -1,0 +1,71 @@
+"""Counts of undefined events by name and day (UTC), and of those with each property: nobody's values, and no names.
+
+A property stands there as a digest of its name: anything may be in a name, also somebody's address.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, timedelta
+from hashlib import blake2b
+
+import orjson
+from django.utils import timezone
+
+from activities.models import SightingDay
+from people.core.db import prepared
+
+KEPT_DAYS = 30
+MAX_PROPERTIES = 50  # of one event, and of one name and day: those that most events have
+
+
+@dataclass(slots=True)
+class DayTally:
+    """Numbers of events, and of those with each property, by its digest."""
+
+    events: int = 0
+    properties: Counter[str] = field(default_factory=Counter)
+
+
+def property_digests(names: Iterable[str]) -> list[str]:
+    """The digests of the first names of properties, each once."""
+    first = dict.fromkeys(name for name, _place in zip(names, range(MAX_PROPERTIES), strict=False))
+    return [blake2b(name.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest() for name in first]
+
+
+def add_to_day(tallies: Mapping[int, DayTally]) -> None:
+    """Add to today's counts, by the id of the sighting, whose rows the caller has locked until the transaction ends."""
+    if not tallies:
+        return
+    keys = sorted(tallies)
+    with prepared.prepared_cursor() as cursor:
+        cursor.execute(
+            """insert into sighting_day as d (sighting_id, day, count, properties)
+            select w.id, %s::date, w.count, w.properties::jsonb
+            from unnest(%s::bigint[], %s::bigint[], %s::text[]) as w (id, count, properties)
+            on conflict (sighting_id, day) do update set count = d.count + excluded.count, properties = (
+                select coalesce(jsonb_object_agg(most.key, most.number), '{}') from (
+                    select e.key, sum(e.value::bigint) as number from (
+                        select * from jsonb_each_text(d.properties)
+                        union all select * from jsonb_each_text(excluded.properties)
+                    ) e group by e.key order by number desc, e.key limit %s
+                ) most
+            )""",
+            [
+                timezone.now().astimezone(UTC).date(),
+                keys,
+                [tallies[key].events for key in keys],
+                [_top(tallies[key].properties) for key in keys],
+                MAX_PROPERTIES,
+            ],
+        )
+
+
+def forget_old_days() -> int:
+    """Delete counts older than `KEPT_DAYS`; return the number of rows."""
+    last = timezone.now().astimezone(UTC).date() - timedelta(days=KEPT_DAYS)
+    return SightingDay.objects.filter(day__lt=last).delete()[0]
+
+
+def _top(properties: Counter[str]) -> str:
+    return orjson.dumps(dict(properties.most_common(MAX_PROPERTIES))).decode()
