@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,7 +19,7 @@ from smartlists.campaigns.running.failing_steps import count_waiting_people
 from smartlists.campaigns.sentences import displayed_path
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
-from smartlists.models import CampaignBacklog, DateWatch, FailingStep, ListWatch, ObjectWatch, SmartCampaign
+from smartlists.models import CampaignBacklog, FailingStep, ListWatch, ObjectWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -42,10 +43,9 @@ def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     )
     backlogs = CampaignBacklog.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
     watches = ListWatch.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
-    of_objects = ObjectWatch.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
-    of_dates = DateWatch.objects.filter(watch__campaign=campaign, tries__gt=0).values_list("problem")
-    failing = (*backlogs, *of_objects, *of_dates)
-    sentences = [of_activities % {"problem": unpack_sentences(problem)} for (problem,) in failing]
+    of_objects = ObjectWatch.objects.filter(Q(tries__gt=0) | Q(dates__tries__gt=0), campaign=campaign)
+    failing = [*backlogs, *of_objects.values_list("problem", "dates__problem")]
+    sentences = [of_activities % {"problem": unpack_sentences(one)} for row in failing for one in row if one]
     sentences += [
         of_lists % {"list": name, "problem": unpack_sentences(problem)}
         for name, problem in watches.values_list("smart_list__name", "problem")

@@ -44,6 +44,7 @@ class CampaignBuilderState(BuilderState):
     webhooks: dict[int, str] = field(default_factory=lambda: _webhooks())
     parsed: CampaignDefinition | None = None
     value: Json = field(default_factory=dict)
+    lacking: list[Problem] | None = None  # once it was looked for
 
     placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "also_past", "name"})
 
@@ -87,7 +88,9 @@ class CampaignBuilderState(BuilderState):
 
     def activation_reasons(self) -> list[Problem]:
         """What the typed campaign lacks to be activated; nothing while it is unfinished."""
-        return campaign_diagnostics.definition_reasons(self.parsed, self.by) if self.parsed else []
+        if self.lacking is None:
+            self.lacking = campaign_diagnostics.definition_reasons(self.parsed, self.by) if self.parsed else []
+        return self.lacking
 
     def _tokens(self) -> list[str]:
         named = [(item["kind"], item["type"]) for item in self.form["triggers"]["filters"] if item.get("type")]
