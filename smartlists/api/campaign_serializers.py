@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from people.rest.viewsets import StrictCharField, StrictIntegerField, StrictSerializer, UTCDateTimeField
+from smartlists.api.serializers import HealthSerializer
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import results as campaign_results
 from smartlists.campaigns.running import step_counts
@@ -24,6 +25,12 @@ class CampaignInputSerializer(StrictSerializer):
     name = StrictCharField(max_length=255)
     description = StrictCharField(allow_blank=True, required=False)
     definition = DefinitionField(required=False)
+
+
+class ActivationSerializer(HealthSerializer):
+    """Whether you can activate the campaign as it is, and everything that prevents it."""
+
+    can_activate = serializers.BooleanField()
 
 
 class CampaignSerializer(serializers.ModelSerializer):

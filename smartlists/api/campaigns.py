@@ -14,6 +14,7 @@ from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFi
 from people.rest.object_actions import delete_action, verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.campaign_serializers import (
+    ActivationSerializer,
     CampaignInputSerializer,
     CampaignRunSerializer,
     CampaignSerializer,
@@ -137,6 +138,7 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         "unarchive": campaign_lifecycle.CHANGE,
         "summary": campaign_lifecycle.VIEW,
         "health": campaign_lifecycle.VIEW,
+        "activation": campaign_lifecycle.VIEW,
         "run": campaign_lifecycle.ACTIVATE,
     }
 
@@ -198,6 +200,13 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         definition = campaign_definition.load_definition(campaign.definition)
         problems = campaign_diagnostics.campaign_problems(definition, Catalogue())
         return Response(health_representation([*campaign_diagnostics.failing_problems(campaign), *problems]))
+
+    @extend_schema(responses=ActivationSerializer)
+    @action(["GET"], detail=True)
+    def activation(self, request: Any, pk: int) -> Response:
+        """List everything for which `activate` would refuse you the campaign. Nothing is changed."""
+        problems = campaign_diagnostics.activation_reasons(self.get_object(), request.user, Catalogue())
+        return Response({"can_activate": not problems, **health_representation(problems)})
 
     @extend_schema(request=RunInputSerializer, responses={201: RunSerializer})
     @action(["POST"], detail=True)

@@ -362,3 +362,16 @@ def walk_steps(steps: Sequence[Step], before: str = "") -> Iterator[tuple[str, S
         if isinstance(step, Choose):
             for branch, inner in enumerate(branches_of_choice(step)):
                 yield from walk_steps(inner, f"{path}.{branch}.")
+
+
+def problem_path(steps: Sequence[Step], path: str) -> tuple[str | int, ...]:
+    """The place of the step at `path` in the JSON form: "2.0.1" is ("steps", 2, "choices", 0, "steps", 1)."""
+    parts = [int(part) for part in path.split(".")]
+    place: list[str | int] = ["steps", parts[0]]
+    inside: Sequence[Step] = steps
+    for number, branch, within in zip(parts[:-1:2], parts[1::2], parts[2::2], strict=True):
+        choice = inside[number]
+        is_otherwise = branch == len(choice.choices)  # type: ignore[union-attr]
+        place += ["otherwise", within] if is_otherwise else ["choices", branch, "steps", within]
+        inside = branches_of_choice(choice)[branch]  # type: ignore[arg-type]
+    return tuple(place)

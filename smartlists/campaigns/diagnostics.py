@@ -1,19 +1,25 @@
 """Problems of a campaign: its triggers, its audience and its choices."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from people.core.codes import Code
-from people.core.errors import Path, Problem
+from people.core.errors import NotAllowedError, Path, Problem, RejectedError
 from people.core.messages import unpack_sentences
+from people.core.permissions import require_permission
 from smartlists.campaigns import definition as campaign_definition
+from smartlists.campaigns import effect_rights
+from smartlists.campaigns import lifecycle as campaign_lifecycle
+from smartlists.campaigns import parsing as campaign_parsing
 from smartlists.campaigns.running.failing_steps import count_waiting_people
 from smartlists.campaigns.sentences import displayed_path
 from smartlists.catalog import Catalogue
 from smartlists.lists.diagnostics import rules_problems
-from smartlists.models import CampaignBacklog, DateWatch, FailingStep, ListWatch, ObjectWatch, SmartCampaign
+from smartlists.models import CampaignBacklog, FailingStep, ListWatch, ObjectWatch, SmartCampaign
 
 
 def campaign_problems(definition: campaign_definition.CampaignDefinition, names: Catalogue) -> list[Problem]:
@@ -37,10 +43,9 @@ def trigger_problems(campaign: SmartCampaign) -> list[Problem]:
     )
     backlogs = CampaignBacklog.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
     watches = ListWatch.objects.filter(campaign=campaign, tries__gt=0).order_by("pk")
-    of_objects = ObjectWatch.objects.filter(campaign=campaign, tries__gt=0).values_list("problem")
-    of_dates = DateWatch.objects.filter(watch__campaign=campaign, tries__gt=0).values_list("problem")
-    failing = (*backlogs, *of_objects, *of_dates)
-    sentences = [of_activities % {"problem": unpack_sentences(problem)} for (problem,) in failing]
+    of_objects = ObjectWatch.objects.filter(Q(tries__gt=0) | Q(dates__tries__gt=0), campaign=campaign)
+    failing = [*backlogs, *of_objects.values_list("problem", "dates__problem")]
+    sentences = [of_activities % {"problem": unpack_sentences(one)} for row in failing for one in row if one]
     sentences += [
         of_lists % {"list": name, "problem": unpack_sentences(problem)}
         for name, problem in watches.values_list("smart_list__name", "problem")
@@ -66,6 +71,33 @@ def step_problems(campaign: SmartCampaign) -> list[Problem]:
 def failing_problems(campaign: SmartCampaign) -> list[Problem]:
     """The triggers and steps that failed at their last try and are tried again."""
     return [*trigger_problems(campaign), *step_problems(campaign)]
+
+
+def activation_reasons(campaign: SmartCampaign, by: Any, names: Catalogue) -> list[Problem]:
+    """Everything for which `lifecycle.activate_campaign` would refuse `by` the campaign as it is saved; empty: nothing.
+
+    Problems of steps that `by` may not do by hand are at each of these steps.
+    """
+    problems: list[Problem] = []
+    try:
+        require_permission(by, campaign_lifecycle.ACTIVATE)
+    except NotAllowedError as refusal:
+        problems += refusal.problems
+    try:
+        campaign_lifecycle.require_campaign_state(campaign, SmartCampaign.State.DRAFT, SmartCampaign.State.PAUSED)
+    except RejectedError as refusal:
+        problems += refusal.problems
+    try:
+        parsed = campaign_parsing.parse_definition(campaign.definition, names)
+    except RejectedError as refusal:
+        return [*problems, *refusal.problems]
+    return [*problems, *definition_reasons(parsed, by)]
+
+
+def definition_reasons(parsed: campaign_definition.CampaignDefinition, by: Any) -> list[Problem]:
+    """What a definition lacks for `by` to activate it."""
+    lacking_rights = effect_rights.missing_effect_rights(parsed, by)
+    return [*campaign_lifecycle.activation_problems(parsed), *lacking_rights]
 
 
 def _ways(steps: Sequence[campaign_definition.Step], path: Path) -> Iterator[tuple[campaign_definition.Audience, Path]]:

@@ -113,6 +113,7 @@ OBJECTS = (
     "api/v1/smart-lists/<int:pk>/explain/<int:person>",
     "api/v1/smart-lists/<int:pk>/health",
     "api/v1/smart-lists/<int:pk>/text",
+    "api/v1/smart-campaigns/<int:pk>/activation",
     "api/v1/smart-campaigns/<int:pk>/health",
     "api/v1/smart-campaigns/<int:pk>/summary",
     "api/v1/event-sources/<int:pk>/usage",

@@ -8,6 +8,7 @@ from activities.log import retention
 from activities.log.columns import builder
 from people.lists import static_lists
 from people.persons import deletion
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from smartlists.lists import copies as list_copies
 from smartlists.lists import editing as list_editing
 from tests.api.test_activities import paths
@@ -177,3 +178,15 @@ def test_a_rule_with_a_number_without_bounds_is_refused_before_it_is_evaluated(a
         for old, new in (('"VALUE"', value), ("VALUE", value)):
             reply = api.post("smart-lists/evaluate", body.replace(old, new))
             assert reply.status_code == 422 and len(reply.content) < 20_000, reply.content[:500]
+
+
+def test_what_keeps_a_campaign_from_being_activated_is_what_activating_refuses(api, db):
+    approved_type()
+    campaign = make_draft_campaign({"do": "wait", "period": "1 day"})
+    assert api.get(f"smart-campaigns/{campaign.pk}/activation").json() == {"can_activate": True, "problems": []}
+    empty = campaign_lifecycle.create_campaign("Empty", None)
+    said = api.get(f"smart-campaigns/{empty.pk}/activation").json()
+    refused = api.post(f"smart-campaigns/{empty.pk}/activate")
+    assert said["can_activate"] is False
+    assert [one["code"] for one in said["problems"]] == ["no_trigger", "no_step"]
+    assert [one["code"] for one in refused.json()["errors"]] == ["no_trigger", "no_step"]

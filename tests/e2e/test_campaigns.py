@@ -1,5 +1,6 @@
 """A campaign in the browser: built in the trigger's wording, tried, activated, and its result seen."""
 
+import re
 from datetime import UTC, datetime
 
 from django.utils.translation import gettext as _
@@ -7,6 +8,7 @@ from playwright.sync_api import expect
 
 from people.lists import static_lists
 from smartlists.campaigns import dispatcher
+from smartlists.campaigns import lifecycle as campaign_lifecycle
 from tests.e2e.test_smart_lists import add, choose
 from tests.factories import approved_type, make_person, new_activity, record_rows
 
@@ -81,3 +83,21 @@ def test_steps_are_undone_and_redone(page, language):
     expect(page.locator("#step-0")).to_be_visible()
     expect(redo).to_be_hidden()
     expect(undo).to_be_focused()
+
+
+def test_what_keeps_it_from_being_activated_leads_to_what_mends_it(page, language):
+    """Said beside the button, to screen readers as its description, and each reason leads to its part of the page."""
+    static_lists.create_static_list("VIPs", None)
+    draft = campaign_lifecycle.create_campaign("Nothing yet", None)
+    page.goto(f"/admin/smartlists/smartcampaign/{draft.pk}/change/")
+    button = page.get_by_role("button", name=_("Activate"), exact=True)
+    expect(button).to_have_attribute("aria-disabled", "true")
+    expect(button).to_have_accessible_description(re.compile(re.escape(_("Add at least one trigger."))))
+    reasons = page.locator("#not-activated")
+    expect(reasons.get_by_role("link")).to_have_count(2)
+    reasons.get_by_role("link", name=_("Add at least one step.")).click()
+    expect(page.locator("#steps")).to_be_in_viewport()
+    add(page, _("Add to a static list"), "step-new-")
+    expect(page.locator("#panel")).to_contain_text(_("Unfinished:"))
+    page.locator("[id='steps.0.list']").select_option(label="VIPs")
+    expect(page.locator("#panel").get_by_role("link")).to_have_text([_("Add at least one trigger.")])

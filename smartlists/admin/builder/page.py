@@ -64,6 +64,7 @@ class BuilderState(ABC):
     choices: Choices
     problems: Sequence[Problem] = ()
     is_gone: bool = False  # the edited object was deleted meanwhile
+    by: Any = None  # who edits
 
     placed: ClassVar[frozenset[str]]  # the parts whose problems are shown at their inputs, not at the top of the page
 
@@ -181,15 +182,16 @@ class BuilderPage(ABC, Generic[Edited, State]):
             raise PermissionDenied
         edited = self.find_typed(request, pk) if pk is not None else None
         state = self.posted(request, edited).check()
-        state.is_gone = pk is not None and edited is None
+        state.is_gone, state.by = pk is not None and edited is None, request.user
         return render(request, self.panel_template, self.panel_of(request, state, edited))
 
     def _build(self, request: HttpRequest, edited: Edited | None, is_gone: bool = False) -> HttpResponse:
         if request.method != "POST":
             first = self.proposed(request) if edited is None else self.stored(edited)
+            first.by = request.user
             return self._draw(request, edited, first.check(), "", self.shows_problems_at_first)
         state = self.posted(request, edited)
-        state.is_gone = is_gone
+        state.is_gone, state.by = is_gone, request.user
         if "HX-Request" in request.headers:
             return render(request, self.fragment, state.check().context(show_problems=False))
         action = request.POST.get("do", "save")

@@ -19,6 +19,7 @@ from smartlists.admin.campaigns import cards as campaign_cards
 from smartlists.admin.campaigns import form as campaign_form
 from smartlists.admin.campaigns import records as campaign_records
 from smartlists.admin.campaigns import views as campaign_views
+from smartlists.admin.campaigns.reasons import link_reasons
 from smartlists.admin.campaigns.views import NAME, campaign_page, saved_rules_problems
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import lifecycle as campaign_lifecycle
@@ -44,6 +45,7 @@ class CampaignBuilderState(BuilderState):
     webhooks: dict[int, str] = field(default_factory=lambda: _webhooks())
     parsed: CampaignDefinition | None = None
     value: Json = field(default_factory=dict)
+    lacking: list[Problem] | None = None  # once it was looked for
 
     placed = frozenset({"triggers", "steps", "audience", "qualification", "late_after_hours", "also_past", "name"})
 
@@ -66,7 +68,9 @@ class CampaignBuilderState(BuilderState):
         return {
             "form": self.form,
             "triggers": builder_cards.build_cards(self.form["triggers"], self.choices, in_triggers),
-            "steps": campaign_cards.build_step_cards(self.form["steps"], self.choices, problems),
+            "steps": campaign_cards.build_step_cards(
+                self.form["steps"], self.choices, problems, lacking=() if problems else self.activation_reasons()
+            ),
             "webhooks": self.webhooks,
             "static_lists": self.choices.static_lists,
             "smart_lists": self.choices.smart_lists,
@@ -82,6 +86,12 @@ class CampaignBuilderState(BuilderState):
             },
             "tokens": self._tokens(),
         }
+
+    def activation_reasons(self) -> list[Problem]:
+        """What the typed campaign lacks to be activated; nothing while it is unfinished."""
+        if self.lacking is None:
+            self.lacking = campaign_diagnostics.definition_reasons(self.parsed, self.by) if self.parsed else []
+        return self.lacking
 
     def _tokens(self) -> list[str]:
         named = [(item["kind"], item["type"]) for item in self.form["triggers"]["filters"] if item.get("type")]
@@ -186,7 +196,7 @@ CAMPAIGN_BUILDER = CampaignBuilder()
 def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
     names = state.choices.catalogue
     if state.parsed is None:
-        return {"unfinished": [str(problem.message) for problem in state.problems[:10]]}
+        return {"unfinished": link_reasons(state.problems[:10], state.value)}
     problems = campaign_diagnostics.campaign_problems(state.parsed, names)
     shown_above = list_diagnostics.problem_messages(saved_rules_problems(campaign, names)) if campaign else []
     return {
@@ -197,5 +207,5 @@ def _panel(state: CampaignBuilderState, campaign: SmartCampaign | None) -> Json:
             "qualification": campaign_sentences.qualification_sentence(state.parsed.qualification),
             "steps": list(campaign_sentences.step_sentences(state.parsed, names, state.webhooks)),
         },
-        "missing": [str(problem.message) for problem in campaign_lifecycle.activation_problems(state.parsed)],
+        "missing": link_reasons(state.activation_reasons(), state.value),
     }

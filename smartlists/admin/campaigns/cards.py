@@ -60,6 +60,7 @@ class StepCard:
     attributes: Sequence[tuple[FieldChoice, str]] = field(default=())
     primary: str = ""
     fields: Sequence[FieldChoice] = ()  # of the object type
+    lacking: Sequence[str] = ()  # what keeps the campaign from being activated
 
     @property
     def do(self) -> str:
@@ -71,23 +72,35 @@ class StepCard:
 
 
 def build_step_cards(
-    steps: Sequence[Json], choices: Choices, problems: Sequence[Problem], path: Path = ("steps",), inside: str = ""
+    steps: Sequence[Json],
+    choices: Choices,
+    problems: Sequence[Problem],
+    path: Path = ("steps",),
+    inside: str = "",
+    lacking: Sequence[Problem] = (),
 ) -> list[StepCard]:
-    """The cards of the steps at `path` in the form; `inside` is their place for buttons ("": the campaign's own)."""
+    """The cards of the steps at `path` in the form; `inside` is their place for buttons ("": the campaign's own).
+
+    `lacking`: what keeps the campaign from being activated.
+    """
     cards = []
     for position, step in enumerate(steps):
         place = f"{inside}.{position}" if inside else str(position)
-        card = _card((*path, position), place, step, choices, problems)
+        card = _card((*path, position), place, step, choices, problems, lacking)
         card.is_first, card.is_last = position == 0, position == len(steps) - 1
         cards.append(card)
     return cards
 
 
-def _card(path: Path, place: str, step: Json, choices: Choices, problems: Sequence[Problem]) -> StepCard:
-    errors = builder_cards.errors_at(problems, *path, apart=("choices", "otherwise"))
-    card = StepCard(".".join(map(str, path)), place, int(path[-1]) + 1, step, errors)
+def _card(
+    path: Path, place: str, step: Json, choices: Choices, problems: Sequence[Problem], lacking: Sequence[Problem]
+) -> StepCard:
+    errors, lacks = (
+        builder_cards.errors_at(some, *path, apart=("choices", "otherwise")) for some in (problems, lacking)
+    )
+    card = StepCard(".".join(map(str, path)), place, int(path[-1]) + 1, step, errors, lacking=lacks)
     if step.get("do") == "choose":
-        card.ways = _ways(card, path, choices, problems)
+        card.ways = _ways(card, path, choices, problems, lacking)
     if step.get("do") in ("change_object", "create_object"):
         card.fields = _writable_fields(step, choices)
         values = step.get("values", {})
@@ -128,18 +141,21 @@ def _first_own(choices: Choices) -> str:
     return choices.own_types[0].api_name if choices.own_types else ""
 
 
-def _ways(card: StepCard, path: Path, choices: Choices, problems: Sequence[Problem]) -> list[ChoiceWay]:
+def _ways(
+    card: StepCard, path: Path, choices: Choices, problems: Sequence[Problem], lacking: Sequence[Problem]
+) -> list[ChoiceWay]:
     ways = card.form.get("choices", [])
     way_cards = []
     for position, way in enumerate(ways):
         way_path, place = (*path, "choices", position), f"{card.place}.{position}"
-        cards = build_step_cards(way["steps"], choices, problems, (*way_path, "steps"), place)
+        cards = build_step_cards(way["steps"], choices, problems, (*way_path, "steps"), place, lacking)
         errors = builder_cards.errors_at(problems, *way_path, "when")
         way_cards.append(
             ChoiceWay(".".join(map(str, way_path)), place, position + 1, way, cards, errors, can_go=len(ways) > 1)
         )
     place = f"{card.place}.{len(ways)}"
-    otherwise_cards = build_step_cards(card.form.get("otherwise", []), choices, problems, (*path, "otherwise"), place)
+    otherwise = card.form.get("otherwise", [])
+    otherwise_cards = build_step_cards(otherwise, choices, problems, (*path, "otherwise"), place, lacking)
     way_cards.append(
         ChoiceWay(
             ".".join(map(str, (*path, "otherwise"))), place, len(ways) + 1, {}, otherwise_cards, (), is_otherwise=True

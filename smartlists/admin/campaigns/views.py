@@ -23,6 +23,7 @@ from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.models import Person
 from people.rights import EXPORT_PERSON, VIEW_PERSON
 from smartlists.admin.campaigns.flow import flow_of
+from smartlists.admin.campaigns.reasons import Reason, link_reasons
 from smartlists.campaigns import definition as campaign_definition
 from smartlists.campaigns import diagnostics as campaign_diagnostics
 from smartlists.campaigns import dry_run
@@ -78,8 +79,10 @@ def campaign_page(
     request: HttpRequest, tab: str, campaign: SmartCampaign | None, title: str = "", **context: Any
 ) -> HttpResponse:
     may_run = request.user.has_perm(campaign_lifecycle.ACTIVATE)
+    names = Catalogue()
     failing = campaign_diagnostics.failing_problems(campaign) if campaign else []
-    rules = saved_rules_problems(campaign, Catalogue()) if campaign else []
+    rules = saved_rules_problems(campaign, names) if campaign else []
+    may_activate = bool(may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED))
     head = {
         "health": list_diagnostics.problem_messages([*failing, *rules]),
         "campaign": campaign,
@@ -88,12 +91,18 @@ def campaign_page(
         "actions": _actions(request, campaign) if campaign else (),
         "original": campaign,
         "may_run": may_run,
-        "may_activate": may_run and campaign and campaign.state in (State.DRAFT, State.PAUSED),
+        "may_activate": may_activate,
+        "lacking": _activation_reasons(request, campaign, names) if campaign and may_activate else (),
         "may_try_again": may_run and failing,
         "may_pause": may_run and campaign and campaign.state == State.ACTIVE,
         "zone": timezone.get_current_timezone_name(),
     }
     return show_page(request, SmartCampaign, f"campaign_{tab}", str(campaign or title), **{**head, **context})
+
+
+def _activation_reasons(request: HttpRequest, campaign: SmartCampaign, names: Catalogue) -> list[Reason]:
+    problems = campaign_diagnostics.activation_reasons(campaign, request.user, names)
+    return link_reasons(problems, campaign.definition, campaign)
 
 
 def saved_rules_problems(campaign: SmartCampaign, names: Catalogue) -> list[Problem]:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from people.core.codes import Code
 from people.core.errors import Path, Problem
 from people.models import ObjectType
-from smartlists.campaigns.definition import CampaignDefinition, walk_steps
+from smartlists.campaigns.definition import CampaignDefinition, problem_path, walk_steps
 from smartlists.campaigns.records.definition import DATE, ChangeRecord, CreateRecord
 
 
@@ -15,7 +15,7 @@ def retired_object_problems(parsed: CampaignDefinition) -> list[Problem]:
         (trigger.object, ("triggers", at, "object")) for at, trigger in parsed.object_triggers if trigger.event != DATE
     ]
     named += [
-        (step.type, ("steps", int(path.split(".")[0])))
+        (step.type, problem_path(parsed.steps, path))
         for path, step in walk_steps(parsed.steps)
         if isinstance(step, ChangeRecord | CreateRecord)
     ]

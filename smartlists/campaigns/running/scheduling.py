@@ -107,6 +107,8 @@ def _begin(run: CampaignRun) -> None:
         with CampaignRun.claimed(run.pk) as locked:
             if locked is None or locked.state != State.SCHEDULED:  # cancelled meanwhile, or begun by another worker
                 return
+            # the steps may have been changed while the audience was evaluated
+            effect_rights.require_effect_rights(campaign_definition.load_definition(campaign.definition), by)
             locked.beat(
                 state=State.RUNNING,
                 version=campaign_lifecycle.current_version(campaign),
