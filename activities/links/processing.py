@@ -75,7 +75,7 @@ def _process(ids: Sequence[int]) -> None:
 
 
 def _lock_visitor(visitor_id: int) -> None:
-    with suppress(RejectedError):  # gone or erased: it stays nobody's
+    with suppress(RejectedError):  # deleted or erased: the click has no person
         ownership.lock_visitor(visitor_id)
 
 
@@ -120,7 +120,7 @@ def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) ->
 
 
 def _associate(click: LinkClick, source: Source) -> None:
-    """Have the browser be the person's, unless it is somebody else's by stronger evidence."""
+    """Associate the browser with the person, unless it is another person's by stronger evidence."""
     if click.visitor_id is None or click.person_id is None:
         return
     evidence = Association.Evidence.EMAIL_TOKEN
