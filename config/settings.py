@@ -211,6 +211,7 @@ UPLOADS_MAX_BYTES = env.int("UPLOADS_MAX_MB", 20 * 1024) * 1024**2  # of all sto
 # bytes of a disk that uploads and exports leave free, so that recording continues
 DISK_RESERVE_BYTES = env.int("DISK_RESERVE_MB", 1024) * 1024**2
 QUARANTINE_DAYS = env.int("QUARANTINE_DAYS", 30)
+QUARANTINE_BYTES_A_DAY = env.int("QUARANTINE_MB_A_DAY", 64) * 1024**2  # of one sender
 EXPORT_MAX_QUEUED = env.int("EXPORT_MAX_QUEUED", 10)
 
 # E-mails: smtp+tls://user:password@host:587; without EMAIL_URL none are sent

@@ -5,11 +5,13 @@ from collections import defaultdict
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.html import format_html
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -79,6 +81,10 @@ class RefusedRowStateFilter(admin.SimpleListFilter):
 class RefusedActivityAdmin(PagesAdmin):
     nothing_yet = gettext_lazy(
         "Rows that an import or a program sends and that are not valid wait here to be corrected."
+    )
+    about = format_lazy(
+        gettext_lazy("{size} MB of one sender are kept a day. Further rows are only counted, and named in replies."),
+        size=settings.QUARANTINE_BYTES_A_DAY // 1024**2,
     )
     list_display = ("what", "problem", "badge", "sender", "times", "last_time")
     list_filter = (RefusedRowStateFilter, "code", "channel", ("activity_type", admin.RelatedOnlyFieldListFilter))

@@ -19,7 +19,7 @@ from people.core.messages import sentence as _
 from people.core.permissions import find_owner, refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
-from people.rest.object_actions import delete_action, verb_action
+from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     RetrieveMixin,
@@ -145,7 +145,7 @@ class FormSerializer(serializers.ModelSerializer):
         return sorted(user.get_username() for user in form.notified.all())
 
 
-class FormViewSet(ListMixin, RetrieveMixin):
+class FormViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Forms that people fill in."""
 
     queryset = Form.objects.select_related("consent").prefetch_related("fields__person_field", "notified")
@@ -161,9 +161,6 @@ class FormViewSet(ListMixin, RetrieveMixin):
         "archive": editing.CHANGE,
         "reopen": editing.CHANGE,
     }
-
-    def revision(self, form: Form) -> str:
-        return f"{form.pk}-{form.revision}"
 
     @extend_schema(request=FormInputSerializer, responses={201: FormSerializer})
     def create(self, request: Any) -> Response:

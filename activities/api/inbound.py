@@ -21,7 +21,7 @@ from people.core.messages import sentence as _
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
-from people.rest.object_actions import delete_action, verb_action
+from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     ProblemSerializer,
@@ -148,7 +148,7 @@ class CallReplaySerializer(serializers.ModelSerializer):
         )
 
 
-class InboundWebhookViewSet(ListMixin, RetrieveMixin):
+class InboundWebhookViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Secret addresses that other products call."""
 
     queryset = InboundWebhook.objects.select_related("source")
@@ -163,9 +163,6 @@ class InboundWebhookViewSet(ListMixin, RetrieveMixin):
         "replay": (editing.CHANGE, editing.RECORD),
         "latest_replay": editing.VIEW,
     }
-
-    def revision(self, webhook: InboundWebhook) -> str:
-        return f"{webhook.pk}-{webhook.revision}"
 
     @extend_schema(request=NewInboundWebhookSerializer, responses={201: IssuedKeySerializer})
     def create(self, request: Any) -> Response:
@@ -284,7 +281,7 @@ def _mapping_values(_mapping: InboundMapping, body: dict[str, Any]) -> dict[str,
     return body | ({"activity_type": editing.find_type(body["activity_type"])} if "activity_type" in body else {})
 
 
-class InboundMappingViewSet(ListMixin, RetrieveMixin):
+class InboundMappingViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """What the calls of an inbound webhook become."""
 
     queryset = InboundMapping.objects.select_related("activity_type", "source")
@@ -301,9 +298,6 @@ class InboundMappingViewSet(ListMixin, RetrieveMixin):
         "turn_on": editing.CHANGE,
         "turn_off": editing.CHANGE,
     }
-
-    def revision(self, mapping: InboundMapping) -> str:
-        return f"{mapping.pk}-{mapping.revision}"
 
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(source__inbound_webhook=min(self.kwargs.get("webhook", 0), MAX_ID))

@@ -18,7 +18,7 @@ from people.core.messages import sentence as _
 from people.core.permissions import find_owner
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
-from people.rest.object_actions import delete_action, verb_action
+from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     OwnerField,
@@ -153,7 +153,7 @@ class PersonLinkSerializer(StrictSerializer):
     problem = ProblemSerializer(allow_null=True)
 
 
-class TrackedLinkViewSet(ListMixin, RetrieveMixin):
+class TrackedLinkViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Short addresses that lead on, and keep who clicked them."""
 
     queryset = TrackedLink.objects.all()
@@ -171,9 +171,6 @@ class TrackedLinkViewSet(ListMixin, RetrieveMixin):
         "counts": editing.VIEW,
         "people_links": editing.CHANGE,
     }
-
-    def revision(self, link: TrackedLink) -> str:
-        return f"{link.pk}-{link.revision}"
 
     @extend_schema(request=NewLinkSerializer, responses={201: TrackedLinkSerializer})
     def create(self, request: Any) -> Response:

@@ -18,7 +18,14 @@ from activities.types.definition import ActivityFieldSpec, TypeNames
 from people.core.source import Channel
 from people.datatypes.canonical import moment_text
 from people.datatypes.keys import MAX_ID
-from people.datatypes.registry import BY_NAME
+from people.rest.definition_serializers import (
+    MAX_TEXT,
+    DefinitionSerializer,
+    DefinitionVersionSerializer,
+    FieldChangeInputSerializer,
+    FieldInputSerializer,
+    FieldSerializer,
+)
 from people.rest.viewsets import (
     MAX_BATCH,
     ProblemSerializer,
@@ -28,60 +35,39 @@ from people.rest.viewsets import (
     UTCDateTimeField,
 )
 
-DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
-MAX_TEXT = 30_000
 
-
-class ActivityFieldSerializer(StrictSerializer):
-    api_name = serializers.CharField()
-    name = serializers.CharField()
-    data_type = serializers.CharField()
-    description = serializers.CharField()
+class ActivityFieldSerializer(FieldSerializer):
     is_primary = serializers.BooleanField()
 
 
-class VersionSerializer(StrictSerializer):
+class VersionSerializer(DefinitionVersionSerializer):
     """A version of a type; the draft has no number."""
 
-    number = serializers.IntegerField(allow_null=True)
-    name = serializers.CharField()
-    description = serializers.CharField()
+    order = (
+        *("number", "name", "description", "filter_name", "trigger_name", "fields"),
+        *("created_at", "approved_at", "return_reason"),
+    )
     filter_name = serializers.CharField()
     trigger_name = serializers.CharField()
     fields = ActivityFieldSerializer(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    created_at = UTCDateTimeField()
-    approved_at = UTCDateTimeField(allow_null=True)
-    return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
 
 
-class ActivityTypeSerializer(StrictSerializer):
-    id = serializers.IntegerField()
-    api_name = serializers.CharField()
-    name = serializers.CharField(
-        source="shown.name", help_text="Taken from the live version, or from the draft before the first approval."
+class ActivityTypeSerializer(DefinitionSerializer):
+    order = (
+        *("id", "api_name", "name", "state", "is_standard", "live", "draft", "folder", "owner"),
+        *("created_at", "updated_at", "retired_at"),
     )
     state = serializers.ChoiceField([state.value for state in ActivityType.State])
     is_standard = serializers.BooleanField()
     live = VersionSerializer(allow_null=True)
     draft = VersionSerializer(allow_null=True)
-    folder = serializers.IntegerField(source="folder_id", allow_null=True)
-    owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
-    created_at = UTCDateTimeField()
-    updated_at = UTCDateTimeField()
-    retired_at = UTCDateTimeField(allow_null=True)
 
 
-class FieldChangeSerializer(StrictSerializer):
-    name = StrictCharField(max_length=255)
-    data_type = serializers.ChoiceField(DATA_TYPES)
-    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
+class FieldChangeSerializer(FieldChangeInputSerializer):
+    pass
 
 
-class ActivityFieldInputSerializer(StrictSerializer):
-    api_name = StrictCharField(max_length=255, required=False, help_text="Proposed from the name by default.")
-    name = StrictCharField(max_length=255)
-    data_type = serializers.ChoiceField(DATA_TYPES, default="string")
-    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
+class ActivityFieldInputSerializer(FieldInputSerializer):
     is_primary = StrictBooleanField(default=False)
 
 

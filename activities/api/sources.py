@@ -18,7 +18,7 @@ from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_ID
 from people.fields.catalog import field_catalogue
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet, WordsFilter
-from people.rest.object_actions import delete_action, verb_action
+from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import (
     ListMixin,
     RetrieveMixin,
@@ -199,7 +199,7 @@ class SourceUsageSerializer(StrictSerializer):
     days = SourceDaySerializer(many=True, help_text="The last 30 days (UTC) with requests, the latest first.")
 
 
-class EventSourceViewSet(ListMixin, RetrieveMixin):
+class EventSourceViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Web sites, programs and products that send events."""
 
     queryset = EventSource.objects.prefetch_related(Prefetch("keys", shown_keys()[:SHOWN_KEYS], "shown_keys"))
@@ -219,9 +219,6 @@ class EventSourceViewSet(ListMixin, RetrieveMixin):
         "turn_off": source_editing.CHANGE,
         "destroy": source_editing.DELETE,
     }
-
-    def revision(self, source: EventSource) -> str:
-        return f"{source.pk}-{source.revision}"
 
     @extend_schema(request=NewSourceSerializer, responses={201: IssuedKeySerializer})
     def create(self, request: Any) -> Response:

@@ -175,7 +175,7 @@ def _lock_visitor(visitor_id: int | None) -> Visitor | None:
 
 
 def _associate(visitor: Visitor, submission: FormSubmission, source: Source) -> bool:
-    """Have the browser belong to the person; false where it belongs to somebody else by stronger evidence."""
+    """Associate the browser with the person; false where it is another person's by stronger evidence."""
     assert submission.person_id is not None
     try:
         with transaction.atomic():

@@ -205,7 +205,7 @@ def change_mapping(
 
 @transaction.atomic
 def turn_on_mapping(mapping: InboundMapping, by: Any, *, expected_revision: int | None = None) -> InboundMapping:
-    """Have calls that come from now on become activities by this mapping.
+    """Record the calls that are received from now on by this mapping.
 
     `expected_revision`: the one that was tried. Raises `RejectedError` where it is not complete.
     """
@@ -219,7 +219,7 @@ def turn_on_mapping(mapping: InboundMapping, by: Any, *, expected_revision: int 
 
 @transaction.atomic
 def turn_off_mapping(mapping: InboundMapping, by: Any) -> InboundMapping:
-    """Have the mapping take no more calls; they are kept and can be replayed."""
+    """Take no more calls by the mapping; they are kept and can be replayed."""
     require_permission(by, CHANGE)
     return _turn(_lock_mapping(mapping), by, is_on=False)
 

@@ -23,7 +23,7 @@ from activities.visitors.moving import event_source
 from people.core import metrics
 from people.core.codes import Code
 from people.core.db import locks
-from people.core.db.outages import is_outage
+from people.core.db.outages import work_together_or_apart
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.core.source import Source
@@ -63,26 +63,8 @@ def process_calls() -> int:
     ids = list(new.values_list("pk", flat=True)[:BATCH])
     if not ids:
         return 0
-    try:
-        _process(ids)
-    except Exception as error:
-        if is_outage(error):
-            raise
-        logger.exception("calls of webhooks; processing them one by one")
-        _process_apart(ids)
+    work_together_or_apart(ids, _process, mark_broken, logger, "calls of webhooks")
     return len(ids)
-
-
-def _process_apart(ids: Sequence[int]) -> None:
-    """Process each call in its own transaction; one that fails again is settled, so that it delays no other."""
-    for pk in ids:
-        try:
-            _process([pk])
-        except Exception as error:
-            if is_outage(error):
-                raise
-            logger.exception("call %s of a webhook", pk)
-            mark_broken(pk)
 
 
 def mark_broken(pk: int) -> None:

@@ -32,7 +32,7 @@ def propose_definition(
 
 
 def kinds_of_calls(leaves: Sequence[Leaf]) -> Leaf | None:
-    """The value that tells kinds of calls apart, such as the name of an event; None where no call has one."""
+    """The value that distinguishes kinds of calls, such as the name of an event; None where no call has one."""
     return next((leaf for leaf in leaves if len(leaf.path) == 1 and _last_key(leaf) in _WORDS), None)
 
 

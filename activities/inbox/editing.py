@@ -40,7 +40,7 @@ audit.register_actions(
 def map_to_type(
     sighting: Sighting, activity_type: ActivityType, by: Any, fields: Mapping[str, str] | None = None
 ) -> Sighting:
-    """Have events of this name be activities of the type, once it is approved. `fields`: API name by property path.
+    """Make events of this name activities of the type, once it is approved. `fields`: API name by property path.
 
     Raises `RejectedError`: `wrong_kind` (not a name of events), `standard_type`, `unknown_field`.
     """

@@ -7,7 +7,7 @@ from activities.visitors import announcements
 
 
 def follow_owners() -> None:
-    """Have clicks follow the associations of visitors; called when the app starts."""
+    """Register clicks as followers of visitors' associations; called when the app starts."""
     announcements.subscribe_to_owners(_give, _take_back)
 
 

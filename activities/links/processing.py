@@ -21,7 +21,7 @@ from activities.recording.rows import NewActivity, RecordOutcome, RecordStatus
 from activities.types.standard_values import clip_values
 from activities.visitors import moving, ownership
 from people.core.codes import Code
-from people.core.db.outages import is_outage
+from people.core.db.outages import work_together_or_apart
 from people.core.errors import RejectedError
 from people.core.source import Channel, Source
 
@@ -45,26 +45,13 @@ def process_clicks() -> int:
         ids = [pk for (pk,) in cursor.fetchall()]
     if not ids:
         return 0
-    try:
-        _process(ids)
-    except Exception as error:
-        if is_outage(error):
-            raise
-        logger.exception("clicks on links; recording them one by one")
-        _process_apart(ids)
+    work_together_or_apart(ids, _process, _mark_broken, logger, "clicks on links")
     return len(ids)
 
 
-def _process_apart(ids: Sequence[int]) -> None:
-    """Record each click in its own transaction; one that fails again is settled, so that it delays no other."""
-    for pk in ids:
-        try:
-            _process([pk])
-        except Exception as error:
-            if is_outage(error):
-                raise
-            logger.exception("click %s on a link", pk)
-            LinkClick.objects.filter(pk=pk, state=State.NEW).update(state=State.REFUSED, problem=str(Code.ERROR))
+def _mark_broken(pk: int) -> None:
+    """Settle a click whose recording raised an error, so that it delays no other."""
+    LinkClick.objects.filter(pk=pk, state=State.NEW).update(state=State.REFUSED, problem=str(Code.ERROR))
 
 
 @transaction.atomic
@@ -115,7 +102,7 @@ def _waiting_rows(visitor_ids: Iterable[int]) -> dict[int, int]:
 
 
 def _lock_visitor(visitor_id: int) -> None:
-    with suppress(RejectedError):  # gone or erased: it stays nobody's
+    with suppress(RejectedError):  # deleted or erased: the click has no person
         ownership.lock_visitor(visitor_id)
 
 
@@ -160,7 +147,7 @@ def _settle(click: LinkClick, outcome: RecordOutcome, people: dict[int, int]) ->
 
 
 def _associate(click: LinkClick, source: Source) -> None:
-    """Have the browser be the person's, unless it is somebody else's by stronger evidence."""
+    """Associate the browser with the person, unless it is another person's by stronger evidence."""
     if click.visitor_id is None or click.person_id is None:
         return
     evidence = Association.Evidence.EMAIL_TOKEN

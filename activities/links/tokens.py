@@ -1,4 +1,4 @@
-"""The token that says whose short address it is: sealed, so that it tells nothing and nobody can make one up.
+"""The token that identifies whose short address it is: sealed, so that it can be neither read nor made up.
 
 A token is for one person and one link, or for all links (e-mail tools merge one value into every link of a message).
 It has no email address in it, ends by itself, and is opened by any key of WEBHOOK_KEYS, so keys can be changed.

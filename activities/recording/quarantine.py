@@ -1,13 +1,15 @@
 """Refused rows, stored as received with the reasons, so that nothing that was sent is lost.
 
 A row is identified by its external id, or else by its content: sent again, it is counted in the same stored row,
-which has what was sent last, back-fill or not, unless a user has corrected it.
+which has what was sent last, back-fill or not, unless a user has corrected it. Of one sender and day as much is kept as
+`QUARANTINE_BYTES_A_DAY` says; further rows are counted by the metrics only, and named in the replies.
 """
 
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -32,6 +34,9 @@ from people.models import Person
 # a form shows its errors itself
 KEPT_FROM = frozenset({Channel.API, Channel.MARKETO, Channel.IMPORT, Channel.COMMAND, Channel.EVENTS})
 MAX_RAW = 262_144
+ROW_BYTES = 450  # of the database for a refused row without its texts, with its indexes
+MAX_SENDERS = 10_000  # whose room a process remembers
+RECOUNT_AFTER = timedelta(minutes=1)
 _KEY_OF_ROW = re.compile(r"row:[0-9a-f]{32}:[0-9]{1,12}|import:[0-9]{1,12}:[0-9]{1,12}")
 _COLUMNS = (
     ("door", "smallint"),
@@ -79,7 +84,10 @@ def keep_refused_rows(
     for row, outcome in refused:
         columns = _column_values(row, outcome.problems, source, zone, types)
         columns_by_key[columns[3]] = columns  # a row that comes twice in a batch is one row
-    ordered = [columns_by_key[key] for key in sorted(columns_by_key)]  # one order in all transactions: no deadlock
+    # one order in all transactions: no deadlock
+    ordered = _fitting([columns_by_key[key] for key in sorted(columns_by_key)], source)
+    if not ordered:
+        return
     names = ", ".join(name for name, _type in _COLUMNS)
     arrays = ", ".join(f"%s::{data_type}[]" for _name, data_type in _COLUMNS)
     with connection.cursor() as cursor:
@@ -91,6 +99,82 @@ def keep_refused_rows(
             where r.state <> 'replayed'""",
             [timezone.now(), timezone.now(), *(list(column) for column in zip(*ordered, strict=True))],
         )
+
+
+@dataclass(slots=True)
+class _Room:
+    """What this process may keep of a sender, in bytes, before stored rows are counted again; at `until` they are."""
+
+    left: int
+    is_last: bool  # there is no more today
+    until: datetime
+
+
+_rooms: dict[tuple[Any, ...], _Room] = {}  # by sender
+
+
+def forget_rooms() -> None:
+    """Count the stored rows of every sender again when its next row is refused."""
+    _rooms.clear()
+
+
+def _fitting(rows: list[tuple[Any, ...]], source: Source) -> list[tuple[Any, ...]]:
+    """The rows for which there is room today, and those that are stored already."""
+    fitting: list[tuple[Any, ...]] = []
+    others: list[tuple[Any, ...]] = []
+    taken = 0  # by rows that are not stored yet
+    for row in rows:
+        size = ROW_BYTES + len(row[4]) + len(row[10])
+        room = _room_for(size, source, taken)
+        if size > room.left:
+            others.append(row)
+            continue
+        fitting.append(row)
+        taken += size
+        room.left -= size
+    if others:
+        where, parameters = _of_sender(source)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"select key from refused_activity where {where} and key = any(%s)",
+                [*parameters, [row[3] for row in others]],
+            )
+            stored = {key for (key,) in cursor.fetchall()}
+        fitting = sorted([*fitting, *(row for row in others if row[3] in stored)], key=lambda row: row[3])
+    return fitting
+
+
+def _room_for(size: int, source: Source, taken: int) -> _Room:
+    """The room of the sender, counted again where the share of this process is used up or a minute old."""
+    sender, now = (source.channel, source.user_id, source.event_source_id), timezone.now()
+    room = _rooms.get(sender)
+    if room is None or now >= room.until or (size > room.left and not room.is_last):
+        free = max(0, settings.QUARANTINE_BYTES_A_DAY - _bytes_of_today(source, now) - taken)
+        # a share, as other processes keep rows of the sender, too
+        left = min(free, max(size, settings.QUARANTINE_BYTES_A_DAY // 8))
+        if len(_rooms) > MAX_SENDERS:
+            _rooms.clear()
+        room = _rooms[sender] = _Room(left, left == free, now + RECOUNT_AFTER)
+    return room
+
+
+def _bytes_of_today(source: Source, now: datetime) -> int:
+    """The size of the sender's rows that were refused today (UTC) for the first time."""
+    where, parameters = _of_sender(source)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select count(*) * %s + coalesce(sum(pg_column_size(raw) + pg_column_size(problems)), 0)
+            from refused_activity where last_at >= %s and first_at >= %s and {where}""",
+            [ROW_BYTES, midnight, midnight, *parameters],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _of_sender(source: Source) -> tuple[str, list[Any]]:
+    """Condition on the stored rows of the sender, with its parameters."""
+    where = "door = %s and user_id is not distinct from %s and event_source_id is not distinct from %s"
+    return where, [int(source.channel), source.user_id, source.event_source_id]
 
 
 def _column_values(

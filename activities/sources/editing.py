@@ -127,7 +127,7 @@ def _stripped(value: Any) -> Any:
 
 
 def identify_people(source: EventSource, by: Any) -> EventSource:
-    """Have a program's user ids identify people, by `user_ids.FIELD`, which is made where it is missing.
+    """Identify people by a program's user ids, in `user_ids.FIELD`, which is made where it is missing.
 
     Raises `RejectedError` (`unknown_lookup_field`) where the name is taken by a field that is not unique.
     """

@@ -117,7 +117,7 @@ def openable_page(website: EventSource) -> str:
 
 
 def register_start_page(find: Callable[[EventSource], str]) -> None:
-    """Have `find` tell the path of a web site's first page with the script, empty for any other site; at start."""
+    """Register `find`: it returns the path of a web site's first page with the script, else empty; at start."""
     _start_pages.append(find)
 
 

@@ -15,7 +15,7 @@ _taken_back: list[Subscriber] = []
 
 
 def subscribe_to_owners(given: Subscriber, taken_back: Subscriber) -> None:
-    """Have `given` called for an association that gets what its visitor did, `taken_back` for an undone one."""
+    """Register `given` for an association that gets what its visitor did, and `taken_back` for an undone one."""
     if given not in _given:
         _given.append(given)
         _taken_back.append(taken_back)

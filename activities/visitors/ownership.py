@@ -55,7 +55,7 @@ def associate(
     by: Any = None,
     has_created_person: bool = False,
 ) -> Association:
-    """Have the visitor belong to the person from `at` (now) on; return the interval, an older one if it was so already.
+    """Associate the visitor with the person from `at` (now) on; return the interval, an older one if it was so already.
 
     What waited moves into the log as back-fill, except `act`: 1,000 rows at once, the others by the dispatcher; where
     more than 10,000 waited, `go_on_moving` gives it the rest. `by`: the user who says so. The caller checks rights.

@@ -35,7 +35,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
     "ENUM_NAME_OVERRIDES": {
-        "ActivityDataType": "activities.api.serializers.DATA_TYPES",
+        "ActivityDataType": "people.rest.definition_serializers.DATA_TYPES",
         "ObjectRecordAction": "people.objects.outcomes.RECORD_ACTIONS",
         "ObjectRecordKey": "people.objects.outcomes.RECORD_KEYS",
         "ObjectRecordStatus": "people.objects.outcomes.RECORD_STATUSES",

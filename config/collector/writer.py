@@ -94,7 +94,7 @@ class Writer(threading.Thread):
         return entry.future
 
     def _expire(self) -> None:
-        """Have no request wait longer than `COMMIT_WAIT`; its hits may be committed later, and are known then."""
+        """Answer requests that have waited for `COMMIT_WAIT`; their hits may be committed later, and are known then."""
         now = monotonic()
         while self._unanswered and (self._unanswered[0].future.done() or self._unanswered[0].wait_ends < now):
             _fulfil([self._unanswered.popleft().future], NotCommittedError())

@@ -1,4 +1,4 @@
-"""People proposed while somebody types a name where a person is asked for."""
+"""Proposals of people while a name is typed into a field for a person."""
 
 from collections.abc import Mapping
 

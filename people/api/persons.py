@@ -30,6 +30,7 @@ from people.persons import merge as person_merge
 from people.persons.upsert import UpsertAction, UpsertStatus
 from people.privacy import erasure
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
+from people.rest.object_actions import RevisedMixin
 from people.rest.viewsets import ListMixin, RetrieveMixin, batch_rows, note_people_in_reply, refuse_unknown_members
 from people.rights import (
     ADD_PERSON,
@@ -45,7 +46,7 @@ VIEW, CHANGE = VIEW_PERSON, CHANGE_PERSON
 CONFLICTS = frozenset({Code.PERSON_EXISTS, Code.VALUE_TAKEN, Code.TOO_LATE, Code.NOT_DELETED})
 
 
-class PersonViewSet(BackfillMixin, ListMixin, RetrieveMixin):
+class PersonViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin):
     """People, with their fields."""
 
     queryset = Person.objects.live()
@@ -68,9 +69,6 @@ class PersonViewSet(BackfillMixin, ListMixin, RetrieveMixin):
     parameters: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(
         ("create", "partial_update", "batch"), TAKES_BACKFILL
     )
-
-    def revision(self, person: Person) -> str:
-        return f"{person.pk}-{person.revision}"
 
     def get_object(self) -> Person:
         """The live person; for the id of a merged person, the winner."""

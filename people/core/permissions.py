@@ -78,7 +78,7 @@ def find_owner(id_or_name: int | str | None, besides: int | None = None) -> Any:
 def register_confirmation(
     refuse: Callable[[Any], None], redirect: Callable[[HttpRequest, str], HttpResponse | None]
 ) -> None:
-    """Have `refuse` and `redirect` answer the two functions below; at start."""
+    """Register what the two functions below call; when the app starts."""
     _refusals.append(refuse)
     _redirects.append(redirect)
 

@@ -11,7 +11,7 @@ from people.core.codes import Code
 from people.core.errors import NotFoundError, Problem, UnprocessableError, bad_value
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, SearchFilter, StrictFilterSet
-from people.rest.object_actions import delete_action, verb_action
+from people.rest.object_actions import RevisedMixin, delete_action, verb_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from smartlists.api.campaign_serializers import (
     ActivationSerializer,
@@ -119,7 +119,7 @@ class CampaignRunFilterSet(StrictFilterSet):
     }
 
 
-class SmartCampaignViewSet(ListMixin, RetrieveMixin):
+class SmartCampaignViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """Automations: triggers, an audience and steps."""
 
     queryset = SmartCampaign.objects.all()
@@ -141,9 +141,6 @@ class SmartCampaignViewSet(ListMixin, RetrieveMixin):
         "activation": campaign_lifecycle.VIEW,
         "run": campaign_lifecycle.ACTIVATE,
     }
-
-    def revision(self, campaign: SmartCampaign) -> str:
-        return f"{campaign.pk}-{campaign.revision}"
 
     @extend_schema(request=CampaignInputSerializer, responses={201: CampaignSerializer})
     def create(self, request: Any) -> Response:

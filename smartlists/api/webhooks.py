@@ -12,7 +12,7 @@ from people.core.errors import NotFoundError, Problem
 from people.core.permissions import refuse_unconfirmed_session
 from people.datatypes.keys import MAX_BIG_ID
 from people.rest.filters import NUMBER_KEY, FilterColumn, StrictFilterSet
-from people.rest.object_actions import delete_action
+from people.rest.object_actions import RevisedMixin, delete_action
 from people.rest.viewsets import ListMixin, RetrieveMixin
 from people.rights import VIEW_PERSON
 from smartlists.api.webhook_serializers import (
@@ -97,7 +97,7 @@ class WebhookDeliveryFilterSet(StrictFilterSet):
     }
 
 
-class WebhookViewSet(ListMixin, RetrieveMixin):
+class WebhookViewSet(RevisedMixin, ListMixin, RetrieveMixin):
     """External URLs that campaigns call."""
 
     queryset = Webhook.objects.all()
@@ -113,9 +113,6 @@ class WebhookViewSet(ListMixin, RetrieveMixin):
         "new_secret": webhook_editing.CHANGE,
         "resend": webhook_editing.CHANGE,
     }
-
-    def revision(self, webhook: Webhook) -> str:
-        return f"{webhook.pk}-{webhook.revision}"
 
     @extend_schema(request=WebhookInputSerializer, responses={201: WebhookMadeSerializer})
     def create(self, request: Any) -> Response:

@@ -283,7 +283,7 @@ def _is_unchanged_refresh(row: StoredEvaluation, smart_list: SmartList) -> bool:
 
 
 def _extend_current(current: StoredEvaluation, stored: StoredEvaluation, evaluation: Evaluation) -> StoredEvaluation:
-    """Have the current evaluation hold as of the moment of a newer one with the same members, which is deleted."""
+    """Give the current evaluation the time of a newer one with the same members, which is deleted."""
     if not stored.mine().delete()[0]:
         raise snapshot.CancelledError(_cancelled())
     current.as_of, current.seconds, current.requested_at = evaluation.as_of, evaluation.seconds, stored.requested_at

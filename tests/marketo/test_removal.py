@@ -1,4 +1,4 @@
-"""To delete and merge leads, and to define fields."""
+"""Leads deleted and merged, and fields defined, over the Marketo API."""
 
 import pytest
 

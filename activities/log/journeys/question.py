@@ -1,4 +1,4 @@
-"""What every report on journeys is asked: two types, a period, and what the first activity has to hold."""
+"""The question of every report on journeys: two types, a period, and a condition on the first activity."""
 
 from dataclasses import dataclass
 

@@ -45,7 +45,7 @@ _waiting = Lock()  # held by the thread that waits
 
 
 def _ensure_running() -> None:
-    """Have the server run: for a minute at the start of a process, for some seconds later.
+    """Wait until the server runs: for a minute at the start of a process, for some seconds later.
 
     Only one thread waits, and none right after one waited in vain: a server without room on its disk stays away, and
     waiting requests would hold every thread, also those that say so.

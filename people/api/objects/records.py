@@ -30,6 +30,7 @@ from people.objects import queries, records, removal
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus
 from people.objects.schema import ObjectSchema, live_schema
 from people.rest.backfill import BACKFILL, TAKES_BACKFILL, BackfillMixin
+from people.rest.object_actions import RevisedMixin
 from people.rest.query import read_query
 from people.rest.viewsets import ListMixin, RetrieveMixin, note_people_in_reply
 
@@ -42,7 +43,7 @@ class HistoryQuerySerializer(serializers.Serializer):
     before = serializers.IntegerField(min_value=1, max_value=MAX_BIG_ID, required=False)
 
 
-class ObjectRecordViewSet(BackfillMixin, ListMixin, RetrieveMixin):
+class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin):
     """Records of one object type: facts about people that can change."""
 
     queryset = ObjectRecord.objects.existing()
@@ -85,9 +86,6 @@ class ObjectRecordViewSet(BackfillMixin, ListMixin, RetrieveMixin):
 
     def get_queryset(self) -> Any:
         return super().get_queryset().filter(object_type=self.object_type.pk)
-
-    def revision(self, record: ObjectRecord) -> str:
-        return f"{record.pk}-{record.revision}"
 
     def get_object(self) -> ObjectRecord:
         return self._record(self.get_queryset(), self.kwargs["pk"])

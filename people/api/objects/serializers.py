@@ -14,11 +14,18 @@ from people.core.codes import Code
 from people.core.source import Channel
 from people.datatypes.exact_json import RepeatedKeys
 from people.datatypes.keys import MAX_BIG_ID
-from people.datatypes.registry import BY_NAME
 from people.fields.editing import proposed_api_name
 from people.models import ObjectChange, ObjectType
 from people.objects.definition import ObjectFieldSpec, ObjectNames
 from people.objects.outcomes import RECORD_ACTIONS, RECORD_KEYS, RECORD_STATUSES, RecordAction, RecordKey
+from people.rest.definition_serializers import (
+    MAX_TEXT,
+    DefinitionSerializer,
+    DefinitionVersionSerializer,
+    FieldChangeInputSerializer,
+    FieldInputSerializer,
+    FieldSerializer,
+)
 from people.rest.viewsets import (
     MAX_BATCH,
     ProblemSerializer,
@@ -29,59 +36,41 @@ from people.rest.viewsets import (
     UTCDateTimeField,
 )
 
-DATA_TYPES = [name for name, data_type in BY_NAME.items() if data_type.for_activities]
 STATES = [state.value for state in ObjectType.State]
 KINDS = [kind.name.lower() for kind in ObjectChange.Kind]
-MAX_TEXT = 30_000
 LINK_TO = "“person” or the API name of an approved object type; empty for a field that links to nothing."
 LINK_BY = "“id”, “email” or a unique person field; “id”, “guid” or the only dedupe field of an object type."
 
 
-class ObjectFieldSerializer(StrictSerializer):
-    api_name = serializers.CharField()
-    name = serializers.CharField()
-    data_type = serializers.CharField()
-    description = serializers.CharField()
+class ObjectFieldSerializer(FieldSerializer):
     is_dedupe = serializers.BooleanField()
     link_to = serializers.CharField(help_text=LINK_TO)
     link_by = serializers.CharField(help_text=LINK_BY)
 
 
-class ObjectVersionSerializer(StrictSerializer):
+class ObjectVersionSerializer(DefinitionVersionSerializer):
     """A version of an object type; the draft has no number."""
 
-    number = serializers.IntegerField(allow_null=True)
-    name = serializers.CharField()
+    order = (
+        *("number", "name", "plural_name", "description", "fields"),
+        *("created_at", "approved_at", "return_reason"),
+    )
     plural_name = serializers.CharField()
-    description = serializers.CharField()
     fields = ObjectFieldSerializer(many=True)  # type: ignore[assignment]  # a declared field: DRF takes it off the class
-    created_at = UTCDateTimeField()
-    approved_at = UTCDateTimeField(allow_null=True)
-    return_reason = serializers.CharField(help_text="Why an approver sent the draft back.")
 
 
-class ObjectTypeSerializer(StrictSerializer):
-    id = serializers.IntegerField()
-    api_name = serializers.CharField()
-    name = serializers.CharField(
-        source="shown.name", help_text="Taken from the live version, or from the draft before the first approval."
+class ObjectTypeSerializer(DefinitionSerializer):
+    order = (
+        *("id", "api_name", "name", "state", "live", "draft", "is_shown_on_person", "folder", "owner"),
+        *("created_at", "updated_at", "retired_at"),
     )
     state = serializers.ChoiceField(STATES)
     live = ObjectVersionSerializer(allow_null=True)
     draft = ObjectVersionSerializer(allow_null=True)
     is_shown_on_person = serializers.BooleanField()
-    folder = serializers.IntegerField(source="folder_id", allow_null=True)
-    owner = serializers.CharField(source="owner.username", allow_null=True, default=None)
-    created_at = UTCDateTimeField()
-    updated_at = UTCDateTimeField()
-    retired_at = UTCDateTimeField(allow_null=True)
 
 
-class ObjectFieldInputSerializer(StrictSerializer):
-    api_name = StrictCharField(max_length=255, required=False, help_text="Proposed from the name by default.")
-    name = StrictCharField(max_length=255)
-    data_type = serializers.ChoiceField(DATA_TYPES, default="string")
-    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True, default="")
+class ObjectFieldInputSerializer(FieldInputSerializer):
     is_dedupe = StrictBooleanField(default=False, help_text="One to three fields together tell records apart.")
     link_to = StrictCharField(max_length=255, allow_blank=True, default="", help_text=LINK_TO)
     link_by = StrictCharField(max_length=255, allow_blank=True, default="", help_text=LINK_BY)
@@ -92,10 +81,7 @@ def field_spec_from_body(body: dict[str, Any]) -> ObjectFieldSpec:
     return ObjectFieldSpec(**{"api_name": proposed_api_name(body["name"]), **body})
 
 
-class ObjectFieldChangeSerializer(StrictSerializer):
-    name = StrictCharField(max_length=255)
-    data_type = serializers.ChoiceField(DATA_TYPES)
-    description = StrictCharField(max_length=MAX_TEXT, allow_blank=True)
+class ObjectFieldChangeSerializer(FieldChangeInputSerializer):
     is_dedupe = StrictBooleanField()
     link_to = StrictCharField(max_length=255, allow_blank=True)
     link_by = StrictCharField(max_length=255, allow_blank=True)

@@ -35,7 +35,7 @@ class LockSpace(IntEnum):
     OBJECT_KEY = 25  # the dedupe values of one record, so that two upserts create one
     OBJECT_LINK = 26  # one value of a link to a record: of the one that waits, and of the one that appears
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
-    MIGRATION = 28  # the one process that migrates the database; held by the session
+    MIGRATION = 29  # the one process that migrates the database; held by the session
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

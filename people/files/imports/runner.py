@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, F, Q, Sum, TextField
+from django.db.models import BigIntegerField, Count, F, Func, Q, Sum, TextField
 from django.db.models.functions import Cast, Coalesce, Greatest, Least, Length
-from django.utils import translation
+from django.utils import timezone, translation
 
 from people.core import installation, notifications
 from people.core.db import locks
@@ -43,6 +44,8 @@ MAX_KEY = 255
 SWITCH = 0.0005  # seconds after which a thread yields to another one
 MAX_RAW = 262_144  # characters of a refused row that are kept
 ROW_BYTES = 200  # approximate overhead of the database for a refused row
+IMPORTS_A_DAY = 8  # of one user, whose refused rows are kept in full
+DAY = timedelta(days=1)
 
 logger = logging.getLogger(__name__)
 State = Import.State
@@ -126,7 +129,7 @@ class _ImportRun:
         self.source = user_source(Channel.IMPORT, job.user, origin_id=job.pk, is_backfill=not plan.starts_campaigns)
         self.reading = ImportReader(self.target, self.plan, FileShape.from_json(job.shape))
         self.has_keys = self.target.has_external_ids and self.plan.external_id != ExternalId.COLUMN
-        self.room = settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job)
+        self.room = min(settings.IMPORT_REFUSED_BYTES_KEPT - _bytes_kept(self.job), _room_of_user(self.job))
         self.seen = SeenRows() if self.is_check or self.reading.is_hashed else None
 
     def through(self, file: IO[bytes]) -> None:
@@ -307,6 +310,16 @@ def _bytes_kept(job: Import) -> int:
         rows=Count("row"), texts=Coalesce(Sum(Length("raw") + Length(Cast("problems", TextField()))), 0)
     )
     return totals["rows"] * ROW_BYTES + totals["texts"]
+
+
+def _room_of_user(job: Import) -> int:
+    """The bytes that the refused rows of this import may take beside those of the user's others of 24 hours."""
+    others = Import.objects.filter(user=job.user_id, created_at__gte=timezone.now() - DAY).exclude(pk=job.pk)
+    size = Func("raw", function="pg_column_size") + Func("problems", function="pg_column_size")
+    totals = ImportFailure.objects.filter(of__in=others).aggregate(
+        rows=Count("row"), texts=Coalesce(Sum(size, output_field=BigIntegerField()), 0)
+    )
+    return IMPORTS_A_DAY * settings.IMPORT_REFUSED_BYTES_KEPT - totals["rows"] * ROW_BYTES - totals["texts"]
 
 
 def _as_text(raw: Any) -> str:
