@@ -1,7 +1,7 @@
 """Takes submissions: each is stored once; what is neither spam nor undecided is recorded in the same transaction.
 
-Locks are taken in this order: people (shared), the submission's id, the visitor, look-up values and rows of people,
-types (shared) and external ids: first those of what waited of the visitor, then those of the submission.
+Locks are taken in this order: people (shared), the submission's content or id, the visitor, look-up values and rows of
+people, types (shared) and external ids: first those of what waited of the visitor, then those of the submission.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from activities.tracking.addresses import Address, campaign_values
 from activities.tracking.agents import Agent
 from activities.visitors import ownership
 from people.core.codes import Code
+from people.core.db import locks
 from people.core.errors import Problem, RejectedError
 from people.core.messages import sentence as _
 from people.core.source import Channel, Source
@@ -109,6 +110,9 @@ def _key_of_content(form: Form, values: Mapping[str, Any], now: datetime) -> str
     """
     period = int(now.timestamp() // REPEATED_WITHIN.total_seconds())
     base = f"content:{values['way']}:{bytes(values['digest']).hex()}"
+    # of two that come at once, at the turn of a period, the second one sees the first
+    number = locks.lock_number("form", str(form.pk), base)
+    locks.acquire_exclusive([locks.lock_key(locks.LockSpace.FORM_CONTENT, number)])
     rows = FormSubmission.objects.filter(form=form)
     for number in (period, period - 1):
         key = f"{base}:{number}"

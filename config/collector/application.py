@@ -64,7 +64,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.known = KnownState()
-        self.call_windows = CallWindows()
+        self.call_windows, self.wrong_calls = CallWindows(), CallWindows()
         self.links = LinkState()
         self.requests = 0
 
@@ -285,6 +285,8 @@ class Collector:
     async def _cors_headers(self, request: Request) -> dict[str, str]:
         """The headers that let an allowed origin read the answer; never with credentials."""
         path = _path_of(request)
+        if link_code(request) is not None:  # leads on whatever its address says besides
+            return {}
         if is_segment_path(path) or is_cloudevents_path(path):
             return cors_headers(request)
         sent = request.headers.get("origin")

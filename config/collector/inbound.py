@@ -9,6 +9,7 @@ from activities.inbound.signatures import check_signature, zoom_answer
 from activities.models import EventSource, InboundWebhook
 from activities.sources.authentication import KeyRejectedError
 from activities.tracking.senders import KnownKey
+from config.client_address import network_of
 from config.collector.http import HttpError, Limits, Reply, Request
 from config.collector.known import KnownState
 from config.collector.windows import CallWindows
@@ -18,6 +19,7 @@ from people.core.errors import RejectedError
 PREFIX = "/w/"
 LIMITS = Limits(MAX_BODY, 50)
 RECEIVED = {"received": True}
+MAX_WRONG = 60  # calls with a wrong signature in a minute of one network
 _STATUS = {Code.KEY_EXPIRED: 401, Code.SOURCE_OFF: 403, Code.UNKNOWN_WRITE_KEY: 404, Code.BAD_SIGNATURE: 401}
 
 
@@ -25,7 +27,8 @@ class CallIntake(Protocol):
     """What the collector does for every call of a webhook."""
 
     known: KnownState
-    call_windows: CallWindows
+    call_windows: CallWindows  # of each webhook
+    wrong_calls: CallWindows  # with a wrong signature, of each webhook and network
 
     async def commit_call(self, call: ReceivedCall) -> None:
         """Wait for the commit. Raises `HttpError`."""
@@ -41,13 +44,33 @@ async def take_call(intake: CallIntake, request: Request, reply: Reply, text: st
     if request.method in ("GET", "HEAD"):
         await reply.json(200, {"ready": True})
         return
-    if wait := intake.call_windows.seconds_to_wait(webhook.source_id, webhook.calls_a_minute):
-        message = "This webhook has sent as many calls as it may in a minute."
-        raise HttpError(429, Code.TOO_MANY_CALLS, message, {"Retry-After": str(wait)}, ends=True)
-    body = await request.body()
-    call, answer = _read(intake, known, webhook, request, body)
+    if webhook.signature == InboundWebhook.Signature.NONE:
+        _count(intake, webhook)
+        body = await request.body()
+    else:  # who cannot sign uses up nothing of what the sender may call
+        caller = webhook.source_id, network_of(request.address)
+        _refuse_many(intake.wrong_calls.seconds_left(caller, MAX_WRONG))
+        body = await request.body()
+        try:
+            check_signature(webhook, request.headers, body, timezone.now())
+        except KeyRejectedError as refusal:
+            intake.wrong_calls.seconds_to_wait(caller, MAX_WRONG)
+            raise _refused(intake, known, refusal) from None
+        _count(intake, webhook)
+    call, answer = _read(webhook, request, body)
     await intake.commit_call(call)
     await reply.json(200, answer)
+
+
+def _count(intake: CallIntake, webhook: InboundWebhook) -> None:
+    """Count a call of the webhook. Raises `HttpError` (429)."""
+    _refuse_many(intake.call_windows.seconds_to_wait(webhook.source_id, webhook.calls_a_minute))
+
+
+def _refuse_many(wait: int) -> None:
+    if wait:
+        message = "This webhook has sent as many calls as it may in a minute."
+        raise HttpError(429, Code.TOO_MANY_CALLS, message, {"Retry-After": str(wait)}, ends=True)
 
 
 def _webhook(intake: CallIntake, known: KnownKey, size: int) -> InboundWebhook:
@@ -67,15 +90,10 @@ def settings_of(source: EventSource) -> InboundWebhook:
         return InboundWebhook(source=source)
 
 
-def _read(
-    intake: CallIntake, known: KnownKey, webhook: InboundWebhook, request: Request, body: bytes
-) -> tuple[ReceivedCall, Any]:
+def _read(webhook: InboundWebhook, request: Request, body: bytes) -> tuple[ReceivedCall, Any]:
     """The call, and what is answered once it is kept. Raises `HttpError`."""
     try:
-        check_signature(webhook, request.headers, body, timezone.now())
         content, text = parse_body(body, request.headers.get("content-type", ""))
-    except KeyRejectedError as refusal:
-        raise _refused(intake, known, refusal) from None
     except RejectedError as refusal:
         raise HttpError(400, refusal.code, str(refusal)) from None
     call = make_call(webhook, request.headers, content, text, request.size or len(body))

@@ -36,6 +36,7 @@ class LockSpace(IntEnum):
     OBJECT_LINK = 26  # one value of a link to a record: of the one that waits, and of the one that appears
     OBJECT_CHANGES = 27  # carries the sequence value a writer of changes of records read before it took ids
     MIGRATION = 29  # the one process that migrates the database; held by the session
+    FORM_CONTENT = 28  # the content of a submission without an id, sent one way: two at once are one; after PEOPLE
     IDEMPOTENCY = 19  # one Idempotency-Key of one caller; only ever tried, never waited for
 
 

@@ -55,11 +55,11 @@ def zoom_headers(content, at=None):
 
 def test_what_is_answered_is_kept_and_nothing_else():
     bank = key_of(editing.create_webhook("Bank", "other", None, calls_a_minute=30))
-    zoom = key_of(editing.create_webhook("Webinars", "zoom", None, secret="token"))
+    zoom = key_of(editing.create_webhook("Webinars", "zoom", None, secret="token", calls_a_minute=50))
     program = source_editing.create_source("Shop", "server", None).write_key
     site = source_editing.create_source("Site", "browser", None, origins=[SITE]).write_key
     received = (200, {"received": True})
-    with running_collector() as server:
+    with running_collector(TRUST_PROXY="1") as server:
         port = server.port
         assert call(port, bank, {"n": 1}) == call(port, bank, {"n": 1}) == received, "a retry"
         assert call(port, bank, gzip.compress(b'{"n": 2}'), Content_Encoding="gzip") == received
@@ -94,6 +94,10 @@ def test_what_is_answered_is_kept_and_nothing_else():
         assert call(port, zoom, check, **zoom_headers(check)) == (200, expected)
         states = list(InboundCall.objects.order_by("pk").values_list("state", flat=True))
         assert states == ["new"] * 4 + ["handshake"]
+        # who cannot sign uses up nothing of what the sender may call, and is refused before the body soon
+        wrong = [call(port, zoom, joined, X_Forwarded_For="192.0.2.1")[0] for _number in range(70)]
+        assert set(wrong) == {401, 429} and wrong == sorted(wrong) and wrong.count(401) == 60
+        assert call(port, zoom, joined, **zoom_headers(joined)) == received
         # too many in a minute
         flood = [call(port, bank, {"flood": number})[0] for number in range(40)]
         assert set(flood) == {200, 429} and flood == sorted(flood)

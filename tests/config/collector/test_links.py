@@ -72,6 +72,7 @@ def test_a_link_leads_where_its_row_says_and_its_clicks_are_kept():
             assert lead_to(port, other)[1] in (target, None)
         kept = list(LinkClick.objects.filter(is_signed=True).values_list("person_id", "state", "is_machine"))
         assert kept == [(ann.pk, "new", False)], "a forged token, or another link's, is nobody's"
+        assert lead_to(port, f"{path}?k=cab_{'x' * 24}{'&a=1' * 200}", Origin="https://evil.test")[0] == 302
         # machines: apart, and a visitor's click is the visitor's
         before = LinkClick.objects.filter(is_machine=False).count()
         assert lead_to(port, path, method="HEAD") == (302, target)

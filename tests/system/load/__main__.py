@@ -1,6 +1,7 @@
 """Fill an installation, serve it, have clients at it, and tell what they waited for and what memory it took.
 
-In the second half of the time slow clients hold connections, too: the others must not notice.
+In the third quarter of the time slow clients hold connections, too, and in the last one programs send a public form, fifty
+a second: the others must not notice, nor a person who sends that form.
 
 SCALE=10 CLIENTS=8 SLOW_CLIENTS=200 LOAD_SECONDS=120 python -m tests.system.load --json load.json
 """
@@ -18,7 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.server import new_server
-from tests.system.load.clients import BESIDE_SLOW_CLIENTS, CALLS, UNDISTURBED, WARMING, Client, Login, Target, Times
+from tests.system.load.clients import (
+    BESIDE_BOTS,
+    BESIDE_SLOW_CLIENTS,
+    CALLS,
+    UNDISTURBED,
+    WARMING,
+    Client,
+    Login,
+    Target,
+    Times,
+)
+from tests.system.load.form_bots import FormBots
 from tests.system.load.slow_clients import SlowClients, percentile, undisturbed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,6 +54,7 @@ def main() -> int:
     options = arguments.parse_args()
     new_server(ROOT / "var" / "load")
     target, logins = _prepare()
+    path, honeypot = _public_form()
     from tests.benchmarks.harness import Bench
 
     bench, times = Bench(SCALE), Times()
@@ -49,8 +62,9 @@ def main() -> int:
         host, port = address.removeprefix("http://").split(":")
         target = Target((host, int(port)), *target)
         clients = [Client(target, login, times, PAUSE, seed) for seed, login in enumerate(logins)]
-        memory = _loaded(clients, times, worker)
-    report = _report(times, memory, target)
+        bots = FormBots(target.address, path, honeypot)
+        memory = _loaded(clients, times, worker, bots)
+    report = _report(times, memory, bots)
     _show(report)
     if options.json:
         options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -94,6 +108,15 @@ def _prepare() -> tuple[tuple[Any, ...], list[Login]]:
     return (types, range(first, last + 1), smart_list.pk), logins
 
 
+def _public_form() -> tuple[str, str]:
+    """The path of a form that anybody may send, and the name of the field that only programs fill in."""
+    from activities.forms import editing
+    from activities.forms.reading import HONEYPOT
+
+    form = editing.create_form("Load", None, fields=[{"field": "email"}, {"field": "first_name"}])
+    return f"/f/{form.key}/", HONEYPOT
+
+
 @contextmanager
 def _worker() -> Iterator["subprocess.Popen[bytes]"]:
     environment = os.environ | {"EMBEDDED_POSTGRES_ATTACH": "1"}
@@ -105,7 +128,9 @@ def _worker() -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(30)
 
 
-def _loaded(clients: Sequence[Client], times: Times, worker: "subprocess.Popen[bytes]") -> list[dict[str, float]]:
+def _loaded(
+    clients: Sequence[Client], times: Times, worker: "subprocess.Popen[bytes]", bots: FormBots
+) -> list[dict[str, float]]:
     """Have the clients at it; megabytes of each kind of process, again and again."""
     samples = []
     slow = SlowClients(clients[0].target.address, SLOW_CLIENTS)
@@ -121,11 +146,15 @@ def _loaded(clients: Sequence[Client], times: Times, worker: "subprocess.Popen[b
         if times.phase == UNDISTURBED and elapsed > SECONDS / 2:
             times.phase = BESIDE_SLOW_CLIENTS
             slow.start()
+        if times.phase == BESIDE_SLOW_CLIENTS and elapsed > SECONDS * 3 / 4:
+            slow.ending.set()
+            times.phase = BESIDE_BOTS
+            bots.start()
     for client in clients:
         client.ending.set()
     for client in clients:
         client.join(90)
-    slow.ending.set()
+    bots.end()
     slow.join(90)
     return samples
 
@@ -176,16 +205,19 @@ def _private(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dict[str, Any]:
+def _report(times: Times, memory: list[dict[str, float]], bots: FormBots) -> dict[str, Any]:
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute("select count(*) from activity_key where external_id like 'load-%%'")
         (kept,) = cursor.fetchone()
+        cursor.execute("select count(*) from form_submission where \"values\" ->> 'email' like '%%@bots.example.com'")
+        (kept_of_bots,) = cursor.fetchone()
     lines = [_line(name, times) for name in CALLS]
     grown = {name: _grown([sample[name] for sample in memory]) for name in memory[-1]}
     errors = sum(line["errors"] for line in lines)
-    alone, beside = times.phases[UNDISTURBED], times.phases[BESIDE_SLOW_CLIENTS]
+    alone, slow, flooded = (times.phases[phase] for phase in (UNDISTURBED, BESIDE_SLOW_CLIENTS, BESIDE_BOTS))
+    passed = sum(status == 303 for status in bots.people)
     return {
         "scale": SCALE,
         "clients": CLIENTS,
@@ -200,14 +232,31 @@ def _report(times: Times, memory: list[dict[str, float]], target: Target) -> dic
         "rows recorded a second": times.recorded / SECONDS,
         "rows kept": kept,
         "slow clients": SLOW_CLIENTS,
-        "all calls, p95 ms": [percentile(part, 95) * 1000 for part in (alone, beside) if part],
+        "all calls, p95 ms": [percentile(part, 95) * 1000 for part in (alone, slow, flooded) if part],
+        "form": {
+            "sent by bots": bots.sent,
+            "kept of bots": kept_of_bots,
+            "by people": len(bots.people),
+            "taken": passed,
+        },
         "memory": grown,
         "held": errors == 0
         and kept == times.recorded
         and all(process["flat"] for process in grown.values())
-        and undisturbed(alone, beside, DISTURBED, DISTURBED_SECONDS),
+        and all(undisturbed(alone, beside, DISTURBED, DISTURBED_SECONDS) for beside in (slow, flooded))
+        and passed == len(bots.people) > 0
+        and kept_of_bots <= _most_of_bots(),
         "samples of errors": {name: found[:3] for name, found in times.errors.items() if found},
     }
+
+
+def _most_of_bots() -> int:
+    """What may be kept of programs in the minutes that their part of the time touches."""
+    from django.conf import settings
+
+    from config.forms.bounds import MAX_SPAM
+
+    return int(SECONDS / 4 / 60 + 2) * (settings.FORM_SUBMISSIONS_PER_FORM + MAX_SPAM)
 
 
 def _line(name: str, times: Times) -> dict[str, Any]:
@@ -249,11 +298,10 @@ def _show(report: dict[str, Any]) -> None:
         f"{report['calls a second']:.1f} calls a second; {report['rows recorded']:,} activities recorded "
         f"({report['rows recorded a second']:,.0f} a second), {report['rows kept']:,} kept"
     )
-    console.print(
-        "95 % of all calls: "
-        + f" ms, beside {report['slow clients']} slow clients ".join(f"{at:,.0f}" for at in report["all calls, p95 ms"])
-        + " ms"
-    )
+    names = ("alone", f"beside {report['slow clients']} slow clients", "beside bots")
+    waits = (f"{at:,.0f} ms {name}" for name, at in zip(names, report["all calls, p95 ms"], strict=False))
+    console.print(f"95 % of all calls: {', '.join(waits)}")
+    console.print("form: " + ", ".join(f"{number:,} {what}" for what, number in report["form"].items()))
     for name, memory in report["memory"].items():
         word = "flat" if memory["flat"] else "GROWS"
         console.print(f"memory of {name}: {memory['second quarter']:.0f} → {memory['last quarter']:.0f} MB, {word}")

@@ -13,7 +13,7 @@ from typing import Any
 
 BATCH = 300
 PATIENCE = 60
-WARMING, UNDISTURBED, BESIDE_SLOW_CLIENTS = "warming", "undisturbed", "beside slow clients"
+WARMING, UNDISTURBED, BESIDE_SLOW_CLIENTS, BESIDE_BOTS = "warming", "undisturbed", "beside slow clients", "beside bots"
 
 
 @dataclass(frozen=True, slots=True)
