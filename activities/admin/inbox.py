@@ -105,9 +105,7 @@ class SightingAdmin(PagesAdmin):
             decide, done = DECISIONS[verb]
             self.try_verb(request, lambda: decide(sighting, request.user), done)
         elif verb == "map":
-            activity_type = find_type(request, parse_number(request.POST.get("type")))
-            done = _("Mapped to “%(type)s”.") % {"type": activity_type}
-            self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
+            self._map(request, sighting, parse_number(request.POST.get("type")))
         elif verb == "field":
             if self.try_verb(request, lambda: editing.add_to_draft(sighting, request.user), _("Added to the draft.")):
                 return redirect("admin:activities_activitytype_fields", sighting.activity_type_id)
@@ -119,6 +117,14 @@ class SightingAdmin(PagesAdmin):
         else:
             raise Http404
         return redirect(f"{PAGE}_change", pk)
+
+    def _map(self, request: HttpRequest, sighting: Sighting, pk: int) -> None:
+        if pk not in {activity_type.pk for activity_type in _own_types()}:
+            messages.error(request, _("Choose an activity type from the list."))
+            return
+        activity_type = find_type(request, pk)
+        done = _("Mapped to “%(type)s”.") % {"type": activity_type}
+        self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
 
     def _replay(self, request: HttpRequest, sighting: Sighting) -> None:
         result = self.try_verb(request, lambda: replay.replay_waiting(sighting, request.user))
@@ -139,7 +145,7 @@ class SightingAdmin(PagesAdmin):
             )
             messages.warning(request, text % {"count": result.refused})
         if not result.replayed and not result.refused:
-            messages.info(request, _("Nothing waits any more."))
+            messages.info(request, _("Nothing is waiting any more."))
 
 
 def _find(pk: int) -> Sighting:

@@ -138,7 +138,7 @@ def _headers(text: str) -> dict[str, str]:
         if not line.strip():
             continue
         if not colon:
-            message = _("one header a line, like X-Token: abc")
+            message = _("expected one header per line, like X-Token: abc")
             raise RejectedError(Problem(Code.BAD_HEADER, message, ("headers",), "", line[:80]))
         headers[name.strip()] = value.strip()
     return headers

@@ -37,7 +37,7 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Clicks"), "change"),
     ("people", gettext_lazy("Personal links"), "people"),
     ("settings", gettext_lazy("Settings"), "settings"),
-    ("history", gettext_lazy("Where it led"), "destinations"),
+    ("history", gettext_lazy("Destinations"), "destinations"),
 )
 CODES = {"svg": (svg_file, "image/svg+xml"), "png": (png_file, "image/png")}
 
@@ -174,12 +174,13 @@ class TrackedLinkAdmin(PeopleLinkPages):
         """Turn a link off or on, or delete it."""
         link, by = self.find_link(request, pk), request.user
         if verb == "off":
-            done = _("Turned off. Whoever follows the link reads that it is over.")
+            done = _("Turned off. Whoever follows the link sees that it has ended.")
             self.try_verb(request, lambda: editing.turn_off(link, by), done)
         elif verb == "on":
-            self.try_verb(request, lambda: editing.turn_on(link, by), _("The link leads on again."))
+            self.try_verb(request, lambda: editing.turn_on(link, by), _("Turned on. The link works again."))
         elif verb == "delete":
-            if self.try_verb(request, lambda: editing.delete_link(link, by), _("Deleted. Its address stays taken.")):
+            done = _("Deleted. Its address won't be used again.")
+            if self.try_verb(request, lambda: editing.delete_link(link, by), done):
                 return redirect(f"{PAGE}_changelist")
         else:
             raise Http404

@@ -107,7 +107,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
         """Archive, reopen or delete a form, or give its kiosk another address."""
         web_form, by = self.find_form(request, pk), request.user
         if verb == "archive":
-            done = _("Archived. Nothing more is taken from this form.")
+            done = _("Archived. The form no longer accepts anything.")
             self.try_verb(request, lambda: editing.archive_form(web_form, by), done)
         elif verb == "reopen":
             self.try_verb(request, lambda: editing.reopen_form(web_form, by), _("The form is open again."))
@@ -115,7 +115,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
             back = reverse(f"{PAGE}_kiosk", args=[pk])
             if confirmation := confirmation_redirect(request, back):
                 return confirmation
-            done = _("The kiosk has a new link. The earlier one works no longer.")
+            done = _("The kiosk has a new link. The old one no longer works.")
             self.try_verb(request, lambda: editing.renew_kiosk_link(web_form, by), done)
             return redirect(back)
         elif verb == "delete":

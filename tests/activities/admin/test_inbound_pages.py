@@ -63,7 +63,7 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
     with query_budget("inbound webhook: page"):
         page = admin_client.get(address("change", webhook.pk)).content.decode()
-    assert "Record what waits" in page and "Deposits" in page
+    assert "Record what is waiting" in page and "Deposits" in page
     call = InboundCall.objects.order_by("pk").last()
     assert "&lt;b&gt;other" in admin_client.get(address("call", webhook.pk, call.pk)).content.decode()
     admin_client.post(address("do", webhook.pk, "replay"))
