@@ -26,9 +26,10 @@ STOP = """() => {
     const seen = [part, part.parentElement, ...(part.labels ?? [])].some((one) => rings(one) || shadowed(one));
     const over = document.elementFromPoint(x, y), wrong = [];
     if (box.width < 2 || box.height < 2) wrong.push("not seen");
-    if (!seen && !part.closest("#nav-sidebar")) wrong.push("no ring");
+    const hasParts = part.matches("[type=date], [type=datetime-local], [type=time]"); // drawn by the browser
+    if (!seen && !hasParts && !part.closest("#nav-sidebar")) wrong.push("no ring");
     if (over && !part.contains(over) && !over.contains(part) && !part.closest("#nav-sidebar")) wrong.push("covered");
-    return [window.stops.get(part), wrong.map((word) => `${word}: ${part.outerHTML.slice(0, 150)}`), part.matches("[type=date], [type=datetime-local], [type=time]")];
+    return [window.stops.get(part), wrong.map((word) => `${word}: ${part.outerHTML.slice(0, 150)}`), hasParts];
 }"""
 
 
@@ -129,11 +130,12 @@ def test_an_activity_is_recorded_and_a_fact_edited_in_place(page, language):
     expect(page.locator("#fact-city a")).to_be_focused()
 
     press(page, page.locator("#fact-email a"))
+    wrong = page.locator("#fact-email input:not([type=hidden])")
+    expect(wrong).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.type("no address")
     page.keyboard.press("Enter")
     expect(page.locator("#fact-email .ca-error")).to_be_visible()
-    wrong = page.locator("#fact-email input:not([type=hidden])")
     expect(wrong).to_be_focused()
     expect(wrong).to_have_value("no address")
     expect(page.locator("#fact-city bdi")).to_have_text("Zaragoza")
@@ -158,7 +160,7 @@ def test_two_people_are_found_and_merged(page, language):
     page.keyboard.press("Enter")
     expect(page.locator("#id_people")).to_have_value(re.compile(rf"\b{double.pk}\b|{double.email}"))
     press(page, button(page, "Compare"))
-    press(page, page.locator("#main form[method=post] button.ca-button").last)
+    press(page, page.locator("button[name=merge]"))
     expect(page.locator(".ca-message--good")).to_be_visible()
     assert Person.objects.get(pk=double.pk).state != Person.State.LIVE
 
@@ -166,7 +168,7 @@ def test_two_people_are_found_and_merged(page, language):
 def test_a_file_is_imported(page, language, settings, tmp_path):
     settings.FILES_DIR = tmp_path / "files"
     file = tmp_path / "people.csv"
-    file.write_text("Correo;Apellidos\nann@example.com;Núñez\n", encoding="utf-8")
+    file.write_text("Correo;Apellidos\nann@example.com;Núñez\nno address;<b>\n", encoding="utf-8")
     page.goto(reverse("admin:people_import_add"))
     chosen = page.locator("input[type=file]")
     go_to(page, chosen)
