@@ -1,6 +1,10 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from config import form_words
+
+form_words.replace_words()  # before any module that declares a form
+
 
 class ConfigConfig(AppConfig):
     name = "config"

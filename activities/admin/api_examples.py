@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from activities.models import ActivityVersion
 from activities.recording import parsing, recorder, schema
+from people.core.admin.base import json_fault
 from people.core.codes import Code
 from people.core.errors import Problem, located_message
 from people.core.source import Channel, Source
@@ -95,7 +96,7 @@ def payload_verdict(version: ActivityVersion, text: str, by: Any) -> PayloadVerd
     try:
         payload = json.loads(text[:LONGEST], cls=ExactDecoder)
     except (ValueError, RecursionError) as error:
-        return PayloadVerdict(False, [_("This is not JSON: %(error)s") % {"error": error}])
+        return PayloadVerdict(False, [json_fault(error)])
     if not isinstance(payload, dict) or not isinstance(payload.get("attributes") or {}, dict):
         return PayloadVerdict(
             False, [_("Expected a JSON object with “person”, “occurred_at”, “primary_value”, “attributes”.")]

@@ -107,9 +107,7 @@ class SightingAdmin(PagesAdmin):
         require_rights(request, editing.VIEW)
         sighting = _find(pk)
         if verb == "map":
-            activity_type = find_type(request, parse_number(request.POST.get("type")))
-            done = _("Mapped to “%(type)s”.") % {"type": activity_type}
-            self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
+            self._map(request, sighting, parse_number(request.POST.get("type")))
         elif verb == "field":
             if self.try_verb(request, lambda: editing.add_to_draft(sighting, request.user), _("Added to the draft.")):
                 return redirect("admin:activities_activitytype_fields", sighting.activity_type_id)
@@ -132,6 +130,14 @@ class SightingAdmin(PagesAdmin):
             response["HX-Refresh"] = "true"
         return response
 
+    def _map(self, request: HttpRequest, sighting: Sighting, pk: int) -> None:
+        if pk not in {activity_type.pk for activity_type in _own_types()}:
+            messages.error(request, _("Choose an activity type from the list."))
+            return
+        activity_type = find_type(request, pk)
+        done = _("Mapped to “%(type)s”.") % {"type": activity_type}
+        self.try_verb(request, lambda: editing.map_to_type(sighting, activity_type, request.user), done)
+
     def _replay(self, request: HttpRequest, sighting: Sighting) -> None:
         result = self.try_verb(request, lambda: replay.start_replay(sighting, request.user))
         if result is None or result.is_running or result.problem:  # the page shows how far it is
@@ -151,7 +157,7 @@ class SightingAdmin(PagesAdmin):
             )
             messages.warning(request, text % {"count": result.refused})
         if not result.recorded and not result.refused:
-            messages.info(request, _("Nothing waits any more."))
+            messages.info(request, _("Nothing is waiting any more."))
 
 
 def _find(pk: int) -> Sighting:

@@ -20,7 +20,7 @@ from activities.types import pictures
 from activities.types.definition import DELETE, EDIT
 from people.admin.forms import PlaceForm
 from people.core import words
-from people.core.admin.base import parse_number, require_rights
+from people.core.admin.base import json_fault, parse_number, require_rights
 from people.core.errors import RejectedError, located_message
 from people.definitions import lifecycle
 from people.files.csv_lines import file_reply
@@ -150,6 +150,6 @@ def _read(text: str, request: HttpRequest, keep: bool) -> tuple[list[type_files.
     try:
         return type_files.import_types(json.loads(text), request.user, dry_run=not keep), []
     except (ValueError, RecursionError) as error:
-        return [], [_("This is not JSON: %(error)s") % {"error": error}]
+        return [], [json_fault(error)]
     except RejectedError as refusal:
         return [], [located_message(problem) for problem in refusal.problems]

@@ -68,7 +68,7 @@ class SourceForm(forms.Form):
         label=gettext_lazy("Consent"),
         choices=EventSource.Consent.choices,
         widget=forms.Select({"class": "ca-input"}),
-        help_text=gettext_lazy("What holds for visitors who haven't chosen yet."),
+        help_text=gettext_lazy("What applies to visitors who haven't chosen yet."),
     )
     user_id_field = forms.ChoiceField(
         label=gettext_lazy("Person field of user IDs"),
@@ -254,7 +254,7 @@ class EventSourceAdmin(WebsitePages):
                 return self._show_key(request, issued)
         elif verb == "end":
             key_id = min(parse_number(request.POST.get("key", "")), MAX_ID)
-            self.try_verb(request, lambda: source_editing.end_key(source, key_id, by), _("The key has ended."))
+            self.try_verb(request, lambda: source_editing.end_key(source, key_id, by), _("The key no longer works."))
         elif verb == "delete":
             if self.try_verb(request, lambda: source_editing.delete_source(source, by), _("Deleted.")):
                 return redirect(f"{PAGE}_changelist")

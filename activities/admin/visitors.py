@@ -17,6 +17,8 @@ from activities.models import ActivityType, Association, EventSource, Visitor, V
 from activities.visitors import devices, ownership, undoing
 from people.core.admin.base import OwnPages, PagesAdmin, parse_number, request_source, require_rights, state_badge
 from people.core.admin.pagination import UncountedPaginator
+from people.core.codes import Code
+from people.core.errors import Problem, RejectedError
 from people.core.permissions import require_permission
 from people.datatypes.keys import MAX_BIG_ID, MAX_ID
 from people.models import Person
@@ -103,7 +105,7 @@ class VisitorAdmin(PagesAdmin):
             self.try_verb(
                 request,
                 lambda: undoing.undo_association(association_id, request.user),
-                _("Undone: the activities have left the log and wait with the visitor again."),
+                _("Undone. The activities are waiting with the visitor again."),
             )
         else:
             raise Http404
@@ -113,7 +115,11 @@ class VisitorAdmin(PagesAdmin):
 def _associate(request: HttpRequest, visitor: Visitor) -> None:
     require_permission(request.user, ownership.RIGHT)
     require_permission(request.user, VIEW_PERSON)  # the answer says which ids are people
-    person_id = min(parse_number(request.POST.get("person", "")), MAX_ID)
+    typed = request.POST.get("person", "").strip()
+    person_id = min(parse_number(typed), MAX_ID)
+    if not person_id:
+        expected = _("expected the id of an existing person")
+        raise RejectedError(Problem(Code.UNKNOWN_PERSON, expected, ("person",), "", typed[:80]))
     ownership.associate(visitor.pk, person_id, Association.Evidence.SERVER, request_source(request), by=request.user)
 
 

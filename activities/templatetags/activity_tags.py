@@ -35,16 +35,6 @@ def is_checkbox(field: BoundField) -> bool:
 
 
 @register.filter
-def described(field: BoundField) -> SafeString:
-    """The field's widget, linked to its help and its errors for screen readers."""
-    parts = [f"{field.auto_id}_help"] * bool(field.help_text) + [f"{field.auto_id}_error"] * bool(field.errors)
-    attributes: dict[str, str | bool] = {"aria-describedby": " ".join(parts)} if parts else {}
-    if field.errors:
-        attributes["aria-invalid"] = "true"
-    return field.as_widget(attrs=attributes)
-
-
-@register.filter
 def marked(text: str, query: str | None) -> SafeString:
     """`text` with every occurrence of `query` marked, ignoring case."""
     key = text_key((query or "").strip())

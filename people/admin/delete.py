@@ -88,6 +88,7 @@ def erase_person(pages: PagesAdmin, request: HttpRequest, pk: int) -> HttpRespon
         person=person,
         preview=preview,
         wrong=wrong,
+        typed=request.POST.get("typed", ""),
         others=[person_id for person_id in preview.person_ids if person_id != pk],
     )
 

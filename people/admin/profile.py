@@ -30,8 +30,8 @@ def profile_urls(pages: PagesAdmin) -> list[tuple[str, Any, str]]:
 
 
 def show_profile(request: HttpRequest, pk: int) -> HttpResponse:
-    """Facts, lists and notes of one person."""
-    return _about(request, _person(request, pk))
+    """Facts, lists and notes of one person; the focus is at the fact named by `changed`, if any."""
+    return _about(request, _person(request, pk), request.GET.get("changed", ""))
 
 
 def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
@@ -57,7 +57,10 @@ def edit_fact(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     if "HX-Request" not in request.headers:
         return redirect("admin:people_person_change", pk)
     form.fields[name].widget.attrs["autofocus"] = True
-    return render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
+    reply = render(request, "people/_fact_form.html", {"person": person, "form": form, "field": form[name]})
+    if request.method == "POST":  # what was refused comes back in its place, not in that of all facts
+        reply["HX-Retarget"], reply["HX-Reswap"] = f"#fact-{name}", "outerHTML"
+    return reply
 
 
 def edit_notes(request: HttpRequest, pk: int) -> HttpResponse:

@@ -139,7 +139,7 @@ def _integer_type(name: str, label: Text, **more: Any) -> DataType:
 
 _ALL = (
     _text_type("string", _("Text"), _("text"), "Intro to marketing", parse_string, forms.TextInput),
-    _text_type("text", _("Long text"), _("text"), "…", parse_text, forms.Textarea),
+    _text_type("text", _("Long text"), _("text"), "…", parse_text, lambda: forms.Textarea({"rows": 3})),
     _text_type("email", _("Email"), _("an email address"), "ann@example.com", parse_email, forms.EmailInput),
     _text_type("phone", _("Phone"), _("a phone number"), "+34 600 123 456", parse_string, forms.TextInput),
     _text_type("link", _("Link"), _("a web address"), "https://example.com/a", parse_link, forms.TextInput),

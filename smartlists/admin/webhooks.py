@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.core import references
-from people.core.admin.base import parse_ids, parse_number, require_rights, show_page, tabs_of
+from people.core.admin.base import parse_ids, parse_number, problem_text, require_rights, show_page, tabs_of
 from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.core.permissions import confirmation_redirect
@@ -60,7 +60,9 @@ def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpRespon
         except RejectedError as refusal:
             problems = list(refusal.problems)
     fields = ("name", *webhook_editing.FIELDS)
-    errors = {field: [str(problem.message) for problem in problems if problem.path[:1] == (field,)] for field in fields}
+    errors = {
+        field: [problem_text(problem) for problem in problems if problem.path[:1] == (field,)] for field in fields
+    }
     return _page(
         request,
         "webhook",
@@ -71,7 +73,9 @@ def edit_webhook_page(request: HttpRequest, pk: int | None = None) -> HttpRespon
         formats=Webhook.Format.choices,
         payloads=[(str(value), label) for value, label in Webhook.Payload.choices],
         uses=references.uses_of(hook) if hook else (),
-        others=[str(problem.message) for problem in problems if problem.path[:1] not in {(field,) for field in errors}],
+        others=[
+            problem_text(problem) for problem in problems if problem.path[:1] not in {(field,) for field in errors}
+        ],
         may_delete=hook is not None and request.user.has_perm(DELETE_WEBHOOK),
     )
 
@@ -140,7 +144,7 @@ def _headers(text: str) -> dict[str, str]:
         if not line.strip():
             continue
         if not colon:
-            message = _("one header a line, like X-Token: abc")
+            message = _("expected one header per line, like X-Token: abc")
             raise RejectedError(Problem(Code.BAD_HEADER, message, ("headers",), "", line[:80]))
         headers[name.strip()] = value.strip()
     return headers

@@ -50,11 +50,11 @@ def test_a_call_is_mapped_by_clicking_on_it(page, language, settings):
     receive(InboundWebhook.objects.select_related("source").get(), deposit(number="No. 2"))
     process()
     page.get_by_role("link", name="Bank").last.click()
-    page.get_by_role("button", name=_("Record what waits")).click()
+    page.get_by_role("button", name=_("Record what is waiting")).click()
     expect(page.get_by_role("progressbar", name=_("Progress"))).to_be_visible()
     replaying.run_replay(InboundReplay.objects.get().pk)
     expect(page.get_by_text(_("Last recorded"))).to_be_visible()  # asked for every two seconds
     page.reload()
-    expect(page.get_by_role("button", name=_("Record what waits"))).to_have_count(0)
+    expect(page.get_by_role("button", name=_("Record what is waiting"))).to_have_count(0)
     recorded = Activity.objects.filter(activity_type_id=check.pk).order_by("primary_value")
     assert [activity.primary_value for activity in recorded] == ["No. 1", "No. 2"]

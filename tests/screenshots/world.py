@@ -109,6 +109,7 @@ def _of_the_demo() -> dict[str, Any]:
         "dashboard": (tile := DashboardTile.objects.get(report=loaded["report_ids"][0])).dashboard_id,
         "tile": tile.pk,
         **_of_the_web(loaded["person_ids"][5]),
+        **_of_what_comes_in(busiest, loaded["link_ids"][1]),
         "done_import": _import(),
     }
 
@@ -123,6 +124,46 @@ def _of_the_web(person_id: int) -> dict[str, Any]:
         make_hit(visitor, site, page)
     own(visitor, person_id, site, Evidence.FORM)
     return {"website": site.pk, "known_visitor": visitor.pk, "web_person": person_id}
+
+
+def _of_what_comes_in(person_id: int, link_id: int) -> dict[str, Any]:
+    """Cars, a filled-in form, and calls of another product; the person of these is the one of the timeline."""
+    from activities.models import ActivityType, FormSubmission, InboundCall, InboundMapping
+    from people.models import ObjectChange, ObjectType, Person
+    from tests.activities.forms.factories import fill_in, make_form
+    from tests.activities.inbound import factories as inbound
+    from tests.people.objects import world as objects
+
+    email = Person.objects.get(pk=person_id).email
+    car = ObjectType.objects.get(api_name="car")
+    rows = (
+        ("1234 KLM", "Ibiza", "red", "14500"),
+        ("8811 BDS", "León", "grey", "23900"),
+        ("4402 MNP", "Zoe", "blue", "31200"),
+    )
+    for plate, model, colour, price in rows:
+        record = objects.saved(car, plate=plate, model=model, colour=colour, price=price, owner=email, mileage=12_000)
+    record = objects.changed(record, colour="white", mileage=18_250)
+    form = make_form("Open day", event="Spring open day")
+    for address, company in ((email, "Brisa"), ("marta@fair.example", "Ruiz & Co")):
+        fill_in(form, address, company=company, version="1")
+    webhook = inbound.make_webhook("Repair shop")
+    inbound.make_mapping(webhook, ActivityType.objects.get(api_name="depositCheck"))
+    inbound.receive(
+        webhook, *(inbound.deposit(number=f"R-{n}", who={"email": email}) for n in range(3)), {"event": "other"}
+    )
+    inbound.process()
+    return {
+        "link": link_id,
+        "object_type": car.pk,
+        "object_record": record.pk,
+        "object_change": ObjectChange.objects.filter(record_id=record.pk).latest("pk").pk,
+        "form": form.pk,
+        "submission": FormSubmission.objects.filter(form=form).latest("pk").pk,
+        "inbound": webhook.pk,
+        "inbound_mapping": InboundMapping.objects.get(source=webhook.source).pk,
+        "inbound_call": InboundCall.objects.filter(source=webhook.source).latest("pk").pk,
+    }
 
 
 def _import() -> int:

@@ -64,7 +64,9 @@ class MappingPages(PagesAdmin):
             rows=[_with_typed(request, form_row, errors) for form_row in rows_of(definition, row.activity_type)],
             errors=errors,
             others=others,
-            person=definition.get("person") or {},
+            name=request.POST.get("name", row.name),
+            chosen_type=_typed_type(request, row),
+            person=_person(request, definition),
             lookups=people_lookup.lookup_fields(),
             when=_when(request, definition, leaves),
             types=_own_types(),
@@ -123,11 +125,24 @@ def _shown_definition(row: InboundMapping, leaves: list[Leaf]) -> dict[str, Any]
 
 def _with_typed(request: HttpRequest, form_row: Any, errors: dict[str, list[str]]) -> dict[str, Any]:
     """A row with what was typed, where the form comes back, and its errors."""
-    place, constant = form_row.place, form_row.constant
+    place, constant, is_hundredths = form_row.place, form_row.constant, form_row.is_hundredths
     if request.method == "POST":
         place = request.POST.get(f"place.{form_row.name}", "")
         constant = request.POST.get(f"constant.{form_row.name}", "")
-    return {"row": form_row, "place": place, "constant": constant, "errors": errors.get(form_row.name, [])}
+        is_hundredths = f"hundredths.{form_row.name}" in request.POST
+    found = errors.get(form_row.name, [])
+    return {"row": form_row, "place": place, "constant": constant, "is_hundredths": is_hundredths, "errors": found}
+
+
+def _person(request: HttpRequest, definition: dict[str, Any]) -> dict[str, Any]:
+    """How the person is found: as chosen, where the form comes back."""
+    if request.method == "POST":
+        return {"field": request.POST.get("person_field", ""), "create": "create" in request.POST}
+    return definition.get("person") or {}
+
+
+def _typed_type(request: HttpRequest, row: InboundMapping) -> int | None:
+    return parse_number(request.POST.get("type", "")) if request.method == "POST" else row.activity_type_id
 
 
 def _when(request: HttpRequest, definition: dict[str, Any], leaves: list[Leaf]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ class SettingsForm(forms.Form):
         help_text=gettext_lazy("The same ID is the same call. Without one, the same content within a day is."),
     )
     calls_a_minute = forms.IntegerField(
-        label=gettext_lazy("Calls a minute, at most"),
+        label=gettext_lazy("Calls per minute, at most"),
         initial=DEFAULT_CALLS_A_MINUTE,
         min_value=1,
         max_value=MAX_CALLS_A_MINUTE,

@@ -37,11 +37,11 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("overview", gettext_lazy("Clicks"), "change"),
     ("people", gettext_lazy("Personal links"), "people"),
     ("settings", gettext_lazy("Settings"), "settings"),
-    ("history", gettext_lazy("Where it led"), "destinations"),
+    ("history", gettext_lazy("Destinations"), "destinations"),
 )
 SWITCHES = {
-    "on": (editing.turn_on, gettext_lazy("The link leads on again.")),
-    "off": (editing.turn_off, gettext_lazy("Turned off. Whoever follows the link reads that it is over.")),
+    "on": (editing.turn_on, gettext_lazy("Turned on. The link works again.")),
+    "off": (editing.turn_off, gettext_lazy("Turned off. Whoever follows the link sees that it has ended.")),
 }
 CODES = {"svg": (svg_file, "image/svg+xml"), "png": (png_file, "image/png")}
 
@@ -178,7 +178,8 @@ class TrackedLinkAdmin(PeopleLinkPages):
         """Turn a link off or on, or delete it."""
         link, by = self.find_link(request, pk), request.user
         if verb == "delete":
-            if self.try_verb(request, lambda: editing.delete_link(link, by), _("Deleted. Its address stays taken.")):
+            done = _("Deleted. Its address won't be used again.")
+            if self.try_verb(request, lambda: editing.delete_link(link, by), done):
                 return redirect(f"{PAGE}_changelist")
         else:
             self.try_listed_verb(request, SWITCHES, verb, link)

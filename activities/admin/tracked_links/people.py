@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from activities.links import editing, sharing
@@ -54,11 +57,14 @@ class PeopleLinkPages(PagesAdmin):
             last_day=sharing.last_day(),
         )
 
-    def people_file(self, request: HttpRequest, pk: int) -> HttpResponse | StreamingHttpResponse:
+    def people_file(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """A CSV file of the own links of a static list's members; formulas are defused."""
         require_rights(request, editing.CHANGE, VIEW_PERSON, sharing.EXPORTS, VIEW_STATICLIST)
         link = self.find_link(request, pk)
-        static_list = get_object_or_404(StaticList, pk=parse_number(request.POST.get("list")))
+        static_list = StaticList.objects.filter(pk=parse_number(request.POST.get("list"))).first()
+        if static_list is None:
+            messages.error(request, _("Choose a static list."))
+            return redirect("admin:activities_trackedlink_people", link.pk)
         rows = sharing.file_of_links(link, static_list, request.user)
         lines = csv_lines(_cells(rows), is_exact=True)  # a token is to be used as it is
         return csv_reply(lines, f"{link.code}-people.csv")

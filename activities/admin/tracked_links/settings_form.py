@@ -32,10 +32,10 @@ def _choice(label: Any, choices: Any, help_text: Any = "") -> forms.ChoiceField:
 class LinkForm(forms.Form):
     """The settings of a link; its code only while it is new."""
 
-    name = _line(gettext_lazy("Name"), gettext_lazy("What you call it, such as “Leaflet, spring fair”."))
+    name = _line(gettext_lazy("Name"), gettext_lazy("What you call it, like “Leaflet, spring fair”."))
     destination = _line(
         gettext_lazy("Destination"),
-        gettext_lazy("The whole address that it leads to. You can change it later; the short address stays."),
+        gettext_lazy("The full address it leads to. You can change it later; the short address stays the same."),
         2_000,
         inputmode="url",
         placeholder="https://www.example.com/spring",
@@ -68,8 +68,8 @@ class LinkForm(forms.Form):
         help_text=gettext_lazy("Empty: never."),
     )
     fallback = _line(
-        gettext_lazy("Destination afterwards"),
-        gettext_lazy("Empty: a page that says that the link is over."),
+        gettext_lazy("Destination after the end"),
+        gettext_lazy("Empty: a page that says the link has ended."),
         2_000,
         inputmode="url",
         placeholder="https://www.example.com/",
@@ -99,7 +99,7 @@ class LinkForm(forms.Form):
     groups = (
         ("", ("name", "destination", "code", "channel")),
         (gettext_lazy("Campaign"), UTM),
-        (gettext_lazy("What a click is"), ("activity", "email_name")),
+        (gettext_lazy("How clicks are recorded"), ("activity", "email_name")),
     )
     advanced = ("expires_at", "fallback", "website", "is_identifying", "owner")
 
@@ -111,7 +111,7 @@ class LinkForm(forms.Form):
         owners: Any = self.fields["owner"]
         if link is None:
             del self.fields["owner"]
-            sites.empty_label = gettext_lazy("The one of the destination, if it is yours")
+            sites.empty_label = gettext_lazy("The destination's, if it's yours")
             self.fields["channel"].initial = TrackedLink.LinkChannel.EMAIL
         else:
             del self.fields["code"]

@@ -33,7 +33,7 @@ TABS: tuple[tuple[str, Any, str], ...] = (
     ("submissions", gettext_lazy("Submissions"), "submissions"),
 )
 SWITCHES = {
-    "archive": (editing.archive_form, gettext_lazy("Archived. Nothing more is taken from this form.")),
+    "archive": (editing.archive_form, gettext_lazy("Archived. The form no longer accepts anything.")),
     "reopen": (editing.reopen_form, gettext_lazy("The form is open again.")),
 }
 
@@ -114,7 +114,7 @@ class FormAdmin(CheckInPages, SubmissionPages):
             back = reverse(f"{PAGE}_kiosk", args=[pk])
             if confirmation := confirmation_redirect(request, back):
                 return confirmation
-            done = _("The kiosk has a new link. The earlier one works no longer.")
+            done = _("The kiosk has a new link. The old one no longer works.")
             self.try_verb(request, lambda: editing.renew_kiosk_link(web_form, by), done)
             return redirect(back)
         elif verb == "delete":

@@ -204,7 +204,7 @@ def _check_field(place: str, check: Any) -> None:
 
 
 def _raise_required() -> None:
-    raise ValidationError(_("This field is required."))
+    raise ValidationError(_("Fill this in."))
 
 
 def _address(email: Any) -> str:

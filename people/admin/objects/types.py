@@ -305,6 +305,6 @@ def list_deleted_types(request: HttpRequest) -> HttpResponse:
         except RejectedError as refusal:
             problem = str(refusal)
         else:
-            messages.success(request, _("Brought back, with all records."))
+            messages.success(request, _("Restored, with all its records."))
             return redirect("admin:people_objecttype_change", object_type.pk)
     return _page(request, "deleted_types", _("Deleted object types"), types=deleted_types[:100], problem=problem)

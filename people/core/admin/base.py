@@ -1,5 +1,6 @@
 """Shared parts of the admin's pages: frame, addresses, rights, tabs, badges and messages of rejected changes."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from unfold.admin import ModelAdmin
 
 from people.core.admin.search import WordSearch
@@ -133,6 +135,14 @@ def problem_text(problem: Problem) -> str:
     if problem.path and isinstance(problem.path[0], int):
         return located_message(problem)
     return problem.message[:1].upper() + problem.message[1:]
+
+
+def json_fault(error: Exception) -> str:
+    """What is wrong with a pasted or uploaded text that `json` could not read."""
+    if isinstance(error, json.JSONDecodeError):
+        place = {"line": error.lineno, "column": error.colno}
+        return _("This is not JSON: something is wrong at line %(line)s, column %(column)s.") % place
+    return _("This is not JSON.")
 
 
 def add_form_errors(form: Any, refusal: RejectedError, places: Mapping[str, str] | None = None) -> None:

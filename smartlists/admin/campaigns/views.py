@@ -19,6 +19,7 @@ from people.admin.transfers import export_response
 from people.core.admin import charts
 from people.core.admin.base import parse_number, require_rights, show_page, tabs_of
 from people.core.admin.object_actions import MenuAction, action_menu, delete_page, duplicate_page, show_undoable_message
+from people.core.codes import Code
 from people.core.errors import NotAllowedError, Problem, RejectedError
 from people.models import Person
 from people.rights import EXPORT_PERSON, VIEW_PERSON
@@ -266,13 +267,21 @@ def _try(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any])
     )
 
 
+def _chosen_list(context: dict[str, Any]) -> SmartList:
+    """Raises `RejectedError` where none is chosen or it has been deleted in the meantime."""
+    smart_list = SmartList.objects.filter(pk=context["chosen"]).first()
+    if smart_list is None:
+        raise RejectedError(Problem(Code.NOT_FOUND, _("Choose a smart list."), ("smart_list",)))
+    return smart_list
+
+
 def _preview(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> None:
-    smart_list = get_object_or_404(SmartList, pk=context["chosen"])
+    smart_list = _chosen_list(context)
     context["preview"] = campaign_runs.preview_run(campaign, smart_list, request.user)
 
 
 def _run(request: HttpRequest, campaign: SmartCampaign, context: dict[str, Any]) -> HttpResponse:
-    smart_list = get_object_or_404(SmartList, pk=context["chosen"])
+    smart_list = _chosen_list(context)
     run = campaign_runs.run_on_list(campaign, smart_list, request.user, cap=parse_number(request.POST.get("cap", "")))
     message = ngettext(
         "%(count)s person enters the campaign now.", "%(count)s people enter the campaign now.", run.count

@@ -63,7 +63,7 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
     assert Activity.objects.filter(activity_type_id=check.pk).count() == 1
     with query_budget("inbound webhook: page"):
         page = admin_client.get(address("change", webhook.pk)).content.decode()
-    assert "Record what waits" in page and "Deposits" in page
+    assert "Record what is waiting" in page and "Deposits" in page
     call = InboundCall.objects.order_by("pk").last()
     assert "&lt;b&gt;other" in admin_client.get(address("call", webhook.pk, call.pk)).content.decode()
     admin_client.post(address("do", webhook.pk, "replay"))
@@ -84,7 +84,7 @@ def test_a_webhook_is_made_mapped_tried_and_switched_on(admin_client):
 def test_settings_are_saved_and_the_secret_never_shown(admin_client):
     webhook = make_webhook("Shop", "stripe")
     page = admin_client.get(address("change", webhook.pk)).content.decode()
-    assert "until the secret is set" in page and "Paid an invoice" in page
+    assert "until you set the secret" in page and "Paid an invoice" in page
     settings = {"signature": "stripe", "calls_a_minute": 100, "revision": 1}
     admin_client.post(address("change", webhook.pk), {**settings, "secret": "whsec_5"})
     webhook.refresh_from_db()

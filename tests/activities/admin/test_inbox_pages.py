@@ -85,7 +85,7 @@ def test_a_type_is_made_of_what_was_seen_and_what_waited_is_recorded(staff):
     assert [row.attributes for row in rows] == [{"sum": 9.5}] * 3
     tip = Sighting.objects.get(kind="property")
     assert (tip.name, tip.count, tip.activity_type) == ("tip", 3, created), "what is left out is counted"
-    assert "Nothing waits any more." in staff.post(f"{address}do/replay/", follow=True).text
+    assert "Nothing is waiting any more." in staff.post(f"{address}do/replay/", follow=True).text
 
 
 def test_other_decisions(staff):

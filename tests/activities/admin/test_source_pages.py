@@ -38,7 +38,7 @@ def do(client, source, verb, **data):
 
 
 def test_a_site_is_made_and_its_secret_shown_once(staff):
-    assert "Nothing came in" not in staff.get(LIST).text and "can only add" in staff.get(LIST).text
+    assert "Nothing has arrived" not in staff.get(LIST).text and "can only add" in staff.get(LIST).text
     reply = staff.post(f"{LIST}add/", FORM)
     source, key = EventSource.objects.get(), SourceKey.objects.get()
     assert source.origins == [SITE, "https://*.example.org"] and source.bytes_a_day == 500_000_000
@@ -88,7 +88,7 @@ def test_keys_are_rotated_and_ended(staff):
     reply = do(staff, source, "rotate", overlap="24")
     assert authenticate(first.write_key) and authenticate(reply.context["details"]["write_key"])
     assert "identity_secret" not in reply.context["details"]
-    assert "The key has ended." in do(staff, source, "end", key=first.key.pk).text
+    assert "The key no longer works." in do(staff, source, "end", key=first.key.pk).text
     assert "The key has ended already." in do(staff, source, "end", key=first.key.pk).text
     assert SourceKey.objects.count() == 2
     form = staff.get(f"{LIST}{source.pk}/change/").context["form"]

@@ -81,7 +81,7 @@ def test_the_check_waits_until_its_visit_arrives_and_says_why_it_was_not_kept(st
 
 
 def test_the_live_page_shows_the_last_events_of_every_source(staff, site):
-    assert "Nothing arrived yet" in staff.get(f"{LIST}{site.pk}/live/").text
+    assert "Nothing has arrived yet" in staff.get(f"{LIST}{site.pk}/live/").text
     event = SeenEvent(site.pk, "link", "https://evil.example/<script>", recent.Outcome.DROPPED, is_bot=True)
     recent.note_recent_events([event])
     page = staff.get(f"{LIST}{site.pk}/live/").text

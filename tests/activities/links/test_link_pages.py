@@ -89,7 +89,7 @@ def test_the_list_and_the_page_show_who_clicked(staff, client, django_assert_max
     assert "Spring sale" in page.text and page.text.count("<tr") >= 3
     text = staff.get(f"{LIST}{link.pk}/change/").text
     assert "ann@example.com" in text or "Ann" in text
-    assert "personal link" in text and "Visitor" in text and "Nobody known" in text and "curl" not in text
+    assert "personal link" in text and "Visitor" in text and "Unknown person" in text and "curl" not in text
     assert "user agent: curl" in staff.get(f"{LIST}{link.pk}/change/?machines").text
     assert staff.get(f"{LIST}{link.pk}/change/?before=1").status_code == 200
 

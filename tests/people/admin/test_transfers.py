@@ -70,7 +70,7 @@ def test_a_file_goes_through_every_step(marketer):
     assert "tell how the file writes its dates" in page and "— please choose —" in page and "Check (required)" in page
     job = Import.objects.get()
     unanswered = marketer.post(answer.url, {**CHOICES, "date_order": ""}).content.decode()
-    assert "This field is required" in unanswered and not Import.objects.get().plan
+    assert "Choose one." in unanswered and not Import.objects.get().plan
     preview = marketer.post(answer.url, CHOICES).content.decode()
     assert "2026-04-02T22:00:00Z" in preview and "c1@example.com" in preview
     assert (

@@ -335,9 +335,9 @@ def test_webhooks_are_made_changed_and_sent_again(client, marketer):
         "per_minute": "60",
         "timeout_seconds": "5",
     }
-    assert "only https://" in client.post(add, typed).content.decode()
+    assert "Only https://" in client.post(add, typed).content.decode()
     typed["headers"] = "no colon"
-    assert "one header a line" in client.post(add, typed).content.decode()
+    assert "Expected one header per line" in client.post(add, typed).content.decode()
     page = client.post(add, typed | {"url": "https://example.com/", "headers": "X-Token: abc"}).content.decode()
     hook = Webhook.objects.get()
     assert "whsec_" in page and webhook_headers.headers_of(hook) == {"X-Token": "abc"}

@@ -6,6 +6,7 @@ import { restoreFocus } from "../parts/focus.js";
 import { closeMenus } from "../parts/menus.js";
 import { proposePeople } from "../parts/people-picker.js";
 import { proposeNames } from "../parts/proposed-names.js";
+import { focusWhatWasRefused } from "../parts/refused-entries.js";
 import { guardUnsavedChanges } from "../parts/unsaved-changes.js";
 
 closeMenus();
@@ -19,4 +20,7 @@ document.addEventListener("htmx:load", (event) => {
   proposeNames(event.target);
   proposePeople(event.target);
 });
-document.addEventListener("DOMContentLoaded", restoreFocus); // the theme shows the page only then
+document.addEventListener("DOMContentLoaded", () => {
+  focusWhatWasRefused();
+  restoreFocus(); // the theme shows the page only then
+});

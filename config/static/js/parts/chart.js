@@ -5,9 +5,10 @@ import uPlot from "../../vendor/uplot/uPlot.min.js";
 import { pictureOf, savePicture } from "./chart-picture.js";
 import { colourNumbers, heightsOf } from "./chart-series.js";
 
+const PAPER = 620; // pixels of a chart on an upright sheet
 const WIDEST_LABEL = 76; // pixels between labels of the x axis
 
-const style = (name, place = document.documentElement) => getComputedStyle(place).getPropertyValue(name).trim();
+const style = (name, place) => getComputedStyle(place).getPropertyValue(name).trim();
 
 function formats(chart) {
   const language = document.documentElement.lang || "en";
@@ -21,7 +22,7 @@ function formats(chart) {
 
 function lineOf(chart, place, format) {
   const series = chart.series[place];
-  const colour = style(`--ca-series-${colourNumbers(chart)[place]}`);
+  const colour = chart.colour(`series-${colourNumbers(chart)[place]}`);
   const line = {
     label: series.label,
     stroke: colour,
@@ -45,8 +46,8 @@ function lineOf(chart, place, format) {
 function drawMarks(plot, chart, font) {
   const { ctx, bbox } = plot;
   ctx.save();
-  ctx.strokeStyle = style("--ca-muted");
-  ctx.fillStyle = style("--ca-muted");
+  ctx.strokeStyle = chart.colour("muted");
+  ctx.fillStyle = chart.colour("muted");
   ctx.font = font.replace(/[\d.]+px/, `${11 * devicePixelRatio}px`);
   ctx.textAlign = "center";
   ctx.setLineDash([2 * devicePixelRatio, 3 * devicePixelRatio]);
@@ -64,7 +65,7 @@ function drawMarks(plot, chart, font) {
 function options(place, chart, width, height) {
   const format = formats(chart);
   const font = `12px ${getComputedStyle(place).fontFamily}`;
-  const common = { stroke: style("--ca-muted"), font, ticks: { show: false } };
+  const common = { stroke: chart.colour("muted"), font, ticks: { show: false } };
   const last = chart.labels.length - 1;
   return {
     width,
@@ -86,7 +87,7 @@ function options(place, chart, width, height) {
       },
       {
         ...common,
-        grid: { stroke: style("--ca-grid"), width: 1 },
+        grid: { stroke: chart.colour("grid"), width: 1 },
         size: 56,
         incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500]
           .flatMap((step) => [1, 1e3, 1e6, 1e9].map((factor) => step * factor))
@@ -125,8 +126,10 @@ function linkAt(plot, chart) {
 
 function draw(place) {
   const chart = JSON.parse(place.dataset.chart);
+  chart.colour = (name) => style(`--ca-${name}`, place);
   if (place.dataset.marks) chart.marks = JSON.parse(place.dataset.marks);
-  const size = () => ({ width: place.clientWidth || 600, height: Number(place.dataset.height) });
+  const width = () => (place.classList.contains("ca-light") ? PAPER : place.clientWidth || 600);
+  const size = () => ({ width: width(), height: Number(place.dataset.height) });
   let plot = null;
   const again = () => {
     if (plot) plot.destroy();
@@ -141,6 +144,14 @@ function draw(place) {
   };
   again();
   new ResizeObserver(() => plot.setSize(size())).observe(place);
+  window.addEventListener("beforeprint", () => {
+    place.classList.add("ca-light");
+    again();
+  });
+  window.addEventListener("afterprint", () => {
+    place.classList.remove("ca-light");
+    again();
+  });
   new MutationObserver(again).observe(document.documentElement, { attributeFilter: ["class"] }); // light or dark
   return chart;
 }
