@@ -14,6 +14,8 @@ class PeopleConfig(AppConfig):
         from people.files import cleanup as file_cleanup
         from people.models import PersonField
         from people.objects import definition as object_definition
+        from people.objects import export_kind as object_export_kind  # noqa: F401 (registers the kind)
+        from people.objects import import_target as object_import_target  # noqa: F401 (registers the target)
         from people.objects import links as object_links
         from people.objects import personal_data as object_data
         from people.persons import export_kind as person_export_kind  # noqa: F401 (registers the kind)

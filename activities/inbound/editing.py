@@ -5,10 +5,12 @@ writes one audit entry, never with a secret.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -260,15 +262,20 @@ def _lock_mapping(mapping: InboundMapping) -> InboundMapping:
     return locked
 
 
-def mappings_with_people_by(field: Any) -> Sequence[InboundMapping]:
-    """The mappings that look people up in a person field."""
-    return list(InboundMapping.objects.filter(definition__person__field=getattr(field, "api_name", "")))
+def mappings_with_people_by(fields: Sequence[Any]) -> Sequence[InboundMapping]:
+    """The mappings that look people up in one of these person fields."""
+    return list(InboundMapping.objects.filter(definition__person__field__in=[field.api_name for field in fields]))
 
 
-def mappings_filling(field: ApprovedField) -> Sequence[InboundMapping]:
-    """The mappings, on or off, that give an activity field its value."""
-    rows = InboundMapping.objects.filter(activity_type=field.activity_type_id)
-    return list(rows.filter(definition__attributes__has_key=field.api_name))
+def mappings_filling(fields: Sequence[ApprovedField]) -> Sequence[InboundMapping]:
+    """The mappings, on or off, that give one of these activity fields its value."""
+    names: dict[int, list[str]] = {}
+    for field in fields:
+        names.setdefault(field.activity_type_id, []).append(field.api_name)
+    is_filling = [
+        Q(activity_type=type_id, definition__attributes__has_any_keys=of_type) for type_id, of_type in names.items()
+    ]
+    return list(InboundMapping.objects.filter(reduce(or_, is_filling)))
 
 
 def _hold_type(activity_type: ActivityType | None) -> ActivityType | None:

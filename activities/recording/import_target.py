@@ -33,11 +33,21 @@ from people.datatypes import keys as datatype_keys
 from people.datatypes.canonical import ExactDecoder, canonical_text, moment_text
 from people.datatypes.parsing import BadValueError, is_blank, parse_moment, trim_text
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import BatchResults, ExternalId, ImportPlan, ImportStatus, Mappable, PersonHit, RowResult
+from people.files.imports.plan import (
+    BatchResults,
+    ExternalId,
+    ImportPlan,
+    ImportStatus,
+    Mappable,
+    RowHit,
+    RowResult,
+    column_key,
+)
 from people.files.imports.targets import ImportTarget, Reader
 from people.files.models import Import
 from people.files.tabular import FileShape
 from people.models import Person
+from people.persons.import_target import person_hit
 from people.rights import VIEW_PERSON
 
 # the eight columns of Marketo's bulk extract
@@ -113,6 +123,17 @@ class ActivitiesTarget(ImportTarget):
             Mappable("external_id", _("External id"), "string", aliases=("externalId", "marketoGUID")),
         ]
 
+    def asks_lookup(self, plan: ImportPlan) -> bool:
+        if not plan.person:
+            return super().asks_lookup(plan)
+        return plan.lookup_field == "id" or column_key(plan.person) in ("personid", "leadid", "id")
+
+    def person_columns(self, shape: FileShape, emails: Sequence[str]) -> list[str] | None:
+        """The columns called like an e-mail address, else those with such values, else those called like our ids."""
+        names = ("email", "emailaddress", "mail", "correo", "correoelectronico")
+        named = [column for column in shape.header if column_key(column) in names]
+        return named or [*emails] or [column for column in shape.header if column_key(column) in ("personid", "leadid")]
+
     def labels(self, subject: str) -> dict[str, Any]:
         labels = {name.removeprefix(FIELD): label for name, label in super().labels(subject).items()}
         return labels | {"person": _("Person")}
@@ -177,7 +198,7 @@ class ActivitiesTarget(ImportTarget):
         message = _("the external id appears earlier in the file, with other content")
         return RowResult(ImportStatus.REFUSED, (Problem(Code.EXTERNAL_ID_REUSED, message, ("external_id",)),))
 
-    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, RowHit]:
         references = {place: rows[place].person for place in range(len(rows))}
         ids = {
             place: person for place, person in references.items() if type(person) is int and datatype_keys.is_id(person)
@@ -194,7 +215,7 @@ class ActivitiesTarget(ImportTarget):
             if people := people_by_key.get(datatype_keys.key_of(lookup.value)):
                 ids[place] = people[0]
         persons = Person.objects.in_bulk(ids.values())
-        return {place: PersonHit(pk, str(persons[pk])) for place, pk in ids.items()}
+        return {place: person_hit(persons[pk]) for place, pk in ids.items()}
 
     def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
         links = []

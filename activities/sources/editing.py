@@ -4,12 +4,12 @@ Every verb takes the acting user (None: an operator's command), checks the right
 writes one audit entry, never with a secret.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -213,9 +213,9 @@ def has_data(source: EventSource) -> bool:
     )
 
 
-def sources_with_user_ids_in(field: Model) -> Iterable[EventSource]:
-    """The sources whose user ids are looked up in a person field."""
-    return EventSource.objects.filter(user_id_field=getattr(field, "api_name", ""))
+def sources_with_user_ids_in(fields: Sequence[Any]) -> Iterable[EventSource]:
+    """The sources whose user ids are looked up in one of these person fields."""
+    return EventSource.objects.filter(user_id_field__in=[field.api_name for field in fields])
 
 
 def reseal_secrets() -> int:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +17,8 @@ from activities.recording.rows import NewActivity
 from activities.types.definition import ACTIVITY_TYPES
 from config.demo import manifest as demo_manifest
 from config.demo.activities import LISTS, TYPES, DemoType, demo_activities
+from config.demo.cars import LIST as CARS
+from config.demo.cars import make_cars
 from config.demo.people import demo_people
 from config.demo.story import Story, tell_story
 from people.core import audit, installation
@@ -68,8 +70,11 @@ def load_demo(by: Any) -> Loaded:
             drafts.add_draft_fields(
                 activity_type, [field.spec(language_code) for field in demo_type.in_next_version], by
             )
-    lists = [_make_list(name[language_code], text, types, by) for name, text in LISTS]
+    car, record_ids = make_cars(person_ids, language_code, source, by)
+    names = {name: row.api_name for name, row in types.items()} | {"car": car.api_name}
+    lists = [_make_list(name[language_code], text, names, by) for name, text in (*LISTS, CARS)]
     story = tell_story(person_ids, types, lists, language_code, source, by)
+    story = replace(story, object_type_ids=[car.pk], record_ids=record_ids)
     loaded = Loaded(person_ids, [row.pk for row in types.values()], [row.pk for row in lists], count, story)
     demo_manifest.note_demo_loaded(by, loaded)
     return loaded
@@ -89,11 +94,11 @@ def _make_type(api_name: str, demo_type: DemoType, language_code: str, by: Any) 
     return activity_type
 
 
-def _make_list(name: str, text: str, types: Mapping[str, ActivityType], by: Any) -> SmartList:
+def _make_list(name: str, text: str, names: Mapping[str, str], by: Any) -> SmartList:
     """Create a smart list with that name, or with the first free number after it; the worker evaluates it."""
     candidates = itertools.chain([name], (f"{name} {number}" for number in itertools.count(2)))
     free = next(name for name in candidates if not SmartList.objects.filter(name__iexact=name).exists())
-    rules = language.parse_rules_text(text.format(**{name: row.api_name for name, row in types.items()}), Catalogue())
+    rules = language.parse_rules_text(text.format(**names), Catalogue())
     smart_list = list_editing.create_smart_list(free, rules, by)
     stored_evaluations.request_evaluation(smart_list, by)
     return smart_list

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 from activities.log import retention
 from activities.models import Activity, ActivityKey, ActivityType
 from config.demo import manifest as demo_manifest
+from config.demo.cars import remove_cars
 from config.demo.links import remove_links
 from people.core import audit
 from people.core.codes import Code
@@ -43,7 +44,7 @@ class Removed:
 
 @transaction.atomic
 def remove_demo(by: Any) -> Removed:
-    """Erase the demo's people, activities, types, lists, campaigns, reports, dashboards and links, all or
+    """Erase the demo's people, activities, records, types, lists, campaigns, reports, dashboards and links, all or
     nothing.
 
     A person with an activity that the team recorded stays, with that activity; so does a type that one of the
@@ -64,6 +65,7 @@ def remove_demo(by: Any) -> Removed:
         _delete_if_unused(static_list, static_lists.delete_static_list, by, removed)
     removed.activities = retention.correct_activities(_activities_of(loaded["type_ids"]), by)
     removed.people = _erase_people(loaded["person_ids"], by, source, removed)
+    removed.kept += remove_cars(loaded.get("object_type_ids", ()), loaded.get("record_ids", ()), by, source)
     for activity_type in ActivityType.objects.existing().with_versions().filter(pk__in=loaded["type_ids"]):
         _delete_type(activity_type, by, removed)
     demo_manifest.note_demo_removed(by, removed)

@@ -67,6 +67,8 @@ class Story:
     report_ids: Sequence[int] = ()
     dashboard_ids: Sequence[int] = ()
     link_ids: Sequence[int] = ()
+    object_type_ids: Sequence[int] = ()
+    record_ids: Sequence[int] = ()
 
 
 def tell_story(

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path, re_path, register_converter
 
 from config.marketo.bulk import exports as bulk_exports
 from config.marketo.bulk import imports as bulk_imports
+from config.marketo.bulk import object_imports
 from config.marketo.resources import (
     activities,
     activity_types,
@@ -28,6 +29,7 @@ from config.marketo.wire.endpoint import asset_endpoint, endpoint, not_found
 _TYPE = "rest/v1/activities/external/type/<str:api_name>"
 _SCHEMA = "rest/v1/customobjects/schema"
 _OBJECT = "rest/v1/customobjects/<str:api_name>"
+_OBJECT_IMPORT = "bulk/v1/customobjects/<str:api_name>/import"
 _ASSET = "rest/asset/v1"
 _EXPORT = "bulk/v1/<bulk_kind:kind>/export"
 
@@ -162,5 +164,9 @@ urlpatterns = [
     *_batches("bulk/v1/leads/batch/<int:batch_id>", "people", ".json"),
     path("bulk/v1/activities/import.json", endpoint(POST=bulk_imports.import_activities)),
     *_batches("bulk/v1/activities/import/<int:batch_id>", "activities", "/status.json"),
+    path(f"{_OBJECT_IMPORT}.json", endpoint(POST=object_imports.import_objects)),
+    path(f"{_OBJECT_IMPORT}/<int:batch_id>/status.json", endpoint(GET=object_imports.object_import_status)),
+    path(f"{_OBJECT_IMPORT}/<int:batch_id>/failures.json", endpoint(GET=object_imports.object_import_failures)),
+    path(f"{_OBJECT_IMPORT}/<int:batch_id>/warnings.json", endpoint(GET=object_imports.object_import_warnings)),
     re_path(r"^(?:rest|bulk|userservice)(?:/|$)", not_found),
 ]

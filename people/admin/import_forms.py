@@ -1,7 +1,7 @@
 """Forms of the import pages: they carry the choices; `people.files.imports` validates them."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -95,7 +95,7 @@ def _unanswered() -> tuple[str, Any]:
     return "", _("— please choose —")
 
 
-def _select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
+def select(label: Any, choices: Any, help_text: Any = "", required: bool = True) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=label,
         choices=choices,
@@ -110,7 +110,7 @@ class UploadForm(forms.Form):
 
     def __init__(self, *args: Any, contents: Sequence[tuple[str, Any]], **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["contents"] = _select(_("What is in the file?"), contents)
+        self.fields["contents"] = select(_("What is in the file?"), contents)
         self.fields["file"] = forms.FileField(
             label=_("File"),
             allow_empty_file=True,
@@ -125,8 +125,8 @@ class ShapeForm(forms.Form):
     def __init__(self, *args: Any, shape: FileShape, **options: Any) -> None:
         options["initial"] = {"delimiter": shape.delimiter, "encoding": shape.encoding, "header_row": shape.header_row}
         super().__init__(*args, **options)
-        self.fields["delimiter"] = _select(_("Delimiter"), list(DELIMITER_NAMES.items()))
-        self.fields["encoding"] = _select(
+        self.fields["delimiter"] = select(_("Delimiter"), list(DELIMITER_NAMES.items()))
+        self.fields["encoding"] = select(
             _("Encoding"), [(name, ENCODING_NAMES.get(name, name)) for name in tabular.ENCODINGS]
         )
         if shape.format != "csv":
@@ -160,20 +160,12 @@ class PlanForm(forms.Form):
         by_column = {column: name for name, column in plan.columns.items()}
         choices = [("", _("— ignore —")), *((item.name, _labelled(item)) for item in items)]
         for place, column in enumerate(shape.header):
-            field = _select(column, choices, required=False)
+            field = select(column, choices, required=False)
             field.initial = by_column.get(column, "")
             self.fields[f"{COLUMN}{place}"] = field
         if encodings:
-            self._add("encoding", _select(_("Which of these is correct?"), [_unanswered(), *encodings]), "")
-        lookups = [
-            ("id", _("Person id")),
-            *((name, field_catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
-        ]
-        self._add("lookup_field", _select(_("Find people by"), lookups), plan.lookup_field)
-        if "lookup_field" in guess.questions:
-            lookup = self.fields["lookup_field"]
-            lookup.choices, lookup.initial = [_unanswered(), *lookups], ""  # type: ignore[attr-defined]
-        getattr(self, f"_add_{kind}")(plan)
+            self.add("encoding", select(_("Which of these is correct?"), [_unanswered(), *encodings]), "")
+        PLAN_PARTS[kind](self, plan)
         self._add_conventions(plan, guess)
         self._add_constants(plan)
         is_settled = guess.is_remembered or guess.is_chosen
@@ -183,11 +175,22 @@ class PlanForm(forms.Form):
             questions if posted_questions is None else ASKED.intersection(str(posted_questions).split())
         )
 
-    def _add(self, name: str, field: forms.Field, initial: Any) -> None:
+    def add(self, name: str, field: forms.Field, initial: Any) -> None:
         field.initial = initial
         self.fields[name] = field
 
-    def _add_activities(self, plan: ImportPlan) -> None:
+    def add_lookup(self, plan: ImportPlan) -> None:
+        """Add what people are found by; unanswered where the file leaves it open."""
+        lookups = [
+            ("id", _("Person id")),
+            *((name, field_catalogue()[name].shown_label) for name in people_lookup.lookup_fields()),
+        ]
+        is_open = "lookup_field" in self.guess.questions
+        choices = [_unanswered(), *lookups] if is_open else lookups
+        self.add("lookup_field", select(_("Find people by"), choices), "" if is_open else plan.lookup_field)
+
+    def add_activities(self, plan: ImportPlan) -> None:
+        self.add_lookup(plan)
         example = _("A column in braces, like {email}, or a text with columns in it: customer{number}@example.com")
         person = forms.CharField(
             label=_("Person (column or template)"),
@@ -195,16 +198,17 @@ class PlanForm(forms.Form):
             required=False,
             widget=forms.TextInput(attrs={"class": "ca-input", "list": "person-columns"}),
         )
-        self._add("person", person, plan.person)
+        self.add("person", person, plan.person)
         tick = forms.CheckboxInput(attrs={"class": "ca-input"})
         create = forms.BooleanField(label=_("Create people who don't exist yet"), required=False, widget=tick)
-        self._add("create_people", create, plan.create_people)
-        external = _select(_("Avoid duplicates by"), list(EXTERNAL_IDS.items()))
-        self._add("external_id", external, plan.external_id)
-        self._add_starts_campaigns(plan, _("Did this happen just now, or is it history?"), MOMENTS)
+        self.add("create_people", create, plan.create_people)
+        external = select(_("Avoid duplicates by"), list(EXTERNAL_IDS.items()))
+        self.add("external_id", external, plan.external_id)
+        self.add_starts_campaigns(plan, _("Did this happen just now, or is it history?"), MOMENTS)
 
-    def _add_people(self, plan: ImportPlan) -> None:
-        self._add("action", _select(_("What to do"), list(ACTIONS.items())), plan.action)
+    def add_people(self, plan: ImportPlan) -> None:
+        self.add_lookup(plan)
+        self.add("action", select(_("What to do"), list(ACTIONS.items())), plan.action)
         lists = StaticList.objects.filter(is_archived=False).order_by("name").values_list("pk", "name")
         into = forms.TypedChoiceField(
             label=_("Add these people to a static list"),
@@ -215,16 +219,16 @@ class PlanForm(forms.Form):
             widget=forms.Select(attrs={"class": "ca-input"}),
             help_text=_("Everyone in the file whose row is valid, new or existing."),
         )
-        self._add("static_list", into, plan.static_list)
-        self._add_starts_campaigns(plan, _("Should these changes start smart campaigns?"), CAMPAIGNS)
+        self.add("static_list", into, plan.static_list)
+        self.add_starts_campaigns(plan, _("Should these changes start smart campaigns?"), CAMPAIGNS)
 
-    def _add_starts_campaigns(self, plan: ImportPlan, question: str, answers: Mapping[str, Any]) -> None:
+    def add_starts_campaigns(self, plan: ImportPlan, question: str, answers: Mapping[str, Any]) -> None:
         """Add the question whether the rows are back-fill: unanswered unless a like file was imported before."""
         unanswered = [] if self.guess.is_remembered else [("", _("— please choose —"))]
         help_text = _("It shows in the timeline and counts in smart lists in any case.")
-        starts = _select(question, [*unanswered, *answers.items()], help_text)
+        starts = select(question, [*unanswered, *answers.items()], help_text)
         remembered = ("yes" if plan.starts_campaigns else "no") if self.guess.is_remembered else ""
-        self._add("starts_campaigns", starts, remembered)
+        self.add("starts_campaigns", starts, remembered)
 
     def _add_conventions(self, plan: ImportPlan, guess: PlanGuess) -> None:
         questions = frozenset() if guess.is_remembered else guess.questions
@@ -235,24 +239,24 @@ class PlanForm(forms.Form):
         ):
             blank = [_unanswered()] if name in questions else []
             is_needed = name != "pivot" or name in questions
-            field = _select(label, [*blank, *choices.items()], required=is_needed)
-            self._add(name, field, "" if name in questions else getattr(plan, name))
+            field = select(label, [*blank, *choices.items()], required=is_needed)
+            self.add(name, field, "" if name in questions else getattr(plan, name))
         zones = [(name, name) for name in installation.all_zones()]
-        self._add("zone", _select(_("Times without a time zone are in"), zones), plan.zone)
+        self.add("zone", select(_("Times without a time zone are in"), zones), plan.zone)
 
     def _add_constants(self, plan: ImportPlan) -> None:
         """Add fields with one value for every row: a value above the table, or not in the file at all."""
         choices = [("", _("— none —")), *((item.name, item.label) for item in self.items)]
         fixed = [*plan.constants.items(), *[("", "")] * MAX_FIXED][:MAX_FIXED]
         for place, (name, value) in enumerate(fixed):
-            self._add(f"{FIXED}{place}", _select(_("The same in every row: field"), choices, required=False), name)
+            self.add(f"{FIXED}{place}", select(_("The same in every row: field"), choices, required=False), name)
             text = forms.CharField(
                 label=_("The same in every row: value"),
                 required=False,
                 max_length=1_000,
                 widget=forms.TextInput(attrs={"class": "ca-input"}),
             )
-            self._add(f"{FIXED_VALUE}{place}", text, value)
+            self.add(f"{FIXED_VALUE}{place}", text, value)
         keep = forms.BooleanField(
             label=_("Keep an apostrophe before =, +, - and @"),
             required=False,
@@ -267,9 +271,9 @@ class PlanForm(forms.Form):
                 help_text=" ".join(_left_out_sentences(plan)),
                 widget=tick,
             )
-            self._add("leave_out", leave_out, True)
+            self.add("leave_out", leave_out, True)
         if self.shape.format != "ndjson":
-            self._add("keep_apostrophes", keep, plan.keep_apostrophes)
+            self.add("keep_apostrophes", keep, plan.keep_apostrophes)
 
     def _constants(self) -> dict[str, str]:
         values = self.cleaned_data
@@ -320,7 +324,7 @@ class PlanForm(forms.Form):
             if cleaned.get(f"{COLUMN}{place}")
         }
         plan = replace(self.guess.plan, columns=columns)
-        questions = ASKED & open_questions(plan, self.items, self.shape, self.lines)
+        questions = ASKED & open_questions(plan, TARGETS[self.kind], self.shape, self.lines)
         assert isinstance(self.data, QueryDict)
         data = self.data.copy()
         for name in sorted(questions - self.shown_questions):
@@ -381,6 +385,13 @@ def _left_out_sentences(plan: ImportPlan) -> Iterable[str]:
         yield _("Only rows with “%(column)s” %(values)s are imported.") % shown
     if plan.ends_at:
         yield _("Rows from “%(text)s” on are left out.") % {"text": plan.ends_at}
+
+
+# what the form of the columns has besides the columns, by kind of row
+PLAN_PARTS: dict[str, Callable[[PlanForm, ImportPlan], None]] = {
+    "people": PlanForm.add_people,
+    "activities": PlanForm.add_activities,
+}
 
 
 def _labelled(item: Mappable) -> str:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from people.core.admin.base import parse_number, require_rights
 from people.core.errors import NotAllowedError, RejectedError
 from people.fields.catalog import field_catalogue
-from people.files.imports import traces
+from people.files.imports import traces, undoing
 from people.files.imports.targets import TARGETS
 from people.lists import static_lists
 from people.models import Import, Person, StaticList
@@ -65,6 +65,7 @@ def undo_import(pages: Any, request: HttpRequest, job: Import) -> HttpResponse:
         kept_people=[(person, import_undo.kept_reason(table)) for person, table in preview.kept_people],
         changes=[(change, people_by_id.get(change.person_id), labels.get(change.field)) for change in preview.changes],
         into=_into(job),
+        kept_reasons=undoing.reason_counts(preview.records.kept),
     )
 
 
@@ -113,6 +114,7 @@ def undo_summary(job: Import) -> dict[str, Any] | None:
     return {
         **job.undo,
         "kept": import_undo.kept_reasons(job.undo["kept"]),
+        "kept_records": undoing.reason_counts(job.undo.get("records_kept", {})),
         "is_under_way": job.wish == Import.Wish.UNDO,
         "has_failed": import_undo.has_failed(job),
     }

@@ -10,8 +10,9 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from people.admin import import_forms, import_results
@@ -27,7 +28,7 @@ from people.files.csv_lines import file_reply
 from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
-from people.files.imports.plan import ImportPlan
+from people.files.imports.plan import ImportPlan, ImportStatus
 from people.files.imports.reader import ImportReader
 from people.files.imports.targets import TARGETS
 from people.files.tabular import FileShape
@@ -39,7 +40,7 @@ State = Import.State
 
 @admin.register(Import)
 class ImportAdmin(TransferAdmin):
-    nothing_yet = gettext_lazy("Import people or activities from a file: CSV, Excel or NDJSON.")
+    nothing_yet = gettext_lazy("Import people, activities or objects from a file: CSV, Excel or NDJSON.")
     list_display = ("name", "contents", "badge", "counted", "by", "created")
     list_filter = ("state",)
     search_fields = ("name",)
@@ -62,14 +63,10 @@ class ImportAdmin(TransferAdmin):
 
     @admin.display(description=gettext_lazy("Rows"))
     def counted(self, job: Import) -> str:
-        counts = [
-            (job.added, _("%(count)s added")),
-            (job.updated, _("%(count)s updated")),
-            (job.repeated, _("%(count)s already imported")),
-            (job.refused, _("%(count)s rejected")),
-            (0 if job.kind == "people" else job.created, _("%(count)s people created")),
-        ]
-        return ", ".join(text % {"count": intcomma(count)} for count, text in counts if count)
+        texts = [f"{intcomma(count)} {label}" for count, label in _counts(job) if count]
+        if job.created and not TARGETS[job.kind].rows_are_people:
+            texts.append(_("%(count)s people created") % {"count": intcomma(job.created)})
+        return ", ".join(texts)
 
     def own_pages(self) -> OwnPages:
         return [
@@ -87,7 +84,8 @@ class ImportAdmin(TransferAdmin):
         choices = import_contents(request.user)
         if not choices:
             raise PermissionDenied
-        form = UploadForm(request.POST or None, request.FILES or None, contents=choices)
+        initial = {"contents": request.GET.get("contents")}
+        form = UploadForm(request.POST or None, request.FILES or None, contents=choices, initial=initial)
         if request.method == "POST" and form.is_valid():
             kind, _colon, subject = form.cleaned_data["contents"].partition(":")
             file = form.cleaned_data["file"]
@@ -220,6 +218,20 @@ class ImportAdmin(TransferAdmin):
         return job
 
 
+def _counts(job: Import) -> list[tuple[int, Any]]:
+    """(number of rows, what became of them) of each result that rows of this kind can have."""
+    target = TARGETS[job.kind]
+    labels = {
+        ImportStatus.ADDED: _("added"),
+        ImportStatus.UPDATED: _("updated"),
+        ImportStatus.REPEATED: target.repeated_label,
+        ImportStatus.REFUSED: _("rejected"),
+    }
+    if job.state in (State.CHECKING, State.CHECKED):
+        labels[ImportStatus.ADDED] = _("to be added")
+    return [(getattr(job, status), labels[status]) for status in target.statuses]
+
+
 _STEP_OF = {State.UPLOADED: 3, State.CHECKING: 3, State.CHECKED: 3}
 
 
@@ -267,9 +279,19 @@ def _preview(job: Import, lines: Any) -> list[dict[str, Any]]:
         hit = hits.get(place)
         problems = results[place].problems if results else ()
         messages = [located_message(problem, labels=labels) for problem in problems]
-        rows.append({"number": line.number, "values": values, "problems": messages, "hit": hit})
+        status = results[place].status if results else ImportStatus.ADDED
+        outcome = (_RESULTS | {ImportStatus.REPEATED: capfirst(target.repeated_label)})[status]
+        rows.append({"number": line.number, "values": values, "problems": messages, "hit": hit, "outcome": outcome})
     rows.sort(key=itemgetter("number"))
     return rows
+
+
+# what becomes of a good row of the preview
+_RESULTS: dict[ImportStatus, Any] = {
+    ImportStatus.ADDED: pgettext_lazy("row of a file", "New"),
+    ImportStatus.UPDATED: pgettext_lazy("row of a file", "Update"),
+    ImportStatus.REFUSED: "",
+}
 
 
 def _label(job: Import) -> Any:
@@ -289,6 +311,8 @@ def _progress(job: Import, user: Any) -> dict[str, Any]:
         "failures": failed_rows,
         "unkept": max(0, unkept),
         "badge": job_badge(job),
+        "counts": _counts(job),
+        "shows_created": job.created and not TARGETS[job.kind].rows_are_people,
         "is_check": job.state == State.CHECKED,
         "may": import_jobs.possible_steps(job),
         "label": _label(job),

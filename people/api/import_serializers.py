@@ -34,10 +34,24 @@ TAKEN_BACK = {
         "activities": {"type": "integer", "description": "The number of activities removed."},
         "people": {"type": "integer", "description": "The number of people deleted."},
         "kept": {"type": "object", "additionalProperties": {"type": "integer"}},
+        "records": {"type": "integer", "description": "The number of records of objects deleted."},
+        "records_put_back": {"type": "integer", "description": "The number of records with their former values again."},
+        "records_kept": {"type": "object", "additionalProperties": {"type": "integer"}},
         "is_done": {"type": "boolean"},
         "has_failed": {"type": "boolean", "description": "It stopped early; `error` gives the reason."},
     },
-    "required": ["reason", "at", "activities", "people", "kept", "is_done", "has_failed"],
+    "required": [
+        "reason",
+        "at",
+        "activities",
+        "people",
+        "kept",
+        "records",
+        "records_put_back",
+        "records_kept",
+        "is_done",
+        "has_failed",
+    ],
 }
 
 
@@ -98,6 +112,9 @@ class ImportSerializer(StrictSerializer):
         if not job.undo:
             return None
         undo = {name: job.undo[name] for name in ("reason", "at", "activities", "people", "kept")}
+        # imports that a version without objects undid have none
+        later = {"records": 0, "records_put_back": 0, "records_kept": {}}
+        undo |= {name: job.undo.get(name, default) for name, default in later.items()}
         has_failed = import_undo.has_failed(job)
         return {**undo, "is_done": job.wish != Import.Wish.UNDO and not has_failed, "has_failed": has_failed}
 
@@ -115,6 +132,15 @@ class ChangeSerializer(StrictSerializer):
     new = serializers.CharField(allow_blank=True)
 
 
+class UndoneRecordsSerializer(StrictSerializer):
+    deleted = serializers.IntegerField(help_text="Created by the import; they can be restored.")
+    put_back = serializers.IntegerField(help_text="Changed by the import; they would get their former values back.")
+    kept = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Records that would stay as they are, by reason: changed, deleted, refused.",
+    )
+
+
 class TakeBackSerializer(StrictSerializer):
     """The effects of undoing an import now."""
 
@@ -126,6 +152,7 @@ class TakeBackSerializer(StrictSerializer):
         child=serializers.IntegerField(),
         help_text="People created by the import who would stay, by the table that holds data of them.",
     )
+    records = UndoneRecordsSerializer(help_text="Records of objects.")
     changed = serializers.IntegerField(help_text="Changed values of existing people, which would stay.")
     changes = ChangeSerializer(many=True, help_text=f"The first {import_undo.SHOWN} of these values.")
 
@@ -144,13 +171,19 @@ class PlanInputSerializer(StrictSerializer):
         help_text="Fill in what this plan leaves out as this import preset does; `preset` of the import names the one "
         "that recognises the file. What was filled in is in the answer's plan.",
     )
-    subject = StrictCharField(max_length=255, required=False, help_text="The activity type's API name.")
+    subject = StrictCharField(
+        max_length=255, required=False, help_text="The API name of the activity type or object type."
+    )
     person = StrictCharField(
         max_length=255,
         required=False,
         help_text='For activities: the column that identifies the person, in braces, like "{email}".',
     )
-    lookup_field = StrictCharField(max_length=100, required=False)
+    lookup_field = StrictCharField(
+        max_length=100,
+        required=False,
+        help_text="How people are found: email, id or a unique field. For objects: dedupe_fields, id or guid.",
+    )
     create_people = StrictBooleanField(required=False)
     action = serializers.ChoiceField(["upsert", "create", "update"], required=False)
     external_id = serializers.ChoiceField([str(choice) for choice in import_plan.ExternalId], required=False)

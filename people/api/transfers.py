@@ -84,7 +84,11 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(
         parameters=[
             OpenApiParameter(
-                "kind", str, required=True, enum=["people", "activities"], description="What the rows of the file are."
+                "kind",
+                str,
+                required=True,
+                enum=["people", "activities", "objects"],
+                description="What the rows of the file are.",
             ),
             OpenApiParameter(
                 "name", str, description="The name of the file: .csv, .tsv or .ndjson, optionally with .gz."
@@ -130,7 +134,8 @@ class ImportViewSet(ListMixin, RetrieveMixin):
         lines = import_jobs.sample_rows(job) if job.stored_as else ()
         shape, preset = FileShape.from_json(job.shape), body.pop("preset", None)
         above = import_jobs.rows_above_header(job) if preset and job.stored_as else ()
-        plan = presets.plan_with_preset(ImportPlan(**body), preset, job.kind, shape, above)
+        chosen = ImportPlan(**{**import_targets.TARGETS[job.kind].defaults, **body})
+        plan = presets.plan_with_preset(chosen, preset, job.kind, shape, above)
         plan = guessing.settle_plan(plan, body, job.kind, shape, lines)
         import_jobs.set_plan(job, plan, request.user)
         return self.response_for(job)
@@ -174,7 +179,7 @@ class ImportViewSet(ListMixin, RetrieveMixin):
     @extend_schema(request=TakeBackInputSerializer, responses={202: ImportSerializer})
     @take_back.mapping.post
     def do_take_back(self, request: Any, pk: int) -> Response:
-        """Undo an import in the background: remove its activities, and people it created and nothing else changed."""
+        """Undo an import in the background: what it recorded, created and changed, unless it changed since."""
         job = self.get_object()
         import_undo.request_import_undo(job, self.validated_body(TakeBackInputSerializer)["reason"], request.user)
         return self.response_for(job, 202)
@@ -246,7 +251,9 @@ class ImportFailureViewSet(ListMixin):
 
 
 class ParametersInputSerializer(StrictSerializer):
-    """What a file holds: `types`, `since`, `until` of activities; `fields`, `static_list`, `smart_list` of people."""
+    """What a file holds: `types`, `since`, `until` of activities; `fields`, `static_list`, `smart_list` of people;
+    `object_type` of objects.
+    """
 
     types = serializers.ListField(child=StrictCharField(max_length=255), required=False, min_length=1, max_length=100)
     since = StrictCharField(max_length=40, required=False)
@@ -254,12 +261,13 @@ class ParametersInputSerializer(StrictSerializer):
     fields = serializers.ListField(  # type: ignore[assignment]  # a declared field: DRF takes it off the class
         child=StrictCharField(max_length=100), required=False, min_length=1, max_length=500
     )
+    object_type = StrictCharField(max_length=255, required=False)
     static_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
     smart_list = StrictIntegerField(required=False, min_value=1, max_value=MAX_ID)
 
 
 class ExportInputSerializer(StrictSerializer):
-    kind = StrictCharField(max_length=16, help_text="activities, people or smart_list.")
+    kind = StrictCharField(max_length=16, help_text="activities, people, objects or smart_list.")
     format = serializers.ChoiceField(["csv", "tsv", "ssv", "ndjson"], default="csv")
     parameters = ParametersInputSerializer(required=False)
     title = StrictCharField(max_length=255, required=False, allow_blank=True)

@@ -1,7 +1,7 @@
 """Uses of an object: reference rows that protect it, found through the models themselves."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class ObjectUse:
         return _("%(kind)s “%(name)s”") % {"kind": self.kind, "name": self.name}
 
 
-UsersOf = Callable[[Any], Iterable[Model]]
+UsersOf = Callable[[Sequence[Any]], Iterable[Model]]  # the users of several objects of one class
 # by the class of the used object: upper apps that keep its name, without a foreign key, and look rows up by its values
 _KEY_USES: dict[type[Model], list[UsersOf]] = defaultdict(list)
 # by the class of the used object: upper apps whose definitions or texts name it, without a foreign key
@@ -49,9 +49,19 @@ def key_uses_of(*things: Model) -> list[ObjectUse]:
 
 
 def _registered_uses(registry: Mapping[type[Model], list[UsersOf]], things: Iterable[Model]) -> list[ObjectUse]:
-    users = [user for used in things for users_of in registry.get(type(used), ()) for user in users_of(used)]
+    users = [
+        user for model, used in _by_class(things) for users_of in registry.get(model, ()) for user in users_of(used)
+    ]
     uses = [ObjectUse(str(user._meta.verbose_name), str(user), user) for user in users]
     return sorted(uses, key=lambda use: (use.kind, use.name.lower()))
+
+
+def _by_class(things: Iterable[Model]) -> Iterable[tuple[type[Model], list[Model]]]:
+    """The things by their class: their users are read with as few statements for many as for one."""
+    by_class: dict[type[Model], list[Model]] = defaultdict(list)
+    for used in things:
+        by_class[type(used)].append(used)
+    return by_class.items()
 
 
 def uses_of(*things: Model) -> list[ObjectUse]:
@@ -63,12 +73,12 @@ def uses_of(*things: Model) -> list[ObjectUse]:
     """
     registered = [*key_uses_of(*things), *_registered_uses(_NAMED_USES, things)]
     uses = {(use.user._meta.label, use.user.pk): use for use in registered}
-    for used in things:
-        for relation in used._meta.related_objects:
+    for used_model, used in _by_class(things):
+        for relation in used_model._meta.related_objects:
             model = relation.related_model
             if relation.on_delete is not PROTECT or not hasattr(model, "used_by"):
                 continue
-            for row in model._default_manager.filter(**{relation.field.name: used}):
+            for row in model._default_manager.filter(**{f"{relation.field.name}__in": used}):
                 user = row.used_by
                 uses[(user._meta.label, user.pk)] = ObjectUse(str(user._meta.verbose_name), str(user), user)
     return sorted(uses.values(), key=lambda use: (use.kind, use.name.lower()))

@@ -1,7 +1,7 @@
 """Plain text and JSON text of canonical values, and the comparison of texts."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from json.encoder import encode_basestring
@@ -67,8 +67,20 @@ def canonical_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
+# the JSON text of what most values are, by exact type: `json.dumps` takes five times as long for each
+_SCALARS: Mapping[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    int: str,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _value: "null",
+}
+
+
 def dump_json(value: Any) -> str:
     """JSON text of nested values in the form of `as_json`; amounts keep all their digits."""
+    write = _SCALARS.get(type(value))
+    if write is not None:
+        return write(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{encode_basestring(name)}: {dump_json(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -4,7 +4,7 @@ Records, links and outcomes are those of the same rows written one by one. The h
 the rows changed together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ class _Target:
     hash_before: bytes
     values: dict[str, Any] = field(default_factory=dict)  # new canonical values; None is no value
     rows: list[int] = field(default_factory=list)
+    changing: set[int] = field(default_factory=set)  # those of its rows that change something
 
     @property
     def is_new(self) -> bool:
@@ -66,7 +67,7 @@ class RecordBatch:
         key: RecordKey,
         action: RecordAction,
         zone: tzinfo,
-        undoes_id: int | None,
+        undoes: Mapping[int, int],
     ) -> None:
         self.schema = schema
         self.rows = rows
@@ -74,17 +75,16 @@ class RecordBatch:
         self.key = key
         self.action = action
         self.zone = zone
-        self.undoes_id = undoes_id
+        self.undoes = undoes
         self.outcomes: list[RecordOutcome | None] = [None] * len(rows)
         self.sides: list[_LinkSide] = []
         self.holders: dict[bytes, int | None] = {}  # the record with these dedupe values after the rows so far
 
-    def run(self, dry_run: bool, expected_revision: int | None = None) -> list[RecordOutcome]:
+    def run(self, dry_run: bool, expected_revisions: Mapping[int, int]) -> list[RecordOutcome]:
         values = {index: row for index in range(len(self.rows)) if (row := self._parse(index)) is not None}
         lock_values(self.schema, self.key, list(values.values()))
         records = find_records(self.schema, self.rows, self.key, values)
-        if any(record.revision != expected_revision for record in records.values() if expected_revision is not None):
-            raise changed_meanwhile()
+        refuse_if_changed(records.values(), expected_revisions)
         values = self._without_bad_matches(values, records)
         self.sides = list(self._links(values, records))
         self.holders = self._find_holders(values, records)
@@ -196,9 +196,12 @@ class RecordBatch:
                 continue
             if target is None:
                 target = self._new_target(record)
-            if problem := self._apply_row(target, row):
-                self._refuse(index, problem)
+            is_changing = self._apply_row(target, row)
+            if isinstance(is_changing, Problem):
+                self._refuse(index, is_changing)
             else:
+                if is_changing:
+                    target.changing.add(index)
                 target.rows.append(index)
                 targets[name] = target
         return list(targets.values())
@@ -209,8 +212,8 @@ class RecordBatch:
         before = self.schema.canonical(record.fields)
         return _Target(record, before, record.person_id, record.linked_id, bytes(record.dedupe_hash))
 
-    def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | None:
-        """Set the values and links of `row`, or return why it is refused."""
+    def _apply_row(self, target: _Target, row: dict[str, Any]) -> Problem | bool:
+        """Set the values and links of `row`: whether that changes anything, or why it is refused."""
         record = target.record
         named = self._link_columns(record, row)
         if isinstance(named, Problem):
@@ -221,16 +224,18 @@ class RecordBatch:
         if stored is None:
             message = _("the values of one record may take at most 65,536 bytes together")
             return Problem(Code.TOO_LARGE, message)
-        after = target.canonical(row)
+        before, after = target.canonical({}), target.canonical(row)
         digest = self.schema.dedupe_hash(after)
         if problem := self._move_key(record, digest, row):
             return problem
         record.dedupe_hash, record.name = digest, self.schema.record_name(after)
         record.fields, record.version = stored, self.schema.number
+        is_changing = any(before.get(name) != value for name, value in row.items())
         for name, value in named.items():
+            is_changing = is_changing or getattr(record, name) != value
             setattr(record, name, value)
         target.values.update(row)
-        return None
+        return is_changing
 
     def _link_columns(self, record: ObjectRecord, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
         """The new values of a record's columns of links, or why a value is refused.
@@ -312,7 +317,7 @@ class RecordBatch:
             return None
         former_id = target.person_before if is_moved else None
         return record_sql.PendingChange(
-            record, kind, changes, former_id, self.undoes_id, self._link_keys(target, changes)
+            record, kind, changes, former_id, self.undoes.get(record.pk), self._link_keys(target, changes)
         )
 
     def _link_keys(self, target: _Target, changes: Mapping[str, Any]) -> list[str] | None:
@@ -327,12 +332,16 @@ class RecordBatch:
                 is_created = id(target) in new and index == target.rows[0]
                 status = RecordStatus.CREATED if is_created else RecordStatus.UPDATED
                 guid = target.record.guid if target.record.pk else None
-                self.outcomes[index] = RecordOutcome(status, target.record.pk, guid)
+                is_changed = is_created or index in target.changing
+                self.outcomes[index] = RecordOutcome(status, target.record.pk, guid, is_changed=is_changed)
 
 
-def changed_meanwhile() -> ConflictError:
+def refuse_if_changed(records: Iterable[ObjectRecord], expected_revisions: Mapping[int, int]) -> None:
+    """Raise `ConflictError` if a record is no longer at its expected revision, where one is."""
+    if all(expected_revisions.get(record.pk, record.revision) == record.revision for record in records):
+        return
     message = _("Someone else changed this record in the meantime. Look again; nothing was overwritten.")
-    return ConflictError(Problem(Code.CONFLICT, message))
+    raise ConflictError(Problem(Code.CONFLICT, message))
 
 
 def _exists() -> Problem:

@@ -179,11 +179,11 @@ def show_on_person(object_type: ObjectType, by: object, is_shown: bool) -> None:
         audit.write_audit_entry(by, object_type, "changed", what="is_shown_on_person")
 
 
-def types_linking_by(field: PersonField) -> list[ObjectType]:
-    """The object types whose records name their people by a value of this person field."""
+def types_linking_by(fields: Sequence[PersonField]) -> list[ObjectType]:
+    """The object types whose records name their people by a value of one of these person fields."""
     existing = ObjectType.objects.existing().select_related("live", "draft")
     return list(
         existing.filter(
-            approved_fields__link_to=PERSON, approved_fields__link_by=getattr(field, "api_name", "")
+            approved_fields__link_to=PERSON, approved_fields__link_by__in=[field.api_name for field in fields]
         ).distinct()
     )

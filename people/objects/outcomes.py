@@ -37,12 +37,13 @@ RECORD_KEYS, RECORD_ACTIONS, RECORD_STATUSES = (
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """The outcome of one row. An update without a change counts as an update."""
+    """The outcome of one row. An update without a change counts as an update, and is not `is_changed`."""
 
     status: RecordStatus
     record_id: int | None = None
     guid: UUID | None = None
     problems: Sequence[Problem] = field(default=())
+    is_changed: bool = True
 
 
 def refused(*problems: Problem) -> RecordOutcome:

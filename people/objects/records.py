@@ -5,6 +5,7 @@ Channels check the right to add or change records once a call. `removal` deletes
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -29,8 +30,8 @@ def upsert_records(
     action: RecordAction = RecordAction.UPSERT,
     zone: tzinfo = UTC,
     dry_run: bool = False,
-    undoes_id: int | None = None,
-    expected_revision: int | None = None,
+    undoes: Mapping[int, int] = MappingProxyType({}),
+    expected_revisions: Mapping[int, int] = MappingProxyType({}),
 ) -> list[RecordOutcome]:
     """Create or update records of one type; return one outcome a row, in order. One transaction.
 
@@ -40,15 +41,16 @@ def upsert_records(
     dedupe values may change, but never to those of another record. Rows for the same record are applied in order, and
     make one change in its history.
     Concurrent calls with the same new dedupe values create one record. With `dry_run` everything is checked and nothing
-    is saved. Raises `RejectedError` (`unknown_type`, `unapproved_type`, `retired_type`), `ConflictError` if a record is
-    no longer at `expected_revision`, and ValueError over 2,000 rows; never for bad rows.
+    is saved. `undoes` are the changes that are taken back, by record. Raises `RejectedError` (`unknown_type`,
+    `unapproved_type`, `retired_type`), `ConflictError` if a record is no longer at that of `expected_revisions`, which
+    are by record, and ValueError over 2,000 rows; never for bad rows.
     """
     if len(rows) > MAX_BATCH:
         raise ValueError(f"at most {MAX_BATCH} records in one transaction")
     type_id = object_type if isinstance(object_type, int) else object_type.pk
     with transaction.atomic():
         schema = lock_type(type_id, rows, key, zone)
-        return batch.RecordBatch(schema, rows, source, key, action, zone, undoes_id).run(dry_run, expected_revision)
+        return batch.RecordBatch(schema, rows, source, key, action, zone, undoes).run(dry_run, expected_revisions)
 
 
 def update_record(
@@ -68,5 +70,5 @@ def update_record(
         key=RecordKey.ID,
         action=RecordAction.UPDATE,
         zone=zone,
-        expected_revision=expected_revision,
+        expected_revisions={} if expected_revision is None else {record.pk: expected_revision},
     )[0]

@@ -1,6 +1,7 @@
 """Deletes and restores records, and takes single changes back. A deleted record keeps its values and its history."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,7 @@ from people.core.messages import sentence as _
 from people.core.source import Source
 from people.models import ObjectChange, ObjectRecord, ObjectType
 from people.objects import links, record_sql
-from people.objects.batch import changed_meanwhile
+from people.objects.batch import refuse_if_changed
 from people.objects.matching import find_records, key_problems, lock_keys, lock_type
 from people.objects.outcomes import RecordAction, RecordKey, RecordOutcome, RecordStatus, refused
 from people.objects.records import MAX_BATCH, upsert_records
@@ -28,22 +29,21 @@ def delete_records(
     source: Source,
     *,
     key: RecordKey = RecordKey.DEDUPE,
-    undoes_id: int | None = None,
-    expected_revision: int | None = None,
+    undoes: Mapping[int, int] = MappingProxyType({}),
+    expected_revisions: Mapping[int, int] = MappingProxyType({}),
 ) -> list[RecordOutcome]:
     """Delete the records that the rows name; one outcome a row, in order. `restore_records` restores them.
 
-    Their dedupe values are free for new records. Raises `RejectedError` (`unknown_type`, `unapproved_type`,
-    `retired_type`), `ConflictError` if a record is no longer at `expected_revision`, and ValueError over 2,000 rows;
-    never for bad rows.
+    Their dedupe values are free for new records. `undoes` and `expected_revisions` as in `upsert_records`. Raises
+    `RejectedError` (`unknown_type`, `unapproved_type`, `retired_type`), `ConflictError` if a record is no longer at its
+    expected revision, and ValueError over 2,000 rows; never for bad rows.
     """
     schema = _lock(object_type, rows)
     values, outcomes = _named_values(schema, rows, key)
     if key is RecordKey.DEDUPE:
         lock_keys(schema.type_id, map(schema.dedupe_hash, values.values()))
     records = find_records(schema, rows, key, values)
-    if any(record.revision != expected_revision for record in records.values() if expected_revision is not None):
-        raise changed_meanwhile()
+    refuse_if_changed(records.values(), expected_revisions)
     deleted: dict[int, ObjectRecord] = {}
     for place in values:
         record = records.get(place)
@@ -52,7 +52,7 @@ def delete_records(
         else:
             deleted[record.pk] = record
             outcomes[place] = RecordOutcome(RecordStatus.DELETED, record.pk, record.guid)
-    _mark(list(deleted.values()), Kind.REMOVED, source, undoes_id)
+    _mark(list(deleted.values()), Kind.REMOVED, source, undoes)
     return [outcomes[place] for place in range(len(rows))]
 
 
@@ -77,7 +77,11 @@ def _named_values(
 
 @transaction.atomic
 def restore_records(
-    object_type: ObjectType | int, ids: Sequence[Any], source: Source, *, undoes_id: int | None = None
+    object_type: ObjectType | int,
+    ids: Sequence[Any],
+    source: Source,
+    *,
+    undoes: Mapping[int, int] = MappingProxyType({}),
 ) -> list[RecordOutcome]:
     """Restore deleted records by their ids; one outcome an id, in order.
 
@@ -103,7 +107,7 @@ def restore_records(
             restored[record.pk] = record
             outcomes.append(RecordOutcome(RecordStatus.RESTORED, record.pk, record.guid))
     links.resolve_waiting(schema, list(restored.values()))
-    _mark(list(restored.values()), Kind.RESTORED, source, undoes_id)
+    _mark(list(restored.values()), Kind.RESTORED, source, undoes)
     links.join_records(schema, list(restored.values()), source)
     return outcomes
 
@@ -163,18 +167,20 @@ def _undo_values(change: ObjectChange, source: Source) -> RecordOutcome:
         source,
         key=RecordKey.ID,
         action=RecordAction.UPDATE,
-        undoes_id=change.pk,
-        expected_revision=record.revision if record else None,
+        undoes={change.record_id: change.pk},
+        expected_revisions={record.pk: record.revision} if record else {},
     )[0]
 
 
 def _undo_by_deletion(change: ObjectChange, source: Source) -> RecordOutcome:
     rows = [{"id": change.record_id}]
-    return delete_records(change.object_type_id, rows, source, key=RecordKey.ID, undoes_id=change.pk)[0]
+    undoes = {change.record_id: change.pk}
+    return delete_records(change.object_type_id, rows, source, key=RecordKey.ID, undoes=undoes)[0]
 
 
 def _undo_by_restoring(change: ObjectChange, source: Source) -> RecordOutcome:
-    return restore_records(change.object_type_id, [change.record_id], source, undoes_id=change.pk)[0]
+    undoes = {change.record_id: change.pk}
+    return restore_records(change.object_type_id, [change.record_id], source, undoes=undoes)[0]
 
 
 _UNDO = {
@@ -194,9 +200,9 @@ def _lock(
     return lock_type(type_id, values, RecordKey.DEDUPE)
 
 
-def _mark(records: Sequence[ObjectRecord], kind: int, source: Source, undoes_id: int | None) -> None:
+def _mark(records: Sequence[ObjectRecord], kind: int, source: Source, undoes: Mapping[int, int]) -> None:
     if records:
         record_sql.mark_deleted(records, kind == Kind.REMOVED)
         record_sql.write_changes(
-            [record_sql.PendingChange(record, kind, undoes_id=undoes_id) for record in records], source
+            [record_sql.PendingChange(record, kind, undoes_id=undoes.get(record.pk)) for record in records], source
         )

@@ -1,8 +1,9 @@
 """Import of people: each row creates or changes a person."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from people import lookup as people_lookup
@@ -16,7 +17,7 @@ from people.datatypes.parsing import BadValueError, is_blank
 from people.datatypes.registry import BY_NAME
 from people.fields import catalog
 from people.files.imports import targets as import_targets
-from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, PersonHit, RowResult
+from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, RowHit, RowResult
 from people.files.imports.targets import ImportTarget, Reader
 from people.files.tabular import FileShape
 from people.lists import static_lists
@@ -49,6 +50,7 @@ class PeopleTarget(ImportTarget):
     rights = (ADD_PERSON, CHANGE_PERSON)
     batch = 2_000
     rows_are_people = True
+    statuses = (ImportStatus.ADDED, ImportStatus.UPDATED, ImportStatus.REFUSED)
 
     def mappable(self, subject: str) -> list[Mappable]:
         writable = [
@@ -57,15 +59,21 @@ class PeopleTarget(ImportTarget):
                 info.shown_label,
                 info.data_type.name,
                 aliases=(info.label, *_ALIASES.get(info.api_name, ())),
+                is_key=info.api_name == "email",
             )
             for info in catalog.field_catalogue().values()
             if not info.is_read_only
         ]
-        return [Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id")), *writable]
+        own_id = Mappable("id", _("Person id"), "integer", aliases=("lead id", "person id"), is_guessed=False)
+        return [own_id, *writable]
 
     def batch_of(self, plan: ImportPlan) -> int:
         # one more for the list
         return max(1, min(self.batch, upsert.MAX_BATCH // (objections.log_entries(plan.columns) + 1)))
+
+    def optional(self, plan: ImportPlan) -> Collection[str]:
+        is_found_otherwise = plan.lookup_field != "email" or plan.action == UpsertAction.DUPLICATE
+        return ("email",) if is_found_otherwise else ()
 
     def rights_of(self, plan: ImportPlan) -> tuple[str, ...]:
         return () if plan.static_list is None else (static_lists.CHANGE,)
@@ -117,16 +125,14 @@ class PeopleTarget(ImportTarget):
             static_lists.add_members(StaticList.objects.get(pk=plan.static_list), person_ids, source)
         return BatchResults.of([RowResult(_STATUS[outcome.status], outcome.problems) for outcome in outcomes])
 
-    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, RowHit]:
         """The existing people that the rows change, found by the look-up field."""
         if plan.action not in (UpsertAction.UPSERT, UpsertAction.UPDATE):
             return {}
         values = {place: row.get(plan.lookup_field) for place, row in enumerate(rows)}
         ids = _ids(plan.lookup_field, {place: value for place, value in values.items() if not is_blank(value)})
         people = Person.objects.in_bulk(ids.values())
-        return {
-            place: PersonHit(pk, str(people[pk]), _changes(people[pk], rows[place], plan)) for place, pk in ids.items()
-        }
+        return {place: person_hit(people[pk], _changes(people[pk], rows[place], plan)) for place, pk in ids.items()}
 
     def identity(self, row: Any, plan: ImportPlan) -> tuple[str, str] | None:
         return (datatype_keys.key_of(row[plan.lookup_field]), "") if plan.action != UpsertAction.DUPLICATE else None
@@ -144,6 +150,10 @@ class PeopleTarget(ImportTarget):
             else ("Id", str(value))
             for name, value in row.items()
         ]
+
+
+def person_hit(person: Person, changes: Sequence[tuple[str, str, str]] = ()) -> RowHit:
+    return RowHit(_("Person:"), reverse("admin:people_person_change", args=[person.pk]), str(person), changes)
 
 
 def _ids(field: str, values: Mapping[int, Any]) -> dict[int, int]:

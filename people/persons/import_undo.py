@@ -1,7 +1,8 @@
 """Undoes an import: removes its activities, and deletes the people it created who are untouched since.
 
 Values of existing people that it changed stay: they are listed for a decision by the user. The people can be
-restored like all deleted ones. External ids are released, so that the corrected file can be imported.
+restored like all deleted ones. External ids are released, so that the corrected file can be imported. What else a
+file can hold is undone by its target (`ImportTarget.undo`).
 """
 
 import logging
@@ -26,7 +27,9 @@ from people.core.personal_data import ImportArrival
 from people.core.source import Channel, Source
 from people.files.imports import jobs as import_jobs
 from people.files.imports import traces
+from people.files.imports.targets import TARGETS
 from people.files.imports.traces import TracedChange
+from people.files.imports.undoing import UndoneRecords
 from people.files.models import Import
 from people.models import Person
 from people.persons import deletion
@@ -38,7 +41,8 @@ PART = 2_000  # people a transaction: recordings and changes are blocked meanwhi
 SHOWN = 200  # changed values
 SHOWN_PEOPLE = 20
 MAX_REASON = 200
-COUNTED = ("activities", "people")  # numbers of removed rows
+# numbers of removed rows, of deleted records of objects, and of those that got their former values back
+COUNTED = ("activities", "people", "records", "records_put_back")
 State = Import.State
 logger = logging.getLogger(__name__)
 
@@ -47,7 +51,11 @@ audit.register_actions(
         "import_undone": (
             3,
             gettext_lazy("Undid an import: %(count)s activities removed, %(people)s people deleted (%(reason)s)"),
-        )
+        ),
+        "import_of_records_undone": (
+            3,
+            gettext_lazy("Undid an import: %(records)s records deleted, %(put_back)s put back (%(reason)s)"),
+        ),
     }
 )
 
@@ -58,6 +66,7 @@ class ImportUndoPreview:
 
     `kept` counts the people created by the import who stay, by the table whose rows are the reason; some of them are
     `kept_people`. `changed` is the number of changed values of existing people, which stay; some are `changes`.
+    `records` are those of objects.
     """
 
     activities: int
@@ -66,16 +75,16 @@ class ImportUndoPreview:
     kept_people: Sequence[tuple[Person, str]]
     changed: int
     changes: Sequence[TracedChange]
+    records: UndoneRecords
 
     @property
     def does_nothing(self) -> bool:
-        return not (self.activities or self.people)
+        return not (self.activities or self.people or self.records.deleted or self.records.put_back)
 
 
 def may_undo_import(job: Import, by: Any) -> bool:
     """Return True if `by` has the right to undo imports and `job` can be undone."""
-    rights = (RIGHT, DELETE) if job.created else (RIGHT,)
-    return (by is None or all(map(by.has_perm, rights))) and _problem(job) is None
+    return (by is None or all(map(by.has_perm, _rights(job)))) and _problem(job) is None
 
 
 def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
@@ -97,6 +106,7 @@ def preview_import_undo(job: Import, by: Any) -> ImportUndoPreview:
         [(people_by_id[pk], table) for pk, table in reasons_by_id.items() if pk in people_by_id],
         changed,
         changes,
+        TARGETS[job.kind].preview_undo(job),
     )
 
 
@@ -119,6 +129,7 @@ def request_import_undo(job: Import, reason: str, by: Any, *, queue: bool = True
         **removed,  # the totals over all calls
         "noted": earlier.get("noted", {}),  # the part that is in the log of edits already
         "kept": {},
+        "records_kept": {},
     }
     # the import cannot be resumed from here on
     changed = Import.objects.filter(pk=job.pk, state=job.state, wish="").update(
@@ -202,7 +213,8 @@ def _note_failure(pk: int, error: Exception) -> None:
 
 
 def _run(job: Import, by: Any) -> None:
-    undo: dict[str, Any] = job.undo or {}
+    # a neighbouring version that asked for it counted fewer things
+    undo: dict[str, Any] = {**dict.fromkeys(COUNTED, 0), **(job.undo or {})}
     if by is None and undo["by"] is not None:
         raise NotAllowedError(Problem(Code.NOT_ALLOWED, _("Whoever asked for it is no longer a user.")))
     _require(job, by)
@@ -230,11 +242,30 @@ def _run(job: Import, by: Any) -> None:
             kept_counts.update(touched.values())
             Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
     undo["kept"] = dict(kept_counts)
-    count, people = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
+    _undo_records(job, undo, source)
+    count, people, records, put_back = (undo[name] - undo.get("noted", {}).get(name, 0) for name in COUNTED)
     undo["noted"] = {name: undo[name] for name in COUNTED}
     with transaction.atomic():
         Import.objects.filter(pk=job.pk).update(undo=undo, wish="", problem="")
-        audit.write_audit_entry(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
+        if records or put_back:
+            done = {"records": records, "put_back": put_back}
+            audit.write_audit_entry(by, job, "import_of_records_undone", reason=undo["reason"], **done)
+        else:
+            audit.write_audit_entry(by, job, "import_undone", count=count, people=people, reason=undo["reason"])
+
+
+def _undo_records(job: Import, undo: dict[str, Any], source: Source) -> None:
+    """Undo what the target of the file made of its rows besides activities and people; counted in `undo`."""
+    undo["records_kept"] = {}  # of this call
+
+    def note(undone: UndoneRecords) -> None:
+        undo["records"] += undone.deleted
+        undo["records_put_back"] += undone.put_back
+        undo["records_kept"] = dict(Counter(undo["records_kept"]) + Counter(undone.kept))
+        undo["tries"] = 0 if undone.deleted or undone.put_back else undo["tries"]
+        Import.objects.filter(pk=job.pk).update(undo=undo, progressed_at=timezone.now())
+
+    TARGETS[job.kind].undo(job, source, note)
 
 
 def _wrong_state() -> Problem:
@@ -261,9 +292,12 @@ def _check(job: Import, by: Any) -> None:
 
 def _require(job: Import, by: Any) -> None:
     import_jobs.require_import_rights(job, by)
-    permissions.require_permission(by, RIGHT)
-    if job.created:
-        permissions.require_permission(by, DELETE)
+    for right in _rights(job):
+        permissions.require_permission(by, right)
+
+
+def _rights(job: Import) -> tuple[str, ...]:
+    return (RIGHT, *((DELETE,) if job.created else ()), *TARGETS[job.kind].undo_rights(job))
 
 
 def _arrival(job: Import) -> ImportArrival:

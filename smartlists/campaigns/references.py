@@ -1,6 +1,6 @@
 """References of a campaign's definition: types, fields, lists and webhooks, stored as rows that protect them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from activities.models import ApprovedField
@@ -149,35 +149,44 @@ def register_webhook_uses() -> None:
     uses.register_named_uses(ApprovedObjectField, webhooks_with_object_field)
 
 
-def webhooks_with_person_field(field: PersonField) -> Sequence[Webhook]:
-    """The webhooks whose texts have the token of a person field."""
-    return _with_token(Webhook.objects.filter(is_archived=False), f"person.{field.api_name}")
+def webhooks_with_person_field(fields: Sequence[PersonField]) -> Sequence[Webhook]:
+    """The webhooks whose texts have the token of one of these person fields."""
+    return _with_token(Webhook.objects.filter(is_archived=False), {f"person.{field.api_name}" for field in fields})
 
 
-def webhooks_with_activity_field(field: ApprovedField) -> Sequence[Webhook]:
-    """The webhooks with the field's token that a campaign triggered by its type calls."""
-    type_name = field.activity_type.api_name
-    rows = CampaignUse.objects.filter(activity_type=field.activity_type_id)
-    called = {
-        pk
-        for definition, hooks in _callers(rows)
-        if any(trigger.type == type_name for _at, trigger in definition.activity_triggers)
-        for pk in hooks
-    }
-    return _with_token(Webhook.objects.filter(pk__in=called), f"trigger.{field.api_name}") if called else []
+def webhooks_with_activity_field(fields: Sequence[ApprovedField]) -> Sequence[Webhook]:
+    """The webhooks with the token of one of these fields that a campaign triggered by the field's type calls."""
+    keys = _keys_by_type((field.activity_type.api_name, f"trigger.{field.api_name}") for field in fields)
+    rows = CampaignUse.objects.filter(activity_type__in={field.activity_type_id for field in fields})
+    return _called_for(keys, rows, lambda definition: {trigger.type for _at, trigger in definition.activity_triggers})
 
 
-def webhooks_with_object_field(field: ApprovedObjectField) -> Sequence[Webhook]:
-    """The webhooks with the field's token that a campaign triggered by records of its object type calls."""
-    type_name = field.object_type.api_name
-    rows = CampaignUse.objects.filter(object_type=field.object_type_id)
-    called = {
-        pk
-        for definition, hooks in _callers(rows)
-        if any(trigger.object == type_name for _at, trigger in definition.object_triggers)
-        for pk in hooks
-    }
-    return _with_token(Webhook.objects.filter(pk__in=called), f"object.{field.api_name}") if called else []
+def webhooks_with_object_field(fields: Sequence[ApprovedObjectField]) -> Sequence[Webhook]:
+    """The webhooks with the token of one of these fields that a campaign triggered by records of its type calls."""
+    keys = _keys_by_type((field.object_type.api_name, f"object.{field.api_name}") for field in fields)
+    rows = CampaignUse.objects.filter(object_type__in={field.object_type_id for field in fields})
+    return _called_for(keys, rows, lambda definition: {trigger.object for _at, trigger in definition.object_triggers})
+
+
+def _keys_by_type(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Keys of tokens by the API name of the type that triggers with them."""
+    keys: dict[str, set[str]] = {}
+    for type_name, key in pairs:
+        keys.setdefault(type_name, set()).add(key)
+    return keys
+
+
+def _called_for(
+    keys: Mapping[str, Set[str]], rows: Any, types_of: Callable[[CampaignDefinition], Set[str]]
+) -> list[Webhook]:
+    """The webhooks that the campaigns of `rows` call and that have a token of a type that triggers the campaign."""
+    wanted: dict[int, set[str]] = {}
+    for definition, hooks in _callers(rows):
+        for type_name in types_of(definition) & keys.keys():
+            for pk in hooks:
+                wanted.setdefault(pk, set()).update(keys[type_name])
+    called = Webhook.objects.filter(pk__in=wanted) if wanted else ()
+    return [hook for hook in called if _token_keys(hook) & wanted[hook.pk]]
 
 
 def _callers(rows: Any) -> Iterator[tuple[CampaignDefinition, set[int]]]:
@@ -190,8 +199,8 @@ def _callers(rows: Any) -> Iterator[tuple[CampaignDefinition, set[int]]]:
         yield campaign_definition.load_definition(campaign.definition), hooks[campaign.pk]
 
 
-def _with_token(webhooks: Any, key: str) -> list[Webhook]:
-    return [hook for hook in webhooks if key in _token_keys(hook)]
+def _with_token(webhooks: Any, keys: Set[str]) -> list[Webhook]:
+    return [hook for hook in webhooks if _token_keys(hook) & keys]
 
 
 def _token_keys(hook: Webhook) -> set[str]:

@@ -72,6 +72,7 @@ PLACES = (
     ("rest/asset/v1/staticList", {"list_id": "static_list"}),
     ("rest/asset/v1/smartList", {"list_id": "smart_list"}),
     ("bulk/v1/leads/", {"batch_id": "people_import"}),
+    ("bulk/v1/customobjects/", {"api_name": "car"}),
     ("api/v1/activity-types/", {"pk": "type"}),
     ("api/v1/activities/", {"pk": "activity"}),
     ("api/v1/quarantine/", {"pk": "refused"}),

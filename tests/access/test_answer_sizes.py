@@ -98,6 +98,7 @@ OBJECTS = (
     "bulk/v1/<bulk_kind:kind>/export/<uuid:key>/status.json",
     "bulk/v1/leads/batch/<int:batch_id>.json",
     "bulk/v1/activities/import/<int:batch_id>/status.json",
+    "bulk/v1/customobjects/<str:api_name>/import/<int:batch_id>/status.json",
     "api/v1/me",
     "api/v1/activities/consents",
     "api/v1/activity-types/<str:pk>/versions/<int:number>",
@@ -127,6 +128,8 @@ FILES = (
     "bulk/v1/leads/batch/<int:batch_id>/warnings.json",
     "bulk/v1/activities/import/<int:batch_id>/failures.json",
     "bulk/v1/activities/import/<int:batch_id>/warnings.json",
+    "bulk/v1/customobjects/<str:api_name>/import/<int:batch_id>/failures.json",
+    "bulk/v1/customobjects/<str:api_name>/import/<int:batch_id>/warnings.json",
     "api/v1/exports/<int:pk>/file",
 )
 # ids only, at most 1,000

@@ -122,7 +122,7 @@ def test_nobody_invites_somebody_who_may_do_more(client, boss):
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ({"email": "no address"}, "valid email"),
+        ({"email": "no address"}, "Enter an email address"),
         ({"email": "TAKEN@example.com"}, "with this address already exists"),
         ({"email": "waiting@example.com"}, "invitation for this address"),
         ({"role": ""}, "Choose a role"),

@@ -1,5 +1,7 @@
 """Imports and exports over the native API."""
 
+import json
+
 import pytest
 from django.contrib.auth import get_user_model
 
@@ -7,10 +9,11 @@ from config.access.clients import editing as client_editing
 from config.access.clients import tokens
 from people.files.exports import jobs as export_jobs
 from people.files.imports import runner as import_runner
-from people.models import Person
+from people.models import ObjectRecord, Person
 from people.persons import import_undo
 from tests.api.conftest import Api
 from tests.factories import make_person
+from tests.people.objects.world import approved_type, saved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,13 +44,49 @@ def test_a_file_is_uploaded_understood_and_imported(api):
     assert [row["id"] for row in api.get("imports?state=complete&refused__gte=1").json()["results"]] == [done["id"]]
     assert done["created"] == 1 and done["taken_back"] is None
     would = api.get(f"{address}/take-back").json()
-    assert would == {"activities": 0, "people": 1, "kept": {}, "changed": 0, "changes": []}
+    records = {"deleted": 0, "put_back": 0, "kept": {}}
+    assert would == {"activities": 0, "people": 1, "kept": {}, "records": records, "changed": 0, "changes": []}
     assert api.post(f"{address}/take-back", {"reason": " "}).status_code == 422
     assert api.post(f"{address}/take-back", {"reason": "wrong file"}).status_code == 202
     import_undo.run_import_undo(made.json()["id"])
     undone = api.get(address).json()
     assert undone["state"] == "taken_back" and undone["taken_back"]["is_done"]
     assert undone["taken_back"]["people"] == 1 and not Person.objects.live().filter(email="ann@example.com").exists()
+
+
+def test_a_file_of_object_records_is_imported_exported_and_taken_back(api):
+    car = approved_type()
+    saved(car, plate="A 1", colour="blue")
+    file = b"plate,colour,Mileage\nA 1,red,1\nA 2,red,many\nA 3,red,3\n"
+    made = api.post("imports?kind=objects&name=cars.csv", file, content_type="text/csv")
+    assert made.status_code == 201, made.content
+    address = f"imports/{made.json()['id']}"
+    columns = {"plate": "plate", "colour": "colour", "mileage": "Mileage"}
+    for plan, path in (
+        ({"columns": columns}, "/subject"),
+        ({"columns": {"colour": "colour"}, "subject": "car"}, "/columns/plate"),
+        ({"columns": columns, "subject": "car", "lookup_field": "email"}, "/lookup_field"),
+    ):
+        wrong = api.put(f"{address}/plan", plan)
+        assert wrong.status_code == 422 and path in [error["path"] for error in wrong.json()["errors"]], plan
+    planned = api.put(f"{address}/plan", {"columns": columns, "subject": "car"})
+    assert planned.json()["plan"]["lookup_field"] == "dedupe_fields"
+    for verb in ("check", "start"):
+        assert api.post(f"{address}/{verb}").status_code == 202
+        import_runner.run_import(made.json()["id"])
+        done = api.get(address).json()
+        assert (done["added"], done["updated"], done["repeated"], done["refused"]) == (1, 1, 0, 1)
+    export = api.post("exports", {"kind": "objects", "parameters": {"object_type": "car"}, "format": "ndjson"})
+    export_jobs.run_export(export.json()["id"])
+    lines = b"".join(api.get(f"exports/{export.json()['id']}/file").streaming_content).splitlines()
+    assert [json.loads(line)["plate"] for line in lines] == ["A 1", "A 3"]
+    assert api.post("exports", {"kind": "objects", "parameters": {"object_type": "boat"}}).status_code >= 400
+    assert api.get(f"{address}/take-back").json()["records"] == {"deleted": 1, "put_back": 1, "kept": {}}
+    assert api.post(f"{address}/take-back", {"reason": "wrong file"}).status_code == 202
+    import_undo.run_import_undo(made.json()["id"])
+    undone = api.get(address).json()["taken_back"]
+    assert (undone["records"], undone["records_put_back"], undone["records_kept"]) == (1, 1, {})
+    assert ObjectRecord.objects.existing().get().fields == {"plate": "A 1", "colour": "blue"}
 
 
 def test_what_is_no_file_is_refused(api):

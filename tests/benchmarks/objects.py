@@ -1,14 +1,18 @@
 """Object records in smart lists: each kind of filter against the best SQL by hand, over a million records."""
 
+import json
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any
+from uuid import uuid4
 
 from django.db import connection
 
-from tests.benchmarks import Bench, Line, measures
+from tests.benchmarks import Bench, Line, at_least, measures, within
 from tests.benchmarks.by_hand import filter_lines, set_alike
 
 RECORDS, EACH = 1_000_000, 5  # at SCALE 1; records of one person
+CALL = 300
 PEOPLE = """insert into person (email, fields) select 'owner' || n || '@example.com', '{}' from generate_series(1, %s) n
     returning id"""
 # a fifth of the cars is red; prices from 0 to 99,999; every tenth is deleted, every tenth waits for its person
@@ -80,6 +84,78 @@ def object_filters(bench: Bench) -> Iterator[Line]:
     names = Catalogue()
     assert names.objects is not None
     yield from filter_lines("smart list, objects", FILTERS, numbers, names)
+
+
+@measures
+def object_upserts(bench: Bench) -> Iterator[Line]:
+    """Records 300 a call, beside a million others; C: one COPY of the same new rows into the same table, without history."""
+    from people.core.source import Channel, Source
+    from people.models import ObjectType
+    from people.objects import records
+
+    car = ObjectType.objects.get(pk=_filled(round(RECORDS * bench.scale)))
+    number, source = bench.sample(9_000), Source(Channel.API)
+
+    def rows(turn: int, colour: str) -> list[dict[str, Any]]:
+        return [
+            {"plate": f"U {turn} {n}", "owner": f"owner{n % 1000 + 1}@example.com", "colour": colour, "price": str(n)}
+            for n in range(number)
+        ]
+
+    def upsert(turn: int, colour: str) -> int:
+        made = rows(turn, colour)
+        for start in range(0, number, CALL):
+            outcomes = records.upsert_records(car, made[start : start + CALL], source)
+            assert not any(outcome.problems for outcome in outcomes), outcomes[0].problems
+        return number
+
+    new, changed, copied = bench.rounds(
+        lambda turn: upsert(turn, "Red"), lambda turn: upsert(turn, "Blue"), lambda turn: _copy(car.pk, turn, number)
+    )
+    yield at_least("new records of objects, 300 a call (C)", new, copied, 0.3)
+    yield at_least("changed records of objects, 300 a call (C)", changed, copied, None)
+
+
+@measures
+def object_list(bench: Bench) -> Iterator[Line]:
+    """The SQL of a page of the list of records, without and with a filter."""
+    from people.models import ObjectType
+    from people.objects.schema import live_schema
+    from people.objects.selection import selected_records
+
+    car = ObjectType.objects.get(pk=_filled(round(RECORDS * bench.scale)))
+    schema = live_schema(car)
+    for what, parameters in {
+        "newest": {},
+        "search": {"q": "12345"},
+        "red": {"field": "colour", "value": "Red"},
+        "waiting": {"state": "waiting"},
+        "deleted": {"state": "deleted"},
+    }.items():
+        rows = selected_records(schema, parameters)[0].order_by("-pk")[:51]
+        yield within(
+            f"list of object records: {what}, SQL", bench.milliseconds(lambda rows=rows: list(rows.all())), 100, "ms"
+        )
+
+
+def _copy(type_id: int, turn: int, number: int) -> int:
+    """COPY `number` records like those that are upserted."""
+    lines = []
+    for n in range(number):
+        plate = f"C {turn} {n}"
+        values = json.dumps({"plate": plate, "owner": f"owner{n % 1000 + 1}@example.com", "colour": "Red", "price": n})
+        digest = sha256(plate.encode()).hexdigest()
+        lines.append(f"{uuid4()}\t{type_id}\t1\t{n % 1000 + 1}\tx\t\\\\x{digest}\t{plate}\t{values}\t1\n")
+    block = "".join(lines)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(
+            """copy object_record (guid, object_type_id, version, person_id, person_key, dedupe_hash, name, fields, revision)
+        from stdin"""
+        ) as copying,
+    ):
+        copying.write(block)
+    return number
 
 
 def _filled(records: int) -> int:

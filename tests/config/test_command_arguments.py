@@ -27,6 +27,7 @@ NOT_TRIED = {
     "welcome",
     "worker",
     "messages",
+    "migrate",
     "check",
     "doctor",
 }
@@ -36,9 +37,11 @@ def cases():
     for file in FILES:
         yield from (["restore", file], ["rehearse_restore", file], ["upgrade_postgres", "--backup", file])
         yield from (["import_people", file], ["import_activities", file, "--type", "none"])
+        yield ["import_objects", file, "--type", "none"]
         yield from (["smart_list", "import", file], ["activity_types", "import", file])
     for file in WRITTEN:
         yield from (["backup", file], ["sbom", file], ["export_people", file], ["export_activities", file])
+        yield ["export_objects", file, "--type", "none"]
         yield from (["export_person", "1", file], ["activity_types", "export", file])
     yield from (
         ["postman", "FOLDER"],

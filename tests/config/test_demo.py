@@ -13,10 +13,13 @@ from activities.models import Activity, ActivityRemoval, ActivityType, LinkClick
 from activities.models.quarantine import RefusedActivity
 from config import demo
 from config.demo import story
+from config.demo.cars import EVERY, NUMBER
 from config.demo.people import demo_people
 from config.pages.reports import ReportForm, answer_report, saved_parameters
 from people.core.errors import RejectedError
-from people.models import Person, StaticList, Suppression
+from people.core.source import Channel, Source
+from people.models import ObjectChange, ObjectRecord, ObjectType, Person, StaticList, Suppression
+from people.objects import records
 from smartlists.campaigns import dispatcher
 from smartlists.campaigns.running import scheduling
 from smartlists.catalog import Catalogue
@@ -45,7 +48,7 @@ def test_what_is_there_after_loading():
     assert now - timedelta(hours=26) <= moments.last().occurred_at <= now
     assert len(set(moments.values_list("activity_type_id", flat=True))) == 3
     found = SmartList.objects.filter(pk__in=loaded.list_ids)
-    assert len(found) == 3 and all(evaluator.evaluate_rules(one.parsed).count > 0 for one in found)
+    assert len(found) == 4 and all(evaluator.evaluate_rules(one.parsed).count > 0 for one in found)
 
 
 def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again():
@@ -67,6 +70,23 @@ def test_it_has_something_in_every_place_of_a_marketer_and_all_of_it_goes_again(
     assert demo.remove_demo(owner).kept == []
     assert [model.objects.count() for model in kept] == [0, 0, 0, 0, 0, 0]
     assert not Suppression.objects.exists()  # nobody of the demo objected to anything
+
+
+def test_its_cars_have_a_history_and_go_with_it_unless_somebody_added_one():
+    demo.load_demo(None)
+    car = ObjectType.objects.get(api_name="car")
+    cars = ObjectRecord.objects.existing().filter(object_type=car)
+    assert cars.count() == NUMBER and not cars.filter(person_id=None).exists()
+    assert ObjectChange.objects.filter(kind=ObjectChange.Kind.CHANGED).count() == NUMBER // EVERY
+    assert demo.remove_demo(None).kept == []
+    assert not ObjectType.objects.existing().exists() and not ObjectRecord.objects.existing().exists()
+    demo.load_demo(None)
+    again = ObjectType.objects.existing().get()
+    assert again.api_name == "car2"
+    records.upsert_records(again, [{"plate": "OURS"}], Source(Channel.ADMIN))
+    (why,) = demo.remove_demo(None).kept
+    assert "records of your own" in why
+    assert list(ObjectRecord.objects.existing().values_list("name", flat=True)) == ["OURS"]
 
 
 def test_people_are_the_same_ones_every_time_and_each_has_an_address_of_their_own():

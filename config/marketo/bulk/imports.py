@@ -1,5 +1,6 @@
 """Bulk import over the Marketo API: leads (§5.2), and custom activities in the same form, the product's extension."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -27,6 +28,7 @@ from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import targets as import_targets
 from people.files.imports.plan import ExternalId, ImportPlan
+from people.files.models import ImportFailure
 from people.files.tabular import FileShape
 from people.models import Import, StaticList
 
@@ -43,6 +45,7 @@ STATUS = {
     State.PAUSED: "Importing",
     State.TAKEN_BACK: "Complete",
 }
+ENDED = ("Complete", "Failed")
 # columns of a file of activities, and the fields that they set
 ACTIVITY_COLUMNS = {
     "activityDate": "occurred_at",
@@ -59,7 +62,7 @@ def import_leads(call: Call) -> HttpResponse:
     names = LeadNames()
     lookup = _lookup_field(parameters.text("lookupField") or "email", names)
     static_list = _static_list(call)
-    job = _upload(call, "people")
+    job = upload_import(call, "people")
     header = FileShape.from_json(job.shape).header
     unknown = [column for column in header if column != "id" and column not in names.api_names]
     if unknown:
@@ -73,7 +76,7 @@ def import_leads(call: Call) -> HttpResponse:
         static_list=static_list.pk if static_list else None,
         starts_campaigns=not parameters.is_backfill,
     )
-    return success_reply([_enqueue(call, job, plan)])
+    return success_reply([enqueue_import(call, job, plan)])
 
 
 def import_activities(call: Call) -> HttpResponse:
@@ -92,7 +95,7 @@ def import_activities(call: Call) -> HttpResponse:
     names = LeadNames()
     lookup_column = parameters.text("lookupField") or "id"
     lookup = "id" if lookup_column == "leadId" else _lookup_field(lookup_column, names)
-    job = _upload(call, "activities")
+    job = upload_import(call, "activities")
     header = FileShape.from_json(job.shape).header
     person = "leadId" if lookup == "id" and "leadId" in header else lookup_column
     columns = _activity_columns(activity_type, header)
@@ -111,7 +114,7 @@ def import_activities(call: Call) -> HttpResponse:
         external_id=ExternalId.COLUMN if "externalId" in header else ExternalId.HASH,
         starts_campaigns=not parameters.is_backfill,
     )
-    return success_reply([{**_enqueue(call, job, plan), "activityTypeId": activity_type.pk}])
+    return success_reply([{**enqueue_import(call, job, plan), "activityTypeId": activity_type.pk}])
 
 
 def _activity_columns(activity_type: ActivityType, header: tuple[str, ...]) -> dict[str, str]:
@@ -143,7 +146,7 @@ def _static_list(call: Call) -> StaticList | None:
     return static_list
 
 
-def _upload(call: Call, kind: str) -> Import:
+def upload_import(call: Call, kind: str) -> Import:
     """Store the part `file` of the request. Raises 1016 if too many imports are waiting."""
     waiting = Import.objects.filter(channel=Channel.MARKETO, state=State.IMPORTING).count()
     if waiting >= MAX_QUEUED:
@@ -184,7 +187,7 @@ def _parts(call: Call) -> tuple[Any, Any]:
     return fields, files["file"]
 
 
-def _enqueue(call: Call, job: Import, plan: ImportPlan) -> dict[str, Any]:
+def enqueue_import(call: Call, job: Import, plan: ImportPlan) -> dict[str, Any]:
     try:
         import_jobs.set_plan(job, plan, call.user)
         import_jobs.take_step(job, "start", call.user)
@@ -196,22 +199,29 @@ def _enqueue(call: Call, job: Import, plan: ImportPlan) -> dict[str, Any]:
 
 def import_status(call: Call, kind: str, batch_id: int) -> HttpResponse:
     job = _find(call, kind, batch_id)
-    state = STATUS[job.state]  # type: ignore[index]
-    if job.state == State.IMPORTING and not job.position:
-        state = "Queued"
+    state = import_state(job)
     count = job.added + job.updated + job.repeated
     row: dict[str, Any] = {"batchId": job.pk, "importId": str(job.pk), "status": state}
     if kind == "activities":
         row["operation"] = "import"
     counts = {"numOfLeadsProcessed" if kind == "people" else "numOfRowsProcessed": count}
     row |= counts | {"numOfRowsFailed": job.refused, "numOfRowsWithWarning": 0}
-    return success_reply([row | ({"message": _message(job, count)} if state in ("Complete", "Failed") else {})])
+    if state in ENDED:
+        row["message"] = import_message(job, count, has_members=bool((job.plan or {}).get("static_list")))
+    return success_reply([row])
 
 
-def _message(job: Import, count: int) -> str:
+def import_state(job: Import) -> str:
+    """The state of a job in Marketo's words."""
+    is_queued = job.state == State.IMPORTING and not job.position
+    return "Queued" if is_queued else STATUS[State(job.state)]
+
+
+def import_message(job: Import, count: int, *, has_members: bool) -> str:
+    """What is said of a job that has ended with `count` imported rows."""
     if job.state == State.FAILED:
         return f"Import failed: {job.fault}"
-    members = f" ({count} members)" if (job.plan or {}).get("static_list") else ""
+    members = f" ({count} members)" if has_members else ""
     if job.refused:
         return f"Import completed with errors, {count} records imported{members}, {job.refused} failed"
     return f"Import succeeded, {count} records imported{members}"
@@ -219,28 +229,34 @@ def _message(job: Import, count: int) -> str:
 
 def import_failures(call: Call, kind: str, batch_id: int) -> HttpResponseBase:
     """Return the failed rows in the file's own format with a column of reasons; [I] 404 if there are none."""
-    job = _own_jobs(call, kind, batch_id).first()
-    if job is None or STATUS[State(job.state)] not in ("Complete", "Failed") or not job.failures.exists():
+    return failed_rows(own_jobs(call, kind, batch_id).first())
+
+
+def failed_rows(
+    job: Import | None, reason: Callable[[ImportFailure], str] = import_report.problem_sentences
+) -> HttpResponseBase:
+    """The failed rows of a job that has ended, each with its `reason`; 404 if there are none."""
+    if job is None or STATUS[State(job.state)] not in ENDED or not job.failures.exists():
         return bulk_endpoints.no_file_response()
     format = {mark: name for name, mark in bulk_endpoints.FORMATS.items()}[job.shape["delimiter"]]
     content_type = export_kinds.CONTENT_TYPES[format]
-    return StreamingHttpResponse(import_report.report_with_reasons(job, REASON), content_type=content_type)
+    return StreamingHttpResponse(import_report.report_with_reasons(job, REASON, reason), content_type=content_type)
 
 
 def import_warnings(call: Call, kind: str, batch_id: int) -> HttpResponse:
     """Return no file: a row is imported or fails, never with a warning."""
-    _own_jobs(call, kind, batch_id)
+    own_jobs(call, kind, batch_id)
     return bulk_endpoints.no_file_response()
 
 
 def _find(call: Call, kind: str, batch_id: int) -> Import:
-    job = _own_jobs(call, kind, batch_id).first()
+    job = own_jobs(call, kind, batch_id).first()
     if job is None:
         raise bulk_endpoints.unknown_job_error()
     return job
 
 
-def _own_jobs(call: Call, kind: str, batch_id: int) -> QuerySet[Import]:
+def own_jobs(call: Call, kind: str, batch_id: int) -> QuerySet[Import]:
     """Return the caller's job with this number while it is kept, as a queryset of at most one."""
     for right in import_targets.TARGETS[kind].rights:
         call.require(right)

@@ -122,7 +122,11 @@ class ObjectRecordViewSet(RevisedMixin, BackfillMixin, ListMixin, RetrieveMixin)
         rows = [{"id": record.pk}]
         with self.expecting(record.revision) as expected:
             (outcome,) = removal.delete_records(
-                self.object_type, rows, self.source, key=RecordKey.ID, expected_revision=expected
+                self.object_type,
+                rows,
+                self.source,
+                key=RecordKey.ID,
+                expected_revisions={} if expected is None else {record.pk: expected},
             )
         _raise_problems(outcome.problems)
         return Response(status=204)

@@ -19,7 +19,8 @@ from people.files.imports import guessing, presets
 from people.files.imports import jobs as import_jobs
 from people.files.imports import report as import_report
 from people.files.imports import runner as import_runner
-from people.files.imports.plan import ImportPlan
+from people.files.imports.plan import ImportPlan, ImportStatus
+from people.files.imports.targets import TARGETS
 from people.files.models import Import
 from people.files.tabular import DELIMITERS, ENCODINGS, FileShape
 
@@ -171,11 +172,17 @@ class ImportCommand(BaseCommand, ABC):
 
     def summary(self, job: Import, is_check: bool) -> str:
         prefix = "Dry run, nothing was recorded: " if is_check else ""
-        if self.kind == "people":
-            return f"{prefix}{job.rows:,} rows: {job.added:,} added, {job.updated:,} updated, {job.refused:,} rejected."
-        rows = f"{job.rows:,} rows: {job.added:,} added, {job.repeated:,} already imported, {job.refused:,} rejected"
-        created = f", {job.created:,} people {'would be ' if is_check else ''}created" if job.created else ""
-        return f"{prefix}{rows}{created}."
+        target = TARGETS[self.kind]
+        words = {
+            ImportStatus.ADDED: "added",
+            ImportStatus.UPDATED: "updated",
+            ImportStatus.REPEATED: target.repeated_word,
+            ImportStatus.REFUSED: "rejected",
+        }
+        counts = ", ".join(f"{getattr(job, status):,} {words[status]}" for status in target.statuses)
+        is_created = job.created and not target.rows_are_people
+        created = f", {job.created:,} people {'would be ' if is_check else ''}created" if is_created else ""
+        return f"{prefix}{job.rows:,} rows: {counts}{created}."
 
     def _progress(self, options: dict[str, Any]) -> Progress:
         return Progress(

@@ -12,9 +12,9 @@ from people.datatypes import file_formats, written_dates
 from people.datatypes.file_formats import EXCEL_PIVOT, LATE_PIVOT, DateOrder
 from people.datatypes.parsing import EMAIL
 from people.files.imports import jobs as import_jobs
-from people.files.imports.plan import ExternalId, ImportPlan, Mappable
+from people.files.imports.plan import ExternalId, ImportPlan, Mappable, column_key
 from people.files.imports.presets import ImportPreset, complete_plan, free_columns, recognised_preset, with_values_above
-from people.files.imports.targets import TARGETS
+from people.files.imports.targets import TARGETS, ImportTarget
 from people.files.models import Import
 from people.files.tabular import FileLine, FileShape
 
@@ -50,28 +50,31 @@ def guess_plan(
     """
     shape = FileShape.from_json(job.shape)
     last = import_jobs.remembered_plan(job)
-    items = TARGETS[job.kind].mappable(subject)
+    target = TARGETS[job.kind]
+    items = target.mappable(subject)
     found = (preset or recognised_preset(job.kind, shape)) if subject else None
     above = import_jobs.rows_above_header(job) if found else ()
     if last and last.subject == subject and preset is None:
         # the list belonged to that file: people are put on a list only when a user chooses it
         last = replace(last, static_list=None)
         last = with_values_above(last, found, items, above) if found else last
-        return PlanGuess(last, open_questions(last, items, shape, lines), True, preset=found)
+        return PlanGuess(last, open_questions(last, target, shape, lines), True, preset=found)
     # ids of another system look like ours: people are looked up by id only when a user chooses it
-    columns = guess_columns([item for item in items if item.name != "id"], shape)
-    plan = ImportPlan(free_columns(columns, preset) if preset else columns, subject, zone=zone)
+    columns = guess_columns([item for item in items if item.is_guessed], shape)
+    plan = ImportPlan(
+        free_columns(columns, preset) if preset else columns, subject=subject, zone=zone, **target.defaults
+    )
     if found:
         plan = complete_plan(plan, found, items, above, is_asked=preset is not None)
-    return replace(_guess_rest(plan, job.kind, shape, lines), preset=found)
+    return replace(_guess_rest(plan, target, shape, lines), preset=found)
 
 
-def _guess_rest(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
+def _guess_rest(plan: ImportPlan, target: ImportTarget, shape: FileShape, lines: Sequence[FileLine]) -> PlanGuess:
     """The plan with what the values of the first rows say: the only column that an item can be, and the notations."""
-    items = TARGETS[kind].mappable(plan.subject)
+    items = target.mappable(plan.subject)
     columns, given = dict(plan.columns), {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
     candidates = {
-        name: names for name, names in candidate_columns(kind, items, shape, lines).items() if name not in given
+        name: names for name, names in candidate_columns(target, items, shape, lines).items() if name not in given
     }
     for name in [name for name in candidates if name != "person"]:
         free = [column for column in candidates[name] if column not in columns.values()]
@@ -93,11 +96,11 @@ def _guess_rest(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence[F
         external_id=ExternalId.COLUMN if "external_id" in columns else ExternalId.HASH,
     )
     samples = {name: _with_samples(names, shape, lines) for name, names in candidates.items()}
-    return PlanGuess(plan, open_questions(plan, items, shape, lines), candidates=samples)
+    return PlanGuess(plan, open_questions(plan, target, shape, lines), candidates=samples)
 
 
 def candidate_columns(
-    kind: str, items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+    target: ImportTarget, items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
 ) -> dict[str, list[str]]:
     """The columns that can be what is never changed afterwards or finds a person, by name of the item or "person".
 
@@ -107,23 +110,24 @@ def candidate_columns(
     candidates = {}
     for item in items:
         if _is_settled_once(item):
-            fitting = emails if item.name == "email" else moments if item.data_type == "datetime" else []
+            by_type = {"email": emails if item.is_key else [], "datetime": moments}
+            fitting = by_type.get(item.data_type, [])
             candidates[item.name] = named_columns(item, shape) or fitting
-    if kind == "activities":
-        candidates["person"] = _person_columns(shape, emails)
+    if (person_columns := target.person_columns(shape, emails)) is not None:
+        candidates["person"] = person_columns
     return {name: columns for name, columns in candidates.items() if columns}
 
 
 def _is_settled_once(item: Mappable) -> bool:
-    """True for what an imported row keeps for good, and for the address by which people are found."""
-    return item.is_required or item.name == "email"
+    """True for what an imported row keeps for good, and for what finds the person or record that it is about."""
+    return item.is_required or item.is_key
 
 
 def named_columns(item: Mappable, shape: FileShape) -> list[str]:
     """The columns with the item's own name or label, or else with one of its other names."""
     for names in ((item.name.rpartition(".")[2], item.label), item.aliases):
-        keys = {_key(str(name)) for name in names} - {""}
-        if columns := [column for column in shape.header if _key(column) in keys]:
+        keys = {column_key(str(name)) for name in names} - {""}
+        if columns := [column for column in shape.header if column_key(column) in keys]:
             return columns
     return []
 
@@ -136,11 +140,10 @@ def _with_samples(columns: Sequence[str], shape: FileShape, lines: Sequence[File
 
 def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence[FileLine]) -> Iterator[Problem]:
     """A problem for each item that the plan leaves out and that several columns can be."""
-    items = TARGETS[kind].mappable(plan.subject)
-    given = {*plan.columns, *plan.constants, *(["person"] if plan.person else [])}
-    if kind == "people" and (plan.lookup_field != "email" or plan.action == "duplicate"):
-        given.add("email")
-    for name, columns in candidate_columns(kind, items, shape, lines).items():
+    target = TARGETS[kind]
+    items = target.mappable(plan.subject)
+    given = {*plan.columns, *plan.constants, *(["person"] if plan.person else []), *target.optional(plan)}
+    for name, columns in candidate_columns(target, items, shape, lines).items():
         if name not in given and len(columns) > 1:
             pairs = _with_samples(columns[:MAX_NAMED], shape, lines)
             expected = ", ".join(f"{column} ({quoted_value(sample)})" for column, sample in pairs)
@@ -149,9 +152,10 @@ def _open_columns(plan: ImportPlan, kind: str, shape: FileShape, lines: Sequence
 
 
 def open_questions(
-    plan: ImportPlan, items: Sequence[Mappable], shape: FileShape, lines: Sequence[FileLine]
+    plan: ImportPlan, target: ImportTarget, shape: FileShape, lines: Sequence[FileLine]
 ) -> frozenset[str]:
     """The questions that the sample leaves open, each for a user to answer. Only mapped columns count."""
+    items = target.mappable(plan.subject)
     moments = _dates(plan.columns, items, shape, lines)
     questions = set()
     if len(file_formats.possible_orders(moments)) > 1:
@@ -160,7 +164,7 @@ def open_questions(
     others = {name: column for name, column in plan.columns.items() if name not in births}
     if file_formats.has_open_century(_dates(others, items, shape, lines)):
         questions.add("pivot")
-    if not _has_lookup(plan):
+    if target.asks_lookup(plan):
         questions.add("lookup_field")
     if file_formats.likely_decimal(_amounts(plan.columns, items, shape, lines)) is None:
         questions.add("decimal")
@@ -183,7 +187,7 @@ def settle_plan(
     items = TARGETS[kind].mappable(plan.subject)
     moments = _dates(plan.columns, items, shape, lines)
     amounts = _amounts(plan.columns, items, shape, lines)
-    left_open = open_questions(plan, items, shape, lines)
+    left_open = open_questions(plan, TARGETS[kind], shape, lines)
     refuse_if(
         Problem(Code.NOTATION_OPEN, message, (name,), ", ".join(choices))
         for name, (message, choices) in _NOTATIONS.items()
@@ -213,39 +217,17 @@ def guess_columns(items: Sequence[Mappable], shape: FileShape) -> dict[str, str]
 
     What is never changed afterwards, or finds people, is left out where several columns have its name.
     """
-    by_key = {_key(column): column for column in reversed(shape.header)}
+    by_key = {column_key(column): column for column in reversed(shape.header)}
     columns: dict[str, str] = {}
     for item in items:
         if _is_settled_once(item) and len(named_columns(item, shape)) > 1:
             continue
         for name in (item.name.rpartition(".")[2], item.label, *item.aliases):
-            column = by_key.get(_key(str(name)))
+            column = by_key.get(column_key(str(name)))
             if column is not None and column not in columns.values():
                 columns[item.name] = column
                 break
     return columns
-
-
-def _key(name: str) -> str:
-    return "".join(character for character in name.lower() if character.isalnum())
-
-
-def _has_lookup(plan: ImportPlan) -> bool:
-    """True where people are found by an e-mail address or unique field of the file; ids always need a decision."""
-    if plan.person:
-        return plan.lookup_field != "id" and not _is_id(plan.person)
-    return plan.lookup_field in plan.columns and plan.lookup_field != "id"
-
-
-def _person_columns(shape: FileShape, emails: Sequence[str]) -> list[str]:
-    """The columns that can name the person: called like an e-mail address, else with such values, else our ids."""
-    keys = ("email", "emailaddress", "mail", "correo", "correoelectronico")
-    named = [column for column in shape.header if _key(column) in keys]
-    return named or list(emails) or [column for column in shape.header if _key(column) in ("personid", "leadid")]
-
-
-def _is_id(person: str) -> bool:
-    return _key(person) in ("personid", "leadid", "id")
 
 
 def _emails(shape: FileShape, lines: Sequence[FileLine]) -> list[str]:

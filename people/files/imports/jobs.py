@@ -216,6 +216,7 @@ def set_plan(job: Import, plan: ImportPlan, by: Any) -> None:
 def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem]:
     target = TARGETS[kind]
     mappable = {item.name: item for item in target.mappable(plan.subject)}
+    optional = target.optional(plan)
     problems = [
         _unknown_column(("only_rows", name), shape, name) for name in plan.only_rows if name not in shape.header
     ]
@@ -233,7 +234,11 @@ def plan_problems(kind: str, plan: ImportPlan, shape: FileShape) -> list[Problem
         elif name in plan.columns:
             problems.append(Problem(Code.GIVEN_TWICE, _("given twice"), ("constants", name)))
     for item in mappable.values():
-        if item.is_required and not (plan.columns.get(item.name) or plan.constants.get(item.name)):
+        if (
+            item.is_required
+            and item.name not in optional
+            and not (plan.columns.get(item.name) or plan.constants.get(item.name))
+        ):
             message = _("a column for “%(field)s” is needed") % {"field": item.label}
             problems.append(Problem(Code.MISSING_VALUE, message, ("columns", item.name)))
     if not installation.is_zone(plan.zone):

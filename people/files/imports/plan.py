@@ -37,10 +37,14 @@ class RowResult(NamedTuple):
     new_id: int | None = None
 
 
-class PersonHit(NamedTuple):
-    """The person that a row would change: id, name, and (label, old, new) of each value that would change."""
+class RowHit(NamedTuple):
+    """The existing person or record that a row names: its kind as text, the address of its page, and its name.
 
-    person_id: int
+    `changes` are (label, old, new) of each value that the row would change.
+    """
+
+    label: str
+    address: str
     name: str
     changes: Sequence[tuple[str, str, str]] = ()
 
@@ -72,8 +76,15 @@ class Mappable:
     name: str
     label: str
     data_type: str = ""
-    is_required: bool = False
+    is_required: bool = False  # unless the plan makes it optional: ImportTarget.optional
     aliases: tuple[str, ...] = ()
+    is_key: bool = False  # finds what a row is about: asked for where several columns can be it
+    is_guessed: bool = True  # False: mapped only when a user chooses it
+
+
+def column_key(name: str) -> str:
+    """The name of a column or field as compared: letters and digits alone, in lower case."""
+    return "".join(character for character in name.lower() if character.isalnum())
 
 
 class ExternalId(StrEnum):
@@ -88,8 +99,9 @@ class ExternalId(StrEnum):
 class ImportPlan:
     """The meanings of a file's columns. `columns` maps names of `Mappable`s to columns of the file.
 
-    `subject` is the subject of the rows (an activity type's API name). `person` is, for activities, a column in
-    braces or a text with columns ("customer{id}@example.com"); `lookup_field` is the field to look it up by.
+    `subject` is the subject of the rows (the API name of an activity type or object type). `person` is, for activities,
+    a column in braces or a text with columns ("customer{id}@example.com"); `lookup_field` is the field to look it up
+    by. For records of objects `lookup_field` is a `RecordKey`.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)

@@ -62,9 +62,11 @@ def report_lines(job: Import) -> Iterator[bytes]:
     return _cells(job, shape, REPORT_COLUMNS, lambda row, why, _key: [row, why])
 
 
-def report_with_reasons(job: Import, column: str) -> Iterator[bytes]:
+def report_with_reasons(
+    job: Import, column: str, reason: Callable[[ImportFailure], str] = problem_sentences
+) -> Iterator[bytes]:
     """The refused rows of a delimited file with the reason alone, in a column called `column`."""
-    return _cells(job, FileShape.from_json(job.shape), (column,), lambda _row, why, _key: [why])
+    return _cells(job, FileShape.from_json(job.shape), (column,), lambda _row, why, _key: [why], reason)
 
 
 def report_file_name(job: Import) -> str:
@@ -87,15 +89,23 @@ def _raw(failure: ImportFailure) -> Any:
 
 
 def _cells(
-    job: Import, shape: FileShape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
+    job: Import,
+    shape: FileShape,
+    more: Sequence[str],
+    tail: Callable[[int, str, str], list[Any]],
+    describe: Callable[[ImportFailure], str] = problem_sentences,
 ) -> Iterator[bytes]:
-    rows = _report_rows(job, shape, more, tail)
+    rows = _report_rows(job, shape, more, tail, describe)
     for line in csv_lines(rows, is_exact=True, delimiter=shape.delimiter or ",", lineterminator="\n"):
         yield _encoded(line)
 
 
 def _report_rows(
-    job: Import, shape: FileShape, more: Sequence[str], tail: Callable[[int, str, str], list[Any]]
+    job: Import,
+    shape: FileShape,
+    more: Sequence[str],
+    tail: Callable[[int, str, str], list[Any]],
+    describe: Callable[[ImportFailure], str],
 ) -> Iterator[list[Any]]:
     # a report of a report has new ones
     places = [place for place, name in enumerate(shape.header) if name not in OWN_COLUMNS]
@@ -105,7 +115,7 @@ def _report_rows(
         cells = raw if isinstance(raw, list) else [raw]
         width = len(shape.header)
         padded = [*cells[:width], *[""] * (width - len(cells))]
-        reason = problem_sentences(failure)
+        reason = describe(failure)
         if len(cells) > width:
             reason += " | " + _("more cells: %(cells)s") % {"cells": json.dumps(cells[width:], ensure_ascii=False)}
         yield [*(padded[place] for place in places), *tail(failure.row, reason, failure.key)]

@@ -24,7 +24,7 @@ from django.utils import timezone, translation
 from people.core import installation, notifications
 from people.core.db import locks
 from people.core.db.outages import is_outage
-from people.core.errors import NotAllowedError, Problem, serialize_problem
+from people.core.errors import Problem, RejectedError, serialize_problem
 from people.core.job_model import JobLostError
 from people.core.messages import pack_sentences, storable_text
 from people.core.messages import sentence as _
@@ -76,7 +76,7 @@ def run_import(pk: int, file: IO[bytes] | None = None, track: Callable[[int], No
                         _ImportRun(job, track).through(stored_file)
         except JobLostError:
             _settle(job)
-        except NotAllowedError as error:
+        except RejectedError as error:  # a right that was taken away, or a type that was retired meanwhile
             _fail(job, str(error))
         except (BadFileError, OSError) as error:
             _fail(job, getattr(error, "strerror", None) or str(error))

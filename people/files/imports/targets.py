@@ -2,11 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+from django.utils.translation import gettext_lazy
 
 from people.core.errors import Problem
 from people.core.source import Source
-from people.files.imports.plan import BatchResults, ImportPlan, Mappable, PersonHit, RowResult
+from people.files.imports.plan import BatchResults, ImportPlan, ImportStatus, Mappable, RowHit, RowResult
+from people.files.imports.undoing import UndoneRecords
 from people.files.models import Import
 from people.files.tabular import FileShape
 
@@ -20,6 +24,11 @@ class ImportTarget(ABC):
     batch = 5_000
     has_external_ids = False
     rows_are_people = False  # a row that is added is a person who was created
+    defaults: Mapping[str, Any] = MappingProxyType({})  # parts of its plans that differ from those of `ImportPlan`
+    # the results that its rows can have, as they are counted, and what a row that changed nothing is called
+    statuses: tuple[ImportStatus, ...] = (ImportStatus.ADDED, ImportStatus.REPEATED, ImportStatus.REFUSED)
+    repeated_label: Any = gettext_lazy("already imported")
+    repeated_word = "already imported"  # in the summary of the command, which is in English
 
     def subjects(self) -> list[tuple[str, Any]]:
         """(subject, label) of each possible subject of the rows of one file."""
@@ -66,8 +75,20 @@ class ImportTarget(ABC):
     def again(self, is_same: bool, plan: ImportPlan) -> RowResult:
         """The result of a row whose key occurred before in the file, with the same or with other content."""
 
-    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, PersonHit]:
-        """By the rows' places, the existing people that the rows of a preview would change or be about."""
+    def optional(self, plan: ImportPlan) -> Collection[str]:
+        """The names of required items and keys that need no column with this plan."""
+        return ()
+
+    def asks_lookup(self, plan: ImportPlan) -> bool:
+        """True where a user has to say how existing people or records are found; their ids always need a decision."""
+        return plan.lookup_field == "id" or plan.lookup_field not in plan.columns
+
+    def person_columns(self, shape: FileShape, emails: Sequence[str]) -> list[str] | None:
+        """The columns that can name the person of a row, `emails` those with addresses; None if the plan names none."""
+        return None
+
+    def hits(self, rows: Sequence[Any], plan: ImportPlan) -> dict[int, RowHit]:
+        """By the rows' places, the existing people or records that the rows of a preview would change or be about."""
         return {}
 
     def links(self, job: Import, user: Any) -> list[tuple[str, str]]:
@@ -88,6 +109,18 @@ class ImportTarget(ABC):
 
     def settle(self, recorded: Mapping[str, int | None]) -> None:
         """Mark refused rows, by their keys, as recorded now (under these ids, where they are known)."""
+        return None
+
+    def undo_rights(self, job: Import) -> tuple[str, ...]:
+        """The rights that undoing the import needs for its records."""
+        return ()
+
+    def preview_undo(self, job: Import) -> UndoneRecords:
+        """What `undo` would do now, for kinds whose rows are neither people nor activities; nothing is changed."""
+        return UndoneRecords()
+
+    def undo(self, job: Import, source: Source, track: Callable[[UndoneRecords], None]) -> None:
+        """Undo the rows of the import part by part; `track` gets what a part did, in its transaction."""
         return None
 
     @abstractmethod

@@ -3,6 +3,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from people.core.errors import RejectedError
+from people.files.imports import undoing
 from people.files.models import Import
 from people.persons import import_undo
 
@@ -13,7 +14,8 @@ class Command(BaseCommand):
     help = (
         "Take an import back: every activity that it recorded is removed, each with a removal entry, and its external "
         "ids are free, so that the corrected file can be imported; people whom it created and nothing else has touched "
-        "since are deleted, and can be restored. Values that it changed of other people stay. Safe to run again."
+        "since are deleted, and can be restored. Values that it changed of other people stay. Records of objects that "
+        "it created are deleted, others get their former values back, unless they changed since. Safe to run again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -43,10 +45,20 @@ class Command(BaseCommand):
         for reason, number in import_undo.kept_reasons(kept_counts):
             self.stderr.write(f"{number:,} people stay whom it created: {reason}")
         self._show_changes(preview)
+        self._show_records(job, undo, preview)
         prefix = "Dry run, nothing was removed: " if options["dry_run"] else ""
         self.stdout.write(
             f"{prefix}{activities:,} activities and {people:,} people of import {job.pk} ({job.name}) removed."
         )
+
+    def _show_records(self, job: Import, undo: dict[str, Any] | None, preview: import_undo.ImportUndoPreview) -> None:
+        """Say what happens to records of objects."""
+        shown = preview.records
+        deleted, put_back = (undo["records"], undo["records_put_back"]) if undo else (shown.deleted, shown.put_back)
+        for reason, number in undoing.reason_counts(undo["records_kept"] if undo else shown.kept):
+            self.stderr.write(f"{number:,} records stay as they are: {reason}")
+        if deleted or put_back:
+            self.stdout.write(f"{deleted:,} records deleted, {put_back:,} with their former values again.")
 
     def _show_changes(self, preview: import_undo.ImportUndoPreview) -> None:
         if preview.changed:

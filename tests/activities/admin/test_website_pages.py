@@ -28,9 +28,9 @@ def site():
 
 
 def test_a_web_site_is_added_in_three_steps(staff):
-    assert "What holds" not in staff.get(f"{LIST}website/").text
+    assert "What applies" not in staff.get(f"{LIST}website/").text
     second = staff.post(f"{LIST}website/", {**ANSWERS, "go": "2"})
-    assert "What holds" in second.text and 'value="shop.example.com/start"' in second.text
+    assert "What applies" in second.text and 'value="shop.example.com/start"' in second.text
     first = staff.post(f"{LIST}website/", {**ANSWERS, "go": "1"})
     assert 'value="Shop"' in first.text and not EventSource.objects.exists()
     third = staff.post(f"{LIST}website/", {**ANSWERS, "go": "save"})

@@ -123,7 +123,7 @@ def test_records_are_added_found_edited_undone_and_deleted(admin_client):
     assert "Mileage: expected" in text(admin_client.get(f"{of_type}?field=mileage&value=x"))
     assert shown("columns=price&before=x") == ["1234 BCD", "=1+1"] and shown(f"before={record.pk}") == []
     file = b"".join(admin_client.get(f"{of_type}?file=csv").streaming_content).decode()
-    assert file.splitlines()[1].startswith(f"{record.pk},{ann.pk},1234 BCD,") and ",'=1+1," in file
+    assert file.splitlines()[1].startswith(f"{record.pk},{record.guid},{ann.pk},1234 BCD,") and ",'=1+1," in file
     tab = reverse("admin:people_objectrecord_of_person", args=[ann.pk])
     assert "1234 BCD" in text(admin_client.get(tab)) and f'href="{tab}"' in text(
         admin_client.get(reverse("admin:people_person_change", args=[ann.pk]))

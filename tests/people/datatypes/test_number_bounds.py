@@ -98,3 +98,9 @@ def test_what_is_nested_too_deeply_is_cut_in_an_answer_and_found_without_recursi
         exact_json.load_stored_json("[" * 50_000 + "]" * 50_000) is None
         and exact_json.load_stored_json("no JSON") is None
     )
+
+
+def test_json_of_scalars_is_that_of_the_standard_library():
+    values = ["", 'é "quoted" \\ \n\t\0 \u2028 🚗', 0, -(10**20), True, False, None, 1.5, 1e300]
+    assert [dump_json(value) for value in values] == [json.dumps(value, ensure_ascii=False) for value in values]
+    assert dump_json({"a": values}) == json.dumps({"a": values}, ensure_ascii=False)

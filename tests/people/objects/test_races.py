@@ -159,7 +159,9 @@ def test_a_record_that_was_changed_before_it_is_locked_is_not_deleted():
     with transaction.atomic():
         upsert(car, {"plate": "1", "colour": "red"})
         deleting = InThread(
-            lambda: removal.delete_records(car, [{"id": record.pk}], API, key=RecordKey.ID, expected_revision=1)
+            lambda: removal.delete_records(
+                car, [{"id": record.pk}], API, key=RecordKey.ID, expected_revisions={record.pk: 1}
+            )
         )
         assert deleting.is_waiting()
     with pytest.raises(ConflictError):
